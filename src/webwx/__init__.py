@@ -1,0 +1,1 @@
+"""Unofficial client for the WeChat web protocol."""

@@ -1,0 +1,200 @@
+"""
+Every exception webwx raises, and when.
+
+    WxError
+    ├── RefusedLocally       nothing was sent
+    │   ├── EmptyText, TextTooLong
+    │   ├── NoSuchFile, EmptyFile, TooLarge, NotAPicture
+    │   ├── UnknownContact   nobody of that name or id in this login
+    │   ├── NotForwardable   the message carries nothing that could be sent on
+    │   └── NotOnThisHost    the chosen host does not offer this
+    ├── LocalStateError      something on this machine is in the way
+    │   ├── InvalidLogin     the saved login cannot be read
+    │   └── AlreadyRunning   another process is syncing this login (.pid)
+    ├── TransportError       the bytes did not arrive
+    │   ├── ConnectFailed    nothing left this machine
+    │   ├── TlsError         the other side is not who it should be; nothing left this machine
+    │   ├── Timeout
+    │   ├── UnsafeRedirect   the login was sent to a host we do not know; nothing was sent there
+    │   └── SendUnknown      it may or may not have been done; look before you repeat it
+    ├── ProtocolError        the bytes arrived and made no sense
+    │   ├── UnexpectedLoginPage
+    │   └── MediaUnavailable no picture (or not any more)
+    └── ApiError             the platform understood and refused (.endpoint .ret .message)
+        ├── LoggedOut        log in again (.reason)
+        ├── LoginRefused     this account may not use this host
+        ├── RateLimited      slow down
+        ├── LoginTimeout     no QR code was confirmed in time
+        ├── RecallExpired    older than two minutes
+        ├── RecallRefused    not ours, or unknown
+        └── TargetRefused    not a friend, chat gone, or oneself
+
+No exception holds a URL, a request, an answer or a key, so that every one of them may be shown, logged and pasted into
+an issue.
+"""
+
+from __future__ import annotations
+
+
+class WxError(Exception):
+    """Anything webwx raises on purpose."""
+
+
+# -- nothing was sent ------------------------------------------------------------------------------------------------
+
+
+class RefusedLocally(WxError):
+    """The call cannot succeed, so nothing was sent."""
+
+
+class EmptyText(RefusedLocally):
+    """A text without a character."""
+
+
+class TextTooLong(RefusedLocally):
+    """A text beyond what the platform takes in one message."""
+
+
+class NoSuchFile(RefusedLocally):
+    """The path names no readable file."""
+
+
+class EmptyFile(RefusedLocally):
+    """A file without a byte; the platform takes none."""
+
+
+class TooLarge(RefusedLocally):
+    """A file beyond the limit for its kind."""
+
+
+class NotAPicture(RefusedLocally):
+    """The bytes are no picture the platform shows."""
+
+
+class UnknownContact(RefusedLocally):
+    """Nobody of that name or id is known in this login."""
+
+
+class NotForwardable(RefusedLocally):
+    """The message carries nothing that could be sent on; the text names the way round."""
+
+
+class NotOnThisHost(RefusedLocally):
+    """The chosen host does not offer this; the text names one that does."""
+
+
+# -- something on this machine ---------------------------------------------------------------------------------------
+
+
+class LocalStateError(WxError):
+    """Something on this machine is in the way."""
+
+
+class InvalidLogin(LocalStateError):
+    """The saved login cannot be read."""
+
+
+class AlreadyRunning(LocalStateError):
+    """Another process is syncing this login."""
+
+    def __init__(self, message: str, *, pid: int | None = None) -> None:
+        super().__init__(message)
+        self.pid = pid
+        """The other process, when it is known."""
+
+
+# -- the bytes did not arrive ----------------------------------------------------------------------------------------
+
+
+class TransportError(WxError):
+    """The bytes did not arrive, or no answer came back."""
+
+
+class ConnectFailed(TransportError):
+    """No connection could be made; nothing was sent."""
+
+
+class TlsError(TransportError):
+    """The other side could not prove who it is; nothing was sent."""
+
+
+class Timeout(TransportError):
+    """No answer came in time."""
+
+
+class UnsafeRedirect(TransportError):
+    """The login was sent on to a host we do not know; nothing was sent there."""
+
+
+class SendUnknown(TransportError):
+    """
+    The request may or may not have been carried out.
+
+    The answer was lost after the request had left. Look into the chat before you repeat it: webwx never does.
+    """
+
+
+# -- they arrived and made no sense ----------------------------------------------------------------------------------
+
+
+class ProtocolError(WxError):
+    """An answer that is not what the protocol says."""
+
+
+class UnexpectedLoginPage(ProtocolError):
+    """A web page came where the login's ticket was due."""
+
+
+class MediaUnavailable(ProtocolError):
+    """The server gave no media: not there yet, recalled, or expired."""
+
+
+# -- the platform understood and refused -----------------------------------------------------------------------------
+
+
+class ApiError(WxError):
+    """The platform understood the call and refused it."""
+
+    def __init__(self, text: str, *, endpoint: str = "", ret: int | None = None, message: str = "") -> None:
+        super().__init__(text)
+        self.endpoint = endpoint
+        """Name of the call, as docs/wire.md lists it."""
+        self.ret = ret
+        """The platform's number, None when it gave none."""
+        self.message = message
+        """The platform's own words, mostly empty."""
+
+
+class LoggedOut(ApiError):
+    """The login has ended; only a new one helps."""
+
+    def __init__(
+        self, text: str, *, reason: str, endpoint: str = "", ret: int | None = None, message: str = ""
+    ) -> None:
+        super().__init__(text, endpoint=endpoint, ret=ret, message=message)
+        self.reason = reason
+        """Why: `phone`, `evicted`, `cookie`, `ticket`, `logout` (by ourselves) or `absent` (never logged in)."""
+
+
+class LoginRefused(ApiError):
+    """This account may not log in on this host; `message` has the platform's words."""
+
+
+class RateLimited(ApiError):
+    """Too many calls; wait minutes, not seconds."""
+
+
+class LoginTimeout(ApiError):
+    """No QR code was confirmed in time."""
+
+
+class RecallExpired(ApiError):
+    """The message is older than two minutes; it stays."""
+
+
+class RecallRefused(ApiError):
+    """The message is not ours, or nobody knows it; it stays."""
+
+
+class TargetRefused(ApiError):
+    """The other side cannot be written to: not a friend, the chat is gone, or it is oneself."""

@@ -1,0 +1,412 @@
+"""
+Body shapes: how a struct becomes bytes and comes back, for both ends.
+
+The wire is messy, so every JSON body is read in two steps: fast, by msgspec, and when that fails slowly, by a table of
+coercions (numbers for ids, empty strings and null for numbers, broken UTF-8, raw control characters). Only what neither
+can read is a `ProtocolError`. Answers that look like scripts are read by a grammar and never evaluated.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from webwx.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+T = TypeVar("T")
+
+Body = bytes | tuple[bytes, ...]
+
+MAX_DEPTH = 64
+"""Nesting of a JSON body that is still read."""
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """A struct whose fields have the platform's names: `to_user_name` travels as `ToUserName`."""
+
+
+class Shape(Protocol):
+    """One way to write and read a body."""
+
+    def dump(self, value: Any, *, is_reply: bool) -> tuple[str, Body]:
+        """Give the content type and the body."""
+        ...
+
+    def load(self, body: bytes, kind: type[Any], content_type: str) -> Any:
+        """
+        Read a body.
+
+        Raises:
+            ProtocolError: It is not of this shape.
+        """
+        ...
+
+
+# -- JSON ------------------------------------------------------------------------------------------------------------
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+@cache
+def _json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, strict=False)
+
+
+def read_json(body: bytes, kind: type[T]) -> T:
+    """
+    Read JSON into a struct, tolerantly.
+
+    Raises:
+        ProtocolError: It is no JSON, is nested too deeply, or lacks what has no default.
+    """
+    try:
+        value: T = _json_decoder(kind).decode(body)  # type: ignore[arg-type]  # a class is hashable
+        return value  # noqa: TRY300 - the two paths stand side by side
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass  # the slow path knows the wire's bad habits
+    try:
+        text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+        return coerce(json.loads(text, strict=False, parse_constant=_refuse_constant), kind)
+    except (ValueError, RecursionError):
+        raise ProtocolError("the body is not readable JSON") from None
+
+
+def write_json(value: object) -> bytes:
+    """Write compact JSON in raw UTF-8: escaped text has been delivered literally (protocol notes, 9)."""
+    return _encode_json(value)
+
+
+def platform_json(compact: bytes) -> bytes:
+    """
+    Print JSON as the platform does.
+
+    A newline after every brace and member, no indentation, a blank after each colon, a closing brace's comma on a line
+    of its own. Strings hold no raw newline, so what is replaced here is never text.
+    """
+    lines = re.sub(rb"\n +", b"\n", msgspec.json.format(compact, indent=1))
+    return lines.replace(b"\n},\n", b"\n}\n,\n") + b"\n"
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def coerce(value: Any, kind: type[T]) -> T:
+    """
+    Make a parsed JSON value fit a type by the coercion table.
+
+    Raises:
+        ProtocolError: It cannot be made to fit.
+    """
+    made: T = _coerce(value, msgspec.inspect.type_info(kind), 0)
+    return made
+
+
+def _coerce(value: Any, kind: msgspec.inspect.Type, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise ProtocolError("the body is nested too deeply")
+    match kind:
+        case msgspec.inspect.StrType():
+            return _as_text(value)
+        case msgspec.inspect.IntType():
+            return _as_int(value)
+        case msgspec.inspect.StructType():
+            return _as_struct(value, kind, depth)
+        case msgspec.inspect.ListType(item_type=item):
+            if value in (None, ""):
+                return []
+            if not isinstance(value, list):
+                raise ProtocolError("a list was expected")
+            return [_coerce(each, item, depth + 1) for each in value]
+        case msgspec.inspect.RawType():
+            return msgspec.Raw(json.dumps(_clean(value, depth), ensure_ascii=False).encode())
+        case msgspec.inspect.UnionType():
+            if isinstance(value, int) or (isinstance(value, str) and value):
+                return value if isinstance(value, int) else _as_text(value)
+            return 0
+        case _:
+            raise ProtocolError("a value of an unknown kind")
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return clean_text(value)
+    if value is None:
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise ProtocolError("a text was expected")
+
+
+def _as_int(value: Any) -> int:
+    if value in (None, ""):
+        return 0
+    if isinstance(value, int | float | str):
+        try:
+            return int(value)
+        except (ValueError, OverflowError):
+            pass
+    raise ProtocolError("a number was expected")
+
+
+def _as_struct(value: Any, kind: msgspec.inspect.StructType, depth: int) -> Any:
+    if not isinstance(value, dict):
+        raise ProtocolError("an object was expected")
+    known = {}
+    for field in kind.fields:
+        if field.encode_name in value:
+            try:
+                known[field.name] = _coerce(value[field.encode_name], field.type, depth + 1)
+            except ProtocolError:
+                if field.required:
+                    raise
+        elif field.required:
+            raise ProtocolError(f"{field.encode_name} is missing")
+    return kind.cls(**known)
+
+
+def _clean(value: Any, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise ProtocolError("the body is nested too deeply")
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, list):
+        return [_clean(each, depth + 1) for each in value]
+    if isinstance(value, dict):
+        return {clean_text(key): _clean(each, depth + 1) for key, each in value.items()}
+    return value
+
+
+def clean_text(text: str) -> str:
+    """Join surrogate pairs and replace lone surrogates, which no UTF-8 text can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+class JsonShape:
+    """JSON, compact in a request, printed as the platform does in a reply."""
+
+    def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
+        """Give the content type and the body."""
+        compact = write_json(value)
+        return ("text/plain", platform_json(compact)) if is_reply else ("application/json;charset=UTF-8", compact)
+
+    def load(self, body: bytes, kind: type[T], content_type: str) -> T:
+        """Read a body, whatever its content type says: one widespread client misspells the header."""
+        del content_type
+        return read_json(body, kind)
+
+
+# -- assignments that a browser would evaluate -----------------------------------------------------------------------
+
+_ASSIGNMENT = re.compile(
+    r"""window\.(?P<name>[\w.]+)\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<number>-?\d+)|\{(?P<object>[^{}]*)\})"""
+)
+_MEMBER = re.compile(r"""["']?(?P<name>\w+)["']?\s*:\s*["']?(?P<value>-?\w*)["']?""")
+
+
+def read_script(body: bytes) -> dict[str, str]:
+    """
+    Read `window.a.b = "…";` and `window.a={b:"…"}` by a grammar; anything else in the body is passed over.
+
+    Members of an object appear as `a.b`. The first of two equal names wins.
+    """
+    values: dict[str, str] = {}
+    for found in _ASSIGNMENT.finditer(body.decode("utf-8", "replace")):
+        name = found["name"]
+        if found["object"] is not None:
+            for member in _MEMBER.finditer(found["object"]):
+                values.setdefault(f"{name}.{member['name']}", member["value"])
+        else:
+            values.setdefault(
+                name, next(part for part in found.group("double", "single", "number") if part is not None)
+            )
+    return values
+
+
+def number(text: str | None, default: int) -> int:
+    """Read a decimal number, or give the default when there is none."""
+    return int(text) if text is not None and re.fullmatch(r"-?\d{1,18}", text) else default
+
+
+# -- forms -----------------------------------------------------------------------------------------------------------
+
+
+def percent_encode(value: str) -> str:
+    """Encode everything but letters, digits and `-._~`: `sid` and tickets contain `+` and `/`."""
+    return quote(value, safe="")
+
+
+def percent_decode(value: str) -> str:
+    """Decode `%xx` only. A `+` is a plus: the page sends `sid` and `skey` raw."""
+    return unquote(value, errors="replace")
+
+
+def write_pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    """Write `a=1&b=2`."""
+    return "&".join(f"{name}={percent_encode(value)}" for name, value in pairs)
+
+
+def read_pairs(text: str) -> dict[str, str]:
+    """Read `a=1&b=2`, the first of two equal names winning; names in lower case, since clients differ there."""
+    pairs: dict[str, str] = {}
+    for part in text.split("&"):
+        name, _, value = part.partition("=")
+        if name:
+            pairs.setdefault(percent_decode(name).lower(), percent_decode(value))
+    return pairs
+
+
+def as_text(value: object) -> str:
+    """Write a field's value as it stands in a query, a form or a multipart field."""
+    return str(int(value)) if isinstance(value, int) else str(value)
+
+
+def from_pairs(pairs: Mapping[str, str], kind: type[T]) -> T:
+    """
+    Make a struct from names and texts.
+
+    Raises:
+        ProtocolError: What has no default is missing.
+    """
+    values = {
+        field.encode_name: pairs[field.encode_name.lower()]
+        for field in msgspec.structs.fields(kind)  # type: ignore[arg-type]  # kind is a Struct class wherever this is called
+        if field.encode_name.lower() in pairs
+    }
+    return coerce(values, kind)
+
+
+class FormShape:
+    """`application/x-www-form-urlencoded`."""
+
+    def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
+        """Give the content type and the body."""
+        del is_reply
+        pairs = [(f.encode_name, as_text(getattr(value, f.name))) for f in msgspec.structs.fields(value)]
+        return "application/x-www-form-urlencoded", write_pairs(pairs).encode()
+
+    def load(self, body: bytes, kind: type[T], content_type: str) -> T:
+        """Read a form; an empty one gives the defaults, since clients log out without a body."""
+        del content_type
+        return from_pairs(read_pairs(body.decode("utf-8", "replace")), kind)
+
+
+# -- multipart -------------------------------------------------------------------------------------------------------
+
+_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)"?', re.IGNORECASE)
+_PART_NAME = re.compile(rb'[;\s]name="?([^";\r\n]*)"?', re.IGNORECASE)
+_FILE_NAME = re.compile(rb'filename="([^"\r\n]*)"', re.IGNORECASE)
+
+
+class FilePart(msgspec.Struct, frozen=True, kw_only=True):
+    """The file in a multipart body."""
+
+    name: str
+    """The file's name as it travels: percent-encoded, so that no server meets `filename*=`."""
+    content_type: str = "application/octet-stream"
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"FilePart({len(self.content)} bytes)"
+
+
+class MultipartShape:
+    """
+    `multipart/form-data`, written by hand: order and quoting matter to the server.
+
+    The struct's `FilePart` field is the file and goes last, whatever its place; every client does so. The text fields
+    keep their order; an empty one is left out.
+    """
+
+    BOUNDARY = "----webwxFormBoundary7MA4YWxkTrZu0gW"
+
+    def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
+        """Give the content type and the body as buffers, the file's bytes uncopied."""
+        del is_reply
+        head = bytearray()
+        file_name, file = "", FilePart(name="", content=b"")
+        for field in msgspec.structs.fields(value):
+            content = getattr(value, field.name)
+            if isinstance(content, FilePart):
+                file_name, file = field.encode_name, content
+            elif content != "":
+                head += (
+                    f'--{self.BOUNDARY}\r\nContent-Disposition: form-data; name="{field.encode_name}"\r\n\r\n'.encode()
+                )
+                head += as_text(content).encode() + b"\r\n"
+        head += (
+            f'--{self.BOUNDARY}\r\nContent-Disposition: form-data; name="{file_name}"; '
+            f'filename="{percent_encode(file.name)}"\r\nContent-Type: {file.content_type}\r\n\r\n'
+        ).encode()
+        tail = f"\r\n--{self.BOUNDARY}--\r\n".encode()
+        return f"multipart/form-data; boundary={self.BOUNDARY}", (bytes(head), file.content, tail)
+
+    def load(self, body: bytes, kind: type[T], content_type: str) -> T:
+        """Read the parts in any order."""
+        found = _BOUNDARY.search(content_type)
+        if not found:
+            raise ProtocolError("the upload names no boundary")
+        values: dict[str, Any] = {}
+        for part in (b"\r\n" + body).split(b"\r\n--" + found[1].encode())[1:]:
+            head, blank, content = part.partition(b"\r\n\r\n")
+            name = _PART_NAME.search(head)
+            if not blank or not name:
+                continue
+            file = _FILE_NAME.search(head)
+            key = name[1].decode("utf-8", "replace")
+            if file is None:
+                values[key] = content.decode("utf-8", "replace")
+            else:
+                values[key] = FilePart(name=percent_decode(file[1].decode("utf-8", "replace")), content=content)
+        known = {}
+        for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]  # kind is a Struct class
+            if field.encode_name in values:
+                part_value = values[field.encode_name]
+                known[field.name] = part_value if isinstance(part_value, FilePart) else coerce(part_value, field.type)
+            elif field.required:
+                raise ProtocolError(f"{field.encode_name} is missing")
+        return kind(**known)
+
+
+# -- bytes and nothing -----------------------------------------------------------------------------------------------
+
+
+class Media(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes with their content type."""
+
+    content_type: str = ""
+    content: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Media({self.content_type}, {len(self.content)} bytes)"
+
+
+class MediaShape:
+    """Bytes. Failures come as JSON, HTML or nothing, with status 200: the flow judges."""
+
+    def dump(self, value: Media, *, is_reply: bool) -> tuple[str, Body]:
+        """Give the content type and the body."""
+        del is_reply
+        return value.content_type, value.content
+
+    def load(self, body: bytes, kind: type[Media], content_type: str) -> Media:
+        """Take the bytes as they are."""
+        return kind(content_type=content_type, content=body)
+
+
+JSON = JsonShape()
+FORM = FormShape()
+MULTIPART = MultipartShape()
+MEDIA = MediaShape()

@@ -1,0 +1,195 @@
+"""The first snapshot of an account, its contacts and chatrooms."""
+
+from __future__ import annotations
+
+import msgspec
+
+from webwx.protocol.codec import Wire
+from webwx.protocol.endpoint import Endpoint, Host, InQuery
+from webwx.protocol.http import Patience
+from webwx.protocol.login import Credentials, Reply
+from webwx.protocol.sync import SyncKey
+
+
+class WireMember(Wire, frozen=True, kw_only=True):
+    """A member of a chatroom."""
+
+    uin: int = 0
+    user_name: str = ""
+    nick_name: str = ""
+    attr_status: int = 0
+    py_initial: str = msgspec.field(name="PYInitial", default="")
+    py_quan_pin: str = msgspec.field(name="PYQuanPin", default="")
+    remark_py_initial: str = msgspec.field(name="RemarkPYInitial", default="")
+    remark_py_quan_pin: str = msgspec.field(name="RemarkPYQuanPin", default="")
+    member_status: int = 0
+    display_name: str = ""
+    key_word: str = ""
+
+
+class WireContact(Wire, frozen=True, kw_only=True):
+    """A person, an official account or a chatroom."""
+
+    uin: int = 0
+    user_name: str
+    """Valid in this login only: `@…` for people, `@@…` for chatrooms, plain names for built-in accounts."""
+    nick_name: str = ""
+    head_img_url: str = ""
+    contact_flag: int = 0
+    """Bits: 1 contact, 2 chat, 4 chatroom, 8 blacklisted, 64 starred, 512 muted, 2048 pinned."""
+    member_count: int = 0
+    member_list: list[WireMember] = msgspec.field(default_factory=list)
+    remark_name: str = ""
+    hide_input_bar_flag: int = 0
+    sex: int = 0
+    signature: str = ""
+    verify_flag: int = 0
+    """Bit 8: an official account."""
+    owner_uin: int = 0
+    py_initial: str = msgspec.field(name="PYInitial", default="")
+    py_quan_pin: str = msgspec.field(name="PYQuanPin", default="")
+    remark_py_initial: str = msgspec.field(name="RemarkPYInitial", default="")
+    remark_py_quan_pin: str = msgspec.field(name="RemarkPYQuanPin", default="")
+    star_friend: int = 0
+    app_account_flag: int = 0
+    statues: int = 0
+    """The platform's spelling. Chatrooms: 1 notifies, 0 is muted."""
+    attr_status: int = 0
+    province: str = ""
+    city: str = ""
+    alias: str = ""
+    sns_flag: int = 0
+    uni_friend: int = 0
+    display_name: str = ""
+    chat_room_id: int = 0
+    key_word: str = ""
+    encry_chat_room_id: str = ""
+    is_owner: int = 0
+
+
+class WireUser(Wire, frozen=True, kw_only=True):
+    """The account itself; the only place with a real uin."""
+
+    uin: int = 0
+    user_name: str = ""
+    nick_name: str = ""
+    head_img_url: str = ""
+    remark_name: str = ""
+    py_initial: str = msgspec.field(name="PYInitial", default="")
+    py_quan_pin: str = msgspec.field(name="PYQuanPin", default="")
+    remark_py_initial: str = msgspec.field(name="RemarkPYInitial", default="")
+    remark_py_quan_pin: str = msgspec.field(name="RemarkPYQuanPin", default="")
+    hide_input_bar_flag: int = 0
+    star_friend: int = 0
+    sex: int = 0
+    signature: str = ""
+    app_account_flag: int = 0
+    verify_flag: int = 0
+    contact_flag: int = 0
+    web_wx_plugin_switch: int = 0
+    head_img_flag: int = 0
+    sns_flag: int = 0
+
+
+class InitRequest(Wire, frozen=True, kw_only=True):
+    """Open the session."""
+
+    r: InQuery[int] = 0
+    pass_ticket: InQuery[str] = ""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+
+    def __repr__(self) -> str:
+        return "InitRequest(***)"
+
+
+class InitReply(Reply, frozen=True, kw_only=True):
+    """The first snapshot: recent chats, the account itself, the first sync key."""
+
+    count: int = 0
+    contact_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    sync_key: SyncKey = SyncKey()
+    user: WireUser = WireUser()
+    chat_set: str = ""
+    """Recent chats, newest first, with a trailing comma."""
+    skey: str = msgspec.field(name="SKey", default="")
+    """The skey to use from now on."""
+    client_version: int = 0
+    system_time: int = 0
+    gray_scale: int = 0
+    invite_start_count: int = 0
+    """Size of a chatroom from which adding becomes inviting."""
+    mp_subscribe_msg_count: int = msgspec.field(name="MPSubscribeMsgCount", default=0)
+    mp_subscribe_msg_list: list[msgspec.Raw] = msgspec.field(name="MPSubscribeMsgList", default_factory=list)
+    click_report_interval: int = 0
+
+    def __repr__(self) -> str:
+        return f"InitReply(ret={self.base_response.ret})"
+
+
+WEBWXINIT = Endpoint(
+    name="webwxinit", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxinit",
+    request=InitRequest, reply=InitReply, patience=Patience.BULK, purpose="first snapshot of the account",
+)  # fmt: skip
+
+
+class ContactsRequest(Wire, frozen=True, kw_only=True):
+    """One page of the contact list."""
+
+    skey: InQuery[str] = ""
+    pass_ticket: InQuery[str] = ""
+    r: InQuery[int] = 0
+    seq: InQuery[int] = 0
+
+    def __repr__(self) -> str:
+        return f"ContactsRequest(seq={self.seq})"
+
+
+class ContactsReply(Reply, frozen=True, kw_only=True):
+    """Friends, official accounts and saved chatrooms, these without members."""
+
+    member_count: int = 0
+    member_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    seq: int = 0
+    """0: this was the last page."""
+
+
+GETCONTACT = Endpoint(
+    name="webwxgetcontact", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetcontact", also=("POST",),
+    request=ContactsRequest, reply=ContactsReply, patience=Patience.BULK, purpose="contact list, by pages",
+)  # fmt: skip
+
+
+class ContactKey(Wire, frozen=True, kw_only=True):
+    """One entry of a batch query."""
+
+    user_name: str = ""
+    encry_chat_room_id: str = ""
+    """For a member's details the chatroom's id, else empty."""
+
+
+class BatchContactsRequest(Wire, frozen=True, kw_only=True):
+    """Details of chatrooms, members and people."""
+
+    type: InQuery[str] = "ex"
+    r: InQuery[int] = 0
+    pass_ticket: InQuery[str] = ""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    count: int = 0
+    list: tuple[ContactKey, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"BatchContactsRequest(count={self.count})"
+
+
+class BatchContactsReply(Reply, frozen=True, kw_only=True):
+    """The contacts asked for, in any order; unknown ones are missing."""
+
+    count: int = 0
+    contact_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+
+
+BATCHGETCONTACT = Endpoint(
+    name="webwxbatchgetcontact", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxbatchgetcontact",
+    request=BatchContactsRequest, reply=BatchContactsReply, patience=Patience.BULK,
+    purpose="details of chatrooms, members and people",
+)  # fmt: skip

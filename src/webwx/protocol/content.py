@@ -1,0 +1,204 @@
+"""
+The text and XML inside `Content`, for both ends.
+
+Contacts write this XML, so it is hostile: no DTD, bounded in size and depth. Broken XML is no error here but `None`:
+a message stays a message when its content cannot be read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+import msgspec
+
+from webwx.errors import NotForwardable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_XML = 1024 * 1024
+"""Characters of XML that are still read."""
+
+MAX_XML_DEPTH = 64
+"""Nesting that is still read."""
+
+
+# -- escaping --------------------------------------------------------------------------------------------------------
+
+
+def escape(text: str) -> str:
+    """Write a text as it is delivered: escaped once, `<br/>` for line breaks."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("\r\n", "<br/>").replace("\n", "<br/>")
+
+
+def unescape(text: str) -> str:
+    """Undo one escaping, `&amp;` last, so that `&amp;lt;` becomes `&lt;` and not `<`."""
+    if "&" not in text:
+        return text
+    for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&#39;", "'"), ("&quot;", '"'), ("&amp;", "&")):
+        text = text.replace(entity, character)
+    return text
+
+
+_SENDER_PREFIX = re.compile(r"(@[a-zA-Z0-9]+|[a-zA-Z0-9_-]+):(?:<br/>|\n)")
+
+
+def split_sender(content: str) -> tuple[str | None, str]:
+    """
+    Split `@member:<br/>text`, as others' messages in a chatroom arrive, into the member and the text.
+
+    Only for messages whose `FromUserName` is a chatroom: own ones and people's carry no prefix, and a text may begin
+    like one. Without a prefix the author is unknown, never oneself.
+    """
+    found = _SENDER_PREFIX.match(content)
+    return (found[1], content[found.end() :]) if found else (None, content)
+
+
+# -- XML -------------------------------------------------------------------------------------------------------------
+
+
+class _Refused(Exception):
+    pass
+
+
+def read_xml(text: str) -> Element | None:
+    """Parse XML of a contact's making; None when it is broken, too large, too deep, or has a DTD."""
+    if len(text) > MAX_XML:
+        return None
+    builder = TreeBuilder()
+    depth = 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_XML_DEPTH:
+            raise _Refused
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
+    def refuse(*_: object) -> None:
+        raise _Refused
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(text.strip().encode("utf-8", "replace"), True)
+    except (expat.ExpatError, _Refused):
+        return None
+    return builder.close()
+
+
+def _attribute(value: str) -> str:
+    for character, entity in (
+        ("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("\n", "&#10;"), ("\r", "&#13;"), ("\t", "&#9;"),
+    ):  # fmt: skip
+        value = value.replace(character, entity)
+    return value
+
+
+# -- pictures --------------------------------------------------------------------------------------------------------
+
+
+def write_image(attributes: Mapping[str, str]) -> str:
+    """Write the XML of a picture, its attributes in the order given."""
+    written = " ".join(f'{name}="{_attribute(value)}"' for name, value in attributes.items())
+    return f'<?xml version="1.0"?>\n<msg>\n\t<img {written} />\n</msg>'
+
+
+def read_image(xml: str) -> dict[str, str] | None:
+    """Read the attributes of a picture's XML; None for the short form `@hash` and anything else."""
+    root = read_xml(xml)
+    image = root.find("img") if root is not None and root.tag == "msg" else None
+    return None if image is None else dict(image.attrib)
+
+
+def forward_image(xml: str) -> str:
+    """
+    Build the content that forwards a picture, recalled or not, from the one that was received.
+
+    The customer's rule: `aeskey` (also `cdnthumbaeskey`), `cdnthumburl` (also `cdnmidimgurl`) and `md5` go back as they
+    came. Each pair is one value under two names; where the names hold two values, both stay. All else is kept.
+
+    Raises:
+        NotForwardable: The content holds no keys: the form `@hash`, or XML without them.
+    """
+    attributes = read_image(xml)
+    key = url = ""
+    if attributes:
+        key = attributes.get("aeskey") or attributes.get("cdnthumbaeskey", "")
+        url = attributes.get("cdnmidimgurl") or attributes.get("cdnthumburl", "")
+    if not attributes or not key or not url:
+        raise NotForwardable(
+            "This picture's content holds no keys, so it cannot be forwarded by reference; "
+            "download it while it is there and send it as a new picture."
+        )
+    for name, value in (("aeskey", key), ("cdnthumbaeskey", key), ("cdnthumburl", url), ("cdnmidimgurl", url)):
+        attributes[name] = attributes.get(name) or value
+    return write_image(attributes)
+
+
+# -- recall notice ---------------------------------------------------------------------------------------------------
+
+
+class RecallNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message of type 10002 says."""
+
+    message_id: str
+    """Of the message that was recalled; `0` has occurred."""
+    text: str = ""
+    """Ready for display: `"张三" 撤回了一条消息`."""
+    session: str = ""
+    """The chat in the platform's real ids; no `UserName`."""
+    old_message_id: str = ""
+    new_message_id: str = ""
+    """When present, the id to join on."""
+
+
+def write_recall_notice(notice: RecallNotice) -> str:
+    """Write the XML of a recall notice."""
+    lines = [
+        '<sysmsg type="revokemsg">',
+        "\t<revokemsg>",
+        f"\t\t<session>{_attribute(notice.session)}</session>",
+        f"\t\t<oldmsgid>{notice.old_message_id}</oldmsgid>",
+        f"\t\t<msgid>{notice.message_id}</msgid>",
+        f"\t\t<replacemsg><![CDATA[{notice.text.replace(']]>', ']]&gt;')}]]></replacemsg>",
+        "\t</revokemsg>",
+        "</sysmsg>",
+    ]
+    if notice.new_message_id:
+        lines.insert(5, f"\t\t<newmsgid>{notice.new_message_id}</newmsgid>")
+    return "\n".join(lines)
+
+
+def read_recall_notice(xml: str) -> RecallNotice | None:
+    """Read a recall notice, by its tags where the XML is broken; None when it is none."""
+    if "revokemsg" not in xml:
+        return None
+    root = read_xml(xml)
+
+    def value(tag: str) -> str:
+        if root is not None:
+            return (root.findtext(f".//{tag}") or "").strip()
+        found = re.search(rf"<{tag}>(.*?)</{tag}>", xml, re.DOTALL)
+        return found[1].strip().removeprefix("<![CDATA[").removesuffix("]]>") if found else ""
+
+    return RecallNotice(
+        message_id=value("msgid"),
+        text=value("replacemsg"),
+        session=value("session"),
+        old_message_id=value("oldmsgid"),
+        new_message_id=value("newmsgid"),
+    )

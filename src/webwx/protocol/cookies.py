@@ -1,0 +1,129 @@
+"""
+The cookie jar: a value. Taking in an answer's cookies gives a new jar, and the time comes in as an argument.
+
+Keyed by domain, path and name, because the platform sets equal names on several domains of one login and each host must
+get its own.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from webwx.protocol.http import http_time
+
+
+class Cookie(msgspec.Struct, frozen=True, kw_only=True):
+    """One cookie."""
+
+    name: str
+    value: str
+    domain: str
+    """Without a leading dot."""
+    path: str = "/"
+    host_only: bool = True
+    """Only for exactly this host; else for its subdomains too."""
+    secure: bool = False
+    """Only over https."""
+    expires: float | None = None
+    """Seconds since 1970; None lives as long as the login."""
+
+    def __repr__(self) -> str:
+        return f"Cookie({self.name}, {self.domain})"
+
+    def goes_to(self, host: str, path: str, *, is_https: bool, now: float) -> bool:
+        """Say whether a request to this address carries the cookie."""
+        return (
+            (host == self.domain or (not self.host_only and host.endswith("." + self.domain)))
+            and (path == self.path or path.startswith(self.path.rstrip("/") + "/"))
+            and (is_https or not self.secure)
+            and (self.expires is None or self.expires > now)
+        )
+
+
+class Jar(msgspec.Struct, frozen=True):
+    """All cookies of a login."""
+
+    cookies: tuple[Cookie, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Jar({', '.join(cookie.name for cookie in self.cookies)})"
+
+    def header(self, url: str, now: float) -> str:
+        """Give the `Cookie` header for an address, longest paths first; empty when nothing goes there."""
+        parts = urlsplit(url)
+        host, is_https = parts.hostname or "", parts.scheme == "https"
+        fitting = [c for c in self.cookies if c.goes_to(host, parts.path or "/", is_https=is_https, now=now)]
+        fitting.sort(key=lambda cookie: -len(cookie.path))
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
+
+    def value(self, name: str, url: str, now: float) -> str:
+        """Give the value that an address would get, or an empty string."""
+        for part in self.header(url, now).split("; "):
+            key, _, value = part.partition("=")
+            if key == name:
+                return value
+        return ""
+
+    def absorb(self, url: str, set_cookies: tuple[str, ...], now: float, *, one_origin: bool = False) -> Jar:
+        """
+        Take in an answer's `Set-Cookie` values.
+
+        A cookie for a foreign domain is dropped. With `one_origin` the answer comes from a server that plays all hosts
+        at one address: every cookie then belongs to that address, whatever domain it names, and over plain http too.
+        """
+        if not set_cookies:
+            return self
+        kept = {(c.domain, c.path, c.name): c for c in self.cookies if c.expires is None or c.expires > now}
+        host = urlsplit(url).hostname or ""
+        for text in set_cookies:
+            cookie = parse_cookie(text, host, now, one_origin=one_origin)
+            if cookie is None:
+                continue
+            key = (cookie.domain, cookie.path, cookie.name)
+            kept.pop(key, None)
+            if cookie.expires is None or cookie.expires > now:
+                kept[key] = cookie
+        return Jar(tuple(kept.values()))
+
+
+def parse_cookie(text: str, host: str, now: float, *, one_origin: bool) -> Cookie | None:
+    """Read one `Set-Cookie` value; None when it is broken or not for this host."""
+    pair, *attributes = text.split(";")
+    name, equals, value = pair.strip().partition("=")
+    if not equals or not name:
+        return None
+    given = {key.strip().lower(): content.strip() for key, _, content in (part.partition("=") for part in attributes)}
+    domain = given.get("domain", "").lstrip(".").lower()
+    if one_origin:
+        domain = ""
+    elif domain and host != domain and not (host.endswith("." + domain) and "." in domain):
+        return None
+    path = given.get("path", "")
+    return Cookie(
+        name=name,
+        value=value,
+        domain=domain or host,
+        path=path if path.startswith("/") else "/",
+        host_only=not domain,
+        secure="secure" in given and not one_origin,
+        expires=_expiry(given, now),
+    )
+
+
+def _expiry(given: dict[str, str], now: float) -> float | None:
+    age = given.get("max-age", "")
+    if age.lstrip("-").isdecimal():
+        return now + int(age)
+    return http_time(given["expires"]) if "expires" in given else None
+
+
+def read_cookie_header(text: str) -> dict[str, str]:
+    """Read a request's `Cookie` header; the first of two equal names wins."""
+    pairs: dict[str, str] = {}
+    for part in text.split(";"):
+        name, equals, value = part.strip().partition("=")
+        if equals:
+            pairs.setdefault(name, value)
+    return pairs

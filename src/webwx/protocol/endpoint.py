@@ -1,0 +1,237 @@
+"""
+One call of the web API, defined once and used from both ends.
+
+An `Endpoint` has four verbs: `encode_request` and `decode_reply` for the SDK, `decode_request` and `encode_reply` for
+the sandbox. The request struct says where each of its fields travels: in the query (`InQuery`), the path (`InPath`), a
+header (`InHeader`), or, unmarked, in the body.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_type_hints
+
+import msgspec
+
+from webwx.errors import ProtocolError
+from webwx.protocol.codec import JSON, Shape, as_text, coerce, percent_encode, read_pairs, write_pairs
+from webwx.protocol.http import Headers, Patience, Request, Response
+
+if TYPE_CHECKING:
+    from webwx.protocol.hosts import Hosts
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+R = TypeVar("R", bound=msgspec.Struct)
+T = TypeVar("T")
+
+
+class Host(enum.Enum):
+    """Which of a family's hosts answers a call."""
+
+    MAIN = "main"
+    LOGIN = "login"
+    FILE = "file"
+    PUSH = "push"
+    QR = "qr"
+
+
+class Where(enum.Enum):
+    """Where a field travels when it is not in the body."""
+
+    QUERY = "query"
+    RAW_QUERY = "raw query"
+    """The text of a query made by the server, kept as it is and put before our own fields."""
+    PATH = "path"
+    HEADER = "header"
+
+
+class In(msgspec.Struct, frozen=True):
+    """Mark of a field that is not in the body; `name` where it is not the field's own."""
+
+    where: Where
+    name: str = ""
+
+
+InQuery = Annotated[T, In(Where.QUERY)]
+InRawQuery = Annotated[T, In(Where.RAW_QUERY)]
+InPath = Annotated[T, In(Where.PATH)]
+
+
+def _same_default(field: msgspec.structs.FieldInfo) -> Any:
+    """Declare a field again, with the name and the default it has."""
+    if field.default is not msgspec.NODEFAULT:
+        return msgspec.field(name=field.encode_name, default=field.default)
+    if field.default_factory is not msgspec.NODEFAULT:
+        return msgspec.field(name=field.encode_name, default_factory=field.default_factory)
+    return msgspec.field(name=field.encode_name)
+
+
+class Endpoint(Generic[Q, R]):
+    """
+    One call: where it goes, what it carries, what comes back.
+
+    Args:
+        name: The last part of its path; what errors, logs and docs/wire.md call it.
+        method: How the client calls it.
+        host: Which host of the family answers it.
+        path: Its path; `{field}` for a field marked `InPath`.
+        request: Struct of the request.
+        reply: Struct of the reply.
+        purpose: One line for docs/wire.md.
+        body: Shape of the request's body.
+        reply_shape: Shape of the reply's body.
+        repeatable: May be sent again when the outcome is unknown. A send, a recall or an upload's last chunk may not.
+        patience: How long the answer may take.
+        also: Further methods a server accepts.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        method: str,
+        host: Host,
+        path: str,
+        request: type[Q],
+        reply: type[R],
+        purpose: str,
+        body: Shape = JSON,
+        reply_shape: Shape = JSON,
+        repeatable: bool = True,
+        patience: Patience = Patience.CALL,
+        also: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.method = method
+        self.host = host
+        self.path = path
+        self.request = request
+        self.reply = reply
+        self.purpose = purpose
+        self.body = body
+        self.reply_shape = reply_shape
+        self.repeatable = repeatable
+        self.patience = patience
+        self.methods = (method, *also)
+        self._pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)))
+        self._read_fields()
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.name})"
+
+    def _read_fields(self) -> None:
+        hints = get_type_hints(self.request, include_extras=True)
+        self.outside: dict[str, tuple[Where, str, Any]] = {}
+        """Fields that are not in the body: where they travel, under which name, and their type."""
+        inside: list[msgspec.structs.FieldInfo] = []
+        for field in msgspec.structs.fields(self.request):
+            mark = next((m for m in getattr(hints[field.name], "__metadata__", ()) if isinstance(m, In)), None)
+            if mark is None:
+                inside.append(field)
+            else:
+                self.outside[field.name] = (mark.where, mark.name or field.name, field.type)
+        self.inside = tuple(field.name for field in inside)
+        """Fields of the body, in the order they are written."""
+        self._body_is_request = not self.outside
+        self._body_type: type[msgspec.Struct] = self.request
+        if not self._body_is_request:
+            self._body_type = msgspec.defstruct(
+                f"{self.request.__name__}Body",
+                [(field.name, field.type, _same_default(field)) for field in inside],
+                frozen=True,
+                kw_only=True,
+            )
+
+    def matches(self, method: str, path: str) -> bool:
+        """Say whether a request belongs here. Paths are case-sensitive."""
+        return method in self.methods and self._pattern.fullmatch(path) is not None
+
+    # -- the client's side -------------------------------------------------------------------------------------------
+
+    def encode_request(self, value: Q, hosts: Hosts, headers: Headers = ()) -> Request:
+        """Write a request for one of the family's hosts; an empty query field is left out."""
+        path, raw, pairs = self.path, "", []
+        for name, (where, wire_name, _) in self.outside.items():
+            text = as_text(getattr(value, name))
+            match where:
+                case Where.QUERY if text:
+                    pairs.append((wire_name, text))
+                case Where.RAW_QUERY:
+                    raw = text
+                case Where.PATH:
+                    path = path.replace(f"{{{wire_name}}}", percent_encode(text))
+                case Where.HEADER if text:
+                    headers = (*headers, (wire_name, text))
+        query = "&".join(part for part in (raw, write_pairs(pairs)) if part)
+        body: bytes | tuple[bytes, ...] = b""
+        if self.inside:
+            inner = value
+            if not self._body_is_request:
+                inner = self._body_type(**{name: getattr(value, name) for name in self.inside})  # type: ignore[assignment]  # the request's own fields
+            content_type, body = self.body.dump(inner, is_reply=False)
+            headers = (("Content-Type", content_type), *headers)
+        return Request(
+            endpoint=self.name,
+            method=self.method,
+            url=f"{hosts.origin(self.host)}{path}{'?' if query else ''}{query}",
+            headers=headers,
+            body=body,
+            patience=self.patience,
+        )
+
+    def decode_reply(self, response: Response) -> R:
+        """
+        Read the answer.
+
+        Raises:
+            ProtocolError: It is not what this call answers.
+        """
+        try:
+            reply: R = self.reply_shape.load(response.body, self.reply, response.header("Content-Type"))
+        except ProtocolError as error:
+            raise ProtocolError(f"{self.name}: {error}") from None
+        return reply
+
+    # -- the server's side -------------------------------------------------------------------------------------------
+
+    def decode_request(self, request: Request) -> Q:
+        """
+        Read a request, tolerantly: see "What unmodified clients need from a server" in the protocol notes.
+
+        Raises:
+            ProtocolError: It lacks what this call cannot do without.
+        """
+        query = read_pairs(request.query)
+        path = self._pattern.fullmatch(request.path)
+        values: dict[str, Any] = {}
+        for name, (where, wire_name, kind) in self.outside.items():
+            text: str | None
+            match where:
+                case Where.QUERY:
+                    text = query.get(wire_name.lower())
+                case Where.RAW_QUERY:
+                    text = request.query
+                case Where.PATH:
+                    text = path[wire_name] if path else None
+                case Where.HEADER:
+                    text = request.header(wire_name) or None
+            if text is not None:
+                try:
+                    values[name] = coerce(text, kind)
+                except ProtocolError:
+                    continue  # an odd number in a query: the default serves
+        if self.inside and (request.content or self.body is not JSON):
+            inner = self.body.load(request.content, self._body_type, request.header("Content-Type"))
+            values |= {name: getattr(inner, name) for name in self.inside}
+        try:
+            return self.request(**values)
+        except TypeError:
+            raise ProtocolError(f"{self.name}: a required field is missing") from None
+
+    def encode_reply(self, value: R) -> Response:
+        """Write an answer as the platform does."""
+        content_type, body = self.reply_shape.dump(value, is_reply=True)
+        return Response(
+            headers=(("Content-Type", content_type),), body=body if isinstance(body, bytes) else b"".join(body)
+        )

@@ -1,0 +1,148 @@
+"""
+Host families and profiles: who is asked, and what he calls himself.
+
+An account belongs to one family of hosts, and which one is not known before the login ends: the login's redirect names
+it. Only names in the table below are followed, compared whole; everything else is an `UnsafeRedirect`. A server given
+by the user stands for all hosts at once.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from webwx.errors import NotOnThisHost, UnsafeRedirect
+from webwx.protocol.endpoint import Host
+
+QR_ORIGIN = "https://login.weixin.qq.com"
+"""Where QR images and the text inside them live, whatever the family."""
+
+
+class Hosts(msgspec.Struct, frozen=True, kw_only=True):
+    """The origins of one family, or the same origin five times."""
+
+    main: str
+    login: str
+    file: str
+    push: str
+    qr: str = QR_ORIGIN
+
+    def origin(self, host: Host) -> str:
+        """Give the origin, such as `https://wx.qq.com`, that plays a part."""
+        origin: str = getattr(self, host.value)
+        return origin
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client calls itself, and what is open to it."""
+
+    name: str
+    """`filehelper` or `web`."""
+    entry: str
+    """Host where a login starts."""
+    appid: str
+    """Sent with `jslogin`."""
+    mmweb_appid: str = ""
+    """Sent with every call as a header, where the profile has one."""
+    has_contacts: bool
+    """Contacts and chatrooms exist."""
+
+
+FILEHELPER = Profile(
+    name="filehelper",
+    entry="filehelper.weixin.qq.com",
+    appid="wx_webfilehelper",
+    mmweb_appid="wx_webfilehelper",
+    has_contacts=False,
+)
+"""File Transfer Helper web: open to every account, one chat."""
+
+WEB = Profile(name="web", entry="wx.qq.com", appid="wx782c26e4c19acffb", has_contacts=True)
+"""Full web WeChat; refused to many accounts (ret 1203)."""
+
+PROFILES = {profile.name: profile for profile in (FILEHELPER, WEB)}
+
+
+def _family(host: str) -> Hosts:
+    return Hosts(
+        main=f"https://{host}",
+        login=f"https://login.{host}",
+        file=f"https://file.{host}",
+        push=f"https://webpush.{host}",
+    )
+
+
+def _helper(entry: str, family: str) -> Hosts:
+    return Hosts(
+        main=f"https://{entry}", login=f"https://login.{family}", file=f"https://file.{family}", push=f"https://{entry}"
+    )
+
+
+FAMILIES: dict[str, Hosts] = {
+    **{host: _family(host) for host in ("wx.qq.com", "wx2.qq.com", "wx8.qq.com", "web.wechat.com", "web2.wechat.com")},
+    "filehelper.weixin.qq.com": _helper("filehelper.weixin.qq.com", "wx.qq.com"),
+    "szfilehelper.weixin.qq.com": _helper("szfilehelper.weixin.qq.com", "wx2.qq.com"),
+    "cmfilehelper.weixin.qq.com": _helper("cmfilehelper.weixin.qq.com", "wx8.qq.com"),
+}
+"""Every API host that a login may end on (protocol notes, 3)."""
+
+
+def choose(host: str | None, server: str | None) -> tuple[Profile, Hosts]:
+    """
+    Find the profile and the hosts a login starts with.
+
+    Args:
+        host: `filehelper`, `web`, or the name of an API host. None: `web` with a server, else `filehelper`.
+        server: Origin of a server that plays all hosts, such as `http://127.0.0.1:8790`.
+
+    Raises:
+        NotOnThisHost: No such host, or the server is no origin.
+    """
+    name = host or ("web" if server else "filehelper")
+    entry = PROFILES[name].entry if name in PROFILES else name
+    if entry not in FAMILIES:
+        known = ", ".join([*PROFILES, *FAMILIES])
+        raise NotOnThisHost(f"{name!r} is no host of the platform; known are {known}.")
+    profile = FILEHELPER if "filehelper" in entry else WEB
+    return profile, single(server) if server else FAMILIES[entry]
+
+
+def single(server: str) -> Hosts:
+    """
+    Give the hosts of a server that plays all of them.
+
+    Raises:
+        NotOnThisHost: It is no http or https origin.
+    """
+    parts = urlsplit(server)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise NotOnThisHost(f"{server!r} is no server address; one looks like http://127.0.0.1:8790.")
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return Hosts(main=origin, login=origin, file=origin, push=origin, qr=origin)
+
+
+def follow(redirect_uri: str, server: str | None) -> Hosts:
+    """
+    Find the family that a login's redirect names.
+
+    With a server, everything stays there: the redirect may name it or a real host, and nothing else.
+
+    Raises:
+        UnsafeRedirect: It names anything else, or in another way than `https://<host>/`.
+    """
+    try:
+        parts = urlsplit(redirect_uri)
+        is_plain = parts.scheme == "https" and parts.port in {None, 443} and "@" not in parts.netloc
+    except ValueError:
+        raise UnsafeRedirect("The login was sent on to an unreadable address; nothing was sent there.") from None
+    if server:
+        hosts = single(server)
+        if f"{parts.scheme}://{parts.netloc}" == hosts.main or (is_plain and parts.hostname in FAMILIES):
+            return hosts
+    elif is_plain and parts.hostname in FAMILIES:
+        return FAMILIES[parts.hostname]
+    raise UnsafeRedirect(
+        f"The login was sent on to {parts.hostname or 'no host'!r}, which is none of the platform's hosts; "
+        "nothing was sent there."
+    )

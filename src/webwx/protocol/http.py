@@ -1,0 +1,126 @@
+"""
+What travels, as plain values.
+
+A `Request` is whole: absolute address, headers, body. The SDK hands it to a transport, the sandbox takes it from a
+socket, and in a test one goes straight into the other. Nothing here opens anything.
+"""
+
+from __future__ import annotations
+
+import enum
+from email.utils import parsedate_to_datetime
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Patience(enum.Enum):
+    """How long an answer may take; the transport turns it into seconds."""
+
+    CALL = "call"
+    """An ordinary call."""
+    POLL = "poll"
+    """A long poll: the server holds it for about 25 s."""
+    BULK = "bulk"
+    """Contact lists and media."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request."""
+
+    endpoint: str
+    """Name of the call: what errors and logs show instead of the address, which holds keys."""
+    method: str
+    """GET or POST."""
+    url: str
+    """Absolute and already percent-encoded: to be sent as it is."""
+    headers: Headers = ()
+    """In the order they are sent."""
+    body: bytes | tuple[bytes, ...] = b""
+    """The body, or the buffers that make it up."""
+    patience: Patience = Patience.CALL
+    """How long an answer may take."""
+
+    def __repr__(self) -> str:
+        return f"Request({self.endpoint})"
+
+    @property
+    def path(self) -> str:
+        """The path, decoded."""
+        return unquote(urlsplit(self.url).path)
+
+    @property
+    def query(self) -> str:
+        """The raw query, without the question mark."""
+        return urlsplit(self.url).query
+
+    @property
+    def content(self) -> bytes:
+        """The body in one piece."""
+        return self.body if isinstance(self.body, bytes) else b"".join(self.body)
+
+    def header(self, name: str) -> str:
+        """Give a header's value whatever its case, or an empty string."""
+        return first_header(self.headers, name)
+
+    def with_headers(self, *more: tuple[str, str]) -> Request:
+        """Give the same request with further headers."""
+        return msgspec.structs.replace(self, headers=self.headers + more)
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP answer."""
+
+    status: int = 200
+    headers: Headers = ()
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, {len(self.body)} bytes)"
+
+    def header(self, name: str) -> str:
+        """Give a header's value whatever its case, or an empty string."""
+        return first_header(self.headers, name)
+
+    def header_values(self, name: str) -> tuple[str, ...]:
+        """Give every value of a header that may come more than once."""
+        wanted = name.lower()
+        return tuple(value for key, value in self.headers if key.lower() == wanted)
+
+
+class Park(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A server's core says: no answer yet, keep this poll.
+
+    The shell asks again, with this value, when the account's world has changed or its clock has reached `until`.
+    """
+
+    until: float
+    """When the poll is answered whatever happens, by the server's clock."""
+    account: str = ""
+    """Whose happenings wake it; empty: anybody's."""
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow's wish for a piece of a file: the runner answers with its bytes."""
+
+    source: str | bytes
+    """A path, or the bytes themselves."""
+    start: int
+    size: int
+
+
+def first_header(headers: Headers, name: str) -> str:
+    """Give the first value of a header whatever its case, or an empty string."""
+    wanted = name.lower()
+    return next((value for key, value in headers if key.lower() == wanted), "")
+
+
+def http_time(value: str) -> float | None:
+    """Read an HTTP date as seconds since 1970; None when it is none."""
+    try:
+        return parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
+        return None

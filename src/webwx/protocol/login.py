@@ -1,0 +1,268 @@
+"""
+Login: uuid, QR, poll, ticket exchange, logout.
+
+The answers of the first stages look like scripts. Several clients match them by literal patterns, so they are written
+to the letter (protocol notes, 14) and read by a tolerant grammar.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Annotated
+
+import msgspec
+
+from webwx.errors import ProtocolError
+from webwx.protocol.codec import FORM, MEDIA, Body, Media, Wire, number, read_pairs, read_script
+from webwx.protocol.endpoint import Endpoint, Host, In, InPath, InQuery, InRawQuery, Where
+from webwx.protocol.http import Patience
+
+
+class Credentials(Wire, frozen=True, kw_only=True):
+    """`BaseRequest`: who is calling."""
+
+    uin: int | str = 0
+    """The account's number; a string in webwxstatusnotify, as the customer's document shows it."""
+    sid: str = ""
+    skey: str = ""
+    device_id: str = msgspec.field(name="DeviceID", default="")
+    """`e` and 15 digits."""
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
+
+
+class BaseResponse(Wire, frozen=True, kw_only=True):
+    """How a JSON call went."""
+
+    ret: int = 0
+    err_msg: str = ""
+
+
+class Reply(Wire, frozen=True, kw_only=True):
+    """What every JSON reply begins with."""
+
+    base_response: BaseResponse = BaseResponse()
+
+
+# -- uuid ------------------------------------------------------------------------------------------------------------
+
+
+class QrRequest(Wire, frozen=True, kw_only=True):
+    """Ask for a QR code."""
+
+    appid: InQuery[str] = ""
+    redirect_uri: InQuery[str] = ""
+    fun: InQuery[str] = "new"
+    lang: InQuery[str] = "zh_CN"
+    timestamp: Annotated[int, In(Where.QUERY, "_")] = 0
+
+
+class QrReply(Wire, frozen=True, kw_only=True):
+    """A uuid to draw as a QR code, valid about five minutes."""
+
+    code: int = 200
+    uuid: str = ""
+
+    def __repr__(self) -> str:
+        return f"QrReply({self.code})"
+
+
+class _QrShape:
+    def dump(self, value: QrReply, *, is_reply: bool) -> tuple[str, Body]:
+        del is_reply
+        return "text/javascript", (
+            f'window.QRLogin.code = {value.code}; window.QRLogin.uuid = "{value.uuid}";'.encode()
+        )
+
+    def load(self, body: bytes, kind: type[QrReply], content_type: str) -> QrReply:
+        del content_type
+        values = read_script(body)
+        return kind(code=number(values.get("QRLogin.code"), 0), uuid=values.get("QRLogin.uuid", ""))
+
+
+JSLOGIN = Endpoint(
+    name="jslogin", method="GET", host=Host.LOGIN, path="/jslogin", also=("POST",),
+    request=QrRequest, reply=QrReply, reply_shape=_QrShape(), purpose="get the uuid of a QR code",
+)  # fmt: skip
+
+
+class QrPictureRequest(Wire, frozen=True, kw_only=True):
+    """The QR code as a picture, or the page its text names."""
+
+    uuid: InPath[str]
+
+    def __repr__(self) -> str:
+        return "QrPictureRequest(***)"
+
+
+QR_PICTURE = Endpoint(
+    name="qrcode", method="GET", host=Host.QR, path="/qrcode/{uuid}",
+    request=QrPictureRequest, reply=Media, reply_shape=MEDIA, purpose="the QR code as a picture",
+)  # fmt: skip
+
+QR_TEXT = Endpoint(
+    name="l", method="GET", host=Host.QR, path="/l/{uuid}",
+    request=QrPictureRequest, reply=Media, reply_shape=MEDIA, purpose="the address inside the QR code, for a phone",
+)  # fmt: skip
+
+
+# -- poll ------------------------------------------------------------------------------------------------------------
+
+
+class PollRequest(Wire, frozen=True, kw_only=True):
+    """Wait for the phone."""
+
+    loginicon: InQuery[str] = "true"
+    uuid: InQuery[str]
+    tip: InQuery[int] = 1
+    """1 on the first poll of a uuid, 0 afterwards."""
+    r: InQuery[int] = 0
+    timestamp: Annotated[int, In(Where.QUERY, "_")] = 0
+    appid: InQuery[str] = ""
+    """File Transfer Helper only."""
+
+    def __repr__(self) -> str:
+        return f"PollRequest(tip={self.tip})"
+
+
+class PollReply(Wire, frozen=True, kw_only=True):
+    """What the phone has done."""
+
+    code: int
+    user_avatar: str = ""
+    """A data URI, with code 201."""
+    redirect_uri: str = ""
+    """Where the ticket is exchanged, with code 200."""
+
+    def __repr__(self) -> str:
+        return f"PollReply({self.code})"
+
+
+class _PollShape:
+    def dump(self, value: PollReply, *, is_reply: bool) -> tuple[str, Body]:
+        del is_reply
+        text = f"window.code={value.code};"
+        if value.user_avatar:
+            text += f"window.userAvatar = '{value.user_avatar}';"
+        if value.redirect_uri:
+            text += f'\nwindow.redirect_uri="{value.redirect_uri}";'
+        return "text/javascript", text.encode()
+
+    def load(self, body: bytes, kind: type[PollReply], content_type: str) -> PollReply:
+        del content_type
+        values = read_script(body)
+        return kind(
+            code=number(values.get("code"), 0),
+            user_avatar=values.get("userAvatar", ""),
+            redirect_uri=values.get("redirect_uri", ""),
+        )
+
+
+LOGIN_POLL = Endpoint(
+    name="login", method="GET", host=Host.LOGIN, path="/cgi-bin/mmwebwx-bin/login", patience=Patience.POLL,
+    request=PollRequest, reply=PollReply, reply_shape=_PollShape(), purpose="wait for scan and confirm",
+)  # fmt: skip
+
+
+# -- ticket exchange -------------------------------------------------------------------------------------------------
+
+
+class TicketRequest(Wire, frozen=True, kw_only=True):
+    """Exchange the ticket of the poll's redirect for a session."""
+
+    redirect_query: InRawQuery[str]
+    """The query of the redirect, as it came: ticket, uuid, lang, scan."""
+    fun: InQuery[str] = ""
+    version: InQuery[str] = ""
+    """`v2` asks for status 200; without it the answer is a 301 without Location."""
+
+    def __repr__(self) -> str:
+        return "TicketRequest(***)"
+
+    def field(self, name: str) -> str:
+        """Give a value of the redirect's query."""
+        return read_pairs(self.redirect_query).get(name, "")
+
+
+class TicketReply(Wire, frozen=True, kw_only=True):
+    """The session's keys, or why there are none."""
+
+    ret: int = 0
+    message: str = ""
+    skey: str = ""
+    wxsid: str = ""
+    wxuin: int = 0
+    pass_ticket: str = ""
+    """As in the XML: percent-encoded already, and encoded once more wherever it is sent."""
+    isgrayscale: int = 1
+    redirecturl: str = ""
+    """Another host wants to do the exchange."""
+
+    def __repr__(self) -> str:
+        return f"TicketReply(ret={self.ret})"
+
+
+class _TicketShape:
+    """XML on one line, read by its tags, since its values are not always well-formed."""
+
+    def dump(self, value: TicketReply, *, is_reply: bool) -> tuple[str, Body]:
+        del is_reply
+        if value.ret:
+            return "text/plain", f"<error><ret>{value.ret}</ret><message>{value.message}</message></error>".encode()
+        return "text/plain", (
+            f"<error><ret>0</ret><message></message><skey>{value.skey}</skey><wxsid>{value.wxsid}</wxsid>"
+            f"<wxuin>{value.wxuin}</wxuin><pass_ticket>{value.pass_ticket}</pass_ticket>"
+            f"<isgrayscale>{value.isgrayscale}</isgrayscale></error>"
+        ).encode()
+
+    def load(self, body: bytes, kind: type[TicketReply], content_type: str) -> TicketReply:
+        del content_type
+        text = body.decode("utf-8", "replace")
+        values = {
+            name: found[1].removeprefix("<![CDATA[").removesuffix("]]>")
+            for name in ("ret", "message", "skey", "wxsid", "wxuin", "pass_ticket", "isgrayscale", "redirecturl")
+            if (found := re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL))
+        }
+        if "ret" not in values:
+            raise ProtocolError("no ticket in the answer")
+        return kind(
+            ret=number(values["ret"].strip(), -1),
+            message=unescape(values.get("message", "")),
+            skey=values.get("skey", ""),
+            wxsid=values.get("wxsid", ""),
+            wxuin=number(values.get("wxuin"), 0),
+            pass_ticket=values.get("pass_ticket", ""),
+            isgrayscale=number(values.get("isgrayscale"), 0),
+            redirecturl=unescape(values.get("redirecturl", "")),
+        )
+
+
+TICKET = Endpoint(
+    name="webwxnewloginpage", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxnewloginpage",
+    request=TicketRequest, reply=TicketReply, reply_shape=_TicketShape(), repeatable=False,
+    purpose="exchange the ticket for a session",
+)  # fmt: skip
+
+
+# -- init and logout -------------------------------------------------------------------------------------------------
+
+
+class LogoutRequest(Wire, frozen=True, kw_only=True, rename=None):
+    """End the session."""
+
+    redirect: InQuery[int] = 1
+    type: InQuery[int] = 0
+    skey: InQuery[str] = ""
+    sid: str = ""
+    uin: str = ""
+
+    def __repr__(self) -> str:
+        return "LogoutRequest(***)"
+
+
+LOGOUT = Endpoint(
+    name="webwxlogout", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxlogout", also=("GET",),
+    request=LogoutRequest, reply=Reply, body=FORM, purpose="end the session",
+)  # fmt: skip

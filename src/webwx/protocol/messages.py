@@ -1,0 +1,223 @@
+"""
+Messages: text, picture by reference, recall, and the notice that a chat was read.
+
+`TEXT`, `RECALL`, `READ` and the forward of `IMAGE` are the customer's four requests; the order and the types of their
+fields are that document's.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from webwx.protocol.codec import Wire
+from webwx.protocol.codes import MessageStatus, MessageType, StatusNotify
+from webwx.protocol.endpoint import Endpoint, Host, InQuery
+from webwx.protocol.login import Credentials, Reply
+
+# -- as received -----------------------------------------------------------------------------------------------------
+
+
+class RecommendInfo(Wire, frozen=True, kw_only=True):
+    """The person in a card or a friend request."""
+
+    user_name: str = ""
+    nick_name: str = ""
+    qq_num: int = msgspec.field(name="QQNum", default=0)
+    province: str = ""
+    city: str = ""
+    content: str = ""
+    signature: str = ""
+    alias: str = ""
+    scene: int = 0
+    verify_flag: int = 0
+    attr_status: int = 0
+    sex: int = 0
+    ticket: str = ""
+    op_code: int = 0
+
+
+class AppInfo(Wire, frozen=True, kw_only=True):
+    """The app that sent a message."""
+
+    app_id: str = msgspec.field(name="AppID", default="")
+    type: int = 0
+
+
+class WireMessage(Wire, frozen=True, kw_only=True):
+    """A message as `webwxsync` delivers it. The server sends every field, whatever the type."""
+
+    msg_id: str
+    """Decimal, up to 20 digits: the message's identity."""
+    from_user_name: str = ""
+    """The sender; the chatroom for what others say there; oneself for own ones."""
+    to_user_name: str = ""
+    msg_type: int = 0
+    content: str = ""
+    """Text or XML, escaped once, with `<br/>` for line breaks."""
+    status: int = MessageStatus.NORMAL
+    img_status: int = 1
+    create_time: int = 0
+    """Seconds since 1970."""
+    voice_length: int = 0
+    play_length: int = 0
+    file_name: str = ""
+    file_size: str = ""
+    media_id: str = ""
+    url: str = ""
+    app_msg_type: int = 0
+    status_notify_code: int = 0
+    status_notify_user_name: str = ""
+    recommend_info: RecommendInfo = RecommendInfo()
+    forward_flag: int = 0
+    app_info: AppInfo = AppInfo()
+    has_product_id: int = 0
+    ticket: str = ""
+    img_height: int = 0
+    img_width: int = 0
+    sub_msg_type: int = 0
+    new_msg_id: int = 0
+    """The same number as `msg_id`; lossy wherever numbers are doubles, so never compared."""
+    ori_content: str = ""
+    encry_file_name: str = ""
+
+
+# -- sends -----------------------------------------------------------------------------------------------------------
+
+
+class SendReply(Reply, frozen=True, kw_only=True):
+    """The server took the message."""
+
+    msg_id: str = msgspec.field(name="MsgID", default="")
+    """Needed for a recall."""
+    local_id: str = msgspec.field(name="LocalID", default="")
+    """The request's, echoed as a string."""
+
+
+class OutgoingText(Wire, frozen=True, kw_only=True):
+    """`Msg` of a text."""
+
+    type: int = MessageType.TEXT
+    content: str = ""
+    """Plain text in raw UTF-8; the server escapes it for receivers."""
+    from_user_name: str = ""
+    to_user_name: str
+    local_id: str = msgspec.field(name="LocalID", default="")
+    """Equal to `client_msg_id`."""
+    client_msg_id: str = ""
+    """17 digits, unique in the login."""
+
+
+class TextRequest(Wire, frozen=True, kw_only=True):
+    """Send a text."""
+
+    pass_ticket: InQuery[str] = ""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    msg: OutgoingText
+    scene: int = 0
+
+    def __repr__(self) -> str:
+        return "TextRequest(***)"
+
+
+TEXT = Endpoint(
+    name="webwxsendmsg", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsendmsg",
+    request=TextRequest, reply=SendReply, repeatable=False, purpose="send a text",
+)  # fmt: skip
+
+
+class OutgoingImage(Wire, frozen=True, kw_only=True):
+    """`Msg` of a picture: an upload's `media_id`, or the XML of one that exists."""
+
+    type: int = MessageType.IMAGE
+    media_id: str = ""
+    """From an upload; empty in a forward."""
+    content: str = ""
+    """Empty with an upload; the image XML in a forward."""
+    from_user_name: str = ""
+    to_user_name: str
+    local_id: str = msgspec.field(name="LocalID", default="")
+    client_msg_id: str = ""
+
+
+class ImageRequest(Wire, frozen=True, kw_only=True):
+    """Send a picture."""
+
+    fun: InQuery[str] = "async"
+    f: InQuery[str] = "json"
+    pass_ticket: InQuery[str] = ""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    msg: OutgoingImage
+    scene: int = 0
+    """2 in a forward."""
+
+    def __repr__(self) -> str:
+        return "ImageRequest(***)"
+
+
+IMAGE = Endpoint(
+    name="webwxsendmsgimg", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsendmsgimg",
+    request=ImageRequest, reply=SendReply, repeatable=False, purpose="send a picture, or forward one by its keys",
+)  # fmt: skip
+
+FORWARD_SCENE = 2
+"""`Scene` of a forward."""
+
+
+# -- recall ----------------------------------------------------------------------------------------------------------
+
+
+class RecallRequest(Wire, frozen=True, kw_only=True):
+    """Take back a message. No query: neither the customer's document nor any recorded client sends one."""
+
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    svr_msg_id: str
+    """`MsgID` of the send: the only key a server looks it up by."""
+    to_user_name: str = ""
+    client_msg_id: str = ""
+    """The send's own."""
+
+    def __repr__(self) -> str:
+        return "RecallRequest(***)"
+
+
+class RecallReply(Reply, frozen=True, kw_only=True):
+    """Texts for display."""
+
+    introduction: str = ""
+    sys_wording: str = ""
+
+
+RECALL = Endpoint(
+    name="webwxrevokemsg", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxrevokemsg",
+    request=RecallRequest, reply=RecallReply, repeatable=False, purpose="recall within two minutes",
+)  # fmt: skip
+
+
+# -- status notify ---------------------------------------------------------------------------------------------------
+
+
+class StatusNotifyRequest(Wire, frozen=True, kw_only=True):
+    """Tell the phone: a chat was read (code 1), or this client is ready (code 3)."""
+
+    pass_ticket: InQuery[str] = ""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    code: int = StatusNotify.READ
+    from_user_name: str = ""
+    to_user_name: str = ""
+    client_msg_id: int = 0
+    """Milliseconds since 1970, as a number."""
+
+    def __repr__(self) -> str:
+        return f"StatusNotifyRequest(code={self.code})"
+
+
+class StatusNotifyReply(Reply, frozen=True, kw_only=True):
+    """Done."""
+
+    msg_id: str = msgspec.field(name="MsgID", default="")
+
+
+STATUSNOTIFY = Endpoint(
+    name="webwxstatusnotify", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxstatusnotify",
+    request=StatusNotifyRequest, reply=StatusNotifyReply, purpose="mark a chat as read; announce this client",
+)  # fmt: skip

@@ -1,0 +1,150 @@
+"""
+Sync: the long poll that says something happened, and the fetch that says what.
+
+Two keys, never mixed up: `webwxsync` is asked with the last `SyncKey`, `synccheck` with the last `SyncCheckKey`.
+Clients that use one for both spin for ever when the two differ (protocol notes, sync, 3).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from webwx.errors import ProtocolError
+from webwx.protocol.codec import Body, Wire, number, read_script
+from webwx.protocol.endpoint import Endpoint, Host, In, InQuery, Where
+from webwx.protocol.http import Patience
+from webwx.protocol.login import Credentials, Reply
+
+
+class KeyValue(Wire, frozen=True, kw_only=True):
+    """One counter of a sync key."""
+
+    key: int
+    val: int
+
+
+class SyncKey(Wire, frozen=True, kw_only=True):
+    """A position in the account's stream of changes. Opaque; its order is kept."""
+
+    count: int = 0
+    list: tuple[KeyValue, ...] = ()
+
+    def __str__(self) -> str:
+        return "|".join(f"{pair.key}_{pair.val}" for pair in self.list)
+
+    def or_older(self, older: SyncKey) -> SyncKey:
+        """Give this key, or the older one when this is empty: an empty key never replaces a good one."""
+        return self if self.list else older
+
+
+def read_sync_key(text: str) -> SyncKey:
+    """Read the `1_700000001|2_700000002` of a query; pairs that are none are passed over."""
+    pairs = []
+    for part in text.split("|"):
+        key, _, val = part.partition("_")
+        if key.isdecimal() and val.isdecimal():
+            pairs.append(KeyValue(key=int(key), val=int(val)))
+    return SyncKey(count=len(pairs), list=tuple(pairs))
+
+
+class CheckRequest(Wire, frozen=True, kw_only=True):
+    """Wait until something happens."""
+
+    r: InQuery[int] = 0
+    skey: InQuery[str] = ""
+    sid: InQuery[str] = ""
+    uin: InQuery[int] = 0
+    deviceid: InQuery[str] = ""
+    synckey: InQuery[str] = ""
+    timestamp: Annotated[int, In(Where.QUERY, "_")] = 0
+    mmweb_appid: InQuery[str] = ""
+
+    def __repr__(self) -> str:
+        return "CheckRequest(***)"
+
+
+class CheckReply(Wire, frozen=True, kw_only=True):
+    """Whether the session lives, and whether there is something to fetch."""
+
+    retcode: int
+    selector: int = 0
+    """Anything but 0: fetch. Its value is not to be interpreted."""
+
+
+class _CheckShape:
+    def dump(self, value: CheckReply, *, is_reply: bool) -> tuple[str, Body]:
+        del is_reply
+        return "text/javascript", f'window.synccheck={{retcode:"{value.retcode}",selector:"{value.selector}"}}'.encode()
+
+    def load(self, body: bytes, kind: type[CheckReply], content_type: str) -> CheckReply:
+        del content_type
+        values = read_script(body)
+        # -2147483648: a number no server sends. Only a number that is there may end a login (reliability, B1).
+        retcode = number(values.get("synccheck.retcode"), _NO_NUMBER)
+        if retcode == _NO_NUMBER:
+            raise ProtocolError("no retcode in the answer")
+        return kind(retcode=retcode, selector=number(values.get("synccheck.selector"), 0))
+
+
+_NO_NUMBER = -(2**31)
+
+SYNCCHECK = Endpoint(
+    name="synccheck", method="GET", host=Host.PUSH, path="/cgi-bin/mmwebwx-bin/synccheck", patience=Patience.POLL,
+    request=CheckRequest, reply=CheckReply, reply_shape=_CheckShape(), purpose="wait until something happens",
+)  # fmt: skip
+
+
+class SyncRequest(Wire, frozen=True, kw_only=True):
+    """Fetch what has happened since a key."""
+
+    sid: InQuery[str] = ""
+    skey: InQuery[str] = ""
+    pass_ticket: InQuery[str] = ""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    sync_key: SyncKey = SyncKey()
+    rr: int = msgspec.field(name="rr", default=0)
+
+    def __repr__(self) -> str:
+        return "SyncRequest(***)"
+
+
+class DeletedContact(Wire, frozen=True, kw_only=True):
+    """A friend deleted, a chatroom left, or a chat removed on the phone."""
+
+    user_name: str
+    contact_flag: int = 0
+
+
+class SyncReply(Reply, frozen=True, kw_only=True):
+    """
+    A batch of changes.
+
+    Its items stay raw here and are read one by one, so that a broken one never costs the others.
+    """
+
+    add_msg_count: int = 0
+    add_msg_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    mod_contact_count: int = 0
+    mod_contact_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    del_contact_count: int = 0
+    del_contact_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    mod_chat_room_member_count: int = 0
+    mod_chat_room_member_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    profile: dict[str, Any] = msgspec.field(default_factory=dict)
+    continue_flag: int = 0
+    """Not 0: more waits, fetch again at once."""
+    sync_key: SyncKey = SyncKey()
+    skey: str = msgspec.field(name="SKey", default="")
+    """When not empty, the new skey."""
+    sync_check_key: SyncKey = SyncKey()
+
+    def __repr__(self) -> str:
+        return f"SyncReply(ret={self.base_response.ret}, messages={len(self.add_msg_list)})"
+
+
+WEBWXSYNC = Endpoint(
+    name="webwxsync", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsync",
+    request=SyncRequest, reply=SyncReply, purpose="fetch changes",
+)  # fmt: skip
