@@ -11,7 +11,6 @@ from webwx.protocol.endpoint import Endpoint, Host, In, InQuery, Where
 from webwx.protocol.http import Patience
 from webwx.protocol.login import Credentials, Reply
 
-
 IMAGE_TYPES = {
     b"\xff\xd8\xff": "image/jpeg",
     b"\x89PNG\r\n\x1a\n": "image/png",
