@@ -1,1 +1,106 @@
-"""Unofficial client for the WeChat web protocol."""
+"""
+Unofficial client, command line and local server for the WeChat web protocol.
+
+The public names, each loaded when it is first used: importing webwx costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from webwx.client.aio import AsyncClient as AsyncClient
+    from webwx.client.blocking import Client as Client
+    from webwx.errors import AlreadyRunning as AlreadyRunning
+    from webwx.errors import ApiError as ApiError
+    from webwx.errors import ConnectFailed as ConnectFailed
+    from webwx.errors import EmptyFile as EmptyFile
+    from webwx.errors import EmptyText as EmptyText
+    from webwx.errors import InvalidLogin as InvalidLogin
+    from webwx.errors import LocalStateError as LocalStateError
+    from webwx.errors import LoggedOut as LoggedOut
+    from webwx.errors import LoginRefused as LoginRefused
+    from webwx.errors import LoginTimeout as LoginTimeout
+    from webwx.errors import MediaUnavailable as MediaUnavailable
+    from webwx.errors import NoSuchFile as NoSuchFile
+    from webwx.errors import NotAPicture as NotAPicture
+    from webwx.errors import NotForwardable as NotForwardable
+    from webwx.errors import NotOnThisHost as NotOnThisHost
+    from webwx.errors import ProtocolError as ProtocolError
+    from webwx.errors import RateLimited as RateLimited
+    from webwx.errors import RecallExpired as RecallExpired
+    from webwx.errors import RecallRefused as RecallRefused
+    from webwx.errors import RefusedLocally as RefusedLocally
+    from webwx.errors import SendUnknown as SendUnknown
+    from webwx.errors import TargetRefused as TargetRefused
+    from webwx.errors import TextTooLong as TextTooLong
+    from webwx.errors import Timeout as Timeout
+    from webwx.errors import TlsError as TlsError
+    from webwx.errors import TooLarge as TooLarge
+    from webwx.errors import TransportError as TransportError
+    from webwx.errors import UnexpectedLoginPage as UnexpectedLoginPage
+    from webwx.errors import UnknownContact as UnknownContact
+    from webwx.errors import UnsafeRedirect as UnsafeRedirect
+    from webwx.errors import WxError as WxError
+    from webwx.model.contacts import Contact as Contact
+    from webwx.model.contacts import ContactId as ContactId
+    from webwx.model.contacts import Contacts as Contacts
+    from webwx.model.contacts import Member as Member
+    from webwx.model.events import ContactChanged as ContactChanged
+    from webwx.model.events import ContactDeleted as ContactDeleted
+    from webwx.model.events import QuarantinedMessage as QuarantinedMessage
+    from webwx.model.events import event_from_json as event_from_json
+    from webwx.model.events import event_to_json as event_to_json
+    from webwx.model.login import Account as Account
+    from webwx.model.login import QrCode as QrCode
+    from webwx.model.messages import Event as Event
+    from webwx.model.messages import ImageMessage as ImageMessage
+    from webwx.model.messages import Message as Message
+    from webwx.model.messages import MessageRecalled as MessageRecalled
+    from webwx.model.messages import PhoneActivity as PhoneActivity
+    from webwx.model.messages import Receipt as Receipt
+    from webwx.model.messages import SystemMessage as SystemMessage
+    from webwx.model.messages import TextMessage as TextMessage
+    from webwx.model.messages import UnknownMessage as UnknownMessage
+    from webwx.store.saved_login import LoginFile as LoginFile
+    from webwx.store.saved_login import LoginMemory as LoginMemory
+    from webwx.store.saved_login import LoginStore as LoginStore
+    from webwx.transport.run import Timeouts as Timeouts
+
+_HOMES = {
+    "client.aio": ("AsyncClient",),
+    "client.blocking": ("Client",),
+    "errors": (
+        "AlreadyRunning", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin", "LocalStateError",
+        "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "NoSuchFile", "NotAPicture", "NotForwardable",
+        "NotOnThisHost", "ProtocolError", "RateLimited", "RecallExpired", "RecallRefused", "RefusedLocally",
+        "SendUnknown", "TargetRefused", "TextTooLong", "Timeout", "TlsError", "TooLarge", "TransportError",
+        "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
+    ),
+    "model.contacts": ("Contact", "ContactId", "Contacts", "Member"),
+    "model.events": ("ContactChanged", "ContactDeleted", "QuarantinedMessage", "event_from_json", "event_to_json"),
+    "model.login": ("Account", "QrCode"),
+    "model.messages": (
+        "Event", "ImageMessage", "Message", "MessageRecalled", "PhoneActivity", "Receipt", "SystemMessage",
+        "TextMessage", "UnknownMessage",
+    ),
+    "store.saved_login": ("LoginFile", "LoginMemory", "LoginStore"),
+    "transport.run": ("Timeouts",),
+}  # fmt: skip
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'webwx' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"webwx.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

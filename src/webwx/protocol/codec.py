@@ -81,7 +81,10 @@ def read_json(body: bytes, kind: type[T]) -> T:
 
 def write_json(value: object) -> bytes:
     """Write compact JSON in raw UTF-8: escaped text has been delivered literally (protocol notes, 9)."""
-    return _encode_json(value)
+    try:
+        return _encode_json(value)
+    except UnicodeEncodeError:
+        return _encode_json(_clean(msgspec.to_builtins(value), 0))
 
 
 def platform_json(compact: bytes) -> bytes:
@@ -210,10 +213,11 @@ class JsonShape:
 
 # -- assignments that a browser would evaluate -----------------------------------------------------------------------
 
+# Names are bounded, so that a hostile answer costs no more than its length.
 _ASSIGNMENT = re.compile(
-    r"""window\.(?P<name>[\w.]+)\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<number>-?\d+)|\{(?P<object>[^{}]*)\})"""
+    r"""window\.(?P<name>[\w.]{1,64})\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<number>-?\d+)|\{(?P<object>[^{}]*)\})"""
 )
-_MEMBER = re.compile(r"""["']?(?P<name>\w+)["']?\s*:\s*["']?(?P<value>-?\w*)["']?""")
+_MEMBER = re.compile(r"""["']?(?P<name>\w{1,64})["']?\s*:\s*["']?(?P<value>-?\w*)["']?""")
 
 
 def read_script(body: bytes) -> dict[str, str]:
@@ -235,6 +239,17 @@ def read_script(body: bytes) -> dict[str, str]:
     return values
 
 
+def tag_text(text: str, tag: str) -> str | None:
+    """
+    Give what stands in the first `<tag>…</tag>`, CDATA unwrapped; None when there is none.
+
+    For XML that a parser refuses. No pattern, since a hostile text would make one try every `<tag>` to the end.
+    """
+    _, opened, rest = text.partition(f"<{tag}>")
+    inner, closed, _ = rest.partition(f"</{tag}>")
+    return inner.removeprefix("<![CDATA[").removesuffix("]]>") if opened and closed else None
+
+
 def number(text: str | None, default: int) -> int:
     """Read a decimal number, or give the default when there is none."""
     return int(text) if text is not None and re.fullmatch(r"-?\d{1,18}", text) else default
@@ -245,7 +260,12 @@ def number(text: str | None, default: int) -> int:
 
 def percent_encode(value: str) -> str:
     """Encode everything but letters, digits and `-._~`: `sid` and tickets contain `+` and `/`."""
-    return quote(value, safe="")
+    return quote(clean_text(value), safe="")
+
+
+def keep_encoded(query: str) -> str:
+    """Encode only what no address may hold: a query of the server's making goes back as it came, on one line."""
+    return quote(clean_text(query), safe="!$&'()*+,;=:@/?%")
 
 
 def percent_decode(value: str) -> str:
@@ -270,7 +290,7 @@ def read_pairs(text: str) -> dict[str, str]:
 
 def as_text(value: object) -> str:
     """Write a field's value as it stands in a query, a form or a multipart field."""
-    return str(int(value)) if isinstance(value, int) else str(value)
+    return str(int(value)) if isinstance(value, int) else clean_text(str(value))
 
 
 def from_pairs(pairs: Mapping[str, str], kind: type[T]) -> T:
@@ -308,6 +328,7 @@ class FormShape:
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]+)"?', re.IGNORECASE)
 _PART_NAME = re.compile(rb'[;\s]name="?([^";\r\n]*)"?', re.IGNORECASE)
 _FILE_NAME = re.compile(rb'filename="([^"\r\n]*)"', re.IGNORECASE)
+_PART_TYPE = re.compile(rb"content-type: *([^\r\n]*)", re.IGNORECASE)
 
 
 class FilePart(msgspec.Struct, frozen=True, kw_only=True):
@@ -331,27 +352,37 @@ class MultipartShape:
     """
 
     BOUNDARY = "----webwxFormBoundary7MA4YWxkTrZu0gW"
+    """What parts the fields, or the beginning of it where a field's own content holds this line."""
 
     def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
         """Give the content type and the body as buffers, the file's bytes uncopied."""
         del is_reply
-        head = bytearray()
         file_name, file = "", FilePart(name="", content=b"")
+        texts: list[tuple[str, bytes]] = []
         for field in msgspec.structs.fields(value):
             content = getattr(value, field.name)
             if isinstance(content, FilePart):
                 file_name, file = field.encode_name, content
             elif content != "":
-                head += (
-                    f'--{self.BOUNDARY}\r\nContent-Disposition: form-data; name="{field.encode_name}"\r\n\r\n'.encode()
-                )
-                head += as_text(content).encode() + b"\r\n"
+                texts.append((field.encode_name, as_text(content).encode()))
+        boundary = self._boundary([file.content, *(text for _, text in texts)])
+        head = b"".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + text + b"\r\n"
+            for name, text in texts
+        )
         head += (
-            f'--{self.BOUNDARY}\r\nContent-Disposition: form-data; name="{file_name}"; '
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{file_name}"; '
             f'filename="{percent_encode(file.name)}"\r\nContent-Type: {file.content_type}\r\n\r\n'
         ).encode()
-        tail = f"\r\n--{self.BOUNDARY}--\r\n".encode()
-        return f"multipart/form-data; boundary={self.BOUNDARY}", (bytes(head), file.content, tail)
+        return f"multipart/form-data; boundary={boundary}", (head, file.content, f"\r\n--{boundary}--\r\n".encode())
+
+    def _boundary(self, contents: list[bytes]) -> str:
+        """Find a line that stands in no field: a name or a file may hold ours, by chance or to forge a field."""
+        boundary, turn = self.BOUNDARY, 0
+        while any(boundary.encode() in content for content in contents):
+            turn += 1
+            boundary = f"{self.BOUNDARY}{turn}"
+        return boundary
 
     def load(self, body: bytes, kind: type[T], content_type: str) -> T:
         """Read the parts in any order."""
@@ -369,12 +400,21 @@ class MultipartShape:
             if file is None:
                 values[key] = content.decode("utf-8", "replace")
             else:
-                values[key] = FilePart(name=percent_decode(file[1].decode("utf-8", "replace")), content=content)
+                media_type = _PART_TYPE.search(head)
+                values[key] = FilePart(
+                    name=percent_decode(file[1].decode("utf-8", "replace")),
+                    content_type=media_type[1].decode("utf-8", "replace") if media_type else "",
+                    content=content,
+                )
         known = {}
         for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]  # kind is a Struct class
             if field.encode_name in values:
                 part_value = values[field.encode_name]
-                known[field.name] = part_value if isinstance(part_value, FilePart) else coerce(part_value, field.type)
+                if isinstance(part_value, FilePart) != (field.type is FilePart):
+                    raise ProtocolError(
+                        f"{field.encode_name} is a file where a text was expected, or a text for a file"
+                    )
+                known[field.name] = part_value if field.type is FilePart else coerce(part_value, field.type)
             elif field.required:
                 raise ProtocolError(f"{field.encode_name} is missing")
         return kind(**known)

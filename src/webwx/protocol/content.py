@@ -8,6 +8,7 @@ a message stays a message when its content cannot be read.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -15,6 +16,7 @@ from xml.parsers import expat
 import msgspec
 
 from webwx.errors import NotForwardable
+from webwx.protocol.codec import tag_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +89,7 @@ def read_xml(text: str) -> Element | None:
     def refuse(*_: object) -> None:
         raise _Refused
 
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("utf-8")  # whatever its declaration says: it has been text since it arrived
     parser.buffer_text = True
     parser.StartElementHandler = start
     parser.EndElementHandler = end
@@ -185,16 +187,13 @@ def write_recall_notice(notice: RecallNotice) -> str:
 
 def read_recall_notice(xml: str) -> RecallNotice | None:
     """Read a recall notice, by its tags where the XML is broken; None when it is none."""
-    if "revokemsg" not in xml:
-        return None
     root = read_xml(xml)
-
-    def value(tag: str) -> str:
-        if root is not None:
-            return (root.findtext(f".//{tag}") or "").strip()
-        found = re.search(rf"<{tag}>(.*?)</{tag}>", xml, re.DOTALL)
-        return found[1].strip().removeprefix("<![CDATA[").removesuffix("]]>") if found else ""
-
+    if root is None and "<revokemsg>" in xml:
+        value = partial(_value_in_broken, xml)
+    elif root is not None and root.find("revokemsg") is not None:
+        value = partial(_value_in_parsed, root)
+    else:
+        return None
     return RecallNotice(
         message_id=value("msgid"),
         text=value("replacemsg"),
@@ -202,3 +201,16 @@ def read_recall_notice(xml: str) -> RecallNotice | None:
         old_message_id=value("oldmsgid"),
         new_message_id=value("newmsgid"),
     )
+
+
+def _value_in_parsed(root: Element, tag: str) -> str:
+    return (root.findtext(f"revokemsg/{tag}") or "").strip()
+
+
+def _value_in_broken(xml: str, tag: str) -> str:
+    # The display text holds a nickname, and a nickname may hold tags: the ids are looked for around it.
+    before, _, rest = xml.partition("<replacemsg>")
+    shown, closed, after = rest.rpartition("</replacemsg>")
+    if tag == "replacemsg":
+        return shown.strip().removeprefix("<![CDATA[").removesuffix("]]>")
+    return (tag_text(before + (after if closed else ""), tag) or "").strip()

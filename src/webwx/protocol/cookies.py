@@ -2,11 +2,12 @@
 The cookie jar: a value. Taking in an answer's cookies gives a new jar, and the time comes in as an argument.
 
 Keyed by domain, path and name, because the platform sets equal names on several domains of one login and each host must
-get its own.
+get its own: a cookie for exactly one host lies beside the one of that name for all below it, and goes first.
 """
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 import msgspec
@@ -32,6 +33,11 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Cookie({self.name}, {self.domain})"
 
+    @property
+    def key(self) -> tuple[str, bool, str, str]:
+        """What a later cookie must have in common to take this one's place."""
+        return self.domain, self.host_only, self.path, self.name
+
     def goes_to(self, host: str, path: str, *, is_https: bool, now: float) -> bool:
         """Say whether a request to this address carries the cookie."""
         return (
@@ -51,11 +57,11 @@ class Jar(msgspec.Struct, frozen=True):
         return f"Jar({', '.join(cookie.name for cookie in self.cookies)})"
 
     def header(self, url: str, now: float) -> str:
-        """Give the `Cookie` header for an address, longest paths first; empty when nothing goes there."""
+        """Give the `Cookie` header for an address, the nearest first; empty when nothing goes there."""
         parts = urlsplit(url)
         host, is_https = parts.hostname or "", parts.scheme == "https"
         fitting = [c for c in self.cookies if c.goes_to(host, parts.path or "/", is_https=is_https, now=now)]
-        fitting.sort(key=lambda cookie: -len(cookie.path))
+        fitting.sort(key=lambda cookie: (-len(cookie.path), -len(cookie.domain), not cookie.host_only))
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
 
     def value(self, name: str, url: str, now: float) -> str:
@@ -75,23 +81,22 @@ class Jar(msgspec.Struct, frozen=True):
         """
         if not set_cookies:
             return self
-        kept = {(c.domain, c.path, c.name): c for c in self.cookies if c.expires is None or c.expires > now}
+        kept = {c.key: c for c in self.cookies if c.expires is None or c.expires > now}
         host = urlsplit(url).hostname or ""
         for text in set_cookies:
             cookie = parse_cookie(text, host, now, one_origin=one_origin)
             if cookie is None:
                 continue
-            key = (cookie.domain, cookie.path, cookie.name)
-            kept.pop(key, None)
+            kept.pop(cookie.key, None)
             if cookie.expires is None or cookie.expires > now:
-                kept[key] = cookie
+                kept[cookie.key] = cookie
         return Jar(tuple(kept.values()))
 
 
 def parse_cookie(text: str, host: str, now: float, *, one_origin: bool) -> Cookie | None:
     """Read one `Set-Cookie` value; None when it is broken or not for this host."""
     pair, *attributes = text.split(";")
-    name, equals, value = pair.strip().partition("=")
+    name, equals, value = (piece.strip() for piece in pair.partition("="))
     if not equals or not name:
         return None
     given = {key.strip().lower(): content.strip() for key, _, content in (part.partition("=") for part in attributes)}
@@ -114,7 +119,7 @@ def parse_cookie(text: str, host: str, now: float, *, one_origin: bool) -> Cooki
 
 def _expiry(given: dict[str, str], now: float) -> float | None:
     age = given.get("max-age", "")
-    if age.lstrip("-").isdecimal():
+    if re.fullmatch(r"-?\d{1,12}", age):
         return now + int(age)
     return http_time(given["expires"]) if "expires" in given else None
 

@@ -2,8 +2,8 @@
 One call of the web API, defined once and used from both ends.
 
 An `Endpoint` has four verbs: `encode_request` and `decode_reply` for the SDK, `decode_request` and `encode_reply` for
-the sandbox. The request struct says where each of its fields travels: in the query (`InQuery`), the path (`InPath`), a
-header (`InHeader`), or, unmarked, in the body.
+the sandbox. The request struct says where each of its fields travels: in the query (`InQuery`), the path (`InPath`) or,
+unmarked, in the body.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_type_hin
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol.codec import JSON, Shape, as_text, coerce, percent_encode, read_pairs, write_pairs
+from webwx.protocol.codec import JSON, Shape, as_text, coerce, keep_encoded, percent_encode, read_pairs, write_pairs
 from webwx.protocol.http import Headers, Patience, Request, Response
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ class Where(enum.Enum):
     RAW_QUERY = "raw query"
     """The text of a query made by the server, kept as it is and put before our own fields."""
     PATH = "path"
-    HEADER = "header"
 
 
 class In(msgspec.Struct, frozen=True):
@@ -158,11 +157,9 @@ class Endpoint(Generic[Q, R]):
                 case Where.QUERY if text:
                     pairs.append((wire_name, text))
                 case Where.RAW_QUERY:
-                    raw = text
+                    raw = keep_encoded(text)
                 case Where.PATH:
                     path = path.replace(f"{{{wire_name}}}", percent_encode(text))
-                case Where.HEADER if text:
-                    headers = (*headers, (wire_name, text))
         query = "&".join(part for part in (raw, write_pairs(pairs)) if part)
         body: bytes | tuple[bytes, ...] = b""
         if self.inside:
@@ -211,11 +208,9 @@ class Endpoint(Generic[Q, R]):
                 case Where.QUERY:
                     text = query.get(wire_name.lower())
                 case Where.RAW_QUERY:
-                    text = request.query
+                    text = self._raw_query(request.query)
                 case Where.PATH:
                     text = path[wire_name] if path else None
-                case Where.HEADER:
-                    text = request.header(wire_name) or None
             if text is not None:
                 try:
                     values[name] = coerce(text, kind)
@@ -228,6 +223,11 @@ class Endpoint(Generic[Q, R]):
             return self.request(**values)
         except TypeError:
             raise ProtocolError(f"{self.name}: a required field is missing") from None
+
+    def _raw_query(self, query: str) -> str:
+        """Give a query without the fields that are our own."""
+        own = {name.lower() for where, name, _ in self.outside.values() if where is Where.QUERY}
+        return "&".join(part for part in query.split("&") if part.partition("=")[0].lower() not in own)
 
     def encode_reply(self, value: R) -> Response:
         """Write an answer as the platform does."""

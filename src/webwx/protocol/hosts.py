@@ -115,9 +115,13 @@ def single(server: str) -> Hosts:
     Raises:
         NotOnThisHost: It is no http or https origin.
     """
-    parts = urlsplit(server)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise NotOnThisHost(f"{server!r} is no server address; one looks like http://127.0.0.1:8790.")
+    try:
+        parts = urlsplit(server)
+        is_origin = parts.port != 0 and parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        is_origin = False
+    if not is_origin or "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
+        raise NotOnThisHost("The server's address cannot be read; one looks like http://127.0.0.1:8790.")
     origin = f"{parts.scheme}://{parts.netloc}"
     return Hosts(main=origin, login=origin, file=origin, push=origin, qr=origin)
 

@@ -8,6 +8,7 @@ socket, and in a test one goes straight into the other. Nothing here opens anyth
 from __future__ import annotations
 
 import enum
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote, urlsplit
 
@@ -119,8 +120,9 @@ def first_header(headers: Headers, name: str) -> str:
 
 
 def http_time(value: str) -> float | None:
-    """Read an HTTP date as seconds since 1970; None when it is none."""
+    """Read an HTTP date as seconds since 1970; None when it is none. Without a zone it is UTC, as HTTP says."""
     try:
-        return parsedate_to_datetime(value).timestamp()
+        date = parsedate_to_datetime(value)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None

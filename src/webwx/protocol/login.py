@@ -7,14 +7,13 @@ to the letter (protocol notes, 14) and read by a tolerant grammar.
 
 from __future__ import annotations
 
-import re
-from html import unescape
+from html import escape, unescape
 from typing import Annotated
 
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol.codec import FORM, MEDIA, Body, Media, Wire, number, read_pairs, read_script
+from webwx.protocol.codec import FORM, MEDIA, Body, Media, Wire, number, read_pairs, read_script, tag_text
 from webwx.protocol.endpoint import Endpoint, Host, In, InPath, InQuery, InRawQuery, Where
 from webwx.protocol.http import Patience
 
@@ -210,7 +209,8 @@ class _TicketShape:
     def dump(self, value: TicketReply, *, is_reply: bool) -> tuple[str, Body]:
         del is_reply
         if value.ret:
-            return "text/plain", f"<error><ret>{value.ret}</ret><message>{value.message}</message></error>".encode()
+            message = escape(value.message, quote=False)
+            return "text/plain", f"<error><ret>{value.ret}</ret><message>{message}</message></error>".encode()
         return "text/plain", (
             f"<error><ret>0</ret><message></message><skey>{value.skey}</skey><wxsid>{value.wxsid}</wxsid>"
             f"<wxuin>{value.wxuin}</wxuin><pass_ticket>{value.pass_ticket}</pass_ticket>"
@@ -220,22 +220,18 @@ class _TicketShape:
     def load(self, body: bytes, kind: type[TicketReply], content_type: str) -> TicketReply:
         del content_type
         text = body.decode("utf-8", "replace")
-        values = {
-            name: found[1].removeprefix("<![CDATA[").removesuffix("]]>")
-            for name in ("ret", "message", "skey", "wxsid", "wxuin", "pass_ticket", "isgrayscale", "redirecturl")
-            if (found := re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL))
-        }
-        if "ret" not in values:
+        ret = tag_text(text, "ret")
+        if ret is None:
             raise ProtocolError("no ticket in the answer")
         return kind(
-            ret=number(values["ret"].strip(), -1),
-            message=unescape(values.get("message", "")),
-            skey=values.get("skey", ""),
-            wxsid=values.get("wxsid", ""),
-            wxuin=number(values.get("wxuin"), 0),
-            pass_ticket=values.get("pass_ticket", ""),
-            isgrayscale=number(values.get("isgrayscale"), 0),
-            redirecturl=unescape(values.get("redirecturl", "")),
+            ret=number(ret.strip(), -1),
+            message=unescape(tag_text(text, "message") or ""),
+            skey=tag_text(text, "skey") or "",
+            wxsid=tag_text(text, "wxsid") or "",
+            wxuin=number(tag_text(text, "wxuin"), 0),
+            pass_ticket=tag_text(text, "pass_ticket") or "",
+            isgrayscale=number(tag_text(text, "isgrayscale"), 0),
+            redirecturl=unescape(tag_text(text, "redirecturl") or ""),
         )
 
 

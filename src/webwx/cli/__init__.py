@@ -1,0 +1,136 @@
+"""
+The command line.
+
+`webwx --help` must be quick, so a command's module, and with it the HTTP library, is imported only when that command is
+used. The list below is therefore all that the help knows of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TextIO
+
+import click
+from click.exceptions import NoSuchCommand
+
+from webwx.cli.exits import MEANING, Exit, explain
+from webwx.cli.options import with_common_options
+from webwx.cli.output import OutputClosed, printable
+
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    "Without an account": {
+        "demo": ("demo", "See the main job done against a server in this process."),
+        "sandbox": ("sandbox", "Run a server of the protocol on this machine."),
+        "phone": ("phone", "Be the phone and the friends of a running sandbox."),
+    },
+    "Your login": {
+        "login": ("login", "Log in with a QR code, or restore the saved login."),
+        "status": ("login", "Say whether the saved login is alive."),
+        "logout": ("login", "Log out and forget the saved login."),
+    },
+    "Messages": {
+        "contacts": ("contacts", "List friends, chatrooms and official accounts."),
+        "send": ("messages", "Send a text or a picture."),
+        "listen": ("messages", "Print messages and recalls as they arrive."),
+        "read": ("messages", "Mark a chat as read."),
+        "recall": ("messages", "Take back a message sent less than two minutes ago."),
+        "forward": ("messages", "Send a received message on, recalled or not."),
+    },
+}
+"""Per section of the help: a command's name, its module in this package, and what it does in one line."""
+
+COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+"""The same without the sections."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"webwx.cli.{module}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command an argument names, or suggest the one that was meant."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section, without importing one."""
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, summary) for name, (_, summary) in commands.items()], col_max=20)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the exit codes and the environment."""
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(int(code)), meaning) for code, meaning in MEANING.items()], col_max=20)
+        with formatter.section("Environment"):
+            formatter.write_dl([
+                ("WEBWX_HOME", "folder of the saved logins; default: the platform's folder for state"),
+                ("WEBWX_SERVER", "what --server says when it is not given"),
+                ("WEBWX_HOST", "what --host says when it is not given"),
+            ])  # fmt: skip
+
+
+@with_common_options
+@click.group(
+    "webwx",
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="webwx", message="%(prog)s %(version)s")
+def webwx() -> None:
+    """
+    Talk to WeChat over its web protocol, or to a server of that protocol on your own machine.
+
+    New here?  'webwx demo' shows everything at work without an account.
+    """
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        _speak_utf8(stream)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and give its exit code; a failure is told in one sentence on stderr."""
+    try:
+        # Passing the arguments keeps click from expanding `*` in them on Windows: a text is a text.
+        code: int | None = webwx.main(arguments, prog_name="webwx", standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    except OutputClosed:
+        _drop_output()
+        return Exit.DONE
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence, never a traceback
+        exit_code, sentence = explain(error)
+        print(f"webwx: {printable(sentence)}", file=sys.stderr)
+        return exit_code
+    return code or Exit.DONE
+
+
+def _speak_utf8(stream: TextIO | None) -> None:
+    """Read and write UTF-8 wherever we run, and let nothing that is none end a command."""
+    if stream is not None and hasattr(stream, "reconfigure"):
+        stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _drop_output() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush does not complain about the closed pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,54 @@
+"""
+The three options that every command takes, after its name or before it: the nearer one wins.
+
+No command sees them as arguments. They gather in one `Given`, parsed from the outermost command inwards, so that the
+innermost one has the last word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+AnyCommand = TypeVar("AnyCommand", bound=click.Command)
+
+
+@dataclass
+class Given:
+    """What the command line says, so far as it has been read."""
+
+    server: str | None = None
+    host: str | None = None
+    as_json: bool = False
+
+
+def _gather(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    given = ctx.ensure_object(Given)
+    if value and param.name:
+        setattr(given, param.name, value)
+
+
+def common_options() -> list[click.Parameter]:
+    """Give the three options, to be added to a command's own."""
+    return [
+        click.Option(
+            ["--server"], metavar="URL", callback=_gather, expose_value=False,
+            help="Server to talk to, ours or another, at one address.  [env: WEBWX_SERVER]",
+        ),
+        click.Option(
+            ["--host"], metavar="NAME", callback=_gather, expose_value=False,
+            help="Profile: filehelper (default), web (default with a server), or a host name.  [env: WEBWX_HOST]",
+        ),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, callback=_gather, expose_value=False,
+            help="Print each result as one JSON object on a line.",
+        ),
+    ]  # fmt: skip
+
+
+def with_common_options(command: AnyCommand) -> AnyCommand:
+    """Let a command or group take the three options."""
+    command.params.extend(common_options())
+    return command

@@ -1,0 +1,58 @@
+"""
+The one way a command speaks: results on stdout, everything else on stderr.
+
+A result is a sentence for a person or one JSON object on a line, never both, and is flushed at once, so that a pipe
+sees it when it happens.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any, TextIO
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class OutputClosed(Exception):
+    """Whoever read our output has gone, as `head` does when it has seen enough."""
+
+
+class Output:
+    """Where a command's results go."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        """One JSON object a line, instead of sentences."""
+
+    def result(self, sentence: str, **fields: Any) -> None:
+        """
+        Print one result.
+
+        Args:
+            sentence: For a person.
+            fields: For `--json`; names and their order are stable.
+
+        """
+        self.line(sentence, json.dumps(fields, ensure_ascii=False))
+
+    def line(self, sentence: str, document: str) -> None:
+        """Print one result whose JSON is already written."""
+        _write(sys.stdout, document if self.as_json else printable(sentence))
+
+    def tell(self, text: str) -> None:
+        """Tell a person, on stderr, what happens meanwhile."""
+        _write(sys.stderr, printable(text))
+
+
+def printable(text: str) -> str:
+    """Replace control characters: what contacts write must not reach the terminal as commands."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _write(stream: TextIO, line: str) -> None:
+    try:
+        print(line, file=stream, flush=True)
+    except BrokenPipeError:
+        raise OutputClosed from None

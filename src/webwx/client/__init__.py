@@ -1,0 +1,1 @@
+"""What scripts import: one client to await, one to call."""

@@ -1,0 +1,126 @@
+"""The one place where replies are decoded and refusals become exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from webwx.errors import (
+    ApiError,
+    ConnectFailed,
+    LoggedOut,
+    ProtocolError,
+    RateLimited,
+    SendUnknown,
+    TargetRefused,
+    TlsError,
+    TransportError,
+)
+from webwx.protocol.codes import LOGGED_OUT_REASONS, Ret
+from webwx.protocol.http import Read, Request, Response
+from webwx.protocol.login import Reply
+
+if TYPE_CHECKING:
+    from webwx.protocol.endpoint import Endpoint
+    from webwx.protocol.hosts import Hosts
+
+T = TypeVar("T")
+Q = TypeVar("Q", bound=msgspec.Struct)
+R = TypeVar("R", bound=msgspec.Struct)
+
+Flow = Generator[Request | Read, Any, T]
+"""A conversation that ends with a `T`. It is sent a `Response` for each `Request`, bytes for each `Read`."""
+
+_REASONS = {
+    "phone": "the phone logged this client out",
+    "evicted": "another login took over, or the session is gone",
+    "cookie": "the server does not accept this session's cookies",
+    "ticket": "the server does not accept this session's ticket",
+}
+
+
+def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts) -> Flow[R]:
+    """
+    Make one call and give its reply, once the platform has said that it is fine.
+
+    Raises:
+        ApiError: The platform refused: `LoggedOut`, `RateLimited`, `TargetRefused` or the class itself.
+        SendUnknown: The call may not be repeated and its answer was lost or unreadable.
+        TransportError: No answer, or one that says the server is in trouble.
+        ProtocolError: An answer that makes no sense.
+    """
+    response = yield from exchange(endpoint, request, hosts)
+    try:
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise ProtocolError(f"{endpoint.name}: the server answered with status {response.status}.")
+        reply = endpoint.decode_reply(response)
+    except ProtocolError as error:
+        if endpoint.repeatable:
+            raise
+        raise SendUnknown(f"{_unknown(endpoint)} ({error})") from None
+    if isinstance(reply, Reply):
+        judge(endpoint.name, reply.base_response.ret, reply.base_response.err_msg)
+    return reply
+
+
+def exchange(endpoint: Endpoint[Q, Any], request: Q, hosts: Hosts) -> Flow[Response]:
+    """
+    Send a request and give the answer, whatever it says.
+
+    Raises:
+        SendUnknown: The call may not be repeated and its answer was lost.
+        TransportError: No answer, or one that says the server is in trouble.
+    """
+    try:
+        response: Response = yield endpoint.encode_request(request, hosts)
+        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise TransportError(f"{endpoint.name}: the server is in trouble (status {response.status}).")
+    except (ConnectFailed, TlsError):
+        raise  # nothing has left: no doubt about the outcome
+    except TransportError as error:
+        if endpoint.repeatable:
+            raise
+        raise SendUnknown(f"{_unknown(endpoint)} ({error})") from None
+    return response
+
+
+def _unknown(endpoint: Endpoint[Any, Any]) -> str:
+    return f"{endpoint.name}: no usable answer, so it may or may not have been done; look before you repeat it."
+
+
+def judge(name: str, ret: int, message: str = "") -> None:
+    """
+    Raise what a return code means; 0 means nothing.
+
+    Raises:
+        ApiError: By the table of codes in docs/topics/errors.md.
+    """
+    if ret == Ret.OK:
+        return
+    words = f" The platform says: {message}" if message else ""
+    number = f"{name} was refused (ret {ret})"
+    if ret in LOGGED_OUT_REASONS:
+        reason = LOGGED_OUT_REASONS[Ret(ret)]
+        raise LoggedOut(
+            f"The login has ended: {_REASONS[reason]} ({name}, ret {ret}). Log in again.{words}",
+            reason=reason, endpoint=name, ret=ret, message=message,
+        )  # fmt: skip
+    match ret:
+        case Ret.TOO_FREQUENT:
+            raise RateLimited(
+                f"{number}: too often; wait some minutes.{words}", endpoint=name, ret=ret, message=message
+            )
+        case Ret.TARGET_REFUSED:
+            text = f"{number}: not a friend, or yourself; to reach your own phone write to filehelper.{words}"
+            raise TargetRefused(text, endpoint=name, ret=ret, message=message)
+        case Ret.CHAT_GONE:
+            text = f"{number}: the chat is gone, or you are no member any more.{words}"
+            raise TargetRefused(text, endpoint=name, ret=ret, message=message)
+        case Ret.PHONE_OFFLINE:
+            text = f"{number}: the phone has been offline for too long; open WeChat on it.{words}"
+            raise ApiError(text, endpoint=name, ret=ret, message=message)
+        case _:
+            raise ApiError(f"{number}.{words}", endpoint=name, ret=ret, message=message)

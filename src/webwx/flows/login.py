@@ -1,0 +1,191 @@
+"""
+Login, cut where a person acts: ask for a code, poll until it is scanned and confirmed, exchange the ticket, open.
+
+The caller shows the code, repeats the poll, and asks for a new code when one has expired.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.errors import LoginRefused, ProtocolError, UnexpectedLoginPage, UnsafeRedirect
+from webwx.flows.call import Flow, call, exchange
+from webwx.protocol.codes import Ret
+from webwx.protocol.contacts import WEBWXINIT, InitRequest
+from webwx.protocol.cookies import read_cookie_header
+from webwx.protocol.hosts import Hosts, follow
+from webwx.protocol.login import (
+    JSLOGIN,
+    LOGIN_POLL,
+    LOGOUT,
+    QR_TEXT,
+    TICKET,
+    Credentials,
+    LogoutRequest,
+    PollReply,
+    PollRequest,
+    QrPictureRequest,
+    QrRequest,
+    TicketReply,
+    TicketRequest,
+)
+
+if TYPE_CHECKING:
+    from webwx.model.login import Login
+    from webwx.protocol.contacts import InitReply
+    from webwx.protocol.http import Response
+
+# It goes into addresses and onto the screen, so nothing but what the platform really hands out.
+_UUID = re.compile(r"[A-Za-z0-9_\-]{8,64}={0,2}")
+
+
+def request_code(login: Login, now: float) -> Flow[str]:
+    """
+    Ask for a login code; gives its uuid.
+
+    Raises:
+        ProtocolError: The server gave none, or one that no server should give.
+
+    Wire: jslogin
+
+    """
+    main = login.hosts.main
+    reply = yield from call(
+        JSLOGIN,
+        QrRequest(
+            appid=login.profile.appid,
+            redirect_uri=f"{main}{TICKET.path}",
+            timestamp=int(now * 1000),
+        ),
+        login.hosts,
+    )
+    if reply.code != 200 or not _UUID.fullmatch(reply.uuid):
+        raise ProtocolError("jslogin: the server gave no usable login code.")
+    return reply.uuid
+
+
+def code_url(login: Login, uuid: str) -> str:
+    """Give the address that the QR code of a uuid holds."""
+    return QR_TEXT.encode_request(QrPictureRequest(uuid=uuid), login.hosts).url
+
+
+def poll(login: Login, uuid: str, tip: int, now: float) -> Flow[PollReply]:
+    """
+    Wait for the phone, up to about 25 s.
+
+    Args:
+        login: The blank login.
+        uuid: From `request_code`.
+        tip: 1 on the first poll of a uuid, then 0: with 1 a scanned code answers at once, for ever.
+        now: Seconds since 1970.
+
+    Wire: login
+
+    """
+    milliseconds = int(now * 1000)
+    request = PollRequest(
+        uuid=uuid, tip=tip, r=cache_breaker(milliseconds), timestamp=milliseconds, appid=login.profile.mmweb_appid
+    )
+    return (yield from call(LOGIN_POLL, request, login.hosts))
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ticket exchange gives."""
+
+    hosts: Hosts
+    """The family everything else goes to."""
+    credentials: Credentials
+    pass_ticket: str
+
+    def __repr__(self) -> str:
+        return "Ticket(***)"
+
+
+def exchange_ticket(login: Login, redirect_uri: str, device_id: str) -> Flow[Ticket]:
+    """
+    Exchange the ticket of a confirmed poll for a session, on the host that the redirect names.
+
+    Raises:
+        UnsafeRedirect: It names a host that is none of the platform's; nothing was sent.
+        LoginRefused: This account may not log in here; `message` has the platform's words.
+        UnexpectedLoginPage: A web page came back.
+        ProtocolError: The answer lacks what a session needs; the text names it.
+
+    Wire: webwxnewloginpage
+
+    """
+    hosts = follow(redirect_uri, login.server)
+    query = redirect_uri.partition("?")[2].partition("#")[0]
+    request = TicketRequest(redirect_query=query, fun="new", version="v2")
+    response = yield from exchange(TICKET, request, hosts)
+    reply = _read_ticket(response)
+    if reply.ret:
+        raise LoginRefused(
+            f"This login was refused (ret {reply.ret}): {reply.message or 'no reason given'}."
+            + (
+                " File Transfer Helper (host filehelper) is open to every account."
+                if reply.ret == Ret.LOGIN_REFUSED
+                else ""
+            ),
+            endpoint=TICKET.name, ret=reply.ret, message=reply.message,
+        )  # fmt: skip
+    cookies = read_cookie_header("; ".join(text.partition(";")[0] for text in response.header_values("Set-Cookie")))
+    sid = reply.wxsid or cookies.get("wxsid", "")
+    uin = reply.wxuin or int(cookies.get("wxuin", "0") or 0)
+    given = {"wxsid": sid, "wxuin": uin, "skey": reply.skey, "pass_ticket": reply.pass_ticket}
+    missing = [name for name, value in given.items() if not value]
+    if missing:
+        raise ProtocolError(f"webwxnewloginpage: the answer lacks {', '.join(missing)}.")
+    return Ticket(
+        hosts=hosts,
+        credentials=Credentials(uin=uin, sid=sid, skey=reply.skey, device_id=device_id),
+        pass_ticket=reply.pass_ticket,
+    )
+
+
+def _read_ticket(response: Response) -> TicketReply:
+    """Read the XML whatever the status: the desktop profile gets it as a 301 without Location."""
+    try:
+        return TICKET.decode_reply(response)
+    except ProtocolError:
+        if response.header("Location"):
+            raise UnsafeRedirect("The login's answer sends us on elsewhere; nothing was sent there.") from None
+        if b"<html" in response.body.lower():
+            raise UnexpectedLoginPage("webwxnewloginpage: a web page came back in place of the ticket.") from None
+        raise
+
+
+def open_session(login: Login, now: float) -> Flow[InitReply]:
+    """
+    Open the session: the account itself, its recent chats, the first sync key and a new skey.
+
+    Raises:
+        LoggedOut: The session is gone.
+
+    Wire: webwxinit
+
+    """
+    request = InitRequest(
+        r=cache_breaker(int(now * 1000)), pass_ticket=login.pass_ticket, credentials=login.credentials
+    )
+    return (yield from call(WEBWXINIT, request, login.hosts))
+
+
+def log_out(login: Login) -> Flow[None]:
+    """
+    End the session on the server. Its answer is not looked at: some hosts redirect, some say nothing.
+
+    Wire: webwxlogout
+
+    """
+    credentials = login.credentials
+    request = LogoutRequest(skey=credentials.skey, sid=credentials.sid, uin=str(credentials.uin))
+    yield from exchange(LOGOUT, request, login.hosts)
+
+
+def cache_breaker(milliseconds: int) -> int:
+    """Give the page's `r`: the time's complement in 32 bits with a sign. Nobody checks it."""
+    return ((~milliseconds + 2**31) % 2**32) - 2**31

@@ -1,0 +1,80 @@
+"""Sync: `check` waits until something happens, `fetch` says what. The caller moves the keys once it has the batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.flows.call import Flow, call, judge
+from webwx.model.events import Item
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncKey, SyncRequest
+
+if TYPE_CHECKING:
+    from webwx.model.login import Login
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """What one fetch brought, with the position it leads to."""
+
+    items: tuple[Item, ...]
+    """In the page's order: deletions, changes, messages."""
+    fetch_key: SyncKey
+    check_key: SyncKey
+    skey: str
+    """The new skey, or empty."""
+    has_more: bool
+    """Fetch again at once."""
+
+
+def check(login: Login, now: float) -> Flow[bool]:
+    """
+    Wait, up to about 25 s; says whether there is something to fetch.
+
+    The selector's value is not looked at beyond that: clients that did have missed messages for good.
+
+    Raises:
+        LoggedOut: The login ended.
+
+    Wire: synccheck
+
+    """
+    milliseconds = int(now * 1000)
+    credentials = login.credentials
+    request = CheckRequest(
+        r=milliseconds, skey=credentials.skey, sid=credentials.sid, uin=int(credentials.uin),
+        deviceid=credentials.device_id, synckey=str(login.check_key), timestamp=milliseconds,
+        mmweb_appid=login.profile.mmweb_appid,
+    )  # fmt: skip
+    reply = yield from call(SYNCCHECK, request, login.hosts)
+    judge(SYNCCHECK.name, reply.retcode)
+    return reply.selector != 0
+
+
+def fetch(login: Login, now: float) -> Flow[Batch]:
+    """
+    Fetch what has happened since the login's key. Fetching the same key again brings the same again.
+
+    Raises:
+        LoggedOut: The login ended.
+
+    Wire: webwxsync
+
+    """
+    credentials = login.credentials
+    request = SyncRequest(
+        sid=credentials.sid, skey=credentials.skey, pass_ticket=login.pass_ticket, credentials=credentials,
+        sync_key=login.fetch_key, rr=~int(now),
+    )  # fmt: skip
+    reply = yield from call(WEBWXSYNC, request, login.hosts)
+    return Batch(
+        items=(
+            *(Item(kind="deleted", raw=raw.copy()) for raw in reply.del_contact_list),
+            *(Item(kind="contact", raw=raw.copy()) for raw in reply.mod_contact_list),
+            *(Item(kind="message", raw=raw.copy()) for raw in reply.add_msg_list),
+        ),
+        fetch_key=reply.sync_key.or_older(login.fetch_key),
+        check_key=reply.sync_check_key.or_older(reply.sync_key).or_older(login.check_key),
+        skey=reply.skey,
+        has_more=reply.continue_flag != 0,
+    )

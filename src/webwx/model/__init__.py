@@ -1,0 +1,1 @@
+"""Meaning: what a user thinks in, built from wire structs."""

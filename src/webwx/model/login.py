@@ -1,0 +1,117 @@
+"""
+A login: who, where, with which keys, and how far it has read.
+
+A `Login` is a snapshot of an account's cell (transport/run.py) and saves as JSON. Before the scan it is a blank one
+that knows only where to talk to.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from webwx.errors import LoggedOut
+from webwx.model.contacts import ContactId
+from webwx.protocol.cookies import Jar
+from webwx.protocol.hosts import PROFILES, Hosts, Profile
+from webwx.protocol.login import Credentials
+from webwx.protocol.sync import SyncKey
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is logged in."""
+
+    id: ContactId
+    """The account's own id in this login."""
+    nickname: str
+    uin: int
+    """The account's number, the same at every login."""
+    host: str
+    """The profile: `filehelper` or `web`."""
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a process needs to go on with a login."""
+
+    profile_name: str
+    server: str | None
+    """The one server that plays all hosts, when the user gave one."""
+    hosts: Hosts
+    credentials: Credentials = Credentials()
+    pass_ticket: str = ""
+    user_id: str = ""
+    """Empty: nobody has logged in."""
+    nickname: str = ""
+    jar: Jar = Jar()
+    fetch_key: SyncKey = SyncKey()
+    """For the next webwxsync."""
+    check_key: SyncKey = SyncKey()
+    """For the next synccheck."""
+    last_client_id: int = 0
+    """The highest id given to a send: ids only ever grow."""
+    clock_skew: float = 0.0
+    """Seconds by which the server's clock is ahead of ours, as far as its answers told."""
+
+    def __repr__(self) -> str:
+        return f"Login({self.profile_name}, {'logged in' if self.user_id else 'blank'})"
+
+    @property
+    def profile(self) -> Profile:
+        """What this client calls itself."""
+        return PROFILES[self.profile_name]
+
+    @property
+    def account(self) -> Account:
+        """
+        Who is logged in.
+
+        Raises:
+            LoggedOut: Nobody.
+        """
+        if not self.user_id:
+            raise LoggedOut("Nobody is logged in; log in first.", reason="absent")
+        return Account(
+            id=ContactId(self.user_id),
+            nickname=self.nickname,
+            uin=int(self.credentials.uin),
+            host=self.profile_name,
+        )
+
+
+class QrCode(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A login to scan with the phone.
+
+    `str()` draws it for a terminal, so `show_qr=print` is all a script needs. Whoever scans it can log in here: it is
+    shown, never logged.
+    """
+
+    url: str
+    """The address inside the code."""
+
+    def __repr__(self) -> str:
+        return "QrCode(***)"
+
+    def __str__(self) -> str:
+        import io
+
+        import segno
+
+        drawn = io.StringIO()
+        segno.make(self.url, micro=False).terminal(drawn, compact=True)
+        return f"{drawn.getvalue()}{self.url}"
+
+    def svg(self) -> str:
+        """Draw it as an SVG picture."""
+        import segno
+
+        return segno.make(self.url, micro=False).svg_inline(scale=8)
+
+    def png(self) -> bytes:
+        """Draw it as a PNG picture."""
+        import io
+
+        import segno
+
+        drawn = io.BytesIO()
+        segno.make(self.url, micro=False).save(drawn, kind="png", scale=8)
+        return drawn.getvalue()

@@ -1,0 +1,79 @@
+"""Sync: the long poll, and the fetch. Both read positions in the session's stream and change nothing there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from webwx.protocol.codec import write_json
+from webwx.protocol.http import Park
+from webwx.protocol.messages import WireMessage
+from webwx.protocol.sync import (
+    SYNCCHECK,
+    WEBWXSYNC,
+    CheckReply,
+    CheckRequest,
+    DeletedContact,
+    SyncReply,
+    SyncRequest,
+    read_sync_key,
+)
+from webwx.sandbox.stream import Batch
+from webwx.sandbox.view import ChangedContact
+from webwx.sandbox.visit import Visit, answers
+
+
+@answers(SYNCCHECK)
+def check(visit: Visit, request: CheckRequest) -> CheckReply | Park:
+    """Say whether something waits behind a key, holding the poll while nothing does."""
+    session = visit.any_session
+    account = session.person.id
+    if session.ended is not None:
+        if visit.world.now < session.silent_until:
+            return visit.park(account, until=session.silent_until)
+        return CheckReply(retcode=session.ended)
+    selector = session.stream.selector(read_sync_key(request.synckey))
+    return CheckReply(retcode=0, selector=selector) if selector or visit.is_over else visit.park(account)
+
+
+@answers(WEBWXSYNC)
+def fetch(visit: Visit, request: SyncRequest) -> SyncReply:
+    """Give what waits behind a key, oldest first; the same key gives the same again."""
+    batch = visit.session.stream.fetch(request.sync_key, visit.world.switches.batch_size)
+    messages = _items(batch, WireMessage)
+    changed = _items(batch, ChangedContact)
+    deleted = _items(batch, DeletedContact)
+    return SyncReply(
+        add_msg_count=len(messages),
+        add_msg_list=messages,
+        mod_contact_count=len(changed),
+        mod_contact_list=changed,
+        del_contact_count=len(deleted),
+        del_contact_list=deleted,
+        profile=_UNCHANGED_PROFILE,
+        sync_key=batch.key,
+        sync_check_key=batch.check_key,
+    )
+
+
+_UNCHANGED_PROFILE: dict[str, Any] = {
+    "BitFlag": 0,
+    "UserName": {"Buff": ""},
+    "NickName": {"Buff": ""},
+    "BindUin": 0,
+    "BindEmail": {"Buff": ""},
+    "BindMobile": {"Buff": ""},
+    "Status": 0,
+    "Sex": 0,
+    "PersonalCard": 0,
+    "Alias": "",
+    "HeadImgUpdateFlag": 0,
+    "HeadImgUrl": "",
+    "Signature": "",
+}
+"""`BitFlag` 0: nothing in it means anything."""
+
+
+def _items(batch: Batch, kind: type[msgspec.Struct]) -> list[msgspec.Raw]:
+    return [msgspec.Raw(write_json(change.item)) for change in batch.changes if isinstance(change.item, kind)]

@@ -1,0 +1,60 @@
+"""The world's clock: recall windows, codes and long polls go by it, so a test winds it where it would have to sleep."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """A clock that can be wound forward."""
+
+    def now(self) -> float:
+        """Give the time in seconds since 1970."""
+        ...
+
+    def wind(self, seconds: float) -> None:
+        """Move it forward."""
+        ...
+
+    def seconds_until(self, moment: float) -> float | None:
+        """Give the real seconds that pass before a moment; None when only winding gets there."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock, ahead of it by what it was wound."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        """Give the time in seconds since 1970."""
+        return time.time() + self._ahead
+
+    def wind(self, seconds: float) -> None:
+        """Move it forward."""
+        self._ahead += seconds
+
+    def seconds_until(self, moment: float) -> float:
+        """Give the real seconds that pass before a moment."""
+        return max(0.0, moment - self.now())
+
+
+class WoundClock:
+    """A clock that stands still until it is wound."""
+
+    def __init__(self, start: float = 1_560_000_000.0) -> None:
+        self._now = start
+
+    def now(self) -> float:
+        """Give the time in seconds since 1970."""
+        return self._now
+
+    def wind(self, seconds: float) -> None:
+        """Move it forward."""
+        self._now += seconds
+
+    def seconds_until(self, moment: float) -> float | None:
+        """Give 0 for a moment that has come; None for any other."""
+        return 0.0 if moment <= self._now else None

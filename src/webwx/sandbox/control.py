@@ -1,0 +1,317 @@
+"""
+The control API: the phones' and the friends' hands, over HTTP.
+
+JSON in and out, on the server's own origin, loopback only. Errors are a 4xx with `{"error": one sentence}`.
+
+    GET  /control/accounts                                     {"accounts": [{"nickname", "id"}]}
+    GET  /control/inbox?who=                                   {"nickname", "id", "chats": [chat]}
+    POST /control/scan      {"who", "uuid"}                    {}
+    POST /control/confirm   {"uuid"}                           {}
+    POST /control/cancel    {"uuid"}                           {}
+    POST /control/say       {"from", "to", "text"}             {"message_id"}
+    POST /control/picture   {"from", "to", "name", "content"}  {"message_id", "md5"}
+    POST /control/recall    {"from", "to", "message_id"}       {"message_id"}
+    POST /control/wind      {"seconds"}                        {"now"}
+    POST /control/log-out   {"who"}                            {}
+
+A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "from", "is_self", "kind", "text", "md5",
+"size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
+`filehelper`. `content` is base64. An empty `uuid` is the newest code, an empty `message_id` the last message.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from webwx.protocol.codec import read_pairs, write_json
+from webwx.protocol.http import Request, Response
+from webwx.sandbox.people import Chat, Message, MessageKind, Person
+from webwx.sandbox.refusals import Impossible, Refused
+from webwx.sandbox.view import recall_text
+from webwx.sandbox.world import ME, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PREFIX = "/control"
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+# -- what comes ------------------------------------------------------------------------------------------------------
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """No parameters, or no news."""
+
+
+class Who(msgspec.Struct, frozen=True):
+    """Somebody."""
+
+    who: str = ME
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """Point a phone at a code."""
+
+    who: str = ME
+    uuid: str = ""
+
+
+class Code(msgspec.Struct, frozen=True):
+    """A scanned code."""
+
+    uuid: str = ""
+
+
+class Say(msgspec.Struct, frozen=True, kw_only=True):
+    """Write a text."""
+
+    sender: str = msgspec.field(name="from")
+    to: str
+    text: str
+
+
+class SendPicture(msgspec.Struct, frozen=True, kw_only=True):
+    """Send a picture."""
+
+    sender: str = msgspec.field(name="from")
+    to: str
+    name: str = ""
+    """For the reader's eyes; the platform keeps no names of pictures."""
+    content: bytes
+
+
+class Recall(msgspec.Struct, frozen=True, kw_only=True):
+    """Take back a message."""
+
+    sender: str = msgspec.field(name="from")
+    to: str
+    message_id: str = ""
+
+
+class Wind(msgspec.Struct, frozen=True, kw_only=True):
+    """Move the clock forward."""
+
+    seconds: float
+
+
+# -- what goes -------------------------------------------------------------------------------------------------------
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who can log in."""
+
+    nickname: str
+    id: str
+
+
+class Accounts(msgspec.Struct, frozen=True):
+    """Everybody."""
+
+    accounts: list[Account]
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was sent or taken back."""
+
+    message_id: str
+
+
+class SentPicture(Sent, frozen=True, kw_only=True):
+    """A picture that was sent."""
+
+    md5: str
+
+
+class Now(msgspec.Struct, frozen=True):
+    """The world's time."""
+
+    now: float
+
+
+class InboxMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as a phone shows it; a recalled one is a grey line."""
+
+    message_id: str
+    sender: str = msgspec.field(name="from")
+    is_self: bool
+    kind: MessageKind
+    text: str
+    md5: str
+    size: int
+    time: float
+    recalled: bool
+
+
+class InboxChat(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat on a phone."""
+
+    chat: str
+    id: str
+    unread: int
+    messages: list[InboxMessage]
+
+
+class Inbox(msgspec.Struct, frozen=True, kw_only=True):
+    """What a phone shows."""
+
+    nickname: str
+    id: str
+    chats: list[InboxChat]
+
+
+# -- the verbs -------------------------------------------------------------------------------------------------------
+
+
+def accounts(world: World, _: Nothing) -> Accounts:
+    """List who can log in; the first is `me`."""
+    return Accounts([Account(nickname=person.nickname, id=person.id) for person in world.people.values()])
+
+
+def inbox(world: World, of: Who) -> Inbox:
+    """Show somebody's phone."""
+    person = world.person(of.who)
+    return Inbox(
+        nickname=person.nickname,
+        id=person.id,
+        chats=[_chat(world, person, key, chat) for key, chat in world.inbox(person.id).items()],
+    )
+
+
+def _scan(world: World, how: Scan) -> Nothing:
+    world.scan(how.who, how.uuid)
+    return Nothing()
+
+
+def _confirm(world: World, which: Code) -> Nothing:
+    world.confirm(which.uuid)
+    return Nothing()
+
+
+def _cancel(world: World, which: Code) -> Nothing:
+    world.cancel(which.uuid)
+    return Nothing()
+
+
+def _say(world: World, what: Say) -> Sent:
+    return Sent(message_id=world.say(what.sender, what.to, what.text).id)
+
+
+def _picture(world: World, what: SendPicture) -> SentPicture:
+    message = world.picture(what.sender, what.to, what.content)
+    return SentPicture(message_id=message.id, md5=message.picture.md5 if message.picture else "")
+
+
+def _recall(world: World, what: Recall) -> Sent:
+    return Sent(message_id=world.recall(what.sender, what.to, what.message_id).id)
+
+
+def _wind(world: World, how: Wind) -> Now:
+    if not how.seconds >= 0:
+        raise Impossible("The clock can only be wound forward.")
+    world.wind(how.seconds)
+    return Now(world.now)
+
+
+def _log_out(world: World, of: Who) -> Nothing:
+    world.log_out(of.who)
+    return Nothing()
+
+
+_VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[World, Any], msgspec.Struct]]] = {
+    ("GET", "accounts"): (Nothing, accounts),
+    ("GET", "inbox"): (Who, inbox),
+    ("POST", "scan"): (Scan, _scan),
+    ("POST", "confirm"): (Code, _confirm),
+    ("POST", "cancel"): (Code, _cancel),
+    ("POST", "say"): (Say, _say),
+    ("POST", "picture"): (SendPicture, _picture),
+    ("POST", "recall"): (Recall, _recall),
+    ("POST", "wind"): (Wind, _wind),
+    ("POST", "log-out"): (Who, _log_out),
+}
+
+
+# -- the door --------------------------------------------------------------------------------------------------------
+
+
+def is_for(request: Request) -> bool:
+    """Say whether a request is for this API."""
+    return request.path == PREFIX or request.path.startswith(PREFIX + "/")
+
+
+def answer(world: World, request: Request) -> Response:
+    """Answer a request for this API."""
+    if not _is_loopback(request.url):
+        return _error(403, "The control API answers on loopback addresses only.")
+    origin = request.header("Origin")
+    if origin and not _is_loopback(origin):
+        return _error(403, "The control API answers no pages of other origins.")
+    verb = _VERBS.get((request.method, request.path.removeprefix(PREFIX).strip("/")))
+    if verb is None:
+        return _error(404, f"There is no {request.method} {request.path} in the control API.")
+    kind, act = verb
+    try:
+        parameters = (
+            msgspec.convert(read_pairs(request.query), kind)
+            if request.method == "GET"
+            else msgspec.json.decode(request.content or b"{}", type=kind)
+        )
+        return _json(200, act(world, parameters))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return _error(400, f"The request cannot be read: {error}.")
+    except (Impossible, Refused) as no:
+        return _error(409, str(no))
+
+
+def _is_loopback(url: str) -> bool:
+    """
+    Say whether an address is this machine's.
+
+    A page elsewhere can make a browser call a loopback port, under its own name (`Host`) or from its own origin.
+    """
+    try:
+        return urlsplit(url).hostname in _LOOPBACK
+    except ValueError:
+        return False
+
+
+def _json(status: int, value: object) -> Response:
+    return Response(status=status, headers=(("Content-Type", "application/json"),), body=write_json(value))
+
+
+def _error(status: int, sentence: str) -> Response:
+    return _json(status, {"error": sentence})
+
+
+# -- a phone's screen ------------------------------------------------------------------------------------------------
+
+
+def _chat(world: World, viewer: Person, key: str, chat: Chat) -> InboxChat:
+    named = world.people.get(key)
+    room = world.chatrooms.get(key)
+    return InboxChat(
+        chat=named.nickname if named else room.name if room else key,
+        id=key,
+        unread=chat.unread,
+        messages=[_message(viewer, message) for message in chat.messages],
+    )
+
+
+def _message(viewer: Person, message: Message) -> InboxMessage:
+    picture = None if message.is_recalled else message.picture
+    return InboxMessage(
+        message_id=message.id,
+        sender=message.sender.nickname,
+        is_self=message.sender is viewer,
+        kind="system" if message.is_recalled else message.kind,
+        text=recall_text(message, viewer) if message.is_recalled else message.text,
+        md5=picture.md5 if picture else "",
+        size=len(picture.content) if picture else 0,
+        time=message.time,
+        recalled=message.is_recalled,
+    )

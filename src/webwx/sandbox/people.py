@@ -1,0 +1,99 @@
+"""
+People, chatrooms and what their phones show.
+
+Everybody and every chatroom has a world id: short, readable, the same in every login. The `@…` names of the protocol
+belong to a session and are made there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from webwx.sandbox.pictures import Picture
+
+FILEHELPER = "filehelper"
+"""World id and wire name of the one chat that every account has."""
+
+TEAM = "weixin"
+"""World id and wire name of the platform's own account; nobody can write to it."""
+
+BUILTIN = {FILEHELPER: "文件传输助手", TEAM: "微信团队"}
+"""Accounts that are the same for everybody, with their nicknames."""
+
+
+MessageKind = Literal["text", "image", "system"]
+
+
+@dataclass(eq=False, kw_only=True)
+class Message:
+    """A message, once for all who see it."""
+
+    id: str
+    """Decimal, 19 digits: `MsgId` on every side."""
+    kind: MessageKind
+    sender: Person
+    to: str
+    """World id of the chat as the sender sees it."""
+    time: float
+    text: str = ""
+    picture: Picture | None = None
+    is_recalled: bool = False
+
+    def chat_of(self, viewer: Person) -> str:
+        """Give the world id of the chat in which a person sees this."""
+        return self.sender.id if self.to == viewer.id else self.to
+
+
+@dataclass(eq=False, kw_only=True)
+class Chat:
+    """A conversation on one person's phone."""
+
+    unread: int = 0
+    messages: list[Message] = field(default_factory=list)
+
+
+@dataclass(eq=False, kw_only=True)
+class Person:
+    """Somebody with an account and a phone."""
+
+    id: str
+    nickname: str
+    uin: int
+    friends: dict[str, str] = field(default_factory=dict)
+    """World ids of this person's friends, each with the remark it has here. The other side may see it otherwise."""
+    chats: dict[str, Chat] = field(default_factory=dict)
+    """By world id, least recently used first."""
+
+    @property
+    def real_id(self) -> str:
+        """The id the phone knows, as it stands inside notices."""
+        return f"wxid_{self.id}"
+
+    def sees(self, message: Message) -> bool:
+        """Say whether a message is in one of this person's chats."""
+        chat = self.chats.get(message.chat_of(self))
+        return chat is not None and message in chat.messages
+
+    def receive(self, message: Message, *, is_unread: bool) -> None:
+        """Show a message on the phone and move its chat to the top."""
+        key = message.chat_of(self)
+        chat = self.chats.pop(key, None) or Chat()
+        chat.messages.append(message)
+        chat.unread += is_unread
+        self.chats[key] = chat
+
+
+@dataclass(eq=False, kw_only=True)
+class Chatroom:
+    """A group chat."""
+
+    id: str
+    name: str
+    members: list[Person]
+    """The owner first."""
+
+    @property
+    def real_id(self) -> str:
+        """The id the phone knows, as it stands inside notices."""
+        return f"{self.id}@chatroom"

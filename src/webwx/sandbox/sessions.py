@@ -1,0 +1,125 @@
+"""
+One web login of one account: its keys, its names for everybody, what it uploaded, what it has yet to hear.
+
+A session outlives its end, so that a client which comes back learns why it ended.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from webwx.protocol.codes import Ret
+from webwx.sandbox.people import BUILTIN
+from webwx.sandbox.refusals import Refused
+from webwx.sandbox.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from webwx.sandbox.people import Person
+    from webwx.sandbox.pictures import Picture
+
+REPEAT_WINDOW = 60
+"""Seconds in which a wholly equal message can count as a repeat."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Keys:
+    """What a login hands out. Every one is a secret."""
+
+    sid: str
+    first_skey: str
+    """From the ticket exchange; some clients never use another."""
+    skey: str
+    """From webwxinit."""
+    pass_ticket: str
+    """Percent-encoded, as it stands in the XML."""
+    data_ticket: str
+    uvid: str
+    auth_ticket: str
+
+    @classmethod
+    def roll(cls, dice: Random, issue: Callable[[str], str]) -> Keys:
+        """Make the keys of a new login."""
+        crypt = f"@crypt_{dice.getrandbits(32):x}_"
+        return cls(
+            sid=issue(base64_text(dice, 12)),
+            first_skey=issue(crypt + dice.randbytes(16).hex()),
+            skey=issue(crypt + dice.randbytes(16).hex()),
+            pass_ticket=issue(quote(issue(base64_text(dice, 32)), safe="")),
+            data_ticket=issue("gS" + base64_text(dice, 18)[:22]),
+            uvid=issue(dice.randbytes(32).hex()),
+            auth_ticket=issue("CIsB" + base64_text(dice, 48)),
+        )
+
+
+def base64_text(dice: Random, size: int) -> str:
+    """Make a random text with `+` and `/` in it, as the platform's keys have them."""
+    return b64encode(dice.randbytes(size)).decode()
+
+
+class Names:
+    """A session's `@…` names for everybody; new in every login, the same inside one."""
+
+    def __init__(self, dice: Random) -> None:
+        self._dice = dice
+        self._names = {name: name for name in BUILTIN}
+        self._ids = dict(self._names)
+
+    def name(self, world_id: str, *, is_chatroom: bool = False) -> str:
+        """Give the name of somebody, making one at the first time."""
+        if world_id not in self._names:
+            name = f"{'@@' if is_chatroom else '@'}{self._dice.randbytes(32).hex()}"
+            self._names[world_id] = name
+            self._ids[name] = world_id
+        return self._names[world_id]
+
+    def world_id(self, name: str) -> str | None:
+        """Give whom a name means; None when this login never heard it."""
+        return self._ids.get(name)
+
+
+@dataclass(eq=False, kw_only=True, repr=False)
+class Session:
+    """One web login."""
+
+    person: Person
+    keys: Keys
+    names: Names
+    started: float
+    stream: Stream
+    uploads: dict[tuple[int, str], dict[int, bytes]] = field(default_factory=dict)
+    """Chunks of files that are not complete: by the client's media id and what tells two files of one id apart."""
+    media: dict[str, Picture] = field(default_factory=dict)
+    """Complete uploads by `MediaId`."""
+    accepted: dict[object, tuple[float, str]] = field(default_factory=dict)
+    """Sends by their whole `Msg`: when they came, and the id they got."""
+    ended: Ret | None = None
+    """Why it is over; None while it lives."""
+    silent_until: float = 0.0
+    """Until then a held poll is not told of the end: one client cancels its own logout when it is."""
+
+    def owns(self, skey: str) -> bool:
+        """Say whether an skey was ever given to this session."""
+        return skey in {self.keys.skey, self.keys.first_skey}
+
+    def known(self, name: str) -> str:
+        """
+        Give the world id behind a name.
+
+        Raises:
+            Refused: This login never heard the name.
+        """
+        world_id = self.names.world_id(name)
+        if world_id is None:
+            raise Refused(Ret.CHAT_GONE if name.startswith("@@") else Ret.TARGET_REFUSED)
+        return world_id
+
+    def earlier(self, message: object, now: float) -> str:
+        """Give the id that a wholly equal message got within the last minute, or an empty text."""
+        when, message_id = self.accepted.get(message, (0.0, ""))
+        return message_id if now - when <= REPEAT_WINDOW else ""

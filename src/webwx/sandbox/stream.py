@@ -1,0 +1,105 @@
+"""
+The stream of changes that a session syncs from.
+
+Every change has a number in its kind's counter, and a key is a position in each counter. Asking with an old key gives
+the same changes again: nothing is lost when an answer was lost, and this is where duplicates come from (protocol notes,
+sync, 3).
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.protocol.codes import Selector, SyncKeyKind
+from webwx.protocol.messages import WireMessage
+from webwx.protocol.sync import DeletedContact, KeyValue, SyncKey
+from webwx.sandbox.view import ChangedContact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SILENT = 201
+"""Number of the counter that only `SyncCheckKey` has."""
+
+_FIRST: dict[int, int] = {
+    SyncKeyKind.CONTACTS: 700_000_001,
+    SyncKeyKind.MESSAGES: 700_000_002,
+    SyncKeyKind.PROFILE: 700_000_003,
+}
+"""Where the counters start."""
+
+Item = WireMessage | ChangedContact | DeletedContact
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened, as it will be delivered."""
+
+    kind: SyncKeyKind
+    number: int
+    selector: Selector
+    item: Item
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one fetch."""
+
+    changes: tuple[Change, ...]
+    key: SyncKey
+    """The position behind the last change."""
+    check_key: SyncKey
+    """The same, with the silent counter when it has moved."""
+
+
+class Stream:
+    """What has happened to one session since it began, oldest first."""
+
+    def __init__(self, started: int) -> None:
+        self._counters: dict[int, int] = {**_FIRST, SyncKeyKind.TIME: started}
+        self._changes: list[Change] = []
+        self._silent = 0
+
+    @property
+    def newest(self) -> SyncKey:
+        """The position behind everything."""
+        return _key(self._counters)
+
+    def add(self, item: Item, selector: Selector) -> None:
+        """Append a change."""
+        kind = SyncKeyKind.MESSAGES if isinstance(item, WireMessage) else SyncKeyKind.CONTACTS
+        self._counters[kind] += 1
+        self._changes.append(Change(kind=kind, number=self._counters[kind], selector=selector, item=item))
+
+    def add_silent(self) -> None:
+        """Count a change that delivers nothing."""
+        self._silent += 1
+
+    def fetch(self, key: SyncKey, limit: int) -> Batch:
+        """Give the oldest changes behind a key, and the key behind them."""
+        position = self._position(key)
+        changes = tuple(islice(self._behind(position), limit))
+        position |= {change.kind: change.number for change in changes}
+        silent = {_SILENT: self._silent} if self._silent else {}
+        return Batch(changes=changes, key=_key(position), check_key=_key(position | silent))
+
+    def selector(self, key: SyncKey) -> Selector:
+        """Say what waits behind a key."""
+        first = next(self._behind(self._position(key)), None)
+        if first:
+            return first.selector
+        seen = next((pair.val for pair in key.list if pair.key == _SILENT), 0)
+        return Selector.PHONE_ACTIVITY if seen < self._silent else Selector.NOTHING
+
+    def _behind(self, position: Mapping[int, int]) -> Iterator[Change]:
+        return (change for change in self._changes if change.number > position[change.kind])
+
+    def _position(self, key: SyncKey) -> dict[int, int]:
+        """Read a key: a counter that is too new counts as the newest, a missing one as the first."""
+        given = {pair.key: pair.val for pair in key.list}
+        return {kind: min(given.get(kind, _FIRST.get(kind, newest)), newest) for kind, newest in self._counters.items()}
+
+
+def _key(position: Mapping[int, int]) -> SyncKey:
+    return SyncKey(count=len(position), list=tuple(KeyValue(key=int(kind), val=val) for kind, val in position.items()))

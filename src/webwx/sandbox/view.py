@@ -1,0 +1,264 @@
+"""
+The world as one session sees it: people, chatrooms and messages as wire values, in that session's names.
+
+Names and texts are escaped here, once, on their way out (protocol notes, messages, 2).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from webwx.protocol.codec import Wire
+from webwx.protocol.codes import MessageStatus, MessageType, StatusNotify
+from webwx.protocol.contacts import WireContact, WireMember, WireUser
+from webwx.protocol.content import RecallNotice, escape, write_recall_notice
+from webwx.protocol.messages import WireMessage
+from webwx.sandbox.people import BUILTIN, FILEHELPER, TEAM, Chatroom, Message, Person
+
+if TYPE_CHECKING:
+    from webwx.sandbox.pictures import Picture
+    from webwx.sandbox.sessions import Session
+    from webwx.sandbox.world import World
+
+FRIEND_FLAG = 3
+"""`ContactFlag` of a friend, and of a chatroom saved to the contacts."""
+
+_VERIFIED_TEAM = 56
+"""`VerifyFlag` of the platform's own account."""
+
+
+class ChangedContact(Wire, frozen=True, kw_only=True):
+    """
+    An entry of `ModContactList`.
+
+    It has fewer fields than a contact, and some of its own: whoever replaces instead of merging loses remarks' pinyin,
+    owners and display names (protocol notes, sync, 2).
+    """
+
+    user_name: str
+    nick_name: str = ""
+    sex: int = 0
+    head_img_update_flag: int = 1
+    contact_type: int = 0
+    alias: str = ""
+    chat_room_owner: str = ""
+    head_img_url: str = ""
+    contact_flag: int = 0
+    member_count: int = 0
+    member_list: list[WireMember] = msgspec.field(default_factory=list)
+    hide_input_bar_flag: int = 0
+    signature: str = ""
+    verify_flag: int = 0
+    remark_name: str = ""
+    statues: int = 0
+    attr_status: int = 0
+    province: str = ""
+    city: str = ""
+    sns_flag: int = 0
+    key_word: str = ""
+
+
+class View:
+    """What one session is shown."""
+
+    def __init__(self, world: World, session: Session) -> None:
+        self._world = world
+        self._session = session
+        self._me = session.person
+
+    def name(self, world_id: str) -> str:
+        """Give the session's name of a person, a chatroom or a built-in account."""
+        return self._session.names.name(world_id, is_chatroom=world_id in self._world.chatrooms)
+
+    # -- contacts ----------------------------------------------------------------------------------------------------
+
+    def user(self) -> WireUser:
+        """Show the account itself."""
+        name = self.name(self._me.id)
+        return WireUser(
+            uin=self._me.uin,
+            user_name=name,
+            nick_name=escape(self._me.nickname),
+            head_img_url=_icon(name),
+            sex=1,
+            head_img_flag=1,
+            sns_flag=17,
+        )
+
+    def contact(self, world_id: str, *, with_members: bool = False) -> WireContact:
+        """Show a person, a chatroom or a built-in account, a chatroom without its members unless asked."""
+        room = self._world.chatrooms.get(world_id)
+        if room:
+            return self._chatroom(room, with_members=with_members)
+        if world_id in BUILTIN:
+            return self._builtin(world_id)
+        return self._person(self._world.people[world_id])
+
+    def changed(self, world_id: str) -> ChangedContact:
+        """Show a contact as sync shows a changed one."""
+        contact = self.contact(world_id, with_members=True)
+        room = self._world.chatrooms.get(world_id)
+        return ChangedContact(
+            user_name=contact.user_name,
+            nick_name=contact.nick_name,
+            chat_room_owner=self.name(room.members[0].id) if room else "",
+            head_img_url=contact.head_img_url,
+            contact_flag=contact.contact_flag,
+            member_count=contact.member_count,
+            member_list=contact.member_list,
+            remark_name=contact.remark_name,
+            statues=contact.statues,
+        )
+
+    def chat_set(self) -> str:
+        """List the recent chats, newest first, with the platform's trailing comma."""
+        return "".join(f"{self.name(world_id)}," for world_id in self.recent())
+
+    def recent(self) -> list[str]:
+        """Give the world ids of the recent chats, newest first; File Transfer Helper and chatrooms always count."""
+        used = list(reversed(self._me.chats))
+        always = [FILEHELPER, *(room.id for room in self._world.rooms_of(self._me))]
+        return used + [world_id for world_id in always if world_id not in used]
+
+    def _person(self, person: Person) -> WireContact:
+        name = self.name(person.id)
+        is_contact = person.id in self._me.friends or person is self._me
+        return WireContact(
+            user_name=name,
+            nick_name=escape(person.nickname),
+            head_img_url=_icon(name),
+            contact_flag=FRIEND_FLAG if is_contact else 0,
+            remark_name=escape(self._me.friends.get(person.id, "")),
+        )
+
+    def _builtin(self, world_id: str) -> WireContact:
+        return WireContact(
+            user_name=world_id,
+            nick_name=BUILTIN[world_id],
+            head_img_url=_icon(world_id),
+            contact_flag=FRIEND_FLAG,
+            verify_flag=_VERIFIED_TEAM if world_id == TEAM else 0,
+            key_word=world_id[:3],
+        )
+
+    def _chatroom(self, room: Chatroom, *, with_members: bool) -> WireContact:
+        name = self.name(room.id)
+        is_owner = room.members[0] is self._me
+        return WireContact(
+            user_name=name,
+            nick_name=escape(room.name),
+            head_img_url=f"/cgi-bin/mmwebwx-bin/webwxgetheadimg?seq=0&username={name}&skey=",
+            contact_flag=FRIEND_FLAG,
+            member_count=len(room.members) if with_members else 0,
+            member_list=[self._member(person) for person in room.members] if with_members else [],
+            owner_uin=self._me.uin if is_owner else 0,
+            statues=1,
+            encry_chat_room_id=f"@{room.id.encode().hex()}" if with_members else "",
+            is_owner=int(is_owner),
+        )
+
+    def _member(self, person: Person) -> WireMember:
+        return WireMember(user_name=self.name(person.id), nick_name=escape(person.nickname))
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    def message(self, message: Message) -> WireMessage:
+        """Show a message as sync delivers it."""
+        prefix = ""
+        sender, receiver = message.sender.id, message.to
+        if message.to in self._world.chatrooms and message.sender is not self._me:
+            prefix = self._prefix(message)
+            sender, receiver = message.to, self._me.id
+        envelope = self._envelope(message.id, sender, receiver, message.time)
+        if message.picture:
+            return replace(
+                envelope,
+                msg_type=MessageType.IMAGE,
+                content=prefix + self._picture_content(message.picture),
+                img_status=2,
+                img_height=message.picture.thumbnail_height,
+                img_width=message.picture.thumbnail_width,
+            )
+        is_system = message.kind == "system"
+        return replace(
+            envelope,
+            msg_type=MessageType.SYSTEM if is_system else MessageType.TEXT,
+            status=MessageStatus.SYSTEM if is_system else MessageStatus.NORMAL,
+            content=prefix + escape(message.text),
+        )
+
+    def recall(self, message: Message, *, notice_id: str, old_id: int, time: float) -> WireMessage:
+        """
+        Show that a message was recalled.
+
+        Own recalls in a chatroom come from the chatroom and without a prefix, so that neither names nor prefixes tell
+        whose they were (protocol notes, send, 8).
+        """
+        in_chatroom = message.to in self._world.chatrooms
+        xml = write_recall_notice(
+            RecallNotice(
+                message_id=message.id,
+                text=recall_text(message, self._me),
+                session=self._world.real_id(message.chat_of(self._me)),
+                old_message_id=str(old_id),
+            )
+        )
+        sender, receiver = (message.to, self._me.id) if in_chatroom else (message.sender.id, message.to)
+        prefix = self._prefix(message) if in_chatroom and message.sender is not self._me else ""
+        return replace(
+            self._envelope(notice_id, sender, receiver, time),
+            msg_type=MessageType.RECALL,
+            status=MessageStatus.SYSTEM,
+            content=prefix + escape(xml),
+        )
+
+    def recent_chats(self, *, notice_id: str, time: float) -> WireMessage:
+        """Show the phone's answer to a new client: the recent chats, by real ids and by names in the same order."""
+        recent = self.recent()
+        real_ids = ",".join(self._world.real_id(world_id) for world_id in recent)
+        xml = (
+            f"<msg>\n<op id='4'>\n<username>{real_ids}</username>\n<unreadchatlist>\n</unreadchatlist>\n"
+            "<unreadfunctionlist></unreadfunctionlist>\n</op>\n</msg>"
+        )
+        return replace(
+            self._envelope(notice_id, self._me.id, self._me.id, time),
+            msg_type=MessageType.STATUS_NOTIFY,
+            content=escape(xml),
+            status_notify_code=StatusNotify.RECENT_CHATS,
+            status_notify_user_name=",".join(self.name(world_id) for world_id in recent),
+        )
+
+    def _envelope(self, message_id: str, sender: str, receiver: str, time: float) -> WireMessage:
+        return WireMessage(
+            msg_id=message_id,
+            new_msg_id=int(message_id),
+            from_user_name=self.name(sender),
+            to_user_name=self.name(receiver),
+            create_time=int(time),
+        )
+
+    def _prefix(self, message: Message) -> str:
+        """Name the author, as others' messages in a chatroom do and own ones never."""
+        return f"{self.name(message.sender.id)}:<br/>"
+
+    def _picture_content(self, picture: Picture) -> str:
+        match self._world.switches.picture_content:
+            case "keyless":
+                return escape(picture.keyless_xml())
+            case "hash":
+                return picture.hash_text()
+            case "full":
+                return escape(picture.full_xml())
+
+
+def recall_text(message: Message, viewer: Person) -> str:
+    """Write the grey line in place of a recalled message."""
+    return "你撤回了一条消息" if message.sender is viewer else f'"{message.sender.nickname}" 撤回了一条消息'
+
+
+def _icon(name: str) -> str:
+    # Real addresses may end like this too, and then the client appends its skey: no secret lies in contacts.
+    return f"/cgi-bin/mmwebwx-bin/webwxgeticon?seq=0&username={name}&skey="

@@ -1,0 +1,156 @@
+"""
+What an answer is given, and where answers are kept.
+
+An answer is a function of a visit and the decoded request. It gives the reply's struct, gives a `Park` to be asked
+again later, or raises `Refused`.
+"""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from webwx.errors import ProtocolError
+from webwx.protocol.codec import read_json, read_pairs
+from webwx.protocol.codes import Ret
+from webwx.protocol.cookies import read_cookie_header
+from webwx.protocol.http import Park, Request
+from webwx.protocol.login import Credentials
+from webwx.protocol.media import UploadRequest, UploadTicket
+from webwx.sandbox.refusals import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.protocol.endpoint import Endpoint
+    from webwx.sandbox.sessions import Session
+    from webwx.sandbox.world import World
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+R = TypeVar("R", bound=msgspec.Struct)
+
+ANSWERS: dict[str, Callable[[Visit, Any], msgspec.Struct | Park]] = {}
+"""The answer of every endpoint, by the endpoint's name."""
+
+
+def answers(
+    endpoint: Endpoint[Q, R],
+) -> Callable[[Callable[[Visit, Q], R | Park]], Callable[[Visit, Q], R | Park]]:
+    """Register the answer of an endpoint. A mistyped one is a type error."""
+
+    def register(answer: Callable[[Visit, Q], R | Park]) -> Callable[[Visit, Q], R | Park]:
+        ANSWERS[endpoint.name] = answer
+        return answer
+
+    return register
+
+
+class Visit:
+    """
+    One call as the server sees it.
+
+    Args:
+        world: Where it happens.
+        http: The request as it came.
+        request: The same, decoded.
+        parked: What the call was parked with, when it is asked again.
+    """
+
+    def __init__(self, world: World, http: Request, request: msgspec.Struct, parked: Park | None) -> None:
+        self.world = world
+        self.http = http
+        self.is_first = parked is None
+        """The call has just come."""
+        self.deadline = parked.until if parked else world.now + world.switches.hold_seconds
+        """When a poll is answered whatever happens."""
+        self.status = 200
+        """Status of the answer; an answer may change it."""
+        self.cookies: list[str] = []
+        """`Set-Cookie` values of the answer."""
+        self._request = request
+
+    @property
+    def origin(self) -> str:
+        """The origin that the call came to."""
+        parts = urlsplit(self.http.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def is_over(self) -> bool:
+        """A poll has been held long enough."""
+        return self.world.now >= self.deadline
+
+    @property
+    def session(self) -> Session:
+        """
+        Whose call this is.
+
+        Raises:
+            Refused: Nobody's, or the login has ended.
+        """
+        session = self.any_session
+        if session.ended is not None:
+            raise Refused(session.ended)
+        return session
+
+    @property
+    def any_session(self) -> Session:
+        """
+        Whose call this is, even when the login has ended.
+
+        Decided by sid alone: DeviceID, pass_ticket and skey of real clients are often stale, foreign or empty
+        (protocol notes, 14).
+
+        Raises:
+            Refused: Nobody's, or, by a switch, it shows an skey the session never had.
+        """
+        session = self.world.logins.session(self._sid())
+        if session is None:
+            raise Refused(Ret.SESSION_INVALID)
+        skey = self._credentials().skey or read_pairs(self.http.query).get("skey", "")
+        if self.world.switches.strict_skey and skey and not session.owns(skey):
+            raise Refused(Ret.COOKIE_INVALID)
+        return session
+
+    def park(self, account: str = "", *, until: float | None = None) -> Park:
+        """Hold this poll until something happens to an account, or to anybody."""
+        return Park(until=self.deadline if until is None else until, account=account)
+
+    def set_cookie(self, name: str, value: str, lifetime: float) -> None:
+        """
+        Set a cookie, for this host only: on one plain origin there is no parent domain to share it with.
+
+        It always has attributes, because one client reads a value up to its semicolon.
+        """
+        expires = formatdate(self.world.now + lifetime, usegmt=True)
+        self.cookies.append(f"{name}={value}; Path=/; Expires={expires}")
+
+    def _sid(self) -> str:
+        return (
+            read_cookie_header(self.http.header("Cookie")).get("wxsid")
+            or read_pairs(self.http.query).get("sid")
+            or self._credentials().sid
+        )
+
+    def _credentials(self) -> Credentials:
+        """Give the body's `BaseRequest`; an upload has it one level deeper."""
+        if isinstance(self._request, UploadRequest):
+            return upload_ticket(self._request).credentials
+        credentials = getattr(self._request, "credentials", None)
+        return credentials if isinstance(credentials, Credentials) else Credentials()
+
+
+def upload_ticket(request: UploadRequest) -> UploadTicket:
+    """
+    Read the JSON inside an upload.
+
+    Raises:
+        Refused: It is unreadable.
+    """
+    try:
+        return read_json(request.uploadmediarequest.encode(), UploadTicket)
+    except ProtocolError:
+        raise Refused(Ret.UNREADABLE_REQUEST) from None

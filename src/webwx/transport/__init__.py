@@ -1,0 +1,1 @@
+"""I/O, and only I/O: what drives flows, and what carries their requests."""

@@ -1,0 +1,162 @@
+"""
+What drives a flow: the runner, and the cell of the account it works for.
+
+The cell holds an account's cookies, keys and position in one place. The runner puts on a request what every request of
+the account carries, and takes from an answer what it changes, so that flows running at once never overwrite each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+
+from webwx.errors import TransportError
+from webwx.protocol.http import Patience, Read, Request, Response, http_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.flows.call import Flow
+    from webwx.model.login import Login
+    from webwx.protocol.http import Headers
+
+T = TypeVar("T")
+
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+"""What a browser says; whether the platform looks at it is not known."""
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds to wait, by what is waited for."""
+
+    connect: float = 10.0
+    """For a connection."""
+    call: float = 30.0
+    """For an ordinary answer."""
+    poll: float = 35.0
+    """For a long poll; the server holds it for about 25 s."""
+    bulk: float = 120.0
+    """For contact lists and media."""
+
+    def of(self, patience: Patience) -> float:
+        """Give the seconds for a kind of call."""
+        seconds: float = getattr(self, patience.value)
+        return seconds
+
+
+class Transport(Protocol):
+    """Carries a request to its host and the answer back. The one thing to replace for another HTTP library."""
+
+    async def send(self, request: Request) -> Response:
+        """
+        Carry one request.
+
+        Raises:
+            ConnectFailed: Nothing left this machine.
+            TlsError: The other side could not prove who it is; nothing left.
+            Timeout: No answer in time.
+            TransportError: The answer broke off.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        ...
+
+
+class Cell:
+    """One account's cookies, keys and position, changed by whatever comes in."""
+
+    def __init__(self, login: Login, clock: Callable[[], float], user_agent: str = USER_AGENT) -> None:
+        self.login = login
+        """The present snapshot."""
+        self._clock = clock
+        self._user_agent = user_agent
+        self._common: tuple[Login, Headers] | None = None
+
+    def now(self) -> float:
+        """Seconds since 1970 by the server's clock, as far as its answers told; else by ours."""
+        return self._clock() + self.login.clock_skew
+
+    def change(self, **fields: object) -> None:
+        """Replace fields of the login."""
+        self.login = msgspec.structs.replace(self.login, **fields)
+
+    def next_client_id(self) -> str:
+        """
+        Make the next id of a send: 13 digits of milliseconds and a counter of four.
+
+        It grows strictly, also when the clock stands still or steps back (protocol notes, 8).
+        """
+        made = max(int(self._clock() * 1000) * 10_000, self.login.last_client_id + 1)
+        self.change(last_client_id=made)
+        return str(made)
+
+    def attach(self, request: Request) -> Request:
+        """Put on what every request of the account carries."""
+        cookies = self.login.jar.header(request.url, self.now())
+        headers = (*request.headers, *self._common_headers())
+        if cookies:
+            headers = (*headers, ("Cookie", cookies))
+        return msgspec.structs.replace(request, headers=headers)
+
+    def _common_headers(self) -> Headers:
+        login = self.login
+        if self._common is None or self._common[0].hosts is not login.hosts:
+            headers: Headers = (
+                ("Accept", "application/json, text/plain, */*"),
+                ("User-Agent", self._user_agent),
+                ("Referer", f"{login.hosts.main}/"),
+            )
+            if login.profile.mmweb_appid:
+                headers = (*headers, ("mmweb_appid", login.profile.mmweb_appid))
+            self._common = (login, headers)
+        return self._common[1]
+
+    def absorb(self, request: Request, response: Response) -> None:
+        """Take from an answer what it changes: the server's clock, and cookies, whose life is counted by it."""
+        date = response.header("Date")
+        served = http_time(date) if date else None
+        # The header counts whole seconds; a smaller difference says nothing.
+        if served is not None and abs(served - self.now()) > 1:
+            self.change(clock_skew=served - self._clock())
+        set_cookies = response.header_values("Set-Cookie")
+        if set_cookies:
+            one_origin = self.login.server is not None
+            self.change(jar=self.login.jar.absorb(request.url, set_cookies, self.now(), one_origin=one_origin))
+
+
+async def run_async(flow: Flow[T], transport: Transport, cell: Cell) -> T:
+    """Drive a flow to its end. What it raises, and what the transport raises through it, comes out as it is."""
+    try:
+        step = next(flow)
+        while True:
+            answer: Response | bytes
+            try:
+                if isinstance(step, Read):
+                    answer = await _read(step)
+                else:
+                    answer = await transport.send(cell.attach(step))
+                    cell.absorb(step, answer)
+            except TransportError as error:
+                step = flow.throw(error)
+            else:
+                step = flow.send(answer)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+async def _read(wish: Read) -> bytes:
+    if isinstance(wish.source, bytes):
+        return wish.source[wish.start : wish.start + wish.size]
+    return await asyncio.to_thread(_read_file, wish.source, wish.start, wish.size)
+
+
+def _read_file(path: str, start: int, size: int) -> bytes:
+    with Path(path).open("rb") as file:
+        file.seek(start)
+        return file.read(size)
