@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TextIO
 
 import click
-from click.exceptions import NoSuchCommand
+from click.exceptions import NoArgsIsHelpError, NoSuchCommand
 
 from webwx.cli.exits import MEANING, Exit, explain
 from webwx.cli.options import with_common_options
@@ -50,10 +50,12 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Give the names of all commands."""
+        del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
+        del ctx
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
@@ -70,12 +72,14 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section, without importing one."""
+        del ctx
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, summary) for name, (_, summary) in commands.items()], col_max=20)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the exit codes and the environment."""
+        del ctx
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(int(code)), meaning) for code, meaning in MEANING.items()], col_max=20)
         with formatter.section("Environment"):
@@ -115,6 +119,9 @@ def run(arguments: list[str]) -> int:
         code: int | None = webwx.main(arguments, prog_name="webwx", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
+    except NoArgsIsHelpError as nothing_asked:
+        print(nothing_asked.format_message(), file=sys.stderr)
+        return Exit.BAD_INPUT
     except OutputClosed:
         _drop_output()
         return Exit.DONE

@@ -14,17 +14,13 @@ from webwx.errors import (
     AlreadyRunning,
     ApiError,
     ConnectFailed,
-    InvalidLogin,
     LoggedOut,
-    LoginRefused,
     LoginTimeout,
-    RateLimited,
     RefusedLocally,
     SendUnknown,
     Timeout,
     TlsError,
     TransportError,
-    UnknownContact,
     WxError,
 )
 
@@ -43,6 +39,7 @@ class Exit(enum.IntEnum):
     NETWORK = 6
     OUTCOME_UNKNOWN = 7
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 MEANING = {
@@ -55,6 +52,7 @@ MEANING = {
     Exit.NETWORK: "the network failed",
     Exit.OUTCOME_UNKNOWN: "may or may not have been done: look before you repeat it",
     Exit.INTERRUPTED: "interrupted with Ctrl-C",
+    Exit.TERMINATED: "ended by SIGTERM; for listen and sandbox that is 0",
 }
 """What `webwx --help` says about each code."""
 
@@ -71,17 +69,12 @@ _EXITS: tuple[tuple[type[WxError], Exit], ...] = (
 """The first class that fits decides."""
 
 _NEXT_STEPS: tuple[tuple[type[WxError], str], ...] = (
-    (LoggedOut, "log in with 'webwx login'"),
-    (LoginTimeout, "run 'webwx login' again and scan the new code with your phone"),
-    (LoginRefused, "try '--host filehelper', which is open to every account"),
-    (RateLimited, "wait some minutes before you try again"),
-    (UnknownContact, "'webwx contacts' lists everybody"),
-    (AlreadyRunning, "end that one first"),
-    (InvalidLogin, "log in anew with 'webwx login'"),
-    (SendUnknown, "look into the chat before you send it again"),
-    (TlsError, "check this machine's clock and its proxy"),
-    (ConnectFailed, "check the network, or the address given as --server or WEBWX_SERVER"),
-    (Timeout, "check the network and try again"),
+    (LoggedOut, ": 'webwx login' does it"),
+    (LoginTimeout, "; run 'webwx login' again and confirm on the phone"),
+    (AlreadyRunning, "; end that one first"),
+    (TlsError, "; check this machine's clock and its proxy"),
+    (ConnectFailed, "; check the network, or the address given as --server or WEBWX_SERVER"),
+    (Timeout, "; check the network and try again"),
 )
 """What to type or do next, where the command line knows it better than the library."""
 
@@ -103,7 +96,7 @@ def explain(error: Exception) -> tuple[Exit, str]:
     match error:
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "webwx"
-            return Exit.BAD_INPUT, _join(error.format_message(), f"see '{command} --help'")
+            return Exit.BAD_INPUT, _join(error.format_message(), f"; see '{command} --help'")
         case click.ClickException():
             return Exit(error.exit_code), error.format_message()
         case WxError():
@@ -132,4 +125,4 @@ def _first(table: tuple[tuple[type[WxError], T], ...], error: WxError, otherwise
 
 def _join(what: str, next_step: str) -> str:
     sentence = " ".join(what.split()).rstrip(".")
-    return f"{sentence}; {next_step}." if next_step else f"{sentence}."
+    return sentence if sentence.endswith("?") else f"{sentence}{next_step}."

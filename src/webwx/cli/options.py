@@ -8,6 +8,7 @@ innermost one has the last word.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 import click
@@ -52,3 +53,40 @@ def with_common_options(command: AnyCommand) -> AnyCommand:
     """Let a command or group take the three options."""
     command.params.extend(common_options())
     return command
+
+
+def example_text(*examples: str) -> str:
+    """Write the examples at the end of a command's help; click rewraps no paragraph that begins with a backspace."""
+    title = "Example" if len(examples) == 1 else "Examples"
+    return "\b\n" + "\n".join([f"{title}:", *(f"  {example}" for example in examples)])
+
+
+class FreeTextCommand(click.Command):
+    """
+    A command that takes any text as an argument, also one that looks like an option.
+
+    Scripts write `webwx send filehelper "$TEXT"`, and whatever is in TEXT must arrive as a text: `--image=/etc/passwd`
+    must not send a file. So behind the first plain argument only the whole name of an option is one.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Sort the options from the words, so that click looks for no option among the words."""
+        takes_value = {
+            name: not option.is_flag
+            for option in self.get_params(ctx)
+            if isinstance(option, click.Option)
+            for name in option.opts
+        }
+        options: list[str] = []
+        words: list[str] = []
+        rest = iter(args)
+        for arg in rest:
+            if arg == "--":
+                words.extend(rest)
+            elif arg in takes_value:
+                options.extend([arg, *islice(rest, takes_value[arg])])
+            elif arg.startswith("-") and not words:
+                options.append(arg)
+            else:
+                words.append(arg)
+        return super().parse_args(ctx, [*options, "--", *words])

@@ -42,8 +42,13 @@ class Output:
         _write(sys.stdout, document if self.as_json else printable(sentence))
 
     def tell(self, text: str) -> None:
-        """Tell a person, on stderr, what happens meanwhile."""
+        """Tell on stderr what is no result."""
         _write(sys.stderr, printable(text))
+
+    def remark(self, text: str) -> None:
+        """Tell a person, on stderr, what a program that reads `--json` need not know."""
+        if not self.as_json:
+            self.tell(text)
 
 
 def printable(text: str) -> str:

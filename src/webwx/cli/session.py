@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import signal
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+import click.exceptions
 
-from webwx.cli.options import Given, with_common_options
+from webwx.cli.exits import Exit
+from webwx.cli.options import Given, example_text, with_common_options
 from webwx.cli.output import Output
 from webwx.client.aio import AsyncClient
 from webwx.settings import Settings
 from webwx.store.saved_login import LoginFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from webwx.model.login import Account
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
 
 class Session:
@@ -55,17 +56,35 @@ class Session:
 
 
 def command(
-    name: str, *, cls: type[click.Command] = click.Command, group: click.Group | None = None
-) -> Callable[[Callable[..., Awaitable[None]]], click.Command]:
-    """Make a click command of a coroutine whose first argument is the session."""
+    name: str,
+    *,
+    examples: tuple[str, ...],
+    cls: type[click.Command] = click.Command,
+    group: click.Group | None = None,
+    endless: bool = False,
+) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], click.Command]:
+    """
+    Make a click command of a coroutine whose first argument is the session.
 
-    def decorate(work: Callable[..., Awaitable[None]]) -> click.Command:
+    Args:
+        name: What is typed.
+        examples: Lines for the end of its help.
+        cls: Kind of command.
+        group: Where it belongs, when not to `webwx` itself.
+        endless: It runs until it is told to stop, so SIGTERM is its regular end.
+
+    """
+
+    def decorate(work: Callable[..., Coroutine[Any, Any, None]]) -> click.Command:
         @functools.wraps(work)
         def run(**arguments: Any) -> None:
-            given = click.get_current_context().ensure_object(Given)
-            asyncio.run(_started(work(Session(given), **arguments)))
+            session = Session(click.get_current_context().ensure_object(Given))
+            try:
+                asyncio.run(_until_sigterm(work(session, **arguments)))
+            except asyncio.CancelledError:
+                raise click.exceptions.Exit(Exit.DONE if endless else Exit.TERMINATED) from None
 
-        made = with_common_options(click.command(name, cls=cls)(run))
+        made = with_common_options(click.command(name, cls=cls, epilog=example_text(*examples))(run))
         if group is not None:
             group.add_command(made)
         return made
@@ -73,12 +92,25 @@ def command(
     return decorate
 
 
-async def _started(work: Awaitable[None]) -> None:
+async def _until_sigterm(work: Coroutine[Any, Any, None]) -> None:
+    """Let SIGTERM end the work as Ctrl-C does, by cancelling it: everything is closed and saved on the way out."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    if task is not None:
+        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(task.cancel))
     await work
 
 
-def read_stdin(prompt: str) -> str:
-    """Read all of stdin as text, telling a person at a terminal what is awaited."""
+def read_piped_line() -> str:
+    """Read one line of what is piped in; empty when nothing is, or when a person sits there."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return ""
+    return sys.stdin.readline().strip()
+
+
+def read_text(output: Output) -> str:
+    """Read a text from stdin to its end, without the newline that ends it."""
+    if sys.stdin is None:
+        return ""
     if sys.stdin.isatty():
-        Output(as_json=False).tell(prompt)
-    return sys.stdin.read()
+        output.tell("Type your message; Ctrl-D on a line of its own sends it.")
+    return sys.stdin.read().removesuffix("\n")

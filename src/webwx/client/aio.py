@@ -52,6 +52,7 @@ from webwx.model.messages import (
     Receipt,
     TextMessage,
 )
+from webwx.model.text import plain_text
 from webwx.protocol.codes import MAX_IMAGE, RECALL_WINDOW, PollCode
 from webwx.protocol.hosts import choose
 from webwx.protocol.media import image_type
@@ -125,6 +126,11 @@ class AsyncClient:
         self._recent: OrderedDict[str, Message] = OrderedDict()
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._is_dirty = False
+        """The login has changed since it was saved."""
+        self._has_taken = False
+        """Pending items have been handed out since they were saved."""
+        self._has_more = False
+        """The last batch said that more waits."""
         self._end: LoggedOut | None = None
 
     def __repr__(self) -> str:
@@ -317,7 +323,7 @@ class AsyncClient:
         now = self._cell.now()
         login = self._login
         ticket = login.jar.value("webwx_data_ticket", login.hosts.file, now)
-        media_id = await self._run(media_flows.upload(login, file, chat, int(self._next_client_id()[:13]), ticket))
+        media_id = await self._run(media_flows.upload(login, file, chat, self._cell.next_media_id(), ticket))
         client_id = self._next_client_id()
         message_id = await self._run(message_flows.send_image(self._login, chat, media_id, client_id))
         return self._receipt(message_id, client_id, chat)
@@ -453,7 +459,7 @@ class AsyncClient:
         try:
             while True:
                 while self._pending:
-                    self._is_dirty = True
+                    self._is_dirty = self._has_taken = True
                     event = self._take(self._pending.popleft())
                     if event is not None and (include_all or not isinstance(event, _QUIET)):
                         yield event
@@ -464,10 +470,9 @@ class AsyncClient:
     async def _next_batch(self) -> None:
         """Wait for a batch that brings something and take it over, keys and items in one save."""
         empty = failures = 0
-        has_more = False
         while not self._pending:
             try:
-                if not has_more and not await self._run(sync_flows.check(self._login, self._cell.now())):
+                if not self._has_more and not await self._run(sync_flows.check(self._login, self._cell.now())):
                     empty = failures = 0
                     continue
                 batch = await self._run(sync_flows.fetch(self._login, self._cell.now()))
@@ -478,11 +483,11 @@ class AsyncClient:
                 await asyncio.sleep(_backoff(failures))
                 continue
             failures = 0
-            has_more = batch.has_more
+            self._has_more = batch.has_more
             self._take_over(batch)
             # A server that announces what it does not deliver must not be asked at full speed (protocol notes, sync 4).
             empty = 0 if batch.items else empty + 1
-            if empty > 1 and not has_more:
+            if empty > 1:
                 await asyncio.sleep(min(30.0, 2.0 ** (empty - 2)))
 
     def _take_over(self, batch: Batch) -> None:
@@ -492,8 +497,8 @@ class AsyncClient:
             changes["credentials"] = msgspec.structs.replace(self._login.credentials, skey=batch.skey)
         self._cell.change(**changes)
         pending = tuple(self._pending)
-        self._store.update(lambda saved: SavedLogin(login=self._merged(saved.login, keys=True), pending=pending))
-        self._is_dirty = False
+        self._update(lambda saved: SavedLogin(login=self._merged(saved.login, keys=True), pending=pending))
+        self._is_dirty = self._has_taken = False
 
     def _take(self, item: Item) -> Event | None:
         """Look at an item: its event, or None when it was handed out before."""
@@ -504,15 +509,28 @@ class AsyncClient:
             case ContactDeleted(id=gone):
                 self._contacts.remove(gone)
             case MessageRecalled(message_id=gone):
-                original = self._recent.get(gone)
-                return msgspec.structs.replace(event, original=original)
-            case Message():
-                key = (event.message_id, hash((type(event), event.sender, event.time, event.content)))
-                if key in self._seen:
+                if self._has_seen(event):
                     return None
-                _remember(self._seen, key, None, SEEN)
+                return msgspec.structs.replace(event, original=self._recent.get(gone))
+            case Message():
+                if self._has_seen(event):
+                    return None
                 _remember(self._recent, event.message_id, event, RECENT)
+                self._meet(event.chat)
         return event
+
+    def _has_seen(self, event: Message | MessageRecalled) -> bool:
+        """Say whether an event was handed out before, and remember it. Its id alone does not tell: ids have met."""
+        key = (event.message_id, hash((type(event), event.chat, event.time, event.content)))
+        if key in self._seen:
+            return True
+        _remember(self._seen, key, None, SEEN)
+        return False
+
+    def _meet(self, chat: ContactId) -> None:
+        """Learn of a chat by what is said there: not every chatroom is in the list, and it can be answered."""
+        if self._contacts.get(chat) is None:
+            self._contacts.merge(Contact(id=chat, kind="chatroom" if is_chatroom(chat) else "stranger"))
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -537,7 +555,7 @@ class AsyncClient:
         except LoggedOut as end:
             self._end = end
             ended = Ended(reason=end.reason, text=str(end))
-            self._store.update(lambda saved: msgspec.structs.replace(saved, ended=ended))
+            self._update(lambda saved: msgspec.structs.replace(saved, ended=ended))
             raise
 
     def _require_login(self) -> None:
@@ -580,7 +598,7 @@ class AsyncClient:
                 skey=reply.skey or self._login.credentials.skey,
             ),
             user_id=reply.user.user_name,
-            nickname=reply.user.nick_name,
+            nickname=plain_text(reply.user.nick_name),
             fetch_key=reply.sync_key,
             check_key=reply.sync_key,
         )
@@ -611,11 +629,14 @@ class AsyncClient:
     def _receipt(self, message_id: str, client_id: str, chat: ContactId) -> Receipt:
         return Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now())
 
+    def _update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
+        """Change what is saved of this login; nothing happens when somebody has logged in anew meanwhile."""
+        sid = self._login.credentials.sid
+        self._store.update(lambda saved: change(saved) if saved.login.credentials.sid == sid else saved)
+
     def _merged(self, saved: Login, *, keys: bool) -> Login:
         """Our part of the login over what is saved now; another process may have saved its own part."""
         login = self._login
-        if saved.credentials.sid != login.credentials.sid:
-            return saved  # somebody has logged in anew meanwhile
         return msgspec.structs.replace(
             login,
             last_client_id=max(saved.last_client_id, login.last_client_id),
@@ -626,21 +647,22 @@ class AsyncClient:
     def _save_session(self) -> None:
         if not self._is_dirty or not self._login.user_id:
             return
-        pending = tuple(self._pending)
-        self._store.update(
+        pending, has_taken = tuple(self._pending), self._has_taken
+        self._update(
             lambda saved: msgspec.structs.replace(
                 saved,
                 login=self._merged(saved.login, keys=False),
-                pending=pending if saved.login.fetch_key == self._login.fetch_key else saved.pending,
+                # Whoever has only sent must not bring back what another process has handed out meanwhile.
+                pending=pending if has_taken and saved.login.fetch_key == self._login.fetch_key else saved.pending,
             )
         )
-        self._is_dirty = False
+        self._is_dirty = self._has_taken = False
 
     def _forget(self) -> None:
         self._cell.login = self._blank
         self._contacts = Contacts()
         self._pending.clear()
-        self._is_dirty = False
+        self._is_dirty = self._has_taken = self._has_more = False
         self._end = None
 
 

@@ -52,8 +52,8 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts) -> Flow[R]:
         TransportError: No answer, or one that says the server is in trouble.
         ProtocolError: An answer that makes no sense.
     """
-    response = yield from exchange(endpoint, request, hosts)
     try:
+        response = yield from exchange(endpoint, request, hosts)
         if response.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise ProtocolError(f"{endpoint.name}: the server answered with status {response.status}.")
         reply = endpoint.decode_reply(response)

@@ -13,6 +13,7 @@ import msgspec
 
 from webwx.errors import LoginRefused, ProtocolError, UnexpectedLoginPage, UnsafeRedirect
 from webwx.flows.call import Flow, call, exchange
+from webwx.protocol.codec import number
 from webwx.protocol.codes import Ret
 from webwx.protocol.contacts import WEBWXINIT, InitRequest
 from webwx.protocol.cookies import read_cookie_header
@@ -21,6 +22,7 @@ from webwx.protocol.login import (
     JSLOGIN,
     LOGIN_POLL,
     LOGOUT,
+    QR_PICTURE,
     QR_TEXT,
     TICKET,
     Credentials,
@@ -35,6 +37,7 @@ from webwx.protocol.login import (
 
 if TYPE_CHECKING:
     from webwx.model.login import Login
+    from webwx.protocol.codec import Media
     from webwx.protocol.contacts import InitReply
     from webwx.protocol.http import Response
 
@@ -70,6 +73,16 @@ def request_code(login: Login, now: float) -> Flow[str]:
 def code_url(login: Login, uuid: str) -> str:
     """Give the address that the QR code of a uuid holds."""
     return QR_TEXT.encode_request(QrPictureRequest(uuid=uuid), login.hosts).url
+
+
+def code_picture(login: Login, uuid: str) -> Flow[Media]:
+    """
+    Fetch the platform's own picture of a QR code; `QrCode` draws one without asking.
+
+    Wire: qrcode
+
+    """
+    return (yield from call(QR_PICTURE, QrPictureRequest(uuid=uuid), login.hosts))
 
 
 def poll(login: Login, uuid: str, tip: int, now: float) -> Flow[PollReply]:
@@ -134,7 +147,7 @@ def exchange_ticket(login: Login, redirect_uri: str, device_id: str) -> Flow[Tic
         )  # fmt: skip
     cookies = read_cookie_header("; ".join(text.partition(";")[0] for text in response.header_values("Set-Cookie")))
     sid = reply.wxsid or cookies.get("wxsid", "")
-    uin = reply.wxuin or int(cookies.get("wxuin", "0") or 0)
+    uin = reply.wxuin or number(cookies.get("wxuin"), 0)
     given = {"wxsid": sid, "wxuin": uin, "skey": reply.skey, "pass_ticket": reply.pass_ticket}
     missing = [name for name, value in given.items() if not value]
     if missing:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.errors import ApiError, MediaUnavailable
+from webwx.errors import ApiError, MediaUnavailable, ProtocolError
 from webwx.flows.call import Flow, call, judge
 from webwx.protocol.codec import FilePart, percent_decode, read_json, write_json
-from webwx.protocol.codes import CHUNK_SIZE
+from webwx.protocol.codes import CHUNK_SIZE, Ret
 from webwx.protocol.http import Read
-from webwx.protocol.login import Reply
+from webwx.protocol.login import BaseResponse, Reply
 from webwx.protocol.media import (
     GETMSGIMG,
     UPLOAD,
@@ -90,9 +90,12 @@ def download_image(login: Login, message_id: str) -> Flow[bytes]:
     media = yield from call(GETMSGIMG, request, login.hosts)
     if image_type(media.content[:16]):
         return media.content
-    if media.content.lstrip().startswith(b"{"):
-        base = read_json(media.content, Reply).base_response
-        judge(GETMSGIMG.name, base.ret, base.err_msg)
+    try:
+        said = read_json(media.content, Reply).base_response
+    except ProtocolError:
+        said = BaseResponse()  # a page, or nothing at all
+    if said.ret != Ret.SYSTEM_ERROR:
+        judge(GETMSGIMG.name, said.ret, said.err_msg)
     raise MediaUnavailable(
         "The server has no picture for this message: it was recalled, has expired, or is not there yet."
     )

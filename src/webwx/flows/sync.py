@@ -26,6 +26,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool
     """Fetch again at once."""
 
+    def __repr__(self) -> str:
+        return f"Batch({len(self.items)} items)"
+
 
 def check(login: Login, now: float) -> Flow[bool]:
     """

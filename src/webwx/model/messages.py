@@ -12,6 +12,7 @@ import msgspec
 from webwx.errors import NotForwardable
 from webwx.model.contacts import ContactId, is_chatroom
 from webwx.model.text import notice_text, plain_text, xml_text
+from webwx.protocol.codec import read_json
 from webwx.protocol.codes import RECALL_WINDOW, MessageType, StatusNotify
 from webwx.protocol.content import forward_image, read_recall_notice, split_sender
 from webwx.protocol.messages import WireMessage
@@ -121,8 +122,8 @@ class UnknownMessage(Message, frozen=True, kw_only=True, tag="unknown_message"):
 
     message_type: int
     """The platform's `MsgType`."""
-    raw: msgspec.Raw = msgspec.Raw()
-    """All its fields, as JSON."""
+    raw: msgspec.Raw = msgspec.Raw(b"{}")
+    """All its fields, as JSON on one line."""
 
 
 class MessageRecalled(Event, frozen=True, kw_only=True, tag="message_recalled"):
@@ -172,8 +173,7 @@ def message_from_wire(wire: WireMessage, own_id: str, raw: bytes) -> Event:
     if notice is not None:
         return MessageRecalled(
             message_id=notice.new_message_id or notice.message_id,
-            # A notice of a recall of our own may come from either side of the chat.
-            chat=ContactId(wire.to_user_name) if wire.from_user_name in {own_id, ""} else chat,
+            chat=chat,
             is_self=notice.text.startswith(("你", "You")),
             time=wire.create_time,
             text=plain_text(notice.text),
@@ -200,5 +200,11 @@ def message_from_wire(wire: WireMessage, own_id: str, raw: bytes) -> Event:
         case _:
             return UnknownMessage(
                 message_id=wire.msg_id, chat=chat, sender=author, is_self=is_self, time=wire.create_time,
-                content=wire.content, message_type=wire.msg_type, raw=msgspec.Raw(raw),
+                content=wire.content, message_type=wire.msg_type, raw=_one_line(raw),
             )  # fmt: skip
+
+
+def _one_line(raw: bytes) -> msgspec.Raw:
+    """Write delivered JSON on one line and in clean UTF-8: the platform breaks lines, and events are kept by the line."""
+    (item,) = read_json(b"[" + raw + b"]", list[msgspec.Raw])
+    return msgspec.Raw(msgspec.json.format(bytes(item).decode("utf-8", "replace"), indent=-1))

@@ -60,9 +60,9 @@ def _json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind, strict=False)
 
 
-def read_json(body: bytes, kind: type[T]) -> T:
+def read_json(body: bytes | msgspec.Raw, kind: type[T]) -> T:
     """
-    Read JSON into a struct, tolerantly.
+    Read JSON into a struct, tolerantly: a body, or an item that was left raw in one. Of two equal keys the last wins.
 
     Raises:
         ProtocolError: It is no JSON, is nested too deeply, or lacks what has no default.
@@ -73,7 +73,7 @@ def read_json(body: bytes, kind: type[T]) -> T:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass  # the slow path knows the wire's bad habits
     try:
-        text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+        text = bytes(body).decode("utf-8", "replace").removeprefix("\ufeff")
         return coerce(json.loads(text, strict=False, parse_constant=_refuse_constant), kind)
     except (ValueError, RecursionError):
         raise ProtocolError("the body is not readable JSON") from None
@@ -178,7 +178,7 @@ def _as_struct(value: Any, kind: msgspec.inspect.StructType, depth: int) -> Any:
 
 def _clean(value: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
-        raise ProtocolError("the body is nested too deeply")
+        return None  # and not an error, which would cost the item's whole list
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, list):

@@ -204,13 +204,12 @@ class Endpoint(Generic[Q, R]):
         values: dict[str, Any] = {}
         for name, (where, wire_name, kind) in self.outside.items():
             text: str | None
-            match where:
-                case Where.QUERY:
-                    text = query.get(wire_name.lower())
-                case Where.RAW_QUERY:
-                    text = self._raw_query(request.query)
-                case Where.PATH:
-                    text = path[wire_name] if path else None
+            if where is Where.QUERY:
+                text = query.get(wire_name.lower())
+            elif where is Where.RAW_QUERY:
+                text = self._raw_query(request.query)
+            else:
+                text = path[wire_name] if path else None
             if text is not None:
                 try:
                     values[name] = coerce(text, kind)

@@ -112,6 +112,9 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     size: int
 
+    def __repr__(self) -> str:
+        return f"Read({self.start}, {self.size})"
+
 
 def first_header(headers: Headers, name: str) -> str:
     """Give the first value of a header whatever its case, or an empty string."""

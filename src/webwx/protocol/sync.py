@@ -43,9 +43,9 @@ def read_sync_key(text: str) -> SyncKey:
     """Read the `1_700000001|2_700000002` of a query; pairs that are none are passed over."""
     pairs = []
     for part in text.split("|"):
-        key, _, val = part.partition("_")
-        if key.isdecimal() and val.isdecimal():
-            pairs.append(KeyValue(key=int(key), val=int(val)))
+        key, val = (number(side, -1) for side in part.partition("_")[::2])
+        if key >= 0 and val >= 0:
+            pairs.append(KeyValue(key=key, val=val))
     return SyncKey(count=len(pairs), list=tuple(pairs))
 
 

@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from webwx.protocol.codec import read_pairs, write_json
+from webwx.protocol.codes import Ret
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.people import Chat, Message, MessageKind, Person
 from webwx.sandbox.refusals import Impossible, Refused
@@ -37,6 +38,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PREFIX = "/control"
+
+_LONGEST_WIND = 10 * 365 * 86400
+"""Seconds: a clock beyond the year 9999 could date no answer."""
+
+_SENTENCES: dict[int, str] = {
+    Ret.SYSTEM_ERROR: "That cannot be recalled: it is older than two minutes, somebody else's, or unknown.",
+    Ret.TARGET_REFUSED: "Nothing can be sent there: one writes to friends only, and not to oneself.",
+    Ret.CHAT_GONE: "Nothing can be done there: one has to be in the chatroom.",
+}
+"""What the platform's numbers mean to a person."""
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -167,12 +178,12 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True):
 # -- the verbs -------------------------------------------------------------------------------------------------------
 
 
-def accounts(world: World, _: Nothing) -> Accounts:
+def _accounts(world: World, _: Nothing) -> Accounts:
     """List who can log in; the first is `me`."""
     return Accounts([Account(nickname=person.nickname, id=person.id) for person in world.people.values()])
 
 
-def inbox(world: World, of: Who) -> Inbox:
+def _inbox(world: World, of: Who) -> Inbox:
     """Show somebody's phone."""
     person = world.person(of.who)
     return Inbox(
@@ -211,8 +222,8 @@ def _recall(world: World, what: Recall) -> Sent:
 
 
 def _wind(world: World, how: Wind) -> Now:
-    if not how.seconds >= 0:
-        raise Impossible("The clock can only be wound forward.")
+    if not 0 <= how.seconds <= _LONGEST_WIND:
+        raise Impossible("The clock can only be wound forward, and by ten years at most.")
     world.wind(how.seconds)
     return Now(world.now)
 
@@ -223,8 +234,8 @@ def _log_out(world: World, of: Who) -> Nothing:
 
 
 _VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[World, Any], msgspec.Struct]]] = {
-    ("GET", "accounts"): (Nothing, accounts),
-    ("GET", "inbox"): (Who, inbox),
+    ("GET", "accounts"): (Nothing, _accounts),
+    ("GET", "inbox"): (Who, _inbox),
     ("POST", "scan"): (Scan, _scan),
     ("POST", "confirm"): (Code, _confirm),
     ("POST", "cancel"): (Code, _cancel),
@@ -264,8 +275,10 @@ def answer(world: World, request: Request) -> Response:
         return _json(200, act(world, parameters))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return _error(400, f"The request cannot be read: {error}.")
-    except (Impossible, Refused) as no:
+    except Impossible as no:
         return _error(409, str(no))
+    except Refused as no:
+        return _error(409, _SENTENCES.get(no.ret, str(no)))
 
 
 def _is_loopback(url: str) -> bool:
@@ -292,14 +305,20 @@ def _error(status: int, sentence: str) -> Response:
 
 
 def _chat(world: World, viewer: Person, key: str, chat: Chat) -> InboxChat:
-    named = world.people.get(key)
-    room = world.chatrooms.get(key)
     return InboxChat(
-        chat=named.nickname if named else room.name if room else key,
+        chat=_chat_name(world, key),
         id=key,
         unread=chat.unread,
         messages=[_message(viewer, message) for message in chat.messages],
     )
+
+
+def _chat_name(world: World, key: str) -> str:
+    if key in world.people:
+        return world.people[key].nickname
+    if key in world.chatrooms:
+        return world.chatrooms[key].name
+    return key
 
 
 def _message(viewer: Person, message: Message) -> InboxMessage:

@@ -23,6 +23,8 @@ from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import msgspec
 
     from webwx.protocol.endpoint import Endpoint
@@ -87,16 +89,18 @@ class Sandbox:
 
 def refusal(endpoint: Endpoint[Any, Any], refused: Refused) -> msgspec.Struct:
     """Give the reply that says no: the number in its place, every other field zero or empty."""
-    kind: type[Any] = endpoint.reply
-    if kind is CheckReply:
-        return CheckReply(retcode=refused.ret)
-    if kind is TicketReply:
-        return TicketReply(ret=refused.ret, message=refused.message)
-    if kind is PollReply:
-        return PollReply(code=PollCode.EXPIRED)
-    if kind is QrReply:
-        return QrReply(code=refused.ret)
-    if kind is Media:
-        return Media(content_type="text/plain")
-    reply: msgspec.Struct = kind(base_response=BaseResponse(ret=refused.ret))
+    special = _REFUSALS.get(endpoint.reply)
+    if special:
+        return special(refused)
+    reply: msgspec.Struct = endpoint.reply(base_response=BaseResponse(ret=refused.ret))
     return reply
+
+
+_REFUSALS: dict[type[msgspec.Struct], Callable[[Refused], msgspec.Struct]] = {
+    QrReply: lambda refused: QrReply(code=refused.ret),
+    PollReply: lambda _: PollReply(code=PollCode.EXPIRED),
+    TicketReply: lambda refused: TicketReply(ret=refused.ret, message=refused.message),
+    CheckReply: lambda refused: CheckReply(retcode=refused.ret),
+    Media: lambda _: Media(content_type="text/plain"),
+}
+"""Replies that have no `BaseResponse`; a medium that is refused is an empty one."""

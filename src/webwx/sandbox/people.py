@@ -70,6 +70,11 @@ class Person:
         """The id the phone knows, as it stands inside notices."""
         return f"wxid_{self.id}"
 
+    def mark_read(self, key: str) -> None:
+        """Clear a chat's unread count. Nobody else is told."""
+        if key in self.chats:
+            self.chats[key].unread = 0
+
     def sees(self, message: Message) -> bool:
         """Say whether a message is in one of this person's chats."""
         chat = self.chats.get(message.chat_of(self))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from webwx.protocol.http import Park, Request, Response
+from webwx.protocol.http import Park, Request
 
 if TYPE_CHECKING:
     from webwx.sandbox.core import Sandbox
@@ -52,7 +52,7 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0) -> 
         ValueError: The address is not a loopback one; whoever reaches a sandbox can be anybody in it.
         OSError: The port is taken.
     """
-    if host != "localhost" and not ip_address(host).is_loopback:
+    if not _is_loopback(host):
         raise ValueError(f"A sandbox listens on loopback addresses only, and {host} is none.")
     app = web.Application(client_max_size=MAX_BODY)
     door = _Door(sandbox)
@@ -69,6 +69,13 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0) -> 
         raise
     bound_port = runner.addresses[0][1]
     return Served(sandbox, runner, f"http://{f'[{host}]' if ':' in host else host}:{bound_port}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # any other name
+        return False
 
 
 class _Door:
@@ -102,7 +109,7 @@ class _Door:
         while isinstance(answer, Park):
             await self._wait(answer)
             answer = self._sandbox.answer(request, answer)
-        return _outgoing(answer)
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     async def _wait(self, park: Park) -> None:
         woken = self._loop.create_future()
@@ -131,11 +138,3 @@ def _is_readable(url: str) -> bool:
     except ValueError:  # a Host header such as `[::1`
         return False
     return True
-
-
-def _outgoing(answer: Response) -> web.Response:
-    response = web.Response(status=answer.status, body=answer.body)
-    del response.headers["Content-Type"]
-    for name, value in answer.headers:
-        response.headers.add(name, value)
-    return response

@@ -11,13 +11,14 @@ from __future__ import annotations
 from secrets import SystemRandom
 from typing import TYPE_CHECKING
 
-from webwx.protocol.codes import RECALL_WINDOW, Ret, Selector
+from webwx.protocol.codes import Ret, Selector
 from webwx.protocol.sync import DeletedContact
-from webwx.sandbox.clock import Clock, SystemClock
+from webwx.sandbox.clock import Clock, SystemClock, WoundClock
 from webwx.sandbox.logins import LoginCode, Logins
-from webwx.sandbox.people import BUILTIN, FILEHELPER, Chat, Chatroom, Message, MessageKind, Person
-from webwx.sandbox.pictures import Gallery, Picture
-from webwx.sandbox.refusals import Impossible, Refused
+from webwx.sandbox.people import BUILTIN, Chat, Chatroom, Message, Person
+from webwx.sandbox.pictures import Gallery
+from webwx.sandbox.post import Post
+from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.switches import Switches
 from webwx.sandbox.view import View
 
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     from random import Random
 
     from webwx.sandbox.sessions import Session
+    from webwx.sandbox.stream import Item
+
+__all__ = ["ME", "Clock", "Switches", "SystemClock", "World", "WoundClock", "default_world"]
 
 ME = "me"
 """The first account, whatever its name."""
-
-LOGOUT_SILENCE = 0.1
-"""Seconds between a logout's answer and the end of a held poll."""
 
 
 class World:
@@ -58,7 +59,7 @@ class World:
         self.issued: set[str] = set()
         """Every secret ever handed out; none may turn up in a log, an error or a repr."""
         self.logins = Logins(self.clock, self.dice, self.issued)
-        self._messages: dict[str, Message] = {}
+        self.post = Post(self)
         self._refusals: dict[str, list[int]] = {}
         self._subscribers: list[Callable[[str], object]] = []
 
@@ -88,9 +89,16 @@ class World:
         return lambda: self._subscribers.remove(callback)
 
     def wake(self, account: str) -> None:
-        """Tell the subscribers."""
+        """Call the subscribers back."""
         for callback in tuple(self._subscribers):
             callback(account)
+
+    def tell(self, person: Person, selector: Selector, show: Callable[[View], Item]) -> None:
+        """Put what happened into the stream of somebody's web login, as that login sees it; without one, nothing."""
+        session = self.logins.live(person)
+        if session:
+            session.stream.add(show(View(self, session)), selector)
+            self.wake(person.id)
 
     # -- bad days ----------------------------------------------------------------------------------------------------
 
@@ -106,11 +114,15 @@ class World:
     # -- who is there ------------------------------------------------------------------------------------------------
 
     def add_person(self, nickname: str, id: str = "") -> Person:  # noqa: A002 - the word of the control API
-        """Add somebody, without friends yet; the first one is `me`."""
+        """
+        Add somebody, without friends yet; the first one is `me`.
+
+        Raises:
+            Impossible: The id is taken.
+        """
         number = len(self.people) + 1
         person = Person(id=id or f"person{number}", nickname=nickname, uin=1_000_000_000 + number)
-        if person.id in self.people or person.id in {ME, *BUILTIN}:
-            raise Impossible(f"There is somebody of the id {person.id!r} already.")
+        self._check_new(person.id)
         self.people[person.id] = person
         return person
 
@@ -131,29 +143,41 @@ class World:
         raise Impossible(f"There is nobody called {name!r}; there are {', '.join(self.people)}.")
 
     def befriend(self, one: str, other: str, remark: str = "") -> None:
-        """Make two people friends; `remark` is what the first calls the second. Repeated, it changes the remark."""
+        """
+        Make two people friends, or give the second another remark in the first one's list.
+
+        Raises:
+            Impossible: There is no such person.
+        """
         first, second = self.person(one), self.person(other)
         self._add_friend(first, second, remark)
         self._add_friend(second, first, second.friends.get(first.id, ""))
 
     def unfriend(self, who: str, friend: str) -> None:
-        """Delete a friend. He is not told: he still has the other in his list, and learns it when he writes."""
+        """
+        Delete a friend, who keeps the other in the list and learns of it only when writing.
+
+        Raises:
+            Impossible: There is no such person.
+        """
         person, other = self.person(who), self.person(friend)
         person.friends.pop(other.id, None)
-        session = self.logins.live(person)
-        if session:
-            name = View(self, session).name(other.id)
-            session.stream.add(DeletedContact(user_name=name), Selector.CONTACT_ADDED)
-            self.wake(person.id)
+        self.tell(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(other.id)))
 
     def add_chatroom(self, name: str, members: list[str], id: str = "") -> Chatroom:  # noqa: A002 - as in add_person
-        """Open a chatroom; the first member owns it."""
+        """
+        Open a chatroom; the first member owns it.
+
+        Raises:
+            Impossible: There is no such person, or the id is taken.
+        """
         room = Chatroom(
             id=id or f"room{len(self.chatrooms) + 1}", name=name, members=[self.person(member) for member in members]
         )
+        self._check_new(room.id)
         self.chatrooms[room.id] = room
         for person in room.members:
-            self._show_contact(person, room.id, Selector.CONTACT_ADDED)
+            self.tell(person, Selector.CONTACT_ADDED, lambda view: view.changed(room.id))
         return room
 
     def rooms_of(self, person: Person) -> list[Chatroom]:
@@ -165,17 +189,15 @@ class World:
         known = self.people.get(world_id) or self.chatrooms.get(world_id)
         return known.real_id if known else world_id
 
+    def _check_new(self, world_id: str) -> None:
+        if world_id in {ME, *BUILTIN, *self.people, *self.chatrooms}:
+            raise Impossible(f"The id {world_id!r} is taken.")
+
     def _add_friend(self, person: Person, friend: Person, remark: str) -> None:
         if person.friends.get(friend.id) != remark:
             selector = Selector.CONTACT_CHANGED if friend.id in person.friends else Selector.CONTACT_ADDED
             person.friends[friend.id] = remark
-            self._show_contact(person, friend.id, selector)
-
-    def _show_contact(self, person: Person, world_id: str, selector: Selector) -> None:
-        session = self.logins.live(person)
-        if session:
-            session.stream.add(View(self, session).changed(world_id), selector)
-            self.wake(person.id)
+            self.tell(person, selector, lambda view: view.changed(friend.id))
 
     # -- logging in --------------------------------------------------------------------------------------------------
 
@@ -260,7 +282,7 @@ class World:
             Refused: The chat cannot be written to.
         """
         person = self.person(sender)
-        return self.send(person, self.chat_id(person, to), text=text)
+        return self.post.send(person, self.chat_id(person, to), text=text)
 
     def picture(self, sender: str, to: str, content: bytes) -> Message:
         """
@@ -271,7 +293,7 @@ class World:
             Refused: The chat cannot be written to.
         """
         person = self.person(sender)
-        return self.send(person, self.chat_id(person, to), picture=self.pictures.add(content))
+        return self.post.send(person, self.chat_id(person, to), picture=self.pictures.add(content))
 
     def recall(self, sender: str, to: str, message_id: str | None = None) -> Message:
         """
@@ -288,10 +310,15 @@ class World:
             if not own:
                 raise Impossible(f"{person.nickname} has nothing to recall there.")
             message_id = own[-1]
-        return self.take_back(person, message_id)
+        return self.post.take_back(person, message_id)
 
     def inbox(self, who: str) -> dict[str, Chat]:
-        """Give what somebody's phone shows: chats by world id, the most recently used first."""
+        """
+        Give what somebody's phone shows: chats by world id, the most recently used first.
+
+        Raises:
+            Impossible: There is no such person.
+        """
         person = self.person(who)
         return dict(reversed(person.chats.items()))
 
@@ -308,120 +335,6 @@ class World:
             if room.name == name:
                 return room.id
         return self.person(name).id
-
-    def send(
-        self, sender: Person, to: str, *, text: str = "", picture: Picture | None = None, by: Session | None = None
-    ) -> Message:
-        """
-        Deliver a message to everybody it is for.
-
-        Args:
-            sender: Who sends.
-            to: World id of the chat.
-            text: What a text says.
-            picture: What a picture shows.
-            by: The session that sent it, which hears of it only if echoes are on; None: a phone.
-
-        Raises:
-            Refused: The chat cannot be written to.
-        """
-        self._check_target(sender, to)
-        message = self._new_message(sender, to, "image" if picture else "text", text=text, picture=picture)
-        is_echoed = by is None or self.switches.echo == "on"
-        self._show(sender, message, is_unread=False, in_session=is_echoed)
-        for receiver in self._receivers(sender, to):
-            if to in self.chatrooms or sender.id in receiver.friends:
-                self._show(receiver, message, is_unread=True)
-            else:
-                self._bounce(sender, receiver)
-        return message
-
-    def message(self, message_id: str, viewer: Person) -> Message:
-        """
-        Find a message that somebody can see.
-
-        Raises:
-            Refused: There is none of that id, or it is in none of this person's chats.
-        """
-        message = self._messages.get(message_id)
-        if message is None or not viewer.sees(message):
-            raise Refused(Ret.SYSTEM_ERROR)
-        return message
-
-    def take_back(self, person: Person, message_id: str) -> Message:
-        """
-        Recall a message and tell everybody who saw it.
-
-        Raises:
-            Refused: It is unknown, somebody else's, recalled before, or older than two minutes.
-        """
-        message = self.message(message_id, person)
-        if message.to in self.chatrooms and person not in self.chatrooms[message.to].members:
-            raise Refused(Ret.CHAT_GONE)
-        is_late = self.now - message.time > RECALL_WINDOW
-        if message.sender is not person or message.kind == "system" or message.is_recalled or is_late:
-            raise Refused(Ret.SYSTEM_ERROR)
-        message.is_recalled = True
-        notice_id, old_id = self.new_message_id(), self.dice.getrandbits(30)
-        for viewer in (person, *self._receivers(person, message.to)):
-            session = self.logins.live(viewer)
-            if session and viewer.sees(message):
-                notice = View(self, session).recall(message, notice_id=notice_id, old_id=old_id, time=self.now)
-                session.stream.add(notice, Selector.MESSAGES)
-                self.wake(viewer.id)
-        return message
-
-    def mark_read(self, person: Person, chat: str) -> None:
-        """Clear a chat's unread count on the phone. The other side is not told."""
-        if chat in person.chats:
-            person.chats[chat].unread = 0
-
-    def announce(self, session: Session) -> str:
-        """Let the phone answer a new client with its recent chats, and give that message's id."""
-        notice_id = self.new_message_id()
-        notice = View(self, session).recent_chats(notice_id=notice_id, time=self.now)
-        session.stream.add(notice, Selector.PHONE_ACTIVITY)
-        self.wake(session.person.id)
-        return notice_id
-
-    def new_message_id(self) -> str:
-        """Make a message id: 19 digits."""
-        return str(self.dice.randrange(10**18, 9 * 10**18))
-
-    def _check_target(self, sender: Person, to: str) -> None:
-        if to in self.chatrooms:
-            if sender not in self.chatrooms[to].members:
-                raise Refused(Ret.CHAT_GONE)
-        elif to != FILEHELPER and to not in sender.friends:
-            raise Refused(Ret.TARGET_REFUSED)
-
-    def _receivers(self, sender: Person, to: str) -> list[Person]:
-        if to in self.chatrooms:
-            return [member for member in self.chatrooms[to].members if member is not sender]
-        return [self.people[to]] if to in self.people else []
-
-    def _show(self, person: Person, message: Message, *, is_unread: bool, in_session: bool = True) -> None:
-        person.receive(message, is_unread=is_unread)
-        session = self.logins.live(person)
-        if session and in_session:
-            session.stream.add(View(self, session).message(message), Selector.MESSAGES)
-            self.wake(person.id)
-
-    def _bounce(self, sender: Person, receiver: Person) -> None:
-        """Say afterwards that the other side has deleted the sender: the send itself succeeded."""
-        text = (
-            f"{receiver.nickname}开启了朋友验证，你还不是他（她）朋友。请先发送朋友验证请求，对方验证通过后，才能聊天。"
-        )
-        self._show(sender, self._new_message(receiver, sender.id, "system", text=text), is_unread=False)
-
-    def _new_message(
-        self, sender: Person, to: str, kind: MessageKind, *, text: str = "", picture: Picture | None = None
-    ) -> Message:
-        message = Message(
-            id=self.new_message_id(), kind=kind, sender=sender, to=to, time=self.now, text=text, picture=picture
-        )
-        self._messages[message.id] = message
-        return message
 
 
 def default_world(*, switches: Switches | None = None, clock: Clock | None = None, dice: Random | None = None) -> World:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
-from webwx.errors import TransportError
+from webwx.errors import NoSuchFile, ProtocolError, TransportError
 from webwx.protocol.http import Patience, Read, Request, Response, http_time
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Transport(Protocol):
             TlsError: The other side could not prove who it is; nothing left.
             Timeout: No answer in time.
             TransportError: The answer broke off.
+            ProtocolError: The answer is larger than any of its kind.
         """
         ...
 
@@ -76,6 +77,7 @@ class Cell:
         self._clock = clock
         self._user_agent = user_agent
         self._common: tuple[Login, Headers] | None = None
+        self._last_media_id = 0
 
     def now(self) -> float:
         """Seconds since 1970 by the server's clock, as far as its answers told; else by ours."""
@@ -94,6 +96,11 @@ class Cell:
         made = max(int(self._clock() * 1000) * 10_000, self.login.last_client_id + 1)
         self.change(last_client_id=made)
         return str(made)
+
+    def next_media_id(self) -> int:
+        """Make the next id of an upload: milliseconds, and one more where two come in the same: their chunks would mix."""
+        self._last_media_id = max(int(self._clock() * 1000), self._last_media_id + 1)
+        return self._last_media_id
 
     def attach(self, request: Request) -> Request:
         """Put on what every request of the account carries."""
@@ -141,7 +148,7 @@ async def run_async(flow: Flow[T], transport: Transport, cell: Cell) -> T:
                 else:
                     answer = await transport.send(cell.attach(step))
                     cell.absorb(step, answer)
-            except TransportError as error:
+            except (TransportError, ProtocolError) as error:
                 step = flow.throw(error)
             else:
                 step = flow.send(answer)
@@ -153,7 +160,10 @@ async def run_async(flow: Flow[T], transport: Transport, cell: Cell) -> T:
 async def _read(wish: Read) -> bytes:
     if isinstance(wish.source, bytes):
         return wish.source[wish.start : wish.start + wish.size]
-    return await asyncio.to_thread(_read_file, wish.source, wish.start, wish.size)
+    try:
+        return await asyncio.to_thread(_read_file, wish.source, wish.start, wish.size)
+    except OSError as error:
+        raise NoSuchFile(f"The file {wish.source} cannot be read any more: {error.strerror}.") from None
 
 
 def _read_file(path: str, start: int, size: int) -> bytes:

@@ -34,10 +34,13 @@ from webwx.protocol.login import (
 from webwx.sandbox.logins import LoginCode, Stage
 from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit, answers
-from webwx.sandbox.world import LOGOUT_SILENCE, World
+from webwx.sandbox.world import World
 
 _SESSION_COOKIE = 12 * 3600
 _DEVICE_COOKIE = 10 * 365 * 86400
+
+_LOGOUT_SILENCE = 0.1
+"""Seconds between a logout's answer and the end of a held poll."""
 
 _AVATAR = (
     "data:img/jpg;base64,"
@@ -112,7 +115,7 @@ def exchange(visit: Visit, request: TicketRequest) -> TicketReply:
 def log_out(visit: Visit, request: LogoutRequest) -> Reply:
     """End the session; a held poll learns of it a moment after this answer."""
     del request
-    visit.world.end(visit.session, Ret.SESSION_INVALID, silence=LOGOUT_SILENCE)
+    visit.world.end(visit.session, Ret.SESSION_INVALID, silence=_LOGOUT_SILENCE)
     return Reply()
 
 

@@ -53,7 +53,7 @@ def upload(visit: Visit, request: UploadRequest) -> UploadReply:
 @answers(GETMSGIMG)
 def download(visit: Visit, request: ImageDownloadRequest) -> Media:
     """Give a picture by the message that shows it, whole whatever size was asked for; nothing once it is recalled."""
-    message = visit.world.message(request.message_id, visit.session.person)
+    message = visit.world.post.message(request.message_id, visit.session.person)
     is_gone = message.is_recalled and visit.world.switches.media_after_recall == "gone"
     if message.picture is None or is_gone:
         raise Refused(Ret.SYSTEM_ERROR)

@@ -50,7 +50,7 @@ def send_image(visit: Visit, request: ImageRequest) -> SendReply:
 @answers(RECALL)
 def recall(visit: Visit, request: RecallRequest) -> RecallReply:
     """Take a message back. Only `SvrMsgId` counts: clients send anything as `ClientMsgId`."""
-    visit.world.take_back(visit.session.person, request.svr_msg_id)
+    visit.world.post.take_back(visit.session.person, request.svr_msg_id)
     return RecallReply(introduction=_INTRODUCTION, sys_wording="已撤回")
 
 
@@ -60,10 +60,10 @@ def notify(visit: Visit, request: StatusNotifyRequest) -> StatusNotifyReply:
     session = visit.session
     match request.code:
         case StatusNotify.READ:
-            visit.world.mark_read(session.person, session.known(request.to_user_name))
+            session.person.mark_read(session.known(request.to_user_name))
         case StatusNotify.INITED:
-            return StatusNotifyReply(msg_id=visit.world.announce(session))
-    return StatusNotifyReply(msg_id=visit.world.new_message_id())
+            return StatusNotifyReply(msg_id=visit.world.post.greet(session.person))
+    return StatusNotifyReply(msg_id=visit.world.post.new_id())
 
 
 def _send(
@@ -74,17 +74,17 @@ def _send(
     if earlier:
         return SendReply(msg_id=earlier, local_id=outgoing.local_id)
     to = session.known(outgoing.to_user_name)
-    message = world.send(session.person, to, text=text, picture=picture, by=session)
+    message = world.post.send(session.person, to, text=text, picture=picture, by=session)
     if world.switches.fold_repeats:
         session.accepted[outgoing] = (world.now, message.id)
     return SendReply(msg_id=message.id, local_id=outgoing.local_id)
 
 
 def _picture(visit: Visit, outgoing: OutgoingImage) -> Picture:
-    """Find the picture: tags between line breaks are no XML, and some clients send them, hence the replacement."""
     if outgoing.media_id:
         picture = visit.session.media.get(outgoing.media_id)
     else:
+        # Pages forward the `<br/>` they were delivered, also where XML has no room for one: before the root.
         attributes = read_image(outgoing.content.replace("<br/>", "\n"))
         picture = visit.world.pictures.find(attributes) if attributes else None
     if picture is None:

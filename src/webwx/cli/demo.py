@@ -1,0 +1,251 @@
+"""
+`webwx demo`: the main job, done over real HTTP against a server in this process.
+
+Two people log in, each with a client of their own. No step is believed because a call returned: each is looked up on
+the server, or in what the other client received, before it is printed as done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click.exceptions
+
+from webwx.cli import pictures
+from webwx.cli.exits import Exit
+from webwx.cli.session import Session, command
+from webwx.client.aio import AsyncClient
+from webwx.errors import MediaUnavailable, WxError
+from webwx.model.contacts import FILEHELPER
+from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessage
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.serve import serve
+from webwx.sandbox.world import default_world
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from webwx.model.contacts import Contact
+    from webwx.model.login import QrCode
+    from webwx.sandbox.people import Chat, Message
+    from webwx.sandbox.world import World
+
+E = TypeVar("E", bound=Event)
+
+PATIENCE = 20.0
+"""Seconds in which an event must reach the other client."""
+
+ME, FRIEND = "xiaoming", "ahua"
+"""World ids of the two people."""
+
+TEXT = "你好，阿华！今天一起吃饭吗？🍜👋 <b>&amp; plain text</b>"
+"""Chinese, emoji, and what must not be taken for markup."""
+
+
+class NotVerified(Exception):
+    """The server, or the other client, does not show what a step should have done."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that was done and verified."""
+
+    sentence: str
+    """For a person."""
+    details: dict[str, Any]
+    """For `--json`."""
+
+
+@command("demo", examples=("webwx demo", "webwx demo --json"))
+async def demo(session: Session) -> None:
+    """
+    See the main job done against a server in this process.
+
+    Starts a sandbox on a free port, logs two people in over HTTP, and shows: send a text, mark a chat as read, recall a
+    message, and forward a picture that was recalled. Every step is verified on the server's side before it is printed.
+    Needs no account and no network, and keeps nothing.
+    """
+    async with AsyncExitStack() as stack:
+        world = default_world()
+        served = await serve(Sandbox(world))
+        stack.push_async_callback(served.close)
+        me, friend = [await stack.enter_async_context(AsyncClient(server=served.url)) for _ in range(2)]
+        session.output.remark(
+            f"A server of the protocol is running at {served.url}; two clients talk to it over HTTP.\n"
+        )
+        await _perform(session, Demo(world, me, friend))
+        session.output.remark(
+            "\nEvery step was verified on the server. 'webwx sandbox' keeps such a server running for you to play with."
+        )
+
+
+async def _perform(session: Session, demo: Demo) -> None:
+    for name, wire, step in STEPS:
+        try:
+            done = await step(demo)
+        except (NotVerified, WxError) as error:
+            session.output.result(f"FAILED  {name}: {error}", step=name, ok=False, reason=str(error))
+            raise click.exceptions.Exit(Exit.FAILED) from None
+        session.output.result(f"ok  {name:<22}  {done.sentence}  [{wire}]", step=name, ok=True, **done.details)
+
+
+class Demo:
+    """The two people, their clients, and the server they are looked up on."""
+
+    def __init__(self, world: World, me: AsyncClient, friend: AsyncClient) -> None:
+        self._world = world
+        self._me = me
+        self._friend = friend
+
+    async def login(self) -> Done:
+        """Log both in, each scanned and confirmed on their own phone."""
+        for who, client in ((ME, self._me), (FRIEND, self._friend)):
+            account = await client.login(show_qr=partial(self._scan_and_confirm, who))
+            person = self._world.person(who)
+            _verify(self._world.logins.live(person) is not None, f"the server has no live session of {who}")
+            _verify(account.nickname == person.nickname, "the client logged in as somebody else")
+        return Done(
+            f"{self._my_name} and {self._friend_name} scanned their codes, confirmed, and are logged in",
+            {"accounts": [self._my_name, self._friend_name]},
+        )
+
+    async def send_text(self) -> Done:
+        """Send Chinese and emoji, and compare what arrives."""
+        receipt = await self._me.send_text(self._to_friend, TEXT)
+        shown = self._last_message(FRIEND, ME)
+        _verify((shown.id, shown.text) == (receipt.message_id, TEXT), "the friend's phone shows another text")
+        received = await _receive(self._friend, TextMessage, receipt.message_id)
+        _verify(received.text == TEXT, "the friend's client received another text")
+        return Done(
+            f'{self._my_name} to {self._friend_name}: "{TEXT}"; it arrived sign by sign',
+            {"message_id": receipt.message_id, "text": TEXT},
+        )
+
+    async def mark_read(self) -> Done:
+        """Let three messages lie unread, then mark the chat."""
+        for text in ("在吗？", "饿了", "好，六点见！"):
+            self._world.say(FRIEND, ME, text)
+        before = self._chat(ME, FRIEND).unread
+        await self._me.mark_read(self._to_friend)
+        after = self._chat(ME, FRIEND).unread
+        _verify((before, after) == (3, 0), f"unread went {before} -> {after} on the server, not 3 -> 0")
+        return Done(
+            f"{self._friend_name} wrote three messages; unread on the server: {before} -> {after}",
+            {"unread_before": before, "unread_after": after},
+        )
+
+    async def recall(self) -> Done:
+        """Send a slip and take it back."""
+        receipt = await self._me.send_text(self._to_friend, "发错了")
+        await self._me.recall(receipt)
+        shown = self._last_message(FRIEND, ME)
+        _verify(shown.id == receipt.message_id and shown.is_recalled, "the friend's phone still shows the message")
+        notice = await _receive(self._friend, MessageRecalled, receipt.message_id)
+        return Done(
+            f'{self._friend_name} sees in place of the message: "{notice.text}"',
+            {"message_id": receipt.message_id, "notice": notice.text},
+        )
+
+    async def forward_recalled_image(self) -> Done:
+        """Forward pictures that were recalled, and compare the bytes that come out."""
+        forwarded = [
+            await self._forward_recalled("jpeg", pictures.jpeg()),
+            await self._forward_recalled("png", pictures.png()),
+        ]
+        what = " and a ".join(f"{each['format'].upper()} of {each['bytes']:,} bytes" for each in forwarded)
+        return Done(
+            f"{self._friend_name} recalled a {what}; gone by id, forwarded to File Transfer Helper, md5 unchanged",
+            {"pictures": forwarded},
+        )
+
+    async def _forward_recalled(self, kind: str, content: bytes) -> dict[str, Any]:
+        sent = await self._friend.send_image(self._friend.contacts.resolve(self._my_name), content)
+        received = await _receive(self._me, ImageMessage, sent.message_id)
+        _verify(await self._me.download(received) == content, f"the {kind} came out changed before the recall")
+        await self._friend.recall(sent)
+        recalled = await _receive(self._me, MessageRecalled, sent.message_id)
+        await self._verify_gone(received)
+
+        receipt = await self._me.forward(recalled, FILEHELPER)
+        shown = self._last_message(ME, FILEHELPER)
+        _verify(shown.id == receipt.message_id, f"File Transfer Helper does not show the {kind}")
+        md5 = _md5(content)
+        downloaded = _md5(await self._me.download(receipt))
+        _verify(downloaded == md5, f"the forwarded {kind} came out with md5 {downloaded}, not {md5}")
+        return {
+            "format": kind,
+            "bytes": len(content),
+            "md5": md5,
+            "downloaded_md5": downloaded,
+            "recalled_message_id": sent.message_id,
+            "message_id": receipt.message_id,
+        }
+
+    async def _verify_gone(self, picture: ImageMessage) -> None:
+        try:
+            await self._me.download(picture)
+        except MediaUnavailable:
+            return
+        raise NotVerified("the recalled picture can still be downloaded by its id")
+
+    # -- who and where -----------------------------------------------------------------------------------------------
+
+    @property
+    def _my_name(self) -> str:
+        return self._world.person(ME).nickname
+
+    @property
+    def _friend_name(self) -> str:
+        return self._world.person(FRIEND).nickname
+
+    @property
+    def _to_friend(self) -> Contact:
+        return self._me.contacts.find(nickname=self._friend_name)
+
+    def _scan_and_confirm(self, who: str, _: QrCode) -> None:
+        self._world.scan(who)
+        self._world.confirm()
+
+    def _chat(self, who: str, chat: str) -> Chat:
+        chats = self._world.inbox(who)
+        _verify(chat in chats, f"{who}'s phone shows no chat with {chat}")
+        return chats[chat]
+
+    def _last_message(self, who: str, chat: str) -> Message:
+        return self._chat(who, chat).messages[-1]
+
+
+STEPS: tuple[tuple[str, str, Callable[[Demo], Awaitable[Done]]], ...] = (
+    ("login", "jslogin, login, webwxnewloginpage, webwxinit", Demo.login),
+    ("send_text", "webwxsendmsg", Demo.send_text),
+    ("mark_read", "webwxstatusnotify", Demo.mark_read),
+    ("recall", "webwxrevokemsg", Demo.recall),
+    ("forward_recalled_image", "webwxsendmsgimg", Demo.forward_recalled_image),
+)
+"""Each step's name, the calls that do it, and the work."""
+
+
+async def _receive(client: AsyncClient, kind: type[E], message_id: str) -> E:
+    """Wait until a client receives an event of a kind about a message."""
+    try:
+        async with asyncio.timeout(PATIENCE), aclosing(client.events(include_all=False)) as events:
+            async for event in events:
+                if isinstance(event, kind) and getattr(event, "message_id", "") == message_id:
+                    return event
+    except TimeoutError:
+        pass
+    raise NotVerified(f"the other client received no {kind.__name__} within {PATIENCE:.0f} s")
+
+
+def _verify(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise NotVerified(otherwise)
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -1,0 +1,22 @@
+"""Files that only their owner may read, replaced in one piece."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file, or replace it; whoever opens it sees the old or the new one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # mkstemp gives 0600 from the first syscall, whatever the umask.
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    new = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,131 @@
+"""
+`webwx login`, `status` and `logout`.
+
+The QR code is a key to the account while it lives: it goes to stderr, never into results, and a file that holds it is
+private and gone when the login is over.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+import click.exceptions
+
+from webwx.cli.exits import BadInput, explain
+from webwx.cli.files import write_private
+from webwx.cli.session import Session, command
+from webwx.errors import LoggedOut
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from webwx.cli.output import Output
+    from webwx.model.login import QrCode
+
+Form = Literal["text", "svg", "png"]
+
+
+@command(
+    "login",
+    examples=(
+        "webwx login",
+        "webwx login --qr png code.png",
+        "webwx login --server http://127.0.0.1:8790 --json",
+    ),
+)
+@click.option(
+    "--qr",
+    "form",
+    type=click.Choice(["text", "svg", "png"]),
+    default="text",
+    show_default=True,
+    help="How to draw the QR code; svg and png need FILE.",
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+async def login(session: Session, form: Form, file: Path | None) -> None:
+    """
+    Log in with a QR code, or restore the saved login.
+
+    Scan the code with WeChat on your phone and confirm there. While the saved login is alive, no code is needed. On a
+    machine without a screen let the code be written to FILE, which is private and removed after the login.
+    """
+    if form != "text" and file is None:
+        raise click.UsageError(f"--qr {form} needs the FILE to draw to, such as 'code.{form}'")
+    with CodeDisplay(session.output, form, file) as display:
+        async with session.client() as client:
+            account = await client.login(show_qr=display.show)
+    session.output.result(
+        f"Logged in as {account.nickname}.",
+        nickname=account.nickname, id=account.id, uin=account.uin, host=account.host,
+    )  # fmt: skip
+
+
+class CodeDisplay:
+    """Shows login codes on the terminal or in a file."""
+
+    def __init__(self, output: Output, form: Form, file: Path | None) -> None:
+        self._output = output
+        self._form = form
+        self._file = file
+
+    def __enter__(self) -> CodeDisplay:
+        # The file is removed in the end, so it must not be one that somebody still needs.
+        if self._file is not None and self._file.exists():
+            raise BadInput(f"{str(self._file)!r} exists already; name a new file for the QR code, or delete it.")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
+    def show(self, code: QrCode) -> None:
+        """Show a code in place of the one before."""
+        if self._file is None:
+            self._output.tell(f"{code}\nScan this with WeChat on your phone, then confirm there.")
+            return
+        write_private(self._file, self._draw(code))
+        self._output.tell(f"Scan the code in {self._file} with WeChat on your phone, then confirm there.\n{code.url}")
+
+    def _draw(self, code: QrCode) -> bytes:
+        match self._form:
+            case "svg":
+                return code.svg().encode()
+            case "png":
+                return code.png()
+            case "text":
+                return f"{code}\n".encode()
+
+
+@command("status", examples=("webwx status --json",))
+async def status(session: Session) -> None:
+    """
+    Say whether the saved login is alive.
+
+    Asks the server once, and changes nothing. The exit code is 0 when the login is alive and 4 when it is not.
+    """
+    try:
+        async with session.logged_in() as client:
+            account = await client.check()
+    except LoggedOut as error:
+        if session.output.as_json:
+            session.output.result("", logged_in=False, reason=error.reason)
+        code, sentence = explain(error)
+        session.output.tell(f"webwx: {sentence}")
+        raise click.exceptions.Exit(code) from None
+    session.output.result(
+        f"Logged in as {account.nickname} ({account.host}).",
+        logged_in=True, nickname=account.nickname, id=account.id, uin=account.uin, host=account.host,
+    )  # fmt: skip
+
+
+@command("logout", examples=("webwx logout",))
+async def logout(session: Session) -> None:
+    """Log out and forget the saved login."""
+    async with session.logged_in() as client:
+        await client.logout()
+    session.settings.last_receipt_path.unlink(missing_ok=True)
+    session.output.result("Logged out.", logged_out=True)

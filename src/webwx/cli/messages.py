@@ -1,0 +1,270 @@
+"""
+`webwx send`, `read`, `recall`, `forward` and `listen`.
+
+What one prints with `--json` another takes on stdin: a receipt of `send` goes into `recall`, a line of `listen` into
+`forward`.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+from itertools import count as count_from
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from webwx.cli.exits import BadInput
+from webwx.cli.files import write_private
+from webwx.cli.options import FreeTextCommand
+from webwx.cli.session import Session, command, read_piped_line, read_text
+from webwx.model.contacts import FILEHELPER
+from webwx.model.events import (
+    ContactChanged,
+    ContactDeleted,
+    QuarantinedMessage,
+    event_from_json,
+    event_to_json,
+)
+from webwx.model.messages import (
+    Event,
+    ImageMessage,
+    Message,
+    MessageRecalled,
+    PhoneActivity,
+    Receipt,
+    SystemMessage,
+    TextMessage,
+    UnknownMessage,
+)
+from webwx.protocol.codec import clean_text
+
+if TYPE_CHECKING:
+    from webwx.model.contacts import Contacts
+
+# -- send ------------------------------------------------------------------------------------------------------------
+
+
+@command(
+    "send",
+    cls=FreeTextCommand,
+    examples=(
+        'webwx send filehelper "hello"',
+        'webwx send 阿华 "在吗？" --json',
+        "webwx send 阿华 --image photo.jpg",
+        "make 2>&1 | tail -1 | webwx send",
+    ),
+)
+@click.argument("words", nargs=-1, metavar="[TO] [TEXT]")
+@click.option("--image", type=click.Path(path_type=Path), metavar="PATH", help="Send this picture: JPEG, PNG or BMP.")
+async def send(session: Session, words: tuple[str, ...], image: Path | None) -> None:
+    """
+    Send a text or a picture, and print the receipt.
+
+    TO is 'filehelper' (your own phone), a remark, a nickname, or an id. TEXT is sent as it is, whatever it looks like.
+    Without TO a picture goes to filehelper, and without any argument the text is read from stdin and goes there too.
+    """
+    match words:
+        case [to, text] if image is None:
+            pass
+        case [to] if image is not None:
+            text = ""
+        case []:
+            to, text = FILEHELPER, ""
+        case _:
+            raise click.UsageError(
+                "Give TO and TEXT (quoted, when it has spaces), or [TO] --image PATH, or nothing and the text on stdin"
+            )
+    async with session.logged_in() as client:
+        if image is not None:
+            receipt = await client.send_image(clean_text(to), image)
+        else:
+            text = text if words else read_text(session.output)
+            receipt = await client.send_text(clean_text(to), clean_text(text))
+        _report_sent(session, receipt, _name(client.contacts, receipt.chat))
+
+
+def _report_sent(session: Session, receipt: Receipt, to: str) -> None:
+    session.output.line(f"Sent to {to}; 'webwx recall' takes it back for two minutes.", receipt.to_json())
+    try:
+        write_private(session.settings.last_receipt_path, receipt.to_json().encode())
+    except OSError as error:
+        # The message has gone out: that must not look like a failure of the send.
+        session.output.tell(f"webwx: 'webwx recall' will need this receipt, which could not be kept: {error.strerror}.")
+
+
+# -- read and recall -------------------------------------------------------------------------------------------------
+
+
+@command("read", examples=("webwx read 阿华",))
+@click.argument("chat")
+async def read(session: Session, chat: str) -> None:
+    """
+    Mark a chat as read, on the phone too.
+
+    CHAT is a remark, a nickname, a chatroom's name, or an id.
+    """
+    async with session.logged_in() as client:
+        contact = client.contacts.resolve(clean_text(chat))
+        await client.mark_read(contact)
+    session.output.result(f"{contact.display_name} is marked as read.", read=True, chat=contact.id)
+
+
+@command(
+    "recall",
+    examples=(
+        "webwx recall",
+        'webwx send 阿华 "hello" --json | webwx recall',
+    ),
+)
+async def recall(session: Session) -> None:
+    """
+    Take back a message sent less than two minutes ago.
+
+    Reads the receipt of 'webwx send --json' from stdin; without one it takes back the last message that was sent.
+    """
+    last = _last_receipt(session)
+    piped = read_piped_line()
+    receipt = _read_receipt(piped) if piped else last
+    if receipt is None:
+        raise BadInput("Nothing was sent that could be recalled; pipe in a receipt that 'webwx send --json' printed.")
+    async with session.logged_in() as client:
+        await client.recall(receipt)
+        chat = _name(client.contacts, receipt.chat)
+    if receipt == last:
+        session.settings.last_receipt_path.unlink(missing_ok=True)
+    session.output.result(
+        f"Recalled; {chat} sees that something was taken back, not what.",
+        recalled=True, message_id=receipt.message_id, chat=receipt.chat,
+    )  # fmt: skip
+
+
+def _read_receipt(line: str) -> Receipt:
+    try:
+        return Receipt.from_json(line)
+    except ValueError:
+        raise BadInput("That is no receipt; pipe in a line that 'webwx send --json' printed.") from None
+
+
+def _last_receipt(session: Session) -> Receipt | None:
+    try:
+        return Receipt.from_json(session.settings.last_receipt_path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+# -- forward ---------------------------------------------------------------------------------------------------------
+
+
+@command("forward", examples=("webwx listen --json --count 1 | webwx forward filehelper",))
+@click.argument("to")
+async def forward(session: Session, to: str) -> None:
+    """
+    Send a received message on, recalled or not.
+
+    Takes a line of 'webwx listen --json' on stdin: a text or a picture. A picture travels by its keys, so it can be
+    forwarded after it has been recalled.
+    """
+    line = read_piped_line()
+    if not line:
+        raise BadInput("Nothing was piped in; give a line of 'webwx listen --json' on stdin.")
+    try:
+        message = event_from_json(line)
+    except ValueError:
+        raise BadInput("That is no message; pipe in a line that 'webwx listen --json' printed.") from None
+    async with session.logged_in() as client:
+        receipt = await client.forward(message, clean_text(to))
+        _report_sent(session, receipt, _name(client.contacts, receipt.chat))
+
+
+# -- listen ----------------------------------------------------------------------------------------------------------
+
+
+@command(
+    "listen",
+    endless=True,
+    examples=(
+        "webwx listen",
+        "webwx listen --json --count 1",
+        """webwx listen --json | jq -r 'select(.event == "text_message") | .text'""",
+    ),
+)
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after N events.  [default: never]")
+@click.option(
+    "--all",
+    "include_all",
+    is_flag=True,
+    help="Print what the phone does and changes of contacts as well, and count it.",
+)
+async def listen(session: Session, count: int | None, include_all: bool) -> None:
+    """
+    Print messages and recalls as they arrive.
+
+    What has arrived and is not printed when this ends is printed first the next time. With --json each line is a whole
+    event, its content as the platform delivered it, fit for 'webwx forward'.
+    """
+    async with session.logged_in() as client, aclosing(client.events(include_all=include_all)) as events:
+        printed = count_from(1)
+        async for event in events:
+            session.output.line(describe(event, client.contacts), event_to_json(event))
+            if next(printed) == count:
+                break
+
+
+def describe(event: Event, contacts: Contacts) -> str:
+    """Say in a line for a person what happened."""
+    match event:
+        case Message():
+            return f"{_place(event, contacts)}: {_describe_message(event)}"
+        case MessageRecalled():
+            was = f" (it was: {_describe_message(event.original)})" if event.original else ""
+            return f"{_clock(event.time)}  {_name(contacts, event.chat)}: {event.text}{was}"
+        case PhoneActivity():
+            return f"The phone looked at {_name(contacts, event.chat)}."
+        case ContactChanged():
+            return f"{event.contact.display_name} is new or has changed."
+        case ContactDeleted():
+            return f"{event.id} is gone from the contacts or chats."
+        case QuarantinedMessage():
+            return f"Something arrived that could not be read ({event.reason})."
+        case _:
+            return type(event).__name__
+
+
+def _place(message: Message, contacts: Contacts) -> str:
+    """Say when, in which chat and by whom a message was written."""
+    chat = _name(contacts, message.chat)
+    if message.is_self:
+        return f"{_clock(message.time)}  you to {chat}"
+    if message.sender in {None, message.chat}:
+        return f"{_clock(message.time)}  {chat}"
+    return f"{_clock(message.time)}  {_member_name(contacts, message)} in {chat}"
+
+
+def _describe_message(message: Message) -> str:
+    match message:
+        case TextMessage() | SystemMessage():
+            return message.text
+        case ImageMessage():
+            return "[picture]" if message.can_forward else "[picture that cannot be forwarded]"
+        case UnknownMessage():
+            return f"[message of type {message.message_type}]"
+        case _:
+            return "[message]"
+
+
+def _member_name(contacts: Contacts, message: Message) -> str:
+    sender = message.sender or ""
+    room = contacts.get(message.chat)
+    named = {member.id: member.display_name or member.nickname for member in room.members} if room else {}
+    return named.get(message.sender or message.chat) or _name(contacts, sender)
+
+
+def _name(contacts: Contacts, contact_id: str) -> str:
+    contact = contacts.get(contact_id)
+    return contact.display_name if contact else contact_id
+
+
+def _clock(seconds: int) -> str:
+    return time.strftime("%H:%M", time.localtime(seconds))

@@ -1,0 +1,138 @@
+"""
+The post: how messages reach phones and web logins, and how they are taken back.
+
+A message shows on the phone of everybody it is for; whoever has a web login finds it in that login's stream too. What
+the sender's own login gets is the odd part: everything from his phone, nothing it sent itself (or an echo, by a
+switch), and always the notice of a recall.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.protocol.codes import RECALL_WINDOW, Ret, Selector
+from webwx.sandbox.people import FILEHELPER, Message, MessageKind, Person
+from webwx.sandbox.refusals import Refused
+
+if TYPE_CHECKING:
+    from webwx.sandbox.pictures import Picture
+    from webwx.sandbox.sessions import Session
+    from webwx.sandbox.world import World
+
+
+class Post:
+    """Every message of a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._messages: dict[str, Message] = {}
+
+    def send(
+        self, sender: Person, to: str, *, text: str = "", picture: Picture | None = None, by: Session | None = None
+    ) -> Message:
+        """
+        Deliver a message to everybody it is for.
+
+        Args:
+            sender: Who sends.
+            to: World id of the chat.
+            text: What a text says.
+            picture: What a picture shows.
+            by: The session that sent it, which hears of it only if echoes are on; None: a phone.
+
+        Raises:
+            Refused: The chat cannot be written to.
+        """
+        self._check_target(sender, to)
+        message = self._new_message(sender, to, "image" if picture else "text", text=text, picture=picture)
+        is_told = by is None or self._world.switches.echo == "on"
+        self._show(sender, message, is_unread=False, in_session=is_told)
+        for receiver in self._receivers(sender, to):
+            if to in self._world.chatrooms or sender.id in receiver.friends:
+                self._show(receiver, message, is_unread=True)
+            else:
+                self._bounce(sender, receiver)
+        return message
+
+    def message(self, message_id: str, viewer: Person) -> Message:
+        """
+        Find a message that somebody can see.
+
+        Raises:
+            Refused: There is none of that id, or it is in none of this person's chats.
+        """
+        message = self._messages.get(message_id)
+        if message is None or not viewer.sees(message):
+            raise Refused(Ret.SYSTEM_ERROR)
+        return message
+
+    def take_back(self, person: Person, message_id: str) -> Message:
+        """
+        Recall a message and tell everybody who saw it.
+
+        Raises:
+            Refused: It is unknown, somebody else's, recalled before, or older than two minutes.
+        """
+        message = self.message(message_id, person)
+        room = self._world.chatrooms.get(message.to)
+        if room and person not in room.members:
+            raise Refused(Ret.CHAT_GONE)
+        now = self._world.now
+        is_own = message.sender is person and message.kind != "system"
+        if not is_own or message.is_recalled or now - message.time > RECALL_WINDOW:
+            raise Refused(Ret.SYSTEM_ERROR)
+        message.is_recalled = True
+        notice_id, old_id = self.new_id(), self._world.dice.getrandbits(30)
+        for viewer in (person, *self._receivers(person, message.to)):
+            if viewer.sees(message):
+                self._world.tell(
+                    viewer,
+                    Selector.MESSAGES,
+                    lambda view: view.recall(message, notice_id=notice_id, old_id=old_id, time=now),
+                )
+        return message
+
+    def greet(self, person: Person) -> str:
+        """Let the phone answer a new client with its recent chats, and give that message's id."""
+        notice_id, now = self.new_id(), self._world.now
+        self._world.tell(person, Selector.PHONE_ACTIVITY, lambda view: view.recent_chats(notice_id=notice_id, time=now))
+        return notice_id
+
+    def new_id(self) -> str:
+        """Make a message id: 19 digits."""
+        return str(self._world.dice.randrange(10**18, 9 * 10**18))
+
+    def _check_target(self, sender: Person, to: str) -> None:
+        room = self._world.chatrooms.get(to)
+        if room:
+            if sender not in room.members:
+                raise Refused(Ret.CHAT_GONE)
+        elif to != FILEHELPER and to not in sender.friends:
+            raise Refused(Ret.TARGET_REFUSED)
+
+    def _receivers(self, sender: Person, to: str) -> list[Person]:
+        room = self._world.chatrooms.get(to)
+        if room:
+            return [member for member in room.members if member is not sender]
+        return [self._world.people[to]] if to in self._world.people else []
+
+    def _show(self, person: Person, message: Message, *, is_unread: bool, in_session: bool = True) -> None:
+        person.receive(message, is_unread=is_unread)
+        if in_session:
+            self._world.tell(person, Selector.MESSAGES, lambda view: view.message(message))
+
+    def _bounce(self, sender: Person, receiver: Person) -> None:
+        """Say afterwards that the other side has deleted the sender: the send itself succeeded."""
+        text = (
+            f"{receiver.nickname}开启了朋友验证，你还不是他（她）朋友。请先发送朋友验证请求，对方验证通过后，才能聊天。"
+        )
+        self._show(sender, self._new_message(receiver, sender.id, "system", text=text), is_unread=False)
+
+    def _new_message(
+        self, sender: Person, to: str, kind: MessageKind, *, text: str = "", picture: Picture | None = None
+    ) -> Message:
+        message = Message(
+            id=self.new_id(), kind=kind, sender=sender, to=to, time=self._world.now, text=text, picture=picture
+        )
+        self._messages[message.id] = message
+        return message

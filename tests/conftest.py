@@ -1,0 +1,94 @@
+"""
+Fixtures for every test: a world that stands still until it is wound, and the canary that listens to the whole run.
+
+Tests make their worlds with `world`, `sandbox` or `make_world`, so that the canary knows the secrets they hand out.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.canary import Canary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+
+_CANARY = Canary()
+
+
+# -- a server of the protocol ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def make_world(canary: Canary) -> Callable[..., World]:
+    """Make worlds of one's own, with `default_world`'s arguments; by default a wound clock and the same dice."""
+    # Here and not at the top, so that the tests of the wire need no sandbox.
+    from webwx.sandbox.clock import WoundClock
+    from webwx.sandbox.world import default_world
+
+    def make(**choices: Any) -> World:
+        world = default_world(**{"clock": WoundClock(), "dice": random.Random(1)} | choices)
+        canary.watch(world.issued)
+        return world
+
+    return make
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """小明, his friends and their chatroom."""
+    return make_world()
+
+
+@pytest.fixture
+def sandbox(world: World) -> Sandbox:
+    """The server of that world."""
+    from webwx.sandbox.core import Sandbox
+
+    return Sandbox(world)
+
+
+# -- the canary ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def canary() -> Canary:
+    """What listens; `canary.hear(source, text)` adds what it cannot hear by itself, such as a process's output."""
+    return _CANARY
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_is_told(canary: Canary) -> Iterator[None]:
+    # Set up first, so that it also hears how the test's other fixtures end.
+    yield
+    leaks = canary.leaks()
+    assert not leaks, "a secret was told:\n" + "\n".join(leaks)
+
+
+def pytest_configure() -> None:
+    """Listen to every log line, and to every error that a test expects."""
+    root = logging.getLogger()
+    root.setLevel(logging.DEBUG)
+    root.addHandler(_CANARY)
+    catch = pytest.ExceptionInfo.fill_unfilled
+
+    def hear_and_catch(self: pytest.ExceptionInfo[Any], exc_info: Any) -> None:
+        _CANARY.hear_error(exc_info[1])
+        catch(self, exc_info)
+
+    # pytest has no hook for what `pytest.raises` catches, and that is where most of our errors end.
+    pytest.ExceptionInfo.fill_unfilled = hear_and_catch  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
+    """Hear the errors that a test did not expect; what an assertion compares is the test's own text."""
+    if call.excinfo is not None and not isinstance(call.excinfo.value, AssertionError):
+        _CANARY.hear_error(call.excinfo.value)
+    return (yield)

@@ -1,0 +1,468 @@
+"""Body shapes: the tolerant reading of a messy wire, and the exact writing of a clean one."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import msgspec
+import pytest
+
+from webwx.errors import ProtocolError
+from webwx.protocol.codec import (
+    FORM,
+    JSON,
+    MAX_DEPTH,
+    MEDIA,
+    MULTIPART,
+    FilePart,
+    Media,
+    MultipartShape,
+    Wire,
+    clean_text,
+    coerce,
+    from_pairs,
+    keep_encoded,
+    number,
+    percent_decode,
+    percent_encode,
+    platform_json,
+    read_json,
+    read_pairs,
+    read_script,
+    tag_text,
+    write_json,
+    write_pairs,
+)
+
+TEXT = "张 贳丽😀"
+
+
+class Inner(Wire, frozen=True, kw_only=True):
+    key: int = 0
+
+
+class Item(Wire, frozen=True, kw_only=True):
+    msg_id: str
+    content: str = ""
+    create_time: int = 0
+    uin: int | str = 0
+    inner: Inner = Inner()
+    raw: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    flags: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Upload(Wire, frozen=True, kw_only=True, rename=None):
+    name: str = ""
+    size: int = 0
+    filename: FilePart
+    note: str = "none"
+
+
+def item(**fields: object) -> Item:
+    return read_json(json.dumps({"MsgId": "1"} | fields).encode(), Item)
+
+
+# -- JSON ------------------------------------------------------------------------------------------------------------
+
+
+class TestReadingJson:
+    @pytest.mark.parametrize(
+        "content_type", ["", "text/plain", "text/plain; charset=iso-8859-1", "text/html; charset=gbk"]
+    )
+    def test_c1_text_is_utf_8_whatever_the_content_type_says(self, content_type: str) -> None:
+        body = json.dumps({"MsgId": "1", "Content": TEXT}, ensure_ascii=False).encode()
+        assert JSON.load(body, Item, content_type).content == TEXT
+
+    def test_c1_bytes_that_are_no_utf_8_become_replacement_characters(self) -> None:
+        assert read_json(b'{"MsgId":"1","Content":"a\xffb"}', Item).content == "a\ufffdb"
+
+    @pytest.mark.parametrize("code", range(0x20))
+    def test_c2_raw_control_characters_in_a_text_are_kept(self, code: int) -> None:
+        body = b'{"MsgId":1,"Content":"a' + bytes([code]) + b'b"}'
+        assert read_json(body, Item).content == f"a{chr(code)}b"
+
+    @pytest.mark.parametrize(
+        ("escaped", "text"),
+        [
+            (r"\ud83d", "\ufffd"),
+            (r"\ud83d\ude00", "😀"),
+            (r"\ude00\ud83d", "\ufffd\ufffd"),
+            (r"\u0000", "\0"),
+        ],
+    )
+    def test_c4_half_a_surrogate_pair_becomes_a_replacement_character(self, escaped: str, text: str) -> None:
+        read = read_json(f'{{"MsgId":"1","Content":"{escaped}"}}'.encode(), Item)
+        assert read.content == text
+        read.content.encode()
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            pytest.param(b'{"MsgId":"1","CreateTime":NaN}', id="NaN"),
+            pytest.param(b'{"MsgId":"1","CreateTime":-Infinity}', id="Infinity"),
+            pytest.param(b'{"MsgId":"1","Other":' + b"[" * 100_000, id="100,000 brackets"),
+            pytest.param(
+                b'{"MsgId":"1","Other":' + b"[" * 100_000 + b"]" * 100_000 + b"}", id="100,000 closed brackets"
+            ),
+            pytest.param(b'{"MsgId":"1","CreateTime":' + b"9" * 5_000 + b"}", id="a number of 5,000 digits"),
+            pytest.param(b"", id="empty"),
+            pytest.param(b"<html>502</html>", id="a web page"),
+            pytest.param(b'{"MsgId":"1"', id="cut off"),
+            pytest.param(b"[]", id="a list"),
+            pytest.param(b"{}", id="without what is required"),
+            pytest.param(b'{"MsgId":[1]}', id="a list for an id"),
+            pytest.param(b'{"MsgId":true}', id="a boolean for an id"),
+        ],
+    )
+    def test_c4_what_cannot_be_read_is_a_protocol_error(self, body: bytes) -> None:
+        with pytest.raises(ProtocolError):
+            read_json(body, Item)
+
+    def test_c4_numbers_of_any_size_are_read(self) -> None:
+        assert item(CreateTime=2**200).create_time == 2**200
+
+    def test_c4_of_two_equal_keys_the_last_wins_on_both_paths(self) -> None:
+        assert read_json(b'{"MsgId":"1","MsgId":"2"}', Item).msg_id == "2"
+        assert read_json(b'{"MsgId":"1","MsgId":2}', Item).msg_id == "2"
+
+    @pytest.mark.parametrize("digits", ["9007199254740993", "9223372036854775807", "18446744073709551615"])
+    def test_c5_ids_given_as_numbers_keep_every_digit(self, digits: str) -> None:
+        assert read_json(f'{{"MsgId":{digits}}}'.encode(), Item).msg_id == digits
+
+    @pytest.mark.parametrize(
+        ("given", "read"),
+        [("", 0), (None, 0), ("12", 12), (12.0, 12), (-3, -3), (True, 1), ("twelve", 0), ([], 0), (1e400, 0)],
+    )
+    def test_a_number_that_is_none_falls_back_to_its_default(self, given: object, read: int) -> None:
+        body = json.dumps({"MsgId": 1, "CreateTime": given}).replace("Infinity", "1e400").encode()
+        assert read_json(body, Item).create_time == read
+
+    @pytest.mark.parametrize(("given", "read"), [(12, "12"), (1.5, "1.5"), (None, ""), ("", "")])
+    def test_a_number_or_nothing_for_a_text_is_read_as_text(self, given: object, read: str) -> None:
+        assert item(Content=given).content == read
+
+    @pytest.mark.parametrize(("given", "read"), [(1, 1), ("1", "1"), ("", 0), (None, 0), ([], 0)])
+    def test_a_field_of_both_kinds_keeps_the_kind_it_came_in(self, given: object, read: int | str) -> None:
+        body = json.dumps({"MsgId": 1, "Uin": given}).encode()
+        assert read_json(body, Item).uin == read
+
+    @pytest.mark.parametrize("given", [None, "", 5, []])
+    def test_a_part_that_is_no_object_falls_back_to_its_default(self, given: object) -> None:
+        assert item(Inner=given).inner == Inner()
+
+    @pytest.mark.parametrize("given", [None, "", 5, {}])
+    def test_a_list_that_is_none_is_empty(self, given: object) -> None:
+        assert item(Raw=given).raw == []
+
+    def test_a_field_the_slow_path_cannot_mend_keeps_its_default(self) -> None:
+        assert read_json(b'{"MsgId":1,"Flags":{"a":1}}', Item).flags == {}
+
+    def test_the_items_of_a_raw_list_survive_the_slow_path(self) -> None:
+        read = read_json(b'{"MsgId":1,"Raw":[{"a":["\\ud83d\xff",1]},{"b":null}]}', Item)
+        assert [msgspec.json.decode(raw) for raw in read.raw] == [{"a": ["\ufffd\ufffd", 1]}, {"b": None}]
+
+    def test_a1_an_item_nested_too_deeply_costs_no_other_item(self) -> None:
+        deep = "[" * (MAX_DEPTH + 5) + "]" * (MAX_DEPTH + 5)
+        read = read_json(f'{{"MsgId":1,"Raw":[{{"a":1}},{deep},{{"b":2}}]}}'.encode(), Item)
+        first, _, last = (msgspec.json.decode(raw) for raw in read.raw)
+        assert (first, last) == ({"a": 1}, {"b": 2})
+
+    def test_a_byte_order_mark_is_skipped(self) -> None:
+        assert read_json(b'\xef\xbb\xbf{"MsgId":"1"}', Item).msg_id == "1"
+
+    def test_unknown_keys_are_passed_over(self) -> None:
+        assert item(SomethingNew={"a": 1}) == Item(msg_id="1")
+
+    def test_a_required_field_that_cannot_be_read_is_an_error_that_names_no_value(self) -> None:
+        with pytest.raises(ProtocolError, match="a text was expected"):
+            read_json(b'{"MsgId":{"secret":1}}', Item)
+
+    def test_types_nested_too_deeply_to_be_coerced_are_refused(self) -> None:
+        nested: object = int
+        value: object = 1
+        for _ in range(MAX_DEPTH + 2):
+            nested, value = list[nested], [value]  # type: ignore[valid-type]  # built as it runs
+        with pytest.raises(ProtocolError, match="nested too deeply"):
+            coerce(value, nested)  # type: ignore[arg-type]  # a generic alias stands for its class
+
+
+class TestWritingJson:
+    def test_c9_text_is_raw_utf_8(self) -> None:
+        assert write_json({"Content": "你好😀"}) == '{"Content":"你好😀"}'.encode()
+
+    def test_half_a_surrogate_pair_is_written_as_a_replacement_character(self) -> None:
+        assert read_json(write_json(Item(msg_id="1", content="a\ud83db")), Item).content == "a\ufffdb"
+
+    def test_a_request_is_compact_json_in_utf_8(self) -> None:
+        assert JSON.dump(Inner(key=1), is_reply=False) == ("application/json;charset=UTF-8", b'{"Key":1}')
+
+    def test_a_reply_is_printed_as_the_platform_does(self) -> None:
+        content_type, body = JSON.dump(
+            Item(msg_id="1", raw=[msgspec.Raw(b'{"a":1}'), msgspec.Raw(b"2")]), is_reply=True
+        )
+        assert content_type == "text/plain"
+        assert body == (
+            b'{\n"MsgId": "1",\n"Content": "",\n"CreateTime": 0,\n"Uin": 0,\n"Inner": {\n"Key": 0\n}\n,\n'
+            b'"Raw": [\n{\n"a": 1\n}\n,\n2\n],\n"Flags": {}\n}\n'
+        )
+
+    def test_printing_never_touches_text(self) -> None:
+        text = 'a\n   b\n},\nc "x"\r\n'
+        assert msgspec.json.decode(platform_json(write_json({"Content": text}))) == {"Content": text}
+
+    @pytest.mark.parametrize("text", [TEXT, "", "\0", "a\nb"])
+    def test_clean_text_leaves_what_is_clean(self, text: str) -> None:
+        assert clean_text(text) is text
+
+
+# -- scripts and tags ------------------------------------------------------------------------------------------------
+
+
+class TestH1Scripts:
+    def test_h1_assignments_are_read_and_anything_else_is_passed_over(self) -> None:
+        body = b"window.code=200;require('child_process').exec('rm -rf /');window.redirect_uri=\"https://wx.qq.com/\";"
+        assert read_script(body) == {"code": "200", "redirect_uri": "https://wx.qq.com/"}
+
+    def test_h1_an_expression_is_no_value(self) -> None:
+        assert read_script(b"window.code=alert(1);window.code=window.x;window.a=`b`") == {}
+
+    @pytest.mark.parametrize(
+        ("body", "values"),
+        [
+            (
+                'window.QRLogin.code = 200; window.QRLogin.uuid = "Qa1=="',
+                {"QRLogin.code": "200", "QRLogin.uuid": "Qa1=="},
+            ),
+            ("window.userAvatar = 'data:img/jpg;base64,/9j/';", {"userAvatar": "data:img/jpg;base64,/9j/"}),
+            ("window.code=-1", {"code": "-1"}),
+            ("window.a={b:\"1\", 'c' : '2',\"d\":3}", {"a.b": "1", "a.c": "2", "a.d": "3"}),
+            ("window.a={}", {}),
+            ("window.a=1;window.a=2", {"a": "1"}),
+            ('window.a="";window.a="x"', {"a": ""}),
+            ("\ufeffwindow.a=1", {"a": "1"}),
+            ("", {}),
+        ],
+    )
+    def test_the_spellings_of_an_assignment(self, body: str, values: dict[str, str]) -> None:
+        assert read_script(body.encode()) == values
+
+    @pytest.mark.parametrize(
+        "body", [b"window." * 100_000, b"window.a={" + b"a" * 500_000 + b"}", b"window.a=" * 100_000], ids=len
+    )
+    def test_a_hostile_script_costs_no_more_than_its_length(self, body: bytes) -> None:
+        began = time.perf_counter()
+        read_script(body)
+        assert time.perf_counter() - began < 2
+
+    @pytest.mark.parametrize(
+        ("text", "value"), [("12", 12), ("-1", -1), ("", 7), (None, 7), ("1.5", 7), ("9" * 19, 7), (" 1", 7)]
+    )
+    def test_number_gives_the_default_for_what_is_none(self, text: str | None, value: int) -> None:
+        assert number(text, 7) == value
+
+
+class TestTags:
+    @pytest.mark.parametrize(
+        ("xml", "text"),
+        [
+            ("<a>1</a><a>2</a>", "1"),
+            ("<a></a>", ""),
+            ("<a><![CDATA[1 < 2]]></a>", "1 < 2"),
+            ("<a>1", None),
+            ("1</a>", None),
+            ("", None),
+        ],
+    )
+    def test_the_first_whole_tag_is_read(self, xml: str, text: str | None) -> None:
+        assert tag_text(xml, "a") == text
+
+    def test_a_hostile_text_costs_no_more_than_its_length(self) -> None:
+        began = time.perf_counter()
+        assert tag_text("<msgid>" * 1_000_000, "msgid") is None
+        assert time.perf_counter() - began < 2
+
+
+# -- queries and forms -----------------------------------------------------------------------------------------------
+
+
+class TestPairs:
+    def test_everything_but_unreserved_characters_is_percent_encoded(self) -> None:
+        assert percent_encode("aZ0-._~+/=%@ 你") == "aZ0-._~%2B%2F%3D%25%40%20%E4%BD%A0"
+
+    def test_a_plus_is_a_plus(self) -> None:
+        assert percent_decode("QQ+x%2Fy%20") == "QQ+x/y "
+        assert read_pairs("sid=QQ+x/y") == {"sid": "QQ+x/y"}
+
+    def test_bytes_that_are_no_utf_8_become_replacement_characters(self) -> None:
+        assert percent_decode("%ff") == "\ufffd"
+
+    def test_half_a_surrogate_pair_travels_as_a_replacement_character(self) -> None:
+        assert percent_decode(percent_encode("a\ud83d")) == "a\ufffd"
+
+    def test_names_are_read_in_lower_case_and_the_first_of_two_wins(self) -> None:
+        assert read_pairs("MsgID=1&msgid=2&=3&&flag") == {"msgid": "1", "flag": ""}
+
+    def test_pairs_are_written_in_order(self) -> None:
+        assert write_pairs([("b", "1&2"), ("a", "")]) == "b=1%262&a="
+
+    def test_a_query_of_the_servers_making_goes_back_as_it_came_on_one_line(self) -> None:
+        query = "ticket=A%2Bb@qrticket_0&uuid=Qa1==&lang=zh_CN"
+        assert keep_encoded(query) == query
+        assert keep_encoded("a b\r\nHost: x#y你") == "a%20b%0D%0AHost:%20x%23y%E4%BD%A0"
+
+    def test_a_struct_is_made_of_pairs_whatever_the_case_of_their_names(self) -> None:
+        assert from_pairs({"key": "5"}, Inner) == Inner(key=5)
+
+    def test_a_required_field_that_is_missing_is_an_error(self) -> None:
+        with pytest.raises(ProtocolError, match="MsgId is missing"):
+            from_pairs({}, Item)
+
+
+class Form(Wire, frozen=True, kw_only=True, rename=None):
+    sid: str = ""
+    uin: int = 0
+
+
+class TestForms:
+    def test_a_form_is_written_percent_encoded(self) -> None:
+        assert FORM.dump(Form(sid="a+b", uin=5), is_reply=False) == (
+            "application/x-www-form-urlencoded",
+            b"sid=a%2Bb&uin=5",
+        )
+
+    def test_a_form_is_read(self) -> None:
+        assert FORM.load(b"uin=5&sid=a%2Bb", Form, "") == Form(sid="a+b", uin=5)
+
+    def test_an_empty_form_gives_the_defaults(self) -> None:
+        assert FORM.load(b"", Form, "") == Form()
+
+
+# -- multipart -------------------------------------------------------------------------------------------------------
+
+
+def upload(body: tuple[bytes, ...] | bytes, content_type: str) -> Upload:
+    return MULTIPART.load(body if isinstance(body, bytes) else b"".join(body), Upload, content_type)
+
+
+def sent(value: Upload) -> tuple[str, bytes]:
+    content_type, buffers = MULTIPART.dump(value, is_reply=False)
+    return content_type, b"".join(buffers)
+
+
+FILE = FilePart(name="a.jpg", content_type="image/jpeg", content=b"\xff\xd8\r\n\r\n--x")
+
+
+class TestMultipart:
+    def test_text_fields_keep_their_order_and_the_file_goes_last(self) -> None:
+        content_type, body = sent(Upload(name="a.jpg", size=5, filename=FILE))
+        boundary = MultipartShape.BOUNDARY
+        assert content_type == f"multipart/form-data; boundary={boundary}"
+        assert (
+            body
+            == (
+                f'--{boundary}\r\nContent-Disposition: form-data; name="name"\r\n\r\na.jpg\r\n'
+                f'--{boundary}\r\nContent-Disposition: form-data; name="size"\r\n\r\n5\r\n'
+                f'--{boundary}\r\nContent-Disposition: form-data; name="note"\r\n\r\nnone\r\n'
+                f'--{boundary}\r\nContent-Disposition: form-data; name="filename"; filename="a.jpg"\r\n'
+                "Content-Type: image/jpeg\r\n\r\n"
+            ).encode()
+            + FILE.content
+            + f"\r\n--{boundary}--\r\n".encode()
+        )
+
+    def test_the_files_bytes_are_a_buffer_of_their_own_and_never_copied(self) -> None:
+        _, buffers = MULTIPART.dump(Upload(filename=FILE), is_reply=False)
+        assert any(buffer is FILE.content for buffer in buffers)
+
+    def test_an_empty_text_is_left_out(self) -> None:
+        _, body = sent(Upload(name="", filename=FILE))
+        assert b'name="name"' not in body
+
+    def test_parts_are_read_in_any_order_with_or_without_quotes(self) -> None:
+        body = (
+            b'--X\r\nContent-Disposition: form-data; name="filename"; filename="b.png"\r\nContent-Type: image/png\r\n'
+            b"\r\nPNG\r\n--X\r\ncontent-disposition: form-data; name=size\r\n\r\n7\r\n--X--\r\n"
+        )
+        read = upload(body, "multipart/form-data; boundary=X")
+        assert read == Upload(size=7, filename=FilePart(name="b.png", content_type="image/png", content=b"PNG"))
+
+    def test_a_part_without_a_name_or_a_head_is_passed_over(self) -> None:
+        body = (
+            b"--X\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n--X\r\nheadless\r\n"
+            b'--X\r\nContent-Disposition: form-data; name="filename"; filename="b"\r\n\r\nB\r\n--X--\r\n'
+        )
+        read = upload(body, 'multipart/form-data; boundary="X"')
+        assert read == Upload(filename=FilePart(name="b", content_type="", content=b"B"))
+
+    @pytest.mark.parametrize(
+        ("body", "content_type", "error"),
+        [
+            (b"--X--", "multipart/form-data", "no boundary"),
+            (b"--X--\r\n", "multipart/form-data; boundary=X", "filename is missing"),
+            (
+                b'--X\r\nContent-Disposition: form-data; name="filename"\r\n\r\nB\r\n--X--\r\n',
+                "multipart/form-data; boundary=X",
+                "a file where a text was expected, or a text for a file",
+            ),
+            (
+                b'--X\r\nContent-Disposition: form-data; name="name"; filename="b"\r\n\r\nB\r\n--X--\r\n',
+                "multipart/form-data; boundary=X",
+                "a file where a text was expected, or a text for a file",
+            ),
+        ],
+    )
+    def test_what_is_no_upload_is_a_protocol_error(self, body: bytes, content_type: str, error: str) -> None:
+        with pytest.raises(ProtocolError, match=error):
+            upload(body, content_type)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "我的文档.txt",
+            "Мой.txt",
+            "내 문서.txt",
+            "汉" * 200,
+            'a"b\r\nX: y.txt',
+            "a;name=evil.txt",
+            "😀.png",
+            "100%.txt",
+        ],
+    )
+    def test_e4_a_file_name_adds_no_header_and_comes_back_whole(self, name: str) -> None:
+        content_type, body = sent(Upload(name=name, filename=FilePart(name=name, content=b"B")))
+        heads = [part.partition(b"\r\n\r\n")[0] for part in body.split(MultipartShape.BOUNDARY.encode())]
+        assert b"filename*" not in body
+        assert not any(line.startswith(b"X:") for head in heads for line in head.split(b"\r\n"))
+        read = upload(body, content_type)
+        assert (read.name, read.filename.name) == (name, name)
+
+    @pytest.mark.parametrize("turns", [0, 1])
+    def test_e5_a_name_that_holds_the_boundary_forges_no_field(self, turns: int) -> None:
+        boundary = MultipartShape.BOUNDARY + "1" * turns
+        name = f'x\r\n--{boundary}\r\nContent-Disposition: form-data; name="note"\r\n\r\nforged'
+        content_type, body = sent(Upload(name=name, filename=FILE))
+        assert upload(body, content_type) == Upload(name=name, filename=FILE)
+
+    def test_a_file_that_holds_the_boundary_arrives_whole(self) -> None:
+        _, inner = sent(Upload(filename=FILE))
+        outer = Upload(filename=FilePart(name="recorded upload", content_type="text/plain", content=inner))
+        content_type, body = sent(outer)
+        assert upload(body, content_type) == outer
+
+    def test_half_a_surrogate_pair_in_a_name_travels_as_a_replacement_character(self) -> None:
+        content_type, body = sent(Upload(name="a\udcff.txt", filename=FilePart(name="a\udcff.txt", content=b"B")))
+        read = upload(body, content_type)
+        assert (read.name, read.filename.name) == ("a\ufffd.txt", "a\ufffd.txt")
+
+    def test_a_file_shows_its_size_and_nothing_it_holds(self) -> None:
+        assert repr(FilePart(name="secret.txt", content=b"secret")) == "FilePart(6 bytes)"
+
+
+class TestMedia:
+    def test_bytes_travel_as_they_are(self) -> None:
+        assert MEDIA.dump(Media(content_type="image/png", content=b"\x89"), is_reply=True) == ("image/png", b"\x89")
+        assert MEDIA.load(b"\x89", Media, "image/png") == Media(content_type="image/png", content=b"\x89")
+
+    def test_media_show_their_type_and_size_and_nothing_they_hold(self) -> None:
+        assert repr(Media(content_type="image/png", content=b"secret")) == "Media(image/png, 6 bytes)"

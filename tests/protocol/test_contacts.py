@@ -1,0 +1,126 @@
+"""The first snapshot, the contact list and batches of details."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from webwx.protocol.codec import read_json
+from webwx.protocol.contacts import (
+    BATCHGETCONTACT,
+    GETCONTACT,
+    WEBWXINIT,
+    BatchContactsReply,
+    BatchContactsRequest,
+    ContactKey,
+    ContactsReply,
+    ContactsRequest,
+    InitReply,
+    InitRequest,
+    WireContact,
+    WireUser,
+)
+from webwx.protocol.hosts import FAMILIES
+from webwx.protocol.http import Request, Response
+from webwx.protocol.login import Credentials
+
+HOSTS = FAMILIES["wx.qq.com"]
+CREDENTIALS = Credentials(uin=1234567890, sid="secret", skey="secret", device_id="e123456789012345")
+
+
+def written(value: msgspec.Struct) -> list[str]:
+    keys: list[str] = list(json.loads(msgspec.json.encode(value)))
+    return keys
+
+
+class TestInit:
+    def test_it_asks_with_the_credentials_alone(self) -> None:
+        request = WEBWXINIT.encode_request(InitRequest(r=-5, pass_ticket="a%2B", credentials=CREDENTIALS), HOSTS)
+        assert request.url == "https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxinit?r=-5&pass_ticket=a%252B"
+        assert list(json.loads(request.content)) == ["BaseRequest"]
+        assert list(json.loads(request.content)["BaseRequest"]) == ["Uin", "Sid", "Skey", "DeviceID"]
+
+    def test_a_contact_that_cannot_be_read_costs_no_other(self) -> None:
+        body = (
+            b'{"ContactList":[{"UserName":"@a"},{"UserName":{}},{"UserName":"@b"}],"User":{"UserName":"@me","Uin":5}}'
+        )
+        reply = WEBWXINIT.decode_reply(Response(body=body))
+        assert [read_json(reply.contact_list[place], WireContact).user_name for place in (0, 2)] == ["@a", "@b"]
+        assert reply.user == WireUser(user_name="@me", uin=5)
+
+    def test_the_reply_has_the_fields_strangers_index_without_a_default(self) -> None:
+        body = json.loads(WEBWXINIT.encode_reply(InitReply()).body)
+        for name in ("BaseResponse", "ContactList", "SyncKey", "User", "ChatSet", "SKey", "InviteStartCount"):
+            assert name in body
+
+
+class TestContactList:
+    def test_a_page_is_asked_for_by_its_cursor(self) -> None:
+        request = GETCONTACT.encode_request(ContactsRequest(skey="@crypt_1", pass_ticket="t", r=5, seq=7), HOSTS)
+        assert request.query == "skey=%40crypt_1&pass_ticket=t&r=5&seq=7"
+        assert request.content == b""
+
+    @pytest.mark.parametrize("query", ["", "?r=1560000000", "?skey=&lang=zh_CN"])
+    def test_strangers_ask_with_less(self, query: str) -> None:
+        url = f"https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxgetcontact{query}"
+        request = Request(endpoint="", method="POST", url=url, body=b"{}")
+        assert GETCONTACT.matches(request.method, request.path)
+        assert GETCONTACT.decode_request(request).seq == 0
+
+    def test_a_reply_without_a_cursor_is_the_last_page(self) -> None:
+        assert GETCONTACT.decode_reply(Response(body=b'{"MemberCount":0,"MemberList":[]}')) == ContactsReply(seq=0)
+
+
+class TestBatch:
+    def test_it_asks_by_user_name_and_chatroom(self) -> None:
+        value = BatchContactsRequest(r=5, credentials=CREDENTIALS, count=1, list=(ContactKey(user_name="@@a"),))
+        request = BATCHGETCONTACT.encode_request(value, HOSTS)
+        assert request.query == "type=ex&r=5"
+        body = json.loads(request.content)
+        assert (body["Count"], body["List"]) == (1, [{"UserName": "@@a", "EncryChatRoomId": ""}])
+
+    def test_entries_may_be_whole_contacts_or_name_the_chatroom_otherwise(self) -> None:
+        body = b'{"Count":2,"List":[{"UserName":"@@a","ChatRoomId":""},{"UserName":"@b","NickName":"x","Sex":1}]}'
+        url = "https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxbatchgetcontact?type=ex"
+        read = BATCHGETCONTACT.decode_request(Request(endpoint="", method="POST", url=url, body=body))
+        assert [entry.user_name for entry in read.list] == ["@@a", "@b"]
+
+    def test_a_reply_may_lack_what_nobody_knows(self) -> None:
+        assert BATCHGETCONTACT.decode_reply(Response(body=b'{"Count":0}')) == BatchContactsReply()
+
+
+class TestNames:
+    def test_a_contact_has_the_platforms_names_accidents_included(self) -> None:
+        names = written(WireContact(user_name="@a"))
+        for name in (
+            "UserName",
+            "NickName",
+            "HeadImgUrl",
+            "PYInitial",
+            "RemarkPYQuanPin",
+            "Statues",
+            "EncryChatRoomId",
+        ):
+            assert name in names
+
+    def test_a_contact_has_the_fields_strangers_index_without_a_default(self) -> None:
+        assert {"UserName", "NickName", "Sex", "VerifyFlag", "MemberList"} <= set(written(WireContact(user_name="@a")))
+
+    def test_the_account_itself_keeps_the_platforms_capitals(self) -> None:
+        assert {"HeadImgUrl", "WebWxPluginSwitch", "HeadImgFlag"} <= set(written(WireUser()))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        InitRequest(pass_ticket="secret", credentials=CREDENTIALS),
+        InitReply(skey="secret"),
+        ContactsRequest(skey="secret", pass_ticket="secret"),
+        BatchContactsRequest(pass_ticket="secret", credentials=CREDENTIALS),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_nothing_shows_its_keys(value: object) -> None:
+    assert "secret" not in repr(value)

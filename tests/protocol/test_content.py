@@ -1,0 +1,312 @@
+"""The text and XML inside `Content`, some of it written by attackers."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from webwx.errors import NotForwardable
+from webwx.protocol.content import (
+    MAX_XML,
+    MAX_XML_DEPTH,
+    RecallNotice,
+    escape,
+    forward_image,
+    read_image,
+    read_recall_notice,
+    read_xml,
+    split_sender,
+    unescape,
+    write_image,
+    write_recall_notice,
+)
+
+FULL = {
+    "aeskey": "00112233445566778899aabbccddeeff",
+    "encryver": "0",
+    "cdnthumbaeskey": "00112233445566778899aabbccddeeff",
+    "cdnthumburl": "30570204example",
+    "cdnmidimgurl": "30570204example",
+    "length": "54321",
+    "md5": "ffeeddccbbaa99887766554433221100",
+}
+
+
+# -- escaping --------------------------------------------------------------------------------------------------------
+
+
+class TestEscaping:
+    def test_a_text_is_delivered_escaped_once_with_br_for_line_breaks(self) -> None:
+        assert escape('1 < 2 & 3 > 2 "q"\na\r\nb') == '1 &lt; 2 &amp; 3 &gt; 2 "q"<br/>a<br/>b'
+
+    @pytest.mark.parametrize(
+        ("escaped", "text"),
+        [
+            ("plain", "plain"),
+            ("AT&amp;T", "AT&T"),
+            ("&lt;b&gt;", "<b>"),
+            ("it&#39;s &quot;so&quot;", 'it\'s "so"'),
+            ("&amp;lt;", "&lt;"),
+            ("&amp;amp;", "&amp;"),
+            ("&amp;#39;", "&#39;"),
+            ("&amp;quot;", "&quot;"),
+            ("&nbsp;&", "&nbsp;&"),
+        ],
+    )
+    def test_c6_one_escaping_is_undone_and_never_two(self, escaped: str, text: str) -> None:
+        assert unescape(escaped) == text
+
+    @pytest.mark.parametrize("text", ["&lt;", "&amp;lt;", "<br/>", 'a & "b" <c>', "你好😀"])
+    def test_c6_what_was_escaped_comes_back(self, text: str) -> None:
+        assert unescape(escape(text)) == text
+
+
+class TestC10SenderPrefix:
+    @pytest.mark.parametrize(
+        ("content", "sender", "text"),
+        [
+            ("@abc:<br/>l1\nl2", "@abc", "l1\nl2"),
+            ("@abc:\nl1", "@abc", "l1"),
+            ("@0aF9:<br/>x", "@0aF9", "x"),
+            ("wxid_x:<br/>hi", "wxid_x", "hi"),
+            ("gh_1-a:<br/>hi", "gh_1-a", "hi"),
+            ("@abc:<br/>wxid_y:<br/>quoted", "@abc", "wxid_y:<br/>quoted"),
+            ("@abc:<br/>", "@abc", ""),
+        ],
+    )
+    def test_c10_the_member_is_split_from_the_text(self, content: str, sender: str, text: str) -> None:
+        assert split_sender(content) == (sender, text)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "",
+            "hi",
+            "@abc: hi",
+            "@abc hi:<br/>x",
+            "张三:<br/>hi",
+            ":<br/>hi",
+            "@:<br/>hi",
+            " @abc:<br/>hi",
+            "a\n@abc:\nhi",
+        ],
+    )
+    def test_c10_without_a_prefix_the_author_is_unknown_and_the_text_is_whole(self, content: str) -> None:
+        assert split_sender(content) == (None, content)
+
+
+# -- XML -------------------------------------------------------------------------------------------------------------
+
+BILLION_LAUGHS = (
+    '<!DOCTYPE lolz [<!ENTITY lol "lol">'
+    + "".join(f'<!ENTITY lol{n} "{f"&lol{n - 1 or str()};" * 10}">' for n in range(1, 10))
+    + "]><msg>&lol9;</msg>"
+)
+QUADRATIC = f'<!DOCTYPE m [<!ENTITY a "{"a" * 30_000}">]><msg>{"&a;" * 10_000}</msg>'
+
+
+class TestH2XmlBombs:
+    @pytest.mark.parametrize(
+        "xml",
+        [
+            pytest.param(BILLION_LAUGHS, id="billion laughs"),
+            pytest.param(QUADRATIC, id="quadratic blow-up"),
+            pytest.param('<!DOCTYPE m [<!ENTITY x SYSTEM "file:///etc/passwd">]><msg>&x;</msg>', id="file"),
+            pytest.param('<!DOCTYPE m SYSTEM "http://127.0.0.1:1/x.dtd"><msg/>', id="address"),
+            pytest.param("<!DOCTYPE m><msg/>", id="a DTD without anything in it"),
+            pytest.param("<a>" * (MAX_XML_DEPTH + 1) + "</a>" * (MAX_XML_DEPTH + 1), id="one level too deep"),
+            pytest.param("<a>" * 100_000, id="100,000 levels"),
+            pytest.param(f"<a>{' ' * (MAX_XML - 6)}</a>", id="one character too large"),
+        ],
+    )
+    def test_h2_a_bomb_is_not_read_and_takes_no_time(self, xml: str) -> None:
+        began = time.perf_counter()
+        assert read_xml(xml) is None
+        assert time.perf_counter() - began < 0.5
+
+    @pytest.mark.parametrize(
+        "xml",
+        [
+            pytest.param("<a>" * MAX_XML_DEPTH + "</a>" * MAX_XML_DEPTH, id="depth"),
+            pytest.param(f"<a>{' ' * (MAX_XML - 7)}</a>", id="size"),
+        ],
+    )
+    def test_h2_up_to_the_limit_it_is_read(self, xml: str) -> None:
+        assert read_xml(xml) is not None
+
+
+class TestReadingXml:
+    @pytest.mark.parametrize(
+        "xml", ["", "text", "<a>", "<a></b>", "<a>&</a>", "<a>\x0b</a>", "<a>\0</a>", "@a:\n<a/>", "<a/><b/>"]
+    )
+    def test_h3_broken_xml_is_none(self, xml: str) -> None:
+        assert read_xml(xml) is None
+
+    def test_text_and_attributes_are_read_and_blanks_around_are_dropped(self) -> None:
+        root = read_xml('\n <msg a="1 &lt; 2">你好<b/></msg>\n')
+        assert root is not None
+        assert (root.tag, root.attrib, root.text) == ("msg", {"a": "1 < 2"}, "你好")
+
+    def test_the_encoding_a_declaration_names_does_not_count(self) -> None:
+        root = read_xml('<?xml version="1.0" encoding="gb2312"?><msg>你好</msg>')
+        assert root is not None
+        assert root.text == "你好"
+
+    def test_half_a_surrogate_pair_does_not_stop_it(self) -> None:
+        root = read_xml("<msg>a\ud83d</msg>")
+        assert root is not None
+        assert root.text == "a?"
+
+
+# -- pictures --------------------------------------------------------------------------------------------------------
+
+
+class TestPictures:
+    def test_a_pictures_xml_has_the_platforms_shape(self) -> None:
+        assert write_image({"aeskey": "k", "length": "1"}) == (
+            '<?xml version="1.0"?>\n<msg>\n\t<img aeskey="k" length="1" />\n</msg>'
+        )
+
+    def test_attributes_come_back_in_their_order(self) -> None:
+        read = read_image(write_image(FULL))
+        assert read is not None
+        assert list(FULL.items()) == list(read.items())
+
+    @pytest.mark.parametrize("value", ["a&b", "<x>", '"', "'", "\n\r\t", "]]>", '" /><evil a="', "你好😀"])
+    def test_e5_an_attribute_adds_no_markup(self, value: str) -> None:
+        assert read_image(write_image({"md5": value})) == {"md5": value}
+
+    @pytest.mark.parametrize("content", ["@0123456789abcdef", "", "<msg/>", '<img aeskey="k"/>', "<msg><img"])
+    def test_what_is_no_pictures_xml_is_none(self, content: str) -> None:
+        assert read_image(content) is None
+
+
+class TestForwarding:
+    def test_everything_received_goes_back_as_it_came(self) -> None:
+        assert forward_image(write_image(FULL)) == write_image(FULL)
+
+    @pytest.mark.parametrize(("there", "missing"), [("aeskey", "cdnthumbaeskey"), ("cdnthumbaeskey", "aeskey")])
+    @pytest.mark.parametrize("is_empty", [True, False], ids=["empty", "absent"])
+    def test_a_key_under_one_name_is_sent_under_both(self, there: str, missing: str, is_empty: bool) -> None:
+        received = {"cdnmidimgurl": "u", "cdnthumburl": "u", there: "k"} | ({missing: ""} if is_empty else {})
+        sent = read_image(forward_image(write_image(received)))
+        assert sent is not None
+        assert (sent["aeskey"], sent["cdnthumbaeskey"]) == ("k", "k")
+
+    @pytest.mark.parametrize(("there", "missing"), [("cdnthumburl", "cdnmidimgurl"), ("cdnmidimgurl", "cdnthumburl")])
+    def test_an_address_under_one_name_is_sent_under_both(self, there: str, missing: str) -> None:
+        sent = read_image(forward_image(write_image({"aeskey": "k", there: "u"})))
+        assert sent is not None
+        assert (sent["cdnthumburl"], sent["cdnmidimgurl"]) == ("u", "u")
+
+    def test_where_two_names_hold_two_values_both_stay(self) -> None:
+        received = {"aeskey": "k1", "cdnthumbaeskey": "k2", "cdnthumburl": "u1", "cdnmidimgurl": "u2"}
+        assert read_image(forward_image(write_image(received))) == received
+
+    def test_a_missing_md5_is_not_invented(self) -> None:
+        sent = read_image(forward_image(write_image({"aeskey": "k", "cdnthumburl": "u"})))
+        assert sent is not None
+        assert "md5" not in sent
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            pytest.param("@0123456789abcdef", id="short form"),
+            pytest.param('<msg><img length="6503" hdlength="0" /><commenturl></commenturl></msg>', id="keyless form"),
+            pytest.param(write_image({"aeskey": "k", "md5": "m"}), id="no address"),
+            pytest.param(write_image({"cdnthumburl": "u", "md5": "m"}), id="no key"),
+            pytest.param(write_image(FULL | {"aeskey": "", "cdnthumbaeskey": ""}), id="empty keys"),
+            pytest.param("<msg><img", id="broken"),
+        ],
+    )
+    def test_without_keys_it_is_refused_and_told_the_way_round(self, content: str) -> None:
+        with pytest.raises(NotForwardable, match="send it as a new picture"):
+            forward_image(content)
+
+
+# -- recall notices --------------------------------------------------------------------------------------------------
+
+NOTICE = RecallNotice(
+    message_id="2900000000000000001",
+    text='"张三" 撤回了一条消息',
+    session="wxid_example",
+    old_message_id="1096500001",
+)
+
+
+def with_tags(**tags: str) -> str:
+    inner = "".join(f"<{tag}>{text}</{tag}>" for tag, text in tags.items())
+    return f'<sysmsg type="revokemsg"><revokemsg>{inner}</revokemsg></sysmsg>'
+
+
+class TestRecallNotices:
+    def test_a_notice_has_the_platforms_shape(self) -> None:
+        assert write_recall_notice(NOTICE) == (
+            '<sysmsg type="revokemsg">\n\t<revokemsg>\n\t\t<session>wxid_example</session>\n'
+            "\t\t<oldmsgid>1096500001</oldmsgid>\n\t\t<msgid>2900000000000000001</msgid>\n"
+            '\t\t<replacemsg><![CDATA["张三" 撤回了一条消息]]></replacemsg>\n\t</revokemsg>\n</sysmsg>'
+        )
+
+    @pytest.mark.parametrize("new_message_id", ["", "7700000000000000002"])
+    def test_a_notice_comes_back(self, new_message_id: str) -> None:
+        notice = RecallNotice(
+            message_id="1", text="t", session="a & b", old_message_id="2", new_message_id=new_message_id
+        )
+        assert read_recall_notice(write_recall_notice(notice)) == notice
+
+    def test_a_nickname_cannot_end_the_text(self) -> None:
+        notice = RecallNotice(message_id="1", text="]]></replacemsg><msgid>2</msgid>")
+        read = read_recall_notice(write_recall_notice(notice))
+        assert read is not None
+        assert read.message_id == "1"
+
+    @pytest.mark.parametrize(
+        "xml",
+        [
+            pytest.param(with_tags(msgid="29"), id="only the id"),
+            pytest.param(with_tags(msgid="\n29 "), id="blanks around the id"),
+            pytest.param(with_tags(newmsgid="", msgid="29", more="<x/>"), id="unknown tags"),
+            pytest.param("<?xml version='1.0'?>" + with_tags(msgid="29"), id="with a declaration"),
+            pytest.param(with_tags(msgid="29", replacemsg="a & b"), id="broken by an ampersand"),
+            pytest.param(with_tags(msgid=" 29 ", replacemsg="\x0b"), id="broken by a control character"),
+            pytest.param(with_tags(msgid="29", replacemsg="t")[:-20], id="cut off at the end"),
+            pytest.param("@abc:\n" + with_tags(msgid="29"), id="with a sender before it"),
+        ],
+    )
+    def test_e14_the_id_is_found_in_every_shape(self, xml: str) -> None:
+        read = read_recall_notice(xml)
+        assert read is not None
+        assert read.message_id == "29"
+
+    @pytest.mark.parametrize("text", ["<![CDATA[a & b]]>", "a & b"])
+    def test_e14_the_text_of_a_broken_notice_is_read(self, text: str) -> None:
+        read = read_recall_notice(with_tags(msgid="29", other="&", replacemsg=text))
+        assert read is not None
+        assert read.text == "a & b"
+
+    @pytest.mark.parametrize(
+        "newmsgid", ["", "<newmsgid>30</newmsgid>"], ids=["without", "with a new id after the text"]
+    )
+    def test_a_nickname_in_a_broken_notice_names_no_other_message(self, newmsgid: str) -> None:
+        nickname = "\x0b</replacemsg><newmsgid>666</newmsgid><msgid>666</msgid><replacemsg>"
+        xml = f"<revokemsg><replacemsg>{nickname} 撤回了</replacemsg><msgid>29</msgid>{newmsgid}</revokemsg>"
+        read = read_recall_notice(xml)
+        assert read is not None
+        assert (read.message_id, read.new_message_id) == ("29", "30" if newmsgid else "")
+
+    def test_a_nickname_in_a_notice_that_is_cut_off_names_no_other_message(self) -> None:
+        read = read_recall_notice("<revokemsg><msgid>29</msgid><replacemsg>\x0b<newmsgid>666</newmsgid>")
+        assert read is not None
+        assert (read.message_id, read.new_message_id, read.text) == ("29", "", "")
+
+    @pytest.mark.parametrize(
+        "xml", ["", "revokemsg", "<msg>revokemsg</msg>", '<sysmsg type="pat"><pat/></sysmsg>', "<sysmsg>&"]
+    )
+    def test_what_is_no_notice_is_none(self, xml: str) -> None:
+        assert read_recall_notice(xml) is None
+
+    def test_a_hostile_notice_costs_no_more_than_its_length(self) -> None:
+        began = time.perf_counter()
+        read_recall_notice("<revokemsg>" + "<msgid><newmsgid><replacemsg>" * 50_000)
+        assert time.perf_counter() - began < 1

@@ -1,0 +1,159 @@
+"""The cookie jar."""
+
+from __future__ import annotations
+
+import pytest
+
+from webwx.protocol.cookies import Cookie, Jar, parse_cookie, read_cookie_header
+
+NOW = 1_700_000_000.0
+MAIN = "https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxinit"
+FILE = "https://file.wx.qq.com/cgi-bin/mmwebwx-bin/webwxuploadmedia"
+PUSH = "https://webpush.wx.qq.com/cgi-bin/mmwebwx-bin/synccheck"
+SERVER = "http://127.0.0.1:8790/cgi-bin/mmwebwx-bin/webwxinit"
+
+
+def jar_of(*set_cookies: str, url: str = MAIN) -> Jar:
+    return Jar().absorb(url, set_cookies, NOW)
+
+
+class TestB8EqualNamesOnSeveralDomains:
+    SET = (
+        (MAIN, "webwx_data_ticket=all; Domain=.wx.qq.com"),
+        (FILE, "webwx_data_ticket=file"),
+        (MAIN, "webwx_data_ticket=main"),
+    )
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+    def test_b8_each_host_gets_its_own_value_whatever_came_first(self, order: tuple[int, ...]) -> None:
+        jar = Jar()
+        for index in order:
+            url, text = self.SET[index]
+            jar = jar.absorb(url, (text,), NOW)
+        assert [jar.value("webwx_data_ticket", url, NOW) for url in (MAIN, FILE, PUSH)] == ["main", "file", "all"]
+
+    def test_b8_the_nearest_value_goes_first_in_the_header(self) -> None:
+        jar = Jar()
+        for url, text in self.SET:
+            jar = jar.absorb(url, (text,), NOW)
+        assert jar.header(FILE, NOW) == "webwx_data_ticket=file; webwx_data_ticket=all"
+
+    def test_b8_a_later_cookie_replaces_only_the_one_of_its_own_domain(self) -> None:
+        jar = jar_of("a=1; Domain=wx.qq.com", "a=2").absorb(MAIN, ("a=3",), NOW)
+        assert jar.header(MAIN, NOW) == "a=3; a=1"
+
+
+class TestWhereACookieGoes:
+    def test_without_a_domain_it_goes_to_exactly_its_host(self) -> None:
+        jar = jar_of("wxsid=x")
+        assert jar.header(MAIN, NOW) == "wxsid=x"
+        assert jar.header(FILE, NOW) == ""
+
+    @pytest.mark.parametrize("domain", [".qq.com", "qq.com", "WX.QQ.COM"])
+    def test_with_a_domain_it_goes_to_the_hosts_below_it(self, domain: str) -> None:
+        jar = jar_of(f"webwx_data_ticket=x; Domain={domain}; Path=/")
+        assert jar.header(FILE, NOW) == "webwx_data_ticket=x"
+
+    def test_a_host_that_only_ends_alike_gets_nothing(self) -> None:
+        jar = jar_of("wxsid=x; Domain=wx.qq.com")
+        assert jar.header("https://evilwx.qq.com/", NOW) == ""
+
+    @pytest.mark.parametrize("domain", ["evil.example", "wx2.qq.com", "file.wx.qq.com", "com", "q.com"])
+    def test_a_cookie_for_a_foreign_domain_is_dropped(self, domain: str) -> None:
+        assert jar_of(f"wxsid=x; Domain={domain}") == Jar()
+
+    @pytest.mark.parametrize(
+        ("path", "goes"),
+        [
+            ("/cgi-bin", True),
+            ("/cgi-bin/", True),
+            ("/cgi-bin/mmwebwx-bin/webwxinit", True),
+            ("/cgi-bin/mmwebwx-bin/webwxinit/x", False),
+            ("/cgi", False),
+            ("/other", False),
+            ("relative", True),
+        ],
+    )
+    def test_it_goes_to_its_path_and_below(self, path: str, goes: bool) -> None:
+        assert jar_of(f"a=1; Path={path}").header(MAIN, NOW) == ("a=1" if goes else "")
+
+    def test_longer_paths_go_first(self) -> None:
+        assert jar_of("a=1; Path=/", "b=2; Path=/cgi-bin").header(MAIN, NOW) == "b=2; a=1"
+
+    def test_an_address_without_a_path_is_the_root(self) -> None:
+        assert jar_of("a=1").header("https://wx.qq.com", NOW) == "a=1"
+
+    def test_a_secure_cookie_never_goes_over_plain_http(self) -> None:
+        jar = jar_of("a=1; Secure")
+        assert jar.header(MAIN, NOW) == "a=1"
+        assert jar.header(MAIN.replace("https", "http"), NOW) == ""
+
+
+class TestHowLongACookieLives:
+    @pytest.mark.parametrize(
+        ("attributes", "expires"),
+        [
+            ("", None),
+            ("; Max-Age=60", NOW + 60),
+            ("; Expires=Tue, 14 Nov 2023 22:14:20 GMT", NOW + 60),
+            ("; Max-Age=5; Expires=Tue, 14 Nov 2023 22:14:20 GMT", NOW + 5),
+            ("; Max-Age=soon; Expires=never", None),
+            ("; Max-Age=--5", None),
+            pytest.param("; Max-Age=" + "9" * 400, None, id="more seconds than a float holds"),
+        ],
+    )
+    def test_max_age_wins_over_expires_and_nonsense_lives_as_long_as_the_login(
+        self, attributes: str, expires: float | None
+    ) -> None:
+        [cookie] = jar_of(f"a=1{attributes}").cookies
+        assert cookie.expires == expires
+
+    def test_it_is_sent_until_it_expires(self) -> None:
+        jar = jar_of("a=1; Max-Age=60")
+        assert jar.header(MAIN, NOW + 59) == "a=1"
+        assert jar.header(MAIN, NOW + 60) == ""
+
+    @pytest.mark.parametrize("attributes", ["Max-Age=0", "Max-Age=-1", "Expires=Thu, 01 Jan 1970 00:00:00 GMT"])
+    def test_an_expired_one_deletes_its_namesake(self, attributes: str) -> None:
+        assert jar_of("a=1").absorb(MAIN, (f"a=; {attributes}",), NOW) == Jar()
+
+    def test_expired_ones_are_forgotten_when_others_arrive(self) -> None:
+        jar = jar_of("a=1; Max-Age=60").absorb(MAIN, ("b=2",), NOW + 61)
+        assert [cookie.name for cookie in jar.cookies] == ["b"]
+
+
+class TestOneOrigin:
+    def test_every_cookie_belongs_to_the_address_whatever_domain_it_names(self) -> None:
+        jar = Jar().absorb(SERVER, ("wxsid=x; Domain=.qq.com; Secure",), NOW, one_origin=True)
+        assert jar.header(SERVER, NOW) == "wxsid=x"
+
+    def test_it_does_not_go_elsewhere(self) -> None:
+        jar = Jar().absorb(SERVER, ("wxsid=x; Domain=.qq.com",), NOW, one_origin=True)
+        assert jar.header(MAIN, NOW) == ""
+
+
+class TestReading:
+    @pytest.mark.parametrize("broken", ["", "no equals", "=nameless", "; Path=/"])
+    def test_a_broken_cookie_is_passed_over_and_the_others_are_kept(self, broken: str) -> None:
+        assert jar_of(broken, "a=1").header(MAIN, NOW) == "a=1"
+
+    def test_a_value_keeps_its_equals_signs_and_loses_the_blanks_around_it(self) -> None:
+        cookie = parse_cookie(" wxsid = QQ+x/y== ; path=/", "wx.qq.com", NOW, one_origin=False)
+        assert cookie == Cookie(name="wxsid", value="QQ+x/y==", domain="wx.qq.com")
+
+    def test_the_value_of_an_absent_cookie_is_empty(self) -> None:
+        assert jar_of("a=1").value("b", MAIN, NOW) == ""
+        assert Jar().value("a", MAIN, NOW) == ""
+
+    def test_an_answer_without_cookies_gives_the_same_jar(self) -> None:
+        jar = jar_of("a=1")
+        assert jar.absorb(MAIN, (), NOW) is jar
+
+    def test_of_two_equal_names_in_a_cookie_header_the_first_wins(self) -> None:
+        assert read_cookie_header("wxsid=a=b; wxuin=1; wxsid=c; junk; =") == {"wxsid": "a=b", "wxuin": "1", "": ""}
+
+
+def test_a_cookie_and_a_jar_show_names_and_no_values() -> None:
+    jar = jar_of("wxsid=secret", "wxuin=secret")
+    assert repr(jar) == "Jar(wxsid, wxuin)"
+    assert repr(jar.cookies[0]) == "Cookie(wxsid, wx.qq.com)"

@@ -1,0 +1,139 @@
+"""Host families, profiles, and whom a login may be sent on to."""
+
+from __future__ import annotations
+
+import pytest
+
+from webwx.errors import NotOnThisHost, UnsafeRedirect
+from webwx.protocol.endpoint import Host
+from webwx.protocol.hosts import FAMILIES, FILEHELPER, QR_ORIGIN, WEB, Profile, choose, follow, single
+
+SERVER = "http://127.0.0.1:8790"
+
+
+class TestB6TheFamilyOfAHost:
+    @pytest.mark.parametrize(
+        ("main", "login", "file", "push"),
+        [
+            ("wx.qq.com", "login.wx.qq.com", "file.wx.qq.com", "webpush.wx.qq.com"),
+            ("wx2.qq.com", "login.wx2.qq.com", "file.wx2.qq.com", "webpush.wx2.qq.com"),
+            ("wx8.qq.com", "login.wx8.qq.com", "file.wx8.qq.com", "webpush.wx8.qq.com"),
+            ("web.wechat.com", "login.web.wechat.com", "file.web.wechat.com", "webpush.web.wechat.com"),
+            ("web2.wechat.com", "login.web2.wechat.com", "file.web2.wechat.com", "webpush.web2.wechat.com"),
+            ("filehelper.weixin.qq.com", "login.wx.qq.com", "file.wx.qq.com", "filehelper.weixin.qq.com"),
+            ("szfilehelper.weixin.qq.com", "login.wx2.qq.com", "file.wx2.qq.com", "szfilehelper.weixin.qq.com"),
+            ("cmfilehelper.weixin.qq.com", "login.wx8.qq.com", "file.wx8.qq.com", "cmfilehelper.weixin.qq.com"),
+        ],
+    )
+    def test_b6_the_redirect_decides_every_host(self, main: str, login: str, file: str, push: str) -> None:
+        hosts = follow(f"https://{main}/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=x", None)
+        origins = [hosts.origin(host) for host in (Host.MAIN, Host.LOGIN, Host.FILE, Host.PUSH, Host.QR)]
+        assert origins == [f"https://{main}", f"https://{login}", f"https://{file}", f"https://{push}", QR_ORIGIN]
+
+    def test_b6_the_table_holds_no_other_host(self) -> None:
+        assert len(FAMILIES) == 8
+
+
+HOSTILE = [
+    "https://evil.example/?x=wx2.qq.com",
+    "https://evil.example/wx2.qq.com/",
+    "https://wx2.qq.com.evil.example/",
+    "https://evilwx2.qq.com/",
+    "https://wx9.qq.com/",
+    "http://wx.qq.com/",
+    "ftp://wx.qq.com/",
+    "//wx.qq.com/",
+    "wx.qq.com",
+    "",
+    "https:///cgi-bin",
+    "https://wx.qq.com@evil.example/",
+    "https://user:password@wx.qq.com/",
+    "https://@wx.qq.com/",
+    "https://evil.example\\@wx.qq.com/",
+    "https://wx.qq.com\\.evil.example/",
+    "https://wx.qq.com:444/",
+    "https://wx.qq.com:99999/",
+    "https://wx.qq.com:x/",
+    "https://wx.qq.com./",
+    "https://ԝx.qq.com/",
+    "https://wx。qq。com/",
+    "https://wx.qq.com%00.evil.example/",
+    "https://wx.qq.com\t.evil.example/",
+    "https://[::1]/",
+    "https://[wx.qq.com/",
+    "https://127.0.0.1/",
+    "javascript:alert(1)",
+]
+
+
+class TestB7WhoALoginIsSentOnTo:
+    @pytest.mark.parametrize("server", [None, SERVER], ids=["on the platform", "with a server"])
+    @pytest.mark.parametrize("redirect", HOSTILE)
+    def test_b7_a_hostile_redirect_is_refused(self, redirect: str, server: str | None) -> None:
+        with pytest.raises(UnsafeRedirect) as refused:
+            follow(redirect, server)
+        assert "nothing was sent there" in str(refused.value)
+
+    def test_b7_the_refusal_names_the_host_and_not_what_the_address_carries(self) -> None:
+        with pytest.raises(UnsafeRedirect) as refused:
+            follow("https://user:password@evil.example/x?ticket=secret", None)
+        assert "evil.example" in str(refused.value)
+        for secret in ("ticket", "secret", "password"):
+            assert secret not in str(refused.value)
+
+    @pytest.mark.parametrize("redirect", ["https://wx.qq.com", "https://WX.qq.com:443/x"])
+    def test_b7_a_real_host_written_another_way_is_still_that_host(self, redirect: str) -> None:
+        assert follow(redirect, None) is FAMILIES["wx.qq.com"]
+
+    @pytest.mark.parametrize("redirect", [f"{SERVER}/cgi-bin?ticket=x", "https://wx2.qq.com/cgi-bin?ticket=x"])
+    def test_b7_with_a_server_its_own_origin_and_real_hosts_stay_at_the_server(self, redirect: str) -> None:
+        assert follow(redirect, SERVER) == single(SERVER)
+
+    @pytest.mark.parametrize(
+        "redirect", ["http://127.0.0.1:8791/", "http://localhost:8790/", "https://127.0.0.1:8790/"]
+    )
+    def test_b7_another_origin_on_the_same_machine_is_not_the_server(self, redirect: str) -> None:
+        with pytest.raises(UnsafeRedirect):
+            follow(redirect, SERVER)
+
+    def test_b7_the_servers_own_origin_counts_only_when_it_was_given(self) -> None:
+        with pytest.raises(UnsafeRedirect):
+            follow(f"{SERVER}/cgi-bin", None)
+
+
+class TestWhereALoginStarts:
+    @pytest.mark.parametrize(
+        ("host", "profile", "main"),
+        [
+            (None, FILEHELPER, "filehelper.weixin.qq.com"),
+            ("filehelper", FILEHELPER, "filehelper.weixin.qq.com"),
+            ("web", WEB, "wx.qq.com"),
+            ("wx2.qq.com", WEB, "wx2.qq.com"),
+            ("szfilehelper.weixin.qq.com", FILEHELPER, "szfilehelper.weixin.qq.com"),
+        ],
+    )
+    def test_a_profile_or_a_host_chooses_both(self, host: str | None, profile: Profile, main: str) -> None:
+        assert choose(host, None) == (profile, FAMILIES[main])
+
+    def test_a_server_plays_every_host_and_is_web_unless_told_otherwise(self) -> None:
+        profile, hosts = choose(None, SERVER + "/")
+        assert profile is WEB
+        assert {SERVER} == {hosts.origin(host) for host in Host}
+        assert choose("filehelper", SERVER)[0] is FILEHELPER
+
+    def test_an_unknown_host_is_refused_with_the_known_ones(self) -> None:
+        with pytest.raises(NotOnThisHost, match=r"evil\.example.*filehelper, web, wx\.qq\.com"):
+            choose("evil.example", None)
+
+    @pytest.mark.parametrize(
+        "server",
+        [
+            "", "127.0.0.1:8790", "ftp://127.0.0.1", "http://", "http://127.0.0.1:8790/path", "http://127.0.0.1/?a=1",
+            "http://127.0.0.1/#a", "http://[::1", "http://127.0.0.1:99999", "http://127.0.0.1:0", "http://127.0.0.1:port",
+            "http://user:password@127.0.0.1",
+        ],
+    )  # fmt: skip
+    def test_a_server_that_is_no_origin_is_refused(self, server: str) -> None:
+        with pytest.raises(NotOnThisHost, match=r"http://127\.0\.0\.1:8790") as refused:
+            single(server)
+        assert "password" not in str(refused.value)

@@ -1,0 +1,171 @@
+"""Sync: the poll's spellings, the two keys, and batches in which one item is broken."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from webwx.errors import ProtocolError
+from webwx.protocol.codec import read_json
+from webwx.protocol.hosts import FAMILIES
+from webwx.protocol.http import Request, Response
+from webwx.protocol.login import Credentials
+from webwx.protocol.messages import WireMessage
+from webwx.protocol.sync import (
+    SYNCCHECK,
+    WEBWXSYNC,
+    CheckReply,
+    CheckRequest,
+    KeyValue,
+    SyncKey,
+    SyncReply,
+    SyncRequest,
+    read_sync_key,
+)
+
+HOSTS = FAMILIES["wx.qq.com"]
+KEY = SyncKey(count=2, list=(KeyValue(key=1, val=700000001), KeyValue(key=1000, val=1560000000)))
+
+
+class TestB1Synccheck:
+    @pytest.mark.parametrize(
+        ("body", "retcode", "selector"),
+        [
+            ('window.synccheck={retcode:"0",selector:"2"}', 0, 2),
+            ('window.synccheck={retcode:"-1",selector:"0"}', -1, 0),
+            ('window.synccheck={selector:"2",retcode:"0"}', 0, 2),
+            ('  window.synccheck = { retcode : "1101" , selector : "0" } ;\n', 1101, 0),
+            ('\ufeffwindow.synccheck={retcode:"0",selector:"0"};', 0, 0),
+            ("window.synccheck={retcode:0,selector:7}", 0, 7),
+            ("window.synccheck={'retcode':'1100','selector':'0'}", 1100, 0),
+            ('window.synccheck={"retcode":"0","selector":"99"}', 0, 99),
+            ('window.synccheck={retcode:"0"}', 0, 0),
+            ('window.synccheck={retcode:"0",selector:"x"}', 0, 0),
+        ],
+    )
+    def test_b1_every_spelling_of_an_answer_is_read(self, body: str, retcode: int, selector: int) -> None:
+        assert SYNCCHECK.decode_reply(Response(body=body.encode())) == CheckReply(retcode=retcode, selector=selector)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "",
+            "<html>502 Bad Gateway</html>",
+            '{selector:"2",retcode:"0"}',
+            "window.synccheck={}",
+            'window.synccheck={retcode:"",selector:"0"}',
+            'window.synccheck={retcode:"11O1",selector:"0"}',
+            'window.synccheck={retcode:"' + "9" * 40 + '"}',
+            'window.synccheck="1101"',
+            "window.synccheck={retcode:window.x}",
+            '{"retcode":"1101"}',
+        ],
+    )
+    def test_b1_an_answer_without_a_number_is_a_protocol_error_and_never_a_logout(self, body: str) -> None:
+        with pytest.raises(ProtocolError, match="synccheck: no retcode in the answer"):
+            SYNCCHECK.decode_reply(Response(body=body.encode()))
+
+    def test_the_answer_is_spelt_as_strangers_match_it(self) -> None:
+        response = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
+        assert response.body == b'window.synccheck={retcode:"0",selector:"2"}'
+
+    def test_it_is_asked_at_the_push_host_with_everything_encoded(self) -> None:
+        value = CheckRequest(
+            r=5, skey="@crypt_1", sid="a+b/c", uin=7, deviceid="e1", synckey=str(KEY), timestamp=9, mmweb_appid="wx"
+        )
+        assert SYNCCHECK.encode_request(value, HOSTS).url == (
+            "https://webpush.wx.qq.com/cgi-bin/mmwebwx-bin/synccheck?r=5&skey=%40crypt_1&sid=a%2Bb%2Fc&uin=7"
+            "&deviceid=e1&synckey=1_700000001%7C1000_1560000000&_=9&mmweb_appid=wx"
+        )
+
+    def test_raw_keys_of_strangers_are_read(self) -> None:
+        url = "https://h/cgi-bin/mmwebwx-bin/synccheck?sid=a+b/c&synckey=1_7|2_8&uin=&_=1"
+        read = SYNCCHECK.decode_request(Request(endpoint="", method="GET", url=url))
+        assert (read.sid, read.synckey, read.uin) == ("a+b/c", "1_7|2_8", 0)
+
+
+class TestSyncKeys:
+    def test_a_key_is_written_for_a_query(self) -> None:
+        assert str(KEY) == "1_700000001|1000_1560000000"
+        assert str(SyncKey()) == ""
+
+    @pytest.mark.parametrize(
+        "text",
+        ["1_700000001|1000_1560000000", "x|1_700000001||1000_1560000000|2_-5|3", "1_700000001|²_1|1000_1560000000"],
+    )
+    def test_pairs_that_are_none_are_passed_over(self, text: str) -> None:
+        assert read_sync_key(text) == KEY
+
+    def test_a4_an_empty_key_never_replaces_a_good_one(self) -> None:
+        assert SyncKey().or_older(KEY) == KEY
+        newer = SyncKey(count=1, list=(KeyValue(key=1, val=2),))
+        assert newer.or_older(KEY) == newer
+
+    @pytest.mark.parametrize("given", ["null", '""', "{}", '{"Count":0,"List":[]}', '{"Count":0,"List":null}', "[]"])
+    def test_a4_a_key_that_is_none_is_read_as_empty(self, given: str) -> None:
+        body = f'{{"BaseResponse":{{"Ret":-1}},"SyncKey":{given}}}'.encode()
+        reply = WEBWXSYNC.decode_reply(Response(body=body))
+        assert (reply.base_response.ret, reply.sync_key.list) == (-1, ())
+
+    def test_a_key_whose_numbers_are_texts_is_read(self) -> None:
+        body = b'{"SyncKey":{"Count":"1","List":[{"Key":"1","Val":"7"}]}}'
+        assert WEBWXSYNC.decode_reply(Response(body=body)).sync_key == SyncKey(count=1, list=(KeyValue(key=1, val=7),))
+
+    def test_a_key_with_a_broken_pair_is_read_as_empty_and_not_in_part(self) -> None:
+        body = b'{"SyncKey":{"Count":2,"List":[{"Key":1,"Val":7},{"Key":2}]}}'
+        assert WEBWXSYNC.decode_reply(Response(body=body)).sync_key.list == ()
+
+
+class TestSync:
+    def test_it_is_asked_with_the_fetch_key_and_a_lower_case_rr(self) -> None:
+        value = SyncRequest(sid="a+b", skey="s", pass_ticket="p", credentials=Credentials(uin=5), sync_key=KEY, rr=-7)
+        request = WEBWXSYNC.encode_request(value, HOSTS)
+        assert request.query == "sid=a%2Bb&skey=s&pass_ticket=p"
+        body = json.loads(request.content)
+        assert list(body) == ["BaseRequest", "SyncKey", "rr"]
+        assert body["SyncKey"]["List"][0] == {"Key": 1, "Val": 700000001}
+
+    def test_an_rr_that_is_a_text_is_read(self) -> None:
+        url = "https://h/cgi-bin/mmwebwx-bin/webwxsync?sid=x"
+        read = WEBWXSYNC.decode_request(Request(endpoint="", method="POST", url=url, body=b'{"rr":"-7"}'))
+        assert read.rr == -7
+
+    def test_a1_one_broken_item_costs_no_other(self) -> None:
+        body = b'{"AddMsgCount":3,"AddMsgList":[{"MsgId":"1"},{"MsgType":"x"},{"MsgId":3}],"SyncKey":{"Count":0}}'
+        reply = WEBWXSYNC.decode_reply(Response(body=body))
+        assert [read_json(reply.add_msg_list[place], WireMessage).msg_id for place in (0, 2)] == ["1", "3"]
+        with pytest.raises(ProtocolError):
+            read_json(reply.add_msg_list[1], WireMessage)
+
+    def test_c2_a_broken_byte_in_one_item_costs_no_other(self) -> None:
+        body = b'{"AddMsgList":[{"MsgId":"1","Content":"a\xff\x01"},{"MsgId":"2","Content":"\\ud83d"}],"SKey":null}'
+        reply = WEBWXSYNC.decode_reply(Response(body=body))
+        contents = [read_json(item, WireMessage).content for item in reply.add_msg_list]
+        assert contents == ["a\ufffd\x01", "\ufffd"]
+
+    def test_c3_a_batch_cut_off_anywhere_is_a_protocol_error(self) -> None:
+        message = msgspec.Raw(msgspec.json.encode(WireMessage(msg_id="1", content="你好😀")))
+        whole = WEBWXSYNC.encode_reply(SyncReply(add_msg_list=[message], sync_key=KEY)).body
+        end = whole.rindex(b"}")
+        for length in range(end):
+            with pytest.raises(ProtocolError):
+                WEBWXSYNC.decode_reply(Response(body=whole[:length]))
+
+    def test_the_reply_has_the_fields_strangers_index_without_a_default(self) -> None:
+        body = json.loads(WEBWXSYNC.encode_reply(SyncReply()).body)
+        assert {"AddMsgList", "ModContactList", "SyncKey", "SyncCheckKey", "SKey", "ContinueFlag"} <= set(body)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        CheckRequest(skey="secret", sid="secret", deviceid="secret"),
+        SyncRequest(skey="secret", sid="secret", pass_ticket="secret", credentials=Credentials(sid="secret")),
+        SyncReply(skey="secret", add_msg_list=[msgspec.Raw(b'"secret"')]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_nothing_shows_its_keys(value: object) -> None:
+    assert "secret" not in repr(value)

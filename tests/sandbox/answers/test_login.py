@@ -1,0 +1,214 @@
+import re
+
+import pytest
+
+from webwx.protocol.http import Park, Request
+from webwx.protocol.login import (
+    JSLOGIN,
+    LOGIN_POLL,
+    LOGOUT,
+    QR_PICTURE,
+    QR_TEXT,
+    TICKET,
+    LogoutRequest,
+    PollRequest,
+    QrPictureRequest,
+    QrRequest,
+    TicketRequest,
+)
+from webwx.sandbox.switches import Switches
+
+
+def poll(page, uuid, *, tip=0):
+    return page.call(LOGIN_POLL, PollRequest(uuid=uuid, tip=tip)).code
+
+
+def test_the_code_is_spelled_as_clients_match_it(page):
+    response = page.ask(JSLOGIN, QrRequest())
+    assert re.fullmatch(rb'window\.QRLogin\.code = 200; window\.QRLogin\.uuid = "[\w=-]{12}";', response.body)
+    assert response.header("Content-Type") == "text/javascript"
+
+
+def test_jslogin_takes_post(sandbox):
+    answer = sandbox.answer(Request(endpoint="jslogin", method="POST", url="http://127.0.0.1/jslogin?lang=zh-CN"))
+    assert answer.status == 200
+
+
+def test_the_code_is_drawn_and_explained(page):
+    uuid = page.new_code()
+    assert page.call(QR_PICTURE, QrPictureRequest(uuid=uuid)).content.startswith(b"\x89PNG")
+    assert b"scan" in page.call(QR_TEXT, QrPictureRequest(uuid=uuid)).content
+
+
+@pytest.mark.parametrize("endpoint", [QR_PICTURE, QR_TEXT])
+def test_an_unknown_code_is_not_found(page, endpoint):
+    response = page.ask(endpoint, QrPictureRequest(uuid="nobody"))
+    assert (response.status, response.body) == (404, b"")
+
+
+def test_a_poll_is_held_until_the_scan(page, world):
+    uuid = page.new_code()
+    park = page.ask(LOGIN_POLL, PollRequest(uuid=uuid))
+    assert park == Park(until=world.now + 25)
+    world.scan("me", uuid)
+    response = page.ask(LOGIN_POLL, PollRequest(uuid=uuid), parked=park)
+    assert response.body.startswith(b"window.code=201;window.userAvatar = 'data:img/jpg;base64,/9j/")
+    assert response.body.endswith(b"';")
+
+
+def test_a_poll_that_saw_nothing_ends_after_its_hold(page, world):
+    request = PollRequest(uuid=page.new_code())
+    park = page.ask(LOGIN_POLL, request)
+    world.wind(25)
+    assert page.ask(LOGIN_POLL, request, parked=park).body == b"window.code=408;"
+
+
+def test_tip_0_is_told_of_a_scan_once_and_then_held(page, world):
+    uuid = page.new_code()
+    world.scan("me", uuid)
+    assert poll(page, uuid, tip=0) == 201
+    assert isinstance(page.ask(LOGIN_POLL, PollRequest(uuid=uuid, tip=0)), Park)
+
+
+def test_tip_1_is_told_of_a_scan_every_time(page, world):
+    uuid = page.new_code()
+    world.scan("me", uuid)
+    assert [poll(page, uuid, tip=1), poll(page, uuid, tip=1)] == [201, 201]
+
+
+def test_a_confirmed_poll_names_the_redirect_on_its_own_origin(page, world):
+    uuid = page.new_code()
+    world.scan("me", uuid)
+    world.confirm(uuid)
+    body = page.ask(LOGIN_POLL, PollRequest(uuid=uuid)).body.decode()
+    assert re.fullmatch(
+        r'window\.code=200;\nwindow\.redirect_uri="http://127\.0\.0\.1:8790/cgi-bin/mmwebwx-bin/webwxnewloginpage'
+        rf'\?ticket=\w+@qrticket_0&uuid={re.escape(uuid)}&lang=zh_CN&scan=1560000000";',
+        body,
+    )
+
+
+@pytest.mark.parametrize("switches", [Switches(redirect_origin="https://wx2.qq.com")])
+def test_the_redirect_can_name_another_host(page, world):
+    uuid = page.new_code()
+    world.scan("me", uuid)
+    world.confirm(uuid)
+    redirect = page.call(LOGIN_POLL, PollRequest(uuid=uuid)).redirect_uri
+    assert redirect.startswith("https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=")
+
+
+def test_a_cancelled_code_is_told(page, world):
+    uuid = page.new_code()
+    world.scan("me", uuid)
+    world.cancel(uuid)
+    assert poll(page, uuid) == 202
+
+
+def test_unknown_and_expired_codes_are_expired(page, world):
+    uuid = page.new_code()
+    world.wind(301)
+    assert [poll(page, uuid), poll(page, "never")] == [400, 400]
+
+
+def test_the_exchange_hands_out_equal_keys_in_xml_and_cookies(page, world):
+    uuid = page.new_code()
+    world.scan("me", uuid)
+    world.confirm(uuid)
+    response = page.exchange(uuid)
+    assert response.status == 200
+    assert response.header("Content-Type") == "text/plain"
+    assert response.body.startswith(b"<error><ret>0</ret><message></message><skey>@crypt_")
+    assert b"\n" not in response.body
+    ticket = TICKET.decode_reply(response)
+    cookies = dict(value.split(";")[0].split("=", 1) for value in response.header_values("Set-Cookie"))
+    assert (ticket.wxsid, str(ticket.wxuin)) == (cookies["wxsid"], cookies["wxuin"])
+    assert re.fullmatch(r"gS[\w+/]{22}", cookies["webwx_data_ticket"])
+    assert {"wxloadtime", "mm_lang", "webwxuvid", "webwx_auth_ticket"} < cookies.keys()
+
+
+def test_cookies_are_host_only_and_have_attributes(page, world):
+    uuid = page.new_code()
+    world.scan("me", uuid)
+    world.confirm(uuid)
+    for value in page.exchange(uuid).header_values("Set-Cookie"):
+        assert "; Path=/; Expires=" in value
+        assert "domain" not in value.lower()
+
+
+def test_without_version_v2_the_exchange_is_a_301_without_location(page, world):
+    uuid = page.new_code()
+    world.scan("me", uuid)
+    world.confirm(uuid)
+    response = page.exchange(uuid, version="")
+    assert (response.status, response.header("Location")) == (301, "")
+    assert TICKET.decode_reply(response).wxsid
+
+
+def test_a_ticket_works_once(page, world):
+    uuid = page.new_code()
+    world.scan("me", uuid)
+    world.confirm(uuid)
+    redirect = page.call(LOGIN_POLL, PollRequest(uuid=uuid)).redirect_uri
+    request = TicketRequest(redirect_query=redirect.partition("?")[2], version="v2")
+    assert page.call(TICKET, request).ret == 0
+    again = page.call(TICKET, request)
+    assert (again.ret, again.wxsid, bool(again.message)) == (1, "", True)
+    assert poll(page, uuid) == 400
+
+
+def test_a_login_can_be_refused_with_words(page, world):
+    world.refuse_next("webwxnewloginpage", 1203)
+    assert page.call(TICKET, TicketRequest(redirect_query="ticket=x", version="v2")).ret == 1203
+
+
+@pytest.mark.parametrize("switches", [Switches(auto_confirm=True)])
+def test_auto_confirm_logs_in_the_first_account_without_a_login(new_page, world):
+    nicknames = []
+    for _ in range(5):
+        page = new_page()
+        uuid = page.new_code()
+        assert poll(page, uuid) == 201
+        ticket = TICKET.decode_reply(page.exchange(uuid))
+        nicknames.append(world.logins.session(ticket.wxsid).person.id)
+    assert nicknames == ["xiaoming", "ahua", "zhangsan", "lilei", "xiaoming"]
+
+
+@pytest.mark.parametrize("switches", [Switches(auto_confirm=True)])
+def test_auto_confirm_leaves_a_code_that_a_hand_scanned_until_its_scan_is_told(page, world):
+    uuid = page.new_code()
+    world.scan("ahua", uuid)
+    assert [poll(page, uuid), poll(page, uuid)] == [201, 200]
+
+
+@pytest.mark.parametrize("switches", [Switches(auto_confirm=True)])
+def test_auto_confirmed_logins_side_by_side_get_different_accounts(new_page, world):
+    pages = [new_page(), new_page()]
+    uuids = [page.new_code() for page in pages]
+    assert [poll(page, uuid) for page, uuid in zip(pages, uuids, strict=True)] == [201, 201]
+    tickets = [TICKET.decode_reply(page.exchange(uuid)) for page, uuid in zip(pages, uuids, strict=True)]
+    assert [world.logins.session(t.wxsid).person.id for t in tickets] == ["xiaoming", "ahua"]
+
+
+def test_logout_answers_json_and_the_held_poll_hears_of_it_a_moment_later(me, world):
+    park = me.check()
+    reply = me.call(LOGOUT, LogoutRequest(sid=me.credentials.sid), headers=(("Cookie", f"wxsid={me.credentials.sid}"),))
+    assert reply.base_response.ret == 0
+    silent = me.check(parked=park)
+    assert silent == Park(until=world.now + 0.1, account="xiaoming")
+    world.wind(0.2)
+    assert me.check(parked=silent).body == b'window.synccheck={retcode:"1101",selector:"0"}'
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_logout_takes_any_method_and_no_body(me, sandbox, method):
+    url = "http://127.0.0.1/cgi-bin/mmwebwx-bin/webwxlogout?redirect=1&type=1"
+    cookie = (("Cookie", f"wxuin=1; wxsid={me.credentials.sid}"),)
+    response = sandbox.answer(Request(endpoint="webwxlogout", method=method, url=url, headers=cookie))
+    assert response.body == b'{\n"BaseResponse": {\n"Ret": 0,\n"ErrMsg": ""\n}\n}\n'
+
+
+def test_a_second_login_ends_the_first_at_once(me, new_page, world):
+    park = me.check()
+    new_page().login()
+    assert me.check(parked=park).body == b'window.synccheck={retcode:"1101",selector:"0"}'
+    assert me.fetch().base_response.ret == 1101

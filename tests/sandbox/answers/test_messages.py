@@ -1,0 +1,273 @@
+import re
+
+import pytest
+from msgspec.structs import replace
+
+from webwx.protocol.content import read_image, read_recall_notice, unescape
+from webwx.protocol.hosts import single
+from webwx.protocol.messages import (
+    RECALL,
+    STATUSNOTIFY,
+    TEXT,
+    OutgoingText,
+    RecallRequest,
+    StatusNotifyRequest,
+    TextRequest,
+)
+from webwx.sandbox.switches import Switches
+
+FIVE_ATTRIBUTES = ("aeskey", "cdnthumbaeskey", "cdnthumburl", "cdnmidimgurl", "md5")
+
+
+def recall(page, message_id):
+    return page.call(RECALL, RecallRequest(credentials=page.credentials, svr_msg_id=message_id, to_user_name="any"))
+
+
+def notify(page, code, to):
+    return page.call(
+        STATUSNOTIFY,
+        StatusNotifyRequest(credentials=page.credentials, code=code, from_user_name=page.me, to_user_name=to),
+    )
+
+
+def xml_of(message):
+    return unescape(message.content.rpartition(":<br/>")[2].replace("<br/>", "\n"))
+
+
+# -- text ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_text_reaches_the_friend_escaped_under_the_id_the_sender_got(me, friend):
+    reply = me.send_text(me.name("ahua"), "你好 😄\na < b & c")
+    (message,) = friend.messages()
+    assert message.content == "你好 😄<br/>a &lt; b &amp; c"
+    assert (message.msg_id, message.new_msg_id) == (reply.msg_id, int(reply.msg_id))
+    assert (message.from_user_name, message.to_user_name) == (friend.name("xiaoming"), friend.me)
+    assert (message.msg_type, message.status, message.create_time) == (1, 3, 1_560_000_000)
+
+
+def test_local_id_is_echoed_as_a_string_even_when_it_came_as_a_number(me, sandbox):
+    request = TEXT.encode_request(
+        TextRequest(credentials=me.credentials, msg=OutgoingText(to_user_name="filehelper", content="x", local_id="7")),
+        single("http://127.0.0.1:8790"),
+    )
+    body = request.content.replace(b'"LocalID":"7"', b'"LocalID":15600000000001')
+    assert b'"LocalID": "15600000000001"' in sandbox.answer(replace(request, body=body)).body
+
+
+def test_a_chatroom_names_the_author_to_others_only(me, friend, world):
+    me.send_text(me.name("hiking"), "走吗？")
+    (message,) = friend.messages()
+    assert message.content == f"{friend.name('xiaoming')}:<br/>走吗？"
+    assert (message.from_user_name, message.to_user_name) == (friend.name("hiking"), friend.me)
+    world.say("me", "周末爬山", "清单:\n水")
+    (own,) = me.messages()
+    assert (own.content, own.from_user_name, own.to_user_name) == ("清单:<br/>水", me.me, me.name("hiking"))
+
+
+def test_own_sends_are_not_echoed(me):
+    me.send_text("filehelper", "记一下")
+    assert me.messages() == []
+
+
+@pytest.mark.parametrize("switches", [Switches(echo="on")])
+def test_own_sends_are_echoed_by_a_switch(me):
+    reply = me.send_text("filehelper", "记一下")
+    (echo,) = me.messages()
+    assert (echo.msg_id, echo.from_user_name, echo.to_user_name) == (reply.msg_id, me.me, "filehelper")
+
+
+def test_equal_client_ids_are_different_messages(me, friend):
+    ids = [me.send_text(me.name("ahua"), text, client_id="1").msg_id for text in ("一", "一", "二")]
+    assert [message.msg_id for message in friend.messages()] == ids
+
+
+@pytest.mark.parametrize("switches", [Switches(fold_repeats=True)])
+def test_a_wholly_equal_message_is_folded_for_a_minute_by_a_switch(me, friend, world):
+    first = me.send_text(me.name("ahua"), "一")
+    world.wind(60)
+    assert me.send_text(me.name("ahua"), "一").msg_id == first.msg_id
+    assert me.send_text(me.name("ahua"), "二").msg_id != first.msg_id
+    world.wind(1)
+    assert me.send_text(me.name("ahua"), "一").msg_id != first.msg_id
+    assert [message.content for message in friend.messages()] == ["一", "二", "一"]
+
+
+def test_targets_that_cannot_be_written_to_are_refused_with_nothing_else_in_the_answer(me, world):
+    world.add_person("陌生人", "stranger")
+    world.add_chatroom("别人的群", ["ahua", "zhangsan"], "foreign")
+    for name, ret in (
+        (me.me, 1204),
+        (me.name("stranger"), 1204),
+        ("@unknown", 1204),
+        ("weixin", 1204),
+        (me.name("foreign"), 1201),
+        ("@@unknown", 1201),
+    ):
+        reply = me.send_text(name, "x")
+        assert (reply.base_response.ret, reply.msg_id, reply.local_id) == (ret, "", "")
+
+
+def test_whoever_was_deleted_learns_it_by_a_notice_after_a_send_that_succeeded(me, friend, world):
+    world.unfriend("ahua", "me")
+    assert me.send_text(me.name("ahua"), "在吗").base_response.ret == 0
+    (notice,) = me.messages()
+    assert (notice.msg_type, notice.status, notice.from_user_name) == (10000, 4, me.name("ahua"))
+    assert notice.content.startswith("阿华开启了朋友验证，你还不是他（她）朋友。")
+    assert friend.messages() == []
+
+
+def test_too_frequent_calls_are_refused_as_laid_down(me, world):
+    world.refuse_next("webwxsendmsg", 1205, times=2)
+    assert [me.send_text("filehelper", "x").base_response.ret for _ in range(3)] == [1205, 1205, 0]
+
+
+# -- pictures --------------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_from_a_phone_comes_with_its_keys_and_thumbnail_size(me, world, png):
+    sent = world.picture("ahua", "me", png)
+    (message,) = me.messages()
+    assert (message.msg_type, message.img_status) == (3, 2)
+    assert (message.img_width, message.img_height) == (120, 90)
+    attributes = read_image(xml_of(message))
+    assert attributes["aeskey"] == attributes["cdnthumbaeskey"] == sent.picture.aes_key
+    assert attributes["cdnthumburl"] == attributes["cdnmidimgurl"] == sent.picture.cdn_url
+    assert (attributes["md5"], attributes["length"]) == (sent.picture.md5, str(len(png)))
+    assert (attributes["cdnthumbwidth"], attributes["cdnthumbheight"]) == ("120", "90")
+
+
+@pytest.mark.parametrize("scene", ["live", "recalled"])
+@pytest.mark.parametrize("kept", [FIVE_ATTRIBUTES, ("aeskey", "cdnmidimgurl"), ("md5",)])
+def test_a_picture_is_forwarded_by_its_attributes_recalled_or_not(me, world, png, kept, scene):
+    sent = world.picture("ahua", "me", png)
+    attributes = read_image(xml_of(me.messages()[0]))
+    if scene == "recalled":
+        world.recall("ahua", "me")
+    written = " ".join(f'{name}="{attributes[name]}"' for name in kept)
+    reply = me.send_image("filehelper", content=f'<?xml version="1.0"?><br/><msg><br/><img {written} /></msg>')
+    assert reply.msg_id not in {"", sent.id}
+    (shown,) = world.inbox("me")["filehelper"].messages
+    assert (shown.id, shown.picture) == (reply.msg_id, sent.picture)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "@0123456789abcdef", '<msg><img aeskey="00" cdnmidimgurl="30" md5="ff" /></msg>', "<msg><img"]
+)
+def test_a_picture_that_nobody_knows_is_not_forwarded(me, content):
+    reply = me.send_image("filehelper", content=content)
+    assert (reply.base_response.ret, reply.msg_id) == (-1, "")
+
+
+def test_an_unknown_media_id_is_refused(me):
+    assert me.send_image("filehelper", media_id="@crypt_0_unknown").base_response.ret == -1
+
+
+@pytest.mark.parametrize(
+    ("switches", "expected"),
+    [
+        (Switches(picture_content="keyless"), r'<msg><img length="\d+" hdlength="0" /><commenturl></commenturl></msg>'),
+        (Switches(picture_content="hash"), "@[0-9a-f]{64}"),
+    ],
+)
+def test_pictures_come_in_the_forms_that_cannot_be_forwarded_by_a_switch(me, world, png, expected):
+    world.picture("ahua", "me", png)
+    (message,) = me.messages()
+    assert re.fullmatch(expected, xml_of(message))
+
+
+# -- recall ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_recall_is_answered_with_two_texts_and_told_to_both_sides(me, friend):
+    sent = me.send_text(me.name("ahua"), "打错了")
+    reply = recall(me, sent.msg_id)
+    assert (reply.base_response.ret, reply.sys_wording) == (0, "已撤回")
+    assert reply.introduction.startswith("你可以撤回2分钟内发送的消息")
+    notice = friend.messages()[-1]
+    assert (notice.msg_type, notice.status) == (10002, 4)
+    assert (notice.from_user_name, notice.to_user_name) == (friend.name("xiaoming"), friend.me)
+    assert notice.content.startswith('&lt;sysmsg type="revokemsg"&gt;<br/>\t&lt;revokemsg&gt;<br/>\t\t&lt;session&gt;')
+    read = read_recall_notice(xml_of(notice))
+    assert (read.message_id, read.text, read.session) == (sent.msg_id, '"小明" 撤回了一条消息', "wxid_xiaoming")
+    (own,) = me.messages()
+    assert (own.from_user_name, own.to_user_name) == (me.me, me.name("ahua"))
+    assert read_recall_notice(xml_of(own)).text == "你撤回了一条消息"
+
+
+def test_a_recall_in_a_chatroom_names_the_author_to_others_only(me, friend):
+    sent = me.send_text(me.name("hiking"), "打错了")
+    recall(me, sent.msg_id)
+    notice = friend.messages()[-1]
+    assert (notice.from_user_name, notice.to_user_name) == (friend.name("hiking"), friend.me)
+    assert notice.content.startswith(f"{friend.name('xiaoming')}:<br/>&lt;sysmsg")
+    assert read_recall_notice(xml_of(notice)).session == "hiking@chatroom"
+    (own,) = me.messages()
+    assert (own.from_user_name, own.to_user_name) == (me.name("hiking"), me.me)
+    assert own.content.startswith("&lt;sysmsg")
+
+
+def test_a_recall_on_the_phone_reaches_the_own_page_and_the_friend(me, friend, world):
+    message = world.say("me", "ahua", "打错了")
+    world.recall("me", "ahua")
+    assert read_recall_notice(xml_of(me.messages()[-1])).message_id == message.id
+    assert read_recall_notice(xml_of(friend.messages()[-1])).message_id == message.id
+
+
+def test_the_window_closes_after_two_minutes(me, world):
+    early, late = me.send_text("filehelper", "一"), me.send_text("filehelper", "二")
+    world.wind(120)
+    assert recall(me, early.msg_id).base_response.ret == 0
+    world.wind(0.5)
+    reply = recall(me, late.msg_id)
+    assert (reply.base_response.ret, reply.introduction, reply.sys_wording) == (-1, "", "")
+    assert [message.is_recalled for message in world.inbox("me")["filehelper"].messages] == [True, False]
+
+
+def test_only_own_known_and_unrecalled_messages_are_recalled(me, world):
+    foreign = world.say("ahua", "me", "我的")
+    unseen = world.say("ahua", "zhangsan", "别人的")
+    own = me.send_text("filehelper", "x")
+    recall(me, own.msg_id)
+    for message_id in (foreign.id, unseen.id, own.msg_id, "123"):
+        assert recall(me, message_id).base_response.ret == -1
+    assert not foreign.is_recalled
+
+
+def test_nothing_is_recalled_in_a_chatroom_that_one_has_left(me, world):
+    sent = me.send_text(me.name("hiking"), "x")
+    world.chatrooms["hiking"].members.remove(world.person("me"))
+    assert recall(me, sent.msg_id).base_response.ret == 1201
+
+
+# -- status notify ---------------------------------------------------------------------------------------------------
+
+
+def test_marking_as_read_clears_the_unread_count_of_that_chat_only(me, world):
+    for text in ("一", "二", "三"):
+        world.say("ahua", "me", text)
+    world.say("zhangsan", "me", "四")
+    assert world.inbox("me")["ahua"].unread == 3
+    reply = notify(me, 1, me.name("ahua"))
+    assert reply.base_response.ret == 0
+    assert reply.msg_id
+    assert {chat: shown.unread for chat, shown in world.inbox("me").items()} == {"zhangsan": 1, "ahua": 0}
+
+
+def test_marking_a_chat_without_messages_does_nothing(me, world):
+    assert notify(me, 1, me.name("lilei")).base_response.ret == 0
+    assert world.inbox("me") == {}
+
+
+def test_a_new_client_is_greeted_with_the_recent_chats(me):
+    reply = notify(me, 3, me.me)
+    (greeting,) = me.messages()
+    assert (greeting.msg_id, greeting.msg_type, greeting.status_notify_code) == (reply.msg_id, 51, 4)
+    assert (greeting.from_user_name, greeting.to_user_name) == (me.me, me.me)
+    assert greeting.status_notify_user_name == f"filehelper,{me.name('hiking')}"
+    assert "&lt;username&gt;filehelper,hiking@chatroom&lt;/username&gt;" in greeting.content
+
+
+def test_other_codes_do_nothing(me):
+    assert notify(me, 2, me.name("ahua")).base_response.ret == 0
+    assert me.messages() == []

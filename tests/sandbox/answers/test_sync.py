@@ -1,0 +1,129 @@
+import msgspec
+import pytest
+
+from webwx.protocol.http import Park
+from webwx.protocol.sync import SYNCCHECK, CheckRequest, KeyValue, SyncKey
+from webwx.sandbox.switches import Switches
+
+
+def test_a_poll_is_held_and_answered_with_nothing_in_the_end(me, world):
+    park = me.check()
+    assert park == Park(until=world.now + 25, account="xiaoming")
+    assert me.check(parked=park) == park
+    world.wind(25)
+    assert me.check(parked=park).body == b'window.synccheck={retcode:"0",selector:"0"}'
+
+
+def test_a_message_ends_the_poll(me, world):
+    park = me.check()
+    world.say("ahua", "me", "在吗")
+    assert me.check(parked=park).body == b'window.synccheck={retcode:"0",selector:"2"}'
+
+
+def test_the_poll_is_held_again_once_everything_is_fetched(me, world):
+    world.say("ahua", "me", "在吗")
+    assert len(me.messages()) == 1
+    assert isinstance(me.check(), Park)
+
+
+def test_the_same_key_gives_the_same_messages_again(me, world):
+    key = me.sync_key
+    world.say("ahua", "me", "在吗")
+    assert me.fetch(key).add_msg_list[0] == me.fetch(key).add_msg_list[0]
+
+
+@pytest.mark.parametrize("switches", [Switches(batch_size=2)])
+def test_what_does_not_fit_one_batch_waits_behind_its_key(me, world):
+    for number in range(5):
+        world.say("ahua", "me", str(number))
+    batches = [[message.content for message in me.messages()] for _ in range(3)]
+    assert batches == [["0", "1"], ["2", "3"], ["4"]]
+    assert isinstance(me.check(), Park)
+
+
+@pytest.mark.parametrize("switches", [Switches(batch_size=1)])
+def test_a_left_over_message_is_told_at_once(me, world):
+    world.say("ahua", "me", "一")
+    world.say("ahua", "me", "二")
+    me.messages()
+    assert b'selector:"2"' in me.check().body
+
+
+def test_a_key_that_is_too_new_counts_as_the_newest(me, world):
+    world.say("ahua", "me", "一")
+    ahead = SyncKey(count=1, list=tuple(KeyValue(key=pair.key, val=pair.val + 1000) for pair in me.sync_key.list))
+    reply = me.fetch(ahead)
+    assert reply.add_msg_count == 0
+    assert reply.sync_key == world.logins.session(me.credentials.sid).stream.newest
+
+
+def test_an_empty_key_gives_everything_and_unknown_counters_are_passed_over(me, world):
+    world.say("ahua", "me", "一")
+    assert me.fetch(SyncKey(count=1, list=(KeyValue(key=4711, val=9),))).add_msg_count == 1
+
+
+def test_messages_from_before_the_login_are_not_delivered(world, page):
+    world.say("ahua", "me", "早")
+    assert page.login().messages() == []
+
+
+def test_all_lists_and_both_keys_are_there_when_nothing_happened(me):
+    reply = me.fetch()
+    assert reply.sync_key == reply.sync_check_key == me.sync_key
+    assert (reply.add_msg_list, reply.mod_contact_list, reply.del_contact_list) == ([], [], [])
+    assert reply.profile["BitFlag"] == 0
+
+
+def test_a_changed_remark_comes_as_a_contact(me, world):
+    world.befriend("me", "ahua", remark="老板")
+    assert b'selector:"4"' in me.check().body
+    (changed,) = (msgspec.json.decode(raw) for raw in me.fetch().mod_contact_list)
+    assert (changed["UserName"], changed["RemarkName"]) == (me.name("ahua"), "老板")
+    assert "PYInitial" not in changed
+
+
+def test_a_new_friend_and_a_new_chatroom_come_as_contacts(me, world):
+    world.add_person("新朋友", "new")
+    world.befriend("me", "new")
+    world.add_chatroom("读书会", ["new", "me"], "books")
+    assert b'selector:"6"' in me.check().body
+    friend, room = (msgspec.json.decode(raw) for raw in me.fetch().mod_contact_list)
+    assert friend["NickName"] == "新朋友"
+    assert (room["NickName"], room["MemberCount"], room["ChatRoomOwner"]) == ("读书会", 2, me.name("new"))
+
+
+def test_a_deleted_friend_comes_as_a_deletion(me, world):
+    world.unfriend("me", "ahua")
+    reply = me.fetch()
+    assert [msgspec.json.decode(raw) for raw in reply.del_contact_list] == [
+        {"UserName": me.name("ahua"), "ContactFlag": 0}
+    ]
+
+
+@pytest.mark.parametrize("switches", [Switches(silent_changes=True)])
+def test_a_silent_change_makes_clients_spin_that_poll_with_the_fetch_key(me, world, png):
+    shown = world.picture("ahua", "me", png)
+    me.messages()
+    me.send_image("filehelper", content=f'<msg><img md5="{shown.picture.md5}" /></msg>')
+    assert b'selector:"7"' in me.check().body
+    assert me.messages() == []
+    assert b'selector:"7"' in me.check(me.sync_key).body
+    assert isinstance(me.check(me.check_key), Park)
+
+
+def test_the_phone_can_end_the_login(me, world):
+    park = me.check()
+    world.log_out("me")
+    assert me.check(parked=park).body == b'window.synccheck={retcode:"1100",selector:"0"}'
+    reply = me.fetch()
+    assert (reply.base_response.ret, reply.sync_key.count, reply.add_msg_list) == (1100, 0, [])
+
+
+def test_an_unknown_session_is_told_at_once(page):
+    assert page.call(SYNCCHECK, CheckRequest(sid="nobody")).retcode == 1101
+
+
+def test_a_retcode_can_be_laid_down(me, world):
+    world.refuse_next("synccheck", 1102)
+    assert me.check().body == b'window.synccheck={retcode:"1102",selector:"0"}'
+    assert isinstance(me.check(), Park)

@@ -1,0 +1,161 @@
+import base64
+import hashlib
+import json
+
+import pytest
+
+from webwx.protocol.http import Request
+
+HERE = "http://127.0.0.1:8790"
+
+
+@pytest.fixture
+def control(sandbox):
+    """Call the API: a verb with parameters posts them, a path gets."""
+
+    def call(path, *, origin=HERE, headers=(), **parameters):
+        is_get = path.startswith(("inbox", "accounts"))
+        response = sandbox.answer(
+            Request(
+                endpoint="any",
+                method="GET" if is_get else "POST",
+                url=f"{origin}/control/{path}",
+                headers=headers,
+                body=b"" if is_get else json.dumps(parameters).encode(),
+            )
+        )
+        return response.status, json.loads(response.body)
+
+    return call
+
+
+def test_accounts_are_listed_the_first_first(control):
+    status, answer = control("accounts")
+    assert status == 200
+    assert answer["accounts"][0] == {"nickname": "小明", "id": "xiaoming"}
+
+
+def test_a_phone_scans_confirms_and_cancels(control, world):
+    code = world.logins.new_code()
+    assert control("scan", who="阿华", uuid=code.uuid) == (200, {})
+    assert code.person.id == "ahua"
+    assert control("confirm", uuid=code.uuid) == (200, {})
+    world.logins.new_code()
+    assert control("scan") == (200, {})
+    assert control("cancel") == (200, {})
+
+
+def test_what_is_said_is_seen_in_the_inbox(control, world):
+    status, said = control("say", to="me", text="在吗", **{"from": "阿华"})
+    assert status == 200
+    assert control("inbox?who=me") == (
+        200,
+        {
+            "nickname": "小明",
+            "id": "xiaoming",
+            "chats": [
+                {
+                    "chat": "阿华",
+                    "id": "ahua",
+                    "unread": 1,
+                    "messages": [
+                        {
+                            "message_id": said["message_id"],
+                            "from": "阿华",
+                            "is_self": False,
+                            "kind": "text",
+                            "text": "在吗",
+                            "md5": "",
+                            "size": 0,
+                            "time": world.now,
+                            "recalled": False,
+                        }
+                    ],
+                }
+            ],
+        },
+    )
+
+
+def test_chats_are_called_by_the_chatrooms_name_or_as_they_are(control, world):
+    world.say("me", "hiking", "一")
+    world.say("me", "filehelper", "二")
+    _, inbox = control("inbox")
+    assert [(chat["chat"], chat["id"]) for chat in inbox["chats"]] == [
+        ("filehelper", "filehelper"),
+        ("周末爬山", "hiking"),
+    ]
+
+
+def test_a_picture_shows_its_md5_until_it_is_recalled(control, png):
+    content = base64.b64encode(png).decode()
+    _, sent = control("picture", to="me", name="photo.png", content=content, **{"from": "ahua"})
+    assert sent["md5"] == hashlib.md5(png).hexdigest()
+
+    def shown():
+        _, inbox = control("inbox?who=%E5%B0%8F%E6%98%8E")
+        return {key: inbox["chats"][0]["messages"][0][key] for key in ("kind", "md5", "size", "text", "recalled")}
+
+    assert shown() == {"kind": "image", "md5": sent["md5"], "size": len(png), "text": "", "recalled": False}
+    assert control("recall", to="me", message_id="", **{"from": "ahua"}) == (200, {"message_id": sent["message_id"]})
+    assert shown() == {"kind": "system", "md5": "", "size": 0, "text": '"阿华" 撤回了一条消息', "recalled": True}
+
+
+def test_the_clock_is_wound_and_never_back(control, world):
+    start = world.now
+    assert control("wind", seconds=60) == (200, {"now": start + 60})
+    for seconds in (-1, 1e300):
+        status, answer = control("wind", seconds=seconds)
+        assert (status, answer["error"][:36]) == (409, "The clock can only be wound forward,")
+
+
+def test_the_phone_logs_the_page_out(control, me):
+    assert control("log-out", who="me") == (200, {})
+    assert me.fetch().base_response.ret == 1100
+
+
+@pytest.mark.parametrize("verb", ["scan", "confirm", "cancel", "log-out"])
+def test_what_cannot_be_done_is_a_sentence(control, verb):
+    status, answer = control(verb)
+    assert status == 409
+    assert answer["error"].endswith(".")
+
+
+def test_a_refusal_of_the_platform_is_a_sentence(control):
+    assert control("say", to="me", text="x", **{"from": "me"}) == (
+        409,
+        {"error": "Nothing can be sent there: one writes to friends only, and not to oneself."},
+    )
+
+
+def test_a_request_that_lacks_something_is_a_sentence(control, sandbox):
+    status, answer = control("say", to="me")
+    assert status == 400
+    assert "`from`" in answer["error"]
+    request = Request(endpoint="any", method="POST", url=f"{HERE}/control/say", body=b"\xff{")
+    assert sandbox.answer(request).status == 400
+
+
+def test_unknown_verbs_and_wrong_methods_are_not_found(control, sandbox):
+    assert control("dance")[0] == 404
+    assert sandbox.answer(Request(endpoint="any", method="GET", url=f"{HERE}/control/scan")).status == 404
+    assert sandbox.answer(Request(endpoint="any", method="GET", url=f"{HERE}/control")).status == 404
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1", "[::1]:8790"])
+def test_every_loopback_name_is_answered(control, host):
+    assert control("accounts", origin=f"http://{host}")[0] == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.0.2:8790"])
+def test_a_foreign_host_is_refused(control, host):
+    assert control("accounts", origin=f"http://{host}")[0] == 403
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://[", "http://127.0.0.1@evil.example"])
+def test_a_foreign_origin_is_refused(control, origin):
+    assert control("wind", headers=(("Origin", origin),), seconds=1)[0] == 403
+
+
+def test_a_page_of_the_sandbox_itself_may_call(control):
+    assert control("wind", headers=(("Origin", HERE),), seconds=1)[0] == 200

@@ -1,0 +1,59 @@
+import pytest
+
+from webwx.sandbox.refusals import Impossible, Refused
+
+
+def test_the_newest_code_is_meant_when_none_is_named(world):
+    world.logins.new_code()
+    newest = world.logins.new_code()
+    assert world.scan("me") is newest
+    assert world.confirm() is newest
+
+
+def test_a_code_can_be_named(world):
+    code, _ = world.logins.new_code(), world.logins.new_code()
+    assert world.scan("ahua", code.uuid).person is world.person("阿华")
+
+
+@pytest.mark.parametrize("press", ["scan", "confirm", "cancel"])
+def test_without_a_code_there_is_nothing_to_press(world, press):
+    with pytest.raises(Impossible):
+        getattr(world, press)()
+
+
+def test_a_code_is_confirmed_only_after_a_scan(world):
+    world.logins.new_code()
+    with pytest.raises(Impossible, match="scan its code first"):
+        world.confirm()
+
+
+def test_a_code_lives_five_minutes(world):
+    code = world.logins.new_code()
+    world.wind(300)
+    assert world.logins.code(code.uuid) is code
+    world.wind(1)
+    assert world.logins.code(code.uuid) is None
+    with pytest.raises(Impossible):
+        world.scan("me", code.uuid)
+
+
+def test_the_exchange_needs_the_codes_own_ticket(world):
+    code = world.logins.new_code()
+    world.scan("me")
+    world.confirm()
+    with pytest.raises(Refused):
+        world.exchange(code.uuid, "other")
+    assert world.exchange(code.uuid, code.ticket).person is world.person("me")
+
+
+def test_every_secret_is_noted_as_issued(me, world):
+    keys = world.logins.session(me.credentials.sid).keys
+    secrets = {keys.sid, keys.skey, keys.first_skey, keys.pass_ticket, keys.data_ticket, keys.uvid, keys.auth_ticket}
+    assert secrets < world.issued
+    assert len(world.issued) == len(secrets) + 3, "uuid, ticket and the raw pass_ticket"
+
+
+def test_nothing_shows_a_secret(me, world):
+    session = world.logins.session(me.credentials.sid)
+    shown = " ".join(map(repr, (world, world.logins, session, session.keys, session.person, world.logins.new_code())))
+    assert [secret for secret in world.issued if secret in shown] == []

@@ -1,0 +1,24 @@
+def test_each_side_sees_a_message_in_the_chat_with_the_other(world):
+    ahua, me = world.person("ahua"), world.person("me")
+    message = world.say("ahua", "me", "在吗")
+    assert (message.chat_of(me), message.chat_of(ahua)) == ("ahua", "xiaoming")
+    assert me.sees(message)
+    assert not world.person("lilei").sees(message)
+
+
+def test_everybody_sees_a_chatrooms_message_in_the_chatroom(world):
+    message = world.say("ahua", "周末爬山", "走吗")
+    assert {message.chat_of(person) for person in world.people.values()} == {"hiking"}
+
+
+def test_reading_clears_one_chat(world):
+    me = world.person("me")
+    world.say("ahua", "me", "一")
+    world.say("lilei", "me", "二")
+    me.mark_read("ahua")
+    me.mark_read("zhangsan")
+    assert {key: chat.unread for key, chat in me.chats.items()} == {"ahua": 0, "lilei": 1}
+
+
+def test_phones_know_other_ids_than_pages(world):
+    assert (world.person("me").real_id, world.chatrooms["hiking"].real_id) == ("wxid_xiaoming", "hiking@chatroom")

@@ -1,0 +1,136 @@
+import asyncio
+import io
+import json
+
+import aiohttp
+import pytest
+
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.serve import serve
+from webwx.sandbox.switches import Switches
+from webwx.sandbox.world import SystemClock, default_world
+
+CHECK = "/cgi-bin/mmwebwx-bin/synccheck"
+
+
+@pytest.fixture
+async def served(sandbox):
+    served = await serve(sandbox)
+    yield served
+    await served.close()
+
+
+@pytest.fixture
+async def http():
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def text(http, url, **more):
+    async with http.get(url, **more) as response:
+        assert response.status == 200
+        return await response.text()
+
+
+async def held(http, url, **more):
+    """Start a poll and give the task once the server holds it."""
+    poll = asyncio.create_task(text(http, url, **more))
+    await asyncio.sleep(0.05)
+    assert not poll.done()
+    return poll
+
+
+async def test_it_says_where_it_is_and_who_is_there(served):
+    assert served.url.startswith("http://127.0.0.1:")
+    assert served.control == served.url + "/control"
+    assert served.accounts[0] == {"nickname": "小明", "id": "xiaoming"}
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "::", "sandbox.example"])
+async def test_it_listens_on_loopback_only(sandbox, host):
+    with pytest.raises(ValueError, match="loopback addresses only"):
+        await serve(sandbox, host=host)
+
+
+async def test_a_taken_port_is_an_error(sandbox, served):
+    with pytest.raises(OSError, match="in use"):
+        await serve(sandbox, port=int(served.url.rpartition(":")[2]))
+
+
+async def test_the_query_arrives_as_it_was_sent(served, http, me):
+    url = f"{served.url}{CHECK}?sid={me.credentials.sid}&synckey="
+    me.world.say("ahua", "me", "在吗")
+    path = url.removeprefix(served.url)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]))
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    assert answer.endswith(b'window.synccheck={retcode:"0",selector:"2"}')
+    assert b"Content-Type: text/javascript\r\n" in answer
+
+
+async def test_an_unreadable_host_header_is_a_bad_request(served):
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]))
+    writer.write(b"GET / HTTP/1.1\r\nHost: [::1\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_poll_is_held_until_something_happens_to_its_account(served, http, me, friend):
+    poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+    me.world.say("lilei", "ahua", "x")
+    await text(http, served.url)
+    assert not poll.done()
+    me.world.say("ahua", "me", "在吗")
+    assert await poll == 'window.synccheck={retcode:"0",selector:"2"}'
+
+
+async def test_winding_the_clock_over_http_ends_a_poll(served, http, me):
+    poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+    async with http.post(f"{served.control}/wind", json={"seconds": 25}) as response:
+        assert json.loads(await response.text()) == {"now": me.world.now}
+    assert await poll == 'window.synccheck={retcode:"0",selector:"0"}'
+
+
+async def test_a_thread_may_wake_a_poll(served, http, me):
+    poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+    await asyncio.to_thread(me.world.say, "ahua", "me", "在吗")
+    assert 'selector:"2"' in await poll
+
+
+async def test_on_the_system_clock_a_poll_ends_by_itself_and_a_logout_is_answered_first(http, new_page):
+    world = default_world(clock=SystemClock(), switches=Switches(hold_seconds=0.2))
+    sandbox = Sandbox(world)
+    served = await serve(sandbox)
+    page = new_page(sandbox).login()
+    assert 'selector:"0"' in await text(http, f"{served.url}{CHECK}", params={"sid": page.credentials.sid})
+    poll = await held(http, f"{served.url}{CHECK}", params={"sid": page.credentials.sid})
+    url = f"{served.url}/cgi-bin/mmwebwx-bin/webwxlogout"
+    assert '"Ret": 0' in await text(http, url, headers={"Cookie": f"wxsid={page.credentials.sid}"})
+    assert not poll.done()
+    assert await poll == 'window.synccheck={retcode:"1101",selector:"0"}'
+    await served.close()
+
+
+async def test_a_client_that_hangs_up_leaves_nothing_behind(served, http, me):
+    poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+    poll.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await poll
+    me.world.say("ahua", "me", "在吗")
+    assert 'selector:"2"' in await text(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+
+
+async def test_closing_hangs_up_on_held_polls(sandbox, http, me):
+    served = await serve(sandbox)
+    poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+    await served.close()
+    with pytest.raises(aiohttp.ClientError):
+        await poll
+
+
+async def test_uploads_of_many_megabytes_are_taken(served, http):
+    body = io.BytesIO(b" " * (20 << 20) + b"{}")
+    async with http.post(f"{served.url}/cgi-bin/mmwebwx-bin/webwxsync", data=body) as response:
+        assert '"Ret": 1101' in await response.text()

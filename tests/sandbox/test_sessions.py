@@ -1,0 +1,39 @@
+import random
+import re
+from urllib.parse import unquote
+
+import pytest
+
+from webwx.sandbox.refusals import Refused
+from webwx.sandbox.sessions import Keys, Names
+
+
+def test_keys_have_the_platforms_shapes():
+    issued = set()
+    keys = Keys.roll(random.Random(3), lambda secret: issued.add(secret) or secret)
+    assert re.fullmatch(r"[\w+/]{16}", keys.sid)
+    for skey in (keys.first_skey, keys.skey):
+        assert re.fullmatch(r"@crypt_[0-9a-f]{1,8}_[0-9a-f]{32}", skey)
+    assert re.fullmatch(r"gS[\w+/]{22}", keys.data_ticket)
+    assert unquote(keys.pass_ticket) in issued
+    assert keys.pass_ticket.endswith("%3D")
+
+
+def test_names_tell_people_chatrooms_and_built_in_accounts_apart():
+    names = Names(random.Random(3))
+    assert re.fullmatch("@[0-9a-f]{64}", names.name("ahua"))
+    assert re.fullmatch("@@[0-9a-f]{64}", names.name("hiking", is_chatroom=True))
+    assert names.name("filehelper") == names.world_id("filehelper") == "filehelper"
+
+
+def test_a_name_leads_back_and_a_foreign_one_nowhere():
+    names = Names(random.Random(3))
+    assert names.world_id(names.name("ahua")) == "ahua"
+    assert names.world_id("@other") is None
+
+
+@pytest.mark.parametrize(("name", "ret"), [("@other", 1204), ("@@other", 1201)])
+def test_a_name_that_this_login_never_heard_is_refused(me, world, name, ret):
+    session = world.logins.session(me.credentials.sid)
+    with pytest.raises(Refused, match=f"Ret {ret}"):
+        session.known(name)

@@ -1,0 +1,55 @@
+import pytest
+
+from webwx.protocol.codes import Selector
+from webwx.protocol.messages import WireMessage
+from webwx.protocol.sync import DeletedContact, SyncKey
+from webwx.sandbox.stream import Stream
+
+
+@pytest.fixture
+def stream():
+    return Stream(started=1_560_000_000)
+
+
+def message(number):
+    return WireMessage(msg_id=str(number))
+
+
+def test_a_new_stream_stands_at_its_first_position(stream):
+    assert str(stream.newest) == "1_700000001|2_700000002|3_700000003|1000_1560000000"
+    assert stream.selector(stream.newest) == Selector.NOTHING
+
+
+def test_messages_and_contacts_are_counted_apart(stream):
+    start = stream.newest
+    stream.add(message(1), Selector.MESSAGES)
+    stream.add(DeletedContact(user_name="@a"), Selector.CONTACT_ADDED)
+    assert str(stream.newest) == "1_700000002|2_700000003|3_700000003|1000_1560000000"
+    assert stream.fetch(start, 10).key == stream.newest
+
+
+def test_the_oldest_waiting_change_names_the_selector(stream):
+    start = stream.newest
+    stream.add(DeletedContact(user_name="@a"), Selector.CONTACT_ADDED)
+    stream.add(message(1), Selector.MESSAGES)
+    assert stream.selector(start) == Selector.CONTACT_ADDED
+    assert stream.selector(stream.fetch(start, 1).key) == Selector.MESSAGES
+
+
+def test_batches_are_oldest_first_and_leave_nothing_out(stream):
+    key, got = stream.newest, []
+    for number in range(7):
+        stream.add(message(number), Selector.MESSAGES)
+    while stream.selector(key):
+        batch = stream.fetch(key, 3)
+        got += [change.item.msg_id for change in batch.changes]
+        key = batch.key
+    assert got == [str(number) for number in range(7)]
+
+
+def test_the_check_key_is_the_fetch_key_until_something_silent_happens(stream):
+    batch = stream.fetch(SyncKey(), 10)
+    assert batch.check_key == batch.key
+    stream.add_silent()
+    batch = stream.fetch(batch.key, 10)
+    assert (stream.selector(batch.key), stream.selector(batch.check_key)) == (Selector.PHONE_ACTIVITY, Selector.NOTHING)

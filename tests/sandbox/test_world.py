@@ -1,0 +1,100 @@
+import random
+
+import pytest
+
+from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.world import WoundClock, default_world
+
+
+def test_the_default_world_has_friends_a_remark_and_a_chatroom(world):
+    assert [(person.id, person.nickname) for person in world.people.values()] == [
+        ("xiaoming", "小明"),
+        ("ahua", "阿华"),
+        ("zhangsan", "张三"),
+        ("lilei", "李雷"),
+    ]
+    assert world.person("me").friends == {"ahua": "", "zhangsan": "", "lilei": "Boss"}
+    assert [member.id for member in world.chatrooms["hiking"].members] == list(world.people)
+
+
+def test_equal_dice_make_equal_worlds():
+    ids = [default_world(clock=WoundClock(), dice=random.Random(7)).say("me", "filehelper", "x").id for _ in range(2)]
+    assert ids[0] == ids[1]
+
+
+def test_people_are_found_by_id_nickname_or_me(world):
+    assert world.person("me") is world.person("小明") is world.person("xiaoming")
+    with pytest.raises(Impossible, match="nobody called 'nobody'"):
+        world.person("nobody")
+
+
+@pytest.mark.parametrize("id_", ["ahua", "me", "filehelper", "hiking"])
+def test_ids_are_unique(world, id_):
+    with pytest.raises(Impossible, match="is taken"):
+        world.add_person("另一个", id_)
+    with pytest.raises(Impossible, match="is taken"):
+        world.add_chatroom("另一个群", ["me"], id_)
+
+
+def test_ids_are_made_when_none_is_given(world):
+    assert world.add_person("新").id == "person5"
+    assert world.add_chatroom("新群", ["me", "新"]).id == "room2"
+
+
+def test_a_chatroom_is_named_by_name_or_id_and_shows_on_every_phone(world):
+    world.say("ahua", "周末爬山", "一")
+    world.say("me", "hiking", "二")
+    assert [message.text for message in world.inbox("lilei")["hiking"].messages] == ["一", "二"]
+
+
+def test_file_transfer_helper_is_everybodys_own(world):
+    world.say("me", "filehelper", "记一下")
+    assert "filehelper" in world.inbox("me")
+    assert world.inbox("ahua") == {}
+
+
+def test_the_inbox_has_the_latest_chat_first(world):
+    for friend in ("ahua", "lilei", "ahua"):
+        world.say(friend, "me", "嗯")
+    assert list(world.inbox("me")) == ["ahua", "lilei"]
+
+
+def test_the_last_own_message_is_recalled_when_none_is_named(world):
+    first, last = world.say("ahua", "me", "一"), world.say("ahua", "me", "二")
+    world.say("me", "ahua", "三")
+    assert world.recall("ahua", "me") is last
+    assert world.recall("ahua", "me") is first
+    with pytest.raises(Impossible, match="nothing to recall"):
+        world.recall("ahua", "me")
+    with pytest.raises(Impossible, match="nothing to recall"):
+        world.recall("ahua", "zhangsan")
+
+
+def test_logging_out_needs_a_login(world):
+    with pytest.raises(Impossible, match="小明 has no web login"):
+        world.log_out("me")
+
+
+def test_subscribers_hear_whose_polls_may_wake(me, world):
+    heard = []
+    unsubscribe = world.subscribe(heard.append)
+    world.say("ahua", "me", "在吗")
+    world.say("ahua", "lilei", "在吗")
+    world.wind(1)
+    assert heard == ["xiaoming", ""]
+    unsubscribe()
+    world.wind(1)
+    assert heard == ["xiaoming", ""]
+
+
+def test_refusals_are_used_up_in_order(world):
+    world.refuse_next("webwxinit", 1205)
+    world.refuse_next("webwxinit", -1)
+    assert [world.take_refusal("webwxinit") for _ in range(3)] == [1205, -1, None]
+
+
+def test_befriending_again_changes_only_that_sides_remark(world):
+    world.befriend("ahua", "me", remark="小小明")
+    world.befriend("me", "ahua", remark="老板")
+    assert world.person("me").friends["ahua"] == "老板"
+    assert world.person("ahua").friends["xiaoming"] == "小小明"
