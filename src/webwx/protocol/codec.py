@@ -123,12 +123,13 @@ def _coerce(value: Any, kind: msgspec.inspect.Type, depth: int) -> Any:
             return _as_int(value)
         case msgspec.inspect.StructType():
             return _as_struct(value, kind, depth)
-        case msgspec.inspect.ListType(item_type=item):
+        case msgspec.inspect.ListType(item_type=item) | msgspec.inspect.VarTupleType(item_type=item):
+            made = tuple if isinstance(kind, msgspec.inspect.VarTupleType) else list
             if value in (None, ""):
-                return []
+                return made()
             if not isinstance(value, list):
                 raise ProtocolError("a list was expected")
-            return [_coerce(each, item, depth + 1) for each in value]
+            return made(_coerce(each, item, depth + 1) for each in value)
         case msgspec.inspect.RawType():
             return msgspec.Raw(json.dumps(_clean(value, depth), ensure_ascii=False).encode())
         case msgspec.inspect.UnionType():

@@ -1,0 +1,60 @@
+"""Transports of the tests: one that says what it is told to, one that counts and fails on the way to another."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from webwx.errors import Timeout
+
+if TYPE_CHECKING:
+    from webwx.protocol.http import Request, Response
+    from webwx.transport.run import Transport
+
+
+class Told:
+    """Answers with what it was told, in order; errors are raised."""
+
+    def __init__(self, *answers: Response | Exception) -> None:
+        self.requests: list[Request] = []
+        self._answers = list(answers)
+
+    async def send(self, request: Request) -> Response:
+        self.requests.append(request)
+        await asyncio.sleep(0)
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def close(self) -> None:
+        pass
+
+
+class Counted:
+    """Passes requests on to another transport and keeps a list of them."""
+
+    def __init__(self, inner: Transport) -> None:
+        self.calls: list[str] = []
+        """Names of the calls, in order."""
+        self._inner = inner
+        self._failures: dict[str, int] = {}
+
+    def lose_answers(self, endpoint: str, times: int = 1) -> None:
+        """Let the next requests of an endpoint arrive and their answers get lost."""
+        self._failures[endpoint] = times
+
+    def forget(self) -> None:
+        """Begin a new list."""
+        self.calls.clear()
+
+    async def send(self, request: Request) -> Response:
+        self.calls.append(request.endpoint)
+        response = await self._inner.send(request)
+        if self._failures.get(request.endpoint, 0):
+            self._failures[request.endpoint] -= 1
+            raise Timeout(f"{request.endpoint}: no answer in time.")
+        return response
+
+    async def close(self) -> None:
+        await self._inner.close()

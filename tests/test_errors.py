@@ -1,0 +1,55 @@
+"""The tree of exceptions: what is drawn is what there is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from webwx import errors
+from webwx.errors import AlreadyRunning, ApiError, LoggedOut, WxError
+
+CLASSES = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if inspect.isclass(kind) and issubclass(kind, Exception) and kind.__module__ == errors.__name__
+}
+
+
+def drawn() -> dict[str, str]:
+    """Read the tree in the module's prologue: each name with the one it hangs from."""
+    parents: dict[str, str] = {}
+    branch = {1: "WxError"}
+    for line in (errors.__doc__ or "").splitlines():
+        stem, dashes, rest = line.partition("── ")
+        if dashes:
+            names = re.match(r"\w+(?:, \w+)*", rest)
+            assert names is not None, line
+            for name in names[0].split(", "):
+                parents[name] = branch[len(stem) - 4]
+                branch[len(stem)] = name
+    return parents
+
+
+def test_every_exception_hangs_where_the_tree_draws_it() -> None:
+    assert drawn() == {name: kind.__bases__[0].__name__ for name, kind in CLASSES.items() if name != "WxError"}
+
+
+def test_every_exception_is_a_wx_error() -> None:
+    assert all(issubclass(kind, WxError) for kind in CLASSES.values())
+
+
+def test_a_refusal_says_which_call_and_which_number() -> None:
+    error = ApiError("Too often.", endpoint="webwxsendmsg", ret=1205, message="操作太频繁")
+    assert (str(error), error.endpoint, error.ret, error.message) == ("Too often.", "webwxsendmsg", 1205, "操作太频繁")
+
+
+@pytest.mark.parametrize("reason", ["phone", "evicted", "cookie", "ticket", "logout", "absent"])
+def test_a_logout_says_why(reason: str) -> None:
+    error = LoggedOut("Log in again.", reason=reason)
+    assert (error.reason, error.ret, error.endpoint) == (reason, None, "")
+
+
+def test_a_second_process_names_the_first() -> None:
+    assert AlreadyRunning("Another process is syncing.", pid=7).pid == 7

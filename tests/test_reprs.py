@@ -1,0 +1,60 @@
+"""No struct shows a key, a cookie or a code, whoever prints it: every struct there is, filled with them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import msgspec
+import pytest
+from tests.samples import sample
+
+import webwx
+
+SECRET = "secret-0123456789"
+
+SECRET_FIELDS = {
+    "sid", "wxsid", "skey", "pass_ticket", "data_ticket", "webwx_data_ticket", "auth_ticket", "uvid", "uuid",
+    "redirect_query", "redirecturl", "deviceid", "device_id", "uploadmediarequest",
+}  # fmt: skip
+"""Names that hold a secret wherever they stand."""
+
+SECRET_FIELDS_OF = {
+    "Cookie": {"value"},
+    "PollReply": {"redirect_uri"},
+    "Request": {"url", "headers"},
+    "QrCode": {"url"},
+}
+"""Names that hold one in these structs."""
+
+NOT_FILLED = {"Read", "Upload"}
+"""Their `str | bytes` is no type that can be looked into; neither has a field for a secret."""
+
+SHOWN_ON_PURPOSE = {"QrCode"}
+"""`str()` draws it for the phone to scan; `repr()`, which is what logs, does not."""
+
+
+def structs() -> list[type[msgspec.Struct]]:
+    """Every struct of the package that an SDK's user or a log could meet."""
+    found = set()
+    for module in pkgutil.walk_packages(webwx.__path__, "webwx."):
+        if not module.name.startswith(("webwx.cli", "webwx.sandbox")):
+            found |= {
+                each
+                for each in vars(importlib.import_module(module.name)).values()
+                if isinstance(each, type)
+                and issubclass(each, msgspec.Struct)
+                and each.__module__ == module.name
+                and each.__name__ not in NOT_FILLED
+            }
+    return sorted(found, key=lambda kind: (kind.__module__, kind.__name__))
+
+
+@pytest.mark.parametrize(
+    "kind", structs(), ids=lambda kind: f"{kind.__module__.removeprefix('webwx.')}.{kind.__name__}"
+)
+def test_a_struct_shows_none_of_its_secrets(kind: type[msgspec.Struct]) -> None:
+    names = SECRET_FIELDS | SECRET_FIELDS_OF.get(kind.__name__, set())
+    value = sample(kind, lambda name: SECRET if name in names else "x")
+    assert SECRET not in repr(value)
+    assert kind.__name__ in SHOWN_ON_PURPOSE or SECRET not in str(value)

@@ -1,0 +1,178 @@
+"""The shape of the project: what must exist beside what, and what may stand nowhere."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webwx.protocol import ENDPOINTS, Endpoint
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "webwx"
+TESTS = ROOT / "tests"
+
+WITHOUT_A_TEST_OF_ITS_OWN = {
+    "sandbox/refusals.py": "two exceptions without logic; the tests of the answers and of the control API meet both",
+    "sandbox/switches.py": "values without logic; each switch is tested where it acts",
+}
+"""Modules without a test file of their name, and why."""
+
+every_call = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+
+
+# -- the tree --------------------------------------------------------------------------------------------------------
+
+SOURCES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
+MODULES = [source for source in SOURCES if not source.endswith(("__init__.py", "__main__.py"))]
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module not in WITHOUT_A_TEST_OF_ITS_OWN])
+def test_every_module_has_its_test_in_the_same_place(module: str) -> None:
+    path = Path(module)
+    assert (TESTS / path.parent / f"test_{path.name}").is_file()
+
+
+def test_the_exceptions_to_that_still_are_ones() -> None:
+    for module in WITHOUT_A_TEST_OF_ITS_OWN:
+        path = Path(module)
+        assert module in MODULES
+        assert not (TESTS / path.parent / f"test_{path.name}").exists()
+
+
+# -- every call is complete ------------------------------------------------------------------------------------------
+
+
+def test_the_sandbox_answers_every_call_and_no_other() -> None:
+    from webwx.sandbox.core import ANSWERS
+
+    assert {endpoint.name for endpoint in ENDPOINTS} == set(ANSWERS)
+
+
+@every_call
+def test_a_flow_makes_every_call(endpoint: Endpoint[Any, Any]) -> None:
+    import webwx.flows
+
+    # An import is a use: the linter refuses one that is not.
+    users = [
+        module.name
+        for module in pkgutil.iter_modules(webwx.flows.__path__)
+        if any(value is endpoint for value in vars(importlib.import_module(f"webwx.flows.{module.name}")).values())
+    ]
+    assert users != []
+
+
+@every_call
+def test_the_wire_table_has_a_line_for_every_call(endpoint: Endpoint[Any, Any]) -> None:
+    table = [line for line in (ROOT / "docs" / "wire.md").read_text("utf-8").splitlines() if line.startswith("|")]
+    path = re.compile(re.escape(endpoint.path) + r"(?![\w/{])")
+    assert len([line for line in table if path.search(line)]) == 1
+
+
+# -- G-S3: no code is made of data -----------------------------------------------------------------------------------
+
+BANNED_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill"}
+BANNED_NAMES = {"eval", "exec", "compile", "__import__"}
+BANNED_ATTRIBUTES = {("yaml", "load"), ("yaml", "unsafe_load"), ("os", "system"), ("os", "popen"), ("builtins", "eval")}
+
+
+def banned(source: str) -> Iterator[str]:
+    """Find what turns data into code."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names if alias.name.partition(".")[0] in BANNED_MODULES)
+            case ast.ImportFrom(module=str(module)) if module.partition(".")[0] in BANNED_MODULES:
+                yield module
+            case ast.ImportFrom(module=str(module), names=names):
+                yield from (f"{module}.{alias.name}" for alias in names if (module, alias.name) in BANNED_ATTRIBUTES)
+            case ast.Name(id=name) if name in BANNED_NAMES:
+                yield name
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if (module, name) in BANNED_ATTRIBUTES:
+                yield f"{module}.{name}"
+            case ast.keyword(arg="shell", value=value) if not (
+                isinstance(value, ast.Constant) and value.value is False
+            ):
+                yield "shell=True"
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_g_s3_nothing_turns_data_into_code(source: str) -> None:
+    assert list(banned((SOURCE / source).read_text("utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import pickle", "pickle"),
+        ("import marshal as m", "marshal"),
+        ("from shelve import open", "shelve"),
+        ("eval('1')", "eval"),
+        ("run = exec", "exec"),
+        ("compile('1', '', 'eval')", "compile"),
+        ("__import__(name)", "__import__"),
+        ("yaml.load(text)", "yaml.load"),
+        ("from yaml import load", "yaml.load"),
+        ("os.system('ls')", "os.system"),
+        ("from os import system", "os.system"),
+        ("subprocess.run('ls', shell=True)", "shell=True"),
+        ("subprocess.run('ls', shell=how)", "shell=True"),
+    ],
+)
+def test_g_s3_each_banned_thing_is_found(source: str, found: str) -> None:
+    assert list(banned(source)) == [found]
+
+
+@pytest.mark.parametrize(
+    "source", ["re.compile('a')", "subprocess.run(['ls'], shell=False)", "import json", "self.exec()"]
+)
+def test_g_s3_what_only_looks_alike_is_not(source: str) -> None:
+    assert list(banned(source)) == []
+
+
+# -- skipping --------------------------------------------------------------------------------------------------------
+
+
+def unexplained_skips(source: str) -> Iterator[str]:
+    """Find tests that are left out without a word."""
+    tree = ast.parse(source)
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="skip" | "skipif" | "xfail" | "importorskip" as name) as way):
+                says = any(keyword.arg == "reason" for keyword in node.keywords)
+                # Only `pytest.skip` and `pytest.xfail` take their reason as the first argument.
+                is_call_of_pytest = isinstance(way.value, ast.Name) and name in {"skip", "xfail"}
+                if not says and not (is_call_of_pytest and node.args):
+                    yield f"line {node.lineno}: {name}"
+            case ast.Attribute(attr="skip" | "xfail" as name) if id(node) not in called:
+                yield f"line {node.lineno}: {name}"
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: path.relative_to(TESTS).as_posix())
+def test_no_test_is_skipped_without_a_reason(path: Path) -> None:
+    assert list(unexplained_skips(path.read_text("utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "is_found"),
+    [
+        ("@pytest.mark.skip\ndef test(): ...", True),
+        ("@pytest.mark.skip()\ndef test(): ...", True),
+        ("@pytest.mark.skipif(True)\ndef test(): ...", True),
+        ("pytest.skip()", True),
+        ("pytest.importorskip('x')", True),
+        ("@pytest.mark.skip(reason='why')\ndef test(): ...", False),
+        ("@pytest.mark.skipif(True, reason='why')\ndef test(): ...", False),
+        ("pytest.skip('why')", False),
+        ("pytest.importorskip('x', reason='why')", False),
+    ],
+)
+def test_a_skip_without_a_reason_is_found(source: str, is_found: bool) -> None:
+    assert bool(list(unexplained_skips(source))) is is_found
