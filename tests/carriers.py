@@ -44,10 +44,6 @@ class Counted:
         """Let the next requests of an endpoint arrive and their answers get lost."""
         self._failures[endpoint] = times
 
-    def forget(self) -> None:
-        """Begin a new list."""
-        self.calls.clear()
-
     async def send(self, request: Request) -> Response:
         self.calls.append(request.endpoint)
         response = await self._inner.send(request)

@@ -32,9 +32,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Messages": {
         "contacts": ("contacts", "List friends, chatrooms and official accounts."),
-        "send": ("messages", "Send a text or a picture."),
+        "send": ("messages", "Send a text or a picture, and print the receipt."),
         "listen": ("messages", "Print messages and recalls as they arrive."),
-        "read": ("messages", "Mark a chat as read."),
+        "read": ("messages", "Mark a chat as read, on the phone too."),
         "recall": ("messages", "Take back a message sent less than two minutes ago."),
         "forward": ("messages", "Send a received message on, recalled or not."),
     },

@@ -78,13 +78,14 @@ async def demo(session: Session) -> None:
         session.output.remark(
             f"A server of the protocol is running at {served.url}; two clients talk to it over HTTP.\n"
         )
-        await _perform(session, Demo(world, me, friend))
+        await perform(session, Demo(world, me, friend))
         session.output.remark(
             "\nEvery step was verified on the server. 'webwx sandbox' keeps such a server running for you to play with."
         )
 
 
-async def _perform(session: Session, demo: Demo) -> None:
+async def perform(session: Session, demo: Demo) -> None:
+    """Do one step after the other and print each; the first that fails ends the command."""
     for name, wire, step in STEPS:
         try:
             done = await step(demo)

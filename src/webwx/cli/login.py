@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
-import click.exceptions
 
-from webwx.cli.exits import BadInput, explain
-from webwx.cli.files import write_private
+from webwx.cli.exits import BadInput
+from webwx.cli.files import make_private_folder, write_private
 from webwx.cli.session import Session, command
 from webwx.errors import LoggedOut
 
@@ -53,6 +52,7 @@ async def login(session: Session, form: Form, file: Path | None) -> None:
     """
     if form != "text" and file is None:
         raise click.UsageError(f"--qr {form} needs the FILE to draw to, such as 'code.{form}'")
+    make_private_folder(session.settings.login_path.parent)  # before anybody has scanned a code in vain
     with CodeDisplay(session.output, form, file) as display:
         async with session.client() as client:
             account = await client.login(show_qr=display.show)
@@ -113,9 +113,7 @@ async def status(session: Session) -> None:
     except LoggedOut as error:
         if session.output.as_json:
             session.output.result("", logged_in=False, reason=error.reason)
-        code, sentence = explain(error)
-        session.output.tell(f"webwx: {sentence}")
-        raise click.exceptions.Exit(code) from None
+        raise
     session.output.result(
         f"Logged in as {account.nickname} ({account.host}).",
         logged_in=True, nickname=account.nickname, id=account.id, uin=account.uin, host=account.host,

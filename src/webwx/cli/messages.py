@@ -18,7 +18,7 @@ import click
 from webwx.cli.exits import BadInput
 from webwx.cli.files import write_private
 from webwx.cli.options import FreeTextCommand
-from webwx.cli.session import Session, command, read_piped_line, read_text
+from webwx.cli.session import Session, command, ended_by_reader, read_piped_line, read_text
 from webwx.model.contacts import FILEHELPER
 from webwx.model.events import (
     ContactChanged,
@@ -204,12 +204,14 @@ async def listen(session: Session, count: int | None, include_all: bool) -> None
     What has arrived and is not printed when this ends is printed first the next time. With --json each line is a whole
     event, its content as the platform delivered it, fit for 'webwx forward'.
     """
-    async with session.logged_in() as client, aclosing(client.events(include_all=include_all)) as events:
-        printed = count_from(1)
-        async for event in events:
-            session.output.line(describe(event, client.contacts), event_to_json(event))
-            if next(printed) == count:
-                break
+    async with session.logged_in() as client:
+        with ended_by_reader():
+            async with aclosing(client.events(include_all=include_all)) as events:
+                printed = count_from(1)
+                async for event in events:
+                    session.output.line(describe(event, client.contacts), event_to_json(event))
+                    if next(printed) == count:
+                        break
 
 
 def describe(event: Event, contacts: Contacts) -> str:

@@ -84,7 +84,10 @@ class FreeTextCommand(click.Command):
             if arg == "--":
                 words.extend(rest)
             elif arg in takes_value:
-                options.extend([arg, *islice(rest, takes_value[arg])])
+                value = [*islice(rest, takes_value[arg])]
+                if len(value) < takes_value[arg]:
+                    raise click.BadOptionUsage(arg, f"Option {arg!r} requires an argument.", ctx)
+                options.extend([arg, *value])
             elif arg.startswith("-") and not words:
                 options.append(arg)
             else:

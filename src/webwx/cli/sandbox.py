@@ -93,7 +93,8 @@ async def sandbox(
 def _welcome(served: Served, *, auto_confirm: bool) -> str:
     people = ", ".join(f"{person['nickname']} ({person['id']})" for person in served.accounts)
     # A login waits for the phone, so the phone's commands are for a terminal of their own.
-    phone = "" if auto_confirm else "  webwx phone scan && webwx phone confirm    # in a third one, while login waits\n"
+    scan, confirm = (f"webwx phone --server {served.url} {verb}" for verb in ("scan", "confirm"))
+    phone = "" if auto_confirm else f"  {scan} && {confirm}    # in a third, while login waits\n"
     return (
         f"A sandbox is running at {served.url}, for this machine only.\n"
         f"People: {people}. You are the first.\n"

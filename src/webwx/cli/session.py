@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import signal
+import stat
 import sys
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 import click.exceptions
@@ -25,7 +27,7 @@ from webwx.settings import Settings
 from webwx.store.saved_login import LoginFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
 
 class Session:
@@ -71,7 +73,7 @@ def command(
         examples: Lines for the end of its help.
         cls: Kind of command.
         group: Where it belongs, when not to `webwx` itself.
-        endless: It runs until it is told to stop, so SIGTERM is its regular end.
+        endless: It runs until it is told to stop, so SIGTERM or the end of its reader is its regular end.
 
     """
 
@@ -98,6 +100,35 @@ async def _until_sigterm(work: Coroutine[Any, Any, None]) -> None:
     if task is not None:
         signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(task.cancel))
     await work
+
+
+@contextmanager
+def ended_by_reader() -> Iterator[None]:
+    """
+    Cancel this command as soon as whoever reads its pipe goes away, as `head` does when it has seen enough.
+
+    Otherwise only the next line would show it, and that line would be lost.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    if task is None or sys.platform == "win32" or not _is_pipe(sys.stdout):
+        yield
+        return
+    output = sys.stdout.fileno()
+
+    def end() -> None:
+        loop.remove_reader(output)
+        task.cancel()
+
+    # The writing end of a pipe becomes readable, with an error, when the last reader has closed the other one.
+    loop.add_reader(output, end)
+    try:
+        yield
+    finally:
+        loop.remove_reader(output)
+
+
+def _is_pipe(stream: TextIO | None) -> bool:
+    return stream is not None and stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
 
 
 def read_piped_line() -> str:

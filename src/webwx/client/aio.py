@@ -146,10 +146,12 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Save what the store does not know yet, and let go of all connections. The login lives on."""
-        self._save_session()
-        if self._transport is not None:
-            await self._transport.close()
-            self._transport = self._given_transport
+        try:
+            self._save_session()
+        finally:
+            if self._transport is not None:
+                await self._transport.close()
+                self._transport = self._given_transport
 
     # -- login -------------------------------------------------------------------------------------------------------
 
@@ -451,21 +453,33 @@ class AsyncClient:
 
         Raises:
             LoggedOut: The login ended.
+            AlreadyRunning: Another process, or another part of this one, is syncing this login.
 
         Wire: synccheck, webwxsync
 
         """
         self.account  # noqa: B018 - raises when nobody is logged in
-        try:
-            while True:
-                while self._pending:
-                    self._is_dirty = self._has_taken = True
-                    event = self._take(self._pending.popleft())
-                    if event is not None and (include_all or not isinstance(event, _QUIET)):
-                        yield event
-                await self._next_batch()
-        finally:
-            self._save_session()
+        for _ in range(2):
+            await asyncio.sleep(0)  # one that was left by `break` ends within two turns
+        with self._store.syncing():
+            self._take_up_position()
+            try:
+                while True:
+                    while self._pending:
+                        self._is_dirty = self._has_taken = True
+                        event = self._take(self._pending.popleft())
+                        if event is not None and (include_all or not isinstance(event, _QUIET)):
+                            yield event
+                    await self._next_batch()
+            finally:
+                self._save_session()
+
+    def _take_up_position(self) -> None:
+        """Begin where the last one that synced this login has stopped; it may have been another process."""
+        saved = self._store.load()
+        if saved is not None and saved.login.credentials.sid == self._login.credentials.sid:
+            self._cell.change(fetch_key=saved.login.fetch_key, check_key=saved.login.check_key)
+            self._pending = deque(saved.pending)
 
     async def _next_batch(self) -> None:
         """Wait for a batch that brings something and take it over, keys and items in one save."""

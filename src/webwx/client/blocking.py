@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import TYPE_CHECKING, TypeVar
+from concurrent.futures import CancelledError, Future
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from webwx.client.aio import AsyncClient, print_code
 from webwx.transport.run import Timeouts
@@ -40,6 +41,37 @@ def _shared_loop() -> asyncio.AbstractEventLoop:
             _loop = asyncio.new_event_loop()
             threading.Thread(target=_loop.run_forever, name="webwx", daemon=True).start()
         return _loop
+
+
+class _Call(Generic[T]):
+    """
+    Some work on its way through the loop.
+
+    An interrupt may come at any moment, so the outcome exists before the work begins, and nobody but its end sets it.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        self.outcome: Future[T] = Future()
+        self._work = work
+        self._task: asyncio.Future[T] | None = None
+
+    def begin(self) -> None:
+        self._task = asyncio.ensure_future(self._work)
+        self._task.add_done_callback(self._end)
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._work.close()
+            self.outcome.set_exception(CancelledError())
+
+    def _end(self, task: asyncio.Future[T]) -> None:
+        error = CancelledError() if task.cancelled() else task.exception()
+        if error is not None:
+            self.outcome.set_exception(error)
+        else:
+            self.outcome.set_result(task.result())
 
 
 class Client:
@@ -85,13 +117,15 @@ class Client:
         self.close()
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run something on the loop; an interrupt here cancels it there."""
-        future = asyncio.run_coroutine_threadsafe(work, _shared_loop())
+        """Run something on the loop; an interrupt here cancels it there, and goes on once it has ended."""
+        loop, call = _shared_loop(), _Call(work)
         try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
+            loop.call_soon_threadsafe(call.begin)
+            return call.outcome.result()
+        finally:
+            if not call.outcome.done():
+                loop.call_soon_threadsafe(call.cancel)
+                call.outcome.exception()
 
     def close(self) -> None:
         """Save what the store does not know yet, and let go of all connections. The login lives on."""

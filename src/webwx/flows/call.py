@@ -105,7 +105,7 @@ def judge(name: str, ret: int, message: str = "") -> None:
     if ret in LOGGED_OUT_REASONS:
         reason = LOGGED_OUT_REASONS[Ret(ret)]
         raise LoggedOut(
-            f"The login has ended: {_REASONS[reason]} ({name}, ret {ret}). Log in again.{words}",
+            f"The login has ended: {_REASONS[reason]} ({name}, ret {ret}); log in again.{words}",
             reason=reason, endpoint=name, ret=ret, message=message,
         )  # fmt: skip
     match ret:

@@ -101,10 +101,14 @@ class QrCode(msgspec.Struct, frozen=True, kw_only=True):
         return f"{drawn.getvalue()}{self.url}"
 
     def svg(self) -> str:
-        """Draw it as an SVG picture."""
+        """Draw it as an SVG picture, fit for a file and for a page."""
+        import io
+
         import segno
 
-        return segno.make(self.url, micro=False).svg_inline(scale=8)
+        drawn = io.BytesIO()
+        segno.make(self.url, micro=False).save(drawn, kind="svg", scale=8, xmldecl=False)
+        return drawn.getvalue().decode()
 
     def png(self) -> bytes:
         """Draw it as a PNG picture."""

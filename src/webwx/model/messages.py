@@ -205,6 +205,6 @@ def message_from_wire(wire: WireMessage, own_id: str, raw: bytes) -> Event:
 
 
 def _one_line(raw: bytes) -> msgspec.Raw:
-    """Write delivered JSON on one line and in clean UTF-8: the platform breaks lines, and events are kept by the line."""
+    """Write delivered JSON on one line, in clean UTF-8: the platform breaks lines, and events are kept by the line."""
     (item,) = read_json(b"[" + raw + b"]", list[msgspec.Raw])
     return msgspec.Raw(msgspec.json.format(bytes(item).decode("utf-8", "replace"), indent=-1))

@@ -259,9 +259,9 @@ def number(text: str | None, default: int) -> int:
 # -- forms -----------------------------------------------------------------------------------------------------------
 
 
-def percent_encode(value: str) -> str:
-    """Encode everything but letters, digits and `-._~`: `sid` and tickets contain `+` and `/`."""
-    return quote(clean_text(value), safe="")
+def percent_encode(value: str, *, safe: str = "") -> str:
+    """Encode everything but letters, digits, `-._~` and what is safe: `sid` and tickets contain `+` and `/`."""
+    return quote(clean_text(value), safe=safe)
 
 
 def keep_encoded(query: str) -> str:

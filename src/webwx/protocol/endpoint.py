@@ -159,7 +159,8 @@ class Endpoint(Generic[Q, R]):
                 case Where.RAW_QUERY:
                     raw = keep_encoded(text)
                 case Where.PATH:
-                    path = path.replace(f"{{{wire_name}}}", percent_encode(text))
+                    # The uuid stands plain in the QR code; a phone may not decode its `=`.
+                    path = path.replace(f"{{{wire_name}}}", percent_encode(text, safe="="))
         query = "&".join(part for part in (raw, write_pairs(pairs)) if part)
         body: bytes | tuple[bytes, ...] = b""
         if self.inside:

@@ -126,6 +126,8 @@ class SyncReply(Reply, frozen=True, kw_only=True):
 
     add_msg_count: int = 0
     add_msg_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    msg_list: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    """Seen by one client beside `AddMsgList` or in its place: both are read."""
     mod_contact_count: int = 0
     mod_contact_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
     del_contact_count: int = 0

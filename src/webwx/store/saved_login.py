@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from webwx.errors import InvalidLogin
+from webwx.errors import AlreadyRunning, InvalidLogin
 from webwx.model.contacts import Contact
 from webwx.model.events import Item
 from webwx.model.login import Login
@@ -71,6 +71,15 @@ class LoginStore(Protocol):
         """Forget the login and its contacts."""
         ...
 
+    def syncing(self) -> contextlib.AbstractContextManager[None]:
+        """
+        Be the one that syncs this login: two would split its messages between them.
+
+        Raises:
+            AlreadyRunning: Somebody is.
+        """
+        ...
+
     def load_contacts(self) -> list[Contact]:
         """Give the contacts kept beside the login."""
         ...
@@ -86,6 +95,7 @@ class LoginMemory:
     def __init__(self) -> None:
         self._saved: SavedLogin | None = None
         self._contacts: list[Contact] = []
+        self._is_syncing = False
 
     def load(self) -> SavedLogin | None:
         """Give what was saved, or None."""
@@ -103,6 +113,22 @@ class LoginMemory:
     def clear(self) -> None:
         """Forget the login and its contacts."""
         self._saved, self._contacts = None, []
+
+    @contextlib.contextmanager
+    def syncing(self) -> Iterator[None]:
+        """
+        Be the one that syncs this login.
+
+        Raises:
+            AlreadyRunning: Another one in this process is.
+        """
+        if self._is_syncing:
+            raise AlreadyRunning("This login is being synced already, in this process.", pid=os.getpid())
+        self._is_syncing = True
+        try:
+            yield
+        finally:
+            self._is_syncing = False
 
     def load_contacts(self) -> list[Contact]:
         """Give the contacts kept beside the login."""
@@ -169,6 +195,30 @@ class LoginFile:
             self._path.unlink(missing_ok=True)
             self._contacts_path.unlink(missing_ok=True)
 
+    @contextlib.contextmanager
+    def syncing(self) -> Iterator[None]:
+        """
+        Be the one that syncs this login, on this machine; the lock ends with the process, however that ends.
+
+        Raises:
+            AlreadyRunning: Another process is; `pid` says which.
+        """
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(self._path.with_name(f".{self._path.name}.sync"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                _lock(handle, wait=False)
+            except OSError:
+                pid = int(os.pread(handle, 20, 0) or 0) or None
+                raise AlreadyRunning(
+                    f"Another process{f' (pid {pid})' if pid else ''} is syncing this login.", pid=pid
+                ) from None
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            yield
+        finally:
+            os.close(handle)
+
     def load_contacts(self) -> list[Contact]:
         """Give the contacts kept beside the login; none when they cannot be read, since they can be fetched again."""
         try:
@@ -201,7 +251,7 @@ class LoginFile:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(self._path.with_name(f".{self._path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock(handle)
+            _lock(handle, wait=True)
             yield
         finally:
             os.close(handle)
@@ -212,10 +262,10 @@ try:
 except ImportError:  # Windows has a lock of its own kind
     import msvcrt
 
-    def _lock(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]  # only there on Windows
+    def _lock(handle: int, *, wait: bool) -> None:
+        msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # only there on Windows
 
 else:
 
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    def _lock(handle: int, *, wait: bool) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

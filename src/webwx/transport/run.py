@@ -98,7 +98,7 @@ class Cell:
         return str(made)
 
     def next_media_id(self) -> int:
-        """Make the next id of an upload: milliseconds, and one more where two come in the same: their chunks would mix."""
+        """Make the next id of an upload: milliseconds, or one more than the last, so that no chunks mix."""
         self._last_media_id = max(int(self._clock() * 1000), self._last_media_id + 1)
         return self._last_media_id
 

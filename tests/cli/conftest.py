@@ -1,0 +1,161 @@
+"""
+The command line as its users meet it: real processes, a real sandbox in a process of its own, a home for each test.
+
+The canary hears what every command prints, and knows the keys of every login that a test saves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+import pytest
+
+from webwx.client.blocking import Client
+from webwx.model.login import Login
+from webwx.settings import Settings
+from webwx.store.saved_login import LoginFile
+
+WEBWX = Path(sys.executable).with_name("webwx")
+
+PATIENCE = 20.0
+"""Seconds that a command may take."""
+
+
+class Sandbox:
+    """A running `webwx sandbox`, and the hands of the people in it."""
+
+    def __init__(self, first_line: dict[str, Any]) -> None:
+        self.first_line = first_line
+        self.url: str = first_line["url"]
+        self.control_url: str = first_line["control"]
+
+    def control(self, path: str, **fields: Any) -> dict[str, Any]:
+        """Call the control API: GET without fields, else POST."""
+        body = json.dumps(fields).encode() if fields else None
+        with urllib.request.urlopen(urllib.request.Request(f"{self.control_url}/{path}", body)) as answer:
+            return json.load(answer)  # type: ignore[no-any-return]
+
+    def say(self, sender: str, to: str, text: str) -> str:
+        return str(self.control("say", **{"from": sender, "to": to, "text": text})["message_id"])
+
+    def chat(self, who: str, chat_id: str) -> dict[str, Any]:
+        """Give a chat on somebody's phone."""
+        (found,) = [chat for chat in self.control(f"inbox?who={quote(who)}")["chats"] if chat["id"] == chat_id]
+        return found  # type: ignore[no-any-return]
+
+
+class Shell:
+    """A terminal with a home of its own, pointed at a sandbox."""
+
+    def __init__(self, home: Path, server: str, hear: Callable[[str, str], None]) -> None:
+        self.settings = Settings(home=home, server=server)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("WEBWX_")},
+            "WEBWX_HOME": str(home),
+            "WEBWX_SERVER": server,
+        }
+        self._hear = hear
+
+    def run(self, *arguments: str | bytes, stdin: str | bytes = "", **environment: str) -> Finished:
+        """Run `webwx` to its end."""
+        done = subprocess.run(
+            [WEBWX, *arguments],
+            input=stdin if isinstance(stdin, bytes) else stdin.encode(),
+            env=self.environment | environment,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        finished = Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+        self._hear(f"webwx {arguments!r}", finished.stdout + finished.stderr)
+        return finished
+
+    def start(self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+        """Start `webwx` and let it run."""
+        return subprocess.Popen(
+            [WEBWX, *arguments],
+            env=self.environment,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+
+class Finished:
+    """A command that has ended."""
+
+    def __init__(self, code: int, stdout: str, stderr: str) -> None:
+        self.code = code
+        self.stdout = stdout
+        self.stderr = stderr
+
+    def __repr__(self) -> str:
+        return f"Finished({self.code}, {self.stdout!r}, {self.stderr!r})"
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """What `--json` printed."""
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The one line that `--json` printed."""
+        (line,) = self.lines
+        return line
+
+    @property
+    def sentence(self) -> str:
+        """The one line on stderr."""
+        (line,) = self.stderr.splitlines()
+        return line
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox for the tests of a module."""
+    command = [WEBWX, "sandbox", "--json", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        assert process.stdout is not None
+        yield Sandbox(json.loads(process.stdout.readline()))
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@pytest.fixture
+def shell(sandbox: Sandbox, tmp_path: Path, canary: Any) -> Shell:
+    """A terminal where nobody is logged in."""
+    return Shell(tmp_path / "home", sandbox.url, canary.hear)
+
+
+@pytest.fixture
+def me(shell: Shell, sandbox: Sandbox, canary: Any) -> Shell:
+    """A terminal where 小明 has just logged in."""
+
+    def scan_and_confirm(_: object) -> None:
+        sandbox.control("scan", who="me")
+        sandbox.control("confirm", uuid="")
+
+    store = LoginFile(shell.settings.login_path)
+    with Client(server=sandbox.url, store=store) as client:
+        client.login(show_qr=scan_and_confirm)
+    saved = store.load()
+    assert saved is not None
+    canary.watch(secrets_of(saved.login))
+    return shell
+
+
+def secrets_of(login: Login) -> set[str]:
+    """Give what no command may ever print."""
+    keys = ("wxsid", "webwx_data_ticket", "webwx_auth_ticket", "webwxuvid")  # the others hold times and languages
+    cookies = {cookie.value for cookie in login.jar.cookies if cookie.name in keys}
+    return {login.credentials.sid, login.credentials.skey, login.pass_ticket, *cookies} - {""}

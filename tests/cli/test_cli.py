@@ -1,0 +1,122 @@
+"""The command line as a whole: its help, its speed, and how it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from webwx.cli import COMMANDS, run, webwx
+from webwx.cli.phone import phone
+
+PHONE_VERBS = sorted(phone.commands)
+
+
+def find(path: str) -> click.Command:
+    """Give the command that `webwx PATH` runs."""
+    found: click.Command | None = webwx
+    for name in path.split():
+        assert isinstance(found, click.Group)
+        found = found.get_command(click.Context(found), name)
+    assert found is not None
+    return found
+
+
+every_command = pytest.mark.parametrize("path", [*COMMANDS, *(f"phone {verb}" for verb in PHONE_VERBS)])
+
+
+def test_the_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys; from webwx.cli import run; run(['--help']);"
+        "print(*{'aiohttp', 'asyncio', 'msgspec', 'segno'} & {*sys.modules}, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "\n"
+    assert done.stdout.startswith("Usage: webwx ")
+
+
+def test_the_help_lists_every_command_and_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name, (_, summary) in COMMANDS.items():
+        assert f"  {name} " in shown
+        assert summary in shown
+    for code in ("0", "1", "2", "3", "4", "5", "6", "7", "130", "143"):
+        assert f"\n  {code} " in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_says_of_a_command_what_its_own_help_says(name: str) -> None:
+    assert (find(name).help or "").strip().splitlines()[0] == COMMANDS[name][1]
+
+
+@every_command
+def test_every_command_has_help_with_an_example_and_the_common_options(
+    path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*path.split(), "--help"]) == 0
+    shown = capsys.readouterr().out
+    _, _, examples = shown.partition("\n  Example")
+    assert f"webwx {path}" in examples
+    for option in ("--server URL", "--host NAME", "--json"):
+        assert option in shown
+
+
+def test_without_a_command_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    assert capsys.readouterr().err.startswith("Usage: webwx ")
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("webwx ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["sned"], "webwx: No such command 'sned'. Did you mean 'send'?"),
+        (["quux"], "webwx: No such command 'quux'; see 'webwx --help'."),
+        (["read"], "webwx: Missing argument 'CHAT'; see 'webwx read --help'."),
+        (["--nope"], "webwx: No such option '--nope'; see 'webwx --help'."),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    assert capsys.readouterr() == ("", f"{sentence}\n")
+
+
+def test_a_mistake_of_ours_is_told_in_one_line_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home").write_text("a file where a folder is due")
+    monkeypatch.setenv("WEBWX_HOME", str(tmp_path / "home"))
+    assert run(["logout"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "Traceback" not in told
+
+
+def test_an_address_that_is_none_is_refused_before_anything_else(shell: Any) -> None:
+    done = shell.run("status", "--server", "example.org")
+    assert (done.code, done.stdout) == (2, "")
+    assert "http://127.0.0.1:8790" in done.sentence
+
+
+def test_a_text_that_is_no_utf8_ends_no_command(shell: Any) -> None:
+    done = shell.run("read", b"\xff\xfe", "--json")
+    assert done.code == 4
+    assert shell.run(b"\xff").sentence.startswith("webwx: No such command ")
+
+
+def test_a_closed_pipe_ends_it_quietly(shell: Any) -> None:
+    with shell.start("demo", "--json") as process:
+        process.stdout.close()
+        assert process.wait(20) == 0
+        assert process.stderr.read() == ""

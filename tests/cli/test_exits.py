@@ -1,0 +1,81 @@
+"""Exit codes, and the sentence that goes with each."""
+
+from __future__ import annotations
+
+import errno
+
+import click
+import pytest
+
+from webwx import errors
+from webwx.cli.exits import MEANING, BadInput, CommandFailed, Exit, explain
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.EmptyText("x"), 2),
+        (errors.UnknownContact("x"), 2),
+        (errors.NotForwardable("x"), 2),
+        (BadInput("x"), 2),
+        (click.UsageError("x"), 2),
+        (errors.AlreadyRunning("x", pid=7), 3),
+        (errors.LoggedOut("x", reason="absent"), 4),
+        (errors.LoginTimeout("x"), 4),
+        (errors.LoginRefused("x"), 5),
+        (errors.RateLimited("x"), 5),
+        (errors.RecallExpired("x"), 5),
+        (errors.ConnectFailed("x"), 6),
+        (errors.Timeout("x"), 6),
+        (errors.UnsafeRedirect("x"), 6),
+        (errors.SendUnknown("x"), 7),
+        (errors.InvalidLogin("x"), 1),
+        (errors.MediaUnavailable("x"), 1),
+        (CommandFailed("x"), 1),
+        (OSError(errno.EACCES, "no"), 1),
+        (ZeroDivisionError("x"), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_each_failure_has_its_code(error: Exception, code: int) -> None:
+    with pytest.raises(type(error)) as raised:
+        raise error
+    found, sentence = explain(raised.value)
+    assert found == code
+    assert "\n" not in sentence
+
+
+def test_every_code_has_a_meaning() -> None:
+    assert set(Exit) == set(MEANING)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (errors.EmptyText("There is no text to send."), "There is no text to send."),
+        (
+            errors.LoggedOut("No login is saved here; log in first.", reason="absent"),
+            "No login is saved here; log in first: 'webwx login' does it.",
+        ),
+        (click.UsageError("Missing argument 'TO'."), "Missing argument 'TO'; see 'webwx --help'."),
+        (click.UsageError("Did you mean 'send'?"), "Did you mean 'send'?"),
+        (OSError(errno.ENOSPC, "No space", "file"), "The disk is full; make room and try again."),
+        (
+            OSError(errno.EACCES, "Permission denied", "/home/x"),
+            "The system refused '/home/x' (Permission denied); check the path and its permissions.",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), "The system refused: Too many open files."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_sentence_says_what_to_do_next(error: Exception, sentence: str) -> None:
+    assert explain(error)[1] == sentence
+
+
+def test_an_unforeseen_exception_tells_where_it_was_raised_and_not_what_it_holds() -> None:
+    try:
+        {"@crypt_key": 1}["pass_ticket"]
+    except KeyError as raised:
+        _, sentence = explain(raised)
+    assert sentence.startswith("This is a mistake in webwx (KeyError at test_exits.py:")
+    assert "pass_ticket" not in sentence

@@ -1,0 +1,371 @@
+"""`webwx send`, `read`, `recall`, `forward` and `listen`: each command a process of its own."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webwx.cli import pictures
+from webwx.cli.messages import describe
+from webwx.model.contacts import Contact, ContactId, Contacts
+from webwx.model.events import ContactChanged, ContactDeleted, QuarantinedMessage
+from webwx.model.messages import (
+    Event,
+    ImageMessage,
+    MessageRecalled,
+    PhoneActivity,
+    SystemMessage,
+    TextMessage,
+    UnknownMessage,
+)
+
+WEBWX = Path(sys.executable).with_name("webwx")
+
+TEXT = "你好 👋 <b>&amp;</b> \\n \"quoted\" 'too'"
+
+
+def last_message(sandbox: Any, who: str, chat_id: str) -> dict[str, Any]:
+    """Give the newest message of a chat on somebody's phone."""
+    return sandbox.chat(who, chat_id)["messages"][-1]  # type: ignore[no-any-return]
+
+
+# -- send ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_receipt_is_one_line_with_stable_keys(me: Any, sandbox: Any) -> None:
+    done = me.run("send", "filehelper", "hello", "--json")
+    assert (done.code, done.stderr) == (0, "")
+    assert list(done.line) == ["message_id", "client_id", "chat", "time"]
+    assert done.line["chat"] == "filehelper"
+    assert last_message(sandbox, "me", "filehelper")["message_id"] == done.line["message_id"]
+
+
+@pytest.mark.parametrize("to", ["阿华", "Boss", "李雷", "周末爬山"])
+def test_a_friend_is_named_by_remark_or_nickname_and_a_chatroom_by_its_name(to: str, me: Any, sandbox: Any) -> None:
+    assert me.run("send", to, TEXT).code == 0
+    chat_id = {"阿华": "ahua", "Boss": "lilei", "李雷": "lilei", "周末爬山": "hiking"}[to]
+    assert last_message(sandbox, "me", chat_id)["text"] == TEXT
+
+
+def test_a_friend_is_named_by_id(me: Any, sandbox: Any) -> None:
+    (friend,) = [contact for contact in me.run("contacts", "--json").lines if contact["nickname"] == "张三"]
+    assert me.run("send", friend["id"], "by id", "--json").line["chat"] == friend["id"]
+    assert last_message(sandbox, "me", "zhangsan")["text"] == "by id"
+
+
+@pytest.mark.parametrize(
+    "text", ["/etc/passwd", "@/etc/passwd", "--image=/etc/passwd", "-5", "$(id)", "`id`", "@img@/etc/passwd", "*"]
+)
+def test_a_text_is_a_text_whatever_it_looks_like(text: str, me: Any, sandbox: Any) -> None:
+    assert me.run("send", "filehelper", text).code == 0
+    shown = last_message(sandbox, "me", "filehelper")
+    assert (shown["kind"], shown["text"]) == ("text", text)
+
+
+@pytest.mark.parametrize(
+    ("piped", "text"),
+    [("from a pipe\n", "from a pipe"), ("two\nlines\n\n", "two\nlines\n"), (b"not \xff utf-8", "not \ufffd utf-8")],
+)
+def test_without_words_the_text_comes_from_stdin(piped: str | bytes, text: str, me: Any, sandbox: Any) -> None:
+    assert me.run("send", "--json", stdin=piped).line["chat"] == "filehelper"
+    assert last_message(sandbox, "me", "filehelper")["text"] == text
+
+
+def test_an_argument_that_is_no_utf8_is_sent_as_far_as_it_can_be_read(me: Any, sandbox: Any) -> None:
+    assert me.run("send", "filehelper", b"caf\xe9").code == 0
+    assert last_message(sandbox, "me", "filehelper")["text"] == "caf\ufffd"
+
+
+@pytest.mark.parametrize("to", [[], ["filehelper"], ["阿华"]])
+def test_a_picture_goes_to_filehelper_when_nobody_is_named(
+    to: list[str], me: Any, sandbox: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "holiday.png"
+    file.write_bytes(pictures.png())
+    assert me.run("send", *to, "--image", str(file)).code == 0
+    shown = last_message(sandbox, "me", "ahua" if to == ["阿华"] else "filehelper")
+    assert (shown["kind"], shown["size"]) == ("image", len(pictures.png()))
+
+
+@pytest.mark.parametrize("words", [["阿华"], ["阿华", "two", "three"], ["阿华", "text", "--image", "a.png"]])
+def test_other_forms_are_refused_by_naming_the_right_ones(words: list[str], me: Any) -> None:
+    done = me.run("send", *words)
+    assert (done.code, done.stdout) == (2, "")
+    for form in ("TO and TEXT", "[TO] --image PATH", "stdin"):
+        assert form in done.sentence
+
+
+# A server that is not there: whatever is refused with 2 and not with 6 was refused before any request.
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def offline(me: Any) -> Any:
+    """A terminal with a login, whose server has gone away."""
+    settings = me.settings.login_path
+    saved = settings.read_text().replace(me.environment["WEBWX_SERVER"], NOWHERE)
+    nowhere = settings.with_name("127.0.0.1-1.json")
+    nowhere.write_text(saved)
+    nowhere.chmod(0o600)
+    nowhere.with_suffix(".contacts.json").write_text(settings.with_suffix(".contacts.json").read_text())
+    me.environment["WEBWX_SERVER"] = NOWHERE
+    return me
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["send", "nobody", "hello"],
+        ["send", "filehelper", ""],
+        ["send", "filehelper", "x" * 16_001],
+        ["send", "--image", "no-such-file.png"],
+        ["send", "--image", __file__],
+        ["read", "nobody"],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:40],
+)
+def test_bad_input_is_refused_before_any_request(arguments: list[str], offline: Any) -> None:
+    done = offline.run(*arguments)
+    assert (done.code, done.stdout) == (2, "")
+    assert done.sentence.startswith("webwx: ")
+
+
+def test_a_server_that_is_gone_is_a_network_failure(offline: Any) -> None:
+    done = offline.run("send", "filehelper", "hello")
+    assert (done.code, done.stdout) == (6, "")
+    assert "nothing was sent" in done.sentence
+
+
+def test_two_of_one_name_are_told_apart_by_their_ids(offline: Any) -> None:
+    beside = offline.settings.login_path.with_name("127.0.0.1-1.contacts.json")
+    beside.write_text('[{"id": "@a", "nickname": "小红"}, {"id": "@b", "nickname": "小红"}]')
+    done = offline.run("send", "小红", "hello")
+    assert done.code == 2
+    assert "@a" in done.sentence
+    assert "@b" in done.sentence
+
+
+def test_without_a_login_nothing_is_sent(shell: Any) -> None:
+    done = shell.run("send", "filehelper", "hello")
+    assert (done.code, done.stdout) == (4, "")
+    assert "webwx login" in done.sentence
+
+
+def test_a_receipt_that_cannot_be_kept_does_not_make_the_send_a_failure(me: Any) -> None:
+    me.settings.last_receipt_path.mkdir()
+    done = me.run("send", "filehelper", "hello", "--json")
+    assert (done.code, list(done.line)) == (0, ["message_id", "client_id", "chat", "time"])
+    assert "webwx recall" in done.sentence
+
+
+# -- read ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_chat_is_marked_as_read_on_the_server(me: Any, sandbox: Any) -> None:
+    for text in ("one", "two", "three"):
+        sandbox.say("阿华", "me", text)
+    assert sandbox.chat("me", "ahua")["unread"] >= 3
+    done = me.run("read", "阿华", "--json")
+    assert (done.code, done.line["read"]) == (0, True)
+    assert sandbox.chat("me", "ahua")["unread"] == 0
+
+
+# -- recall ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_receipt_on_stdin_is_recalled_by_another_process(me: Any, sandbox: Any) -> None:
+    first = me.run("send", "阿华", "the first", "--json")
+    me.run("send", "阿华", "the second")
+    done = me.run("recall", "--json", stdin=first.stdout)
+    assert done.line == {"recalled": True, "message_id": first.line["message_id"], "chat": first.line["chat"]}
+    recalled = {m["message_id"]: m["recalled"] for m in sandbox.chat("阿华", "xiaoming")["messages"][-2:]}
+    assert list(recalled.values()) == [True, False]
+
+
+def test_without_a_receipt_the_last_message_is_recalled_once(me: Any, sandbox: Any) -> None:
+    me.run("send", "阿华", "a slip")
+    assert me.run("recall").stdout == "Recalled; 阿华 sees that something was taken back, not what.\n"
+    assert last_message(sandbox, "阿华", "xiaoming")["recalled"] is True
+    done = me.run("recall")
+    assert (done.code, done.stdout) == (2, "")
+
+
+def test_after_two_minutes_it_is_too_late(me: Any, sandbox: Any) -> None:
+    me.run("send", "阿华", "for ever")
+    sandbox.control("wind", seconds=121)
+    done = me.run("recall")
+    assert (done.code, done.stdout) == (5, "")
+    assert last_message(sandbox, "阿华", "xiaoming")["recalled"] is False
+
+
+def test_what_is_no_receipt_is_refused(me: Any) -> None:
+    done = me.run("recall", stdin="hello\n")
+    assert done.code == 2
+    assert "webwx send --json" in done.sentence
+
+
+# -- forward ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_recalled_picture_is_forwarded_by_its_line(me: Any, sandbox: Any) -> None:
+    content = base64.b64encode(pictures.jpeg()).decode()
+    sent = sandbox.control("picture", **{"from": "阿华", "to": "me", "name": "a.jpg", "content": content})
+    listened = me.run("listen", "--json", "--count", "1")
+    assert listened.line["event"] == "image_message"
+    sandbox.control("recall", **{"from": "阿华", "to": "me", "message_id": sent["message_id"]})
+
+    done = me.run("forward", "filehelper", "--json", stdin=listened.stdout)
+    assert list(done.line) == ["message_id", "client_id", "chat", "time"]
+    shown = last_message(sandbox, "me", "filehelper")
+    assert (shown["message_id"], shown["md5"]) == (done.line["message_id"], sent["md5"])
+
+
+def test_a_text_is_forwarded_and_can_be_recalled_like_any_other_send(me: Any, sandbox: Any) -> None:
+    sandbox.say("阿华", "me", TEXT)
+    line = me.run("listen", "--json", "--count", "1").stdout
+    assert me.run("forward", "张三", stdin=line).code == 0
+    assert last_message(sandbox, "me", "zhangsan")["text"] == TEXT
+    assert me.run("recall").code == 0
+    assert last_message(sandbox, "me", "zhangsan")["recalled"] is True
+
+
+@pytest.mark.parametrize("piped", ["", "hello\n", '{"event": "no_such_event"}\n'])
+def test_what_is_no_message_is_not_forwarded(piped: str, me: Any) -> None:
+    done = me.run("forward", "filehelper", stdin=piped)
+    assert done.code == 2
+    assert "webwx listen --json" in done.sentence
+
+
+# -- listen ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_of_five_is_printed_one_by_one_and_each_exactly_once(me: Any, sandbox: Any) -> None:
+    texts = [f"number {at}" for at in range(5)]
+    for text in texts:
+        sandbox.say("阿华", "me", text)
+    printed = [me.run("listen", "--json", "--count", "1").line["text"] for _ in texts]
+    assert printed == texts
+
+    sandbox.say("阿华", "me", "the sixth")
+    assert me.run("listen", "--json", "--count", "1").line["text"] == "the sixth"
+
+
+def test_a_second_listen_ends_with_3_and_says_who_is_there(me: Any, sandbox: Any) -> None:
+    with me.start("listen", "--json") as first:
+        sandbox.say("ahua", "me", "one")
+        assert "one" in first.stdout.readline()
+        second = me.run("listen", "--json", "--count", "1")
+        beside = me.run("send", "filehelper", "beside it")
+        first.terminate()
+
+    assert (second.code, second.stdout) == (3, "")
+    assert second.sentence == f"webwx: Another process (pid {first.pid}) is syncing this login; end that one first."
+    assert beside.code == 0
+
+
+def test_a_send_between_two_listens_loses_nothing(me: Any, sandbox: Any) -> None:
+    for text in ("one", "two"):
+        sandbox.say("阿华", "me", text)
+    assert me.run("listen", "--json", "--count", "1").line["text"] == "one"
+    me.run("send", "filehelper", "meanwhile")
+    me.run("status")
+    assert me.run("listen", "--json", "--count", "1").line["text"] == "two"
+
+
+def test_a_line_holds_the_content_as_it_was_delivered(me: Any, sandbox: Any) -> None:
+    sandbox.say("阿华", "周末爬山", "a < b")
+    line = me.run("listen", "--json", "--count", "1").line
+    assert (line["event"], line["text"], line["is_self"]) == ("text_message", "a < b", False)
+    assert line["content"].endswith(":<br/>a &lt; b")
+
+
+def test_recalls_are_printed_and_phone_activity_only_with_all(me: Any, sandbox: Any) -> None:
+    message_id = sandbox.say("阿华", "me", "a slip")
+    sandbox.control("recall", **{"from": "阿华", "to": "me", "message_id": message_id})
+    quiet = me.run("listen", "--json", "--count", "2").lines
+    assert [line["event"] for line in quiet] == ["text_message", "message_recalled"]
+    assert quiet[1]["message_id"] == message_id
+
+
+def test_with_all_the_phone_is_heard_too(me: Any) -> None:
+    # The login announced itself to the phone, and the phone told it which chats are recent.
+    assert me.run("listen", "--json", "--all", "--count", "1").line["event"] == "phone_activity"
+
+
+def test_a_reader_that_goes_away_ends_it_at_once_and_nothing_is_lost(me: Any, sandbox: Any) -> None:
+    with me.start("listen", "--json") as process:
+        sandbox.say("阿华", "me", "one")
+        assert json.loads(process.stdout.readline())["text"] == "one"
+        process.stdout.close()
+        assert process.wait(20) == 0
+        assert process.stderr.read() == ""
+    sandbox.say("阿华", "me", "two")
+    assert me.run("listen", "--json", "--count", "1").line["text"] == "two"
+
+
+def test_without_any_stdout_it_still_ends(me: Any, sandbox: Any) -> None:
+    sandbox.say("阿华", "me", "one")
+    command = f"exec {WEBWX} listen --count 1 >&-"
+    assert subprocess.run(command, shell=True, env=me.environment, timeout=20, check=False).returncode == 0
+
+
+def test_commands_make_a_pipeline(me: Any, sandbox: Any) -> None:
+    with (
+        me.start("send", "阿华", "a slip", "--json") as sender,
+        me.start("recall", "--json", stdin=sender.stdout) as recaller,
+    ):
+        assert json.loads(recaller.communicate(timeout=20)[0])["recalled"] is True
+    assert last_message(sandbox, "阿华", "xiaoming")["recalled"] is True
+
+
+def test_a_login_that_ends_ends_the_listening(me: Any, sandbox: Any) -> None:
+    with me.start("listen", "--json") as process:
+        sandbox.say("阿华", "me", "one")
+        process.stdout.readline()
+        sandbox.control("log-out", who="me")
+        stdout, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stdout) == (4, "")
+    assert "webwx login" in stderr
+    assert stderr.count("\n") == 1
+
+
+# -- for a person ----------------------------------------------------------------------------------------------------
+
+CONTACTS = Contacts([Contact(id=ContactId("@a"), nickname="阿华", remark="Hua")])
+
+HEAD: dict[str, Any] = {"message_id": "1", "chat": "@a", "sender": "@a", "is_self": False, "time": 0, "content": ""}
+
+TEXT_MESSAGE = TextMessage(**HEAD, text="hello")
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        (TEXT_MESSAGE, "Hua: hello"),
+        (TextMessage(**HEAD | {"is_self": True}, text="hello"), "you to Hua: hello"),
+        (TextMessage(**HEAD | {"chat": "@@room", "sender": "@a"}, text="hi"), "Hua in @@room: hi"),
+        (ImageMessage(**HEAD), "Hua: [picture that cannot be forwarded]"),
+        (SystemMessage(**HEAD | {"sender": None}, text="Hua joined"), "Hua: Hua joined"),
+        (UnknownMessage(**HEAD, message_type=49), "Hua: [message of type 49]"),
+        (
+            MessageRecalled(
+                message_id="1", chat=ContactId("@a"), is_self=False, time=0, text="gone", content="",
+                original=TEXT_MESSAGE,
+            ),
+            "Hua: gone (it was: hello)",
+        ),
+        (PhoneActivity(code=1, chat=ContactId("@a")), "The phone looked at Hua."),
+        (ContactChanged(contact=Contact(id=ContactId("@b"), nickname="Bo")), "Bo is new or has changed."),
+        (ContactDeleted(id=ContactId("@b")), "@b is gone from the contacts or chats."),
+        (QuarantinedMessage(raw="{", reason="broken"), "Something arrived that could not be read (broken)."),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_an_event_is_a_line_for_a_person(event: Event, sentence: str) -> None:
+    assert describe(event, CONTACTS).endswith(sentence)

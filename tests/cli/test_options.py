@@ -1,0 +1,80 @@
+"""The options that every command takes, and texts that look like options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import pytest
+
+from webwx.cli.options import FreeTextCommand, Given, example_text, with_common_options
+
+
+def parse(*arguments: str) -> Given:
+    """Parse a command line of a group and a command in it."""
+    group = with_common_options(click.Group("outer"))
+    group.add_command(with_common_options(click.Command("inner", callback=lambda: None)))
+    with group.make_context("outer", list(arguments)) as context:
+        group.invoke(context)
+        return context.ensure_object(Given)
+
+
+def test_an_option_may_stand_before_the_command_or_after_it() -> None:
+    expected = Given(server="http://a", host="web", as_json=True)
+    assert expected == parse("--server", "http://a", "--host", "web", "--json", "inner")
+    assert expected == parse("inner", "--server", "http://a", "--host", "web", "--json")
+
+
+def test_the_nearer_one_wins() -> None:
+    assert Given(server="http://b") == parse("--server", "http://a", "inner", "--server", "http://b")
+
+
+def test_without_options_nothing_is_given() -> None:
+    assert Given() == parse("inner")
+
+
+def words_and_image(*arguments: str) -> tuple[Any, Any]:
+    """Parse a command line like that of `send`."""
+    params: list[click.Parameter] = [
+        click.Argument(["words"], nargs=-1), click.Option(["--image"]), click.Option(["--json"], is_flag=True),
+    ]  # fmt: skip
+    with FreeTextCommand("send", params=params).make_context("send", list(arguments)) as context:
+        return context.params["words"], context.params["image"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words", "image"),
+    [
+        (("to", "text"), ("to", "text"), None),
+        (("to", "text", "--json"), ("to", "text"), None),
+        (("--json", "to", "text"), ("to", "text"), None),
+        (("to", "--image", "a.png"), ("to",), "a.png"),
+        (("--image", "a.png", "to"), ("to",), "a.png"),
+        (("--image=a.png",), (), "a.png"),
+        (("to", "--image=a.png"), ("to", "--image=a.png"), None),
+        (("to", "-5 degrees"), ("to", "-5 degrees"), None),
+        (("to", "--no-such-option"), ("to", "--no-such-option"), None),
+        (("to", "--", "--json"), ("to", "--json"), None),
+        (("--", "--to", "text"), ("--to", "text"), None),
+        ((), (), None),
+    ],
+)
+def test_behind_the_first_word_only_a_whole_name_is_an_option(
+    arguments: tuple[str, ...], words: tuple[str, ...], image: str | None
+) -> None:
+    assert words_and_image(*arguments) == (words, image)
+
+
+def test_an_unknown_option_before_the_first_word_is_a_mistake() -> None:
+    with pytest.raises(click.NoSuchOption):
+        words_and_image("--imge", "a.png")
+
+
+def test_an_option_without_its_value_is_a_mistake() -> None:
+    with pytest.raises(click.BadOptionUsage):
+        words_and_image("to", "--image")
+
+
+def test_examples_are_kept_line_by_line() -> None:
+    assert example_text("webwx demo") == "\b\nExample:\n  webwx demo"
+    assert example_text("a", "b") == "\b\nExamples:\n  a\n  b"

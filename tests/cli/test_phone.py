@@ -1,0 +1,110 @@
+"""`webwx phone`."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webwx.cli import pictures
+
+
+def test_the_phone_scans_and_confirms(shell: Any) -> None:
+    with shell.start("login", "--json") as process:
+        while "confirm there" not in process.stderr.readline():
+            pass
+        assert shell.run("phone", "scan", "张三", "--json").line == {"scanned": True}
+        assert shell.run("phone", "confirm", "--json").line == {"confirmed": True}
+        stdout, _ = process.communicate(timeout=20)
+    assert '"张三"' in stdout
+
+
+def test_the_phone_cancels_and_gets_a_new_code(shell: Any) -> None:
+    with shell.start("login") as process:
+        for _ in range(2):
+            while "confirm there" not in process.stderr.readline():
+                pass
+            shell.run("phone", "scan")
+            assert shell.run("phone", "cancel", "--json").line == {"cancelled": True}
+        process.terminate()
+
+
+def test_friends_write_and_take_back(shell: Any) -> None:
+    said = shell.run("phone", "say", "阿华", "me", "--really?", "--json").line
+    assert list(said) == ["message_id"]
+    (chat,) = [chat for chat in shell.run("phone", "inbox", "--json").line["chats"] if chat["chat"] == "阿华"]
+    assert (chat["messages"][-1]["text"], chat["unread"]) == ("--really?", 1)
+
+    assert shell.run("phone", "recall", "阿华", "me", "--json").line == said
+    (chat,) = [chat for chat in shell.run("phone", "inbox", "me", "--json").line["chats"] if chat["chat"] == "阿华"]
+    assert chat["messages"][-1]["recalled"] is True
+
+
+def test_friends_send_pictures(shell: Any, tmp_path: Path) -> None:
+    file = tmp_path / "holiday.png"
+    file.write_bytes(pictures.png())
+    sent = shell.run("phone", "picture", "李雷", "周末爬山", str(file), "--json").line
+    assert list(sent) == ["message_id", "md5"]
+    shown = shell.run("phone", "inbox", "张三").stdout
+    assert "周末爬山 - 1 unread" in shown
+    assert "李雷: [picture, 235,568 bytes]" in shown
+
+
+def test_an_inbox_is_one_object(shell: Any) -> None:
+    inbox = shell.run("phone", "inbox", "lilei", "--json").line
+    assert list(inbox) == ["nickname", "id", "chats"]
+    assert (inbox["nickname"], inbox["id"]) == ("李雷", "lilei")
+
+
+def test_the_clock_can_be_wound(shell: Any) -> None:
+    before = shell.run("phone", "wind", "0", "--json").line["now"]
+    after = shell.run("phone", "wind", "1000", "--json").line["now"]
+    assert 1000 <= after - before < 1060
+
+
+@pytest.mark.parametrize("address", ["url", "control"])
+def test_the_sandbox_is_named_by_either_address_before_or_after_the_verb(
+    address: str, shell: Any, sandbox: Any
+) -> None:
+    server = sandbox.first_line[address]
+    assert shell.run("phone", "--server", server, "inbox", "me", WEBWX_SERVER="").code == 0
+    assert shell.run("phone", "inbox", "me", "--server", server, WEBWX_SERVER="").code == 0
+
+
+def test_without_a_sandbox_it_says_how_to_name_one(shell: Any) -> None:
+    done = shell.run("phone", "inbox", "me", WEBWX_SERVER="")
+    assert done.code == 2
+    assert "--server" in done.sentence
+
+
+def test_what_the_sandbox_refuses_is_told_in_its_words(shell: Any) -> None:
+    done = shell.run("phone", "say", "nobody", "me", "hello")
+    assert (done.code, done.stdout) == (2, "")
+    assert "nobody" in done.sentence
+
+
+def test_a_server_without_phones_is_no_sandbox(shell: Any) -> None:
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>It works!</html>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        done = shell.run("phone", "inbox", "me", "--server", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        thread.join()
+    assert done.code == 1
+    assert "webwx sandbox" in done.sentence
+
+
+def test_no_server_at_all_is_a_network_failure(shell: Any) -> None:
+    assert shell.run("phone", "inbox", "me", "--server", "http://127.0.0.1:1").code == 6

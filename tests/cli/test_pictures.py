@@ -1,0 +1,27 @@
+"""The demo's pictures are real ones."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+
+from webwx.cli import pictures
+
+
+@pytest.mark.parametrize(
+    ("make", "form", "size"), [(pictures.jpeg, "JPEG", (32, 24)), (pictures.png, "PNG", (280, 280))]
+)
+def test_a_viewer_opens_it(make: Callable[[], bytes], form: str, size: tuple[int, int]) -> None:
+    with Image.open(io.BytesIO(make())) as picture:
+        picture.load()
+        assert (picture.format, picture.size) == (form, size)
+        assert len(set(picture.convert("L").tobytes())) > 20
+
+
+@pytest.mark.parametrize("make", [pictures.jpeg, pictures.png])
+def test_it_is_large_and_the_same_every_time(make: Callable[[], bytes]) -> None:
+    assert len(make()) >= 200_000
+    assert make() == make()

@@ -1,0 +1,65 @@
+"""`webwx sandbox`."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+import pytest
+
+PATIENCE = 20.0
+
+
+def test_its_first_line_says_where_it_is_and_who_is_there(sandbox: Any) -> None:
+    line = sandbox.first_line
+    assert list(line) == ["url", "control", "accounts"]
+    assert line["url"].startswith("http://127.0.0.1:")
+    assert line["control"] == f"{line['url']}/control"
+    assert line["accounts"][0] == {"nickname": "小明", "id": "xiaoming"}
+
+
+def test_a_person_is_told_what_to_type_next(shell: Any) -> None:
+    with shell.start("sandbox", "--port", "0") as process:
+        told = process.stdout.readline()
+        while "Ctrl-C ends it" not in told:
+            told += process.stdout.readline()
+        process.terminate()
+    assert "export WEBWX_SERVER=http://127.0.0.1:" in told
+    assert "webwx login" in told
+    assert " scan && " in told
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_it_ends_when_it_is_told_to(shell: Any, how: signal.Signals, code: int) -> None:
+    with shell.start("sandbox", "--port", "0", "--json") as process:
+        process.stdout.readline()
+        process.send_signal(how)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, stdout, stderr.strip()) == (code, "", "")
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(shell: Any, sandbox: Any) -> None:
+    _, _, port = sandbox.url.rpartition(":")
+    done = shell.run("sandbox", "--port", port)
+    assert done.code == 1
+    assert done.sentence == f"webwx: Port {port} is taken; choose another with --port, or any free one with --port 0."
+
+
+def test_auto_confirm_logs_in_one_person_after_the_other(shell: Any) -> None:
+    with shell.start("sandbox", "--port", "0", "--json", "--auto-confirm") as process:
+        url = json.loads(process.stdout.readline())["url"]
+        first = shell.run("login", "--json", "--server", url)
+        second = shell.run("login", "--json", "--server", url, WEBWX_HOME=f"{shell.settings.home}2")
+        process.terminate()
+    assert (first.line["nickname"], second.line["nickname"]) == ("小明", "阿华")
+
+
+def test_its_switches_reach_the_world(shell: Any) -> None:
+    with shell.start("sandbox", "--port", "0", "--json", "--auto-confirm", "--echo", "on") as process:
+        url = json.loads(process.stdout.readline())["url"]
+        shell.run("login", "--server", url)
+        sent = shell.run("send", "filehelper", "hello", "--json", "--server", url)
+        heard = shell.run("listen", "--json", "--count", "1", "--server", url)
+        process.terminate()
+    assert (heard.line["message_id"], heard.line["is_self"]) == (sent.line["message_id"], True)

@@ -1,0 +1,70 @@
+"""How a running command is stopped."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from webwx.cli.output import Output
+from webwx.cli.session import read_piped_line, read_text
+
+
+def start_listening(shell: Any, sandbox: Any) -> Any:
+    """Start `listen`, and wait until it has printed something and waits for more."""
+    process = shell.start("listen", "--json")
+    sandbox.say("阿华", "me", "are you there?")
+    assert "are you there?" in process.stdout.readline()
+    return process
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_listen_ends_when_it_is_told_to(me: Any, sandbox: Any, how: signal.Signals, code: int) -> None:
+    with start_listening(me, sandbox) as process:
+        process.send_signal(how)
+        stdout, stderr = process.communicate(timeout=20)
+    # On Ctrl-C a newline ends the terminal's own `^C`.
+    assert (process.returncode, stdout, stderr.strip()) == (code, "", "")
+
+
+def test_another_command_that_is_ended_has_not_done_its_work(shell: Any) -> None:
+    with shell.start("login") as process:
+        while "Scan this" not in process.stderr.readline():
+            pass
+        process.terminate()
+        stdout, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stdout, stderr) == (143, "", "")
+
+
+def test_the_next_listen_goes_on_where_a_stopped_one_was(me: Any, sandbox: Any) -> None:
+    with start_listening(me, sandbox) as process:
+        process.terminate()
+    sandbox.say("阿华", "me", "and now?")
+    assert me.run("listen", "--json", "--count", "1").line["text"] == "and now?"
+
+
+@pytest.mark.parametrize(
+    ("piped", "text"),
+    [("hello", "hello"), ("hello\n", "hello"), ("hello\n\n", "hello\n"), ("two\nlines\n", "two\nlines"), ("", "")],
+)
+def test_the_newline_that_ends_a_text_is_dropped(piped: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(piped))
+    assert read_text(Output(as_json=False)) == text
+
+
+def test_a_line_is_read_without_waiting_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"one\ntwo\n")
+    with os.fdopen(reader) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert read_piped_line() == "one"
+    os.close(writer)
+
+
+def test_a_closed_stdin_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert read_piped_line() == ""
+    assert read_text(Output(as_json=False)) == ""

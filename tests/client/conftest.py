@@ -1,0 +1,102 @@
+"""Clients of a sandbox in process: every request is counted, and time is the world's."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from tests.carriers import Counted
+
+from webwx.client.aio import AsyncClient
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from webwx.model.login import QrCode
+    from webwx.model.messages import Event
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+    from webwx.store.saved_login import LoginStore
+    from webwx.transport.run import Transport
+
+SERVER = "http://sandbox.test"
+
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (320).to_bytes(4) + (240).to_bytes(4) + bytes(range(256)) * 800
+JPEG = b"\xff\xd8\xff\xe0" + bytes(range(255, -1, -1)) * 800
+
+
+class NewClient(Protocol):
+    def __call__(
+        self, *, store: LoginStore | None = None, transport: Transport | None = None, host: str | None = None
+    ) -> AsyncClient: ...
+
+
+class LogIn(Protocol):
+    def __call__(
+        self,
+        who: str = "me",
+        *,
+        store: LoginStore | None = None,
+        transport: Transport | None = None,
+        host: str | None = None,
+    ) -> Awaitable[AsyncClient]: ...
+
+
+@pytest.fixture
+def counted(sandbox: Sandbox) -> Counted:
+    """Carries the requests of every client of a test that brings no carrier of its own."""
+    return Counted(Loopback(sandbox))
+
+
+@pytest.fixture
+def new_client(world: World, counted: Counted) -> NewClient:
+    def make(
+        *, store: LoginStore | None = None, transport: Transport | None = None, host: str | None = None
+    ) -> AsyncClient:
+        return AsyncClient(host=host, server=SERVER, store=store, transport=transport or counted, clock=world.clock.now)
+
+    return make
+
+
+@pytest.fixture
+def phone_of(world: World) -> Callable[[str], Callable[[QrCode], object]]:
+    """Somebody's phone, which scans and confirms the newest code."""
+
+    def phone(who: str) -> Callable[[QrCode], object]:
+        def show(code: QrCode) -> None:
+            world.scan(who)
+            world.confirm()
+
+        return show
+
+    return phone
+
+
+@pytest.fixture
+def log_in(new_client: NewClient, counted: Counted, phone_of: Callable[[str], Callable[[QrCode], object]]) -> LogIn:
+    """Log somebody in, with nothing counted yet."""
+
+    async def log_in(
+        who: str = "me",
+        *,
+        store: LoginStore | None = None,
+        transport: Transport | None = None,
+        host: str | None = None,
+    ) -> AsyncClient:
+        client = new_client(store=store, transport=transport, host=host)
+        await client.login(show_qr=phone_of(who))
+        counted.calls.clear()
+        return client
+
+    return log_in
+
+
+async def take(client: AsyncClient, count: int, *, include_all: bool = False) -> list[Event]:
+    """Read this many events, and stop properly."""
+    events = client.events(include_all=include_all)
+    async with asyncio.timeout(10):
+        taken = [await anext(events) for _ in range(count)]
+    await events.aclose()
+    return taken

@@ -1,0 +1,206 @@
+"""The client to call: the same verbs on one loop thread, for any number of threads, and interrupted like any call."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.client.conftest import PNG, SERVER
+
+from webwx.client.aio import AsyncClient
+from webwx.client.blocking import Client
+from webwx.errors import EmptyText, LoggedOut, MediaUnavailable
+from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
+from webwx.store.saved_login import LoginMemory
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.model.login import QrCode
+    from webwx.protocol.http import Request, Response
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+    from webwx.store.saved_login import LoginStore
+    from webwx.transport.run import Transport
+
+
+@pytest.fixture
+def log_in(
+    world: World, sandbox: Sandbox, phone_of: Callable[[str], Callable[[QrCode], object]]
+) -> Callable[..., Client]:
+    def log_in(who: str = "me", *, store: LoginStore | None = None, transport: Transport | None = None) -> Client:
+        client = Client(server=SERVER, store=store, transport=transport or Loopback(sandbox), clock=world.clock.now)
+        client.login(show_qr=phone_of(who))
+        return client
+
+    return log_in
+
+
+def public(kind: type) -> dict[str, object]:
+    return {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+
+
+def first_line(value: object) -> str:
+    return inspect.getdoc(value).partition("\n")[0]
+
+
+class TestParity:
+    def test_both_clients_have_the_same_verbs(self) -> None:
+        assert set(public(Client)) == set(public(AsyncClient))
+
+    @pytest.mark.parametrize("name", [*(name for name, v in public(AsyncClient).items() if callable(v)), "__init__"])
+    def test_a_verb_has_the_same_parameters(self, name: str) -> None:
+        one, other = (inspect.signature(getattr(kind, name)).parameters for kind in (AsyncClient, Client))
+
+        assert list(other.values()) == list(one.values())
+
+    @pytest.mark.parametrize("name", public(AsyncClient))
+    def test_a_verb_says_the_same_of_itself(self, name: str) -> None:
+        assert first_line(getattr(Client, name)) == first_line(getattr(AsyncClient, name))
+
+    def test_both_classes_explain_their_parameters_alike(self) -> None:
+        assert inspect.getdoc(Client) == inspect.getdoc(AsyncClient)
+
+    @pytest.mark.parametrize("name", public(AsyncClient))
+    def test_what_returns_does_so_without_await(self, name: str) -> None:
+        assert not inspect.iscoroutinefunction(getattr(Client, name))
+
+
+def test_the_main_job(world: World, log_in: Callable[..., Client]) -> None:
+    with log_in() as me, log_in("ahua") as friend:
+        receipt = me.send_text(me.contacts.find(nickname="阿华"), "你好😀")
+        events = friend.events(include_all=False)
+        text = next(events)
+        assert isinstance(text, TextMessage)
+        assert text.text == "你好😀"
+
+        friend.mark_read(text.chat)
+        assert world.inbox("ahua")["xiaoming"].unread == 0
+        assert friend.reply(text, "hi").chat == text.chat
+
+        me.recall(receipt)
+        notice = next(events)
+        assert isinstance(notice, MessageRecalled)
+        assert notice.original == text
+        events.close()
+
+        friend.recall(friend.send_image("小明", PNG))
+        _own_recall, _reply, image, gone = islice(me.events(include_all=False), 4)
+        assert isinstance(image, ImageMessage)
+        with pytest.raises(MediaUnavailable):
+            me.download(image)
+        assert me.download(me.forward(gone, "filehelper")) == PNG
+
+        assert me.check() == me.account
+        assert len(me.list_contacts()) == len(me.contacts)
+        me.logout()
+        with pytest.raises(LoggedOut):
+            me.check()
+
+
+def test_an_error_comes_out_as_it_is(log_in: Callable[..., Client]) -> None:
+    with log_in() as client, pytest.raises(EmptyText):
+        client.send_text("filehelper", "")
+
+
+def test_a_saved_login_is_resumed(log_in: Callable[..., Client], world: World, sandbox: Sandbox) -> None:
+    store = LoginMemory()
+    first = log_in(store=store)
+    second = Client(server=SERVER, store=store, transport=Loopback(sandbox), clock=world.clock.now)
+
+    assert second.resume() == first.account
+    assert second.login(show_qr=pytest.fail) == first.account
+
+
+def test_events_that_were_not_taken_are_kept(world: World, log_in: Callable[..., Client]) -> None:
+    store = LoginMemory()
+    client = log_in(store=store)
+    for number in range(3):
+        world.say("ahua", "me", str(number))
+    for _ in client.events(include_all=False):
+        break
+
+    assert len(store.load().pending) == 2
+
+
+def test_clients_in_two_threads_share_one_loop(world: World, log_in: Callable[..., Client]) -> None:
+    def chat(who: str, to: str) -> list[str]:
+        with log_in(who) as client:
+            return [client.send_text(to, str(number)).message_id for number in range(20)]
+
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(chat, ("me", "ahua"), ("阿华", "小明"))
+
+    assert len({*one, *other}) == 40
+    assert [
+        message.id for message in world.inbox("ahua")["xiaoming"].messages if message.sender.id == "xiaoming"
+    ] == one
+    assert len([thread for thread in threading.enumerate() if thread.name == "webwx"]) == 1
+
+
+def test_a_client_is_shown_without_its_keys(log_in: Callable[..., Client]) -> None:
+    assert repr(log_in()) == "Client(Login(web, logged in))"
+
+
+class Interrupting:
+    """Presses Ctrl-C once a call is on its way, and never answers it."""
+
+    def __init__(self, inner: Transport, endpoint: str) -> None:
+        self.cancelled = threading.Event()
+        self._inner = inner
+        self._endpoint = endpoint
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint != self._endpoint:
+            return await self._inner.send(request)
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            for _ in range(5):
+                await asyncio.sleep(0)  # as a connection that takes its time to close
+            self.cancelled.set()
+            raise
+        raise AssertionError("nothing sets that event")
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class TestCtrlC:
+    def test_cancels_a_call_and_leaves_the_client_usable(self, log_in: Callable[..., Client], sandbox: Sandbox) -> None:
+        carrier = Interrupting(Loopback(sandbox), "webwxgetmsgimg")
+        client = log_in(transport=carrier)
+        with pytest.raises(KeyboardInterrupt):
+            client.download("1")
+
+        assert carrier.cancelled.is_set()
+        assert client.send_text("filehelper", "hi").message_id
+
+    def test_cancels_waiting_for_events_and_saves_what_is_left(
+        self, log_in: Callable[..., Client], sandbox: Sandbox, world: World
+    ) -> None:
+        carrier = Interrupting(Loopback(sandbox), "synccheck")
+        store = LoginMemory()
+        client = log_in(transport=carrier, store=store)
+        with pytest.raises(KeyboardInterrupt):
+            next(client.events())
+
+        assert carrier.cancelled.is_set()
+        client.close()
+        assert store.load().login.user_id == client.account.id
+
+
+def test_the_loop_keeps_no_process_alive(log_in: Callable[..., Client]) -> None:
+    log_in().close()
+    [thread] = [thread for thread in threading.enumerate() if thread.name == "webwx"]
+
+    assert thread.daemon

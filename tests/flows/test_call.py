@@ -1,0 +1,205 @@
+"""One place decodes replies and turns refusals into exceptions: every code, every way an answer can be lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.flows.drive import drive, refusal, reply
+from tests.saved import LOGIN, NOW, SECRETS
+
+from webwx.errors import (
+    ApiError,
+    ConnectFailed,
+    LoggedOut,
+    ProtocolError,
+    RateLimited,
+    SendUnknown,
+    TargetRefused,
+    Timeout,
+    TlsError,
+    TransportError,
+    WxError,
+)
+from webwx.flows.call import Flow, judge
+from webwx.flows.contacts import get_contacts, list_contacts
+from webwx.flows.media import Upload, upload
+from webwx.flows.messages import mark_read, send_image, send_text
+from webwx.flows.sync import check, fetch
+from webwx.protocol.http import Read, Response
+from webwx.protocol.messages import TEXT
+from webwx.protocol.sync import SYNCCHECK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CODES = [
+    (-14, LoggedOut, "ticket"),
+    (1100, LoggedOut, "phone"),
+    (1101, LoggedOut, "evicted"),
+    (1102, LoggedOut, "cookie"),
+    (1103, LoggedOut, "evicted"),
+    (1201, TargetRefused, None),
+    (1204, TargetRefused, None),
+    (1205, RateLimited, None),
+    (-1, ApiError, None),
+    (-2, ApiError, None),
+    (1, ApiError, None),
+    (3, ApiError, None),
+    (1200, ApiError, None),
+    (1203, ApiError, None),
+    (424242, ApiError, None),
+]
+
+FILE = Upload(source=b"x", name="x.png", size=1, md5="", content_type="image/png", kind="pic")
+
+
+def a_send() -> Flow[str]:
+    """A call that may not be repeated."""
+    return send_text(LOGIN, "filehelper", "hi", "15600000000000001")
+
+
+def a_fetch() -> Flow[object]:
+    """A call that may."""
+    return fetch(LOGIN, NOW)
+
+
+class TestJudge:
+    def test_ret_0_means_nothing(self) -> None:
+        judge("webwxsendmsg", 0)
+
+    @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
+    def test_b3_every_code_has_its_class_and_reason(self, ret: int, kind: type[ApiError], reason: str | None) -> None:
+        with pytest.raises(ApiError) as caught:
+            judge("webwxsendmsg", ret, "系统繁忙")
+
+        assert type(caught.value) is kind
+        assert ("webwxsendmsg", ret, "系统繁忙") == (caught.value.endpoint, caught.value.ret, caught.value.message)
+        assert reason == getattr(caught.value, "reason", None)
+
+    def test_the_text_names_the_call_the_code_and_the_platforms_words(self) -> None:
+        with pytest.raises(RateLimited, match=r"webwxsendmsg .*ret 1205.* The platform says: 操作太频繁"):
+            judge("webwxsendmsg", 1205, "操作太频繁")
+
+    def test_b4_each_reason_of_a_log_out_is_told_apart_in_its_text(self) -> None:
+        texts = set()
+        for ret in (-14, 1100, 1101, 1102):
+            with pytest.raises(LoggedOut) as caught:
+                judge("webwxsync", ret)
+            texts.add(str(caught.value).replace(str(ret), ""))
+
+        assert len(texts) == 4
+
+
+class TestEveryCallIsJudged:
+    @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
+    @pytest.mark.parametrize(
+        "flow",
+        [
+            lambda: send_text(LOGIN, "filehelper", "hi", "1"),
+            lambda: send_image(LOGIN, "filehelper", "media", "1"),
+            lambda: mark_read(LOGIN, "filehelper", NOW),
+            lambda: fetch(LOGIN, NOW),
+            lambda: list_contacts(LOGIN, NOW),
+            lambda: get_contacts(LOGIN, ["@@room"], NOW),
+        ],
+        ids=["send_text", "send_image", "mark_read", "fetch", "list_contacts", "get_contacts"],
+    )
+    def test_b3_json_calls(
+        self, flow: Callable[[], Flow[Any]], ret: int, kind: type[ApiError], reason: str | None
+    ) -> None:
+        with pytest.raises(kind) as caught:
+            drive(flow(), refusal(ret))
+
+        assert ret == caught.value.ret
+
+    @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
+    def test_b3_the_long_poll(self, ret: int, kind: type[ApiError], reason: str | None) -> None:
+        with pytest.raises(kind) as caught:
+            drive(check(LOGIN, NOW), reply(SYNCCHECK, retcode=ret))
+
+        assert ret == caught.value.ret
+
+    @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
+    def test_b3_uploads(self, ret: int, kind: type[ApiError], reason: str | None) -> None:
+        with pytest.raises(kind) as caught:
+            drive(upload(LOGIN, FILE, "filehelper", 1, "ticket"), b"x", refusal(ret))
+
+        assert ret == caught.value.ret
+
+
+class TestALostAnswer:
+    @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ProtocolError("too large")])
+    def test_b11_leaves_a_send_in_doubt_and_is_never_success(self, failure: WxError) -> None:
+        with pytest.raises(SendUnknown, match="may or may not have been done"):
+            drive(a_send(), failure)
+
+    @pytest.mark.parametrize("failure", [ConnectFailed("c"), TlsError("t")])
+    def test_is_no_doubt_when_nothing_has_left(self, failure: TransportError) -> None:
+        with pytest.raises(type(failure)):
+            drive(a_send(), failure)
+
+    @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ConnectFailed("c"), ProtocolError("p")])
+    def test_of_a_call_that_may_be_repeated_is_told_as_it_is(self, failure: WxError) -> None:
+        with pytest.raises(type(failure)) as caught:
+            drive(a_fetch(), failure)
+
+        assert failure is caught.value
+
+    @pytest.mark.parametrize("answer", [Response(status=500), Response(status=502, body=b"<html>")])
+    def test_may_come_as_a_5xx(self, answer: Response) -> None:
+        with pytest.raises(SendUnknown):
+            drive(a_send(), answer)
+        with pytest.raises(TransportError, match="in trouble") as caught:
+            drive(a_fetch(), answer)
+
+        assert type(caught.value) is TransportError
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Response(body=b""),
+            Response(body=b"<html>login</html>"),
+            Response(body=b'{"BaseResponse":{"Ret":'),
+            Response(status=302, headers=(("Location", "https://wx2.qq.com/"),), body=b'{"BaseResponse":{"Ret":0}}'),
+            Response(status=404, body=b'{"BaseResponse":{"Ret":0}}'),
+        ],
+        ids=["empty", "html", "truncated", "redirect", "not found"],
+    )
+    def test_may_come_as_one_that_makes_no_sense(self, answer: Response) -> None:
+        with pytest.raises(SendUnknown):
+            drive(a_send(), answer)
+        with pytest.raises(ProtocolError):
+            drive(a_fetch(), answer)
+
+    def test_of_an_upload_leaves_it_in_doubt(self) -> None:
+        flow = upload(LOGIN, FILE, "filehelper", 1, "ticket")
+
+        assert isinstance(next(flow), Read)
+        flow.send(b"x")
+        with pytest.raises(SendUnknown):
+            flow.throw(Timeout("t"))
+
+
+@pytest.mark.parametrize(
+    "answer", [refusal(1101), refusal(-1), Response(body=b"?"), Response(status=503), Timeout("t")]
+)
+def test_no_error_tells_a_key(answer: Response | Exception) -> None:
+    with pytest.raises(WxError) as caught:
+        drive(a_send(), answer)
+
+    assert not [secret for secret in SECRETS if secret in repr(vars(caught.value)) + repr(caught.value)]
+
+
+def test_a_refused_send_is_refused_though_it_names_a_message() -> None:
+    answer = Response(body=b'{"BaseResponse":{"Ret":1205},"MsgID":"4600000000000000001"}')
+
+    with pytest.raises(RateLimited):
+        drive(a_send(), answer)
+
+
+def test_a_send_gives_the_servers_id() -> None:
+    message_id, [request] = drive(a_send(), reply(TEXT, msg_id="4600000000000000001"))
+
+    assert message_id == "4600000000000000001"
+    assert request.endpoint == "webwxsendmsg"

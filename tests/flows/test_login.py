@@ -1,0 +1,233 @@
+"""Login: a code, polls, the ticket exchange with all its odd answers, and the first snapshot."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from tests.flows.drive import drive, reply
+from tests.saved import LOGIN, NOW, SECRETS
+
+from webwx.errors import (
+    LoginRefused,
+    ProtocolError,
+    SendUnknown,
+    UnexpectedLoginPage,
+    UnsafeRedirect,
+    WxError,
+)
+from webwx.flows import login as flows
+from webwx.model.login import Login
+from webwx.protocol.contacts import WEBWXINIT, WireUser
+from webwx.protocol.hosts import FAMILIES, choose, single
+from webwx.protocol.http import Response
+from webwx.protocol.login import JSLOGIN, LOGIN_POLL, LOGOUT
+from webwx.protocol.sync import SyncKey
+
+UUID = "AbCdEfGhIj=="
+
+REDIRECT = (
+    "https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=A1b/+2@qrticket_0&uuid=AbCdEfGhIj==&lang=zh_CN"
+)
+
+FIELDS = {"skey": "@crypt_1_2", "wxsid": "sId+/1", "wxuin": "1234567890", "pass_ticket": "p%2Bt"}
+
+
+def blank(host: str = "web", server: str | None = None) -> Login:
+    """A login before the scan."""
+    profile, hosts = choose(host, server)
+    return Login(profile_name=profile.name, server=server, hosts=hosts)
+
+
+def ticket(*, without: str = "", status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    """The answer of an exchange, perhaps without one of its fields."""
+    fields = "".join(f"<{name}>{value}</{name}>" for name, value in FIELDS.items() if name != without)
+    return Response(status=status, headers=headers, body=f"<error><ret>0</ret>{fields}</error>".encode())
+
+
+def exchange(*answers: Response | Exception, server: str | None = None) -> flows.Ticket:
+    return drive(flows.exchange_ticket(blank(server=server), REDIRECT, "e1"), *answers)[0]
+
+
+class TestRequestCode:
+    def test_asks_the_login_host_in_the_profiles_name_and_gives_the_uuid(self) -> None:
+        uuid, [request] = drive(flows.request_code(blank("filehelper"), NOW), reply(JSLOGIN, uuid=UUID))
+
+        assert uuid == UUID
+        assert request.url.startswith(
+            "https://login.wx.qq.com/jslogin?appid=wx_webfilehelper&redirect_uri=https%3A%2F%2F"
+        )
+        assert "filehelper.weixin.qq.com%2Fcgi-bin%2Fmmwebwx-bin%2Fwebwxnewloginpage" in request.url
+
+    @pytest.mark.parametrize(
+        "uuid",
+        ["", "short", "AbCdEfGh&calc", "$(reboot)aaaa", "../../../etc", "x" * 10_000, "uuid\u4f60\u597d\u4f60\u597d",
+         "AbCdEfGhIj\n", "-AbCdEfGhIj==="],
+    )  # fmt: skip
+    def test_g7_refuses_a_uuid_that_no_server_should_give(self, uuid: str) -> None:
+        with pytest.raises(ProtocolError, match="no usable login code"):
+            drive(flows.request_code(blank(), NOW), reply(JSLOGIN, uuid=uuid))
+
+    def test_refuses_another_code_than_200(self) -> None:
+        with pytest.raises(ProtocolError, match="no usable login code"):
+            drive(flows.request_code(blank(), NOW), reply(JSLOGIN, code=500, uuid=UUID))
+
+
+def test_the_code_holds_the_platforms_address() -> None:
+    assert flows.code_url(blank(), UUID) == "https://login.weixin.qq.com/l/AbCdEfGhIj=="
+
+
+class TestPoll:
+    def test_asks_for_the_uuid_with_the_tip_it_was_given(self) -> None:
+        answer, [request] = drive(flows.poll(blank(), UUID, 0, NOW), reply(LOGIN_POLL, code=408))
+
+        assert answer.code == 408
+        assert (
+            "https://login.wx.qq.com/cgi-bin/mmwebwx-bin/login?loginicon=true&uuid=AbCdEfGhIj%3D%3D&tip=0"
+            f"&r={flows.cache_breaker(1_560_000_000_123)}&_=1560000000123"
+        ) == request.url
+
+    def test_names_the_app_on_file_transfer_helper(self) -> None:
+        _, [request] = drive(flows.poll(blank("filehelper"), UUID, 1, NOW), reply(LOGIN_POLL, code=408))
+
+        assert request.url.endswith("&appid=wx_webfilehelper")
+
+    def test_gives_the_redirect_of_a_confirmed_code(self) -> None:
+        answer, _ = drive(flows.poll(blank(), UUID, 0, NOW), reply(LOGIN_POLL, code=200, redirect_uri=REDIRECT))
+
+        assert (answer.code, answer.redirect_uri) == (200, REDIRECT)
+
+    def test_an_unreadable_answer_is_no_log_out_and_no_login(self) -> None:
+        answer, _ = drive(flows.poll(blank(), UUID, 0, NOW), Response(body=b"<html>502</html>"))
+
+        assert (answer.code, answer.redirect_uri) == (0, "")
+
+
+class TestExchangeTicket:
+    def test_goes_to_the_host_of_the_redirect_with_its_query_untouched(self) -> None:
+        given, [request] = drive(flows.exchange_ticket(blank(), REDIRECT, "e123"), ticket())
+
+        assert REDIRECT.replace("https://wx.", "https://wx2.") + "&fun=new&version=v2" == request.url
+        assert FAMILIES["wx2.qq.com"] == given.hosts
+        assert (
+            given.credentials.sid, given.credentials.skey, given.credentials.uin, given.credentials.device_id,
+            given.pass_ticket,
+        ) == ("sId+/1", "@crypt_1_2", 1234567890, "e123", "p%2Bt")  # fmt: skip
+        assert repr(given) == "Ticket(***)"
+
+    @pytest.mark.parametrize(
+        "redirect",
+        [
+            "https://evil.example/?x=wx2.qq.com", "https://wx2.qq.com.evil.example/", "http://wx.qq.com/",
+            "https://wx.qq.com@evil.example/", "https://user@wx.qq.com/", "https://wx.qq.com:444/",
+            "https://wх.qq.com/", "https://wx9.qq.com/", "https://[wx.qq.com/", "https://wx.qq.com:port/", "",
+            "?ticket=1",
+        ],
+    )  # fmt: skip
+    def test_b7_sends_nothing_to_a_host_that_is_none_of_the_platforms(self, redirect: str) -> None:
+        with pytest.raises(UnsafeRedirect):
+            next(flows.exchange_ticket(blank(), redirect, "e1"))
+
+    def test_b7_stays_at_a_given_server_though_the_redirect_names_a_real_host(self) -> None:
+        server = "http://127.0.0.1:8790"
+        given, [request] = drive(flows.exchange_ticket(blank(server=server), REDIRECT, "e1"), ticket())
+
+        assert single(server) == given.hosts
+        assert request.url.startswith("http://127.0.0.1:8790/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=")
+
+    def test_b7_leaves_a_given_server_for_no_other(self) -> None:
+        with pytest.raises(UnsafeRedirect):
+            next(flows.exchange_ticket(blank(server="http://127.0.0.1:8790"), "http://127.0.0.1:8791/?a=1", "e1"))
+
+    def test_b15_reads_the_ticket_of_a_301_without_location(self) -> None:
+        assert exchange(ticket(status=301)).credentials.sid == "sId+/1"
+
+    def test_b15_does_not_follow_a_301(self) -> None:
+        moved = Response(status=301, headers=(("Location", "https://evil.example/"),))
+
+        with pytest.raises(UnsafeRedirect, match="nothing was sent there"):
+            exchange(moved)
+
+    def test_b16_a_refusal_tells_the_platforms_words_and_the_way_out(self) -> None:
+        answer = Response(body="<error><ret>1203</ret><message>你的帐号不能登录网页版</message></error>".encode())
+
+        with pytest.raises(LoginRefused, match="File Transfer Helper") as caught:
+            exchange(answer)
+        assert (caught.value.ret, caught.value.message) == (1203, "你的帐号不能登录网页版")
+
+    def test_b16_another_refusal_promises_nothing(self) -> None:
+        with pytest.raises(LoginRefused, match=r"ret 1\): no reason given\.$"):
+            exchange(Response(body=b"<error><ret>1</ret><message></message></error>"))
+
+    def test_b16_a_web_page_is_told_apart(self) -> None:
+        with pytest.raises(UnexpectedLoginPage):
+            exchange(Response(body=b"<!DOCTYPE HTML><HTML><body>Log in</body></HTML>"))
+
+    @pytest.mark.parametrize("body", [b"", b"<error><ret>0", b"\x1f\x8b\x08\x00garbage", b'{"ret":0}'])
+    def test_b16_anything_else_is_a_protocol_error(self, body: bytes) -> None:
+        with pytest.raises(ProtocolError) as caught:
+            exchange(Response(body=body))
+        assert ProtocolError is type(caught.value)
+
+    @pytest.mark.parametrize("name", FIELDS)
+    def test_b17_a_missing_field_is_named(self, name: str) -> None:
+        with pytest.raises(ProtocolError, match=rf"lacks {name}\."):
+            exchange(ticket(without=name))
+
+    def test_b17_cookies_stand_in_for_the_sid_and_the_uin(self) -> None:
+        cookies = (("Set-Cookie", "wxuin=77; Path=/"), ("Set-Cookie", "wxsid=fromCookie; Path=/; Secure"))
+        body = b"<error><ret>0</ret><skey>@s</skey><pass_ticket>p</pass_ticket></error>"
+        given = exchange(Response(headers=cookies, body=body))
+
+        assert (given.credentials.uin, given.credentials.sid) == (77, "fromCookie")
+
+    def test_b17_a_cookie_that_is_no_number_is_no_uin(self) -> None:
+        answer = ticket(without="wxuin", headers=(("Set-Cookie", "wxuin=none; Path=/"),))
+
+        with pytest.raises(ProtocolError, match=r"lacks wxuin\."):
+            exchange(answer)
+
+    def test_a_lost_answer_leaves_the_ticket_in_doubt(self) -> None:
+        with pytest.raises(SendUnknown):
+            exchange(Response(status=502))
+
+    def test_no_error_tells_the_ticket(self) -> None:
+        for answer in (Response(body=b"?"), Response(status=502), ticket(without="wxsid")):
+            with pytest.raises(WxError) as caught:
+                exchange(answer)
+            assert "qrticket" not in str(caught.value)
+
+
+def test_open_session_asks_with_the_first_keys_and_gives_the_snapshot() -> None:
+    snapshot = reply(WEBWXINIT, user=WireUser(user_name="@me"), skey="@new", sync_key=SyncKey())
+    given, [request] = drive(flows.open_session(LOGIN, NOW), snapshot)
+
+    assert (given.user.user_name, given.skey) == ("@me", "@new")
+    assert "pass_ticket=k3Yq%252BZ0example%253D" in request.url
+    assert {"BaseRequest": {"Uin": 1234567890, "Sid": "AbCdEfGhIjKlMnOp", "Skey": LOGIN.credentials.skey,
+                            "DeviceID": "e123456789012345"}} == msgspec.json.decode(request.content)  # fmt: skip
+
+
+def test_the_platforms_own_picture_of_a_code_is_fetched_by_its_uuid() -> None:
+    media, [request] = drive(flows.code_picture(LOGIN, "Qa1Zw2Sx3E=="), Response(body=b"\xff\xd8\xff"))
+
+    assert media.content == b"\xff\xd8\xff"
+    assert request.url == "https://login.weixin.qq.com/qrcode/Qa1Zw2Sx3E=="
+
+
+@pytest.mark.parametrize("answer", [reply(LOGOUT), Response(status=301), Response(body=b"<html>")])
+def test_log_out_sends_the_session_and_looks_at_no_answer(answer: Response) -> None:
+    _, [request] = drive(flows.log_out(LOGIN), answer)
+
+    assert request.content == b"sid=AbCdEfGhIjKlMnOp&uin=1234567890"
+    assert request.url.startswith("https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxlogout?redirect=1&type=0&skey=%40crypt_")
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "r"), [(0, -1), (1, -2), (2**31 - 1, -(2**31)), (1_560_000_000_123, -926871676)]
+)
+def test_the_cache_breaker_is_the_times_complement_in_32_bits(milliseconds: int, r: int) -> None:
+    assert r == flows.cache_breaker(milliseconds)
+
+
+def test_a_flow_of_the_login_tells_no_key() -> None:
+    assert not [secret for secret in SECRETS if secret in repr(LOGIN)]

@@ -1,0 +1,132 @@
+"""Sync: two keys that are never mixed up, and nothing that a bad answer could move."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from tests.flows.drive import drive, reply
+from tests.saved import LOGIN, NOW, sync_key
+
+from webwx.errors import ApiError, LoggedOut, ProtocolError, TransportError, WxError
+from webwx.flows.sync import check, fetch
+from webwx.protocol.http import Response
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, SyncKey
+
+
+def check_of(text: str, status: int = 200) -> bool:
+    return drive(check(LOGIN, NOW), Response(status=status, body=text.encode()))[0]
+
+
+class TestCheck:
+    def test_asks_the_push_host_with_the_check_key(self) -> None:
+        _, [request] = drive(check(LOGIN, NOW), reply(SYNCCHECK, retcode=0))
+
+        assert request.url.startswith("https://webpush.wx2.qq.com/cgi-bin/mmwebwx-bin/synccheck?r=1560000000123&skey=")
+        assert "&synckey=1_11%7C2_21&" in request.url
+
+    @pytest.mark.parametrize("selector", [*range(1, 10), "10", "99", "-1"])
+    def test_a7_any_selector_but_0_means_fetch(self, selector: object) -> None:
+        assert check_of(f'window.synccheck={{retcode:"0",selector:"{selector}"}}')
+
+    def test_selector_0_means_nothing_to_fetch(self) -> None:
+        assert not check_of('window.synccheck={retcode:"0",selector:"0"}')
+
+    @pytest.mark.parametrize(
+        "text",
+        ['{selector:"2",retcode:"0"}', '{ retcode : "0" , selector : "2" }', "{retcode:0,selector:2}",
+         "{'retcode':'0','selector':'2'};"],
+    )  # fmt: skip
+    def test_b1_other_spellings_are_read(self, text: str) -> None:
+        assert check_of(f"\ufeffwindow.synccheck={text}")
+
+    @pytest.mark.parametrize("text", ["", "<html>502</html>", "window.synccheck={}", 'window.synccheck={retcode:"x"}'])
+    def test_b1_an_unreadable_answer_is_no_log_out(self, text: str) -> None:
+        with pytest.raises(ProtocolError):
+            check_of(text)
+
+    def test_b1_an_empty_503_is_no_log_out(self) -> None:
+        with pytest.raises(TransportError):
+            check_of("", status=503)
+
+    @pytest.mark.parametrize("retcode", [-1, 1, 3, 1200, 7777])
+    def test_b1_a_code_that_ends_no_login_is_no_log_out(self, retcode: int) -> None:
+        with pytest.raises(ApiError) as caught:
+            check_of(f'window.synccheck={{retcode:"{retcode}",selector:"0"}}')
+        assert not isinstance(caught.value, LoggedOut)
+
+
+class TestFetch:
+    def test_asks_with_the_fetch_key(self) -> None:
+        _, [request] = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC))
+        body = msgspec.json.decode(request.content)
+
+        assert body["SyncKey"] == {"Count": 2, "List": [{"Key": 1, "Val": 10}, {"Key": 2, "Val": 20}]}
+        assert body["rr"] == ~1_560_000_000
+
+    def test_gives_both_keys_the_new_skey_and_whether_more_waits(self) -> None:
+        answer = reply(WEBWXSYNC, sync_key=sync_key(1), sync_check_key=sync_key(2), skey="@new", continue_flag=1)
+        batch, _ = drive(fetch(LOGIN, NOW), answer)
+
+        assert (sync_key(1), sync_key(2), "@new", True) == (
+            batch.fetch_key,
+            batch.check_key,
+            batch.skey,
+            batch.has_more,
+        )
+
+    def test_a4_an_empty_key_replaces_no_good_one(self) -> None:
+        batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, sync_key=SyncKey(), sync_check_key=SyncKey()))
+
+        assert (LOGIN.fetch_key, LOGIN.check_key, False) == (batch.fetch_key, batch.check_key, batch.has_more)
+
+    def test_a4_a_missing_check_key_is_the_fetch_key(self) -> None:
+        batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, sync_key=sync_key(12, 22)))
+
+        assert sync_key(12, 22) == batch.check_key
+
+    @pytest.mark.parametrize(
+        ("body", "kind"),
+        [
+            (b'{"BaseResponse":{"Ret":1101}}', LoggedOut),
+            (b'{"BaseResponse":{"Ret":-1},"SyncKey":null}', ApiError),
+            (b'{"BaseResponse":{"Ret":1},"SyncKey":{"Count":1,"List":[{"Key":1,"Val":1}]}}', ApiError),
+        ],
+    )
+    def test_a3_a_refusal_is_no_empty_success(self, body: bytes, kind: type[WxError]) -> None:
+        with pytest.raises(kind):
+            drive(fetch(LOGIN, NOW), Response(body=body))
+
+    def test_items_come_raw_deletions_first_and_messages_last(self) -> None:
+        answer = reply(
+            WEBWXSYNC,
+            add_msg_list=[msgspec.Raw(b'{"MsgId":"1"}')],
+            mod_contact_list=[msgspec.Raw(b'{"UserName":"@b"}')],
+            del_contact_list=[msgspec.Raw(b'{"UserName":"@c"}')],
+        )
+        batch, _ = drive(fetch(LOGIN, NOW), answer)
+
+        assert [(item.kind, next(iter(msgspec.json.decode(item.raw).values()))) for item in batch.items] == [
+            ("deleted", "@c"),
+            ("contact", "@b"),
+            ("message", "1"),
+        ]
+
+    def test_messages_in_the_other_list_are_read_as_well(self) -> None:
+        answer = reply(
+            WEBWXSYNC, add_msg_list=[msgspec.Raw(b'{"MsgId":"1"}')], msg_list=[msgspec.Raw(b'{"MsgId":"2"}')]
+        )
+        batch, _ = drive(fetch(LOGIN, NOW), answer)
+
+        assert [msgspec.json.decode(item.raw)["MsgId"] for item in batch.items] == ["1", "2"]
+
+    def test_a_batch_shows_its_size_only(self) -> None:
+        batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, add_msg_list=[msgspec.Raw(b'{"MsgId":"1"}')]))
+
+        assert repr(batch) == "Batch(1 items)"
+
+    def test_c3_a_batch_cut_anywhere_is_never_taken_for_a_whole_one(self) -> None:
+        whole = reply(WEBWXSYNC, add_msg_list=[msgspec.Raw(b'{"MsgId":"1","Content":"\xe4\xbd\xa0"}')]).body.rstrip()
+
+        for size in range(len(whole)):
+            with pytest.raises(ProtocolError):
+                drive(fetch(LOGIN, NOW), Response(body=whole[:size]))

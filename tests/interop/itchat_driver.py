@@ -1,0 +1,117 @@
+"""
+Drives itchat-uos, in a process of its own, by the words of a test.
+
+The library is used as anybody would use it: its public functions, and its configuration, where `BASE_URL` names the
+server. Nothing of it is patched, and no bug of it had to be worked around. Only what a person does is left to the
+test: scanning the code.
+
+A command is a line of JSON on stdin, an answer a line on stdout, one for one; `login` answers twice, with the code to
+scan and, when somebody has confirmed it, with who logged in. Messages wait in a queue until `receive` takes them.
+
+Two of the library's habits shape this: it writes a block character to stdout when it is imported, so stdout is taken
+away from it first; and without a `qrCallback` it opens the code in the desktop's picture viewer.
+"""
+
+import hashlib
+import json
+import os
+import queue
+import sys
+
+ANSWERS = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(2, 1)
+
+import itchat  # noqa: E402 - after stdout has been taken away
+from itchat.content import NOTE, PICTURE, TEXT  # noqa: E402
+
+received: queue.Queue[dict[str, object]] = queue.Queue()
+
+
+def answer(**fields: object) -> None:
+    ANSWERS.write(json.dumps(fields, ensure_ascii=False) + "\n")
+    ANSWERS.flush()
+
+
+@itchat.msg_register([TEXT, PICTURE, NOTE], isFriendChat=True, isGroupChat=True)
+def take(message):
+    picture = message["Text"]() if message["Type"] == PICTURE else None
+    received.put({
+        "type": message["Type"],
+        "id": message["MsgId"],
+        "from": message["FromUserName"],
+        "to": message["ToUserName"],
+        "text": "" if picture is not None else message["Text"],
+        "content": message["Content"],
+        "md5": None if picture is None else hashlib.md5(picture).hexdigest(),
+        "author": message.get("ActualNickName"),
+    })  # fmt: skip
+
+
+def login(server: str, saved: str = "") -> None:
+    """Log in; with a file for the login, go on with what was saved there, and save it there."""
+    itchat.config.BASE_URL = server
+
+    def show(uuid, status, qrcode):
+        if status == "0":
+            answer(uuid=uuid, is_png=qrcode.startswith(b"\x89PNG"))
+
+    def ended():
+        received.put({"type": "Ended"})
+
+    itchat.auto_login(
+        hotReload=bool(saved),
+        statusStorageDir=saved,
+        qrCallback=show,
+        loginCallback=lambda: None,
+        exitCallback=ended,
+    )
+    me = itchat.search_friends()
+    answer(logged_in=itchat.originInstance.alive, nickname=me["NickName"], id=me["UserName"], uin=me["Uin"])
+    itchat.run(blockThread=False)
+
+
+def contacts() -> None:
+    answer(
+        friends=[[each["NickName"], each["RemarkName"], each["UserName"]] for each in itchat.get_friends(update=True)],
+        chatrooms=[
+            [room["NickName"], room["UserName"], [member["NickName"] for member in room["MemberList"]]]
+            for room in map(itchat.update_chatroom, (r["UserName"] for r in itchat.get_chatrooms(update=True)))
+        ],
+    )
+
+
+def find(nickname: str) -> None:
+    answer(id=itchat.search_friends(nickName=nickname)[0]["UserName"])
+
+
+def send_text(to: str, text: str) -> None:
+    answer(**itchat.send_msg(text, toUserName=to))
+
+
+def send_image(to: str, path: str) -> None:
+    answer(**itchat.send_image(path, toUserName=to))
+
+
+def recall(to: str, message_id: str) -> None:
+    answer(**itchat.revoke(message_id, to))
+
+
+def receive() -> None:
+    answer(**received.get(timeout=20))
+
+
+def logout() -> None:
+    answer(**itchat.logout())
+
+
+COMMANDS = {each.__name__: each for each in (login, contacts, find, send_text, send_image, recall, receive, logout)}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        command = json.loads(line)
+        COMMANDS[command.pop("do")](**command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,279 @@
+"""
+A stranger's client and our server: itchat-uos as it comes from PyPI, on a sandbox in a process of its own.
+
+What it says is checked on the phones, and what it hears is checked against what was said there; then it and our client
+are logged in as two friends, and neither can tell.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.metadata
+import json
+import sys
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
+
+import pytest
+from tests.interop.processes import WEBWX, Lines, fetch, photograph
+
+from webwx import AsyncClient, ImageMessage, MediaUnavailable, MessageRecalled, QrCode, TextMessage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from webwx import Event
+
+pytestmark = pytest.mark.verify
+
+DRIVER = Path(__file__).with_name("itchat_driver.py")
+E = TypeVar("E", bound="Event")
+TEXT = "第一行 <b>&amp;</b> \"'\n第二行 😄🇨🇳 [微笑] \\n /path"
+
+
+class Phones:
+    """The phones of everybody in a sandbox, by its control API."""
+
+    def __init__(self, control: str) -> None:
+        self._control = control
+
+    def do(self, verb: str, **what: str | int) -> Any:
+        return fetch(f"{self._control}/{verb}", json.dumps(what).encode())
+
+    def scan_and_confirm(self, who: str, uuid: str) -> None:
+        self.do("scan", who=who, uuid=uuid)
+        self.do("confirm", uuid=uuid)
+
+    def picture(self, sender: str, to: str, content: bytes) -> str:
+        return str(
+            self.do("picture", **{"from": sender}, to=to, content=base64.b64encode(content).decode())["message_id"]
+        )
+
+    def messages(self, who: str, chat: str) -> list[dict[str, Any]]:
+        chats = fetch(f"{self._control}/inbox?who={who}")["chats"]
+        return next((each["messages"] for each in chats if each["id"] == chat), [])
+
+
+@pytest.fixture
+def sandbox(start: Callable[..., Lines]) -> dict[str, Any]:
+    """The addresses of a sandbox."""
+    answer: dict[str, Any] = json.loads(start(WEBWX, "sandbox", "--port", "0", "--json").next())
+    return answer
+
+
+@pytest.fixture
+def phones(sandbox: dict[str, Any]) -> Phones:
+    return Phones(sandbox["control"])
+
+
+@pytest.fixture
+def itchat(start: Callable[..., Lines], sandbox: dict[str, Any], phones: Phones) -> Lines:
+    """Their client, logged in as 小明."""
+    return log_in(start(sys.executable, DRIVER), sandbox["url"], phones)
+
+
+def log_in(driver: Lines, url: str, phones: Phones, **options: str) -> Lines:
+    code = driver.ask(do="login", server=url, **options)
+    assert code["is_png"]
+    phones.scan_and_confirm("xiaoming", code["uuid"])
+    login = json.loads(driver.next())
+    assert (login["logged_in"], login["nickname"], login["uin"]) == (True, "小明", 1000000001)
+    assert login["id"].startswith("@")
+    return driver
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
+
+
+def test_the_library_is_what_pypi_has() -> None:
+    files = importlib.metadata.distribution("itchat-uos").files
+    assert files is not None
+    assert importlib.metadata.version("itchat-uos") == "1.4.1"
+    hashed = [file for file in files if file.hash is not None and file.suffix == ".py"]
+    assert len(hashed) >= 15
+    for file in hashed:
+        assert file.hash is not None
+        digest = hashlib.new(file.hash.mode, file.read_binary()).digest()
+        assert file.hash.value == base64.urlsafe_b64encode(digest).decode().rstrip("="), file
+
+
+class TestTheirClientOnOurServer:
+    def test_lists_contacts(self, itchat: Lines) -> None:
+        listed = itchat.ask(do="contacts")
+
+        names = {nickname: (remark, identity) for nickname, remark, identity in listed["friends"]}
+        assert {"小明", "阿华", "张三", "李雷"} == set(names)
+        assert names["李雷"][0] == "Boss"
+        assert all(identity.startswith("@") for _, identity in names.values())
+        [[room, room_id, members]] = listed["chatrooms"]
+        assert room == "周末爬山"
+        assert room_id.startswith("@@")
+        assert {"小明", "阿华", "张三", "李雷"} == set(members)
+
+    def test_sends_and_recalls_a_text(self, itchat: Lines, phones: Phones) -> None:
+        ahua = itchat.ask(do="find", nickname="阿华")["id"]
+
+        sent = itchat.ask(do="send_text", to=ahua, text=TEXT)
+
+        assert sent["BaseResponse"]["Ret"] == 0
+        [message] = phones.messages("ahua", "xiaoming")
+        assert (sent["MsgID"], TEXT, False) == (message["message_id"], message["text"], message["recalled"])
+        assert itchat.ask(do="recall", to=ahua, message_id=sent["MsgID"])["BaseResponse"]["Ret"] == 0
+        [message] = phones.messages("ahua", "xiaoming")
+        assert message["recalled"]
+        # Once is enough: a second recall is refused and leaves it recalled.
+        assert itchat.ask(do="recall", to=ahua, message_id=sent["MsgID"])["BaseResponse"]["Ret"] == -1
+
+    def test_cannot_recall_after_two_minutes(self, itchat: Lines, phones: Phones) -> None:
+        ahua = itchat.ask(do="find", nickname="阿华")["id"]
+        sent = itchat.ask(do="send_text", to=ahua, text="too late")
+
+        phones.do("wind", seconds=121)
+
+        assert itchat.ask(do="recall", to=ahua, message_id=sent["MsgID"])["BaseResponse"]["Ret"] == -1
+        [message] = phones.messages("ahua", "xiaoming")
+        assert not message["recalled"]
+
+    @pytest.mark.parametrize(("kind", "suffix"), [("JPEG", "jpg"), ("PNG", "png")])
+    def test_sends_a_picture(self, itchat: Lines, phones: Phones, tmp_path: Path, kind: str, suffix: str) -> None:
+        # More than one chunk: PNG noise of this size has some 770 KB.
+        content = photograph(kind, seed=3)
+        file = tmp_path / f"照片 {suffix}.{suffix}"
+        file.write_bytes(content)
+
+        sent = itchat.ask(do="send_image", to="filehelper", path=str(file))
+
+        assert sent["BaseResponse"]["Ret"] == 0
+        [message] = phones.messages("xiaoming", "filehelper")
+        assert (md5(content), len(content), "image") == (message["md5"], message["size"], message["kind"])
+
+    def test_hears_a_text_a_picture_and_a_recall(self, itchat: Lines, phones: Phones) -> None:
+        content = photograph("JPEG", seed=4)
+
+        phones.do("say", **{"from": "ahua"}, to="me", text=TEXT)
+        heard = itchat.ask(do="receive")
+        assert (heard["type"], heard["text"]) == ("Text", TEXT)
+        assert itchat.ask(do="find", nickname="阿华")["id"] == heard["from"]
+
+        picture_id = phones.picture("ahua", "me", content)
+        heard = itchat.ask(do="receive")
+        assert ("Picture", picture_id, md5(content)) == (heard["type"], heard["id"], heard["md5"])
+
+        phones.do("recall", **{"from": "ahua"}, to="me")
+        heard = itchat.ask(do="receive")
+        assert (heard["type"], heard["text"]) == ("Note", '"阿华" 撤回了一条消息')
+        assert f"<msgid>{picture_id}</msgid>" in heard["content"]
+
+    def test_knows_who_speaks_in_a_chatroom(self, itchat: Lines, phones: Phones) -> None:
+        phones.do("say", **{"from": "zhangsan"}, to="周末爬山", text="几点出发？")
+
+        heard = itchat.ask(do="receive")
+
+        assert (heard["type"], heard["text"], heard["author"]) == ("Text", "几点出发？", "张三")
+        assert heard["from"].startswith("@@")
+
+    def test_goes_on_with_a_saved_login(
+        self, start: Callable[..., Lines], sandbox: dict[str, Any], phones: Phones, tmp_path: Path
+    ) -> None:
+        saved = str(tmp_path / "itchat.pkl")
+        log_in(start(sys.executable, DRIVER), sandbox["url"], phones, saved=saved).end()
+        phones.do("say", **{"from": "ahua"}, to="me", text="while you were away")
+
+        again = start(sys.executable, DRIVER)
+        login = again.ask(do="login", server=sandbox["url"], saved=saved)
+
+        assert (login["logged_in"], login["nickname"]) == (True, "小明")
+        assert again.ask(do="receive")["text"] == "while you were away"
+
+    def test_logs_out(self, itchat: Lines, phones: Phones) -> None:
+        assert itchat.ask(do="logout")["BaseResponse"]["Ret"] == 0
+
+        with pytest.raises(OSError, match="409"):
+            phones.do("log-out", who="me")  # there is no web login any more
+
+    def test_is_told_that_the_phone_ended_its_login(self, itchat: Lines, phones: Phones) -> None:
+        phones.do("log-out", who="me")
+
+        assert itchat.ask(do="receive")["type"] == "Ended"
+
+
+class TestTheirClientAndOurs:
+    """小明 uses itchat-uos and 阿华 uses webwx."""
+
+    async def test_talk_show_and_recall(
+        self, itchat: Lines, sandbox: dict[str, Any], phones: Phones, tmp_path: Path
+    ) -> None:
+        theirs, ours = photograph("JPEG", seed=5), photograph("PNG", seed=6)
+        their_file = tmp_path / "theirs.jpg"
+        their_file.write_bytes(theirs)
+        ahua = itchat.ask(do="find", nickname="阿华")["id"]
+
+        def scan(code: QrCode) -> None:
+            phones.scan_and_confirm("ahua", unquote(code.url.rpartition("/")[2]))
+
+        async with AsyncClient(server=sandbox["url"]) as client, aclosing(client.events(include_all=False)) as events:
+            await client.login(show_qr=scan)
+            xiaoming = client.contacts.find(nickname="小明")
+
+            # A text from them to us, and its recall.
+            sent = itchat.ask(do="send_text", to=ahua, text=TEXT)
+            text = expect(TextMessage, await anext(events))
+            assert (text.message_id, text.text, text.sender, text.is_self) == (sent["MsgID"], TEXT, xiaoming.id, False)
+            assert itchat.ask(do="recall", to=ahua, message_id=sent["MsgID"])["BaseResponse"]["Ret"] == 0
+            await heard_recall(events, itchat, by_us=False, original=text)
+
+            # The same from us to them.
+            receipt = await client.send_text(xiaoming, TEXT)
+            heard = itchat.ask(do="receive")
+            assert (heard["type"], heard["id"], heard["text"]) == ("Text", receipt.message_id, TEXT)
+            await client.recall(receipt)
+            await heard_recall(events, itchat, by_us=True, message_id=receipt.message_id)
+
+            # A picture from them to us; recalled, and forwarded back to them all the same.
+            sent = itchat.ask(do="send_image", to=ahua, path=str(their_file))
+            picture = expect(ImageMessage, await anext(events))
+            assert (picture.message_id, md5(await client.download(picture))) == (sent["MsgID"], md5(theirs))
+            assert itchat.ask(do="recall", to=ahua, message_id=sent["MsgID"])["BaseResponse"]["Ret"] == 0
+            recalled = await heard_recall(events, itchat, by_us=False, original=picture)
+            with pytest.raises(MediaUnavailable):
+                await client.download(picture)
+            forwarded = await client.forward(recalled, xiaoming)
+            heard = itchat.ask(do="receive")
+            assert (heard["type"], heard["id"], heard["md5"]) == ("Picture", forwarded.message_id, md5(theirs))
+
+            # A picture from us to them, and its recall.
+            receipt = await client.send_image(xiaoming, ours)
+            heard = itchat.ask(do="receive")
+            assert (heard["type"], heard["id"], heard["md5"]) == ("Picture", receipt.message_id, md5(ours))
+            await client.recall(receipt)
+            await heard_recall(events, itchat, by_us=True, message_id=receipt.message_id)
+
+        assert [each["recalled"] for each in phones.messages("xiaoming", "ahua")] == [True, True, True, False, True]
+
+
+async def heard_recall(
+    events: AsyncGenerator[Event, None],
+    itchat: Lines,
+    *,
+    by_us: bool,
+    message_id: str = "",
+    original: TextMessage | ImageMessage | None = None,
+) -> MessageRecalled:
+    """Check what both clients hear of a recall: each side its own words, both the same message."""
+    message_id = original.message_id if original else message_id
+    recalled = expect(MessageRecalled, await anext(events))
+    assert (recalled.message_id, recalled.is_self, recalled.original) == (message_id, by_us, original)
+    assert recalled.text == ("你撤回了一条消息" if by_us else '"小明" 撤回了一条消息')
+    heard = itchat.ask(do="receive")
+    assert (heard["type"], heard["text"]) == ("Note", '"阿华" 撤回了一条消息' if by_us else "你撤回了一条消息")
+    assert f"<msgid>{message_id}</msgid>" in heard["content"]
+    return recalled
+
+
+def expect(kind: type[E], event: Event) -> E:
+    assert isinstance(event, kind), event
+    return event

@@ -1,0 +1,177 @@
+"""Who is who in one login: found by id, by remark, by nickname, and never by guessing."""
+
+from __future__ import annotations
+
+import pytest
+
+from webwx.errors import UnknownContact
+from webwx.model.contacts import BUILT_IN, Contact, ContactId, Contacts, Kind, Member, contact_from_wire, is_chatroom
+from webwx.protocol.contacts import WireContact, WireMember
+
+ME = "@me"
+
+
+def contact(id: str, nickname: str = "", remark: str = "", **more: object) -> Contact:  # noqa: A002 - the field's name
+    return Contact(id=ContactId(id), nickname=nickname, remark=remark, **more)
+
+
+LILEI = contact("@li", "李雷", "Boss")
+ZHANG = contact("@zhang", "张三")
+OTHER_ZHANG = contact("@zhang2", "张三", "邻居")
+
+
+class TestFromTheWire:
+    @pytest.mark.parametrize(
+        ("wire", "kind"),
+        [
+            (WireContact(user_name=ME, contact_flag=3), "self"),
+            (WireContact(user_name="@@room", verify_flag=8), "chatroom"),
+            (WireContact(user_name="12345@chatroom"), "chatroom"),
+            (WireContact(user_name="filehelper", contact_flag=3), "builtin"),
+            (WireContact(user_name="weixin", verify_flag=56), "builtin"),
+            (WireContact(user_name="@gh", verify_flag=24, contact_flag=3), "official"),
+            (WireContact(user_name="@friend", contact_flag=2049), "friend"),
+            (WireContact(user_name="@gone", contact_flag=2), "stranger"),
+        ],
+    )
+    def test_everybody_has_a_kind(self, wire: WireContact, kind: Kind) -> None:
+        assert contact_from_wire(wire, ME).kind == kind
+
+    def test_names_are_read_like_texts(self) -> None:
+        smile = '<span class="emoji emoji1f602"></span>'
+        wire = WireContact(
+            user_name="@@room",
+            nick_name=f"A&amp;B{smile}",
+            remark_name=f"{smile}&lt;3",
+            alias="li_lei",
+            member_list=[WireMember(user_name="@a", nick_name=smile, display_name="&lt;阿华&gt;")],
+        )
+
+        assert contact_from_wire(wire, ME) == contact(
+            "@@room", "A&B😂", "😂<3", alias="li_lei", kind="chatroom",
+            members=(Member(id=ContactId("@a"), nickname="😂", display_name="<阿华>"),),
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("id_", ["@@abc", "12@chatroom"])
+    def test_a_chatroom_is_known_by_its_id(self, id_: str) -> None:
+        assert is_chatroom(id_)
+        assert not is_chatroom(id_.strip("@").replace("@", ""))
+
+
+@pytest.mark.parametrize(("who", "shown"), [(LILEI, "Boss"), (ZHANG, "张三"), (contact("@nobody"), "@nobody")])
+def test_the_name_to_show_is_the_remark_else_the_nickname_else_the_id(who: Contact, shown: str) -> None:
+    assert who.display_name == shown
+
+
+class TestFilehelper:
+    def test_is_known_to_everybody(self) -> None:
+        assert Contacts().resolve("filehelper").kind == "builtin"
+        assert Contacts().resolve("文件传输助手").id == "filehelper"
+
+    def test_cannot_be_removed(self) -> None:
+        contacts = Contacts()
+        contacts.remove("filehelper")
+
+        assert [each.id for each in contacts] == ["filehelper"]
+
+    def test_is_among_the_built_in_accounts(self) -> None:
+        assert "filehelper" in BUILT_IN
+
+
+class TestResolve:
+    contacts = Contacts([LILEI, ZHANG, contact("@boss", "Boss"), contact("@trick", "@li")])
+
+    @pytest.mark.parametrize(
+        ("to", "id_"), [("@li", "@li"), ("张三", "@zhang"), ("李雷", "@li"), (ZHANG, "@zhang"), ("Boss", "@li")]
+    )
+    def test_an_id_wins_over_a_remark_and_a_remark_over_a_nickname(self, to: Contact | str, id_: str) -> None:
+        assert self.contacts.resolve(to).id == id_
+
+    def test_nobody_is_an_error_that_says_how_names_are_matched(self) -> None:
+        with pytest.raises(UnknownContact, match=r"'Bos'.*matched whole"):
+            self.contacts.resolve("Bos")
+
+    def test_c15_an_id_of_another_login_is_an_error_that_says_so(self) -> None:
+        with pytest.raises(UnknownContact, match="new at every login"):
+            self.contacts.resolve("@stale")
+
+    def test_c15_a_contact_of_another_login_is_found_by_its_id_only(self) -> None:
+        with pytest.raises(UnknownContact):
+            self.contacts.resolve(contact("@stale", "张三"))
+
+    @pytest.mark.parametrize("to", ["", " "])
+    def test_no_name_is_nobody(self, to: str) -> None:
+        with pytest.raises(UnknownContact):
+            self.contacts.resolve(to)
+
+    def test_two_of_a_name_are_an_error_that_lists_both(self) -> None:
+        with pytest.raises(UnknownContact, match=r"2 contacts .*@zhang, @zhang2"):
+            Contacts([ZHANG, OTHER_ZHANG]).resolve("张三")
+
+
+class TestFind:
+    contacts = Contacts([LILEI, ZHANG, OTHER_ZHANG])
+
+    def test_by_remark(self) -> None:
+        assert self.contacts.find(remark="Boss") is LILEI
+
+    def test_by_nickname_and_remark_together(self) -> None:
+        assert self.contacts.find(nickname="张三", remark="邻居") is OTHER_ZHANG
+
+    @pytest.mark.parametrize(
+        "names",
+        [{"remark": "李雷"}, {"nickname": "Boss"}, {"nickname": "李雷", "remark": "x"}, {}],
+    )
+    def test_a_remark_is_no_nickname_and_nothing_is_nobody(self, names: dict[str, str]) -> None:
+        with pytest.raises(UnknownContact):
+            self.contacts.find(**names)
+
+    def test_two_of_a_name_are_an_error(self) -> None:
+        with pytest.raises(UnknownContact, match="choose one by id"):
+            self.contacts.find(nickname="张三")
+
+
+class TestMerge:
+    def test_empty_fields_erase_nothing(self) -> None:
+        member = Member(id=ContactId("@a"))
+        contacts = Contacts([contact("@@r", "群", "我的群", alias="x", members=(member,), kind="chatroom")])
+        merged = contacts.merge(contact("@@r", "新群", kind="stranger"))
+
+        assert merged == contact("@@r", "新群", "我的群", alias="x", members=(member,), kind="chatroom")
+        assert contacts.get("@@r") is merged
+
+    def test_a_new_name_takes_the_old_ones_place(self) -> None:
+        contacts = Contacts([LILEI])
+        assert contacts.resolve("Boss").id == "@li"
+        contacts.merge(contact("@li", remark="老板"))
+
+        assert contacts.resolve("老板").nickname == "李雷"
+        with pytest.raises(UnknownContact):
+            contacts.resolve("Boss")
+
+    def test_somebody_new_is_added(self) -> None:
+        contacts = Contacts()
+        contacts.merge(ZHANG)
+
+        assert len(contacts) == 2
+        assert repr(contacts) == "Contacts(2)"
+
+
+class TestRemove:
+    def test_the_removed_one_is_found_by_nothing(self) -> None:
+        contacts = Contacts([LILEI])
+        assert contacts.resolve("Boss") is LILEI
+        contacts.remove("@li")
+        contacts.remove("@li")
+
+        assert contacts.get("@li") is None
+        with pytest.raises(UnknownContact):
+            contacts.resolve("Boss")
+
+
+def test_somebody_may_be_removed_while_all_are_gone_through() -> None:
+    contacts = Contacts([LILEI, ZHANG])
+    for each in contacts:
+        contacts.remove(each.id)
+
+    assert [each.id for each in contacts] == ["filehelper"]

@@ -1,0 +1,121 @@
+"""From delivered text to written text in one pass: nothing that was typed becomes markup."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from webwx.model.text import emoji, notice_text, plain_text, xml_text
+from webwx.protocol.content import escape
+
+EMOJI = {
+    "1f602": "😂",
+    "1f600": "😀",
+    "1F602": "😂",
+    "1f44D": "👍",
+    "1f44d1f3fd": "👍🏽",
+    "1f926200d2642": "🤦\u200d♂",
+    "1f9261f3fb200d2642fe0f": "🤦🏻\u200d♂️",
+    "263a": "☺",
+    "263afe0f": "☺️",
+    "2764": "❤",
+    "2764fe0f": "❤️",
+    "00a9": "©",
+    "00ae": "®",
+    "2122": "™",
+    "3030": "〰",
+    "e415": "\ue415",
+    "3120e3": "1\u20e3",
+    "2320e3": "#\u20e3",
+    "2a20e3": "*\u20e3",
+    "003120e3": "1\u20e3",
+    "002320e3": "#\u20e3",
+    "0031fe0f20e3": "1\ufe0f\u20e3",
+    "20e3": "\u20e3",
+    "1f1e81f1f3": "🇨🇳",
+    "1f1fa1f1f8": "🇺🇸",
+    "1f468200d1f469": "👨\u200d👩",
+    "1f468200d1f469200d1f467": "👨\u200d👩\u200d👧",
+    "1f468200d1f469200d1f467200d1f466": "👨\u200d👩\u200d👧\u200d👦",
+    "1f3f3fe0f200d1f308": "🏳️\u200d🌈",
+    "1f441200d1f5e8": "👁\u200d🗨",
+    "1f004": "🀄",
+    "1f0cf": "🃏",
+    "1f9ff": "🧿",
+    "1fa70": "🩰",
+}
+"""What the hex digits of a span mean."""
+
+NO_EMOJI = [
+    "", "zz", "d83d", "D83D", "d83dde02", "dfff", "1f602d83d", "110000", "1f6", "1f60202", "12", "31", "1f602zz",
+    "1f3f4e0067e0062e0065e006ee0067e007f", "0x1f602", "1f602 ", "-1f602",
+]  # fmt: skip
+"""Digits that mean nothing; the span stays as it came."""
+
+
+def span(digits: str) -> str:
+    return f'<span class="emoji emoji{digits}"></span>'
+
+
+@pytest.mark.parametrize(("digits", "text"), EMOJI.items())
+def test_c7_an_emoji_span_is_the_emoji(digits: str, text: str) -> None:
+    assert plain_text(f"a{span(digits)}b") == f"a{text}b"
+
+
+@pytest.mark.parametrize("digits", NO_EMOJI)
+def test_c7_a_span_that_is_no_emoji_stays_as_it_came(digits: str) -> None:
+    assert plain_text(f"a{span(digits)}b") == f"a{span(digits)}b"
+
+
+@given(some.text(alphabet="0123456789abcdefABCDEF", max_size=24))
+def test_c7_no_digits_make_a_text_that_cannot_be_written(digits: str) -> None:
+    emoji(digits).encode()
+
+
+def test_c7_a_span_may_lack_its_last_bracket() -> None:
+    assert plain_text('<span class="emoji emoji1f602"></span') == "😂"
+
+
+def test_c7_neighbouring_spans_are_read_one_by_one() -> None:
+    assert plain_text(span("1f1e81f1f3") + span("1f602")) == "🇨🇳😂"
+
+
+@pytest.mark.parametrize(
+    ("delivered", "written"),
+    [
+        ("你好", "你好"),
+        ("AT&amp;T", "AT&T"),
+        ("a &lt; b &gt; c", "a < b > c"),
+        ("&quot;x&quot; &#39;y&#39;", "\"x\" 'y'"),
+        ("a<br/>b<br />c", "a\nb\nc"),
+        ("&amp;lt;", "&lt;"),
+        ("&amp;amp;amp;", "&amp;amp;"),
+        ("&lt;br/&gt;", "<br/>"),
+        ("&lt;span class=&quot;emoji emoji1f602&quot;&gt;&lt;/span&gt;", '<span class="emoji emoji1f602"></span>'),
+        ('&lt;span class="emoji emoji1f602"&gt;&lt;/span&gt;', '<span class="emoji emoji1f602"></span>'),
+        ("&nbsp;&copy;&unknown; & &; &#x41;", "&nbsp;&copy;&unknown; & &; &#x41;"),
+        ("<b>not ours</b>", "<b>not ours</b>"),
+    ],
+)
+def test_c6_exactly_one_level_of_escaping_is_undone(delivered: str, written: str) -> None:
+    assert plain_text(delivered) == written
+
+
+@given(some.text(alphabet=some.one_of(some.sampled_from("&<>;\"'#br/ltgamp39\n\r"), some.characters(codec="utf-8"))))
+def test_c6_what_was_typed_arrives_as_it_was_typed(text: str) -> None:
+    assert plain_text(escape(text)) == text.replace("\r\n", "\n")
+
+
+def test_the_xml_of_a_content_ends_with_its_root() -> None:
+    assert xml_text("&lt;msg&gt;&lt;img /&gt;&lt;/msg&gt;<br/>") == "<msg><img /></msg>"
+
+
+def test_a_content_without_a_root_is_left_whole() -> None:
+    assert xml_text("@hash&amp;") == "@hash&"
+
+
+def test_links_in_a_notice_are_replaced_by_their_words() -> None:
+    notice = 'x &lt;a href="weixin://a"&gt;添加\n朋友&lt;/a&gt;, <a>y</a> &lt;b&gt;'
+
+    assert notice_text(notice) == "x 添加\n朋友, y <b>"

@@ -1,0 +1,30 @@
+"""The customer's four requests as they leave: every header of the recordings, and everything else of them too."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from tests.carriers import Told
+from tests.customer import FOUR
+from tests.recording import read_request
+from tests.saved import LOGIN, NOW
+
+from webwx.transport.run import USER_AGENT, Cell, run_async
+
+
+@pytest.mark.parametrize("name", FOUR)
+async def test_the_request_leaves_as_it_was_recorded(name: str) -> None:
+    recorded = read_request(f"customer/{name}")
+    make_flow, answer = FOUR[name]
+    told = Told(answer)
+    await run_async(make_flow(), told, Cell(LOGIN, lambda: NOW, recorded.header("User-Agent")))
+    [sent] = told.requests
+
+    # The host's name is for the HTTP library to write.
+    assert sorted(sent.headers) == sorted(header for header in recorded.headers if header[0] != "Host")
+    assert (sent.method, sent.url) == (recorded.method, recorded.url)
+    assert sent.content == msgspec.json.format(recorded.content, indent=-1)
+
+
+def test_the_user_agent_is_a_browsers() -> None:
+    assert USER_AGENT.startswith("Mozilla/5.0 (")

@@ -1,0 +1,58 @@
+"""In process, a long poll blocks nobody: others get their turn, and then time passes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.protocol.hosts import single
+from webwx.protocol.login import JSLOGIN, LOGIN_POLL, PollReply, PollRequest, QrRequest
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from webwx.sandbox.core import Sandbox
+
+HOSTS = single("http://sandbox.test")
+
+
+@pytest.fixture
+async def uuid(sandbox: Sandbox) -> str:
+    """A code that nobody has scanned."""
+    response = await Loopback(sandbox).send(JSLOGIN.encode_request(QrRequest(), HOSTS))
+    return JSLOGIN.decode_reply(response).uuid
+
+
+async def poll(sandbox: Sandbox, uuid: str) -> PollReply:
+    response = await Loopback(sandbox).send(LOGIN_POLL.encode_request(PollRequest(uuid=uuid), HOSTS))
+    return LOGIN_POLL.decode_reply(response)
+
+
+async def test_a_poll_in_which_nothing_happens_ends_as_soon_as_its_time_was_wound(sandbox: Sandbox, uuid: str) -> None:
+    begun = sandbox.world.now
+
+    assert (await poll(sandbox, uuid)).code == 408
+    assert sandbox.world.now == begun + sandbox.world.switches.hold_seconds
+
+
+async def test_a_poll_hears_of_what_others_do_meanwhile_and_no_time_passes(sandbox: Sandbox, uuid: str) -> None:
+    begun = sandbox.world.now
+
+    async def scan() -> None:
+        sandbox.world.scan("me", uuid)
+
+    answer, _ = await asyncio.gather(poll(sandbox, uuid), scan())
+
+    assert answer.code == 201
+    assert sandbox.world.now == begun
+
+
+async def test_what_needs_no_waiting_is_answered_at_once(sandbox: Sandbox) -> None:
+    begun = sandbox.world.now
+    transport = Loopback(sandbox)
+    response = await transport.send(JSLOGIN.encode_request(QrRequest(), HOSTS))
+    await transport.close()
+
+    assert response.status == 200
+    assert sandbox.world.now == begun

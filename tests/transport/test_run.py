@@ -1,0 +1,204 @@
+"""The runner drives flows and the cell keeps an account's state, whatever runs at once."""
+
+from __future__ import annotations
+
+import asyncio
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.carriers import Told
+from tests.flows.drive import reply
+from tests.saved import LOGIN, NOW
+
+from webwx.errors import ConnectFailed, NoSuchFile, ProtocolError, SendUnknown, Timeout, TransportError
+from webwx.flows.messages import send_text
+from webwx.flows.sync import check, fetch
+from webwx.model.login import Login
+from webwx.protocol.hosts import FILEHELPER, single
+from webwx.protocol.http import Patience, Read, Request, Response
+from webwx.protocol.messages import TEXT
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC
+from webwx.transport.run import Cell, Timeouts, run_async
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.flows.call import Flow
+
+HOUR = 3600.0
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def cell(login: Login = LOGIN, clock: Clock | None = None) -> Cell:
+    return Cell(login, clock or Clock())
+
+
+def dated(seconds: float, *cookies: str) -> Response:
+    """An answer of a server whose clock shows this."""
+    headers = (("Date", formatdate(seconds, usegmt=True)), *(("Set-Cookie", cookie) for cookie in cookies))
+    return Response(headers=headers, body=reply(WEBWXSYNC).body)
+
+
+async def ask(cell: Cell, *answers: Response) -> list[Request]:
+    """Fetch as often as there are answers, and give the requests as they left."""
+    told = Told(*answers)
+    for _ in answers:
+        await run_async(fetch(cell.login, cell.now()), told, cell)
+    return told.requests
+
+
+class TestRunning:
+    async def test_gives_what_the_flow_returns(self) -> None:
+        told = Told(reply(TEXT, msg_id="9"))
+
+        assert await run_async(send_text(LOGIN, "filehelper", "hi", "1"), told, cell()) == "9"
+
+    @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ProtocolError("too large")])
+    async def test_a_failure_goes_into_the_flow_which_decides(self, failure: Exception) -> None:
+        with pytest.raises(SendUnknown):
+            await run_async(send_text(LOGIN, "filehelper", "hi", "1"), Told(failure), cell())
+
+    async def test_a_flow_may_go_on_after_a_failure(self) -> None:
+        def persistent() -> Flow[bool]:
+            try:
+                yield from check(LOGIN, NOW)
+            except ConnectFailed:
+                return (yield from check(LOGIN, NOW))
+            return False
+
+        told = Told(ConnectFailed("c"), reply(SYNCCHECK, retcode=0, selector=2))
+
+        assert await run_async(persistent(), told, cell())
+
+
+class TestReading:
+    def piece(self, source: str | bytes) -> Flow[bytes]:
+        return (yield Read(source=source, start=3, size=4))
+
+    async def test_of_bytes(self) -> None:
+        assert await run_async(self.piece(b"0123456789"), Told(), cell()) == b"3456"
+
+    async def test_of_a_file(self, tmp_path: Path) -> None:
+        file = tmp_path / "图.png"
+        file.write_bytes(b"0123456789")
+
+        assert await run_async(self.piece(str(file)), Told(), cell()) == b"3456"
+
+    async def test_of_a_file_that_has_gone_is_our_error(self, tmp_path: Path) -> None:
+        with pytest.raises(NoSuchFile, match=r"gone\.png cannot be read"):
+            await run_async(self.piece(str(tmp_path / "gone.png")), Told(), cell())
+
+
+class TestCookies:
+    async def test_of_an_answer_go_with_the_next_request_to_that_host(self) -> None:
+        first, second = await ask(cell(), dated(NOW, "fresh=1; Path=/"), dated(NOW))
+
+        assert "fresh=1" not in first.header("Cookie")
+        assert "fresh=1" in second.header("Cookie")
+
+    async def test_live_by_the_servers_clock(self) -> None:
+        """Ours is an hour ahead: by it the cookie was dead before it came."""
+        ours = cell(clock=Clock(NOW + HOUR))
+        expiring = f"fresh=1; Path=/; Expires={formatdate(NOW + 60, usegmt=True)}"
+        _, second, third = await ask(ours, dated(NOW, expiring), dated(NOW + 61), dated(NOW + 61))
+
+        assert "fresh=1" in second.header("Cookie")
+        assert "fresh=1" not in third.header("Cookie")
+
+    async def test_of_a_server_that_plays_all_hosts_are_kept_for_it_whatever_domain_they_name(self) -> None:
+        server = "http://127.0.0.1:8790"
+        login = msgspec.structs.replace(LOGIN, server=server, hosts=single(server))
+        _, second = await ask(cell(login), dated(NOW, "fresh=1; Domain=.qq.com; Secure"), dated(NOW))
+
+        assert second.header("Cookie") == "fresh=1"
+
+    async def test_of_flows_that_run_at_once_are_all_kept(self) -> None:
+        ours = cell()
+        told = Told(*(dated(NOW, f"c{number}=1; Path=/") for number in range(64)))
+        await asyncio.gather(*(run_async(fetch(LOGIN, NOW), told, ours) for _ in range(64)))
+
+        sent = ours.attach(WEBWXSYNC.encode_request(WEBWXSYNC.request(), LOGIN.hosts)).header("Cookie")
+        assert all(f"c{number}=1" in sent for number in range(64))
+
+
+class TestTheServersClock:
+    @pytest.mark.parametrize("ahead", [-HOUR, -2.0, 2.0, HOUR])
+    async def test_counts_once_an_answer_told_it(self, ahead: float) -> None:
+        ours = cell()
+        await ask(ours, dated(NOW + ahead))
+
+        assert ours.now() == pytest.approx(NOW + ahead, abs=1)
+
+    @pytest.mark.parametrize("date", ["", "yesterday", formatdate(NOW, usegmt=True)])
+    async def test_is_ours_as_long_as_nothing_else_is_told(self, date: str) -> None:
+        ours = cell()
+        await ask(ours, Response(headers=(("Date", date),), body=reply(WEBWXSYNC).body))
+
+        assert ours.now() == NOW
+
+    async def test_outlives_the_process_with_the_login(self) -> None:
+        ours = cell()
+        await ask(ours, dated(NOW + HOUR))
+
+        assert cell(ours.login).now() == pytest.approx(NOW + HOUR, abs=1)
+
+
+class TestB13ClientIds:
+    def test_have_13_digits_of_milliseconds_and_4_of_a_counter(self) -> None:
+        assert cell().next_client_id() == "15600000001230000"
+
+    def test_grow_strictly_with_a_frozen_clock_and_one_that_steps_back(self) -> None:
+        clock = Clock()
+        ours = cell(clock=clock)
+        made = [ours.next_client_id() for _ in range(5_000)]
+        clock.now -= HOUR
+        made += [ours.next_client_id() for _ in range(5_000)]
+
+        assert sorted(made, key=int) == made
+        assert len(set(made)) == 10_000
+        assert {len(each) for each in made} == {17}
+
+    def test_grow_across_a_save_and_a_load(self) -> None:
+        ours = cell()
+        last = [ours.next_client_id() for _ in range(3)][-1]
+        loaded = msgspec.json.decode(msgspec.json.encode(ours.login), type=Login)
+
+        assert int(cell(loaded, Clock(NOW - HOUR)).next_client_id()) > int(last)
+
+    def test_of_uploads_differ_within_a_millisecond(self) -> None:
+        ours = cell()
+
+        assert [ours.next_media_id(), ours.next_media_id()] == [1560000000123, 1560000000124]
+
+
+class TestHeaders:
+    async def test_follow_the_host_that_the_login_ended_on(self) -> None:
+        ours = cell()
+        ours.attach(Request(endpoint="e", method="GET", url="https://wx2.qq.com/"))
+        ours.change(hosts=single("http://127.0.0.1:1"), server="http://127.0.0.1:1")
+        [request] = await ask(ours, dated(NOW))
+
+        assert request.header("Referer") == "http://127.0.0.1:1/"
+
+    async def test_name_the_app_on_file_transfer_helper_only(self) -> None:
+        [web] = await ask(cell(), dated(NOW))
+        [filehelper] = await ask(cell(msgspec.structs.replace(LOGIN, profile_name=FILEHELPER.name)), dated(NOW))
+
+        assert (web.header("mmweb_appid"), filehelper.header("mmweb_appid")) == ("", "wx_webfilehelper")
+
+
+def test_each_kind_of_call_has_its_patience() -> None:
+    timeouts = Timeouts(call=1, poll=2, bulk=3)
+
+    assert [timeouts.of(kind) for kind in (Patience.CALL, Patience.POLL, Patience.BULK)] == [1, 2, 3]
