@@ -2,32 +2,47 @@
 # uv is taken from PATH, or fetched into the project's own .venv; nothing outside the checkout is touched but tool caches.
 
 VENV := .venv
-UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 BIN := $(VENV)/bin
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(BIN)/uv)
+PYTEST := $(BIN)/pytest -q
+
 export WEBWX_HOME := $(CURDIR)/build/home
 unexport WEBWX_SERVER WEBWX_HOST
+# A Python of uv's own would be installed outside the checkout, so one must be there.
+export UV_PYTHON_DOWNLOADS := never
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check verify cover docs sandbox format clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
 
 setup: $(VENV)/.ready  ## Make .venv with the project in it
 
-$(VENV)/bin/uv:
-	python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+$(BIN)/uv:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "webwx needs Python 3.11 or newer")'
+	@echo "Fetching uv into $(VENV)."
+	@python3 -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
 
-$(VENV)/.ready: pyproject.toml uv.lock $(if $(filter $(VENV)/bin/uv,$(UV)),$(VENV)/bin/uv)
-	$(UV) sync --frozen --inexact --quiet
+# uv gives up without a cache, so a HOME that cannot be written is replaced for it.
+define SYNC
+cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}"; \
+mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || cache="$(CURDIR)/build/uv-cache"; \
+UV_CACHE_DIR="$$cache" $(UV) sync --frozen --inexact --quiet
+endef
+
+$(VENV)/.ready: pyproject.toml uv.lock $(filter $(BIN)/uv,$(UV))
+	@echo "Setting up $(VENV); this takes a moment the first time."
+	@$(SYNC)
 	@touch $@
 
 demo: setup  ## The main job, from nothing: log in, send, mark as read, recall, forward a recalled picture
 	@$(BIN)/webwx demo
 
 test: setup  ## The quick tests
-	$(BIN)/pytest -q -n 2 -m "not verify"
+	$(PYTEST) -n 2
 
 check: setup  ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -36,18 +51,19 @@ check: setup  ## Format, lint, types, import contracts
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports
 
-verify: setup cover  ## What CI adds: interop and everything too slow for `make test`
-	$(BIN)/pytest -q -m verify
+verify: setup cover  ## What CI adds: strangers' clients and servers, the built package, full coverage
+	@$(SYNC) --group interop
+	$(PYTEST) -m verify
 
 cover: setup  ## Full branch coverage of protocol/ and flows/
-	$(BIN)/pytest -q -n 2 -m "not verify" --cov=webwx --cov-branch --cov-report=
+	$(PYTEST) -n 2 --cov=webwx --cov-branch --cov-report=
 	$(BIN)/coverage report --include='*/webwx/protocol/*,*/webwx/flows/*' --fail-under=100 --show-missing --skip-covered
 
 docs: setup  ## Regenerate docs/wire.md
 	$(BIN)/python docs/make_wire.py
 
 sandbox: setup  ## A server of the protocol on loopback
-	$(BIN)/webwx sandbox
+	@$(BIN)/webwx sandbox
 
 format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff format .

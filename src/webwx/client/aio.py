@@ -241,8 +241,10 @@ class AsyncClient:
         try:
             await self._run(login_flows.log_out(self._login))
         finally:
+            saved = self._store.load()
+            if saved is not None and saved.login.credentials.sid == self._login.credentials.sid:
+                self._store.clear()
             self._forget()
-            self._store.clear()
 
     # -- contacts ----------------------------------------------------------------------------------------------------
 

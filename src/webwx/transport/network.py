@@ -2,8 +2,8 @@
 The HTTP library, behind its one door.
 
 One session, one connector, one TLS context. Nothing is redirected, no cookie is kept, no proxy of the environment is
-used and no header is invented here: a request goes out as it was made. An idle connection is dropped after a few
-seconds, because a POST that meets its closing would leave a send in doubt.
+used: a request goes out as it was made, with nothing added but what HTTP itself needs. An idle connection is dropped
+after a few seconds, because a POST that meets its closing would leave a send in doubt.
 """
 
 from __future__ import annotations

@@ -1,0 +1,53 @@
+"""
+The code on a page of the documentation: what of it runs, and what it should print.
+
+Of each page all ```python blocks are one program and all ```console blocks one shell session: lines that begin with
+`$ ` are typed, the others are what comes back, with `…` for anything. Blocks marked otherwise, or with `no-run` behind
+the language, are for the reader only.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+SERVER = "http://127.0.0.1:8790"
+"""The sandbox's address as the pages write it."""
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+_BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Give the blocks of a language that are meant to run."""
+    return [code for mark, code in _BLOCK.findall(page.read_text(encoding="utf-8")) if mark == language]
+
+
+def program(page: Path) -> str:
+    """Give the page's Python blocks as one program."""
+    return "\n".join(blocks(page, "python"))
+
+
+def commands(page: Path) -> list[tuple[str, list[str]]]:
+    """Give what is typed on a page, each with the lines that should come back."""
+    typed: list[tuple[str, list[str]]] = []
+    for line in "".join(blocks(page, "console")).splitlines():
+        if line.startswith("$ "):
+            typed.append((line.removeprefix("$ "), []))
+        else:
+            typed[-1][1].append(line)
+    return typed
+
+
+def matches(expected: list[str], printed: str) -> bool:
+    """Say whether output is what a page promises."""
+    pattern = re.escape("\n".join(expected).strip()).replace("…", ".*")
+    return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+
+
+def name(page: Path) -> str:
+    """Give a page's name for a test's id."""
+    return page.relative_to(ROOT).as_posix()

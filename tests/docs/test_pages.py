@@ -1,0 +1,125 @@
+"""What the pages say of the code, held to the code: the wire, the return codes, the exit codes, the switches, links."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import runpy
+from itertools import takewhile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+import pytest
+from tests.docs.pages import PAGES, ROOT, name
+
+import webwx.errors
+from webwx.cli.exits import MEANING
+from webwx.cli.sandbox import sandbox as sandbox_command
+from webwx.errors import ApiError, LoggedOut
+from webwx.flows.call import judge
+from webwx.protocol.codes import Ret
+from webwx.protocol.hosts import FAMILIES
+from webwx.sandbox import control
+from webwx.sandbox.switches import Switches
+
+DOCS = ROOT / "docs"
+TOPICS = DOCS / "topics"
+
+
+def table(page: Path, first_column: str) -> list[list[str]]:
+    """Give the cells of the table that begins with a column, without its head."""
+    below = page.read_text(encoding="utf-8").partition(f"\n| {first_column} |")[2].splitlines()[2:]
+    rows = takewhile(lambda line: line.startswith("|"), below)
+    return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows]
+
+
+# -- the wire --------------------------------------------------------------------------------------------------------
+
+
+def test_the_wire_page_is_what_make_docs_writes() -> None:
+    made = runpy.run_path(str(DOCS / "make_wire.py"))
+    assert made["page"]() == (DOCS / "wire.md").read_text(encoding="utf-8"), "run `make docs`"
+
+
+# -- errors ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_tree_of_the_page_is_the_tree_of_the_module() -> None:
+    tree = [line for line in (inspect.getdoc(webwx.errors) or "").splitlines() if line.startswith("    ")]
+    assert "\n".join(line.removeprefix("    ") for line in tree) in (TOPICS / "errors.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("ret", "raised", "reason"), [row[:3] for row in table(TOPICS / "errors.md", "Ret")])
+def test_a_return_code_raises_what_the_page_says(ret: str, raised: str, reason: str) -> None:
+    if raised == "nothing":
+        judge("webwxsendmsg", int(ret))
+        return
+    with pytest.raises(ApiError) as caught:
+        judge("webwxsendmsg", int(ret))
+    assert type(caught.value).__name__ == raised
+    assert caught.value.ret == int(ret)
+    assert reason == (caught.value.reason if isinstance(caught.value, LoggedOut) else "")
+
+
+def test_the_page_has_every_return_code() -> None:
+    assert [int(row[0]) for row in table(TOPICS / "errors.md", "Ret")] == sorted(
+        map(int, Ret), key=lambda ret: (ret > 0, abs(ret))
+    )
+
+
+def test_the_page_has_every_exit_code() -> None:
+    assert [[str(int(code)), meaning] for code, meaning in MEANING.items()] == table(TOPICS / "errors.md", "Code")
+
+
+# -- hosts and the sandbox -------------------------------------------------------------------------------------------
+
+
+def test_the_page_has_every_host() -> None:
+    def netloc(origin: str) -> str:
+        return urlsplit(origin).netloc
+
+    expected = [[netloc(each) for each in (h.main, h.login, h.file, h.push)] for h in FAMILIES.values()]
+    assert expected == table(TOPICS / "hosts.md", "Host")
+
+
+def test_the_page_has_every_switch_with_its_default_and_its_option() -> None:
+    options = {option.name: option.opts[0] for option in sandbox_command.params if isinstance(option, click.Option)}
+    expected = [
+        [field.name, str(field.default) or "empty", options.get(field.name, "")]
+        for field in msgspec.structs.fields(Switches)
+    ]
+    assert expected == [row[:3] for row in table(TOPICS / "sandbox.md", "Switch")]
+
+
+def test_the_page_has_every_request_of_the_control_api() -> None:
+    documented = re.findall(r"^ *(GET|POST) +(/control/[\w-]+)", control.__doc__ or "", re.MULTILINE)
+    assert [" ".join(request) for request in documented] == [row[0] for row in table(TOPICS / "sandbox.md", "Request")]
+
+
+# -- links -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        if urlsplit(target).scheme:
+            continue
+        there = (page.parent / path) if path else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+def anchors(page: Path) -> set[str]:
+    """Give the anchors that a page's headings make."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_both_readmes_have_the_same_parts() -> None:
+    def shape(page: Path) -> list[str]:
+        return re.findall(r"^(#+ |```\w*|\|---)", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert shape(ROOT / "README.md") == shape(ROOT / "README.zh.md")

@@ -1,0 +1,81 @@
+"""The built wheel, installed by pip into a bare environment far from the checkout, as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+BIN = "Scripts" if sys.platform == "win32" else "bin"
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The commands of an environment with nothing but pip in it."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder, with_pip=True)
+    return folder / BIN
+
+
+@pytest.fixture(scope="session")
+def wheel(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("dist")
+    pip(bare, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(bare: Path, wheel: Path) -> Path:
+    """The same environment with the wheel in it, and what it depends on."""
+    pip(bare, "install", str(wheel))
+    return bare
+
+
+def pip(bare: Path, *arguments: str) -> None:
+    """Run the environment's own pip."""
+    subprocess.run([bare / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments], check=True)
+
+
+def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command with nothing of the checkout around it."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("WEBWX_", "PYTHON", "VIRTUAL_ENV"))}
+    environment = own | {"WEBWX_HOME": str(folder / "home"), "PYTHONUTF8": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_wheel_has_the_types_the_licence_and_nothing_of_the_tests(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "webwx/py.typed" in names
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"webwx"}
+
+
+def test_the_demo_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
+    done = run(installed / "webwx", "demo", "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    steps = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [step["step"] for step in steps] == ["login", "send_text", "mark_read", "recall", "forward_recalled_image"]
+    assert all(step["ok"] is True for step in steps)
+
+
+def test_the_first_program_of_a_user_imports(installed: Path, tmp_path: Path) -> None:
+    program = "import webwx; [getattr(webwx, name) for name in webwx.__all__]; print(webwx.Client.__name__)"
+    done = run(installed / "python", "-W", "error", "-c", program, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "Client"
+
+
+def test_the_version_is_told(installed: Path, wheel: Path, tmp_path: Path) -> None:
+    done = run(installed / "webwx", "--version", folder=tmp_path)
+    assert done.stdout.strip() == f"webwx {wheel.name.split('-')[1]}"

@@ -1,0 +1,63 @@
+"""What the author of an asynchronous program writes, and the types a checker must see in it. Never run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_type
+
+from webwx import (
+    Account,
+    AsyncClient,
+    Contact,
+    ContactChanged,
+    Event,
+    LoginFile,
+    MessageRecalled,
+    Receipt,
+    TextMessage,
+    event_from_json,
+    event_to_json,
+)
+
+
+async def main() -> None:
+    async with AsyncClient(server="http://127.0.0.1:8790", store=LoginFile("login.json")) as client:
+        assert_type(client, AsyncClient)
+        assert_type(await client.login(show_qr=print), Account)
+
+        boss = client.contacts.find(remark="Boss")
+        receipt = await client.send_text(boss, "hello")
+        assert_type(receipt, Receipt)
+        assert_type(await client.send_image(boss, Path("photo.jpg")), Receipt)
+        assert_type(await client.list_contacts(), list[Contact])
+        await client.mark_read(boss)
+        await client.recall(receipt)
+        assert_type(await client.download(receipt), bytes)
+        assert_type(await client.download(receipt.message_id), bytes)
+
+        async for event in client.events():
+            assert_type(event, Event)
+            await handle(client, event)
+        await client.logout()
+
+
+async def handle(client: AsyncClient, event: Event) -> None:
+    match event:
+        case TextMessage(text=text, is_self=False):
+            assert_type(text, str)
+            assert_type(await client.reply(event, text), Receipt)
+        case MessageRecalled(original=original) if original is not None:
+            assert_type(original.time, int)
+            assert_type(await client.forward(original, "filehelper"), Receipt)
+        case ContactChanged(contact=contact):
+            assert_type(contact, Contact)
+        case _:
+            assert_type(event_to_json(event), str)
+
+
+def from_another_process(line: str) -> str:
+    match event_from_json(line):
+        case TextMessage(text=text):
+            return text
+        case other:
+            return event_to_json(other)

@@ -1,0 +1,91 @@
+"""What a script's author writes, and the types a checker must see in it. Checked by `make check`, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import assert_type
+
+from webwx import (
+    Account,
+    ApiError,
+    Client,
+    Contact,
+    Contacts,
+    Event,
+    ImageMessage,
+    LoggedOut,
+    LoginFile,
+    LoginMemory,
+    MessageRecalled,
+    QrCode,
+    RecallExpired,
+    Receipt,
+    TextMessage,
+    Timeouts,
+)
+
+
+def show(code: QrCode) -> None:
+    assert_type(code.svg(), str)
+    assert_type(code.png(), bytes)
+    assert_type(code.url, str)
+
+
+def log_in(path: Path) -> None:
+    with Client(server="http://127.0.0.1:8790", store=LoginFile(path), timeouts=Timeouts(call=5)) as client:
+        assert_type(client, Client)
+        assert_type(client.login(show_qr=show), Account)
+        assert_type(client.login(show_qr=print, max_codes=1), Account)
+        assert_type(client.resume(), Account)
+        assert_type(client.check(), Account)
+        assert_type(client.account.nickname, str)
+
+
+def send(client: Client, to: Contact) -> None:
+    receipt = client.send_text(to, "hello")
+    assert_type(receipt, Receipt)
+    assert_type(client.send_image("filehelper", Path("photo.jpg")), Receipt)
+    assert_type(client.send_image("filehelper", b"...", name="photo.jpg"), Receipt)
+    assert_type(receipt.to_json(), str)
+    assert_type(Receipt.from_json(receipt.to_json()), Receipt)
+    assert_type(receipt.can_recall(0.0), bool)
+    try:
+        client.recall(receipt)
+    except RecallExpired as error:
+        assert_type(error.ret, int | None)
+    except LoggedOut as error:
+        assert_type(error.reason, str)
+    except ApiError as error:
+        assert_type(error.endpoint, str)
+
+
+def look_people_up(client: Client) -> None:
+    assert_type(client.contacts, Contacts)
+    assert_type(client.list_contacts(), list[Contact])
+    assert_type(client.contacts.find(remark="Boss"), Contact)
+    assert_type(client.contacts.get("filehelper"), Contact | None)
+    assert_type([contact.display_name for contact in client.contacts], list[str])
+
+
+def listen(client: Client) -> None:
+    events = client.events(include_all=False)
+    assert_type(events, Iterator[Event])
+    for event in events:
+        match event:
+            case TextMessage(text="ping"):
+                assert_type(client.reply(event, "pong"), Receipt)
+            case ImageMessage():
+                assert_type(event.can_forward, bool)
+                assert_type(client.download(event), bytes)
+                assert_type(client.forward(event, "filehelper"), Receipt)
+            case MessageRecalled(original=ImageMessage() as original):
+                assert_type(original, ImageMessage)
+                client.forward(original, "filehelper")
+            case _:
+                pass
+
+
+def main() -> None:
+    client = Client(host="filehelper", store=LoginMemory())
+    client.close()

@@ -1,0 +1,52 @@
+"""What somebody writes who brings another HTTP library or another store. Never run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from webwx import AsyncClient, Contact, LoginStore
+from webwx.protocol.http import Request, Response
+from webwx.store.saved_login import SavedLogin
+from webwx.transport.run import Transport
+
+
+class Recorder:
+    """A transport in front of another."""
+
+    def __init__(self, inner: Transport) -> None:
+        self.inner = inner
+        self.calls: list[str] = []
+
+    async def send(self, request: Request) -> Response:
+        self.calls.append(request.endpoint)
+        return await self.inner.send(request)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+class Forgetful:
+    """A store that keeps nothing."""
+
+    def load(self) -> SavedLogin | None:
+        return None
+
+    def save(self, saved: SavedLogin) -> None:
+        pass
+
+    def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
+        pass
+
+    def clear(self) -> None:
+        pass
+
+    def load_contacts(self) -> list[Contact]:
+        return []
+
+    def save_contacts(self, contacts: list[Contact]) -> None:
+        pass
+
+
+def make(inner: Transport) -> AsyncClient:
+    store: LoginStore = Forgetful()
+    return AsyncClient(transport=Recorder(inner), store=store)
