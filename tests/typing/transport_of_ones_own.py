@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from webwx import AsyncClient, Contact, LoginStore
 from webwx.protocol.http import Request, Response
@@ -39,6 +40,9 @@ class Forgetful:
 
     def clear(self) -> None:
         pass
+
+    def syncing(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def load_contacts(self) -> list[Contact]:
         return []
