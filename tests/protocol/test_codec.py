@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import msgspec
 import pytest
@@ -250,10 +249,9 @@ class TestH1Scripts:
     @pytest.mark.parametrize(
         "body", [b"window." * 100_000, b"window.a={" + b"a" * 500_000 + b"}", b"window.a=" * 100_000], ids=len
     )
+    @pytest.mark.timeout(30)  # what grows with the square of its length takes minutes
     def test_a_hostile_script_costs_no_more_than_its_length(self, body: bytes) -> None:
-        began = time.perf_counter()
         read_script(body)
-        assert time.perf_counter() - began < 2
 
     @pytest.mark.parametrize(
         ("text", "value"), [("12", 12), ("-1", -1), ("", 7), (None, 7), ("1.5", 7), ("9" * 19, 7), (" 1", 7)]
@@ -277,10 +275,9 @@ class TestTags:
     def test_the_first_whole_tag_is_read(self, xml: str, text: str | None) -> None:
         assert tag_text(xml, "a") == text
 
+    @pytest.mark.timeout(30)  # what grows with the square of its length takes minutes
     def test_a_hostile_text_costs_no_more_than_its_length(self) -> None:
-        began = time.perf_counter()
         assert tag_text("<msgid>" * 1_000_000, "msgid") is None
-        assert time.perf_counter() - began < 2
 
 
 # -- queries and forms -----------------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from webwx.errors import NotForwardable
@@ -120,10 +118,9 @@ class TestH2XmlBombs:
             pytest.param(f"<a>{' ' * (MAX_XML - 6)}</a>", id="one character too large"),
         ],
     )
+    @pytest.mark.timeout(30)  # what grows with the square of its length takes minutes
     def test_h2_a_bomb_is_not_read_and_takes_no_time(self, xml: str) -> None:
-        began = time.perf_counter()
         assert read_xml(xml) is None
-        assert time.perf_counter() - began < 2
 
     @pytest.mark.parametrize(
         "xml",
@@ -306,7 +303,6 @@ class TestRecallNotices:
     def test_what_is_no_notice_is_none(self, xml: str) -> None:
         assert read_recall_notice(xml) is None
 
+    @pytest.mark.timeout(30)  # what grows with the square of its length takes minutes
     def test_a_hostile_notice_costs_no_more_than_its_length(self) -> None:
-        began = time.perf_counter()
         read_recall_notice("<revokemsg>" + "<msgid><newmsgid><replacemsg>" * 50_000)
-        assert time.perf_counter() - began < 2
