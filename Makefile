@@ -13,12 +13,13 @@ export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check verify cover docs sandbox format clean
+.PHONY: help setup tools demo test check verify cover docs sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
 
 setup: $(VENV)/.ready  ## Make .venv with the project in it
+tools: $(VENV)/.tools  ## Add to it what tests and checks need
 
 $(BIN)/uv:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "webwx needs Python 3.11 or newer")'
@@ -35,37 +36,42 @@ endef
 
 $(VENV)/.ready: pyproject.toml uv.lock $(filter $(BIN)/uv,$(UV))
 	@echo "Setting up $(VENV); this takes a moment the first time."
+	@$(SYNC) --no-dev
+	@touch $@
+
+$(VENV)/.tools: $(VENV)/.ready
+	@echo "Adding what tests and checks need."
 	@$(SYNC)
 	@touch $@
 
 demo: setup  ## The main job, from nothing: log in, send, mark as read, recall, forward a recalled picture
 	@$(BIN)/webwx demo
 
-test: setup  ## The quick tests
+test: tools  ## The quick tests
 	$(PYTEST) -n 2
 
-check: setup  ## Format, lint, types, import contracts
+check: tools  ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports
 
-verify: setup cover  ## What CI adds: strangers' clients and servers, the built package, full coverage
+verify: tools cover  ## What CI adds: strangers' clients and servers, the built package, full coverage
 	@$(SYNC) --group interop
 	$(PYTEST) -m verify
 
-cover: setup  ## Full branch coverage of protocol/ and flows/
+cover: tools  ## Full branch coverage of protocol/ and flows/
 	$(PYTEST) -n 2 --cov=webwx --cov-branch --cov-report=
 	$(BIN)/coverage report --include='*/webwx/protocol/*,*/webwx/flows/*' --fail-under=100 --show-missing --skip-covered
 
-docs: setup  ## Regenerate docs/wire.md
+docs: tools  ## Regenerate docs/wire.md
 	$(BIN)/python docs/make_wire.py
 
 sandbox: setup  ## A server of the protocol on loopback
 	@$(BIN)/webwx sandbox
 
-format: setup  ## Format and fix what can be fixed
+format: tools  ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
 
+pytest_plugins = ("tests.plugins.no_skips",)
+
 _CANARY = Canary()
 
 

@@ -486,7 +486,7 @@ class TestRecall:
         counted.calls.clear()
         world.wind(seconds)
 
-        with pytest.raises(RecallExpired, match="It stays"):
+        with pytest.raises(RecallExpired, match="it stays"):
             await client.recall(receipt)
         assert counted.calls == calls
         assert not last(world, "ahua", "xiaoming").is_recalled

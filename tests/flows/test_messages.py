@@ -73,7 +73,7 @@ def test_an_uploaded_picture_goes_by_its_media_id_and_without_content() -> None:
 
 class TestRecall:
     def test_e11_ret_minus_1_means_that_the_message_stays(self) -> None:
-        with pytest.raises(RecallRefused, match="It stays") as caught:
+        with pytest.raises(RecallRefused, match="it stays") as caught:
             drive(flows.recall(LOGIN, RECEIPT), refusal(-1))
         assert (caught.value.ret, caught.value.endpoint) == (-1, "webwxrevokemsg")
 

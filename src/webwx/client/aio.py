@@ -377,14 +377,14 @@ class AsyncClient:
         """
         self._require_login()
         if self._cell.now() - receipt.time > RECALL_WINDOW + _CLOCK_TOLERANCE:
-            raise RecallExpired("The message is older than two minutes and can no longer be recalled. It stays.")
+            raise RecallExpired("The message is older than two minutes and can no longer be recalled; it stays.")
         try:
             await self._run(message_flows.recall(self._login, receipt))
         except RecallRefused as error:
             if self._cell.now() - receipt.time < RECALL_WINDOW - _CLOCK_TOLERANCE:
                 raise
             raise RecallExpired(
-                "The message is older than two minutes and can no longer be recalled. It stays.",
+                "The message is older than two minutes and can no longer be recalled; it stays.",
                 endpoint=error.endpoint, ret=error.ret, message=error.message,
             ) from None  # fmt: skip
 

@@ -136,7 +136,7 @@ def recall(login: Login, receipt: Receipt) -> Flow[None]:
         if error.ret != Ret.SYSTEM_ERROR:
             raise
         raise RecallRefused(
-            "The platform did not recall it: the message is not yours, or nobody knows it. It stays.",
+            "The platform did not recall it: the message is not yours, or nobody knows it; it stays.",
             endpoint=error.endpoint, ret=error.ret, message=error.message,
         ) from None  # fmt: skip
 
