@@ -135,6 +135,7 @@ def test_a_run_fails_at_each_test_that_tells_a_secret(tmp_path: Path) -> None:
     tests.mkdir()
     for name in ("conftest.py", "canary.py"):
         shutil.copy(Path(__file__).parent / name, tests)
+    shutil.copytree(Path(__file__).parent / "plugins", tests / "plugins")
     (tests / "test_planted.py").write_text(PLANTED)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-p", "no:asyncio", str(tests)],
