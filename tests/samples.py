@@ -44,5 +44,7 @@ def _of_type(kind: inspect.Type, name: str, text: Callable[[str], str]) -> Any:
             return _of_type(next(each for each in types if not isinstance(each, inspect.NoneType)), name, text)
         case inspect.DictType():
             return {}
+        case inspect.CustomType():
+            return None  # a protocol, such as a sink
         case _:
             raise AssertionError(f"no sample for {kind}: a new kind of field needs one")

@@ -6,11 +6,14 @@ Every exception webwx raises, and when.
     │   ├── EmptyText, TextTooLong
     │   ├── NoSuchFile, EmptyFile, TooLarge, NotAPicture
     │   ├── UnknownContact   nobody of that name or id in this login
+    │   ├── TooFewMembers    a chatroom needs two others
     │   ├── NotForwardable   the message carries nothing that could be sent on
-    │   └── NotOnThisHost    the chosen host does not offer this
+    │   ├── NotOnThisHost    the chosen host does not offer this
+    │   └── InvalidSettings  an option, a variable or the configuration file says what cannot be
     ├── LocalStateError      something on this machine is in the way
     │   ├── InvalidLogin     the saved login cannot be read
-    │   └── AlreadyRunning   another process is syncing this login (.pid)
+    │   ├── AlreadyRunning   another process is syncing this login (.pid)
+    │   └── StorageError     the login cannot be saved
     ├── TransportError       the bytes did not arrive
     │   ├── ConnectFailed    nothing left this machine
     │   ├── TlsError         the other side is not who it should be; nothing left this machine
@@ -75,12 +78,20 @@ class UnknownContact(RefusedLocally):
     """Nobody of that name or id is known in this login."""
 
 
+class TooFewMembers(RefusedLocally):
+    """A chatroom with fewer than two others."""
+
+
 class NotForwardable(RefusedLocally):
     """The message carries nothing that could be sent on; the text names the way round."""
 
 
 class NotOnThisHost(RefusedLocally):
     """The chosen host does not offer this; the text names one that does."""
+
+
+class InvalidSettings(RefusedLocally):
+    """An option, a variable or the configuration file says what cannot be."""
 
 
 # -- something on this machine ---------------------------------------------------------------------------------------
@@ -92,6 +103,10 @@ class LocalStateError(WxError):
 
 class InvalidLogin(LocalStateError):
     """The saved login cannot be read."""
+
+
+class StorageError(LocalStateError):
+    """The login cannot be saved."""
 
 
 class AlreadyRunning(LocalStateError):
@@ -173,7 +188,12 @@ class LoggedOut(ApiError):
     ) -> None:
         super().__init__(text, endpoint=endpoint, ret=ret, message=message)
         self.reason = reason
-        """Why: `phone`, `evicted`, `cookie`, `ticket`, `logout` (by ourselves) or `absent` (never logged in)."""
+        """
+        Why: `phone`, `evicted`, `cookie`, `ticket`, `restored_session_expired` (a saved login that was not alive any
+        more), `logout` (by ourselves) or `absent` (never logged in).
+        """
+        self.last_ok_at: float | None = None
+        """When the platform last answered this login that all is well; None: not since this process began."""
 
 
 class LoginRefused(ApiError):

@@ -11,13 +11,17 @@ from webwx.protocol.content import (
     RecallNotice,
     escape,
     forward_image,
+    read_attributes,
     read_image,
+    read_loosely,
     read_recall_notice,
     read_xml,
     split_sender,
     unescape,
     write_image,
+    write_message,
     write_recall_notice,
+    write_tag,
 )
 
 FULL = {
@@ -154,6 +158,66 @@ class TestReadingXml:
         root = read_xml("<msg>a\ud83d</msg>")
         assert root is not None
         assert root.text == "a?"
+
+
+class TestReadingXmlLoosely:
+    @pytest.mark.parametrize(
+        ("xml", "title"),
+        [
+            ("<m><t>a & b</t></m>", "a & b"),
+            ("<m><t>a &amp; b & c &lt; d</t></m>", "a & b & c < d"),
+            ("<m><t>1 < 2</t></m>", "1 < 2"),
+            ("<m><t>a\x0b\0b\ufffe</t></m>", "ab"),
+            ("<m><t><![CDATA[a & <b>]]></t><x>&</x></m>", "a & <b>"),
+            ("<m><t>&#20320; &</t></m>", "你 &"),
+            ("@abc:\n<?xml version='1.0'?><m><t>x</t></m>", "x"),
+            ("<m><t>x</t></m>\n<br/>", "x"),
+            ("<m><t>x</t></m></m>", "x"),
+            ("<m><t>x</t><des>ab", "x"),
+            ("<m><t>x</t><des", "x"),
+            ("<m><t>x</t></d></m>", "x"),
+            ("<m><t>x", "x"),
+        ],
+    )
+    def test_h3_damage_costs_no_more_than_itself(self, xml: str, title: str) -> None:
+        root = read_loosely(xml)
+        assert root is not None
+        assert root.findtext("t") == title
+
+    @pytest.mark.parametrize("xml", ["", "text", "@abc:<", "<", "<<<", "<m", "</m>", "&"])
+    def test_h3_where_nothing_can_be_read_it_is_none(self, xml: str) -> None:
+        assert read_loosely(xml) is None
+
+    @pytest.mark.parametrize(
+        "xml",
+        [
+            pytest.param(BILLION_LAUGHS, id="billion laughs"),
+            pytest.param("<!DOCTYPE m><m>&</m>", id="a DTD"),
+            pytest.param("<a>" * (MAX_XML_DEPTH + 1) + "&", id="one level too deep"),
+            pytest.param(f"<a>&{' ' * MAX_XML}</a>", id="too large"),
+            pytest.param(f"<a>{'&' * (MAX_XML // 4)}</a>", id="too large once repaired"),
+        ],
+    )
+    def test_h2_what_is_refused_for_safety_stays_refused(self, xml: str) -> None:
+        assert read_loosely(xml) is None
+
+    @pytest.mark.parametrize("piece", ["<", "&", "<![CDATA[", "<a ", "<a><", "<!--", "]]>"])
+    def test_h2_no_text_takes_long(self, piece: str) -> None:
+        # The timeout of a test is the limit: what looks at every pair of pieces would need minutes.
+        read_loosely(piece * (MAX_XML // len(piece)))
+
+
+class TestOneElement:
+    def test_its_attributes_come_back(self) -> None:
+        attributes = {"x": "22.5", "label": '<A & "B">\n', "empty": ""}
+        assert attributes == read_attributes(write_message("location", attributes), "location")
+
+    def test_they_may_be_the_messages_own(self) -> None:
+        assert read_attributes(f"{write_tag('msg', {'nickname': '小华'})} />", "msg") == {"nickname": "小华"}
+
+    @pytest.mark.parametrize("xml", ["", "hi", "<msg/>", "<msg><other a='1'/></msg>"])
+    def test_there_may_be_none(self, xml: str) -> None:
+        assert read_attributes(xml, "location") == {}
 
 
 # -- pictures --------------------------------------------------------------------------------------------------------

@@ -157,3 +157,14 @@ def test_a_cookie_and_a_jar_show_names_and_no_values() -> None:
     jar = jar_of("wxsid=secret", "wxuin=secret")
     assert repr(jar) == "Jar(wxsid, wxuin)"
     assert repr(jar.cookies[0]) == "Cookie(wxsid, wx.qq.com)"
+
+
+def test_b8_two_processes_keep_the_cookies_of_both() -> None:
+    url = "https://wx2.qq.com/"
+    before = Jar().absorb(url, ("same=0", "changed=0", "gone=0", "theirs=0"), 0)
+    ours = before.absorb(url, ("changed=1", "gone=; Max-Age=0", "new=1"), 0)
+    onto = before.absorb(url, ("theirs=2", "more=2"), 0)
+
+    assert {cookie.name: cookie.value for cookie in ours.rebased(before, onto).cookies} == {
+        "same": "0", "changed": "1", "theirs": "2", "more": "2", "new": "1",
+    }  # fmt: skip

@@ -180,7 +180,9 @@ class TestTheWholeApi:
 
     def test_what_changes_something_at_the_platform_is_never_repeated(self) -> None:
         assert {endpoint.name for endpoint in ENDPOINTS if not endpoint.repeatable} == {
-            "webwxnewloginpage", "webwxsendmsg", "webwxsendmsgimg", "webwxrevokemsg", "webwxuploadmedia",
+            "webwxnewloginpage", "webwxsendmsg", "webwxsendmsgimg", "webwxsendvideomsg", "webwxsendemoticon",
+            "webwxsendappmsg", "webwxrevokemsg", "webwxuploadmedia", "webwxuploadmediaparallel", "webwxverifyuser",
+            "webwxcreatechatroom", "webwxupdatechatroom", "webwxsendfeedback",
         }  # fmt: skip
 
     def test_only_the_two_long_polls_are_waited_for_as_polls(self) -> None:

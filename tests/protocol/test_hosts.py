@@ -6,7 +6,19 @@ import pytest
 
 from webwx.errors import NotOnThisHost, UnsafeRedirect
 from webwx.protocol.endpoint import Host
-from webwx.protocol.hosts import FAMILIES, FILEHELPER, QR_ORIGIN, WEB, Profile, choose, follow, single
+from webwx.protocol.hosts import (
+    DESKTOP,
+    FAMILIES,
+    FILEHELPER,
+    QR_ORIGIN,
+    WEB,
+    Desktop,
+    Profile,
+    choose,
+    families,
+    follow,
+    single,
+)
 
 SERVER = "http://127.0.0.1:8790"
 
@@ -32,6 +44,34 @@ class TestB6TheFamilyOfAHost:
 
     def test_b6_the_table_holds_no_other_host(self) -> None:
         assert len(FAMILIES) == 8
+
+    def test_b6_a_host_that_is_not_in_it_names_the_way_to_add_it(self) -> None:
+        with pytest.raises(UnsafeRedirect, match=r"'wx9\.qq\.com'.*name it in allowed_hosts"):
+            follow("https://wx9.qq.com/cgi-bin", None)
+
+    @pytest.mark.parametrize(
+        ("host", "origins"),
+        [
+            ("wx9.qq.com", ["wx9.qq.com", "login.wx9.qq.com", "file.wx9.qq.com", "webpush.wx9.qq.com"]),
+            ("gzfilehelper.weixin.qq.com",
+             ["gzfilehelper.weixin.qq.com", "login.wx.qq.com", "file.wx.qq.com", "gzfilehelper.weixin.qq.com"]),
+        ],
+    )  # fmt: skip
+    def test_b6_a_host_that_was_added_has_its_family_by_the_same_rule(self, host: str, origins: list[str]) -> None:
+        hosts = follow(f"https://{host}/cgi-bin?ticket=x", None, (host,))
+
+        assert [f"https://{each}" for each in origins] == [hosts.main, hosts.login, hosts.file, hosts.push]
+        assert choose(host, None, (host,))[1] == hosts
+
+    def test_b6_adding_a_host_that_is_known_changes_nothing(self) -> None:
+        assert families(("filehelper.weixin.qq.com",)) == FAMILIES
+
+    @pytest.mark.parametrize(
+        "host", ["", "localhost", "https://wx9.qq.com", "wx9.qq.com:444", "WX9.qq.com", "a..b", "*.qq.com"]
+    )
+    def test_b6_only_a_plain_host_name_can_be_added(self, host: str) -> None:
+        with pytest.raises(NotOnThisHost, match="allowed_hosts"):
+            choose(None, None, (host,))
 
 
 HOSTILE = [
@@ -108,6 +148,7 @@ class TestWhereALoginStarts:
             (None, FILEHELPER, "filehelper.weixin.qq.com"),
             ("filehelper", FILEHELPER, "filehelper.weixin.qq.com"),
             ("web", WEB, "wx.qq.com"),
+            ("desktop", DESKTOP, "wx.qq.com"),
             ("wx2.qq.com", WEB, "wx2.qq.com"),
             ("szfilehelper.weixin.qq.com", FILEHELPER, "szfilehelper.weixin.qq.com"),
         ],
@@ -122,7 +163,7 @@ class TestWhereALoginStarts:
         assert choose("filehelper", SERVER)[0] is FILEHELPER
 
     def test_an_unknown_host_is_refused_with_the_known_ones(self) -> None:
-        with pytest.raises(NotOnThisHost, match=r"evil\.example.*filehelper, web, wx\.qq\.com"):
+        with pytest.raises(NotOnThisHost, match=r"evil\.example.*filehelper, web, desktop, wx\.qq\.com"):
             choose("evil.example", None)
 
     @pytest.mark.parametrize(
@@ -137,3 +178,7 @@ class TestWhereALoginStarts:
         with pytest.raises(NotOnThisHost, match=r"http://127\.0\.0\.1:8790") as refused:
             single(server)
         assert "password" not in str(refused.value)
+
+
+def test_the_values_of_the_desktop_are_not_shown() -> None:
+    assert repr(Desktop(client_version="2.0.0", extspam="opaque")) == "Desktop(2.0.0)"

@@ -18,6 +18,8 @@ from webwx.protocol.media import (
     UploadRequest,
     UploadTicket,
     image_type,
+    is_video,
+    is_voice,
 )
 
 HOSTS = FAMILIES["wx2.qq.com"]
@@ -40,6 +42,29 @@ HOSTS = FAMILIES["wx2.qq.com"]
 )
 def test_a_picture_is_known_by_its_first_bytes(start: bytes, kind: str) -> None:
     assert image_type(start) == kind
+
+
+@pytest.mark.parametrize(
+    ("start", "is_one"),
+    [(b"\0\0\0\x18ftypmp42", True), (b"\0\0\0\x08wide", True), (b"ftyp", False), (b"", False), (b"<html>  ", False)],
+)
+def test_a_video_is_known_by_its_first_box(start: bytes, is_one: bool) -> None:
+    assert is_video(start) is is_one
+
+
+@pytest.mark.parametrize(
+    ("start", "is_one"),
+    [
+        (b"ID3", True),
+        (b"\xff\xf3\x18", True),
+        (b"#!AMR\n", True),
+        (b"\xff", False),
+        (b"\xff\x0f", False),
+        (b"{", False),
+    ],
+)
+def test_a_voice_is_known_by_its_first_bytes(start: bytes, is_one: bool) -> None:
+    assert is_voice(start) is is_one
 
 
 class TestUpload:

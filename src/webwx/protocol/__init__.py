@@ -8,18 +8,41 @@ from __future__ import annotations
 
 from typing import Any
 
-from webwx.protocol.contacts import BATCHGETCONTACT, GETCONTACT, WEBWXINIT
+from webwx.protocol.chatrooms import CREATECHATROOM, UPDATECHATROOM
+from webwx.protocol.contacts import (
+    BATCHGETCONTACT,
+    GETCONTACT,
+    GETHEADIMG,
+    GETICON,
+    OPLOG,
+    SEARCHCONTACT,
+    VERIFYUSER,
+    WEBWXINIT,
+)
 from webwx.protocol.endpoint import Endpoint
-from webwx.protocol.login import JSLOGIN, LOGIN_POLL, LOGOUT, QR_PICTURE, QR_TEXT, TICKET
-from webwx.protocol.media import GETMSGIMG, UPLOAD
-from webwx.protocol.messages import IMAGE, RECALL, STATUSNOTIFY, TEXT
+from webwx.protocol.login import JSLOGIN, LOGIN_POLL, LOGOUT, PUSHLOGIN, QR_PICTURE, QR_TEXT, TICKET
+from webwx.protocol.media import (
+    CHECKUPLOAD,
+    GETMEDIA,
+    GETMSGIMG,
+    GETPUBLICLINKIMG,
+    GETVIDEO,
+    GETVOICE,
+    PARALLELUPLOAD,
+    PREVIEW,
+    UPLOAD,
+)
+from webwx.protocol.messages import APP, CHECKURL, IMAGE, RECALL, STATUSNOTIFY, STICKER, TEXT, VIDEO
+from webwx.protocol.reports import SENDFEEDBACK, STATREPORT
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC
 
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
-    JSLOGIN, QR_PICTURE, QR_TEXT, LOGIN_POLL, TICKET, LOGOUT,
-    WEBWXINIT, GETCONTACT, BATCHGETCONTACT,
+    JSLOGIN, QR_PICTURE, QR_TEXT, LOGIN_POLL, PUSHLOGIN, TICKET, LOGOUT,
+    WEBWXINIT, GETCONTACT, BATCHGETCONTACT, GETICON, GETHEADIMG, OPLOG, VERIFYUSER, SEARCHCONTACT,
     SYNCCHECK, WEBWXSYNC,
-    TEXT, IMAGE, RECALL, STATUSNOTIFY,
-    UPLOAD, GETMSGIMG,
+    TEXT, IMAGE, VIDEO, STICKER, APP, RECALL, STATUSNOTIFY, CHECKURL,
+    CHECKUPLOAD, UPLOAD, PARALLELUPLOAD, GETMSGIMG, GETVOICE, GETVIDEO, GETMEDIA, GETPUBLICLINKIMG, PREVIEW,
+    CREATECHATROOM, UPDATECHATROOM,
+    SENDFEEDBACK, STATREPORT,
 )  # fmt: skip
 """Every call, by topic."""

@@ -12,6 +12,8 @@ class Ret(enum.IntEnum):
     SYSTEM_ERROR = -1
     """The generic refusal: a recall too late, a dead MediaId, a forward whose picture is gone."""
     LOGIC_ERROR = -2
+    PARTLY_DONE = -2013
+    """Some members could not be added to a chatroom."""
     TICKET_ERROR = -14
     PARAMETER_ERROR = 1
     PHONE_OFFLINE = 3
@@ -28,14 +30,14 @@ class Ret(enum.IntEnum):
     TOO_FREQUENT = 1205
 
 
-LOGGED_OUT_REASONS = {
+LOGGED_OUT_REASONS: dict[int, str] = {
     Ret.TICKET_ERROR: "ticket",
     Ret.SESSION_NOT_FOUND: "phone",
     Ret.SESSION_INVALID: "evicted",
     Ret.COOKIE_INVALID: "cookie",
     Ret.SESSION_EXPIRED: "evicted",
 }
-"""The only codes that end a login, with the reason `LoggedOut` gives."""
+"""The codes that end a login wherever they come, with the reason `LoggedOut` gives."""
 
 
 class PollCode(enum.IntEnum):
@@ -77,9 +79,55 @@ class MessageType(enum.IntEnum):
 
     TEXT = 1
     IMAGE = 3
+    VOICE = 34
+    FRIEND_REQUEST = 37
+    POSSIBLE_FRIEND = 40
+    CARD = 42
+    VIDEO = 43
+    STICKER = 47
+    LOCATION = 48
+    """Sent with a forward; a received location is a text with `SubMsgType` 48."""
+    APP = 49
+    CALL = 50
     STATUS_NOTIFY = 51
+    CALL_ENDED = 52
+    CALL_INVITE = 53
+    SHORT_VIDEO = 62
+    SYSTEM_NOTICE = 9999
     SYSTEM = 10000
     RECALL = 10002
+    """Recalls and other `sysmsg` XML."""
+
+
+class AppMessageType(enum.IntEnum):
+    """`AppMsgType` of a message of type 49."""
+
+    HISTORY_WEB = 0
+    """Merged history and whatever else the web cannot show."""
+    TEXT = 1
+    IMAGE = 2
+    MUSIC = 3
+    VIDEO = 4
+    LINK = 5
+    FILE = 6
+    OPEN = 7
+    EMOJI = 8
+    VOICE_REMIND = 9
+    SCANNED_PRODUCT = 10
+    PRODUCT = 13
+    STICKER_SET = 15
+    COUPON = 16
+    LIVE_LOCATION = 17
+    HISTORY = 19
+    MINI_PROGRAM = 33
+    MINI_PROGRAM_PAGE = 36
+    CHANNEL_VIDEO = 51
+    GROUP_NOTE = 53
+    QUOTE = 57
+    PAT = 62
+    UPLOADING = 74
+    TRANSFER = 2000
+    RED_PACKET = 2001
 
 
 class MessageStatus(enum.IntEnum):
@@ -106,6 +154,15 @@ RECALL_WINDOW = 120
 
 MAX_IMAGE = 20 * 1024 * 1024
 """Bytes of one picture."""
+
+MAX_VIDEO = 20 * 1024 * 1024
+"""Bytes of one video: the page's own check."""
+
+MAX_FILE = 1024 * 1024 * 1024
+"""Bytes of one file that is still tried; the server may refuse earlier."""
+
+CHECK_ABOVE = 25 * 1024 * 1024
+"""Bytes above which a file must be announced by `webwxcheckupload`, and is not served to web clients."""
 
 CHUNK_SIZE = 524_288
 """Bytes of one upload chunk."""

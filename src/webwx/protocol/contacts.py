@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from webwx.protocol.codec import Wire
+from webwx.protocol.codec import MEDIA, Media, Wire
 from webwx.protocol.endpoint import Endpoint, Host, InQuery
 from webwx.protocol.http import Patience
 from webwx.protocol.login import Credentials, Reply
@@ -192,4 +192,141 @@ BATCHGETCONTACT = Endpoint(
     name="webwxbatchgetcontact", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxbatchgetcontact",
     request=BatchContactsRequest, reply=BatchContactsReply, patience=Patience.BULK,
     purpose="details of chatrooms, members and people",
+)  # fmt: skip
+
+
+# -- avatars ---------------------------------------------------------------------------------------------------------
+
+
+class AvatarRequest(Wire, frozen=True, kw_only=True):
+    """The picture of a person, a member or a chatroom."""
+
+    seq: InQuery[int] = 0
+    """Its version; 0 works."""
+    username: InQuery[str] = ""
+    skey: InQuery[str] = ""
+    chatroomid: InQuery[str] = ""
+    """For a member who is no friend: the chatroom's `EncryChatRoomId`."""
+    msgid: InQuery[str] = ""
+    """For a stranger in a friend request or a card: that message's id."""
+    type: InQuery[str] = ""
+    """`big` for the large picture."""
+
+    def __repr__(self) -> str:
+        return "AvatarRequest(***)"
+
+
+GETICON = Endpoint(
+    name="webwxgeticon", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgeticon",
+    request=AvatarRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="avatar of a person",
+)  # fmt: skip
+
+GETHEADIMG = Endpoint(
+    name="webwxgetheadimg", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetheadimg",
+    request=AvatarRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="avatar of a chatroom",
+)  # fmt: skip
+
+
+# -- remark and pin --------------------------------------------------------------------------------------------------
+
+SET_REMARK = 2
+"""`CmdId` of a new remark."""
+SET_PINNED = 3
+"""`CmdId` of pin and unpin."""
+
+
+class OplogRequest(Wire, frozen=True, kw_only=True):
+    """Set a remark, or pin a chat. A pin must repeat the present remark: a missing one erases it."""
+
+    pass_ticket: InQuery[str] = ""
+    user_name: str
+    cmd_id: int
+    op: int = msgspec.field(name="OP", default=0)
+    """Pin: 1, unpin: 0."""
+    remark_name: str | msgspec.UnsetType = msgspec.UNSET
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+
+    def __repr__(self) -> str:
+        return f"OplogRequest(cmd_id={self.cmd_id})"
+
+
+OPLOG = Endpoint(
+    name="webwxoplog", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxoplog",
+    request=OplogRequest, reply=Reply, purpose="set a remark, pin a chat",
+)  # fmt: skip
+
+
+# -- friend requests -------------------------------------------------------------------------------------------------
+
+ADD_FRIEND = 2
+"""`Opcode` of a friend request of one's own."""
+ACCEPT_FRIEND = 3
+"""`Opcode` of accepting somebody else's."""
+SCENE_WEB = 33
+"""`SceneList` entry of the web client."""
+
+
+class VerifyUser(Wire, frozen=True, kw_only=True):
+    """Whom a friend request is about."""
+
+    value: str
+    """Their id in this login."""
+    verify_user_ticket: str = ""
+    """From the friend request's `RecommendInfo`."""
+
+    def __repr__(self) -> str:
+        return "VerifyUser(***)"
+
+
+class VerifyUserRequest(Wire, frozen=True, kw_only=True):
+    """Send or accept a friend request."""
+
+    r: InQuery[int] = 0
+    pass_ticket: InQuery[str] = ""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    opcode: int
+    verify_user_list_size: int = 1
+    verify_user_list: tuple[VerifyUser, ...] = ()
+    verify_content: str = ""
+    """The greeting of a request of one's own."""
+    scene_list_count: int = 1
+    scene_list: tuple[int, ...] = (SCENE_WEB,)
+    skey: str = msgspec.field(name="skey", default="")
+
+    def __repr__(self) -> str:
+        return f"VerifyUserRequest(opcode={self.opcode})"
+
+
+VERIFYUSER = Endpoint(
+    name="webwxverifyuser", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxverifyuser",
+    request=VerifyUserRequest, reply=Reply, repeatable=False, purpose="send or accept a friend request",
+)  # fmt: skip
+
+
+class SearchContactRequest(Wire, frozen=True, kw_only=True):
+    """Search for people."""
+
+    pass_ticket: InQuery[str] = ""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    key_word: str
+
+    def __repr__(self) -> str:
+        return "SearchContactRequest(***)"
+
+
+class FoundUser(Wire, frozen=True, kw_only=True):
+    """Somebody found."""
+
+    encry_user_name: str = ""
+
+
+class SearchContactReply(Reply, frozen=True, kw_only=True):
+    """Who was found."""
+
+    list: tuple[FoundUser, ...] = ()
+
+
+SEARCHCONTACT = Endpoint(
+    name="webwxsearchcontact", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsearchcontact",
+    request=SearchContactRequest, reply=SearchContactReply, purpose="search for people; the page does not use it",
 )  # fmt: skip

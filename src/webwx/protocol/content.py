@@ -69,40 +69,81 @@ class _Refused(Exception):
 
 def read_xml(text: str) -> Element | None:
     """Parse XML of a contact's making; None when it is broken, too large, too deep, or has a DTD."""
+    return _parse(text, keeps_rest=False)
+
+
+def read_loosely(text: str) -> Element | None:
+    """
+    Parse XML as it really arrives; None when nothing in it can be read.
+
+    A chatroom's prefix before it, raw `&` and `<` in a title, control characters, an end cut off by the server and
+    lines behind the root cost no more than themselves. What `read_xml` refuses for safety stays refused.
+    """
+    text = text[text.find("<") :] if "<" in text else ""
+    root = _parse(text, keeps_rest=False)
+    if root is not None:
+        return root
+    return _parse(_STRAY.sub(_repair, text), keeps_rest=True)
+
+
+_STRAY = re.compile(
+    r"<!\[CDATA\[.*?(?:\]\]>|\Z)"
+    r"|&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)"
+    r"|<(?![A-Za-z_/!?])"
+    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]",
+    re.DOTALL,
+)
+"""What no XML may hold. CDATA is found first, so that nothing in it is taken for a stray sign."""
+
+
+def _repair(stray: re.Match[str]) -> str:
+    found = stray[0]
+    return {"&": "&amp;", "<": "&lt;"}.get(found, found if found.startswith("<![CDATA[") else "")
+
+
+def _parse(text: str, *, keeps_rest: bool) -> Element | None:
+    """Parse strictly, or keep what was read before an error."""
     if len(text) > MAX_XML:
         return None
     builder = TreeBuilder()
-    depth = 0
+    opened: list[str] = []
+    has_root = False
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > MAX_XML_DEPTH:
+        nonlocal has_root
+        has_root = True
+        opened.append(tag)
+        if len(opened) > MAX_XML_DEPTH:
             raise _Refused
         builder.start(tag, attributes)
 
     def end(tag: str) -> None:
-        nonlocal depth
-        depth -= 1
+        opened.pop()
         builder.end(tag)
 
     def refuse(*_: object) -> None:
         raise _Refused
 
     parser = expat.ParserCreate("utf-8")  # whatever its declaration says: it has been text since it arrived
-    parser.buffer_text = True
+    parser.buffer_text = not keeps_rest  # what lies in the buffer is lost at an error
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = refuse
     try:
         parser.Parse(text.strip().encode("utf-8", "replace"), True)
-    except (expat.ExpatError, _Refused):
+    except expat.ExpatError:
+        if not keeps_rest or not has_root:
+            return None
+        while opened:
+            end(opened[-1])
+    except _Refused:
         return None
     return builder.close()
 
 
 def _attribute(value: str) -> str:
+    value = _ILLEGAL.sub("", value)
     for character, entity in (
         ("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("\n", "&#10;"), ("\r", "&#13;"), ("\t", "&#9;"),
     ):  # fmt: skip
@@ -110,13 +151,45 @@ def _attribute(value: str) -> str:
     return value
 
 
+def escape_xml(text: str) -> str:
+    """Write a text between tags; what XML cannot hold at all is left out."""
+    text = _ILLEGAL.sub("", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+_ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+# -- one element and its attributes ----------------------------------------------------------------------------------
+
+
+def write_tag(tag: str, attributes: Mapping[str, str]) -> str:
+    """Write the opening of a tag, its attributes in the order given, without the bracket that ends it."""
+    return f"<{tag}" + "".join(f' {name}="{_attribute(value)}"' for name, value in attributes.items())
+
+
+def write_message(tag: str, attributes: Mapping[str, str]) -> str:
+    """Write the XML of a message that is one element: a picture, a video, a location."""
+    return f'<?xml version="1.0"?>\n<msg>\n\t{write_tag(tag, attributes)} />\n</msg>'
+
+
+def read_attributes(xml: str, tag: str) -> dict[str, str]:
+    """
+    Read the attributes of an element inside `<msg>`, or of `msg` itself; empty when there is none.
+
+    For showing. A forward sends back what it read, so it reads with `read_image`, which takes no damaged XML.
+    """
+    root = read_loosely(xml)
+    found = root if root is None or root.tag == tag else root.find(tag)
+    return {} if found is None else dict(found.attrib)
+
+
 # -- pictures --------------------------------------------------------------------------------------------------------
 
 
 def write_image(attributes: Mapping[str, str]) -> str:
     """Write the XML of a picture, its attributes in the order given."""
-    written = " ".join(f'{name}="{_attribute(value)}"' for name, value in attributes.items())
-    return f'<?xml version="1.0"?>\n<msg>\n\t<img {written} />\n</msg>'
+    return write_message("img", attributes)
 
 
 def read_image(xml: str) -> dict[str, str] | None:

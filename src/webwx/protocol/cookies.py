@@ -92,6 +92,12 @@ class Jar(msgspec.Struct, frozen=True):
                 kept[cookie.key] = cookie
         return Jar(tuple(kept.values()))
 
+    def rebased(self, before: Jar, onto: Jar) -> Jar:
+        """Give `onto` with what has changed here since `before`; each of two processes may have got cookies."""
+        old, new = ({cookie.key: cookie for cookie in jar.cookies} for jar in (before, self))
+        kept = {cookie.key: cookie for cookie in onto.cookies if cookie.key in new or cookie.key not in old}
+        return Jar(tuple((kept | {key: cookie for key, cookie in new.items() if old.get(key) != cookie}).values()))
+
 
 def parse_cookie(text: str, host: str, now: float, *, one_origin: bool) -> Cookie | None:
     """Read one `Set-Cookie` value; None when it is broken or not for this host."""

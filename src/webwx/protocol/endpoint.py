@@ -43,6 +43,7 @@ class Where(enum.Enum):
     RAW_QUERY = "raw query"
     """The text of a query made by the server, kept as it is and put before our own fields."""
     PATH = "path"
+    HEADER = "header"
 
 
 class In(msgspec.Struct, frozen=True):
@@ -161,6 +162,8 @@ class Endpoint(Generic[Q, R]):
                 case Where.PATH:
                     # The uuid stands plain in the QR code; a phone may not decode its `=`.
                     path = path.replace(f"{{{wire_name}}}", percent_encode(text, safe="="))
+                case Where.HEADER if text:
+                    headers = (*headers, (wire_name, text))
         query = "&".join(part for part in (raw, write_pairs(pairs)) if part)
         body: bytes | tuple[bytes, ...] = b""
         if self.inside:
@@ -209,6 +212,8 @@ class Endpoint(Generic[Q, R]):
                 text = query.get(wire_name.lower())
             elif where is Where.RAW_QUERY:
                 text = self._raw_query(request.query)
+            elif where is Where.HEADER:
+                text = request.header(wire_name) or None
             else:
                 text = path[wire_name] if path else None
             if text is not None:

@@ -2,12 +2,13 @@
 Host families and profiles: who is asked, and what he calls himself.
 
 An account belongs to one family of hosts, and which one is not known before the login ends: the login's redirect names
-it. Only names in the table below are followed, compared whole; everything else is an `UnsafeRedirect`. A server given
-by the user stands for all hosts at once.
+it. Only names in the table below, and those the user has added, are followed, compared whole; everything else is an
+`UnsafeRedirect`. A server given by the user stands for all hosts at once.
 """
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 import msgspec
@@ -38,15 +39,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """What a client calls itself, and what is open to it."""
 
     name: str
-    """`filehelper` or `web`."""
+    """`filehelper`, `web` or `desktop`."""
     entry: str
     """Host where a login starts."""
     appid: str
     """Sent with `jslogin`."""
     mmweb_appid: str = ""
     """Sent with every call as a header, where the profile has one."""
+    mod: str = ""
+    """Sent with the login and a few other calls, where the profile has one."""
     has_contacts: bool
     """Contacts and chatrooms exist."""
+    can_push: bool = True
+    """The phone of an earlier login can be asked to confirm a new one without a code."""
 
 
 FILEHELPER = Profile(
@@ -55,13 +60,29 @@ FILEHELPER = Profile(
     appid="wx_webfilehelper",
     mmweb_appid="wx_webfilehelper",
     has_contacts=False,
+    can_push=False,
 )
 """File Transfer Helper web: open to every account, one chat."""
 
 WEB = Profile(name="web", entry="wx.qq.com", appid="wx782c26e4c19acffb", has_contacts=True)
 """Full web WeChat; refused to many accounts (ret 1203)."""
 
-PROFILES = {profile.name: profile for profile in (FILEHELPER, WEB)}
+DESKTOP = Profile(name="desktop", entry="wx.qq.com", appid="wx782c26e4c19acffb", mod="desktop", has_contacts=True)
+"""Web WeChat as the desktop client opens it; its login needs the values of a `Desktop`."""
+
+PROFILES = {profile.name: profile for profile in (FILEHELPER, WEB, DESKTOP)}
+
+
+class Desktop(msgspec.Struct, frozen=True, kw_only=True):
+    """What the desktop client says of itself when it logs in; webwx ships no values, they are yours to bring."""
+
+    client_version: str
+    """Header `client-version`."""
+    extspam: str
+    """Header `extspam`."""
+
+    def __repr__(self) -> str:
+        return f"Desktop({self.client_version})"
 
 
 def _family(host: str) -> Hosts:
@@ -88,24 +109,45 @@ FAMILIES: dict[str, Hosts] = {
 """Every API host that a login may end on (protocol notes, 3)."""
 
 
-def choose(host: str | None, server: str | None) -> tuple[Profile, Hosts]:
+_HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+
+
+def families(allowed_hosts: tuple[str, ...]) -> dict[str, Hosts]:
+    """
+    Give the API hosts that a login may start or end on: the platform's, and those the user has added.
+
+    Raises:
+        NotOnThisHost: One that was added is no plain host name.
+    """
+    known = FAMILIES.copy()
+    for host in allowed_hosts:
+        if not _HOST_NAME.fullmatch(host):
+            raise NotOnThisHost(f"{host!r} in allowed_hosts is no host name; one looks like wx9.qq.com.")
+        known.setdefault(host, _helper(host, "wx.qq.com") if "filehelper" in host else _family(host))
+    return known
+
+
+def choose(host: str | None, server: str | None, allowed_hosts: tuple[str, ...] = ()) -> tuple[Profile, Hosts]:
     """
     Find the profile and the hosts a login starts with.
 
     Args:
-        host: `filehelper`, `web`, or the name of an API host. None: `web` with a server, else `filehelper`.
+        host: `filehelper`, `web`, `desktop`, or the name of an API host. None: `web` with a server, else `filehelper`.
         server: Origin of a server that plays all hosts, such as `http://127.0.0.1:8790`.
+        allowed_hosts: Further API hosts.
 
     Raises:
         NotOnThisHost: No such host, or the server is no origin.
     """
+    known = families(allowed_hosts)
     name = host or ("web" if server else "filehelper")
-    entry = PROFILES[name].entry if name in PROFILES else name
-    if entry not in FAMILIES:
-        known = ", ".join([*PROFILES, *FAMILIES])
-        raise NotOnThisHost(f"{name!r} is no host of the platform; known are {known}.")
-    profile = FILEHELPER if "filehelper" in entry else WEB
-    return profile, single(server) if server else FAMILIES[entry]
+    named = PROFILES.get(name)
+    entry = named.entry if named else name
+    if entry not in known:
+        listed = ", ".join([*PROFILES, *known])
+        raise NotOnThisHost(f"{name!r} is no host of the platform; known are {listed}.")
+    profile = named or (FILEHELPER if "filehelper" in entry else WEB)
+    return profile, single(server) if server else known[entry]
 
 
 def single(server: str) -> Hosts:
@@ -126,15 +168,16 @@ def single(server: str) -> Hosts:
     return Hosts(main=origin, login=origin, file=origin, push=origin, qr=origin)
 
 
-def follow(redirect_uri: str, server: str | None) -> Hosts:
+def follow(redirect_uri: str, server: str | None, allowed_hosts: tuple[str, ...] = ()) -> Hosts:
     """
     Find the family that a login's redirect names.
 
-    With a server, everything stays there: the redirect may name it or a real host, and nothing else.
+    With a server, everything stays there: the redirect may name it or a known host, and nothing else.
 
     Raises:
         UnsafeRedirect: It names anything else, or in another way than `https://<host>/`.
     """
+    known = families(allowed_hosts)
     try:
         parts = urlsplit(redirect_uri)
         is_plain = parts.scheme == "https" and parts.port in {None, 443} and "@" not in parts.netloc
@@ -142,11 +185,11 @@ def follow(redirect_uri: str, server: str | None) -> Hosts:
         raise UnsafeRedirect("The login was sent on to an unreadable address; nothing was sent there.") from None
     if server:
         hosts = single(server)
-        if f"{parts.scheme}://{parts.netloc}" == hosts.main or (is_plain and parts.hostname in FAMILIES):
+        if f"{parts.scheme}://{parts.netloc}" == hosts.main or (is_plain and parts.hostname in known):
             return hosts
-    elif is_plain and parts.hostname in FAMILIES:
-        return FAMILIES[parts.hostname]
+    elif is_plain and parts.hostname in known:
+        return known[parts.hostname]
     raise UnsafeRedirect(
-        f"The login was sent on to {parts.hostname or 'no host'!r}, which is none of the platform's hosts; "
-        "nothing was sent there."
+        f"The login was sent on to {parts.hostname or 'no host'!r}, which is none of the platform's hosts known here; "
+        "nothing was sent there. Should it be one, name it in allowed_hosts."
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -28,6 +29,19 @@ class Patience(enum.Enum):
     """Contact lists and media."""
 
 
+class Sink(Protocol):
+    """Where an answer's body goes piece by piece, when it may be too large for a `Response`."""
+
+    def write(self, piece: bytes) -> None:
+        """
+        Take the next piece.
+
+        Raises:
+            ProtocolError: It is more than this will take.
+        """
+        ...
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request."""
 
@@ -43,6 +57,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The body, or the buffers that make it up."""
     patience: Patience = Patience.CALL
     """How long an answer may take."""
+    sink: Sink | None = None
+    """Where the answer's body goes, in place of the `Response`; None: into it."""
 
     def __repr__(self) -> str:
         return f"Request({self.endpoint})"

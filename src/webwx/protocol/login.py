@@ -176,6 +176,12 @@ class TicketRequest(Wire, frozen=True, kw_only=True):
     fun: InQuery[str] = ""
     version: InQuery[str] = ""
     """`v2` asks for status 200; without it the answer is a 301 without Location."""
+    mod: InQuery[str] = ""
+    """`desktop` in that profile."""
+    client_version: Annotated[str, In(Where.HEADER, "client-version")] = ""
+    """Desktop profile only, from the user's configuration."""
+    extspam: Annotated[str, In(Where.HEADER, "extspam")] = ""
+    """Desktop profile only, from the user's configuration."""
 
     def __repr__(self) -> str:
         return "TicketRequest(***)"
@@ -211,6 +217,11 @@ class _TicketShape:
         if value.ret:
             message = escape(value.message, quote=False)
             return "text/plain", f"<error><ret>{value.ret}</ret><message>{message}</message></error>".encode()
+        if value.redirecturl:
+            elsewhere = escape(value.redirecturl, quote=False)
+            return "text/plain", (
+                f"<error><ret>0</ret><message></message><redirecturl>{elsewhere}</redirecturl></error>"
+            ).encode()
         return "text/plain", (
             f"<error><ret>0</ret><message></message><skey>{value.skey}</skey><wxsid>{value.wxsid}</wxsid>"
             f"<wxuin>{value.wxuin}</wxuin><pass_ticket>{value.pass_ticket}</pass_ticket>"
@@ -242,7 +253,39 @@ TICKET = Endpoint(
 )  # fmt: skip
 
 
-# -- init and logout -------------------------------------------------------------------------------------------------
+# -- push login ------------------------------------------------------------------------------------------------------
+
+
+class PushLoginRequest(Wire, frozen=True, kw_only=True):
+    """Ask the phone to confirm a login without a QR code; the cookies of an earlier session say which phone."""
+
+    uin: InQuery[int] = 0
+    mod: InQuery[str] = ""
+    """`desktop` in that profile."""
+
+    def __repr__(self) -> str:
+        return "PushLoginRequest(***)"
+
+
+class PushLoginReply(Wire, frozen=True, kw_only=True, rename=None):
+    """A uuid to poll, or no."""
+
+    ret: str = ""
+    """The string `0` when the phone was asked."""
+    msg: str = ""
+    uuid: str = ""
+
+    def __repr__(self) -> str:
+        return f"PushLoginReply({self.ret})"
+
+
+PUSHLOGIN = Endpoint(
+    name="webwxpushloginurl", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxpushloginurl",
+    request=PushLoginRequest, reply=PushLoginReply, purpose="ask the phone to confirm, without a QR code",
+)  # fmt: skip
+
+
+# -- logout -------------------------------------------------------------------------------------------------
 
 
 class LogoutRequest(Wire, frozen=True, kw_only=True, rename=None):

@@ -1,4 +1,4 @@
-"""Media: upload of a picture, download of one."""
+"""Media: uploads in chunks, announced and parallel ones, and a download for each kind."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ def image_type(start: bytes) -> str:
     return next((kind for magic, kind in IMAGE_TYPES.items() if start.startswith(magic)), "")
 
 
+def is_video(start: bytes) -> bool:
+    """Say whether a file begins as a video of the MPEG-4 family does: mp4, mov, 3gp."""
+    return start[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free"}
+
+
+def is_voice(start: bytes) -> bool:
+    """Say whether a file begins as spoken messages do: as mp3, with or without a tag, or as the phone's AMR."""
+    is_mp3_frame = len(start) > 1 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0
+    return is_mp3_frame or start.startswith((b"ID3", b"#!AMR"))
+
+
 class UploadTicket(Wire, frozen=True, kw_only=True):
     """`uploadmediarequest`: JSON inside a form field."""
 
@@ -40,6 +51,10 @@ class UploadTicket(Wire, frozen=True, kw_only=True):
     from_user_name: str = ""
     to_user_name: str = ""
     file_md5: str = ""
+    aes_key: str | msgspec.UnsetType = msgspec.field(name="AESKey", default=msgspec.UNSET)
+    """From `webwxcheckupload`, above 25 MiB."""
+    signature: str | msgspec.UnsetType = msgspec.UNSET
+    """From `webwxcheckupload`, above 25 MiB."""
 
     def __repr__(self) -> str:
         return "UploadTicket(***)"
@@ -49,6 +64,8 @@ class UploadRequest(Wire, frozen=True, kw_only=True, rename=None):
     """One chunk of a file."""
 
     f: InQuery[str] = "json"
+    random: InQuery[str] = ""
+    """Four characters, File Transfer Helper only."""
     id: str = "WU_FILE_0"
     name: str = ""
     """The file's true name."""
@@ -107,4 +124,195 @@ GETMSGIMG = Endpoint(
     name="webwxgetmsgimg", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetmsgimg",
     request=ImageDownloadRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK,
     purpose="download a picture",
+)  # fmt: skip
+
+
+# -- announced and parallel uploads ----------------------------------------------------------------------------------
+
+LARGE_FILE = 7
+"""`FileType` of a file announced for its size."""
+
+
+class CheckUploadRequest(Wire, frozen=True, kw_only=True):
+    """Announce a file above 25 MiB: the server may have it already."""
+
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    from_user_name: str = ""
+    to_user_name: str = ""
+    file_name: str = ""
+    file_size: int = 0
+    file_md5: str = ""
+    file_type: int = LARGE_FILE
+
+    def __repr__(self) -> str:
+        return f"CheckUploadRequest({self.file_size} bytes)"
+
+
+class CheckUploadReply(Reply, frozen=True, kw_only=True):
+    """What the upload needs, or that none is needed."""
+
+    media_id: str = ""
+    """Not empty: the server has the file, send it with this id."""
+    aes_key: str = msgspec.field(name="AESKey", default="")
+    signature: str = ""
+    encry_file_name: str = ""
+
+    def __repr__(self) -> str:
+        return f"CheckUploadReply(ret={self.base_response.ret})"
+
+
+CHECKUPLOAD = Endpoint(
+    name="webwxcheckupload", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxcheckupload",
+    request=CheckUploadRequest, reply=CheckUploadReply, purpose="announce a file above 25 MiB",
+)  # fmt: skip
+
+
+class ParallelTicket(Wire, frozen=True, kw_only=True):
+    """`UploadMediaParallelRequest`: JSON inside a form field."""
+
+    signature: str = ""
+    aes_key: str = msgspec.field(name="AESKey", default="")
+    file_md5: str = msgspec.field(name="FileMD5", default="")
+    """The platform's capitals, other than in every other call."""
+    total_len: int = 0
+    chunks: int = 0
+    name: str = ""
+    chunk: int = 0
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    upload_id: str | msgspec.UnsetType = msgspec.field(name="UploadID", default=msgspec.UNSET)
+    """From the first chunk's answer; not in the first chunk."""
+
+    def __repr__(self) -> str:
+        return f"ParallelTicket(chunk={self.chunk})"
+
+
+class ParallelUploadRequest(Wire, frozen=True, kw_only=True, rename=None):
+    """One chunk of a large file, on File Transfer Helper."""
+
+    f: InQuery[str] = "json"
+    random: InQuery[str] = ""
+    """Four characters."""
+    pass_ticket: str = ""
+    webwx_data_ticket: str = ""
+    ticket: str = msgspec.field(name="UploadMediaParallelRequest")
+    """A `ParallelTicket` as JSON."""
+    filename: FilePart
+
+    def __repr__(self) -> str:
+        return "ParallelUploadRequest(***)"
+
+
+class ParallelUploadReply(Reply, frozen=True, kw_only=True):
+    """The server took the chunk; the answer that completes the file names the media."""
+
+    upload_id: str = msgspec.field(name="UploadID", default="")
+    media_id: str = ""
+
+
+PARALLELUPLOAD = Endpoint(
+    name="webwxuploadmediaparallel", method="POST", host=Host.FILE,
+    path="/cgi-bin/mmwebwx-bin/webwxuploadmediaparallel", request=ParallelUploadRequest, reply=ParallelUploadReply,
+    body=MULTIPART, repeatable=False, patience=Patience.BULK, purpose="upload of a large file, File Transfer Helper",
+)  # fmt: skip
+
+
+# -- downloads -------------------------------------------------------------------------------------------------------
+
+
+class VoiceDownloadRequest(Wire, frozen=True, kw_only=True):
+    """Download a voice message: mp3."""
+
+    message_id: Annotated[str, In(Where.QUERY, "msgid")] = ""
+    skey: InQuery[str] = ""
+    range: Annotated[str, In(Where.HEADER, "Range")] = ""
+    """`bytes=0-` from the start; a video without it is empty."""
+
+    def __repr__(self) -> str:
+        return "VoiceDownloadRequest(***)"
+
+
+GETVOICE = Endpoint(
+    name="webwxgetvoice", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetvoice",
+    request=VoiceDownloadRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="download a voice",
+)  # fmt: skip
+
+
+class VideoDownloadRequest(Wire, frozen=True, kw_only=True):
+    """Download a video. Without `Range` the body is empty."""
+
+    message_id: Annotated[str, In(Where.QUERY, "msgid")] = ""
+    skey: InQuery[str] = ""
+    range: Annotated[str, In(Where.HEADER, "Range")] = ""
+    """`bytes=0-` from the start; a video without it is empty."""
+
+    def __repr__(self) -> str:
+        return "VideoDownloadRequest(***)"
+
+
+GETVIDEO = Endpoint(
+    name="webwxgetvideo", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetvideo",
+    request=VideoDownloadRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="download a video",
+)  # fmt: skip
+
+
+class FileDownloadRequest(Wire, frozen=True, kw_only=True):
+    """Download a received file."""
+
+    sender: InQuery[str] = ""
+    """The message's `FromUserName`; in a chatroom the chatroom's."""
+    mediaid: InQuery[str] = ""
+    encryfilename: InQuery[str] = ""
+    """The message's `EncryFileName` as it came."""
+    filename: InQuery[str] = ""
+    """Its `FileName`, where there is no `EncryFileName`."""
+    fromuser: InQuery[str] = ""
+    """The account's uin."""
+    pass_ticket: InQuery[str] = ""
+    webwx_data_ticket: InQuery[str] = ""
+    sid: InQuery[str] = ""
+    """File Transfer Helper only, like the next."""
+    mmweb_appid: InQuery[str] = ""
+
+    def __repr__(self) -> str:
+        return "FileDownloadRequest(***)"
+
+
+GETMEDIA = Endpoint(
+    name="webwxgetmedia", method="GET", host=Host.FILE, path="/cgi-bin/mmwebwx-bin/webwxgetmedia",
+    request=FileDownloadRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="download a file",
+)  # fmt: skip
+
+
+class MapPictureRequest(Wire, frozen=True, kw_only=True):
+    """Download the map of a location message; the address stands in its content."""
+
+    url: InQuery[str] = "xxx"
+    """Literally that."""
+    msgid: InQuery[str] = ""
+    pictype: InQuery[str] = "location"
+
+    def __repr__(self) -> str:
+        return "MapPictureRequest(***)"
+
+
+GETPUBLICLINKIMG = Endpoint(
+    name="webwxgetpubliclinkimg", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetpubliclinkimg",
+    request=MapPictureRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK,
+    purpose="map picture of a location message",
+)  # fmt: skip
+
+
+class PreviewRequest(Wire, frozen=True, kw_only=True):
+    """Look at an upload of one's own."""
+
+    fun: InQuery[str] = "preview"
+    mediaid: InQuery[str] = ""
+
+    def __repr__(self) -> str:
+        return "PreviewRequest(***)"
+
+
+PREVIEW = Endpoint(
+    name="webwxpreview", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxpreview", also=("POST",),
+    request=PreviewRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="look at one's own upload",
 )  # fmt: skip

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
-from webwx.protocol.codec import Wire
-from webwx.protocol.codes import MessageStatus, MessageType, StatusNotify
+from webwx.protocol.codec import MEDIA, Media, Wire
+from webwx.protocol.codes import AppMessageType, MessageStatus, MessageType, StatusNotify
 from webwx.protocol.endpoint import Endpoint, Host, InQuery
 from webwx.protocol.login import Credentials, Reply
 
@@ -33,7 +33,11 @@ class RecommendInfo(Wire, frozen=True, kw_only=True):
     attr_status: int = 0
     sex: int = 0
     ticket: str = ""
+    """Accepts a friend request."""
     op_code: int = 0
+
+    def __repr__(self) -> str:
+        return "RecommendInfo(***)"
 
 
 class AppInfo(Wire, frozen=True, kw_only=True):
@@ -79,6 +83,9 @@ class WireMessage(Wire, frozen=True, kw_only=True):
     """The same number as `msg_id`; lossy wherever numbers are doubles, so never compared."""
     ori_content: str = ""
     encry_file_name: str = ""
+
+    def __repr__(self) -> str:
+        return f"WireMessage(msg_type={self.msg_type}, msg_id={self.msg_id})"
 
 
 # -- sends -----------------------------------------------------------------------------------------------------------
@@ -161,6 +168,131 @@ IMAGE = Endpoint(
 
 FORWARD_SCENE = 2
 """`Scene` of a forward."""
+
+
+class OutgoingVideo(Wire, frozen=True, kw_only=True):
+    """`Msg` of a video: an upload's `media_id`, or the XML of one that exists."""
+
+    type: int = MessageType.VIDEO
+    media_id: str = ""
+    content: str = ""
+    from_user_name: str = ""
+    to_user_name: str
+    local_id: str = msgspec.field(name="LocalID", default="")
+    client_msg_id: str = ""
+
+
+class VideoRequest(Wire, frozen=True, kw_only=True):
+    """Send a video."""
+
+    fun: InQuery[str] = "async"
+    f: InQuery[str] = "json"
+    pass_ticket: InQuery[str] = ""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    msg: OutgoingVideo
+    scene: int = 0
+
+    def __repr__(self) -> str:
+        return "VideoRequest(***)"
+
+
+VIDEO = Endpoint(
+    name="webwxsendvideomsg", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsendvideomsg",
+    request=VideoRequest, reply=SendReply, repeatable=False, purpose="send a video, or forward one by its keys",
+)  # fmt: skip
+
+
+class OutgoingSticker(Wire, frozen=True, kw_only=True):
+    """`Msg` of a sticker or GIF: an upload's `media_id`, or the md5 of one the platform knows; never both."""
+
+    type: int = MessageType.STICKER
+    emoji_flag: int = 2
+    """2: a GIF."""
+    media_id: str | msgspec.UnsetType = msgspec.UNSET
+    emoticon_md5: str | msgspec.UnsetType = msgspec.field(name="EMoticonMd5", default=msgspec.UNSET)
+    """The platform's odd capitals."""
+    from_user_name: str = ""
+    to_user_name: str
+    local_id: str = msgspec.field(name="LocalID", default="")
+    client_msg_id: str = ""
+
+
+class StickerRequest(Wire, frozen=True, kw_only=True):
+    """Send a sticker or GIF."""
+
+    fun: InQuery[str] = "sys"
+    pass_ticket: InQuery[str] = ""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    msg: OutgoingSticker
+    scene: int = 0
+
+    def __repr__(self) -> str:
+        return "StickerRequest(***)"
+
+
+STICKER = Endpoint(
+    name="webwxsendemoticon", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsendemoticon",
+    request=StickerRequest, reply=SendReply, repeatable=False, purpose="send a sticker or GIF",
+)  # fmt: skip
+
+
+class OutgoingApp(Wire, frozen=True, kw_only=True):
+    """`Msg` of an app message: `type` is the AppMsgType, and the upload's id travels inside the content."""
+
+    type: int = AppMessageType.FILE
+    content: str = ""
+    """`<appmsg …>` without the `<msg>` around it that receivers get."""
+    from_user_name: str = ""
+    to_user_name: str
+    local_id: str = msgspec.field(name="LocalID", default="")
+    client_msg_id: str = ""
+    signature: str | msgspec.UnsetType = msgspec.UNSET
+    """From `webwxcheckupload`, for files above 25 MiB."""
+    aes_key: str | msgspec.UnsetType = msgspec.field(name="AESKey", default=msgspec.UNSET)
+    """File Transfer Helper's page sends it with the signature."""
+
+
+class AppRequest(Wire, frozen=True, kw_only=True):
+    """Send a file or another app message."""
+
+    fun: InQuery[str] = "async"
+    f: InQuery[str] = "json"
+    mod: InQuery[str] = ""
+    """`desktop` in that profile."""
+    pass_ticket: InQuery[str] = ""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+    msg: OutgoingApp
+    scene: int = 0
+
+    def __repr__(self) -> str:
+        return "AppRequest(***)"
+
+
+APP = Endpoint(
+    name="webwxsendappmsg", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsendappmsg",
+    request=AppRequest, reply=SendReply, repeatable=False, purpose="send a file",
+)  # fmt: skip
+
+
+class CheckUrlRequest(Wire, frozen=True, kw_only=True):
+    """The page's redirect for links in system texts: display only, never part of a message."""
+
+    requrl: InQuery[str]
+    skey: InQuery[str] = ""
+    deviceid: InQuery[str] = ""
+    pass_ticket: InQuery[str] = ""
+    opcode: InQuery[int] = 2
+    scene: InQuery[int] = 1
+    username: InQuery[str] = ""
+
+    def __repr__(self) -> str:
+        return "CheckUrlRequest(***)"
+
+
+CHECKURL = Endpoint(
+    name="webwxcheckurl", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxcheckurl",
+    request=CheckUrlRequest, reply=Media, reply_shape=MEDIA, purpose="the page's redirect for links in messages",
+)  # fmt: skip
 
 
 # -- recall ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,287 @@
+"""
+App messages (`MsgType` 49): files, links, music, quotes and whatever else an app sends, for both ends.
+
+All share one XML and differ in its `<type>`. Received, it stands in `<msg>`; sent, it does not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.protocol.codec import number, tag_text
+from webwx.protocol.codes import AppMessageType
+from webwx.protocol.content import escape_xml, read_loosely, write_tag
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+
+WEB_APP = "wxeb7ec651dd0aefa9"
+"""`appid` of files that the web sends."""
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """The file in an app message."""
+
+    size: int = 0
+    """`totallen`."""
+    id: str = ""
+    """`attachid`. Sent: an upload's MediaId; received: `@cdn_…`, of no use on the web."""
+    extension: str = ""
+    cdn_url: str = ""
+    aes_key: str = ""
+
+    def __repr__(self) -> str:
+        return f"Attachment({self.size} bytes)"
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """The message that a reply quotes (`refermsg`)."""
+
+    type: int = 0
+    """Its `MsgType`."""
+    message_id: str = ""
+    """`svrid`."""
+    sender: str = ""
+    """`fromusr`: the platform's real id, no `UserName`."""
+    chat: str = ""
+    """`chatusr`, real as well."""
+    sender_name: str = ""
+    content: str = ""
+    """A text, or the XML of anything else."""
+
+
+class Article(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of an official account's issue (`mmreader`)."""
+
+    title: str = ""
+    url: str = ""
+    digest: str = ""
+    cover: str = ""
+    """Address of its picture; `|width|height` may follow."""
+    time: int = 0
+    """`pub_time`: seconds since 1970."""
+
+
+class MiniProgram(msgspec.Struct, frozen=True, kw_only=True):
+    """The mini program that a card opens (`weappinfo`)."""
+
+    id: str = ""
+    """`gh_…@app`."""
+    app_id: str = ""
+    page: str = ""
+
+
+class AppContent(msgspec.Struct, frozen=True, kw_only=True):
+    """What an `<appmsg>` says. Anything may be empty, whatever the type."""
+
+    type: int = 0
+    """An `AppMessageType`; others exist."""
+    title: str = ""
+    """Of a file its name, of a quote the reply's text."""
+    description: str = ""
+    url: str = ""
+    data_url: str = ""
+    """Of music the sound itself."""
+    thumbnail_url: str = ""
+    app_id: str = ""
+    """Of the app that sent it."""
+    app_name: str = ""
+    source_id: str = ""
+    """`gh_…` of an official account."""
+    source_name: str = ""
+    md5: str = ""
+    """Of a file."""
+    attachment: Attachment | None = None
+    quoted: Reference | None = None
+    articles: tuple[Article, ...] = ()
+    mini_program: MiniProgram | None = None
+    record: str = ""
+    """The XML of a merged history."""
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_app(xml: str) -> AppContent | None:
+    """Read an app message, in `<msg>` or not, by its title where the XML is beyond repair; None when it is none."""
+    root = read_loosely(xml)
+    app = root if root is None or root.tag == "appmsg" else root.find("appmsg")
+    if root is None or app is None:
+        title = tag_text(xml, "title")
+        return AppContent(title=title) if title is not None else None
+    return AppContent(
+        type=number(_text(app, "type"), 0),
+        title=_text(app, "title"),
+        description=_text(app, "des"),
+        url=_text(app, "url"),
+        data_url=_text(app, "dataurl"),
+        thumbnail_url=_text(app, "thumburl"),
+        app_id=app.get("appid", ""),
+        app_name=_text(root, "appinfo/appname"),
+        source_id=_text(app, "sourceusername"),
+        source_name=_text(app, "sourcedisplayname"),
+        md5=_text(app, "md5"),
+        attachment=_attachment(app.find("appattach")),
+        quoted=_reference(app.find("refermsg")),
+        articles=tuple(_article(item) for item in app.iterfind("mmreader/category/item")),
+        mini_program=_mini_program(app.find("weappinfo")),
+        record=_text(app, "recorditem"),
+    )
+
+
+def read_articles(xml: str) -> tuple[Article, ...]:
+    """Read the articles of an official account's issue, wherever its `mmreader` stands."""
+    root = read_loosely(xml)
+    return () if root is None else tuple(_article(item) for item in root.iter("item"))
+
+
+def _text(element: Element, path: str) -> str:
+    return (element.findtext(path) or "").strip()
+
+
+def _attachment(attached: Element | None) -> Attachment | None:
+    if attached is None:
+        return None
+    return Attachment(
+        size=number(_text(attached, "totallen"), 0),
+        id=_text(attached, "attachid"),
+        extension=_text(attached, "fileext"),
+        cdn_url=_text(attached, "cdnattachurl"),
+        aes_key=_text(attached, "aeskey"),
+    )
+
+
+def _reference(quoted: Element | None) -> Reference | None:
+    if quoted is None:
+        return None
+    return Reference(
+        type=number(_text(quoted, "type"), 0),
+        message_id=_text(quoted, "svrid"),
+        sender=_text(quoted, "fromusr"),
+        chat=_text(quoted, "chatusr"),
+        sender_name=_text(quoted, "displayname"),
+        content=_text(quoted, "content"),
+    )
+
+
+def _article(item: Element) -> Article:
+    return Article(
+        title=_text(item, "title"),
+        url=_text(item, "url"),
+        digest=_text(item, "digest"),
+        cover=_text(item, "cover"),
+        time=number(_text(item, "pub_time"), 0),
+    )
+
+
+def _mini_program(opened: Element | None) -> MiniProgram | None:
+    if opened is None:
+        return None
+    return MiniProgram(id=_text(opened, "username"), app_id=_text(opened, "appid"), page=_text(opened, "pagepath"))
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+
+def write_app(content: AppContent) -> str:
+    """Write an app message as it is sent: every tag a receiver knows, whether it holds something or not."""
+    attached = content.attachment or Attachment()
+    tags = (
+        ("title", content.title),
+        ("des", content.description),
+        ("action", "view"),
+        ("type", str(content.type)),
+        ("showtype", "0"),
+        ("content", ""),
+        ("url", content.url),
+        ("dataurl", content.data_url),
+        ("lowurl", ""),
+        ("lowdataurl", ""),
+        ("recorditem", content.record),
+        ("thumburl", content.thumbnail_url),
+        ("messageaction", ""),
+        ("extinfo", ""),
+        ("sourceusername", content.source_id),
+        ("sourcedisplayname", content.source_name),
+        ("commenturl", ""),
+    )
+    attachment = _tags(
+        ("totallen", str(attached.size)),
+        ("attachid", attached.id),
+        ("emoticonmd5", ""),
+        ("fileext", attached.extension),
+        ("cdnattachurl", attached.cdn_url),
+        ("aeskey", attached.aes_key),
+    )
+    head = write_tag("appmsg", {"appid": content.app_id, "sdkver": "0"})
+    return (
+        f"{head}>{_tags(*tags)}<appattach>{attachment}</appattach>{_tags(('md5', content.md5))}"
+        f"{_write_quoted(content.quoted)}{_write_articles(content)}{_write_mini_program(content.mini_program)}</appmsg>"
+    )
+
+
+def write_outgoing_file(name: str, size: int, media_id: str) -> str:
+    """Write the content that sends a file, as the page does: one line, its own `appid`, these tags and no others."""
+    _, dot, extension = name.rpartition(".")
+    attached = _tags(("totallen", str(size)), ("attachid", media_id), ("fileext", extension if dot else ""))
+    about = _tags(("title", name), ("des", ""), ("action", ""), ("type", str(int(AppMessageType.FILE))))
+    empty = _tags(("content", ""), ("url", ""), ("lowurl", ""))
+    return (
+        f"<appmsg appid='{WEB_APP}' sdkver=''>{about}{empty}<appattach>{attached}</appattach>"
+        f"{_tags(('extinfo', ''))}</appmsg>"
+    )
+
+
+def write_received_app(content: AppContent, sender: str) -> str:
+    """Write an app message as it is delivered; `sender` is a real id."""
+    return (
+        f"<msg>{write_app(content)}{_tags(('fromusername', sender), ('scene', '0'))}"
+        f"<appinfo>{_tags(('version', '7'), ('appname', content.app_name))}</appinfo>{_tags(('commenturl', ''))}</msg>"
+    )
+
+
+def _tags(*tags: tuple[str, str]) -> str:
+    return "".join(f"<{tag}>{escape_xml(text)}</{tag}>" for tag, text in tags)
+
+
+def _write_quoted(quoted: Reference | None) -> str:
+    if quoted is None:
+        return ""
+    inner = _tags(
+        ("type", str(quoted.type)),
+        ("svrid", quoted.message_id),
+        ("fromusr", quoted.sender),
+        ("chatusr", quoted.chat),
+        ("displayname", quoted.sender_name),
+        ("content", quoted.content),
+    )
+    return f"<refermsg>{inner}</refermsg>"
+
+
+def _write_articles(content: AppContent) -> str:
+    if not content.articles:
+        return ""
+    items = "".join(
+        "<item>"
+        + _tags(
+            ("title", article.title),
+            ("url", article.url),
+            ("pub_time", str(article.time)),
+            ("cover", article.cover),
+            ("digest", article.digest),
+        )
+        + "</item>"
+        for article in content.articles
+    )
+    category = write_tag("category", {"type": "20", "count": str(len(content.articles))})
+    return f"<mmreader>{category}>{_tags(('name', content.source_name))}{items}</category></mmreader>"
+
+
+def _write_mini_program(opened: MiniProgram | None) -> str:
+    if opened is None:
+        return ""
+    inner = _tags(("username", opened.id), ("appid", opened.app_id), ("pagepath", opened.page))
+    return f"<weappinfo>{inner}</weappinfo>"

@@ -1,0 +1,88 @@
+"""
+Chatrooms: open, add, invite, remove, rename, leave.
+
+`ErrMsg` is not empty on success here, and a removal that worked has been seen to answer `Ret` 1: decide by `Ret` and
+look at the members afterwards (protocol notes, chatroom).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from webwx.protocol.codec import Wire
+from webwx.protocol.endpoint import Endpoint, Host, InQuery
+from webwx.protocol.login import Credentials, Reply
+
+
+class NewMember(Wire, frozen=True, kw_only=True):
+    """Somebody to begin a chatroom with."""
+
+    user_name: str
+
+
+class CreateChatroomRequest(Wire, frozen=True, kw_only=True):
+    """Open a chatroom with at least two others."""
+
+    r: InQuery[int] = 0
+    pass_ticket: InQuery[str] = ""
+    member_count: int = 0
+    member_list: tuple[NewMember, ...] = ()
+    """The others, without oneself."""
+    topic: str = ""
+    """Its name; may be empty."""
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+
+    def __repr__(self) -> str:
+        return f"CreateChatroomRequest(member_count={self.member_count})"
+
+
+class CreateChatroomReply(Reply, frozen=True, kw_only=True):
+    """The new chatroom."""
+
+    topic: str = ""
+    py_initial: str = msgspec.field(name="PYInitial", default="")
+    quan_pin: str = ""
+    member_count: int = 0
+    member_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    chat_room_name: str = ""
+    """Its id in this login."""
+    black_list: str = ""
+    """Comma list of those who blocked us."""
+
+
+CREATECHATROOM = Endpoint(
+    name="webwxcreatechatroom", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxcreatechatroom",
+    request=CreateChatroomRequest, reply=CreateChatroomReply, repeatable=False, purpose="open a chatroom",
+)  # fmt: skip
+
+
+class UpdateChatroomRequest(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """Change a chatroom; `fun` says how, and one of the fields carries it. The others are left out."""
+
+    fun: InQuery[str] = ""
+    """`addmember`, `invitemember`, `delmember`, `modtopic` or `quitchatroom`."""
+    pass_ticket: InQuery[str] = ""
+    add_member_list: str | msgspec.UnsetType = msgspec.UNSET
+    """Ids joined by commas, as in the next two."""
+    invite_member_list: str | msgspec.UnsetType = msgspec.UNSET
+    del_member_list: str | msgspec.UnsetType = msgspec.UNSET
+    new_topic: str | msgspec.UnsetType = msgspec.UNSET
+    chat_room_name: str
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+
+    def __repr__(self) -> str:
+        return f"UpdateChatroomRequest(fun={self.fun})"
+
+
+class UpdateChatroomReply(Reply, frozen=True, kw_only=True):
+    """Those newly added, where somebody was."""
+
+    member_count: int = 0
+    member_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+
+
+UPDATECHATROOM = Endpoint(
+    name="webwxupdatechatroom", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxupdatechatroom",
+    request=UpdateChatroomRequest, reply=UpdateChatroomReply, repeatable=False,
+    purpose="add, invite or remove members, rename or leave a chatroom",
+)  # fmt: skip

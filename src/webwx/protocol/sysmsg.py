@@ -1,0 +1,104 @@
+"""
+`<sysmsg>`: notices of the platform that come as XML, for both ends. Recalls, the commonest, are in `content`.
+
+A notice names people twice over: by real ids, which are no `UserName`, and by nicknames. Its sentence is built from a
+template here, so that it reads like the same notice as a plain line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.protocol.content import escape_xml, read_loosely, write_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from xml.etree.ElementTree import Element
+
+_PLACEHOLDER = re.compile(r"\$(\w{1,64})\$")
+_PATTED = re.compile(r"\$\{([^{}]{1,128})\}")
+_SEPARATOR = "、"
+
+
+class SystemNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a `<sysmsg>` says."""
+
+    type: str
+    """`sysmsgtemplate`, `pat`, `roomtips`, `roomtoolstips` and others."""
+    text: str = ""
+    """Ready for display."""
+    actor: str = ""
+    """Of a pat: the real id of who did it."""
+    target: str = ""
+    """Of a pat: the real id of who was patted."""
+
+
+def read_notice(xml: str) -> SystemNotice | None:
+    """Read a notice of any type; None when it is none."""
+    root = read_loosely(xml)
+    if root is None or root.tag != "sysmsg":
+        return None
+    kind = root.get("type", "")
+    template = root.find("sysmsgtemplate/content_template")
+    if template is not None:
+        return SystemNotice(type=kind, text=_sentence(template))
+    pat = root.find("pat")
+    if pat is not None:
+        return SystemNotice(
+            type=kind,
+            text=_PATTED.sub(r"\1", (pat.findtext("template") or "").strip()),
+            actor=(pat.findtext("fromusername") or "").strip(),
+            target=(pat.findtext("pattedusername") or "").strip(),
+        )
+    return SystemNotice(type=kind, text=" ".join("".join(root.itertext()).split()))
+
+
+def _sentence(template: Element) -> str:
+    names = {link.get("name", ""): _names(link) for link in template.iterfind("link_list/link")}
+    sentence = (template.findtext("template") or template.findtext("plain") or "").strip()
+    return _PLACEHOLDER.sub(lambda found: names.get(found[1], found[0]), sentence).strip()
+
+
+def _names(link: Element) -> str:
+    """Give what a link shows: nicknames; a button such as 撤销 is no part of the sentence."""
+    names = [(member.findtext("nickname") or "").strip() for member in link.iterfind("memberlist/member")]
+    return (link.findtext("separator") or _SEPARATOR).strip().join(names)
+
+
+def write_template(template: str, people: Mapping[str, Mapping[str, str]]) -> str:
+    """
+    Write a notice by template.
+
+    Args:
+        template: Its sentence, with `$name$` where people stand.
+        people: For each such name, their nicknames by real id.
+    """
+    links = "".join(
+        f"{write_tag('link', {'name': name, 'type': 'link_profile'})}><memberlist>"
+        + "".join(
+            f"<member><username>{escape_xml(real_id)}</username><nickname>{escape_xml(nickname)}</nickname></member>"
+            for real_id, nickname in members.items()
+        )
+        + f"</memberlist><separator>{_SEPARATOR}</separator></link>"
+        for name, members in people.items()
+    )
+    return (
+        '<sysmsg type="sysmsgtemplate"><sysmsgtemplate><content_template type="tmpl_type_profile"><plain></plain>'
+        f"<template>{escape_xml(template)}</template><link_list>{links}</link_list>"
+        "</content_template></sysmsgtemplate></sysmsg>"
+    )
+
+
+def write_pat(*, actor: str, target: str, chat: str) -> str:
+    """Write that somebody patted somebody, all by real ids."""
+    tags = (
+        ("fromusername", actor),
+        ("chatusername", chat),
+        ("pattedusername", target),
+        ("template", f'"${{{actor}}}" 拍了拍 "${{{target}}}"'),
+    )
+    inner = "".join(f"<{tag}>{escape_xml(text)}</{tag}>" for tag, text in tags)
+    return f'<sysmsg type="pat"><pat>{inner}</pat></sysmsg>'

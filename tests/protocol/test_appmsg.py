@@ -1,0 +1,116 @@
+"""App messages: one XML for files, links, quotes and the rest, written by one end and read by the other."""
+
+from __future__ import annotations
+
+import pytest
+
+from webwx.protocol.appmsg import (
+    AppContent,
+    Article,
+    Attachment,
+    MiniProgram,
+    Reference,
+    read_app,
+    read_articles,
+    write_app,
+    write_received_app,
+)
+from webwx.protocol.content import read_xml
+
+FILE = AppContent(
+    type=6,
+    title="report.pdf",
+    app_id="wx6618f1cfc6c132f8",
+    md5="ffee",
+    attachment=Attachment(size=123456, id="@cdn_3057_00aa_1", extension="pdf", cdn_url="3057", aes_key="00aa"),
+)
+FULL = AppContent(
+    type=5,
+    title="t",
+    description="d",
+    url="http://a/?b&c",
+    data_url="s",
+    thumbnail_url="th",
+    app_id="wx1",
+    source_id="gh_1",
+    source_name="号",
+    md5="m",
+    attachment=Attachment(size=1),
+    quoted=Reference(type=1, message_id="29", sender="wxid_a", chat="wxid_b", sender_name="小华", content="<b> & c"),
+    articles=(Article(title="一", url="u", digest="d", cover="c|1|2", time=7), Article(title="二")),
+    mini_program=MiniProgram(id="gh_1@app", app_id="wx2", page="a.html?b=1&c=2"),
+    record="<recordinfo/>",
+)
+HOSTILE = ["a&b", "<x>", "</title><url>http://evil</url>", "]]>", '"', "a < b & c", "你好😀", "<![CDATA[x]]>"]
+
+
+@pytest.mark.parametrize("content", [FILE, FULL])
+def test_what_is_sent_comes_back(content: AppContent) -> None:
+    read = read_app(write_app(content))
+    assert read is not None
+    assert (read.title, read.attachment) == (content.title, content.attachment)
+    assert content == read
+
+
+def test_what_is_received_comes_back_with_the_app_that_sent_it() -> None:
+    content = AppContent(type=6, title="t", app_name="微信电脑版", attachment=Attachment())
+    assert read_app(write_received_app(content, "wxid_a")) == content
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_e5_a_text_adds_no_markup(text: str) -> None:
+    content = AppContent(title=text, description=text, url=text, source_name=text, attachment=Attachment(id=text))
+    xml = write_app(content)
+    assert read_xml(xml) is not None
+    assert read_app(xml) == content
+
+
+@pytest.mark.parametrize("sign", ["\0", "\x0b", "\x1f", "\ufffe", "\ud83d"])
+def test_e5_signs_that_no_xml_can_hold_are_left_out(sign: str) -> None:
+    read = read_app(write_app(AppContent(title=f"a{sign}b.txt", app_id=f"a{sign}b")))
+    assert read is not None
+    assert (read.title, read.app_id) == ("ab.txt", "ab")
+
+
+def test_it_may_stand_in_a_message_or_alone() -> None:
+    for xml in ("<appmsg><title>t</title></appmsg>", "<msg><appmsg><title>t</title></appmsg></msg>"):
+        assert read_app(xml) == AppContent(title="t")
+
+
+@pytest.mark.parametrize("xml", ["", "hi", "<msg/>", "<a>", "<msg><img /></msg>", "&lt;title&gt;t&lt;/title&gt;"])
+def test_anything_else_is_none(xml: str) -> None:
+    assert read_app(xml) is None
+
+
+@pytest.mark.parametrize(
+    ("xml", "title"),
+    [
+        ("<!DOCTYPE m><msg><appmsg><title>t</title></appmsg></msg>", "t"),
+        ("<msg></appmsg><title><![CDATA[a & b]]></title>", "a & b"),
+        ("<" * 9 + "msg><title>t</title>", "t"),
+    ],
+)
+def test_h3_beyond_repair_its_title_is_still_found(xml: str, title: str) -> None:
+    assert read_app(xml) == AppContent(title=title)
+
+
+@pytest.mark.parametrize("number", ["", "x", "1.5", "9" * 50, "-"])
+def test_a_number_that_is_none_is_zero(number: str) -> None:
+    read = read_app(
+        f"<appmsg><type>{number}</type><appattach><totallen>{number}</totallen></appattach>"
+        f"<refermsg><type>{number}</type></refermsg></appmsg>"
+    )
+    assert read == AppContent(attachment=Attachment(), quoted=Reference())
+
+
+def test_articles_are_found_wherever_they_stand() -> None:
+    articles = (Article(title="一", url="u"), Article(title="二"))
+    for xml in ("<mmreader><category>{}</category></mmreader>", "<a><b><c>{}</c></b></a>"):
+        assert read_articles(
+            xml.format("<item><title>一</title><url>u</url></item><item><title>二</title></item>")
+        ) == (articles)
+    assert read_articles("hi") == ()
+
+
+def test_an_attachment_shows_no_key() -> None:
+    assert "00aa" not in repr(FILE)
