@@ -175,3 +175,71 @@ def test_somebody_may_be_removed_while_all_are_gone_through() -> None:
         contacts.remove(each.id)
 
     assert [each.id for each in contacts] == ["filehelper"]
+
+
+class TestChatrooms:
+    ROOM = WireContact(
+        user_name="@@room",
+        contact_flag=2051,
+        is_owner=1,
+        encry_chat_room_id="@0f1e",
+        member_list=[
+            WireMember(user_name="@li", nick_name="李雷", display_name="队长"),
+            WireMember(user_name="@han", nick_name="韩梅梅"),
+            WireMember(user_name="@x"),
+        ],
+    )
+
+    def test_what_the_wire_says_of_one(self) -> None:
+        room = contact_from_wire(self.ROOM, ME)
+
+        assert (room.is_pinned, room.is_owner, room.avatar_key) == (True, True, "@0f1e")
+
+    def test_without_a_name_it_shows_its_members(self) -> None:
+        assert contact_from_wire(self.ROOM, ME).display_name == "队长, 韩梅梅, @x"
+
+    def test_ten_members_are_enough(self) -> None:
+        crowd = tuple(Member(id=ContactId(f"@{number}")) for number in range(11))
+
+        assert contact("@@room", members=crowd).display_name.count(",") == 9
+
+    def test_a_member_with_a_remark_is_called_by_it(self) -> None:
+        known = Contacts([LILEI])
+
+        assert [known.name_of(member) for member in contact_from_wire(self.ROOM, ME).members] == [
+            "Boss", "韩梅梅", "@x",
+        ]  # fmt: skip
+
+    def test_a_change_erases_neither_owner_nor_key_but_unpins(self) -> None:
+        known = Contacts([contact_from_wire(self.ROOM, ME)])
+        changed = known.merge(contact_from_wire(WireContact(user_name="@@room", contact_flag=3), ME))
+
+        assert (changed.is_owner, changed.avatar_key, changed.is_pinned) == (True, "@0f1e", False)
+
+    def test_a_bare_mention_of_a_friend_unpins_nothing(self) -> None:
+        known = Contacts([contact("@li", "李雷", is_pinned=True)])
+
+        assert known.merge(contact_from_wire(WireContact(user_name="@li"), ME)).is_pinned
+
+
+def test_a_persons_key_for_avatars_is_none() -> None:
+    assert contact_from_wire(WireContact(user_name="@a", encry_chat_room_id="0"), ME).avatar_key == ""
+
+
+def test_a_search_looks_into_all_names_whatever_their_case() -> None:
+    known = Contacts([LILEI, contact("@z", "Zoe", alias="zoe_1")])
+
+    assert [each.id for each in known.search("BOSS")] == ["@li"]
+    assert [each.id for each in known.search("OE_")] == ["@z"]
+    assert known.search("nobody") == []
+
+
+def test_contacts_know_whether_they_have_changed() -> None:
+    known = Contacts([LILEI])
+    assert not known.is_changed
+    known.change("@li", remark="")
+    assert known.is_changed
+    assert known.find(nickname="李雷").remark == ""
+    known.is_changed = False
+    known.remove("@li")
+    assert known.is_changed

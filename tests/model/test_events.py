@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from tests.samples import sample
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import (
@@ -18,14 +22,18 @@ from webwx.model.events import (
     event_to_json,
 )
 from webwx.model.messages import (
+    AnyMessage,
     Event,
     ImageMessage,
+    Message,
     MessageRecalled,
     PhoneActivity,
     SystemMessage,
     TextMessage,
     UnknownMessage,
 )
+from webwx.protocol.codes import MessageType
+from webwx.protocol.messages import WireMessage
 
 CHAT = ContactId("@peer")
 COMMON = {"message_id": "9223372036854775807", "chat": CHAT, "sender": CHAT, "is_self": False, "time": 1_560_000_000}
@@ -38,7 +46,7 @@ UNKNOWN = UnknownMessage(
 )  # fmt: skip
 
 
-def recalled(original: TextMessage | ImageMessage | UnknownMessage | None) -> MessageRecalled:
+def recalled(original: Message | None) -> MessageRecalled:
     return MessageRecalled(
         message_id="1", chat=CHAT, is_self=False, time=1, text="张三 撤回了", content="&lt;sysmsg", original=original
     )
@@ -55,6 +63,23 @@ EVENTS = {
     "contact_deleted": ContactDeleted(id=CHAT),
     "quarantined_message": QuarantinedMessage(raw='{"MsgType":"x"}', reason="MsgId is missing"),
 }
+
+
+@pytest.mark.parametrize("kind", get_args(AnyMessage), ids=lambda kind: kind.__name__)
+def test_a_message_of_every_kind_goes_through_json(kind: type[Message]) -> None:
+    message = sample(kind)
+    line = event_to_json(message)
+
+    assert json.loads(line)["message_id"] == message.message_id
+    assert event_from_json(line) == message
+    assert event_from_json(event_to_json(recalled(message))) == recalled(message)
+
+
+def test_every_kind_of_message_can_be_read_back() -> None:
+    def below(kind: type[Message]) -> set[type[Message]]:
+        return {kind}.union(*(below(each) for each in kind.__subclasses__()))
+
+    assert set(get_args(AnyMessage)) == below(Message) - {Message}
 
 
 def item(kind: str, raw: bytes) -> Item:
@@ -85,6 +110,30 @@ class TestThroughJson:
     def test_anything_else_is_no_event(self, text: str | bytes) -> None:
         with pytest.raises(ValueError, match="This is no event"):
             event_from_json(text)
+
+
+FIELDS = [field.encode_name for field in msgspec.structs.fields(WireMessage)]
+VALUES = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.text() | some.sampled_from([*map(int, MessageType), 48, 57]),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+class TestEverythingIsAnEvent:
+    @settings(deadline=None, derandomize=True, database=None)
+    @given(some.dictionaries(some.sampled_from(FIELDS), VALUES))
+    def test_whatever_the_fields_hold(self, fields: dict[str, object]) -> None:
+        event = event_from_item(item("message", json.dumps({"MsgId": "1"} | fields).encode()), "@me")
+
+        assert event_from_json(event_to_json(event)) == event
+
+    @settings(deadline=None, derandomize=True, database=None)
+    @given(some.sampled_from(["message", "contact", "deleted"]), some.binary())
+    def test_whatever_the_bytes_are(self, kind: str, raw: bytes) -> None:
+        event = event_from_item(item(kind, raw), "@me")
+
+        assert event_from_json(event_to_json(event)) == event
 
 
 class TestItems:

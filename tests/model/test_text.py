@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from webwx.model.text import emoji, notice_text, plain_text, xml_text
+from webwx.model.text import emoji, is_mentioned, notice_text, plain_text, xml_text
 from webwx.protocol.content import escape
 
 EMOJI = {
@@ -119,3 +119,48 @@ def test_links_in_a_notice_are_replaced_by_their_words() -> None:
     notice = 'x &lt;a href="weixin://a"&gt;添加\n朋友&lt;/a&gt;, <a>y</a> &lt;b&gt;'
 
     assert notice_text(notice) == "x 添加\n朋友, y <b>"
+
+
+class TestC14Mentions:
+    @pytest.mark.parametrize(
+        ("text", "names"),
+        [
+            ("@me\u2005hello", ["me"]),
+            ("@me hello", ["me"]),
+            ("@me", ["me"]),
+            ("hello @me", ["me"]),
+            ("你好@小明\u2005在吗", ["小明"]),
+            ("@小明\n在吗", ["小明"]),
+            ("@我 😀\u2005在吗", ["我 😀"]),
+            ("@❤️明\u2005在吗", ["❤明"]),
+            ("@❤明 在吗", ["❤️明"]),
+            ("@爬山队长\u2005", ["爬山队长", "小明"]),
+            ("@小明 ", ["爬山队长", "小明"]),
+            ("@all @me", ["me"]),
+            ("@café ok", ["cafe\u0301"]),
+            ("@a.b*c(d)\u2005", ["a.b*c(d)"]),
+            ("@ab\u2005\u2005cd\u2005hi", ["ab cd"]),
+        ],
+    )
+    def test_c14_a_name_is_mentioned(self, text: str, names: list[str]) -> None:
+        assert is_mentioned(text, names)
+
+    @pytest.mark.parametrize(
+        ("text", "names"),
+        [
+            ("@media\u2005", ["me"]),
+            ("@me.", ["me"]),
+            ("me", ["me"]),
+            ("@ me", ["me"]),
+            ("write to post@me now", ["me"]),
+            ("@小明明\u2005", ["小明"]),
+            ("@小明\u2005", ["爬山队长"]),
+            ("@我\u2005", ["我 😀"]),
+            ("@axb\u2005", ["a.b"]),
+            ("@\u2005", [""]),
+            ("@ ", [" "]),
+            ("@me\u2005", []),
+        ],
+    )
+    def test_c14_a_name_that_only_looks_mentioned_is_not(self, text: str, names: list[str]) -> None:
+        assert not is_mentioned(text, names)

@@ -35,7 +35,11 @@ BUILT_IN = frozenset((
 Kind = Literal["friend", "chatroom", "official", "builtin", "self", "stranger"]
 
 _IS_CONTACT = 1
+_IS_PINNED = 2048
 _IS_OFFICIAL = 8
+
+_SHOWN_MEMBERS = 10
+"""Members whose names stand for a chatroom without one."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +49,11 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     nickname: str = ""
     display_name: str = ""
     """Their name in this chatroom, when they have one."""
+
+    @property
+    def name(self) -> str:
+        """The name to show in this chatroom; for a friend with a remark `Contacts.name_of` knows a better one."""
+        return self.display_name or self.nickname or self.id
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,11 +70,39 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind = "friend"
     members: tuple[Member, ...] = ()
     """Of a chatroom, once they are known."""
+    is_pinned: bool = False
+    """The chat stays on top of the list."""
+    is_owner: bool = False
+    """A chatroom of one's own."""
+    avatar_key: str = ""
+    """Of a chatroom: what the server wants to hear before it shows the pictures of members who are no friends."""
 
     @property
     def display_name(self) -> str:
-        """The name to show: the remark, else the nickname, else the id."""
-        return self.remark or self.nickname or self.id
+        """The name to show: the remark, else the nickname, else the first members' names, else the id."""
+        members = ", ".join(member.name for member in self.members[:_SHOWN_MEMBERS])
+        return self.remark or self.nickname or members or self.id
+
+
+class Lookup(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back for the ids that were asked for."""
+
+    found: tuple[Contact, ...]
+    missing: tuple[ContactId, ...]
+    """Ids that the server left out twice: it does not know them, or not in this login."""
+
+
+class Admission(msgspec.Struct, frozen=True, kw_only=True):
+    """Who came into a chatroom, and who did not."""
+
+    chatroom: Contact
+    """With its members of now."""
+    added: tuple[ContactId, ...] = ()
+    """In the chatroom now."""
+    invited: tuple[ContactId, ...] = ()
+    """Got an invitation, and come in when they accept it."""
+    refused: tuple[ContactId, ...] = ()
+    """Could not be added: no friend, blocked, or they want to be asked first."""
 
 
 def contact_from_wire(wire: WireContact, own_id: str) -> Contact:
@@ -84,6 +121,9 @@ def contact_from_wire(wire: WireContact, own_id: str) -> Contact:
             )
             for member in wire.member_list
         ),
+        is_pinned=bool(wire.contact_flag & _IS_PINNED),
+        is_owner=bool(wire.is_owner),
+        avatar_key=wire.encry_chat_room_id if is_chatroom(wire.user_name) else "",
     )
 
 
@@ -116,6 +156,8 @@ class Contacts:
         self._by_name: dict[str, list[Contact]] | None = None
         for contact in known:
             self.merge(contact)
+        self.is_changed: bool = False
+        """Something has changed since this was made or saved."""
 
     def __iter__(self) -> Iterator[Contact]:
         return iter(list(self._by_id.values()))
@@ -141,20 +183,47 @@ class Contacts:
                 alias=newer.alias or known.alias,
                 members=newer.members or known.members,
                 kind=known.kind if newer.kind == "stranger" else newer.kind,
+                is_pinned=known.is_pinned if newer.kind == "stranger" else newer.is_pinned,
+                is_owner=newer.is_owner or known.is_owner,
+                avatar_key=newer.avatar_key or known.avatar_key,
             )
-        self._by_id[newer.id] = newer
+        return self.put(newer)
+
+    def put(self, contact: Contact) -> Contact:
+        """Take somebody in exactly as they are, empty names too, and give the same back."""
+        self._by_id[contact.id] = contact
         self._by_name = None
-        return newer
+        self.is_changed = True
+        return contact
+
+    def change(self, contact_id: str, **changes: object) -> Contact:
+        """Change fields of somebody who is known, to empty ones too, and give the result."""
+        return self.put(msgspec.structs.replace(self._by_id[contact_id], **changes))
 
     def remove(self, contact_id: str) -> None:
         """Forget somebody; an unknown id is no error."""
         if contact_id != FILEHELPER:
             self._by_id.pop(contact_id, None)
             self._by_name = None
+            self.is_changed = True
 
     def get(self, contact_id: str) -> Contact | None:
         """Look somebody up by id."""
         return self._by_id.get(contact_id)
+
+    def name_of(self, member: Member) -> str:
+        """Give the name to show for a member of a chatroom: one's own remark comes first."""
+        known = self._by_id.get(member.id)
+        return (known.remark if known else "") or member.name
+
+    def search(self, text: str) -> list[Contact]:
+        """List everybody whose remark, nickname or WeChat id holds a text, whatever its case."""
+        wanted = text.casefold()
+        return [
+            contact
+            for contact in self
+            if any(wanted in name.casefold() for name in (contact.remark, contact.nickname, contact.alias))
+        ]
 
     def find(self, *, nickname: str | None = None, remark: str | None = None) -> Contact:
         """

@@ -13,16 +13,8 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.model.contacts import Contact, ContactId, contact_from_wire
-from webwx.model.messages import (
-    Event,
-    ImageMessage,
-    MessageRecalled,
-    PhoneActivity,
-    SystemMessage,
-    TextMessage,
-    UnknownMessage,
-    message_from_wire,
-)
+from webwx.model.delivery import message_from_wire
+from webwx.model.messages import AnyMessage, Event, MessageRecalled, PhoneActivity
 from webwx.protocol.codec import read_json
 from webwx.protocol.contacts import WireContact
 from webwx.protocol.messages import WireMessage
@@ -49,17 +41,7 @@ class QuarantinedMessage(Event, frozen=True, kw_only=True, tag="quarantined_mess
     reason: str
 
 
-AnyEvent = (
-    TextMessage
-    | ImageMessage
-    | SystemMessage
-    | UnknownMessage
-    | MessageRecalled
-    | PhoneActivity
-    | ContactChanged
-    | ContactDeleted
-    | QuarantinedMessage
-)
+AnyEvent = AnyMessage | MessageRecalled | PhoneActivity | ContactChanged | ContactDeleted | QuarantinedMessage
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     uin: int
     """The account's number, the same at every login."""
     host: str
-    """The profile: `filehelper` or `web`."""
+    """The profile: `filehelper`, `web` or `desktop`."""
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +36,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     server: str | None
     """The one server that plays all hosts, when the user gave one."""
     hosts: Hosts
+    allowed_hosts: tuple[str, ...] = ()
+    """API hosts a login may be sent on to beside the platform's own."""
     credentials: Credentials = Credentials()
     pass_ticket: str = ""
     user_id: str = ""
@@ -48,8 +50,23 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     """For the next synccheck."""
     last_client_id: int = 0
     """The highest id given to a send: ids only ever grow."""
+    invite_start_count: int = 40
+    """Members that a chatroom would have from which one invites and does not add; the server says the number."""
     clock_skew: float = 0.0
     """Seconds by which the server's clock is ahead of ours, as far as its answers told."""
+
+    def rebased(self, before: Login, onto: Login) -> Login:
+        """
+        Give `onto` with what has changed here since `before`.
+
+        So two processes can change different parts of one saved login, and neither takes back what the other did.
+        """
+        changed = {
+            name: value for name in self.__struct_fields__ if (value := getattr(self, name)) != getattr(before, name)
+        }
+        changed["jar"] = self.jar.rebased(before.jar, onto.jar)
+        changed["last_client_id"] = max(self.last_client_id, onto.last_client_id)
+        return msgspec.structs.replace(onto, **changed)
 
     def __repr__(self) -> str:
         return f"Login({self.profile_name}, {'logged in' if self.user_id else 'blank'})"

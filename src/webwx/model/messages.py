@@ -3,19 +3,37 @@ Messages and receipts.
 
 An event is a frozen value without a client: it can be printed, compared, stored and given to another process. What was
 delivered stays in `content`, word for word: after a recall nothing could bring it back.
+
+    Event
+    ├── Message
+    │   ├── TextMessage          ImageMessage      VoiceMessage       VideoMessage     StickerMessage
+    │   ├── LocationMessage      LiveLocationMessage                  CardMessage      CallMessage
+    │   ├── FriendRequest        PossibleFriend
+    │   ├── FileMessage          LinkMessage       MusicMessage       MiniProgramMessage
+    │   ├── QuoteMessage         HistoryMessage    TransferMessage    RedPacketMessage
+    │   ├── AppMessage           any other app message
+    │   ├── SystemMessage        any other grey line
+    │   │   ├── FriendAdded      FriendConfirmationRequired           MessageRejected
+    │   │   ├── MemberJoined     MemberRemoved     ChatroomRenamed    Pat
+    │   │   └── RedPacketNotice  SplitBillNotice   LiveLocationEnded
+    │   └── UnknownMessage       any other kind, with its raw fields
+    ├── MessageRecalled
+    └── PhoneActivity
+
+`delivery` makes them from the wire, `notices` tells the grey lines apart.
 """
 
 from __future__ import annotations
+
+from typing import Literal, TypedDict
 
 import msgspec
 
 from webwx.errors import NotForwardable
 from webwx.model.contacts import ContactId, is_chatroom
-from webwx.model.text import notice_text, plain_text, xml_text
-from webwx.protocol.codec import read_json
-from webwx.protocol.codes import RECALL_WINDOW, MessageType, StatusNotify
-from webwx.protocol.content import forward_image, read_recall_notice, split_sender
-from webwx.protocol.messages import WireMessage
+from webwx.model.text import is_mentioned, xml_text
+from webwx.protocol.codes import RECALL_WINDOW, StatusNotify
+from webwx.protocol.content import forward_image, read_attributes, split_sender
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +51,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was sent."""
     time: float
     """When the server took it: seconds since 1970, by the server's clock where it tells it."""
+    way: Literal["sent", "by_content", "by_upload"] = "sent"
+    """How a forward went: by what its content holds, or by download and upload."""
 
     def can_recall(self, now: float) -> bool:
         """Say whether the two minutes for a recall are still running at a time, in seconds since 1970."""
@@ -58,6 +78,17 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     """Something a sync can tell."""
+
+
+class Envelope(TypedDict):
+    """The fields that every message has."""
+
+    message_id: str
+    chat: ContactId
+    sender: ContactId | None
+    is_self: bool
+    time: int
+    content: str
 
 
 class Message(Event, frozen=True, kw_only=True):
@@ -87,6 +118,18 @@ class TextMessage(Message, frozen=True, kw_only=True, tag="text_message"):
     text: str
     """As it was written."""
 
+    def mentions(self, *names: str) -> bool:
+        """
+        Say whether somebody is mentioned under one of their names.
+
+        The platform delivers no list, only `@name` in the text: ask with the display name in the chatroom and the
+        nickname.
+        """
+        return is_mentioned(self.text, names)
+
+
+# -- media -----------------------------------------------------------------------------------------------------------
+
 
 class ImageMessage(Message, frozen=True, kw_only=True, tag="image_message"):
     """A picture."""
@@ -110,11 +153,359 @@ class ImageMessage(Message, frozen=True, kw_only=True, tag="image_message"):
             return False
 
 
+class VoiceMessage(Message, frozen=True, kw_only=True, tag="voice_message"):
+    """Something spoken."""
+
+    duration: float
+    """Seconds."""
+
+
+class VideoMessage(Message, frozen=True, kw_only=True, tag="video_message"):
+    """A video."""
+
+    duration: float
+    """Seconds, whole ones."""
+    is_short: bool = False
+    """Sent as what phones once called a short video."""
+    size: int = 0
+    """Bytes; 0 when the platform did not say."""
+    height: int = 0
+    width: int = 0
+
+    @property
+    def forward_content(self) -> str:
+        """
+        The XML that forwards this video.
+
+        Raises:
+            NotForwardable: It came without keys; the text names the way round.
+        """
+        xml = xml_text(self.payload)
+        keys = read_attributes(xml, "videomsg")
+        if not keys.get("aeskey") or not keys.get("cdnvideourl"):
+            raise NotForwardable(
+                "This video's content holds no keys, so it cannot be forwarded by reference; "
+                "download it while it is there and send it as a new video."
+            )
+        return xml
+
+    @property
+    def can_forward(self) -> bool:
+        """Whether it came with the keys that a forward needs."""
+        try:
+            return bool(self.forward_content)
+        except NotForwardable:
+            return False
+
+
+class StickerMessage(Message, frozen=True, kw_only=True, tag="sticker_message"):
+    """A sticker or GIF; dice and rock, paper, scissors are stickers too."""
+
+    is_available: bool
+    """False for one from the sticker store: the web is given neither its picture nor its md5."""
+    md5: str = ""
+    """Sends the same sticker again."""
+    url: str = ""
+    """A public address of its picture; not of this client's hosts."""
+    size: int = 0
+    height: int = 0
+    width: int = 0
+    game: Literal["", "rock_paper_scissors", "dice"] = ""
+    game_result: int = 0
+    """As the platform numbers it."""
+
+
+class FileMessage(Message, frozen=True, kw_only=True, tag="file_message"):
+    """A file."""
+
+    name: str
+    """As the sender called it: not fit to be a path as it is."""
+    size: int
+    media_id: str
+    """Valid for this account and login; needed to download or forward it."""
+    encrypted_name: str = ""
+    """Percent-encoded name that a download asks by; older servers send none."""
+    extension: str = ""
+    md5: str = ""
+    """Of the file, when the sender's app told it."""
+
+
+# -- places and people -----------------------------------------------------------------------------------------------
+
+
+class LocationMessage(Message, frozen=True, kw_only=True, tag="location_message"):
+    """A place on the map."""
+
+    latitude: float | None
+    """In the Chinese grid GCJ-02, like the next; None when the platform did not say."""
+    longitude: float | None
+    label: str
+    """The address."""
+    name: str = ""
+    """What the place is called; phones write `[位置]` for none."""
+    map_url: str = ""
+    original: str = ""
+    """Its XML, which a forward sends back."""
+
+
+class LiveLocationMessage(Message, frozen=True, kw_only=True, tag="live_location_message"):
+    """Somebody shares where they are, which only phones can follow."""
+
+    title: str = ""
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody shown in a card or a request, perhaps not a contact."""
+
+    id: ContactId
+    """Valid in this login only; empty when the platform gave none."""
+    nickname: str = ""
+    alias: str = ""
+    """Their WeChat id, mostly hidden."""
+    province: str = ""
+    city: str = ""
+    signature: str = ""
+    is_official: bool = False
+    """An official account."""
+
+
+class CardMessage(Message, frozen=True, kw_only=True, tag="card_message"):
+    """Somebody recommends a person or an official account."""
+
+    person: Person
+
+    def __repr__(self) -> str:
+        return _without_ticket(self)
+
+
+class FriendRequest(Message, frozen=True, kw_only=True, tag="friend_request"):
+    """Somebody wants to become a friend."""
+
+    person: Person
+    greeting: str
+    """What they wrote."""
+    ticket: str
+    """Accepts the request; a secret, like the same in `content`."""
+    scene: int = 0
+    """How they found this account, as the platform numbers it."""
+
+    def __repr__(self) -> str:
+        return _without_ticket(self)
+
+
+class PossibleFriend(Message, frozen=True, kw_only=True, tag="possible_friend"):
+    """The platform proposes a person."""
+
+    person: Person
+
+    def __repr__(self) -> str:
+        return _without_ticket(self)
+
+
+def _without_ticket(message: CardMessage | FriendRequest | PossibleFriend) -> str:
+    """Show a message about a person without its content, which holds the ticket that makes friends."""
+    return f"{type(message).__name__}(message_id={message.message_id!r}, chat={message.chat!r}, ***)"
+
+
+class CallMessage(Message, frozen=True, kw_only=True, tag="call_message"):
+    """A voice or video call, which only phones can take."""
+
+    stage: Literal["invited", "ended", "noted"]
+    """`noted`: the platform tells of a call without saying how far it got."""
+
+
+# -- from apps -------------------------------------------------------------------------------------------------------
+
+
+class LinkedArticle(msgspec.Struct, frozen=True, kw_only=True):
+    """One article of an official account's issue."""
+
+    title: str
+    url: str
+    digest: str = ""
+    cover_url: str = ""
+    time: int = 0
+    """Seconds since 1970; 0 when unknown."""
+
+
+class LinkMessage(Message, frozen=True, kw_only=True, tag="link_message"):
+    """A link, or an official account's articles."""
+
+    title: str
+    url: str
+    description: str = ""
+    thumbnail_url: str = ""
+    source: str = ""
+    """Name of the official account it is from."""
+    articles: tuple[LinkedArticle, ...] = ()
+    """All of an issue; the first is the link itself."""
+
+
+class MusicMessage(Message, frozen=True, kw_only=True, tag="music_message"):
+    """A piece of music."""
+
+    title: str
+    description: str = ""
+    """Mostly the artist."""
+    url: str = ""
+    """Its page."""
+    sound_url: str = ""
+    app: str = ""
+    """Name of the app it was sent from."""
+
+
+class MiniProgramMessage(Message, frozen=True, kw_only=True, tag="mini_program_message"):
+    """A mini program's card, which only phones can open."""
+
+    title: str
+    program: str = ""
+    """Name of the mini program."""
+    program_id: str = ""
+    """`gh_…@app`."""
+    page: str = ""
+    url: str = ""
+    """What a browser shows instead."""
+
+
+class Quoted(msgspec.Struct, frozen=True, kw_only=True):
+    """The message that a reply quotes."""
+
+    message_id: str
+    sender_name: str
+    """As the platform shows it."""
+    sender: str
+    """The platform's real id, such as `wxid_…`: no `ContactId`."""
+    message_type: int
+    """The platform's `MsgType`."""
+    text: str
+    """What it said; a title where it was no text, empty where it has none."""
+    content: str
+    """As it stands in the reply: a text, or XML."""
+
+
+class QuoteMessage(Message, frozen=True, kw_only=True, tag="quote_message"):
+    """A reply that quotes an earlier message."""
+
+    text: str
+    """The reply."""
+    quoted: Quoted
+
+    def mentions(self, *names: str) -> bool:
+        """Say whether the reply mentions somebody, as `TextMessage.mentions` does."""
+        return is_mentioned(self.text, names)
+
+
+class HistoryMessage(Message, frozen=True, kw_only=True, tag="history_message"):
+    """Several messages merged into one, which only phones can open."""
+
+    title: str
+    description: str = ""
+    """Their first lines."""
+    record: str = ""
+    """All of them as XML, when it was delivered."""
+
+
+class TransferMessage(Message, frozen=True, kw_only=True, tag="transfer_message"):
+    """Money, which only phones can take."""
+
+    title: str
+    description: str = ""
+
+
+class RedPacketMessage(Message, frozen=True, kw_only=True, tag="red_packet_message"):
+    """A red packet, which only phones can open."""
+
+    title: str
+    description: str = ""
+
+
+class AppMessage(Message, frozen=True, kw_only=True, tag="app_message"):
+    """Whatever else an app sends: a coupon, a channel's video, a group note, an upload that has begun."""
+
+    app_type: int
+    """The platform's `AppMsgType`."""
+    title: str = ""
+    description: str = ""
+    url: str = ""
+
+
+# -- grey lines ------------------------------------------------------------------------------------------------------
+
+
 class SystemMessage(Message, frozen=True, kw_only=True, tag="system_message"):
     """A grey line of the platform: somebody joined, is no friend any more, sent a red packet."""
 
     text: str
     """In the account's language; links are replaced by their words."""
+    xml_type: str = ""
+    """Type of the XML it came in, such as `roomtoolstips`; empty for a plain line."""
+
+
+class RedPacketNotice(SystemMessage, frozen=True, kw_only=True, tag="red_packet_notice"):
+    """A red packet was received or sent."""
+
+
+class SplitBillNotice(SystemMessage, frozen=True, kw_only=True, tag="split_bill_notice"):
+    """Somebody collects money from a chatroom."""
+
+
+class LiveLocationEnded(SystemMessage, frozen=True, kw_only=True, tag="live_location_ended"):
+    """Nobody shares their location any more."""
+
+
+class FriendAdded(SystemMessage, frozen=True, kw_only=True, tag="friend_added"):
+    """Somebody is a friend now."""
+
+    name: str
+    is_by_self: bool
+    """This account added them."""
+
+
+class FriendConfirmationRequired(SystemMessage, frozen=True, kw_only=True, tag="friend_confirmation_required"):
+    """They have deleted this account from their friends: the message before this line did not reach them."""
+
+    name: str
+
+
+class MessageRejected(SystemMessage, frozen=True, kw_only=True, tag="message_rejected"):
+    """They have blocked this account: the message before this line did not reach them."""
+
+
+class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="member_joined"):
+    """Somebody came into a chatroom."""
+
+    names: tuple[str | None, ...]
+    """As the platform shows them; None is this account."""
+    by: str | None = None
+    """Who invited them, or shared the code they scanned; None is this account."""
+    is_by_code: bool = False
+    """They scanned the chatroom's code."""
+
+
+class MemberRemoved(SystemMessage, frozen=True, kw_only=True, tag="member_removed"):
+    """Somebody was removed from a chatroom."""
+
+    names: tuple[str | None, ...]
+    """As the platform shows them; None is this account."""
+    by: str | None = None
+    """Who did it; None is this account."""
+
+
+class ChatroomRenamed(SystemMessage, frozen=True, kw_only=True, tag="chatroom_renamed"):
+    """A chatroom has another name."""
+
+    name: str
+    by: str | None = None
+    """Who did it; None is this account."""
+
+
+class Pat(SystemMessage, frozen=True, kw_only=True, tag="pat"):
+    """Somebody patted somebody (拍了拍)."""
+
+    actor: str | None = None
+    """Who did it, as the platform shows them, or by real id where it came as XML; None is this account."""
+    target: str | None = None
+    """Whom; the same."""
 
 
 class UnknownMessage(Message, frozen=True, kw_only=True, tag="unknown_message"):
@@ -126,11 +517,51 @@ class UnknownMessage(Message, frozen=True, kw_only=True, tag="unknown_message"):
     """All its fields, as JSON on one line."""
 
 
+AnyMessage = (
+    TextMessage
+    | ImageMessage
+    | VoiceMessage
+    | VideoMessage
+    | StickerMessage
+    | FileMessage
+    | LocationMessage
+    | LiveLocationMessage
+    | CardMessage
+    | FriendRequest
+    | PossibleFriend
+    | CallMessage
+    | LinkMessage
+    | MusicMessage
+    | MiniProgramMessage
+    | QuoteMessage
+    | HistoryMessage
+    | TransferMessage
+    | RedPacketMessage
+    | AppMessage
+    | SystemMessage
+    | RedPacketNotice
+    | SplitBillNotice
+    | LiveLocationEnded
+    | FriendAdded
+    | FriendConfirmationRequired
+    | MessageRejected
+    | MemberJoined
+    | MemberRemoved
+    | ChatroomRenamed
+    | Pat
+    | UnknownMessage
+)
+"""Every message, as JSON may bring it back."""
+
+
+# -- what is no message ----------------------------------------------------------------------------------------------
+
+
 class MessageRecalled(Event, frozen=True, kw_only=True, tag="message_recalled"):
     """Somebody took a message back."""
 
     message_id: str
-    """Of the message that is gone; `0` when the platform does not say."""
+    """Of the message that is gone; `0` or empty when the platform does not say."""
     chat: ContactId
     is_self: bool
     """This account took it back, here or on another device."""
@@ -139,7 +570,7 @@ class MessageRecalled(Event, frozen=True, kw_only=True, tag="message_recalled"):
     """What the platform shows instead."""
     content: str
     """The notice as delivered."""
-    original: TextMessage | ImageMessage | SystemMessage | UnknownMessage | None = None
+    original: AnyMessage | None = None
     """The message, when this client still has it."""
 
 
@@ -151,60 +582,22 @@ class PhoneActivity(Event, frozen=True, kw_only=True, tag="phone_activity"):
     chat: ContactId
     recent: tuple[ContactId, ...] = ()
     """The recent chats, newest first, when that is what it told."""
+    real_ids: tuple[str, ...] = ()
+    """
+    The platform's own ids of the recent chats, in the same order; empty when it did not tell them.
+
+    Nowhere else do the two kinds of id meet.
+    """
+
+    @property
+    def action(self) -> Literal["read", "opened", "recent", "left", "other"]:
+        """What the phone did."""
+        return _ACTIONS.get(self.code, "other")
 
 
-def message_from_wire(wire: WireMessage, own_id: str, raw: bytes) -> Event:
-    """Build the event of a delivered message; `raw` are its fields as they came."""
-    is_self = wire.from_user_name in {own_id, ""}
-    chat = ContactId(wire.to_user_name if is_self else wire.from_user_name)
-    sender: str | None = own_id if is_self else wire.from_user_name
-    payload = wire.content
-    if not is_self and is_chatroom(chat):
-        sender, payload = split_sender(wire.content)
-
-    if wire.msg_type == MessageType.STATUS_NOTIFY:
-        recent = wire.status_notify_user_name if wire.status_notify_code == StatusNotify.RECENT_CHATS else ""
-        return PhoneActivity(
-            code=wire.status_notify_code,
-            chat=ContactId(wire.to_user_name),
-            recent=tuple(ContactId(each) for each in recent.split(",") if each),
-        )
-    notice = read_recall_notice(plain_text(payload)) if wire.msg_type == MessageType.RECALL else None
-    if notice is not None:
-        return MessageRecalled(
-            message_id=notice.new_message_id or notice.message_id,
-            chat=chat,
-            is_self=notice.text.startswith(("你", "You")),
-            time=wire.create_time,
-            text=plain_text(notice.text),
-            content=wire.content,
-        )
-
-    author = ContactId(sender) if sender else None
-    match wire.msg_type:
-        case MessageType.TEXT if wire.sub_msg_type == 0:
-            return TextMessage(
-                message_id=wire.msg_id, chat=chat, sender=author, is_self=is_self, time=wire.create_time,
-                content=wire.content, text=plain_text(payload),
-            )  # fmt: skip
-        case MessageType.IMAGE:
-            return ImageMessage(
-                message_id=wire.msg_id, chat=chat, sender=author, is_self=is_self, time=wire.create_time,
-                content=wire.content,
-            )  # fmt: skip
-        case MessageType.SYSTEM:
-            return SystemMessage(
-                message_id=wire.msg_id, chat=chat, sender=None, is_self=is_self, time=wire.create_time,
-                content=wire.content, text=notice_text(payload),
-            )  # fmt: skip
-        case _:
-            return UnknownMessage(
-                message_id=wire.msg_id, chat=chat, sender=author, is_self=is_self, time=wire.create_time,
-                content=wire.content, message_type=wire.msg_type, raw=_one_line(raw),
-            )  # fmt: skip
-
-
-def _one_line(raw: bytes) -> msgspec.Raw:
-    """Write delivered JSON on one line, in clean UTF-8: the platform breaks lines, and events are kept by the line."""
-    (item,) = read_json(b"[" + raw + b"]", list[msgspec.Raw])
-    return msgspec.Raw(msgspec.json.format(bytes(item).decode("utf-8", "replace"), indent=-1))
+_ACTIONS: dict[int, Literal["read", "opened", "recent", "left"]] = {
+    StatusNotify.READ: "read",
+    StatusNotify.ENTER_CHAT: "opened",
+    StatusNotify.RECENT_CHATS: "recent",
+    StatusNotify.QUIT_CHAT: "left",
+}

@@ -8,6 +8,11 @@ single pass over the text, so that what a person typed can never turn into marku
 from __future__ import annotations
 
 import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _TOKEN = re.compile(
     r"""<br\s*/?>|<span class="emoji emoji(?P<emoji>[0-9a-zA-Z]*)"></span>?|&(?P<entity>lt|gt|amp|quot|\#39);"""
@@ -54,3 +59,26 @@ def xml_text(content: str) -> str:
 def notice_text(content: str) -> str:
     """Give a system notice as plain text, links replaced by their words."""
     return _LINK.sub(r"\1", plain_text(content))
+
+
+# -- mentions --------------------------------------------------------------------------------------------------------
+
+
+def is_mentioned(text: str, names: Iterable[str]) -> bool:
+    """
+    Say whether `@name` stands in a text, for any of these names.
+
+    Behind the name comes U+2005, where the app put it in, or a blank, where a person typed it, or the text's end; so
+    `@media` mentions nobody called `me`. Names may hold blanks and emoji.
+    """
+    text = _normal(text)
+    return any(
+        re.search(rf"(?<![A-Za-z0-9])@{re.escape(name)}(?:\s|\Z)", text) is not None
+        for name in map(_normal, names)
+        if name
+    )
+
+
+def _normal(text: str) -> str:
+    """Level what one name may be written in several ways: composed signs, the kind of blank, the style of an emoji."""
+    return " ".join(unicodedata.normalize("NFC", text).replace("\ufe0f", "").split())

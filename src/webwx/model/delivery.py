@@ -1,0 +1,477 @@
+"""
+From a delivered message to the event it is.
+
+Total: whatever the fields hold, some event comes out. What the JSON fields say goes before what the XML says, since
+servers fill the fields themselves and contacts write the XML.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.model.contacts import ContactId, is_chatroom
+from webwx.model.messages import (
+    AppMessage,
+    CallMessage,
+    CardMessage,
+    Envelope,
+    Event,
+    FileMessage,
+    FriendRequest,
+    HistoryMessage,
+    ImageMessage,
+    LinkedArticle,
+    LinkMessage,
+    LiveLocationMessage,
+    LocationMessage,
+    MessageRecalled,
+    MiniProgramMessage,
+    MusicMessage,
+    Pat,
+    Person,
+    PhoneActivity,
+    PossibleFriend,
+    Quoted,
+    QuoteMessage,
+    RedPacketMessage,
+    StickerMessage,
+    TextMessage,
+    TransferMessage,
+    UnknownMessage,
+    VideoMessage,
+    VoiceMessage,
+)
+from webwx.model.notices import system_message
+from webwx.model.text import notice_text, plain_text, xml_text
+from webwx.protocol.appmsg import AppContent, Article, Attachment, MiniProgram, Reference, read_app, read_articles
+from webwx.protocol.codec import number, read_json
+from webwx.protocol.codes import AppMessageType, MessageType, StatusNotify
+from webwx.protocol.content import read_attributes, read_loosely, read_recall_notice, split_sender
+from webwx.protocol.sysmsg import read_notice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Literal
+
+    from webwx.protocol.messages import WireMessage
+
+NEWS = "newsapp"
+"""The platform's account that sends articles as a text."""
+
+
+class Delivery:
+    """A delivered message, and what is worked out about it once: whose, where, and what it holds."""
+
+    def __init__(self, wire: WireMessage, own_id: str, raw: bytes) -> None:
+        is_self = wire.from_user_name in {own_id, ""}
+        chat = ContactId(wire.to_user_name if is_self else wire.from_user_name)
+        sender: str | None = own_id if is_self else wire.from_user_name
+        self.payload = wire.content
+        """The content without a chatroom's prefix, still escaped."""
+        if not is_self and is_chatroom(chat):
+            sender, self.payload = split_sender(wire.content)
+        self.wire = wire
+        self.raw = raw
+        self.chat = chat
+        self.envelope = Envelope(
+            message_id=wire.msg_id,
+            chat=chat,
+            sender=ContactId(sender) if sender else None,
+            is_self=is_self,
+            time=wire.create_time,
+            content=wire.content,
+        )
+
+    @property
+    def notice_envelope(self) -> Envelope:
+        """The same for a line of the platform, which nobody wrote."""
+        return {**self.envelope, "sender": None}
+
+    def attributes(self, tag: str) -> dict[str, str]:
+        """Give the attributes of the element that the content consists of."""
+        return read_attributes(xml_text(self.payload), tag)
+
+    def app(self) -> AppContent:
+        """Give what an app message's XML says; without any, what stands in its place is the title."""
+        xml = xml_text(self.payload)
+        return read_app(xml) or AppContent(title="" if "<" in xml else xml)
+
+
+def message_from_wire(wire: WireMessage, own_id: str, raw: bytes) -> Event:
+    """Build the event of a delivered message; `raw` are its fields as they came."""
+    return _KINDS.get(wire.msg_type, _unknown)(Delivery(wire, own_id, raw))
+
+
+# -- texts and places ------------------------------------------------------------------------------------------------
+
+
+def _text(delivery: Delivery) -> Event:
+    wire = delivery.wire
+    if wire.sub_msg_type == MessageType.LOCATION:
+        return _location(delivery)
+    if wire.has_product_id:  # File Transfer Helper's way to say: a store sticker
+        return StickerMessage(**delivery.envelope, is_available=False)
+    text = plain_text(delivery.payload)
+    if wire.app_msg_type == AppMessageType.RED_PACKET:
+        return RedPacketMessage(**delivery.envelope, title=text)
+    articles = read_articles(text) if wire.from_user_name == NEWS else ()
+    if articles:
+        return _link_of(delivery, AppContent(articles=articles))
+    return TextMessage(**delivery.envelope, text=text)
+
+
+_DEGREES = re.compile(r"-?[0-9]{1,3}(?:\.[0-9]{1,20})?")
+
+
+def _degrees(text: str) -> float | None:
+    return float(text) if _DEGREES.fullmatch(text) else None
+
+
+def _location(delivery: Delivery) -> Event:
+    wire = delivery.wire
+    url = plain_text(wire.url)
+    place = read_attributes(wire.ori_content, "location") or delivery.attributes("location")
+    latitude, _, longitude = url.partition("coord=")[2].partition("&")[0].partition(",")
+    # Behind the address stands the path of its map (protocol notes, messages, 6.7).
+    label = plain_text(delivery.payload.partition(":<br/>")[0])
+    return LocationMessage(
+        **delivery.envelope,
+        latitude=_degrees(place.get("x", latitude)),
+        longitude=_degrees(place.get("y", longitude)),
+        label=place.get("label", label),
+        name=place.get("poiname", ""),
+        map_url=url,
+        original=wire.ori_content,
+    )
+
+
+# -- media -----------------------------------------------------------------------------------------------------------
+
+
+def _image(delivery: Delivery) -> Event:
+    return ImageMessage(**delivery.envelope)
+
+
+def _voice(delivery: Delivery) -> Event:
+    milliseconds = delivery.wire.voice_length or number(delivery.attributes("voicemsg").get("voicelength"), 0)
+    return VoiceMessage(**delivery.envelope, duration=milliseconds / 1000)
+
+
+def _video(delivery: Delivery) -> Event:
+    wire, said = delivery.wire, delivery.attributes("videomsg")
+    return VideoMessage(
+        **delivery.envelope,
+        duration=float(wire.play_length or number(said.get("playlength"), 0)),
+        is_short=wire.msg_type == MessageType.SHORT_VIDEO,
+        size=number(said.get("length"), 0),
+        height=wire.img_height,
+        width=wire.img_width,
+    )
+
+
+_GAMES: dict[str, Literal["", "rock_paper_scissors", "dice"]] = {"1": "rock_paper_scissors", "2": "dice"}
+
+
+def _sticker(delivery: Delivery) -> Event:
+    said, game = delivery.attributes("emoji"), delivery.attributes("gameext")
+    played = _GAMES.get(game.get("type", ""), "")
+    return StickerMessage(
+        **delivery.envelope,
+        is_available=bool(said.get("md5")) and not delivery.wire.has_product_id,
+        md5=said.get("md5", ""),
+        url=said.get("cdnurl", ""),
+        size=number(said.get("len"), 0),
+        height=number(said.get("height"), 0),
+        width=number(said.get("width"), 0),
+        game=played,
+        game_result=number(game.get("content"), 0) if played else 0,
+    )
+
+
+# -- people ----------------------------------------------------------------------------------------------------------
+
+_OFFICIAL = 8
+"""Bit of `VerifyFlag`."""
+
+
+def _person(delivery: Delivery) -> Person:
+    """Give the person a message is about: the fields' id, which alone can be used here, and the XML's names."""
+    shown, said = delivery.wire.recommend_info, delivery.attributes("msg")
+    return Person(
+        id=ContactId(shown.user_name),
+        nickname=plain_text(shown.nick_name) or said.get("nickname") or said.get("fromnickname", ""),
+        alias=shown.alias or said.get("alias", ""),
+        province=plain_text(shown.province) or said.get("province", ""),
+        city=plain_text(shown.city) or said.get("city", ""),
+        signature=plain_text(shown.signature) or said.get("sign", ""),
+        is_official=bool(shown.verify_flag & _OFFICIAL),
+    )
+
+
+def _card(delivery: Delivery) -> Event:
+    return CardMessage(**delivery.envelope, person=_person(delivery))
+
+
+def _friend_request(delivery: Delivery) -> Event:
+    shown, said = delivery.wire.recommend_info, delivery.attributes("msg")
+    return FriendRequest(
+        **delivery.envelope,
+        person=_person(delivery),
+        greeting=plain_text(shown.content) or said.get("content", ""),
+        ticket=shown.ticket or said.get("ticket", ""),
+        scene=shown.scene or number(said.get("scene"), 0),
+    )
+
+
+def _possible_friend(delivery: Delivery) -> Event:
+    return PossibleFriend(**delivery.envelope, person=_person(delivery))
+
+
+_STAGES: dict[int, Literal["invited", "ended", "noted"]] = {
+    MessageType.CALL: "noted",
+    MessageType.CALL_ENDED: "ended",
+    MessageType.CALL_INVITE: "invited",
+}
+
+
+def _call(delivery: Delivery) -> Event:
+    return CallMessage(**delivery.envelope, stage=_STAGES[delivery.wire.msg_type])
+
+
+# -- from apps -------------------------------------------------------------------------------------------------------
+
+
+def _app(delivery: Delivery) -> Event:
+    said = delivery.app()
+    # 0 is what the web is told of kinds it cannot show; the XML, where there is any, knows better.
+    kind = delivery.wire.app_msg_type or said.type
+    return _APP_KINDS.get(kind, _other_app)(delivery, said)
+
+
+def _title(delivery: Delivery, said: AppContent) -> str:
+    return said.title or plain_text(delivery.wire.file_name)
+
+
+def _url(delivery: Delivery, said: AppContent) -> str:
+    return plain_text(delivery.wire.url) or said.url
+
+
+def _other_app(delivery: Delivery, said: AppContent) -> Event:
+    return AppMessage(
+        **delivery.envelope,
+        app_type=delivery.wire.app_msg_type or said.type,
+        title=_title(delivery, said),
+        description=said.description,
+        url=_url(delivery, said),
+    )
+
+
+def _file(delivery: Delivery, said: AppContent) -> Event:
+    wire = delivery.wire
+    attached = said.attachment or Attachment()
+    name = plain_text(wire.file_name) or said.title
+    return FileMessage(
+        **delivery.envelope,
+        name=name,
+        size=number(wire.file_size, attached.size),
+        media_id=wire.media_id,
+        encrypted_name=wire.encry_file_name,
+        extension=attached.extension or name.rpartition(".")[2] * ("." in name),
+        md5=said.md5,
+    )
+
+
+def _link_of(delivery: Delivery, said: AppContent) -> Event:
+    articles = tuple(_article(each) for each in said.articles)
+    first = articles[0] if articles else LinkedArticle(title="", url="")
+    return LinkMessage(
+        **delivery.envelope,
+        title=_title(delivery, said) or first.title,
+        url=_url(delivery, said) or first.url,
+        description=said.description or first.digest,
+        thumbnail_url=said.thumbnail_url or first.cover_url,
+        source=said.source_name,
+        articles=articles,
+    )
+
+
+def _article(said: Article) -> LinkedArticle:
+    # The picture's size may follow its address (protocol notes, messages, 6.6).
+    cover = said.cover.partition("|")[0]
+    return LinkedArticle(title=said.title, url=said.url, digest=said.digest, cover_url=cover, time=said.time)
+
+
+def _music(delivery: Delivery, said: AppContent) -> Event:
+    return MusicMessage(
+        **delivery.envelope,
+        title=_title(delivery, said),
+        description=said.description,
+        url=_url(delivery, said),
+        sound_url=said.data_url,
+        app=said.app_name,
+    )
+
+
+def _mini_program(delivery: Delivery, said: AppContent) -> Event:
+    opened = said.mini_program or MiniProgram()
+    return MiniProgramMessage(
+        **delivery.envelope,
+        title=_title(delivery, said),
+        program=said.source_name,
+        program_id=opened.id or said.source_id,
+        page=opened.page,
+        url=_url(delivery, said),
+    )
+
+
+def _quote(delivery: Delivery, said: AppContent) -> Event:
+    quoted = said.quoted or Reference()
+    return QuoteMessage(
+        **delivery.envelope,
+        text=said.title,
+        quoted=Quoted(
+            message_id=quoted.message_id,
+            sender_name=quoted.sender_name,
+            sender=quoted.sender,
+            message_type=quoted.type,
+            text=_quoted_text(quoted),
+            content=quoted.content,
+        ),
+    )
+
+
+def _quoted_text(quoted: Reference) -> str:
+    if quoted.type == MessageType.TEXT:
+        return quoted.content
+    inner = read_app(quoted.content) if quoted.type == MessageType.APP else None
+    return inner.title if inner else ""
+
+
+def _live_location(delivery: Delivery, said: AppContent) -> Event:
+    return LiveLocationMessage(**delivery.envelope, title=_title(delivery, said))
+
+
+def _history(delivery: Delivery, said: AppContent) -> Event:
+    return HistoryMessage(
+        **delivery.envelope, title=_title(delivery, said), description=said.description, record=said.record
+    )
+
+
+def _transfer(delivery: Delivery, said: AppContent) -> Event:
+    return TransferMessage(**delivery.envelope, title=_title(delivery, said), description=said.description)
+
+
+def _red_packet(delivery: Delivery, said: AppContent) -> Event:
+    return RedPacketMessage(**delivery.envelope, title=_title(delivery, said), description=said.description)
+
+
+def _pat_from_app(delivery: Delivery, said: AppContent) -> Event:
+    pat = system_message(delivery.notice_envelope, said.title)
+    return pat if isinstance(pat, Pat) else _other_app(delivery, said)
+
+
+# -- grey lines, recalls, the phone ----------------------------------------------------------------------------------
+
+
+def _system(delivery: Delivery) -> Event:
+    return _from_sysmsg(delivery) or system_message(delivery.notice_envelope, notice_text(delivery.payload))
+
+
+def _sysmsg(delivery: Delivery) -> Event:
+    return _from_sysmsg(delivery) or _unknown(delivery)
+
+
+def _from_sysmsg(delivery: Delivery) -> Event | None:
+    """Read what comes as `<sysmsg>`, under either of two message types; None when it is none."""
+    xml = plain_text(delivery.payload)
+    if "<sysmsg" not in xml:
+        return None
+    recall = read_recall_notice(xml)
+    if recall is not None:
+        return MessageRecalled(
+            message_id=recall.new_message_id or recall.message_id,
+            chat=delivery.chat,
+            is_self=recall.text.startswith(("你", "You")),
+            time=delivery.wire.create_time,
+            text=plain_text(recall.text),
+            content=delivery.wire.content,
+        )
+    notice = read_notice(xml)
+    if notice is None:
+        return None
+    text = notice_text(notice.text)
+    if notice.type == "pat":
+        return Pat(
+            **delivery.notice_envelope, text=text, xml_type=notice.type, actor=notice.actor, target=notice.target
+        )
+    return system_message(delivery.notice_envelope, text, xml_type=notice.type)
+
+
+def _phone_activity(delivery: Delivery) -> Event:
+    wire = delivery.wire
+    recent: list[str] = []
+    if wire.status_notify_code == StatusNotify.RECENT_CHATS:
+        recent = [each for each in wire.status_notify_user_name.split(",") if each]
+    root = read_loosely(xml_text(delivery.payload)) if recent else None
+    said = (root.findtext("op/username") or "") if root is not None else ""
+    real_ids = tuple(each for each in said.strip().split(",") if each)
+    return PhoneActivity(
+        code=wire.status_notify_code,
+        chat=ContactId(wire.to_user_name),
+        recent=tuple(ContactId(each) for each in recent),
+        # Lists of different lengths would pair the wrong ones.
+        real_ids=real_ids if len(real_ids) == len(recent) else (),
+    )
+
+
+# -- all others ------------------------------------------------------------------------------------------------------
+
+
+def _unknown(delivery: Delivery) -> Event:
+    return UnknownMessage(**delivery.envelope, message_type=delivery.wire.msg_type, raw=_one_line(delivery.raw))
+
+
+def _one_line(raw: bytes) -> msgspec.Raw:
+    """Write delivered JSON on one line, in clean UTF-8: the platform breaks lines, and events are kept by the line."""
+    (item,) = read_json(b"[" + raw + b"]", list[msgspec.Raw])
+    return msgspec.Raw(msgspec.json.format(bytes(item).decode("utf-8", "replace"), indent=-1))
+
+
+_KINDS: dict[int, Callable[[Delivery], Event]] = {
+    MessageType.TEXT: _text,
+    MessageType.IMAGE: _image,
+    MessageType.VOICE: _voice,
+    MessageType.FRIEND_REQUEST: _friend_request,
+    MessageType.POSSIBLE_FRIEND: _possible_friend,
+    MessageType.CARD: _card,
+    MessageType.VIDEO: _video,
+    MessageType.STICKER: _sticker,
+    MessageType.LOCATION: _location,
+    MessageType.APP: _app,
+    MessageType.CALL: _call,
+    MessageType.STATUS_NOTIFY: _phone_activity,
+    MessageType.CALL_ENDED: _call,
+    MessageType.CALL_INVITE: _call,
+    MessageType.SHORT_VIDEO: _video,
+    MessageType.SYSTEM_NOTICE: _system,
+    MessageType.SYSTEM: _system,
+    MessageType.RECALL: _sysmsg,
+}
+
+_APP_KINDS: dict[int, Callable[[Delivery, AppContent], Event]] = {
+    AppMessageType.MUSIC: _music,
+    AppMessageType.LINK: _link_of,
+    AppMessageType.FILE: _file,
+    AppMessageType.LIVE_LOCATION: _live_location,
+    AppMessageType.HISTORY: _history,
+    AppMessageType.MINI_PROGRAM: _mini_program,
+    AppMessageType.MINI_PROGRAM_PAGE: _mini_program,
+    AppMessageType.QUOTE: _quote,
+    AppMessageType.PAT: _pat_from_app,
+    AppMessageType.TRANSFER: _transfer,
+    AppMessageType.RED_PACKET: _red_packet,
+}
+"""Those with an event of their own; all others are an `AppMessage`."""

@@ -1,0 +1,106 @@
+"""
+Grey lines: what the platform itself says in a chat.
+
+Plain ones carry nothing but a sentence in the account's language, so they are told apart by their wording, Chinese and
+English. A sentence nobody has met stays a `SystemMessage`: no notice is lost for being unknown, and none is guessed.
+
+A name is what the platform shows, and None where it says "you".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from webwx.model.messages import (
+    ChatroomRenamed,
+    FriendAdded,
+    FriendConfirmationRequired,
+    LiveLocationEnded,
+    MemberJoined,
+    MemberRemoved,
+    MessageRejected,
+    Pat,
+    RedPacketNotice,
+    SplitBillNotice,
+    SystemMessage,
+)
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from webwx.model.messages import Envelope
+
+LONGEST = 2_000
+"""Characters of a line that is still looked into; the names in one have a few dozen each."""
+
+ME = (None,)
+"""Names, when the platform says "you"."""
+
+_WORDINGS: tuple[tuple[type[SystemMessage], str, dict[str, Any]], ...] = (
+    (RedPacketNotice, r"(?:收到|发出)红包，请在手机上查看", {}),
+    (RedPacketNotice, r"Red packet (?:received|sent)\. View on phone\.?", {}),
+    (SplitBillNotice, r"群收款消息，请在手机上查看", {}),
+    (LiveLocationEnded, r"位置共享已经结束", {}),
+    (FriendAdded, r"你已添加了{name}，现在可以开始聊天了。?", {"is_by_self": True}),
+    (FriendAdded, r"You have added {name} as your WeChat contact\. Start chatting!", {"is_by_self": True}),
+    (FriendAdded, r"{name}刚刚把你添加到通讯录，现在可以开始聊天了。?", {"is_by_self": False}),
+    (FriendAdded, r"{name} just added you to (?:his/her|his|her) contacts list\..*", {"is_by_self": False}),
+    (FriendConfirmationRequired, r"{name}开启了朋友验证，你还不是他（她）朋友。.*", {}),
+    (FriendConfirmationRequired, r"{name} has enabled Friend Confirmation.*", {}),
+    (MessageRejected, r"消息已发出，但被对方拒收了。?", {}),
+    (MessageRejected, r"The message is successfully sent but rejected by the receiver\.?", {}),
+    (MemberJoined, r"你邀请<names>加入了群聊", {}),
+    (MemberJoined, r"You invited {names} to the group chat", {}),
+    (MemberJoined, r"<by>邀请你加入了群聊(?:，群聊参与人还有：.+)?", {"names": ME}),
+    (MemberJoined, r"<by>邀请你和<names>加入了群聊", {"names": ME}),
+    (MemberJoined, r"<by>邀请<names>加入了群聊", {}),
+    (MemberJoined, r"{by} invited you to a group chat(?: with .+)?", {"names": ME}),
+    (MemberJoined, r"{by} invited you and {names} to the group chat", {"names": ME}),
+    (MemberJoined, r"{by} invited {names} to the group chat", {}),
+    (MemberJoined, r"<names>通过扫描<by>分享的二维码加入群聊", {"is_by_code": True}),
+    (MemberJoined, r"<names>通过扫描你分享的二维码加入群聊", {"is_by_code": True}),
+    (MemberJoined, r"<names> joined (?:the )?group chat via the QR [Cc]ode shared by <by>", {"is_by_code": True}),
+    (MemberJoined, r"<names> joined (?:the )?group chat via the QR [Cc]ode you shared", {"is_by_code": True}),
+    (MemberRemoved, r"你将<names>移出了群聊", {}),
+    (MemberRemoved, r"You removed <names> from the group chat", {}),
+    (MemberRemoved, r"你被<by>移出群聊", {"names": ME}),
+    (MemberRemoved, r"You were removed from the group chat by <by>", {"names": ME}),
+    (ChatroomRenamed, r"(?:你|<by>)修改群名为<name>", {}),
+    (ChatroomRenamed, r"(?:You|<by>) changed the group name to <name>", {}),
+    (Pat, r"(?:我|<actor>) ?(?:拍了拍|拍拍) ?(?:我|<target>).*", {}),
+    (Pat, r"(?:I|<actor>) tickled (?:me|<target>).*", {}),
+)
+"""The wordings of the protocol notes (messages, 4), special ones first. `<by>` is in quotes, `{by}` is not."""
+
+
+def _pattern(wording: str) -> re.Pattern[str]:
+    # The platform has been seen to put a blank behind an opening quote.
+    quoted = re.sub(r"<(\w+)>", r"""["“] ?(?P<\1>.+?) ?["”]""", wording)
+    # A link to undo an invitation ends the line of whoever may.
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>.+?)", quoted) + r"(?:\s+撤销)?", re.DOTALL)
+
+
+_PATTERNS = tuple((kind, _pattern(wording), known) for kind, wording, known in _WORDINGS)
+
+
+def system_message(envelope: Envelope, text: str, *, xml_type: str = "") -> SystemMessage:
+    """Build what a grey line means; `xml_type` is of the XML that it came in."""
+    if len(text) <= LONGEST:
+        for kind, pattern, known in _PATTERNS:
+            found = pattern.fullmatch(text.strip())
+            if found:
+                return kind(**envelope, text=text, xml_type=xml_type, **_said(found, known))
+    return SystemMessage(**envelope, text=text, xml_type=xml_type)
+
+
+def _said(found: re.Match[str], known: dict[str, Any]) -> dict[str, Any]:
+    named = {field: name.strip('"“”') for field, name in found.groupdict().items() if name is not None}
+    if "names" in named:
+        return {**named, **known, "names": known.get("names", ()) + _each(named["names"])}
+    return {**named, **known}
+
+
+def _each(names: str) -> tuple[str, ...]:
+    """Part a list of names; a name that holds the sign between them comes out in pieces."""
+    return tuple(name.strip(' "“”') for name in re.split(r"、|, | and ", names))

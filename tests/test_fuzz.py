@@ -1,0 +1,41 @@
+"""Every decoder of the project, fed with damaged input: see `tests/fuzz.py`."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from tests.fuzz import LIMIT, TARGETS, Target, feed
+
+INPUTS = 200_000
+"""Damaged inputs in one run of the tests."""
+
+CASES = -(-INPUTS // len(TARGETS))
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_g_r5_no_damage_raises_anything_but_our_errors(target: Target) -> None:
+    feed(target, random.Random(target.name), CASES)
+
+
+def test_every_decoder_has_a_name_of_its_own() -> None:
+    assert len(TARGETS) == len({target.name for target in TARGETS})
+
+
+def test_a_decoder_that_fails_is_found() -> None:
+    def decode(body: bytes) -> None:
+        body.decode()
+
+    with pytest.raises(AssertionError, match="raised UnicodeDecodeError"):
+        feed(Target("broken", b"text", decode), random.Random(1), 200)
+
+
+def test_a_decoder_that_hangs_is_found() -> None:
+    def decode(body: bytes) -> None:
+        end = time.process_time() + 2 * LIMIT
+        while time.process_time() < end:
+            pass
+
+    with pytest.raises(AssertionError, match="took"):
+        feed(Target("slow", b"text", decode), random.Random(1), 1)
