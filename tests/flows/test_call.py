@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.flows.drive import drive, refusal, reply
+from tests.samples import sample
 from tests.saved import LOGIN, NOW, SECRETS
 
 from webwx.errors import (
@@ -21,12 +22,16 @@ from webwx.errors import (
     TransportError,
     WxError,
 )
-from webwx.flows.call import Flow, judge
+from webwx.flows.call import Flow, call, judge
 from webwx.flows.contacts import get_contacts, list_contacts
-from webwx.flows.media import Upload, upload
+from webwx.flows.media import Passage, Upload, upload_chunk
 from webwx.flows.messages import mark_read, send_image, send_text
 from webwx.flows.sync import check, fetch
+from webwx.protocol import ENDPOINTS
+from webwx.protocol.contacts import ContactKey
+from webwx.protocol.endpoint import Endpoint
 from webwx.protocol.http import Read, Response
+from webwx.protocol.login import Reply
 from webwx.protocol.messages import TEXT
 from webwx.protocol.sync import SYNCCHECK
 
@@ -44,6 +49,7 @@ CODES = [
     (1205, RateLimited, None),
     (-1, ApiError, None),
     (-2, ApiError, None),
+    (-2013, ApiError, None),
     (1, ApiError, None),
     (3, ApiError, None),
     (1200, ApiError, None),
@@ -52,6 +58,7 @@ CODES = [
 ]
 
 FILE = Upload(source=b"x", name="x.png", size=1, md5="", content_type="image/png", kind="pic")
+PASSAGE = Passage(to="filehelper", client_media_id=1, data_ticket="ticket")
 
 
 def a_send() -> Flow[str]:
@@ -91,6 +98,40 @@ class TestJudge:
         assert len(texts) == 4
 
 
+JSON_CALLS = [endpoint for endpoint in ENDPOINTS if issubclass(endpoint.reply, Reply)]
+
+HAVE_CODES_OF_THEIR_OWN = {
+    "jslogin", "qrcode", "l", "login", "webwxpushloginurl", "webwxnewloginpage", "synccheck", "webwxgeticon",
+    "webwxgetheadimg", "webwxgetmsgimg", "webwxgetvoice", "webwxgetvideo", "webwxgetmedia", "webwxgetpubliclinkimg",
+    "webwxpreview", "webwxcheckurl",
+}  # fmt: skip
+"""Calls whose answer has no `BaseResponse`: login (test_login), the long poll (below) and media (test_media)."""
+
+
+class TestGR8EveryCellOfTheTable:
+    @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
+    @pytest.mark.parametrize("endpoint", JSON_CALLS, ids=lambda endpoint: endpoint.name)
+    def test_b3_a_code_means_the_same_at_every_call(
+        self, endpoint: Endpoint[Any, Any], ret: int, kind: type[ApiError], reason: str | None
+    ) -> None:
+        if ret == 3 and endpoint.name in {"webwxinit", "webwxsync"}:  # nobody is logged in, rather than no phone
+            kind, reason = LoggedOut, "evicted"
+        with pytest.raises(ApiError) as caught:
+            drive(call(endpoint, sample(endpoint.request), LOGIN.hosts), refusal(ret))
+
+        assert type(caught.value) is kind
+        assert (caught.value.endpoint, caught.value.ret) == (endpoint.name, ret)
+        assert getattr(caught.value, "reason", None) == reason
+
+    def test_b3_ret_3_of_the_long_poll_says_that_nobody_is_logged_in(self) -> None:
+        with pytest.raises(LoggedOut) as caught:
+            drive(check(LOGIN, NOW), reply(SYNCCHECK, retcode=3))
+        assert caught.value.reason == "evicted"
+
+    def test_no_other_call_is_left_out(self) -> None:
+        assert {endpoint.name for endpoint in ENDPOINTS if endpoint not in JSON_CALLS} == HAVE_CODES_OF_THEIR_OWN
+
+
 class TestEveryCallIsJudged:
     @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
     @pytest.mark.parametrize(
@@ -101,7 +142,7 @@ class TestEveryCallIsJudged:
             lambda: mark_read(LOGIN, "filehelper", NOW),
             lambda: fetch(LOGIN, NOW),
             lambda: list_contacts(LOGIN, NOW),
-            lambda: get_contacts(LOGIN, ["@@room"], NOW),
+            lambda: get_contacts(LOGIN, [ContactKey(user_name="@@room")], NOW),
         ],
         ids=["send_text", "send_image", "mark_read", "fetch", "list_contacts", "get_contacts"],
     )
@@ -123,7 +164,7 @@ class TestEveryCallIsJudged:
     @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
     def test_b3_uploads(self, ret: int, kind: type[ApiError], reason: str | None) -> None:
         with pytest.raises(kind) as caught:
-            drive(upload(LOGIN, FILE, "filehelper", 1, "ticket"), b"x", refusal(ret))
+            drive(upload_chunk(LOGIN, FILE, PASSAGE, 0), b"x", refusal(ret))
 
         assert ret == caught.value.ret
 
@@ -173,7 +214,7 @@ class TestALostAnswer:
             drive(a_fetch(), answer)
 
     def test_of_an_upload_leaves_it_in_doubt(self) -> None:
-        flow = upload(LOGIN, FILE, "filehelper", 1, "ticket")
+        flow = upload_chunk(LOGIN, FILE, PASSAGE, 0)
 
         assert isinstance(next(flow), Read)
         flow.send(b"x")

@@ -1,4 +1,4 @@
-"""Contacts by pages, chatrooms by batches of fifty."""
+"""Contacts by pages, chatrooms by batches of fifty, and what can be done to people."""
 
 from __future__ import annotations
 
@@ -7,9 +7,32 @@ import pytest
 from tests.flows.drive import drive, reply
 from tests.saved import LOGIN, ME, NOW
 
-from webwx.flows.contacts import MAX_PAGES, get_contacts, list_contacts, read_contacts
+from webwx.errors import MediaUnavailable, SendUnknown, Timeout
+from webwx.flows.contacts import (
+    MAX_PAGES,
+    accept_friend,
+    add_friend,
+    download_avatar,
+    get_batch,
+    get_contacts,
+    list_contacts,
+    read_contacts,
+    search_contacts,
+    set_pinned,
+    set_remark,
+)
+from webwx.model.contacts import Contact, ContactId
 from webwx.protocol.codec import write_json
-from webwx.protocol.contacts import BATCHGETCONTACT, GETCONTACT, WireContact
+from webwx.protocol.contacts import (
+    BATCHGETCONTACT,
+    GETCONTACT,
+    OPLOG,
+    SEARCHCONTACT,
+    VERIFYUSER,
+    ContactKey,
+    FoundUser,
+    WireContact,
+)
 from webwx.protocol.http import Response
 
 
@@ -54,19 +77,113 @@ class TestListContacts:
         assert [contact.id for contact in contacts] == ["@a", "@b"]
 
 
+def details(*ids: str) -> Response:
+    return reply(BATCHGETCONTACT, contact_list=[raw(each) for each in ids])
+
+
+def keys(*ids: str) -> list[ContactKey]:
+    return [ContactKey(user_name=each) for each in ids]
+
+
 class TestGetContacts:
     @pytest.mark.parametrize(("wanted", "batches"), [(0, []), (1, [1]), (50, [50]), (51, [50, 1]), (500, [50] * 10)])
     def test_d3_asks_for_fifty_at_a_time(self, wanted: int, batches: list[int]) -> None:
         ids = [f"@@{number}" for number in range(wanted)]
-        _, requests = drive(get_contacts(LOGIN, ids, NOW), *[reply(BATCHGETCONTACT)] * len(batches))
+        answers = [details(*ids[start : start + 50]) for start in range(0, wanted, 50)]
+        lookup, requests = drive(get_contacts(LOGIN, keys(*ids), NOW), *answers)
 
         assert batches == [len(asked_for(request)) for request in requests]
         assert ids == [each for request in requests for each in asked_for(request)]
+        assert [contact.id for contact in lookup.found] == ids
+        assert lookup.missing == ()
 
-    def test_d3_leaves_out_whom_the_server_does_not_know(self) -> None:
-        contacts, _ = drive(get_contacts(LOGIN, ["@@a", "@@b"], NOW), reply(BATCHGETCONTACT, contact_list=[raw("@@b")]))
+    def test_d3_asks_once_more_for_whom_the_server_left_out_and_then_says_who_is_missing(self) -> None:
+        ids = [f"@@{number}" for number in range(51)]
+        flow = get_contacts(LOGIN, keys(*ids), NOW)
+        lookup, requests = drive(flow, details(*ids[3:50]), details(ids[50]), details(ids[0]))
 
-        assert [contact.id for contact in contacts] == ["@@b"]
+        assert [asked_for(request) for request in requests] == [ids[:50], ids[50:], ids[:3]]
+        assert {contact.id for contact in lookup.found} == {*ids} - {*ids[1:3]}
+        assert lookup.missing == tuple(ids[1:3])
+
+    def test_d3_whoever_comes_unasked_is_not_found(self) -> None:
+        lookup, _ = drive(get_contacts(LOGIN, keys("@@a"), NOW), details("@@a", "@other"))
+
+        assert [contact.id for contact in lookup.found] == ["@@a"]
+
+    def test_a_member_is_asked_for_with_the_chatroom(self) -> None:
+        key = ContactKey(user_name="@a", encry_chat_room_id="@@room")
+        contacts, [request] = drive(get_batch(LOGIN, [key], NOW), details("@a"))
+
+        assert msgspec.json.decode(request.content)["List"] == [{"UserName": "@a", "EncryChatRoomId": "@@room"}]
+        assert [contact.id for contact in contacts] == ["@a"]
+
+
+class TestRemarksAndPins:
+    def test_a_remark(self) -> None:
+        _, [request] = drive(set_remark(LOGIN, ContactId("@a"), "花"), reply(OPLOG))
+        body = msgspec.json.decode(request.content)
+
+        assert (body["CmdId"], body["UserName"], body["RemarkName"]) == (2, "@a", "花")
+
+    @pytest.mark.parametrize(("is_pinned", "op"), [(True, 1), (False, 0)])
+    @pytest.mark.parametrize("remark", ["Boss", ""])
+    def test_a_pin_repeats_the_remark_because_a_missing_one_is_erased(
+        self, is_pinned: bool, op: int, remark: str
+    ) -> None:
+        boss = Contact(id=ContactId("@a"), remark=remark)
+        _, [request] = drive(set_pinned(LOGIN, boss, is_pinned=is_pinned), reply(OPLOG))
+        body = msgspec.json.decode(request.content)
+
+        assert (body["CmdId"], body["OP"], body["UserName"], body["RemarkName"]) == (3, op, "@a", remark)
+
+
+class TestAvatars:
+    @pytest.mark.parametrize(("who", "call"), [("@a", "webwxgeticon"), ("@@room", "webwxgetheadimg")])
+    def test_people_and_chatrooms_have_calls_of_their_own(self, who: str, call: str) -> None:
+        picture, [request] = drive(download_avatar(LOGIN, ContactId(who)), Response(body=b"\xff\xd8picture"))
+
+        assert picture == b"\xff\xd8picture"
+        assert request.endpoint == call
+
+    def test_a_stranger_is_asked_for_with_the_chatrooms_key(self) -> None:
+        _, [request] = drive(download_avatar(LOGIN, ContactId("@a"), "@0f1e"), Response(body=b"x"))
+
+        assert "&chatroomid=%400f1e" in request.url
+
+    def test_no_bytes_are_no_picture(self) -> None:
+        with pytest.raises(MediaUnavailable, match="webwxgeticon"):
+            drive(download_avatar(LOGIN, ContactId("@a")), Response(body=b""))
+
+
+class TestFriends:
+    def test_a_request_carries_a_greeting_and_no_ticket(self) -> None:
+        _, [request] = drive(add_friend(LOGIN, ContactId("@a"), "我是小明", NOW), reply(VERIFYUSER))
+        body = msgspec.json.decode(request.content)
+
+        assert (body["Opcode"], body["VerifyContent"]) == (2, "我是小明")
+        assert body["VerifyUserList"] == [{"Value": "@a", "VerifyUserTicket": ""}]
+        assert (body["VerifyUserListSize"], body["SceneListCount"], body["SceneList"]) == (1, 1, [33])
+
+    def test_accepting_carries_the_ticket(self) -> None:
+        _, [request] = drive(accept_friend(LOGIN, ContactId("@a"), "v2_1@stranger", NOW), reply(VERIFYUSER))
+        body = msgspec.json.decode(request.content)
+
+        assert body["Opcode"] == 3
+        assert body["VerifyUserList"] == [{"Value": "@a", "VerifyUserTicket": "v2_1@stranger"}]
+        assert body["skey"] == LOGIN.credentials.skey
+
+    def test_a_lost_answer_is_not_asked_for_again(self) -> None:
+        with pytest.raises(SendUnknown):
+            drive(add_friend(LOGIN, ContactId("@a"), "", NOW), Timeout("no answer"))
+
+
+def test_a_search_gives_ids() -> None:
+    found = (FoundUser(encry_user_name="@a"), FoundUser(encry_user_name="@b"))
+    ids, [request] = drive(search_contacts(LOGIN, "阿华"), reply(SEARCHCONTACT, list=found))
+
+    assert ids == ("@a", "@b")
+    assert msgspec.json.decode(request.content)["KeyWord"] == "阿华"
 
 
 def test_the_account_finds_itself() -> None:

@@ -9,6 +9,7 @@ from tests.saved import LOGIN, NOW, SECRETS
 
 from webwx.errors import (
     LoginRefused,
+    NotOnThisHost,
     ProtocolError,
     SendUnknown,
     UnexpectedLoginPage,
@@ -18,9 +19,9 @@ from webwx.errors import (
 from webwx.flows import login as flows
 from webwx.model.login import Login
 from webwx.protocol.contacts import WEBWXINIT, WireUser
-from webwx.protocol.hosts import FAMILIES, choose, single
+from webwx.protocol.hosts import FAMILIES, Desktop, choose, single
 from webwx.protocol.http import Response
-from webwx.protocol.login import JSLOGIN, LOGIN_POLL, LOGOUT
+from webwx.protocol.login import JSLOGIN, LOGIN_POLL, LOGOUT, PUSHLOGIN, TICKET
 from webwx.protocol.sync import SyncKey
 
 UUID = "AbCdEfGhIj=="
@@ -70,6 +71,85 @@ class TestRequestCode:
     def test_refuses_another_code_than_200(self) -> None:
         with pytest.raises(ProtocolError, match="no usable login code"):
             drive(flows.request_code(blank(), NOW), reply(JSLOGIN, code=500, uuid=UUID))
+
+
+class TestThePush:
+    @pytest.mark.parametrize("body", [b'{"ret": "0", "msg": "all ok", "uuid": "b7Xk-Zq1Aw=="}',
+                                      b'{"ret": 0, "uuid": "b7Xk-Zq1Aw=="}'])  # fmt: skip
+    def test_asks_the_phone_of_an_earlier_login(self, body: bytes) -> None:
+        uuid, [request] = drive(flows.request_push_ticket(LOGIN), Response(body=body))
+
+        assert uuid == "b7Xk-Zq1Aw=="
+        assert request.url == "https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxpushloginurl?uin=1234567890"
+
+    @pytest.mark.parametrize(("ret", "uuid"), [("1", ""), ("1", UUID), ("-1", ""), ("0", "")])
+    def test_gives_nothing_to_poll_when_the_phone_was_not_asked(self, ret: str, uuid: str) -> None:
+        assert drive(flows.request_push_ticket(LOGIN), reply(PUSHLOGIN, ret=ret, uuid=uuid))[0] == ""
+
+    def test_g7_refuses_a_uuid_that_no_server_should_give(self) -> None:
+        with pytest.raises(ProtocolError, match="no usable uuid"):
+            drive(flows.request_push_ticket(LOGIN), reply(PUSHLOGIN, ret="0", uuid="a&b"))
+
+
+VALUES = Desktop(client_version="2.0.0", extspam="opaque")
+
+
+class TestTheDesktop:
+    def test_says_so_where_the_login_begins(self) -> None:
+        _, [request] = drive(flows.request_code(blank("desktop"), NOW), reply(JSLOGIN, uuid=UUID))
+
+        assert "webwxnewloginpage%3Fmod%3Ddesktop&" in request.url
+
+    def test_shows_its_values_at_the_exchange_and_nowhere_else(self) -> None:
+        _, [request] = drive(flows.exchange_ticket(blank("desktop"), REDIRECT, "e1", VALUES), ticket(status=301))
+
+        assert (request.header("client-version"), request.header("extspam")) == ("2.0.0", "opaque")
+        assert request.url.endswith("&fun=new&version=v2&mod=desktop")
+
+    def test_keeps_its_values_when_another_profile_logs_in(self) -> None:
+        _, [request] = drive(flows.exchange_ticket(blank("web"), REDIRECT, "e1", VALUES), ticket())
+
+        assert (request.header("client-version"), request.header("extspam")) == ("", "")
+        assert "mod=" not in request.url
+
+    def test_says_so_to_the_phone_of_an_earlier_login(self) -> None:
+        earlier = msgspec.structs.replace(LOGIN, profile_name="desktop")
+        _, [request] = drive(flows.request_push_ticket(earlier), reply(PUSHLOGIN, ret="0", uuid=UUID))
+
+        assert request.url.endswith("?uin=1234567890&mod=desktop")
+
+    def test_without_its_values_it_names_them_and_the_open_way(self) -> None:
+        with pytest.raises(NotOnThisHost, match=r"Desktop\(client_version=\.\.\., extspam=\.\.\.\).*filehelper"):
+            flows.check_profile(blank("desktop"), None)
+
+    @pytest.mark.parametrize(("host", "values"), [("desktop", VALUES), ("web", None), ("filehelper", VALUES)])
+    def test_with_them_or_in_another_profile_all_is_well(self, host: str, values: Desktop | None) -> None:
+        flows.check_profile(blank(host), values)
+
+
+class TestSentOnByTheExchange:
+    def test_goes_to_the_other_host_with_what_it_was_given(self) -> None:
+        elsewhere = reply(TICKET, redirecturl=REDIRECT.replace("wx2.", "wx8.").replace("A1b", "B2c"))
+        given, [_, request] = drive(flows.exchange_ticket(blank(), REDIRECT, "e1"), elsewhere, ticket())
+
+        assert given.hosts == FAMILIES["wx8.qq.com"]
+        assert request.url.startswith(
+            "https://wx8.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=B2c/+2@qrticket_0&uuid=AbCdEfGhIj=="
+        )
+
+    def test_b7_goes_to_no_host_that_is_none_of_the_platforms(self) -> None:
+        with pytest.raises(UnsafeRedirect, match=r"evil\.example"):
+            exchange(reply(TICKET, redirecturl="https://evil.example/?ticket=1"))
+
+    def test_goes_to_a_host_that_the_user_has_added(self) -> None:
+        login = msgspec.structs.replace(blank(), allowed_hosts=("wx9.qq.com",))
+        given, _ = drive(flows.exchange_ticket(login, REDIRECT.replace("wx2.", "wx9."), "e1"), ticket())
+
+        assert given.hosts.push == "https://webpush.wx9.qq.com"
+
+    def test_does_not_go_on_for_ever(self) -> None:
+        with pytest.raises(UnsafeRedirect, match="without an end"):
+            exchange(*[reply(TICKET, redirecturl=REDIRECT)] * 3)
 
 
 def test_the_code_holds_the_platforms_address() -> None:

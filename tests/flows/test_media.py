@@ -1,21 +1,30 @@
-"""Upload by chunks in order, download with suspicion."""
+"""One chunk at a time, and downloads that are judged by what came."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 
 import msgspec
 import pytest
 from tests.flows.drive import drive, refusal, reply
 from tests.saved import LOGIN, ME
 
-from webwx.errors import ApiError, LoggedOut, MediaUnavailable, RateLimited
-from webwx.flows.media import Upload, download_image, upload
-from webwx.protocol.codes import CHUNK_SIZE
+from webwx.errors import ApiError, LocalStateError, LoggedOut, MediaUnavailable, RateLimited
+from webwx.flows import media as flows
+from webwx.flows.media import Passage, Upload
+from webwx.model.contacts import ContactId
+from webwx.model.messages import FileMessage, ImageMessage, LocationMessage, StickerMessage, VideoMessage, VoiceMessage
+from webwx.protocol.codes import CHECK_ABOVE, CHUNK_SIZE
+from webwx.protocol.hosts import FILEHELPER
 from webwx.protocol.http import Read, Response
-from webwx.protocol.media import GETMSGIMG, UPLOAD, UploadRequest
+from webwx.protocol.media import CHECKUPLOAD, PARALLELUPLOAD, UPLOAD, UploadRequest
+from webwx.transport.spool import Spool
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+MP4 = b"\0\0\0\x18ftypmp42" + bytes(100)
+PASSAGE = Passage(to="filehelper", client_media_id=1560000000123, data_ticket="gStick+et")
+HELPER = msgspec.structs.replace(LOGIN, profile_name=FILEHELPER.name)
 
 
 def file_of(content: bytes) -> Upload:
@@ -26,45 +35,42 @@ def file_of(content: bytes) -> Upload:
     )  # fmt: skip
 
 
-def chunked(content: bytes) -> list[bytes]:
-    return [content[start : start + CHUNK_SIZE] for start in range(0, len(content), CHUNK_SIZE)]
-
-
-def send(content: bytes) -> tuple[str, list[Read], list[UploadRequest]]:
-    """Upload a file, and give what was read of it and what the server decoded."""
-    chunks = chunked(content)
-    answers = [reply(UPLOAD)] * (len(chunks) - 1) + [reply(UPLOAD, media_id="@crypt_media")]
-    told = [each for pair in zip(chunks, answers, strict=True) for each in pair]
-    media_id, steps = drive(upload(LOGIN, file_of(content), "filehelper", 1560000000123, "gStick+et"), *told)
-    return media_id, steps[::2], [UPLOAD.decode_request(step) for step in steps[1::2]]
+def upload(content: bytes, chunk: int = 0, passage: Passage = PASSAGE, **answer: str) -> tuple[Passage, UploadRequest]:
+    """Upload one chunk, and give where that leads and what the server decoded."""
+    file = file_of(content)
+    told = content[chunk * CHUNK_SIZE : (chunk + 1) * CHUNK_SIZE], reply(UPLOAD, **answer)
+    after, [read, request] = drive(flows.upload_chunk(LOGIN, file, passage, chunk), *told)
+    assert read == Read(source=content, start=chunk * CHUNK_SIZE, size=CHUNK_SIZE)
+    return after, UPLOAD.decode_request(request)
 
 
 class TestUpload:
     @pytest.mark.parametrize(
-        "size", [1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE, 2 * CHUNK_SIZE + 1]
+        ("size", "chunks"),
+        [(1, 1), (CHUNK_SIZE - 1, 1), (CHUNK_SIZE, 1), (CHUNK_SIZE + 1, 2), (2 * CHUNK_SIZE, 2), (CHECK_ABOVE + 1, 51)],
     )
-    def test_e1_the_chunks_make_up_the_file_in_order(self, size: int) -> None:
-        content = bytes(range(256)) * (size // 256) + bytes(size % 256)
-        media_id, reads, requests = send(content)
+    def test_e1_a_file_goes_in_chunks_of_512_kib(self, size: int, chunks: int) -> None:
+        assert file_of(bytes(size)).chunks == chunks
 
-        assert media_id == "@crypt_media"
-        assert content == b"".join(request.filename.content for request in requests)
-        assert [at * CHUNK_SIZE for at in range(len(requests))] == [read.start for read in reads]
+    @pytest.mark.parametrize(("size", "must"), [(CHECK_ABOVE, False), (CHECK_ABOVE + 1, True)])
+    def test_e2_only_a_large_file_is_announced(self, size: int, must: bool) -> None:
+        assert file_of(bytes(size)).must_be_announced is must
 
     def test_e1_chunks_are_numbered_when_there_are_several(self) -> None:
-        _, _, requests = send(bytes(2 * CHUNK_SIZE + 1))
+        content = bytes(2 * CHUNK_SIZE + 1)
+        requests = [upload(content, chunk)[1] for chunk in range(3)]
 
         assert [(request.chunks, request.chunk) for request in requests] == [("3", "0"), ("3", "1"), ("3", "2")]
+        assert [len(request.filename.content) for request in requests] == [CHUNK_SIZE, CHUNK_SIZE, 1]
 
     def test_e1_a_single_chunk_has_no_number(self) -> None:
-        _, _, [request] = send(PNG)
+        _, request = upload(PNG)
 
         assert (request.chunks, request.chunk) == ("", "")
 
     def test_e1_every_chunk_carries_the_same_ticket_of_the_whole_file(self) -> None:
         content = bytes(CHUNK_SIZE + 1)
-        _, _, requests = send(content)
-        [ticket] = {request.uploadmediarequest for request in requests}
+        [ticket] = {upload(content, chunk)[1].uploadmediarequest for chunk in range(2)}
         fields = msgspec.json.decode(ticket)
         del fields["BaseRequest"]
 
@@ -74,8 +80,14 @@ class TestUpload:
             "FileMd5": hashlib.md5(content).hexdigest(),
         }  # fmt: skip
 
+    def test_e2_an_announced_file_carries_its_keys(self) -> None:
+        _, request = upload(PNG, passage=msgspec.structs.replace(PASSAGE, aes_key="key", signature="signed"))
+        fields = msgspec.json.decode(request.uploadmediarequest)
+
+        assert (fields["AESKey"], fields["Signature"]) == ("key", "signed")
+
     def test_the_form_carries_the_name_the_cookies_ticket_and_the_pass_ticket_decoded_once(self) -> None:
-        _, _, [request] = send(PNG)
+        _, request = upload(PNG)
 
         assert ("我的 a+b.png", "pic", len(PNG), "image/png") == (
             request.name, request.mediatype, request.size, request.type,
@@ -83,49 +95,223 @@ class TestUpload:
         assert (request.webwx_data_ticket, request.pass_ticket) == ("gStick+et", "k3Yq+Z0example=")
 
     def test_goes_to_the_file_host(self) -> None:
-        flow = upload(LOGIN, file_of(PNG), "filehelper", 1, "")
+        flow = flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0)
         next(flow)
 
         assert flow.send(PNG).url.startswith("https://file.wx2.qq.com/")
 
-    def test_e2_no_media_id_at_the_end_is_an_error(self) -> None:
-        with pytest.raises(ApiError, match="named no media"):
-            drive(upload(LOGIN, file_of(PNG), "filehelper", 1, ""), PNG, reply(UPLOAD))
+    def test_the_answer_to_the_last_chunk_completes_it(self) -> None:
+        content = bytes(CHUNK_SIZE + 1)
+
+        assert upload(content, 0)[0] == PASSAGE
+        assert upload(content, 1, media_id="@crypt_m")[0] == msgspec.structs.replace(PASSAGE, media_id="@crypt_m")
 
     def test_b22_the_media_id_of_a_refusal_is_not_used(self) -> None:
         answer = Response(body=b'{"BaseResponse":{"Ret":1205},"MediaId":"@somebody_elses"}')
 
         with pytest.raises(RateLimited):
-            drive(upload(LOGIN, file_of(PNG), "filehelper", 1, ""), PNG, answer)
+            drive(flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0), PNG, answer)
 
-    def test_a_refused_chunk_ends_it(self) -> None:
-        content = bytes(CHUNK_SIZE + 1)
+    def test_a_refused_chunk_says_its_number(self) -> None:
+        with pytest.raises(ApiError) as caught:
+            drive(flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0), PNG, refusal(-1))
+        assert (caught.value.ret, caught.value.endpoint) == (-1, "webwxuploadmedia")
 
-        with pytest.raises(ApiError):
-            drive(upload(LOGIN, file_of(content), "filehelper", 1, ""), content[:CHUNK_SIZE], refusal(1))
+    def test_a_file_that_has_become_shorter_is_not_uploaded(self) -> None:
+        with pytest.raises(LocalStateError, match="was changed"):
+            drive(flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0), PNG[:-1])
 
     def test_an_upload_shows_its_size_only(self) -> None:
         assert f"Upload({len(PNG)} bytes)" == repr(file_of(PNG))
 
 
+class TestAnnounced:
+    def test_e2_an_announcement_tells_the_file_and_brings_its_keys(self) -> None:
+        told = reply(CHECKUPLOAD, aes_key="key", signature="signed")
+        passage, [request] = drive(flows.announce_upload(LOGIN, file_of(PNG), PASSAGE), told)
+        body = msgspec.json.decode(request.content)
+        del body["BaseRequest"]
+
+        assert passage == msgspec.structs.replace(PASSAGE, aes_key="key", signature="signed")
+        assert body == {
+            "FromUserName": ME, "ToUserName": "filehelper", "FileName": "我的 a+b.png", "FileSize": len(PNG),
+            "FileMd5": hashlib.md5(PNG).hexdigest(), "FileType": 7,
+        }  # fmt: skip
+
+    def test_e2_what_the_server_has_is_complete_at_once(self) -> None:
+        told = reply(CHECKUPLOAD, media_id="@crypt_known", signature="signed")
+        passage, _ = drive(flows.announce_upload(LOGIN, file_of(PNG), PASSAGE), told)
+
+        assert (passage.media_id, passage.signature) == ("@crypt_known", "signed")
+
+    def test_the_first_parallel_chunk_is_given_an_upload_id_that_the_others_carry(self) -> None:
+        content = bytes(CHUNK_SIZE + 1)
+        begun = msgspec.structs.replace(PASSAGE, aes_key="key", signature="signed", random="ab12")
+        after, tickets = begun, []
+        for chunk, answer in enumerate(({"upload_id": "@u"}, {"upload_id": "@u", "media_id": "@crypt_m"})):
+            piece = content[chunk * CHUNK_SIZE : (chunk + 1) * CHUNK_SIZE]
+            flow = flows.upload_parallel_chunk(HELPER, file_of(content), after, chunk)
+            after, [_, request] = drive(flow, piece, reply(PARALLELUPLOAD, **answer))
+            decoded = PARALLELUPLOAD.decode_request(request)
+            tickets.append(msgspec.json.decode(decoded.ticket))
+            assert (decoded.random, decoded.filename.name, decoded.filename.content) == ("ab12", "blob", piece)
+            assert (decoded.webwx_data_ticket, decoded.pass_ticket) == ("gStick+et", "k3Yq+Z0example=")
+        for ticket in tickets:
+            del ticket["BaseRequest"]
+        common = {
+            "Signature": "signed", "AESKey": "key", "FileMD5": hashlib.md5(content).hexdigest(),
+            "TotalLen": len(content), "Chunks": 2, "Name": "我的 a+b.png",
+        }  # fmt: skip
+
+        assert tickets == [common | {"Chunk": 0}, common | {"Chunk": 1, "UploadID": "@u"}]
+        assert after == msgspec.structs.replace(begun, upload_id="@u", media_id="@crypt_m")
+
+
+@pytest.mark.parametrize(
+    ("name", "travels"),
+    [
+        ("report.pdf", "report.pdf"),
+        ('a"b\r\nX: y.txt', "abX: y.txt"),
+        ("a/b\\c.txt", "abc.txt"),
+        (200 * "汉" + ".txt", 12 * "汉" + ".txt"),
+        (200 * "汉", 13 * "汉"),
+        ("x." + 100 * "y", "x." + 100 * "y"),
+        ("", ""),
+    ],
+)
+def test_e4_a_name_is_made_fit_for_a_header(name: str, travels: str) -> None:
+    assert flows.transport_name(name) == travels
+
+
+FIELDS = {
+    "message_id": "9007199254740993", "chat": ContactId("@friend"), "sender": ContactId("@friend"), "is_self": False,
+    "time": 0, "content": "",
+}  # fmt: skip
+FILE = FileMessage(name="a b.txt", size=5, media_id="@crypt_f", encrypted_name="a%20b%2Etxt", **FIELDS)
+
+PLACE = LocationMessage(latitude=1, longitude=2, label="", **FIELDS)
+
+
+def spool() -> Spool:
+    return Spool(io.BytesIO(), 10_000)
+
+
+def fetch(flow_of: object, body: bytes, **more: object) -> str:
+    """Download something that comes as this body, and give the address it was asked for at."""
+    into = spool()
+    flow = flow_of(into)
+    request = next(flow)
+    into.write(body)
+    with pytest.raises(StopIteration):
+        flow.send(Response(**more))
+    assert request.sink is into
+    return request.url + "".join(f" {name}: {value}" for name, value in request.headers)
+
+
 class TestDownload:
     @pytest.mark.parametrize("start", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM"])
-    def test_gives_a_picture_as_it_came(self, start: bytes) -> None:
-        content = start + bytes(50)
-        given, [request] = drive(download_image(LOGIN, "9007199254740993"), reply(GETMSGIMG, content=content))
+    def test_a_picture_is_asked_for_by_its_message(self, start: bytes) -> None:
+        url = fetch(lambda into: flows.download(LOGIN, "9007199254740993", into), start + bytes(50))
 
-        assert content == given
-        assert "MsgID=9007199254740993&skey=%40crypt_" in request.url
+        assert "webwxgetmsgimg?MsgID=9007199254740993&skey=%40crypt_" in url
+        assert "type=" not in url
 
     @pytest.mark.parametrize(
-        "body",
-        [b"", b"<html>404</html>", b"{", b'{"BaseResponse":{"Ret":0}}', b'{"BaseResponse":{"Ret":-1}}', b"{}", b"[]",
-         b"\x00\x00\x00\x18ftypmp42"],
+        ("message", "body", "asked"),
+        [
+            (ImageMessage(**FIELDS), PNG, "webwxgetmsgimg?MsgID=9007199254740993&skey="),
+            (StickerMessage(is_available=True, **FIELDS), PNG, "&type=big"),
+            (VoiceMessage(duration=1, **FIELDS), b"ID3", "webwxgetvoice?msgid=9007199254740993&skey="),
+            (VoiceMessage(duration=1, **FIELDS), b"\xff\xf3\x18", " Range: bytes=0-"),
+            (VideoMessage(duration=1, **FIELDS), MP4, "webwxgetvideo?msgid=9007199254740993&skey="),
+            (VideoMessage(duration=1, **FIELDS), MP4, " Range: bytes=0-"),
+            (PLACE, PNG, "url=xxx&msgid=9007199254740993&pictype=location"),
+            (FILE, b"hello", "https://file.wx2.qq.com/cgi-bin/"),
+            (FILE, b"hello", "/webwxgetmedia?sender=%40friend&mediaid=%40crypt_f"),
+            (FILE, b"hello", "&encryfilename=a%2520b%252Etxt&fromuser=1234567890&pass_ticket="),
+            (FILE, b"hello", "&webwx_data_ticket=gS%2Bt"),
+            (msgspec.structs.replace(FILE, encrypted_name=""), b"hello", "&filename=a%20b.txt&"),
+            (msgspec.structs.replace(FILE, is_self=True), b"hello", f"?sender=%40{ME[1:]}&"),
+        ],
     )  # fmt: skip
-    def test_e8_anything_else_is_no_picture(self, body: bytes) -> None:
-        with pytest.raises(MediaUnavailable):
-            drive(download_image(LOGIN, "1"), Response(headers=(("Content-Type", "image/jpeg"),), body=body))
+    def test_each_kind_is_asked_for_in_its_own_way(self, message: ImageMessage, body: bytes, asked: str) -> None:
+        assert asked in fetch(lambda into: flows.download(LOGIN, message, into, "gS+t"), body)
 
-    def test_e8_a_log_out_in_place_of_the_picture_is_one(self) -> None:
-        with pytest.raises(LoggedOut):
-            drive(download_image(LOGIN, "1"), refusal(1102))
+    def test_file_transfer_helper_tells_its_sid_and_app_besides(self) -> None:
+        url = fetch(lambda into: flows.download(HELPER, FILE, into), b"hello")
+
+        assert "&sid=" in url
+        assert "&mmweb_appid=wx_webfilehelper" in url
+
+    def test_a_thumbnail_is_the_small_form_of_a_message(self) -> None:
+        assert "&type=slave" in fetch(lambda into: flows.download_thumbnail(LOGIN, "1", into), PNG)
+
+    def test_an_upload_of_ones_own_can_be_looked_at(self) -> None:
+        url = fetch(lambda into: flows.preview_upload(LOGIN, "@crypt_m", into), PNG)
+
+        assert url.partition(" ")[0].endswith("webwxpreview?fun=preview&mediaid=%40crypt_m")
+
+    @pytest.mark.parametrize(
+        ("body", "kind"),
+        [
+            (b"", flows.NotThereYet), (b"<html>404</html>", MediaUnavailable), (b"{", MediaUnavailable),
+            (b'{"BaseResponse":{"Ret":0}}', MediaUnavailable), (b'{"BaseResponse":{"Ret":-1}}', MediaUnavailable),
+            (b"{}", MediaUnavailable), (b"[]", MediaUnavailable), (MP4, MediaUnavailable),
+            (b'{\n"BaseResponse": {\n"Ret": 1102,\n', LoggedOut), (b'{"BaseResponse":{"Ret":1205', RateLimited),
+        ],
+    )  # fmt: skip
+    def test_e8_anything_else_is_no_picture(self, body: bytes, kind: type[Exception]) -> None:
+        into = spool()
+        flow = flows.download(LOGIN, "1", into)
+        next(flow)
+        into.write(body)
+
+        with pytest.raises(kind) as caught:
+            flow.send(Response(headers=(("Content-Type", "image/jpeg"),)))
+        assert type(caught.value) is kind
+
+    @pytest.mark.parametrize(
+        ("headers", "is_whole"),
+        [
+            ((("Content-Length", str(len(PNG))),), True),
+            ((("Content-Length", str(len(PNG) + 1)),), False),
+            ((("Content-Length", "7"), ("Content-Encoding", "gzip")), True),
+            ((("Content-Range", f"bytes 0-{len(PNG) - 1}/{len(PNG)}"),), True),
+            ((("Content-Range", "bytes 0-9/999"),), False),
+            ((("Content-Range", "bytes 0-9/*"),), True),
+        ],
+    )
+    def test_e8_the_length_must_be_the_announced_one(
+        self, headers: tuple[tuple[str, str], ...], is_whole: bool
+    ) -> None:
+        into = spool()
+        flow = flows.download(LOGIN, "1", into)
+        next(flow)
+        into.write(PNG)
+
+        with pytest.raises(StopIteration if is_whole else flows.NotThereYet):
+            flow.send(Response(headers=headers))
+
+    @pytest.mark.parametrize(
+        ("message", "body", "is_it"),
+        [
+            (FILE, b"hello", True), (FILE, b"hell", False), (FILE, b'{"BaseResponse":', False),
+            (msgspec.structs.replace(FILE, md5="5D41402ABC4B2A76B9719D911017C592"), b"hello", True),
+            (msgspec.structs.replace(FILE, md5="00"), b"hello", False),
+            (msgspec.structs.replace(FILE, size=0), b"any size", True),
+            (msgspec.structs.replace(FILE, size=0), b"", False),
+            (msgspec.structs.replace(FILE, size=0), b'{"BaseResponse": {"Ret": -1}}', False),
+        ],
+    )  # fmt: skip
+    def test_e8_a_file_must_be_the_one_that_was_sent(self, message: FileMessage, body: bytes, is_it: bool) -> None:
+        into = spool()
+        flow = flows.download(LOGIN, message, into)
+        next(flow)
+        into.write(body)
+
+        with pytest.raises(StopIteration if is_it else MediaUnavailable):
+            flow.send(Response())
+
+    def test_a_status_that_says_no_is_one(self) -> None:
+        with pytest.raises(MediaUnavailable):
+            drive(flows.download(LOGIN, "1", spool()), Response(status=404))

@@ -13,12 +13,18 @@ from tests.saved import LOGIN, ME, NOW
 
 from webwx.errors import ApiError, EmptyText, LoggedOut, RecallRefused, SendUnknown, TargetRefused, TextTooLong, Timeout
 from webwx.flows import messages as flows
+from webwx.flows.media import Passage, Upload
 from webwx.model.contacts import ContactId
+from webwx.model.messages import FileMessage
+from webwx.protocol.codec import percent_encode
 from webwx.protocol.codes import MAX_TEXT
-from webwx.protocol.messages import IMAGE, RECALL, STATUSNOTIFY, TEXT
+from webwx.protocol.hosts import FILEHELPER
+from webwx.protocol.http import Response
+from webwx.protocol.messages import APP, IMAGE, RECALL, STATUSNOTIFY, STICKER, TEXT, VIDEO
 
 if TYPE_CHECKING:
     from webwx.flows.call import Flow
+    from webwx.protocol.endpoint import Endpoint
     from webwx.protocol.http import Request
 
 
@@ -117,3 +123,87 @@ class TestNotify:
 
     def test_marking_as_read_is_the_one_call_with_a_text_for_the_uin(self) -> None:
         assert self.body_of(flows.mark_read(LOGIN, FRIEND, NOW))["BaseRequest"]["Uin"] == "1234567890"
+
+
+FILE = Upload(source=b"x", name="a&b.txt", size=1, md5="m", content_type="text/plain", kind="doc")
+PASSAGE = Passage(to=FRIEND, client_media_id=1, data_ticket="", media_id="@crypt_m")
+RECEIVED = FileMessage(
+    message_id="1", chat=ContactId(FRIEND), sender=None, is_self=False, time=0, content="", name="a.txt", size=9,
+    media_id="@crypt_r",
+)  # fmt: skip
+HELPER = msgspec.structs.replace(LOGIN, profile_name=FILEHELPER.name)
+SIGNED = msgspec.structs.replace(PASSAGE, signature="signed", aes_key="key")
+
+
+def appmsg(name: str, size: int, media_id: str, extension: str) -> str:
+    """A file as the page writes it (protocol notes, send, 7)."""
+    return (
+        f"<appmsg appid='wxeb7ec651dd0aefa9' sdkver=''><title>{name}</title><des></des><action></action><type>6</type>"
+        f"<content></content><url></url><lowurl></lowurl><appattach><totallen>{size}</totallen><attachid>{media_id}"
+        f"</attachid><fileext>{extension}</fileext></appattach><extinfo></extinfo></appmsg>"
+    )
+
+
+APPMSG = appmsg("a&amp;b.txt", 1, "@crypt_m", "txt")
+
+
+class TestMedia:
+    @pytest.mark.parametrize(
+        ("flow", "endpoint", "query", "scene", "message"),
+        [
+            (
+                flows.send_video(LOGIN, FRIEND, "@crypt_m", "17"), VIDEO, "fun=async&f=json&", 0,
+                {"Type": 43, "MediaId": "@crypt_m", "Content": ""},
+            ),
+            (
+                flows.forward_video(LOGIN, FRIEND, "<msg/>", "17"), VIDEO, "fun=async&f=json&", 2,
+                {"Type": 43, "MediaId": "", "Content": "<msg/>"},
+            ),
+            (
+                flows.send_sticker(LOGIN, FRIEND, "@crypt_m", "17"), STICKER, "fun=sys&", 0,
+                {"Type": 47, "EmojiFlag": 2, "MediaId": "@crypt_m"},
+            ),
+            (
+                flows.send_known_sticker(LOGIN, FRIEND, "ffee", "17"), STICKER, "fun=sys&", 0,
+                {"Type": 47, "EmojiFlag": 2, "EMoticonMd5": "ffee"},
+            ),
+            (
+                flows.forward_location(LOGIN, FRIEND, "<msg/>", "17"), TEXT, "", 2, {"Type": 48, "Content": "<msg/>"},
+            ),
+            (
+                flows.send_file(LOGIN, FRIEND, FILE, PASSAGE, "17"), APP, "fun=async&f=json&", 0,
+                {"Type": 6, "Content": APPMSG},
+            ),
+            (
+                flows.send_file(LOGIN, FRIEND, FILE, SIGNED, "17"), APP, "fun=async&f=json&", 0,
+                {"Type": 6, "Content": APPMSG, "Signature": "signed"},
+            ),
+            (
+                flows.send_file(HELPER, FRIEND, FILE, SIGNED, "17"), APP, "fun=async&f=json&", 0,
+                {"Type": 6, "Content": APPMSG, "Signature": "signed", "AESKey": "key"},
+            ),
+            (
+                flows.forward_file(LOGIN, FRIEND, RECEIVED, "17"), APP, "fun=async&f=json&", 2,
+                {"Type": 6, "Content": appmsg("a.txt", 9, "@crypt_r", "txt")},
+            ),
+        ],
+    )  # fmt: skip
+    def test_k3_each_kind_is_sent_as_the_page_does(
+        self, flow: Flow[str], endpoint: Endpoint[Any, Any], query: str, scene: int, message: dict[str, Any]
+    ) -> None:
+        given, [request] = drive(flow, reply(endpoint, msg_id="29"))
+        body = msgspec.json.decode(request.content)
+
+        assert given == "29"
+        assert request.query == f"{query}pass_ticket={percent_encode(LOGIN.pass_ticket)}"
+        assert body["Scene"] == scene
+        assert body["Msg"] == message | {"FromUserName": ME, "ToUserName": FRIEND, "LocalID": "17", "ClientMsgId": "17"}
+
+
+@pytest.mark.parametrize("location", ["https://example.com/?a=1&b", ""])
+def test_a_links_redirect_is_asked_for_and_not_followed(location: str) -> None:
+    answer = Response(status=302, headers=(("Location", location),) if location else ())
+    where, [request] = drive(flows.check_url(LOGIN, "https://example.com/?a=1&b"), answer)
+
+    assert where == location
+    assert "requrl=https%3A%2F%2Fexample.com%2F%3Fa%3D1%26b" in request.url

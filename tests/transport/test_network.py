@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import io
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 from tests.flows.drive import refusal
 
-from webwx.errors import ConnectFailed, ProtocolError, Timeout, TlsError, TransportError
+from webwx.errors import ConnectFailed, LocalStateError, ProtocolError, Timeout, TlsError, TransportError
 from webwx.protocol.http import Patience, Request
 from webwx.protocol.messages import TEXT
 from webwx.transport.network import MAX_BODY, Network
 from webwx.transport.run import Timeouts
+from webwx.transport.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 SELF_SIGNED = Path(__file__).with_name("self_signed.pem")
 
@@ -233,3 +235,49 @@ async def test_it_can_be_used_again_after_it_was_closed(network: Network) -> Non
         await network.close()
 
         assert (await network.send(server.request())).body == b"hi"
+
+
+@pytest.fixture
+def full_disk() -> Iterator[BinaryIO]:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        yield full
+
+
+class TestIntoASink:
+    """E9: a download is written as it comes, and never more than it may."""
+
+    async def test_a_body_goes_there_and_not_into_the_answer(self, network: Network) -> None:
+        file = io.BytesIO()
+        body = bytes(range(256)) * 4096
+        async with serving(answer(body)) as server:
+            response = await network.send(server.request(sink=Spool(file, MAX_BODY[Patience.CALL])))
+
+        assert (response.status, response.body) == (200, b"")
+        assert file.getvalue() == body
+
+    async def test_an_endless_body_is_cut_at_the_limit(self, network: Network) -> None:
+        file = io.BytesIO()
+        endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"4000\r\n" + bytes(0x4000) + b"\r\n"
+        async with serving(endless + 9 * (b"4000\r\n" + bytes(0x4000) + b"\r\n")) as server:
+            with pytest.raises(ProtocolError, match="larger than 20,000 bytes"):
+                await network.send(server.request(sink=Spool(file, 20_000)))
+
+        assert len(file.getvalue()) <= 20_000
+
+    async def test_a_body_that_breaks_off_is_an_error(self, network: Network) -> None:
+        says = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+        async with serving(says) as server:
+            with pytest.raises(TransportError):
+                await network.send(server.request(sink=Spool(io.BytesIO(), 1000)))
+
+    async def test_silence_in_the_middle_ends_it(self) -> None:
+        network = Network(Timeouts(call=0.1))
+        async with serving(b"") as server:
+            with pytest.raises(Timeout):
+                await network.send(server.request(sink=Spool(io.BytesIO(), 1000)))
+        await network.close()
+
+    async def test_a_full_disk_is_no_broken_connection(self, network: Network, full_disk: BinaryIO) -> None:
+        async with serving(answer(b"body")) as server:
+            with pytest.raises(LocalStateError, match="cannot be kept"):
+                await network.send(server.request(sink=Spool(full_disk, 1000)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from webwx.protocol.http import Patience, Read, Request, Response
 from webwx.protocol.messages import TEXT
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC
 from webwx.transport.run import Cell, Timeouts, run_async
+from webwx.transport.spool import Spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +100,19 @@ class TestReading:
     async def test_of_a_file_that_has_gone_is_our_error(self, tmp_path: Path) -> None:
         with pytest.raises(NoSuchFile, match=r"gone\.png cannot be read"):
             await run_async(self.piece(str(tmp_path / "gone.png")), Told(), cell())
+
+
+async def test_a_body_goes_into_a_sink_though_the_transport_knows_none() -> None:
+    into = Spool(io.BytesIO(), 100)
+
+    def download() -> Flow[Response]:
+        request = Request(endpoint="e", method="GET", url="https://wx2.qq.com/", sink=into)
+        return (yield request)
+
+    response = await run_async(download(), Told(Response(status=206, body=b"body")), cell())
+
+    assert (response.status, response.body) == (206, b"")
+    assert (into.size, into.start) == (4, b"body")
 
 
 class TestCookies:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,12 +20,15 @@ from webwx.errors import (
     TransportError,
 )
 from webwx.protocol.codes import LOGGED_OUT_REASONS, Ret
+from webwx.protocol.contacts import WEBWXINIT
 from webwx.protocol.http import Read, Request, Response
 from webwx.protocol.login import Reply
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC
 
 if TYPE_CHECKING:
     from webwx.protocol.endpoint import Endpoint
     from webwx.protocol.hosts import Hosts
+    from webwx.protocol.http import Sink
 
 T = TypeVar("T")
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -41,10 +44,19 @@ _REASONS = {
     "ticket": "the server does not accept this session's ticket",
 }
 
+_ABOUT_THE_SESSION = frozenset({WEBWXINIT.name, SYNCCHECK.name, WEBWXSYNC.name})
+"""Calls where ret 3 says that nobody is logged in; anywhere else it says that the phone is offline."""
 
-def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts) -> Flow[R]:
+
+def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, *, also_fine: Collection[int] = ()) -> Flow[R]:
     """
     Make one call and give its reply, once the platform has said that it is fine.
+
+    Args:
+        endpoint: Which call.
+        request: What is asked.
+        hosts: Whom.
+        also_fine: Return codes other than 0 that are no refusal of this call.
 
     Raises:
         ApiError: The platform refused: `LoggedOut`, `RateLimited`, `TargetRefused` or the class itself.
@@ -61,21 +73,21 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts) -> Flow[R]:
         if endpoint.repeatable:
             raise
         raise SendUnknown(f"{_unknown(endpoint)} ({error})") from None
-    if isinstance(reply, Reply):
+    if isinstance(reply, Reply) and reply.base_response.ret not in also_fine:
         judge(endpoint.name, reply.base_response.ret, reply.base_response.err_msg)
     return reply
 
 
-def exchange(endpoint: Endpoint[Q, Any], request: Q, hosts: Hosts) -> Flow[Response]:
+def exchange(endpoint: Endpoint[Q, Any], request: Q, hosts: Hosts, *, sink: Sink | None = None) -> Flow[Response]:
     """
-    Send a request and give the answer, whatever it says.
+    Send a request and give the answer, whatever it says; with a sink the answer's body goes there.
 
     Raises:
         SendUnknown: The call may not be repeated and its answer was lost.
         TransportError: No answer, or one that says the server is in trouble.
     """
     try:
-        response: Response = yield endpoint.encode_request(request, hosts)
+        response: Response = yield msgspec.structs.replace(endpoint.encode_request(request, hosts), sink=sink)
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise TransportError(f"{endpoint.name}: the server is in trouble (status {response.status}).")
     except (ConnectFailed, TlsError):
@@ -102,8 +114,10 @@ def judge(name: str, ret: int, message: str = "") -> None:
         return
     words = f" The platform says: {message}" if message else ""
     number = f"{name} was refused (ret {ret})"
-    if ret in LOGGED_OUT_REASONS:
-        reason = LOGGED_OUT_REASONS[Ret(ret)]
+    reason = LOGGED_OUT_REASONS.get(ret)
+    if ret == Ret.PHONE_OFFLINE and name in _ABOUT_THE_SESSION:
+        reason = "evicted"
+    if reason:
         raise LoggedOut(
             f"The login has ended: {_REASONS[reason]} ({name}, ret {ret}); log in again.{words}",
             reason=reason, endpoint=name, ret=ret, message=message,

@@ -1,25 +1,39 @@
-"""Contacts by pages, chatrooms by batches."""
+"""Contacts by pages, chatrooms and strangers by batches; remarks, pins, friend requests, avatars."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.errors import ProtocolError
+from webwx.errors import MediaUnavailable, ProtocolError
 from webwx.flows.call import Flow, call
-from webwx.model.contacts import Contact, contact_from_wire
+from webwx.model.contacts import Contact, ContactId, Lookup, contact_from_wire, is_chatroom
 from webwx.protocol.codec import read_json
 from webwx.protocol.codes import BATCH_LIMIT
 from webwx.protocol.contacts import (
+    ACCEPT_FRIEND,
+    ADD_FRIEND,
     BATCHGETCONTACT,
     GETCONTACT,
+    GETHEADIMG,
+    GETICON,
+    OPLOG,
+    SEARCHCONTACT,
+    SET_PINNED,
+    SET_REMARK,
+    VERIFYUSER,
+    AvatarRequest,
     BatchContactsRequest,
     ContactKey,
     ContactsRequest,
+    OplogRequest,
+    SearchContactRequest,
+    VerifyUser,
+    VerifyUserRequest,
     WireContact,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import msgspec
 
@@ -50,23 +64,39 @@ def list_contacts(login: Login, now: float) -> Flow[list[Contact]]:
     return contacts
 
 
-def get_contacts(login: Login, ids: Sequence[str], now: float) -> Flow[list[Contact]]:
+def get_contacts(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[Lookup]:
     """
-    Fetch details, of chatrooms with their members; those the server does not know are missing.
+    Fetch details, of chatrooms with their members. Whoever is left out of an answer is asked for once more.
 
     Wire: webwxbatchgetcontact
 
     """
-    contacts: list[Contact] = []
-    for start in range(0, len(ids), BATCH_LIMIT):
-        keys = tuple(ContactKey(user_name=each) for each in ids[start : start + BATCH_LIMIT])
-        request = BatchContactsRequest(
-            r=int(now * 1000), pass_ticket=login.pass_ticket, credentials=login.credentials,
-            count=len(keys), list=keys,
-        )  # fmt: skip
-        reply = yield from call(BATCHGETCONTACT, request, login.hosts)
-        contacts += read_contacts(reply.contact_list, login.user_id)
-    return contacts
+    wanted = {key.user_name: key for key in keys}
+    found: dict[str, Contact] = {}
+    for _ in range(2):
+        missing = [key for name, key in wanted.items() if name not in found]
+        for start in range(0, len(missing), BATCH_LIMIT):
+            contacts = yield from get_batch(login, missing[start : start + BATCH_LIMIT], now)
+            found |= {contact.id: contact for contact in contacts}
+    return Lookup(
+        found=tuple(contact for name, contact in found.items() if name in wanted),
+        missing=tuple(ContactId(name) for name in wanted if name not in found),
+    )
+
+
+def get_batch(login: Login, keys: Sequence[ContactKey], now: float) -> Flow[list[Contact]]:
+    """
+    Fetch details of at most fifty, in one call; those the server does not know are missing.
+
+    Wire: webwxbatchgetcontact
+
+    """
+    request = BatchContactsRequest(
+        r=int(now * 1000), pass_ticket=login.pass_ticket, credentials=login.credentials,
+        count=len(keys), list=tuple(keys),
+    )  # fmt: skip
+    reply = yield from call(BATCHGETCONTACT, request, login.hosts)
+    return read_contacts(reply.contact_list, login.user_id)
 
 
 def read_contacts(items: Sequence[msgspec.Raw], own_id: str) -> list[Contact]:
@@ -78,3 +108,94 @@ def read_contacts(items: Sequence[msgspec.Raw], own_id: str) -> list[Contact]:
         except ProtocolError:
             continue
     return contacts
+
+
+def set_remark(login: Login, contact: ContactId, remark: str) -> Flow[None]:
+    """
+    Give somebody a name of one's own; an empty one takes it away.
+
+    Wire: webwxoplog
+
+    """
+    request = OplogRequest(
+        pass_ticket=login.pass_ticket, user_name=contact, cmd_id=SET_REMARK, remark_name=remark,
+        credentials=login.credentials,
+    )  # fmt: skip
+    yield from call(OPLOG, request, login.hosts)
+
+
+def set_pinned(login: Login, contact: Contact, *, is_pinned: bool) -> Flow[None]:
+    """
+    Pin a chat on top of the list, or let it go. The present remark goes along, because a missing one is erased.
+
+    Wire: webwxoplog
+
+    """
+    request = OplogRequest(
+        pass_ticket=login.pass_ticket, user_name=contact.id, cmd_id=SET_PINNED, op=int(is_pinned),
+        remark_name=contact.remark, credentials=login.credentials,
+    )  # fmt: skip
+    yield from call(OPLOG, request, login.hosts)
+
+
+def download_avatar(login: Login, who: ContactId, avatar_key: str = "") -> Flow[bytes]:
+    """
+    Download the picture of a person or a chatroom.
+
+    Args:
+        login: The login.
+        who: Whose.
+        avatar_key: Of the chatroom in which a stranger was met.
+
+    Raises:
+        MediaUnavailable: There is none, or there have been too many calls.
+
+    Wire: webwxgeticon, webwxgetheadimg
+
+    """
+    request = AvatarRequest(username=who, skey=login.credentials.skey, chatroomid=avatar_key, type="big")
+    endpoint = GETHEADIMG if is_chatroom(who) else GETICON
+    reply = yield from call(endpoint, request, login.hosts)
+    if not reply.content:
+        raise MediaUnavailable(f"{endpoint.name}: no picture came; try again in some minutes.")
+    return reply.content
+
+
+def add_friend(login: Login, person: ContactId, greeting: str, now: float) -> Flow[None]:
+    """
+    Ask somebody to become a friend.
+
+    Wire: webwxverifyuser
+
+    """
+    yield from call(VERIFYUSER, _verification(login, ADD_FRIEND, VerifyUser(value=person), greeting, now), login.hosts)
+
+
+def accept_friend(login: Login, person: ContactId, ticket: str, now: float) -> Flow[None]:
+    """
+    Accept somebody's request, by the ticket that came with it.
+
+    Wire: webwxverifyuser
+
+    """
+    user = VerifyUser(value=person, verify_user_ticket=ticket)
+    yield from call(VERIFYUSER, _verification(login, ACCEPT_FRIEND, user, "", now), login.hosts)
+
+
+def _verification(login: Login, opcode: int, user: VerifyUser, greeting: str, now: float) -> VerifyUserRequest:
+    return VerifyUserRequest(
+        r=int(now * 1000), pass_ticket=login.pass_ticket, credentials=login.credentials, opcode=opcode,
+        verify_user_list=(user,), verify_content=greeting, skey=login.credentials.skey,
+    )  # fmt: skip
+
+
+def search_contacts(login: Login, words: str) -> Flow[tuple[ContactId, ...]]:
+    """
+    Search the platform for people. The page's own search does not use this call, so no verb does either.
+
+    Wire: webwxsearchcontact
+
+    """
+    request = SearchContactRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, key_word=words)
+    reply = yield from call(SEARCHCONTACT, request, login.hosts)
+    return tuple(ContactId(user.encry_user_name) for user in reply.list)

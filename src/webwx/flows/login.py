@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.errors import LoginRefused, ProtocolError, UnexpectedLoginPage, UnsafeRedirect
+from webwx.errors import LoginRefused, NotOnThisHost, ProtocolError, UnexpectedLoginPage, UnsafeRedirect
 from webwx.flows.call import Flow, call, exchange
 from webwx.protocol.codec import number
 from webwx.protocol.codes import Ret
@@ -22,6 +22,7 @@ from webwx.protocol.login import (
     JSLOGIN,
     LOGIN_POLL,
     LOGOUT,
+    PUSHLOGIN,
     QR_PICTURE,
     QR_TEXT,
     TICKET,
@@ -29,6 +30,7 @@ from webwx.protocol.login import (
     LogoutRequest,
     PollReply,
     PollRequest,
+    PushLoginRequest,
     QrPictureRequest,
     QrRequest,
     TicketReply,
@@ -39,10 +41,14 @@ if TYPE_CHECKING:
     from webwx.model.login import Login
     from webwx.protocol.codec import Media
     from webwx.protocol.contacts import InitReply
+    from webwx.protocol.hosts import Desktop
     from webwx.protocol.http import Response
 
 # It goes into addresses and onto the screen, so nothing but what the platform really hands out.
 _UUID = re.compile(r"[A-Za-z0-9_\-]{8,64}={0,2}")
+
+_MAX_EXCHANGES = 3
+"""Hosts asked to exchange one ticket, each sent to by the one before."""
 
 
 def request_code(login: Login, now: float) -> Flow[str]:
@@ -55,18 +61,35 @@ def request_code(login: Login, now: float) -> Flow[str]:
     Wire: jslogin
 
     """
-    main = login.hosts.main
-    reply = yield from call(
-        JSLOGIN,
-        QrRequest(
-            appid=login.profile.appid,
-            redirect_uri=f"{main}{TICKET.path}",
-            timestamp=int(now * 1000),
-        ),
-        login.hosts,
-    )
+    profile = login.profile
+    redirect_uri = f"{login.hosts.main}{TICKET.path}"
+    if profile.mod:
+        redirect_uri += f"?mod={profile.mod}"
+    request = QrRequest(appid=profile.appid, redirect_uri=redirect_uri, timestamp=int(now * 1000))
+    reply = yield from call(JSLOGIN, request, login.hosts)
     if reply.code != 200 or not _UUID.fullmatch(reply.uuid):
         raise ProtocolError("jslogin: the server gave no usable login code.")
+    return reply.uuid
+
+
+def request_push_ticket(earlier: Login) -> Flow[str]:
+    """
+    Ask the phone of an earlier login to confirm without a code; gives the uuid to poll, empty when it was not asked.
+
+    The cookies of that login tell the server which device asks.
+
+    Raises:
+        ProtocolError: The server gave a uuid that no server should give.
+
+    Wire: webwxpushloginurl
+
+    """
+    request = PushLoginRequest(uin=int(earlier.credentials.uin), mod=earlier.profile.mod)
+    reply = yield from call(PUSHLOGIN, request, earlier.hosts)
+    if reply.ret != "0" or not reply.uuid:
+        return ""
+    if not _UUID.fullmatch(reply.uuid):
+        raise ProtocolError("webwxpushloginurl: the server gave no usable uuid.")
     return reply.uuid
 
 
@@ -117,9 +140,31 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
         return "Ticket(***)"
 
 
-def exchange_ticket(login: Login, redirect_uri: str, device_id: str) -> Flow[Ticket]:
+def check_profile(login: Login, desktop: Desktop | None) -> None:
+    """
+    Make sure that a login of this profile could succeed.
+
+    Raises:
+        NotOnThisHost: It is the desktop's, and the values that its login sends are missing.
+    """
+    if login.profile.mod and desktop is None:
+        raise NotOnThisHost(
+            "The desktop profile logs in with header values that webwx does not ship: "
+            "give your own with desktop=Desktop(client_version=..., extspam=...), or use host 'filehelper'."
+        )
+
+
+def exchange_ticket(login: Login, redirect_uri: str, device_id: str, desktop: Desktop | None = None) -> Flow[Ticket]:
     """
     Exchange the ticket of a confirmed poll for a session, on the host that the redirect names.
+
+    That host may send the exchange on to another one, which must be one of the platform's as well.
+
+    Args:
+        login: The blank login.
+        redirect_uri: From the poll.
+        device_id: For the new credentials.
+        desktop: What the desktop profile sends in addition.
 
     Raises:
         UnsafeRedirect: It names a host that is none of the platform's; nothing was sent.
@@ -130,19 +175,20 @@ def exchange_ticket(login: Login, redirect_uri: str, device_id: str) -> Flow[Tic
     Wire: webwxnewloginpage
 
     """
-    hosts = follow(redirect_uri, login.server)
-    query = redirect_uri.partition("?")[2].partition("#")[0]
-    request = TicketRequest(redirect_query=query, fun="new", version="v2")
-    response = yield from exchange(TICKET, request, hosts)
-    reply = _read_ticket(response)
+    for _ in range(_MAX_EXCHANGES):
+        hosts = follow(redirect_uri, login.server, login.allowed_hosts)
+        response = yield from exchange(TICKET, _ticket_request(login, redirect_uri, desktop), hosts)
+        reply = _read_ticket(response)
+        if reply.ret or not reply.redirecturl:
+            break
+        redirect_uri = reply.redirecturl
+    else:
+        raise UnsafeRedirect("The login was sent on from host to host without an end.")
     if reply.ret:
+        way_round = "; File Transfer Helper (host filehelper) is open to every account"
         raise LoginRefused(
-            f"This login was refused (ret {reply.ret}): {reply.message or 'no reason given'}."
-            + (
-                " File Transfer Helper (host filehelper) is open to every account."
-                if reply.ret == Ret.LOGIN_REFUSED
-                else ""
-            ),
+            f"This login was refused (ret {reply.ret}): {reply.message.rstrip('。. ') or 'no reason given'}"
+            f"{way_round if reply.ret == Ret.LOGIN_REFUSED else ''}.",
             endpoint=TICKET.name, ret=reply.ret, message=reply.message,
         )  # fmt: skip
     cookies = read_cookie_header("; ".join(text.partition(";")[0] for text in response.header_values("Set-Cookie")))
@@ -157,6 +203,17 @@ def exchange_ticket(login: Login, redirect_uri: str, device_id: str) -> Flow[Tic
         credentials=Credentials(uin=uin, sid=sid, skey=reply.skey, device_id=device_id),
         pass_ticket=reply.pass_ticket,
     )
+
+
+def _ticket_request(login: Login, redirect_uri: str, desktop: Desktop | None) -> TicketRequest:
+    query = redirect_uri.partition("?")[2].partition("#")[0]
+    mod = login.profile.mod
+    if not mod or desktop is None:
+        return TicketRequest(redirect_query=query, fun="new", version="v2", mod=mod)
+    return TicketRequest(
+        redirect_query=query, fun="new", version="v2", mod=mod,
+        client_version=desktop.client_version, extspam=desktop.extspam,
+    )  # fmt: skip
 
 
 def _read_ticket(response: Response) -> TicketReply:

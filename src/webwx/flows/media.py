@@ -1,28 +1,62 @@
-"""Upload by chunks, download with suspicion: failures come as JSON, HTML or nothing, with status 200."""
+"""
+Upload by chunks, download with suspicion.
+
+An upload is cut where its caller may wait and try again: one flow announces a file, one sends a chunk. A failed
+download comes as JSON, HTML or nothing, with status 200: what came is judged by its length, first bytes and digest.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from webwx.errors import ApiError, MediaUnavailable, ProtocolError
-from webwx.flows.call import Flow, call, judge
-from webwx.protocol.codec import FilePart, percent_decode, read_json, write_json
-from webwx.protocol.codes import CHUNK_SIZE, Ret
-from webwx.protocol.http import Read
-from webwx.protocol.login import BaseResponse, Reply
+from webwx.errors import LocalStateError, MediaUnavailable
+from webwx.flows.call import Flow, call, exchange, judge
+from webwx.model.messages import FileMessage, LocationMessage, Message, StickerMessage, VideoMessage, VoiceMessage
+from webwx.protocol.codec import FilePart, percent_decode, percent_encode, write_json
+from webwx.protocol.codes import CHECK_ABOVE, CHUNK_SIZE, Ret
+from webwx.protocol.http import Read, Sink
 from webwx.protocol.media import (
+    CHECKUPLOAD,
+    GETMEDIA,
     GETMSGIMG,
+    GETPUBLICLINKIMG,
+    GETVIDEO,
+    GETVOICE,
+    PARALLELUPLOAD,
+    PREVIEW,
     UPLOAD,
+    CheckUploadRequest,
+    FileDownloadRequest,
     ImageDownloadRequest,
+    MapPictureRequest,
+    ParallelTicket,
+    ParallelUploadRequest,
+    PreviewRequest,
     UploadRequest,
     UploadTicket,
+    VideoDownloadRequest,
+    VoiceDownloadRequest,
     image_type,
+    is_video,
+    is_voice,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from webwx.model.login import Login
+    from webwx.protocol.endpoint import Endpoint
+    from webwx.protocol.http import Response
+
+# -- upload ----------------------------------------------------------------------------------------------------------
+
+LONGEST_TRANSPORT_NAME = 120
+"""Characters of a name inside a part's header, encoded; longer ones have been refused."""
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,59 +77,291 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Upload({self.size} bytes)"
 
+    @property
+    def chunks(self) -> int:
+        """How many chunks it goes in."""
+        return -(-self.size // CHUNK_SIZE)
 
-def upload(login: Login, file: Upload, to: str, client_media_id: int, data_ticket: str) -> Flow[str]:
+    @property
+    def must_be_announced(self) -> bool:
+        """Whether the server wants to hear of it first."""
+        return self.size > CHECK_ABOVE
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """What all chunks of one upload have in common, besides the file."""
+
+    to: str
+    """Who will get it; others may as well."""
+    client_media_id: int
+    data_ticket: str
+    random: str = ""
+    """Four characters that File Transfer Helper's page puts into the address."""
+    aes_key: str = ""
+    signature: str = ""
+    upload_id: str = ""
+    """Of a parallel upload, once its first chunk was taken."""
+    media_id: str = ""
+    """The upload, once it is complete."""
+
+    def __repr__(self) -> str:
+        return "Passage(***)"
+
+
+def announce_upload(login: Login, file: Upload, passage: Passage) -> Flow[Passage]:
     """
-    Upload a file in chunks, in order; gives its media id.
+    Announce a file above 25 MiB; gives the passage with its keys, or complete when the server has the file already.
+
+    Wire: webwxcheckupload
+
+    """
+    request = CheckUploadRequest(
+        credentials=login.credentials, from_user_name=login.user_id, to_user_name=passage.to, file_name=file.name,
+        file_size=file.size, file_md5=file.md5,
+    )  # fmt: skip
+    reply = yield from call(CHECKUPLOAD, request, login.hosts)
+    return msgspec.structs.replace(passage, aes_key=reply.aes_key, signature=reply.signature, media_id=reply.media_id)
+
+
+def upload_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Flow[Passage]:
+    """
+    Upload one chunk, counted from 0; the passage is complete with the last one.
 
     Raises:
-        ApiError: The server refused a chunk, or named no media at the end.
+        ApiError: The server refused it; with Ret -1 it may be sent again.
+        SendUnknown: Its answer was lost. Any chunk but the last may be sent again.
+        LocalStateError: The file has become shorter meanwhile.
 
     Wire: webwxuploadmedia
 
     """
+    several = file.chunks > 1
     ticket = UploadTicket(
-        credentials=login.credentials, client_media_id=client_media_id, total_len=file.size, data_len=file.size,
-        from_user_name=login.user_id, to_user_name=to, file_md5=file.md5,
+        credentials=login.credentials, client_media_id=passage.client_media_id, total_len=file.size,
+        data_len=file.size, from_user_name=login.user_id, to_user_name=passage.to, file_md5=file.md5,
+        aes_key=passage.aes_key or msgspec.UNSET, signature=passage.signature or msgspec.UNSET,
     )  # fmt: skip
-    chunks = -(-file.size // CHUNK_SIZE)
-    media_id = ""
-    for chunk in range(chunks):
-        content: bytes = yield Read(source=file.source, start=chunk * CHUNK_SIZE, size=CHUNK_SIZE)
-        request = UploadRequest(
-            name=file.name, type=file.content_type, last_modified_date=file.modified, size=file.size,
-            chunks=str(chunks) if chunks > 1 else "", chunk=str(chunk) if chunks > 1 else "", mediatype=file.kind,
-            uploadmediarequest=write_json(ticket).decode(), webwx_data_ticket=data_ticket,
-            pass_ticket=percent_decode(login.pass_ticket),
-            filename=FilePart(name=file.name, content_type=file.content_type, content=content),
-        )  # fmt: skip
-        media_id = (yield from call(UPLOAD, request, login.hosts)).media_id
-    if not media_id:
-        raise ApiError("webwxuploadmedia: the server took the file but named no media.", endpoint=UPLOAD.name)
-    return media_id
+    request = UploadRequest(
+        random=passage.random, name=file.name, type=file.content_type, last_modified_date=file.modified,
+        size=file.size, chunks=str(file.chunks) if several else "", chunk=str(chunk) if several else "",
+        mediatype=file.kind, uploadmediarequest=write_json(ticket).decode(), webwx_data_ticket=passage.data_ticket,
+        pass_ticket=percent_decode(login.pass_ticket),
+        filename=FilePart(
+            name=transport_name(file.name), content_type=file.content_type, content=(yield from _read(file, chunk))
+        ),
+    )  # fmt: skip
+    reply = yield from call(UPLOAD, request, login.hosts)
+    return msgspec.structs.replace(passage, media_id=reply.media_id)
 
 
-def download_image(login: Login, message_id: str) -> Flow[bytes]:
+def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Flow[Passage]:
     """
-    Download the picture of a message.
+    Upload one chunk of an announced file on File Transfer Helper; the first one's answer names the upload.
 
     Raises:
-        MediaUnavailable: Recalled, expired, or not there yet.
+        ApiError: The server refused it; with Ret -1 it may be sent again.
+        SendUnknown: Its answer was lost. Any chunk but the last may be sent again.
+        LocalStateError: The file has become shorter meanwhile.
+
+    Wire: webwxuploadmediaparallel
+
+    """
+    ticket = ParallelTicket(
+        signature=passage.signature, aes_key=passage.aes_key, file_md5=file.md5, total_len=file.size,
+        chunks=file.chunks, name=file.name, chunk=chunk, credentials=login.credentials,
+        upload_id=passage.upload_id or msgspec.UNSET,
+    )  # fmt: skip
+    request = ParallelUploadRequest(
+        random=passage.random, pass_ticket=percent_decode(login.pass_ticket),
+        webwx_data_ticket=passage.data_ticket, ticket=write_json(ticket).decode(),
+        filename=FilePart(name="blob", content=(yield from _read(file, chunk))),
+    )  # fmt: skip
+    reply = yield from call(PARALLELUPLOAD, request, login.hosts)
+    return msgspec.structs.replace(passage, upload_id=passage.upload_id or reply.upload_id, media_id=reply.media_id)
+
+
+def _read(file: Upload, chunk: int) -> Flow[bytes]:
+    start = chunk * CHUNK_SIZE
+    content: bytes = yield Read(source=file.source, start=start, size=CHUNK_SIZE)
+    if len(content) != min(CHUNK_SIZE, file.size - start):
+        raise LocalStateError("The file was changed while it was uploaded; nothing was sent to anybody.")
+    return content
+
+
+def transport_name(name: str) -> str:
+    """
+    Give the name that stands in the part's header: shortened, without what could end the header.
+
+    The receiver sees the true one, which travels as a field of its own (protocol notes, media, 2).
+    """
+    plain = re.sub(r"[\x00-\x1f\x7f\"\\/]", "", name)
+    stem, dot, extension = plain.rpartition(".")
+    if not dot or len(percent_encode(extension)) > LONGEST_TRANSPORT_NAME // 2:
+        stem, dot, extension = plain, "", ""
+    while len(percent_encode(stem + dot + extension)) > LONGEST_TRANSPORT_NAME:
+        stem = stem[:-1]
+    return stem + dot + extension
+
+
+# -- download --------------------------------------------------------------------------------------------------------
+
+
+class Arrived(Sink, Protocol):
+    """Where a download goes, and what is known of it afterwards."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+    @property
+    def start(self) -> bytes:
+        """The first bytes, at least 512 when there are so many."""
+        ...
+
+    @property
+    def md5(self) -> str:
+        """Of all of it, in hex."""
+        ...
+
+
+class NotThereYet(MediaUnavailable):
+    """Nothing came, or not all of it: worth another try."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class _Wanted:
+    """One download: how it is asked for, and how it is known."""
+
+    endpoint: Endpoint[Any, Any]
+    request: msgspec.Struct
+    what: str
+    """For the error's text."""
+    is_one: Callable[[bytes], object]
+    """Tells by the first bytes whether it is what was asked for."""
+    size: int = 0
+    md5: str = ""
+
+
+def download(login: Login, message: Message | str, sink: Arrived, data_ticket: str = "") -> Flow[None]:
+    """
+    Download what a message shows; of a bare id it is taken to be a picture.
+
+    Args:
+        login: Whose message it is.
+        message: A picture, sticker, voice, video, file or location.
+        sink: Where it goes.
+        data_ticket: The file host's cookie, which a file is asked for with.
+
+    Raises:
+        MediaUnavailable: Recalled, expired, not there yet, or something else came.
+        LoggedOut: The login ended.
+
+    Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
+
+    """
+    yield from _fetch(login, _wanted(login, message, data_ticket), sink)
+
+
+def download_thumbnail(login: Login, message_id: str, sink: Arrived) -> Flow[None]:
+    """
+    Download the small picture of a picture, a video, a link or a location.
+
+    Raises:
+        MediaUnavailable: It has none, or not any more.
         LoggedOut: The login ended.
 
     Wire: webwxgetmsgimg
 
     """
-    request = ImageDownloadRequest(message_id=message_id, skey=login.credentials.skey)
-    media = yield from call(GETMSGIMG, request, login.hosts)
-    if image_type(media.content[:16]):
-        return media.content
-    try:
-        said = read_json(media.content, Reply).base_response
-    except ProtocolError:
-        said = BaseResponse()  # a page, or nothing at all
-    if said.ret != Ret.SYSTEM_ERROR:
-        judge(GETMSGIMG.name, said.ret, said.err_msg)
-    raise MediaUnavailable(
-        "The server has no picture for this message: it was recalled, has expired, or is not there yet."
+    yield from _fetch(login, _picture(login, message_id, "slave"), sink)
+
+
+def preview_upload(login: Login, media_id: str, sink: Arrived) -> Flow[None]:
+    """
+    Look at a picture that this login has uploaded and not yet sent.
+
+    Raises:
+        MediaUnavailable: There is no such upload.
+        LoggedOut: The login ended.
+
+    Wire: webwxpreview
+
+    """
+    request = PreviewRequest(mediaid=media_id)
+    yield from _fetch(login, _Wanted(endpoint=PREVIEW, request=request, what="picture", is_one=image_type), sink)
+
+
+def _wanted(login: Login, message: Message | str, data_ticket: str) -> _Wanted:
+    skey = login.credentials.skey
+    match message:
+        case VoiceMessage():
+            voice = VoiceDownloadRequest(message_id=message.message_id, skey=skey, range="bytes=0-")
+            return _Wanted(endpoint=GETVOICE, request=voice, what="voice", is_one=is_voice)
+        case VideoMessage():
+            video = VideoDownloadRequest(message_id=message.message_id, skey=skey, range="bytes=0-")
+            return _Wanted(endpoint=GETVIDEO, request=video, what="video", is_one=is_video)
+        case FileMessage():
+            return _file(login, message, data_ticket)
+        case LocationMessage():
+            place = MapPictureRequest(msgid=message.message_id)
+            return _Wanted(endpoint=GETPUBLICLINKIMG, request=place, what="map", is_one=image_type)
+        case StickerMessage():
+            return _picture(login, message.message_id, "big")
+        case Message():
+            return _picture(login, message.message_id)
+        case _:
+            return _picture(login, message)
+
+
+def _picture(login: Login, message_id: str, size: str = "") -> _Wanted:
+    request = ImageDownloadRequest(message_id=message_id, skey=login.credentials.skey, type=size)
+    return _Wanted(endpoint=GETMSGIMG, request=request, what="picture", is_one=image_type)
+
+
+def _file(login: Login, message: FileMessage, data_ticket: str) -> _Wanted:
+    helper = login.profile.mmweb_appid
+    request = FileDownloadRequest(
+        # The chat is the `FromUserName` of what others sent, and of one's own it is oneself.
+        sender=login.user_id if message.is_self else message.chat,
+        mediaid=message.media_id,
+        encryfilename=message.encrypted_name,
+        filename="" if message.encrypted_name else message.name,
+        fromuser=str(login.credentials.uin),
+        pass_ticket=login.pass_ticket,
+        webwx_data_ticket=data_ticket,
+        sid=str(login.credentials.sid) if helper else "",
+        mmweb_appid=helper,
     )
+    return _Wanted(
+        endpoint=GETMEDIA, request=request, what="file", is_one=_is_no_refusal, size=message.size, md5=message.md5
+    )
+
+
+_RET = re.compile(rb'"Ret"\s*:\s*(-?\d{1,9})')
+
+
+def _is_no_refusal(start: bytes) -> bool:
+    return not (start.lstrip().startswith(b"{") and b'"BaseResponse"' in start)
+
+
+def _fetch(login: Login, wanted: _Wanted, sink: Arrived) -> Flow[None]:
+    name = wanted.endpoint.name
+    response = yield from exchange(wanted.endpoint, wanted.request, login.hosts, sink=sink)
+    is_whole = wanted.size in {0, sink.size} and wanted.md5.lower() in {"", sink.md5}
+    if sink.size and response.status < HTTPStatus.MULTIPLE_CHOICES and wanted.is_one(sink.start) and is_whole:
+        if _is_cut_off(response, sink.size):
+            raise NotThereYet(f"{name}: the {wanted.what} broke off.")
+        return
+    refused = _RET.search(sink.start) if not _is_no_refusal(sink.start) else None
+    if refused and int(refused[1]) != Ret.SYSTEM_ERROR:
+        judge(name, int(refused[1]))
+    sentence = f"The server has no {wanted.what} for this message: it was recalled, has expired, or is not there yet."
+    raise (MediaUnavailable if sink.size else NotThereYet)(sentence)
+
+
+def _is_cut_off(response: Response, size: int) -> bool:
+    """Say whether the answer announced more than came."""
+    announced = "" if response.header("Content-Encoding") else response.header("Content-Length")
+    _, _, whole = response.header("Content-Range").partition("/")
+    return any(number.isdecimal() and int(number) != size for number in (announced, whole))

@@ -1,4 +1,4 @@
-"""Send, mark as read, recall, forward: the customer's four, exactly as that document shows them."""
+"""Send, mark as read, recall, forward: the customer's four exactly as that document shows them, and all other sends."""
 
 from __future__ import annotations
 
@@ -7,25 +7,38 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import ApiError, EmptyText, RecallRefused, TextTooLong
-from webwx.flows.call import Flow, call
-from webwx.protocol.codes import MAX_TEXT, Ret, StatusNotify
+from webwx.flows.call import Flow, call, exchange
+from webwx.protocol.appmsg import write_outgoing_file
+from webwx.protocol.codes import MAX_TEXT, MessageType, Ret, StatusNotify
 from webwx.protocol.messages import (
+    APP,
+    CHECKURL,
     FORWARD_SCENE,
     IMAGE,
     RECALL,
     STATUSNOTIFY,
+    STICKER,
     TEXT,
+    VIDEO,
+    AppRequest,
+    CheckUrlRequest,
     ImageRequest,
+    OutgoingApp,
     OutgoingImage,
+    OutgoingSticker,
     OutgoingText,
+    OutgoingVideo,
     RecallRequest,
     StatusNotifyRequest,
+    StickerRequest,
     TextRequest,
+    VideoRequest,
 )
 
 if TYPE_CHECKING:
+    from webwx.flows.media import Passage, Upload
     from webwx.model.login import Login
-    from webwx.model.messages import Receipt
+    from webwx.model.messages import FileMessage, Receipt
     from webwx.protocol.login import Credentials
 
 
@@ -113,6 +126,131 @@ def _send_image(
     return reply.msg_id
 
 
+def forward_location(login: Login, to: str, xml: str, client_id: str) -> Flow[str]:
+    """
+    Send a received location on by its XML; gives the server's id of the new message.
+
+    Wire: webwxsendmsg
+
+    """
+    message = OutgoingText(
+        type=MessageType.LOCATION, content=xml, from_user_name=login.user_id, to_user_name=to,
+        local_id=client_id, client_msg_id=client_id,
+    )  # fmt: skip
+    request = TextRequest(
+        pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=FORWARD_SCENE
+    )
+    reply = yield from call(TEXT, request, login.hosts)
+    return reply.msg_id
+
+
+def send_video(login: Login, to: str, media_id: str, client_id: str) -> Flow[str]:
+    """
+    Send an uploaded video; gives the server's id of the message.
+
+    Wire: webwxsendvideomsg
+
+    """
+    return (yield from _send_video(login, to, client_id, media_id=media_id))
+
+
+def forward_video(login: Login, to: str, content: str, client_id: str) -> Flow[str]:
+    """
+    Send a video that exists by the keys in its XML: no upload.
+
+    Raises:
+        ApiError: Ret -1: the video's keys are not valid any more.
+
+    Wire: webwxsendvideomsg
+
+    """
+    return (yield from _send_video(login, to, client_id, content=content, scene=FORWARD_SCENE))
+
+
+def _send_video(
+    login: Login, to: str, client_id: str, *, media_id: str = "", content: str = "", scene: int = 0
+) -> Flow[str]:
+    message = OutgoingVideo(
+        media_id=media_id, content=content, from_user_name=login.user_id, to_user_name=to,
+        local_id=client_id, client_msg_id=client_id,
+    )  # fmt: skip
+    request = VideoRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene)
+    reply = yield from call(VIDEO, request, login.hosts)
+    return reply.msg_id
+
+
+def send_sticker(login: Login, to: str, media_id: str, client_id: str) -> Flow[str]:
+    """
+    Send an uploaded GIF; gives the server's id of the message.
+
+    Wire: webwxsendemoticon
+
+    """
+    return (yield from _send_sticker(login, OutgoingSticker(
+        media_id=media_id, from_user_name=login.user_id, to_user_name=to, local_id=client_id, client_msg_id=client_id
+    )))  # fmt: skip
+
+
+def send_known_sticker(login: Login, to: str, md5: str, client_id: str) -> Flow[str]:
+    """
+    Send a sticker that the platform knows: no upload.
+
+    Raises:
+        ApiError: Ret -1: it knows none of that md5.
+
+    Wire: webwxsendemoticon
+
+    """
+    return (yield from _send_sticker(login, OutgoingSticker(
+        emoticon_md5=md5, from_user_name=login.user_id, to_user_name=to, local_id=client_id, client_msg_id=client_id
+    )))  # fmt: skip
+
+
+def _send_sticker(login: Login, message: OutgoingSticker) -> Flow[str]:
+    request = StickerRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message)
+    reply = yield from call(STICKER, request, login.hosts)
+    return reply.msg_id
+
+
+def send_file(login: Login, to: str, file: Upload, upload: Passage, client_id: str) -> Flow[str]:
+    """
+    Send an uploaded file; gives the server's id of the message.
+
+    Wire: webwxsendappmsg
+
+    """
+    helper = login.profile.mmweb_appid
+    message = OutgoingApp(
+        content=write_outgoing_file(file.name, file.size, upload.media_id), from_user_name=login.user_id,
+        to_user_name=to, local_id=client_id, client_msg_id=client_id, signature=upload.signature or msgspec.UNSET,
+        aes_key=(upload.aes_key if helper else "") or msgspec.UNSET,
+    )  # fmt: skip
+    return (yield from _send_app(login, message, scene=0))
+
+
+def forward_file(login: Login, to: str, file: FileMessage, client_id: str) -> Flow[str]:
+    """
+    Send a received file on by its media id: no upload.
+
+    Raises:
+        ApiError: Ret -1: the id is not valid any more.
+
+    Wire: webwxsendappmsg
+
+    """
+    message = OutgoingApp(
+        content=write_outgoing_file(file.name, file.size, file.media_id), from_user_name=login.user_id,
+        to_user_name=to, local_id=client_id, client_msg_id=client_id,
+    )  # fmt: skip
+    return (yield from _send_app(login, message, scene=FORWARD_SCENE))
+
+
+def _send_app(login: Login, message: OutgoingApp, *, scene: int) -> Flow[str]:
+    request = AppRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene)
+    reply = yield from call(APP, request, login.hosts)
+    return reply.msg_id
+
+
 def recall(login: Login, receipt: Receipt) -> Flow[None]:
     """
     Take a message back.
@@ -161,6 +299,22 @@ def announce(login: Login, now: float) -> Flow[None]:
 
     """
     yield from _notify(login, StatusNotify.INITED, login.user_id, now, credentials=login.credentials)
+
+
+def check_url(login: Login, url: str) -> Flow[str]:
+    """
+    Ask where the page would send whoever clicks a link; empty when it would not. No verb does.
+
+    Wire: webwxcheckurl
+
+    """
+    credentials = login.credentials
+    request = CheckUrlRequest(
+        requrl=url, skey=credentials.skey, deviceid=credentials.device_id, pass_ticket=login.pass_ticket,
+        username=login.user_id,
+    )  # fmt: skip
+    response = yield from exchange(CHECKURL, request, login.hosts)
+    return response.header("Location")
 
 
 def _notify(login: Login, code: StatusNotify, to: str, now: float, *, credentials: Credentials) -> Flow[None]:

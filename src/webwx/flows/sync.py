@@ -74,6 +74,8 @@ def fetch(login: Login, now: float) -> Flow[Batch]:
         items=(
             *(Item(kind="deleted", raw=raw.copy()) for raw in reply.del_contact_list),
             *(Item(kind="contact", raw=raw.copy()) for raw in reply.mod_contact_list),
+            # Nobody has seen one filled; the page's code reads chatrooms with their members there.
+            *(Item(kind="contact", raw=raw.copy()) for raw in reply.mod_chat_room_member_list),
             *(Item(kind="message", raw=raw.copy()) for raw in (*reply.add_msg_list, *(reply.msg_list or ()))),
         ),
         fetch_key=reply.sync_key.or_older(login.fetch_key),

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
+from typing import TYPE_CHECKING
 
 import aiohttp
 import yarl
@@ -17,6 +19,9 @@ import yarl
 from webwx.errors import ConnectFailed, ProtocolError, Timeout, TlsError, TransportError
 from webwx.protocol.http import Patience, Request, Response
 from webwx.transport.run import Timeouts
+
+if TYPE_CHECKING:
+    import os
 
 _log = logging.getLogger("webwx.transport")
 
@@ -32,10 +37,25 @@ MAX_BODY = {
 
 
 class Network:
-    """A transport over real HTTP."""
+    """
+    A transport over real HTTP.
 
-    def __init__(self, timeouts: Timeouts = Timeouts()) -> None:  # noqa: B008 - a frozen value
+    Args:
+        timeouts: How long to wait for what.
+        proxy: Address of a proxy to go through, such as `http://127.0.0.1:8790`.
+        ca_file: A file of certificates to trust in place of the system's.
+    """
+
+    def __init__(
+        self,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - a frozen value
+        *,
+        proxy: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+    ) -> None:
         self._timeouts = timeouts
+        self._proxy = proxy
+        self._ca_file = ca_file
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: Request) -> Response:
@@ -50,7 +70,10 @@ class Network:
             ProtocolError: The answer is larger than any of its kind.
         """
         name = request.endpoint
-        timeout = aiohttp.ClientTimeout(total=self._timeouts.of(request.patience), sock_connect=self._timeouts.connect)
+        patience = self._timeouts.of(request.patience)
+        # A file may take hours; what must not happen is that nothing comes for long.
+        total = None if request.sink else patience
+        timeout = aiohttp.ClientTimeout(total=total, sock_read=patience, sock_connect=self._timeouts.connect)
         try:
             async with self._open().request(
                 request.method,
@@ -60,12 +83,23 @@ class Network:
                 allow_redirects=False,
                 timeout=timeout,
             ) as answer:
-                body = await _read_body(answer, MAX_BODY[request.patience], name)
+                if request.sink is None:
+                    body = await _read_body(answer, MAX_BODY[request.patience], name)
+                else:
+                    body = b""
+                    async for piece in answer.content.iter_any():
+                        request.sink.write(piece)
                 headers = tuple((key, value) for key, value in answer.headers.items())
         except aiohttp.ClientConnectorSSLError:
-            raise TlsError(f"{name}: the server could not prove who it is; nothing was sent.") from None
-        except aiohttp.ClientConnectorCertificateError:
-            raise TlsError(f"{name}: the server's certificate is not valid for it; nothing was sent.") from None
+            place = _place(request)
+            raise TlsError(f"{name}: {place} could not prove who it is; nothing was sent.") from None
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise TlsError(f"{name}: {_place(request)} {_doubt(error)}; nothing was sent.") from None
+        except aiohttp.ClientHttpProxyError as error:
+            place = _place(request)
+            raise ConnectFailed(
+                f"{name}: the proxy lets nobody to {place} ({error.status}); nothing was sent."
+            ) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise ConnectFailed(f"{name}: no connection to {_place(request)}; nothing was sent.") from None
         except TimeoutError:
@@ -84,8 +118,10 @@ class Network:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
+            trust = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_IDLE),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_IDLE, ssl=trust),
+                proxy=self._proxy,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
                 trust_env=False,
@@ -105,6 +141,13 @@ async def _read_body(answer: aiohttp.ClientResponse, limit: int, name: str) -> b
 def _payload(body: bytes | tuple[bytes, ...]) -> bytes | None:
     whole = body if isinstance(body, bytes) else b"".join(body)
     return whole or None
+
+
+def _doubt(error: aiohttp.ClientConnectorCertificateError) -> str:
+    """Say what is wrong with a certificate; for another name's, OpenSSL says whose name it lacks."""
+    cause = error.certificate_error
+    reason = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else "not accepted"
+    return f"shows a certificate that cannot be trusted ({reason.rstrip('.')})"
 
 
 def _place(request: Request) -> str:

@@ -39,7 +39,9 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     poll: float = 35.0
     """For a long poll; the server holds it for about 25 s."""
     bulk: float = 120.0
-    """For contact lists and media."""
+    """For contact lists and media; of a download, for each of its pieces."""
+    retry: float = 1.0
+    """Before a chunk of an upload or a download is tried again."""
 
     def of(self, patience: Patience) -> float:
         """Give the seconds for a kind of call."""
@@ -52,7 +54,7 @@ class Transport(Protocol):
 
     async def send(self, request: Request) -> Response:
         """
-        Carry one request.
+        Carry one request. Where it has a `sink`, the body may go there as it comes instead of into the answer.
 
         Raises:
             ConnectFailed: Nothing left this machine.
@@ -71,11 +73,18 @@ class Transport(Protocol):
 class Cell:
     """One account's cookies, keys and position, changed by whatever comes in."""
 
-    def __init__(self, login: Login, clock: Callable[[], float], user_agent: str = USER_AGENT) -> None:
+    def __init__(
+        self,
+        login: Login,
+        clock: Callable[[], float],
+        user_agent: str = USER_AGENT,
+        reserve: Callable[[int], int] = int,
+    ) -> None:
         self.login = login
         """The present snapshot."""
         self._clock = clock
         self._user_agent = user_agent
+        self._reserve = reserve
         self._common: tuple[Login, Headers] | None = None
         self._last_media_id = 0
 
@@ -91,9 +100,10 @@ class Cell:
         """
         Make the next id of a send: 13 digits of milliseconds and a counter of four.
 
-        It grows strictly, also when the clock stands still or steps back (protocol notes, 8).
+        It grows strictly, also when the clock stands still or steps back (protocol notes, 8), and `reserve` may raise
+        it above what another process has made.
         """
-        made = max(int(self._clock() * 1000) * 10_000, self.login.last_client_id + 1)
+        made = self._reserve(max(int(self._clock() * 1000) * 10_000, self.login.last_client_id + 1))
         self.change(last_client_id=made)
         return str(made)
 
@@ -146,7 +156,7 @@ async def run_async(flow: Flow[T], transport: Transport, cell: Cell) -> T:
                 if isinstance(step, Read):
                     answer = await _read(step)
                 else:
-                    answer = await transport.send(cell.attach(step))
+                    answer = _drained(step, await transport.send(cell.attach(step)))
                     cell.absorb(step, answer)
             except (TransportError, ProtocolError) as error:
                 step = flow.throw(error)
@@ -155,6 +165,14 @@ async def run_async(flow: Flow[T], transport: Transport, cell: Cell) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
+
+
+def _drained(request: Request, response: Response) -> Response:
+    """Move a body to where the request wants it; a transport that streams has done so already."""
+    if request.sink is None or not response.body:
+        return response
+    request.sink.write(response.body)
+    return msgspec.structs.replace(response, body=b"")
 
 
 async def _read(wish: Read) -> bytes:

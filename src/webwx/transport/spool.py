@@ -1,0 +1,61 @@
+"""Where a download goes: a file, with what must be known to judge it, so that it is never whole in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, BinaryIO
+
+from webwx.errors import LocalStateError, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+START = 512
+"""Bytes of the beginning that are kept: enough to know a kind of file, or the platform's refusal."""
+
+
+class Spool:
+    """
+    Takes an answer's body piece by piece.
+
+    Args:
+        file: Where it is written.
+        limit: Bytes it will take.
+        progress: Told the number of bytes so far after each piece.
+    """
+
+    def __init__(self, file: BinaryIO, limit: int, progress: Callable[[int], object] | None = None) -> None:
+        self.size = 0
+        """Bytes so far."""
+        self.start = b""
+        """The first of them."""
+        self._file = file
+        self._limit = limit
+        self._progress = progress
+        self._digest = hashlib.md5(usedforsecurity=False)
+
+    @property
+    def md5(self) -> str:
+        """Of all so far, in hex."""
+        return self._digest.hexdigest()
+
+    def write(self, piece: bytes) -> None:
+        """
+        Take the next piece.
+
+        Raises:
+            ProtocolError: It is more than this will take.
+            LocalStateError: The disk is full, or in another way no disk to write to.
+        """
+        self.size += len(piece)
+        if self.size > self._limit:
+            raise ProtocolError(f"The answer is larger than {self._limit:,} bytes.")
+        if len(self.start) < START:
+            self.start += piece[: START - len(self.start)]
+        self._digest.update(piece)
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            raise LocalStateError(f"The download cannot be kept: {error.strerror}.") from None
+        if self._progress is not None:
+            self._progress(self.size)

@@ -1,0 +1,137 @@
+"""Chatrooms: what goes out, and which answers count as done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from tests.flows.drive import drive, refusal, reply
+from tests.saved import LOGIN, NOW
+
+from webwx.errors import ApiError, ProtocolError, RateLimited, SendUnknown, TargetRefused, Timeout
+from webwx.flows.chatrooms import (
+    add_members,
+    create_chatroom,
+    invite_members,
+    leave_chatroom,
+    remove_members,
+    rename_chatroom,
+)
+from webwx.model.contacts import ContactId
+from webwx.protocol.chatrooms import CREATECHATROOM, UPDATECHATROOM
+from webwx.protocol.codec import write_json
+from webwx.protocol.contacts import WireMember
+from webwx.protocol.login import BaseResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.flows.call import Flow
+
+ROOM = ContactId("@@room")
+PEOPLE = (ContactId("@a"), ContactId("@b"))
+
+
+def member(name: str, status: int = 0) -> msgspec.Raw:
+    return msgspec.Raw(write_json(WireMember(user_name=name, member_status=status)))
+
+
+def body(request: Any) -> dict[str, Any]:
+    decoded: dict[str, Any] = msgspec.json.decode(request.content)
+    return decoded
+
+
+class TestCreate:
+    def test_names_the_others_and_the_topic(self) -> None:
+        answer = reply(
+            CREATECHATROOM,
+            base_response=BaseResponse(ret=0, err_msg="Everything is OK"),
+            chat_room_name=ROOM, member_list=[member("@a"), member("@b")],
+        )  # fmt: skip
+        opened, [request] = drive(create_chatroom(LOGIN, PEOPLE, "周末爬山", NOW), answer)
+
+        assert (opened.chatroom, opened.added) == (ROOM, PEOPLE)
+        asked = body(request)
+        assert (asked["MemberCount"], asked["Topic"]) == (2, "周末爬山")
+        assert asked["MemberList"] == [{"UserName": "@a"}, {"UserName": "@b"}]
+
+    @pytest.mark.parametrize(
+        ("members", "black_list"),
+        [([member("@a"), member("@b", 4)], ""), ([member("@a"), member("@b")], "@x,@b"), ([member("@a")], "")],
+    )
+    def test_partly_done_is_done_and_says_with_whom(self, members: list[msgspec.Raw], black_list: str) -> None:
+        answer = reply(
+            CREATECHATROOM, base_response=BaseResponse(ret=-2013), chat_room_name=ROOM, member_list=members,
+            black_list=black_list,
+        )  # fmt: skip
+        opened, _ = drive(create_chatroom(LOGIN, PEOPLE, "", NOW), answer)
+
+        assert (opened.chatroom, opened.added) == (ROOM, ("@a",))
+
+    def test_partly_done_without_a_chatroom_is_a_refusal(self) -> None:
+        with pytest.raises(ApiError, match="-2013"):
+            drive(create_chatroom(LOGIN, PEOPLE, "", NOW), reply(CREATECHATROOM, base_response=BaseResponse(ret=-2013)))
+
+    def test_a_chatroom_without_a_name_makes_no_sense(self) -> None:
+        with pytest.raises(ProtocolError, match="does not name"):
+            drive(create_chatroom(LOGIN, PEOPLE, "", NOW), reply(CREATECHATROOM))
+
+    def test_too_often_is_what_it_is_everywhere(self) -> None:
+        with pytest.raises(RateLimited):
+            drive(create_chatroom(LOGIN, PEOPLE, "", NOW), refusal(1205))
+
+
+@pytest.mark.parametrize(
+    ("flow", "fun", "field", "value"),
+    [
+        (lambda: add_members(LOGIN, ROOM, PEOPLE), "addmember", "AddMemberList", "@a,@b"),
+        (lambda: invite_members(LOGIN, ROOM, PEOPLE), "invitemember", "InviteMemberList", "@a,@b"),
+        (lambda: remove_members(LOGIN, ROOM, PEOPLE), "delmember", "DelMemberList", "@a,@b"),
+        (lambda: rename_chatroom(LOGIN, ROOM, "山"), "modtopic", "NewTopic", "山"),
+        (lambda: leave_chatroom(LOGIN, ROOM), "quitchatroom", "", ""),
+    ],
+)
+def test_a_change_says_how_in_the_query_and_what_in_one_field(
+    flow: Callable[[], Flow[Any]], fun: str, field: str, value: str
+) -> None:
+    _, [request] = drive(flow(), reply(UPDATECHATROOM))
+    asked = body(request)
+
+    assert f"?fun={fun}&" in request.url
+    assert {name: asked[name] for name in asked if name != "BaseRequest"} == {
+        "ChatRoomName": ROOM, **({field: value} if field else {}),
+    }  # fmt: skip
+
+
+class TestAdd:
+    @pytest.mark.parametrize("ret", [0, -2013])
+    def test_gives_whom_the_server_has_added(self, ret: int) -> None:
+        members = [member("@a"), msgspec.Raw(b"7"), member("@b", 4)]
+        answer = reply(UPDATECHATROOM, base_response=BaseResponse(ret=ret), member_list=members)
+
+        assert drive(add_members(LOGIN, ROOM, PEOPLE), answer)[0] == ("@a",)
+
+    def test_to_a_chatroom_that_is_gone(self) -> None:
+        with pytest.raises(TargetRefused):
+            drive(add_members(LOGIN, ROOM, PEOPLE), refusal(1201))
+
+
+class TestRemove:
+    @pytest.mark.parametrize("ret", [0, 1])
+    def test_both_answers_of_a_removal_that_worked_are_fine(self, ret: int) -> None:
+        drive(remove_members(LOGIN, ROOM, PEOPLE), refusal(ret))
+
+    def test_any_other_is_not(self) -> None:
+        with pytest.raises(ApiError):
+            drive(remove_members(LOGIN, ROOM, PEOPLE), refusal(-1))
+
+
+def test_partly_done_is_no_answer_to_a_new_name() -> None:
+    with pytest.raises(ApiError):
+        drive(rename_chatroom(LOGIN, ROOM, "山"), refusal(-2013))
+
+
+def test_a_lost_answer_is_not_asked_for_again() -> None:
+    with pytest.raises(SendUnknown):
+        drive(create_chatroom(LOGIN, PEOPLE, "", NOW), Timeout("no answer"))
