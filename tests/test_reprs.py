@@ -24,6 +24,11 @@ SECRET_FIELDS_OF = {
     "PollReply": {"redirect_uri"},
     "Request": {"url", "headers"},
     "QrCode": {"url"},
+    "RecommendInfo": {"ticket"},
+    "WireMessage": {"ticket", "content"},
+    "FriendRequest": {"ticket", "content"},
+    "CardMessage": {"content"},
+    "PossibleFriend": {"content"},
 }
 """Names that hold one in these structs."""
 

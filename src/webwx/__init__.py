@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from webwx.client.aio import AsyncClient as AsyncClient
     from webwx.client.blocking import Client as Client
+    from webwx.client.state import LoginState as LoginState
     from webwx.errors import AlreadyRunning as AlreadyRunning
     from webwx.errors import ApiError as ApiError
     from webwx.errors import ConnectFailed as ConnectFailed
     from webwx.errors import EmptyFile as EmptyFile
     from webwx.errors import EmptyText as EmptyText
     from webwx.errors import InvalidLogin as InvalidLogin
+    from webwx.errors import InvalidSettings as InvalidSettings
     from webwx.errors import LocalStateError as LocalStateError
     from webwx.errors import LoggedOut as LoggedOut
     from webwx.errors import LoginRefused as LoginRefused
@@ -32,19 +34,23 @@ if TYPE_CHECKING:
     from webwx.errors import RecallRefused as RecallRefused
     from webwx.errors import RefusedLocally as RefusedLocally
     from webwx.errors import SendUnknown as SendUnknown
+    from webwx.errors import StorageError as StorageError
     from webwx.errors import TargetRefused as TargetRefused
     from webwx.errors import TextTooLong as TextTooLong
     from webwx.errors import Timeout as Timeout
     from webwx.errors import TlsError as TlsError
+    from webwx.errors import TooFewMembers as TooFewMembers
     from webwx.errors import TooLarge as TooLarge
     from webwx.errors import TransportError as TransportError
     from webwx.errors import UnexpectedLoginPage as UnexpectedLoginPage
     from webwx.errors import UnknownContact as UnknownContact
     from webwx.errors import UnsafeRedirect as UnsafeRedirect
     from webwx.errors import WxError as WxError
+    from webwx.model.contacts import Admission as Admission
     from webwx.model.contacts import Contact as Contact
     from webwx.model.contacts import ContactId as ContactId
     from webwx.model.contacts import Contacts as Contacts
+    from webwx.model.contacts import Lookup as Lookup
     from webwx.model.contacts import Member as Member
     from webwx.model.events import ContactChanged as ContactChanged
     from webwx.model.events import ContactDeleted as ContactDeleted
@@ -53,15 +59,47 @@ if TYPE_CHECKING:
     from webwx.model.events import event_to_json as event_to_json
     from webwx.model.login import Account as Account
     from webwx.model.login import QrCode as QrCode
+    from webwx.model.messages import AppMessage as AppMessage
+    from webwx.model.messages import CallMessage as CallMessage
+    from webwx.model.messages import CardMessage as CardMessage
+    from webwx.model.messages import ChatroomRenamed as ChatroomRenamed
     from webwx.model.messages import Event as Event
+    from webwx.model.messages import FileMessage as FileMessage
+    from webwx.model.messages import FriendAdded as FriendAdded
+    from webwx.model.messages import FriendConfirmationRequired as FriendConfirmationRequired
+    from webwx.model.messages import FriendRequest as FriendRequest
+    from webwx.model.messages import HistoryMessage as HistoryMessage
     from webwx.model.messages import ImageMessage as ImageMessage
+    from webwx.model.messages import LinkedArticle as LinkedArticle
+    from webwx.model.messages import LinkMessage as LinkMessage
+    from webwx.model.messages import LiveLocationEnded as LiveLocationEnded
+    from webwx.model.messages import LiveLocationMessage as LiveLocationMessage
+    from webwx.model.messages import LocationMessage as LocationMessage
+    from webwx.model.messages import MemberJoined as MemberJoined
+    from webwx.model.messages import MemberRemoved as MemberRemoved
     from webwx.model.messages import Message as Message
     from webwx.model.messages import MessageRecalled as MessageRecalled
+    from webwx.model.messages import MessageRejected as MessageRejected
+    from webwx.model.messages import MiniProgramMessage as MiniProgramMessage
+    from webwx.model.messages import MusicMessage as MusicMessage
+    from webwx.model.messages import Pat as Pat
+    from webwx.model.messages import Person as Person
     from webwx.model.messages import PhoneActivity as PhoneActivity
+    from webwx.model.messages import PossibleFriend as PossibleFriend
+    from webwx.model.messages import Quoted as Quoted
+    from webwx.model.messages import QuoteMessage as QuoteMessage
     from webwx.model.messages import Receipt as Receipt
+    from webwx.model.messages import RedPacketMessage as RedPacketMessage
+    from webwx.model.messages import RedPacketNotice as RedPacketNotice
+    from webwx.model.messages import SplitBillNotice as SplitBillNotice
+    from webwx.model.messages import StickerMessage as StickerMessage
     from webwx.model.messages import SystemMessage as SystemMessage
     from webwx.model.messages import TextMessage as TextMessage
+    from webwx.model.messages import TransferMessage as TransferMessage
     from webwx.model.messages import UnknownMessage as UnknownMessage
+    from webwx.model.messages import VideoMessage as VideoMessage
+    from webwx.model.messages import VoiceMessage as VoiceMessage
+    from webwx.protocol.hosts import Desktop as Desktop
     from webwx.store.saved_login import LoginFile as LoginFile
     from webwx.store.saved_login import LoginMemory as LoginMemory
     from webwx.store.saved_login import LoginStore as LoginStore
@@ -70,20 +108,29 @@ if TYPE_CHECKING:
 _HOMES = {
     "client.aio": ("AsyncClient",),
     "client.blocking": ("Client",),
+    "client.state": ("LoginState",),
     "errors": (
-        "AlreadyRunning", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin", "LocalStateError",
-        "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "NoSuchFile", "NotAPicture", "NotForwardable",
-        "NotOnThisHost", "ProtocolError", "RateLimited", "RecallExpired", "RecallRefused", "RefusedLocally",
-        "SendUnknown", "TargetRefused", "TextTooLong", "Timeout", "TlsError", "TooLarge", "TransportError",
-        "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
+        "AlreadyRunning", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin", "InvalidSettings",
+        "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "NoSuchFile",
+        "NotAPicture", "NotForwardable", "NotOnThisHost", "ProtocolError", "RateLimited", "RecallExpired",
+        "RecallRefused", "RefusedLocally",
+        "SendUnknown", "StorageError", "TargetRefused", "TextTooLong", "Timeout", "TlsError",
+        "TooFewMembers", "TooLarge",
+        "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
     ),
-    "model.contacts": ("Contact", "ContactId", "Contacts", "Member"),
+    "model.contacts": ("Admission", "Contact", "ContactId", "Contacts", "Lookup", "Member"),
     "model.events": ("ContactChanged", "ContactDeleted", "QuarantinedMessage", "event_from_json", "event_to_json"),
     "model.login": ("Account", "QrCode"),
     "model.messages": (
-        "Event", "ImageMessage", "Message", "MessageRecalled", "PhoneActivity", "Receipt", "SystemMessage",
-        "TextMessage", "UnknownMessage",
+        "AppMessage", "CallMessage", "CardMessage", "ChatroomRenamed", "Event", "FileMessage", "FriendAdded",
+        "FriendConfirmationRequired", "FriendRequest", "HistoryMessage", "ImageMessage", "LinkMessage",
+        "LinkedArticle", "LiveLocationEnded", "LiveLocationMessage", "LocationMessage", "MemberJoined",
+        "MemberRemoved", "Message", "MessageRecalled", "MessageRejected", "MiniProgramMessage",
+        "MusicMessage", "Pat", "Person", "PhoneActivity", "PossibleFriend", "QuoteMessage", "Quoted",
+        "Receipt", "RedPacketMessage", "RedPacketNotice", "SplitBillNotice", "StickerMessage",
+        "SystemMessage", "TextMessage", "TransferMessage", "UnknownMessage", "VideoMessage", "VoiceMessage",
     ),
+    "protocol.hosts": ("Desktop",),
     "store.saved_login": ("LoginFile", "LoginMemory", "LoginStore"),
     "transport.run": ("Timeouts",),
 }  # fmt: skip

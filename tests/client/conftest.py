@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -10,6 +11,7 @@ from tests.carriers import Counted
 
 from webwx.client.aio import AsyncClient
 from webwx.transport.loopback import Loopback
+from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from webwx.model.login import QrCode
     from webwx.model.messages import Event
     from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.people import Message as WorldMessage
     from webwx.sandbox.world import World
     from webwx.store.saved_login import LoginStore
     from webwx.transport.run import Transport
@@ -25,6 +28,9 @@ SERVER = "http://sandbox.test"
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (320).to_bytes(4) + (240).to_bytes(4) + bytes(range(256)) * 800
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(255, -1, -1)) * 800
+GIF = b"GIF89a" + bytes(range(256)) * 3
+MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 5
+MP3 = b"ID3\x04" + bytes(range(256)) * 2
 
 
 class NewClient(Protocol):
@@ -55,7 +61,10 @@ def new_client(world: World, counted: Counted) -> NewClient:
     def make(
         *, store: LoginStore | None = None, transport: Transport | None = None, host: str | None = None
     ) -> AsyncClient:
-        return AsyncClient(host=host, server=SERVER, store=store, transport=transport or counted, clock=world.clock.now)
+        return AsyncClient(
+            host=host, server=SERVER, store=store, transport=transport or counted, clock=world.clock.now,
+            timeouts=Timeouts(retry=0),
+        )  # fmt: skip
 
     return make
 
@@ -100,3 +109,23 @@ async def take(client: AsyncClient, count: int, *, include_all: bool = False) ->
         taken = [await anext(events) for _ in range(count)]
     await events.aclose()
     return taken
+
+
+def last(world: World, who: str, chat: str) -> WorldMessage:
+    """The newest message of a chat on somebody's phone."""
+    return world.inbox(who)[chat].messages[-1]
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
+
+
+def later(world: World, *plan: tuple[float, Callable[[], object]]) -> None:
+    """Let things happen once the polls of a client have let so many seconds pass."""
+    begun, waiting = world.now, list(plan)
+
+    def look(_: str) -> None:
+        if waiting and world.now - begun >= waiting[0][0]:
+            waiting.pop(0)[1]()
+
+    world.subscribe(look)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import stat
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 from tests.saved import LOGIN, SECRETS
 
-from webwx.errors import AlreadyRunning, InvalidLogin
+from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
 from webwx.store.saved_login import VERSION, Ended, LoginFile, LoginMemory, LoginStore, SavedLogin
@@ -33,6 +34,12 @@ CONTACTS = [Contact(id=ContactId("@a"), nickname="张三😀", remark="Boss")]
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "me.json"
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file that is its owner's alone."""
+    path.touch(mode=0o600)
+    path.write_bytes(content)
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -60,6 +67,9 @@ class TestEveryStore:
         store.update(lambda saved: SAVED)
 
         assert store.load() is None
+
+    def test_b13_reserves_each_id_once_and_only_upwards(self, store: LoginStore) -> None:
+        assert [store.reserve_id(each) for each in (100, 100, 50, 200, 0)] == [100, 101, 102, 200, 201]
 
     def test_keeps_contacts(self, store: LoginStore) -> None:
         store.save_contacts(CONTACTS)
@@ -140,12 +150,34 @@ class TestG2Privacy:
 
         assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
 
-    def test_a_file_that_others_could_read_is_private_after_the_next_change(self, path: Path) -> None:
-        path.write_bytes(msgspec.json.encode(SAVED))
-        path.chmod(0o644)
-        LoginFile(path).update(lambda saved: saved)
+    @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
+    def test_g2_a_file_that_others_can_reach_is_refused_and_says_how_to_mend_it(self, path: Path, mode: int) -> None:
+        store = LoginFile(path)
+        store.save(SAVED)
+        path.chmod(mode)
 
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        for attempt in (store.load, lambda: store.update(lambda saved: saved)):
+            with pytest.raises(InvalidLogin, match=rf"mode {mode:04o}.*chmod 600 '.*me\.json'"):
+                attempt()
+        path.chmod(0o600)
+        assert store.load() == SAVED
+
+    @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is what sees every call to the kernel")
+    def test_g2_no_wider_mode_is_ever_set(self, path: Path) -> None:
+        """Asked of the kernel: every file is made with 0600 at once, and none is made wider later."""
+        trace = path.with_name("trace")
+        watched = "openat,open,creat,chmod,fchmod,fchmodat,mkdir,mkdirat"
+        subprocess.run(
+            ["strace", "-f", "-e", f"trace={watched}", "-o", trace, sys.executable, "-c", SAVE_IN_A_NEW_FOLDER,
+             path.parent / "new"],
+            check=True,
+        )  # fmt: skip
+        made = [line for line in trace.read_text("utf-8", "replace").splitlines() if f'"{path.parent}/new' in line]
+
+        assert [line for line in made if "mkdir" in line and "0700" not in line] == []
+        assert [line for line in made if "O_CREAT" in line and "0600" not in line] == []
+        assert [line for line in made if "chmod" in line] == []
+        assert len([line for line in made if "O_CREAT" in line]) >= 2
 
     def test_no_key_is_shown(self, path: Path) -> None:
         assert not [secret for secret in SECRETS if secret in f"{LoginFile(path)!r}{SAVED.login!r}"]
@@ -167,7 +199,7 @@ class TestG3Replacing:
     def test_a_write_that_fails_leaves_no_half_file(self, path: Path) -> None:
         path.mkdir()  # nothing can take its place
 
-        with pytest.raises(OSError, match="directory"):
+        with pytest.raises(StorageError, match="cannot be written"):
             LoginFile(path).save(SAVED)
         assert sorted(file.name for file in path.parent.iterdir()) == [".me.json.lock", "me.json"]
 
@@ -179,12 +211,70 @@ class TestG3Replacing:
 
             assert msgspec.json.decode(reader.read(), type=SavedLogin) == SAVED
 
+    def test_g3_killed_anywhere_in_a_save_the_old_or_the_new_one_is_there(self, path: Path) -> None:
+        """A child saves and is killed before its first call into C, then before its second, and so on to the end."""
+        swept = subprocess.run([sys.executable, "-c", SWEEP, path], stdout=subprocess.PIPE, check=True, text=True)
+        killed, old, new, torn = map(int, swept.stdout.split())
+
+        assert torn == 0
+        assert killed == old + new
+        assert old > 10
+        assert new > 1
+
     def test_a_lock_is_free_again_after_a_failure(self, path: Path) -> None:
         store = LoginFile(path)
         store.save(SAVED)
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
                 store.update(lambda saved: 1 // 0)
+
+
+SAVE_IN_A_NEW_FOLDER = """
+import os, sys
+from tests.saved import LOGIN
+from webwx.store.saved_login import LoginFile, SavedLogin
+
+os.umask(0)
+LoginFile(sys.argv[1] + "/me.json").save(SavedLogin(login=LOGIN))
+"""
+
+SWEEP = """
+import os, signal, sys
+import msgspec
+from tests.saved import LOGIN
+from webwx.errors import WxError
+from webwx.store.saved_login import LoginFile, SavedLogin
+
+store = LoginFile(sys.argv[1])
+OLD = SavedLogin(login=LOGIN)
+NEW = SavedLogin(login=msgspec.structs.replace(LOGIN, nickname="new" * 1000))
+
+def child(calls):
+    def count(frame, event, argument):
+        nonlocal calls
+        if event == "c_call":
+            calls -= 1
+            if calls < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.setprofile(count)
+    store.save(NEW)
+    sys.setprofile(None)
+    os._exit(0)
+
+killed = old = new = torn = 0
+for calls in range(1000):
+    store.save(OLD)
+    pid = os.fork() or child(calls)
+    if not os.WIFSIGNALED(os.waitpid(pid, 0)[1]):
+        break
+    killed += 1
+    try:
+        loaded = store.load()
+    except WxError:
+        loaded = None
+    old, new, torn = old + (loaded == OLD), new + (loaded == NEW), torn + (loaded not in (OLD, NEW))
+print(killed, old, new, torn)
+"""
 
 
 class _Bomb:
@@ -196,7 +286,7 @@ class TestUnreadable:
     def test_g1_a_pickle_is_not_run(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         canary = path.with_name("canary")
         monkeypatch.setenv("CANARY_FILE", str(canary))
-        path.write_bytes(pickle.dumps(_Bomb()))
+        write(path, pickle.dumps(_Bomb()))
 
         with pytest.raises(InvalidLogin):
             LoginFile(path).load()
@@ -205,33 +295,55 @@ class TestUnreadable:
     @pytest.mark.parametrize(
         "content", [b"", b"{}", b"null", b"\xff\xfe", b"[" * 100_000, msgspec.json.encode(SAVED)[:-10]]
     )
-    def test_g4_a_damaged_file_says_what_to_do(self, path: Path, content: bytes) -> None:
-        path.write_bytes(content)
+    def test_g4_a_damaged_file_is_set_aside_and_a_new_login_can_be_saved(self, path: Path, content: bytes) -> None:
+        write(path, content)
+        store = LoginFile(path)
+
+        with pytest.raises(InvalidLogin, match=r"is damaged; it was moved to me\.json\.invalid-\d+, so log in again"):
+            store.load()
+        [aside] = path.parent.glob("me.json.invalid-*")
+        assert aside.read_bytes() == content
+        assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+        assert store.load() is None
+        store.save(SAVED)
+        assert store.load() == SAVED
+
+    def test_g4_a_change_sets_it_aside_too(self, path: Path) -> None:
+        write(path, b"{}")
 
         with pytest.raises(InvalidLogin, match="log in again"):
-            LoginFile(path).load()
+            LoginFile(path).update(lambda saved: saved)
+        assert not path.exists()
 
     def test_g4_a_file_cut_anywhere_is_never_taken_for_a_whole_one(self, path: Path) -> None:
         whole = msgspec.json.encode(SAVED)
         for size in range(0, len(whole), 7):
-            path.write_bytes(whole[:size])
+            write(path, whole[:size])
             with pytest.raises(InvalidLogin):
                 LoginFile(path).load()
 
-    def test_g4_a_folder_is_no_file(self, path: Path) -> None:
-        path.mkdir()
+    def test_g4_a_folder_is_set_aside(self, path: Path) -> None:
+        path.mkdir(mode=0o700)
 
-        with pytest.raises(InvalidLogin, match="cannot be read"):
+        with pytest.raises(InvalidLogin, match="is a folder; it was moved"):
             LoginFile(path).load()
+        assert LoginFile(path).load() is None
 
     def test_g4_another_version_is_named(self, path: Path) -> None:
-        path.write_bytes(msgspec.json.encode(msgspec.structs.replace(SAVED, version=VERSION + 1)))
+        write(path, msgspec.json.encode(msgspec.structs.replace(SAVED, version=VERSION + 1)))
 
         with pytest.raises(InvalidLogin, match=f"version {VERSION + 1}, this webwx reads {VERSION}"):
             LoginFile(path).load()
 
+    def test_g4_where_nothing_can_be_written_that_is_said(self, tmp_path: Path) -> None:
+        blocked = tmp_path / "file"
+        blocked.write_bytes(b"")
+
+        with pytest.raises(StorageError, match="Nothing can be written beside"):
+            LoginFile(blocked / "me.json").save(SAVED)
+
     def test_the_error_shows_nothing_of_the_file(self, path: Path) -> None:
-        path.write_bytes(msgspec.json.encode(SAVED).replace(b'"pass_ticket":"', b'"pass_ticket":7,"x":"'))
+        write(path, msgspec.json.encode(SAVED).replace(b'"pass_ticket":"', b'"pass_ticket":7,"x":"'))
 
         with pytest.raises(InvalidLogin) as caught:
             LoginFile(path).load()
@@ -267,3 +379,22 @@ def test_two_processes_that_change_one_login_lose_nothing(path: Path) -> None:
     saved = store.load()
     assert saved is not None
     assert saved.login.last_client_id == 400
+
+
+RESERVE = """
+import sys
+from webwx.store.saved_login import LoginFile
+
+store = LoginFile(sys.argv[1])
+print(*(store.reserve_id(1_000) for _ in range(500)))
+"""
+
+
+def test_b13_two_processes_are_never_given_the_same_id(path: Path) -> None:
+    takers = [
+        subprocess.Popen([sys.executable, "-c", RESERVE, str(path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    taken = [int(each) for taker in takers for each in taker.communicate(timeout=30)[0].split()]
+
+    assert sorted(taken) == list(range(1_000, 2_000))

@@ -32,6 +32,10 @@ async def main() -> None:
         assert_type(await client.list_contacts(), list[Contact])
         await client.mark_read(boss)
         await client.recall(receipt)
+        assert_type(await client.send_file("filehelper", "a.pdf", progress=lambda done, whole: None), Receipt)
+        assert_type(await client.send_video("filehelper", b"", name="a.mp4"), Receipt)
+        assert_type(await client.send_sticker("filehelper", "a.gif"), Receipt)
+        assert_type(await client.download_to(receipt, "."), Path)
         assert_type(await client.download(receipt), bytes)
         assert_type(await client.download(receipt.message_id), bytes)
 

@@ -8,6 +8,7 @@ from typing import assert_type
 
 from webwx import (
     Account,
+    Admission,
     ApiError,
     Client,
     Contact,
@@ -17,6 +18,7 @@ from webwx import (
     LoggedOut,
     LoginFile,
     LoginMemory,
+    Lookup,
     MessageRecalled,
     QrCode,
     RecallExpired,
@@ -66,6 +68,21 @@ def look_people_up(client: Client) -> None:
     assert_type(client.contacts.find(remark="Boss"), Contact)
     assert_type(client.contacts.get("filehelper"), Contact | None)
     assert_type([contact.display_name for contact in client.contacts], list[str])
+    assert_type(client.get_contacts(["@a"]), Lookup)
+    assert_type(client.list_chats(), list[Contact])
+    assert_type(client.set_remark("Boss", ""), Contact)
+    assert_type(client.set_pinned("Boss", False), Contact)
+    assert_type(client.download_avatar("Boss"), bytes)
+
+
+def gather(client: Client) -> None:
+    admission = client.create_chatroom(["阿华", client.contacts.find(remark="Boss")], name="电影")
+    assert_type(admission, Admission)
+    assert_type(client.add_members(admission.chatroom, admission.refused), Admission)
+    assert_type(client.invite_members("电影", admission.chatroom.members), Admission)
+    assert_type(client.remove_members("电影", ["阿华"]), Contact)
+    assert_type(client.rename_chatroom("电影", "戏剧"), Contact)
+    client.leave_chatroom("戏剧")
 
 
 def listen(client: Client) -> None:

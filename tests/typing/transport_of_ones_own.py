@@ -38,6 +38,9 @@ class Forgetful:
     def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         pass
 
+    def reserve_id(self, at_least: int) -> int:
+        return at_least
+
     def clear(self) -> None:
         pass
 

@@ -12,18 +12,25 @@ import time
 from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from webwx.client.aio import AsyncClient, print_code
+from webwx.client.aio import AsyncClient
+from webwx.client.login import print_code
 from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from pathlib import Path
     from types import TracebackType
     from typing import Any, Self
 
-    from webwx.model.contacts import Contact, Contacts
+    from webwx.client.files import Source
+    from webwx.client.media import Progress
+    from webwx.client.state import LoginState
+    from webwx.errors import LoggedOut
+    from webwx.model.contacts import Admission, Contact, Contacts, Lookup, Member
     from webwx.model.login import Account, QrCode
-    from webwx.model.messages import Event, ImageMessage, Message, Receipt
+    from webwx.model.messages import Event, FriendRequest, Message, Person, Receipt
+    from webwx.protocol.hosts import Desktop
     from webwx.store.saved_login import LoginStore
     from webwx.transport.run import Transport
 
@@ -79,13 +86,18 @@ class Client:
     A client of one account.
 
     Args:
-        host: Where to log in: `filehelper` (File Transfer Helper web, open to every account), `web`, or the name of an
-            API host such as `wx2.qq.com`. Default: `filehelper`, or `web` when a server is given.
+        host: Where to log in: `filehelper` (File Transfer Helper web, open to every account), `web`, `desktop`, or the
+            name of an API host such as `wx2.qq.com`. Default: `filehelper`, or `web` when a server is given.
         server: Origin of a server that plays all hosts, such as a sandbox's `http://127.0.0.1:8790`.
         store: Where the login is kept; default: in memory.
         transport: What carries the requests; default: real HTTP.
         timeouts: How long to wait, for the default transport.
         clock: Seconds since 1970.
+        proxy: Address of a proxy for the default transport; none of the environment is used.
+        ca_file: Certificates to trust in place of the system's, for the default transport.
+        allowed_hosts: API hosts a login may be sent on to beside the platform's own, such as `wx9.qq.com`.
+        desktop: What host `desktop` needs for its login; not used elsewhere.
+        on_logged_out: Called once when the platform ends the login, with the reason; it must not call verbs itself.
 
     Raises:
         NotOnThisHost: There is no such host, or the server is no address.
@@ -100,10 +112,16 @@ class Client:
         transport: Transport | None = None,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - a frozen value
         clock: Callable[[], float] = time.time,
+        proxy: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        allowed_hosts: tuple[str, ...] = (),
+        desktop: Desktop | None = None,
+        on_logged_out: Callable[[LoggedOut], object] | None = None,
     ) -> None:
         self._client = AsyncClient(
-            host=host, server=server, store=store, transport=transport, timeouts=timeouts, clock=clock
-        )
+            host=host, server=server, store=store, transport=transport, timeouts=timeouts, clock=clock,
+            proxy=proxy, ca_file=ca_file, allowed_hosts=allowed_hosts, desktop=desktop, on_logged_out=on_logged_out,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return repr(self._client).replace("AsyncClient", "Client", 1)
@@ -143,9 +161,20 @@ class Client:
         """
         return self._client.account
 
-    def login(self, *, show_qr: Callable[[QrCode], object] = print_code, max_codes: int = 3) -> Account:
+    @property
+    def state(self) -> LoginState:
+        """How the login is; only the platform's word ends it, never the network."""
+        return self._client.state
+
+    def login(
+        self,
+        *,
+        show_qr: Callable[[QrCode], object] = print_code,
+        max_codes: int = 3,
+        on_push: Callable[[], object] | None = None,
+    ) -> Account:
         """Log in: go on with the saved login when it is alive, else show a code and wait for the phone."""
-        return self._wait(self._client.login(show_qr=show_qr, max_codes=max_codes))
+        return self._wait(self._client.login(show_qr=show_qr, max_codes=max_codes, on_push=on_push))
 
     def resume(self) -> Account:
         """Go on with the saved login, without asking the server."""
@@ -170,15 +199,89 @@ class Client:
         """Fetch all contacts again, chatrooms with their members."""
         return self._wait(self._client.list_contacts())
 
+    def list_chats(self) -> list[Contact]:
+        """Fetch the recent chats, the newest first. Nothing is taken from what `events` will yield."""
+        return self._wait(self._client.list_chats())
+
+    def get_contacts(self, ids: Iterable[str]) -> Lookup:
+        """Fetch people and chatrooms by id, chatrooms with their members, and say who is missing."""
+        return self._wait(self._client.get_contacts(ids))
+
+    def set_remark(self, contact: Contact | str, remark: str) -> Contact:
+        """Give somebody a name of your own; an empty one takes it away. Nobody but you sees it."""
+        return self._wait(self._client.set_remark(contact, remark))
+
+    def set_pinned(self, contact: Contact | str, is_pinned: bool = True) -> Contact:
+        """Pin a chat to the top of the list on all devices, or let it go."""
+        return self._wait(self._client.set_pinned(contact, is_pinned))
+
+    def download_avatar(self, who: Contact | Member | str, *, met_in: Contact | str | None = None) -> bytes:
+        """Download the picture of a person or a chatroom."""
+        return self._wait(self._client.download_avatar(who, met_in=met_in))
+
+    def add_friend(self, person: Person | Contact | Member | str, greeting: str = "") -> None:
+        """Ask somebody to become a friend; they are one once they accept. The platform limits this heavily."""
+        self._wait(self._client.add_friend(person, greeting))
+
+    def accept_friend(self, request: FriendRequest) -> None:
+        """Accept somebody's request; they come as a `ContactChanged` and a `FriendAdded` event."""
+        self._wait(self._client.accept_friend(request))
+
+    # -- chatrooms ---------------------------------------------------------------------------------------------------
+
+    def create_chatroom(self, people: Iterable[Contact | Member | str], *, name: str = "") -> Admission:
+        """Open a chatroom with at least two others."""
+        return self._wait(self._client.create_chatroom(people, name=name))
+
+    def add_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Admission:
+        """Add friends to a chatroom; to a large one they are invited, as the page does from about forty members."""
+        return self._wait(self._client.add_members(chatroom, people))
+
+    def invite_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Admission:
+        """Send invitations to a chatroom, which have to be accepted."""
+        return self._wait(self._client.invite_members(chatroom, people))
+
+    def remove_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Contact:
+        """Remove members from a chatroom of your own, and give it as it is then."""
+        return self._wait(self._client.remove_members(chatroom, people))
+
+    def rename_chatroom(self, chatroom: Contact | str, name: str) -> Contact:
+        """Give a chatroom another name."""
+        return self._wait(self._client.rename_chatroom(chatroom, name))
+
+    def leave_chatroom(self, chatroom: Contact | str) -> None:
+        """Leave a chatroom."""
+        self._wait(self._client.leave_chatroom(chatroom))
+
     # -- the four actions, and what goes with them -------------------------------------------------------------------
 
     def send_text(self, to: Contact | str, text: str) -> Receipt:
         """Send a text."""
         return self._wait(self._client.send_text(to, text))
 
-    def send_image(self, to: Contact | str, image: str | os.PathLike[str] | bytes, *, name: str = "") -> Receipt:
-        """Send a picture: JPEG, PNG or BMP."""
-        return self._wait(self._client.send_image(to, image, name=name))
+    def send_image(
+        self, to: Contact | str, image: Source, *, name: str = "", progress: Progress | None = None
+    ) -> Receipt:
+        """Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving."""
+        return self._wait(self._client.send_image(to, image, name=name, progress=progress))
+
+    def send_video(
+        self, to: Contact | str, video: Source, *, name: str = "", progress: Progress | None = None
+    ) -> Receipt:
+        """Send a video: mp4."""
+        return self._wait(self._client.send_video(to, video, name=name, progress=progress))
+
+    def send_sticker(
+        self, to: Contact | str, sticker: Source, *, name: str = "", progress: Progress | None = None
+    ) -> Receipt:
+        """Send a sticker: a GIF, or one that the platform knows by its md5."""
+        return self._wait(self._client.send_sticker(to, sticker, name=name, progress=progress))
+
+    def send_file(
+        self, to: Contact | str, file: Source, *, name: str = "", progress: Progress | None = None
+    ) -> Receipt:
+        """Send a file of any kind. It is read by pieces and never whole in memory."""
+        return self._wait(self._client.send_file(to, file, name=name, progress=progress))
 
     def reply(self, message: Message, text: str) -> Receipt:
         """Send a text into the chat of a message."""
@@ -193,20 +296,30 @@ class Client:
         self._wait(self._client.recall(receipt))
 
     def forward(self, message: Event, to: Contact | str) -> Receipt:
-        """Send a received message on. A picture goes by the keys in its content, recalled or not, without an upload."""
+        """Send a received message on, recalled or not: by the keys in its content, else by download and upload."""
         return self._wait(self._client.forward(message, to))
 
-    def download(self, message: ImageMessage | Receipt | str) -> bytes:
-        """Download the picture of a message."""
-        return self._wait(self._client.download(message))
+    def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
+        """Download what a message shows: a picture, sticker, voice, video, file, or a location's map."""
+        return self._wait(self._client.download(message, progress=progress))
+
+    def download_to(
+        self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> Path:
+        """Download what a message shows into a file, and give its path."""
+        return self._wait(self._client.download_to(message, to, progress=progress))
+
+    def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
+        """Download the small picture of a picture, a video, a link or a location."""
+        return self._wait(self._client.download_thumbnail(message))
 
     # -- sync --------------------------------------------------------------------------------------------------------
 
-    def events(self, *, include_all: bool = True) -> Iterator[Event]:
+    def events(self, *, include_all: bool = True, follow: bool = True) -> Iterator[Event]:
         """Yield what happens, for ever: messages, recalls, changes of contacts, activity of the phone."""
-        events = self._client.events(include_all=include_all)
+        events = self._client.events(include_all=include_all, follow=follow)
         try:
-            while True:
-                yield self._wait(anext(events))
+            while (event := self._wait(anext(events, None))) is not None:
+                yield event
         finally:
             self._wait(events.aclose())

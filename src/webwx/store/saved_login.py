@@ -1,9 +1,9 @@
 """
 The saved login: a JSON file that lets each command be a process of its own.
 
-Whoever can read it can use the account, so it is 0600 from the first syscall and replaced in one piece. Every change
-goes through `update`, under a lock and on what is in the file now: a process that listens and one that sends save
-different parts of the same login.
+Whoever can read it can use the account, so it is 0600 from the first syscall, refused when others may read it, and
+replaced in one piece. Every change goes through `update`, under a lock and on what is in the file now: a process that
+listens and one that sends save different parts of the same login.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from webwx.errors import AlreadyRunning, InvalidLogin
+from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.contacts import Contact
 from webwx.model.events import Item
 from webwx.model.login import Login
+from webwx.store.sealing import Seal, read_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +59,7 @@ class LoginStore(Protocol):
         Give what was saved, or None.
 
         Raises:
-            InvalidLogin: Something was, and it cannot be read.
+            InvalidLogin: Something was, and it cannot be read. When it never will be, it has been set aside.
         """
         ...
 
@@ -65,6 +69,10 @@ class LoginStore(Protocol):
 
     def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         """Change what is saved, as it is now; nothing happens when nothing is."""
+        ...
+
+    def reserve_id(self, at_least: int) -> int:
+        """Give the lowest id from there on that nobody was given, in whatever process."""
         ...
 
     def clear(self) -> None:
@@ -95,6 +103,7 @@ class LoginMemory:
     def __init__(self) -> None:
         self._saved: SavedLogin | None = None
         self._contacts: list[Contact] = []
+        self._last_id = 0
         self._is_syncing = False
 
     def load(self) -> SavedLogin | None:
@@ -109,6 +118,11 @@ class LoginMemory:
         """Change what is saved, as it is now; nothing happens when nothing is."""
         if self._saved is not None:
             self._saved = change(self._saved)
+
+    def reserve_id(self, at_least: int) -> int:
+        """Give the lowest id from there on that nobody was given."""
+        self._last_id = max(at_least, self._last_id + 1)
+        return self._last_id
 
     def clear(self) -> None:
         """Forget the login and its contacts."""
@@ -145,11 +159,16 @@ class LoginFile:
 
     Args:
         path: The file; its folder is made when needed. The contacts lie beside it.
+        passphrase: Encrypts both; needs `webwx[crypto]`.
+
+    Raises:
+        StorageError: `webwx[crypto]` is not installed, or the passphrase is empty.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, passphrase: str | None = None) -> None:
         self._path = Path(path)
         self._contacts_path = self._path.with_suffix(".contacts.json")
+        self._seal = None if passphrase is None else Seal(passphrase)
 
     def __repr__(self) -> str:
         return f"LoginFile({str(self._path)!r})"
@@ -159,35 +178,49 @@ class LoginFile:
         Give what was saved, or None.
 
         Raises:
-            InvalidLogin: The file cannot be read as a login of this version.
+            InvalidLogin: Others can read the file, the passphrase does not open it, or it is damaged or of another
+                version; then it was set aside, and there is none from now on.
         """
         try:
-            content = self._path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise InvalidLogin(f"The saved login {self._path} cannot be read: {error.strerror}.") from None
-        try:
-            saved = msgspec.json.decode(content, type=SavedLogin)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise InvalidLogin(f"The saved login {self._path} is damaged; delete it and log in again.") from None
-        if saved.version != VERSION:
-            raise InvalidLogin(
-                f"The saved login {self._path} has version {saved.version}, this webwx reads {VERSION}; log in again."
-            )
-        return saved
+            return self._load()
+        except _Damaged:
+            with self._locked():  # somebody may just have mended it
+                return self._load_or_set_aside()
 
     def save(self, saved: SavedLogin) -> None:
-        """Keep a new login in place of whatever was there."""
+        """
+        Keep a new login in place of whatever was there.
+
+        Raises:
+            StorageError: The disk does not take it.
+        """
         with self._locked():
             self._write(self._path, msgspec.json.encode(saved))
 
     def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
-        """Change what is saved, as it is now; nothing happens when nothing is."""
+        """
+        Change what is saved, as it is now; nothing happens when nothing is.
+
+        Raises:
+            InvalidLogin: As for `load`.
+            StorageError: The disk does not take it.
+        """
         with self._locked():
-            saved = self.load()
+            saved = self._load_or_set_aside()
             if saved is not None:
                 self._write(self._path, msgspec.json.encode(change(saved)))
+
+    def reserve_id(self, at_least: int) -> int:
+        """
+        Give the lowest id from there on that nobody was given, in whatever process.
+
+        The lock's own file remembers the last one: it is lost with the machine's power, and the time has moved on then.
+        """
+        with self._locked() as handle:
+            last = os.pread(handle, 20, 0).decode("ascii", "replace")
+            made = max(at_least, int(last) + 1) if last.isdecimal() else at_least
+            os.pwrite(handle, str(made).encode(), 0)
+        return made
 
     def clear(self) -> None:
         """Forget the login and its contacts."""
@@ -203,8 +236,7 @@ class LoginFile:
         Raises:
             AlreadyRunning: Another process is; `pid` says which.
         """
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._path.with_name(f".{self._path.name}.sync"), os.O_RDWR | os.O_CREAT, 0o600)
+        handle = self._open_lock("sync")
         try:
             try:
                 _lock(handle, wait=False)
@@ -222,8 +254,8 @@ class LoginFile:
     def load_contacts(self) -> list[Contact]:
         """Give the contacts kept beside the login; none when they cannot be read, since they can be fetched again."""
         try:
-            return msgspec.json.decode(self._contacts_path.read_bytes(), type=list[Contact])
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return msgspec.json.decode(self._opened(self._contacts_path.read_bytes()), type=list[Contact])
+        except (OSError, InvalidLogin, msgspec.MsgspecError, UnicodeDecodeError):
             return []
 
     def save_contacts(self, contacts: list[Contact]) -> None:
@@ -231,30 +263,107 @@ class LoginFile:
         with self._locked():
             self._write(self._contacts_path, msgspec.json.encode(contacts))
 
+    def _load(self) -> SavedLogin | None:
+        """
+        Read the file.
+
+        Raises:
+            InvalidLogin: It may be a good one, but must not or cannot be read.
+            _Damaged: It never will be one.
+        """
+        try:
+            with self._path.open("rb") as file:
+                self._check_private(file.fileno())
+                content = file.read()
+        except FileNotFoundError:
+            return None
+        except IsADirectoryError:
+            raise _Damaged("is a folder") from None
+        except OSError as error:
+            raise InvalidLogin(f"The saved login {self._path} cannot be read: {error.strerror}.") from None
+        try:
+            saved = msgspec.json.decode(self._opened(content), type=SavedLogin)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise _Damaged("is damaged") from None
+        if saved.version != VERSION:
+            raise _Damaged(f"has version {saved.version}, this webwx reads {VERSION}")
+        return saved
+
+    def _load_or_set_aside(self) -> SavedLogin | None:
+        """Read the file, under the lock; what never will be a login is moved out of a new one's way."""
+        try:
+            return self._load()
+        except _Damaged as damage:
+            aside = self._path.with_name(f"{self._path.name}.invalid-{int(time.time())}")
+            try:
+                self._path.rename(aside)
+            except OSError as error:
+                raise InvalidLogin(
+                    f"The saved login {self._path} {damage}, and cannot be moved away: {error.strerror}."
+                ) from None
+            raise InvalidLogin(
+                f"The saved login {self._path} {damage}; it was moved to {aside.name}, so log in again."
+            ) from None
+
+    def _check_private(self, handle: int) -> None:
+        mode = stat.S_IMODE(os.fstat(handle).st_mode)
+        if mode & 0o077 and sys.platform != "win32":
+            raise InvalidLogin(
+                f"The saved login {self._path} can be read by others (mode {mode:04o}), and whoever reads it has the "
+                f"account. If nobody has, make it yours alone: chmod 600 '{self._path}'. Else log out on the phone."
+            )
+
+    def _opened(self, content: bytes) -> bytes:
+        sealed = read_sealed(content)
+        if sealed is None:
+            if self._seal is not None and content.startswith(b"{"):
+                raise InvalidLogin(
+                    f"The saved login {self._path} is not encrypted, though a passphrase was given; "
+                    "delete it and log in again."
+                )
+            return content
+        if self._seal is None:
+            raise InvalidLogin(f"The saved login {self._path} is encrypted; give its passphrase.")
+        return self._seal.open(sealed)
+
     def _write(self, path: Path, content: bytes) -> None:
         """Replace a file in one piece: a crash leaves the old or the new one."""
+        if self._seal is not None:
+            content = self._seal.close(content)
         new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
+            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(path)
-        except BaseException:
+            _flush_folder(path.parent)
+        except OSError as error:
+            raise StorageError(f"{path} cannot be written: {error.strerror}.") from None
+        finally:
             new.unlink(missing_ok=True)
-            raise
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other processes of this login out for the moment of a change."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._path.with_name(f".{self._path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    def _locked(self) -> Iterator[int]:
+        """Keep other processes of this login out for the moment of a change; gives the lock's file."""
+        handle = self._open_lock("lock")
         try:
             _lock(handle, wait=True)
-            yield
+            yield handle
         finally:
             os.close(handle)
+
+    def _open_lock(self, name: str) -> int:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self._path.with_name(f".{self._path.name}.{name}"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StorageError(f"Nothing can be written beside {self._path}: {error.strerror}.") from None
+
+
+class _Damaged(Exception):
+    """A file that will never be a login; the text says why."""
 
 
 try:
@@ -265,7 +374,18 @@ except ImportError:  # Windows has a lock of its own kind
     def _lock(handle: int, *, wait: bool) -> None:
         msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # only there on Windows
 
+    def _flush_folder(folder: Path) -> None:
+        """Windows keeps a rename without being asked."""
+
 else:
 
     def _lock(handle: int, *, wait: bool) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _flush_folder(folder: Path) -> None:
+        """Make a rename outlive a loss of power."""
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,273 @@
+"""What every verb stands on: the account's cell, its store, its contacts, and the way a flow is driven."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from webwx.client.state import Liveness, LoginState
+from webwx.errors import (
+    ApiError,
+    LoggedOut,
+    NotOnThisHost,
+)
+from webwx.flows import login as login_flows
+from webwx.model.contacts import Contact, ContactId, Contacts
+from webwx.model.events import Item
+from webwx.model.login import Account, Login
+from webwx.model.messages import Message, Receipt
+from webwx.protocol.codes import Ret
+from webwx.protocol.hosts import Desktop, choose
+from webwx.store.saved_login import Ended, LoginMemory, LoginStore, SavedLogin
+from webwx.transport.run import Cell, Timeouts, Transport, run_async
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from webwx.flows.call import Flow
+
+T = TypeVar("T")
+
+
+class BaseClient:
+    """The state of one account's client, and what the verbs share."""
+
+    def __init__(
+        self,
+        *,
+        host: str | None = None,
+        server: str | None = None,
+        store: LoginStore | None = None,
+        transport: Transport | None = None,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - a frozen value
+        clock: Callable[[], float] = time.time,
+        proxy: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        allowed_hosts: tuple[str, ...] = (),
+        desktop: Desktop | None = None,
+        on_logged_out: Callable[[LoggedOut], object] | None = None,
+    ) -> None:
+        profile, hosts = choose(host, server, allowed_hosts)
+        self._blank = Login(
+            profile_name=profile.name, server=server and hosts.main, hosts=hosts, allowed_hosts=allowed_hosts
+        )
+        self._store = store or LoginMemory()
+        self._cell = Cell(self._blank, clock, reserve=self._store.reserve_id)
+        self._kept = self._blank
+        """The login as the store and we last had it in common."""
+        self._liveness = Liveness()
+        self._on_logged_out = on_logged_out
+        self._desktop = desktop
+        self._given_transport = transport
+        self._transport: Transport | None = transport
+        self._timeouts = timeouts
+        self._proxy = proxy
+        self._ca_file = ca_file
+        self._contacts = Contacts()
+        self._pending: deque[Item] = deque()
+        self._recent: OrderedDict[str, Message] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._is_dirty = False
+        """The login has changed since it was saved."""
+        self._has_taken = False
+        """Pending items have been handed out since they were saved."""
+        self._has_more = False
+        """The last batch said that more waits."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._cell.login!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Save what the store does not know yet, and let go of all connections. The login lives on."""
+        try:
+            self._save_session()
+        finally:
+            if self._transport is not None:
+                await self._transport.close()
+                self._transport = self._given_transport
+
+    @property
+    def account(self) -> Account:
+        """
+        Who is logged in.
+
+        Raises:
+            LoggedOut: Nobody.
+        """
+        return self._cell.login.account
+
+    @property
+    def state(self) -> LoginState:
+        """How the login is; only the platform's word ends it, never the network."""
+        return self._liveness.state
+
+    @property
+    def contacts(self) -> Contacts:
+        """Everybody known in this login: found by id at once, by name through an index."""
+        return self._contacts
+
+    @property
+    def _login(self) -> Login:
+        return self._cell.login
+
+    async def _run_login(self, flow: Flow[T]) -> T:
+        """Drive a flow that needs no login."""
+        if self._transport is None:
+            from webwx.transport.network import Network
+
+            self._transport = Network(self._timeouts, proxy=self._proxy, ca_file=self._ca_file)
+        return await run_async(flow, self._transport, self._cell)
+
+    async def _run(self, flow: Flow[T]) -> T:
+        """
+        Drive a flow of the logged-in account; an end of the login is remembered and not asked for twice.
+
+        Raises:
+            ApiError: The key was too old, and there is a new one now: the call may be made again.
+            LoggedOut: The login ended.
+        """
+        self.account  # noqa: B018 - raises when nobody is logged in
+        self._liveness.require()
+        self._is_dirty = True
+        skey = self._login.credentials.skey
+        try:
+            result = await self._run_login(flow)
+        except LoggedOut as end:
+            if end.ret == Ret.TICKET_ERROR and await self._renew_key(skey):
+                raise ApiError(
+                    f"{end.endpoint} was refused (ret {end.ret}): this login's key was too old; "
+                    "it has a new one now and nothing was done, so the call may be made again.",
+                    endpoint=end.endpoint, ret=end.ret, message=end.message,
+                ) from None  # fmt: skip
+            raise self._ended(end) from None
+        self._liveness.answered(self._cell.now())
+        return result
+
+    async def _renew_key(self, refused: str) -> bool:
+        """Get a new skey in place of one that was refused; says whether there is one. It is tried once."""
+        if self._liveness.is_renewed:
+            return False
+        self._catch_up()
+        if self._login.credentials.skey == refused:  # no other process has got one yet
+            try:
+                reply = await self._run_login(login_flows.open_session(self._login, self._cell.now()))
+            except LoggedOut as end:
+                raise self._ended(end) from None
+            if reply.skey in {"", refused}:
+                return False
+            self._cell.change(credentials=msgspec.structs.replace(self._login.credentials, skey=reply.skey))
+            self._save()
+        self._liveness.is_renewed = True
+        return True
+
+    def _ended(self, end: LoggedOut) -> LoggedOut:
+        """Take note of the login's end, and give it with what we know of its cause."""
+        end = self._explained(end)
+        if self._liveness.ended(end):
+            self._save(ended=Ended(reason=end.reason, text=str(end)))
+            if self._on_logged_out is not None and self.state is LoginState.LOGGED_OUT:
+                self._on_logged_out(end)
+        return end
+
+    def _explained(self, end: LoggedOut) -> LoggedOut:
+        """Say more about ret 1102, which means everything from a cookie we never had to a login long gone."""
+        if end.ret != Ret.COOKIE_INVALID:
+            return end
+        reason, text, missing = end.reason, str(end), self._missing_cookies()
+        if missing:
+            text += f" It has no {' and no '.join(missing)} cookie (any more)."
+        elif self._liveness.is_restored:
+            reason = "restored_session_expired"
+            text = f"The saved login is not alive any more ({end.endpoint}, ret {end.ret}); log in again."
+        return LoggedOut(text, reason=reason, endpoint=end.endpoint, ret=end.ret, message=end.message)
+
+    def _missing_cookies(self) -> list[str]:
+        hosts, jar, now = self._login.hosts, self._login.jar, self._cell.now()
+        needed = (("wxuin", hosts.main), ("wxsid", hosts.main), ("webwx_data_ticket", hosts.file))
+        return [name for name, origin in needed if not jar.value(name, f"{origin}/", now)]
+
+    def _require_login(self) -> None:
+        """
+        Make sure that somebody is logged in, with the keys that other processes have got meanwhile.
+
+        Raises:
+            LoggedOut: Nobody is, or not any more.
+        """
+        self.account  # noqa: B018 - raises when nobody is logged in
+        self._catch_up()
+        self._liveness.require()
+
+    def _catch_up(self) -> SavedLogin | None:
+        """Take over what other processes have saved of this login; gives it, or None when it is saved no more."""
+        saved = self._store.load()
+        if saved is None or saved.login.credentials.sid != self._login.credentials.sid:
+            return None
+        self._cell.login = self._login.rebased(self._kept, saved.login)
+        self._kept = saved.login
+        if saved.ended is not None:
+            self._liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
+        return saved
+
+    def _require_contacts(self, what: str) -> None:
+        if not self._login.profile.has_contacts:
+            raise NotOnThisHost(
+                f"File Transfer Helper web has no {what}; log in with host 'web', where the account may use it."
+            )
+
+    def _target(self, to: Contact | str) -> ContactId:
+        self._require_login()
+        return self._contacts.resolve(to).id
+
+    def _receipt(self, message_id: str, client_id: str, chat: ContactId) -> Receipt:
+        return Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now())
+
+    def _save(self, **fields: object) -> None:
+        """Save what we have changed of the login, and these fields beside it; unless somebody has logged in anew."""
+        kept: Login | None = None
+
+        def change(saved: SavedLogin) -> SavedLogin:
+            nonlocal kept
+            if saved.login.credentials.sid != self._login.credentials.sid:
+                return saved
+            kept = self._login.rebased(self._kept, saved.login)
+            beside = fields
+            # Whoever has only sent must not bring back what another process has handed out meanwhile.
+            if self._has_taken and saved.login.fetch_key == self._kept.fetch_key:
+                beside = {"pending": tuple(self._pending), **fields}
+            return msgspec.structs.replace(saved, login=kept, **beside)
+
+        self._store.update(change)
+        if kept is not None:
+            self._cell.login = self._kept = kept
+        self._is_dirty = self._has_taken = False
+
+    def _save_session(self) -> None:
+        if self._is_dirty and self._login.user_id:
+            self._save()
+
+    def _forget(self) -> None:
+        self._cell.login = self._kept = self._blank
+        self._contacts = Contacts()
+        self._pending.clear()
+        self._is_dirty = self._has_taken = self._has_more = False
+        self._liveness.forget()
+
+
+def backoff(failures: int) -> float:
+    """Seconds before the next try: from half a second to thirty, spread so that many clients do not come at once."""
+    return min(30.0, 0.5 * 2.0 ** (failures - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret

@@ -1,0 +1,171 @@
+"""Chatrooms: open, add, invite, remove, rename, leave. The members are looked at after each change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.client.contacts import ContactVerbs
+from webwx.errors import ApiError, TooFewMembers, UnknownContact
+from webwx.flows import chatrooms as chatroom_flows
+from webwx.model.contacts import Admission, Contact, ContactId
+from webwx.protocol.chatrooms import UPDATECHATROOM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webwx.model.contacts import Member
+
+_FEWEST = 2
+"""Others that a chatroom is opened with."""
+
+
+class ChatroomVerbs(ContactVerbs):
+    """Chatrooms of one account."""
+
+    async def create_chatroom(self, people: Iterable[Contact | Member | str], *, name: str = "") -> Admission:
+        """
+        Open a chatroom with at least two others.
+
+        Args:
+            people: The others. The result says who could not be added.
+            name: May be empty; then apps show the members' names.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            TooFewMembers: Fewer than two others; nothing was sent.
+            UnknownContact: Nobody of a name, or several; nothing was sent.
+            RateLimited: Too many chatrooms.
+            SendUnknown: The answer was lost.
+
+        Wire: webwxcreatechatroom, webwxbatchgetcontact
+
+        """
+        ids = self._ids_of(people)
+        if len(ids) < _FEWEST:
+            raise TooFewMembers("A chatroom needs at least two others; with one, just write to them.")
+        opened = await self._run(chatroom_flows.create_chatroom(self._login, ids, name, self._cell.now()))
+        self._contacts.merge(Contact(id=opened.chatroom, nickname=name, kind="chatroom", is_owner=True))
+        return await self._admission(opened.chatroom, ids, opened.added)
+
+    async def add_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Admission:
+        """
+        Add friends to a chatroom; to a large one they are invited, as the page does from about forty members.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            TargetRefused: You are no member.
+            RateLimited: Too many changes.
+            SendUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (addmember, invitemember), webwxbatchgetcontact
+
+        """
+        room, ids = self._chatroom(chatroom), self._ids_of(people)
+        if not room.members:
+            room = await self._refreshed(room.id)
+        if len(room.members) + len(ids) >= self._login.invite_start_count:
+            return await self.invite_members(room, ids)
+        added = await self._run(chatroom_flows.add_members(self._login, room.id, ids))
+        return await self._admission(room.id, ids, added)
+
+    async def invite_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Admission:
+        """
+        Send invitations to a chatroom, which have to be accepted.
+
+        Raises: As `add_members`.
+
+        Wire: webwxupdatechatroom (invitemember)
+
+        """
+        room, ids = self._chatroom(chatroom), self._ids_of(people)
+        await self._run(chatroom_flows.invite_members(self._login, room.id, ids))
+        return Admission(chatroom=room, invited=ids)
+
+    async def remove_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Contact:
+        """
+        Remove members from a chatroom of your own, and give it as it is then.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            ApiError: Somebody is still there: the owner alone can remove.
+            SendUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
+
+        """
+        room, ids = self._chatroom(chatroom), self._ids_of(people)
+        await self._run(chatroom_flows.remove_members(self._login, room.id, ids))
+        left = await self._refreshed(room.id)
+        still_there = {member.id for member in left.members} & set(ids)
+        if still_there:
+            raise ApiError(
+                f"{len(still_there)} of {len(ids)} are still in the chatroom; its owner alone can remove members.",
+                endpoint=UPDATECHATROOM.name,
+            )
+        return left
+
+    async def rename_chatroom(self, chatroom: Contact | str, name: str) -> Contact:
+        """
+        Give a chatroom another name.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            ApiError: You may not.
+            SendUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (modtopic)
+
+        """
+        room = self._chatroom(chatroom)
+        await self._run(chatroom_flows.rename_chatroom(self._login, room.id, name))
+        return self._changed(room, nickname=name)
+
+    async def leave_chatroom(self, chatroom: Contact | str) -> None:
+        """
+        Leave a chatroom.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of that name, or several, or no chatroom; nothing was sent.
+            SendUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (quitchatroom)
+
+        """
+        room = self._chatroom(chatroom)
+        await self._run(chatroom_flows.leave_chatroom(self._login, room.id))
+        self._contacts.remove(room.id)
+        self._save_contacts()
+
+    def _chatroom(self, chatroom: Contact | str) -> Contact:
+        room = self._known(chatroom)
+        if room.kind != "chatroom":
+            raise UnknownContact(f"{room.display_name!r} is no chatroom.")
+        return room
+
+    def _ids_of(self, people: Iterable[Contact | Member | str]) -> tuple[ContactId, ...]:
+        """Give the ids of people, each once and without oneself."""
+        self._require_contacts("chatrooms")
+        ids = dict.fromkeys(self._id_of(each) for each in people)
+        return tuple(each for each in ids if each != self._login.user_id)
+
+    async def _refreshed(self, chatroom: ContactId) -> Contact:
+        """Look at a chatroom; one that the server does not show stays as it is known."""
+        await self.get_contacts([chatroom])
+        self._save_contacts()
+        return self._contacts.resolve(chatroom)
+
+    async def _admission(
+        self, chatroom: ContactId, wanted: tuple[ContactId, ...], added: tuple[ContactId, ...]
+    ) -> Admission:
+        """Say who came in, by the answer or by the looks of it: ids of members may be new after a change."""
+        room = await self._refreshed(chatroom)
+        inside = {member.id for member in room.members} | set(added)
+        return Admission(
+            chatroom=room,
+            added=tuple(each for each in wanted if each in inside),
+            refused=tuple(each for each in wanted if each not in inside),
+        )

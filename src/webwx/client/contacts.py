@@ -1,0 +1,242 @@
+"""People: who is known, what they are called here, and how they become friends."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from webwx.client.base import BaseClient
+from webwx.client.lookups import Lookups
+from webwx.errors import UnknownContact
+from webwx.flows import contacts as contact_flows
+from webwx.flows import login as login_flows
+from webwx.model.contacts import BUILT_IN, Contact, ContactId, Contacts, Kind, Lookup, Member, is_chatroom
+from webwx.protocol.contacts import ContactKey
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from webwx.model.messages import FriendRequest, Person
+
+
+class ContactVerbs(BaseClient):
+    """Contacts of one account."""
+
+    @cached_property
+    def _lookups(self) -> Lookups:
+        return Lookups(self._look_up)
+
+    async def close(self) -> None:
+        """Save what the store does not know yet, and let go of all connections. The login lives on."""
+        await self._lookups.close()
+        if self._login.user_id and self._contacts.is_changed:
+            self._save_contacts()
+        await super().close()
+
+    async def list_contacts(self) -> list[Contact]:
+        """
+        Fetch all contacts again, chatrooms with their members.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has none.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetcontact, webwxbatchgetcontact
+
+        """
+        self._require_contacts("contacts")
+        login = self._login
+        listed = await self._run(contact_flows.list_contacts(login, self._cell.now()))
+        # Not every chatroom is listed, and nobody who is met in one.
+        known = list(self._contacts)
+        chatrooms = dict.fromkeys(contact.id for contact in (*known, *listed) if contact.kind == "chatroom")
+        keys = [ContactKey(user_name=each) for each in chatrooms]
+        detailed = await self._run(contact_flows.get_contacts(login, keys, self._cell.now()))
+        strangers = [contact for contact in known if contact.kind == "stranger"]
+        self._contacts = Contacts([*strangers, *listed, *detailed.found])
+        self._save_contacts()
+        return list(self._contacts)
+
+    async def list_chats(self) -> list[Contact]:
+        """
+        Fetch the recent chats, the newest first. Nothing is taken from what `events` will yield.
+
+        Raises:
+            LoggedOut: The login ended.
+
+        Wire: webwxinit, webwxbatchgetcontact
+
+        """
+        reply = await self._run(login_flows.open_session(self._login, self._cell.now()))
+        for contact in contact_flows.read_contacts(reply.contact_list, self._login.user_id):
+            self._contacts.merge(contact)
+        chats = [each for each in reply.chat_set.split(",") if each]
+        unknown = [each for each in chats if self._contacts.get(each) is None]
+        if unknown and self._login.profile.has_contacts:
+            await self.get_contacts(unknown)
+        self._save_contacts()
+        return [self._contacts.get(each) or Contact(id=ContactId(each), kind=_kind(each)) for each in chats]
+
+    async def get_contacts(self, ids: Iterable[str]) -> Lookup:
+        """
+        Fetch people and chatrooms by id, chatrooms with their members, and say who is missing.
+
+        Args:
+            ids: Any number; the server is asked for fifty at a time, and once more for those it left out.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has none.
+            LoggedOut: The login ended.
+
+        Wire: webwxbatchgetcontact
+
+        """
+        self._require_contacts("contacts")
+        keys = [ContactKey(user_name=each) for each in ids]
+        lookup = await self._run(contact_flows.get_contacts(self._login, keys, self._cell.now()))
+        return Lookup(found=tuple(self._contacts.merge(each) for each in lookup.found), missing=lookup.missing)
+
+    async def set_remark(self, contact: Contact | str, remark: str) -> Contact:
+        """
+        Give somebody a name of your own; an empty one takes it away. Nobody but you sees it.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            RateLimited: Too many changes.
+
+        Wire: webwxoplog
+
+        """
+        known = self._known(contact)
+        await self._run(contact_flows.set_remark(self._login, known.id, remark))
+        return self._changed(known, remark=remark)
+
+    async def set_pinned(self, contact: Contact | str, is_pinned: bool = True) -> Contact:
+        """
+        Pin a chat to the top of the list on all devices, or let it go.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            RateLimited: Too many changes.
+
+        Wire: webwxoplog
+
+        """
+        known = self._known(contact)
+        await self._run(contact_flows.set_pinned(self._login, known, is_pinned=is_pinned))
+        return self._changed(known, is_pinned=is_pinned)
+
+    async def download_avatar(self, who: Contact | Member | str, *, met_in: Contact | str | None = None) -> bytes:
+        """
+        Download the picture of a person or a chatroom.
+
+        Args:
+            who: Whose.
+            met_in: For a member who is no friend, the chatroom.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            MediaUnavailable: There is none, or you have asked too often.
+
+        Wire: webwxgeticon, webwxgetheadimg
+
+        """
+        self._require_contacts("contacts")
+        avatar_key = "" if met_in is None else self._known(met_in).avatar_key
+        return await self._run(contact_flows.download_avatar(self._login, self._id_of(who), avatar_key))
+
+    async def add_friend(self, person: Person | Contact | Member | str, greeting: str = "") -> None:
+        """
+        Ask somebody to become a friend; they are one once they accept. The platform limits this heavily.
+
+        Args:
+            person: From a card, a chatroom's members, or an id.
+            greeting: What they read.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            RateLimited: Too many requests.
+            SendUnknown: The answer was lost.
+
+        Wire: webwxverifyuser
+
+        """
+        self._require_contacts("friend requests")
+        await self._run(contact_flows.add_friend(self._login, self._id_of(person), greeting, self._cell.now()))
+
+    async def accept_friend(self, request: FriendRequest) -> None:
+        """
+        Accept somebody's request; they come as a `ContactChanged` and a `FriendAdded` event.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            ApiError: The request is not open any more.
+            SendUnknown: The answer was lost.
+
+        Wire: webwxverifyuser
+
+        """
+        self._require_contacts("friend requests")
+        flow = contact_flows.accept_friend(self._login, request.person.id, request.ticket, self._cell.now())
+        await self._run(flow)
+
+    def _known(self, contact: Contact | str) -> Contact:
+        self._require_contacts("contacts")
+        self._require_login()
+        return self._contacts.resolve(contact)
+
+    def _id_of(self, who: Person | Contact | Member | str) -> ContactId:
+        """Give an id: of a value that has one, of a name; an id that is not known is taken at its word."""
+        self._require_login()
+        if not isinstance(who, str):
+            return who.id
+        try:
+            return self._contacts.resolve(who).id
+        except UnknownContact:
+            if not who.startswith("@"):
+                raise
+            return ContactId(who)
+
+    def _changed(self, contact: Contact, **changes: object) -> Contact:
+        changed = self._contacts.change(contact.id, **changes)
+        self._save_contacts()
+        return changed
+
+    def _save_contacts(self) -> None:
+        self._store.save_contacts(list(self._contacts))
+        self._contacts.is_changed = False
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._lookups.forget()
+
+    # -- who turns up ------------------------------------------------------------------------------------------------
+
+    def _meet(self, chat: str, sender: str | None = None) -> None:
+        """Learn of a chat and its author by what is said there: neither must be in any list, and both have names."""
+        if self._contacts.get(chat) is None:
+            self._contacts.merge(Contact(id=ContactId(chat), kind=_kind(chat)))
+            self._wish(chat)
+        if sender is not None and self._contacts.get(sender) is None and sender not in self._member_ids(chat):
+            self._wish(sender, chat)
+
+    def _member_ids(self, chat: str) -> Collection[str]:
+        known = self._contacts.get(chat)
+        return [member.id for member in known.members] if known else ()
+
+    def _wish(self, contact_id: str, chatroom: str = "") -> None:
+        if self._login.profile.has_contacts and contact_id not in BUILT_IN:
+            self._lookups.ask(contact_id, chatroom)
+
+    async def _look_up(self, keys: Sequence[ContactKey]) -> Collection[str]:
+        contacts = await self._run(contact_flows.get_batch(self._login, keys, self._cell.now()))
+        return {self._contacts.merge(contact).id for contact in contacts}
+
+
+def _kind(contact_id: str) -> Kind:
+    """Tell from an id alone what somebody is."""
+    if is_chatroom(contact_id):
+        return "chatroom"
+    return "builtin" if contact_id in BUILT_IN else "stranger"

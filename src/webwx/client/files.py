@@ -1,0 +1,258 @@
+"""
+Files on this machine: looked at before an upload, named and placed after a download.
+
+A file is read by windows and never as a whole. A received name is what somebody else wrote, so it is only ever the last
+part of a path, and what is there already is never written over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import mimetypes
+import os
+import re
+import tempfile
+import time
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+
+from webwx.errors import EmptyFile, LocalStateError, NoSuchFile, NotAPicture, RefusedLocally, TooLarge
+from webwx.flows.media import Upload
+from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, MAX_IMAGE, MAX_VIDEO
+from webwx.protocol.media import image_type, is_video, is_voice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Source = str | os.PathLike[str] | bytes
+"""A path, or the bytes themselves."""
+
+# -- before an upload ------------------------------------------------------------------------------------------------
+
+_SENDABLE = {"image/jpeg": "jpg", "image/png": "png", "image/bmp": "bmp"}
+"""Pictures the picture call takes. A GIF would lose all but its first frame there."""
+
+GIF = "image/gif"
+
+
+def prepare_image(source: Source, name: str) -> Upload:
+    """
+    Look at a picture before anything is sent; a GIF is made ready for the sticker call.
+
+    Raises:
+        NoSuchFile, EmptyFile, TooLarge, NotAPicture: It cannot be sent.
+    """
+    seen = _look_at(source, "picture", MAX_IMAGE)
+    kind = image_type(seen.start)
+    if kind == GIF:
+        return _sticker(seen, name)
+    if kind not in _SENDABLE:
+        raise NotAPicture("This is no picture that can be sent: JPEG, PNG, BMP and GIF can.")
+    return _upload(seen, name or seen.name or f"picture.{_SENDABLE[kind]}", kind, "pic")
+
+
+def prepare_sticker(source: Source, name: str) -> Upload:
+    """
+    Look at a GIF before anything is sent.
+
+    Raises:
+        NoSuchFile, EmptyFile, TooLarge, NotAPicture: It cannot be sent.
+    """
+    seen = _look_at(source, "sticker", MAX_IMAGE)
+    if image_type(seen.start) != GIF:
+        raise NotAPicture("This is no sticker that can be sent: a GIF can.")
+    return _sticker(seen, name)
+
+
+def prepare_video(source: Source, name: str) -> Upload:
+    """
+    Look at a video before anything is sent.
+
+    Raises:
+        NoSuchFile, EmptyFile, TooLarge, RefusedLocally: It cannot be sent.
+    """
+    seen = _look_at(source, "video", MAX_VIDEO)
+    if not is_video(seen.start):
+        raise RefusedLocally("This is no video that plays everywhere: mp4 does. Any other can be sent as a file.")
+    return _upload(seen, name or seen.name or "video.mp4", "video/mp4", "video")
+
+
+def prepare_file(source: Source, name: str) -> Upload:
+    """
+    Look at a file before anything is sent.
+
+    Raises:
+        NoSuchFile, EmptyFile, TooLarge: It cannot be sent.
+    """
+    seen = _look_at(source, "file", MAX_FILE)
+    name = name or seen.name or "file"
+    return _upload(seen, name, mimetypes.guess_type(name)[0] or "application/octet-stream", "doc")
+
+
+class _Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was read through once."""
+
+    source: str | bytes
+    name: str
+    size: int
+    md5: str
+    start: bytes
+    modified: float
+
+
+def _look_at(source: Source, what: str, limit: int) -> _Seen:
+    if isinstance(source, bytes):
+        _check_size(len(source), what, limit)
+        md5 = hashlib.md5(source, usedforsecurity=False).hexdigest()
+        return _Seen(source=source, name="", size=len(source), md5=md5, start=source[:64], modified=time.time())
+    path = Path(source)
+    try:
+        about = path.stat()
+        if not path.is_file():
+            raise NoSuchFile(f"{path} is no file.")
+        _check_size(about.st_size, f"{what} {path}", limit)
+        with path.open("rb") as file:
+            start = file.read(64)
+            file.seek(0)
+            digest, size = hashlib.md5(usedforsecurity=False), 0
+            while window := file.read(CHUNK_SIZE):
+                digest.update(window)
+                size += len(window)
+    except OSError as error:
+        raise NoSuchFile(f"The file {path} cannot be read: {error.strerror}.") from None
+    return _Seen(
+        source=str(path), name=path.name, size=size, md5=digest.hexdigest(), start=start, modified=about.st_mtime
+    )
+
+
+def _check_size(size: int, what: str, limit: int) -> None:
+    if size == 0:
+        raise EmptyFile(f"The {what} has no bytes.")
+    if size > limit:
+        raise TooLarge(f"The {what} has {size:,} bytes; at most {limit:,} can be sent.")
+
+
+def _sticker(seen: _Seen, name: str) -> Upload:
+    return _upload(seen, name or seen.name or "sticker.gif", GIF, "doc")
+
+
+def _upload(seen: _Seen, name: str, content_type: str, kind: str) -> Upload:
+    return Upload(
+        source=seen.source,
+        name=name,
+        size=seen.size,
+        md5=seen.md5,
+        content_type=content_type,
+        kind=kind,
+        modified=time.strftime("%a %b %d %Y %H:%M:%S GMT+0000 (UTC)", time.gmtime(seen.modified)),
+    )
+
+
+# -- after a download ------------------------------------------------------------------------------------------------
+
+LONGEST_NAME = 200
+"""Bytes of a file's name."""
+
+_RESERVED = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9¹²³]|LPT[0-9¹²³])(\..*)?", re.IGNORECASE)
+"""What Windows takes for a device, with any extension."""
+
+_EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png", GIF: ".gif", "image/bmp": ".bmp"}
+
+
+def safe_name(name: str) -> str:
+    """
+    Make a file's name of what somebody else called it.
+
+    The last part of a path, without control and direction signs, without what a system reserves; never hidden, never
+    longer than 200 bytes, never empty.
+    """
+    parts = [part for part in re.split(r"[/\\]", unicodedata.normalize("NFC", name)) if part.strip(". ")]
+    kept = "".join(sign for sign in (parts or [""])[-1] if unicodedata.category(sign) not in _UNSEEN)
+    kept = re.sub(r'[<>:"|?*]', "_", kept).strip(". ")
+    if _RESERVED.fullmatch(kept):
+        kept = f"_{kept}"
+    return _shortened(kept) or "file"
+
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Kinds of signs that show nothing, or turn what is shown around."""
+
+
+def _shortened(name: str, addition: str = "") -> str:
+    """Put an addition before the extension, at the expense of the name when that is too long."""
+    stem, dot, extension = name.rpartition(".")
+    if not stem or len(extension.encode()) > 20:
+        stem, dot, extension = name, "", ""
+    room = LONGEST_NAME - len(f"{addition}{dot}{extension}".encode())
+    return f"{stem.encode()[:room].decode(errors='ignore')}{addition}{dot}{extension}"
+
+
+def extension_of(start: bytes) -> str:
+    """Give the extension of a picture, video or voice by its first bytes; empty when it is none of these."""
+    if is_video(start):
+        return ".mp4"
+    return _EXTENSIONS.get(image_type(start), "") or (".mp3" if is_voice(start) else "")
+
+
+class Place:
+    """
+    Where a download is to be kept: any free name in a folder, or exactly one path.
+
+    Raises:
+        NoSuchFile: There is no such folder.
+        RefusedLocally: The path is taken.
+    """
+
+    def __init__(self, to: str | os.PathLike[str]) -> None:
+        path = Path(to)
+        self._exact = None if os.path.isdir(path) else path  # noqa: PTH112 - Path's raises where a name is too long
+        self._folder = path if self._exact is None else path.parent
+        if not self._folder.is_dir():
+            raise NoSuchFile(f"There is no folder {self._folder}.")
+        if self._exact is not None and os.path.lexists(self._exact):
+            raise RefusedLocally(f"{path} is there already, and nothing is written over.")
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[tuple[BinaryIO, Path]]:
+        """
+        Give a file beside the final one, for its owner alone; it is gone afterwards unless it was kept.
+
+        Raises:
+            LocalStateError: Nothing can be written there.
+        """
+        try:
+            handle, name = tempfile.mkstemp(prefix=".webwx-", suffix=".part", dir=self._folder)
+        except OSError as error:
+            raise LocalStateError(f"Nothing can be written to {self._folder}: {error.strerror}.") from None
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "w+b", buffering=0) as file:
+                yield file, part
+        finally:
+            part.unlink(missing_ok=True)
+
+    def keep(self, part: Path, name: str) -> Path:
+        """
+        Give a finished file its name.
+
+        Raises:
+            LocalStateError: The path has been taken meanwhile, or cannot be written.
+        """
+        for turn in itertools.count(1):
+            chosen = self._exact or self._folder / _shortened(safe_name(name), f" ({turn})" if turn > 1 else "")
+            try:
+                # Whoever claims a name first has it; a link that waits there is not followed.
+                os.close(os.open(chosen, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
+                break
+            except FileExistsError:
+                if self._exact is not None:
+                    raise LocalStateError(f"{chosen} was made by somebody else meanwhile.") from None
+            except OSError as error:
+                raise LocalStateError(f"{chosen} cannot be written: {error.strerror}.") from None
+        part.replace(chosen)
+        return chosen

@@ -1,0 +1,116 @@
+"""
+Who is not known yet: strangers met in messages are looked up in the background.
+
+A burst of messages from a thousand unknown members must neither wait for their names nor turn into a thousand calls
+that get the account blocked. So wishes are collected for a moment, asked for fifty at a time and at most once a second,
+and whoever the server does not know is not asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from webwx.errors import LoggedOut, WxError
+from webwx.protocol.codes import BATCH_LIMIT
+from webwx.protocol.contacts import ContactKey
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+
+DELAY = 0.2
+"""Seconds in which wishes are collected, as the page does."""
+
+INTERVAL = 1.0
+"""Seconds between two calls."""
+
+PAUSE = 60.0
+"""Seconds after a call that went wrong: it may have been one too many."""
+
+MOST_WANTED = 100_000
+"""Wishes kept; further ones are passed over until the same person is met again."""
+
+MOST_MISSING = 100_000
+"""Unknown ids remembered."""
+
+_TRIES = 2
+"""Times that somebody is asked for before they count as unknown."""
+
+
+class Lookups:
+    """
+    Wishes of one client.
+
+    Args:
+        look_up: Makes one call, keeps what comes, and gives the ids that came.
+    """
+
+    def __init__(self, look_up: Callable[[Sequence[ContactKey]], Awaitable[Collection[str]]]) -> None:
+        self._look_up = look_up
+        self._wanted: OrderedDict[str, ContactKey] = OrderedDict()
+        self._asked: tuple[ContactKey, ...] = ()
+        """In the call that is under way."""
+        self._misses: OrderedDict[str, int] = OrderedDict()
+        """How often somebody was asked for in vain."""
+        self._free_at = 0.0
+        """When the next call may be made, by the loop's clock."""
+        self._work: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._wanted) + len(self._asked)
+
+    def ask(self, contact_id: str, chatroom: str = "") -> None:
+        """Wish to know somebody; for a member who is no friend `chatroom` says where they were met."""
+        is_known = contact_id in self._wanted or any(key.user_name == contact_id for key in self._asked)
+        if is_known or self._misses.get(contact_id, 0) >= _TRIES or len(self) >= MOST_WANTED:
+            return
+        self._wanted[contact_id] = ContactKey(user_name=contact_id, encry_chat_room_id=chatroom)
+        if self._work is None or self._work.done():
+            self._work = asyncio.get_running_loop().create_task(self._ask_for_all())
+
+    async def close(self) -> None:
+        """Give up all wishes."""
+        self.forget()
+        if self._work is not None:
+            self._work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._work
+
+    def forget(self) -> None:
+        """Drop everything, because ids are new in the next login."""
+        self._wanted.clear()
+        self._misses.clear()
+
+    async def _ask_for_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._wanted:
+            await asyncio.sleep(max(DELAY, self._free_at - loop.time()))
+            count = min(BATCH_LIMIT, len(self._wanted))
+            self._asked = tuple(self._wanted.popitem(last=False)[1] for _ in range(count))
+            try:
+                found = await self._look_up(self._asked)
+            except LoggedOut:
+                self._wanted.clear()
+            except WxError:
+                # These are wished for again when they say something again.
+                self._free_at = loop.time() + PAUSE
+            else:
+                self._free_at = loop.time() + INTERVAL
+                self._settle(found)
+            finally:
+                self._asked = ()
+
+    def _settle(self, found: Collection[str]) -> None:
+        """Ask once more for whoever was left out, then never again."""
+        for key in self._asked:
+            name = key.user_name
+            if name in found:
+                self._misses.pop(name, None)
+                continue
+            self._misses[name] = self._misses.get(name, 0) + 1
+            if self._misses[name] < _TRIES:
+                self._wanted[name] = key
+            if len(self._misses) > MOST_MISSING:
+                self._misses.popitem(last=False)

@@ -1,0 +1,352 @@
+"""Pictures, videos, stickers and files, up and down."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from webwx.client import files
+from webwx.client.base import BaseClient
+from webwx.client.files import Source
+from webwx.errors import ApiError, SendUnknown, TransportError
+from webwx.flows import media as media_flows
+from webwx.flows import messages as message_flows
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.messages import FileMessage, Message, Receipt
+from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, Ret
+from webwx.transport.spool import Spool
+
+if TYPE_CHECKING:
+    from webwx.flows.call import Flow
+    from webwx.flows.media import Passage, Upload
+
+Progress = Callable[[int, int], object]
+"""Told the bytes that are done and those of the whole, 0 when nobody knows."""
+
+MAX_IN_MEMORY = 64 * 1024 * 1024
+"""Bytes that a download gives without a file."""
+
+_CHUNK_REPEATS = 5
+_DOWNLOAD_TRIES = 3
+
+
+class MediaVerbs(BaseClient):
+    """Media of one account."""
+
+    # -- up ----------------------------------------------------------------------------------------------------------
+
+    async def send_image(
+        self, to: Contact | str, image: Source, *, name: str = "", progress: Progress | None = None
+    ) -> Receipt:
+        """
+        Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving.
+
+        Args:
+            to: As for `send_text`.
+            image: A path, or the picture's bytes.
+            name: The file's name; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 20 MiB; nothing was sent.
+            NotAPicture: It is none of these kinds; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
+
+        Wire: webwxuploadmedia, webwxsendmsgimg, webwxsendemoticon
+
+        """
+        chat = self._target(to)
+        file = await asyncio.to_thread(files.prepare_image, image, name)
+        send = message_flows.send_sticker if file.content_type == files.GIF else message_flows.send_image
+        return await self._send_uploaded(
+            chat, file, progress, lambda upload, client_id: send(self._login, chat, upload.media_id, client_id)
+        )
+
+    async def send_video(
+        self, to: Contact | str, video: Source, *, name: str = "", progress: Progress | None = None
+    ) -> Receipt:
+        """
+        Send a video: mp4.
+
+        Args:
+            to: As for `send_text`.
+            video: A path, or the video's bytes.
+            name: The file's name; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 20 MiB; nothing was sent.
+            RefusedLocally: It is no mp4; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
+
+        Wire: webwxuploadmedia, webwxsendvideomsg
+
+        """
+        chat = self._target(to)
+        file = await asyncio.to_thread(files.prepare_video, video, name)
+        return await self._send_uploaded(
+            chat,
+            file,
+            progress,
+            lambda upload, client_id: message_flows.send_video(self._login, chat, upload.media_id, client_id),
+        )
+
+    async def send_sticker(
+        self, to: Contact | str, sticker: Source, *, name: str = "", progress: Progress | None = None
+    ) -> Receipt:
+        """
+        Send a sticker: a GIF, or one that the platform knows by its md5.
+
+        Args:
+            to: As for `send_text`.
+            sticker: A path, the GIF's bytes, or 32 hex digits, such as a `StickerMessage` has as `md5`.
+            name: The file's name; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 20 MiB; nothing was sent.
+            NotAPicture: It is no GIF; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            ApiError: The platform knows no sticker of that md5.
+            SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
+
+        Wire: webwxuploadmedia, webwxsendemoticon
+
+        """
+        chat = self._target(to)
+        if isinstance(sticker, str) and re.fullmatch(r"[0-9a-fA-F]{32}", sticker):
+            client_id = self._cell.next_client_id()
+            flow = message_flows.send_known_sticker(self._login, chat, sticker.lower(), client_id)
+            return self._receipt(await self._run(flow), client_id, chat)
+        file = await asyncio.to_thread(files.prepare_sticker, sticker, name)
+        return await self._send_uploaded(
+            chat,
+            file,
+            progress,
+            lambda upload, client_id: message_flows.send_sticker(self._login, chat, upload.media_id, client_id),
+        )
+
+    async def send_file(
+        self, to: Contact | str, file: Source, *, name: str = "", progress: Progress | None = None
+    ) -> Receipt:
+        """
+        Send a file of any kind. It is read by pieces and never whole in memory.
+
+        Args:
+            to: As for `send_text`.
+            file: A path, or the file's bytes.
+            name: What the receiver sees; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 1 GiB; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
+
+        Wire: webwxcheckupload, webwxuploadmedia, webwxuploadmediaparallel, webwxsendappmsg
+
+        """
+        chat = self._target(to)
+        ready = await asyncio.to_thread(files.prepare_file, file, name)
+        return await self._send_uploaded(
+            chat,
+            ready,
+            progress,
+            lambda upload, client_id: message_flows.send_file(self._login, chat, ready, upload, client_id),
+        )
+
+    async def _send_uploaded(
+        self,
+        chat: ContactId,
+        file: Upload,
+        progress: Progress | None,
+        send: Callable[[Passage, str], Flow[str]],
+    ) -> Receipt:
+        """Upload a file and send it; once more from the start when the platform does not know the upload any more."""
+        upload = await self._upload(file, chat, progress)
+        client_id = self._cell.next_client_id()
+        try:
+            message_id = await self._run(send(upload, client_id))
+        except ApiError as refused:
+            if refused.ret != Ret.SYSTEM_ERROR:
+                raise
+            upload = await self._upload(file, chat, progress)
+            client_id = self._cell.next_client_id()
+            message_id = await self._run(send(upload, client_id))
+        return self._receipt(message_id, client_id, chat)
+
+    async def _upload(self, file: Upload, chat: ContactId, progress: Progress | None) -> Passage:
+        helper = self._login.profile.mmweb_appid
+        passage = media_flows.Passage(
+            to=chat,
+            client_media_id=self._cell.next_media_id(),
+            data_ticket=self._data_ticket(),
+            random=secrets.token_hex(2) if helper else "",
+        )
+        if file.must_be_announced:
+            passage = await self._run(media_flows.announce_upload(self._login, file, passage))
+        if not passage.media_id:
+            is_parallel = file.must_be_announced and helper
+            send_chunk = media_flows.upload_parallel_chunk if is_parallel else media_flows.upload_chunk
+            for chunk in range(file.chunks):
+                passage = await self._persist(send_chunk, file, passage, chunk)
+                if progress is not None and chunk + 1 < file.chunks:
+                    progress((chunk + 1) * CHUNK_SIZE, file.size)
+            if not passage.media_id:
+                raise ApiError("The server took the whole file but named no upload; nothing was sent to anybody.")
+        if progress is not None:
+            progress(file.size, file.size)
+        return passage
+
+    async def _persist(
+        self,
+        send_chunk: Callable[..., Flow[Passage]],
+        file: Upload,
+        passage: Passage,
+        chunk: int,
+    ) -> Passage:
+        """Upload one chunk, again and again where that cannot do harm: the file need not start over."""
+        is_last = chunk + 1 == file.chunks
+        for _ in range(_CHUNK_REPEATS):
+            try:
+                return await self._run(send_chunk(self._login, file, passage, chunk))
+            except ApiError as refused:
+                if refused.ret != Ret.SYSTEM_ERROR:
+                    raise
+            except TransportError as lost:
+                if is_last and isinstance(lost, SendUnknown):
+                    raise
+            await asyncio.sleep(self._timeouts.retry)
+        return await self._run(send_chunk(self._login, file, passage, chunk))
+
+    def _data_ticket(self) -> str:
+        login = self._login
+        return login.jar.value("webwx_data_ticket", login.hosts.file, self._cell.now())
+
+    # -- down --------------------------------------------------------------------------------------------------------
+
+    async def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
+        """
+        Download what a message shows: a picture, sticker, voice, video, file, or a location's map.
+
+        For what may be large there is `download_to`: here it is at most 64 MiB.
+
+        Args:
+            message: A received message. The receipt of a sent picture or a message id: its picture.
+            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
+
+        Raises:
+            MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
+            ProtocolError: It is larger than that.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
+
+        """
+        kept = io.BytesIO()
+        await self._fetch(self._download_flow(message), kept, MAX_IN_MEMORY, _size(message), progress)
+        return kept.getvalue()
+
+    async def download_to(
+        self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> Path:
+        """
+        Download what a message shows into a file, and give its path.
+
+        The file appears when it is complete, for its owner alone; nothing is ever written over.
+
+        Args:
+            message: As for `download`.
+            to: A folder, in which it gets the name its sender gave it, made harmless, or one of its own; or the path
+                of a file that does not exist yet.
+            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
+
+        Raises:
+            MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
+            NoSuchFile: There is no such folder; nothing was asked for.
+            RefusedLocally: The path is taken; nothing was asked for.
+            LocalStateError: It cannot be written there.
+            ProtocolError: It is larger than 1 GiB.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
+
+        """
+        self._require_login()
+        place = await asyncio.to_thread(files.Place, to)
+        with place.begin() as (file, part):
+            spool = await self._fetch(self._download_flow(message), file, MAX_FILE, _size(message), progress)
+            await asyncio.sleep(0)  # whoever has cancelled by now gets no file
+            return place.keep(part, _name(message, spool.start))
+
+    async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
+        """
+        Download the small picture of a picture, a video, a link or a location.
+
+        Raises:
+            MediaUnavailable: It has none, or not any more.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetmsgimg
+
+        """
+        message_id = message if isinstance(message, str) else message.message_id
+        kept = io.BytesIO()
+        await self._fetch(
+            lambda spool: media_flows.download_thumbnail(self._login, message_id, spool), kept, MAX_IN_MEMORY
+        )
+        return kept.getvalue()
+
+    def _download_flow(self, message: Message | Receipt | str) -> Callable[[Spool], Flow[None]]:
+        wanted = message.message_id if isinstance(message, Receipt) else message
+        return lambda spool: media_flows.download(self._login, wanted, spool, self._data_ticket())
+
+    async def _fetch(
+        self,
+        flow: Callable[[Spool], Flow[None]],
+        file: BinaryIO,
+        limit: int,
+        size: int = 0,
+        progress: Progress | None = None,
+    ) -> Spool:
+        """Download into a file, again after a while when it is not there yet or broke off."""
+        for left in reversed(range(_DOWNLOAD_TRIES)):
+            file.seek(0)
+            file.truncate()
+            spool = Spool(file, limit, None if progress is None else lambda done: progress(done, size))
+            try:
+                await self._run(flow(spool))
+                break
+            except (media_flows.NotThereYet, TransportError):
+                if not left:
+                    raise
+            await asyncio.sleep(self._timeouts.retry)
+        return spool
+
+
+def _size(message: Message | Receipt | str) -> int:
+    return getattr(message, "size", 0)
+
+
+def _name(message: Message | Receipt | str, start: bytes) -> str:
+    if isinstance(message, FileMessage):
+        return message.name
+    message_id = message if isinstance(message, str) else message.message_id
+    return f"{message_id}{files.extension_of(start)}"

@@ -1,0 +1,123 @@
+"""
+A passphrase over a saved login: AES-256-GCM under a key that scrypt makes of it.
+
+What is sealed cannot be read without the passphrase, nor changed without being noticed. The parameters of the key lie
+beside it, so that they can grow later; they are covered by the seal as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.errors import InvalidLogin, StorageError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_COST, _BLOCK, _PARALLEL = 2**15, 8, 1
+"""Of scrypt: about a tenth of a second and 32 MiB for each guess."""
+
+_MAX_COST = 2**18
+"""A file that asks for more was not written by us, and would only keep us busy."""
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True, tag="aes-256-gcm", tag_field="cipher"):
+    """The file as it lies on the disk."""
+
+    cost: int
+    block: int
+    parallel: int
+    salt: bytes
+    nonce: bytes
+    content: bytes
+
+    @property
+    def parameters(self) -> bytes:
+        """What made the key; it is covered by the seal."""
+        return f"scrypt:{self.cost}:{self.block}:{self.parallel}:".encode() + self.salt
+
+    def __repr__(self) -> str:
+        return f"Sealed({len(self.content)} bytes)"
+
+
+class Seal:
+    """
+    Closes and opens what is saved.
+
+    Args:
+        passphrase: As it was typed.
+
+    Raises:
+        StorageError: The package `cryptography` is not installed.
+    """
+
+    def __init__(self, passphrase: str) -> None:
+        try:
+            import cryptography  # noqa: F401 - asked for here, so that no login is made in vain
+        except ImportError:
+            raise StorageError("A passphrase needs the package cryptography: pip install 'webwx[crypto]'.") from None
+        if not passphrase:
+            raise StorageError("An empty passphrase protects nothing; give one, or none at all.")
+        self._passphrase = passphrase.encode()
+        self._salt = os.urandom(16)
+        self._keys: dict[bytes, AESGCM] = {}
+
+    def __repr__(self) -> str:
+        return "Seal(***)"
+
+    def close(self, content: bytes) -> bytes:
+        """Seal some bytes."""
+        sealed = Sealed(
+            cost=_COST, block=_BLOCK, parallel=_PARALLEL, salt=self._salt, nonce=os.urandom(12), content=b""
+        )
+        box = self._key(sealed).encrypt(sealed.nonce, content, sealed.parameters)
+        return msgspec.json.encode(msgspec.structs.replace(sealed, content=box))
+
+    def open(self, sealed: Sealed) -> bytes:
+        """
+        Open what was sealed.
+
+        Raises:
+            InvalidLogin: With another passphrase, or it was changed since.
+        """
+        from cryptography.exceptions import InvalidTag
+
+        refusal = "The saved login cannot be opened: the passphrase is another one, or the file was changed."
+        if sealed.cost > _MAX_COST or (sealed.block, sealed.parallel) != (_BLOCK, _PARALLEL):
+            raise InvalidLogin(refusal)
+        try:
+            return self._key(sealed).decrypt(sealed.nonce, sealed.content, sealed.parameters)
+        except (InvalidTag, ValueError):
+            raise InvalidLogin(refusal) from None
+
+    def _key(self, sealed: Sealed) -> AESGCM:
+        """Make the key, once for each salt: it is slow on purpose."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        key = self._keys.get(sealed.parameters)
+        if key is None:
+            key = AESGCM(
+                hashlib.scrypt(
+                    self._passphrase,
+                    salt=sealed.salt,
+                    n=sealed.cost,
+                    r=sealed.block,
+                    p=sealed.parallel,
+                    maxmem=256 * sealed.cost * sealed.block,
+                    dklen=32,
+                )
+            )
+            self._keys[sealed.parameters] = key
+        return key
+
+
+def read_sealed(content: bytes) -> Sealed | None:
+    """Read a sealed file; None when it is none."""
+    try:
+        return msgspec.json.decode(content, type=Sealed)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

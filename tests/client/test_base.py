@@ -1,0 +1,485 @@
+"""What every verb stands on: the end of a login, processes side by side, and the process around it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.carriers import Counted
+from tests.client.conftest import SERVER, take
+from tests.saved import LOGIN
+
+from webwx.client.aio import AsyncClient
+from webwx.client.state import LoginState
+from webwx.errors import (
+    ApiError,
+    ConnectFailed,
+    LoggedOut,
+    NotOnThisHost,
+    TransportError,
+)
+from webwx.protocol.contacts import WEBWXINIT
+from webwx.protocol.cookies import Jar
+from webwx.store.saved_login import LoginFile, LoginMemory, SavedLogin
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.client.conftest import LogIn, NewClient
+
+    from webwx.model.login import QrCode
+    from webwx.protocol.http import Request, Response
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+    from webwx.transport.run import Transport
+
+    Phone = Callable[[str], Callable[[QrCode], object]]
+
+
+class TestTheEndOfALogin:
+    @pytest.mark.parametrize("ret", [-14, 1100, 1101, 1102])
+    async def test_b5_any_call_that_says_so_stops_every_other(
+        self, log_in: LogIn, world: World, counted: Counted, ret: int
+    ) -> None:
+        client = await log_in()
+        world.refuse_next("webwxsendmsg", ret)
+        with pytest.raises(LoggedOut) as first:
+            await client.send_text("filehelper", "hi")
+        counted.calls.clear()
+
+        for attempt in (client.send_text("filehelper", "hi"), client.mark_read("阿华"), client.list_contacts(),
+                        client.check(), client.download("1"), anext(client.events())):  # fmt: skip
+            with pytest.raises(LoggedOut) as again:
+                await attempt
+            assert (again.value.reason, str(again.value)) == (first.value.reason, str(first.value))
+        assert counted.calls == []
+
+    async def test_b3_is_told_by_the_long_poll(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        await take(client, 1, include_all=True)
+        world.log_out("me")
+
+        with pytest.raises(LoggedOut) as caught:
+            await take(client, 1)
+        assert caught.value.reason == "phone"
+
+    async def test_a_login_elsewhere_evicts(self, log_in: LogIn) -> None:
+        first = await log_in()
+        await log_in()
+
+        with pytest.raises(LoggedOut) as caught:
+            await first.send_text("filehelper", "hi")
+        assert caught.value.reason == "evicted"
+
+    async def test_leaves_what_is_pending_to_be_read(
+        self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted
+    ) -> None:
+        store = LoginMemory()
+        client = await log_in(store=store)
+        for number in range(3):
+            world.say("ahua", "me", str(number))
+        await take(client, 1)
+        world.log_out("me")
+        with pytest.raises(LoggedOut):
+            await client.send_text("filehelper", "hi")
+        counted.calls.clear()
+        other = new_client(store=store)
+        await other.resume()
+
+        assert [getattr(event, "text", "") for event in await take(other, 2)] == ["1", "2"]
+        with pytest.raises(LoggedOut):
+            await take(other, 1)
+        assert counted.calls == []
+
+    async def test_is_followed_by_a_new_code(
+        self, log_in: LogIn, new_client: NewClient, world: World, phone_of: Phone
+    ) -> None:
+        store = LoginMemory()
+        client = await log_in(store=store)
+        world.log_out("me")
+        with pytest.raises(LoggedOut):
+            await client.check()
+        for each in (client, new_client(store=store)):
+            await each.login(show_qr=phone_of("me"))
+
+            assert (await each.send_text("filehelper", "hi")).message_id
+
+    async def test_b4_a_saved_login_that_has_died_meanwhile_is_followed_by_a_new_code(
+        self, log_in: LogIn, new_client: NewClient, world: World, phone_of: Phone
+    ) -> None:
+        store = LoginMemory()
+        await log_in(store=store)
+        world.log_out("me")
+        shown: list[QrCode] = []
+        confirm = phone_of("me")
+        await new_client(store=store).login(show_qr=lambda code: (shown.append(code), confirm(code)))
+
+        assert len(shown) == 1
+
+    async def test_is_not_written_over_a_newer_login(self, log_in: LogIn) -> None:
+        store, newer = LoginMemory(), LoginMemory()
+        old = await log_in(store=store)
+        await log_in(store=newer)
+        store.save(newer.load())
+        with pytest.raises(LoggedOut):
+            await old.send_text("filehelper", "hi")
+        await old.close()
+
+        assert store.load() == newer.load()
+
+
+async def test_f8_no_handler_of_the_process_is_touched(log_in: LogIn) -> None:
+    def handlers() -> list[object]:
+        loop = asyncio.get_running_loop()
+        signals = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+        return [sys.excepthook, sys.unraisablehook, threading.excepthook, loop.get_exception_handler(), *signals]
+
+    before = handlers()
+    async with await log_in() as client:
+        await client.send_text("filehelper", "hi")
+        await take(client, 1, include_all=True)
+
+    assert handlers() == before
+
+
+async def test_without_a_transport_it_uses_the_network(unused_port: int) -> None:
+    async with AsyncClient(server=f"http://127.0.0.1:{unused_port}") as client:
+        with pytest.raises(ConnectFailed, match=f"no connection to 127.0.0.1:{unused_port}"):
+            await client.login()
+
+
+@pytest.mark.parametrize(
+    ("host", "server"),
+    [("wx9.qq.com", None), ("evil.example", None), (None, "sandbox.test"), (None, "http://u:p@sandbox.test")],
+)
+def test_a_host_that_is_none_is_refused_at_once(host: str | None, server: str | None) -> None:
+    with pytest.raises(NotOnThisHost):
+        AsyncClient(host=host, server=server)
+
+
+class Renewing(Counted):
+    """Gives out another skey whenever a session is opened, unless it is told not to."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self.skey = ""
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        if request.endpoint != WEBWXINIT.name or not self.skey:
+            return response
+        reply = WEBWXINIT.decode_reply(response)
+        return WEBWXINIT.encode_reply(msgspec.structs.replace(reply, skey=self.skey))
+
+
+class TestAKeyThatIsTooOld:
+    @pytest.fixture
+    def carrier(self, sandbox: Sandbox) -> Renewing:
+        return Renewing(Loopback(sandbox))
+
+    async def test_b3_is_renewed_once_and_the_call_may_be_made_again(
+        self, log_in: LogIn, world: World, carrier: Renewing
+    ) -> None:
+        store = LoginMemory()
+        client = await log_in(transport=carrier, store=store)
+        carrier.calls.clear()
+        carrier.skey = "@crypt_new"
+        world.refuse_next("webwxsendmsg", -14)
+
+        with pytest.raises(ApiError, match="may be made again") as caught:
+            await client.send_text("filehelper", "hi")
+        assert not isinstance(caught.value, LoggedOut)
+        assert client.state is LoginState.ONLINE
+        assert (await client.send_text("filehelper", "hi")).message_id
+        assert carrier.calls == ["webwxsendmsg", "webwxinit", "webwxsendmsg"]
+        assert store.load().login.credentials.skey == "@crypt_new"
+
+    async def test_b3_that_is_refused_again_ends_the_login(
+        self, log_in: LogIn, world: World, carrier: Renewing
+    ) -> None:
+        client = await log_in(transport=carrier)
+        carrier.skey = "@crypt_new"
+        world.refuse_next("webwxsendmsg", -14, times=2)
+        with pytest.raises(ApiError, match="may be made again"):
+            await client.send_text("filehelper", "hi")
+
+        with pytest.raises(LoggedOut) as caught:
+            await client.send_text("filehelper", "hi")
+        assert caught.value.reason == "ticket"
+        assert client.state is LoginState.LOGGED_OUT
+
+    async def test_that_has_no_newer_one_ends_the_login(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.refuse_next("webwxsendmsg", -14)
+
+        with pytest.raises(LoggedOut) as caught:
+            await client.send_text("filehelper", "hi")
+        assert caught.value.reason == "ticket"
+
+    async def test_of_a_session_that_cannot_be_opened_ends_the_login_for_that_reason(
+        self, log_in: LogIn, world: World
+    ) -> None:
+        client = await log_in()
+        world.refuse_next("webwxsendmsg", -14)
+        world.refuse_next("webwxinit", 1100)
+
+        with pytest.raises(LoggedOut) as caught:
+            await client.send_text("filehelper", "hi")
+        assert caught.value.reason == "phone"
+
+    async def test_is_taken_from_the_process_that_has_a_newer_one(
+        self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted
+    ) -> None:
+        store = LoginMemory()
+        client = await log_in(store=store)
+        world.refuse_next("webwxsync", -14)
+        checking = client.check()
+        newer = msgspec.structs.replace(store.load().login.credentials, skey="@crypt_new")
+        store.update(lambda saved: msgspec.structs.replace(
+            saved, login=msgspec.structs.replace(saved.login, credentials=newer)
+        ))  # fmt: skip
+        await checking
+
+        assert counted.calls == ["webwxsync", "webwxsync"]
+
+
+class TestTheReason:
+    @pytest.mark.parametrize(("ret", "reason"), [(1100, "phone"), (1101, "evicted"), (1103, "evicted"), (3, "evicted")])
+    async def test_b4_is_what_the_code_says(self, log_in: LogIn, world: World, ret: int, reason: str) -> None:
+        client = await log_in()
+        world.refuse_next("webwxsync", ret)
+
+        with pytest.raises(LoggedOut) as caught:
+            await client.check()
+        assert caught.value.reason == reason
+
+    async def test_b3_a_phone_that_is_offline_ends_no_login(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.refuse_next("webwxsendmsg", 3)
+
+        with pytest.raises(ApiError, match="open WeChat"):
+            await client.send_text("filehelper", "hi")
+        assert client.state is LoginState.ONLINE
+
+    @pytest.mark.parametrize("name", ["wxuin", "wxsid", "webwx_data_ticket"])
+    async def test_b4_1102_names_a_cookie_that_is_missing(
+        self, log_in: LogIn, new_client: NewClient, world: World, name: str
+    ) -> None:
+        store = LoginMemory()
+        await log_in(store=store)
+        login = store.load().login
+        rest = Jar(tuple(cookie for cookie in login.jar.cookies if cookie.name != name))
+        store.save(SavedLogin(login=msgspec.structs.replace(login, jar=rest)))
+        client = new_client(store=store)
+        await client.resume()
+        world.refuse_next("webwxsync", 1102)
+
+        with pytest.raises(LoggedOut, match=rf"It has no {name} cookie") as caught:
+            await client.check()
+        assert caught.value.reason == "cookie"
+
+    async def test_b4_1102_right_after_a_restore_says_that_the_saved_login_is_too_old(
+        self, log_in: LogIn, new_client: NewClient, world: World
+    ) -> None:
+        store = LoginMemory()
+        await log_in(store=store)
+        client = new_client(store=store)
+        await client.resume()
+        world.refuse_next("webwxsync", 1102, times=2)
+
+        with pytest.raises(LoggedOut, match="saved login is not alive any more") as caught:
+            await client.check()
+        assert caught.value.reason == "restored_session_expired"
+        assert store.load().ended.reason == "restored_session_expired"
+
+    async def test_b4_1102_later_on_does_not(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
+        store = LoginMemory()
+        await log_in(store=store)
+        client = new_client(store=store)
+        await client.resume()
+        await client.check()
+        world.refuse_next("webwxsync", 1102)
+
+        with pytest.raises(LoggedOut) as caught:
+            await client.check()
+        assert caught.value.reason == "cookie"
+
+
+class TestB18TheHook:
+    async def test_is_called_once_with_all_that_is_known(self, world: World, counted: Counted, phone_of: Phone) -> None:
+        told: list[LoggedOut] = []
+        client = AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, on_logged_out=told.append)
+        await client.login(show_qr=phone_of("me"))
+        await client.check()
+        last_ok = world.now
+        world.wind(60)
+        world.log_out("me")
+        for _ in range(3):
+            with pytest.raises(LoggedOut):
+                await client.send_text("filehelper", "hi")
+
+        [end] = told
+        assert (end.reason, end.ret, end.last_ok_at) == ("phone", 1100, last_ok)
+        await client.login(show_qr=phone_of("me"))
+        assert client.state is LoginState.ONLINE
+
+    async def test_is_not_called_for_a_saved_login_that_login_replaces(
+        self, log_in: LogIn, world: World, counted: Counted, phone_of: Phone
+    ) -> None:
+        store = LoginMemory()
+        await log_in(store=store)
+        world.log_out("me")
+        client = AsyncClient(
+            server=SERVER, store=store, transport=counted, clock=world.clock.now, on_logged_out=pytest.fail
+        )
+        await client.login(show_qr=phone_of("me"))
+
+        assert client.state is LoginState.ONLINE
+
+    async def test_is_not_called_when_we_log_out_ourselves(
+        self, world: World, counted: Counted, phone_of: Phone
+    ) -> None:
+        client = AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, on_logged_out=pytest.fail)
+        await client.login(show_qr=phone_of("me"))
+        await client.logout()
+
+        assert client.state is LoginState.LOGGED_OUT
+
+
+class TestProcessesSideBySide:
+    async def test_a_sender_uses_the_key_that_the_listener_has_got(self, log_in: LogIn, new_client: NewClient) -> None:
+        store = LoginMemory()
+        await log_in(store=store)
+        sender = new_client(store=store)
+        await sender.resume()
+        newer = msgspec.structs.replace(store.load().login.credentials, skey="@crypt_new")
+        store.update(lambda saved: msgspec.structs.replace(
+            saved, login=msgspec.structs.replace(saved.login, credentials=newer)
+        ))  # fmt: skip
+        await sender.send_text("filehelper", "hi")
+        await sender.close()
+
+        assert store.load().login.credentials.skey == "@crypt_new"
+
+    async def test_a_sender_that_ends_does_not_take_back_how_far_the_listener_is(
+        self, log_in: LogIn, new_client: NewClient, world: World
+    ) -> None:
+        store = LoginMemory()
+        listener = await log_in(store=store)
+        sender = new_client(store=store)
+        await sender.resume()
+        await sender.send_text("filehelper", "hi")
+        world.say("ahua", "me", "1")
+        await take(listener, 1)
+        reached = store.load().login.fetch_key
+        await sender.close()
+
+        assert store.load().login.fetch_key == reached
+
+    async def test_b5_what_one_is_told_stops_the_other_without_a_request(
+        self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted
+    ) -> None:
+        store = LoginMemory()
+        one = await log_in(store=store)
+        other = new_client(store=store)
+        await other.resume()
+        world.log_out("me")
+        with pytest.raises(LoggedOut):
+            await one.send_text("filehelper", "hi")
+        counted.calls.clear()
+
+        with pytest.raises(LoggedOut) as caught:
+            await other.send_text("filehelper", "hi")
+        assert caught.value.reason == "phone"
+        assert counted.calls == []
+
+    def test_b13_two_processes_that_send_at_once_never_use_an_id_twice(self, tmp_path: Path) -> None:
+        path = tmp_path / "me.json"
+        LoginFile(path).save(SavedLogin(login=LOGIN))
+        senders = [
+            subprocess.Popen(
+                [sys.executable, "-c", SEND, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        assert [sender.stdout.readline() for sender in senders] == ["ready\n"] * 2  # both know the same login now
+        for sender in senders:
+            sender.stdin.write("go\n")
+            sender.stdin.flush()
+        ids = [each for sender in senders for each in sender.communicate(timeout=50)[0].split()]
+
+        assert len(ids) == len(set(ids)) == 400
+
+
+SEND = """
+import asyncio, sys
+from webwx import AsyncClient, LoginFile
+from webwx.protocol.http import Response
+
+class Echo:
+    async def send(self, request):
+        await asyncio.sleep(0)
+        return Response(body=b'{"BaseResponse":{"Ret":0},"MsgID":"1"}')
+
+    async def close(self):
+        pass
+
+async def send():
+    # The clock stands still, so only what the two know of each other keeps their ids apart.
+    async with AsyncClient(host="web", store=LoginFile(sys.argv[1]), transport=Echo(), clock=lambda: 1.56e9) as client:
+        await client.resume()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        receipts = await asyncio.gather(*(client.send_text("filehelper", str(each)) for each in range(200)))
+    print(*(receipt.client_id for receipt in receipts))
+
+asyncio.run(send())
+"""
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of this machine where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+class TestB21TheLibraryLeavesTheProcessAlone:
+    async def test_b21_a_server_that_is_not_there_is_an_error_and_no_exit(self, unused_port: int) -> None:
+        async with AsyncClient(server=f"http://127.0.0.1:{unused_port}") as client:
+            with pytest.raises(ConnectFailed):
+                await client.login()
+        assert client.state is LoginState.NEW
+
+    async def test_b21_a_proxy_is_used_only_when_it_was_given(
+        self, unused_port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[bytes] = []
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(await reader.readline())
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as proxy:
+            address = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+            for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
+                monkeypatch.setenv(name, address)
+            async with AsyncClient(server=f"http://127.0.0.1:{unused_port}") as direct:
+                with pytest.raises(ConnectFailed):
+                    await direct.login()
+            assert asked == []
+            async with AsyncClient(server="http://nobody.invalid", proxy=address) as through:
+                with pytest.raises(TransportError):
+                    await through.login()
+        assert asked[0].startswith(b"GET http://nobody.invalid/jslogin")

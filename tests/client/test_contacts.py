@@ -1,0 +1,490 @@
+"""People: who is known and how one gets to know them, remarks, pins, avatars, friend requests."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.carriers import Counted
+from tests.client.conftest import SERVER, take
+from tests.client.wound_loop import in_no_time, until
+
+from webwx.client.aio import AsyncClient
+from webwx.errors import ApiError, MediaUnavailable, NotOnThisHost, RateLimited, UnknownContact
+from webwx.model.contacts import ContactId
+from webwx.model.events import ContactChanged, ContactDeleted
+from webwx.model.messages import FriendAdded, FriendRequest, Person, PhoneActivity, TextMessage
+from webwx.protocol.sync import WEBWXSYNC
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.switches import Switches
+from webwx.store.saved_login import LoginMemory
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.client.conftest import LogIn, NewClient
+
+    from webwx.protocol.http import Request, Response
+    from webwx.sandbox.people import Person as Somebody
+    from webwx.sandbox.world import World
+
+
+def contacts_of(client: AsyncClient) -> set[str]:
+    return {contact.nickname for contact in client.contacts}
+
+
+# -- the whole list --------------------------------------------------------------------------------------------------
+
+
+async def test_d1_ten_thousand_contacts_come_by_pages(world: World, counted: Counted) -> None:
+    for number in range(10_000):
+        world.befriend("me", world.add_person(f"friend {number}").id)
+    dice = random.Random(1)
+
+    class Uneven:
+        """Gives each page another size, as the platform does."""
+
+        async def send(self, request: Request) -> Response:
+            world.switches = Switches(contact_page_size=dice.randint(100, 1_700))
+            return await counted.send(request)
+
+        async def close(self) -> None:
+            pass
+
+    client = AsyncClient(server=SERVER, transport=Uneven(), clock=world.clock.now)
+    await client.login(show_qr=lambda _: (world.scan(), world.confirm()))
+
+    assert len([name for name in contacts_of(client) if name.startswith("friend ")]) == 10_000
+    assert counted.calls.count("webwxgetcontact") > 5
+
+
+async def test_contacts_are_fetched_by_pages_and_kept_for_the_next_process(
+    log_in: LogIn, new_client: NewClient, world: World
+) -> None:
+    world.switches = Switches(contact_page_size=2)
+    store = LoginMemory()
+    client = await log_in(store=store)
+    world.add_person("新人", "new")
+    world.befriend("me", "new")
+    listed = await client.list_contacts()
+    other = new_client(store=store)
+    await other.resume()
+
+    assert {"小明", "阿华", "张三", "李雷", "新人", "周末爬山", "文件传输助手"} <= {each.nickname for each in listed}
+    assert list(other.contacts) == listed
+
+
+async def test_a_second_list_keeps_strangers_and_drops_whom_nobody_lists_any_more(log_in: LogIn, world: World) -> None:
+    world.add_person("陌生人", "stranger")
+    client = await log_in()
+    world.add_chatroom("读书会", ["stranger", "me"], "books")
+    world.say("stranger", "books", "大家好")
+    [message] = await take(client, 1)
+    assert isinstance(message, TextMessage)
+    assert message.sender is not None
+    await client.get_contacts([message.sender])
+    world.unfriend("me", "lilei")
+    await client.list_contacts()
+
+    assert "陌生人" in contacts_of(client)
+    assert "李雷" not in contacts_of(client)
+
+
+async def test_d8_an_account_without_chatrooms_has_none(log_in: LogIn, world: World, counted: Counted) -> None:
+    world.chatrooms.clear()
+    client = await log_in()
+    await client.list_contacts()
+
+    assert [contact for contact in client.contacts if contact.kind == "chatroom"] == []
+    assert counted.calls == ["webwxgetcontact"]
+
+
+def test_d8_chatrooms_that_only_the_phone_lists_are_learnt_from_it(make_world: Callable[..., World]) -> None:
+    world = make_world(switches=Switches(chatrooms="recent"))
+    for number in range(300):
+        world.add_chatroom(f"群{number}", ["me", "ahua"])
+
+    async def work() -> None:
+        client, counted = await logged_in(world)
+        assert [contact for contact in client.contacts if contact.kind == "chatroom"] == []
+        [activity] = await take(client, 1, include_all=True)
+        assert isinstance(activity, PhoneActivity)
+        known = {contact.id for contact in client.contacts if contact.kind == "chatroom"}
+        assert known == {each for each in activity.recent if each.startswith("@@")}
+        assert len(known) == 301
+        counted.calls.clear()
+        await drained(client)
+
+        assert {f"群{number}" for number in range(300)} < contacts_of(client)
+        assert all(contact.members for contact in client.contacts if contact.kind == "chatroom")
+        assert counted.calls == ["webwxbatchgetcontact"] * 7
+
+    in_no_time(work)
+
+
+async def test_d8_a_chatroom_is_learnt_from_a_message_in_it(make_world: Callable[..., World]) -> None:
+    world = make_world(switches=Switches(chatrooms="recent"))
+    client, _ = await logged_in(world)
+    world.say("ahua", "hiking", "走吗")
+    message = (await take(client, 1))[0]
+    assert isinstance(message, TextMessage)
+    known = client.contacts.get(message.chat)
+
+    assert known is not None
+    assert known.kind == "chatroom"
+
+
+# -- a few of them ---------------------------------------------------------------------------------------------------
+
+
+async def test_d3_people_are_fetched_by_id_and_the_unknown_are_named(log_in: LogIn, counted: Counted) -> None:
+    client = await log_in()
+    boss = client.contacts.find(remark="Boss")
+    client.contacts.remove(boss.id)
+    lookup = await client.get_contacts([boss.id, "@nobody"])
+
+    assert lookup.found == (boss,)
+    assert lookup.missing == ("@nobody",)
+    assert counted.calls == ["webwxbatchgetcontact"] * 2
+    assert client.contacts.get(boss.id) == boss
+
+
+# -- met in messages -------------------------------------------------------------------------------------------------
+
+
+async def logged_in(world: World) -> tuple[AsyncClient, Counted]:
+    counted = Counted(Loopback(Sandbox(world)))
+    client = AsyncClient(server=SERVER, transport=counted, clock=world.clock.now)
+    await client.login(show_qr=lambda _: (world.scan(), world.confirm()))
+    return client, counted
+
+
+async def drained(client: AsyncClient) -> None:
+    """Wait until all wishes are met."""
+    await until(lambda: not len(client._lookups))
+
+
+def test_d4_a_thousand_unknown_members_cost_few_calls_and_no_delay(make_world: Callable[..., World]) -> None:
+    world = make_world(switches=Switches(batch_size=2_000))
+    talkers = [world.add_person(f"talker {number}") for number in range(1_000)]
+
+    async def work() -> None:
+        client, counted = await logged_in(world)
+        crowd = world.chatrooms["hiking"]
+        crowd.members += talkers
+        for person in talkers:
+            world.say(person.id, "hiking", "嗨")
+        counted.calls.clear()
+        before = asyncio.get_running_loop().time()
+        messages = await take(client, 1_000)
+
+        assert len(messages) == 1_000
+        assert asyncio.get_running_loop().time() == before
+        assert "webwxbatchgetcontact" not in counted.calls
+        await drained(client)
+        assert {person.nickname for person in talkers} <= contacts_of(client)
+        assert counted.calls.count("webwxbatchgetcontact") <= 25
+
+    in_no_time(work)
+
+
+def test_d4_members_that_the_chatroom_already_shows_are_not_asked_for(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    world.add_person("陌生人", "stranger")
+    world.add_chatroom("读书会", ["stranger", "me"], "books")
+
+    async def work() -> None:
+        client, counted = await logged_in(world)
+        world.say("stranger", "books", "大家好")
+        counted.calls.clear()
+        await take(client, 1)
+        await asyncio.sleep(100)
+
+        assert "webwxbatchgetcontact" not in counted.calls
+
+    in_no_time(work)
+
+
+async def test_nobody_is_looked_up_on_file_transfer_helper(log_in: LogIn, world: World) -> None:
+    client = await log_in(host="filehelper")
+    world.say("me", "filehelper", "嗨")
+    await take(client, 1)
+
+    assert len(client._lookups) == 0
+
+
+async def test_what_was_learnt_on_the_way_is_kept_at_the_end(
+    log_in: LogIn, new_client: NewClient, world: World
+) -> None:
+    store = LoginMemory()
+    client = await log_in(store=store)
+    world.befriend("me", "ahua", remark="花")
+    await take(client, 2, include_all=True)
+    await client.close()
+    other = new_client(store=store)
+    await other.resume()
+
+    assert other.contacts.find(remark="花").nickname == "阿华"
+
+
+async def test_after_a_logout_nothing_is_kept(log_in: LogIn, world: World) -> None:
+    store = LoginMemory()
+    client = await log_in(store=store)
+    await client.set_remark("阿华", "花")
+    await client.logout()
+    await client.close()
+
+    assert store.load_contacts() == []
+
+
+# -- changes by sync -------------------------------------------------------------------------------------------------
+
+
+async def test_d7_a_deleted_friend_is_gone_and_what_comes_from_there_still_arrives(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    ahua = client.contacts.find(nickname="阿华")
+    world.unfriend("me", "ahua")
+    assert ContactDeleted(id=ahua.id) in await take(client, 2, include_all=True)
+    with pytest.raises(UnknownContact):
+        client.contacts.find(nickname="阿华")
+    world.person("me").friends["ahua"] = ""  # the platform delivers what was on its way
+    world.say("ahua", "me", "在吗")
+    message = (await take(client, 1))[0]
+
+    assert isinstance(message, TextMessage)
+    assert message.chat == ahua.id
+    met = client.contacts.get(ahua.id)
+    assert met is not None
+    assert met.kind == "stranger"
+
+
+async def test_d7_members_come_by_either_list_of_a_sync(log_in: LogIn, counted: Counted, world: World) -> None:
+    client = await log_in()
+    room = client.contacts.resolve("周末爬山")
+
+    class Moving:
+        """Moves changed contacts over into the list that nobody has seen filled."""
+
+        async def send(self, request: Request) -> Response:
+            response = await counted.send(request)
+            if request.endpoint != "webwxsync":
+                return response
+            reply = WEBWXSYNC.decode_reply(response)
+            moved = msgspec.structs.replace(
+                reply, mod_contact_list=[], mod_chat_room_member_list=[raw.copy() for raw in reply.mod_contact_list]
+            )
+            return msgspec.structs.replace(response, body=WEBWXSYNC.encode_reply(moved).body)
+
+        async def close(self) -> None:
+            pass
+
+    client._transport = Moving()
+    world.membership.leave(world.chatrooms["hiking"], world.person("lilei"))
+    events = await take(client, 2, include_all=True)
+    known = client.contacts.get(room.id)
+    assert known is not None
+    assert ContactChanged(contact=known) in events
+    assert [member.nickname for member in known.members] == ["小明", "阿华", "张三"]
+    assert known.is_owner
+
+
+# -- remark and pin --------------------------------------------------------------------------------------------------
+
+
+async def test_a_remark_is_known_here_and_on_the_phone(log_in: LogIn, new_client: NewClient, world: World) -> None:
+    store = LoginMemory()
+    client = await log_in(store=store)
+    changed = await client.set_remark("阿华", "花")
+    other = new_client(store=store)
+    await other.resume()
+
+    assert changed.display_name == "花"
+    assert world.person("me").friends["ahua"] == "花"
+    assert client.contacts.find(remark="花") == other.contacts.find(remark="花") == changed
+
+
+async def test_an_empty_remark_takes_it_away(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    await client.set_remark("Boss", "")
+
+    assert world.person("me").friends["lilei"] == ""
+    assert client.contacts.find(nickname="李雷").remark == ""
+
+
+async def test_pinning_keeps_the_remark(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    pinned = await client.set_pinned("Boss")
+
+    assert (pinned.is_pinned, pinned.remark) == (True, "Boss")
+    assert world.person("me").pinned == {"lilei"}
+    assert world.person("me").friends["lilei"] == "Boss"
+    assert (await client.set_pinned(pinned, False)).is_pinned is False
+    assert world.person("me").pinned == set()
+
+
+async def test_a_chatroom_is_pinned_too_and_every_list_says_so(log_in: LogIn) -> None:
+    client = await log_in()
+    await client.set_pinned("周末爬山")
+    await client.list_contacts()
+
+    assert client.contacts.resolve("周末爬山").is_pinned
+
+
+async def test_too_many_changes(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    world.refuse_next("webwxoplog", 1205)
+    with pytest.raises(RateLimited):
+        await client.set_remark("阿华", "花")
+
+    assert client.contacts.find(nickname="阿华").remark == ""
+
+
+# -- avatars ---------------------------------------------------------------------------------------------------------
+
+
+async def test_avatars_of_people_chatrooms_and_members(log_in: LogIn, counted: Counted) -> None:
+    client = await log_in()
+    room = client.contacts.resolve("周末爬山")
+    pictures = {
+        await client.download_avatar("阿华"),
+        await client.download_avatar(room),
+        await client.download_avatar(room.members[2], met_in=room),
+    }
+
+    assert len(pictures) == 3
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert counted.calls == ["webwxgeticon", "webwxgetheadimg", "webwxgeticon"]
+
+
+async def test_an_avatar_that_does_not_come(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    world.refuse_next("webwxgeticon", 1205)
+    with pytest.raises(MediaUnavailable):
+        await client.download_avatar("阿华")
+
+
+# -- friends ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranger(world: World) -> Somebody:
+    """Somebody in a chatroom with everybody and friends with nobody."""
+    person = world.add_person("陌生人", "stranger")
+    world.chatrooms["hiking"].members.append(person)
+    return person
+
+
+async def test_strangers_become_friends(log_in: LogIn, world: World, stranger: Somebody) -> None:
+    me, other = await log_in(), await log_in("stranger")
+    [member] = [each for each in me.contacts.resolve("周末爬山").members if each.nickname == "陌生人"]
+    await me.add_friend(member, "我是小明")
+    request = (await take(other, 1))[0]
+    assert isinstance(request, FriendRequest)
+    assert request.greeting == "我是小明"
+    await other.accept_friend(request)
+    hello, _ = [event for event in await take(me, 3, include_all=True) if not isinstance(event, PhoneActivity)]
+    changed = [
+        event for event in await take(other, 3, include_all=True) if isinstance(event, ContactChanged | FriendAdded)
+    ]
+
+    assert isinstance(hello, ContactChanged)
+    assert hello.contact.kind == "friend"
+    assert {type(event) for event in changed} == {ContactChanged, FriendAdded}
+    assert me.contacts.find(nickname="陌生人").kind == "friend"
+    await me.send_text("陌生人", "你好")
+    assert "stranger" in world.person("me").friends
+
+
+async def test_a_request_is_accepted_once(log_in: LogIn, world: World, stranger: Somebody) -> None:
+    client = await log_in()
+    world.ask_friend("stranger", "me", "你好")
+    request = (await take(client, 1))[0]
+    assert isinstance(request, FriendRequest)
+    await client.accept_friend(request)
+    with pytest.raises(ApiError):
+        await client.accept_friend(request)
+
+
+async def test_people_are_named_by_an_id_too_and_never_by_an_unknown_name(log_in: LogIn, stranger: Somebody) -> None:
+    client = await log_in()
+    [member] = [each for each in client.contacts.resolve("周末爬山").members if each.nickname == "陌生人"]
+    await client.add_friend(str(member.id))
+    with pytest.raises(UnknownContact):
+        await client.add_friend("陌生人")
+
+
+# -- recent chats ----------------------------------------------------------------------------------------------------
+
+
+async def test_recent_chats_come_newest_first_with_names_and_cost_no_message(
+    log_in: LogIn, world: World, stranger: Somebody
+) -> None:
+    client = await log_in()
+    world.say("stranger", "hiking", "嗨")
+    world.say("lilei", "me", "在吗")
+    chats = await client.list_chats()
+    events = await take(client, 2)
+
+    assert [chat.display_name for chat in chats[:3]] == ["Boss", "周末爬山", "文件传输助手"]
+    assert len(events) == 2
+
+
+async def test_unknown_recent_chats_are_looked_up(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    client, _ = await logged_in(world)
+    for contact in list(client.contacts):
+        client.contacts.remove(contact.id)
+    chats = await client.list_chats()
+
+    assert {chat.nickname for chat in chats} == {"周末爬山", "文件传输助手"}
+
+
+async def test_file_transfer_helper_has_one_recent_chat(log_in: LogIn) -> None:
+    client = await log_in(host="filehelper")
+
+    assert [chat.id for chat in await client.list_chats()] == ["filehelper"]
+
+
+# -- where there are none --------------------------------------------------------------------------------------------
+
+REQUEST = FriendRequest(
+    message_id="1", chat=ContactId("fmessage"), sender=None, is_self=False, time=0, content="",
+    person=Person(id=ContactId("@a")), greeting="", ticket="v2_1@stranger",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda client: client.list_contacts(),
+        lambda client: client.get_contacts(["@a"]),
+        lambda client: client.set_remark("filehelper", "x"),
+        lambda client: client.set_pinned("filehelper"),
+        lambda client: client.download_avatar("filehelper"),
+        lambda client: client.add_friend("@a"),
+        lambda client: client.accept_friend(REQUEST),
+    ],
+)
+async def test_file_transfer_helper_has_no_people_and_says_so_before_any_request(
+    log_in: LogIn, counted: Counted, attempt: Callable[[AsyncClient], Awaitable[object]]
+) -> None:
+    client = await log_in(host="filehelper")
+    with pytest.raises(NotOnThisHost, match="host 'web'"):
+        await attempt(client)
+
+    assert counted.calls == []
+
+
+async def test_k1_the_device_id_is_one_and_no_key(log_in: LogIn) -> None:
+    client = await log_in()
+    credentials = client._login.credentials
+
+    assert re.fullmatch(r"e\d{15}", credentials.device_id)
+    assert credentials.device_id != client._login.pass_ticket
+    await client.check()
+    assert client._login.credentials.device_id == credentials.device_id

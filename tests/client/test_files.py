@@ -1,0 +1,243 @@
+"""Files on this machine: names made harmless, nothing written over, nothing half."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from webwx.client import files
+from webwx.errors import LocalStateError, NoSuchFile, RefusedLocally
+
+HOSTILE = [
+    "../x",
+    "../../../../etc/passwd",
+    "..\\x",
+    "..\\..\\x.txt",
+    "/etc/x",
+    "/root/.ssh/authorized_keys",
+    "//host/share/x",
+    "C:\\x",
+    "C:x",
+    "c:/windows/system32/x",
+    "\\\\host\\share\\x",
+    "a\0b",
+    "\0",
+    "CON",
+    "con",
+    "con.txt",
+    "NUL",
+    "aux.tar.gz",
+    "COM1",
+    "LPT9.txt",
+    "COM¹",
+    ".bashrc",
+    "..bashrc",
+    ". .x",
+    ".",
+    "..",
+    "...",
+    "",
+    " ",
+    "/",
+    "\\",
+    "a/b",
+    "a\\b",
+    "a/",
+    "a/.",
+    "./a",
+    "~/x",
+    "~",
+    "-rf",
+    "x\n",
+    "x\r\ny",
+    "\x1b[2Jx",
+    "x\x7f",
+    "x ",
+    "x.",
+    "x. .",
+    300 * "汉",
+    300 * "汉" + ".txt",
+    "x." + 300 * "y",
+    "\u202egpj.exe",
+    "\u2066x\u2069",
+    "\u200bx",
+    "\ufeffx",
+    "a\u2028b",
+    "\ud800x",
+    "e\u0301.txt",
+    "x:stream",
+    'a<b>|?*".txt',
+    "%2e%2e%2fx",
+    "$(id)",
+    "`id`",
+    "x;y",
+    "😀.png",
+    "desktop.ini",
+    "x" * 255,
+]
+
+
+def everything(root: Path) -> dict[str, bytes]:
+    return {str(each.relative_to(root)): each.read_bytes() for each in root.rglob("*") if each.is_file()}
+
+
+class TestG8Names:
+    @pytest.mark.parametrize("name", HOSTILE)
+    def test_a_hostile_name_stays_inside_and_touches_nothing_else(self, tmp_path: Path, name: str) -> None:
+        folder = tmp_path / "in"
+        folder.mkdir()
+        (tmp_path / "x").write_bytes(b"outside")
+        place = files.Place(folder)
+        with place.begin() as (file, part):
+            file.write(b"content")
+            kept = place.keep(part, name)
+
+        assert everything(tmp_path) == {"x": b"outside", f"in/{kept.name}": b"content"}
+        assert kept.parent == folder
+        assert len(os.fsencode(kept.name)) <= 200
+        assert not kept.name.startswith(".")
+        assert all(sign.isprintable() for sign in kept.name)
+
+    @pytest.mark.parametrize(
+        ("name", "safe"),
+        [
+            ("我的文档.txt", "我的文档.txt"),
+            ("a b.tar.gz", "a b.tar.gz"),
+            ("../../.bashrc", "bashrc"),
+            ("CON.txt", "_CON.txt"),
+            ("a/b", "b"),
+            ("a/..", "a"),
+            ("C:\\dir\\x", "x"),
+            ("\u202egpj.exe", "gpj.exe"),
+            ("e\u0301", "é"),
+            ("...", "file"),
+            ("", "file"),
+            ("x:y", "x_y"),
+            ("console.txt", "console.txt"),
+            (300 * "a" + ".txt", 196 * "a" + ".txt"),
+            (100 * "汉", 66 * "汉"),
+        ],
+    )
+    def test_what_becomes_of_a_name(self, name: str, safe: str) -> None:
+        assert files.safe_name(name) == safe
+
+    def test_a_second_file_of_one_name_gets_a_number_and_so_on(self, tmp_path: Path) -> None:
+        place = files.Place(tmp_path)
+        names = []
+        for content in (b"1", b"2", b"3"):
+            with place.begin() as (file, part):
+                file.write(content)
+                names.append(place.keep(part, "a.tar.gz").name)
+
+        assert names == ["a.tar.gz", "a.tar (2).gz", "a.tar (3).gz"]
+        assert everything(tmp_path) == dict(zip(names, (b"1", b"2", b"3"), strict=True))
+
+    def test_a_long_name_has_room_for_its_number(self, tmp_path: Path) -> None:
+        place = files.Place(tmp_path)
+        for _ in range(2):
+            with place.begin() as (_, part):
+                kept = place.keep(part, 300 * "汉" + ".txt")
+
+        assert kept.name.endswith("汉 (2).txt")
+        assert len(kept.name.encode()) <= 200
+
+    @pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
+    def test_a_link_that_waits_there_is_not_followed(self, tmp_path: Path, target: str) -> None:
+        folder = tmp_path / "in"
+        folder.mkdir()
+        (tmp_path / "elsewhere").write_bytes(b"outside")
+        (folder / "a.txt").symlink_to(tmp_path / target)
+        place = files.Place(folder)
+        with place.begin() as (file, part):
+            file.write(b"content")
+            kept = place.keep(part, "a.txt")
+
+        assert kept == folder / "a (2).txt"
+        assert (tmp_path / "elsewhere").read_bytes() == b"outside"
+        assert not (tmp_path / "nowhere").exists()
+
+
+class TestPlace:
+    def test_a_file_is_its_owners_alone(self, tmp_path: Path) -> None:
+        place = files.Place(tmp_path)
+        with place.begin() as (_, part):
+            assert stat.S_IMODE(part.stat().st_mode) == 0o600
+            kept = place.keep(part, "a")
+
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+    def test_what_was_not_kept_is_gone(self, tmp_path: Path) -> None:
+        with files.Place(tmp_path).begin() as (file, _):
+            file.write(b"half")
+
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_path_is_taken_as_it_is_and_never_written_over(self, tmp_path: Path) -> None:
+        place = files.Place(tmp_path / "CON .txt")
+        with place.begin() as (_, part):
+            assert place.keep(part, "another") == tmp_path / "CON .txt"
+        with pytest.raises(RefusedLocally, match="is there already"):
+            files.Place(tmp_path / "CON .txt")
+
+    def test_a_path_that_somebody_else_took_meanwhile_stays_theirs(self, tmp_path: Path) -> None:
+        place = files.Place(tmp_path / "a")
+        with place.begin() as (_, part):
+            (tmp_path / "a").write_bytes(b"theirs")
+            with pytest.raises(LocalStateError, match="meanwhile"):
+                place.keep(part, "a")
+
+        assert everything(tmp_path) == {"a": b"theirs"}
+
+    def test_there_must_be_a_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(NoSuchFile):
+            files.Place(tmp_path / "no" / "a")
+
+    def test_a_folder_that_has_gone_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "in").mkdir()
+        place = files.Place(tmp_path / "in")
+        (tmp_path / "in").rmdir()
+
+        with pytest.raises(LocalStateError), place.begin():
+            pass
+
+    def test_a_name_that_cannot_be_written_is_told(self, tmp_path: Path) -> None:
+        place = files.Place(tmp_path / (300 * "a"))
+        with place.begin() as (_, part), pytest.raises(LocalStateError, match="cannot be written"):
+            place.keep(part, "a")
+
+
+class TestPreparing:
+    def test_a_file_is_known_by_its_digest_and_date(self, tmp_path: Path) -> None:
+        path = tmp_path / "报告.pdf"
+        path.write_bytes(b"%PDF")
+        os.utime(path, (1560000000, 1560000000))
+        ready = files.prepare_file(path, "")
+
+        assert (ready.name, ready.size, ready.content_type, ready.kind) == ("报告.pdf", 4, "application/pdf", "doc")
+        assert ready.md5 == hashlib.md5(b"%PDF").hexdigest()
+        assert ready.modified == "Sat Jun 08 2019 13:20:00 GMT+0000 (UTC)"
+
+    def test_bytes_get_a_name_of_their_kind(self) -> None:
+        assert files.prepare_image(b"\xff\xd8\xff", "").name == "picture.jpg"
+        assert files.prepare_image(b"GIF89a", "").name == "sticker.gif"
+        assert files.prepare_video(b"\0\0\0\x18ftyp", "").name == "video.mp4"
+        assert files.prepare_file(b"x", "").name == "file"
+
+    @pytest.mark.parametrize(
+        ("start", "extension"),
+        [
+            (b"\xff\xd8\xff", ".jpg"),
+            (b"\x89PNG\r\n\x1a\n", ".png"),
+            (b"GIF89a", ".gif"),
+            (b"BM", ".bmp"),
+            (b"ID3", ".mp3"),
+            (b"\0\0\0\x18ftyp", ".mp4"),
+            (b"hello", ""),
+        ],
+    )
+    def test_a_kind_has_its_extension(self, start: bytes, extension: str) -> None:
+        assert files.extension_of(start) == extension

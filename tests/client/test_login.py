@@ -1,0 +1,395 @@
+"""Logging in, going on with a saved login, logging out."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.carriers import Counted
+from tests.client.conftest import SERVER, later
+from tests.client.wound_loop import WoundLoop
+
+from webwx.client.aio import AsyncClient
+from webwx.client.state import LoginState
+from webwx.errors import (
+    InvalidLogin,
+    LoggedOut,
+    LoginRefused,
+    LoginTimeout,
+    NotOnThisHost,
+    ProtocolError,
+    UnsafeRedirect,
+)
+from webwx.protocol.hosts import Desktop
+from webwx.protocol.login import LOGIN_POLL, PollReply
+from webwx.sandbox.switches import Switches
+from webwx.store.saved_login import LoginFile, LoginMemory
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.client.conftest import LogIn, NewClient
+
+    from webwx.model.login import QrCode
+    from webwx.protocol.http import Request, Response
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+    from webwx.transport.run import Transport
+
+    Phone = Callable[[str], Callable[[QrCode], object]]
+
+
+class TestLogin:
+    async def test_tells_who_is_logged_in(self, new_client: NewClient, world: World, phone_of: Phone) -> None:
+        world.person("me").nickname = "A&B <3"
+        client = new_client()
+        account = await client.login(show_qr=phone_of("me"))
+
+        assert account == client.account
+        assert (account.nickname, account.host, account.uin) == ("A&B <3", "web", world.person("me").uin)
+
+    async def test_knows_everybody_afterwards(self, log_in: LogIn) -> None:
+        client = await log_in()
+
+        assert client.contacts.find(remark="Boss").nickname == "李雷"
+        [room] = [contact for contact in client.contacts if contact.kind == "chatroom"]
+        assert [member.nickname for member in room.members] == ["小明", "阿华", "张三", "李雷"]
+
+    async def test_goes_on_with_a_saved_login_by_one_request(
+        self, log_in: LogIn, new_client: NewClient, counted: Counted, tmp_path: Path
+    ) -> None:
+        store = LoginFile(tmp_path / "me.json")
+        first = await log_in(store=store)
+        await first.close()
+        second = new_client(store=LoginFile(tmp_path / "me.json"))
+
+        assert await second.login(show_qr=pytest.fail) == first.account
+        assert counted.calls == ["webwxsync"]
+        assert second.contacts.find(remark="Boss") == first.contacts.find(remark="Boss")
+
+    async def test_shows_a_new_code_when_one_has_expired(self, new_client: NewClient, world: World) -> None:
+        shown: list[QrCode] = []
+
+        def show(code: QrCode) -> None:
+            shown.append(code)
+            if len(shown) < 3:
+                world.wind(301)
+            else:
+                world.scan()
+                world.confirm()
+
+        await new_client().login(show_qr=show)
+
+        assert len({code.url for code in shown}) == 3
+
+    async def test_gives_up_after_so_many_codes(self, new_client: NewClient, world: World) -> None:
+        shown: list[QrCode] = []
+
+        def show(code: QrCode) -> None:
+            shown.append(code)
+            world.wind(301)
+
+        with pytest.raises(LoginTimeout, match="2 were shown"):
+            await new_client().login(show_qr=show, max_codes=2)
+        assert len(shown) == 2
+
+    async def test_shows_a_new_code_when_the_phone_refused_one(self, new_client: NewClient, world: World) -> None:
+        shown: list[QrCode] = []
+
+        def show(code: QrCode) -> None:
+            shown.append(code)
+            world.scan()
+            (world.cancel if len(shown) == 1 else world.confirm)()
+
+        await new_client().login(show_qr=show)
+
+        assert len(shown) == 2
+
+    async def test_b14_one_code_outlives_many_polls(
+        self, new_client: NewClient, world: World, counted: Counted
+    ) -> None:
+        shown: list[QrCode] = []
+        later(world, (50, world.scan), (100, world.confirm))
+        await new_client().login(show_qr=shown.append)
+
+        assert len(shown) == 1
+        assert counted.calls.count("login") == 4  # waiting, scanned, waiting, confirmed
+
+    async def test_b14_a_lost_poll_is_asked_again(
+        self, new_client: NewClient, counted: Counted, phone_of: Phone
+    ) -> None:
+        shown: list[QrCode] = []
+        counted.lose_answers("login")
+        confirm = phone_of("me")
+        await new_client().login(show_qr=lambda code: (shown.append(code), confirm(code)))
+
+        assert len(shown) == 1
+
+    async def test_b16_a_refused_account_is_told_and_nothing_is_saved(
+        self, new_client: NewClient, world: World, phone_of: Phone
+    ) -> None:
+        store = LoginMemory()
+        world.refuse_next("webwxnewloginpage", 1203)
+
+        with pytest.raises(LoginRefused, match="File Transfer Helper"):
+            await new_client(store=store).login(show_qr=phone_of("me"))
+        assert store.load() is None
+
+    async def test_b7_a_foreign_redirect_is_not_followed(
+        self, new_client: NewClient, world: World, counted: Counted, phone_of: Phone
+    ) -> None:
+        world.switches = Switches(redirect_origin="https://evil.example")
+
+        with pytest.raises(UnsafeRedirect, match=r"evil\.example"):
+            await new_client().login(show_qr=phone_of("me"))
+        assert counted.calls == ["jslogin", "login"]
+
+    async def test_stays_at_the_server_though_it_names_a_real_host(
+        self, new_client: NewClient, world: World, phone_of: Phone
+    ) -> None:
+        world.switches = Switches(redirect_origin="https://wx2.qq.com")
+
+        assert (await new_client().login(show_qr=phone_of("me"))).nickname == "小明"
+
+    async def test_a_snapshot_of_nobody_is_no_login(self, new_client: NewClient, world: World, phone_of: Phone) -> None:
+        store = LoginMemory()
+        world.refuse_next("webwxinit", 0)  # an empty answer that claims to be fine
+
+        with pytest.raises(ProtocolError, match="does not say who is logged in"):
+            await new_client(store=store).login(show_qr=phone_of("me"))
+        assert store.load() is None
+
+    async def test_draws_the_code_where_it_mixes_with_no_result(
+        self, new_client: NewClient, world: World, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        world.switches = Switches(auto_confirm=True)
+        await new_client().login()
+        printed = capsys.readouterr()
+
+        assert printed.out == ""
+        assert "Scan this with WeChat" in printed.err
+
+
+class TestResumeAndLogout:
+    async def test_resume_asks_nobody(self, log_in: LogIn, new_client: NewClient, counted: Counted) -> None:
+        store = LoginMemory()
+        account = (await log_in(store=store)).account
+        client = new_client(store=store)
+
+        assert await client.resume() == account
+        assert counted.calls == []
+        assert await client.check() == account
+
+    async def test_resume_without_a_saved_login_says_so(self, new_client: NewClient) -> None:
+        with pytest.raises(LoggedOut) as caught:
+            await new_client().resume()
+        assert caught.value.reason == "absent"
+
+    async def test_logout_ends_it_on_both_sides(self, log_in: LogIn, world: World) -> None:
+        store = LoginMemory()
+        client = await log_in(store=store)
+        await client.logout()
+
+        assert store.load() is None
+        assert world.logins.live(world.person("me")) is None
+        with pytest.raises(LoggedOut):
+            _ = client.account
+
+    async def test_close_leaves_the_login_alive(self, log_in: LogIn, world: World) -> None:
+        async with await log_in():
+            pass
+
+        assert world.logins.live(world.person("me")) is not None
+
+    async def test_a_client_shows_no_key(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+
+        assert repr(client) == "AsyncClient(Login(web, logged in))"
+
+
+class TestThePush:
+    """Logging in without a code, by the phone of an earlier login."""
+
+    @pytest.fixture
+    async def ended(self, log_in: LogIn, world: World, counted: Counted) -> LoginMemory:
+        """A saved login that its phone has ended."""
+        store = LoginMemory()
+        await log_in(store=store)
+        world.log_out("me")
+        counted.calls.clear()
+        return store
+
+    async def test_needs_no_code(self, ended: LoginMemory, new_client: NewClient, world: World) -> None:
+        asked: list[str] = []
+        client = new_client(store=ended)
+        account = await client.login(
+            show_qr=pytest.fail, on_push=lambda: (asked.append("asked"), world.confirm()), max_codes=0
+        )
+
+        assert asked == ["asked"]
+        assert account.nickname == "小明"
+        assert (await client.send_text("filehelper", "hi")).message_id
+
+    async def test_is_not_tried_unless_wished_for(
+        self, ended: LoginMemory, new_client: NewClient, counted: Counted, phone_of: Phone
+    ) -> None:
+        await new_client(store=ended).login(show_qr=phone_of("me"))
+
+        assert "webwxpushloginurl" not in counted.calls
+
+    async def test_that_is_refused_on_the_phone_leads_to_a_code(
+        self, ended: LoginMemory, new_client: NewClient, world: World, counted: Counted, phone_of: Phone
+    ) -> None:
+        await new_client(store=ended).login(show_qr=phone_of("me"), on_push=world.cancel)
+
+        assert counted.calls[1:4] == ["webwxpushloginurl", "login", "jslogin"]
+
+    @pytest.mark.parametrize("ret", [1, -1, 1205])
+    async def test_that_the_server_refuses_leads_to_a_code(
+        self, ended: LoginMemory, new_client: NewClient, world: World, phone_of: Phone, ret: int
+    ) -> None:
+        world.refuse_next("webwxpushloginurl", ret)
+
+        assert await new_client(store=ended).login(show_qr=phone_of("me"), on_push=pytest.fail)
+
+    async def test_whose_answer_is_lost_leads_to_a_code(
+        self, ended: LoginMemory, new_client: NewClient, counted: Counted, phone_of: Phone
+    ) -> None:
+        counted.lose_answers("webwxpushloginurl")
+
+        assert await new_client(store=ended).login(show_qr=phone_of("me"), on_push=pytest.fail)
+
+    async def test_is_not_there_on_file_transfer_helper(
+        self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted, phone_of: Phone
+    ) -> None:
+        store = LoginMemory()
+        await log_in(store=store, host="filehelper")
+        world.log_out("me")
+        await new_client(store=store, host="filehelper").login(show_qr=phone_of("me"), on_push=pytest.fail)
+
+        assert "webwxpushloginurl" not in counted.calls
+
+
+class TestTheDesktop:
+    async def test_logs_in_where_the_web_is_refused(self, world: World, counted: Counted, phone_of: Phone) -> None:
+        world.switches = Switches(require_extspam=True)
+        client = AsyncClient(
+            host="desktop", server=SERVER, transport=counted, clock=world.clock.now,
+            desktop=Desktop(client_version="2.0.0", extspam="opaque"),
+        )  # fmt: skip
+
+        assert (await client.login(show_qr=phone_of("me"))).host == "desktop"
+
+    async def test_without_its_values_nothing_is_sent(self, new_client: NewClient, counted: Counted) -> None:
+        client = new_client(host="desktop")
+
+        with pytest.raises(NotOnThisHost, match="does not ship"):
+            await client.login(show_qr=pytest.fail)
+        assert counted.calls == []
+        assert client.state is LoginState.NEW
+
+
+class Script(Counted):
+    """Answers the first polls of a login by a script, and passes on everything else."""
+
+    def __init__(self, inner: Transport, *codes: int) -> None:
+        super().__init__(inner)
+        self._codes = list(codes)
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint == LOGIN_POLL.name and self._codes:
+            self.calls.append(request.endpoint)
+            return LOGIN_POLL.encode_reply(PollReply(code=self._codes.pop(0)))
+        return await super().send(request)
+
+
+def test_b14_waiting_and_scanned_in_any_order_need_one_code(
+    new_client: NewClient, sandbox: Sandbox, phone_of: Phone
+) -> None:
+    carrier = Script(Loopback(sandbox), 408, 408, 408, 201, 201, 201, 201, 201, 408)
+    shown: list[QrCode] = []
+    confirm = phone_of("me")
+    with asyncio.Runner(loop_factory=WoundLoop) as runner:
+        client = new_client(transport=carrier)
+        runner.run(client.login(show_qr=lambda code: (shown.append(code), confirm(code))))
+        waited = runner.get_loop().time()
+
+    assert len(shown) == 1
+    assert carrier.calls.count("webwxnewloginpage") == 1
+    assert waited >= 2  # a server that repeats itself is not asked at full speed
+
+
+@pytest.mark.parametrize("code", [400, 500, 0, 999])
+async def test_b14_codes_that_lead_nowhere_are_bounded(new_client: NewClient, sandbox: Sandbox, code: int) -> None:
+    shown: list[QrCode] = []
+    client = new_client(transport=Script(Loopback(sandbox), code, code, code))
+
+    with pytest.raises(LoginTimeout):
+        await client.login(show_qr=shown.append)
+    assert len(shown) == 3
+    assert client.state is LoginState.NEW
+
+
+async def test_k1_the_device_has_an_id_of_its_own(log_in: LogIn, counted: Counted) -> None:
+    store = LoginMemory()
+    await log_in(store=store)
+    login = store.load().login
+
+    assert re.fullmatch(r"e\d{15}", login.credentials.device_id)
+    assert login.credentials.device_id != login.pass_ticket
+
+
+def damage(path: Path, content: bytes | None) -> None:
+    """Put something in a login's place: these bytes, or a folder."""
+    if content is None:
+        path.mkdir(mode=0o700)
+    else:
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"version":99}', None])
+async def test_g4_a_damaged_login_is_followed_by_a_new_code(
+    new_client: NewClient, phone_of: Phone, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "me.json"
+    damage(path, content)
+    await new_client(store=LoginFile(path)).login(show_qr=phone_of("me"))
+
+    assert LoginFile(path).load() is not None
+
+
+async def test_g2_a_login_that_others_can_read_is_neither_used_nor_replaced(
+    log_in: LogIn, new_client: NewClient, tmp_path: Path, counted: Counted
+) -> None:
+    path = tmp_path / "me.json"
+    await log_in(store=LoginFile(path))
+    path.chmod(0o644)
+
+    with pytest.raises(InvalidLogin, match="chmod 600"):
+        await new_client(store=LoginFile(path)).login(show_qr=pytest.fail)
+    assert counted.calls == []
+
+
+async def test_b6_a_host_that_was_added_is_followed_and_saved(world: World, counted: Counted, phone_of: Phone) -> None:
+    world.switches = Switches(redirect_origin="https://wx9.qq.com")
+    store = LoginMemory()
+    client = AsyncClient(
+        server=SERVER, store=store, transport=counted, clock=world.clock.now, allowed_hosts=("wx9.qq.com",)
+    )
+    await client.login(show_qr=phone_of("me"))
+
+    assert store.load().login.allowed_hosts == ("wx9.qq.com",)
+
+
+async def test_the_exchange_may_be_sent_on(
+    new_client: NewClient, world: World, counted: Counted, phone_of: Phone
+) -> None:
+    world.switches = Switches(exchange_origin=SERVER)
+    await new_client().login(show_qr=phone_of("me"))
+
+    assert counted.calls.count("webwxnewloginpage") == 2

@@ -1,0 +1,609 @@
+"""Media both ways: every kind arrives byte for byte, or there is a typed error and no file."""
+
+from __future__ import annotations
+
+import asyncio
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import pytest
+from tests.carriers import Counted
+from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, SERVER, last, md5, take
+
+from webwx.client.aio import AsyncClient
+from webwx.errors import (
+    ApiError,
+    ConnectFailed,
+    EmptyFile,
+    LocalStateError,
+    LoggedOut,
+    MediaUnavailable,
+    NoSuchFile,
+    NotAPicture,
+    RateLimited,
+    RefusedLocally,
+    SendUnknown,
+    TooLarge,
+    UnknownContact,
+    WxError,
+)
+from webwx.protocol.appmsg import read_app
+from webwx.protocol.codes import CHECK_ABOVE, CHUNK_SIZE, MAX_IMAGE, MAX_VIDEO
+from webwx.protocol.http import Response
+from webwx.protocol.media import PARALLELUPLOAD, UPLOAD
+from webwx.sandbox import letters
+from webwx.sandbox.switches import Switches
+from webwx.transport.loopback import Loopback
+from webwx.transport.run import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.client.conftest import LogIn
+
+    from webwx.model.login import QrCode
+    from webwx.protocol.http import Request
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.people import Message as WorldMessage
+    from webwx.sandbox.world import World
+    from webwx.transport.run import Transport
+
+LARGE = 26 * 1024 * 1024
+
+
+class Told(Counted):
+    """Keeps the requests, and answers some calls itself; errors are raised before anything leaves."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self.requests: list[Request] = []
+        self.answers: dict[str, list[Response | Exception]] = {}
+
+    async def send(self, request: Request) -> Response:
+        self.requests.append(request)
+        if self.answers.get(request.endpoint):
+            self.calls.append(request.endpoint)
+            answer = self.answers[request.endpoint].pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        return await super().send(request)
+
+
+@pytest.fixture
+def counted(sandbox: Sandbox) -> Told:
+    return Told(Loopback(sandbox))
+
+
+def inside(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+def sizes_of(folder: Path) -> list[int]:
+    return [each.stat().st_size for each in folder.iterdir()]
+
+
+class TestSending:
+    @pytest.mark.parametrize("content", [PNG, JPEG])
+    async def test_a_picture_arrives_whole_from_a_path_and_from_bytes(
+        self, log_in: LogIn, world: World, tmp_path: Path, content: bytes
+    ) -> None:
+        client = await log_in()
+        path = tmp_path / "图 片.bin"
+        path.write_bytes(content)
+        for image in (content, path, str(path)):
+            receipt = await client.send_image("阿华", image)
+
+            assert last(world, "ahua", "xiaoming").medium.md5 == md5(content)
+            assert await client.download(receipt.message_id) == content
+
+    @pytest.mark.parametrize(
+        ("send", "kind", "content", "calls"),
+        [
+            (AsyncClient.send_image, "image", PNG, ["webwxuploadmedia", "webwxsendmsgimg"]),
+            (AsyncClient.send_image, "sticker", GIF, ["webwxuploadmedia", "webwxsendemoticon"]),
+            (AsyncClient.send_video, "video", MP4, ["webwxuploadmedia", "webwxsendvideomsg"]),
+            (AsyncClient.send_sticker, "sticker", GIF, ["webwxuploadmedia", "webwxsendemoticon"]),
+            (AsyncClient.send_file, "file", b"anything", ["webwxuploadmedia", "webwxsendappmsg"]),
+        ],
+    )
+    async def test_each_kind_goes_by_its_own_call(
+        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, send: Callable[..., Awaitable[object]],
+        kind: str, content: bytes, calls: list[str],
+    ) -> None:  # fmt: skip
+        client = await log_in()
+        path = tmp_path / "x.bin"
+        path.write_bytes(content)
+        for source in (path, content):
+            counted.calls.clear()
+            await send(client, "Boss", source)
+            arrived = last(world, "lilei", "xiaoming")
+
+            assert counted.calls == calls
+            assert (arrived.kind, arrived.medium.md5) == (kind, md5(content))
+
+    async def test_a_sticker_that_the_platform_knows_needs_no_upload(
+        self, log_in: LogIn, world: World, counted: Told
+    ) -> None:
+        client = await log_in()
+        world.sticker("ahua", "zhangsan", GIF)
+        await client.send_sticker("filehelper", md5(GIF).upper())
+
+        assert counted.calls == ["webwxsendemoticon"]
+        assert last(world, "me", "filehelper").medium.md5 == md5(GIF)
+
+    @pytest.mark.parametrize(
+        "size", [1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE, CHECK_ABOVE - 1, CHECK_ABOVE, LARGE]
+    )
+    async def test_e1_a_file_of_any_size_arrives_whole(
+        self, log_in: LogIn, world: World, tmp_path: Path, size: int
+    ) -> None:
+        client = await log_in()
+        path = tmp_path / "x.bin"
+        path.write_bytes((bytes(range(256)) * (size // 256 + 1))[:size])
+        await client.send_file("filehelper", path)
+
+        assert last(world, "me", "filehelper").medium.md5 == md5(path.read_bytes())
+
+    async def test_e1_files_sent_at_once_do_not_mix(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        contents = [PNG + bytes([number]) * 600_000 for number in range(4)]
+        receipts = await asyncio.gather(*(client.send_image("filehelper", content) for content in contents))
+
+        assert [await client.download(receipt) for receipt in receipts] == contents
+
+    async def test_b13_every_upload_has_an_id_of_its_own_and_all_its_chunks_share_it(
+        self, log_in: LogIn, counted: Told
+    ) -> None:
+        client = await log_in()
+        for _ in range(2):
+            await client.send_file("filehelper", bytes(2 * CHUNK_SIZE))
+        uploads = [UPLOAD.decode_request(each) for each in counted.requests if each.endpoint == UPLOAD.name]
+        ids = [each.uploadmediarequest.partition('"ClientMediaId":')[2].partition(",")[0] for each in uploads]
+
+        assert ids[0] == ids[1] != ids[2] == ids[3]
+
+    async def test_progress_is_told_after_each_chunk(self, log_in: LogIn) -> None:
+        told: list[tuple[int, int]] = []
+        size = 2 * CHUNK_SIZE + 1
+        await (await log_in()).send_file("filehelper", bytes(size), progress=lambda *now: told.append(now))
+
+        assert told == [(CHUNK_SIZE, size), (2 * CHUNK_SIZE, size), (size, size)]
+
+
+class TestE4AndE5Names:
+    NAMES = (
+        "我的文档.txt", "Мой.txt", "내 문서.txt", 200 * "汉", f"{200 * '汉'}.txt", 'a"b\r\nX: y.txt', "😀🎉.png",
+        "a&b <1> ]]>.txt",
+        "no extension", ".hidden", f"x.{300 * 'y'}", "tab\there\x0b.txt", "%41.txt",
+    )  # fmt: skip
+
+    @pytest.mark.parametrize("name", NAMES)
+    async def test_arrive_intact_through_a_strict_parser_and_break_nothing(
+        self, log_in: LogIn, world: World, counted: Told, name: str
+    ) -> None:
+        client = await log_in()
+        await client.send_file("filehelper", b"content", name=name)
+        upload = next(each for each in counted.requests if each.endpoint == UPLOAD.name)
+        head = f"Content-Type: {upload.header('Content-Type')}\r\n\r\n".encode()
+        parts = list(BytesParser(policy=HTTP).parsebytes(head + upload.content).iter_parts())
+        named = {part.get_param("name", header="content-disposition"): part for part in parts}
+        file = named["filename"]
+
+        assert [part.get_filename() is not None for part in parts] == [False] * (len(parts) - 1) + [True]
+        assert b"filename*=" not in upload.content
+        assert len(file.get_filename()) <= 120
+        assert file.get_payload(decode=True) == b"content"
+        assert UPLOAD.decode_request(upload).name == name
+        assert not set('"\r\n') & set(unquote(file.get_filename()))
+
+        shown = read_app(last(world, "me", "filehelper").letter.wire.content)
+        assert shown.title == "".join(sign for sign in name if sign not in "\x0b").replace("\r\n", "\n").strip()
+        assert shown.url == ""
+
+
+class TestE2LargeFiles:
+    @pytest.mark.parametrize(("host", "call"), [(None, "webwxuploadmedia"), ("filehelper", "webwxuploadmediaparallel")])
+    async def test_are_announced_first_and_carry_the_signature(
+        self, log_in: LogIn, world: World, counted: Told, host: str | None, call: str
+    ) -> None:
+        world.switches = Switches(large_files="strict")
+        client = await log_in(host=host)
+        content = bytes(LARGE)
+        await client.send_file("filehelper", content)
+
+        assert counted.calls == ["webwxcheckupload", *[call] * (LARGE // CHUNK_SIZE), "webwxsendappmsg"]
+        assert last(world, "me", "filehelper").medium.md5 == md5(content)
+
+    async def test_that_the_server_has_already_are_not_uploaded(
+        self, log_in: LogIn, world: World, counted: Told
+    ) -> None:
+        client = await log_in()
+        content = bytes(LARGE)
+        world.file("ahua", "zhangsan", content, "theirs.bin")
+        told: list[tuple[int, int]] = []
+        await client.send_file("filehelper", content, name="mine.bin", progress=lambda *now: told.append(now))
+
+        assert counted.calls == ["webwxcheckupload", "webwxsendappmsg"]
+        assert last(world, "me", "filehelper").text == "mine.bin"
+        assert told == [(LARGE, LARGE)]
+
+    async def test_a_refused_announcement_ends_it(self, log_in: LogIn, world: World, counted: Told) -> None:
+        client = await log_in()
+        world.refuse_next("webwxcheckupload", -1)
+
+        with pytest.raises(ApiError):
+            await client.send_file("filehelper", bytes(LARGE))
+        assert counted.calls == ["webwxcheckupload"]
+
+    async def test_the_first_parallel_chunk_names_the_upload_for_the_others(self, log_in: LogIn, counted: Told) -> None:
+        client = await log_in(host="filehelper")
+        await client.send_file("filehelper", bytes(LARGE))
+        first, second, *_ = [
+            PARALLELUPLOAD.decode_request(each).ticket
+            for each in counted.requests
+            if each.endpoint == PARALLELUPLOAD.name
+        ]
+
+        assert "UploadID" not in first
+        assert '"UploadID":"@crypt_' in second
+
+
+class TestAFailedChunk:
+    async def test_e1_is_repeated_and_not_the_file(self, log_in: LogIn, world: World, counted: Told) -> None:
+        client = await log_in()
+        content = bytes(range(256)) * 8192
+        counted.answers["webwxuploadmedia"] = [ConnectFailed("no"), ConnectFailed("no")]
+        world.refuse_next("webwxuploadmedia", -1, times=3)
+        await client.send_file("filehelper", content)
+
+        assert counted.calls == ["webwxuploadmedia"] * (5 + 4) + ["webwxsendappmsg"]
+        assert last(world, "me", "filehelper").medium.md5 == md5(content)
+
+    async def test_e1_ends_it_after_five_repeats(self, log_in: LogIn, world: World, counted: Told) -> None:
+        client = await log_in()
+        world.refuse_next("webwxuploadmedia", -1, times=99)
+
+        with pytest.raises(ApiError):
+            await client.send_file("filehelper", PNG)
+        assert counted.calls == ["webwxuploadmedia"] * 6
+
+    async def test_e1_may_have_arrived_unless_it_was_the_last(self, log_in: LogIn, world: World, counted: Told) -> None:
+        client = await log_in()
+        counted.lose_answers("webwxuploadmedia")
+        await client.send_file("filehelper", bytes(2 * CHUNK_SIZE))
+        assert last(world, "me", "filehelper").medium.md5 == md5(bytes(2 * CHUNK_SIZE))
+
+        counted.calls.clear()
+        counted.lose_answers("webwxuploadmedia")
+        with pytest.raises(SendUnknown):
+            await client.send_file("filehelper", b"one chunk")
+        assert counted.calls == ["webwxuploadmedia"]
+
+    async def test_is_not_repeated_at_full_speed(
+        self, world: World, counted: Told, phone_of: Callable[[str], Callable[[QrCode], object]]
+    ) -> None:
+        client = AsyncClient(server=SERVER, transport=counted, timeouts=Timeouts(retry=3600), clock=world.clock.now)
+        await client.login(show_qr=phone_of("me"))
+        counted.calls.clear()
+        world.refuse_next("webwxuploadmedia", -1)
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await client.send_image("filehelper", PNG)
+        assert counted.calls == ["webwxuploadmedia"]
+
+    @pytest.mark.parametrize(("ret", "kind"), [(1205, RateLimited), (1, ApiError), (1101, LoggedOut)])
+    async def test_of_another_number_is_not_repeated(
+        self, log_in: LogIn, world: World, counted: Told, ret: int, kind: type[WxError]
+    ) -> None:
+        client = await log_in()
+        world.refuse_next("webwxuploadmedia", ret)
+
+        with pytest.raises(kind):
+            await client.send_file("filehelper", PNG)
+        assert counted.calls == ["webwxuploadmedia"]
+
+    async def test_b22_the_media_id_of_a_refusal_is_not_used(self, log_in: LogIn, counted: Told) -> None:
+        client = await log_in()
+        stolen = b'{"BaseResponse":{"Ret":1205,"ErrMsg":""},"MediaId":"@crypt_somebody_elses"}'
+        counted.answers["webwxuploadmedia"] = [Response(body=stolen)]
+
+        with pytest.raises(RateLimited):
+            await client.send_image("filehelper", PNG)
+        assert counted.calls == ["webwxuploadmedia"]
+
+    async def test_without_a_media_id_at_the_end_nothing_is_sent(self, log_in: LogIn, counted: Told) -> None:
+        client = await log_in()
+        counted.answers["webwxuploadmedia"] = [Response(body=b'{"BaseResponse":{"Ret":0,"ErrMsg":""},"MediaId":""}')]
+
+        with pytest.raises(ApiError, match="named no upload"):
+            await client.send_image("filehelper", PNG)
+        assert counted.calls == ["webwxuploadmedia"]
+
+
+class TestARefusedSend:
+    async def test_of_a_dead_upload_is_uploaded_once_more(self, log_in: LogIn, world: World, counted: Told) -> None:
+        client = await log_in()
+        world.refuse_next("webwxsendmsgimg", -1)
+        await client.send_image("filehelper", PNG)
+
+        assert counted.calls == ["webwxuploadmedia", "webwxsendmsgimg"] * 2
+        assert len(world.inbox("me")["filehelper"].messages) == 1
+
+    @pytest.mark.parametrize(("ret", "sends"), [(-1, 2), (1205, 1)])
+    async def test_is_told_in_the_end(self, log_in: LogIn, world: World, counted: Told, ret: int, sends: int) -> None:
+        client = await log_in()
+        world.refuse_next("webwxsendappmsg", ret, times=9)
+
+        with pytest.raises(ApiError):
+            await client.send_file("filehelper", PNG)
+        assert counted.calls.count("webwxsendappmsg") == sends
+
+
+class TestNothingIsSentFor:
+    @pytest.mark.parametrize(
+        ("attempt", "kind"),
+        [
+            (lambda client: client.send_image("nobody", PNG), UnknownContact),
+            (lambda client: client.send_image("filehelper", b""), EmptyFile),
+            (lambda client: client.send_image("filehelper", b"hello"), NotAPicture),
+            (lambda client: client.send_image("filehelper", PNG[:8] + bytes(MAX_IMAGE)), TooLarge),
+            (lambda client: client.send_sticker("filehelper", PNG), NotAPicture),
+            (lambda client: client.send_sticker("filehelper", "no-such.gif"), NoSuchFile),
+            (lambda client: client.send_video("filehelper", PNG), RefusedLocally),
+            (lambda client: client.send_video("filehelper", MP4[:12] + bytes(MAX_VIDEO)), TooLarge),
+            (lambda client: client.send_file("filehelper", b""), EmptyFile),
+            (lambda client: client.send_file("nobody", b"x"), UnknownContact),
+        ],
+    )  # fmt: skip
+    async def test_e2_and_e3_bad_bytes(
+        self, log_in: LogIn, counted: Told, attempt: Callable[[AsyncClient], Awaitable[object]], kind: type[WxError]
+    ) -> None:
+        client = await log_in()
+
+        with pytest.raises(kind):
+            await attempt(client)
+        assert counted.calls == []
+
+    @pytest.mark.parametrize(
+        ("size", "kind"), [(None, NoSuchFile), (0, EmptyFile), (5, NotAPicture), (MAX_IMAGE + 1, TooLarge)]
+    )
+    async def test_e2_and_e3_a_bad_path(
+        self, log_in: LogIn, counted: Told, tmp_path: Path, size: int | None, kind: type[WxError]
+    ) -> None:
+        client = await log_in()
+        path = tmp_path / "x.png"
+        if size is not None:
+            with path.open("wb") as file:
+                file.truncate(size)
+
+        for image in (path, str(path)):
+            with pytest.raises(kind):
+                await client.send_image("filehelper", image)
+        assert counted.calls == []
+
+    async def test_e2_a_video_of_21_mib(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
+        client = await log_in()
+        path = tmp_path / "x.mp4"
+        path.write_bytes(MP4 + bytes(21 * 1024 * 1024))
+
+        with pytest.raises(TooLarge):
+            await client.send_video("filehelper", path)
+        assert counted.calls == []
+
+    async def test_a_folder(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
+        client = await log_in()
+
+        with pytest.raises(NoSuchFile, match="is no file"):
+            await client.send_image("filehelper", tmp_path)
+        assert counted.calls == []
+
+
+KINDS: dict[str, tuple[Callable[[World], WorldMessage], bytes, str]] = {
+    "picture": (lambda world: world.picture("ahua", "me", PNG), PNG, ".png"),
+    "sticker": (lambda world: world.sticker("ahua", "me", GIF), GIF, ".gif"),
+    "voice": (lambda world: world.voice("ahua", "me", MP3), MP3, ".mp3"),
+    "video": (lambda world: world.video("ahua", "me", MP4), MP4, ".mp4"),
+    "file": (lambda world: world.file("ahua", "me", b"{}", "我的 a.txt"), b"{}", ".txt"),
+    "file in a chatroom": (lambda world: world.file("ahua", "周末爬山", b"x", "a.txt"), b"x", ".txt"),
+}
+
+
+class TestDownloading:
+    @pytest.mark.parametrize("kind", KINDS)
+    async def test_each_kind_comes_as_bytes_and_into_a_folder(
+        self, log_in: LogIn, world: World, tmp_path: Path, kind: str
+    ) -> None:
+        send, content, extension = KINDS[kind]
+        client = await log_in()
+        sent = send(world)
+        [message] = await take(client, 1)
+        path = await client.download_to(message, tmp_path)
+
+        assert await client.download(message) == content == path.read_bytes()
+        assert inside(tmp_path) == [path]
+        assert path.name == (sent.text or f"{sent.id}{extension}")
+
+    @pytest.mark.parametrize("kind", KINDS)
+    async def test_e8_nothing_is_never_taken_for_something(
+        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, kind: str
+    ) -> None:
+        client = await log_in()
+        KINDS[kind][0](world)
+        [message] = await take(client, 1)
+        counted.calls.clear()
+        world.refuse_next("webwxgetmsgimg", -1, times=99)
+        for call in ("webwxgetvoice", "webwxgetvideo", "webwxgetmedia"):
+            world.refuse_next(call, -1, times=99)
+
+        with pytest.raises(MediaUnavailable):
+            await client.download_to(message, tmp_path)
+        assert len(counted.calls) == 3
+        assert inside(tmp_path) == []
+
+    @pytest.mark.parametrize("kind", KINDS)
+    async def test_e8_what_is_there_after_a_while_is_taken(
+        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, kind: str
+    ) -> None:
+        send, content, _ = KINDS[kind]
+        client = await log_in()
+        send(world)
+        [message] = await take(client, 1)
+        empty = [Response(), Response()]
+        counted.answers = {name: list(empty) for name in ("webwxgetmsgimg", "webwxgetvoice", "webwxgetvideo")}
+        counted.answers["webwxgetmedia"] = list(empty)
+
+        assert (await client.download_to(message, tmp_path)).read_bytes() == content
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Response(headers=(("Content-Type", "text/html"),), body=b"<html><body>502</body></html>"),
+            Response(body=b'{\n"BaseResponse": {\n"Ret": -1,\n"ErrMsg": ""\n}\n}'),
+            Response(status=404, body=b"not found"),
+        ],
+        ids=["a page", "a refusal", "not found"],
+    )
+    async def test_e8_anything_else_is_an_error_and_no_file(
+        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, kind: str, answer: Response
+    ) -> None:
+        client = await log_in()
+        KINDS[kind][0](world)
+        [message] = await take(client, 1)
+        names = ("webwxgetmsgimg", "webwxgetvoice", "webwxgetvideo", "webwxgetmedia")
+        counted.answers = {name: [answer] * 3 for name in names}
+
+        with pytest.raises(MediaUnavailable):
+            await client.download_to(message, tmp_path)
+        assert inside(tmp_path) == []
+
+    @pytest.mark.parametrize(
+        "headers",
+        [(("Content-Length", "999999"),), (("Content-Range", f"bytes 0-{len(MP4) - 1}/999999"),)],
+        ids=["length", "range"],
+    )
+    async def test_e8_less_than_was_announced_is_asked_for_again(
+        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, headers: tuple[tuple[str, str]]
+    ) -> None:
+        client = await log_in()
+        world.video("ahua", "me", MP4)
+        [message] = await take(client, 1)
+        counted.answers["webwxgetvideo"] = [Response(headers=headers, body=MP4)] * 2
+        assert (await client.download_to(message, tmp_path)).read_bytes() == MP4
+
+        counted.answers["webwxgetvideo"] = [Response(headers=headers, body=MP4)] * 3
+        with pytest.raises(MediaUnavailable, match="broke off"):
+            await client.download(message)
+        assert sizes_of(tmp_path) == [len(MP4)]
+
+    @pytest.mark.parametrize("other", [b"shorter", b"an other"], ids=["size", "md5"])
+    async def test_e8_a_file_that_is_another_is_an_error(
+        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, other: bytes
+    ) -> None:
+        client = await log_in()
+        world.file("ahua", "me", b"the file", "a.txt")
+        [message] = await take(client, 1)
+        counted.answers["webwxgetmedia"] = [Response(body=other)]
+
+        with pytest.raises(MediaUnavailable):
+            await client.download_to(message, tmp_path)
+        assert inside(tmp_path) == []
+
+    async def test_e6_ten_of_one_batch_downloaded_at_once_later_are_ten(
+        self, log_in: LogIn, world: World, tmp_path: Path
+    ) -> None:
+        client = await log_in()
+        contents = [f"content {number}".encode() for number in range(10)]
+        for content in contents:
+            world.file("ahua", "me", content, "same name.txt")
+        messages = await take(client, 10)
+        paths = await asyncio.gather(*(client.download_to(message, tmp_path) for message in reversed(messages)))
+
+        assert [path.read_bytes() for path in reversed(paths)] == contents
+
+    async def test_e8_a_log_out_in_place_of_it_is_one(self, log_in: LogIn, counted: Told) -> None:
+        client = await log_in()
+        counted.answers["webwxgetmsgimg"] = [Response(body=b'{"BaseResponse":{"Ret":1102,"ErrMsg":""}}')]
+
+        with pytest.raises(LoggedOut):
+            await client.download("1")
+
+    async def test_progress_is_told_and_starts_over_with_a_new_try(
+        self, log_in: LogIn, world: World, counted: Told
+    ) -> None:
+        client = await log_in()
+        world.file("ahua", "me", b"the file", "a.txt")
+        [message] = await take(client, 1)
+        told: list[tuple[int, int]] = []
+        await client.download(message, progress=lambda *now: told.append(now))
+
+        assert told == [(8, 8)]
+
+    async def test_a_cancelled_one_leaves_nothing(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
+        client = await log_in()
+        world.file("ahua", "me", b"the file", "a.txt")
+        [message] = await take(client, 1)
+
+        def cancel(done: int, whole: int) -> None:
+            assert sizes_of(tmp_path) == [8]
+            task.cancel()
+
+        task = asyncio.ensure_future(client.download_to(message, tmp_path, progress=cancel))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert inside(tmp_path) == []
+
+    async def test_a_large_file_is_not_served_by_a_switch(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
+        world.switches = Switches(large_files="strict")
+        client = await log_in()
+        world.file("ahua", "me", bytes(LARGE), "large.bin")
+        [message] = await take(client, 1)
+
+        with pytest.raises(MediaUnavailable):
+            await client.download_to(message, tmp_path)
+        assert inside(tmp_path) == []
+
+    async def test_a_map_and_thumbnails_are_pictures(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.send("ahua", "me", letters.location(22.5, 113.25, "label"))
+        world.video("ahua", "me", MP4)
+        place, video = await take(client, 2)
+
+        assert (await client.download(place)).startswith(PNG[:8])
+        assert (await client.download_thumbnail(place)).startswith(PNG[:8])
+        assert (await client.download_thumbnail(video.message_id)).startswith(PNG[:8])
+
+    @pytest.mark.parametrize(("to", "kind"), [("no/folder/x", NoSuchFile), ("taken", RefusedLocally)])
+    async def test_a_bad_place_is_refused_before_any_request(
+        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, to: str, kind: type[WxError]
+    ) -> None:
+        client = await log_in()
+        (tmp_path / "taken").write_bytes(b"mine")
+
+        with pytest.raises(kind):
+            await client.download_to("1", tmp_path / to)
+        assert counted.calls == []
+        assert (tmp_path / "taken").read_bytes() == b"mine"
+
+    async def test_a_path_is_taken_to_the_letter(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
+        client = await log_in()
+        sent = world.picture("ahua", "me", PNG)
+
+        assert await client.download_to(sent.id, tmp_path / ".mine") == tmp_path / ".mine"
+        assert (tmp_path / ".mine").read_bytes() == PNG
+
+    async def test_a_file_that_shrinks_while_it_is_uploaded_is_noticed(
+        self, log_in: LogIn, counted: Told, tmp_path: Path
+    ) -> None:
+        client = await log_in()
+        path = tmp_path / "x.bin"
+        path.write_bytes(bytes(2 * CHUNK_SIZE))
+
+        with pytest.raises(LocalStateError, match="was changed"):
+            await client.send_file("filehelper", path, progress=lambda *_: path.write_bytes(b"short"))
+        assert counted.calls == ["webwxuploadmedia"]

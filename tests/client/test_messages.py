@@ -1,0 +1,233 @@
+"""Sends and recalls, and what is refused before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.carriers import Counted
+from tests.client.conftest import PNG, last
+
+from webwx.client.aio import AsyncClient
+from webwx.errors import (
+    EmptyText,
+    LoggedOut,
+    NotForwardable,
+    RecallExpired,
+    RecallRefused,
+    SendUnknown,
+    TextTooLong,
+    UnknownContact,
+    WxError,
+)
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.messages import (
+    MessageRecalled,
+    Receipt,
+    SystemMessage,
+    TextMessage,
+)
+from webwx.protocol.codes import MAX_TEXT
+from webwx.store.saved_login import LoginFile, LoginMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.client.conftest import LogIn, NewClient
+
+    from webwx.sandbox.world import World
+
+
+class TestSending:
+    async def test_a_receipt_has_what_a_recall_needs(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        receipt = await client.send_text("Boss", "hi")
+
+        assert receipt == Receipt(
+            message_id=last(world, "lilei", "xiaoming").id,
+            client_id=f"{int(world.now * 1000)}0000",
+            chat=client.contacts.find(remark="Boss").id,
+            time=world.now,
+        )
+
+    @pytest.mark.parametrize("to", ["Boss", "李雷"])
+    async def test_people_are_named_by_remark_nickname_id_or_contact(
+        self, log_in: LogIn, world: World, to: str
+    ) -> None:
+        client = await log_in()
+        for each in (to, client.contacts.resolve(to), client.contacts.resolve(to).id):
+            await client.send_text(each, "hi")
+
+        assert len(world.inbox("lilei")["xiaoming"].messages) == 3
+
+    @pytest.mark.parametrize("text", ["@fil@/etc/passwd", "@img@~/.ssh/id_rsa", "-", "<msg/>"])
+    async def test_e15_text_is_text(self, log_in: LogIn, world: World, counted: Counted, text: str) -> None:
+        await (await log_in()).send_text("filehelper", text)
+
+        assert last(world, "me", "filehelper").text == text
+        assert counted.calls == ["webwxsendmsg"]
+
+    async def test_b10_a_send_whose_answer_was_lost_is_in_doubt_and_not_repeated(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        client = await log_in()
+        counted.lose_answers("webwxsendmsg", times=9)
+
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "once")
+        assert counted.calls == ["webwxsendmsg"]
+        assert len(world.inbox("ahua")["xiaoming"].messages) == 1
+
+    async def test_b13_many_sends_at_once_have_distinct_ids(self, log_in: LogIn) -> None:
+        client = await log_in()
+        receipts = await asyncio.gather(*(client.send_text("filehelper", str(number)) for number in range(64)))
+
+        assert len({receipt.client_id for receipt in receipts}) == 64
+
+    async def test_b13_ids_go_on_growing_in_the_next_process(self, log_in: LogIn, new_client: NewClient) -> None:
+        store = LoginMemory()
+        async with await log_in(store=store) as first:
+            earlier = await first.send_text("filehelper", "1")
+        second = new_client(store=store)
+        await second.resume()
+
+        assert int((await second.send_text("filehelper", "2")).client_id) > int(earlier.client_id)
+
+
+TEXT = TextMessage(
+    message_id="1", chat=ContactId("filehelper"), sender=None, is_self=False, time=0, content="hi", text="hi"
+)
+
+SYSTEM = SystemMessage(
+    message_id="1", chat=ContactId("filehelper"), sender=None, is_self=False, time=0, content="", text=""
+)
+
+RECALLED = MessageRecalled(message_id="1", chat=ContactId("@a"), is_self=False, time=0, text="", content="")
+
+
+class TestNothingIsSentFor:
+    @pytest.mark.parametrize(
+        ("attempt", "kind"),
+        [
+            (lambda client: client.send_text("nobody", "hi"), UnknownContact),
+            (lambda client: client.send_text("@stale", "hi"), UnknownContact),
+            (lambda client: client.send_text(Contact(id=ContactId("@stale"), nickname="阿华"), "hi"), UnknownContact),
+            (lambda client: client.send_text("", "hi"), UnknownContact),
+            (lambda client: client.send_text("filehelper", ""), EmptyText),
+            (lambda client: client.send_text("filehelper", "字" * (MAX_TEXT + 1)), TextTooLong),
+            (lambda client: client.reply(msgspec.structs.replace(TEXT, chat="@stale"), "hi"), UnknownContact),
+            (lambda client: client.reply(TEXT, ""), EmptyText),
+            (lambda client: client.mark_read("nobody"), UnknownContact),
+            (lambda client: client.send_image("nobody", PNG), UnknownContact),
+            (lambda client: client.forward(TEXT, "nobody"), UnknownContact),
+            (lambda client: client.forward(SYSTEM, "filehelper"), NotForwardable),
+            (lambda client: client.forward(RECALLED, "filehelper"), NotForwardable),
+        ],
+    )  # fmt: skip
+    async def test_bad_input(
+        self, log_in: LogIn, counted: Counted, attempt: Callable[[AsyncClient], Awaitable[object]], kind: type[WxError]
+    ) -> None:
+        client = await log_in()
+
+        with pytest.raises(kind):
+            await attempt(client)
+        assert counted.calls == []
+
+    @pytest.mark.parametrize(
+        "attempt",
+        [
+            lambda client: client.send_text("filehelper", "hi"),
+            lambda client: client.send_image("filehelper", PNG),
+            lambda client: client.mark_read("filehelper"),
+            lambda client: client.recall(Receipt(message_id="1", client_id="1", chat=ContactId("a"), time=0)),
+            lambda client: client.forward(TEXT, "filehelper"),
+            lambda client: client.reply(TEXT, "hi"),
+            lambda client: client.download("1"),
+            lambda client: client.list_contacts(),
+            lambda client: client.check(),
+            lambda client: client.logout(),
+            lambda client: anext(client.events()),
+        ],
+    )
+    async def test_anything_before_the_login(
+        self, new_client: NewClient, counted: Counted, attempt: Callable[[AsyncClient], Awaitable[object]]
+    ) -> None:
+        with pytest.raises(LoggedOut) as caught:
+            await attempt(new_client())
+        assert caught.value.reason == "absent"
+        assert counted.calls == []
+
+
+class TestRecall:
+    async def test_after_119_seconds_still_works(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        receipt = await client.send_text("阿华", "oops")
+        world.wind(119)
+        await client.recall(receipt)
+
+        assert last(world, "ahua", "xiaoming").is_recalled
+
+    @pytest.mark.parametrize(("seconds", "calls"), [(121, ["webwxrevokemsg"]), (123, [])])
+    async def test_after_two_minutes_the_message_stays(
+        self, log_in: LogIn, world: World, counted: Counted, seconds: float, calls: list[str]
+    ) -> None:
+        client = await log_in()
+        receipt = await client.send_text("阿华", "oops")
+        counted.calls.clear()
+        world.wind(seconds)
+
+        with pytest.raises(RecallExpired, match="it stays"):
+            await client.recall(receipt)
+        assert counted.calls == calls
+        assert not last(world, "ahua", "xiaoming").is_recalled
+
+    @pytest.mark.parametrize(("age", "kind"), [(119, RecallExpired), (10, RecallRefused)])
+    async def test_what_the_server_refuses_is_told_by_the_receipts_age(
+        self, log_in: LogIn, world: World, age: float, kind: type[WxError]
+    ) -> None:
+        client = await log_in()
+        receipt = await client.send_text("阿华", "oops")
+        world.wind(500)
+
+        with pytest.raises(kind):
+            await client.recall(msgspec.structs.replace(receipt, time=world.now - age))
+        assert not last(world, "ahua", "xiaoming").is_recalled
+
+    async def test_of_somebody_elses_message_is_refused_and_it_stays(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        theirs = world.say("ahua", "me", "mine")
+        chat = client.contacts.resolve("阿华").id
+
+        with pytest.raises(RecallRefused):
+            await client.recall(Receipt(message_id=theirs.id, client_id="1", chat=chat, time=world.now))
+        assert not last(world, "me", "ahua").is_recalled
+
+    @pytest.mark.parametrize("message_id", ["1", "", "9007199254740992"])
+    async def test_of_an_unknown_message_is_refused(self, log_in: LogIn, world: World, message_id: str) -> None:
+        client = await log_in()
+
+        with pytest.raises(RecallRefused):
+            await client.recall(Receipt(message_id=message_id, client_id="1", chat=ContactId("@a"), time=world.now))
+
+    async def test_a_second_time_is_refused(self, log_in: LogIn) -> None:
+        client = await log_in()
+        receipt = await client.send_text("阿华", "oops")
+        await client.recall(receipt)
+
+        with pytest.raises(RecallRefused):
+            await client.recall(receipt)
+
+    @pytest.mark.parametrize("to", ["阿华", "周末爬山", "filehelper"])
+    async def test_e10_works_from_another_process_by_the_receipt_alone(
+        self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path, to: str
+    ) -> None:
+        async with await log_in(store=LoginFile(tmp_path / "me.json")) as first:
+            kept = (await first.send_text(to, "oops")).to_json()
+        second = new_client(store=LoginFile(tmp_path / "me.json"))
+        await second.resume()
+        await second.recall(Receipt.from_json(kept))
+
+        assert last(world, "me", world.chat_id(world.person("me"), to)).is_recalled

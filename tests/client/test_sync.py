@@ -1,0 +1,407 @@
+"""Events: each once, in order, saved with the position they lead to, and none lost on a bad day."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.carriers import Counted
+from tests.client.conftest import PNG, last, later, take
+from tests.client.wound_loop import WoundLoop
+
+from webwx.client.state import LoginState
+from webwx.errors import (
+    AlreadyRunning,
+    ConnectFailed,
+    LoggedOut,
+    Timeout,
+    TransportError,
+    UnknownContact,
+)
+from webwx.model.messages import (
+    Event,
+    MessageRecalled,
+    PhoneActivity,
+    TextMessage,
+)
+from webwx.protocol.http import Response
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply
+from webwx.sandbox.switches import Switches
+from webwx.store.saved_login import LoginFile, LoginMemory
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.client.conftest import LogIn, NewClient
+
+    from webwx.client.aio import AsyncClient
+    from webwx.model.login import QrCode
+    from webwx.protocol.http import Request
+    from webwx.protocol.sync import SyncReply
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+    from webwx.transport.run import Transport
+
+    Phone = Callable[[str], Callable[[QrCode], object]]
+
+
+class Repeating(Counted):
+    """Delivers each batch of messages twice."""
+
+    _again: Response | None = None
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint == "webwxsync" and self._again is not None:
+            again, self._again = self._again, None
+            return again
+        response = await super().send(request)
+        if request.endpoint == "webwxsync" and WEBWXSYNC.decode_reply(response).add_msg_list:
+            self._again = response
+        return response
+
+
+class Edited(Counted):
+    """Changes what webwxsync answers on its way."""
+
+    def __init__(self, inner: Transport, edit: Callable[[SyncReply], SyncReply]) -> None:
+        super().__init__(inner)
+        self.skeys: list[str] = []
+        """With which every fetch was made."""
+        self._edit = edit
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        if request.endpoint != "webwxsync":
+            return response
+        self.skeys.append(WEBWXSYNC.decode_request(request).credentials.skey)
+        reply = self._edit(WEBWXSYNC.decode_reply(response))
+        return msgspec.structs.replace(response, body=WEBWXSYNC.encode_reply(reply).body)
+
+
+class Sticky(Counted):
+    """Always says that there is something to fetch."""
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint != "synccheck":
+            return await super().send(request)
+        self.calls.append(request.endpoint)
+        return SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
+
+
+def texts(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, TextMessage)]
+
+
+class TestEvents:
+    async def test_come_in_order_each_once_over_many_batches(self, log_in: LogIn, world: World) -> None:
+        world.switches = Switches(batch_size=2)
+        client = await log_in()
+        for number in range(7):
+            world.say("ahua", "me", str(number))
+
+        assert texts(await take(client, 7)) == list("0123456")
+
+    async def test_a8_a_batch_that_says_more_is_followed_by_a_fetch_at_once(
+        self, log_in: LogIn, world: World, sandbox: Sandbox
+    ) -> None:
+        """A full batch of two says that more waits."""
+
+        def say_more(reply: SyncReply) -> SyncReply:
+            return msgspec.structs.replace(reply, continue_flag=int(len(reply.add_msg_list) == 2))
+
+        carrier = Edited(Loopback(sandbox), say_more)
+        world.switches = Switches(batch_size=2)
+        client = await log_in(transport=carrier)
+        await take(client, 1, include_all=True)  # the phone's greeting
+        carrier.calls.clear()
+        for number in range(5):
+            world.say("ahua", "me", str(number))
+
+        assert texts(await take(client, 5)) == list("01234")
+        assert carrier.calls == ["synccheck", "webwxsync", "webwxsync", "webwxsync"]
+
+    async def test_a10_a_batch_delivered_twice_is_handed_out_once(
+        self, log_in: LogIn, world: World, sandbox: Sandbox
+    ) -> None:
+        client = await log_in(transport=Repeating(Loopback(sandbox)))
+        events = client.events(include_all=False)
+        world.say("ahua", "me", "1")
+        world.recall("ahua", "me")
+        got = [await anext(events), await anext(events)]
+        world.say("ahua", "me", "2")
+        got.append(await anext(events))
+        await events.aclose()
+
+        assert [type(event) for event in got] == [TextMessage, MessageRecalled, TextMessage]
+        assert texts(got) == ["1", "2"]
+
+    async def test_of_the_phone_and_of_contacts_are_left_out_when_asked(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.say("ahua", "me", "1")
+
+        assert [type(event) for event in await take(client, 2, include_all=True)] == [PhoneActivity, TextMessage]
+        world.befriend("xiaoming", "ahua", remark="花")
+        world.say("ahua", "me", "2")
+        assert texts(await take(client, 1)) == ["2"]
+        assert client.contacts.find(remark="花").nickname == "阿华"
+
+    async def test_of_a_deleted_friend_take_him_off_the_list(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.unfriend("me", "ahua")
+        await take(client, 2, include_all=True)
+
+        with pytest.raises(UnknownContact):
+            client.contacts.resolve("阿华")
+
+    async def test_c13_own_messages_come_back_where_the_platform_echoes(self, log_in: LogIn, world: World) -> None:
+        world.switches = Switches(echo="on")
+        client = await log_in()
+        receipt = await client.send_text("阿华", "hi")
+        [echo] = await take(client, 1)
+
+        assert isinstance(echo, TextMessage)
+        assert (echo.is_self, echo.message_id, echo.chat) == (True, receipt.message_id, receipt.chat)
+
+    async def test_a5_a_change_that_brings_nothing_is_asked_for_once(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        """A client that polls with the fetch key would be told of it for ever."""
+        world.switches = Switches(silent_changes=True)
+        client = await log_in()
+        await take(client, 1, include_all=True)
+        await client.send_image("filehelper", PNG)
+        counted.calls.clear()
+        later(world, (100, lambda: world.say("ahua", "me", "hi")))
+
+        assert texts(await take(client, 1)) == ["hi"]
+        assert counted.calls.count("synccheck") >= 4
+        assert counted.calls.count("webwxsync") == 2
+
+    async def test_a5_a_server_that_never_delivers_what_it_announces_is_not_asked_at_full_speed(
+        self, log_in: LogIn, sandbox: Sandbox
+    ) -> None:
+        carrier = Sticky(Loopback(sandbox))
+        client = await log_in(transport=carrier)
+        await take(client, 1, include_all=True)
+        carrier.calls.clear()
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await anext(client.events())
+        assert carrier.calls == ["synccheck", "webwxsync"] * 2
+
+    async def test_a_new_skey_is_used_from_then_on(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
+        carrier = Edited(Loopback(sandbox), lambda reply: msgspec.structs.replace(reply, skey="@crypt_new"))
+        store = LoginMemory()
+        client = await log_in(transport=carrier, store=store)
+        await take(client, 1, include_all=True)
+        world.say("ahua", "me", "hi")
+        await take(client, 1)
+
+        assert carrier.skeys[0] != "@crypt_new"
+        assert carrier.skeys[1] == store.load().login.credentials.skey == "@crypt_new"
+
+    async def test_a_lost_fetch_is_asked_again_and_loses_nothing(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        client = await log_in()
+        world.say("ahua", "me", "hi")
+        counted.lose_answers("webwxsync")
+
+        assert texts(await take(client, 1)) == ["hi"]
+        assert counted.calls.count("webwxsync") == 2
+
+    async def test_a_batch_is_saved_with_its_position_before_its_first_event(self, log_in: LogIn, world: World) -> None:
+        store = LoginMemory()
+        client = await log_in(store=store)
+        before = store.load()
+        for number in range(3):
+            world.say("ahua", "me", str(number))
+        events = client.events(include_all=False)
+        await anext(events)
+        saved = store.load()
+        await events.aclose()
+
+        assert saved.login.fetch_key != before.login.fetch_key
+        assert len(saved.pending) == 4  # with the phone's greeting
+        assert len(store.load().pending) == 2
+
+    async def test_that_were_not_taken_are_taken_by_the_next_process(
+        self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "me.json"
+        client = await log_in(store=LoginFile(path))
+        for number in range(5):
+            world.say("ahua", "me", str(number))
+        got = texts(await take(client, 1))
+        await client.close()
+        counted.calls.clear()
+        for _ in range(4):
+            async with new_client(store=LoginFile(path)) as following:
+                await following.resume()
+                got += texts(await take(following, 1))
+
+        assert got == list("01234")
+        assert counted.calls == []
+
+    async def test_go_on_where_a_loop_was_left_by_break(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        got: list[Event] = []
+        for number in range(3):
+            world.say("ahua", "me", str(number))
+        for _ in range(3):
+            async for event in client.events(include_all=False):
+                got.append(event)
+                break
+
+        assert texts(got) == ["0", "1", "2"]
+
+    async def test_have_one_reader_at_a_time(self, log_in: LogIn, new_client: NewClient, counted: Counted) -> None:
+        store = LoginMemory()
+        first = await log_in(store=store)
+        second = new_client(store=store)
+        await second.resume()
+        events = first.events()
+        await anext(events)
+        counted.calls.clear()
+
+        with pytest.raises(AlreadyRunning):
+            await anext(second.events())
+        assert counted.calls == []
+        await events.aclose()
+
+    async def test_are_not_brought_back_by_a_process_that_only_sends(
+        self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "me.json"
+        listener = await log_in(store=LoginFile(path))
+        for number in range(3):
+            world.say("ahua", "me", str(number))
+        await take(listener, 1)
+        sender = new_client(store=LoginFile(path))
+        await sender.resume()
+        await sender.send_text("filehelper", "hi")
+        await take(listener, 1)
+        await sender.close()
+        after = new_client(store=LoginFile(path))
+        await after.resume()
+
+        assert texts(await take(after, 1)) == ["2"]
+
+    async def test_a_chat_first_heard_of_can_be_answered(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        client.contacts.remove(client.contacts.find(nickname="阿华").id)
+        world.say("ahua", "me", "hi")
+        [message] = await take(client, 1)
+        assert isinstance(message, TextMessage)
+        await client.reply(message, "hello")
+
+        assert client.contacts.resolve(message.chat).kind == "stranger"
+        assert last(world, "ahua", "xiaoming").text == "hello"
+
+
+class Garbled(Counted):
+    """Answers the long poll with whatever it is told, and everything else truly."""
+
+    def __init__(self, inner: Transport, *answers: Response | Exception, endpoint: str = SYNCCHECK.name) -> None:
+        super().__init__(inner)
+        self.answers = answers
+        self._endpoint = endpoint
+        self._asked = 0
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint != self._endpoint or not self.answers:
+            return await super().send(request)
+        self.calls.append(request.endpoint)
+        answer = self.answers[self._asked % len(self.answers)]
+        self._asked += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def listen(client: AsyncClient, seconds: float) -> None:
+    """Listen for so many seconds of the loop's clock."""
+    stream = client.events()
+    try:
+        async with asyncio.timeout(seconds):
+            async for _ in stream:
+                pass
+    except TimeoutError:
+        await stream.aclose()
+
+
+MINUTE = 60.0
+
+
+class TestBadDays:
+    """A minute of the loop's clock passes at once here."""
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Response(body=b"<html>502 Bad Gateway</html>"),
+            Response(body=b""),
+            Response(status=503),
+            Response(body=b'window.synccheck={retcode:"-1",selector:"0"}'),
+            Response(body=b'window.synccheck={retcode:"424242",selector:"0"}'),
+            Timeout("synccheck: no answer"),
+            TransportError("synccheck: the connection broke"),
+            ConnectFailed("synccheck: no connection"),
+        ],
+        ids=["html", "empty", "503", "ret -1", "unknown ret", "timeout", "broken", "refused"],
+    )
+    def test_b1_b2_trouble_neither_ends_the_login_nor_makes_us_ask_at_full_speed(
+        self, log_in: LogIn, sandbox: Sandbox, answer: Response | Exception
+    ) -> None:
+        carrier = Garbled(Loopback(sandbox))
+        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+            client = runner.run(log_in(transport=carrier))
+            carrier.answers = (answer,)
+            carrier.calls.clear()
+            runner.run(listen(client, MINUTE))
+
+            assert client.state is LoginState.DEGRADED
+            assert 3 <= len(carrier.calls) <= 10
+            carrier.answers = ()
+            runner.run(take(client, 1, include_all=True))
+            assert client.state is LoginState.ONLINE
+
+    def test_b5_a_dead_session_that_still_announces_ends_at_the_next_send(
+        self, log_in: LogIn, sandbox: Sandbox, world: World
+    ) -> None:
+        announced = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
+        carrier = Garbled(Loopback(sandbox), announced)
+
+        async def send_meanwhile(client: AsyncClient) -> None:
+            await asyncio.sleep(MINUTE)
+            world.refuse_next("webwxsendmsg", 1101)
+            with pytest.raises(LoggedOut):
+                await client.send_text("filehelper", "hi")
+
+        async def both(client: AsyncClient) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(send_meanwhile(client))
+                with pytest.raises(LoggedOut) as caught:
+                    await listen(client, 10 * MINUTE)
+            assert caught.value.reason == "evicted"
+
+        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+            runner.run(both(runner.run(log_in(transport=carrier))))
+
+    def test_b18_a_day_without_news_makes_us_send_nothing(self, log_in: LogIn, world: World, counted: Counted) -> None:
+        later(world, (24 * 3600, lambda: world.log_out("me")))
+        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+            client = runner.run(log_in())
+            runner.run(take(client, 1, include_all=True))
+            counted.calls.clear()
+            with pytest.raises(LoggedOut) as caught:
+                runner.run(listen(client, MINUTE))
+
+        assert set(counted.calls) == {"synccheck"}
+        assert len(counted.calls) > 3000
+        assert caught.value.last_ok_at >= world.now - 30

@@ -1,0 +1,45 @@
+"""An event loop whose clock jumps to whatever it waits for: a minute of pauses costs no time."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+
+class _Impatient(selectors.DefaultSelector):
+    """Looks at what is ready and never waits; what it was to wait is added to a clock."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready and timeout:
+            self.now += timeout
+        return ready
+
+
+class WoundLoop(asyncio.SelectorEventLoop):
+    """A loop for everything that waits by `asyncio.sleep` and speaks to a server in process."""
+
+    def __init__(self) -> None:
+        self._impatient = _Impatient()
+        super().__init__(self._impatient)
+
+    def time(self) -> float:
+        return self._impatient.now
+
+
+def in_no_time(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run something on such a loop."""
+    with asyncio.Runner(loop_factory=WoundLoop) as runner:
+        runner.run(work())
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let the loop's clock run until something is so."""
+    while not is_so():  # noqa: ASYNC110 - nothing tells of it, and the wait takes no time
+        await asyncio.sleep(0.01)
