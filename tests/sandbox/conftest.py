@@ -25,13 +25,15 @@ class Page:
     def __init__(self, sandbox):
         self.sandbox = sandbox
         self.world = sandbox.world
+        self.hosts = HOSTS
+        self.headers = ()
         self.credentials = Credentials()
         self.me = ""
         self.sync_key = self.check_key = None
 
     def ask(self, endpoint, value, *, headers=(), parked=None):
         """Give the core's answer as it is: a response or a park."""
-        return self.sandbox.answer(endpoint.encode_request(value, HOSTS, headers), parked)
+        return self.sandbox.answer(endpoint.encode_request(value, self.hosts, (*self.headers, *headers)), parked)
 
     def call(self, endpoint, value, *, headers=()):
         """Give the decoded reply."""

@@ -159,3 +159,52 @@ def test_a_foreign_origin_is_refused(control, origin):
 
 def test_a_page_of_the_sandbox_itself_may_call(control):
     assert control("wind", headers=(("Origin", HERE),), seconds=1)[0] == 200
+
+
+def test_a_code_is_let_expire(control, world):
+    code = world.logins.new_code()
+    assert control("expire", uuid=code.uuid) == (200, {})
+    assert world.logins.code(code.uuid) is None
+    status, answer = control("expire")
+    assert (status, answer["error"]) == (409, "There is no login code that could expire; start a login first.")
+
+
+def test_bad_days_are_laid_down_for_a_call(control, world):
+    assert control("refuse", endpoint="webwxsendmsg", ret=1205, times=2) == (200, {})
+    assert [world.take_refusal("webwxsendmsg") for _ in range(3)] == [1205, 1205, None]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status"), [({"endpoint": "nothing"}, 409), ({"endpoint": "login", "times": 0}, 400)]
+)
+def test_bad_days_that_cannot_be_are_refused(control, parameters, status):
+    assert control("refuse", ret=1, **parameters)[0] == status
+
+
+# -- chatrooms and friends --------------------------------------------------------------------------------------------
+
+
+def test_phones_change_chatrooms(control, world):
+    world.add_chatroom("电影", ["me", "ahua"], "films")
+    assert control("join", who="lilei", chat="电影", by="me") == (200, {})
+    assert control("rename", who="lilei", chat="films", name="戏剧") == (200, {})
+    assert control("leave", who="ahua", chat="戏剧") == (200, {})
+    room = world.chatrooms["films"]
+    assert ([member.id for member in room.members], room.name) == (["xiaoming", "lilei"], "戏剧")
+    status, answer = control("leave", who="ahua", chat="戏剧")
+    assert (status, answer["error"]) == (409, "阿华 is in no chatroom called '戏剧'.")
+
+
+def test_a_phone_accepts_whoever_asked(control, world):
+    world.add_person("陌生人", "stranger")
+    assert control("accept", who="me", asked_by="stranger")[0] == 409
+    control("ask", **{"from": "stranger", "to": "me", "greeting": "你好"})
+    assert control("accept", who="me", asked_by="stranger") == (200, {})
+    assert "stranger" in world.person("me").friends
+
+
+def test_a_chatroom_without_a_name_is_shown_by_its_members(control, world):
+    world.add_chatroom("", ["me", "ahua"], "nameless")
+    world.say("ahua", "nameless", "嗨")
+    _, inbox = control("inbox?who=me")
+    assert inbox["chats"][0]["chat"] == "小明、阿华"

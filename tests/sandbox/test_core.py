@@ -3,7 +3,16 @@ from email.utils import formatdate
 import pytest
 
 from webwx.protocol import ENDPOINTS
-from webwx.protocol.contacts import WEBWXINIT, InitRequest
+from webwx.protocol.chatrooms import CreateChatroomRequest, UpdateChatroomRequest
+from webwx.protocol.contacts import (
+    WEBWXINIT,
+    BatchContactsRequest,
+    ContactsRequest,
+    InitRequest,
+    OplogRequest,
+    SearchContactRequest,
+    VerifyUserRequest,
+)
 from webwx.protocol.http import Request
 from webwx.protocol.login import (
     JSLOGIN,
@@ -17,6 +26,7 @@ from webwx.protocol.login import (
 from webwx.protocol.messages import RECALL, STATUSNOTIFY, TEXT
 from webwx.protocol.sync import WEBWXSYNC
 from webwx.sandbox.answers import ANSWERS
+from webwx.sandbox.hosts import ABSENT_ON_HELPER
 
 
 def get(url):
@@ -82,3 +92,55 @@ def test_winding_to_a_moment_never_turns_the_clock_back(sandbox, world):
     sandbox.wind_to(start + 10)
     sandbox.wind_to(start)
     assert world.now == start + 10
+
+
+LACKED = (
+    ContactsRequest(),
+    BatchContactsRequest(),
+    OplogRequest(user_name="filehelper", cmd_id=2),
+    SearchContactRequest(key_word="x"),
+    VerifyUserRequest(opcode=3),
+    CreateChatroomRequest(),
+    UpdateChatroomRequest(chat_room_name="@@x"),
+)
+"""One request of each call that File Transfer Helper does not have."""
+
+
+@pytest.mark.parametrize("request_", LACKED, ids=lambda value: type(value).__name__)
+def test_file_transfer_helper_has_no_contacts_chatrooms_and_friend_requests(page, request_):
+    endpoint = next(each for each in ENDPOINTS if each.request is type(request_))
+    page.headers = (("mmweb_appid", "wx_webfilehelper"),)
+    page.login()
+    assert page.call(endpoint, request_).base_response.ret == 1
+
+
+def test_those_are_all_calls_it_lacks():
+    assert {type(value) for value in LACKED} == {endpoint.request for endpoint in ABSENT_ON_HELPER}
+
+
+UPLOAD_URL = "https://file.wx2.qq.com/cgi-bin/mmwebwx-bin/webwxuploadmedia"
+ENTRY = "https://szfilehelper.weixin.qq.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "status"),
+    [
+        (UPLOAD_URL, ENTRY, 204),
+        (UPLOAD_URL, "https://evil.example", 404),
+        (UPLOAD_URL, "https://szfilehelper.weixin.qq.com.evil.example", 404),
+        (UPLOAD_URL.replace("https://file.wx2.qq.com", "http://127.0.0.1:8790"), ENTRY, 404),
+        ("http://127.0.0.1:8790/control/say", ENTRY, 403),
+    ],
+)
+def test_a_browser_may_let_pages_of_the_platform_upload_and_no_others(sandbox, url, origin, status):
+    asked = Request(endpoint="any", method="OPTIONS", url=url, headers=(("Origin", origin),))
+    answer = sandbox.answer(asked)
+    assert answer.status == status
+    allowed = (ENTRY, "true", "mmweb_appid, content-type") if status == 204 else ("", "", "")
+    names = ("Origin", "Credentials", "Headers")
+    assert tuple(answer.header(f"Access-Control-Allow-{name}") for name in names) == allowed
+
+
+def test_the_answer_to_such_a_page_permits_it_to_be_read(sandbox):
+    asked = Request(endpoint="any", method="POST", url=UPLOAD_URL, headers=(("Origin", ENTRY),))
+    assert sandbox.answer(asked).header("Access-Control-Allow-Origin") == ENTRY

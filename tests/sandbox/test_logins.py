@@ -42,8 +42,28 @@ def test_the_exchange_needs_the_codes_own_ticket(world):
     world.scan("me")
     world.confirm()
     with pytest.raises(Refused):
-        world.exchange(code.uuid, "other")
-    assert world.exchange(code.uuid, code.ticket).person is world.person("me")
+        world.logins.confirmed(code.uuid, "other")
+    assert world.logins.redeem(world.logins.confirmed(code.uuid, code.ticket)) is world.person("me")
+    with pytest.raises(Refused):
+        world.logins.confirmed(code.uuid, code.ticket)
+
+
+def test_a_code_can_be_let_expire(world):
+    older, newest = world.logins.new_code(), world.logins.new_code()
+    assert world.expire() is newest
+    assert (world.logins.code(newest.uuid), world.logins.code(older.uuid)) == (None, older)
+    assert world.expire(older.uuid) is older
+    with pytest.raises(Impossible, match="start a login first"):
+        world.expire()
+
+
+def test_a_push_needs_the_uin_and_both_cookies_of_one_earlier_login(me, friend, world):
+    mine, other = (world.logins.session(page.credentials.sid) for page in (me, friend))
+    uin = mine.person.uin
+    assert world.logins.push(uin, mine.keys.uvid, other.keys.auth_ticket) is None
+    assert world.logins.push(other.person.uin, mine.keys.uvid, mine.keys.auth_ticket) is None
+    assert world.logins.push(uin, "", "") is None
+    assert world.logins.push(uin, mine.keys.uvid, mine.keys.auth_ticket).person is mine.person
 
 
 def test_every_secret_is_noted_as_issued(me, world):

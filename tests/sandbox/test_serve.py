@@ -1,6 +1,8 @@
 import asyncio
 import io
 import json
+import tempfile
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -40,10 +42,15 @@ async def held(http, url, **more):
     return poll
 
 
+def is_there(path):
+    return Path(path).exists()
+
+
 async def test_it_says_where_it_is_and_who_is_there(served):
     assert served.url.startswith("http://127.0.0.1:")
     assert served.control == served.url + "/control"
     assert served.accounts[0] == {"nickname": "小明", "id": "xiaoming"}
+    assert served.tls is None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "::", "sandbox.example"])
@@ -55,6 +62,22 @@ async def test_it_listens_on_loopback_only(sandbox, host):
 async def test_a_taken_port_is_an_error(sandbox, served):
     with pytest.raises(OSError, match="in use"):
         await serve(sandbox, port=int(served.url.rpartition(":")[2]))
+
+
+async def test_with_tls_the_same_port_is_a_proxy_to_the_real_names(sandbox):
+    served = await serve(sandbox, tls=True)
+    assert served.tls.proxy == served.url
+    assert "wx.qq.com" in served.tls.hosts
+    assert is_there(served.tls.ca)
+    await served.close()
+    assert not is_there(served.tls.ca)
+
+
+async def test_a_taken_port_leaves_no_certificate_behind(sandbox, served, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(OSError, match="in use"):
+        await serve(sandbox, port=int(served.url.rpartition(":")[2]), tls=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_the_query_arrives_as_it_was_sent(served, http, me):

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from webwx.protocol.codec import FilePart
 from webwx.protocol.contacts import GETCONTACT, ContactsRequest
-from webwx.protocol.hosts import single
+from webwx.protocol.hosts import FAMILIES, single
 from webwx.protocol.login import Credentials
 from webwx.protocol.media import UPLOAD, UploadRequest, UploadTicket
 from webwx.protocol.sync import WEBWXSYNC, SyncRequest
@@ -59,3 +59,92 @@ def test_a_foreign_skey_is_refused_by_a_switch_wherever_it_stands(me):
     for skey, ret in ((me.credentials.skey, 0), (me.init().skey, 0), ("", 0), ("@crypt_never_given", 1102)):
         assert sync_ret(me, SyncRequest(credentials=Credentials(sid=sid, skey=skey))) == ret
         assert me.call(GETCONTACT, ContactsRequest(skey=skey), headers=cookie).base_response.ret == ret
+
+
+# -- File Transfer Helper --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def helper(new_page):
+    """小明 at the page of File Transfer Helper."""
+    page = new_page()
+    page.headers = (("mmweb_appid", "wx_webfilehelper"),)
+    return page.login()
+
+
+def test_file_transfer_helper_shows_one_chat(helper):
+    reply = helper.init()
+    assert [msgspec.json.decode(raw)["UserName"] for raw in reply.contact_list] == ["filehelper"]
+    assert reply.chat_set == "filehelper,"
+    assert reply.user.user_name.startswith("@")
+
+
+def test_file_transfer_helper_hears_of_its_chat_and_of_nothing_else(helper, world):
+    world.say("ahua", "me", "在吗")
+    world.befriend("me", "ahua", remark="老板")
+    world.recall("ahua", "me")
+    world.say("me", "filehelper", "从手机发的")
+    world.recall("me", "filehelper")
+    reply = helper.fetch()
+    assert (reply.mod_contact_count, reply.add_msg_count) == (0, 2)
+    assert [(m.from_user_name, m.to_user_name) for m in helper.messages()] == [(helper.me, "filehelper")] * 2
+
+
+def test_file_transfer_helper_writes_to_one_chat(helper, world):
+    name = helper.name("ahua")
+    assert helper.send_text(name, "在吗").base_response.ret == 1204
+    assert helper.send_text("filehelper", "明天").base_response.ret == 0
+    assert [message.text for message in world.inbox("me")["filehelper"].messages] == ["明天"]
+    assert "ahua" not in world.inbox("me")
+
+
+# -- strictness about hosts and cookies ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def family(new_page):
+    """小明 on the hosts of wx2.qq.com."""
+    page = new_page()
+    page.hosts = FAMILIES["wx2.qq.com"]
+    return page.login()
+
+
+@pytest.mark.parametrize("switches", [Switches(strict_hosts=True)])
+@pytest.mark.parametrize(
+    ("part", "host", "retcode"),
+    [
+        ("push", "https://webpush.wx2.qq.com", "0"),
+        ("push", "https://webpush.wx.qq.com", "1101"),
+        ("push", "https://wx2.qq.com", "1101"),
+        ("push", "http://127.0.0.1:8790", "1101"),
+    ],
+)
+def test_b6_whoever_polls_a_wrong_host_is_logged_out(family, world, part, host, retcode):
+    world.say("ahua", "me", "在吗")
+    family.hosts = replace(family.hosts, **{part: host})
+    assert f'retcode:"{retcode}"' in family.check().body.decode()
+
+
+@pytest.mark.parametrize("switches", [Switches(strict_hosts=True)])
+def test_on_one_plain_origin_every_call_is_at_home(me):
+    assert me.fetch().base_response.ret == 0
+
+
+@pytest.mark.parametrize("switches", [Switches(strict_cookies=True)])
+def test_without_its_cookies_nobody_is_known(family, world):
+    sid = family.credentials.sid
+    request = SyncRequest(sid=sid, credentials=family.credentials, sync_key=family.sync_key)
+    assert sync_ret(family, request) == 1100
+    assert sync_ret(family, request, cookie=f"wxsid={sid}") == 0
+
+
+@pytest.mark.parametrize("switches", [Switches(strict_cookies=True)])
+def test_the_file_host_wants_a_ticket_of_its_own(family, world):
+    ticket = msgspec.json.encode(UploadTicket(credentials=family.credentials)).decode()
+    request = UploadRequest(uploadmediarequest=ticket, filename=FilePart(name="a.png", content=b"x"))
+    known = world.logins.session(family.credentials.sid).keys.data_ticket
+    sid = f"wxsid={family.credentials.sid}"
+    answers = [
+        family.call(UPLOAD, request, headers=(("Cookie", f"{sid}; webwx_data_ticket={t}"),)) for t in ("x", known)
+    ]
+    assert [answer.base_response.ret for answer in answers] == [1100, 0]

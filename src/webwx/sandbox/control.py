@@ -8,29 +8,41 @@ JSON in and out, on the server's own origin, loopback only. Errors are a 4xx wit
     POST /control/scan      {"who", "uuid"}                    {}
     POST /control/confirm   {"uuid"}                           {}
     POST /control/cancel    {"uuid"}                           {}
+    POST /control/expire    {"uuid"}                           {}
+    POST /control/refuse    {"endpoint", "ret", "times"}       {}
     POST /control/say       {"from", "to", "text"}             {"message_id"}
     POST /control/picture   {"from", "to", "name", "content"}  {"message_id", "md5"}
     POST /control/recall    {"from", "to", "message_id"}       {"message_id"}
+    POST /control/join      {"who", "chat", "by"}              {}
+    POST /control/leave     {"who", "chat"}                    {}
+    POST /control/rename    {"who", "chat", "name"}            {}
+    POST /control/accept    {"who", "asked_by"}                {}
     POST /control/wind      {"seconds"}                        {"now"}
     POST /control/log-out   {"who"}                            {}
+
+and one for every other kind of message, which `sending` lists.
 
 A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "from", "is_self", "kind", "text", "md5",
 "size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
 `filehelper`. `content` is base64. An empty `uuid` is the newest code, an empty `message_id` the last message.
+`refuse` lays down what the next calls of an endpoint are answered with: a Ret, or `login`'s `window.code`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from webwx.protocol import ENDPOINTS
 from webwx.protocol.codec import read_pairs, write_json
 from webwx.protocol.codes import Ret
 from webwx.protocol.http import Request, Response
-from webwx.sandbox.people import Chat, Message, MessageKind, Person
+from webwx.sandbox.letters import MessageKind
+from webwx.sandbox.people import Chat, Message, Person
 from webwx.sandbox.refusals import Impossible, Refused
+from webwx.sandbox.sending import SENDING_VERBS
 from webwx.sandbox.view import recall_text
 from webwx.sandbox.world import ME, World
 
@@ -102,6 +114,44 @@ class Recall(msgspec.Struct, frozen=True, kw_only=True):
     sender: str = msgspec.field(name="from")
     to: str
     message_id: str = ""
+
+
+class InChatroom(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody and a chatroom they are in."""
+
+    who: str = ME
+    chat: str
+
+
+class Join(msgspec.Struct, frozen=True, kw_only=True):
+    """Open an invitation."""
+
+    who: str = ME
+    chat: str
+    by: str
+    """The member who invited, who tells which chatroom is meant."""
+
+
+class Rename(InChatroom, frozen=True, kw_only=True):
+    """Give a chatroom another name."""
+
+    name: str
+
+
+class Accept(msgspec.Struct, frozen=True, kw_only=True):
+    """Accept a friend request."""
+
+    who: str = ME
+    asked_by: str
+
+
+class Refuse(msgspec.Struct, frozen=True, kw_only=True):
+    """Bad days for one call."""
+
+    endpoint: str
+    """Its name, such as `webwxsendmsg`."""
+    ret: int
+    times: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
 
 
 class Wind(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,17 +258,54 @@ def _cancel(world: World, which: Code) -> Nothing:
     return Nothing()
 
 
+def _expire(world: World, which: Code) -> Nothing:
+    world.expire(which.uuid)
+    return Nothing()
+
+
+def _refuse(world: World, how: Refuse) -> Nothing:
+    if not any(endpoint.name == how.endpoint for endpoint in ENDPOINTS):
+        raise Impossible(f"There is no call {how.endpoint!r}; there are {', '.join(e.name for e in ENDPOINTS)}.")
+    world.refuse_next(how.endpoint, how.ret, times=how.times)
+    return Nothing()
+
+
 def _say(world: World, what: Say) -> Sent:
     return Sent(message_id=world.say(what.sender, what.to, what.text).id)
 
 
 def _picture(world: World, what: SendPicture) -> SentPicture:
     message = world.picture(what.sender, what.to, what.content)
-    return SentPicture(message_id=message.id, md5=message.picture.md5 if message.picture else "")
+    return SentPicture(message_id=message.id, md5=message.medium.md5 if message.medium else "")
 
 
 def _recall(world: World, what: Recall) -> Sent:
     return Sent(message_id=world.recall(what.sender, what.to, what.message_id).id)
+
+
+def _join(world: World, what: Join) -> Nothing:
+    member = world.person(what.by)
+    world.membership.join(world.chatroom(member, what.chat), world.person(what.who), by=member)
+    return Nothing()
+
+
+def _leave(world: World, what: InChatroom) -> Nothing:
+    member = world.person(what.who)
+    world.membership.leave(world.chatroom(member, what.chat), member)
+    return Nothing()
+
+
+def _rename(world: World, what: Rename) -> Nothing:
+    member = world.person(what.who)
+    world.membership.rename(world.chatroom(member, what.chat), what.name, by=member)
+    return Nothing()
+
+
+def _accept(world: World, what: Accept) -> Nothing:
+    if world.person(what.asked_by).id not in world.person(what.who).asked_by:
+        raise Impossible(f"{what.asked_by} has not asked {what.who}.")
+    world.accept_friend(what.who, what.asked_by)
+    return Nothing()
 
 
 def _wind(world: World, how: Wind) -> Now:
@@ -239,11 +326,18 @@ _VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[World, Any],
     ("POST", "scan"): (Scan, _scan),
     ("POST", "confirm"): (Code, _confirm),
     ("POST", "cancel"): (Code, _cancel),
+    ("POST", "expire"): (Code, _expire),
+    ("POST", "refuse"): (Refuse, _refuse),
     ("POST", "say"): (Say, _say),
     ("POST", "picture"): (SendPicture, _picture),
     ("POST", "recall"): (Recall, _recall),
+    ("POST", "join"): (Join, _join),
+    ("POST", "leave"): (InChatroom, _leave),
+    ("POST", "rename"): (Rename, _rename),
+    ("POST", "accept"): (Accept, _accept),
     ("POST", "wind"): (Wind, _wind),
     ("POST", "log-out"): (Who, _log_out),
+    **{("POST", name): verb for name, verb in SENDING_VERBS.items()},
 }
 
 
@@ -317,20 +411,20 @@ def _chat_name(world: World, key: str) -> str:
     if key in world.people:
         return world.people[key].nickname
     if key in world.chatrooms:
-        return world.chatrooms[key].name
+        return world.chatrooms[key].title
     return key
 
 
 def _message(viewer: Person, message: Message) -> InboxMessage:
-    picture = None if message.is_recalled else message.picture
+    medium = None if message.is_recalled else message.medium
     return InboxMessage(
         message_id=message.id,
         sender=message.sender.nickname,
         is_self=message.sender is viewer,
         kind="system" if message.is_recalled else message.kind,
         text=recall_text(message, viewer) if message.is_recalled else message.text,
-        md5=picture.md5 if picture else "",
-        size=len(picture.content) if picture else 0,
+        md5=medium.md5 if medium else "",
+        size=len(medium.content) if medium else 0,
         time=message.time,
         recalled=message.is_recalled,
     )

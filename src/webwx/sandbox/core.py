@@ -15,10 +15,11 @@ from webwx.protocol import ENDPOINTS
 from webwx.protocol.codec import Media
 from webwx.protocol.codes import PollCode, Ret
 from webwx.protocol.http import Park, Request, Response
-from webwx.protocol.login import BaseResponse, PollReply, QrReply, TicketReply
+from webwx.protocol.login import BaseResponse, PollReply, PushLoginReply, QrReply, TicketReply
 from webwx.protocol.sync import CheckReply
 from webwx.sandbox import control
 from webwx.sandbox.answers import ANSWERS
+from webwx.sandbox.hosts import ABSENT_ON_HELPER, is_helper, page_permission
 from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit
 
@@ -46,45 +47,53 @@ class Sandbox:
             parked: The park this very request got before, when it is asked again: because the world has changed or
                 the clock has reached its `until`.
         """
-        if control.is_for(request):
-            return self._dated(control.answer(self.world, request))
-        if request.path == "/":
-            return self._dated(Response(headers=(("Content-Type", "text/html"),), body=b"<title>webwx sandbox</title>"))
-        endpoint = next((each for each in ENDPOINTS if each.matches(request.method, request.path)), None)
-        if endpoint is None:
-            return self._dated(Response(status=404, headers=(("Content-Type", "text/plain"),)))
-        return self._call(endpoint, request, parked)
+        answer = self._answer(request, parked)
+        if isinstance(answer, Park):
+            return answer
+        # Clients judge by the world's time whether a message can still be recalled.
+        date = ("Date", formatdate(self.world.now, usegmt=True))
+        headers = (*answer.headers, *page_permission(request), date)
+        return Response(status=answer.status, headers=headers, body=answer.body)
 
     def wind_to(self, until: float) -> None:
         """Wind the clock forward to a moment, unless it has passed."""
         self.world.wind(max(0.0, until - self.world.now))
 
+    def _answer(self, request: Request, parked: Park | None) -> Response | Park:
+        if control.is_for(request):
+            return control.answer(self.world, request)
+        if request.path == "/":
+            return Response(headers=(("Content-Type", "text/html"),), body=b"<title>webwx sandbox</title>")
+        if request.method == "OPTIONS" and page_permission(request):
+            return Response(status=204)
+        endpoint = next((each for each in ENDPOINTS if each.matches(request.method, request.path)), None)
+        if endpoint is None:
+            return Response(status=404, headers=(("Content-Type", "text/plain"),))
+        return self._call(endpoint, request, parked)
+
     def _call(self, endpoint: Endpoint[Any, Any], request: Request, parked: Park | None) -> Response | Park:
         try:
             decoded = endpoint.decode_request(request)
         except ProtocolError:
-            return self._dated(endpoint.encode_reply(refusal(endpoint, Refused(Ret.UNREADABLE_REQUEST))))
-        visit = Visit(self.world, request, decoded, parked)
+            return endpoint.encode_reply(refusal(endpoint, Refused(Ret.UNREADABLE_REQUEST)))
+        visit = Visit(self.world, endpoint, request, decoded, parked)
         try:
             reply = self._ask(endpoint, visit, decoded)
         except Refused as refused:
             reply = refusal(endpoint, refused)
         if isinstance(reply, Park):
             return reply
-        response = endpoint.encode_reply(reply)
+        response = visit.instead or endpoint.encode_reply(reply)
         cookies = tuple(("Set-Cookie", cookie) for cookie in visit.cookies)
-        return self._dated(Response(status=visit.status, headers=response.headers + cookies, body=response.body))
+        return Response(status=visit.status, headers=response.headers + cookies, body=response.body)
 
     def _ask(self, endpoint: Endpoint[Any, Any], visit: Visit, decoded: msgspec.Struct) -> msgspec.Struct | Park:
         ret = self.world.take_refusal(endpoint.name) if visit.is_first else None
         if ret is not None:
             raise Refused(ret)
+        if endpoint in ABSENT_ON_HELPER and is_helper(visit.http):
+            raise Refused(Ret.PARAMETER_ERROR)
         return ANSWERS[endpoint.name](visit, decoded)
-
-    def _dated(self, response: Response) -> Response:
-        """Add the world's time: clients judge by it whether a message can still be recalled."""
-        date = ("Date", formatdate(self.world.now, usegmt=True))
-        return Response(status=response.status, headers=(*response.headers, date), body=response.body)
 
 
 def refusal(endpoint: Endpoint[Any, Any], refused: Refused) -> msgspec.Struct:
@@ -96,9 +105,12 @@ def refusal(endpoint: Endpoint[Any, Any], refused: Refused) -> msgspec.Struct:
     return reply
 
 
+_POLL_CODES = {int(code) for code in PollCode}
+
 _REFUSALS: dict[type[msgspec.Struct], Callable[[Refused], msgspec.Struct]] = {
     QrReply: lambda refused: QrReply(code=refused.ret),
-    PollReply: lambda _: PollReply(code=PollCode.EXPIRED),
+    PollReply: lambda refused: PollReply(code=refused.ret if refused.ret in _POLL_CODES else PollCode.EXPIRED),
+    PushLoginReply: lambda refused: PushLoginReply(ret=str(refused.ret), msg=refused.message),
     TicketReply: lambda refused: TicketReply(ret=refused.ret, message=refused.message),
     CheckReply: lambda refused: CheckReply(retcode=refused.ret),
     Media: lambda _: Media(content_type="text/plain"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from webwx.protocol.codes import Ret
 from webwx.sandbox.refusals import Impossible, Refused
@@ -19,6 +19,7 @@ from webwx.sandbox.stream import Stream
 if TYPE_CHECKING:
     from random import Random
 
+    from webwx.protocol.hosts import Hosts
     from webwx.sandbox.clock import Clock
     from webwx.sandbox.people import Person
 
@@ -42,6 +43,8 @@ class LoginCode:
 
     uuid: str
     made: float
+    host: str = ""
+    """The API host that the login is for."""
     stage: Stage = Stage.NEW
     person: Person | None = None
     """Who scanned it."""
@@ -51,6 +54,10 @@ class LoginCode:
     """What the exchange asks for, once it is confirmed."""
     confirmed: float = 0.0
     """When."""
+    is_pushed: bool = False
+    """Nobody drew it: the phone of an earlier login was asked to confirm."""
+    is_sent_on: bool = False
+    """Its exchange has been sent on to another host."""
 
 
 class Logins:
@@ -70,12 +77,21 @@ class Logins:
 
     # -- codes -------------------------------------------------------------------------------------------------------
 
-    def new_code(self) -> LoginCode:
+    def new_code(self, host: str = "") -> LoginCode:
         """Make a code that nobody has scanned."""
         uuid = self.issue(urlsafe_b64encode(self._dice.randbytes(8)).decode())
-        code = LoginCode(uuid=uuid, made=self._clock.now())
+        code = LoginCode(uuid=uuid, made=self._clock.now(), host=host)
         self._codes[uuid] = code
         return code
+
+    def push(self, uin: int, uvid: str, auth_ticket: str, host: str = "") -> LoginCode | None:
+        """Ask a phone to confirm without a code; None when no earlier login of that account had these cookies."""
+        for session in self._sessions.values():
+            if (session.person.uin, session.keys.uvid, session.keys.auth_ticket) == (uin, uvid, auth_ticket):
+                code = self.new_code(host)
+                code.stage, code.person, code.is_pushed = Stage.SCANNED, session.person, True
+                return code
+        return None
 
     def code(self, uuid: str) -> LoginCode | None:
         """Give a code that can still lead to a login; None for an unknown, expired or used one."""
@@ -116,6 +132,21 @@ class Logins:
         code.stage = Stage.CANCELLED
         return code
 
+    def expire(self, uuid: str | None) -> LoginCode:
+        """
+        Let a code's time run out.
+
+        Raises:
+            Impossible: There is no such code.
+        """
+        live = [
+            code for code in reversed(self._codes.values()) if uuid in {None, "", code.uuid} and self._is_live(code)
+        ]
+        if not live:
+            raise Impossible("There is no login code that could expire; start a login first.")
+        live[0].made = self._clock.now() - CODE_LIFETIME - 1
+        return live[0]
+
     def _at_stage(self, stage: Stage, uuid: str | None, otherwise: str) -> LoginCode:
         fitting = [
             code
@@ -131,27 +162,37 @@ class Logins:
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
-    def exchange(self, uuid: str, ticket: str) -> Session:
+    def confirmed(self, uuid: str, ticket: str) -> LoginCode:
         """
-        Open a session for a confirmed code. Another one of the same account ends at once.
+        Give the confirmed code that a ticket belongs to.
 
         Raises:
             Refused: The ticket is not this code's, or has been used.
         """
         code = self.code(uuid)
-        if code is None or code.person is None or code.stage is not Stage.CONFIRMED or code.ticket != ticket:
+        if code is None or code.stage is not Stage.CONFIRMED or code.ticket != ticket:
             raise Refused(Ret.PARAMETER_ERROR, "登录二维码已失效，请重新扫描。")
+        return code
+
+    def redeem(self, code: LoginCode) -> Person:
+        """Use up a confirmed code, and give whose it is."""
         code.stage = Stage.EXCHANGED
-        earlier = self.live(code.person)
+        return cast("Person", code.person)  # nobody confirms what nobody has scanned
+
+    def open(self, person: Person, *, family: Hosts | None = None, is_helper: bool = False) -> Session:
+        """Open a session. Another one of the same account ends at once."""
+        earlier = self.live(person)
         if earlier:
             earlier.ended = Ret.SESSION_INVALID
         now = self._clock.now()
         session = Session(
-            person=code.person,
+            person=person,
             keys=Keys.roll(self._dice, self.issue),
             names=Names(self._dice),
             started=now,
             stream=Stream(int(now)),
+            family=family,
+            is_helper=is_helper,
         )
         self._sessions[session.keys.sid] = session
         return session

@@ -8,9 +8,11 @@ belong to a session and are made there.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from webwx.sandbox.pictures import Picture
+if TYPE_CHECKING:
+    from webwx.sandbox.letters import Letter, MessageKind
+    from webwx.sandbox.media import Medium
 
 FILEHELPER = "filehelper"
 """World id and wire name of the one chat that every account has."""
@@ -22,23 +24,33 @@ BUILTIN = {FILEHELPER: "文件传输助手", TEAM: "微信团队"}
 """Accounts that are the same for everybody, with their nicknames."""
 
 
-MessageKind = Literal["text", "image", "system"]
-
-
 @dataclass(eq=False, kw_only=True)
 class Message:
     """A message, once for all who see it."""
 
     id: str
     """Decimal, 19 digits: `MsgId` on every side."""
-    kind: MessageKind
+    letter: Letter
     sender: Person
     to: str
     """World id of the chat as the sender sees it."""
     time: float
-    text: str = ""
-    picture: Picture | None = None
     is_recalled: bool = False
+
+    @property
+    def kind(self) -> MessageKind:
+        """What it is."""
+        return self.letter.kind
+
+    @property
+    def text(self) -> str:
+        """What phones show of it."""
+        return self.letter.text
+
+    @property
+    def medium(self) -> Medium | None:
+        """Its picture, video, voice, sticker or file."""
+        return self.letter.medium
 
     def chat_of(self, viewer: Person) -> str:
         """Give the world id of the chat in which a person sees this."""
@@ -62,6 +74,10 @@ class Person:
     uin: int
     friends: dict[str, str] = field(default_factory=dict)
     """World ids of this person's friends, each with the remark it has here. The other side may see it otherwise."""
+    pinned: set[str] = field(default_factory=set)
+    """World ids of the chats on top of the list."""
+    asked_by: dict[str, str] = field(default_factory=dict)
+    """World ids of those who want to become friends, each with the ticket that accepts."""
     chats: dict[str, Chat] = field(default_factory=dict)
     """By world id, least recently used first."""
 
@@ -97,6 +113,13 @@ class Chatroom:
     name: str
     members: list[Person]
     """The owner first."""
+    names: dict[str, str] = field(default_factory=dict)
+    """What members call themselves here, by world id."""
+
+    @property
+    def title(self) -> str:
+        """What phones show: the name, or the members' when there is none."""
+        return self.name or "、".join(member.nickname for member in self.members)
 
     @property
     def real_id(self) -> str:

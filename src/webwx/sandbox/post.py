@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webwx.protocol.codes import RECALL_WINDOW, Ret, Selector
-from webwx.sandbox.people import FILEHELPER, Message, MessageKind, Person
+from webwx.sandbox import letters
+from webwx.sandbox.people import FILEHELPER, Message, Person
 from webwx.sandbox.refusals import Refused
 
 if TYPE_CHECKING:
-    from webwx.sandbox.pictures import Picture
+    from webwx.sandbox.letters import Letter
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.world import World
 
@@ -27,24 +28,21 @@ class Post:
         self._world = world
         self._messages: dict[str, Message] = {}
 
-    def send(
-        self, sender: Person, to: str, *, text: str = "", picture: Picture | None = None, by: Session | None = None
-    ) -> Message:
+    def send(self, sender: Person, to: str, letter: Letter, *, by: Session | None = None) -> Message:
         """
         Deliver a message to everybody it is for.
 
         Args:
             sender: Who sends.
             to: World id of the chat.
-            text: What a text says.
-            picture: What a picture shows.
+            letter: What is sent.
             by: The session that sent it, which hears of it only if echoes are on; None: a phone.
 
         Raises:
             Refused: The chat cannot be written to.
         """
         self._check_target(sender, to)
-        message = self._new_message(sender, to, "image" if picture else "text", text=text, picture=picture)
+        message = self._new_message(sender, to, letter)
         is_told = by is None or self._world.switches.echo == "on"
         self._show(sender, message, is_unread=False, in_session=is_told)
         for receiver in self._receivers(sender, to):
@@ -64,6 +62,13 @@ class Post:
         message = self._messages.get(message_id)
         if message is None or not viewer.sees(message):
             raise Refused(Ret.SYSTEM_ERROR)
+        return message
+
+    def tell(self, person: Person, chat: str, letter: Letter) -> Message:
+        """Show one person something in a chat that nobody there has sent: a line of the platform, a request."""
+        other = self._world.people.get(chat, person)
+        message = self._new_message(other, chat if other is person else person.id, letter)
+        self._show(person, message, is_unread=letter.kind != "system")
         return message
 
     def take_back(self, person: Person, message_id: str) -> Message:
@@ -126,13 +131,9 @@ class Post:
         text = (
             f"{receiver.nickname}开启了朋友验证，你还不是他（她）朋友。请先发送朋友验证请求，对方验证通过后，才能聊天。"
         )
-        self._show(sender, self._new_message(receiver, sender.id, "system", text=text), is_unread=False)
+        self._show(sender, self._new_message(receiver, sender.id, letters.system(text)), is_unread=False)
 
-    def _new_message(
-        self, sender: Person, to: str, kind: MessageKind, *, text: str = "", picture: Picture | None = None
-    ) -> Message:
-        message = Message(
-            id=self.new_id(), kind=kind, sender=sender, to=to, time=self._world.now, text=text, picture=picture
-        )
+    def _new_message(self, sender: Person, to: str, letter: Letter) -> Message:
+        message = Message(id=self.new_id(), letter=letter, sender=sender, to=to, time=self._world.now)
         self._messages[message.id] = message
         return message

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from webwx.protocol.codes import Ret
-from webwx.sandbox.people import BUILTIN
+from webwx.protocol.messages import WireMessage
+from webwx.sandbox.people import BUILTIN, FILEHELPER
 from webwx.sandbox.refusals import Refused
 from webwx.sandbox.stream import Stream
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from webwx.protocol.hosts import Hosts
+    from webwx.sandbox.media import Medium
     from webwx.sandbox.people import Person
-    from webwx.sandbox.pictures import Picture
 
 REPEAT_WINDOW = 60
 """Seconds in which a wholly equal message can count as a repeat."""
@@ -92,10 +94,18 @@ class Session:
     names: Names
     started: float
     stream: Stream
+    family: Hosts | None = None
+    """The hosts it belongs to; None on one plain origin, which is every host."""
+    is_helper: bool = False
+    """A login of File Transfer Helper's page: one chat and no contacts."""
     uploads: dict[tuple[int, str], dict[int, bytes]] = field(default_factory=dict)
     """Chunks of files that are not complete: by the client's media id and what tells two files of one id apart."""
-    media: dict[str, Picture] = field(default_factory=dict)
-    """Complete uploads by `MediaId`."""
+    parallel: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    """Chunks of parallel uploads that are not complete, by their `UploadID`."""
+    announced: dict[str, str] = field(default_factory=dict)
+    """Signatures of announced uploads, by the file's md5."""
+    media: dict[str, Medium] = field(default_factory=dict)
+    """Complete uploads and received files by `MediaId`."""
     accepted: dict[object, tuple[float, str]] = field(default_factory=dict)
     """Sends by their whole `Msg`: when they came, and the id they got."""
     ended: Ret | None = None
@@ -107,15 +117,21 @@ class Session:
         """Say whether an skey was ever given to this session."""
         return skey in {self.keys.skey, self.keys.first_skey}
 
+    def hears(self, item: object) -> bool:
+        """Say whether what happened is told to this login: all of it, or what is in its one chat."""
+        return not self.is_helper or (
+            isinstance(item, WireMessage) and FILEHELPER in {item.from_user_name, item.to_user_name}
+        )
+
     def known(self, name: str) -> str:
         """
         Give the world id behind a name.
 
         Raises:
-            Refused: This login never heard the name.
+            Refused: This login never heard the name, or cannot write to anybody but its one chat.
         """
         world_id = self.names.world_id(name)
-        if world_id is None:
+        if world_id is None or (self.is_helper and world_id != FILEHELPER):
             raise Refused(Ret.CHAT_GONE if name.startswith("@@") else Ret.TARGET_REFUSED)
         return world_id
 

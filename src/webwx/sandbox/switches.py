@@ -23,6 +23,8 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a session's own sends come back to it through sync; both have been seen."""
     fold_repeats: bool = False
     """A wholly equal `Msg` of the same session within 60 s is answered with the first one's id and not delivered."""
+    large_files: Literal["easy", "strict"] = "easy"
+    """Whether a file above 25 MiB must be announced before its upload, and is neither served nor forwarded."""
     media_after_recall: Literal["gone", "kept"] = "gone"
     """Whether webwxgetmsgimg still serves a recalled picture. Forwarding by its keys works either way."""
     picture_content: Literal["full", "keyless", "hash"] = "full"
@@ -39,7 +41,33 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True):
     """How long a poll is held."""
     batch_size: int = 50
     """Changes in one answer of webwxsync."""
+    chatrooms: Literal["listed", "recent"] = "listed"
+    """Whether chatrooms are in the address book and the first snapshot, or only among the phone's recent chats."""
+    pin_without_remark: Literal["erases", "keeps"] = "erases"
+    """What becomes of a remark when a pin does not repeat it; two clients do not."""
     contact_page_size: int = 500
     """Contacts in one answer of webwxgetcontact."""
     redirect_origin: str = ""
-    """Origin that a confirmed login is sent on to; empty: the one the poll came to."""
+    """
+    Origin that a confirmed login is sent on to, as when an account lives on another family.
+
+    Empty: the host the login asked for; on one plain origin that origin.
+    """
+    exchange_origin: str = ""
+    """Origin that the ticket exchange sends each login on to, once, by `redirecturl`; empty: it does not."""
+    exchange_status: Literal["by version", "moved"] = "by version"
+    """Whether `version=v2` spares the ticket exchange its status 301 without Location; the desktop gets it anyway."""
+    exchange_location: str = ""
+    """Address that the ticket exchange sends a browser on to, with no keys in its answer; empty: it does not."""
+    ticket_page: Literal["xml", "html"] = "xml"
+    """Whether the ticket exchange gives its answer or a web page, as a host does that wants to be navigated to."""
+    login_refused: bool = False
+    """Refuse web logins with ret 1203, as many accounts are. File Transfer Helper stays open to all."""
+    require_extspam: bool = False
+    """Refuse web logins with ret 1203 unless they bring the `extspam` header of the desktop profile."""
+    logout_answer: Literal["json", "redirect"] = "json"
+    """Whether a logout answers with JSON, which one client insists on, or as the page is answered."""
+    strict_hosts: bool = False
+    """End whoever calls a host that is none of his family's, or not the one that answers such a call (Ret 1101)."""
+    strict_cookies: bool = False
+    """Know nobody by query or body: cookies must reach the API, the push and the file host (Ret 1100)."""

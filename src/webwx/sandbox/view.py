@@ -6,6 +6,7 @@ Names and texts are escaped here, once, on their way out (protocol notes, messag
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,16 +16,19 @@ from webwx.protocol.codec import Wire
 from webwx.protocol.codes import MessageStatus, MessageType, StatusNotify
 from webwx.protocol.contacts import WireContact, WireMember, WireUser
 from webwx.protocol.content import RecallNotice, escape, write_recall_notice
-from webwx.protocol.messages import WireMessage
+from webwx.protocol.messages import RecommendInfo, WireMessage
 from webwx.sandbox.people import BUILTIN, FILEHELPER, TEAM, Chatroom, Message, Person
 
 if TYPE_CHECKING:
-    from webwx.sandbox.pictures import Picture
+    from webwx.sandbox.letters import Letter
+    from webwx.sandbox.media import Medium
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.world import World
 
 FRIEND_FLAG = 3
 """`ContactFlag` of a friend, and of a chatroom saved to the contacts."""
+
+_PINNED_FLAG = 2048
 
 _VERIFIED_TEAM = 56
 """`VerifyFlag` of the platform's own account."""
@@ -113,12 +117,10 @@ class View:
             statues=contact.statues,
         )
 
-    def chat_set(self) -> str:
-        """List the recent chats, newest first, with the platform's trailing comma."""
-        return "".join(f"{self.name(world_id)}," for world_id in self.recent())
-
     def recent(self) -> list[str]:
         """Give the world ids of the recent chats, newest first; File Transfer Helper and chatrooms always count."""
+        if self._session.is_helper:
+            return [FILEHELPER]
         used = list(reversed(self._me.chats))
         always = [FILEHELPER, *(room.id for room in self._world.rooms_of(self._me))]
         return used + [world_id for world_id in always if world_id not in used]
@@ -130,7 +132,7 @@ class View:
             user_name=name,
             nick_name=escape(person.nickname),
             head_img_url=_icon(name),
-            contact_flag=FRIEND_FLAG if is_contact else 0,
+            contact_flag=FRIEND_FLAG | self._pin(person.id) if is_contact else 0,
             remark_name=escape(self._me.friends.get(person.id, "")),
         )
 
@@ -151,43 +153,78 @@ class View:
             user_name=name,
             nick_name=escape(room.name),
             head_img_url=f"/cgi-bin/mmwebwx-bin/webwxgetheadimg?seq=0&username={name}&skey=",
-            contact_flag=FRIEND_FLAG,
+            contact_flag=FRIEND_FLAG | self._pin(room.id),
             member_count=len(room.members) if with_members else 0,
-            member_list=[self._member(person) for person in room.members] if with_members else [],
+            member_list=[self.member(person, room) for person in room.members] if with_members else [],
             owner_uin=self._me.uin if is_owner else 0,
             statues=1,
             encry_chat_room_id=f"@{room.id.encode().hex()}" if with_members else "",
             is_owner=int(is_owner),
         )
 
-    def _member(self, person: Person) -> WireMember:
-        return WireMember(user_name=self.name(person.id), nick_name=escape(person.nickname))
+    def member(self, person: Person, room: Chatroom | None = None, *, status: int = 0) -> WireMember:
+        """Show somebody as a member of a chatroom, or as one who could not become one."""
+        return WireMember(
+            user_name=self.name(person.id),
+            nick_name=escape(person.nickname),
+            display_name=escape(room.names.get(person.id, "")) if room else "",
+            member_status=status,
+        )
+
+    def _pin(self, world_id: str) -> int:
+        return _PINNED_FLAG if world_id in self._me.pinned else 0
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
     def message(self, message: Message) -> WireMessage:
         """Show a message as sync delivers it."""
+        letter = message.letter
         prefix = ""
         sender, receiver = message.sender.id, message.to
-        if message.to in self._world.chatrooms and message.sender is not self._me:
-            prefix = self._prefix(message)
+        if message.to in self._world.chatrooms and (message.sender is not self._me or letter.kind == "system"):
+            prefix = "" if letter.kind == "system" else self._prefix(message)
             sender, receiver = message.to, self._me.id
         envelope = self._envelope(message.id, sender, receiver, message.time)
-        if message.picture:
-            return replace(
-                envelope,
-                msg_type=MessageType.IMAGE,
-                content=prefix + self._picture_content(message.picture),
-                img_status=2,
-                img_height=message.picture.thumbnail_height,
-                img_width=message.picture.thumbnail_width,
-            )
-        is_system = message.kind == "system"
+        wire = letter.wire
         return replace(
-            envelope,
-            msg_type=MessageType.SYSTEM if is_system else MessageType.TEXT,
-            status=MessageStatus.SYSTEM if is_system else MessageStatus.NORMAL,
-            content=prefix + escape(message.text),
+            wire,
+            msg_id=envelope.msg_id,
+            new_msg_id=envelope.new_msg_id,
+            from_user_name=wire.from_user_name or envelope.from_user_name,
+            to_user_name=envelope.to_user_name,
+            create_time=envelope.create_time,
+            content=prefix + self._content(message),
+            file_name=escape(wire.file_name),
+            url=escape(wire.url),
+            media_id=self._media_id(letter),
+            recommend_info=self._recommended(letter),
+        )
+
+    def _content(self, message: Message) -> str:
+        letter = message.letter
+        if letter.kind == "location":
+            # The path stands unescaped behind the address, and clients know a location by it.
+            path = "/cgi-bin/mmwebwx-bin/webwxgetpubliclinkimg?url=xxx"
+            return f"{escape(letter.wire.content)}:<br/>{path}&msgid={message.id}&pictype=location"
+        if letter.kind == "image" and letter.medium:
+            return self._picture_content(letter.medium, letter.wire.content)
+        return escape(letter.wire.content)
+
+    def _media_id(self, letter: Letter) -> str:
+        """Give a file an id that is valid in this session alone."""
+        if letter.kind != "file" or letter.medium is None:
+            return ""
+        media_id = self._world.logins.new_media_id()
+        self._session.media[media_id] = letter.medium
+        return media_id
+
+    def _recommended(self, letter: Letter) -> RecommendInfo:
+        shown = letter.wire.recommend_info
+        return replace(
+            shown,
+            user_name=self.name(letter.about) if letter.about else "",
+            nick_name=escape(shown.nick_name),
+            content=escape(shown.content),
         )
 
     def recall(self, message: Message, *, notice_id: str, old_id: int, time: float) -> WireMessage:
@@ -244,13 +281,16 @@ class View:
         """Name the author, as others' messages in a chatroom do and own ones never."""
         return f"{self.name(message.sender.id)}:<br/>"
 
-    def _picture_content(self, picture: Picture) -> str:
-        forms = {
-            "full": escape(picture.full_xml()),
-            "keyless": escape(picture.keyless_xml()),
-            "hash": picture.hash_text(),
-        }
-        return forms[self._world.switches.picture_content]
+    def _picture_content(self, medium: Medium, xml: str) -> str:
+        """Write a picture's content in one of three forms; the last two are of no use for a forward."""
+        match self._world.switches.picture_content:
+            case "full":
+                return escape(xml)
+            case "keyless":
+                length = len(medium.content)
+                return escape(f'<msg><img length="{length}" hdlength="0" /><commenturl></commenturl></msg>')
+            case "hash":
+                return f"@{hashlib.sha256(medium.cdn_url.encode()).hexdigest()}"
 
 
 def recall_text(message: Message, viewer: Person) -> str:

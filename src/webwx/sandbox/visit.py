@@ -17,9 +17,11 @@ from webwx.errors import ProtocolError
 from webwx.protocol.codec import read_json, read_pairs
 from webwx.protocol.codes import Ret
 from webwx.protocol.cookies import read_cookie_header
-from webwx.protocol.http import Park, Request
+from webwx.protocol.endpoint import Host
+from webwx.protocol.http import Park, Request, Response
 from webwx.protocol.login import Credentials
-from webwx.protocol.media import UploadRequest, UploadTicket
+from webwx.protocol.media import ParallelTicket, ParallelUploadRequest, UploadRequest, UploadTicket
+from webwx.sandbox.hosts import is_foreign
 from webwx.sandbox.refusals import Refused
 
 if TYPE_CHECKING:
@@ -54,13 +56,22 @@ class Visit:
 
     Args:
         world: Where it happens.
+        endpoint: Which call it is.
         http: The request as it came.
         request: The same, decoded.
         parked: What the call was parked with, when it is asked again.
     """
 
-    def __init__(self, world: World, http: Request, request: msgspec.Struct, parked: Park | None) -> None:
+    def __init__(
+        self,
+        world: World,
+        endpoint: Endpoint[Any, Any],
+        http: Request,
+        request: msgspec.Struct,
+        parked: Park | None,
+    ) -> None:
         self.world = world
+        self._endpoint = endpoint
         self.http = http
         self.is_first = parked is None
         """The call has just come."""
@@ -70,6 +81,8 @@ class Visit:
         """Status of the answer; an answer may change it."""
         self.cookies: list[str] = []
         """`Set-Cookie` values of the answer."""
+        self.instead: Response | None = None
+        """What is answered in place of the reply, where a browser is meant and not a client."""
         self._request = request
 
     @property
@@ -105,13 +118,19 @@ class Visit:
         (protocol notes, 14).
 
         Raises:
-            Refused: Nobody's, or, by a switch, it shows an skey the session never had.
+            Refused: Nobody's, or, by a switch, it came to a wrong host, lacks a cookie, or shows an skey the session
+                never had.
         """
         session = self.world.logins.session(self._sid())
         if session is None:
             raise Refused(Ret.SESSION_INVALID)
+        switches = self.world.switches
+        if switches.strict_hosts and session.family and is_foreign(self._endpoint, session.family, self.origin):
+            raise Refused(Ret.SESSION_INVALID)
+        if switches.strict_cookies:
+            self._check_cookies(session)
         skey = self._credentials().skey or read_pairs(self.http.query).get("skey", "")
-        if self.world.switches.strict_skey and skey and not session.owns(skey):
+        if switches.strict_skey and skey and not session.owns(skey):
             raise Refused(Ret.COOKIE_INVALID)
         return session
 
@@ -119,26 +138,37 @@ class Visit:
         """Hold this poll until something happens to an account, or to anybody."""
         return Park(until=self.deadline if until is None else until, account=account)
 
-    def set_cookie(self, name: str, value: str, lifetime: float) -> None:
+    def set_cookie(self, name: str, value: str, lifetime: float, *, domain: str = "") -> None:
         """
-        Set a cookie, for this host only: on one plain origin there is no parent domain to share it with.
+        Set a cookie; without a domain for this host only, as on one plain origin.
 
         It always has attributes, because one client reads a value up to its semicolon.
         """
         expires = formatdate(self.world.now + lifetime, usegmt=True)
-        self.cookies.append(f"{name}={value}; Path=/; Expires={expires}")
+        where = f" Domain={domain};" if domain else ""
+        self.cookies.append(f"{name}={value};{where} Path=/; Expires={expires}")
+
+    def cookie(self, name: str) -> str:
+        """Give a cookie of the request, or an empty text."""
+        return read_cookie_header(self.http.header("Cookie")).get(name, "")
+
+    def _check_cookies(self, session: Session) -> None:
+        """Refuse whoever brings no cookie of his own: the file host has a ticket of its own for that."""
+        keys = session.keys
+        is_file = self._endpoint.host is Host.FILE
+        name, value = ("webwx_data_ticket", keys.data_ticket) if is_file else ("wxsid", keys.sid)
+        if self.cookie(name) != value:
+            raise Refused(Ret.SESSION_NOT_FOUND)
 
     def _sid(self) -> str:
-        return (
-            read_cookie_header(self.http.header("Cookie")).get("wxsid")
-            or read_pairs(self.http.query).get("sid")
-            or self._credentials().sid
-        )
+        return self.cookie("wxsid") or read_pairs(self.http.query).get("sid") or self._credentials().sid
 
     def _credentials(self) -> Credentials:
         """Give the body's `BaseRequest`; an upload has it one level deeper."""
         if isinstance(self._request, UploadRequest):
             return upload_ticket(self._request).credentials
+        if isinstance(self._request, ParallelUploadRequest):
+            return parallel_ticket(self._request).credentials
         credentials = getattr(self._request, "credentials", None)
         return credentials if isinstance(credentials, Credentials) else Credentials()
 
@@ -152,5 +182,18 @@ def upload_ticket(request: UploadRequest) -> UploadTicket:
     """
     try:
         return read_json(request.uploadmediarequest.encode(), UploadTicket)
+    except ProtocolError:
+        raise Refused(Ret.UNREADABLE_REQUEST) from None
+
+
+def parallel_ticket(request: ParallelUploadRequest) -> ParallelTicket:
+    """
+    Read the JSON inside a chunk of a parallel upload.
+
+    Raises:
+        Refused: It is unreadable.
+    """
+    try:
+        return read_json(request.ticket.encode(), ParallelTicket)
     except ProtocolError:
         raise Refused(Ret.UNREADABLE_REQUEST) from None

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from webwx.protocol.codes import Ret, Selector
 from webwx.protocol.sync import DeletedContact
+from webwx.sandbox import letters
 from webwx.sandbox.clock import Clock, SystemClock, WoundClock
 from webwx.sandbox.logins import LoginCode, Logins
+from webwx.sandbox.media import Media
+from webwx.sandbox.membership import Membership
 from webwx.sandbox.people import BUILTIN, Chat, Chatroom, Message, Person
-from webwx.sandbox.pictures import Gallery
 from webwx.sandbox.post import Post
-from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.refusals import Impossible, Refused
 from webwx.sandbox.switches import Switches
 from webwx.sandbox.view import View
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from webwx.protocol.hosts import Hosts
+    from webwx.sandbox.letters import Letter
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.stream import Item
 
@@ -55,11 +59,12 @@ class World:
         """By world id, in the order they came."""
         self.chatrooms: dict[str, Chatroom] = {}
         """By world id."""
-        self.pictures = Gallery(self.dice)
+        self.media = Media(self.dice)
         self.issued: set[str] = set()
         """Every secret ever handed out; none may turn up in a log, an error or a repr."""
         self.logins = Logins(self.clock, self.dice, self.issued)
         self.post = Post(self)
+        self.membership = Membership(self)
         self._refusals: dict[str, list[int]] = {}
         self._subscribers: list[Callable[[str], object]] = []
 
@@ -96,8 +101,11 @@ class World:
     def tell(self, person: Person, selector: Selector, show: Callable[[View], Item]) -> None:
         """Put what happened into the stream of somebody's web login, as that login sees it; without one, nothing."""
         session = self.logins.live(person)
-        if session:
-            session.stream.add(show(View(self, session)), selector)
+        if session is None:
+            return
+        item = show(View(self, session))
+        if session.hears(item):
+            session.stream.add(item, selector)
             self.wake(person.id)
 
     # -- bad days ----------------------------------------------------------------------------------------------------
@@ -232,15 +240,19 @@ class World:
         self.wake("")
         return code
 
-    def exchange(self, uuid: str, ticket: str) -> Session:
+    def expire(self, uuid: str | None = None) -> LoginCode:
         """
-        Open the session of a confirmed code; an earlier one of the same account ends.
+        Let a code's time run out, the newest when none is named.
 
         Raises:
-            Refused: The ticket is not this code's, or has been used.
+            Impossible: There is no such code.
         """
-        session = self.logins.exchange(uuid, ticket)
-        self.wake(session.person.id)
+        return self._told(self.logins.expire(uuid))
+
+    def log_in(self, person: Person, *, family: Hosts | None = None, is_helper: bool = False) -> Session:
+        """Open a web login; an earlier one of the same account ends."""
+        session = self.logins.open(person, family=family, is_helper=is_helper)
+        self.wake(person.id)
         return session
 
     def next_account(self) -> Person:
@@ -281,19 +293,111 @@ class World:
             Impossible: There is no such person or chat.
             Refused: The chat cannot be written to.
         """
-        person = self.person(sender)
-        return self.post.send(person, self.chat_id(person, to), text=text)
+        return self.send(sender, to, letters.text(text))
 
     def picture(self, sender: str, to: str, content: bytes) -> Message:
+        """Send a picture from somebody's phone, as `send` does."""
+        return self.send(sender, to, letters.image(self.media.add(content)))
+
+    def file(self, sender: str, to: str, content: bytes, name: str) -> Message:
+        """Send a file from somebody's phone, as `send` does."""
+        return self.send(sender, to, letters.file(self.person(sender), self.media.add(content, name)))
+
+    def voice(self, sender: str, to: str, content: bytes, *, milliseconds: int = 1_000) -> Message:
+        """Send something spoken from somebody's phone, as `send` does."""
+        return self.send(sender, to, letters.voice(self.person(sender), self.media.add(content), milliseconds))
+
+    def video(self, sender: str, to: str, content: bytes, *, seconds: int = 1, is_short: bool = False) -> Message:
+        """Send a video from somebody's phone, as `send` does."""
+        letter = letters.video(self.person(sender), self.media.add(content), seconds, is_short=is_short)
+        return self.send(sender, to, letter)
+
+    def sticker(self, sender: str, to: str, content: bytes) -> Message:
+        """Send a sticker from somebody's phone, as `send` does."""
+        return self.send(sender, to, letters.sticker(self.person(sender), self.media.add(content)))
+
+    def send(self, sender: str, to: str, letter: Letter) -> Message:
         """
-        Send a picture from somebody's phone.
+        Send anything from somebody's phone.
 
         Raises:
             Impossible: There is no such person or chat.
             Refused: The chat cannot be written to.
         """
         person = self.person(sender)
-        return self.post.send(person, self.chat_id(person, to), picture=self.pictures.add(content))
+        return self.post.send(person, self.chat_id(person, to), letter)
+
+    def notify(self, who: str, chat: str, letter: Letter) -> Message:
+        """
+        Show somebody a line of the platform in a chat.
+
+        Raises:
+            Impossible: There is no such person or chat.
+        """
+        person = self.person(who)
+        return self.post.tell(person, self.chat_id(person, chat), letter)
+
+    def ask_friend(self, sender: str, to: str, greeting: str) -> Message:
+        """
+        Ask somebody to become a friend. The ticket in the message accepts.
+
+        Raises:
+            Impossible: There is no such person.
+        """
+        person, other = self.person(sender), self.person(to)
+        ticket = f"v2_{self.dice.randbytes(32).hex()}@stranger"
+        self.issued.add(ticket)
+        other.asked_by[person.id] = ticket
+        return self.post.tell(other, person.id, letters.friend_request(person, greeting, ticket))
+
+    def accept_friend(self, who: str, asked_by: str, ticket: str = "") -> None:
+        """
+        Accept somebody's request; both are told, each in the words of their side.
+
+        Args:
+            who: Who accepts.
+            asked_by: Who asked.
+            ticket: From the request; empty is accepted, as one client sends it.
+
+        Raises:
+            Impossible: There is no such person.
+            Refused: Nobody has asked, or not with this ticket.
+        """
+        person, other = self.person(who), self.person(asked_by)
+        expected = person.asked_by.get(other.id)
+        if expected is None or ticket not in {"", expected}:
+            raise Refused(Ret.SYSTEM_ERROR)
+        del person.asked_by[other.id]
+        self._add_friend(person, other, person.friends.get(other.id, ""))
+        self._add_friend(other, person, other.friends.get(person.id, ""))
+        self.post.tell(person, other.id, letters.system(f"你已添加了{other.nickname}，现在可以开始聊天了。"))
+        self.post.send(person, other.id, letters.text("我通过了你的朋友验证请求，现在我们可以开始聊天了"))
+
+    def set_remark(self, person: Person, friend: str, remark: str) -> None:
+        """
+        Give a friend, by world id, a remark.
+
+        Raises:
+            Refused: It is no friend.
+        """
+        if friend not in person.friends:
+            raise Refused(Ret.TARGET_REFUSED)
+        self._add_friend(person, self.people[friend], remark)
+
+    def set_pinned(self, who: str, chat: str, *, is_pinned: bool) -> None:
+        """
+        Pin a chat to the top of somebody's list, or let it go.
+
+        Raises:
+            Impossible: There is no such person or chat.
+        """
+        person = self.person(who)
+        world_id = self.chat_id(person, chat)
+        if is_pinned:
+            person.pinned.add(world_id)
+        else:
+            person.pinned.discard(world_id)
+        self.tell(person, Selector.CONTACT_CHANGED, lambda view: view.changed(world_id))
 
     def recall(self, sender: str, to: str, message_id: str | None = None) -> Message:
         """
@@ -321,6 +425,18 @@ class World:
         """
         person = self.person(who)
         return dict(reversed(person.chats.items()))
+
+    def chatroom(self, member: Person, name: str) -> Chatroom:
+        """
+        Find a chatroom that somebody is in.
+
+        Raises:
+            Impossible: There is none of that name or id.
+        """
+        for room in self.rooms_of(member):
+            if name in {room.name, room.id}:
+                return room
+        raise Impossible(f"{member.nickname} is in no chatroom called {name!r}.")
 
     def chat_id(self, person: Person, name: str) -> str:
         """

@@ -2,11 +2,25 @@ import msgspec
 import pytest
 
 from webwx.protocol.contacts import (
+    ACCEPT_FRIEND,
+    ADD_FRIEND,
     BATCHGETCONTACT,
     GETCONTACT,
+    GETHEADIMG,
+    GETICON,
+    OPLOG,
+    SEARCHCONTACT,
+    SET_PINNED,
+    SET_REMARK,
+    VERIFYUSER,
+    AvatarRequest,
     BatchContactsRequest,
     ContactKey,
     ContactsRequest,
+    OplogRequest,
+    SearchContactRequest,
+    VerifyUser,
+    VerifyUserRequest,
     WireContact,
 )
 from webwx.sandbox.switches import Switches
@@ -103,3 +117,133 @@ def test_nicknames_are_escaped(me, world):
 def test_contacts_hold_no_keys(me, world):
     body = me.ask(GETCONTACT, ContactsRequest(), headers=(("Cookie", f"wxsid={me.credentials.sid}"),)).body.decode()
     assert [secret for secret in world.issued if secret in body] == []
+
+
+# -- remark and pin ---------------------------------------------------------------------------------------------------
+
+
+def oplog(page, **fields):
+    return page.call(OPLOG, OplogRequest(credentials=page.credentials, **fields)).base_response.ret
+
+
+def changes(page):
+    return read(page.fetch().mod_contact_list)
+
+
+def test_a_remark_comes_back_through_sync(me, friend, world):
+    assert oplog(me, cmd_id=SET_REMARK, user_name=me.name("ahua"), remark_name="花") == 0
+    assert [contact.remark_name for contact in changes(me)] == ["花"]
+    assert changes(friend) == []
+    assert world.person("ahua").friends["xiaoming"] == ""
+
+
+def test_only_friends_have_remarks(me):
+    assert oplog(me, cmd_id=SET_REMARK, user_name=me.name("hiking"), remark_name="x") == 1204
+    assert oplog(me, cmd_id=SET_REMARK, user_name="@nobody", remark_name="x") == 1204
+
+
+@pytest.mark.parametrize(("op", "flag"), [(1, 2048), (0, 0)])
+def test_a_pin_is_a_bit(me, world, op, flag):
+    world.set_pinned("me", "ahua", is_pinned=not op)
+    for who in ("ahua", "hiking"):
+        assert oplog(me, cmd_id=SET_PINNED, op=op, user_name=me.name(who), remark_name="") == 0
+        assert changes(me)[-1].contact_flag & 2048 == flag
+
+
+@pytest.mark.parametrize(
+    ("switches", "remark"), [(Switches(), ""), (Switches(pin_without_remark="keeps"), "Boss")], ids=["erases", "keeps"]
+)
+def test_a_pin_that_does_not_repeat_the_remark_erases_it(me, world, remark):
+    assert oplog(me, cmd_id=SET_PINNED, op=1, user_name=me.name("lilei")) == 0
+    assert world.person("me").friends["lilei"] == remark
+
+
+def test_other_operations_are_unknown(me):
+    assert oplog(me, cmd_id=7, user_name=me.name("ahua")) == 1
+
+
+# -- avatars ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("endpoint", [GETICON, GETHEADIMG])
+def test_an_avatar_needs_a_login_and_a_name_of_it(me, endpoint):
+    cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
+    known = me.call(endpoint, AvatarRequest(username=me.name("ahua")), headers=cookie)
+    assert (known.content_type, known.content[:4]) == ("image/png", b"\x89PNG")
+    assert me.call(endpoint, AvatarRequest(username="@nobody"), headers=cookie).content == b""
+    assert me.call(endpoint, AvatarRequest(username=me.name("ahua"))).content == b""
+
+
+# -- friends ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranger(world):
+    return world.add_person("陌生人", "stranger")
+
+
+def verify(page, opcode, name, ticket="", greeting=""):
+    user = VerifyUser(value=name, verify_user_ticket=ticket)
+    request = VerifyUserRequest(
+        credentials=page.credentials, opcode=opcode, verify_user_list=(user,), verify_content=greeting
+    )
+    return page.call(VERIFYUSER, request).base_response.ret
+
+
+def test_a_request_reaches_the_other_and_its_ticket_makes_friends(me, new_page, world, stranger):
+    other = new_page().login("stranger")
+    (name,) = [found.encry_user_name for found in search(me, "陌生人")]
+    assert verify(me, ADD_FRIEND, name, greeting="我是小明") == 0
+    (request,) = other.messages()
+    assert (request.msg_type, request.from_user_name, request.recommend_info.content) == (37, "fmessage", "我是小明")
+    shown = request.recommend_info
+    assert verify(other, ACCEPT_FRIEND, shown.user_name, "v2_wrong@stranger") == -1
+    assert verify(other, ACCEPT_FRIEND, shown.user_name, shown.ticket) == 0
+    assert verify(other, ACCEPT_FRIEND, shown.user_name, shown.ticket) == -1
+    assert [contact.nick_name for contact in changes(me)] == ["陌生人"]
+    assert [message.content for message in me.messages()] == ["我通过了你的朋友验证请求，现在我们可以开始聊天了"]
+    assert [message.msg_type for message in other.messages()] == [10000, 1]
+    assert "stranger" in world.person("me").friends
+
+
+def test_an_empty_ticket_is_good(me, world, stranger):
+    world.ask_friend("stranger", "me", "你好")
+    assert verify(me, ACCEPT_FRIEND, me.name("stranger")) == 0
+
+
+@pytest.mark.parametrize(("opcode", "who", "ret"), [(4, "ahua", 1), (ADD_FRIEND, "filehelper", 1204)])
+def test_what_makes_no_friends(me, opcode, who, ret):
+    assert verify(me, opcode, me.name(who)) == ret
+
+
+def test_one_person_a_call(me):
+    request = VerifyUserRequest(credentials=me.credentials, opcode=ADD_FRIEND)
+    assert me.call(VERIFYUSER, request).base_response.ret == 1
+
+
+def search(page, words):
+    request = SearchContactRequest(credentials=page.credentials, key_word=words)
+    return page.call(SEARCHCONTACT, request).list
+
+
+def test_a_search_finds_whole_nicknames(me):
+    assert [found.encry_user_name for found in search(me, "阿华")] == [me.name("ahua")]
+    assert search(me, "阿") == ()
+
+
+# -- chatrooms that only the phone lists ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("switches", [Switches(chatrooms="recent")])
+def test_chatrooms_can_be_missing_from_the_lists(me, world):
+    assert me.init().chat_set == "filehelper,"
+    assert "周末爬山" not in [contact.nick_name for contact in read(list_page(me).member_list)]
+    world.post.greet(world.person("me"))
+    (activity,) = me.messages()
+    assert me.name("hiking") in activity.status_notify_user_name
+
+
+def test_members_call_themselves_something_in_a_chatroom(me, world):
+    world.chatrooms["hiking"].names["ahua"] = "<领队>"
+    (room,) = get(me, me.name("hiking"))
+    assert [member.display_name for member in room.member_list] == ["", "&lt;领队&gt;", "", ""]

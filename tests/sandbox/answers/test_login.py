@@ -2,16 +2,20 @@ import re
 
 import pytest
 
+from webwx.protocol.cookies import Jar
+from webwx.protocol.hosts import FAMILIES
 from webwx.protocol.http import Park, Request
 from webwx.protocol.login import (
     JSLOGIN,
     LOGIN_POLL,
     LOGOUT,
+    PUSHLOGIN,
     QR_PICTURE,
     QR_TEXT,
     TICKET,
     LogoutRequest,
     PollRequest,
+    PushLoginRequest,
     QrPictureRequest,
     QrRequest,
     TicketRequest,
@@ -212,3 +216,190 @@ def test_a_second_login_ends_the_first_at_once(me, new_page, world):
     new_page().login()
     assert me.check(parked=park).body == b'window.synccheck={retcode:"1101",selector:"0"}'
     assert me.fetch().base_response.ret == 1101
+
+
+# -- bad days and other ways of the ticket exchange ------------------------------------------------------------------
+
+
+def confirmed(page, world):
+    """Bring a code to its confirmation, and give it."""
+    uuid = page.new_code()
+    world.scan("me", uuid)
+    world.confirm(uuid)
+    return uuid
+
+
+@pytest.mark.parametrize("code", [500, 408, 400])
+def test_a_poll_can_be_answered_with_any_code(page, world, code):
+    world.refuse_next("login", code)
+    uuid = page.new_code()
+    assert poll(page, uuid) == code
+    assert isinstance(page.ask(LOGIN_POLL, PollRequest(uuid=uuid)), Park)
+
+
+def test_a_code_that_was_let_expire_is_told_at_once(page, world):
+    request = PollRequest(uuid=page.new_code())
+    park = page.ask(LOGIN_POLL, request)
+    world.expire()
+    assert page.ask(LOGIN_POLL, request, parked=park).body == b"window.code=400;"
+
+
+@pytest.mark.parametrize("switches", [Switches(login_refused=True)])
+def test_b16_a_refused_login_is_told_in_the_platforms_words(page, world):
+    uuid = confirmed(page, world)
+    response = page.exchange(uuid)
+    assert (
+        response.body
+        == (
+            "<error><ret>1203</ret><message>当前登录环境异常。为了你的帐号安全，暂时不能登录web微信。"
+            "你可以通过手机客户端或者windows微信登录。</message></error>"
+        ).encode()
+    )
+    assert response.header_values("Set-Cookie") == ()
+    assert world.logins.live(world.person("me")) is None
+    assert poll(page, uuid) == 400, "the code is used up"
+
+
+@pytest.mark.parametrize("switches", [Switches(login_refused=True, require_extspam=True)])
+def test_file_transfer_helper_is_open_to_every_account(page, world):
+    page.headers = (("mmweb_appid", "wx_webfilehelper"),)
+    assert TICKET.decode_reply(page.exchange(confirmed(page, world))).ret == 0
+
+
+@pytest.mark.parametrize("switches", [Switches(require_extspam=True)])
+@pytest.mark.parametrize(("extspam", "ret"), [("", 1203), ("Gp8ICJkIEpkICggwMDAwMDAwMRAG", 0)])
+def test_the_desktop_proves_its_environment_where_that_is_asked_for(page, world, extspam, ret):
+    redirect = page.call(LOGIN_POLL, PollRequest(uuid=confirmed(page, world))).redirect_uri
+    query = redirect.partition("?")[2]
+    request = TicketRequest(redirect_query=query, mod="desktop", client_version="2.0.0", extspam=extspam)
+    response = page.ask(TICKET, request)
+    assert (response.status, TICKET.decode_reply(response).ret) == (301, ret)
+
+
+@pytest.mark.parametrize("switches", [Switches(exchange_status="moved")])
+def test_b15_the_xml_may_be_the_body_of_a_301_without_location(page, world):
+    response = page.exchange(confirmed(page, world))
+    assert (response.status, response.header("Location")) == (301, "")
+    assert TICKET.decode_reply(response).skey
+
+
+@pytest.mark.parametrize("switches", [Switches(exchange_location="https://wx2.qq.com/")])
+def test_b15_a_301_with_a_location_gives_no_keys(page, world):
+    response = page.exchange(confirmed(page, world))
+    assert (response.status, response.header("Location"), response.body) == (301, "https://wx2.qq.com/", b"")
+    assert response.header_values("Set-Cookie") == ()
+
+
+@pytest.mark.parametrize("switches", [Switches(ticket_page="html")])
+def test_b16_a_web_page_may_come_in_place_of_the_xml(page, world):
+    response = page.exchange(confirmed(page, world))
+    assert (response.status, response.header("Content-Type")) == (200, "text/html")
+    assert b"<html" in response.body
+    assert b"<head" in response.body
+
+
+@pytest.mark.parametrize("switches", [Switches(exchange_origin="https://web2.wechat.com")])
+def test_an_exchange_is_sent_on_once_and_its_ticket_stays_good(page, world):
+    uuid = confirmed(page, world)
+    first = TICKET.decode_reply(page.exchange(uuid))
+    redirect = page.call(LOGIN_POLL, PollRequest(uuid=uuid)).redirect_uri
+    assert first.redirecturl == redirect.replace("http://127.0.0.1:8790", "https://web2.wechat.com")
+    assert (first.ret, first.skey) == (0, "")
+    assert TICKET.decode_reply(page.exchange(uuid)).skey
+
+
+# -- hosts -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("main", ["wx.qq.com", "wx2.qq.com", "web.wechat.com", "szfilehelper.weixin.qq.com"])
+def test_a_login_over_real_hosts_ends_where_it_asked_to_and_its_cookies_are_shared_as_far_as_needed(page, world, main):
+    page.hosts = FAMILIES[main]
+    uuid = page.call(JSLOGIN, QrRequest(redirect_uri=f"https://{main}{TICKET.path}")).uuid
+    world.scan("me", uuid)
+    world.confirm(uuid)
+    redirect = page.call(LOGIN_POLL, PollRequest(uuid=uuid)).redirect_uri
+    assert redirect.startswith(f"https://{main}{TICKET.path}?ticket=")
+    response = page.exchange(uuid)
+    jar = Jar().absorb(redirect, response.header_values("Set-Cookie"), world.now)
+    assert len(jar.cookies) == 7
+    assert jar.value("wxsid", page.hosts.main, world.now)
+    assert jar.value("webwx_data_ticket", page.hosts.file, world.now)
+    assert jar.value("webwx_data_ticket", "https://example.com/", world.now) == ""
+    shared = f"; Domain=.{'.'.join(main.split('.')[-2:])}; Path=/; Expires="
+    for value in response.header_values("Set-Cookie"):
+        assert (shared if value.startswith("webwx_data_ticket=") else f"; Domain={main}; Path=/; Expires=") in value
+
+
+# -- push login ------------------------------------------------------------------------------------------------------
+
+
+def push(page, jar, uin, now, **headers):
+    cookie = (("Cookie", jar.header("http://127.0.0.1/", now)), *headers.items())
+    return page.call(PUSHLOGIN, PushLoginRequest(uin=uin), headers=cookie)
+
+
+@pytest.fixture
+def jar(page, world):
+    """The cookies of a login of 小明, which has ended since."""
+    response = page.exchange(confirmed(page, world))
+    world.log_out("me")
+    return Jar().absorb("http://127.0.0.1/", response.header_values("Set-Cookie"), world.now)
+
+
+def test_a_push_asks_the_phone_of_the_earlier_login(page, world, jar):
+    reply = push(page, jar, 1000000001, world.now)
+    assert (reply.ret, reply.msg) == ("0", "all ok")
+    assert poll(page, reply.uuid, tip=1) == 201
+    world.confirm()
+    assert poll(page, reply.uuid, tip=0) == 200
+    assert TICKET.decode_reply(page.exchange(reply.uuid)).wxuin == 1000000001
+
+
+def test_a_push_is_spelled_as_the_platform_spells_it(page, world, jar):
+    cookie = (("Cookie", jar.header("http://127.0.0.1/", world.now)),)
+    body = page.ask(PUSHLOGIN, PushLoginRequest(uin=1000000001), headers=cookie).body
+    assert re.fullmatch(rb'{\n"ret": "0",\n"msg": "all ok",\n"uuid": "[\w=-]{12}"\n}\n', body)
+
+
+@pytest.mark.parametrize("uin", [0, 1000000002])
+def test_a_push_for_somebody_else_is_refused(page, world, jar, uin):
+    reply = push(page, jar, uin, world.now)
+    assert (reply.ret, reply.uuid) == ("1", "")
+
+
+def test_file_transfer_helper_has_no_push_login(page, world, jar):
+    assert push(page, jar, 1000000001, world.now, mmweb_appid="wx_webfilehelper").ret == "1"
+
+
+@pytest.mark.parametrize("switches", [Switches(auto_confirm=True)])
+def test_auto_confirm_presses_the_button_of_the_phone_that_was_pushed(page, world):
+    response = page.exchange(auto_confirmed(page))
+    jar = Jar().absorb("http://127.0.0.1/", response.header_values("Set-Cookie"), world.now)
+    uuid = push(page, jar, 1000000001, world.now).uuid
+    assert [poll(page, uuid), poll(page, uuid)] == [201, 200]
+    assert TICKET.decode_reply(page.exchange(uuid)).wxuin == 1000000001, "and not the next account's"
+
+
+def auto_confirmed(page):
+    uuid = page.new_code()
+    assert poll(page, uuid) == 201
+    return uuid
+
+
+# -- logout as the page sees it --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("switches", [Switches(logout_answer="redirect")])
+def test_a_logout_may_send_the_page_to_its_start_and_take_its_cookies(me, world):
+    cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
+    response = me.ask(LOGOUT, LogoutRequest(redirect=1), headers=cookie)
+    assert (response.status, response.header("Location"), response.body) == (301, "http://127.0.0.1:8790/", b"")
+    jar = Jar().absorb("http://127.0.0.1:8790/", (f"wxsid={me.credentials.sid}; Path=/",), world.now)
+    assert jar.absorb("http://127.0.0.1:8790/", response.header_values("Set-Cookie"), world.now) == Jar()
+    assert me.fetch().base_response.ret == 1101
+
+
+@pytest.mark.parametrize("switches", [Switches(logout_answer="redirect")])
+def test_a_logout_without_redirect_may_say_nothing(me):
+    response = me.ask(LOGOUT, LogoutRequest(redirect=0, skey="x"), headers=(("Cookie", f"wxsid={me.credentials.sid}"),))
+    assert (response.status, response.body) == (200, b"")

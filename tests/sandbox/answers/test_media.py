@@ -3,15 +3,32 @@ import hashlib
 import msgspec
 import pytest
 
+from webwx.protocol.appmsg import write_outgoing_file
 from webwx.protocol.codec import FilePart
 from webwx.protocol.media import (
+    CHECKUPLOAD,
+    GETMEDIA,
     GETMSGIMG,
+    GETPUBLICLINKIMG,
+    GETVIDEO,
+    GETVOICE,
+    PARALLELUPLOAD,
+    PREVIEW,
     UPLOAD,
+    CheckUploadRequest,
+    FileDownloadRequest,
     ImageDownloadRequest,
+    MapPictureRequest,
+    ParallelTicket,
+    ParallelUploadRequest,
+    PreviewRequest,
     UploadRequest,
     UploadTicket,
+    VideoDownloadRequest,
+    VoiceDownloadRequest,
 )
-from webwx.protocol.messages import RECALL, RecallRequest
+from webwx.protocol.messages import APP, RECALL, AppRequest, OutgoingApp, RecallRequest
+from webwx.sandbox import letters
 from webwx.sandbox.switches import Switches
 
 
@@ -130,3 +147,152 @@ def test_texts_unknown_ids_and_other_peoples_pictures_give_nothing(me, world, pn
             headers=(("Cookie", f"wxsid={me.credentials.sid}"),),
         )
         assert (response.status, response.body) == (200, b"")
+
+
+# -- announced and parallel uploads ----------------------------------------------------------------------------------
+
+LARGE = 25 * 1024 * 1024 + 1
+
+
+def announce(page, content, name="a b.zip"):
+    return page.call(
+        CHECKUPLOAD,
+        CheckUploadRequest(
+            credentials=page.credentials, file_name=name, file_size=len(content),
+            file_md5=hashlib.md5(content).hexdigest(),
+        ),
+    )  # fmt: skip
+
+
+def parallel(page, content, chunk, *, chunks=2, signature, upload_id=msgspec.UNSET, piece=None):
+    ticket = ParallelTicket(
+        credentials=page.credentials, signature=signature, file_md5=hashlib.md5(content).hexdigest(),
+        total_len=len(content), chunks=chunks, chunk=chunk, name="a b.zip", upload_id=upload_id,
+    )  # fmt: skip
+    half = len(content) // 2
+    piece = (content[:half], content[half:])[chunk] if piece is None else piece
+    return page.call(
+        PARALLELUPLOAD,
+        ParallelUploadRequest(
+            ticket=msgspec.json.encode(ticket).decode(), filename=FilePart(name="blob", content=piece)
+        ),
+    )
+
+
+def test_an_announced_file_is_given_keys_and_its_id_at_once_when_it_is_known(me, world, png):
+    first = announce(me, png)
+    assert (first.media_id, first.encry_file_name) == ("", "a%20b%2Ezip")
+    assert first.signature
+    assert first.aes_key
+    world.file("ahua", "zhangsan", png, "other.zip")
+    second = announce(me, png)
+    assert second.media_id.startswith("@crypt_")
+    assert send_file(me, second.media_id, "mine.zip", len(png)).base_response.ret == 0
+
+
+def test_parallel_chunks_after_the_first_come_in_any_order(me, png):
+    signature = announce(me, png).signature
+    third = len(png) // 3
+    pieces = [png[:third], png[third : 2 * third], png[2 * third :]]
+    upload_id = parallel(me, png, 0, chunks=3, signature=signature, piece=pieces[0]).upload_id
+    for chunk in (2, 1):
+        reply = parallel(me, png, chunk, chunks=3, signature=signature, upload_id=upload_id, piece=pieces[chunk])
+    assert reply.media_id.startswith("@crypt_")
+    assert me.call(PREVIEW, PreviewRequest(mediaid=reply.media_id), headers=cookies(me)).content == png
+
+
+@pytest.mark.parametrize(
+    ("chunk", "more", "ret"),
+    [(1, {}, -1), (1, {"upload_id": "@crypt_other"}, -1), (0, {"signature": "wrong"}, 1), (0, {"signature": ""}, 1)],
+)
+def test_a_parallel_chunk_that_belongs_nowhere_is_refused(me, png, chunk, more, ret):
+    signature = announce(me, png).signature
+    reply = parallel(me, png, chunk, **{"signature": signature, **more})
+    assert (reply.base_response.ret, reply.media_id) == (ret, "")
+
+
+def test_an_unreadable_parallel_ticket_is_refused(me, png):
+    request = ParallelUploadRequest(ticket="{", filename=FilePart(name="blob", content=png))
+    assert me.call(PARALLELUPLOAD, request).base_response.ret == 1200
+
+
+@pytest.mark.parametrize("switches", [Switches(large_files="strict")])
+def test_large_files_are_announced_and_neither_served_nor_forwarded_by_a_switch(me, friend):
+    content = bytes(LARGE)
+    assert upload(me, content).base_response.ret == 1
+    signature = announce(me, content).signature
+    half = LARGE // 2
+    upload_id = parallel(me, content, 0, signature=signature, piece=content[:half]).upload_id
+    media_id = parallel(me, content, 1, signature=signature, upload_id=upload_id, piece=content[half:]).media_id
+    assert send_file(me, media_id, "a.zip", LARGE).base_response.ret == -1
+    assert send_file(me, media_id, "a.zip", LARGE, signature=signature).base_response.ret == 0
+    (message,) = friend.messages()
+    assert (message.file_name, message.file_size) == ("a.zip", str(LARGE))
+    assert friend.call(GETMEDIA, FileDownloadRequest(mediaid=message.media_id), headers=cookies(friend)).content == b""
+    assert send_file(friend, message.media_id, "a.zip", LARGE).base_response.ret == -1
+
+
+# -- the other kinds -------------------------------------------------------------------------------------------------
+
+
+def send_file(page, media_id, name, size, *, signature=msgspec.UNSET):
+    to = page.name("ahua")
+    outgoing = OutgoingApp(
+        content=write_outgoing_file(name, size, media_id), to_user_name="filehelper" if to == page.me else to,
+        signature=signature,
+    )  # fmt: skip
+    return page.call(APP, AppRequest(credentials=page.credentials, msg=outgoing))
+
+
+def cookies(page):
+    return (("Cookie", f"wxsid={page.credentials.sid}"),)
+
+
+MP4 = b"\0\0\0\x18ftypmp42" + bytes(range(200))
+
+
+def test_a_video_is_empty_without_a_range_and_206_with_one(me, world):
+    sent = world.video("ahua", "me", MP4)
+    nothing = me.ask(GETVIDEO, VideoDownloadRequest(message_id=sent.id), headers=cookies(me))
+    assert (nothing.status, nothing.body) == (200, b"")
+    whole = me.ask(GETVIDEO, VideoDownloadRequest(message_id=sent.id, range="bytes=0-"), headers=cookies(me))
+    assert (whole.status, whole.body, whole.header("Content-Type")) == (206, MP4, "video/mp4")
+    assert whole.header("Content-Range") == f"bytes 0-{len(MP4) - 1}/{len(MP4)}"
+    part = me.ask(GETVIDEO, VideoDownloadRequest(message_id=sent.id, range="bytes=4-7"), headers=cookies(me))
+    assert (part.body, part.header("Content-Range")) == (b"ftyp", f"bytes 4-7/{len(MP4)}")
+
+
+@pytest.mark.parametrize("wish", ["bytes=999-", "bytes=9-2", "bytes=-5", "pages=1-2"])
+def test_a_range_that_is_none_gives_nothing(me, world, wish):
+    sent = world.video("ahua", "me", MP4)
+    assert me.call(GETVIDEO, VideoDownloadRequest(message_id=sent.id, range=wish), headers=cookies(me)).content == b""
+
+
+@pytest.mark.parametrize(("wish", "status"), [("", 200), ("bytes=0-", 206)])
+def test_a_voice_is_given_with_and_without_a_range(me, world, wish, status):
+    sent = world.voice("ahua", "me", b"ID3voice")
+    got = me.ask(GETVOICE, VoiceDownloadRequest(message_id=sent.id, range=wish), headers=cookies(me))
+    assert (got.status, got.body, got.header("Content-Type")) == (status, b"ID3voice", "audio/mp3")
+
+
+def test_a_received_file_is_given_by_its_media_id_to_its_receiver_alone(me, friend, world):
+    world.file("ahua", "me", b"content", "a b.txt")
+    (message,) = me.messages()
+    request = FileDownloadRequest(mediaid=message.media_id)
+    got = me.ask(GETMEDIA, request, headers=cookies(me))
+    assert (got.body, got.header("Content-Disposition")) == (b"content", 'attachment; filename="a%20b%2Etxt"')
+    assert friend.ask(GETMEDIA, request, headers=cookies(friend)).body == b""
+
+
+def test_only_what_has_a_thumbnail_has_one(me, world):
+    video, voice = world.video("ahua", "me", MP4), world.voice("ahua", "me", b"ID3")
+    place = world.send("ahua", "me", letters.location(1, 2, "x"))
+    assert download(me, video.id, type="slave").content_type == "image/png"
+    assert download(me, video.id).content == b""
+    assert download(me, voice.id, type="slave").content == b""
+    assert me.call(GETPUBLICLINKIMG, MapPictureRequest(msgid=place.id), headers=cookies(me)).content != b""
+    assert me.call(GETPUBLICLINKIMG, MapPictureRequest(msgid=video.id), headers=cookies(me)).content == b""
+    assert me.call(PREVIEW, PreviewRequest(mediaid="@crypt_other"), headers=cookies(me)).content == b""
+    for endpoint, request in ((GETVOICE, VoiceDownloadRequest), (GETVIDEO, VideoDownloadRequest)):
+        wrong = request(message_id=place.id, range="bytes=0-")
+        assert me.call(endpoint, wrong, headers=cookies(me)).content == b""

@@ -6,13 +6,24 @@ from msgspec.structs import replace
 from webwx.protocol.content import read_image, read_recall_notice, unescape
 from webwx.protocol.hosts import single
 from webwx.protocol.messages import (
+    APP,
+    CHECKURL,
     RECALL,
     STATUSNOTIFY,
+    STICKER,
     TEXT,
+    VIDEO,
+    AppRequest,
+    CheckUrlRequest,
+    OutgoingApp,
+    OutgoingSticker,
     OutgoingText,
+    OutgoingVideo,
     RecallRequest,
     StatusNotifyRequest,
+    StickerRequest,
     TextRequest,
+    VideoRequest,
 )
 from webwx.sandbox.switches import Switches
 
@@ -131,9 +142,9 @@ def test_a_picture_from_a_phone_comes_with_its_keys_and_thumbnail_size(me, world
     assert (message.msg_type, message.img_status) == (3, 2)
     assert (message.img_width, message.img_height) == (120, 90)
     attributes = read_image(xml_of(message))
-    assert attributes["aeskey"] == attributes["cdnthumbaeskey"] == sent.picture.aes_key
-    assert attributes["cdnthumburl"] == attributes["cdnmidimgurl"] == sent.picture.cdn_url
-    assert (attributes["md5"], attributes["length"]) == (sent.picture.md5, str(len(png)))
+    assert attributes["aeskey"] == attributes["cdnthumbaeskey"] == sent.medium.aes_key
+    assert attributes["cdnthumburl"] == attributes["cdnmidimgurl"] == sent.medium.cdn_url
+    assert (attributes["md5"], attributes["length"]) == (sent.medium.md5, str(len(png)))
     assert (attributes["cdnthumbwidth"], attributes["cdnthumbheight"]) == ("120", "90")
 
 
@@ -148,7 +159,7 @@ def test_a_picture_is_forwarded_by_its_attributes_recalled_or_not(me, world, png
     reply = me.send_image("filehelper", content=f'<?xml version="1.0"?><br/><msg><br/><img {written} /></msg>')
     assert reply.msg_id not in {"", sent.id}
     (shown,) = world.inbox("me")["filehelper"].messages
-    assert (shown.id, shown.picture) == (reply.msg_id, sent.picture)
+    assert (shown.id, shown.medium) == (reply.msg_id, sent.medium)
 
 
 @pytest.mark.parametrize(
@@ -271,3 +282,60 @@ def test_a_new_client_is_greeted_with_the_recent_chats(me):
 def test_other_codes_do_nothing(me):
     assert notify(me, 2, me.name("ahua")).base_response.ret == 0
     assert me.messages() == []
+
+
+# -- the other kinds of send -----------------------------------------------------------------------------------------
+
+
+def send_app(page, content):
+    outgoing = OutgoingApp(content=content, to_user_name=page.name("ahua"))
+    return page.call(APP, AppRequest(credentials=page.credentials, msg=outgoing))
+
+
+def test_a_location_that_is_sent_on_arrives_as_one(me, friend):
+    xml = '<?xml version="1.0"?>\n<msg>\n\t<location x="22.5" y="113.25" label="路" poiname="[店]" />\n</msg>\n'
+    outgoing = OutgoingText(type=48, content=xml, to_user_name=me.name("ahua"))
+    assert me.call(TEXT, TextRequest(credentials=me.credentials, msg=outgoing)).base_response.ret == 0
+    (message,) = friend.messages()
+    assert (message.msg_type, message.sub_msg_type) == (1, 48)
+    assert 'x="22.500000" y="113.250000"' in message.ori_content
+
+
+@pytest.mark.parametrize("xml", ["", "<msg/>", '<msg><location x="north" y="1" /></msg>'])
+def test_a_location_without_a_place_is_refused(me, xml):
+    outgoing = OutgoingText(type=48, content=xml, to_user_name=me.name("ahua"))
+    assert me.call(TEXT, TextRequest(credentials=me.credentials, msg=outgoing)).base_response.ret == 1
+
+
+def test_a_video_is_sent_on_by_its_keys_with_its_length(me, friend, world):
+    world.video("zhangsan", "me", b"\0\0\0\x18ftypmp42", seconds=12)
+    (received,) = me.messages()
+    outgoing = OutgoingVideo(content=xml_of(received), to_user_name=me.name("ahua"))
+    me.call(VIDEO, VideoRequest(credentials=me.credentials, msg=outgoing))
+    (message,) = friend.messages()
+    assert (message.msg_type, message.play_length) == (43, 12)
+
+
+@pytest.mark.parametrize("by", [{"media_id": "@crypt_other"}, {"emoticon_md5": "00"}, {}])
+def test_a_sticker_nobody_knows_is_refused(me, by):
+    outgoing = OutgoingSticker(to_user_name=me.name("ahua"), **by)
+    assert me.call(STICKER, StickerRequest(credentials=me.credentials, msg=outgoing)).base_response.ret == -1
+
+
+@pytest.mark.parametrize(
+    ("content", "ret"),
+    [
+        ("", 1),
+        ("<appmsg><title>a</title><type>5</type><url>http://x</url></appmsg>", 1),
+        ("<appmsg><title>a</title><type>6</type></appmsg>", 1),
+        ("<appmsg><title>a</title><type>6</type><appattach><attachid>@other</attachid></appattach></appmsg>", -1),
+    ],
+)
+def test_an_app_message_that_is_no_file_of_this_session_is_refused(me, content, ret):
+    assert send_app(me, content).base_response.ret == ret
+
+
+@pytest.mark.parametrize(("url", "status"), [("https://example.com/?a=1", 302), ("javascript:alert(1)", 200)])
+def test_a_link_is_sent_on_and_nothing_else(me, url, status):
+    response = me.ask(CHECKURL, CheckUrlRequest(requrl=url))
+    assert (response.status, response.header("Location")) == (status, url if status == 302 else "")

@@ -104,7 +104,7 @@ def test_a_deleted_friend_comes_as_a_deletion(me, world):
 def test_a_silent_change_makes_clients_spin_that_poll_with_the_fetch_key(me, world, png):
     shown = world.picture("ahua", "me", png)
     me.messages()
-    me.send_image("filehelper", content=f'<msg><img md5="{shown.picture.md5}" /></msg>')
+    me.send_image("filehelper", content=f'<msg><img md5="{shown.medium.md5}" /></msg>')
     assert b'selector:"7"' in me.check().body
     assert me.messages() == []
     assert b'selector:"7"' in me.check(me.sync_key).body

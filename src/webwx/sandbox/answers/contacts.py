@@ -1,22 +1,41 @@
-"""The first snapshot, and contacts by pages and by name."""
+"""The first snapshot, contacts by pages and by name, avatars, remarks and pins, friend requests."""
 
 from __future__ import annotations
 
 import msgspec
 
-from webwx.protocol.codec import write_json
+from webwx.protocol.codec import Media, write_json
+from webwx.protocol.codes import Ret
 from webwx.protocol.contacts import (
+    ACCEPT_FRIEND,
+    ADD_FRIEND,
     BATCHGETCONTACT,
     GETCONTACT,
+    GETHEADIMG,
+    GETICON,
+    OPLOG,
+    SEARCHCONTACT,
+    SET_PINNED,
+    SET_REMARK,
+    VERIFYUSER,
     WEBWXINIT,
+    AvatarRequest,
     BatchContactsReply,
     BatchContactsRequest,
     ContactsReply,
     ContactsRequest,
+    FoundUser,
     InitReply,
     InitRequest,
+    OplogRequest,
+    SearchContactReply,
+    SearchContactRequest,
+    VerifyUserRequest,
 )
+from webwx.protocol.login import Reply
 from webwx.sandbox.people import BUILTIN
+from webwx.sandbox.pictures import avatar
+from webwx.sandbox.refusals import Refused
 from webwx.sandbox.view import View
 from webwx.sandbox.visit import Visit, answers
 
@@ -31,13 +50,14 @@ def init(visit: Visit, request: InitRequest) -> InitReply:
     del request
     session = visit.session
     view = View(visit.world, session)
-    recent = view.recent()
+    hidden = visit.world.chatrooms if visit.world.switches.chatrooms == "recent" else {}
+    recent = [world_id for world_id in view.recent() if world_id not in hidden]
     return InitReply(
         count=len(recent),
         contact_list=[_raw(view.contact(world_id)) for world_id in recent],
         sync_key=session.stream.newest,
         user=view.user(),
-        chat_set=view.chat_set(),
+        chat_set="".join(f"{view.name(world_id)}," for world_id in recent),
         skey=session.keys.skey,
         client_version=_CLIENT_VERSION,
         system_time=int(visit.world.now),
@@ -52,7 +72,8 @@ def list_contacts(visit: Visit, request: ContactsRequest) -> ContactsReply:
     """Give one page of everything in the address book: oneself, built-in accounts, friends and chatrooms."""
     session = visit.session
     me = session.person
-    everything = [me.id, *BUILTIN, *me.friends, *(room.id for room in visit.world.rooms_of(me))]
+    rooms = visit.world.rooms_of(me) if visit.world.switches.chatrooms == "listed" else []
+    everything = [me.id, *BUILTIN, *me.friends, *(room.id for room in rooms)]
     start, size = max(0, request.seq), visit.world.switches.contact_page_size
     page = everything[start : start + size]
     view = View(visit.world, session)
@@ -71,6 +92,71 @@ def get_contacts(visit: Visit, request: BatchContactsRequest) -> BatchContactsRe
     known = [world_id for key in request.list if (world_id := session.names.world_id(key.user_name)) is not None]
     return BatchContactsReply(
         count=len(known), contact_list=[_raw(view.contact(world_id, with_members=True)) for world_id in known]
+    )
+
+
+@answers(GETICON)
+def show_icon(visit: Visit, request: AvatarRequest) -> Media:
+    """Draw somebody's picture: one colour, always the same."""
+    return _picture_of(visit, request.username)
+
+
+@answers(GETHEADIMG)
+def show_chatroom_icon(visit: Visit, request: AvatarRequest) -> Media:
+    """Draw a chatroom's picture."""
+    return _picture_of(visit, request.username)
+
+
+def _picture_of(visit: Visit, name: str) -> Media:
+    return Media(content_type="image/png", content=avatar(visit.session.known(name)))
+
+
+@answers(OPLOG)
+def change(visit: Visit, request: OplogRequest) -> Reply:
+    """Set a remark, pin a chat. A pin that does not repeat the remark erases it, or not, by a switch."""
+    world, session = visit.world, visit.session
+    me, target = session.person, session.known(request.user_name)
+    remark = request.remark_name or ""
+    if request.cmd_id not in {SET_REMARK, SET_PINNED}:
+        raise Refused(Ret.PARAMETER_ERROR)
+    if request.cmd_id == SET_REMARK:
+        world.set_remark(me, target, remark)
+        return Reply()
+    if target in me.friends and (remark or world.switches.pin_without_remark == "erases"):
+        world.set_remark(me, target, remark)
+    world.set_pinned(me.id, target, is_pinned=request.op == 1)
+    return Reply()
+
+
+@answers(VERIFYUSER)
+def verify(visit: Visit, request: VerifyUserRequest) -> Reply:
+    """Pass on a friend request, or accept one; one person a call. An empty ticket is good, as one client sends it."""
+    world, session = visit.world, visit.session
+    if len(request.verify_user_list) != 1:
+        raise Refused(Ret.PARAMETER_ERROR)
+    (user,) = request.verify_user_list
+    other = session.known(user.value)
+    if other not in world.people:
+        raise Refused(Ret.TARGET_REFUSED)
+    if request.opcode == ADD_FRIEND:
+        world.ask_friend(session.person.id, other, request.verify_content)
+    elif request.opcode == ACCEPT_FRIEND:
+        world.accept_friend(session.person.id, other, user.verify_user_ticket)
+    else:
+        raise Refused(Ret.PARAMETER_ERROR)
+    return Reply()
+
+
+@answers(SEARCHCONTACT)
+def search(visit: Visit, request: SearchContactRequest) -> SearchContactReply:
+    """Find people by their whole nickname."""
+    names = visit.session.names
+    return SearchContactReply(
+        list=tuple(
+            FoundUser(encry_user_name=names.name(person.id))
+            for person in visit.world.people.values()
+            if person.nickname == request.key_word
+        )
     )
 
 

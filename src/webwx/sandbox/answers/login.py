@@ -1,29 +1,34 @@
 """
-Login: the code, the poll, the exchange, the logout.
+Login: the code or the prompt on the phone, the poll, the exchange, the logout.
 
 What each client insists on is in the protocol notes (login, 2, 4 and 5); the oddest: without `version=v2` the exchange
-answers 301 without a Location, because one client reads its keys from nothing else.
+answers 301 without a Location, because one client reads its keys from nothing else. All three profiles log in here:
+File Transfer Helper's page is known by its mark or its host, the desktop by the headers it adds.
 """
 
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import segno
 
 from webwx.protocol.codec import Media
 from webwx.protocol.codes import PollCode, Ret
-from webwx.protocol.http import Park
+from webwx.protocol.http import Park, Response
 from webwx.protocol.login import (
     JSLOGIN,
     LOGIN_POLL,
     LOGOUT,
+    PUSHLOGIN,
     QR_PICTURE,
     QR_TEXT,
     TICKET,
     LogoutRequest,
     PollReply,
     PollRequest,
+    PushLoginReply,
+    PushLoginRequest,
     QrPictureRequest,
     QrReply,
     QrRequest,
@@ -31,10 +36,14 @@ from webwx.protocol.login import (
     TicketReply,
     TicketRequest,
 )
+from webwx.sandbox.hosts import api_origin, cookie_domains, family_of, is_helper, wished_host
 from webwx.sandbox.logins import LoginCode, Stage
 from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit, answers
-from webwx.sandbox.world import World
+
+if TYPE_CHECKING:
+    from webwx.sandbox.sessions import Session
+    from webwx.sandbox.world import World
 
 _SESSION_COOKIE = 12 * 3600
 _DEVICE_COOKIE = 10 * 365 * 86400
@@ -50,11 +59,27 @@ _AVATAR = (
 """One pixel, with the media type misspelled as in every capture."""
 
 
+_REFUSAL = "当前登录环境异常。为了你的帐号安全，暂时不能登录web微信。你可以通过手机客户端或者windows微信登录。"
+"""The platform's words with ret 1203."""
+
+_PAGE = b"<html><head><title>webwx sandbox</title></head><body></body></html>"
+
+
 @answers(JSLOGIN)
 def request_code(visit: Visit, request: QrRequest) -> QrReply:
     """Make a code."""
-    del request
-    return QrReply(uuid=visit.world.logins.new_code().uuid)
+    return QrReply(uuid=visit.world.logins.new_code(wished_host(request.redirect_uri, request.appid)).uuid)
+
+
+@answers(PUSHLOGIN)
+def push(visit: Visit, request: PushLoginRequest) -> PushLoginReply:
+    """Ask the phone of an earlier login to confirm; the cookies of that login say which."""
+    cookies = visit.cookie("webwxuvid"), visit.cookie("webwx_auth_ticket")
+    host = wished_host(visit.origin, appid="")
+    code = None if is_helper(visit.http) else visit.world.logins.push(request.uin, *cookies, host)
+    if code is None:
+        raise Refused(Ret.PARAMETER_ERROR, "scan the code")
+    return PushLoginReply(ret="0", msg="all ok", uuid=code.uuid)
 
 
 @answers(QR_PICTURE)
@@ -95,28 +120,69 @@ def poll(visit: Visit, request: PollRequest) -> PollReply | Park:
 @answers(TICKET)
 def exchange(visit: Visit, request: TicketRequest) -> TicketReply:
     """Open the session and hand out its keys, in the XML and in cookies."""
-    visit.status = 200 if request.version == "v2" else 301
-    session = visit.world.exchange(request.field("uuid"), request.field("ticket"))
-    keys, uin = session.keys, session.person.uin
-    for name, value, lifetime in (
-        ("wxuin", str(uin), _SESSION_COOKIE),
-        ("wxsid", keys.sid, _SESSION_COOKIE),
-        ("wxloadtime", str(int(session.started)), _SESSION_COOKIE),
-        ("mm_lang", "zh_CN", _SESSION_COOKIE),
-        ("webwx_data_ticket", keys.data_ticket, _SESSION_COOKIE),
-        ("webwxuvid", keys.uvid, _DEVICE_COOKIE),
-        ("webwx_auth_ticket", keys.auth_ticket, _DEVICE_COOKIE),
+    world, switches, helper = visit.world, visit.world.switches, is_helper(visit.http)
+    visit.status = 200 if request.version == "v2" and switches.exchange_status == "by version" else 301
+    visit.instead = _for_a_browser(visit)
+    if visit.instead:
+        return TicketReply()
+    code = world.logins.confirmed(request.field("uuid"), request.field("ticket"))
+    if switches.exchange_origin and not code.is_sent_on:
+        code.is_sent_on = True
+        return TicketReply(redirecturl=_exchange_url(switches.exchange_origin, code))
+    person = world.logins.redeem(code)
+    if not helper and (switches.login_refused or (switches.require_extspam and not request.extspam)):
+        raise Refused(Ret.LOGIN_REFUSED, _REFUSAL)
+    session = world.log_in(person, family=family_of(visit.origin), is_helper=helper)
+    _set_cookies(visit, session)
+    keys = session.keys
+    return TicketReply(skey=keys.first_skey, wxsid=keys.sid, wxuin=person.uin, pass_ticket=keys.pass_ticket)
+
+
+def _for_a_browser(visit: Visit) -> Response | None:
+    """Answer the exchange in a way that only a browser could go on from, if a switch wants that."""
+    switches = visit.world.switches
+    if switches.exchange_location:
+        visit.status = 301
+        return Response(headers=(("Location", switches.exchange_location),))
+    if switches.ticket_page == "html":
+        return Response(headers=(("Content-Type", "text/html"),), body=_PAGE)
+    return None
+
+
+def _set_cookies(visit: Visit, session: Session) -> None:
+    keys = session.keys
+    own, shared = cookie_domains(visit.origin)
+    for name, value, lifetime, domain in (
+        ("wxuin", str(session.person.uin), _SESSION_COOKIE, own),
+        ("wxsid", keys.sid, _SESSION_COOKIE, own),
+        ("wxloadtime", str(int(session.started)), _SESSION_COOKIE, own),
+        ("mm_lang", "zh_CN", _SESSION_COOKIE, own),
+        ("webwx_data_ticket", keys.data_ticket, _SESSION_COOKIE, shared),
+        ("webwxuvid", keys.uvid, _DEVICE_COOKIE, own),
+        ("webwx_auth_ticket", keys.auth_ticket, _DEVICE_COOKIE, own),
     ):
-        visit.set_cookie(name, value, lifetime)
-    return TicketReply(skey=keys.first_skey, wxsid=keys.sid, wxuin=uin, pass_ticket=keys.pass_ticket)
+        visit.set_cookie(name, value, lifetime, domain=domain)
 
 
 @answers(LOGOUT)
 def log_out(visit: Visit, request: LogoutRequest) -> Reply:
     """End the session; a held poll learns of it a moment after this answer."""
-    del request
     visit.world.end(visit.session, Ret.SESSION_INVALID, silence=_LOGOUT_SILENCE)
+    if visit.world.switches.logout_answer == "redirect":
+        _send_to_start_page(visit, is_page=request.redirect == 1)
     return Reply()
+
+
+def _send_to_start_page(visit: Visit, *, is_page: bool) -> None:
+    """Answer a logout as the page is answered: on to the start page without cookies, or with nothing."""
+    if not is_page:
+        visit.instead = Response()
+        return
+    visit.status = 301
+    visit.instead = Response(headers=(("Location", f"{visit.origin}/"),))
+    own, _ = cookie_domains(visit.origin)
+    for name in ("wxuin", "wxsid"):
+        visit.set_cookie(name, "", -1, domain=own)
 
 
 def _live_code(visit: Visit, uuid: str) -> LoginCode:
@@ -132,10 +198,14 @@ def _press(world: World, code: LoginCode) -> None:
     if code.stage is Stage.NEW:
         world.scan(world.next_account().id, code.uuid)
     elif code.stage is Stage.SCANNED and code.is_scan_told:
-        code.person = world.next_account()  # whoever scanned may have logged in elsewhere meanwhile
+        if not code.is_pushed:
+            code.person = world.next_account()  # whoever scanned may have logged in elsewhere meanwhile
         world.confirm(code.uuid)
 
 
 def _redirect(visit: Visit, code: LoginCode) -> str:
-    origin = visit.world.switches.redirect_origin or visit.origin
+    return _exchange_url(visit.world.switches.redirect_origin or api_origin(visit.origin, code.host), code)
+
+
+def _exchange_url(origin: str, code: LoginCode) -> str:
     return f"{origin}{TICKET.path}?ticket={code.ticket}&uuid={code.uuid}&lang=zh_CN&scan={int(code.confirmed)}"

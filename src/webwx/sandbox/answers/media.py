@@ -1,23 +1,48 @@
-"""Upload of a file in chunks, download of a picture."""
+"""Uploads, plain, announced and parallel, and a download for each kind of media; a refused download is empty."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from webwx.protocol.codec import Media, number
-from webwx.protocol.codes import Ret
+from webwx.protocol.codes import CHECK_ABOVE, Ret
+from webwx.protocol.http import Response
 from webwx.protocol.media import (
+    CHECKUPLOAD,
+    GETMEDIA,
     GETMSGIMG,
+    GETPUBLICLINKIMG,
+    GETVIDEO,
+    GETVOICE,
+    PARALLELUPLOAD,
+    PREVIEW,
     UPLOAD,
+    CheckUploadReply,
+    CheckUploadRequest,
+    FileDownloadRequest,
     ImageDownloadRequest,
+    MapPictureRequest,
+    ParallelUploadReply,
+    ParallelUploadRequest,
+    PreviewRequest,
     UploadReply,
     UploadRequest,
     UploadTicket,
+    VideoDownloadRequest,
+    VoiceDownloadRequest,
 )
+from webwx.sandbox.pictures import STILL
 from webwx.sandbox.refusals import Refused
-from webwx.sandbox.visit import Visit, answers, upload_ticket
+from webwx.sandbox.visit import Visit, answers, parallel_ticket, upload_ticket
+
+if TYPE_CHECKING:
+    from webwx.sandbox.media import Medium
+    from webwx.sandbox.people import Message
+
+# -- uploads ---------------------------------------------------------------------------------------------------------
 
 
 @answers(UPLOAD)
@@ -29,6 +54,7 @@ def upload(visit: Visit, request: UploadRequest) -> UploadReply:
     """
     session = visit.session
     ticket = upload_ticket(request)
+    _check_signature(visit, ticket)
     name = re.split(r"[/\\]", request.name or request.filename.name)[-1]
     key = (ticket.client_media_id, ticket.file_md5 or f"{ticket.total_len} {name}")
     chunks = session.uploads.setdefault(key, {})
@@ -37,30 +63,178 @@ def upload(visit: Visit, request: UploadRequest) -> UploadReply:
     if len(chunks) < number(request.chunks, 1):
         return UploadReply(start_pos=received)
     content = b"".join(chunk for _, chunk in sorted(session.uploads.pop(key).items()))
-    _check_whole(content, ticket)
-    picture = visit.world.pictures.add(content)
-    media_id = visit.world.logins.new_media_id()
-    session.media[media_id] = picture
+    _check_whole(content, ticket.total_len, ticket.file_md5)
+    medium = visit.world.media.add(content, name)
     return UploadReply(
-        media_id=media_id,
+        media_id=_offer(visit, medium),
         start_pos=received,
-        cdn_thumb_img_height=picture.thumbnail_height,
-        cdn_thumb_img_width=picture.thumbnail_width,
-        encry_file_name=quote(name, safe="").replace(".", "%2E"),
+        cdn_thumb_img_height=medium.thumbnail_height,
+        cdn_thumb_img_width=medium.thumbnail_width,
+        encry_file_name=medium.encrypted_name,
     )
+
+
+@answers(CHECKUPLOAD)
+def check_upload(visit: Visit, request: CheckUploadRequest) -> CheckUploadReply:
+    """Give an announced file its keys, and its media id at once when the same bytes were here before."""
+    session, dice = visit.session, visit.world.dice
+    signature = session.announced.setdefault(request.file_md5.lower(), dice.randbytes(32).hex())
+    visit.world.issued.add(signature)
+    known = visit.world.media.known(request.file_md5, request.file_size)
+    return CheckUploadReply(
+        media_id=_offer(visit, known) if known else "",
+        aes_key=dice.randbytes(16).hex(),
+        signature=signature,
+        encry_file_name=quote(request.file_name, safe="").replace(".", "%2E"),
+    )
+
+
+@answers(PARALLELUPLOAD)
+def upload_parallel(visit: Visit, request: ParallelUploadRequest) -> ParallelUploadReply:
+    """Take a chunk of an announced file: the first one alone, then the others in any order."""
+    session = visit.session
+    ticket = parallel_ticket(request)
+    if session.announced.get(ticket.file_md5.lower(), "") != ticket.signature or not ticket.signature:
+        raise Refused(Ret.PARAMETER_ERROR)
+    upload_id = ticket.upload_id or ""
+    if not upload_id and ticket.chunk == 0:
+        upload_id = visit.world.logins.new_media_id()
+        session.parallel[upload_id] = {}
+    chunks = session.parallel.get(upload_id)
+    if chunks is None:
+        raise Refused(Ret.SYSTEM_ERROR)
+    chunks[ticket.chunk] = request.filename.content
+    if len(chunks) < ticket.chunks:
+        return ParallelUploadReply(upload_id=upload_id)
+    content = b"".join(chunk for _, chunk in sorted(session.parallel.pop(upload_id).items()))
+    _check_whole(content, ticket.total_len, ticket.file_md5)
+    return ParallelUploadReply(upload_id=upload_id, media_id=_offer(visit, visit.world.media.add(content, ticket.name)))
+
+
+def _offer(visit: Visit, medium: Medium) -> str:
+    """Give a medium an id that is valid in this session alone."""
+    media_id = visit.world.logins.new_media_id()
+    visit.session.media[media_id] = medium
+    return media_id
+
+
+def _check_signature(visit: Visit, ticket: UploadTicket) -> None:
+    if visit.world.switches.large_files == "strict" and ticket.total_len > CHECK_ABOVE:
+        expected = visit.session.announced.get(ticket.file_md5.lower())
+        if not expected or ticket.signature != expected:
+            raise Refused(Ret.PARAMETER_ERROR)
+
+
+def _check_whole(content: bytes, size: int, md5: str) -> None:
+    has = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if (size and len(content) != size) or md5.lower() not in {"", has}:
+        raise Refused(Ret.PARAMETER_ERROR)
+
+
+# -- downloads -------------------------------------------------------------------------------------------------------
 
 
 @answers(GETMSGIMG)
 def download(visit: Visit, request: ImageDownloadRequest) -> Media:
-    """Give a picture by the message that shows it, whole whatever size was asked for; nothing once it is recalled."""
-    message = visit.world.post.message(request.message_id, visit.session.person)
-    is_gone = message.is_recalled and visit.world.switches.media_after_recall == "gone"
-    if message.picture is None or is_gone:
+    """Give a picture or sticker whole, whatever size was asked for; of anything else with a thumbnail a grey point."""
+    message = _seen(visit, request.message_id)
+    if message.kind in {"image", "sticker"} and message.medium:
+        return _whole(message.medium)
+    if message.kind in {"video", "link", "location"} and request.type == "slave":
+        return Media(content_type="image/png", content=STILL)
+    raise Refused(Ret.SYSTEM_ERROR)
+
+
+@answers(GETVOICE)
+def download_voice(visit: Visit, request: VoiceDownloadRequest) -> Media:
+    """Give a voice, whole or a range of it."""
+    voice = _whole(_of_kind(visit, request.message_id, "voice"))
+    return _range(visit, voice, request.range) if request.range else voice
+
+
+@answers(GETVIDEO)
+def download_video(visit: Visit, request: VideoDownloadRequest) -> Media:
+    """Give a range of a video; without `Range` nothing (protocol notes, media, 5.3)."""
+    return _range(visit, _whole(_of_kind(visit, request.message_id, "video")), request.range)
+
+
+@answers(GETMEDIA)
+def download_file(visit: Visit, request: FileDownloadRequest) -> Media:
+    """Give a received file by its media id; a large one is not for web clients, by a switch."""
+    medium = visit.session.media.get(request.mediaid)
+    is_large = medium is not None and len(medium.content) > CHECK_ABOVE
+    if medium is None or (is_large and visit.world.switches.large_files == "strict"):
         raise Refused(Ret.SYSTEM_ERROR)
-    return Media(content_type=message.picture.content_type, content=message.picture.content)
+    file = Media(content_type="application/octet-stream", content=medium.content)
+    visit.instead = Response(
+        headers=(
+            ("Content-Type", file.content_type),
+            ("Content-Disposition", f'attachment; filename="{medium.encrypted_name}"'),
+        ),
+        body=file.content,
+    )
+    return file
 
 
-def _check_whole(content: bytes, ticket: UploadTicket) -> None:
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if (ticket.total_len and len(content) != ticket.total_len) or ticket.file_md5.lower() not in {"", md5}:
-        raise Refused(Ret.PARAMETER_ERROR)
+@answers(GETPUBLICLINKIMG)
+def download_map(visit: Visit, request: MapPictureRequest) -> Media:
+    """Give the map of a location: a grey point."""
+    if _seen(visit, request.msgid).kind != "location":
+        raise Refused(Ret.SYSTEM_ERROR)
+    return Media(content_type="image/png", content=STILL)
+
+
+@answers(PREVIEW)
+def preview(visit: Visit, request: PreviewRequest) -> Media:
+    """Give an upload of this session."""
+    medium = visit.session.media.get(request.mediaid)
+    if medium is None:
+        raise Refused(Ret.SYSTEM_ERROR)
+    return _whole(medium)
+
+
+def _seen(visit: Visit, message_id: str) -> Message:
+    """
+    Find a message whose media are still there.
+
+    Raises:
+        Refused: This person sees no such message, or it was recalled.
+    """
+    message = visit.world.post.message(message_id, visit.session.person)
+    if message.is_recalled and visit.world.switches.media_after_recall == "gone":
+        raise Refused(Ret.SYSTEM_ERROR)
+    return message
+
+
+def _of_kind(visit: Visit, message_id: str, kind: str) -> Medium:
+    message = _seen(visit, message_id)
+    if message.kind != kind or message.medium is None:
+        raise Refused(Ret.SYSTEM_ERROR)
+    return message.medium
+
+
+def _whole(medium: Medium) -> Media:
+    return Media(content_type=medium.content_type, content=medium.content)
+
+
+_RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
+
+
+def _range(visit: Visit, medium: Media, wish: str) -> Media:
+    """Answer with a part of a medium and status 206; with nothing at all when none was asked for."""
+    found = _RANGE.fullmatch(wish.strip())
+    size = len(medium.content)
+    first = int(found[1]) if found else size
+    last = min(int(found[2]), size - 1) if found and found[2] else size - 1
+    if first > last:
+        return Media(content_type=medium.content_type)
+    visit.status = 206
+    visit.instead = Response(
+        headers=(
+            ("Content-Type", medium.content_type),
+            ("Content-Range", f"bytes {first}-{last}/{size}"),
+            ("Accept-Ranges", "bytes"),
+        ),
+        body=medium.content[first : last + 1],
+    )
+    return medium

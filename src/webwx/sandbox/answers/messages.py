@@ -1,50 +1,124 @@
-"""Text, picture by reference, recall, and the notice that a chat was read. `Type` and `Scene` decide nothing here."""
+"""
+Sends of every kind, recall, and the notice that a chat was read.
+
+The address says what is sent and `Scene` decides nothing. Only a location shares its address with texts and is known by
+its `Type`.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from webwx.protocol.codes import Ret, StatusNotify
-from webwx.protocol.content import read_image
+import msgspec
+
+from webwx.protocol.appmsg import read_app
+from webwx.protocol.codec import Media, number
+from webwx.protocol.codes import CHECK_ABOVE, AppMessageType, MessageType, Ret, StatusNotify
+from webwx.protocol.content import read_attributes, read_image
+from webwx.protocol.http import Response
 from webwx.protocol.messages import (
+    APP,
+    CHECKURL,
     IMAGE,
     RECALL,
     STATUSNOTIFY,
+    STICKER,
     TEXT,
+    VIDEO,
+    AppRequest,
+    CheckUrlRequest,
     ImageRequest,
+    OutgoingApp,
     OutgoingImage,
+    OutgoingSticker,
     OutgoingText,
+    OutgoingVideo,
     RecallReply,
     RecallRequest,
     SendReply,
     StatusNotifyReply,
     StatusNotifyRequest,
+    StickerRequest,
     TextRequest,
+    VideoRequest,
 )
+from webwx.sandbox import letters
 from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit, answers
 
 if TYPE_CHECKING:
-    from webwx.sandbox.pictures import Picture
+    from webwx.sandbox.letters import Letter
+    from webwx.sandbox.media import Medium
+
+_LINK = re.compile(r"https?://[!-~]+")
 
 _INTRODUCTION = "你可以撤回2分钟内发送的消息（部分旧版本微信不支持这个功能）。"
 
 
 @answers(TEXT)
 def send_text(visit: Visit, request: TextRequest) -> SendReply:
-    """Deliver a text."""
-    return _send(visit, request.msg, text=request.msg.content)
+    """Deliver a text, or a location that is sent on."""
+    content = request.msg.content
+    if request.msg.type == MessageType.LOCATION:
+        return _send(visit, request.msg, _location(content))
+    return _send(visit, request.msg, letters.text(content))
+
+
+def _location(xml: str) -> Letter:
+    place = read_attributes(xml, "location")
+    try:
+        return letters.location(float(place["x"]), float(place["y"]), place.get("label", ""), place.get("poiname", ""))
+    except (KeyError, ValueError):
+        raise Refused(Ret.PARAMETER_ERROR) from None
 
 
 @answers(IMAGE)
 def send_image(visit: Visit, request: ImageRequest) -> SendReply:
     """Deliver a picture: an upload of this session, or one that its content names, recalled or not."""
-    picture = _picture(visit, request.msg)
-    reply = _send(visit, request.msg, picture=picture)
+    reply = _send(visit, request.msg, letters.image(_picture(visit, request.msg)))
     if visit.world.switches.silent_changes:
         visit.session.stream.add_silent()
         visit.world.wake(visit.session.person.id)
     return reply
+
+
+@answers(VIDEO)
+def send_video(visit: Visit, request: VideoRequest) -> SendReply:
+    """Deliver a video: an upload of this session, or one that its content names."""
+    outgoing = request.msg
+    if outgoing.media_id:
+        medium, seconds = visit.session.media.get(outgoing.media_id), 0
+    else:
+        keys = read_attributes(outgoing.content.replace("<br/>", "\n"), "videomsg")
+        medium, seconds = visit.world.media.find(keys), number(keys.get("playlength"), 0)
+    return _send(visit, outgoing, letters.video(visit.session.person, _found(medium), seconds))
+
+
+@answers(STICKER)
+def send_sticker(visit: Visit, request: StickerRequest) -> SendReply:
+    """Deliver a sticker: an upload of this session, or any that was ever sent, by its md5."""
+    outgoing = request.msg
+    if outgoing.media_id:
+        medium = visit.session.media.get(outgoing.media_id)
+    else:
+        medium = visit.world.media.find({"md5": outgoing.emoticon_md5 or ""})
+    return _send(visit, outgoing, letters.sticker(visit.session.person, _found(medium)))
+
+
+@answers(APP)
+def send_file(visit: Visit, request: AppRequest) -> SendReply:
+    """Deliver a file: an upload of this session, or one it received. Other app messages are mostly refused nowadays."""
+    content = read_app(request.msg.content)
+    if content is None or content.type != AppMessageType.FILE or content.attachment is None:
+        raise Refused(Ret.PARAMETER_ERROR)
+    medium = _found(visit.session.media.get(content.attachment.id))
+    if visit.world.switches.large_files == "strict" and len(medium.content) > CHECK_ABOVE:
+        signature = visit.session.announced.get(medium.md5)
+        if not signature or request.msg.signature != signature:
+            raise Refused(Ret.SYSTEM_ERROR)
+    named = msgspec.structs.replace(medium, name=content.title)
+    return _send(visit, request.msg, letters.file(visit.session.person, named))
 
 
 @answers(RECALL)
@@ -52,6 +126,16 @@ def recall(visit: Visit, request: RecallRequest) -> RecallReply:
     """Take a message back. Only `SvrMsgId` counts: clients send anything as `ClientMsgId`."""
     visit.world.post.take_back(visit.session.person, request.svr_msg_id)
     return RecallReply(introduction=_INTRODUCTION, sys_wording="已撤回")
+
+
+@answers(CHECKURL)
+def check_url(visit: Visit, request: CheckUrlRequest) -> Media:
+    """Send whoever clicked a link on to it."""
+    if not _LINK.fullmatch(request.requrl):
+        raise Refused(Ret.PARAMETER_ERROR)
+    visit.status = 302
+    visit.instead = Response(headers=(("Location", request.requrl),))
+    return Media(content_type="text/html")
 
 
 @answers(STATUSNOTIFY)
@@ -66,27 +150,32 @@ def notify(visit: Visit, request: StatusNotifyRequest) -> StatusNotifyReply:
     return StatusNotifyReply(msg_id=visit.world.post.new_id())
 
 
-def _send(
-    visit: Visit, outgoing: OutgoingText | OutgoingImage, *, text: str = "", picture: Picture | None = None
-) -> SendReply:
+_Outgoing = OutgoingText | OutgoingImage | OutgoingVideo | OutgoingSticker | OutgoingApp
+
+
+def _send(visit: Visit, outgoing: _Outgoing, letter: Letter) -> SendReply:
     session, world = visit.session, visit.world
     earlier = session.earlier(outgoing, world.now) if world.switches.fold_repeats else ""
     if earlier:
         return SendReply(msg_id=earlier, local_id=outgoing.local_id)
     to = session.known(outgoing.to_user_name)
-    message = world.post.send(session.person, to, text=text, picture=picture, by=session)
+    message = world.post.send(session.person, to, letter, by=session)
     if world.switches.fold_repeats:
         session.accepted[outgoing] = (world.now, message.id)
     return SendReply(msg_id=message.id, local_id=outgoing.local_id)
 
 
-def _picture(visit: Visit, outgoing: OutgoingImage) -> Picture:
+def _picture(visit: Visit, outgoing: OutgoingImage) -> Medium:
     if outgoing.media_id:
         picture = visit.session.media.get(outgoing.media_id)
     else:
         # Pages forward the `<br/>` they were delivered, also where XML has no room for one: before the root.
         attributes = read_image(outgoing.content.replace("<br/>", "\n"))
-        picture = visit.world.pictures.find(attributes) if attributes else None
-    if picture is None:
+        picture = visit.world.media.find(attributes) if attributes else None
+    return _found(picture)
+
+
+def _found(medium: Medium | None) -> Medium:
+    if medium is None:
         raise Refused(Ret.SYSTEM_ERROR)
-    return picture
+    return medium

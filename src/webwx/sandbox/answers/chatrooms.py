@@ -1,0 +1,123 @@
+"""Chatrooms: open, add, invite, remove, rename, leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.protocol.chatrooms import (
+    CREATECHATROOM,
+    UPDATECHATROOM,
+    CreateChatroomReply,
+    CreateChatroomRequest,
+    UpdateChatroomReply,
+    UpdateChatroomRequest,
+)
+from webwx.protocol.codec import write_json
+from webwx.protocol.codes import Ret
+from webwx.protocol.login import BaseResponse
+from webwx.sandbox.refusals import Refused
+from webwx.sandbox.view import View
+from webwx.sandbox.visit import Visit, answers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webwx.sandbox.people import Chatroom, Person
+
+_FEWEST = 2
+"""Others that a chatroom is opened with."""
+
+_WANTS_TO_BE_ASKED = 4
+"""`MemberStatus` of somebody who could not be added."""
+
+
+@answers(CREATECHATROOM)
+def create(visit: Visit, request: CreateChatroomRequest) -> CreateChatroomReply:
+    """Open a chatroom with whoever can be added; the others are marked in the answer."""
+    me, membership = visit.session.person, visit.world.membership
+    people = _people(visit, [member.user_name for member in request.member_list])
+    willing = [person for person in people if membership.can_add(me, person)]
+    if len(willing) < _FEWEST:
+        raise Refused(Ret.PARAMETER_ERROR)
+    room = membership.open(me, willing, request.topic)
+    is_whole = len(willing) == len(request.member_list)
+    return CreateChatroomReply(
+        base_response=BaseResponse(
+            ret=Ret.OK if is_whole else Ret.PARTLY_DONE, err_msg="Everything is OK" if is_whole else ""
+        ),
+        topic=request.topic,
+        member_count=len(people),
+        member_list=_members(visit, people, willing),
+        chat_room_name=View(visit.world, visit.session).name(room.id),
+    )
+
+
+@answers(UPDATECHATROOM)
+def update(visit: Visit, request: UpdateChatroomRequest) -> UpdateChatroomReply:
+    """Change a chatroom. One client leaves out the whole query, so the field that came says what is wanted."""
+    me, membership, room = visit.session.person, visit.world.membership, _room(visit, request.chat_room_name)
+    match request.fun or _fun(request):
+        case "addmember":
+            return _add(visit, room, _ids(request.add_member_list))
+        case "invitemember":
+            membership.invite(room, _people(visit, _ids(request.invite_member_list)), by=me)
+        case "delmember":
+            membership.remove(room, _people(visit, _ids(request.del_member_list)), by=me)
+        case "modtopic":
+            membership.rename(room, request.new_topic or "", by=me)
+        case "quitchatroom":
+            membership.leave(room, me)
+        case _:
+            raise Refused(Ret.PARAMETER_ERROR)
+    return UpdateChatroomReply()
+
+
+def _add(visit: Visit, room: Chatroom, names: list[str]) -> UpdateChatroomReply:
+    me, membership = visit.session.person, visit.world.membership
+    people = _people(visit, names)
+    willing = [person for person in people if membership.can_add(me, person)]
+    membership.admit(room, willing, by=me)
+    return UpdateChatroomReply(
+        base_response=BaseResponse(ret=Ret.OK if len(willing) == len(names) else Ret.PARTLY_DONE),
+        member_count=len(people),
+        member_list=_members(visit, people, willing),
+    )
+
+
+def _fun(request: UpdateChatroomRequest) -> str:
+    for fun, field in (
+        ("addmember", request.add_member_list),
+        ("invitemember", request.invite_member_list),
+        ("delmember", request.del_member_list),
+        ("modtopic", request.new_topic),
+    ):
+        if field:
+            return fun
+    return ""
+
+
+def _ids(joined: str | msgspec.UnsetType) -> list[str]:
+    return [each for each in (joined or "").split(",") if each]
+
+
+def _room(visit: Visit, name: str) -> Chatroom:
+    room = visit.world.chatrooms.get(visit.session.known(name))
+    if room is None:
+        raise Refused(Ret.CHAT_GONE)
+    return room
+
+
+def _people(visit: Visit, names: Iterable[str]) -> list[Person]:
+    """Find people by this login's names; whoever is none, as a built-in account, is passed over."""
+    world_ids = [visit.session.names.world_id(name) or "" for name in names]
+    return [visit.world.people[world_id] for world_id in world_ids if world_id in visit.world.people]
+
+
+def _members(visit: Visit, people: Iterable[Person], willing: list[Person]) -> list[msgspec.Raw]:
+    view = View(visit.world, visit.session)
+    return [
+        msgspec.Raw(write_json(view.member(person, status=0 if person in willing else _WANTS_TO_BE_ASKED)))
+        for person in people
+    ]

@@ -1,0 +1,145 @@
+"""
+The door to the real hosts: one loopback port that speaks plain HTTP, and is a proxy to the names the sandbox plays.
+
+To `CONNECT wx.qq.com:443` it says yes as any proxy would, but connects to nothing: whatever is said next, over TLS, is
+answered right here by the same server. Every other name is refused, so nothing leaves this machine. A client needs
+nothing but the address of a proxy and a certificate to trust; no privileges, no port 443, no list of hosts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, cast
+
+from webwx.sandbox.hosts import PLAYED
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+_METHOD = b"CONNECT "
+_LONGEST_HEAD = 16 * 1024
+_HANDSHAKE_SECONDS = 10.0
+_TARGET = re.compile(rb"CONNECT ([^ \r\n:]+):(\d+) HTTP/1\.[01]\r\n")
+
+
+class Caller(asyncio.Protocol):
+    """
+    One connection until it is known what it wants; then the HTTP server takes over.
+
+    Args:
+        server: Makes the protocol that answers HTTP.
+        context: For the server's side of TLS.
+        callers: Where this one is kept as long as nobody else looks after it.
+    """
+
+    def __init__(self, server: Callable[[], asyncio.Protocol], context: ssl.SSLContext, callers: set[Caller]) -> None:
+        self._server = server
+        self._context = context
+        self._callers = callers
+        self._transport: asyncio.Transport | None = None
+        self._said = bytearray()
+        """What has come and nobody has read."""
+        self._upgrade: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember whom to answer."""
+        self._transport = cast("asyncio.Transport", transport)  # what a listening socket makes
+        self._callers.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Forget a caller who has hung up."""
+        del error
+        self._callers.discard(self)
+
+    def hang_up(self) -> None:
+        """End the connection at once."""
+        if self._upgrade:
+            self._upgrade.cancel()
+        if self._transport:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on until it is clear whether this is a tunnel."""
+        self._said += data
+        if self._upgrade or not self._transport:
+            return  # the first words inside the tunnel may come before the handshake's end is told
+        if not self._said.startswith(_METHOD[: len(self._said)]):
+            self._hand_over(self._transport)
+        elif b"\r\n\r\n" in self._said:
+            self._answer_connect(self._transport)
+        elif len(self._said) > _LONGEST_HEAD:
+            self._refuse(self._transport, b"431 Request Header Fields Too Large")
+
+    def _answer_connect(self, transport: asyncio.Transport) -> None:
+        head, _, rest = bytes(self._said).partition(b"\r\n\r\n")
+        target = _TARGET.match(head + b"\r\n")
+        if not target:
+            self._refuse(transport, b"400 Bad Request")
+        elif target[1].decode("latin-1").lower() not in PLAYED or target[2] != b"443":
+            self._refuse(transport, b"403 Forbidden")
+        elif rest:
+            # Nobody greets before the proxy has agreed, and TLS could not be given what has been read already.
+            self._refuse(transport, b"400 Bad Request")
+        else:
+            self._said.clear()
+            transport.write(b"HTTP/1.1 200 Connection Established\r\n\r\n")
+            self._upgrade = asyncio.ensure_future(self._secure(transport))
+
+    async def _secure(self, transport: asyncio.Transport) -> None:
+        try:
+            tunnel = await asyncio.get_running_loop().start_tls(
+                transport, self, self._context, server_side=True, ssl_handshake_timeout=_HANDSHAKE_SECONDS
+            )
+        except OSError:  # TLS errors are ones too: the other side hung up, or does not trust us
+            transport.abort()
+            return
+        if tunnel and not tunnel.is_closing():
+            self._hand_over(tunnel)
+
+    def _hand_over(self, transport: asyncio.Transport) -> None:
+        self._callers.discard(self)
+        server = self._server()
+        transport.set_protocol(server)
+        server.connection_made(transport)
+        if self._said:
+            server.data_received(bytes(self._said))
+
+    def _refuse(self, transport: asyncio.Transport, status: bytes) -> None:
+        transport.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        transport.close()
+
+
+class Door:
+    """A listening door."""
+
+    def __init__(self, listening: asyncio.Server, callers: set[Caller]) -> None:
+        self._listening = listening
+        self._callers = callers
+        self.port: int = listening.sockets[0].getsockname()[1]
+        """Where it is."""
+
+    def close(self) -> None:
+        """Let nobody in any more, and hang up on whoever has not said what he wants."""
+        self._listening.close()
+        for caller in tuple(self._callers):
+            caller.hang_up()
+
+
+async def open_door(server: Callable[[], asyncio.Protocol], context: ssl.SSLContext, host: str, port: int) -> Door:
+    """
+    Listen on a loopback address.
+
+    Args:
+        server: Makes the protocol that answers HTTP, plain and inside tunnels.
+        context: For the server's side of TLS.
+        host: A loopback address.
+        port: 0 takes any free one.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    callers: set[Caller] = set()
+    listening = await asyncio.get_running_loop().create_server(lambda: Caller(server, context, callers), host, port)
+    return Door(listening, callers)

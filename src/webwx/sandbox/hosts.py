@@ -1,0 +1,107 @@
+"""
+The platform's hosts, as a sandbox plays them.
+
+Which names there are is told by the wire's own table (`protocol.hosts`) and nowhere else. On one plain origin none of
+this matters: that origin is every host.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from webwx.protocol.chatrooms import CREATECHATROOM, UPDATECHATROOM
+from webwx.protocol.codec import read_pairs
+from webwx.protocol.contacts import BATCHGETCONTACT, GETCONTACT, OPLOG, SEARCHCONTACT, VERIFYUSER
+from webwx.protocol.endpoint import Endpoint, Host
+from webwx.protocol.hosts import FAMILIES, FILEHELPER, WEB, Hosts
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from webwx.protocol.http import Headers, Request
+
+
+def _name(origin: str) -> str:
+    return urlsplit(origin).hostname or ""
+
+
+PLAYED = frozenset(_name(family.origin(part)) for family in FAMILIES.values() for part in Host)
+"""Every host name of the platform."""
+
+_HELPERS = frozenset(name for name in FAMILIES if "filehelper" in name)
+
+ABSENT_ON_HELPER = frozenset(
+    {GETCONTACT, BATCHGETCONTACT, OPLOG, VERIFYUSER, SEARCHCONTACT, CREATECHATROOM, UPDATECHATROOM}
+)
+"""Calls that File Transfer Helper does not have (protocol notes, filehelper, 1)."""
+
+
+def is_helper(request: Request) -> bool:
+    """Say whether a request is made by File Transfer Helper's page: by its mark, or by the host it came to."""
+    mark = request.header("mmweb_appid") or read_pairs(request.query).get("mmweb_appid", "")
+    return mark == FILEHELPER.mmweb_appid or _name(request.url) in _HELPERS
+
+
+def page_permission(request: Request) -> Headers:
+    """
+    Give the headers by which a browser lets a page of the platform call its other hosts.
+
+    File Transfer Helper's page uploads to another family's file host, with a header of its own (protocol notes,
+    filehelper, 5). Pages of other origins are permitted nothing, and on one plain origin nobody needs it.
+    """
+    origin = request.header("Origin")
+    if _name(request.url) not in PLAYED or origin not in {family.main for family in FAMILIES.values()}:
+        return ()
+    return (
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Access-Control-Allow-Methods", "GET, POST"),
+        ("Access-Control-Allow-Headers", "mmweb_appid, content-type"),
+    )
+
+
+def family_of(origin: str) -> Hosts | None:
+    """Give the hosts that go with an API host; None where one plain origin plays them all."""
+    return FAMILIES.get(_name(origin))
+
+
+def is_foreign(endpoint: Endpoint[Any, Any], family: Hosts, origin: str) -> bool:
+    """
+    Say whether a call came to a host that does not answer it for this family.
+
+    Login calls are answered everywhere, whatever the family (protocol notes, 3).
+    """
+    return endpoint.host not in {Host.LOGIN, Host.QR} and origin != family.origin(endpoint.host)
+
+
+def wished_host(redirect_uri: str, appid: str) -> str:
+    """
+    Give the API host that a login asked to end on: by the address it gave, else by what it calls itself.
+
+    File Transfer Helper's page encodes the address twice, one client not at all (protocol notes, filehelper, 2).
+    """
+    try:
+        asked = _name(unquote(unquote(redirect_uri)))
+    except ValueError:
+        asked = ""
+    if asked in FAMILIES:
+        return asked
+    return FILEHELPER.entry if appid == FILEHELPER.appid else WEB.entry
+
+
+def api_origin(origin: str, wished: str) -> str:
+    """Give the origin of the API for a login that was polled on an origin: the wished host, or one plain origin."""
+    return FAMILIES[wished].main if _name(origin) in PLAYED else origin
+
+
+def cookie_domains(origin: str) -> tuple[str, str]:
+    """
+    Give the `Domain` of an API host's own cookies and of those it shares with the whole of the platform.
+
+    Both are empty on one plain origin: it has no parent to share with.
+    """
+    name = _name(origin)
+    if name not in PLAYED:
+        return "", ""
+    return name, f".{'.'.join(name.split('.')[-2:])}"

@@ -1,0 +1,415 @@
+"""
+Every kind of message a phone can send, and what each looks like on the wire.
+
+A letter is a message before it has a sender's name, a receiver and an id: `view` writes those in each session's own
+names and escapes the content. The shapes are those of the protocol notes (messages, 6), field by field.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import msgspec
+
+from webwx.protocol.appmsg import AppContent, Article, Attachment, MiniProgram, Reference, write_received_app
+from webwx.protocol.codes import AppMessageType, MessageStatus, MessageType
+from webwx.protocol.content import write_image, write_message, write_tag
+from webwx.protocol.messages import AppInfo, RecommendInfo, WireMessage
+from webwx.sandbox.media import Medium
+
+if TYPE_CHECKING:
+    from webwx.sandbox.people import Message, Person
+
+MessageKind = Literal[
+    "text", "image", "voice", "video", "sticker", "file", "location", "live_location", "card", "friend_request", "link",
+    "music", "mini_program", "quote", "history", "transfer", "red_packet", "call", "system", "raw",
+]  # fmt: skip
+
+KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
+
+ON_THE_PHONE_ONLY = "该类型暂不支持，请在手机上查看"
+"""What the web is told of kinds it cannot show."""
+
+_PC_APP = "wx6618f1cfc6c132f8"
+"""`appid` of files sent from a computer."""
+
+_CARD_SCENE = 17
+_REQUEST_SCENE = 14
+
+_PLAIN_LINES = ("收到红包", "发出红包", "群收款消息")
+"""Grey lines that come with the status of an ordinary message."""
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent, once for all who get it."""
+
+    kind: MessageKind
+    text: str = ""
+    """What phones show of it."""
+    medium: Medium | None = None
+    about: str = ""
+    """World id of the person on a card or behind a request."""
+    wire: WireMessage = WireMessage(msg_id="")
+    """Its fields as they are delivered, but for names, ids, and escaping."""
+
+    def __repr__(self) -> str:
+        return f"Letter({self.kind})"
+
+
+# -- texts and lines -------------------------------------------------------------------------------------------------
+
+
+def text(words: str) -> Letter:
+    """Write a text."""
+    return Letter(kind="text", text=words, wire=_wire(MessageType.TEXT, words))
+
+
+def system(line: str) -> Letter:
+    """Let the platform say something in a grey line."""
+    status = MessageStatus.NORMAL if line.startswith(_PLAIN_LINES) else MessageStatus.SYSTEM
+    return Letter(
+        kind="system", text=line, wire=msgspec.structs.replace(_wire(MessageType.SYSTEM, line), status=status)
+    )
+
+
+def system_xml(xml: str, line: str) -> Letter:
+    """Let the platform say something as `<sysmsg>`; phones show the line."""
+    wire = msgspec.structs.replace(_wire(MessageType.RECALL, xml), status=MessageStatus.SYSTEM)
+    return Letter(kind="system", text=line, wire=wire)
+
+
+def raw(message_type: int, app_type: int, content: str) -> Letter:
+    """Send anything, known or not."""
+    wire = msgspec.structs.replace(_wire(message_type, content), app_msg_type=app_type)
+    return Letter(kind="raw", text=content, wire=wire)
+
+
+# -- media -----------------------------------------------------------------------------------------------------------
+
+
+def image(medium: Medium) -> Letter:
+    """Send a picture."""
+    wire = WireMessage(
+        msg_id="",
+        msg_type=MessageType.IMAGE,
+        content=_image_xml(medium),
+        img_status=2,
+        img_height=medium.thumbnail_height,
+        img_width=medium.thumbnail_width,
+    )
+    return Letter(kind="image", medium=medium, wire=wire)
+
+
+def _image_xml(medium: Medium) -> str:
+    length = str(len(medium.content))
+    return write_image(
+        {
+            "aeskey": medium.aes_key,
+            "encryver": "0",
+            "cdnthumbaeskey": medium.aes_key,
+            "cdnthumburl": medium.cdn_url,
+            "cdnthumblength": length,
+            "cdnthumbheight": str(medium.thumbnail_height),
+            "cdnthumbwidth": str(medium.thumbnail_width),
+            "cdnmidheight": "0",
+            "cdnmidwidth": "0",
+            "cdnhdheight": "0",
+            "cdnhdwidth": "0",
+            "cdnmidimgurl": medium.cdn_url,
+            "length": length,
+            "md5": medium.md5,
+        }
+    )
+
+
+def voice(sender: Person, medium: Medium, milliseconds: int) -> Letter:
+    """Send something spoken."""
+    element = write_tag(
+        "voicemsg",
+        {
+            "endflag": "1",
+            "cancelflag": "0",
+            "forwardflag": "0",
+            "voiceformat": "4",
+            "voicelength": str(milliseconds),
+            "length": str(len(medium.content)),
+            "bufid": "0",
+            "clientmsgid": medium.cdn_url[:16],
+            "fromusername": sender.real_id,
+        },
+    )
+    wire = _wire(MessageType.VOICE, f"<msg>{element} /></msg>")
+    return Letter(kind="voice", medium=medium, wire=msgspec.structs.replace(wire, voice_length=milliseconds))
+
+
+def video(sender: Person, medium: Medium, seconds: int, *, is_short: bool = False) -> Letter:
+    """Send a video, or what old phones call a short one."""
+    content = write_message(
+        "videomsg",
+        {
+            "aeskey": medium.aes_key,
+            "cdnthumbaeskey": medium.aes_key,
+            "cdnvideourl": medium.cdn_url,
+            "cdnthumburl": medium.cdn_url,
+            "length": str(len(medium.content)),
+            "playlength": str(seconds),
+            "cdnthumblength": "10398",
+            "cdnthumbwidth": "960",
+            "cdnthumbheight": "540",
+            "fromusername": sender.real_id,
+            "md5": medium.md5,
+            "newmd5": medium.md5,
+            "isad": "0",
+        },
+    )
+    wire = _wire(MessageType.SHORT_VIDEO if is_short else MessageType.VIDEO, content)
+    return Letter(
+        kind="video",
+        medium=medium,
+        wire=msgspec.structs.replace(wire, play_length=seconds, img_height=540, img_width=960),
+    )
+
+
+def sticker(sender: Person, medium: Medium, *, game: int = 0, result: int = 0) -> Letter:
+    """Send a sticker; `game` 1 is rock, paper, scissors, 2 dice."""
+    length = str(len(medium.content))
+    element = write_tag(
+        "emoji",
+        {
+            "fromusername": sender.real_id,
+            "tousername": "",
+            "type": "2",
+            "idbuffer": "media:0_0",
+            "md5": medium.md5,
+            "len": length,
+            "productid": "",
+            "androidmd5": medium.md5,
+            "androidlen": length,
+            "cdnurl": f"http://emoji.example/{medium.md5}/",
+            "designerid": "",
+            "thumburl": "",
+            "encrypturl": "",
+            "aeskey": medium.aes_key,
+            "width": str(medium.thumbnail_width),
+            "height": str(medium.thumbnail_height),
+        },
+    )
+    played = write_tag("gameext", {"type": str(game), "content": str(result)})
+    wire = _wire(MessageType.STICKER, f"<msg>{element}></emoji>{played}></gameext></msg>")
+    return Letter(kind="sticker", medium=medium, wire=msgspec.structs.replace(wire, img_status=2))
+
+
+def store_sticker() -> Letter:
+    """Send a sticker of the store, of which the web is given nothing."""
+    wire = msgspec.structs.replace(_wire(MessageType.STICKER, ""), img_status=2, has_product_id=1)
+    return Letter(kind="sticker", wire=wire)
+
+
+def file(sender: Person, medium: Medium) -> Letter:
+    """Send a file."""
+    extension = medium.name.rpartition(".")[2] if "." in medium.name else ""
+    content = AppContent(
+        type=AppMessageType.FILE,
+        title=medium.name,
+        app_id=_PC_APP,
+        app_name="微信电脑版",
+        md5=medium.md5,
+        attachment=Attachment(
+            size=len(medium.content),
+            id=f"@cdn_{medium.cdn_url}_{medium.aes_key}_1",
+            extension=extension,
+            cdn_url=medium.cdn_url,
+            aes_key=medium.aes_key,
+        ),
+    )
+    letter = app(sender, content)
+    wire = msgspec.structs.replace(
+        letter.wire,
+        file_size=str(len(medium.content)),
+        encry_file_name=medium.encrypted_name,
+        app_info=AppInfo(app_id=_PC_APP),
+    )
+    return Letter(kind="file", text=medium.name, medium=medium, wire=wire)
+
+
+# -- places and people -----------------------------------------------------------------------------------------------
+
+
+def location(latitude: float, longitude: float, label: str, name: str = "[位置]") -> Letter:
+    """Send a place on the map."""
+    attributes = {
+        "x": f"{latitude:.6f}",
+        "y": f"{longitude:.6f}",
+        "scale": "16",
+        "label": label,
+        "maptype": "0",
+        "poiname": name,
+        "poiid": "",
+    }
+    wire = WireMessage(
+        msg_id="",
+        msg_type=MessageType.TEXT,
+        sub_msg_type=MessageType.LOCATION,
+        content=label,
+        url=f"http://apis.map.qq.com/uri/v1/geocoder?coord={latitude:.6f},{longitude:.6f}",
+        ori_content=f"{write_message('location', attributes)}\n",
+    )
+    return Letter(kind="location", text=label, wire=wire)
+
+
+def card(person: Person) -> Letter:
+    """Recommend somebody."""
+    content = '<?xml version="1.0"?>\n' + write_tag(
+        "msg",
+        {
+            "bigheadimgurl": "",
+            "smallheadimgurl": "",
+            "username": f"v1_{person.id}@stranger",
+            "nickname": person.nickname,
+            "shortpy": "",
+            "alias": "",
+            "imagestatus": "3",
+            "scene": str(_CARD_SCENE),
+            "province": "",
+            "city": "",
+            "sign": "",
+            "sex": "0",
+            "certflag": "0",
+            "certinfo": "",
+            "antispamticket": f"v2_{person.id}@stranger",
+        },
+    )
+    shown = RecommendInfo(nick_name=person.nickname, scene=_CARD_SCENE)
+    wire = msgspec.structs.replace(_wire(MessageType.CARD, f"{content} />"), recommend_info=shown)
+    return Letter(kind="card", text=person.nickname, about=person.id, wire=wire)
+
+
+def friend_request(person: Person, greeting: str, ticket: str) -> Letter:
+    """Ask to become a friend; `ticket` accepts."""
+    head = write_tag(
+        "msg",
+        {
+            "fromusername": person.real_id,
+            "encryptusername": f"v1_{person.id}@stranger",
+            "fromnickname": person.nickname,
+            "content": greeting,
+            "shortpy": "",
+            "imagestatus": "3",
+            "scene": str(_REQUEST_SCENE),
+            "country": "",
+            "province": "",
+            "city": "",
+            "sign": "",
+            "percard": "0",
+            "sex": "0",
+            "alias": "",
+            "ticket": ticket,
+            "opcode": "2",
+        },
+    )
+    shown = RecommendInfo(nick_name=person.nickname, content=greeting, scene=_REQUEST_SCENE, ticket=ticket, op_code=2)
+    content = f'{head}><brandlist count="0" ver="680000000"></brandlist></msg>'
+    wire = msgspec.structs.replace(
+        _wire(MessageType.FRIEND_REQUEST, content), from_user_name="fmessage", recommend_info=shown
+    )
+    return Letter(kind="friend_request", text=greeting, about=person.id, wire=wire)
+
+
+def call(message_type: int = MessageType.CALL) -> Letter:
+    """Call; the web only hears that there was something."""
+    content = '<voipmsg type="VoIPBubbleMsg"></voipmsg>'
+    return Letter(kind="call", wire=_wire(message_type, content))
+
+
+# -- from apps -------------------------------------------------------------------------------------------------------
+
+
+def app(sender: Person, content: AppContent, kind: MessageKind = "raw") -> Letter:
+    """Send an app message of any type."""
+    has_image = content.type in {AppMessageType.LINK, AppMessageType.MINI_PROGRAM}
+    wire = WireMessage(
+        msg_id="",
+        msg_type=MessageType.APP,
+        app_msg_type=content.type,
+        content=write_received_app(content, sender.real_id),
+        img_status=2 if has_image else 1,
+        file_name=content.title,
+        url=content.url,
+    )
+    return Letter(kind=kind, text=content.title, wire=wire)
+
+
+def link(sender: Person, title: str, url: str, description: str = "", articles: tuple[Article, ...] = ()) -> Letter:
+    """Send a link, or the articles of an official account."""
+    content = AppContent(type=AppMessageType.LINK, title=title, url=url, description=description, articles=articles)
+    return app(sender, content, "link")
+
+
+def music(sender: Person, title: str, artist: str, url: str, sound_url: str) -> Letter:
+    """Send a piece of music."""
+    content = AppContent(
+        type=AppMessageType.MUSIC, title=title, description=artist, url=url, data_url=sound_url, app_name="音乐"
+    )
+    return app(sender, content, "music")
+
+
+def mini_program(sender: Person, title: str, program: str, page: str) -> Letter:
+    """Send a mini program's card."""
+    content = AppContent(
+        type=AppMessageType.MINI_PROGRAM,
+        title=title,
+        source_name=program,
+        source_id="gh_0123456789ab@app",
+        mini_program=MiniProgram(id="gh_0123456789ab@app", app_id="wx0123456789abcdef", page=page),
+    )
+    return app(sender, content, "mini_program")
+
+
+def quote(sender: Person, quoted: Message, chat: str, words: str) -> Letter:
+    """Reply to a message; `chat` is the real id of where it stands."""
+    reference = Reference(
+        type=quoted.letter.wire.msg_type,
+        message_id=quoted.id,
+        sender=quoted.sender.real_id,
+        chat=chat,
+        sender_name=quoted.sender.nickname,
+        content=quoted.letter.wire.content,
+    )
+    return app(sender, AppContent(type=AppMessageType.QUOTE, title=words, quoted=reference), "quote")
+
+
+def history(sender: Person, title: str, lines: tuple[str, ...]) -> Letter:
+    """Send several messages as one."""
+    content = AppContent(
+        type=AppMessageType.HISTORY,
+        title=title,
+        description="\n".join(lines),
+        record=f'<recordinfo><datalist count="{len(lines)}"></datalist></recordinfo>',
+    )
+    return app(sender, content, "history")
+
+
+def unsupported() -> Letter:
+    """Send what the web is told nothing of, as merged histories mostly arrive."""
+    return Letter(kind="history", text=ON_THE_PHONE_ONLY, wire=_wire(MessageType.APP, ON_THE_PHONE_ONLY))
+
+
+def live_location(sender: Person) -> Letter:
+    """Begin to share where one is."""
+    return app(sender, AppContent(type=AppMessageType.LIVE_LOCATION, title="我发起了位置共享"), "live_location")
+
+
+def transfer(sender: Person, description: str) -> Letter:
+    """Send money."""
+    content = AppContent(type=AppMessageType.TRANSFER, title="微信转账", description=description)
+    return app(sender, content, "transfer")
+
+
+def red_packet(sender: Person, wish: str) -> Letter:
+    """Send a red packet."""
+    content = AppContent(type=AppMessageType.RED_PACKET, title=wish, description="我给你发了一个红包，赶紧去拆!")
+    return app(sender, content, "red_packet")
+
+
+def _wire(message_type: int, content: str) -> WireMessage:
+    return WireMessage(msg_id="", msg_type=message_type, content=content)

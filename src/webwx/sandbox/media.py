@@ -1,0 +1,94 @@
+"""
+Media and the keys under which they lie in the content network: pictures, videos, voices, stickers, files.
+
+A medium keeps its keys for ever, whatever becomes of the messages that show it. That is what makes forwarding a
+recalled picture possible: the server reads only the keys (protocol notes, send, 9.2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+
+from webwx.protocol.media import image_type, is_video, is_voice
+from webwx.sandbox.pictures import picture_size, thumbnail_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from random import Random
+
+
+class Medium(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that once entered the server."""
+
+    content: bytes
+    name: str = ""
+    """The file's; other media have none."""
+    md5: str
+    aes_key: str
+    cdn_url: str
+    """An opaque text, no address."""
+    thumbnail_height: int
+    thumbnail_width: int
+
+    def __repr__(self) -> str:
+        return f"Medium({len(self.content)} bytes)"
+
+    @property
+    def content_type(self) -> str:
+        """The media type its first bytes tell."""
+        start = self.content[:16]
+        if is_video(start):
+            return "video/mp4"
+        return image_type(start) or ("audio/mp3" if is_voice(start) else "application/octet-stream")
+
+    @property
+    def encrypted_name(self) -> str:
+        """Its name as `EncryFileName` has it: percent-encoded, dots too."""
+        return quote(self.name, safe="").replace(".", "%2E")
+
+
+class Media:
+    """All media that ever entered the server."""
+
+    def __init__(self, dice: Random) -> None:
+        self._dice = dice
+        self._by_keys: dict[tuple[str, str], Medium] = {}
+        self._by_md5: dict[str, Medium] = {}
+
+    def add(self, content: bytes, name: str = "") -> Medium:
+        """Take in a medium and give it keys; the same bytes get new ones each time."""
+        height, width = thumbnail_size(*picture_size(content))
+        medium = Medium(
+            content=content,
+            name=name,
+            md5=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+            aes_key=self._dice.randbytes(16).hex(),
+            cdn_url=f"3057{self._dice.randbytes(40).hex()}",
+            thumbnail_height=height,
+            thumbnail_width=width,
+        )
+        self._by_keys[medium.aes_key, medium.cdn_url] = medium
+        self._by_md5[medium.md5] = medium
+        return medium
+
+    def find(self, attributes: Mapping[str, str]) -> Medium | None:
+        """
+        Find what the attributes of an element name: by key and CDN text, which come under several names, or md5.
+
+        Names of pictures (`<img>`), videos (`<videomsg>`) and stickers (`<emoji>`).
+        """
+        for key_name in ("aeskey", "cdnthumbaeskey"):
+            for url_name in ("cdnmidimgurl", "cdnthumburl", "cdnvideourl"):
+                medium = self._by_keys.get((attributes.get(key_name, ""), attributes.get(url_name, "")))
+                if medium:
+                    return medium
+        return self._by_md5.get(attributes.get("md5", ""))
+
+    def known(self, md5: str, size: int) -> Medium | None:
+        """Find a file that was here before, by its digest and length."""
+        medium = self._by_md5.get(md5.lower())
+        return medium if medium and len(medium.content) == size else None

@@ -1,0 +1,155 @@
+"""
+Membership: who comes into a chatroom and who goes, and what everybody in it is told.
+
+Each change is a grey line in the chat, worded for its reader (protocol notes, messages, 4), and the chatroom once more
+for everybody who is still in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.protocol.codes import Ret, Selector
+from webwx.protocol.sync import DeletedContact
+from webwx.sandbox import letters
+from webwx.sandbox.people import Chatroom, Person
+from webwx.sandbox.refusals import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from webwx.sandbox.world import World
+
+
+class Membership:
+    """The chatrooms' doors in one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def can_add(self, member: Person, other: Person) -> bool:
+        """Say whether somebody may be added without being asked: only mutual friends."""
+        return other.id in member.friends and member.id in other.friends
+
+    def open(self, owner: Person, people: Sequence[Person], name: str) -> Chatroom:
+        """Open a chatroom with people who can all be added, and say so to everybody."""
+        room = self._world.add_chatroom(name, [owner.id, *(person.id for person in people)])
+        self._announce(room, owner, people)
+        return room
+
+    def admit(self, room: Chatroom, people: Sequence[Person], *, by: Person) -> None:
+        """
+        Let people in whom a member has added.
+
+        Raises:
+            Refused: That one is no member.
+        """
+        self._check_member(room, by)
+        new = [person for person in people if person not in room.members]
+        room.members += new
+        self._show(room)
+        self._announce(room, by, new)
+
+    def invite(self, room: Chatroom, people: Iterable[Person], *, by: Person) -> None:
+        """
+        Send a card to each, which lets them in when they open it.
+
+        Raises:
+            Refused: The inviter is no member, or somebody is no friend.
+        """
+        self._check_member(room, by)
+        card = letters.link(by, "邀请你加入群聊", "http://support.weixin.qq.com/", f"{by.nickname}邀请你加入群聊")
+        for person in people:
+            self._world.post.send(by, person.id, card)
+
+    def join(self, room: Chatroom, person: Person, *, by: Person) -> None:
+        """
+        Let somebody in who opened a member's invitation.
+
+        Raises:
+            Refused: The inviter is no member.
+        """
+        self._check_member(room, by)
+        if person not in room.members:
+            room.members.append(person)
+            self._show(room)
+            self._say(
+                room,
+                {by: f'" {person.nickname}"通过扫描你分享的二维码加入群聊'},
+                f'" {person.nickname}"通过扫描"{by.nickname}"分享的二维码加入群聊',
+            )
+
+    def remove(self, room: Chatroom, people: Iterable[Person], *, by: Person) -> None:
+        """
+        Put people out.
+
+        Raises:
+            Refused: Somebody else than the owner wants that.
+        """
+        self._check_member(room, by)
+        if by is not room.members[0]:
+            raise Refused(Ret.SYSTEM_ERROR)
+        for person in people:
+            if person in room.members and person is not by:
+                self._say(
+                    room,
+                    {by: f'你将"{person.nickname}"移出了群聊', person: f'你被"{by.nickname}"移出群聊'},
+                )
+                room.members.remove(person)
+                self._forget(room, person)
+        self._show(room)
+
+    def rename(self, room: Chatroom, name: str, *, by: Person) -> None:
+        """
+        Give a chatroom another name.
+
+        Raises:
+            Refused: Somebody wants that who is no member.
+        """
+        self._check_member(room, by)
+        room.name = name
+        self._show(room)
+        self._say(room, {by: f"你修改群名为“{name}”"}, f'"{by.nickname}"修改群名为“{name}”')
+
+    def leave(self, room: Chatroom, person: Person) -> None:
+        """
+        Go. After an owner the next one owns the chatroom; nobody is told but by its looks.
+
+        Raises:
+            Refused: That one is no member.
+        """
+        self._check_member(room, person)
+        room.members.remove(person)
+        self._forget(room, person)
+        self._show(room)
+
+    def _check_member(self, room: Chatroom, person: Person) -> None:
+        if person not in room.members:
+            raise Refused(Ret.CHAT_GONE)
+
+    def _show(self, room: Chatroom) -> None:
+        for member in room.members:
+            self._world.tell(member, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
+
+    def _forget(self, room: Chatroom, person: Person) -> None:
+        self._world.tell(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(room.id)))
+
+    def _announce(self, room: Chatroom, by: Person, new: Sequence[Person]) -> None:
+        names = _quoted(new)
+        words = {by: f"你邀请{names}加入了群聊"}
+        for person in new:
+            others = [other for other in new if other is not person]
+            together = f"和{_quoted(others)}" if others else ""
+            words[person] = f'"{by.nickname}"邀请你{together}加入了群聊'
+        self._say(room, words, f'"{by.nickname}"邀请{names}加入了群聊')
+
+    def _say(self, room: Chatroom, words: dict[Person, str], to_others: str = "") -> None:
+        """Say something to some members, and something to all others, or nothing."""
+        for member in tuple(room.members):
+            line = words.get(member, to_others)
+            if line:
+                self._world.post.tell(member, room.id, letters.system(line))
+
+
+def _quoted(people: Iterable[Person]) -> str:
+    return f'"{"、".join(person.nickname for person in people)}"'

@@ -1,0 +1,49 @@
+"""
+Certificates for the platform's names, made on the spot and good for one run.
+
+The authority's key lives in memory only; on disk is its certificate, which is what a client is told to trust, in a
+folder that goes away with the sandbox. The maker of certificates is an extra, so it is imported here and late.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class NoCertificates(Exception):
+    """The extra that makes certificates is not installed. The text is one sentence."""
+
+
+class Authority:
+    """
+    A certificate authority, and a server that can prove to be every one of some names.
+
+    Raises:
+        NoCertificates: The extra `tls` is not installed.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        try:
+            import trustme
+        except ModuleNotFoundError:
+            raise NoCertificates(
+                "Playing the real hosts needs certificates: install the extra with pip install 'webwx[tls]'."
+            ) from None
+        authority = trustme.CA(organization_name="webwx sandbox")
+        self._folder = TemporaryDirectory(prefix="webwx-sandbox-")
+        self.certificate = Path(self._folder.name) / "ca.pem"
+        """What a client has to trust."""
+        authority.cert_pem.write_to_path(self.certificate)
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        """For the server's side of a connection."""
+        authority.issue_cert(*sorted(names)).configure_cert(self.context)
+
+    def close(self) -> None:
+        """Remove what is on disk."""
+        self._folder.cleanup()

@@ -1,0 +1,103 @@
+import msgspec
+import pytest
+
+from webwx.protocol.chatrooms import (
+    CREATECHATROOM,
+    UPDATECHATROOM,
+    CreateChatroomRequest,
+    NewMember,
+    UpdateChatroomRequest,
+)
+from webwx.protocol.contacts import WireMember
+
+
+def create(page, *names, topic=""):
+    members = tuple(NewMember(user_name=name) for name in names)
+    request = CreateChatroomRequest(
+        credentials=page.credentials, member_count=len(members), member_list=members, topic=topic
+    )
+    return page.call(CREATECHATROOM, request)
+
+
+def update(page, fun, room="hiking", **change):
+    request = UpdateChatroomRequest(fun=fun, credentials=page.credentials, chat_room_name=page.name(room), **change)
+    return page.call(UPDATECHATROOM, request)
+
+
+def statuses(reply):
+    members = [msgspec.json.decode(raw, type=WireMember) for raw in reply.member_list]
+    return [(member.nick_name, member.member_status) for member in members]
+
+
+@pytest.fixture
+def stranger(world):
+    person = world.add_person("陌生人", "stranger")
+    world.chatrooms["hiking"].members.append(person)
+    return person
+
+
+def test_a_chatroom_is_opened_with_words_on_success(me, world):
+    reply = create(me, me.name("ahua"), me.name("lilei"), topic="电影")
+    assert (reply.base_response.ret, reply.base_response.err_msg) == (0, "Everything is OK")
+    assert statuses(reply) == [("阿华", 0), ("李雷", 0)]
+    assert reply.chat_room_name.startswith("@@")
+    assert [member.id for member in world.chatrooms["room2"].members] == ["xiaoming", "ahua", "lilei"]
+
+
+def test_whoever_cannot_be_added_is_marked(me, stranger):
+    reply = create(me, me.name("ahua"), me.name("stranger"), me.name("lilei"))
+    assert reply.base_response.ret == -2013
+    assert [status != 0 for _, status in statuses(reply)] == [False, True, False]
+    added = update(me, "addmember", add_member_list=me.name("stranger"))
+    assert (added.base_response.ret, statuses(added)[0][1] != 0) == (-2013, True)
+
+
+@pytest.mark.parametrize("others", [[], ["ahua"], ["ahua", "filehelper"]])
+def test_two_others_are_the_least(me, world, others):
+    assert create(me, *[me.name(other) for other in others]).base_response.ret == 1
+    assert list(world.chatrooms) == ["hiking"]
+
+
+def test_added_members_are_in_the_answer(me, world):
+    world.add_chatroom("读书会", ["me", "ahua"], "books")
+    reply = update(me, "addmember", "books", add_member_list=f"{me.name('lilei')},{me.name('zhangsan')}")
+    assert statuses(reply) == [("李雷", 0), ("张三", 0)]
+    assert len(world.chatrooms["books"].members) == 4
+
+
+@pytest.mark.parametrize("fun", ["addmember", ""])
+def test_the_field_says_what_is_wanted_when_the_query_is_missing(me, world, fun):
+    world.add_chatroom("读书会", ["me", "ahua"], "books")
+    assert update(me, fun, "books", add_member_list=me.name("lilei")).base_response.ret == 0
+    assert len(world.chatrooms["books"].members) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "members", "name"),
+    [
+        ({"del_member_list": "ahua"}, 3, "周末爬山"),
+        ({"new_topic": "游泳"}, 4, "游泳"),
+        ({"invite_member_list": "ahua"}, 4, "周末爬山"),
+    ],
+)
+def test_each_change_is_made(me, world, change, members, name):
+    fields = {field: me.name(value) if value == "ahua" else value for field, value in change.items()}
+    assert update(me, "", **fields).base_response.ret == 0
+    assert (len(world.chatrooms["hiking"].members), world.chatrooms["hiking"].name) == (members, name)
+
+
+def test_leaving_deletes_the_chatroom_for_oneself(me, friend):
+    assert update(friend, "quitchatroom").base_response.ret == 0
+    reply = friend.fetch()
+    assert [msgspec.json.decode(raw)["UserName"] for raw in reply.del_contact_list] == [friend.name("hiking")]
+    [changed] = me.fetch().mod_contact_list
+    assert msgspec.json.decode(changed)["MemberCount"] == 3
+    assert update(friend, "modtopic", new_topic="x").base_response.ret == 1201
+
+
+def test_a_person_is_no_chatroom(me):
+    assert update(me, "modtopic", "ahua", new_topic="x").base_response.ret == 1201
+
+
+def test_nothing_is_no_change(me):
+    assert update(me, "").base_response.ret == 1

@@ -1,0 +1,188 @@
+"""The door on a real port: who is let through, to whom, and what comes of it."""
+
+import asyncio
+import contextlib
+import ssl
+
+import pytest
+from tests.sandbox.tunnel import Tunnel
+
+from webwx.sandbox.serve import serve
+
+START_PAGE = b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n"
+
+
+@pytest.fixture
+async def served(sandbox):
+    served = await serve(sandbox, tls=True)
+    yield served
+    await served.close()
+
+
+@pytest.fixture
+async def dial(served):
+    """Open plain connections to the door."""
+    writers = []
+
+    async def connect():
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(served.tls.proxy.rpartition(":")[2]))
+        writers.append(writer)
+        return reader, writer
+
+    yield connect
+    for writer in writers:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+@pytest.fixture
+async def tunnel(served, dial):
+    """Open a tunnel to a name, and stand before the handshake."""
+
+    async def through(name, *, trusting=True):
+        reader, writer = await dial()
+        writer.write(
+            f"CONNECT {name}:443 HTTP/1.1\r\nHost: {name}:443\r\nProxy-Connection: keep-alive\r\n\r\n".encode()
+        )
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 200 Connection Established\r\n\r\n"
+        return Tunnel(reader, writer, name, ca=served.tls.ca if trusting else None)
+
+    return through
+
+
+async def refusal(dial, words):
+    reader, writer = await dial()
+    writer.write(words)
+    answer = await reader.read()
+    return answer.partition(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"example.com:443", b"403 Forbidden"),
+        (b"evil.wx.qq.com:443", b"403 Forbidden"),
+        (b"wx.qq.com.evil.example:443", b"403 Forbidden"),
+        (b"qq.com:443", b"403 Forbidden"),
+        (b"127.0.0.1:443", b"403 Forbidden"),
+        (b"\xff.qq.com:443", b"403 Forbidden"),
+        (b"wx.qq.com:80", b"403 Forbidden"),
+        (b"wx.qq.com", b"400 Bad Request"),
+        (b"[::1]:443", b"400 Bad Request"),
+        (b"/", b"400 Bad Request"),
+    ],
+)
+async def test_nobody_is_let_through_to_any_other_name_or_port(dial, target, status):
+    assert await refusal(dial, b"CONNECT " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n") == b"HTTP/1.1 " + status
+
+
+async def test_a_head_without_end_is_refused(dial):
+    assert await refusal(dial, b"CONNECT wx.qq.com:443 HTTP/1.1\r\nA: " + b"x" * 20_000) == (
+        b"HTTP/1.1 431 Request Header Fields Too Large"
+    )
+
+
+async def test_words_before_the_door_has_opened_are_refused(dial):
+    assert await refusal(dial, b"CONNECT wx.qq.com:443 HTTP/1.1\r\n\r\n\x16\x03\x01") == b"HTTP/1.1 400 Bad Request"
+
+
+@pytest.mark.parametrize(
+    "words", [b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n"]
+)
+async def test_nobody_is_asked_over_plain_http_on_anybodys_behalf(dial, words):
+    assert await refusal(dial, words) == b"HTTP/1.1 403 Forbidden"
+
+
+async def test_plain_http_is_answered_on_the_same_port(dial):
+    reader, writer = await dial()
+    for piece in (b"G", b"ET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"Connection: close\r\n\r\n"):
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0.01)
+    assert b"webwx sandbox" in await reader.read()
+
+
+@pytest.mark.parametrize("first", [b"C", b"CONNECT wx.qq.com:4"])
+async def test_the_door_waits_for_the_whole_wish(dial, served, first):
+    reader, writer = await dial()
+    writer.write(first)
+    await asyncio.sleep(0.02)
+    writer.write(b"CONNECT wx.qq.com:443 HTTP/1.1\r\n\r\n"[len(first) :])
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("name", ["wx.qq.com", "webpush.web2.wechat.com", "login.weixin.qq.com", "WX.QQ.COM"])
+async def test_a_tunnel_leads_to_the_name_it_was_opened_for(tunnel, name):
+    tls = await tunnel(name)
+    await tls.greet(first_words=START_PAGE % name.encode())
+    assert b"webwx sandbox" in await tls.hear(b"</title>")
+
+
+async def test_the_first_request_may_come_with_the_end_of_the_handshake(tunnel):
+    for _ in range(20):
+        tls = await tunnel("wx.qq.com")
+        await tls.greet(first_words=(START_PAGE % b"wx.qq.com") * 2)
+        heard = await tls.hear(b"</title>")
+        while heard.count(b"</title>") < 2:
+            heard += await tls.hear(b"</title>")
+
+
+async def test_a_tunnel_can_be_kept_for_many_requests(tunnel):
+    tls = await tunnel("wx.qq.com")
+    await tls.greet(first_words=START_PAGE % b"wx.qq.com")
+    assert b"200 OK" in await tls.hear(b"</title>")
+    await tls.say(START_PAGE % b"wx.qq.com:443")
+    assert b"200 OK" in await tls.hear(b"</title>")
+
+
+async def test_inside_a_tunnel_other_names_are_not_answered(tunnel):
+    tls = await tunnel("wx.qq.com")
+    await tls.greet(first_words=START_PAGE % b"example.com")
+    assert b"421 Misdirected Request" in await tls.hear(b"\r\n\r\n")
+
+
+async def test_the_control_api_is_not_behind_the_door(tunnel):
+    tls = await tunnel("wx.qq.com")
+    await tls.greet(first_words=b"GET /control/accounts HTTP/1.1\r\nHost: wx.qq.com\r\n\r\n")
+    assert b"403 Forbidden" in await tls.hear(b"}")
+
+
+async def test_whoever_does_not_trust_the_authority_is_not_forced_to(tunnel, served, dial):
+    tls = await tunnel("wx.qq.com", trusting=False)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await tls.greet()
+    assert await refusal(dial, b"CONNECT example.com:443 HTTP/1.1\r\n\r\n") == b"HTTP/1.1 403 Forbidden", "it lives on"
+
+
+async def test_garbage_in_place_of_a_handshake_ends_the_tunnel_only(dial):
+    reader, writer = await dial()
+    writer.write(b"CONNECT wx.qq.com:443 HTTP/1.1\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    with contextlib.suppress(ConnectionResetError):
+        await reader.read()
+    assert await refusal(dial, b"CONNECT example.com:443 HTTP/1.1\r\n\r\n") == b"HTTP/1.1 403 Forbidden"
+
+
+@pytest.mark.parametrize("words", [b"", b"CONNECT wx.qq.com:4", b"CONNECT wx.qq.com:443 HTTP/1.1\r\n\r\n"])
+async def test_closing_hangs_up_on_whoever_stands_in_the_door(sandbox, words):
+    served = await serve(sandbox, tls=True)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(served.tls.proxy.rpartition(":")[2]))
+    writer.write(words)
+    await asyncio.sleep(0.02)
+    await served.close()
+    with contextlib.suppress(ConnectionResetError):
+        await reader.read()
+    writer.close()
+
+
+async def test_a_caller_who_hangs_up_is_forgotten(dial, served):
+    _, writer = await dial()
+    writer.write(b"CONNECT")
+    await writer.drain()
+    await asyncio.sleep(0.01)
+    writer.close()
+    await writer.wait_closed()
+    await served.close()
+    await served.close()

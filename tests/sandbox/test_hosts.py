@@ -1,0 +1,101 @@
+import pytest
+
+from webwx.protocol.contacts import WEBWXINIT
+from webwx.protocol.hosts import FAMILIES
+from webwx.protocol.http import Request
+from webwx.protocol.login import JSLOGIN, LOGIN_POLL, QR_PICTURE
+from webwx.protocol.media import GETMEDIA, UPLOAD
+from webwx.protocol.sync import SYNCCHECK
+from webwx.sandbox.hosts import PLAYED, api_origin, cookie_domains, family_of, is_foreign, is_helper, wished_host
+
+PLAIN = "http://127.0.0.1:8790"
+
+
+def test_all_hosts_of_the_platform_are_played_and_no_other():
+    web = ["wx.qq.com", "wx2.qq.com", "wx8.qq.com", "web.wechat.com", "web2.wechat.com"]
+    helpers = ["filehelper.weixin.qq.com", "szfilehelper.weixin.qq.com", "cmfilehelper.weixin.qq.com"]
+    parts = ["", "login.", "file.", "webpush."]
+    assert {part + host for part in parts for host in web} | {*helpers, "login.weixin.qq.com"} == PLAYED
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "expected"),
+    [
+        (PLAIN, (("mmweb_appid", "wx_webfilehelper"),), True),
+        (f"{PLAIN}/cgi-bin/mmwebwx-bin/synccheck?mmweb_appid=wx_webfilehelper", (), True),
+        ("https://szfilehelper.weixin.qq.com/", (), True),
+        ("https://wx2.qq.com/", (), False),
+        (PLAIN, (("mmweb_appid", "another"),), False),
+        (PLAIN, (), False),
+    ],
+)
+def test_file_transfer_helper_is_known_by_its_mark_or_its_host(url, headers, expected):
+    assert is_helper(Request(endpoint="any", method="GET", url=url, headers=headers)) is expected
+
+
+def test_a_plain_origin_belongs_to_no_family():
+    assert family_of(PLAIN) is None
+    assert family_of("https://wx2.qq.com") == FAMILIES["wx2.qq.com"]
+    assert family_of("https://file.wx2.qq.com") is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "origin", "expected"),
+    [
+        (WEBWXINIT, "https://wx2.qq.com", False),
+        (SYNCCHECK, "https://webpush.wx2.qq.com", False),
+        (UPLOAD, "https://file.wx2.qq.com", False),
+        (GETMEDIA, "https://file.wx2.qq.com", False),
+        (WEBWXINIT, "https://wx.qq.com", True),
+        (WEBWXINIT, "https://webpush.wx2.qq.com", True),
+        (SYNCCHECK, "https://wx2.qq.com", True),
+        (SYNCCHECK, "https://webpush.wx.qq.com", True),
+        (UPLOAD, "https://wx2.qq.com", True),
+        (JSLOGIN, "https://login.weixin.qq.com", False),
+        (LOGIN_POLL, "https://login.wx.qq.com", False),
+        (QR_PICTURE, "https://login.weixin.qq.com", False),
+    ],
+)
+def test_each_host_answers_its_own_calls_and_logins_are_answered_everywhere(endpoint, origin, expected):
+    assert is_foreign(endpoint, FAMILIES["wx2.qq.com"], origin) is expected
+
+
+def test_file_transfer_helper_polls_its_entry_host_and_uploads_to_a_family():
+    family = FAMILIES["szfilehelper.weixin.qq.com"]
+    assert not is_foreign(SYNCCHECK, family, "https://szfilehelper.weixin.qq.com")
+    assert not is_foreign(UPLOAD, family, "https://file.wx2.qq.com")
+    assert is_foreign(UPLOAD, family, "https://szfilehelper.weixin.qq.com")
+
+
+@pytest.mark.parametrize(
+    ("redirect_uri", "appid", "expected"),
+    [
+        ("https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage", "", "wx2.qq.com"),
+        ("https://wx8.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?mod=desktop", "", "wx8.qq.com"),
+        ("https%3A%2F%2Fszfilehelper.weixin.qq.com%2F", "wx_webfilehelper", "szfilehelper.weixin.qq.com"),
+        ("", "wx_webfilehelper", "filehelper.weixin.qq.com"),
+        ("", "wx782c26e4c19acffb", "wx.qq.com"),
+        ("https://evil.example/", "", "wx.qq.com"),
+        ("https://[/", "", "wx.qq.com"),
+    ],
+)
+def test_a_login_ends_where_it_asked_to_or_where_its_kind_belongs(redirect_uri, appid, expected):
+    assert wished_host(redirect_uri, appid) == expected
+
+
+def test_the_api_is_on_the_wished_host_or_on_the_one_plain_origin():
+    assert api_origin("https://login.weixin.qq.com", "wx2.qq.com") == "https://wx2.qq.com"
+    assert api_origin(PLAIN, "wx2.qq.com") == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ("https://wx2.qq.com", ("wx2.qq.com", ".qq.com")),
+        ("https://web.wechat.com", ("web.wechat.com", ".wechat.com")),
+        ("https://szfilehelper.weixin.qq.com", ("szfilehelper.weixin.qq.com", ".qq.com")),
+        (PLAIN, ("", "")),
+    ],
+)
+def test_cookies_belong_to_the_api_host_and_the_shared_one_to_its_parent(origin, expected):
+    assert cookie_domains(origin) == expected

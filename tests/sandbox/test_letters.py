@@ -1,0 +1,243 @@
+"""Every kind of message on the wire, field by field (protocol notes, messages, 6), and what our own SDK makes of it."""
+
+from __future__ import annotations
+
+from typing import get_args
+from urllib.parse import unquote
+
+import pytest
+
+from webwx.model.delivery import message_from_wire
+from webwx.model.messages import (
+    AnyMessage,
+    AppMessage,
+    CallMessage,
+    CardMessage,
+    FileMessage,
+    FriendAdded,
+    FriendRequest,
+    HistoryMessage,
+    ImageMessage,
+    LinkMessage,
+    LiveLocationMessage,
+    LocationMessage,
+    MiniProgramMessage,
+    MusicMessage,
+    Pat,
+    PossibleFriend,
+    QuoteMessage,
+    RedPacketMessage,
+    RedPacketNotice,
+    StickerMessage,
+    SystemMessage,
+    TextMessage,
+    TransferMessage,
+    UnknownMessage,
+    VideoMessage,
+    VoiceMessage,
+)
+from webwx.protocol.appmsg import Article
+from webwx.protocol.codec import write_json
+from webwx.protocol.sysmsg import write_pat
+from webwx.sandbox import letters
+from webwx.sandbox.letters import KINDS, Letter
+
+ADDRESS = "深圳市 A&B 路"
+
+
+@pytest.fixture
+def every_letter(world, png):
+    """One letter of each kind and more, by the event it is for a client."""
+    ahua = world.person("ahua")
+    medium = world.media.add(png, "报告 a&b.pdf")
+    quoted = world.say("ahua", "me", "原文 <1>")
+    return [
+        (letters.text("hi <b>"), TextMessage),
+        (letters.image(medium), ImageMessage),
+        (letters.voice(ahua, medium, 2340), VoiceMessage),
+        (letters.video(ahua, medium, 3), VideoMessage),
+        (letters.video(ahua, medium, 3, is_short=True), VideoMessage),
+        (letters.sticker(ahua, medium), StickerMessage),
+        (letters.store_sticker(), StickerMessage),
+        (letters.file(ahua, medium), FileMessage),
+        (letters.location(22, 113, ADDRESS), LocationMessage),
+        (letters.live_location(ahua), LiveLocationMessage),
+        (letters.card(world.person("lilei")), CardMessage),
+        (letters.friend_request(ahua, "我是阿华", "v2_x@stranger"), FriendRequest),
+        (letters.link(ahua, "标题", "http://a/?b=1&c=2", "摘要", (Article(title="一", url="u"),)), LinkMessage),
+        (letters.music(ahua, "茉莉花", "民歌", "http://m", "http://m/1.mp3"), MusicMessage),
+        (letters.mini_program(ahua, "拼车", "出行", "index.html"), MiniProgramMessage),
+        (letters.quote(ahua, quoted, "wxid_ahua", "好"), QuoteMessage),
+        (letters.history(ahua, "记录", ("张三: 在吗",)), HistoryMessage),
+        (letters.unsupported(), AppMessage),
+        (letters.transfer(ahua, "收到转账0.01元"), TransferMessage),
+        (letters.red_packet(ahua, "恭喜发财"), RedPacketMessage),
+        (letters.call(), CallMessage),
+        (letters.system("你已添加了阿华，现在可以开始聊天了。"), FriendAdded),
+        (letters.system("收到红包，请在手机上查看"), RedPacketNotice),
+        (letters.system_xml(write_pat(actor="wxid_a", target="wxid_b", chat="1@chatroom"), "拍"), Pat),
+        (letters.raw(49, 16, "<msg><appmsg><title>券</title></appmsg></msg>"), AppMessage),
+        (letters.raw(40, 0, '<msg fromnickname="小华" />'), PossibleFriend),
+        (letters.raw(4242, 0, "?"), UnknownMessage),
+    ]
+
+
+@pytest.mark.parametrize("to", ["me", "hiking"])
+def test_every_kind_arrives_as_the_event_of_its_kind(me, world, every_letter, to):
+    me.messages()
+    for letter, kind in every_letter:
+        sent = world.send("ahua", to, letter) if letter.kind != "system" else world.notify("me", to, letter)
+        [wire] = me.messages()
+        event = message_from_wire(wire, me.me, write_json(wire))
+        assert type(event) is kind
+        assert (event.message_id, event.is_self) == (sent.id, to == "me" and letter.kind == "system")
+
+
+def test_there_is_a_letter_of_every_kind(every_letter):
+    assert set(KINDS) == {letter.kind for letter, _ in every_letter}
+
+
+def test_every_event_can_be_produced(every_letter):
+    """Grey lines are one letter with other words."""
+    produced = {kind for _, kind in every_letter}
+    assert {kind for kind in get_args(AnyMessage) if kind not in produced and not issubclass(kind, SystemMessage)} == (
+        set()
+    )
+
+
+# -- the fields ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def delivered(me, world):
+    """Send a letter from a friend and give what arrives."""
+
+    def deliver(letter: Letter, *, sender="ahua", to="me"):
+        world.send(sender, to, letter)
+        return me.messages()[-1]
+
+    return deliver
+
+
+@pytest.fixture
+def ahua(world):
+    return world.person("ahua")
+
+
+def test_a_voice(delivered, world, ahua):
+    wire = delivered(letters.voice(ahua, world.media.add(b"ID3"), 2340))
+    assert (wire.msg_type, wire.voice_length, wire.img_status, wire.status) == (34, 2340, 1, 3)
+    assert 'voicelength="2340"' in wire.content
+    assert 'fromusername="wxid_ahua"' in wire.content
+
+
+@pytest.mark.parametrize(("is_short", "type_"), [(False, 43), (True, 62)])
+def test_a_video(delivered, world, ahua, is_short, type_):
+    medium = world.media.add(b"mp4")
+    wire = delivered(letters.video(ahua, medium, 3, is_short=is_short))
+    assert (wire.msg_type, wire.play_length, wire.img_height, wire.img_width) == (type_, 3, 540, 960)
+    assert f'aeskey="{medium.aes_key}"' in wire.content
+
+
+def test_a_sticker_and_one_of_the_store(delivered, world, ahua):
+    medium = world.media.add(b"GIF89a")
+    wire = delivered(letters.sticker(ahua, medium, game=2, result=6))
+    assert (wire.msg_type, wire.img_status, wire.has_product_id) == (47, 2, 0)
+    assert f'md5="{medium.md5}"' in wire.content
+    assert 'gameext type="2" content="6"' in wire.content
+    wire = delivered(letters.store_sticker())
+    assert (wire.msg_type, wire.img_status, wire.has_product_id, wire.content) == (47, 2, 1, "")
+
+
+def test_a_file(delivered, me, world, ahua):
+    medium = world.media.add(b"%PDF", "报告 a&b.pdf")
+    wire = delivered(letters.file(ahua, medium))
+    assert (wire.msg_type, wire.app_msg_type, wire.img_status) == (49, 6, 1)
+    assert (wire.file_name, wire.file_size) == ("报告 a&amp;b.pdf", "4")
+    assert (unquote(wire.encry_file_name), "." in wire.encry_file_name) == ("报告 a&b.pdf", False)
+    assert wire.app_info.app_id == "wx6618f1cfc6c132f8"
+    assert f"@cdn_{medium.cdn_url}_{medium.aes_key}_1" in wire.content
+    assert world.logins.session(me.credentials.sid).media[wire.media_id] is medium
+
+
+def test_the_media_id_of_a_file_is_valid_for_one_receiver(me, friend, world):
+    world.file("lilei", "hiking", b"%PDF", "a.pdf")
+    ids = {page.messages()[-1].media_id for page in (me, friend)}
+    assert len(ids) == 2
+    assert all(media_id.startswith("@crypt_") for media_id in ids)
+
+
+def test_a_location(delivered):
+    wire = delivered(letters.location(22, 113.5, ADDRESS))
+    assert (wire.msg_type, wire.sub_msg_type) == (1, 48)
+    assert wire.content == (
+        "深圳市 A&amp;B 路:<br/>/cgi-bin/mmwebwx-bin/webwxgetpubliclinkimg"
+        f"?url=xxx&msgid={wire.msg_id}&pictype=location"
+    )
+    assert wire.url == "http://apis.map.qq.com/uri/v1/geocoder?coord=22.000000,113.500000"
+    assert '<location x="22.000000" y="113.500000" scale="16" label="深圳市 A&amp;B 路"' in wire.ori_content
+
+
+def test_a_location_in_a_chatroom_has_three_parts(delivered):
+    wire = delivered(letters.location(22, 113.5, "路"), to="hiking")
+    assert [part[:1] for part in wire.content.split(":<br/>")] == ["@", "路", "/"]
+
+
+def test_no_other_text_has_a_link(delivered):
+    assert delivered(letters.text("http://apis.map.qq.com")).url == ""
+
+
+def test_a_card(delivered, me, world):
+    wire = delivered(letters.card(world.person("lilei")))
+    assert (wire.msg_type, wire.recommend_info.user_name) == (42, me.name("lilei"))
+    assert (wire.recommend_info.nick_name, wire.recommend_info.scene) == ("李雷", 17)
+
+
+def test_a_friend_request(me, world):
+    world.add_person("新 <人>", "new")
+    world.ask_friend("new", "me", "你好 <小明>")
+    [wire] = me.messages()
+    assert (wire.msg_type, wire.from_user_name, wire.to_user_name) == (37, "fmessage", me.me)
+    asked = wire.recommend_info
+    assert (asked.user_name, asked.nick_name, asked.op_code) == (me.name("new"), "新 &lt;人&gt;", 2)
+    assert (asked.content, asked.ticket.startswith("v2_")) == ("你好 &lt;小明&gt;", True)
+    assert "webwx" not in repr(world.post.message(wire.msg_id, world.person("me")).letter)
+
+
+def test_a_link(delivered, ahua):
+    wire = delivered(letters.link(ahua, "A & B", "http://a/?b=1&c=2"))
+    assert (wire.msg_type, wire.app_msg_type, wire.img_status) == (49, 5, 2)
+    assert (wire.file_name, wire.url) == ("A &amp; B", "http://a/?b=1&amp;c=2")
+
+
+@pytest.mark.parametrize(
+    ("make", "type_"),
+    [
+        (lambda ahua: letters.music(ahua, "t", "a", "u", "s"), 3),
+        (letters.live_location, 17),
+        (lambda ahua: letters.history(ahua, "t", ()), 19),
+        (lambda ahua: letters.mini_program(ahua, "t", "p", "x"), 33),
+        (lambda ahua: letters.transfer(ahua, "x"), 2000),
+        (lambda ahua: letters.red_packet(ahua, "x"), 2001),
+        (lambda _: letters.unsupported(), 0),
+    ],
+)
+def test_other_app_messages_have_their_number(delivered, ahua, make, type_):
+    wire = delivered(make(ahua))
+    assert (wire.msg_type, wire.app_msg_type) == (49, type_)
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [("收到红包，请在手机上查看", 3), ("群收款消息，请在手机上查看", 3), ("位置共享已经结束", 4)],
+)
+@pytest.mark.parametrize(("chat", "sender"), [("ahua", "ahua"), ("hiking", "hiking")])
+def test_a_grey_line_comes_from_its_chat_and_has_no_prefix(me, world, line, status, chat, sender):
+    world.notify("me", chat, letters.system(line))
+    [wire] = me.messages()
+    assert (wire.msg_type, wire.status, wire.content) == (10000, status, line)
+    assert (wire.from_user_name, wire.to_user_name) == (me.name(sender), me.me)
+
+
+def test_a_letter_shows_nothing_of_itself(ahua):
+    assert repr(letters.text("geheim")) == "Letter(text)"

@@ -1,0 +1,58 @@
+import hashlib
+import io
+import random
+
+import pytest
+from PIL import Image
+
+from webwx.sandbox.media import Media
+
+
+@pytest.fixture
+def media():
+    return Media(random.Random(1))
+
+
+@pytest.fixture
+def picture():
+    out = io.BytesIO()
+    Image.new("RGB", (300, 200), "teal").save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_medium_has_keys_of_its_own_even_for_equal_bytes(media, picture):
+    first, second = media.add(picture), media.add(picture)
+    assert first.md5 == second.md5 == hashlib.md5(picture).hexdigest()
+    assert first.aes_key != second.aes_key
+    assert first.cdn_url != second.cdn_url
+    assert len(bytes.fromhex(first.aes_key)) == 16
+
+
+def test_a_pictures_thumbnail_is_measured(media, picture):
+    medium = media.add(picture)
+    assert (medium.thumbnail_height, medium.thumbnail_width) == (80, 120)
+    assert (media.add(b"mp3").thumbnail_height, media.add(b"mp3").content_type) == (0, "application/octet-stream")
+    assert medium.content_type == "image/png"
+
+
+def test_a_medium_is_found_by_any_name_of_its_keys_or_by_md5(media, picture):
+    medium = media.add(picture)
+    key, url = medium.aes_key, medium.cdn_url
+    for attributes in (
+        {"aeskey": key, "cdnmidimgurl": url},
+        {"aeskey": key, "cdnthumburl": url},
+        {"aeskey": key, "cdnvideourl": url},
+        {"cdnthumbaeskey": key, "cdnthumburl": url},
+        {"cdnthumbaeskey": key, "cdnmidimgurl": url},
+        {"aeskey": "00", "cdnmidimgurl": "30", "md5": medium.md5},
+    ):
+        assert media.find(attributes) is medium
+    assert media.find({"aeskey": key}) is None
+
+
+def test_a_files_name_is_encoded_dots_and_all(media):
+    assert media.add(b"x", "报 告.pdf").encrypted_name == "%E6%8A%A5%20%E5%91%8A%2Epdf"
+
+
+def test_a_medium_does_not_show_its_bytes_or_keys(media):
+    assert repr(media.add(b"abc", "secret.txt")) == "Medium(3 bytes)"

@@ -1,0 +1,87 @@
+import pytest
+
+from webwx.protocol.codes import Ret
+from webwx.sandbox.refusals import Refused
+
+
+def lines(world, who, chat):
+    return [message.text for message in world.inbox(who)[chat].messages]
+
+
+@pytest.fixture
+def people(world):
+    return {name: world.person(name) for name in world.people}
+
+
+def test_each_member_is_told_in_words_of_their_own(world, people):
+    room = world.membership.open(people["xiaoming"], [people["ahua"], people["lilei"]], "电影")
+    assert lines(world, "me", room.id) == ['你邀请"阿华、李雷"加入了群聊']
+    assert lines(world, "ahua", room.id) == ['"小明"邀请你和"李雷"加入了群聊']
+    world.membership.admit(room, [people["zhangsan"]], by=people["ahua"])
+    assert lines(world, "me", room.id)[-1] == '"阿华"邀请"张三"加入了群聊'
+    assert lines(world, "zhangsan", room.id) == ['"阿华"邀请你加入了群聊']
+
+
+def test_whoever_is_in_already_is_not_added_again(world, people):
+    room = world.chatrooms["hiking"]
+    world.membership.admit(room, [people["ahua"]], by=people["lilei"])
+    world.membership.join(room, people["ahua"], by=people["lilei"])
+    assert room.members == list(people.values())
+
+
+def test_only_mutual_friends_can_be_added(world, people):
+    assert world.membership.can_add(people["xiaoming"], people["ahua"])
+    world.unfriend("ahua", "me")
+    assert not world.membership.can_add(people["xiaoming"], people["ahua"])
+    assert not world.membership.can_add(people["ahua"], people["xiaoming"])
+
+
+def test_an_invitation_is_a_card_that_lets_in(world, people):
+    room = world.add_chatroom("电影", ["me", "ahua"])
+    world.membership.invite(room, [people["lilei"]], by=people["xiaoming"])
+    assert world.inbox("lilei")["xiaoming"].messages[-1].kind == "link"
+    world.membership.join(room, people["lilei"], by=people["xiaoming"])
+    assert lines(world, "me", room.id) == ['" 李雷"通过扫描你分享的二维码加入群聊']
+    assert lines(world, "ahua", room.id) == ['" 李雷"通过扫描"小明"分享的二维码加入群聊']
+
+
+def test_the_owner_removes_others_and_nobody_else(world, people):
+    room = world.chatrooms["hiking"]
+    world.membership.remove(room, [people["ahua"], people["xiaoming"]], by=people["xiaoming"])
+    assert [member.id for member in room.members] == ["xiaoming", "zhangsan", "lilei"]
+    assert lines(world, "me", "hiking") == ['你将"阿华"移出了群聊']
+    assert lines(world, "ahua", "hiking") == ['你被"小明"移出群聊']
+    assert "hiking" not in world.inbox("lilei")
+    with pytest.raises(Refused) as refused:
+        world.membership.remove(room, [people["xiaoming"]], by=people["lilei"])
+    assert refused.value.ret == Ret.SYSTEM_ERROR
+
+
+def test_a_new_name_stands_between_curly_quotes(world, people):
+    world.membership.rename(world.chatrooms["hiking"], "周末游泳", by=people["ahua"])
+    assert lines(world, "ahua", "hiking") == ["你修改群名为“周末游泳”"]
+    assert lines(world, "me", "hiking") == ['"阿华"修改群名为“周末游泳”']
+
+
+def test_after_an_owner_the_next_one_owns_the_chatroom(world, people):
+    room = world.chatrooms["hiking"]
+    world.membership.leave(room, people["xiaoming"])
+    assert room.members[0] is people["ahua"]
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda doors, room, one, who: doors.admit(room, [one], by=who),
+        lambda doors, room, one, who: doors.invite(room, [one], by=who),
+        lambda doors, room, one, who: doors.join(room, one, by=who),
+        lambda doors, room, one, who: doors.remove(room, [one], by=who),
+        lambda doors, room, one, who: doors.rename(room, "x", by=who),
+        lambda doors, room, one, who: doors.leave(room, who),
+    ],
+)
+def test_nothing_is_done_by_whoever_is_no_member(world, people, attempt):
+    world.membership.leave(world.chatrooms["hiking"], people["lilei"])
+    with pytest.raises(Refused) as refused:
+        attempt(world.membership, world.chatrooms["hiking"], people["ahua"], people["lilei"])
+    assert refused.value.ret == Ret.CHAT_GONE

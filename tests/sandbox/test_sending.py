@@ -1,0 +1,105 @@
+"""The control API's verbs that send, one after the other, as a script would call them."""
+
+import base64
+import hashlib
+import json
+
+import pytest
+
+from webwx.protocol.http import Request
+from webwx.sandbox.letters import KINDS
+from webwx.sandbox.sending import SENDING_VERBS
+
+CONTENT = b"\x89PNG content"
+BASE64 = base64.b64encode(CONTENT).decode()
+
+CALLS = {
+    "file": ({"name": "a.pdf", "content": BASE64}, "file", "a.pdf"),
+    "video": ({"content": BASE64, "seconds": 3, "short": True}, "video", ""),
+    "voice": ({"content": BASE64, "seconds": 2.5}, "voice", ""),
+    "sticker": ({"content": BASE64, "game": "dice", "result": 6}, "sticker", ""),
+    "store-sticker": ({}, "sticker", ""),
+    "location": ({"latitude": 22, "longitude": 113.5, "label": "路"}, "location", "路"),
+    "live-location": ({}, "live_location", "我发起了位置共享"),
+    "card": ({"person": "李雷"}, "card", "李雷"),
+    "ask": ({"greeting": "你好"}, "friend_request", "你好"),
+    "call": ({"type": "invite"}, "call", ""),
+    "link": ({"title": "t", "url": "http://a"}, "link", "t"),
+    "music": ({"title": "t", "url": "http://a"}, "music", "t"),
+    "mini-program": ({"title": "t"}, "mini_program", "t"),
+    "history": ({"title": "t", "lines": ["a", "b"]}, "history", "t"),
+    "transfer": ({"description": "d"}, "transfer", "微信转账"),
+    "red-packet": ({}, "red_packet", "恭喜发财，大吉大利"),
+    "raw": ({"type": 49, "app_type": 16, "content": "<msg/>"}, "raw", "<msg/>"),
+}
+"""What to call a verb with, and what the phone shows then."""
+
+
+@pytest.fixture
+def control(sandbox):
+    def call(verb, sender="阿华", to="me", **fields):
+        body = json.dumps({"from": sender, "to": to, **fields}).encode()
+        response = sandbox.answer(
+            Request(endpoint="any", method="POST", url=f"http://127.0.0.1:8790/control/{verb}", body=body)
+        )
+        return response.status, json.loads(response.body)
+
+    return call
+
+
+@pytest.mark.parametrize("verb", CALLS)
+def test_a_verb_sends_what_it_is_called(control, world, me, verb):
+    fields, kind, text = CALLS[verb]
+    status, sent = control(verb, **fields)
+    assert status == 200
+    assert sent["md5"] == (hashlib.md5(CONTENT).hexdigest() if "content" in fields and verb != "raw" else "")
+    shown = world.inbox("me")["ahua"].messages[-1]
+    assert (shown.id, shown.kind, shown.text) == (sent["message_id"], kind, text)
+    assert [wire.msg_id for wire in me.messages()] == [sent["message_id"]]
+
+
+def test_a_reply_names_the_message_it_quotes(control, world, me):
+    quoted = world.say("ahua", "me", "原文")
+    status, _ = control("quote", message_id=quoted.id, text="好")
+    assert status == 200
+    assert f"<svrid>{quoted.id}</svrid>" in me.messages()[-1].content.replace("&lt;", "<").replace("&gt;", ">")
+    assert control("quote", message_id="1", text="好")[0] == 409
+
+
+@pytest.mark.parametrize(("fields", "type_"), [({}, 10000), ({"xml": "<sysmsg type='pat'/>"}, 10002)])
+def test_a_notice_is_seen_on_one_phone(control, world, me, fields, type_):
+    status, _ = control("notice", "me", "周末爬山", text='"阿华" 拍了拍我', **fields)
+    assert status == 200
+    assert [wire.msg_type for wire in me.messages()] == [type_]
+    assert world.inbox("me")["hiking"].messages[-1].text == '"阿华" 拍了拍我'
+    assert "hiking" not in world.inbox("ahua")
+    assert world.inbox("me")["hiking"].unread == 0
+
+
+def test_every_verb_is_called_here_and_every_kind_is_sent():
+    assert {*CALLS, "quote", "notice"} == set(SENDING_VERBS)
+    # Texts and pictures have verbs of their own in `control`.
+    assert {kind for _, kind, _ in CALLS.values()} | {"text", "image", "quote", "system"} == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields"),
+    [
+        ("file", {"content": BASE64}),
+        ("file", {"name": "a", "content": "no base64!"}),
+        ("sticker", {"content": BASE64, "game": "chess"}),
+        ("location", {"latitude": "north", "longitude": 1, "label": "x"}),
+        ("raw", {"type": "x"}),
+    ],
+)
+def test_a_call_that_lacks_something_is_a_sentence(control, verb, fields):
+    status, answer = control(verb, **fields)
+    assert status == 400
+    assert answer["error"].startswith("The request cannot be read:")
+
+
+@pytest.mark.parametrize(("verb", "fields"), [("card", {"person": "nobody"}), ("store-sticker", {"to": "阿华"})])
+def test_what_cannot_be_done_is_a_sentence(control, verb, fields):
+    status, answer = control(verb, **fields)
+    assert status == 409
+    assert answer["error"].endswith(".")

@@ -1,0 +1,78 @@
+import ssl
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from webwx.sandbox.tls import Authority, NoCertificates
+
+
+@pytest.fixture
+def authority():
+    authority = Authority(["wx.qq.com", "file.wx.qq.com"])
+    yield authority
+    authority.close()
+
+
+def shake_hands(server, client, name):
+    """Let two ends of TLS meet without a socket, and give what the client knows of the other side."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname=name),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for _ in range(4):
+        for end in ends:
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    return ends[0].getpeercert()
+
+
+@pytest.mark.parametrize("name", ["wx.qq.com", "file.wx.qq.com"])
+def test_whoever_trusts_the_authority_believes_each_name(authority, name):
+    client = ssl.create_default_context(cafile=authority.certificate)
+    names = {value for _, value in shake_hands(authority.context, client, name)["subjectAltName"]}
+    assert names == {"wx.qq.com", "file.wx.qq.com"}
+
+
+def test_no_other_name_is_believed(authority):
+    client = ssl.create_default_context(cafile=authority.certificate)
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        shake_hands(authority.context, client, "wx2.qq.com")
+
+
+def test_whoever_does_not_trust_it_believes_nothing(authority):
+    with pytest.raises(ssl.SSLCertVerificationError, match="certificate verify failed"):
+        shake_hands(authority.context, ssl.create_default_context(), "wx.qq.com")
+
+
+def test_each_run_has_an_authority_of_its_own(authority):
+    other = Authority(["wx.qq.com"])
+    try:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            shake_hands(other.context, ssl.create_default_context(cafile=authority.certificate), "wx.qq.com")
+    finally:
+        other.close()
+
+
+def test_on_disk_is_one_certificate_and_no_key_for_as_long_as_it_runs(authority):
+    folder = authority.certificate.parent
+    assert [file.name for file in folder.iterdir()] == ["ca.pem"]
+    assert "PRIVATE" not in authority.certificate.read_text("ascii")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    authority.close()
+    assert not folder.exists()
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    with pytest.raises(NoCertificates, match=r"pip install 'webwx\[tls\]'"):
+        Authority(["wx.qq.com"])
+
+
+def test_a_sandbox_without_tls_does_not_load_the_extra():
+    script = "import sys, webwx.sandbox.serve; sys.exit('trustme' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -1,0 +1,44 @@
+"""The client's side of TLS without a socket, so that a test decides what travels together in one write."""
+
+import ssl
+
+
+class Tunnel:
+    """TLS inside a stream that a CONNECT has opened."""
+
+    def __init__(self, reader, writer, name, *, ca=None):
+        self._reader, self._writer = reader, writer
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context(cafile=ca)
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+
+    async def greet(self, *, first_words=b""):
+        """Shake hands; the first words leave in the same write as the end of the greeting."""
+        await self._patiently(self._tls.do_handshake)
+        await self.say(first_words)
+
+    async def say(self, words):
+        self._tls.write(words)
+        await self._flush()
+
+    async def hear(self, until):
+        """Read until a text has come."""
+        heard = b""
+        while until not in heard:
+            heard += await self._patiently(lambda: self._tls.read(65536))
+        return heard
+
+    async def _patiently(self, step):
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                piece = await self._reader.read(65536)
+                if not piece:
+                    raise ConnectionResetError from None
+                self._incoming.write(piece)
+
+    async def _flush(self):
+        self._writer.write(self._outgoing.read())
+        await self._writer.drain()
