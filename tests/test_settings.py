@@ -1,4 +1,4 @@
-"""Where logins are kept and whom to talk to, from the environment and the command line."""
+"""Where logins are kept and whom to talk to, from the command line, the environment and the configuration file."""
 
 from __future__ import annotations
 
@@ -6,25 +6,135 @@ from pathlib import Path
 
 import pytest
 
-from webwx.settings import Settings, state_folder
+from webwx.errors import InvalidSettings
+from webwx.protocol.hosts import Desktop
+from webwx.settings import KEYS, ConfigFile, Settings, config_folder, config_path, read_config, state_folder
 
 
-def test_the_environment_says_where_and_whom() -> None:
-    settings = Settings.from_environment({
-        "WEBWX_HOME": "/somewhere", "WEBWX_SERVER": "http://127.0.0.1:8790", "WEBWX_HOST": "web",
-    })  # fmt: skip
-    assert settings == Settings(home=Path("/somewhere"), server="http://127.0.0.1:8790", host="web")
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A configuration file that is not there yet."""
+    return tmp_path / "config.toml"
 
 
-def test_the_command_line_beats_the_environment() -> None:
-    environment = {"WEBWX_HOME": "/somewhere", "WEBWX_SERVER": "http://a", "WEBWX_HOST": "web"}
-    settings = Settings.from_environment(environment, server="http://b", host="filehelper")
-    assert (settings.server, settings.host) == ("http://b", "filehelper")
+# -- who is heard ----------------------------------------------------------------------------------------------------
+
+EVERYTHING = {"account": "work", "server": "http://127.0.0.1:8790", "host": "web", "proxy": "http://127.0.0.1:8080"}
 
 
-def test_an_empty_variable_counts_as_not_set() -> None:
-    settings = Settings.from_environment({"WEBWX_HOME": "", "WEBWX_SERVER": "", "WEBWX_HOST": ""})
-    assert (settings.home, settings.server, settings.host) == (state_folder({}), None, None)
+def test_the_environment_says_where_and_whom(file: Path) -> None:
+    variables = {f"WEBWX_{name.upper()}": value for name, value in EVERYTHING.items()}
+    settings = Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_HOME": "/somewhere"} | variables)
+    assert settings == Settings(home=Path("/somewhere"), **EVERYTHING)
+    assert settings.sources == dict.fromkeys(KEYS, "environment")
+
+
+def test_the_file_says_it_too(file: Path) -> None:
+    values = EVERYTHING | {"home": "/somewhere"}
+    file.write_text("\n".join(f'{name} = "{value}"' for name, value in values.items()))
+    settings = Settings.read({"WEBWX_CONFIG": str(file)})
+    assert settings == Settings(home=Path("/somewhere"), **EVERYTHING)
+    assert settings.sources == dict.fromkeys(KEYS, "file")
+
+
+@pytest.mark.parametrize("name", ["account", "server", "host", "proxy"])
+def test_an_option_beats_a_variable_and_a_variable_the_file(file: Path, name: str) -> None:
+    values = {"account": "abc", "server": "http://abc", "host": "web", "proxy": "http://abc"}[name]
+    file.write_text(f'{name} = "{values}1"')
+    environment = {"WEBWX_CONFIG": str(file)}
+
+    def chosen(environment: dict[str, str], **options: str | None) -> tuple[str, str]:
+        settings = Settings.read(environment, **options)
+        return getattr(settings, name), settings.sources[name]
+
+    assert chosen(environment, **{name: None}) == (f"{values}1", "file")
+    environment[f"WEBWX_{name.upper()}"] = f"{values}2"
+    assert chosen(environment, **{name: None}) == (f"{values}2", "environment")
+    assert chosen(environment, **{name: f"{values}3"}) == (f"{values}3", "option")
+
+
+def test_an_empty_value_counts_as_not_set(file: Path) -> None:
+    file.write_text('host = ""')
+    empty = {f"WEBWX_{name.upper()}": "" for name in KEYS}
+    settings = Settings.read({"WEBWX_CONFIG": str(file), "XDG_STATE_HOME": "/state", "WEBWX_PASSPHRASE": ""} | empty)
+    assert settings == Settings(home=state_folder({"XDG_STATE_HOME": "/state"}))
+    assert (settings.account, settings.sources) == ("default", {})
+
+
+def test_only_the_environment_gives_a_passphrase(file: Path) -> None:
+    environment = {"WEBWX_CONFIG": str(file), "WEBWX_PASSPHRASE": "correct horse"}
+    assert Settings.read(environment).passphrase == "correct horse"
+    file.write_text('passphrase = "correct horse"')
+    with pytest.raises(InvalidSettings):
+        Settings.read(environment)
+
+
+def test_only_the_file_gives_further_hosts_and_the_desktops_values(file: Path) -> None:
+    file.write_text('allowed_hosts = ["wx9.qq.com"]\n[desktop]\nclient_version = "1.2"\nextspam = "abc"')
+    settings = Settings.read({"WEBWX_CONFIG": str(file)})
+    assert settings.allowed_hosts == ("wx9.qq.com",)
+    assert isinstance(settings.desktop, Desktop)
+    assert (settings.desktop.client_version, settings.desktop.extspam) == ("1.2", "abc")
+
+
+def test_no_secret_is_in_its_repr() -> None:
+    settings = Settings(home=Path("/home"), proxy="http://me:geheim@host:1", passphrase="geheim")
+    assert "geheim" not in repr(settings)
+    assert "geheim" not in repr(ConfigFile(proxy="http://me:geheim@host:1"))
+
+
+# -- what cannot be --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("account", ["work", "阿华", "a", "a.b-c_d", "x" * 64])
+def test_an_account_may_have_such_a_name(file: Path, account: str) -> None:
+    settings = Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_HOME": "/home"}, account=account)
+    assert settings.login_path == Path("/home/accounts") / account / "filehelper.json"
+
+
+@pytest.mark.parametrize("account", ["..", ".a", "a.", "-a", "a/b", "a\\b", "a b", "a\n", "x" * 65, "a:b"])
+def test_an_account_may_not_have_such_a_name(file: Path, account: str) -> None:
+    with pytest.raises(InvalidSettings, match="account"):
+        Settings.read({"WEBWX_CONFIG": str(file)}, account=account)
+
+
+@pytest.mark.parametrize("proxy", ["geheim", "socks5://geheim:1", "http://", "http://geheim:x", "http://[geheim"])
+def test_a_proxy_that_is_none_is_refused_and_not_repeated(file: Path, proxy: str) -> None:
+    with pytest.raises(InvalidSettings, match="proxy") as caught:
+        Settings.read({"WEBWX_CONFIG": str(file)}, proxy=proxy)
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'acount = "geheim"', "unknown field `acount`; known keys are home, account,"),
+        (b'account = ["geheim"]', r"\$.account"),
+        (b'account = "geheim', "is no TOML"),
+        (b'account = "\xff"', "is not UTF-8"),
+        (b'home = "geheim"', "whole path"),
+        (b'[desktop]\nclient_version = "geheim"', "extspam"),
+        (b'[desktop]\nclient_version = "1"\nextspam = "2"\nuin = "geheim"', "unknown field `uin`"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_clear_error(file: Path, content: bytes, words: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(InvalidSettings, match=words) as caught:
+        read_config(file)
+    assert str(file) in str(caught.value)
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_one_too(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="cannot be read"):
+        read_config(tmp_path)
+
+
+def test_no_file_is_an_empty_one(file: Path) -> None:
+    assert read_config(file) == ConfigFile()
+
+
+# -- folders ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -41,6 +151,36 @@ def test_the_default_home_is_the_platforms_folder_for_state(
     platform: str, environment: dict[str, str], folder: Path
 ) -> None:
     assert state_folder(environment, platform) == folder
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "folder"),
+    [
+        ("linux", {"XDG_CONFIG_HOME": "/config"}, Path("/config/webwx")),
+        ("linux", {}, Path.home() / ".config/webwx"),
+        ("darwin", {}, Path.home() / "Library/Application Support/webwx"),
+        ("win32", {"APPDATA": "/roaming"}, Path("/roaming/webwx")),
+        ("win32", {}, Path.home() / "AppData/Roaming/webwx"),
+    ],
+)
+def test_the_configuration_is_where_the_platform_keeps_such_files(
+    platform: str, environment: dict[str, str], folder: Path
+) -> None:
+    assert config_folder(environment, platform) == folder
+
+
+def test_the_configuration_is_that_file_unless_another_is_named() -> None:
+    assert config_path({}) == config_folder({}) / "config.toml"
+    assert config_path({"WEBWX_CONFIG": ""}) == config_folder({}) / "config.toml"
+    assert config_path({"WEBWX_CONFIG": "/other.toml"}) == Path("/other.toml")
+
+
+def test_a_tilde_is_the_home_folder(file: Path) -> None:
+    file.write_text('home = "~/logins"')
+    assert Settings.read({"WEBWX_CONFIG": str(file)}).home == Path.home() / "logins"
+
+
+# -- logins ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -65,3 +205,18 @@ def test_each_server_and_profile_has_a_login_of_its_own(server: str | None, host
 def test_the_last_receipt_lies_beside_its_login() -> None:
     settings = Settings(home=Path("/home"), host="web")
     assert settings.last_receipt_path == Path("/home/logins/web.last-receipt.json")
+
+
+def test_the_saved_logins_are_found_with_their_accounts(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert list(settings.login_paths()) == []
+    expected = [
+        ("default", tmp_path / "logins/filehelper.json"),
+        ("default", tmp_path / "logins/wx2.qq.com.json"),
+        ("阿华", tmp_path / "accounts/阿华/web.json"),
+    ]
+    others = ["filehelper.contacts.json", "filehelper.last-receipt.json", ".filehelper.json.lock", ".filehelper.json"]
+    for path in (*(path for _, path in expected), *(tmp_path / "logins" / name for name in others)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert list(settings.login_paths()) == expected

@@ -1,7 +1,8 @@
 """
-What the environment says, read in this one place and by entry points only.
+What the command line, the environment and the configuration file say, brought together in this one place.
 
-The library itself never looks here: a program that embeds it passes its own values.
+An option beats a variable, and a variable beats the file. Only entry points read this: a program that embeds the
+library passes its own values.
 """
 
 from __future__ import annotations
@@ -9,54 +10,107 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from webwx.errors import InvalidSettings
+from webwx.protocol.hosts import Desktop
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+KEYS = ("home", "account", "server", "host", "proxy")
+"""What can be set anywhere: each is a key of the file and, as `WEBWX_` and the name in capitals, a variable."""
+
+DEFAULT_ACCOUNT = "default"
+"""The account of whoever names none."""
+
+_ACCOUNT = re.compile(r"\w([\w.-]{0,62}\w)?")
+_BESIDE_A_LOGIN = (".contacts.json", ".last-receipt.json")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where state is kept and whom to talk to."""
+    """Where state is kept, whom to talk to, and how."""
 
     home: Path
     """Folder of the saved logins."""
+    account: str = DEFAULT_ACCOUNT
+    """Name that the user gave to this account; each has logins of its own."""
     server: str | None = None
     """Origin of a server that plays all hosts of the platform."""
     host: str | None = None
     """Profile or host name; None: what fits."""
+    proxy: str | None = field(default=None, repr=False)
+    """Address of a proxy to go through; it may hold a password."""
+    allowed_hosts: tuple[str, ...] = ()
+    """API hosts that a login may lead to beside the platform's own; the file only."""
+    desktop: Desktop | None = None
+    """What the desktop profile says of itself; the file only."""
+    passphrase: str | None = field(default=None, repr=False)
+    """Closes the saved logins; the environment only, where no list of processes and no backup shows it."""
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Who has set a name: `option`, `environment` or `file`; a name that nobody has set is missing."""
 
     @classmethod
-    def from_environment(
-        cls, environment: Mapping[str, str] = os.environ, *, server: str | None = None, host: str | None = None
-    ) -> Settings:
+    def read(cls, environment: Mapping[str, str] = os.environ, **options: str | None) -> Settings:
         """
-        Read WEBWX_HOME, WEBWX_SERVER and WEBWX_HOST; an empty one counts as not set.
+        Bring together what is set; an empty value counts as not set.
 
         Args:
             environment: The process's own, unless a test brings another.
-            server: Given on the command line, so WEBWX_SERVER is not asked.
-            host: Given on the command line, so WEBWX_HOST is not asked.
+            options: What the command line says, by the names in `KEYS`.
 
+        Raises:
+            InvalidSettings: The file cannot be read, or a value cannot be.
         """
-        home = environment.get("WEBWX_HOME")
+        file = read_config(config_path(environment))
+        places: dict[str, Mapping[str, str | None]] = {
+            "file": {name: getattr(file, name) for name in KEYS},
+            "environment": {name: environment.get(f"WEBWX_{name.upper()}") for name in KEYS},
+            "option": options,
+        }
+        # The later places win.
+        said = {name: (value, place) for place, values in places.items() for name, value in values.items() if value}
+        values = {name: value for name, (value, _) in said.items()}
+        home = values.get("home")
         return cls(
-            home=Path(home) if home else state_folder(environment),
-            server=server or environment.get("WEBWX_SERVER") or None,
-            host=host or environment.get("WEBWX_HOST") or None,
+            home=Path(home).expanduser() if home else state_folder(environment),
+            account=_account(values.get("account", DEFAULT_ACCOUNT)),
+            server=values.get("server"),
+            host=values.get("host"),
+            proxy=_proxy(values.get("proxy")),
+            allowed_hosts=file.allowed_hosts,
+            desktop=file.desktop,
+            passphrase=environment.get("WEBWX_PASSPHRASE") or None,
+            sources={name: place for name, (_, place) in said.items()},
         )
 
     @property
     def login_path(self) -> Path:
-        """The file of this server's or profile's login."""
-        return self.home / "logins" / f"{self._login_name}.json"
+        """The file of this account's login on this server or with this profile."""
+        return self._login_folder(self.account) / f"{self._login_name}.json"
 
     @property
     def last_receipt_path(self) -> Path:
         """The file that remembers what this login sent last."""
         return self.login_path.with_suffix(".last-receipt.json")
+
+    def login_paths(self) -> Iterator[tuple[str, Path]]:
+        """Give the file of every saved login, each with its account."""
+        named = sorted(path.name for path in self.home.glob("accounts/*"))
+        for account in (DEFAULT_ACCOUNT, *named):
+            for path in sorted(self._login_folder(account).glob("[!.]*.json")):
+                if not path.name.endswith(_BESIDE_A_LOGIN):
+                    yield account, path
+
+    def _login_folder(self, account: str) -> Path:
+        # Two folders, so that no account's name can be the name of another's login.
+        return self.home / "logins" if account == DEFAULT_ACCOUNT else self.home / "accounts" / account
 
     @property
     def _login_name(self) -> str:
@@ -68,15 +122,104 @@ class Settings:
         return origin if profile == "web" else f"{origin}-{_file_name(profile)}"
 
 
+# -- the file --------------------------------------------------------------------------------------------------------
+
+
+class DesktopTable(Desktop, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The values of the desktop profile, as the file gives them."""
+
+
+class ConfigFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the file may say; the fields mean what they mean in `Settings`."""
+
+    home: str | None = None
+    account: str | None = None
+    server: str | None = None
+    host: str | None = None
+    proxy: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    desktop: DesktopTable | None = None
+
+    def __repr__(self) -> str:
+        return "ConfigFile()"
+
+
+def config_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """Give the configuration file, whether it exists or not: WEBWX_CONFIG, or the platform's place for it."""
+    chosen = environment.get("WEBWX_CONFIG")
+    return Path(chosen) if chosen else config_folder(environment) / "config.toml"
+
+
+def read_config(path: Path) -> ConfigFile:
+    """
+    Read the configuration file; none is an empty one.
+
+    Raises:
+        InvalidSettings: It cannot be read, or says something that is no setting. Values are not repeated.
+    """
+    try:
+        file = msgspec.toml.decode(path.read_text(encoding="utf-8"), type=ConfigFile)
+    except FileNotFoundError:
+        return ConfigFile()
+    except OSError as error:
+        raise InvalidSettings(f"The configuration {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InvalidSettings(f"The configuration {path} is not UTF-8.") from None
+    except msgspec.ValidationError as error:
+        known = ", ".join(ConfigFile.__struct_fields__)
+        raise InvalidSettings(f"The configuration {path} cannot be used: {error}; known keys are {known}.") from None
+    except msgspec.DecodeError as error:
+        raise InvalidSettings(f"The configuration {path} is no TOML: {error}.") from None
+    # A folder that depends on where a command is typed would make it look for its login somewhere else each time.
+    if file.home and not Path(file.home).expanduser().is_absolute():
+        raise InvalidSettings(f"The configuration {path} must give 'home' as a whole path.")
+    return file
+
+
+# -- the platform's folders ------------------------------------------------------------------------------------------
+
+
 def state_folder(environment: Mapping[str, str], platform: str = sys.platform) -> Path:
     """Give the folder where programs of this platform keep what they must remember."""
-    if platform == "win32":
-        local = environment.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "webwx"
+    return _folder(environment, platform, windows=("LOCALAPPDATA", "Local"), xdg=("XDG_STATE_HOME", ".local/state"))
+
+
+def config_folder(environment: Mapping[str, str], platform: str = sys.platform) -> Path:
+    """Give the folder where programs of this platform look for their configuration."""
+    return _folder(environment, platform, windows=("APPDATA", "Roaming"), xdg=("XDG_CONFIG_HOME", ".config"))
+
+
+def _folder(environment: Mapping[str, str], platform: str, *, windows: tuple[str, str], xdg: tuple[str, str]) -> Path:
     if platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "webwx"
-    state = environment.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "webwx"
+    (variable, otherwise), above = (windows, Path.home() / "AppData") if platform == "win32" else (xdg, Path.home())
+    chosen = environment.get(variable)
+    return (Path(chosen) if chosen else above / otherwise) / "webwx"
+
+
+# -- values ----------------------------------------------------------------------------------------------------------
+
+
+def _account(name: str) -> str:
+    if not _ACCOUNT.fullmatch(name):
+        raise InvalidSettings(
+            f"{name!r} cannot name an account; use letters, digits and, between them, '.', '-' and '_'."
+        )
+    return name
+
+
+def _proxy(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        # It is not repeated: it may hold a password.
+        raise InvalidSettings("The proxy's address cannot be read; one looks like http://127.0.0.1:8080.")
+    return url
 
 
 def _file_name(text: str) -> str:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -61,6 +62,7 @@ class Shell:
             **{name: value for name, value in os.environ.items() if not name.startswith("WEBWX_")},
             "WEBWX_HOME": str(home),
             "WEBWX_SERVER": server,
+            "WEBWX_CONFIG": str(home.with_name("config.toml")),
         }
         self._hear = hear
 
@@ -140,18 +142,31 @@ def shell(sandbox: Sandbox, tmp_path: Path, canary: Any) -> Shell:
 @pytest.fixture
 def me(shell: Shell, sandbox: Sandbox, canary: Any) -> Shell:
     """A terminal where 小明 has just logged in."""
+    log_in("me", shell.settings, sandbox, canary)
+    return shell
+
+
+@pytest.fixture
+def friend(shell: Shell, sandbox: Sandbox, canary: Any) -> Settings:
+    """阿华, who has just logged in at the same terminal, with an account of the name `friend`."""
+    settings = replace(shell.settings, account="friend")
+    log_in("阿华", settings, sandbox, canary)
+    return settings
+
+
+def log_in(who: str, settings: Settings, sandbox: Sandbox, canary: Any) -> None:
+    """Save a login of somebody, and let the canary know its keys."""
 
     def scan_and_confirm(_: object) -> None:
-        sandbox.control("scan", who="me")
+        sandbox.control("scan", who=who)
         sandbox.control("confirm", uuid="")
 
-    store = LoginFile(shell.settings.login_path)
+    store = LoginFile(settings.login_path)
     with Client(server=sandbox.url, store=store) as client:
         client.login(show_qr=scan_and_confirm)
     saved = store.load()
     assert saved is not None
     canary.watch(secrets_of(saved.login))
-    return shell
 
 
 def secrets_of(login: Login) -> set[str]:

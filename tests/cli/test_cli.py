@@ -11,8 +11,10 @@ import click
 import pytest
 
 from webwx.cli import COMMANDS, run, webwx
+from webwx.cli.config import config
 from webwx.cli.phone import phone
 
+WEBWX = Path(sys.executable).with_name("webwx")
 PHONE_VERBS = sorted(phone.commands)
 
 
@@ -26,7 +28,10 @@ def find(path: str) -> click.Command:
     return found
 
 
-every_command = pytest.mark.parametrize("path", [*COMMANDS, *(f"phone {verb}" for verb in PHONE_VERBS)])
+CONFIG_VERBS = sorted(config.commands)
+every_command = pytest.mark.parametrize(
+    "path", [*COMMANDS, *(f"phone {verb}" for verb in PHONE_VERBS), *(f"config {verb}" for verb in CONFIG_VERBS)]
+)
 
 
 def test_the_help_loads_nothing_heavy() -> None:
@@ -62,7 +67,7 @@ def test_every_command_has_help_with_an_example_and_the_common_options(
     shown = capsys.readouterr().out
     _, _, examples = shown.partition("\n  Example")
     assert f"webwx {path}" in examples
-    for option in ("--server URL", "--host NAME", "--json"):
+    for option in ("--server URL", "--host NAME", "--account NAME", "--proxy URL", "--json", "-v, --verbose"):
         assert option in shown
 
 
@@ -97,6 +102,7 @@ def test_a_mistake_of_ours_is_told_in_one_line_too(
 ) -> None:
     (tmp_path / "home").write_text("a file where a folder is due")
     monkeypatch.setenv("WEBWX_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WEBWX_CONFIG", str(tmp_path / "config.toml"))
     assert run(["logout"]) == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1

@@ -1,4 +1,4 @@
-"""`webwx contacts`."""
+"""`webwx contacts`, `chats`, `remark`, `pin` and `friend`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ def test_each_contact_is_a_line(me: Any) -> None:
     assert (done.code, done.stderr) == (0, "")
     by_name = {contact["nickname"]: contact for contact in done.lines}
     assert {"小明", "阿华", "张三", "李雷", "周末爬山", "文件传输助手"} <= set(by_name)
-    assert list(by_name["李雷"]) == ["id", "nickname", "remark", "alias", "kind", "members"]
+    assert list(by_name["李雷"]) == [
+        "id", "nickname", "remark", "alias", "kind", "members", "is_pinned", "is_owner", "avatar_key",
+    ]  # fmt: skip
     assert (by_name["李雷"]["remark"], by_name["李雷"]["kind"]) == ("Boss", "friend")
     assert len(by_name["周末爬山"]["members"]) == 4
     assert by_name["文件传输助手"]["id"] == "filehelper"
@@ -26,3 +28,46 @@ def test_without_a_login_it_says_how_to_get_one(shell: Any) -> None:
     done = shell.run("contacts")
     assert (done.code, done.stdout) == (4, "")
     assert "webwx login" in done.sentence
+
+
+def test_a_search_looks_into_every_name(me: Any) -> None:
+    found = {
+        text: [c["nickname"] for c in me.run("contacts", "--json", "--search", text).lines] for text in ("bos", "华")
+    }
+    assert found == {"bos": ["李雷"], "华": ["阿华"]}
+
+
+def test_recent_chats_come_newest_first(me: Any, sandbox: Any) -> None:
+    sandbox.say("zhangsan", "me", "在吗")
+    first, *others = me.run("chats", "--json").lines
+    assert first["nickname"] == "张三"
+    assert {"文件传输助手", "周末爬山"} <= {chat["nickname"] for chat in others}
+
+
+def test_a_remark_is_a_name_from_then_on(me: Any) -> None:
+    assert me.run("remark", "张三", "--老三", "--json").line["remark"] == "--老三"
+    assert me.run("remark", "--老三", "").code == 2
+    assert me.run("remark", "--json", "--", "--老三", "").line["remark"] == ""
+
+
+def test_a_chat_is_pinned_and_let_go(me: Any) -> None:
+    assert me.run("pin", "阿华", "--json").line["is_pinned"] is True
+    assert ", pinned - " in me.run("contacts", "--search", "阿华").stdout
+    assert me.run("pin", "阿华", "--off").stdout.startswith("No longer pinned: 阿华")
+
+
+def test_friends_are_asked_and_accepted(me: Any, sandbox: Any) -> None:
+    [asked] = me.run("contacts", "--json", "--search", "阿华").lines
+    assert me.run("friend", "add", asked["id"], "--你好", "--json").line == {"asked": True}
+    assert sandbox.chat("ahua", "xiaoming")["messages"][-1]["kind"] == "friend_request"
+
+    sandbox.control("ask", **{"from": "lilei", "to": "me", "greeting": "是我"})
+    lines = me.run("listen", "--json", "--count", "1").stdout
+    assert me.run("friend", "accept", "--json", stdin=lines).line == {"accepted": True}
+    assert me.run("friend", "accept", stdin=lines).code != 0
+
+
+def test_what_is_no_friend_request_is_refused(me: Any) -> None:
+    for stdin in ("", "x", '{"event":"contact_deleted","id":"@a"}'):
+        done = me.run("friend", "accept", stdin=stdin)
+        assert (done.code, done.stdout) == (2, "")

@@ -41,7 +41,7 @@ def last_message(sandbox: Any, who: str, chat_id: str) -> dict[str, Any]:
 def test_the_receipt_is_one_line_with_stable_keys(me: Any, sandbox: Any) -> None:
     done = me.run("send", "filehelper", "hello", "--json")
     assert (done.code, done.stderr) == (0, "")
-    assert list(done.line) == ["message_id", "client_id", "chat", "time"]
+    assert list(done.line) == ["message_id", "client_id", "chat", "time", "way"]
     assert done.line["chat"] == "filehelper"
     assert last_message(sandbox, "me", "filehelper")["message_id"] == done.line["message_id"]
 
@@ -160,7 +160,7 @@ def test_without_a_login_nothing_is_sent(shell: Any) -> None:
 def test_a_receipt_that_cannot_be_kept_does_not_make_the_send_a_failure(me: Any) -> None:
     me.settings.last_receipt_path.mkdir()
     done = me.run("send", "filehelper", "hello", "--json")
-    assert (done.code, list(done.line)) == (0, ["message_id", "client_id", "chat", "time"])
+    assert (done.code, list(done.line)) == (0, ["message_id", "client_id", "chat", "time", "way"])
     assert "webwx recall" in done.sentence
 
 
@@ -221,7 +221,7 @@ def test_a_recalled_picture_is_forwarded_by_its_line(me: Any, sandbox: Any) -> N
     sandbox.control("recall", **{"from": "阿华", "to": "me", "message_id": sent["message_id"]})
 
     done = me.run("forward", "filehelper", "--json", stdin=listened.stdout)
-    assert list(done.line) == ["message_id", "client_id", "chat", "time"]
+    assert list(done.line) == ["message_id", "client_id", "chat", "time", "way"]
     shown = last_message(sandbox, "me", "filehelper")
     assert (shown["message_id"], shown["md5"]) == (done.line["message_id"], sent["md5"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,13 +21,23 @@ def parse(*arguments: str) -> Given:
 
 
 def test_an_option_may_stand_before_the_command_or_after_it() -> None:
-    expected = Given(server="http://a", host="web", as_json=True)
-    assert expected == parse("--server", "http://a", "--host", "web", "--json", "inner")
-    assert expected == parse("inner", "--server", "http://a", "--host", "web", "--json")
+    options = [
+        "--server", "http://a", "--host", "web", "--account", "work", "--proxy", "http://p:1", "--json", "--verbose",
+    ]  # fmt: skip
+    expected = Given(server="http://a", host="web", account="work", proxy="http://p:1", as_json=True, verbose=True)
+    assert expected == parse(*options, "inner")
+    assert expected == parse("inner", *options)
 
 
 def test_the_nearer_one_wins() -> None:
     assert Given(server="http://b") == parse("--server", "http://a", "inner", "--server", "http://b")
+
+
+def test_what_is_given_are_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WEBWX_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("WEBWX_ACCOUNT", "home")
+    settings = Given(account="work", proxy="http://p:1").settings()
+    assert (settings.account, settings.proxy) == ("work", "http://p:1")
 
 
 def test_without_options_nothing_is_given() -> None:
@@ -36,7 +47,7 @@ def test_without_options_nothing_is_given() -> None:
 def words_and_image(*arguments: str) -> tuple[Any, Any]:
     """Parse a command line like that of `send`."""
     params: list[click.Parameter] = [
-        click.Argument(["words"], nargs=-1), click.Option(["--image"]), click.Option(["--json"], is_flag=True),
+        click.Argument(["words"], nargs=-1), click.Option(["--image"]), click.Option(["-j", "--json"], is_flag=True),
     ]  # fmt: skip
     with FreeTextCommand("send", params=params).make_context("send", list(arguments)) as context:
         return context.params["words"], context.params["image"]
@@ -48,6 +59,9 @@ def words_and_image(*arguments: str) -> tuple[Any, Any]:
         (("to", "text"), ("to", "text"), None),
         (("to", "text", "--json"), ("to", "text"), None),
         (("--json", "to", "text"), ("to", "text"), None),
+        (("-j", "to", "text"), ("to", "text"), None),
+        (("to", "-j"), ("to", "-j"), None),
+        (("to", "-h"), ("to", "-h"), None),
         (("to", "--image", "a.png"), ("to",), "a.png"),
         (("--image", "a.png", "to"), ("to",), "a.png"),
         (("--image=a.png",), (), "a.png"),
@@ -59,7 +73,7 @@ def words_and_image(*arguments: str) -> tuple[Any, Any]:
         ((), (), None),
     ],
 )
-def test_behind_the_first_word_only_a_whole_name_is_an_option(
+def test_behind_the_first_word_only_a_whole_long_name_is_an_option(
     arguments: tuple[str, ...], words: tuple[str, ...], image: str | None
 ) -> None:
     assert words_and_image(*arguments) == (words, image)

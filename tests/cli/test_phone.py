@@ -32,6 +32,22 @@ def test_the_phone_cancels_and_gets_a_new_code(shell: Any) -> None:
         process.terminate()
 
 
+def test_a_code_runs_out_and_the_next_one_is_shown(shell: Any) -> None:
+    with shell.start("login") as process:
+        for _ in range(2):
+            while "confirm there" not in process.stderr.readline():
+                pass
+            assert shell.run("phone", "expire", "--json").line == {"expired": True}
+        process.terminate()
+
+
+def test_a_call_is_refused_as_often_as_was_asked_for(shell: Any, me: Any) -> None:
+    refused = shell.run("phone", "refuse", "webwxsendmsg", "1205", "--json").line
+    assert refused == {"endpoint": "webwxsendmsg", "ret": 1205, "times": 1}
+    assert "1205" in me.run("send", "filehelper", "x").sentence
+    assert me.run("send", "filehelper", "x").code == 0
+
+
 def test_friends_write_and_take_back(shell: Any) -> None:
     said = shell.run("phone", "say", "阿华", "me", "--really?", "--json").line
     assert list(said) == ["message_id"]
@@ -108,3 +124,15 @@ def test_a_server_without_phones_is_no_sandbox(shell: Any) -> None:
 
 def test_no_server_at_all_is_a_network_failure(shell: Any) -> None:
     assert shell.run("phone", "inbox", "me", "--server", "http://127.0.0.1:1").code == 6
+
+
+def test_phones_make_friends_and_change_chatrooms(shell: Any, sandbox: Any) -> None:
+    sandbox.control("ask", **{"from": "lilei", "to": "ahua", "greeting": "是我"})
+    for arguments, line in (
+        (("accept", "ahua", "lilei"), {"accepted": True}),
+        (("rename", "ahua", "hiking", "--周末游泳"), {"renamed": True}),
+        (("leave", "lilei", "hiking"), {"left": True}),
+        (("join", "lilei", "hiking", "ahua"), {"joined": True}),
+    ):
+        assert shell.run("phone", "--json", *arguments).line == line
+    assert sandbox.chat("ahua", "hiking")["chat"] == "--周末游泳"

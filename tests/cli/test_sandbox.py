@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,3 +64,52 @@ def test_its_switches_reach_the_world(shell: Any) -> None:
         heard = shell.run("listen", "--json", "--count", "1", "--server", url)
         process.terminate()
     assert (heard.line["message_id"], heard.line["is_self"]) == (sent.line["message_id"], True)
+
+
+def test_with_tls_its_first_line_says_how_the_real_names_are_reached(shell: Any) -> None:
+    with shell.start("sandbox", "--port", "0", "--json", "--tls") as process:
+        line = json.loads(process.stdout.readline())
+        certificate = Path(line["ca"])
+        assert certificate.read_text("ascii").startswith("-----BEGIN CERTIFICATE-----")
+        process.terminate()
+        process.wait(PATIENCE)
+    assert list(line) == ["url", "control", "accounts", "ca", "proxy", "hosts"]
+    assert line["proxy"] == line["url"]
+    assert {"wx.qq.com", "login.weixin.qq.com", "szfilehelper.weixin.qq.com"} < set(line["hosts"])
+    assert not certificate.parent.exists()
+
+
+def test_a_person_is_told_how_other_clients_reach_the_real_names(shell: Any) -> None:
+    with shell.start("sandbox", "--port", "0", "--tls") as process:
+        told = process.stdout.readline()
+        while "Ctrl-C ends it" not in told:
+            told += process.stdout.readline()
+        process.terminate()
+    assert "export HTTPS_PROXY=http://127.0.0.1:" in told
+    assert "export NODE_EXTRA_CA_CERTS=/" in told
+
+
+def test_b16_any_switch_can_be_set_by_name_and_a_refused_login_is_one_sentence(shell: Any) -> None:
+    switches = ("--switch", "login_refused=true", "--switch", "auto_confirm=true")
+    with shell.start("sandbox", "--port", "0", "--json", *switches) as process:
+        url = json.loads(process.stdout.readline())["url"]
+        done = shell.run("login", "--server", url)
+        process.terminate()
+    assert done.code == 5
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("webwx: This login was refused (ret 1203): 当前登录环境异常。")
+    assert "File Transfer Helper" in last
+
+
+@pytest.mark.parametrize(
+    ("switch", "sentence"),
+    [
+        ("nothing=1", "There is no switch 'nothing'; there are auto_confirm, "),
+        ("echo=loud", "A switch cannot be set to"),
+    ],
+)
+def test_a_switch_that_cannot_be_is_told_in_a_sentence(shell: Any, switch: str, sentence: str) -> None:
+    done = shell.run("sandbox", "--port", "0", "--switch", switch)
+    assert done.code == 2
+    assert sentence in done.sentence

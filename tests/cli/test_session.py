@@ -68,3 +68,41 @@ def test_a_closed_stdin_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("sys.stdin", None)
     assert read_piped_line() == ""
     assert read_text(Output(as_json=False)) == ""
+
+
+def test_verbose_tells_the_calls_and_nothing_private(me: Any) -> None:
+    done = me.run("-v", "status")
+    assert done.stdout == me.run("status").stdout
+    assert "webwx.transport: webwxsync -> 200" in done.stderr
+    assert "小明" not in done.stderr
+    assert "小明" not in me.run("send", "小明", "遥远的秘密", "--verbose").stderr
+
+
+def test_verbose_tells_where_a_failure_was_raised(shell: Any) -> None:
+    told = shell.run("status", "-v").stderr
+    assert "webwx.cli: raised LoggedOut" in told
+    assert "in resume" in told
+    assert "raised" not in shell.run("status").stderr
+
+
+def test_what_goes_out_goes_through_the_proxy(me: Any) -> None:
+    nobody = "http://me:geheim@127.0.0.1:1"
+    for done in (me.run("status", "-v", "--proxy", nobody), me.run("status", "-v", WEBWX_PROXY=nobody)):
+        assert done.code == 6
+        assert "geheim" not in done.stdout + done.stderr
+    assert me.run("status").code == 0
+
+
+def test_a_passphrase_closes_the_login(shell: Any, sandbox: Any) -> None:
+    shell.environment["WEBWX_PASSPHRASE"] = "correct horse"
+    with shell.start("login", "--json") as process:
+        while "confirm there" not in process.stderr.readline():
+            pass
+        sandbox.control("scan", who="me")
+        sandbox.control("confirm", uuid="")
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+    assert shell.run("status").code == 0
+    refused = shell.run("status", WEBWX_PASSPHRASE="wrong")
+    assert (refused.code, refused.stdout) == (1, "")
+    assert shell.run("accounts", "--json").line["state"] == "encrypted"

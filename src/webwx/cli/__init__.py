@@ -14,10 +14,11 @@ from typing import TextIO
 
 import click
 from click.exceptions import NoArgsIsHelpError, NoSuchCommand
+from click.shell_completion import CompletionItem
 
 from webwx.cli.exits import MEANING, Exit, explain
 from webwx.cli.options import with_common_options
-from webwx.cli.output import OutputClosed, printable
+from webwx.cli.output import OutputClosed, tell_failure
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Without an account": {
@@ -29,14 +30,28 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "login": ("login", "Log in with a QR code, or restore the saved login."),
         "status": ("login", "Say whether the saved login is alive."),
         "logout": ("login", "Log out and forget the saved login."),
+        "accounts": ("accounts", "List the logins saved on this machine."),
+    },
+    "People": {
+        "contacts": ("contacts", "List friends, chatrooms and official accounts."),
+        "chats": ("contacts", "List the recent chats, the newest first."),
+        "chatroom": ("chatrooms", "Open chatrooms and change who is in them."),
+        "friend": ("contacts", "Ask people to become friends, and accept those who ask."),
+        "remark": ("contacts", "Give WHO a name of your own; an empty TEXT takes it away."),
+        "pin": ("contacts", "Pin the chat with WHO to the top of the list, on all devices."),
     },
     "Messages": {
-        "contacts": ("contacts", "List friends, chatrooms and official accounts."),
-        "send": ("messages", "Send a text or a picture, and print the receipt."),
+        "send": ("messages", "Send a text, a picture or any file, and print the receipt."),
+        "receive": ("receive", "Save files, pictures and other media that arrive."),
         "listen": ("messages", "Print messages and recalls as they arrive."),
         "read": ("messages", "Mark a chat as read, on the phone too."),
         "recall": ("messages", "Take back a message sent less than two minutes ago."),
         "forward": ("messages", "Send a received message on, recalled or not."),
+    },
+    "This machine": {
+        "config": ("config", "Show what is configured, and where."),
+        "completion": ("completion", "Print what makes a shell complete webwx."),
+        "doctor": ("doctor", "Report what a bug report needs, and nothing private."),
     },
 }
 """Per section of the help: a command's name, its module in this package, and what it does in one line."""
@@ -66,9 +81,16 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command an argument names, or suggest the one that was meant."""
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Offer the commands, without importing one, and the options."""
+        commands = [
+            CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section, without importing one."""
@@ -87,6 +109,11 @@ class LazyGroup(click.Group):
                 ("WEBWX_HOME", "folder of the saved logins; default: the platform's folder for state"),
                 ("WEBWX_SERVER", "what --server says when it is not given"),
                 ("WEBWX_HOST", "what --host says when it is not given"),
+                ("WEBWX_ACCOUNT", "what --account says when it is not given"),
+                ("WEBWX_PROXY", "what --proxy says when it is not given"),
+                ("WEBWX_CONFIG", "file that says what neither an option nor a variable does; see 'webwx config'"),
+                ("WEBWX_PASSPHRASE", "closes the saved logins; needs the extra webwx[crypto]"),
+                ("NO_COLOR", "when set, nothing is printed in colour"),
             ])  # fmt: skip
 
 
@@ -127,7 +154,7 @@ def run(arguments: list[str]) -> int:
         return Exit.DONE
     except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence, never a traceback
         exit_code, sentence = explain(error)
-        print(f"webwx: {printable(sentence)}", file=sys.stderr)
+        tell_failure(sentence)
         return exit_code
     return code or Exit.DONE
 

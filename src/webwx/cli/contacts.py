@@ -1,12 +1,18 @@
-"""`webwx contacts`."""
+"""`webwx contacts`, `chats`, `remark`, `pin` and `friend`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
 import msgspec
 
-from webwx.cli.session import Session, command
+from webwx.cli.exits import BadInput
+from webwx.cli.options import FreeTextCommand, example_text, with_common_options
+from webwx.cli.session import Session, command, read_piped_line
+from webwx.model.events import event_from_json
+from webwx.model.messages import FriendRequest
+from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
     from webwx.model.contacts import Contact
@@ -16,10 +22,12 @@ if TYPE_CHECKING:
     "contacts",
     examples=(
         "webwx contacts",
+        "webwx contacts --search 华",
         "webwx contacts --json",
     ),
 )
-async def contacts(session: Session) -> None:
+@click.option("--search", metavar="TEXT", help="Only those whose remark, nickname or WeChat id holds TEXT.")
+async def contacts(session: Session, search: str | None) -> None:
     """
     List friends, chatrooms and official accounts.
 
@@ -27,11 +35,102 @@ async def contacts(session: Session) -> None:
     and 'forward'; ids are new at every login.
     """
     async with session.logged_in() as client:
-        for contact in await client.list_contacts():
-            session.output.line(_describe(contact), msgspec.json.encode(contact).decode())
+        listed = await client.list_contacts()
+        for contact in listed if search is None else client.contacts.search(search):
+            session.output.line(describe(contact), as_json(contact))
 
 
-def _describe(contact: Contact) -> str:
+@command(
+    "chats",
+    examples=("webwx chats",),
+)
+async def chats(session: Session) -> None:
+    """List the recent chats, the newest first."""
+    async with session.logged_in() as client:
+        for contact in await client.list_chats():
+            session.output.line(describe(contact), as_json(contact))
+
+
+@command(
+    "remark",
+    cls=FreeTextCommand,
+    examples=('webwx remark 李雷 "Boss"', 'webwx remark Boss ""    # take it away'),
+)
+@click.argument("who")
+@click.argument("text")
+async def remark(session: Session, who: str, text: str) -> None:
+    """Give WHO a name of your own; an empty TEXT takes it away."""
+    async with session.logged_in() as client:
+        changed = await client.set_remark(who, clean_text(text))
+        session.output.line(f"Now: {describe(changed)}", as_json(changed))
+
+
+@command(
+    "pin",
+    examples=("webwx pin 阿华", "webwx pin 阿华 --off"),
+)
+@click.argument("who")
+@click.option("--off", is_flag=True, help="Let it go.")
+async def pin(session: Session, who: str, off: bool) -> None:
+    """Pin the chat with WHO to the top of the list, on all devices."""
+    async with session.logged_in() as client:
+        changed = await client.set_pinned(who, not off)
+        session.output.line(f"{'No longer pinned' if off else 'Pinned'}: {describe(changed)}", as_json(changed))
+
+
+@with_common_options
+@click.group(
+    "friend",
+    epilog=example_text(
+        'webwx friend add @55aa66bb77cc88dd "I am the neighbour"',
+        "webwx listen --json | grep -m1 friend_request | webwx friend accept",
+    ),
+)
+def friend() -> None:
+    """Ask people to become friends, and accept those who ask."""
+
+
+@command(
+    "add",
+    group=friend,
+    cls=FreeTextCommand,
+    examples=('webwx friend add @55aa66bb77cc88dd "I am the neighbour"',),
+)
+@click.argument("who")
+@click.argument("greeting", default="")
+async def add(session: Session, who: str, greeting: str) -> None:
+    """Ask WHO, by an id that 'webwx chatroom members' or a card shows, to become a friend."""
+    async with session.logged_in() as client:
+        await client.add_friend(who, clean_text(greeting))
+        session.output.result("Asked; they are a friend once they accept.", asked=True)
+
+
+@command(
+    "accept",
+    group=friend,
+    examples=("webwx listen --json | grep -m1 friend_request | webwx friend accept",),
+)
+async def accept(session: Session) -> None:
+    """Accept a friend request: a line of 'webwx listen --json' on stdin."""
+    try:
+        request = event_from_json(read_piped_line())
+    except ValueError:
+        raise BadInput("Pipe a line of 'webwx listen --json' in here; there was none.") from None
+    if not isinstance(request, FriendRequest):
+        raise BadInput("That line is no friend request.")
+    async with session.logged_in() as client:
+        await client.accept_friend(request)
+        session.output.result(f"{request.person.nickname} is a friend now.", accepted=True)
+
+
+def describe(contact: Contact) -> str:
+    """Describe somebody in a line: names first, because a person knows those."""
     own_name = f" ({contact.nickname})" if contact.remark else ""
     members = f", {len(contact.members)} members" if contact.members else ""
-    return f"{contact.display_name}{own_name} - {contact.kind}{members} - {contact.id}"
+    pinned = ", pinned" if contact.is_pinned else ""
+    return f"{contact.display_name}{own_name} - {contact.kind}{members}{pinned} - {contact.id}"
+
+
+def as_json(contact: Contact) -> str:
+    """Write somebody as `--json` does."""
+    return msgspec.json.encode(contact).decode()

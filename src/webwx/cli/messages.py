@@ -17,8 +17,12 @@ import click
 
 from webwx.cli.exits import BadInput
 from webwx.cli.files import write_private
+from webwx.cli.names import complete_chats
 from webwx.cli.options import FreeTextCommand
+from webwx.cli.progress import shown_progress
 from webwx.cli.session import Session, command, ended_by_reader, read_piped_line, read_text
+from webwx.cli.summary import summarize
+from webwx.client.aio import AsyncClient
 from webwx.model.contacts import FILEHELPER
 from webwx.model.events import (
     ContactChanged,
@@ -29,14 +33,10 @@ from webwx.model.events import (
 )
 from webwx.model.messages import (
     Event,
-    ImageMessage,
     Message,
     MessageRecalled,
     PhoneActivity,
     Receipt,
-    SystemMessage,
-    TextMessage,
-    UnknownMessage,
 )
 from webwx.protocol.codec import clean_text
 
@@ -53,32 +53,56 @@ if TYPE_CHECKING:
         'webwx send filehelper "hello"',
         'webwx send 阿华 "在吗？" --json',
         "webwx send 阿华 --image photo.jpg",
+        "webwx send --file report.pdf",
         "make 2>&1 | tail -1 | webwx send",
     ),
 )
-@click.argument("words", nargs=-1, metavar="[TO] [TEXT]")
-@click.option("--image", type=click.Path(path_type=Path), metavar="PATH", help="Send this picture: JPEG, PNG or BMP.")
-async def send(session: Session, words: tuple[str, ...], image: Path | None) -> None:
+@click.argument("words", nargs=-1, metavar="[TO] [TEXT]", shell_complete=complete_chats)
+@click.option(
+    "--image", type=click.Path(path_type=Path), metavar="PATH", help="Send this picture: JPEG, PNG, BMP, GIF."
+)
+@click.option("--video", type=click.Path(path_type=Path), metavar="PATH", help="Send this video: mp4.")
+@click.option("--sticker", metavar="PATH|MD5", help="Send this GIF as a sticker, or the one of this md5.")
+@click.option("--file", type=click.Path(path_type=Path), metavar="PATH", help="Send this file, of any kind.")
+async def send(
+    session: Session,
+    words: tuple[str, ...],
+    image: Path | None,
+    video: Path | None,
+    sticker: str | None,
+    file: Path | None,
+) -> None:
     """
-    Send a text or a picture, and print the receipt.
+    Send a text, a picture or any file, and print the receipt.
 
     TO is 'filehelper' (your own phone), a remark, a nickname, or an id. TEXT is sent as it is, whatever it looks like.
-    Without TO a picture goes to filehelper, and without any argument the text is read from stdin and goes there too.
+    Without TO a picture or file goes to filehelper, and without any argument the text is read from stdin and goes there
+    too.
     """
-    match words:
-        case [to, text] if image is None:
+    given = [
+        (AsyncClient.send_image, image),
+        (AsyncClient.send_video, video),
+        (AsyncClient.send_sticker, sticker),
+        (AsyncClient.send_file, file),
+    ]
+    attached = [(send_it, source) for send_it, source in given if source is not None]
+    match words, attached:
+        case [to, text], []:
             pass
-        case [to] if image is not None:
+        case [to], [_]:
             text = ""
-        case []:
+        case [], [] | [_]:
             to, text = FILEHELPER, ""
         case _:
             raise click.UsageError(
-                "Give TO and TEXT (quoted, when it has spaces), or [TO] --image PATH, or nothing and the text on stdin"
+                "Give TO and TEXT (quoted, when it has spaces), or [TO] --image PATH (or --video, --sticker, --file), "
+                "or nothing and the text on stdin"
             )
     async with session.logged_in() as client:
-        if image is not None:
-            receipt = await client.send_image(clean_text(to), image)
+        if attached:
+            [(send_it, source)] = attached
+            with shown_progress(Path(source).name) as progress:
+                receipt = await send_it(client, clean_text(to), source, progress=progress)
         else:
             text = text if words else read_text(session.output)
             receipt = await client.send_text(clean_text(to), clean_text(text))
@@ -98,7 +122,7 @@ def _report_sent(session: Session, receipt: Receipt, to: str) -> None:
 
 
 @command("read", examples=("webwx read 阿华",))
-@click.argument("chat")
+@click.argument("chat", shell_complete=complete_chats)
 async def read(session: Session, chat: str) -> None:
     """
     Mark a chat as read, on the phone too.
@@ -158,13 +182,13 @@ def _last_receipt(session: Session) -> Receipt | None:
 
 
 @command("forward", examples=("webwx listen --json --count 1 | webwx forward filehelper",))
-@click.argument("to")
+@click.argument("to", shell_complete=complete_chats)
 async def forward(session: Session, to: str) -> None:
     """
     Send a received message on, recalled or not.
 
-    Takes a line of 'webwx listen --json' on stdin: a text or a picture. A picture travels by its keys, so it can be
-    forwarded after it has been recalled.
+    Takes a line of 'webwx listen --json' on stdin: a text, a place, a picture, a video, a sticker or a file. A picture
+    travels by its keys, so it goes on after it has been recalled as well; what has no keys is downloaded and sent anew.
     """
     line = read_piped_line()
     if not line:
@@ -218,9 +242,9 @@ def describe(event: Event, contacts: Contacts) -> str:
     """Say in a line for a person what happened."""
     match event:
         case Message():
-            return f"{_place(event, contacts)}: {_describe_message(event)}"
+            return f"{_place(event, contacts)}: {summarize(event)}"
         case MessageRecalled():
-            was = f" (it was: {_describe_message(event.original)})" if event.original else ""
+            was = f" (it was: {summarize(event.original)})" if event.original else ""
             return f"{_clock(event.time)}  {_name(contacts, event.chat)}: {event.text}{was}"
         case PhoneActivity():
             return f"The phone looked at {_name(contacts, event.chat)}."
@@ -242,18 +266,6 @@ def _place(message: Message, contacts: Contacts) -> str:
     if message.sender in {None, message.chat}:
         return f"{_clock(message.time)}  {chat}"
     return f"{_clock(message.time)}  {_member_name(contacts, message)} in {chat}"
-
-
-def _describe_message(message: Message) -> str:
-    match message:
-        case TextMessage() | SystemMessage():
-            return message.text
-        case ImageMessage():
-            return "[picture]" if message.can_forward else "[picture that cannot be forwarded]"
-        case UnknownMessage():
-            return f"[message of type {message.message_type}]"
-        case _:
-            return "[message]"
 
 
 def _member_name(contacts: Contacts, message: Message) -> str:

@@ -1,5 +1,5 @@
 """
-The three options that every command takes, after its name or before it: the nearer one wins.
+The options that every command takes, after its name or before it: the nearer one wins.
 
 No command sees them as arguments. They gather in one `Given`, parsed from the outermost command inwards, so that the
 innermost one has the last word.
@@ -7,11 +7,16 @@ innermost one has the last word.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from webwx.cli.names import complete_accounts
+
+if TYPE_CHECKING:
+    from webwx.settings import Settings
 
 AnyCommand = TypeVar("AnyCommand", bound=click.Command)
 
@@ -22,7 +27,21 @@ class Given:
 
     server: str | None = None
     host: str | None = None
+    account: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     as_json: bool = False
+    verbose: bool = False
+
+    def settings(self) -> Settings:
+        """
+        Bring it together with the environment and the configuration file.
+
+        Raises:
+            InvalidSettings: One of them says what cannot be.
+        """
+        from webwx.settings import Settings
+
+        return Settings.read(server=self.server, host=self.host, account=self.account, proxy=self.proxy)
 
 
 def _gather(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -32,7 +51,7 @@ def _gather(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 
 
 def common_options() -> list[click.Parameter]:
-    """Give the three options, to be added to a command's own."""
+    """Give these options, to be added to a command's own."""
     return [
         click.Option(
             ["--server"], metavar="URL", callback=_gather, expose_value=False,
@@ -43,14 +62,26 @@ def common_options() -> list[click.Parameter]:
             help="Profile: filehelper (default), web (default with a server), or a host name.  [env: WEBWX_HOST]",
         ),
         click.Option(
+            ["--account"], metavar="NAME", callback=_gather, expose_value=False, shell_complete=complete_accounts,
+            help="Which of your accounts; each has logins of its own.  [env: WEBWX_ACCOUNT]",
+        ),
+        click.Option(
+            ["--proxy"], metavar="URL", callback=_gather, expose_value=False,
+            help="Go through this HTTP proxy.  [env: WEBWX_PROXY]",
+        ),
+        click.Option(
             ["--json", "as_json"], is_flag=True, callback=_gather, expose_value=False,
             help="Print each result as one JSON object on a line.",
+        ),
+        click.Option(
+            ["-v", "--verbose"], is_flag=True, callback=_gather, expose_value=False,
+            help="Tell on stderr what is asked and answered; no key, no name and no text is in it.",
         ),
     ]  # fmt: skip
 
 
 def with_common_options(command: AnyCommand) -> AnyCommand:
-    """Let a command or group take the three options."""
+    """Let a command or group take these options."""
     command.params.extend(common_options())
     return command
 
@@ -66,7 +97,7 @@ class FreeTextCommand(click.Command):
     A command that takes any text as an argument, also one that looks like an option.
 
     Scripts write `webwx send filehelper "$TEXT"`, and whatever is in TEXT must arrive as a text: `--image=/etc/passwd`
-    must not send a file. So behind the first plain argument only the whole name of an option is one.
+    must not send a file. So behind the first plain argument only the whole long name of an option is one.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -83,11 +114,12 @@ class FreeTextCommand(click.Command):
         for arg in rest:
             if arg == "--":
                 words.extend(rest)
-            elif arg in takes_value:
+            elif arg in takes_value and (arg.startswith("--") or not words):
                 value = [*islice(rest, takes_value[arg])]
-                if len(value) < takes_value[arg]:
+                if len(value) == takes_value[arg]:
+                    options.extend([arg, *value])
+                elif not ctx.resilient_parsing:  # else the line is being completed, and the value is still to come
                     raise click.BadOptionUsage(arg, f"Option {arg!r} requires an argument.", ctx)
-                options.extend([arg, *value])
             elif arg.startswith("-") and not words:
                 options.append(arg)
             else:

@@ -8,9 +8,13 @@ sees it when it happens.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -54,6 +58,31 @@ class Output:
 def printable(text: str) -> str:
     """Replace control characters: what contacts write must not reach the terminal as commands."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def tell_failure(sentence: str, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
+    """Tell the one sentence of a command that failed; on a terminal its beginning is red, unless NO_COLOR is set."""
+    stream = stream or sys.stderr
+    is_colored = stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+    mark = "\x1b[31mwebwx:\x1b[0m" if is_colored else "webwx:"
+    print(f"{mark} {printable(sentence)}", file=stream)
+
+
+def tell_log() -> None:
+    """Tell on stderr what the library logs; it logs no secret, no name and no text."""
+    import logging
+
+    class Printable(logging.Formatter):
+        """Keeps the terminal out of reach of what a server answers."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            return printable(super().format(record))
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Printable("%(asctime)s %(name)s: %(message)s"))
+    logger = logging.getLogger("webwx")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
 
 
 def _write(stream: TextIO, line: str) -> None:

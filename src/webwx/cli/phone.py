@@ -1,13 +1,13 @@
 """
 `webwx phone`: the hands of everybody in a running sandbox.
 
-Each verb is one request to the sandbox's control API, whose module lists the paths.
+Each verb is one request to the sandbox's control API, whose module lists the paths. The verbs for all other kinds of
+message are in `phone_send`.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import time
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,13 +15,11 @@ from urllib.parse import quote
 
 import click
 
-from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.control import ask_phones
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
+from webwx.cli.phone_send import SENDING
 from webwx.cli.session import Session, command
 from webwx.protocol.codec import clean_text
-from webwx.protocol.hosts import single
-from webwx.protocol.http import Request
-from webwx.transport.network import Network
 
 
 @with_common_options
@@ -42,6 +40,10 @@ def phone() -> None:
     """
 
 
+for _verb in SENDING:
+    phone.add_command(_verb)
+
+
 @command(
     "scan",
     group=phone,
@@ -51,7 +53,7 @@ def phone() -> None:
 @click.argument("uuid", default="")
 async def scan(session: Session, who: str, uuid: str) -> None:
     """Point WHO's phone at the login code UUID, or at the newest one."""
-    await _control(session, "scan", {"who": who, "uuid": uuid})
+    await ask_phones(session.settings.server, "scan", {"who": who, "uuid": uuid})
     session.output.result("Scanned; 'webwx phone confirm' lets the login through.", scanned=True)
 
 
@@ -63,7 +65,7 @@ async def scan(session: Session, who: str, uuid: str) -> None:
 @click.argument("uuid", default="")
 async def confirm(session: Session, uuid: str) -> None:
     """Confirm the login that was scanned."""
-    await _control(session, "confirm", {"uuid": uuid})
+    await ask_phones(session.settings.server, "confirm", {"uuid": uuid})
     session.output.result("Confirmed.", confirmed=True)
 
 
@@ -75,8 +77,34 @@ async def confirm(session: Session, uuid: str) -> None:
 @click.argument("uuid", default="")
 async def cancel(session: Session, uuid: str) -> None:
     """Refuse the login that was scanned."""
-    await _control(session, "cancel", {"uuid": uuid})
+    await ask_phones(session.settings.server, "cancel", {"uuid": uuid})
     session.output.result("Cancelled.", cancelled=True)
+
+
+@command(
+    "expire",
+    group=phone,
+    examples=("webwx phone expire",),
+)
+@click.argument("uuid", default="")
+async def expire(session: Session, uuid: str) -> None:
+    """Let a login code's time run out."""
+    await ask_phones(session.settings.server, "expire", {"uuid": uuid})
+    session.output.result("Expired.", expired=True)
+
+
+@command(
+    "refuse",
+    group=phone,
+    examples=("webwx phone refuse webwxsendmsg 1205", "webwx phone refuse login 500 --times 3"),
+)
+@click.argument("endpoint", metavar="CALL")
+@click.argument("ret", type=int)
+@click.option("--times", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many calls.")
+async def refuse(session: Session, endpoint: str, ret: int, times: int) -> None:
+    """Answer the next CALL with the number RET, as the platform does on a bad day."""
+    await ask_phones(session.settings.server, "refuse", {"endpoint": endpoint, "ret": ret, "times": times})
+    session.output.result(f"The next {endpoint} is answered with {ret}.", endpoint=endpoint, ret=ret, times=times)
 
 
 @command(
@@ -90,7 +118,7 @@ async def cancel(session: Session, uuid: str) -> None:
 @click.argument("text")
 async def say(session: Session, sender: str, to: str, text: str) -> None:
     """Write TEXT on FROM's phone."""
-    sent = await _control(session, "say", {"from": sender, "to": to, "text": text})
+    sent = await ask_phones(session.settings.server, "say", {"from": sender, "to": to, "text": text})
     session.output.result(f"Sent to {to} (message {sent['message_id']}).", message_id=sent["message_id"])
 
 
@@ -105,8 +133,8 @@ async def say(session: Session, sender: str, to: str, text: str) -> None:
 async def picture(session: Session, sender: str, to: str, file: BinaryIO) -> None:
     """Send the picture FILE from FROM's phone."""
     content = base64.b64encode(file.read()).decode()
-    sent = await _control(
-        session, "picture", {"from": sender, "to": to, "name": Path(file.name).name, "content": content}
+    sent = await ask_phones(
+        session.settings.server, "picture", {"from": sender, "to": to, "name": Path(file.name).name, "content": content}
     )
     session.output.result(
         f"Sent to {to} (message {sent['message_id']}, md5 {sent['md5']}).",
@@ -124,8 +152,63 @@ async def picture(session: Session, sender: str, to: str, file: BinaryIO) -> Non
 @click.argument("message_id", metavar="[ID]", default="")
 async def recall(session: Session, sender: str, to: str, message_id: str) -> None:
     """Take back what FROM sent to TO: the message ID, or the last one."""
-    gone = await _control(session, "recall", {"from": sender, "to": to, "message_id": message_id})
+    gone = await ask_phones(session.settings.server, "recall", {"from": sender, "to": to, "message_id": message_id})
     session.output.result(f"Recalled message {gone['message_id']}.", message_id=gone["message_id"])
+
+
+@command(
+    "accept",
+    group=phone,
+    examples=("webwx phone accept 阿华 me",),
+)
+@click.argument("who")
+@click.argument("asked_by", metavar="FROM")
+async def accept(session: Session, who: str, asked_by: str) -> None:
+    """Let WHO accept FROM's friend request."""
+    await ask_phones(session.settings.server, "accept", {"who": who, "asked_by": asked_by})
+    session.output.result(f"{who} and {asked_by} are friends now.", accepted=True)
+
+
+@command(
+    "join",
+    group=phone,
+    examples=("webwx phone join 张三 电影 me",),
+)
+@click.argument("who")
+@click.argument("chat")
+@click.argument("by", metavar="FROM")
+async def join(session: Session, who: str, chat: str, by: str) -> None:
+    """Let WHO open FROM's invitation to the chatroom CHAT."""
+    await ask_phones(session.settings.server, "join", {"who": who, "chat": chat, "by": by})
+    session.output.result(f"{who} is in {chat} now.", joined=True)
+
+
+@command(
+    "rename",
+    group=phone,
+    cls=FreeTextCommand,
+    examples=("webwx phone rename 阿华 周末爬山 周末游泳",),
+)
+@click.argument("who")
+@click.argument("chat")
+@click.argument("name")
+async def rename(session: Session, who: str, chat: str, name: str) -> None:
+    """Let WHO give the chatroom CHAT another NAME."""
+    await ask_phones(session.settings.server, "rename", {"who": who, "chat": chat, "name": name})
+    session.output.result(f"{chat} is called {name} now.", renamed=True)
+
+
+@command(
+    "leave",
+    group=phone,
+    examples=("webwx phone leave 阿华 周末爬山",),
+)
+@click.argument("who")
+@click.argument("chat")
+async def leave(session: Session, who: str, chat: str) -> None:
+    """Let WHO leave the chatroom CHAT."""
+    await ask_phones(session.settings.server, "leave", {"who": who, "chat": chat})
+    session.output.result(f"{who} has left {chat}.", left=True)
 
 
 @command(
@@ -136,7 +219,7 @@ async def recall(session: Session, sender: str, to: str, message_id: str) -> Non
 @click.argument("who", default="me")
 async def inbox(session: Session, who: str) -> None:
     """Show what is on WHO's phone: chats, unread counts, messages."""
-    shown = await _control(session, f"inbox?who={quote(clean_text(who))}")
+    shown = await ask_phones(session.settings.server, f"inbox?who={quote(clean_text(who))}")
     session.output.result(_describe_inbox(shown), **shown)
 
 
@@ -148,40 +231,8 @@ async def inbox(session: Session, who: str) -> None:
 @click.argument("seconds", type=float)
 async def wind(session: Session, seconds: float) -> None:
     """Move the sandbox's clock forward by SECONDS, instead of waiting."""
-    moved = await _control(session, "wind", {"seconds": seconds})
+    moved = await ask_phones(session.settings.server, "wind", {"seconds": seconds})
     session.output.result(f"The sandbox's clock is {seconds:g} s further on.", now=moved["now"])
-
-
-async def _control(session: Session, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Ask the control API: GET without fields, else POST."""
-    cleaned = {name: clean_text(value) if isinstance(value, str) else value for name, value in (fields or {}).items()}
-    network = Network()
-    try:
-        response = await network.send(
-            Request(
-                endpoint="control",
-                method="GET" if fields is None else "POST",
-                url=f"{_control_url(session.settings.server)}/{path}",
-                headers=(("Content-Type", "application/json"),),
-                body=b"" if fields is None else json.dumps(cleaned).encode(),
-            )
-        )
-    finally:
-        await network.close()
-    try:
-        answer: dict[str, Any] = json.loads(response.body)
-        refusal = answer.get("error")
-    except (ValueError, AttributeError):
-        raise CommandFailed("There is a server, but it has no phones; is it a 'webwx sandbox'?") from None
-    if refusal:
-        raise BadInput(refusal)
-    return answer
-
-
-def _control_url(server: str | None) -> str:
-    if server is None:
-        raise click.UsageError("No sandbox is named; give the address it printed as --server or WEBWX_SERVER")
-    return f"{single(server.rstrip('/').removesuffix('/control')).main}/control"
 
 
 def _describe_inbox(shown: dict[str, Any]) -> str:
@@ -196,5 +247,13 @@ def _describe_message(message: dict[str, Any]) -> str:
     at = time.strftime("%H:%M", time.localtime(message["time"]))
     if message["kind"] == "system":
         return f"  {at}  {message['text']}"
-    what = f"[picture, {message['size']:,} bytes]" if message["kind"] == "image" else message["text"]
-    return f"  {at}  {message['from']}: {what}"
+    said = message["text"]
+    if message["kind"] != "text":
+        kind = _SHOWN.get(message["kind"], message["kind"].replace("_", " "))
+        size = f", {message['size']:,} bytes" if message["size"] else ""
+        said = f"[{kind}{size}] {said}".rstrip()
+    return f"  {at}  {message['from']}: {said}"
+
+
+_SHOWN = {"image": "picture"}
+"""Kinds whose name here is another than in JSON."""

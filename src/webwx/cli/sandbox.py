@@ -7,16 +7,18 @@ import errno
 from typing import TYPE_CHECKING, Literal
 
 import click
+import msgspec
 
 from webwx.cli.exits import CommandFailed
 from webwx.cli.session import Session, command
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.serve import serve
 from webwx.sandbox.switches import Switches
+from webwx.sandbox.tls import NoCertificates
 from webwx.sandbox.world import default_world
 
 if TYPE_CHECKING:
-    from webwx.sandbox.serve import Served
+    from webwx.sandbox.serve import Served, TlsAccess
 
 OnOff = Literal["on", "off"]
 
@@ -27,6 +29,7 @@ OnOff = Literal["on", "off"]
     examples=(
         "webwx sandbox",
         "webwx sandbox --port 0 --auto-confirm --json",
+        "webwx sandbox --tls --switch redirect_origin=https://wx2.qq.com",
     ),
 )
 @click.option(
@@ -55,6 +58,14 @@ OnOff = Literal["on", "off"]
     help="Whether a client is told of what it sends itself.",
 )
 @click.option("--fold-repeats", is_flag=True, help="Deliver an equal message sent twice within a minute only once.")
+@click.option("--tls", is_flag=True, help="Play the platform's own host names too, behind a proxy on the same port.")
+@click.option(
+    "--switch",
+    "more",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set any switch of the sandbox, such as login_refused=true; may be repeated.",
+)
 async def sandbox(
     session: Session,
     port: int,
@@ -62,6 +73,8 @@ async def sandbox(
     media_after_recall: Literal["gone", "kept"],
     echo: OnOff,
     fold_repeats: bool,
+    tls: bool,
+    more: tuple[str, ...],
 ) -> None:
     """
     Run a server of the protocol on this machine.
@@ -72,8 +85,11 @@ async def sandbox(
     switches = Switches(
         auto_confirm=auto_confirm, media_after_recall=media_after_recall, echo=echo, fold_repeats=fold_repeats
     )
+    world = default_world(switches=_with(switches, more))
     try:
-        served = await serve(Sandbox(default_world(switches=switches)), port=port)
+        served = await serve(Sandbox(world), port=port, tls=tls)
+    except NoCertificates as error:
+        raise CommandFailed(str(error)) from None
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -84,10 +100,25 @@ async def sandbox(
         session.output.result(
             _welcome(served, auto_confirm=auto_confirm),
             url=served.url, control=served.control, accounts=served.accounts,
+            **(msgspec.structs.asdict(served.tls) if served.tls else {}),
         )  # fmt: skip
         await asyncio.Event().wait()
     finally:
         await served.close()
+
+
+def _with(switches: Switches, more: tuple[str, ...]) -> Switches:
+    """Set switches by name: `name=value`."""
+    chosen: dict[str, object] = msgspec.structs.asdict(switches)
+    for text in more:
+        name, _, value = text.partition("=")
+        if name not in chosen:
+            raise click.BadParameter(f"There is no switch {name!r}; there are {', '.join(chosen)}.")
+        chosen[name] = value
+    try:
+        return msgspec.convert(chosen, Switches, strict=False)
+    except msgspec.ValidationError as error:
+        raise click.BadParameter(f"A switch cannot be set to that: {error}.") from None
 
 
 def _welcome(served: Served, *, auto_confirm: bool) -> str:
@@ -106,6 +137,21 @@ def _welcome(served: Served, *, auto_confirm: bool) -> str:
         f"{phone}"
         '  webwx send filehelper "hello"\n'
         "  webwx phone inbox me\n"
+        f"{_tls_notes(served.tls)}"
         "\n"
         "Ctrl-C ends it; nothing is kept."
+    )
+
+
+def _tls_notes(tls: TlsAccess | None) -> str:
+    """Say how a client that insists on the real names gets here."""
+    if tls is None:
+        return ""
+    return (
+        "\n"
+        f"It also plays {len(tls.hosts)} of the platform's own hosts, such as https://wx.qq.com. Any client reaches\n"
+        "them with these; one in Python wants SSL_CERT_FILE or REQUESTS_CA_BUNDLE in place of the last:\n"
+        "\n"
+        f"  export HTTPS_PROXY={tls.proxy}\n"
+        f"  export NODE_EXTRA_CA_CERTS={tls.ca}\n"
     )

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import os
 import signal
 import stat
 import sys
+import traceback
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,27 +23,47 @@ import click.exceptions
 
 from webwx.cli.exits import Exit
 from webwx.cli.options import Given, example_text, with_common_options
-from webwx.cli.output import Output
+from webwx.cli.output import Output, tell_log
 from webwx.client.aio import AsyncClient
-from webwx.settings import Settings
 from webwx.store.saved_login import LoginFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+
+    from webwx.settings import Settings
+
+_log = logging.getLogger("webwx.cli")
 
 
 class Session:
     """One run of one command."""
 
     def __init__(self, given: Given) -> None:
-        self.settings = Settings.from_environment(server=given.server, host=given.host)
+        self._given = given
         self.output = Output(as_json=given.as_json)
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """
+        What is set; read when it is first needed, so that a mistake stops no command that can do without.
+
+        Raises:
+            InvalidSettings: Something set cannot be.
+        """
+        return self._given.settings()
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[AsyncClient]:
         """Give a client of the chosen server or profile that is not logged in yet."""
-        store = LoginFile(self.settings.login_path)
-        async with AsyncClient(host=self.settings.host, server=self.settings.server, store=store) as client:
+        settings = self.settings
+        async with AsyncClient(
+            host=settings.host,
+            server=settings.server,
+            store=LoginFile(settings.login_path, passphrase=settings.passphrase),
+            proxy=settings.proxy,
+            allowed_hosts=settings.allowed_hosts,
+            desktop=settings.desktop,
+        ) as client:
             yield client
 
     @asynccontextmanager
@@ -80,11 +102,18 @@ def command(
     def decorate(work: Callable[..., Coroutine[Any, Any, None]]) -> click.Command:
         @functools.wraps(work)
         def run(**arguments: Any) -> None:
-            session = Session(click.get_current_context().ensure_object(Given))
+            given = click.get_current_context().ensure_object(Given)
+            if given.verbose:
+                tell_log()
+            session = Session(given)
             try:
                 asyncio.run(_until_sigterm(work(session, **arguments)))
             except asyncio.CancelledError:
                 raise click.exceptions.Exit(Exit.DONE if endless else Exit.TERMINATED) from None
+            except Exception as error:
+                # Where it was raised, without its text, which may hold anything.
+                _log.debug("raised %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+                raise
 
         made = with_common_options(click.command(name, cls=cls, epilog=example_text(*examples))(run))
         if group is not None:

@@ -1,0 +1,128 @@
+"""`webwx chatroom`: list, look into, open, add, invite, remove, rename, leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from webwx.cli.contacts import as_json, describe
+from webwx.cli.options import FreeTextCommand, example_text, with_common_options
+from webwx.cli.session import Session, command
+from webwx.protocol.codec import clean_text
+
+if TYPE_CHECKING:
+    from webwx.cli.output import Output
+    from webwx.model.contacts import Admission, Contacts
+
+
+@with_common_options
+@click.group(
+    "chatroom",
+    epilog=example_text(
+        "webwx chatroom create 阿华 Boss --name 周末爬山",
+        "webwx chatroom members 周末爬山",
+        "webwx chatroom add 周末爬山 张三",
+    ),
+)
+def chatroom() -> None:
+    """
+    Open chatrooms and change who is in them.
+
+    ROOM and WHO are names or ids, as for 'send'; a member who is no friend is named by the id that 'members' shows.
+    """
+
+
+@command("list", group=chatroom, examples=("webwx chatroom list",))
+async def list_(session: Session) -> None:
+    """List the chatrooms you are in."""
+    async with session.logged_in() as client:
+        for room in await client.list_contacts():
+            if room.kind == "chatroom":
+                session.output.line(describe(room), as_json(room))
+
+
+@command("members", group=chatroom, examples=("webwx chatroom members 周末爬山",))
+@click.argument("room")
+async def members(session: Session, room: str) -> None:
+    """List who is in ROOM, each with the name they have there."""
+    async with session.logged_in() as client:
+        asked = client.contacts.resolve(room)
+        await client.get_contacts([asked.id])
+        for member in client.contacts.resolve(asked.id).members:
+            name = client.contacts.name_of(member)
+            own_name = f" ({member.nickname})" if name != member.nickname else ""
+            session.output.line(f"{name}{own_name} - {member.id}", msgspec.json.encode(member).decode())
+
+
+@command("create", group=chatroom, examples=("webwx chatroom create 阿华 Boss --name 周末爬山",))
+@click.argument("who", nargs=-1, required=True)
+@click.option("--name", default="", help="The chatroom's name.")
+async def create(session: Session, who: tuple[str, ...], name: str) -> None:
+    """Open a chatroom with WHO, at least two others."""
+    async with session.logged_in() as client:
+        _report(session.output, client.contacts, await client.create_chatroom(who, name=clean_text(name)))
+
+
+@command("add", group=chatroom, examples=("webwx chatroom add 周末爬山 张三",))
+@click.argument("room")
+@click.argument("who", nargs=-1, required=True)
+async def add(session: Session, room: str, who: tuple[str, ...]) -> None:
+    """Add WHO to ROOM; into a large one they are invited."""
+    async with session.logged_in() as client:
+        _report(session.output, client.contacts, await client.add_members(room, who))
+
+
+@command("invite", group=chatroom, examples=("webwx chatroom invite 周末爬山 张三",))
+@click.argument("room")
+@click.argument("who", nargs=-1, required=True)
+async def invite(session: Session, room: str, who: tuple[str, ...]) -> None:
+    """Invite WHO to ROOM; they come in when they accept."""
+    async with session.logged_in() as client:
+        _report(session.output, client.contacts, await client.invite_members(room, who))
+
+
+@command("remove", group=chatroom, examples=("webwx chatroom remove 周末爬山 张三",))
+@click.argument("room")
+@click.argument("who", nargs=-1, required=True)
+async def remove(session: Session, room: str, who: tuple[str, ...]) -> None:
+    """Remove WHO from ROOM, which has to be yours."""
+    async with session.logged_in() as client:
+        left = await client.remove_members(room, who)
+        session.output.line(f"Now: {describe(left)}", as_json(left))
+
+
+@command(
+    "rename",
+    group=chatroom,
+    cls=FreeTextCommand,
+    examples=("webwx chatroom rename 周末爬山 周末游泳",),
+)
+@click.argument("room")
+@click.argument("name")
+async def rename(session: Session, room: str, name: str) -> None:
+    """Give ROOM another NAME."""
+    async with session.logged_in() as client:
+        renamed = await client.rename_chatroom(room, clean_text(name))
+        session.output.line(f"Now: {describe(renamed)}", as_json(renamed))
+
+
+@command("leave", group=chatroom, examples=("webwx chatroom leave 周末爬山",))
+@click.argument("room")
+async def leave(session: Session, room: str) -> None:
+    """Leave ROOM."""
+    async with session.logged_in() as client:
+        await client.leave_chatroom(room)
+        session.output.result(f"You have left {room}.", left=True)
+
+
+def _report(output: Output, contacts: Contacts, admission: Admission) -> None:
+    """Say who came in, one line for all."""
+    parts = [f"Now: {describe(admission.chatroom)}"]
+    for what, ids in (("invited", admission.invited), ("could not be added", admission.refused)):
+        if ids:
+            known = [contacts.get(each) for each in ids]
+            names = ", ".join(each.display_name if each else id_ for each, id_ in zip(known, ids, strict=True))
+            parts.append(f"{what}: {names}")
+    output.line("; ".join(parts), msgspec.json.encode(admission).decode())

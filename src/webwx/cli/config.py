@@ -1,0 +1,52 @@
+"""`webwx config`: what is configured, and where."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import click
+
+from webwx.cli.options import example_text, with_common_options
+from webwx.cli.session import Session, command
+from webwx.settings import KEYS, config_path
+
+
+@with_common_options
+@click.group("config", epilog=example_text("webwx config path", "webwx config show"))
+def config() -> None:
+    """
+    Show what is configured, and where.
+
+    The file is TOML and may set home, account, server, host and proxy, as well as allowed_hosts and the table desktop.
+    An option beats a variable, and a variable beats the file.
+    """
+
+
+@command("path", group=config, examples=('${EDITOR:-vi} "$(webwx config path)"',))
+async def path(session: Session) -> None:
+    """Print where the configuration file is, or would be."""
+    file = config_path()
+    session.output.result(str(file), path=str(file), exists=file.exists())
+
+
+@command("show", group=config, examples=("webwx config show --account work",))
+async def show(session: Session) -> None:
+    """
+    Print what is in force, and what has set it.
+
+    A password in the proxy's address is left out.
+    """
+    settings = session.settings
+    for name in KEYS:
+        value = without_password(settings.proxy) if name == "proxy" else getattr(settings, name)
+        text = None if value is None else str(value)
+        source = settings.sources.get(name, "default")
+        session.output.result(f"{name} = {text or '(none)'}  [{source}]", name=name, value=text, source=source)
+
+
+def without_password(url: str | None) -> str | None:
+    """Give an address without who goes there and with which password."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

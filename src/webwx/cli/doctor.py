@@ -1,0 +1,175 @@
+"""
+`webwx doctor`: what a bug report needs, fit to be pasted in public.
+
+Nothing here may name a person, a machine or a key, and a name hides in more places than one thinks: in paths, in an
+account's name, in a server's address. So each part says what kind of thing is there, and only what webwx itself could
+have written is repeated as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import ssl
+import stat
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from webwx.cli.accounts import read_saved
+from webwx.cli.session import Session, command
+from webwx.errors import InvalidSettings
+from webwx.protocol.hosts import FAMILIES, PROFILES
+from webwx.settings import DEFAULT_ACCOUNT, KEYS, config_path
+
+if TYPE_CHECKING:
+    from webwx.settings import Settings
+
+PACKAGES = ("aiohttp", "click", "msgspec", "segno", "trustme", "cryptography", "keyring")
+"""What we stand on; the last three are extras."""
+
+VARIABLES = (
+    "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_ALL", "NO_COLOR", "NO_PROXY", "PYTHONIOENCODING", "PYTHONUTF8",
+    "SSL_CERT_DIR", "SSL_CERT_FILE", "TERM", "XDG_CONFIG_HOME", "XDG_STATE_HOME",
+)  # fmt: skip
+"""Variables that tell of the surroundings, beside our own."""
+
+
+@command("doctor", examples=("webwx doctor", "webwx doctor --json"))
+async def doctor(session: Session) -> None:
+    """
+    Report what a bug report needs, and nothing private.
+
+    Versions, folders, what is configured and which logins exist; no key, no name, no id, no message and no address.
+    Nothing is changed and no server is asked.
+    """
+    report = {"versions": versions(), "system": system()} | _configured(session)
+    report["variables"] = {"set": variables()}
+    lines = [
+        f"{part}:\n" + "\n".join(f"  {name}: {_shown(value)}" for name, value in facts.items())
+        for part, facts in report.items()
+    ]
+    session.output.result("\n".join(lines), **report)
+
+
+def versions() -> dict[str, Any]:
+    """Give the versions of webwx and of what it stands on."""
+    return {
+        "webwx": _version("webwx"),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "openssl": ssl.OPENSSL_VERSION,
+        **{name: _version(name) for name in PACKAGES},
+    }
+
+
+def system() -> dict[str, Any]:
+    """Describe the machine as far as many are alike."""
+    return {
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "files": sys.getfilesystemencoding(),
+        "terminal": sys.stdout.isatty(),
+    }
+
+
+def variables() -> list[str]:
+    """Name the variables that are set and matter; what is in them may be private."""
+    return sorted(
+        name for name, value in os.environ.items() if value and (name.startswith("WEBWX_") or name in VARIABLES)
+    )
+
+
+def _configured(session: Session) -> dict[str, dict[str, Any]]:
+    file = config_path()
+    configuration: dict[str, Any] = {"file": scrubbed(file), "exists": file.exists()}
+    try:
+        settings = session.settings
+    except InvalidSettings:  # its text may repeat what was typed
+        return {"configuration": configuration | {"problem": "it cannot be used; 'webwx config show' says why"}}
+    return {
+        "configuration": configuration | in_force(settings),
+        "logins": {"home": scrubbed(settings.home), "found": logins(settings)},
+    }
+
+
+def in_force(settings: Settings) -> dict[str, str]:
+    """Say of each setting what kind of value it has and what has set it."""
+    kinds = {
+        "home": scrubbed(settings.home),
+        "account": "default" if settings.account == DEFAULT_ACCOUNT else "a named one",
+        "server": server_kind(settings.server),
+        "host": host_kind(settings.host),
+        "proxy": server_kind(settings.proxy),
+    }
+    return {
+        **{name: f"{kinds[name]} ({settings.sources.get(name, 'default')})" for name in KEYS},
+        "allowed_hosts": str(len(settings.allowed_hosts)),
+        "desktop": "given" if settings.desktop else "none",
+    }
+
+
+def logins(settings: Settings) -> list[str]:
+    """Describe the saved logins; accounts that have a name are numbered."""
+    numbers: dict[str, str] = {DEFAULT_ACCOUNT: DEFAULT_ACCOUNT}
+    described = []
+    for account, path in settings.login_paths():
+        number = numbers.setdefault(account, f"account {len(numbers)}")
+        saved, state = read_saved(path)
+        where = f"{host_kind(saved.login.profile_name)} on {server_kind(saved.login.server)}" if saved else "?"
+        reason = f" ({saved.ended.reason})" if saved and saved.ended else ""
+        described.append(f"{number}: {where}, {state}{reason}, mode {stat.S_IMODE(path.stat().st_mode):o}")
+    return described
+
+
+# -- what may be said of a thing -------------------------------------------------------------------------------------
+
+
+def scrubbed(path: Path) -> str:
+    """Write a path without the home folder and without its owner's name."""
+    home = Path.home()
+    if path.is_relative_to(home):
+        path = "~" / path.relative_to(home)
+    return str(Path(*("USER" if part == home.name else part for part in path.parts)))
+
+
+def server_kind(url: str | None) -> str:
+    """Say of an address only whether it is on this machine."""
+    if url is None:
+        return "none"
+    parts = urlsplit(url)
+    return f"{parts.scheme} {'on this machine' if _is_loopback(parts.hostname or '') else 'elsewhere'}"
+
+
+def host_kind(host: str | None) -> str:
+    """Name a profile or a host of the platform; anything else is somebody's own."""
+    if host is None or host in PROFILES or host in FAMILIES:
+        return host or "none"
+    return "another"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None | []:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return "".join(f"\n    {each}" for each in value)
+        case _:
+            return str(value)

@@ -1,0 +1,57 @@
+"""
+Names that the shell completes: of accounts and of contacts, from what is saved on this machine.
+
+A contact chooses his own nickname, and the shell puts a completed word on the command line without quoting it. So only
+names without a sign that means something to a shell are offered: `$(…)` must never be one Enter away from running.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from click.shell_completion import CompletionItem
+
+from webwx.errors import WxError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import click
+
+    from webwx.settings import Settings
+
+_SAFE = re.compile(r"[\w@][\w@.+-]*")
+
+
+def complete_accounts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Offer the accounts that have a login."""
+    del param
+    settings = _settings(ctx)
+    return [] if settings is None else _offer({account for account, _ in settings.login_paths()}, incomplete)
+
+
+def complete_chats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Offer the contacts of the saved login, as the one chat that a command takes first."""
+    settings = _settings(ctx)
+    if settings is None or (param.name and ctx.params.get(param.name)):
+        return []
+    from webwx.model.contacts import FILEHELPER
+    from webwx.store.saved_login import LoginFile
+
+    known = LoginFile(settings.login_path, passphrase=settings.passphrase).load_contacts()
+    return _offer({FILEHELPER, *(contact.display_name for contact in known)}, incomplete)
+
+
+def _settings(ctx: click.Context) -> Settings | None:
+    """Give the settings; a mistake in them is told when the command runs, not while it is typed."""
+    from webwx.cli.options import Given
+
+    try:
+        return ctx.ensure_object(Given).settings()
+    except WxError:
+        return None
+
+
+def _offer(names: Iterable[str], incomplete: str) -> list[CompletionItem[str]]:
+    return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete) and _SAFE.fullmatch(name)]

@@ -1,0 +1,44 @@
+"""How far a transfer is, on a terminal only: a line on stderr that is gone when the transfer has ended."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from webwx.cli.output import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from webwx.client.media import Progress
+
+_WIDTH = 30
+_MIB = 1024 * 1024
+
+
+@contextmanager
+def shown_progress(label: str, stream: TextIO | None = None) -> Iterator[Progress | None]:
+    """Give what draws the progress of one transfer; None where nobody watches."""
+    watched = stream or sys.stderr
+    if not watched.isatty():
+        yield None
+        return
+
+    def show(done: int, whole: int) -> None:
+        watched.write(f"\r\x1b[K{printable(label)}  {bar(done, whole)}")
+        watched.flush()
+
+    try:
+        yield show
+    finally:
+        watched.write("\r\x1b[K")
+        watched.flush()
+
+
+def bar(done: int, whole: int) -> str:
+    """Draw how far something is, or tell how much there is when nobody knows the whole."""
+    if not whole:
+        return f"{done / _MIB:.1f} MiB"
+    full = min(_WIDTH, done * _WIDTH // whole)
+    return f"[{'#' * full}{'.' * (_WIDTH - full)}] {done / _MIB:.1f} of {whole / _MIB:.1f} MiB"

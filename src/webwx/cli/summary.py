@@ -1,0 +1,80 @@
+"""A message in a few words, for a person who reads along: every kind has its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.model.messages import (
+    AppMessage,
+    CallMessage,
+    CardMessage,
+    FileMessage,
+    FriendRequest,
+    HistoryMessage,
+    ImageMessage,
+    LinkMessage,
+    LiveLocationMessage,
+    LocationMessage,
+    MiniProgramMessage,
+    MusicMessage,
+    PossibleFriend,
+    QuoteMessage,
+    RedPacketMessage,
+    StickerMessage,
+    SystemMessage,
+    TextMessage,
+    TransferMessage,
+    UnknownMessage,
+    VideoMessage,
+    VoiceMessage,
+)
+
+if TYPE_CHECKING:
+    from webwx.model.messages import Message
+
+
+def summarize(message: Message) -> str:
+    """Say what a message holds: a text as it is, all else in brackets with what names it."""
+    match message:
+        case TextMessage() | SystemMessage():
+            return message.text
+        case QuoteMessage():
+            return f"{message.text} [in reply to {message.quoted.sender_name}: {message.quoted.text or 'something'}]"
+        case ImageMessage():
+            return "[picture]" if message.can_forward else "[picture that cannot be forwarded]"
+        case VoiceMessage() | VideoMessage():
+            return f"[{'voice' if isinstance(message, VoiceMessage) else 'video'}, {message.duration:g} s]"
+        case StickerMessage(game="dice" | "rock_paper_scissors" as game):
+            return f"[{game.replace('_', ' ')}: {message.game_result}]"
+        case StickerMessage():
+            return "[sticker]" if message.is_available else "[sticker that only the phone shows]"
+        case FileMessage():
+            return f"[file, {message.size:,} bytes] {message.name}"
+        case LocationMessage():
+            return f"[location] {message.label}"
+        case CardMessage() | PossibleFriend():
+            return f"[card] {message.person.nickname}"
+        case FriendRequest():
+            return f"[friend request of {message.person.nickname}] {message.greeting}"
+        case LinkMessage() | MusicMessage() | MiniProgramMessage() | AppMessage():
+            return f"[{_WORDS[type(message)]}] {message.title} {message.url}".rstrip()
+        case HistoryMessage() | TransferMessage() | RedPacketMessage() | LiveLocationMessage():
+            return f"[{_WORDS[type(message)]}] {message.title}".rstrip()
+        case CallMessage():
+            return "[call, on the phone only]"
+        case UnknownMessage():
+            return f"[message of type {message.message_type}]"
+        case _:
+            return "[message]"
+
+
+_WORDS: dict[type[Message], str] = {
+    LinkMessage: "link",
+    MusicMessage: "music",
+    MiniProgramMessage: "mini program",
+    AppMessage: "app message",
+    HistoryMessage: "chat history",
+    TransferMessage: "transfer",
+    RedPacketMessage: "red packet",
+    LiveLocationMessage: "live location",
+}

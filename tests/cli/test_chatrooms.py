@@ -1,0 +1,43 @@
+"""`webwx chatroom`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def names(line: dict[str, Any]) -> list[str]:
+    return [member["nickname"] for member in line["members"]]
+
+
+def test_a_chatroom_from_its_opening_to_its_end(me: Any, sandbox: Any) -> None:
+    created = me.run("chatroom", "create", "阿华", "Boss", "--name", "电影", "--json").line
+    assert names(created["chatroom"]) == ["小明", "阿华", "李雷"]
+    assert (len(created["added"]), created["refused"]) == (2, [])
+
+    added = me.run("chatroom", "add", "电影", "张三")
+    assert added.stdout.startswith("Now: 电影 - chatroom, 4 members - @@")
+    assert me.run("send", "电影", "八点见").code == 0
+
+    assert names(me.run("chatroom", "remove", "电影", "张三", "--json").line) == ["小明", "阿华", "李雷"]
+    assert me.run("chatroom", "invite", "电影", "张三").stdout.rstrip().endswith("; invited: 张三")
+    assert sandbox.chat("zhangsan", "xiaoming")["messages"][-1]["kind"] == "link"
+
+    assert me.run("chatroom", "rename", "电影", "--戏剧", "--json").line["nickname"] == "--戏剧"
+    assert "--戏剧" in [room["nickname"] for room in me.run("chatroom", "list", "--json").lines]
+    assert me.run("chatroom", "leave", "--json", "--", "--戏剧").line == {"left": True}
+    assert "--戏剧" not in [room["nickname"] for room in me.run("chatroom", "list", "--json").lines]
+
+
+def test_members_have_names_of_ones_own(me: Any) -> None:
+    lines = me.run("chatroom", "members", "周末爬山").stdout.splitlines()
+    assert [line.partition(" - ")[0] for line in lines] == ["小明", "阿华", "张三", "Boss (李雷)"]
+
+
+def test_nobody_is_added_to_a_person(me: Any) -> None:
+    done = me.run("chatroom", "add", "阿华", "张三")
+    assert (done.code, done.stdout) == (2, "")
+    assert "no chatroom" in done.sentence
+
+
+def test_two_others_are_the_least(me: Any) -> None:
+    assert me.run("chatroom", "create", "阿华").code == 2

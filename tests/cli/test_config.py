@@ -1,0 +1,71 @@
+"""`webwx config`, and what the configuration file does to every command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webwx.cli.config import without_password
+
+
+@pytest.fixture
+def file(shell: Any) -> Path:
+    """Where the configuration of this terminal is looked for."""
+    return Path(shell.environment["WEBWX_CONFIG"])
+
+
+def test_the_path_is_told_whether_the_file_exists_or_not(shell: Any, file: Path) -> None:
+    assert shell.run("config", "path", "--json").line == {"path": str(file), "exists": False}
+    file.write_text("this is [no TOML")
+    assert shell.run("config", "path", "--json").line == {"path": str(file), "exists": True}
+    assert shell.run("config", "path").stdout == f"{file}\n"
+
+
+def test_what_is_in_force_is_shown_with_what_has_set_it(shell: Any, file: Path, sandbox: Any) -> None:
+    file.write_text('account = "work"\nserver = "http://127.0.0.1:1"\nproxy = "http://me:geheim@127.0.0.1:8080"\n')
+    shown = shell.run("config", "show", "--json", "--host", "filehelper")
+    assert shown.lines == [
+        {"name": "home", "value": str(shell.settings.home), "source": "environment"},
+        {"name": "account", "value": "work", "source": "file"},
+        {"name": "server", "value": sandbox.url, "source": "environment"},
+        {"name": "host", "value": "filehelper", "source": "option"},
+        {"name": "proxy", "value": "http://127.0.0.1:8080", "source": "file"},
+    ]
+    assert shell.run("config", "show").stdout.splitlines()[-1] == "proxy = http://127.0.0.1:8080  [file]"
+    assert shell.run("config", "show").stdout.splitlines()[3] == "host = (none)  [default]"
+
+
+def test_the_file_says_what_nothing_else_does(me: Any, friend: Any, file: Path, sandbox: Any) -> None:
+    file.write_text(f'account = "friend"\nserver = "{sandbox.url}"\n')
+    assert me.run("status", "--json", WEBWX_SERVER="").line["nickname"] == "阿华"
+
+
+@pytest.mark.parametrize("content", ['acount = "work"', "account = 3", "account = ", "[desktop]\nversion = 1"])
+def test_a_mistake_in_the_file_is_one_sentence_wherever_it_matters(shell: Any, file: Path, content: str) -> None:
+    file.write_text(content)
+    for command in (["status"], ["config", "show"], ["accounts"]):
+        done = shell.run(*command)
+        assert (done.code, done.stdout) == (2, "")
+        assert str(file) in done.sentence
+    assert shell.run("completion", "zsh").code == 0
+
+
+def test_a_host_that_the_file_allows_is_one(shell: Any, file: Path) -> None:
+    assert shell.run("status", "--host", "wx9.qq.com").code == 2
+    file.write_text('allowed_hosts = ["wx9.qq.com"]')
+    assert shell.run("status", "--host", "wx9.qq.com").code == 4
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://a:b@host:1/", "http://host:1/"),
+        ("http://a@b:c@host:1", "http://host:1"),
+        ("http://host:1", "http://host:1"),
+        (None, None),
+    ],
+)
+def test_a_password_is_left_out(url: str | None, shown: str | None) -> None:
+    assert without_password(url) == shown

@@ -1,0 +1,33 @@
+"""The sandbox's control API from the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import pytest
+
+from webwx.cli.control import ask_phones
+from webwx.cli.exits import BadInput
+
+
+async def test_a_refusal_is_told_in_the_sandboxs_words(sandbox: Any) -> None:
+    with pytest.raises(BadInput, match="nobody"):
+        await ask_phones(sandbox.url, "card", {"from": "阿华", "to": "me", "person": "nobody"})
+
+
+async def test_half_characters_are_replaced_however_deep_they_stand(sandbox: Any) -> None:
+    sent = await ask_phones(
+        sandbox.url, "history", {"from": "阿华", "to": "me", "title": "a\ud83d", "lines": ["\udc80"]}
+    )
+    inbox = await ask_phones(sandbox.url, "inbox?who=me")
+    [text] = [
+        message["text"] for chat in inbox["chats"] for message in chat["messages"]
+        if message["message_id"] == sent["message_id"]
+    ]  # fmt: skip
+    assert text == "a\ufffd"
+
+
+async def test_a_server_must_be_named() -> None:
+    with pytest.raises(click.UsageError, match="--server"):
+        await ask_phones(None, "inbox")

@@ -1,0 +1,115 @@
+"""`webwx doctor`: what it reports, and above all what it does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webwx.cli.doctor import host_kind, scrubbed, server_kind
+from webwx.store.saved_login import LoginFile
+
+
+def test_it_reports_what_is_here(me: Any, friend: Any) -> None:
+    report = me.run("doctor", "--json", "--host", "web").line
+    assert list(report) == ["versions", "system", "configuration", "logins", "variables"]
+    assert report["versions"]["webwx"]
+    assert report["configuration"]["server"] == "http on this machine (environment)"
+    assert report["configuration"]["host"] == "web (option)"
+    assert report["configuration"]["account"] == "default (default)"
+    assert report["logins"]["found"] == [
+        "default: web on http on this machine, saved, mode 600",
+        "account 1: web on http on this machine, saved, mode 600",
+    ]
+    assert {"WEBWX_CONFIG", "WEBWX_HOME", "WEBWX_SERVER"} <= set(report["variables"]["set"])
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_nothing_private_is_in_it(me: Any, friend: Any, sandbox: Any, tmp_path: Path, form: list[str]) -> None:
+    owner = tmp_path / "xiaoming"
+    done = me.run(
+        "doctor", "--account", "friend", "--proxy", "http://guest:geheim@proxy.example:3128", *form,
+        HOME=str(owner), WEBWX_CONFIG=str(owner / "config.toml"), WEBWX_LANGUAGE="klingon",
+    )  # fmt: skip
+    assert done.code == 0
+    saved = [LoginFile(settings.login_path).load() for settings in (me.settings, friend)]
+    logins = [each.login for each in saved if each]
+    assert len(logins) == 2
+    private = {
+        "xiaoming", "friend", "guest", "geheim", "proxy.example", "klingon", sandbox.url,
+        *(text for login in logins for text in (login.nickname, login.user_id, str(login.credentials.uin))),
+    }  # fmt: skip
+    shown = done.stdout + done.stderr
+    assert [text for text in private if text in shown or json.dumps(text)[1:-1] in shown] == []
+    assert "~/config.toml" in shown
+    assert "WEBWX_LANGUAGE" in shown
+
+
+def test_of_what_only_the_file_gives_it_tells_that_it_is_there(shell: Any) -> None:
+    found = shell.run("doctor", "--json").line["configuration"]
+    assert (found["allowed_hosts"], found["desktop"]) == ("0", "none")
+    Path(shell.environment["WEBWX_CONFIG"]).write_text(
+        'allowed_hosts = ["geheim.example"]\n[desktop]\nclient_version = "geheim"\nextspam = "geheim"'
+    )
+    done = shell.run("doctor", "--json")
+    found = done.line["configuration"]
+    assert (found["allowed_hosts"], found["desktop"]) == ("1", "given")
+    assert "geheim" not in done.stdout
+
+
+def test_how_a_login_ended_is_reported(me: Any, sandbox: Any) -> None:
+    sandbox.control("log-out", who="me")
+    me.run("status")
+    assert me.run("doctor", "--json").line["logins"]["found"] == [
+        "default: web on http on this machine, ended (phone), mode 600"
+    ]
+
+
+def test_a_configuration_that_cannot_be_used_is_reported_and_not_repeated(shell: Any) -> None:
+    Path(shell.environment["WEBWX_CONFIG"]).write_text('geheim = "geheim"')
+    done = shell.run("doctor", "--json")
+    assert done.code == 0
+    assert "webwx config show" in done.line["configuration"]["problem"]
+    assert "geheim" not in done.stdout
+
+
+def test_a_person_reads_it_part_by_part(shell: Any) -> None:
+    shown = shell.run("doctor").stdout
+    assert shown.startswith("versions:\n  webwx: ")
+    assert "\n  terminal: no\n" in shown
+    assert "\n  found: none\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (Path.home() / "webwx", "~/webwx"),
+        (Path("/srv") / Path.home().name / "webwx", "/srv/USER/webwx"),
+        (Path("/srv/webwx"), "/srv/webwx"),
+    ],
+)
+def test_a_path_does_not_tell_whose_it_is(path: Path, shown: str) -> None:
+    assert scrubbed(path) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        (None, "none"),
+        ("http://127.0.0.1:8790", "http on this machine"),
+        ("http://[::1]:8790", "http on this machine"),
+        ("http://localhost:8790", "http on this machine"),
+        ("https://chat.example", "https elsewhere"),
+        ("http://10.0.0.7", "http elsewhere"),
+    ],
+)
+def test_of_an_address_only_its_kind_is_told(url: str | None, kind: str) -> None:
+    assert server_kind(url) == kind
+
+
+def test_of_a_host_that_is_not_the_platforms_nothing_is_told() -> None:
+    assert [host_kind(host) for host in (None, "filehelper", "wx2.qq.com", "wx.qq.com.evil.example")] == [
+        "none", "filehelper", "wx2.qq.com", "another",
+    ]  # fmt: skip

@@ -1,0 +1,52 @@
+"""Names that the shell completes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.test_completion import complete
+
+from webwx.model.contacts import Contact, ContactId
+from webwx.store.saved_login import LoginFile
+
+
+def test_a_chat_is_completed_by_its_name(me: Any) -> None:
+    assert complete(me, "webwx send 阿") == ["阿华"]
+    assert complete(me, "webwx read 阿") == ["阿华"]
+    assert "filehelper" in complete(me, "webwx forward ")
+
+
+def test_a_text_is_not_completed_by_a_name(me: Any) -> None:
+    assert complete(me, "webwx send 阿华 ") == []
+
+
+def test_the_account_named_before_decides_whose_contacts(me: Any) -> None:
+    LoginFile(replace(me.settings, account="other").login_path).save_contacts([contact("王芳芳")])
+    assert complete(me, "webwx send --account other 王") == ["王芳芳"]
+    assert complete(me, "webwx --account other send 王") == ["王芳芳"]
+
+
+def test_accounts_that_have_a_login_are_offered(me: Any, friend: Any) -> None:
+    assert complete(me, "webwx send --account ") == ["default", "friend"]
+    assert complete(me, "webwx status --account f") == ["friend"]
+
+
+@pytest.mark.parametrize(
+    "name", ["$(reboot)", "`reboot`", "a;reboot", "two words", "a|b", "*", "~", "-v", "a\nb", "a'b", "#a", "a\x1b[2J"]
+)
+def test_a_name_that_means_something_to_a_shell_is_not_offered(shell: Any, name: str) -> None:
+    LoginFile(shell.settings.login_path).save_contacts([contact(name), contact("阿华")])
+    assert complete(shell, "webwx send ") == ["filehelper", "阿华"]
+
+
+def test_a_mistake_in_the_configuration_is_not_told_while_one_types(shell: Any) -> None:
+    Path(shell.environment["WEBWX_CONFIG"]).write_text("mistake = 1")
+    assert complete(shell, "webwx send ") == []
+    assert complete(shell, "webwx send --account ") == []
+
+
+def contact(nickname: str) -> Contact:
+    return Contact(id=ContactId(f"@{hash(nickname):x}"), nickname=nickname, kind="friend")

@@ -1,0 +1,47 @@
+"""A bar where somebody watches, nothing where nobody does."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from webwx.cli.progress import bar, shown_progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_a_line_is_drawn_and_wiped_out() -> None:
+    terminal = Terminal()
+    with shown_progress("a\x1b[2J.txt", terminal) as show:
+        assert show is not None
+        show(512 * 1024, 1024 * 1024)
+
+    drawn = terminal.getvalue()
+    assert "a\N{REPLACEMENT CHARACTER}[2J.txt" in drawn
+    assert "0.5 of 1.0 MiB" in drawn
+    assert drawn.endswith("\r\x1b[K")
+
+
+def test_into_a_pipe_nothing_is_written() -> None:
+    pipe = io.StringIO()
+    with shown_progress("a.txt", pipe) as show:
+        assert show is None
+
+    assert pipe.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("done", "whole", "drawn"),
+    [
+        (0, 2, f"[{30 * '.'}]"),
+        (1, 2, f"[{15 * '#'}{15 * '.'}]"),
+        (2, 2, f"[{30 * '#'}]"),
+        (3, 0, "0.0 MiB"),
+    ],
+)
+def test_a_bar_is_as_full_as_the_transfer_is_far(done: int, whole: int, drawn: str) -> None:
+    assert bar(done, whole).startswith(drawn)

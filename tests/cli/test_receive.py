@@ -1,0 +1,117 @@
+"""`webwx receive` and the sends it is the other half of: files between machines, by the command line alone."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from webwx.cli import pictures
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Sandbox, Shell
+
+GIF = b"GIF89a" + bytes(40)
+MP4 = b"\0\0\0\x18ftypmp42" + bytes(40)
+
+
+def phone(sandbox: Sandbox, verb: str, content: bytes, to: str = "me", **fields: Any) -> str:
+    """Let 阿华's phone send something to 小明."""
+    body = {"from": "阿华", "to": to, "content": base64.b64encode(content).decode(), **fields}
+    return str(sandbox.control(verb, **body)["message_id"])
+
+
+def test_what_waits_is_saved_and_each_once(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+    me.run("receive", "--to", str(tmp_path))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    phone(sandbox, "file", b"one", name="报告.pdf")
+    phone(sandbox, "file", b"two", name="报告.pdf")
+    picture = phone(sandbox, "picture", pictures.png())
+    sandbox.say("阿华", "me", "and a text")
+    done = me.run("receive", "--to", str(folder))
+
+    assert done.code == 0
+    assert done.stdout.splitlines() == [str(folder / name) for name in ("报告.pdf", "报告 (2).pdf", f"{picture}.png")]
+    assert [(folder / "报告.pdf").read_bytes(), (folder / "报告 (2).pdf").read_bytes()] == [b"one", b"two"]
+    assert (folder / f"{picture}.png").read_bytes() == pictures.png()
+    assert "and a text" in done.sentence
+    assert me.run("receive", "--to", str(folder)).stdout == ""
+
+
+def test_one_chat_can_be_chosen_and_a_line_has_stable_keys(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+    me.run("receive", "--to", str(tmp_path))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    phone(sandbox, "file", b"private", name="a.txt")
+    message_id = phone(sandbox, "file", b"in the room", to="周末爬山", name="b.txt")
+    done = me.run("receive", "--to", str(folder), "--from", "周末爬山", "--json")
+
+    assert done.line["path"] == str(folder / "b.txt")
+    assert (done.line["message_id"], done.line["event"]) == (message_id, "file_message")
+    assert [each.name for each in folder.iterdir()] == ["b.txt"]
+
+
+def test_what_is_gone_is_told_and_the_rest_is_saved(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+    me.run("receive", "--to", str(tmp_path))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    phone(sandbox, "picture", pictures.png())
+    sandbox.control("recall", **{"from": "阿华", "to": "me"})
+    phone(sandbox, "file", b"there", name="a.txt")
+    done = me.run("receive", "--to", str(folder))
+
+    assert done.code != 0
+    assert done.stdout.splitlines() == [str(folder / "a.txt")]
+    assert "recalled, has expired, or is not there yet" in done.stderr
+
+
+def test_with_follow_it_saves_what_arrives_and_ends_well_when_told_to(
+    me: Shell, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    me.run("receive", "--to", str(tmp_path))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with me.start("receive", "--to", str(folder), "--follow") as receiving:
+        assert receiving.stdout is not None
+        for name in ("a.txt", "b.txt"):
+            phone(sandbox, "file", name.encode(), name=name)
+            assert receiving.stdout.readline() == f"{folder / name}\n"
+        receiving.terminate()
+        assert receiving.wait(20) == 0
+
+    assert (folder / "b.txt").read_bytes() == b"b.txt"
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "content", "kind"),
+    [
+        ("--file", "报告 a&b.pdf", b"%PDF", "file"),
+        ("--video", "a.mp4", MP4, "video"),
+        ("--sticker", "a.gif", GIF, "sticker"),
+        ("--image", "a.gif", GIF, "sticker"),
+    ],
+)
+def test_every_kind_can_be_sent(
+    option: str, name: str, content: bytes, kind: str, me: Shell, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    done = me.run("send", option, str(path), "--json")
+    shown = sandbox.chat("me", "filehelper")["messages"][-1]
+
+    assert done.code == 0
+    assert (shown["message_id"], shown["kind"], shown["size"]) == (done.line["message_id"], kind, len(content))
+    assert shown["text"] in {"", name}
+
+
+def test_two_things_are_not_sent_at_once(me: Shell) -> None:
+    done = me.run("send", "--file", "a", "--image", "b")
+
+    assert (done.code, done.stdout) == (2, "")
+
+
+def test_a_folder_that_is_not_there_is_refused(me: Shell, tmp_path: Path) -> None:
+    assert me.run("receive", "--to", str(tmp_path / "no")).code == 2
