@@ -22,7 +22,7 @@ ANSWERS = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 
 import itchat  # noqa: E402 - after stdout has been taken away
-from itchat.content import NOTE, PICTURE, TEXT  # noqa: E402
+from itchat.content import ATTACHMENT, NOTE, PICTURE, TEXT, VIDEO  # noqa: E402
 
 received: queue.Queue[dict[str, object]] = queue.Queue()
 
@@ -32,17 +32,18 @@ def answer(**fields: object) -> None:
     ANSWERS.flush()
 
 
-@itchat.msg_register([TEXT, PICTURE, NOTE], isFriendChat=True, isGroupChat=True)
+@itchat.msg_register([TEXT, PICTURE, ATTACHMENT, VIDEO, NOTE], isFriendChat=True, isGroupChat=True)
 def take(message):
-    picture = message["Text"]() if message["Type"] == PICTURE else None
+    medium = message["Text"]() if message["Type"] in {PICTURE, ATTACHMENT, VIDEO} else None
     received.put({
         "type": message["Type"],
         "id": message["MsgId"],
         "from": message["FromUserName"],
         "to": message["ToUserName"],
-        "text": "" if picture is not None else message["Text"],
+        "text": "" if medium is not None else message["Text"],
         "content": message["Content"],
-        "md5": None if picture is None else hashlib.md5(picture).hexdigest(),
+        "file": message["FileName"],
+        "md5": None if medium is None else hashlib.md5(medium).hexdigest(),
         "author": message.get("ActualNickName"),
     })  # fmt: skip
 
@@ -92,6 +93,38 @@ def send_image(to: str, path: str) -> None:
     answer(**itchat.send_image(path, toUserName=to))
 
 
+def send_file(to: str, path: str) -> None:
+    answer(**itchat.send_file(path, toUserName=to))
+
+
+def send_video(to: str, path: str) -> None:
+    answer(**itchat.send_video(path, toUserName=to))
+
+
+def set_remark(of: str, remark: str) -> None:
+    answer(**itchat.set_alias(of, remark))
+
+
+def create_chatroom(members: list[str], topic: str) -> None:
+    answer(**itchat.create_chatroom(people(members), topic=topic))
+
+
+def rename_chatroom(chatroom: str, topic: str) -> None:
+    answer(**itchat.set_chatroom_name(chatroom, topic))
+
+
+def add_members(chatroom: str, members: list[str]) -> None:
+    answer(**itchat.add_member_into_chatroom(chatroom, people(members)))
+
+
+def remove_members(chatroom: str, members: list[str]) -> None:
+    answer(**itchat.delete_member_from_chatroom(chatroom, people(members)))
+
+
+def people(ids: list[str]) -> list[dict[str, str]]:
+    return [{"UserName": each} for each in ids]
+
+
 def recall(to: str, message_id: str) -> None:
     answer(**itchat.revoke(message_id, to))
 
@@ -104,7 +137,14 @@ def logout() -> None:
     answer(**itchat.logout())
 
 
-COMMANDS = {each.__name__: each for each in (login, contacts, find, send_text, send_image, recall, receive, logout)}
+COMMANDS = {
+    each.__name__: each
+    for each in (
+        login, contacts, find, receive, logout,
+        send_text, send_image, send_file, send_video, recall,
+        set_remark, create_chatroom, rename_chatroom, add_members, remove_members,
+    )
+}  # fmt: skip
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import importlib.metadata
 import json
+import random
 import sys
 from contextlib import aclosing
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 import pytest
-from tests.interop.processes import WEBWX, Lines, fetch, photograph
+from tests.interop.phones import Phones
+from tests.interop.processes import WEBWX, Lines, photograph
 
 from webwx import AsyncClient, ImageMessage, MediaUnavailable, MessageRecalled, QrCode, TextMessage
 
@@ -32,29 +34,6 @@ pytestmark = pytest.mark.verify
 DRIVER = Path(__file__).with_name("itchat_driver.py")
 E = TypeVar("E", bound="Event")
 TEXT = "第一行 <b>&amp;</b> \"'\n第二行 😄🇨🇳 [微笑] \\n /path"
-
-
-class Phones:
-    """The phones of everybody in a sandbox, by its control API."""
-
-    def __init__(self, control: str) -> None:
-        self._control = control
-
-    def do(self, verb: str, **what: str | int) -> Any:
-        return fetch(f"{self._control}/{verb}", json.dumps(what).encode())
-
-    def scan_and_confirm(self, who: str, uuid: str) -> None:
-        self.do("scan", who=who, uuid=uuid)
-        self.do("confirm", uuid=uuid)
-
-    def picture(self, sender: str, to: str, content: bytes) -> str:
-        return str(
-            self.do("picture", **{"from": sender}, to=to, content=base64.b64encode(content).decode())["message_id"]
-        )
-
-    def messages(self, who: str, chat: str) -> list[dict[str, Any]]:
-        chats = fetch(f"{self._control}/inbox?who={who}")["chats"]
-        return next((each["messages"] for each in chats if each["id"] == chat), [])
 
 
 @pytest.fixture
@@ -83,6 +62,12 @@ def log_in(driver: Lines, url: str, phones: Phones, **options: str) -> Lines:
     assert (login["logged_in"], login["nickname"], login["uin"]) == (True, "小明", 1000000001)
     assert login["id"].startswith("@")
     return driver
+
+
+def chat_named(phones: Phones, who: str, name: str) -> dict[str, Any]:
+    """Give the chat of a name on somebody's phone."""
+    [chat] = [chat for chat in phones.chats(who) if chat["chat"] == name]
+    return chat
 
 
 def md5(content: bytes) -> str:
@@ -150,6 +135,64 @@ class TestTheirClientOnOurServer:
         assert sent["BaseResponse"]["Ret"] == 0
         [message] = phones.messages("xiaoming", "filehelper")
         assert (md5(content), len(content), "image") == (message["md5"], message["size"], message["kind"])
+
+    @pytest.mark.parametrize(
+        ("verb", "name", "kind"), [("send_file", "报告 2026.bin", "file"), ("send_video", "a.mp4", "video")]
+    )
+    def test_sends_a_file_and_a_video(
+        self, itchat: Lines, phones: Phones, tmp_path: Path, verb: str, name: str, kind: str
+    ) -> None:
+        content = random.Random(9).randbytes(1_200_000)
+        file = tmp_path / name
+        file.write_bytes(content)
+        ahua = itchat.ask(do="find", nickname="阿华")["id"]
+
+        assert itchat.ask(do=verb, to=ahua, path=str(file))["BaseResponse"]["Ret"] == 0
+
+        [message] = phones.messages("ahua", "xiaoming")
+        assert (kind, md5(content), len(content)) == (message["kind"], message["md5"], message["size"])
+
+    @pytest.mark.parametrize(
+        ("kind", "verb", "heard_as"), [("file", "file", "Attachment"), ("video", "video", "Video")]
+    )
+    def test_takes_a_file_and_a_video(self, itchat: Lines, phones: Phones, kind: str, verb: str, heard_as: str) -> None:
+        content = random.Random(10).randbytes(700_000)
+        named = {"name": "照片 (1).zip"} if kind == "file" else {}
+
+        phones.do(verb, **{"from": "ahua"}, to="me", content=base64.b64encode(content).decode(), **named)
+
+        heard = itchat.ask(do="receive")
+        assert (heard["type"], heard["md5"]) == (heard_as, md5(content))
+
+    def test_gives_a_remark(self, itchat: Lines, phones: Phones) -> None:
+        ahua = itchat.ask(do="find", nickname="阿华")["id"]
+
+        assert itchat.ask(do="set_remark", of=ahua, remark="老板")["BaseResponse"]["Ret"] == 0
+
+        remarks = {nickname: remark for nickname, remark, _ in itchat.ask(do="contacts")["friends"]}
+        assert remarks["阿华"] == "老板"
+
+    def test_opens_and_changes_a_chatroom(self, itchat: Lines, phones: Phones) -> None:
+        ids = {name: itchat.ask(do="find", nickname=name)["id"] for name in ("阿华", "张三", "李雷")}
+
+        made = itchat.ask(do="create_chatroom", members=[ids["阿华"], ids["张三"]], topic="读书会")
+        assert made["BaseResponse"]["Ret"] == 0
+        room = made["ChatRoomName"]
+        assert room.startswith("@@")
+        steps = [
+            {"do": "rename_chatroom", "topic": "周三读书会"},
+            {"do": "add_members", "members": [ids["李雷"]]},
+            {"do": "remove_members", "members": [ids["张三"]]},
+            {"do": "send_text", "text": "几点？"},
+        ]
+        for step in steps:
+            where = {"to": room} if step["do"] == "send_text" else {"chatroom": room}
+            assert itchat.ask(**step, **where)["BaseResponse"]["Ret"] == 0, step
+
+        shown = {name: chat_named(phones, who, "周三读书会") for name, who in (("阿华", "ahua"), ("李雷", "lilei"))}
+        assert all("几点？" in [message["text"] for message in chat["messages"]] for chat in shown.values())
+        [members] = [names for name, _, names in itchat.ask(do="contacts")["chatrooms"] if name == "周三读书会"]
+        assert {"小明", "阿华", "李雷"} == set(members)
 
     def test_hears_a_text_a_picture_and_a_recall(self, itchat: Lines, phones: Phones) -> None:
         content = photograph("JPEG", seed=4)

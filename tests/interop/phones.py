@@ -1,0 +1,37 @@
+"""
+The hands of the people in a running sandbox.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from tests.interop.processes import fetch
+
+
+class Phones:
+    """The phones of everybody in a sandbox, by its control API."""
+
+    def __init__(self, control: str) -> None:
+        self._control = control
+
+    def do(self, verb: str, **what: str | int) -> Any:
+        return fetch(f"{self._control}/{verb}", json.dumps(what).encode())
+
+    def scan_and_confirm(self, who: str, uuid: str) -> None:
+        self.do("scan", who=who, uuid=uuid)
+        self.do("confirm", uuid=uuid)
+
+    def picture(self, sender: str, to: str, content: bytes) -> str:
+        return str(
+            self.do("picture", **{"from": sender}, to=to, content=base64.b64encode(content).decode())["message_id"]
+        )
+
+    def chats(self, who: str) -> list[dict[str, Any]]:
+        chats: list[dict[str, Any]] = fetch(f"{self._control}/inbox?who={who}")["chats"]
+        return chats
+
+    def messages(self, who: str, chat: str) -> list[dict[str, Any]]:
+        return next((each["messages"] for each in self.chats(who) if each["id"] == chat), [])
