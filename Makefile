@@ -7,13 +7,13 @@ UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(BIN)/uv)
 PYTEST := $(BIN)/pytest -q
 
 export WEBWX_HOME := $(CURDIR)/build/home
-unexport WEBWX_SERVER WEBWX_HOST
+unexport WEBWX_SERVER WEBWX_HOST WEBWX_ACCOUNT WEBWX_PROXY WEBWX_CONFIG WEBWX_PASSPHRASE
 # A Python of uv's own would be installed outside the checkout, so one must be there.
 export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo test check verify cover docs sandbox format clean
+.PHONY: help setup tools demo test check verify cover fuzz docs sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
@@ -64,6 +64,9 @@ verify: tools cover  ## What CI adds: strangers' clients and servers, the built 
 cover: tools  ## Full branch coverage of protocol/ and flows/
 	$(PYTEST) -n 2 --cov=webwx --cov-branch --cov-report=
 	$(BIN)/coverage report --include='*/webwx/protocol/*,*/webwx/flows/*' --fail-under=100 --show-missing --skip-covered
+
+fuzz: tools  ## Feed damaged input to every decoder, with a seed that it prints: make fuzz SECONDS=600 SEED=7
+	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 docs: tools  ## Regenerate docs/wire.md
 	$(BIN)/python docs/make_wire.py

@@ -7,6 +7,7 @@ import re
 import runpy
 from itertools import takewhile
 from pathlib import Path
+from typing import get_args
 from urllib.parse import urlsplit
 
 import click
@@ -16,13 +17,17 @@ from tests.docs.pages import PAGES, ROOT, name
 
 import webwx.errors
 from webwx.cli.exits import MEANING
+from webwx.cli.options import common_options
 from webwx.cli.sandbox import sandbox as sandbox_command
 from webwx.errors import ApiError, LoggedOut
 from webwx.flows.call import judge
+from webwx.model.messages import AnyMessage, Message
 from webwx.protocol.codes import Ret
 from webwx.protocol.hosts import FAMILIES
 from webwx.sandbox import control
+from webwx.sandbox.sending import SENDING_VERBS
 from webwx.sandbox.switches import Switches
+from webwx.settings import KEYS
 
 DOCS = ROOT / "docs"
 TOPICS = DOCS / "topics"
@@ -73,6 +78,30 @@ def test_the_page_has_every_exit_code() -> None:
     assert [[str(int(code)), meaning] for code, meaning in MEANING.items()] == table(TOPICS / "errors.md", "Code")
 
 
+# -- messages --------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_has_every_kind_of_message() -> None:
+    def row(kind: type[Message]) -> list[str]:
+        own = [field for field in kind.__struct_fields__ if field not in Message.__struct_fields__]
+        shown = ", ".join(f"`{field}`" for field in own).strip("`")
+        return [str(kind.__struct_config__.tag), kind.__name__, (inspect.getdoc(kind) or "").splitlines()[0], shown]
+
+    assert list(map(row, get_args(AnyMessage))) == table(TOPICS / "messages.md", "Event")
+
+
+# -- the command line ------------------------------------------------------------------------------------------------
+
+
+def test_the_page_has_every_setting_with_its_option_and_its_variable() -> None:
+    options = {option.opts[0] for option in common_options()}
+    rows = [row[:3] for row in table(TOPICS / "cli.md", "Option")]
+    assert sorted(key for _, _, key in rows) == sorted(KEYS)
+    for option, variable, key in rows:
+        assert variable == f"WEBWX_{key.upper()}"
+        assert option.split(" ")[0] == (f"--{key}" if f"--{key}" in options else "")
+
+
 # -- hosts and the sandbox -------------------------------------------------------------------------------------------
 
 
@@ -96,6 +125,12 @@ def test_the_page_has_every_switch_with_its_default_and_its_option() -> None:
 def test_the_page_has_every_request_of_the_control_api() -> None:
     documented = re.findall(r"^ *(GET|POST) +(/control/[\w-]+)", control.__doc__ or "", re.MULTILINE)
     assert [" ".join(request) for request in documented] == [row[0] for row in table(TOPICS / "sandbox.md", "Request")]
+
+
+def test_the_page_has_every_verb_that_sends() -> None:
+    assert [f"POST /control/{verb}" for verb in SENDING_VERBS] == [
+        row[0] for row in table(TOPICS / "sandbox.md", "Sends")
+    ]
 
 
 # -- links -----------------------------------------------------------------------------------------------------------

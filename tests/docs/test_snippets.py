@@ -24,7 +24,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """What a reader has: `webwx` and `python` on the path, nothing of webwx set."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("WEBWX_")}
     path = os.pathsep.join([str(BIN), os.environ["PATH"]])
-    return own | {"PATH": path, "WEBWX_HOME": str(tmp_path / "home"), "PYTHONUTF8": "1", "NO_PROXY": "127.0.0.1"}
+    return (
+        own
+        | {"PATH": path, "WEBWX_HOME": str(tmp_path / "home"), "PYTHONUTF8": "1", "NO_PROXY": "127.0.0.1"}
+        | {"WEBWX_CONFIG": str(tmp_path / "config.toml")}
+    )
 
 
 @pytest.fixture
