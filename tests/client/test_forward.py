@@ -8,7 +8,7 @@ import pytest
 from tests.carriers import Counted
 from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, last, md5, take
 
-from webwx.errors import ApiError, MediaUnavailable, NotForwardable, RateLimited
+from webwx.errors import ApiError, NotForwardable, RateLimited
 from webwx.model.messages import (
     MessageRecalled,
 )
@@ -147,7 +147,7 @@ class TestForward:
         image, _ = await take(client, 2)
         counted.calls.clear()
 
-        with pytest.raises(MediaUnavailable):
+        with pytest.raises(NotForwardable, match="download such a one while it is there"):
             await client.forward(image, "filehelper")
         assert set(counted.calls) == {"webwxgetmsgimg"}
 

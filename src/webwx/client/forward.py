@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.client.media import MediaVerbs
-from webwx.errors import ApiError, NotForwardable
+from webwx.errors import ApiError, MediaUnavailable, NotForwardable
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.messages import (
@@ -45,9 +45,10 @@ class ForwardVerbs(MediaVerbs):
             to: As for `send_text`.
 
         Raises:
-            NotForwardable: Another kind of message, or a sticker of the store; nothing was sent.
+            NotForwardable: Another kind of message, a sticker of the store, or a picture or video that came without
+                keys and is not served any more; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
-            MediaUnavailable: It came without valid keys, and the platform has it no longer; nothing was sent.
+            MediaUnavailable: Its keys are not valid any more, and the platform has it no longer; nothing was sent.
             SendUnknown: The answer was lost: it may have been sent, and is never repeated for you.
 
         Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
@@ -57,7 +58,13 @@ class ForwardVerbs(MediaVerbs):
         if isinstance(message, MessageRecalled) and message.original is not None:
             message = message.original
         if isinstance(message, (ImageMessage, VideoMessage)) and not message.can_forward:
-            return await self._forward_by_upload(message, chat)
+            try:
+                return await self._forward_by_upload(message, chat)
+            except MediaUnavailable:
+                raise NotForwardable(
+                    "It came without the keys that a forward needs, and the platform serves it no longer; "
+                    "download such a one while it is there and send it as a new one."
+                ) from None
         client_id = self._cell.next_client_id()
         flow = self._forward_flow(message, chat, client_id)
         try:
