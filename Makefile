@@ -7,16 +7,17 @@ UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(BIN)/uv)
 PYTEST := $(BIN)/pytest -q
 
 export WEBWX_HOME := $(CURDIR)/build/home
-unexport WEBWX_SERVER WEBWX_HOST WEBWX_ACCOUNT WEBWX_PROXY WEBWX_CONFIG WEBWX_PASSPHRASE
+unexport WEBWX_SERVER WEBWX_HOST WEBWX_ACCOUNT WEBWX_PROXY WEBWX_CONFIG WEBWX_PASSPHRASE \
+	WEBWX_PASSPHRASE_FROM
 # A Python of uv's own would be installed outside the checkout, so one must be there.
 export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo test check verify cover fuzz docs sandbox format clean
+.PHONY: help setup tools demo test check verify cover fuzz bench-media docs sandbox format clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
 
 setup: $(VENV)/.ready  ## Make .venv with the project in it
 tools: $(VENV)/.tools  ## Add to it what tests and checks need
@@ -67,6 +68,9 @@ cover: tools  ## Full branch coverage of protocol/ and flows/
 
 fuzz: tools  ## Feed damaged input to every decoder, with a seed that it prints: make fuzz SECONDS=600 SEED=7
 	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+bench-media: setup  ## Time a large file up and down, and see what memory it costs: make bench-media MIB=300
+	@$(BIN)/python benchmarks/media.py $(if $(MIB),--mib $(MIB))
 
 docs: tools  ## Regenerate docs/wire.md
 	$(BIN)/python docs/make_wire.py

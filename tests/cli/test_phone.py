@@ -132,6 +132,8 @@ def test_phones_make_friends_and_change_chatrooms(shell: Any, sandbox: Any) -> N
         (("accept", "ahua", "lilei"), {"accepted": True}),
         (("rename", "ahua", "hiking", "--周末游泳"), {"renamed": True}),
         (("leave", "lilei", "hiking"), {"left": True}),
+        (("block", "ahua"), {"blocked": True}),
+        (("unblock", "ahua", "me"), {"blocked": False}),
         (("join", "lilei", "hiking", "ahua"), {"joined": True}),
     ):
         assert shell.run("phone", "--json", *arguments).line == line

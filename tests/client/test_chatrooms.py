@@ -10,6 +10,7 @@ from tests.client.conftest import take
 from webwx.errors import ApiError, NotOnThisHost, RateLimited, TargetRefused, TooFewMembers, UnknownContact
 from webwx.model.events import ContactChanged, ContactDeleted
 from webwx.model.messages import ChatroomRenamed, LinkMessage, MemberJoined, MemberRemoved
+from webwx.sandbox.switches import Switches
 from webwx.store.saved_login import LoginMemory
 
 if TYPE_CHECKING:
@@ -74,6 +75,20 @@ async def test_whoever_is_no_friend_is_not_added_and_named(log_in: LogIn) -> Non
     assert members(created.chatroom) == ["小明", "阿华", "张三"]
 
 
+async def test_whoever_has_blocked_one_is_not_added_and_named(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    world.set_blocked("ahua", "me", is_blocked=True)
+    ahua = client.contacts.find(nickname="阿华")
+    created = await client.create_chatroom(["张三", ahua, "Boss"], name="电影")
+    world.add_chatroom("吃饭", ["me", "lilei"])
+    await client.list_contacts()
+    added = await client.add_members("吃饭", [ahua, "张三"])
+
+    assert created.refused == added.refused == (ahua.id,)
+    assert members(created.chatroom) == ["小明", "张三", "李雷"]
+    assert [client.contacts.resolve(each).nickname for each in added.added] == ["张三"]
+
+
 async def test_too_few(log_in: LogIn, counted: Counted) -> None:
     client = await log_in()
     with pytest.raises(TooFewMembers):
@@ -115,6 +130,23 @@ async def test_a_large_chatroom_is_invited_to(log_in: LogIn, world: World, befor
         joined = [event for event in await take(client, 2, include_all=True) if isinstance(event, MemberJoined)]
         assert client.contacts.resolve("大群").members[-1].nickname == "阿华"
         assert joined == [] or joined[0].is_by_code
+
+
+async def test_a_chatroom_that_has_become_large_is_invited_to_after_all(
+    log_in: LogIn, world: World, counted: Counted
+) -> None:
+    world.switches = Switches(large_chatrooms="invited")
+    client, friend = await log_in(), await log_in("lilei")
+    room = client.contacts.resolve("读书会")
+    crowd = [world.add_person(f"人{number}") for number in range(37)]
+    world.chatrooms["books"].members += crowd  # and this login has not looked since
+    admission = await client.add_members(room, ["Boss"])
+
+    assert (admission.added, admission.refused) == ((), ())
+    assert [client.contacts.resolve(each).nickname for each in admission.invited] == ["李雷"]
+    assert len(admission.chatroom.members) == 40
+    assert counted.calls == ["webwxupdatechatroom", "webwxbatchgetcontact", "webwxupdatechatroom"]
+    assert isinstance((await take(friend, 1))[0], LinkMessage)
 
 
 async def test_members_are_removed_and_looked_at(log_in: LogIn, counted: Counted) -> None:

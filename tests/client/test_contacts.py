@@ -20,6 +20,7 @@ from webwx.model.events import ContactChanged, ContactDeleted
 from webwx.model.messages import FriendAdded, FriendRequest, Person, PhoneActivity, TextMessage
 from webwx.protocol.sync import WEBWXSYNC
 from webwx.sandbox.core import Sandbox
+from webwx.sandbox.people import Chatroom
 from webwx.sandbox.switches import Switches
 from webwx.store.saved_login import LoginMemory
 from webwx.transport.loopback import Loopback
@@ -130,7 +131,9 @@ def test_d8_chatrooms_that_only_the_phone_lists_are_learnt_from_it(make_world: C
 async def test_d8_a_chatroom_is_learnt_from_a_message_in_it(make_world: Callable[..., World]) -> None:
     world = make_world(switches=Switches(chatrooms="recent"))
     client, _ = await logged_in(world)
-    world.say("ahua", "hiking", "走吗")
+    await take(client, 1, include_all=True)  # what the phone lists, and it is not among that
+    world.chatrooms["books"] = Chatroom(id="books", name="读书会", members=[world.person("me"), world.person("ahua")])
+    world.say("ahua", "books", "走吗")
     message = (await take(client, 1))[0]
     assert isinstance(message, TextMessage)
     known = client.contacts.get(message.chat)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from typing import TYPE_CHECKING
 
 from tests.client.wound_loop import in_no_time, until
@@ -141,6 +142,28 @@ def test_d5_wishes_are_unique_and_bounded_and_all_are_met() -> None:
         await server.drained()
 
         assert len(server.asked) == len(set(server.asked)) == MOST_WANTED
+
+    in_no_time(work)
+
+
+def test_d5_nothing_is_kept_of_wishes_that_were_met() -> None:
+    async def work() -> None:
+        async def look_up(keys: Sequence[ContactKey]) -> Collection[str]:
+            return {key.user_name for key in keys}
+
+        lookups = Lookups(look_up)
+        lookups.ask("@first")
+        await until(lambda: not len(lookups))
+        tracemalloc.start()
+        try:
+            for number in range(20_000):
+                lookups.ask(f"@{number}")
+            await until(lambda: not len(lookups))
+            kept, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert kept < most / 3  # an emptied dict keeps its table
 
     in_no_time(work)
 

@@ -13,6 +13,7 @@ from tests.carriers import Counted
 from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, SERVER, last, md5, take
 
 from webwx.client.aio import AsyncClient
+from webwx.client.media import MAX_IN_MEMORY
 from webwx.errors import (
     ApiError,
     ConnectFailed,
@@ -22,6 +23,7 @@ from webwx.errors import (
     MediaUnavailable,
     NoSuchFile,
     NotAPicture,
+    ProtocolError,
     RateLimited,
     RefusedLocally,
     SendUnknown,
@@ -30,9 +32,9 @@ from webwx.errors import (
     WxError,
 )
 from webwx.protocol.appmsg import read_app
-from webwx.protocol.codes import CHECK_ABOVE, CHUNK_SIZE, MAX_IMAGE, MAX_VIDEO
+from webwx.protocol.codes import CHECK_ABOVE, CHUNK_SIZE, MAX_FILE, MAX_IMAGE, MAX_VIDEO
 from webwx.protocol.http import Response
-from webwx.protocol.media import PARALLELUPLOAD, UPLOAD
+from webwx.protocol.media import GETMEDIA, PARALLELUPLOAD, UPLOAD
 from webwx.sandbox import letters
 from webwx.sandbox.switches import Switches
 from webwx.transport.loopback import Loopback
@@ -76,6 +78,16 @@ class Told(Counted):
 @pytest.fixture
 def counted(sandbox: Sandbox) -> Told:
     return Told(Loopback(sandbox))
+
+
+class Endless(Counted):
+    """Serves files that never end."""
+
+    async def send(self, request: Request) -> Response:
+        while request.endpoint == GETMEDIA.name:
+            assert request.sink is not None
+            request.sink.write(bytes(MAX_IN_MEMORY))
+        return await super().send(request)
 
 
 def inside(folder: Path) -> list[Path]:
@@ -136,7 +148,18 @@ class TestSending:
         assert last(world, "me", "filehelper").medium.md5 == md5(GIF)
 
     @pytest.mark.parametrize(
-        "size", [1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE, CHECK_ABOVE - 1, CHECK_ABOVE, LARGE]
+        "size",
+        [
+            1,
+            CHUNK_SIZE - 1,
+            CHUNK_SIZE,
+            CHUNK_SIZE + 1,
+            2 * CHUNK_SIZE,
+            CHECK_ABOVE - 1,
+            CHECK_ABOVE,
+            CHECK_ABOVE + 1,
+            LARGE,
+        ],
     )
     async def test_e1_a_file_of_any_size_arrives_whole(
         self, log_in: LogIn, world: World, tmp_path: Path, size: int
@@ -147,6 +170,15 @@ class TestSending:
         await client.send_file("filehelper", path)
 
         assert last(world, "me", "filehelper").medium.md5 == md5(path.read_bytes())
+
+    async def test_e1_a_file_without_bytes_is_not_begun(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
+        client = await log_in()
+        path = tmp_path / "x.bin"
+        path.touch()
+        for source in (path, str(path), b""):
+            with pytest.raises(EmptyFile):
+                await client.send_file("filehelper", source)
+        assert counted.calls == []
 
     async def test_e1_files_sent_at_once_do_not_mix(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
@@ -177,7 +209,7 @@ class TestSending:
 class TestE4AndE5Names:
     NAMES = (
         "我的文档.txt", "Мой.txt", "내 문서.txt", 200 * "汉", f"{200 * '汉'}.txt", 'a"b\r\nX: y.txt', "😀🎉.png",
-        "a&b <1> ]]>.txt",
+        "a&b <1> ]]>.txt", "</title><url>http://evil</url>.txt",
         "no extension", ".hidden", f"x.{300 * 'y'}", "tab\there\x0b.txt", "%41.txt",
     )  # fmt: skip
 
@@ -261,6 +293,22 @@ class TestAFailedChunk:
         await client.send_file("filehelper", content)
 
         assert counted.calls == ["webwxuploadmedia"] * (5 + 4) + ["webwxsendappmsg"]
+        assert last(world, "me", "filehelper").medium.md5 == md5(content)
+
+    async def test_e1_in_the_middle_is_repeated_and_none_before_it(
+        self, log_in: LogIn, world: World, counted: Told
+    ) -> None:
+        client = await log_in()
+        content = bytes(range(256)) * 8192
+
+        def fail_after_two(done: int, whole: int) -> None:
+            if done == 2 * CHUNK_SIZE:
+                world.refuse_next("webwxuploadmedia", -1, times=2)
+
+        await client.send_file("filehelper", content, progress=fail_after_two)
+        chunks = [UPLOAD.decode_request(each).chunk for each in counted.requests if each.endpoint == UPLOAD.name]
+
+        assert chunks == ["0", "1", "2", "2", "2", "3"]
         assert last(world, "me", "filehelper").medium.md5 == md5(content)
 
     async def test_e1_ends_it_after_five_repeats(self, log_in: LogIn, world: World, counted: Told) -> None:
@@ -445,6 +493,19 @@ class TestDownloading:
         assert len(counted.calls) == 3
         assert inside(tmp_path) == []
 
+    async def test_k4_a_sticker_of_the_store_costs_no_request(
+        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path
+    ) -> None:
+        client = await log_in()
+        world.send("ahua", "me", letters.store_sticker())
+        [message] = await take(client, 1)
+        counted.calls.clear()
+
+        with pytest.raises(MediaUnavailable, match="a phone shows"):
+            await client.download_to(message, tmp_path)
+        assert counted.calls == []
+        assert inside(tmp_path) == []
+
     @pytest.mark.parametrize("kind", KINDS)
     async def test_e8_what_is_there_after_a_while_is_taken(
         self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, kind: str
@@ -483,23 +544,39 @@ class TestDownloading:
         assert inside(tmp_path) == []
 
     @pytest.mark.parametrize(
-        "headers",
-        [(("Content-Length", "999999"),), (("Content-Range", f"bytes 0-{len(MP4) - 1}/999999"),)],
+        "cut",
+        [
+            Response(headers=(("Content-Length", "999999"),), body=MP4),
+            Response(status=206, headers=(("Content-Range", f"bytes 0-{len(MP4) - 1}/999999"),), body=MP4),
+        ],
         ids=["length", "range"],
     )
     async def test_e8_less_than_was_announced_is_asked_for_again(
-        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, headers: tuple[tuple[str, str]]
+        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, cut: Response
     ) -> None:
         client = await log_in()
         world.video("ahua", "me", MP4)
         [message] = await take(client, 1)
-        counted.answers["webwxgetvideo"] = [Response(headers=headers, body=MP4)] * 2
+        counted.answers["webwxgetvideo"] = [cut] * 2
         assert (await client.download_to(message, tmp_path)).read_bytes() == MP4
 
-        counted.answers["webwxgetvideo"] = [Response(headers=headers, body=MP4)] * 3
+        counted.answers["webwxgetvideo"] = [cut] * 3
         with pytest.raises(MediaUnavailable, match="broke off"):
             await client.download(message)
         assert sizes_of(tmp_path) == [len(MP4)]
+
+    async def test_e8_a_range_that_is_all_of_it_is_taken(
+        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path
+    ) -> None:
+        client = await log_in()
+        world.video("ahua", "me", MP4)
+        [message] = await take(client, 1)
+        headers = (("Content-Range", f"bytes 0-{len(MP4) - 1}/{len(MP4)}"),)
+        counted.answers["webwxgetvideo"] = [Response(status=206, headers=headers, body=MP4)]
+        path = await client.download_to(message, tmp_path)
+
+        assert counted.requests[-1].header("Range") == "bytes=0-"
+        assert path.read_bytes() == MP4
 
     @pytest.mark.parametrize("other", [b"shorter", b"an other"], ids=["size", "md5"])
     async def test_e8_a_file_that_is_another_is_an_error(
@@ -525,6 +602,24 @@ class TestDownloading:
         paths = await asyncio.gather(*(client.download_to(message, tmp_path) for message in reversed(messages)))
 
         assert [path.read_bytes() for path in reversed(paths)] == contents
+
+    @pytest.mark.verify
+    async def test_e9_an_endless_body_is_cut_at_the_cap_and_leaves_no_file(
+        self, log_in: LogIn, world: World, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        client = await log_in(transport=Endless(Loopback(sandbox)))
+        world.file("ahua", "me", b"the file", "a.txt")
+        [message] = await take(client, 1)
+        told = [0]
+
+        with pytest.raises(ProtocolError, match="larger than"):
+            await client.download_to(message, tmp_path, progress=lambda done, _: told.append(done))
+        assert told[-1] == MAX_FILE
+        assert inside(tmp_path) == []
+
+        with pytest.raises(ProtocolError, match="larger than"):
+            await client.download(message, progress=lambda done, _: told.append(done))
+        assert told[-1] == MAX_IN_MEMORY
 
     async def test_e8_a_log_out_in_place_of_it_is_one(self, log_in: LogIn, counted: Told) -> None:
         client = await log_in()

@@ -237,6 +237,10 @@ class TestDownload:
     def test_each_kind_is_asked_for_in_its_own_way(self, message: ImageMessage, body: bytes, asked: str) -> None:
         assert asked in fetch(lambda into: flows.download(LOGIN, message, into, "gS+t"), body)
 
+    def test_k4_a_sticker_of_the_store_is_not_asked_for(self) -> None:
+        with pytest.raises(MediaUnavailable, match="a phone shows"):
+            drive(flows.download(LOGIN, StickerMessage(is_available=False, **FIELDS), spool()))
+
     def test_file_transfer_helper_tells_its_sid_and_app_besides(self) -> None:
         url = fetch(lambda into: flows.download(HELPER, FILE, into), b"hello")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import itertools
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 import pytest
+from msgspec import inspect
 
 from webwx.errors import ProtocolError
 from webwx.protocol import ENDPOINTS
@@ -187,3 +190,48 @@ class TestTheWholeApi:
 
     def test_only_the_two_long_polls_are_waited_for_as_polls(self) -> None:
         assert {each.name for each in ENDPOINTS if each.patience is Patience.POLL} == {"login", "synccheck"}
+
+
+# -- every request, to the byte --------------------------------------------------------------------------------------
+
+REQUESTS = Path(__file__).with_name("requests.http")
+"""Every call with each field told by its own name, in the order in which all of it leaves."""
+
+
+def filled(kind: type[msgspec.Struct]) -> msgspec.Struct:
+    """Make a struct whose texts are its fields' names and whose numbers count them."""
+    numbers = itertools.count(1)
+
+    def value(name: str, of: inspect.Type) -> Any:
+        match of:
+            case inspect.StrType():
+                return name
+            case inspect.IntType():
+                return next(numbers)
+            case inspect.BytesType():
+                return name.encode()
+            case inspect.UnionType(types=types):
+                return value(name, types[0])
+            case inspect.VarTupleType(item_type=item):
+                return (value(name, item),)
+            case inspect.ListType(item_type=item):
+                return [value(name, item)]
+            case inspect.StructType(cls=cls, fields=fields):
+                return cls(**{field.name: value(field.name, field.type) for field in fields})
+            case _:
+                raise AssertionError(f"no value for {of}: a new kind of field needs one")
+
+    made: msgspec.Struct = value("", inspect.type_info(kind))
+    return made
+
+
+def as_it_leaves(request: Request) -> str:
+    """Write a request as HTTP does, without the lines that the HTTP library adds; a carriage return shows as `␍`."""
+    head = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
+    return "\n".join([*head, "", request.content.decode()]).replace("\r", "␍").rstrip("\n")
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_k3_no_request_changes_by_a_byte_unless_its_record_does(endpoint: Endpoint[Any, Any]) -> None:
+    records = dict(each.split("\n", 1) for each in f"\n{REQUESTS.read_text('utf-8')}".split("\n### ")[1:])
+    assert records[endpoint.name].rstrip("\n") == as_it_leaves(endpoint.encode_request(filled(endpoint.request), HOSTS))

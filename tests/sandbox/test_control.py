@@ -203,6 +203,15 @@ def test_a_phone_accepts_whoever_asked(control, world):
     assert "stranger" in world.person("me").friends
 
 
+def test_a_phone_blocks_and_unblocks(control, world):
+    assert control("block", who="阿华") == (200, {})
+    assert world.person("ahua").blocked == {"xiaoming"}
+    assert control("unblock", who="ahua", whom="小明") == (200, {})
+    assert world.person("ahua").blocked == set()
+    assert control("block", who="me")[0] == 409
+    assert control("block")[0] == 400
+
+
 def test_a_chatroom_without_a_name_is_shown_by_its_members(control, world):
     world.add_chatroom("", ["me", "ahua"], "nameless")
     world.say("ahua", "nameless", "嗨")

@@ -112,7 +112,9 @@ async def test_the_door_waits_for_the_whole_wish(dial, served, first):
     assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
 
 
-@pytest.mark.parametrize("name", ["wx.qq.com", "webpush.web2.wechat.com", "login.weixin.qq.com", "WX.QQ.COM"])
+@pytest.mark.parametrize(
+    "name", ["wx.qq.com", "webpush.web2.wechat.com", "login.weixin.qq.com", "WX.QQ.COM", "webpush2.weixin.qq.com"]
+)
 async def test_a_tunnel_leads_to_the_name_it_was_opened_for(tunnel, name):
     tls = await tunnel(name)
     await tls.greet(first_words=START_PAGE % name.encode())

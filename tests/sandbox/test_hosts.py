@@ -1,7 +1,8 @@
 import pytest
 
+from webwx.errors import UnsafeRedirect
 from webwx.protocol.contacts import WEBWXINIT
-from webwx.protocol.hosts import FAMILIES
+from webwx.protocol.hosts import FAMILIES, follow
 from webwx.protocol.http import Request
 from webwx.protocol.login import JSLOGIN, LOGIN_POLL, QR_PICTURE
 from webwx.protocol.media import GETMEDIA, UPLOAD
@@ -10,12 +11,30 @@ from webwx.sandbox.hosts import PLAYED, api_origin, cookie_domains, family_of, i
 
 PLAIN = "http://127.0.0.1:8790"
 
+OF_OLD = [
+    "web1.wechat.com",
+    "webpush1.wechat.com",
+    "wechatapp.com",
+    "file2.wx.qq.com",
+    "webpush.weixin.qq.com",
+    "webpush2.weixin.qq.com",
+]
+"""Names in old code alone, and where the page polls when no row of its table fits."""
+
 
 def test_all_hosts_of_the_platform_are_played_and_no_other():
     web = ["wx.qq.com", "wx2.qq.com", "wx8.qq.com", "web.wechat.com", "web2.wechat.com"]
     helpers = ["filehelper.weixin.qq.com", "szfilehelper.weixin.qq.com", "cmfilehelper.weixin.qq.com"]
     parts = ["", "login.", "file.", "webpush."]
-    assert {part + host for part in parts for host in web} | {*helpers, "login.weixin.qq.com"} == PLAYED
+    today = {part + host for part in parts for host in web} | {*helpers, "login.weixin.qq.com"}
+    assert today | set(OF_OLD) == PLAYED
+
+
+def test_no_login_of_ours_leads_to_a_host_of_old():
+    assert FAMILIES.keys().isdisjoint(OF_OLD)
+    for host in OF_OLD:
+        with pytest.raises(UnsafeRedirect):
+            follow(f"https://{host}/", None)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +77,30 @@ def test_a_plain_origin_belongs_to_no_family():
 )
 def test_each_host_answers_its_own_calls_and_logins_are_answered_everywhere(endpoint, origin, expected):
     assert is_foreign(endpoint, FAMILIES["wx2.qq.com"], origin) is expected
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "family", "origin", "expected"),
+    [
+        (WEBWXINIT, "web.wechat.com", "https://web1.wechat.com", False),
+        (WEBWXINIT, "wx.qq.com", "https://wechatapp.com", False),
+        (SYNCCHECK, "web.wechat.com", "https://webpush1.wechat.com", False),
+        (SYNCCHECK, "wx.qq.com", "https://webpush.weixin.qq.com", False),
+        (SYNCCHECK, "wx.qq.com", "https://webpush2.weixin.qq.com", False),
+        (UPLOAD, "wx.qq.com", "https://file2.wx.qq.com", False),
+        (SYNCCHECK, "wx2.qq.com", "https://webpush2.weixin.qq.com", True),
+        (UPLOAD, "wx.qq.com", "https://webpush2.weixin.qq.com", True),
+        (SYNCCHECK, "wx.qq.com", "http://webpush2.weixin.qq.com:8790", True),
+    ],
+)
+def test_a_host_of_old_answers_for_the_one_of_today(endpoint, family, origin, expected):
+    assert is_foreign(endpoint, FAMILIES[family], origin) is expected
+
+
+@pytest.mark.parametrize(("host", "today"), [("web1.wechat.com", "web.wechat.com"), ("wechatapp.com", "wx.qq.com")])
+def test_a_login_that_asks_for_a_host_of_old_ends_on_the_one_of_today(host, today):
+    assert family_of(f"https://{host}") == FAMILIES[today]
+    assert wished_host(f"https://{host}/cgi-bin/mmwebwx-bin/webwxnewloginpage", "") == today
 
 
 def test_file_transfer_helper_polls_its_entry_host_and_uploads_to_a_family():

@@ -21,13 +21,16 @@ from webwx.model.messages import (
     LinkMessage,
     LiveLocationMessage,
     LocationMessage,
+    MessageRecalled,
     MiniProgramMessage,
     MusicMessage,
     Pat,
+    PhoneActivity,
     PossibleFriend,
     QuoteMessage,
     RedPacketMessage,
     RedPacketNotice,
+    SplitBillNotice,
     StickerMessage,
     SystemMessage,
     TextMessage,
@@ -38,6 +41,7 @@ from webwx.model.messages import (
 )
 from webwx.protocol.appmsg import Article
 from webwx.protocol.codec import write_json
+from webwx.protocol.codes import AppMessageType, MessageType
 from webwx.protocol.sysmsg import write_pat
 from webwx.sandbox import letters
 from webwx.sandbox.letters import KINDS, Letter
@@ -103,6 +107,101 @@ def test_every_event_can_be_produced(every_letter):
     assert {kind for kind in get_args(AnyMessage) if kind not in produced and not issubclass(kind, SystemMessage)} == (
         set()
     )
+
+
+# -- every row of the tables (protocol notes, messages, 4 and 5) ------------------------------------------------------
+
+MESSAGE_ROWS = {
+    1: TextMessage,
+    3: ImageMessage,
+    34: VoiceMessage,
+    37: FriendRequest,
+    40: PossibleFriend,
+    42: CardMessage,
+    43: VideoMessage,
+    47: StickerMessage,
+    48: LocationMessage,
+    49: AppMessage,
+    50: CallMessage,
+    51: PhoneActivity,
+    52: CallMessage,
+    53: CallMessage,
+    62: VideoMessage,
+    9999: SystemMessage,
+    10000: SystemMessage,
+    10002: MessageRecalled,
+}
+APP_ROWS = {
+    **dict.fromkeys((0, 1, 2, 4, 7, 8, 9, 10, 13, 15, 16, 51, 53, 74, 100001), AppMessage),
+    3: MusicMessage,
+    5: LinkMessage,
+    6: FileMessage,
+    17: LiveLocationMessage,
+    19: HistoryMessage,
+    33: MiniProgramMessage,
+    36: MiniProgramMessage,
+    57: QuoteMessage,
+    62: Pat,
+    2000: TransferMessage,
+    2001: RedPacketMessage,
+}
+PAGE_INTERNAL = 100001
+"""An article list, which the page makes itself and no server sends."""
+
+
+@pytest.fixture
+def produced(me, world, every_letter):
+    """What the sandbox can produce and what each is for a client: all letters, a recall, the phone's greeting."""
+    title = {62: '"阿华" 拍了拍我'}
+    raw_apps = [
+        letters.raw(49, type_, f"<msg><appmsg><title>{title.get(type_, '标题')}</title></appmsg></msg>")
+        for type_ in APP_ROWS
+    ]
+    raw_kinds = [letters.raw(type_, 0, "<msg />") for type_ in (40, 48, 9999)]
+    for letter in [letter for letter, _ in every_letter] + [letters.call(52), letters.call(53)] + raw_apps + raw_kinds:
+        world.send("ahua", "me", letter)
+    world.notify("me", "ahua", letters.system("以上是打招呼的内容"))
+    world.say("ahua", "me", "oops")
+    world.recall("ahua", "me")
+    world.post.greet(world.person("me"))
+    waiting, wires = me.messages(), []
+    while waiting:
+        wires += waiting
+        waiting = me.messages()
+    return {
+        (wire.msg_type, wire.app_msg_type, type(message_from_wire(wire, me.me, write_json(wire)))) for wire in wires
+    }
+
+
+@pytest.mark.parametrize(("type_", "kind"), MESSAGE_ROWS.items())
+def test_every_message_type_can_be_produced_and_is_a_typed_event(produced, type_, kind):
+    assert kind in {each for msg_type, _, each in produced if msg_type == type_}
+
+
+@pytest.mark.parametrize(("type_", "kind"), APP_ROWS.items())
+def test_every_app_message_type_can_be_produced_and_is_a_typed_event(produced, type_, kind):
+    assert kind in {each for msg_type, app_type, each in produced if (msg_type, app_type) == (49, type_)}
+
+
+def test_the_numbers_have_a_name_each():
+    assert set(MESSAGE_ROWS) == set(MessageType)
+    assert set(APP_ROWS) - {PAGE_INTERNAL} == set(AppMessageType)
+
+
+@pytest.mark.parametrize(
+    ("letter", "kind"),
+    [
+        (letters.raw(1, 2001, "收到红包，请在手机上查看"), RedPacketMessage),
+        (letters.raw(10000, 0, "群收款消息，请在手机上查看"), SplitBillNotice),
+        (letters.raw(4242, 0, "?"), UnknownMessage),
+        (letters.raw(49, 4242, "<msg><appmsg><title>t</title></appmsg></msg>"), AppMessage),
+    ],
+)
+def test_what_has_a_second_number_or_none_is_typed_as_well(me, world, letter, kind):
+    me.messages()
+    world.send("ahua", "me", letter)
+    [wire] = me.messages()
+    assert type(message_from_wire(wire, me.me, write_json(wire))) is kind
 
 
 # -- the fields ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@ import pytest
 
 from webwx.protocol.codes import Ret
 from webwx.sandbox.refusals import Refused
+from webwx.sandbox.switches import Switches
 
 
 def lines(world, who, chat):
@@ -34,6 +35,28 @@ def test_only_mutual_friends_can_be_added(world, people):
     world.unfriend("ahua", "me")
     assert not world.membership.can_add(people["xiaoming"], people["ahua"])
     assert not world.membership.can_add(people["ahua"], people["xiaoming"])
+
+
+def test_nobody_who_has_blocked_one_can_be_added(world, people):
+    world.set_blocked("ahua", "me", is_blocked=True)
+    assert not world.membership.can_add(people["xiaoming"], people["ahua"])
+    assert world.membership.can_add(people["ahua"], people["xiaoming"])
+    world.set_blocked("ahua", "me", is_blocked=False)
+    assert world.membership.can_add(people["xiaoming"], people["ahua"])
+
+
+def test_nobody_new_is_told_of_to_nobody(world, people):
+    world.membership.admit(world.chatrooms["hiking"], [], by=people["xiaoming"])
+    assert world.inbox("me") == {}
+
+
+@pytest.mark.parametrize(
+    ("how", "count", "expected"), [("open", 40, False), ("invited", 39, False), ("invited", 40, True)]
+)
+def test_into_a_large_chatroom_one_comes_by_invitation_where_that_is_wanted(world, how, count, expected):
+    world.switches = Switches(large_chatrooms=how)
+    crowd = [world.add_person(f"人{number}").id for number in range(count)]
+    assert world.membership.is_by_invitation(world.add_chatroom("大群", crowd)) is expected
 
 
 def test_an_invitation_is_a_card_that_lets_in(world, people):

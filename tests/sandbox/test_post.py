@@ -16,6 +16,21 @@ def test_nothing_is_said_to_strangers_or_oneself(world):
             world.say("me", to, "x")
 
 
+def test_whoever_has_blocked_one_gets_nothing_and_one_is_told_afterwards(me, friend, world):
+    world.set_blocked("ahua", "me", is_blocked=True)
+    assert me.send_text(me.name("ahua"), "在吗").base_response.ret == 0
+    assert [(m.msg_type, m.content) for m in me.messages()] == [(10000, "消息已发出，但被对方拒收了。")]
+    assert friend.messages() == []
+    assert friend.send_text(friend.name("xiaoming"), "不在").base_response.ret == 0
+    assert [message.content for message in me.messages()] == ["不在"]
+
+
+def test_in_a_chatroom_a_blacklist_keeps_nothing_back(world):
+    world.set_blocked("ahua", "me", is_blocked=True)
+    world.say("me", "hiking", "走吗")
+    assert [message.text for message in world.inbox("ahua")["hiking"].messages] == ["走吗"]
+
+
 def test_a_named_message_is_recalled_within_two_minutes_only(world):
     message = world.say("ahua", "me", "一")
     world.wind(121)

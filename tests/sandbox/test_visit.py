@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from webwx.protocol.codec import FilePart
 from webwx.protocol.contacts import GETCONTACT, ContactsRequest
 from webwx.protocol.hosts import FAMILIES, single
+from webwx.protocol.http import Park
 from webwx.protocol.login import Credentials
 from webwx.protocol.media import UPLOAD, UploadRequest, UploadTicket
 from webwx.protocol.sync import WEBWXSYNC, SyncRequest
@@ -123,6 +124,13 @@ def test_b6_whoever_polls_a_wrong_host_is_logged_out(family, world, part, host, 
     world.say("ahua", "me", "在吗")
     family.hosts = replace(family.hosts, **{part: host})
     assert f'retcode:"{retcode}"' in family.check().body.decode()
+
+
+@pytest.mark.parametrize("switches", [Switches(strict_hosts=True)])
+def test_old_code_may_poll_a_host_of_old(new_page):
+    page = new_page()
+    page.hosts = replace(FAMILIES["wx.qq.com"], push="https://webpush2.weixin.qq.com")
+    assert isinstance(page.login().check(), Park)
 
 
 @pytest.mark.parametrize("switches", [Switches(strict_hosts=True)])

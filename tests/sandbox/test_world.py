@@ -1,5 +1,6 @@
 import random
 
+import msgspec
 import pytest
 
 from webwx.sandbox.refusals import Impossible
@@ -98,3 +99,20 @@ def test_befriending_again_changes_only_that_sides_remark(world):
     world.befriend("me", "ahua", remark="老板")
     assert world.person("me").friends["ahua"] == "老板"
     assert world.person("ahua").friends["xiaoming"] == "小小明"
+
+
+def test_a_blacklist_shows_on_the_side_of_its_owner_only(me, friend, world):
+    world.set_blocked("ahua", "me", is_blocked=True)
+    world.set_blocked("ahua", "me", is_blocked=False)
+    flags = [msgspec.json.decode(raw)["ContactFlag"] for raw in friend.fetch().mod_contact_list]
+    assert [flag & 8 for flag in flags] == [8, 0]
+    assert me.fetch().mod_contact_list == []
+
+
+def test_strangers_can_be_blocked_and_oneself_cannot(me, world):
+    world.add_person("陌生人", "stranger")
+    world.set_blocked("me", "stranger", is_blocked=True)
+    assert world.person("me").blocked == {"stranger"}
+    assert me.fetch().mod_contact_list == []
+    with pytest.raises(Impossible, match="of their own"):
+        world.set_blocked("me", "me", is_blocked=True)

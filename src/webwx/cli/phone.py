@@ -170,6 +170,32 @@ async def accept(session: Session, who: str, asked_by: str) -> None:
 
 
 @command(
+    "block",
+    group=phone,
+    examples=("webwx phone block 阿华",),
+)
+@click.argument("who")
+@click.argument("whom", default="me")
+async def block(session: Session, who: str, whom: str) -> None:
+    """Let WHO put WHOM on the blacklist: messages do not arrive, and into a chatroom WHO is not added."""
+    await ask_phones(session.settings.server, "block", {"who": who, "whom": whom})
+    session.output.result(f"{who} has blocked {whom}.", blocked=True)
+
+
+@command(
+    "unblock",
+    group=phone,
+    examples=("webwx phone unblock 阿华",),
+)
+@click.argument("who")
+@click.argument("whom", default="me")
+async def unblock(session: Session, who: str, whom: str) -> None:
+    """Let WHO take WHOM off the blacklist."""
+    await ask_phones(session.settings.server, "unblock", {"who": who, "whom": whom})
+    session.output.result(f"{who} has {whom} on the blacklist no more.", blocked=False)
+
+
+@command(
     "join",
     group=phone,
     examples=("webwx phone join 张三 电影 me",),

@@ -67,7 +67,11 @@ class ChatroomVerbs(ContactVerbs):
         if len(room.members) + len(ids) >= self._login.invite_start_count:
             return await self.invite_members(room, ids)
         added = await self._run(chatroom_flows.add_members(self._login, room.id, ids))
-        return await self._admission(room.id, ids, added)
+        admission = await self._admission(room.id, ids, added)
+        if not admission.added and len(admission.chatroom.members) >= self._login.invite_start_count:
+            # It has grown since it was last looked at, and nobody was let in.
+            return await self.invite_members(admission.chatroom, ids)
+        return admission
 
     async def invite_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Admission:
         """

@@ -254,7 +254,8 @@ def download(login: Login, message: Message | str, sink: Arrived, data_ticket: s
         data_ticket: The file host's cookie, which a file is asked for with.
 
     Raises:
-        MediaUnavailable: Recalled, expired, not there yet, or something else came.
+        MediaUnavailable: Recalled, expired, not there yet, or something else came; a sticker of the store before any
+            request.
         LoggedOut: The login ended.
 
     Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
@@ -306,6 +307,8 @@ def _wanted(login: Login, message: Message | str, data_ticket: str) -> _Wanted:
         case LocationMessage():
             place = MapPictureRequest(msgid=message.message_id)
             return _Wanted(endpoint=GETPUBLICLINKIMG, request=place, what="map", is_one=image_type)
+        case StickerMessage(is_available=False):
+            raise MediaUnavailable("The web is given no stickers of the store; a phone shows this one.")
         case StickerMessage():
             return _picture(login, message.message_id, "big")
         case Message():

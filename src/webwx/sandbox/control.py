@@ -17,6 +17,8 @@ JSON in and out, on the server's own origin, loopback only. Errors are a 4xx wit
     POST /control/leave     {"who", "chat"}                    {}
     POST /control/rename    {"who", "chat", "name"}            {}
     POST /control/accept    {"who", "asked_by"}                {}
+    POST /control/block     {"who", "whom"}                    {}
+    POST /control/unblock   {"who", "whom"}                    {}
     POST /control/wind      {"seconds"}                        {"now"}
     POST /control/log-out   {"who"}                            {}
 
@@ -143,6 +145,13 @@ class Accept(msgspec.Struct, frozen=True, kw_only=True):
 
     who: str = ME
     asked_by: str
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody's blacklist."""
+
+    who: str
+    whom: str = ME
 
 
 class Refuse(msgspec.Struct, frozen=True, kw_only=True):
@@ -308,6 +317,16 @@ def _accept(world: World, what: Accept) -> Nothing:
     return Nothing()
 
 
+def _block(world: World, how: Block) -> Nothing:
+    world.set_blocked(how.who, how.whom, is_blocked=True)
+    return Nothing()
+
+
+def _unblock(world: World, how: Block) -> Nothing:
+    world.set_blocked(how.who, how.whom, is_blocked=False)
+    return Nothing()
+
+
 def _wind(world: World, how: Wind) -> Now:
     if not 0 <= how.seconds <= _LONGEST_WIND:
         raise Impossible("The clock can only be wound forward, and by ten years at most.")
@@ -335,6 +354,8 @@ _VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[World, Any],
     ("POST", "leave"): (InChatroom, _leave),
     ("POST", "rename"): (Rename, _rename),
     ("POST", "accept"): (Accept, _accept),
+    ("POST", "block"): (Block, _block),
+    ("POST", "unblock"): (Block, _unblock),
     ("POST", "wind"): (Wind, _wind),
     ("POST", "log-out"): (Who, _log_out),
     **{("POST", name): verb for name, verb in SENDING_VERBS.items()},

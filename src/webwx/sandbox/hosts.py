@@ -1,8 +1,8 @@
 """
 The platform's hosts, as a sandbox plays them.
 
-Which names there are is told by the wire's own table (`protocol.hosts`) and nowhere else. On one plain origin none of
-this matters: that origin is every host.
+Which names there are is told by the wire's own table (`protocol.hosts`), but for those of old, which no login leads to
+and only old code still calls. On one plain origin none of this matters: that origin is every host.
 """
 
 from __future__ import annotations
@@ -26,7 +26,17 @@ def _name(origin: str) -> str:
     return urlsplit(origin).hostname or ""
 
 
-PLAYED = frozenset(_name(family.origin(part)) for family in FAMILIES.values() for part in Host)
+_OF_OLD = {
+    "web1.wechat.com": "web.wechat.com",
+    "webpush1.wechat.com": "webpush.web.wechat.com",
+    "wechatapp.com": "wx.qq.com",
+    "file2.wx.qq.com": "file.wx.qq.com",
+    "webpush.weixin.qq.com": "webpush.wx.qq.com",
+    "webpush2.weixin.qq.com": "webpush.wx.qq.com",
+}
+"""Names that old code calls, each with the one of today whose part it plays (protocol notes, 3)."""
+
+PLAYED = frozenset(_name(family.origin(part)) for family in FAMILIES.values() for part in Host) | _OF_OLD.keys()
 """Every host name of the platform."""
 
 _HELPERS = frozenset(name for name in FAMILIES if "filehelper" in name)
@@ -35,6 +45,10 @@ ABSENT_ON_HELPER = frozenset(
     {GETCONTACT, BATCHGETCONTACT, OPLOG, VERIFYUSER, SEARCHCONTACT, CREATECHATROOM, UPDATECHATROOM}
 )
 """Calls that File Transfer Helper does not have (protocol notes, filehelper, 1)."""
+
+
+def _of_today(name: str) -> str:
+    return _OF_OLD.get(name, name)
 
 
 def is_helper(request: Request) -> bool:
@@ -63,7 +77,7 @@ def page_permission(request: Request) -> Headers:
 
 def family_of(origin: str) -> Hosts | None:
     """Give the hosts that go with an API host; None where one plain origin plays them all."""
-    return FAMILIES.get(_name(origin))
+    return FAMILIES.get(_of_today(_name(origin)))
 
 
 def is_foreign(endpoint: Endpoint[Any, Any], family: Hosts, origin: str) -> bool:
@@ -72,7 +86,9 @@ def is_foreign(endpoint: Endpoint[Any, Any], family: Hosts, origin: str) -> bool
 
     Login calls are answered everywhere, whatever the family (protocol notes, 3).
     """
-    return endpoint.host not in {Host.LOGIN, Host.QR} and origin != family.origin(endpoint.host)
+    scheme, _, name = origin.partition("://")
+    called = f"{scheme}://{_of_today(name)}"
+    return endpoint.host not in {Host.LOGIN, Host.QR} and called != family.origin(endpoint.host)
 
 
 def wished_host(redirect_uri: str, appid: str) -> str:
@@ -82,7 +98,7 @@ def wished_host(redirect_uri: str, appid: str) -> str:
     File Transfer Helper's page encodes the address twice, one client not at all (protocol notes, filehelper, 2).
     """
     try:
-        asked = _name(unquote(unquote(redirect_uri)))
+        asked = _of_today(_name(unquote(unquote(redirect_uri))))
     except ValueError:
         asked = ""
     if asked in FAMILIES:

@@ -28,8 +28,14 @@ class Membership:
         self._world = world
 
     def can_add(self, member: Person, other: Person) -> bool:
-        """Say whether somebody may be added without being asked: only mutual friends."""
-        return other.id in member.friends and member.id in other.friends
+        """Say whether somebody may be added without being asked: only mutual friends who have not blocked one."""
+        is_friend = other.id in member.friends and member.id in other.friends
+        return is_friend and not other.has_blocked(member)
+
+    def is_by_invitation(self, room: Chatroom) -> bool:
+        """Say whether a chatroom is so large that people can only be invited to it."""
+        switches = self._world.switches
+        return switches.large_chatrooms == "invited" and len(room.members) >= switches.invite_start_count
 
     def open(self, owner: Person, people: Sequence[Person], name: str) -> Chatroom:
         """Open a chatroom with people who can all be added, and say so to everybody."""
@@ -46,6 +52,8 @@ class Membership:
         """
         self._check_member(room, by)
         new = [person for person in people if person not in room.members]
+        if not new:
+            return
         room.members += new
         self._show(room)
         self._announce(room, by, new)

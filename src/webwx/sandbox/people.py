@@ -74,6 +74,8 @@ class Person:
     uin: int
     friends: dict[str, str] = field(default_factory=dict)
     """World ids of this person's friends, each with the remark it has here. The other side may see it otherwise."""
+    blocked: set[str] = field(default_factory=set)
+    """World ids of those on this person's blacklist; friends stay friends."""
     pinned: set[str] = field(default_factory=set)
     """World ids of the chats on top of the list."""
     asked_by: dict[str, str] = field(default_factory=dict)
@@ -90,6 +92,10 @@ class Person:
         """Clear a chat's unread count. Nobody else is told."""
         if key in self.chats:
             self.chats[key].unread = 0
+
+    def has_blocked(self, other: Person) -> bool:
+        """Say whether somebody is on this person's blacklist."""
+        return other.id in self.blocked
 
     def sees(self, message: Message) -> bool:
         """Say whether a message is in one of this person's chats."""

@@ -46,10 +46,19 @@ class Post:
         is_told = by is None or self._world.switches.echo == "on"
         self._show(sender, message, is_unread=False, in_session=is_told)
         for receiver in self._receivers(sender, to):
-            if to in self._world.chatrooms or sender.id in receiver.friends:
+            if to in self._world.chatrooms:
                 self._show(receiver, message, is_unread=True)
+            elif receiver.has_blocked(sender):
+                self._bounce(sender, receiver, "消息已发出，但被对方拒收了。")
+            elif sender.id not in receiver.friends:
+                self._bounce(
+                    sender,
+                    receiver,
+                    f"{receiver.nickname}开启了朋友验证，你还不是他（她）朋友。"
+                    "请先发送朋友验证请求，对方验证通过后，才能聊天。",
+                )
             else:
-                self._bounce(sender, receiver)
+                self._show(receiver, message, is_unread=True)
         return message
 
     def message(self, message_id: str, viewer: Person) -> Message:
@@ -126,11 +135,8 @@ class Post:
         if in_session:
             self._world.tell(person, Selector.MESSAGES, lambda view: view.message(message))
 
-    def _bounce(self, sender: Person, receiver: Person) -> None:
-        """Say afterwards that the other side has deleted the sender: the send itself succeeded."""
-        text = (
-            f"{receiver.nickname}开启了朋友验证，你还不是他（她）朋友。请先发送朋友验证请求，对方验证通过后，才能聊天。"
-        )
+    def _bounce(self, sender: Person, receiver: Person, text: str) -> None:
+        """Say afterwards that the other side did not get it: the send itself succeeded."""
         self._show(sender, self._new_message(receiver, sender.id, letters.system(text)), is_unread=False)
 
     def _new_message(self, sender: Person, to: str, letter: Letter) -> Message:

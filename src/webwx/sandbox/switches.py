@@ -45,6 +45,10 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True):
     """Whether chatrooms are in the address book and the first snapshot, or only among the phone's recent chats."""
     pin_without_remark: Literal["erases", "keeps"] = "erases"
     """What becomes of a remark when a pin does not repeat it; two clients do not."""
+    invite_start_count: int = 40
+    """Members from which the page invites to a chatroom and does not add; webwxinit tells the number."""
+    large_chatrooms: Literal["open", "invited"] = "open"
+    """Whether a chatroom of that many lets itself be added to all the same; clients count in different ways."""
     contact_page_size: int = 500
     """Contacts in one answer of webwxgetcontact."""
     redirect_origin: str = ""

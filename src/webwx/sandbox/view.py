@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FRIEND_FLAG = 3
 """`ContactFlag` of a friend, and of a chatroom saved to the contacts."""
 
+_BLOCKED_FLAG = 8
+
 _PINNED_FLAG = 2048
 
 _VERIFIED_TEAM = 56
@@ -128,11 +130,12 @@ class View:
     def _person(self, person: Person) -> WireContact:
         name = self.name(person.id)
         is_contact = person.id in self._me.friends or person is self._me
+        blocked = _BLOCKED_FLAG if self._me.has_blocked(person) else 0
         return WireContact(
             user_name=name,
             nick_name=escape(person.nickname),
             head_img_url=_icon(name),
-            contact_flag=FRIEND_FLAG | self._pin(person.id) if is_contact else 0,
+            contact_flag=FRIEND_FLAG | blocked | self._pin(person.id) if is_contact else 0,
             remark_name=escape(self._me.friends.get(person.id, "")),
         )
 

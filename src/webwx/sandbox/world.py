@@ -172,6 +172,23 @@ class World:
         person.friends.pop(other.id, None)
         self.tell(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(other.id)))
 
+    def set_blocked(self, who: str, other: str, *, is_blocked: bool) -> None:
+        """
+        Put somebody on one's blacklist, or take them off it. The other learns of it only when trying something.
+
+        Raises:
+            Impossible: There is no such person, or it is oneself.
+        """
+        person, shunned = self.person(who), self.person(other)
+        if person is shunned:
+            raise Impossible("Nobody can be on a blacklist of their own.")
+        if is_blocked:
+            person.blocked.add(shunned.id)
+        else:
+            person.blocked.discard(shunned.id)
+        if shunned.id in person.friends:
+            self.tell(person, Selector.CONTACT_CHANGED, lambda view: view.changed(shunned.id))
+
     def add_chatroom(self, name: str, members: list[str], id: str = "") -> Chatroom:  # noqa: A002 - as in add_person
         """
         Open a chatroom; the first member owns it.

@@ -9,6 +9,7 @@ from webwx.protocol.chatrooms import (
     UpdateChatroomRequest,
 )
 from webwx.protocol.contacts import WireMember
+from webwx.sandbox.switches import Switches
 
 
 def create(page, *names, topic=""):
@@ -50,6 +51,34 @@ def test_whoever_cannot_be_added_is_marked(me, stranger):
     assert [status != 0 for _, status in statuses(reply)] == [False, True, False]
     added = update(me, "addmember", add_member_list=me.name("stranger"))
     assert (added.base_response.ret, statuses(added)[0][1] != 0) == (-2013, True)
+
+
+def test_whoever_has_blocked_one_is_on_the_black_list_and_marked(me, world):
+    for who in ("ahua", "lilei"):
+        world.set_blocked(who, "me", is_blocked=True)
+    world.befriend("me", world.add_person("王芳", "wangfang").id)
+    reply = create(me, *[me.name(who) for who in ("ahua", "zhangsan", "lilei", "wangfang")])
+    assert reply.base_response.ret == -2013
+    assert reply.black_list == f"{me.name('ahua')},{me.name('lilei')}"
+    assert statuses(reply) == [("阿华", 3), ("张三", 0), ("李雷", 3), ("王芳", 0)]
+    world.add_chatroom("读书会", ["me", "zhangsan"], "books")
+    added = update(me, "addmember", "books", add_member_list=me.name("ahua"))
+    assert (added.base_response.ret, statuses(added)) == (-2013, [("阿华", 3)])
+
+
+def test_the_black_list_is_empty_where_nobody_has_blocked_one(me, world):
+    world.set_blocked("me", "ahua", is_blocked=True)
+    assert create(me, me.name("ahua"), me.name("lilei")).black_list == ""
+
+
+@pytest.mark.parametrize("switches", [Switches(invite_start_count=3, large_chatrooms="invited")])
+@pytest.mark.parametrize(("members", "is_let_in"), [(["me", "ahua"], True), (["me", "ahua", "lilei"], False)])
+def test_a_large_chatroom_takes_in_nobody_who_was_not_invited(me, world, members, is_let_in):
+    room = world.add_chatroom("读书会", members, "books")
+    reply = update(me, "addmember", "books", add_member_list=me.name("zhangsan"))
+    assert (reply.base_response.ret == 0, statuses(reply)[0][1] == 0) == (is_let_in, is_let_in)
+    assert (world.person("zhangsan") in room.members) is is_let_in
+    assert update(me, "invitemember", "books", invite_member_list=me.name("zhangsan")).base_response.ret == 0
 
 
 @pytest.mark.parametrize("others", [[], ["ahua"], ["ahua", "filehelper"]])

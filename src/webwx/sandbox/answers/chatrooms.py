@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 _FEWEST = 2
 """Others that a chatroom is opened with."""
 
+_HAS_BLOCKED = 3
+"""`MemberStatus` of somebody who has blocked whoever adds them. Of its values only 0, added, is known for sure."""
+
 _WANTS_TO_BE_ASKED = 4
-"""`MemberStatus` of somebody who could not be added."""
+"""`MemberStatus` of somebody else who could not be added."""
 
 
 @answers(CREATECHATROOM)
@@ -43,6 +46,7 @@ def create(visit: Visit, request: CreateChatroomRequest) -> CreateChatroomReply:
         raise Refused(Ret.PARAMETER_ERROR)
     room = membership.open(me, willing, request.topic)
     is_whole = len(willing) == len(request.member_list)
+    view = View(visit.world, visit.session)
     return CreateChatroomReply(
         base_response=BaseResponse(
             ret=Ret.OK if is_whole else Ret.PARTLY_DONE, err_msg="Everything is OK" if is_whole else ""
@@ -50,7 +54,8 @@ def create(visit: Visit, request: CreateChatroomRequest) -> CreateChatroomReply:
         topic=request.topic,
         member_count=len(people),
         member_list=_members(visit, people, willing),
-        chat_room_name=View(visit.world, visit.session).name(room.id),
+        chat_room_name=view.name(room.id),
+        black_list=",".join(view.name(person.id) for person in people if person.has_blocked(me)),
     )
 
 
@@ -77,7 +82,8 @@ def update(visit: Visit, request: UpdateChatroomRequest) -> UpdateChatroomReply:
 def _add(visit: Visit, room: Chatroom, names: list[str]) -> UpdateChatroomReply:
     me, membership = visit.session.person, visit.world.membership
     people = _people(visit, names)
-    willing = [person for person in people if membership.can_add(me, person)]
+    is_open = not membership.is_by_invitation(room)
+    willing = [person for person in people if is_open and membership.can_add(me, person)]
     membership.admit(room, willing, by=me)
     return UpdateChatroomReply(
         base_response=BaseResponse(ret=Ret.OK if len(willing) == len(names) else Ret.PARTLY_DONE),
@@ -116,8 +122,11 @@ def _people(visit: Visit, names: Iterable[str]) -> list[Person]:
 
 
 def _members(visit: Visit, people: Iterable[Person], willing: list[Person]) -> list[msgspec.Raw]:
-    view = View(visit.world, visit.session)
-    return [
-        msgspec.Raw(write_json(view.member(person, status=0 if person in willing else _WANTS_TO_BE_ASKED)))
-        for person in people
-    ]
+    me, view = visit.session.person, View(visit.world, visit.session)
+
+    def status(person: Person) -> int:
+        if person in willing:
+            return 0
+        return _HAS_BLOCKED if person.has_blocked(me) else _WANTS_TO_BE_ASKED
+
+    return [msgspec.Raw(write_json(view.member(person, status=status(person)))) for person in people]

@@ -40,7 +40,6 @@ from webwx.sandbox.view import View
 from webwx.sandbox.visit import Visit, answers
 
 _CLIENT_VERSION = 654_311_968
-_INVITE_START = 40
 _REPORT_INTERVAL = 600_000
 
 
@@ -62,7 +61,7 @@ def init(visit: Visit, request: InitRequest) -> InitReply:
         client_version=_CLIENT_VERSION,
         system_time=int(visit.world.now),
         gray_scale=1,
-        invite_start_count=_INVITE_START,
+        invite_start_count=visit.world.switches.invite_start_count,
         click_report_interval=_REPORT_INTERVAL,
     )
 
