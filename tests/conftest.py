@@ -16,6 +16,8 @@ from tests.canary import Canary
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from tests.keyrings import MemoryKeyring
+
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
 
@@ -54,6 +56,19 @@ def sandbox(world: World) -> Sandbox:
     from webwx.sandbox.core import Sandbox
 
     return Sandbox(world)
+
+
+@pytest.fixture
+def memory_keyring() -> Iterator[MemoryKeyring]:
+    """A keyring that is this system's for the time of a test."""
+    import keyring
+    from keyring.backends import fail
+    from tests.keyrings import MemoryKeyring
+
+    chosen = MemoryKeyring()
+    keyring.set_keyring(chosen)
+    yield chosen
+    keyring.set_keyring(fail.Keyring())
 
 
 # -- the canary ------------------------------------------------------------------------------------------------------

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.keyrings import MemoryKeyring
+from tests.saved import LOGIN
 
 from webwx.errors import InvalidSettings
 from webwx.protocol.hosts import Desktop
 from webwx.settings import KEYS, ConfigFile, Settings, config_folder, config_path, read_config, state_folder
+from webwx.store.saved_login import LoginFile, SavedLogin
 
 
 @pytest.fixture
@@ -19,7 +22,13 @@ def file(tmp_path: Path) -> Path:
 
 # -- who is heard ----------------------------------------------------------------------------------------------------
 
-EVERYTHING = {"account": "work", "server": "http://127.0.0.1:8790", "host": "web", "proxy": "http://127.0.0.1:8080"}
+EVERYTHING = {
+    "account": "work",
+    "server": "http://127.0.0.1:8790",
+    "host": "web",
+    "proxy": "http://127.0.0.1:8080",
+    "passphrase_from": "keyring",
+}
 
 
 def test_the_environment_says_where_and_whom(file: Path) -> None:
@@ -67,6 +76,18 @@ def test_only_the_environment_gives_a_passphrase(file: Path) -> None:
     file.write_text('passphrase = "correct horse"')
     with pytest.raises(InvalidSettings):
         Settings.read(environment)
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_a_passphrase_can_be_kept_by_the_keyring_only(file: Path, where: str) -> None:
+    environment = {"WEBWX_CONFIG": str(file)}
+    if where == "environment":
+        environment["WEBWX_PASSPHRASE_FROM"] = "correct horse"
+    else:
+        file.write_text('passphrase_from = "correct horse"')
+    with pytest.raises(InvalidSettings, match="'passphrase_from' may be 'keyring'") as caught:
+        Settings.read(environment)
+    assert "correct horse" not in str(caught.value)
 
 
 def test_only_the_file_gives_further_hosts_and_the_desktops_values(file: Path) -> None:
@@ -200,6 +221,37 @@ def test_a_tilde_is_the_home_folder(file: Path) -> None:
 )
 def test_each_server_and_profile_has_a_login_of_its_own(server: str | None, host: str | None, name: str) -> None:
     assert Settings(home=Path("/home"), server=server, host=host).login_path == Path("/home/logins") / name
+
+
+def test_a_login_is_closed_as_it_is_set(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+    plain = Settings(home=tmp_path, host="plain")
+    typed = Settings(home=tmp_path, host="typed", passphrase="correct horse")
+    kept = Settings(home=tmp_path, host="kept", passphrase_from="keyring")
+    for settings in (plain, typed, kept):
+        settings.login_file().save(SavedLogin(login=LOGIN))
+    assert LoginFile(plain.login_path).load() is not None
+    assert LoginFile(typed.login_path, passphrase="correct horse").load() is not None
+    [passphrase] = memory_keyring.entries.values()
+    assert LoginFile(kept.login_path, passphrase=passphrase).load() is not None
+
+
+def test_a_passphrase_that_is_given_wins_over_the_keyring(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+    settings = Settings(home=tmp_path, passphrase="correct horse", passphrase_from="keyring")
+    settings.login_file().save(SavedLogin(login=LOGIN))
+    assert LoginFile(settings.login_path, passphrase="correct horse").load() is not None
+    assert memory_keyring.entries == {}
+
+
+def test_the_same_account_in_two_homes_has_two_entries_in_the_keyring(
+    tmp_path: Path, memory_keyring: MemoryKeyring
+) -> None:
+    """Else logging out in the one would take away what opens the other."""
+    one, other = (Settings(home=tmp_path / name, passphrase_from="keyring") for name in ("one", "other"))
+    one.login_file().save(SavedLogin(login=LOGIN))
+    other.login_file().save(SavedLogin(login=LOGIN))
+    one.login_file().clear()
+    assert other.login_file().load() is not None
+    assert len(memory_keyring.entries) == 1
 
 
 def test_the_last_receipt_lies_beside_its_login() -> None:

@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from webwx.model.messages import VideoMessage as VideoMessage
     from webwx.model.messages import VoiceMessage as VoiceMessage
     from webwx.protocol.hosts import Desktop as Desktop
+    from webwx.store.passphrase import KeyringPassphrase as KeyringPassphrase
     from webwx.store.saved_login import LoginFile as LoginFile
     from webwx.store.saved_login import LoginMemory as LoginMemory
     from webwx.store.saved_login import LoginStore as LoginStore
@@ -131,6 +132,7 @@ _HOMES = {
         "SystemMessage", "TextMessage", "TransferMessage", "UnknownMessage", "VideoMessage", "VoiceMessage",
     ),
     "protocol.hosts": ("Desktop",),
+    "store.passphrase": ("KeyringPassphrase",),
     "store.saved_login": ("LoginFile", "LoginMemory", "LoginStore"),
     "transport.run": ("Timeouts",),
 }  # fmt: skip

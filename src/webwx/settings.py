@@ -12,7 +12,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,7 +23,9 @@ from webwx.protocol.hosts import Desktop
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-KEYS = ("home", "account", "server", "host", "proxy")
+    from webwx.store.saved_login import LoginFile
+
+KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from")
 """What can be set anywhere: each is a key of the file and, as `WEBWX_` and the name in capitals, a variable."""
 
 DEFAULT_ACCOUNT = "default"
@@ -53,6 +55,8 @@ class Settings:
     """What the desktop profile says of itself; the file only."""
     passphrase: str | None = field(default=None, repr=False)
     """Closes the saved logins; the environment only, where no list of processes and no backup shows it."""
+    passphrase_from: Literal["keyring"] | None = None
+    """Where the passphrase of each saved login is kept when none is given."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Who has set a name: `option`, `environment` or `file`; a name that nobody has set is missing."""
 
@@ -87,6 +91,7 @@ class Settings:
             allowed_hosts=file.allowed_hosts,
             desktop=file.desktop,
             passphrase=environment.get("WEBWX_PASSPHRASE") or None,
+            passphrase_from=_passphrase_from(values.get("passphrase_from")),
             sources={name: place for name, (_, place) in said.items()},
         )
 
@@ -99,6 +104,22 @@ class Settings:
     def last_receipt_path(self) -> Path:
         """The file that remembers what this login sent last."""
         return self.login_path.with_suffix(".last-receipt.json")
+
+    def login_file(self) -> LoginFile:
+        """
+        Give this login's store, closed as it is set.
+
+        Raises:
+            StorageError: An extra is missing, or the system has no keyring.
+        """
+        # Imported here, for who asks only for folders and names is in a hurry: completion in the shell.
+        from webwx.store.passphrase import KeyringPassphrase
+        from webwx.store.saved_login import LoginFile
+
+        if self.passphrase_from and not self.passphrase:
+            # The whole path, so that no two homes share an entry: what the one logs out the other still needs.
+            return LoginFile(self.login_path, passphrase=KeyringPassphrase(str(self.login_path.resolve())))
+        return LoginFile(self.login_path, passphrase=self.passphrase)
 
     def login_paths(self) -> Iterator[tuple[str, Path]]:
         """Give the file of every saved login, each with its account."""
@@ -137,6 +158,7 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     server: str | None = None
     host: str | None = None
     proxy: str | None = None
+    passphrase_from: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     desktop: DesktopTable | None = None
 
@@ -220,6 +242,15 @@ def _proxy(url: str | None) -> str | None:
         # It is not repeated: it may hold a password.
         raise InvalidSettings("The proxy's address cannot be read; one looks like http://127.0.0.1:8080.")
     return url
+
+
+def _passphrase_from(place: str | None) -> Literal["keyring"] | None:
+    match place:
+        case None | "keyring":
+            return place
+        case _:
+            # It is not repeated: somebody may have put the passphrase itself there.
+            raise InvalidSettings("A passphrase can be kept by the system only; 'passphrase_from' may be 'keyring'.")
 
 
 def _file_name(text: str) -> str:

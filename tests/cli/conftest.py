@@ -80,10 +80,13 @@ class Shell:
         self._hear(f"webwx {arguments!r}", finished.stdout + finished.stderr)
         return finished
 
-    def start(self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, folder: Path | None = None
+    ) -> subprocess.Popen[str]:
         """Start `webwx` and let it run."""
         return subprocess.Popen(
             [WEBWX, *arguments],
+            cwd=folder,
             env=self.environment,
             stdin=stdin,
             stdout=subprocess.PIPE,

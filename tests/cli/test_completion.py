@@ -36,6 +36,13 @@ def test_commands_and_options_are_completed(shell: Any, line: str, offered: list
     assert found == offered if offered else "--image" not in found
 
 
+def test_a_login_that_does_not_open_breaks_no_line_that_is_being_typed(shell: Any) -> None:
+    shell.environment |= {
+        "WEBWX_PASSPHRASE_FROM": "keyring", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+    }  # fmt: skip
+    assert complete(shell, "webwx send ") == ["filehelper"]
+
+
 def test_bash_takes_the_script(shell: Any) -> None:
     typed = 'eval "$(webwx completion bash)"; COMP_WORDS=(webwx sta); COMP_CWORD=1; _webwx_completion webwx; '
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

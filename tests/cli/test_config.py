@@ -32,8 +32,9 @@ def test_what_is_in_force_is_shown_with_what_has_set_it(shell: Any, file: Path, 
         {"name": "server", "value": sandbox.url, "source": "environment"},
         {"name": "host", "value": "filehelper", "source": "option"},
         {"name": "proxy", "value": "http://127.0.0.1:8080", "source": "file"},
+        {"name": "passphrase_from", "value": None, "source": "default"},
     ]
-    assert shell.run("config", "show").stdout.splitlines()[-1] == "proxy = http://127.0.0.1:8080  [file]"
+    assert shell.run("config", "show").stdout.splitlines()[4] == "proxy = http://127.0.0.1:8080  [file]"
     assert shell.run("config", "show").stdout.splitlines()[3] == "host = (none)  [default]"
 
 

@@ -83,6 +83,30 @@ def test_a_person_reads_it_part_by_part(shell: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("variables", "shown"),
+    [
+        ({}, "none"),
+        ({"WEBWX_PASSPHRASE": "geheim"}, "given (environment)"),
+        ({"WEBWX_PASSPHRASE": "geheim", "WEBWX_PASSPHRASE_FROM": "keyring"}, "given (environment)"),
+        ({"WEBWX_PASSPHRASE_FROM": "keyring"}, "from keyring.backends.null.Keyring"),
+        (
+            {"WEBWX_PASSPHRASE_FROM": "keyring", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"},
+            "from a keyring, but none can be used",
+        ),
+        (
+            {"WEBWX_PASSPHRASE_FROM": "keyring", "PYTHON_KEYRING_BACKEND": "tests.keyrings.LockedKeyring"},
+            "from another keyring",
+        ),
+    ],
+)
+def test_of_the_passphrase_it_tells_where_it_comes_from(shell: Any, variables: dict[str, str], shown: str) -> None:
+    null = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = shell.run("doctor", "--json", **(null | variables))
+    assert done.line["configuration"]["passphrase"] == shown
+    assert "geheim" not in done.stdout
+
+
+@pytest.mark.parametrize(
     ("path", "shown"),
     [
         (Path.home() / "webwx", "~/webwx"),

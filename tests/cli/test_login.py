@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import http.server
 import json
+import shutil
 import stat
+import subprocess
+import sys
+import threading
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from tests.ticket_office import ticket_office
 
 PATIENCE = 20.0
 
@@ -24,9 +31,9 @@ def read_until(process: Any, words: str) -> str:
     return told
 
 
-def log_in(shell: Any, sandbox: Any, who: str, *arguments: str) -> tuple[str, str]:
+def log_in(shell: Any, sandbox: Any, who: str, *arguments: str, folder: Path | None = None) -> tuple[str, str]:
     """Run `webwx login` with a phone beside it; gives what it told and printed."""
-    with shell.start("login", *arguments) as process:
+    with shell.start("login", *arguments, folder=folder) as process:
         told = read_until(process, "confirm there")
         sandbox.control("scan", who=who)
         sandbox.control("confirm", uuid="")
@@ -87,6 +94,55 @@ def test_the_code_goes_into_a_private_file_that_is_removed_afterwards(
     assert not file.exists()
 
 
+@pytest.mark.parametrize("asked", [False, True], ids=["on the terminal", "in a file"])
+def test_g6_a_login_needs_no_folder_and_no_screen_and_leaves_no_code(
+    shell: Any, sandbox: Any, tmp_path: Path, asked: bool
+) -> None:
+    """Where not even root can make a file, with no display, and with no program to open one."""
+    folder = Path("/proc")
+    with pytest.raises(OSError):
+        (folder / "QR.png").touch()
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        shell.environment.pop(name, None)
+    for name in ("nothing", "tmp", "user"):
+        (tmp_path / name).mkdir()
+    shell.environment |= {
+        "PATH": str(tmp_path / "nothing"), "TMPDIR": str(tmp_path / "tmp"), "HOME": str(tmp_path / "user"),
+    }  # fmt: skip
+    code = tmp_path / "tmp" / "code.png"
+    log_in(shell, sandbox, "me", *(["--qr", "png", str(code)] if asked else []), folder=folder)
+    left = sorted(str(path.relative_to(shell.settings.home)) for path in tmp_path.rglob("*") if path.is_file())
+    login = shell.settings.login_path.relative_to(shell.settings.home)
+    assert left == [f"{login.parent}/.{login.name}.lock", str(login.with_suffix(".contacts.json")), str(login)]
+
+
+@pytest.mark.verify
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is what sees every process that is started")
+@pytest.mark.parametrize("uuid", ["AbCdEfGh&calc", "AbCdEfGh$(reboot)", "AbCdEfGh; reboot", "AbCdEfGh|sh"])
+def test_g7_a_hostile_code_starts_no_process(shell: Any, tmp_path: Path, uuid: str) -> None:
+    class Hostile(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(f'window.QRLogin.code = 200; window.QRLogin.uuid = "{uuid}";'.encode())
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    trace = tmp_path / "trace"
+    watch = ["strace", "-f", "-e", "trace=execve,execveat", "-o", trace]
+    with http.server.HTTPServer(("127.0.0.1", 0), Hostile) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = subprocess.run(
+            [*watch, Path(sys.executable).with_name("webwx"), "login"],
+            env=shell.environment | {"WEBWX_SERVER": f"http://127.0.0.1:{server.server_port}"},
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        server.shutdown()
+    assert "no usable login code" in done.stderr
+    assert trace.read_text("utf-8").count("execve") == 1  # its own
+
+
 def test_the_file_is_removed_when_the_login_is_broken_off(shell: Any, tmp_path: Path) -> None:
     file = tmp_path / "code.svg"
     with shell.start("login", "--qr", "svg", str(file)) as process:
@@ -126,6 +182,32 @@ def test_codes_that_nobody_confirms_end_the_login(shell: Any, sandbox: Any) -> N
         stdout, stderr = process.communicate(timeout=PATIENCE)
     assert (process.returncode, stdout) == (4, "")
     assert "webwx login" in stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("ticket", "encoding", "code", "words"),
+    [
+        (b"<error><ret>0</ret><message></message><skey>@crypt_0a1b", "", 1, "lacks wxsid, wxuin, skey, pass_ticket"),
+        (b"<error><re", "", 1, "no ticket in the answer"),
+        (b"", "", 1, "no ticket in the answer"),
+        (b"\x1f\x8bgarbage", "gzip", 7, "may or may not have been done"),
+        (gzip.compress(b"<error><ret>0</ret>")[:-9], "gzip", 1, "webwxnewloginpage: "),
+        (b"<html><title>WeChat</title>", "", 1, "a web page came back"),
+    ],
+    ids=["cut XML", "cut in a tag", "nothing", "broken gzip", "cut gzip", "web page"],
+)
+def test_b16_a_ticket_that_cannot_be_read_is_one_sentence(
+    shell: Any, ticket: bytes, encoding: str, code: int, words: str
+) -> None:
+    with ticket_office() as office:
+        office.ticket, office.encoding = ticket, encoding
+        done = shell.run("login", "--server", office.url)
+    last = done.stderr.splitlines()[-1]
+    assert (done.code, done.stdout) == (code, "")
+    assert "Traceback" not in done.stderr
+    assert last.startswith("webwx: ")
+    assert words in last
+    assert "0a1b" not in done.stderr
 
 
 def test_the_status_of_a_live_login(me: Any) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from webwx.cli import pictures
 from webwx.cli.messages import describe
 from webwx.model.contacts import Contact, ContactId, Contacts
-from webwx.model.events import ContactChanged, ContactDeleted, QuarantinedMessage
+from webwx.model.events import ContactChanged, ContactDeleted, Item, QuarantinedMessage
 from webwx.model.messages import (
     Event,
     ImageMessage,
@@ -24,6 +26,7 @@ from webwx.model.messages import (
     TextMessage,
     UnknownMessage,
 )
+from webwx.store.saved_login import LoginFile
 
 WEBWX = Path(sys.executable).with_name("webwx")
 
@@ -254,6 +257,34 @@ def test_a_batch_of_five_is_printed_one_by_one_and_each_exactly_once(me: Any, sa
 
     sandbox.say("阿华", "me", "the sixth")
     assert me.run("listen", "--json", "--count", "1").line["text"] == "the sixth"
+
+
+BEYOND_A_DOUBLE = ("9007199254740993", "9223372036854775807")
+
+
+@pytest.fixture
+def printed(me: Any) -> str:
+    """What `listen --json` prints of messages with ids that no double can hold, delivered as numbers."""
+    store = LoginFile(me.settings.login_path)
+    raws = [b'{"MsgId":%s,"MsgType":1,"FromUserName":"@a","Content":"x"}' % each.encode() for each in BEYOND_A_DOUBLE]
+    items = tuple(Item(kind="message", raw=msgspec.Raw(raw)) for raw in raws)
+    store.update(lambda saved: msgspec.structs.replace(saved, pending=items))
+    return str(me.run("listen", "--json", "--count", "2").stdout)
+
+
+def test_c5_whoever_reads_every_number_as_a_double_still_gets_every_digit(printed: str) -> None:
+    lines = [json.loads(line, parse_int=float) for line in printed.splitlines()]
+    assert [line["message_id"] for line in lines] == list(BEYOND_A_DOUBLE)
+
+
+@pytest.mark.verify
+def test_c5_javascript_gets_every_digit(printed: str) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("there is no JavaScript here")
+    script = "for (const line of require('fs').readFileSync(0, 'utf8').trim().split('\\n'))"
+    script += " console.log(typeof JSON.parse(line).message_id, JSON.parse(line).message_id)"
+    done = subprocess.run(["node", "-e", script], input=printed, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"string {each}" for each in BEYOND_A_DOUBLE]
 
 
 def test_a_second_listen_ends_with_3_and_says_who_is_there(me: Any, sandbox: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,8 +95,8 @@ def test_what_goes_out_goes_through_the_proxy(me: Any) -> None:
     assert me.run("status").code == 0
 
 
-def test_a_passphrase_closes_the_login(shell: Any, sandbox: Any) -> None:
-    shell.environment["WEBWX_PASSPHRASE"] = "correct horse"
+def log_in(shell: Any, sandbox: Any) -> None:
+    """Run `webwx login` with 小明's phone beside it."""
     with shell.start("login", "--json") as process:
         while "confirm there" not in process.stderr.readline():
             pass
@@ -102,7 +104,65 @@ def test_a_passphrase_closes_the_login(shell: Any, sandbox: Any) -> None:
         sandbox.control("confirm", uuid="")
         process.communicate(timeout=20)
         assert process.returncode == 0
+
+
+def test_a_passphrase_closes_the_login(shell: Any, sandbox: Any) -> None:
+    shell.environment["WEBWX_PASSPHRASE"] = "correct horse"
+    log_in(shell, sandbox)
     assert shell.run("status").code == 0
     refused = shell.run("status", WEBWX_PASSPHRASE="wrong")
     assert (refused.code, refused.stdout) == (1, "")
     assert shell.run("accounts", "--json").line["state"] == "encrypted"
+
+
+@pytest.fixture
+def kept(shell: Any, tmp_path: Path) -> Path:
+    """The file of a keyring that this terminal's system has; its logins are to be closed by it."""
+    entries = tmp_path / "keyring.json"
+    shell.environment |= {
+        "WEBWX_PASSPHRASE_FROM": "keyring", "PYTHON_KEYRING_BACKEND": "tests.keyrings.FileKeyring",
+        "FILE_KEYRING": str(entries), "PYTHONPATH": str(Path(__file__).parents[2]),
+    }  # fmt: skip
+    return entries
+
+
+def test_g2_the_keyring_closes_a_login_and_the_entry_goes_with_it(shell: Any, sandbox: Any, kept: Path) -> None:
+    assert shell.run("status").code == 4
+    assert not kept.exists()
+    log_in(shell, sandbox)
+    [passphrase] = json.loads(kept.read_text("utf-8")).values()
+    assert len(bytes.fromhex(passphrase)) == 32
+    assert "小明" in shell.run("status").stdout
+    assert shell.run("accounts", "--json").line["state"] == "encrypted"
+    assert shell.run("status", WEBWX_PASSPHRASE_FROM="").code == 1
+    doctor = shell.run("doctor", "--json")
+    assert doctor.line["configuration"]["passphrase_from"] == "keyring (environment)"
+    assert passphrase not in doctor.stdout
+    assert shell.run("logout").code == 0
+    assert json.loads(kept.read_text("utf-8")) == {}
+
+
+def test_the_configuration_can_choose_the_keyring_too(shell: Any, sandbox: Any, kept: Path) -> None:
+    del shell.environment["WEBWX_PASSPHRASE_FROM"]
+    Path(shell.environment["WEBWX_CONFIG"]).write_text('passphrase_from = "keyring"')
+    log_in(shell, sandbox)
+    assert len(json.loads(kept.read_text("utf-8"))) == 1
+
+
+def test_a_passphrase_that_is_given_wins_over_the_keyring(shell: Any, sandbox: Any, kept: Path) -> None:
+    shell.environment["WEBWX_PASSPHRASE"] = "correct horse"
+    log_in(shell, sandbox)
+    assert not kept.exists()
+    assert shell.run("status", WEBWX_PASSPHRASE_FROM="").code == 0
+
+
+def test_without_a_keyring_that_is_told_before_a_code_is_shown(shell: Any, kept: Path) -> None:
+    done = shell.run("login", PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring")
+    assert (done.code, done.stdout) == (1, "")
+    assert "no keyring that can be used" in done.sentence
+
+
+def test_a_keyring_that_does_not_open_is_told_before_a_code_is_shown(shell: Any, kept: Path) -> None:
+    done = shell.run("login", PYTHON_KEYRING_BACKEND="tests.keyrings.LockedKeyring")
+    assert (done.code, done.stdout) == (1, "")
+    assert "is locked" in done.sentence

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+import keyring
+import msgspec
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import SERVER, later
+from tests.client.conftest import PNG, SERVER, last, later, take
 from tests.client.wound_loop import WoundLoop
+from tests.keyrings import ReadOnlyKeyring
+from tests.ticket_office import ticket_office
 
 from webwx.client.aio import AsyncClient
 from webwx.client.state import LoginState
@@ -20,12 +26,19 @@ from webwx.errors import (
     LoginTimeout,
     NotOnThisHost,
     ProtocolError,
+    SendUnknown,
+    StorageError,
+    UnexpectedLoginPage,
     UnsafeRedirect,
+    WxError,
 )
+from webwx.protocol.cookies import read_cookie_header
 from webwx.protocol.hosts import Desktop
 from webwx.protocol.login import LOGIN_POLL, PollReply
+from webwx.protocol.media import UPLOAD
 from webwx.sandbox.switches import Switches
-from webwx.store.saved_login import LoginFile, LoginMemory
+from webwx.store.passphrase import KeyringPassphrase
+from webwx.store.saved_login import LoginFile, LoginMemory, SavedLogin
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -33,6 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.client.conftest import LogIn, NewClient
+    from tests.keyrings import MemoryKeyring
 
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request, Response
@@ -137,6 +151,31 @@ class TestLogin:
 
         with pytest.raises(LoginRefused, match="File Transfer Helper"):
             await new_client(store=store).login(show_qr=phone_of("me"))
+        assert store.load() is None
+
+    @pytest.mark.parametrize(
+        ("ticket", "encoding", "kind"),
+        [
+            (b"<error><ret>0</ret><message></message><skey>@crypt", "", ProtocolError),
+            (b"<error><ret>0</ret><message></message><skey>s</skey><wxsid>s</wxsid><wxuin>1", "", ProtocolError),
+            (b"<error><re", "", ProtocolError),
+            (b"\x1f\x8bgarbage", "gzip", SendUnknown),
+            (gzip.compress(b"<error><ret>0</ret>")[:-9], "gzip", ProtocolError),
+            (b"<html><title>WeChat</title>", "", UnexpectedLoginPage),
+        ],
+        ids=["cut in a key", "cut in a number", "cut in a tag", "broken gzip", "cut gzip", "web page"],
+    )
+    async def test_b16_a_ticket_that_cannot_be_read_is_a_typed_error_over_real_http(
+        self, ticket: bytes, encoding: str, kind: type[WxError]
+    ) -> None:
+        store = LoginMemory()
+        with ticket_office() as office:
+            office.ticket, office.encoding = ticket, encoding
+            async with AsyncClient(server=office.url, store=store) as client:
+                with pytest.raises(WxError) as caught:
+                    await client.login(show_qr=lambda _: None)
+
+        assert type(caught.value) is kind
         assert store.load() is None
 
     async def test_b7_a_foreign_redirect_is_not_followed(
@@ -274,6 +313,18 @@ class TestThePush:
         assert "webwxpushloginurl" not in counted.calls
 
 
+class Kept(Counted):
+    """Keeps the requests that it passes on."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self.requests: list[Request] = []
+
+    async def send(self, request: Request) -> Response:
+        self.requests.append(request)
+        return await super().send(request)
+
+
 class TestTheDesktop:
     async def test_logs_in_where_the_web_is_refused(self, world: World, counted: Counted, phone_of: Phone) -> None:
         world.switches = Switches(require_extspam=True)
@@ -283,6 +334,21 @@ class TestTheDesktop:
         )  # fmt: skip
 
         assert (await client.login(show_qr=phone_of("me"))).host == "desktop"
+
+    async def test_sends_files_as_its_page_does(self, world: World, sandbox: Sandbox, phone_of: Phone) -> None:
+        carrier = Kept(Loopback(sandbox))
+        client = AsyncClient(
+            host="desktop", server=SERVER, transport=carrier, clock=world.clock.now,
+            desktop=Desktop(client_version="2.0.0", extspam="opaque"),
+        )  # fmt: skip
+        await client.login(show_qr=phone_of("me"))
+        await client.send_file("阿华", b"hello", name="a.txt")
+        [sent] = [request for request in carrier.requests if request.endpoint == "webwxsendappmsg"]
+
+        assert "mod=desktop" in sent.query.split("&")
+        assert "<appmsg appid='' sdkver=''>" in sent.content.decode()
+        assert {f"{SERVER}/?&lang=zh_CN&target=t"} == {request.header("Referer") for request in carrier.requests}
+        assert last(world, "ahua", "xiaoming").medium.name == "a.txt"
 
     async def test_without_its_values_nothing_is_sent(self, new_client: NewClient, counted: Counted) -> None:
         client = new_client(host="desktop")
@@ -301,6 +367,7 @@ class Script(Counted):
         self._codes = list(codes)
 
     async def send(self, request: Request) -> Response:
+        assert len(self.calls) < 100, "it asks and asks"
         if request.endpoint == LOGIN_POLL.name and self._codes:
             self.calls.append(request.endpoint)
             return LOGIN_POLL.encode_reply(PollReply(code=self._codes.pop(0)))
@@ -375,6 +442,31 @@ async def test_g2_a_login_that_others_can_read_is_neither_used_nor_replaced(
     assert counted.calls == []
 
 
+async def test_a_login_that_could_not_be_saved_is_not_asked_for(
+    new_client: NewClient, tmp_path: Path, counted: Counted, memory_keyring: MemoryKeyring
+) -> None:
+    keyring.set_keyring(ReadOnlyKeyring())
+    store = LoginFile(tmp_path / "me.json", passphrase=KeyringPassphrase("me"))
+
+    with pytest.raises(StorageError, match="keyring failed"):
+        await new_client(store=store).login(show_qr=pytest.fail)
+    assert counted.calls == []
+
+
+async def test_a_passphrase_in_the_keyring_comes_with_a_login_and_goes_with_it(
+    log_in: LogIn, new_client: NewClient, tmp_path: Path, memory_keyring: MemoryKeyring
+) -> None:
+    store = LoginFile(tmp_path / "me.json", passphrase=KeyringPassphrase("me"))
+    client = await log_in(store=store)
+    assert len(memory_keyring.entries) == 1
+    assert store.load_contacts() != []
+
+    again = new_client(store=LoginFile(tmp_path / "me.json", passphrase=KeyringPassphrase("me")))
+    assert await again.resume() == client.account
+    await client.logout()
+    assert memory_keyring.entries == {}
+
+
 async def test_b6_a_host_that_was_added_is_followed_and_saved(world: World, counted: Counted, phone_of: Phone) -> None:
     world.switches = Switches(redirect_origin="https://wx9.qq.com")
     store = LoginMemory()
@@ -384,6 +476,63 @@ async def test_b6_a_host_that_was_added_is_followed_and_saved(world: World, coun
     await client.login(show_qr=phone_of("me"))
 
     assert store.load().login.allowed_hosts == ("wx9.qq.com",)
+
+
+class TestOnThePlatformsOwnNames:
+    @pytest.fixture
+    def carrier(self, world: World, sandbox: Sandbox) -> Kept:
+        world.switches = Switches(redirect_origin="https://wx8.qq.com", strict_hosts=True, strict_cookies=True)
+        return Kept(Loopback(sandbox))
+
+    @pytest.fixture
+    async def store(self, world: World, carrier: Kept, phone_of: Phone, tmp_path: Path) -> LoginFile:
+        """A login that began on wx.qq.com and ended on wx8.qq.com."""
+        store = LoginFile(tmp_path / "me.json")
+        async with AsyncClient(host="web", store=store, transport=carrier, clock=world.clock.now) as client:
+            await client.login(show_qr=phone_of("me"))
+            await take(client, 1, include_all=True)
+        return store
+
+    async def test_b6_all_that_follows_goes_to_the_redirects_family_and_so_after_a_restart(
+        self, world: World, carrier: Kept, store: LoginFile
+    ) -> None:
+        begun = len(carrier.requests)
+        async with AsyncClient(host="web", store=store, transport=carrier, clock=world.clock.now) as again:
+            await again.resume()
+            await again.send_image("filehelper", PNG)
+            world.say("ahua", "me", "hi")
+            await take(again, 1)
+        places = [(request.endpoint, urlsplit(request.url).hostname) for request in carrier.requests]
+
+        assert [name for name, host in places[:begun] if host in {"wx.qq.com", "login.wx.qq.com"}] == [
+            "jslogin",
+            "login",
+        ]
+        assert ("synccheck", "webpush.wx8.qq.com") in places[:begun]
+        assert {
+            ("webwxuploadmedia", "file.wx8.qq.com"), ("webwxsendmsgimg", "wx8.qq.com"),
+            ("synccheck", "webpush.wx8.qq.com"), ("webwxsync", "wx8.qq.com"),
+        } == set(places[begun:])  # fmt: skip
+
+    async def test_b8_each_host_gets_its_own_cookies_and_the_upload_the_file_hosts_ticket(
+        self, world: World, carrier: Kept, store: LoginFile
+    ) -> None:
+        saved = store.load()
+        assert saved is not None
+        jar = saved.login.jar
+        for host in ("wx8.qq.com", "webpush.wx8.qq.com", "login.wx8.qq.com"):
+            jar = jar.absorb(f"https://{host}/", (f"webwx_data_ticket={host}; Path=/",), world.now)
+        store.save(SavedLogin(login=msgspec.structs.replace(saved.login, jar=jar)))
+        async with AsyncClient(host="web", store=store, transport=carrier, clock=world.clock.now) as again:
+            await again.resume()
+            await again.send_image("filehelper", PNG)
+        upload, send = carrier.requests[-2:]
+        ticket = saved.login.jar.value("webwx_data_ticket", "https://file.wx8.qq.com/", world.now)
+
+        assert ticket.startswith("gS")
+        assert UPLOAD.decode_request(upload).webwx_data_ticket == ticket
+        assert read_cookie_header(upload.header("Cookie"))["webwx_data_ticket"] == ticket
+        assert read_cookie_header(send.header("Cookie"))["webwx_data_ticket"] == "wx8.qq.com"
 
 
 async def test_the_exchange_may_be_sent_on(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,11 +20,14 @@ from tests.saved import LOGIN, SECRETS
 from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
+from webwx.store.passphrase import KeyringPassphrase
 from webwx.store.saved_login import VERSION, Ended, LoginFile, LoginMemory, LoginStore, SavedLogin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.keyrings import MemoryKeyring
 
 SAVED = SavedLogin(
     login=LOGIN,
@@ -130,6 +136,12 @@ with LoginFile(sys.argv[1]).syncing():
 """
 
 
+def needs_strace(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that asks the kernel; where strace is missing it is skipped, which in CI is a failure."""
+    missing = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is what sees every call to the kernel")
+    return pytest.mark.verify(missing(test))
+
+
 class TestG2Privacy:
     @pytest.fixture(autouse=True)
     def _open_umask(self) -> Iterator[None]:
@@ -139,6 +151,7 @@ class TestG2Privacy:
 
     def test_every_file_is_its_owners_alone(self, tmp_path: Path) -> None:
         store = LoginFile(tmp_path / "new" / "folder" / "me.json")
+        store.prepare()
         store.save(SAVED)
         store.save_contacts(CONTACTS)
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "new" / "folder").iterdir()}
@@ -162,7 +175,7 @@ class TestG2Privacy:
         path.chmod(0o600)
         assert store.load() == SAVED
 
-    @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is what sees every call to the kernel")
+    @needs_strace
     def test_g2_no_wider_mode_is_ever_set(self, path: Path) -> None:
         """Asked of the kernel: every file is made with 0600 at once, and none is made wider later."""
         trace = path.with_name("trace")
@@ -221,6 +234,38 @@ class TestG3Replacing:
         assert old > 10
         assert new > 1
 
+    @needs_strace
+    @pytest.mark.timeout(300)
+    def test_g3_killed_at_any_syscall_of_a_save_the_old_or_the_new_one_is_there(self, path: Path) -> None:
+        """Asked of the kernel: a process is killed as it enters the first syscall of a save, then the second, …"""
+        store = LoginFile(path)
+        store.save(SAVED)
+        new = msgspec.structs.replace(SAVED, login=msgspec.structs.replace(LOGIN, nickname="new"))
+        trace = path.with_name("trace")
+        calls = traced_save(path, trace)
+
+        found = []
+        for name, turn in calls:
+            store.save(SAVED)
+            killed = run_save(path, trace, f"-e inject={name}:signal=KILL:when={turn}")
+            if killed:
+                found.append("old" if store.load() == SAVED else "new" if store.load() == new else "torn")
+        assert "torn" not in found
+        assert found.count("old") >= 8
+        assert found.count("new") >= 4
+
+    @needs_strace
+    def test_g3_all_is_on_the_disk_before_it_takes_the_old_ones_place_and_the_change_of_place_after(
+        self, path: Path
+    ) -> None:
+        """A loss of power keeps no page cache, so the order in which things are flushed is all there is."""
+        LoginFile(path).save(SAVED)
+        names = [name for name, _ in traced_save(path, path.with_name("trace"))]
+        [renamed] = [at for at, name in enumerate(names) if name.startswith("rename")]
+
+        assert names[:renamed].count("fsync") == names[renamed:].count("fsync") == 1
+        assert "write" not in names[names.index("fsync") : renamed]
+
     def test_a_lock_is_free_again_after_a_failure(self, path: Path) -> None:
         store = LoginFile(path)
         store.save(SAVED)
@@ -228,6 +273,44 @@ class TestG3Replacing:
             with pytest.raises(ZeroDivisionError):
                 store.update(lambda saved: 1 // 0)
 
+
+def run_save(path: Path, trace: Path, *options: str) -> bool:
+    """Let a process save under strace; says whether it was killed."""
+    watched = " ".join(["-f", "-e trace=%desc,%file,kill", *options])
+    done = subprocess.run(["strace", *watched.split(), "-o", trace, sys.executable, "-c", SAVE_ONCE, path], check=False)
+    assert done.returncode in {0, -signal.SIGKILL}
+    return done.returncode != 0
+
+
+def traced_save(path: Path, trace: Path) -> list[tuple[str, int]]:
+    """Give the syscalls of a save in their order, each with how many of its name the process has made until then."""
+    assert not run_save(path, trace)
+    seen: Counter[str] = Counter()
+    calls, within = [], False
+    for line in trace.read_text("utf-8", "replace").splitlines():
+        called = re.match(r"\d+ +(\w+)\(", line)
+        if called is None:
+            continue
+        seen[called[1]] += 1
+        if called[1] == "kill":  # the marks around the save
+            within = not within
+        elif within:
+            calls.append((called[1], seen[called[1]]))
+    return calls
+
+
+SAVE_ONCE = """
+import os, sys
+import msgspec
+from webwx.store.saved_login import LoginFile
+
+store = LoginFile(sys.argv[1])
+old = store.load()
+new = msgspec.structs.replace(old, login=msgspec.structs.replace(old.login, nickname="new"))
+os.kill(os.getpid(), 0)
+store.save(new)
+os.kill(os.getpid(), 0)
+"""
 
 SAVE_IN_A_NEW_FOLDER = """
 import os, sys
@@ -354,6 +437,64 @@ class TestUnreadable:
         path.with_name("me.contacts.json").write_bytes(content)
 
         assert LoginFile(path).load_contacts() == []
+
+
+class TestPreparing:
+    def test_needs_no_login_and_makes_none(self, store: LoginStore) -> None:
+        store.prepare()
+
+        assert store.load() is None
+
+    def test_keeps_the_login_that_is_there(self, store: LoginStore) -> None:
+        store.save(SAVED)
+        store.prepare()
+
+        assert store.load() == SAVED
+
+    def test_finds_out_that_nothing_can_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+
+        with pytest.raises(StorageError, match="Nothing can be written beside"):
+            LoginFile(tmp_path / "file" / "me.json").prepare()
+
+
+@pytest.mark.usefixtures("memory_keyring")
+class TestInTheKeyring:
+    def test_g2_a_login_is_closed_by_a_passphrase_that_nobody_typed(self, path: Path) -> None:
+        LoginFile(path, passphrase=KeyringPassphrase("me")).save(SAVED)
+
+        assert LoginFile(path, passphrase=KeyringPassphrase("me")).load() == SAVED
+        assert not [secret for secret in SECRETS if secret.encode() in path.read_bytes()]
+        with pytest.raises(InvalidLogin, match="is encrypted"):
+            LoginFile(path).load()
+
+    def test_looking_for_a_login_makes_no_entry_and_preparing_for_one_does(
+        self, path: Path, memory_keyring: MemoryKeyring
+    ) -> None:
+        store = LoginFile(path, passphrase=KeyringPassphrase("me"))
+        assert (store.load(), store.load_contacts(), memory_keyring.entries) == (None, [], {})
+        store.prepare()
+
+        assert len(memory_keyring.entries) == 1
+
+    def test_the_entry_goes_with_the_login(self, path: Path, memory_keyring: MemoryKeyring) -> None:
+        store = LoginFile(path, passphrase=KeyringPassphrase("me"))
+        store.save(SAVED)
+        store.clear()
+
+        assert memory_keyring.entries == {}
+        store.save(SAVED)
+        assert store.load() == SAVED
+
+    def test_a_login_whose_entry_is_gone_is_left_alone_and_says_so(
+        self, path: Path, memory_keyring: MemoryKeyring
+    ) -> None:
+        LoginFile(path, passphrase=KeyringPassphrase("me")).save(SAVED)
+        memory_keyring.entries.clear()
+
+        with pytest.raises(InvalidLogin, match="no passphrase for the login 'me'"):
+            LoginFile(path, passphrase=KeyringPassphrase("me")).load()
+        assert path.exists()
 
 
 COUNT = """

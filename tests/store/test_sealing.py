@@ -107,6 +107,55 @@ def test_an_empty_passphrase_is_refused() -> None:
         LoginFile("me.json", passphrase="")
 
 
+class Changing:
+    """A passphrase that other processes remove and make anew."""
+
+    def __init__(self) -> None:
+        self.kept = "the first"
+
+    def get(self) -> str:
+        return self.kept
+
+    def get_or_make(self) -> str:
+        return self.kept
+
+    def remove(self) -> None:
+        self.kept = ""
+
+
+def test_a_login_that_another_process_made_anew_is_opened_and_closed_with_the_new_passphrase() -> None:
+    source = Changing()
+    mine, others = Seal(source), Seal(source)
+    mine.close(b"the first login")
+    source.kept = "the second"
+    theirs = read_sealed(others.close(b"the second login"))
+    assert theirs is not None
+
+    assert mine.open(theirs) == b"the second login"
+    back = read_sealed(mine.close(b"changed"))
+    assert back is not None
+    assert others.open(back) == b"changed"
+
+
+def test_a_new_login_is_closed_with_the_passphrase_that_is_kept_by_now() -> None:
+    source = Changing()
+    seal = Seal(source)
+    seal.close(b"the first login")
+    source.kept = "the second"
+    seal.prepare()
+    closed = read_sealed(seal.close(b"the second login"))
+    assert closed is not None
+
+    assert Seal("the second").open(closed) == b"the second login"
+
+
+def test_a_passphrase_that_was_made_for_it_goes_with_the_login() -> None:
+    source = Changing()
+    Seal(source).remove()
+
+    assert source.kept == ""
+
+
 def test_no_secret_is_shown() -> None:
     seal = Seal("open sesame")
 

@@ -32,6 +32,9 @@ class Forgetful:
     def load(self) -> SavedLogin | None:
         return None
 
+    def prepare(self) -> None:
+        pass
+
     def save(self, saved: SavedLogin) -> None:
         pass
 

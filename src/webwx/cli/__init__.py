@@ -113,6 +113,7 @@ class LazyGroup(click.Group):
                 ("WEBWX_PROXY", "what --proxy says when it is not given"),
                 ("WEBWX_CONFIG", "file that says what neither an option nor a variable does; see 'webwx config'"),
                 ("WEBWX_PASSPHRASE", "closes the saved logins; needs the extra webwx[crypto]"),
+                ("WEBWX_PASSPHRASE_FROM", "'keyring': the system's keeps one for each login; needs webwx[keyring]"),
                 ("NO_COLOR", "when set, nothing is printed in colour"),
             ])  # fmt: skip
 

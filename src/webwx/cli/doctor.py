@@ -21,9 +21,10 @@ from urllib.parse import urlsplit
 
 from webwx.cli.accounts import read_saved
 from webwx.cli.session import Session, command
-from webwx.errors import InvalidSettings
+from webwx.errors import InvalidSettings, StorageError
 from webwx.protocol.hosts import FAMILIES, PROFILES
 from webwx.settings import DEFAULT_ACCOUNT, KEYS, config_path
+from webwx.store.passphrase import keyring_backend
 
 if TYPE_CHECKING:
     from webwx.settings import Settings
@@ -102,9 +103,11 @@ def in_force(settings: Settings) -> dict[str, str]:
         "server": server_kind(settings.server),
         "host": host_kind(settings.host),
         "proxy": server_kind(settings.proxy),
+        "passphrase_from": settings.passphrase_from or "none",
     }
     return {
         **{name: f"{kinds[name]} ({settings.sources.get(name, 'default')})" for name in KEYS},
+        "passphrase": passphrase_kind(settings),
         "allowed_hosts": str(len(settings.allowed_hosts)),
         "desktop": "given" if settings.desktop else "none",
     }
@@ -147,6 +150,20 @@ def host_kind(host: str | None) -> str:
     if host is None or host in PROFILES or host in FAMILIES:
         return host or "none"
     return "another"
+
+
+def passphrase_kind(settings: Settings) -> str:
+    """Say where the passphrase of the saved logins comes from."""
+    if settings.passphrase:
+        return "given (environment)"
+    if not settings.passphrase_from:
+        return "none"
+    try:
+        kind = type(keyring_backend())
+    except StorageError:
+        return "from a keyring, but none can be used"
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return f"from {name}" if name.startswith(("keyring.", "keyrings.")) else "from another keyring"
 
 
 def _is_loopback(host: str) -> bool:

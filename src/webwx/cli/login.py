@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from webwx.cli.exits import BadInput
-from webwx.cli.files import make_private_folder, write_private
 from webwx.cli.session import Session, command
 from webwx.errors import LoggedOut
+from webwx.store.private import write_private
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -52,7 +52,6 @@ async def login(session: Session, form: Form, file: Path | None) -> None:
     """
     if form != "text" and file is None:
         raise click.UsageError(f"--qr {form} needs the FILE to draw to, such as 'code.{form}'")
-    make_private_folder(session.settings.login_path.parent)  # before anybody has scanned a code in vain
     with CodeDisplay(session.output, form, file) as display:
         async with session.client() as client:
             account = await client.login(show_qr=display.show)

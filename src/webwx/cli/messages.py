@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.exits import BadInput
-from webwx.cli.files import write_private
 from webwx.cli.names import complete_chats
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import Session, command, ended_by_reader, read_piped_line, read_text
 from webwx.cli.summary import summarize
 from webwx.client.aio import AsyncClient
+from webwx.errors import StorageError
 from webwx.model.contacts import FILEHELPER
 from webwx.model.events import (
     ContactChanged,
@@ -39,6 +39,7 @@ from webwx.model.messages import (
     Receipt,
 )
 from webwx.protocol.codec import clean_text
+from webwx.store.private import write_private
 
 if TYPE_CHECKING:
     from webwx.model.contacts import Contacts
@@ -113,9 +114,9 @@ def _report_sent(session: Session, receipt: Receipt, to: str) -> None:
     session.output.line(f"Sent to {to}; 'webwx recall' takes it back for two minutes.", receipt.to_json())
     try:
         write_private(session.settings.last_receipt_path, receipt.to_json().encode())
-    except OSError as error:
+    except StorageError as error:
         # The message has gone out: that must not look like a failure of the send.
-        session.output.tell(f"webwx: 'webwx recall' will need this receipt, which could not be kept: {error.strerror}.")
+        session.output.tell(f"webwx: 'webwx recall' will need this receipt, which could not be kept. {error}")
 
 
 # -- read and recall -------------------------------------------------------------------------------------------------

@@ -37,9 +37,11 @@ def complete_chats(ctx: click.Context, param: click.Parameter, incomplete: str) 
     if settings is None or (param.name and ctx.params.get(param.name)):
         return []
     from webwx.model.contacts import FILEHELPER
-    from webwx.store.saved_login import LoginFile
 
-    known = LoginFile(settings.login_path, passphrase=settings.passphrase).load_contacts()
+    try:
+        known = settings.login_file().load_contacts()
+    except WxError:  # told when the command runs, as for the settings
+        known = []
     return _offer({FILEHELPER, *(contact.display_name for contact in known)}, incomplete)
 
 

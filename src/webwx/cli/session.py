@@ -25,7 +25,6 @@ from webwx.cli.exits import Exit
 from webwx.cli.options import Given, example_text, with_common_options
 from webwx.cli.output import Output, tell_log
 from webwx.client.aio import AsyncClient
-from webwx.store.saved_login import LoginFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -59,7 +58,7 @@ class Session:
         async with AsyncClient(
             host=settings.host,
             server=settings.server,
-            store=LoginFile(settings.login_path, passphrase=settings.passphrase),
+            store=settings.login_file(),
             proxy=settings.proxy,
             allowed_hosts=settings.allowed_hosts,
             desktop=settings.desktop,

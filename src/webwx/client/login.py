@@ -75,6 +75,7 @@ class LoginVerbs(ContactVerbs):
             UnsafeRedirect: The login was sent on to a host that is none of the platform's.
             NotOnThisHost: The desktop profile lacks its values; nothing was sent.
             InvalidLogin: A saved login is there, but must not or cannot be opened.
+            StorageError: Nothing can be saved in the store; nothing was sent.
 
         Wire: jslogin, login, webwxpushloginurl, webwxnewloginpage, webwxinit, webwxstatusnotify, webwxgetcontact,
         webwxbatchgetcontact
@@ -88,6 +89,7 @@ class LoginVerbs(ContactVerbs):
             if saved is None or not await self._is_alive(saved):
                 self._forget()
                 login_flows.check_profile(self._login, self._desktop)
+                self._store.prepare()
                 redirect_uri = ""
                 if saved is not None and on_push is not None:
                     redirect_uri = await self._wait_for_push(saved.login, on_push)

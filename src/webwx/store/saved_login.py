@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 import sys
 import time
@@ -23,10 +22,13 @@ from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.contacts import Contact
 from webwx.model.events import Item
 from webwx.model.login import Login
+from webwx.store.private import make_private_folder, write_private
 from webwx.store.sealing import Seal, read_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from webwx.store.passphrase import Passphrase
 
 VERSION = 1
 """Of the file's layout."""
@@ -60,6 +62,15 @@ class LoginStore(Protocol):
 
         Raises:
             InvalidLogin: Something was, and it cannot be read. When it never will be, it has been set aside.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """
+        Be ready for a `save`, so that nobody confirms a login that is lost then.
+
+        Raises:
+            StorageError: Nothing can be saved here.
         """
         ...
 
@@ -110,6 +121,9 @@ class LoginMemory:
         """Give what was saved, or None."""
         return self._saved
 
+    def prepare(self) -> None:
+        """Be ready for a `save`, as it always is."""
+
     def save(self, saved: SavedLogin) -> None:
         """Keep a new login in place of whatever was there."""
         self._saved = saved
@@ -159,13 +173,13 @@ class LoginFile:
 
     Args:
         path: The file; its folder is made when needed. The contacts lie beside it.
-        passphrase: Encrypts both; needs `webwx[crypto]`.
+        passphrase: Encrypts both; needs `webwx[crypto]`. A `KeyringPassphrase` needs nobody to know it.
 
     Raises:
         StorageError: `webwx[crypto]` is not installed, or the passphrase is empty.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, passphrase: str | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, passphrase: str | Passphrase | None = None) -> None:
         self._path = Path(path)
         self._contacts_path = self._path.with_suffix(".contacts.json")
         self._seal = None if passphrase is None else Seal(passphrase)
@@ -187,14 +201,25 @@ class LoginFile:
             with self._locked():  # somebody may just have mended it
                 return self._load_or_set_aside()
 
+    def prepare(self) -> None:
+        """
+        Be ready for a `save`: make the folder and, where a keyring keeps it, the passphrase.
+
+        Raises:
+            StorageError: Nothing can be written here, or the keyring does not open.
+        """
+        with self._locked():
+            self._prepare()
+
     def save(self, saved: SavedLogin) -> None:
         """
         Keep a new login in place of whatever was there.
 
         Raises:
-            StorageError: The disk does not take it.
+            StorageError: The disk does not take it, or the keyring does not open.
         """
         with self._locked():
+            self._prepare()
             self._write(self._path, msgspec.json.encode(saved))
 
     def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
@@ -223,10 +248,17 @@ class LoginFile:
         return made
 
     def clear(self) -> None:
-        """Forget the login and its contacts."""
+        """
+        Forget the login and its contacts, and the passphrase where a keyring keeps it.
+
+        Raises:
+            StorageError: The keyring does not let go of it; the files are gone.
+        """
         with self._locked():
             self._path.unlink(missing_ok=True)
             self._contacts_path.unlink(missing_ok=True)
+            if self._seal is not None:
+                self._seal.remove()
 
     @contextlib.contextmanager
     def syncing(self) -> Iterator[None]:
@@ -326,23 +358,12 @@ class LoginFile:
             raise InvalidLogin(f"The saved login {self._path} is encrypted; give its passphrase.")
         return self._seal.open(sealed)
 
-    def _write(self, path: Path, content: bytes) -> None:
-        """Replace a file in one piece: a crash leaves the old or the new one."""
+    def _prepare(self) -> None:
         if self._seal is not None:
-            content = self._seal.close(content)
-        new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
-            _flush_folder(path.parent)
-        except OSError as error:
-            raise StorageError(f"{path} cannot be written: {error.strerror}.") from None
-        finally:
-            new.unlink(missing_ok=True)
+            self._seal.prepare()
+
+    def _write(self, path: Path, content: bytes) -> None:
+        write_private(path, content if self._seal is None else self._seal.close(content))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
@@ -356,7 +377,7 @@ class LoginFile:
 
     def _open_lock(self, name: str) -> int:
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self._path.parent)
             return os.open(self._path.with_name(f".{self._path.name}.{name}"), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StorageError(f"Nothing can be written beside {self._path}: {error.strerror}.") from None
@@ -374,18 +395,7 @@ except ImportError:  # Windows has a lock of its own kind
     def _lock(handle: int, *, wait: bool) -> None:
         msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # only there on Windows
 
-    def _flush_folder(folder: Path) -> None:
-        """Windows keeps a rename without being asked."""
-
 else:
 
     def _lock(handle: int, *, wait: bool) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _flush_folder(folder: Path) -> None:
-        """Make a rename outlive a loss of power."""
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import InvalidLogin, StorageError
+from webwx.store.passphrase import TypedPassphrase
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    from webwx.store.passphrase import Passphrase
 
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 1
 """Of scrypt: about a tenth of a second and 32 MiB for each guess."""
@@ -49,28 +52,43 @@ class Seal:
     Closes and opens what is saved.
 
     Args:
-        passphrase: As it was typed.
+        passphrase: As it was typed, or what knows where it is kept.
 
     Raises:
-        StorageError: The package `cryptography` is not installed.
+        StorageError: The package `cryptography` is not installed, or the passphrase is empty.
     """
 
-    def __init__(self, passphrase: str) -> None:
+    def __init__(self, passphrase: str | Passphrase) -> None:
         try:
             import cryptography  # noqa: F401 - asked for here, so that no login is made in vain
         except ImportError:
             raise StorageError("A passphrase needs the package cryptography: pip install 'webwx[crypto]'.") from None
-        if not passphrase:
-            raise StorageError("An empty passphrase protects nothing; give one, or none at all.")
-        self._passphrase = passphrase.encode()
+        self._source = TypedPassphrase(passphrase) if isinstance(passphrase, str) else passphrase
+        self._passphrase = ""
         self._salt = os.urandom(16)
         self._keys: dict[bytes, AESGCM] = {}
 
     def __repr__(self) -> str:
         return "Seal(***)"
 
+    def prepare(self) -> None:
+        """
+        Be ready to close something new, with the passphrase that is kept by now.
+
+        Raises:
+            StorageError: There is none, and none can be made.
+        """
+        self._use(self._source.get_or_make())
+
     def close(self, content: bytes) -> bytes:
-        """Seal some bytes."""
+        """
+        Seal some bytes.
+
+        Raises:
+            StorageError: There is no passphrase, and none can be made.
+        """
+        if not self._passphrase:
+            self.prepare()
         sealed = Sealed(
             cost=_COST, block=_BLOCK, parallel=_PARALLEL, salt=self._salt, nonce=os.urandom(12), content=b""
         )
@@ -82,17 +100,47 @@ class Seal:
         Open what was sealed.
 
         Raises:
-            InvalidLogin: With another passphrase, or it was changed since.
+            InvalidLogin: With another passphrase, or it was changed since; or there is no passphrase any more.
+            StorageError: The passphrase cannot be asked for.
         """
+        if not self._passphrase:
+            self._use(self._source.get())
+        content = self._tried(sealed)
+        if content is None and self._use(self._source.get()):  # another process has logged out and in since
+            content = self._tried(sealed)
+        if content is None:
+            raise InvalidLogin(
+                "The saved login cannot be opened: the passphrase is another one, or the file was changed."
+            )
+        return content
+
+    def remove(self) -> None:
+        """
+        Forget the passphrase, where it was made up for this login.
+
+        Raises:
+            StorageError: It cannot be forgotten.
+        """
+        self._source.remove()
+        self._passphrase = ""
+
+    def _use(self, passphrase: str) -> bool:
+        """Take a passphrase; says whether it is another one."""
+        if passphrase == self._passphrase:
+            return False
+        self._passphrase = passphrase
+        self._keys.clear()
+        return True
+
+    def _tried(self, sealed: Sealed) -> bytes | None:
         from cryptography.exceptions import InvalidTag
 
-        refusal = "The saved login cannot be opened: the passphrase is another one, or the file was changed."
         if sealed.cost > _MAX_COST or (sealed.block, sealed.parallel) != (_BLOCK, _PARALLEL):
-            raise InvalidLogin(refusal)
+            return None
         try:
             return self._key(sealed).decrypt(sealed.nonce, sealed.content, sealed.parameters)
         except (InvalidTag, ValueError):
-            raise InvalidLogin(refusal) from None
+            return None
 
     def _key(self, sealed: Sealed) -> AESGCM:
         """Make the key, once for each salt: it is slow on purpose."""
@@ -102,7 +150,7 @@ class Seal:
         if key is None:
             key = AESGCM(
                 hashlib.scrypt(
-                    self._passphrase,
+                    self._passphrase.encode(),
                     salt=sealed.salt,
                     n=sealed.cost,
                     r=sealed.block,

@@ -1,0 +1,65 @@
+"""A server over real HTTP whose logins go well up to the ticket, which is whatever bytes it was told to hand out."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from webwx.protocol.login import JSLOGIN, LOGIN_POLL, TICKET, PollReply, QrReply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class TicketOffice(ThreadingHTTPServer):
+    """Confirms every login at once."""
+
+    ticket = b""
+    """The body that the exchange answers with."""
+    encoding = ""
+    """Its `Content-Encoding`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Window)
+
+    @property
+    def url(self) -> str:
+        """Its origin."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Window(BaseHTTPRequestHandler):
+    server: TicketOffice
+
+    def do_GET(self) -> None:
+        body, encoding = self.server.ticket, self.server.encoding
+        path = self.path.partition("?")[0]
+        if path == JSLOGIN.path:
+            body, encoding = JSLOGIN.encode_reply(QrReply(code=200, uuid="Qa1Zw2Sx3E==")).body, ""
+        elif path == LOGIN_POLL.path:
+            redirect = f"{self.server.url}{TICKET.path}?ticket=A@qrticket_0&uuid=Qa1Zw2Sx3E==&scan=1"
+            body, encoding = LOGIN_POLL.encode_reply(PollReply(code=200, redirect_uri=redirect)).body, ""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        if encoding:
+            self.send_header("Content-Encoding", encoding)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing of requests."""
+
+
+@contextlib.contextmanager
+def ticket_office() -> Iterator[TicketOffice]:
+    """Open one on a free port of this machine."""
+    with TicketOffice() as office:
+        thread = threading.Thread(target=office.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield office
+        finally:
+            office.shutdown()
+            thread.join()
