@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from webwx.errors import Timeout
 
 if TYPE_CHECKING:
-    from webwx.protocol.http import Request, Response
+    from webwx.protocol.http import Pause, Request, Response
     from webwx.transport.run import Transport
 
 
@@ -29,6 +29,10 @@ class Told:
 
     async def close(self) -> None:
         pass
+
+
+async def at_once(_: Pause) -> None:
+    """Let a flow that wishes to wait go on."""
 
 
 class Counted:

@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import SERVER, take
+from tests.client.conftest import PNG, SERVER, take
+from tests.client.wound_loop import WoundLoop
 from tests.saved import LOGIN
 
 from webwx.client.aio import AsyncClient
@@ -29,9 +30,10 @@ from webwx.protocol.contacts import WEBWXINIT
 from webwx.protocol.cookies import Jar
 from webwx.store.saved_login import LoginFile, LoginMemory, SavedLogin
 from webwx.transport.loopback import Loopback
+from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from tests.client.conftest import LogIn, NewClient
@@ -314,6 +316,14 @@ class TestTheReason:
         assert caught.value.reason == "cookie"
 
 
+class Yielding(Counted):
+    """Lets others make their calls before it passes one on."""
+
+    async def send(self, request: Request) -> Response:
+        await asyncio.sleep(0)
+        return await super().send(request)
+
+
 class TestB18TheHook:
     async def test_is_called_once_with_all_that_is_known(self, world: World, counted: Counted, phone_of: Phone) -> None:
         told: list[LoggedOut] = []
@@ -331,6 +341,21 @@ class TestB18TheHook:
         assert (end.reason, end.ret, end.last_ok_at) == ("phone", 1100, last_ok)
         await client.login(show_qr=phone_of("me"))
         assert client.state is LoginState.ONLINE
+
+    async def test_is_called_once_though_several_calls_are_told_at_once(
+        self, world: World, sandbox: Sandbox, phone_of: Phone
+    ) -> None:
+        told: list[LoggedOut] = []
+        carrier = Yielding(Loopback(sandbox))
+        client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, on_logged_out=told.append)
+        await client.login(show_qr=phone_of("me"))
+        carrier.calls.clear()
+        world.log_out("me")
+        ends = await asyncio.gather(*(client.mark_read("阿华") for _ in range(3)), return_exceptions=True)
+
+        assert [type(end) for end in ends] == [LoggedOut] * 3
+        assert carrier.calls == ["webwxstatusnotify"] * 3
+        assert len(told) == 1
 
     async def test_is_not_called_for_a_saved_login_that_login_replaces(
         self, log_in: LogIn, world: World, counted: Counted, phone_of: Phone
@@ -353,6 +378,96 @@ class TestB18TheHook:
         await client.logout()
 
         assert client.state is LoginState.LOGGED_OUT
+
+
+ODD = 424242
+"""A code that nobody knows."""
+
+VERBS: dict[str, Callable[[AsyncClient], Coroutine[Any, Any, object]]] = {
+    "webwxinit": lambda client: client.list_chats(),
+    "webwxgetcontact": lambda client: client.list_contacts(),
+    "webwxbatchgetcontact": lambda client: client.get_contacts([client.contacts.resolve("阿华").id]),
+    "webwxoplog": lambda client: client.set_remark("阿华", "A"),
+    "webwxstatusnotify": lambda client: client.mark_read("阿华"),
+    "webwxsync": lambda client: client.check(),
+    "webwxsendmsg": lambda client: client.send_text("filehelper", "hi"),
+    "webwxuploadmedia": lambda client: client.send_image("filehelper", PNG),
+    "webwxcreatechatroom": lambda client: client.create_chatroom(["阿华", "张三"]),
+    "webwxverifyuser": lambda client: client.add_friend("李雷", "hi"),
+}
+"""A verb for each of these calls, that makes it first."""
+
+ONCE = {"webwxsync", "webwxsendmsg", "webwxuploadmedia", "webwxcreatechatroom", "webwxverifyuser"}
+"""Calls that are made once: sends, and what the sync loop repeats by itself."""
+
+
+class TestACodeThatNobodyKnows:
+    @pytest.mark.parametrize("endpoint", VERBS)
+    async def test_b3_is_told_after_three_repeats_or_at_once_and_logged_once(
+        self, log_in: LogIn, world: World, counted: Counted, endpoint: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client = await log_in()
+        calls = 1 if endpoint in ONCE else 4
+        for times in (1, 2):
+            world.refuse_next(endpoint, ODD, times=calls)
+            with pytest.raises(ApiError, match=r"ret 424242") as caught:
+                await VERBS[endpoint](client)
+
+            assert (type(caught.value), caught.value.endpoint, caught.value.ret) == (ApiError, endpoint, ODD)
+            assert counted.calls == [endpoint] * calls * times
+        assert client.state is LoginState.ONLINE
+        assert said(caplog) == [f"{endpoint} was answered with ret 424242, which nobody knows; please report it."]
+
+    async def test_b3_that_passes_is_not_told_and_logged_once(
+        self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client = await log_in()
+        world.refuse_next("webwxstatusnotify", ODD, times=3)
+        await client.mark_read("阿华")
+
+        assert counted.calls == ["webwxstatusnotify"] * 4
+        assert len(said(caplog)) == 1
+
+    @pytest.mark.parametrize("ret", [-1, -2, 1, 1200, 1205])
+    async def test_b3_is_the_only_one_that_is_met_with_patience(
+        self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture, ret: int
+    ) -> None:
+        client = await log_in()
+        world.refuse_next("webwxstatusnotify", ret)
+        with pytest.raises(ApiError):
+            await client.mark_read("阿华")
+
+        assert counted.calls == ["webwxstatusnotify"]
+        assert said(caplog) == []
+
+    def test_b3_is_not_answered_at_full_speed(self, sandbox: Sandbox, world: World, phone_of: Phone) -> None:
+        carrier = Counted(Loopback(sandbox))
+        client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, timeouts=Timeouts(retry=5))
+        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+            runner.run(client.login(show_qr=phone_of("me")))
+            world.refuse_next("webwxstatusnotify", ODD, times=3)
+            begun = runner.get_loop().time()
+            runner.run(client.mark_read("阿华"))
+
+            assert runner.get_loop().time() - begun == pytest.approx(15, abs=0.1)
+
+    async def test_b3_of_the_long_poll_is_left_to_the_sync_loop(
+        self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client = await log_in()
+        await take(client, 1, include_all=True)
+        counted.calls.clear()
+        world.say("ahua", "me", "hi")
+        world.refuse_next("synccheck", ODD)
+        await take(client, 1)
+
+        assert counted.calls == ["synccheck", "synccheck", "webwxsync"]
+        assert said(caplog) == ["synccheck was answered with ret 424242, which nobody knows; please report it."]
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the client has told the log."""
+    return [record.getMessage() for record in caplog.records if record.name == "webwx.client"]
 
 
 class TestProcessesSideBySide:

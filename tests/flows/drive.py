@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from webwx.protocol.http import Response
+from webwx.protocol.http import Pause, Response
 
 if TYPE_CHECKING:
     from webwx.flows.call import Flow
@@ -14,13 +14,17 @@ T = TypeVar("T")
 
 
 def drive(flow: Flow[T], *answers: Response | bytes | Exception) -> tuple[T, list[Any]]:
-    """Tell a flow these answers, in order, and give its result and what it asked for. It must want them all."""
+    """
+    Tell a flow these answers, in order, and give its result and what it asked for. It must want them all.
+
+    A pause is among what it asked for, and no answer to it.
+    """
     steps: list[Any] = []
     left = list(answers)
     try:
         steps.append(next(flow))
-        while left:
-            answer = left.pop(0)
+        while left or isinstance(steps[-1], Pause):
+            answer = None if isinstance(steps[-1], Pause) else left.pop(0)
             steps.append(flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer))
     except StopIteration as end:
         assert not left, "the flow ended before it was told everything"

@@ -22,15 +22,15 @@ from webwx.errors import (
     TransportError,
     WxError,
 )
-from webwx.flows.call import Flow, call, judge
+from webwx.flows.call import REPEATS, Flow, call, judge
 from webwx.flows.contacts import get_contacts, list_contacts
 from webwx.flows.media import Passage, Upload, upload_chunk
 from webwx.flows.messages import mark_read, send_image, send_text
 from webwx.flows.sync import check, fetch
 from webwx.protocol import ENDPOINTS
-from webwx.protocol.contacts import ContactKey
+from webwx.protocol.contacts import WEBWXINIT, ContactKey
 from webwx.protocol.endpoint import Endpoint
-from webwx.protocol.http import Read, Response
+from webwx.protocol.http import Pause, Read, Request, Response
 from webwx.protocol.login import Reply
 from webwx.protocol.messages import TEXT
 from webwx.protocol.sync import SYNCCHECK
@@ -56,6 +56,9 @@ CODES = [
     (1203, ApiError, None),
     (424242, ApiError, None),
 ]
+
+ODD = 424242
+"""A code that nobody knows."""
 
 FILE = Upload(source=b"x", name="x.png", size=1, md5="", content_type="image/png", kind="pic")
 PASSAGE = Passage(to="filehelper", client_media_id=1, data_ticket="ticket")
@@ -108,6 +111,13 @@ HAVE_CODES_OF_THEIR_OWN = {
 """Calls whose answer has no `BaseResponse`: login (test_login), the long poll (below) and media (test_media)."""
 
 
+REPEATED = {
+    "webwxinit", "webwxgetcontact", "webwxbatchgetcontact", "webwxoplog", "webwxsearchcontact", "webwxstatusnotify",
+    "webwxcheckupload", "webwxstatreport", "webwxlogout",
+}  # fmt: skip
+"""Calls that are made again after a code that nobody knows: no send, and none of the sync loop's."""
+
+
 class TestGR8EveryCellOfTheTable:
     @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
     @pytest.mark.parametrize("endpoint", JSON_CALLS, ids=lambda endpoint: endpoint.name)
@@ -116,8 +126,9 @@ class TestGR8EveryCellOfTheTable:
     ) -> None:
         if ret == 3 and endpoint.name in {"webwxinit", "webwxsync"}:  # nobody is logged in, rather than no phone
             kind, reason = LoggedOut, "evicted"
+        times = REPEATS + 1 if ret == ODD and endpoint.name in REPEATED else 1
         with pytest.raises(ApiError) as caught:
-            drive(call(endpoint, sample(endpoint.request), LOGIN.hosts), refusal(ret))
+            drive(call(endpoint, sample(endpoint.request), LOGIN.hosts), *[refusal(ret)] * times)
 
         assert type(caught.value) is kind
         assert (caught.value.endpoint, caught.value.ret) == (endpoint.name, ret)
@@ -130,6 +141,47 @@ class TestGR8EveryCellOfTheTable:
 
     def test_no_other_call_is_left_out(self) -> None:
         assert {endpoint.name for endpoint in ENDPOINTS if endpoint not in JSON_CALLS} == HAVE_CODES_OF_THEIR_OWN
+
+
+def refuse_always(flow: Flow[Any], asked: list[Request | Read | Pause]) -> None:
+    """Answer with the odd code for as long as a flow asks, and keep what it asked for."""
+    asked.append(next(flow))
+    while True:
+        asked.append(flow.send(None if isinstance(asked[-1], Pause) else refusal(ODD)))
+
+
+class TestACodeThatNobodyKnows:
+    """B3, the last row of the table: calls that may be repeated are, three times, then it is told as it is."""
+
+    @pytest.mark.parametrize("endpoint", JSON_CALLS, ids=lambda endpoint: endpoint.name)
+    def test_b3_is_met_with_three_repeats_or_none(self, endpoint: Endpoint[Any, Any]) -> None:
+        asked: list[Request | Read | Pause] = []
+        with pytest.raises(ApiError, match=r"\(ret 424242\)"):
+            refuse_always(call(endpoint, sample(endpoint.request), LOGIN.hosts), asked)
+
+        repeats = 3 if endpoint.name in REPEATED else 0
+        assert [type(each) for each in asked] == [Request, *[Pause, Request] * repeats]
+        assert {endpoint.name} == {each.endpoint for each in asked if not isinstance(each, Read)}
+
+    def test_b3_may_pass(self) -> None:
+        given, asked = drive(
+            call(WEBWXINIT, WEBWXINIT.request(), LOGIN.hosts), refusal(ODD), refusal(ODD), reply(WEBWXINIT, skey="@s")
+        )
+
+        assert given.skey == "@s"
+        assert [Pause(endpoint="webwxinit", ret=ODD)] * 2 == asked[1::2]
+
+    @pytest.mark.parametrize(("ret", "kind"), [(1101, LoggedOut), (1205, RateLimited), (-1, ApiError)])
+    def test_b3_may_turn_into_one_that_everybody_knows(self, ret: int, kind: type[ApiError]) -> None:
+        with pytest.raises(kind) as caught:
+            drive(call(WEBWXINIT, WEBWXINIT.request(), LOGIN.hosts), refusal(ODD), refusal(ret))
+
+        assert ret == caught.value.ret
+
+    def test_b3_is_no_trouble_where_the_caller_knows_it(self) -> None:
+        given, [_] = drive(call(WEBWXINIT, WEBWXINIT.request(), LOGIN.hosts, also_fine=(ODD,)), refusal(ODD))
+
+        assert given.base_response.ret == ODD
 
 
 class TestEveryCallIsJudged:
@@ -150,7 +202,7 @@ class TestEveryCallIsJudged:
         self, flow: Callable[[], Flow[Any]], ret: int, kind: type[ApiError], reason: str | None
     ) -> None:
         with pytest.raises(kind) as caught:
-            drive(flow(), refusal(ret))
+            drive(flow(), *[refusal(ret)] * (REPEATS + 1))
 
         assert ret == caught.value.ret
 

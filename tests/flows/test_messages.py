@@ -18,7 +18,7 @@ from webwx.model.contacts import ContactId
 from webwx.model.messages import FileMessage
 from webwx.protocol.codec import percent_encode
 from webwx.protocol.codes import MAX_TEXT
-from webwx.protocol.hosts import FILEHELPER
+from webwx.protocol.hosts import DESKTOP, FILEHELPER
 from webwx.protocol.http import Response
 from webwx.protocol.messages import APP, IMAGE, RECALL, STATUSNOTIFY, STICKER, TEXT, VIDEO
 
@@ -132,13 +132,14 @@ RECEIVED = FileMessage(
     media_id="@crypt_r",
 )  # fmt: skip
 HELPER = msgspec.structs.replace(LOGIN, profile_name=FILEHELPER.name)
+ON_THE_DESKTOP = msgspec.structs.replace(LOGIN, profile_name=DESKTOP.name)
 SIGNED = msgspec.structs.replace(PASSAGE, signature="signed", aes_key="key")
 
 
-def appmsg(name: str, size: int, media_id: str, extension: str) -> str:
+def appmsg(name: str, size: int, media_id: str, extension: str, *, app_id: str = "wxeb7ec651dd0aefa9") -> str:
     """A file as the page writes it (protocol notes, send, 7)."""
     return (
-        f"<appmsg appid='wxeb7ec651dd0aefa9' sdkver=''><title>{name}</title><des></des><action></action><type>6</type>"
+        f"<appmsg appid='{app_id}' sdkver=''><title>{name}</title><des></des><action></action><type>6</type>"
         f"<content></content><url></url><lowurl></lowurl><appattach><totallen>{size}</totallen><attachid>{media_id}"
         f"</attachid><fileext>{extension}</fileext></appattach><extinfo></extinfo></appmsg>"
     )
@@ -186,6 +187,14 @@ class TestMedia:
                 flows.forward_file(LOGIN, FRIEND, RECEIVED, "17"), APP, "fun=async&f=json&", 2,
                 {"Type": 6, "Content": appmsg("a.txt", 9, "@crypt_r", "txt")},
             ),
+            (
+                flows.send_file(ON_THE_DESKTOP, FRIEND, FILE, SIGNED, "17"), APP, "fun=async&f=json&mod=desktop&", 0,
+                {"Type": 6, "Content": appmsg("a&amp;b.txt", 1, "@crypt_m", "txt", app_id=""), "Signature": "signed"},
+            ),
+            (
+                flows.forward_file(ON_THE_DESKTOP, FRIEND, RECEIVED, "17"), APP, "fun=async&f=json&mod=desktop&", 2,
+                {"Type": 6, "Content": appmsg("a.txt", 9, "@crypt_r", "txt", app_id="")},
+            ),
         ],
     )  # fmt: skip
     def test_k3_each_kind_is_sent_as_the_page_does(
@@ -198,6 +207,47 @@ class TestMedia:
         assert request.query == f"{query}pass_ticket={percent_encode(LOGIN.pass_ticket)}"
         assert body["Scene"] == scene
         assert body["Msg"] == message | {"FromUserName": ME, "ToUserName": FRIEND, "LocalID": "17", "ClientMsgId": "17"}
+
+
+@pytest.mark.parametrize(
+    ("flow", "endpoint"),
+    [
+        (flows.send_text(LOGIN, FRIEND, "hi", "17"), TEXT),
+        (flows.forward_location(LOGIN, FRIEND, "<msg/>", "17"), TEXT),
+        (flows.send_image(LOGIN, FRIEND, "@crypt_m", "17"), IMAGE),
+        (flows.forward_image(LOGIN, FRIEND, "<msg/>", "17"), IMAGE),
+        (flows.send_video(LOGIN, FRIEND, "@crypt_m", "17"), VIDEO),
+        (flows.send_sticker(LOGIN, FRIEND, "@crypt_m", "17"), STICKER),
+        (flows.send_known_sticker(LOGIN, FRIEND, "ffee", "17"), STICKER),
+        (flows.send_file(LOGIN, FRIEND, FILE, PASSAGE, "17"), APP),
+        (flows.forward_file(LOGIN, FRIEND, RECEIVED, "17"), APP),
+    ],
+)
+def test_b13_both_ids_of_a_send_are_one_value(flow: Flow[str], endpoint: Endpoint[Any, Any]) -> None:
+    _, [request] = drive(flow, reply(endpoint))
+    message = msgspec.json.decode(request.content)["Msg"]
+
+    assert (message["LocalID"], message["ClientMsgId"]) == ("17", "17")
+
+
+def test_the_desktops_file_is_these_bytes() -> None:
+    _, [request] = drive(flows.send_file(ON_THE_DESKTOP, FRIEND, FILE, PASSAGE, "17"), reply(APP))
+
+    assert request.url == (
+        "https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxsendappmsg"
+        "?fun=async&f=json&mod=desktop&pass_ticket=k3Yq%252BZ0example%253D"
+    )
+    content = (
+        "<appmsg appid='' sdkver=''><title>a&amp;b.txt</title><des></des><action></action><type>6</type>"
+        "<content></content><url></url><lowurl></lowurl><appattach><totallen>1</totallen><attachid>@crypt_m</attachid>"
+        "<fileext>txt</fileext></appattach><extinfo></extinfo></appmsg>"
+    )
+    assert request.content.decode() == (
+        '{"BaseRequest":{"Uin":1234567890,"Sid":"AbCdEfGhIjKlMnOp",'
+        '"Skey":"@crypt_0a1b2c3d_ffeeddccbbaa99887766554433221100","DeviceID":"e123456789012345"},'
+        f'"Msg":{{"Type":6,"Content":"{content}","FromUserName":"{ME}","ToUserName":"{FRIEND}","LocalID":"17",'
+        '"ClientMsgId":"17"},"Scene":0}'
+    )
 
 
 @pytest.mark.parametrize("location", ["https://example.com/?a=1&b", ""])

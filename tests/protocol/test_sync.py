@@ -63,7 +63,7 @@ class TestB1Synccheck:
             '{"retcode":"1101"}',
         ],
     )
-    def test_b1_an_answer_without_a_number_is_a_protocol_error_and_never_a_logout(self, body: str) -> None:
+    def test_b1_b2_an_answer_without_a_number_is_a_protocol_error_and_never_a_logout(self, body: str) -> None:
         with pytest.raises(ProtocolError, match="synccheck: no retcode in the answer"):
             SYNCCHECK.decode_reply(Response(body=body.encode()))
 

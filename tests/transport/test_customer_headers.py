@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.carriers import Told
+from tests.carriers import Told, at_once
 from tests.customer import FOUR
 from tests.recording import read_request
 from tests.saved import LOGIN, NOW
@@ -17,7 +17,7 @@ async def test_the_request_leaves_as_it_was_recorded(name: str) -> None:
     recorded = read_request(f"customer/{name}")
     make_flow, answer = FOUR[name]
     told = Told(answer)
-    await run_async(make_flow(), told, Cell(LOGIN, lambda: NOW, recorded.header("User-Agent")))
+    await run_async(make_flow(), told, Cell(LOGIN, lambda: NOW, recorded.header("User-Agent")), at_once)
     [sent] = told.requests
 
     # The host's name is for the HTTP library to write.

@@ -14,8 +14,9 @@ import pytest
 from tests.flows.drive import refusal
 
 from webwx.errors import ConnectFailed, LocalStateError, ProtocolError, Timeout, TlsError, TransportError
+from webwx.protocol.hosts import single
 from webwx.protocol.http import Patience, Request
-from webwx.protocol.messages import TEXT
+from webwx.protocol.messages import TEXT, OutgoingText, TextRequest
 from webwx.transport.network import MAX_BODY, Network
 from webwx.transport.run import Timeouts
 from webwx.transport.spool import Spool
@@ -29,24 +30,33 @@ SELF_SIGNED = Path(__file__).with_name("self_signed.pem")
 class Server:
     """Says the same bytes to everybody and keeps what it heard."""
 
-    def __init__(self, says: bytes) -> None:
+    def __init__(self, says: bytes, *, stays: bool = False) -> None:
         self.heard = bytearray()
         self.callers = 0
+        self.ended = asyncio.Semaphore(0)
+        """Released once for each caller, at the end."""
         self.port = 0
         self._says = says
+        self._stays = stays
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.callers += 1
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            self.heard += head
-            if b"Content-Length: " in head:
-                self.heard += await reader.readexactly(int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0]))
-            writer.write(self._says)
-            await writer.drain()
+            await self.answer(reader, writer)
+            while self._stays:
+                await self.answer(reader, writer)
             if not self._says:
                 await reader.read()  # silence, until the caller gives up
         writer.close()
+        self.ended.release()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heard += head
+        if b"Content-Length: " in head:
+            self.heard += await reader.readexactly(int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0]))
+        writer.write(self._says)
+        await writer.drain()
 
     def request(self, method: str = "GET", path: str = "/", body: bytes = b"", **more: object) -> Request:
         url = f"http://127.0.0.1:{self.port}{path}"
@@ -54,9 +64,9 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(says: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    """A server on a free port of this machine."""
-    server = Server(says)
+async def serving(says: bytes, tls: ssl.SSLContext | None = None, *, stays: bool = False) -> AsyncIterator[Server]:
+    """A server on a free port of this machine, which closes each connection after its answer unless it stays."""
+    server = Server(says, stays=stays)
     listening = await asyncio.start_server(server.talk, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
@@ -91,7 +101,7 @@ class TestWhatLeaves:
         assert sent[1:5] == ["mmweb_appid: w", "Cookie: b=2; a=1", "ACCEPT: x/y", "Content-Type: t"]
         assert sent[-1] == "body"
 
-    async def test_has_only_the_headers_that_http_needs_besides(self, network: Network) -> None:
+    async def test_k3_has_only_the_headers_that_http_needs_besides(self, network: Network) -> None:
         async with serving(answer()) as server:
             await network.send(server.request("POST", "/", b"body"))
 
@@ -103,6 +113,16 @@ class TestWhatLeaves:
             await network.send(server.request("POST", body=(b"head", b"\x00file", b"tail")))
 
         assert server.heard.endswith(b"Content-Length: 13\r\n\r\nhead\x00filetail")
+
+    async def test_c9_a_text_is_raw_utf_8_and_says_so(self, network: Network) -> None:
+        text = TextRequest(msg=OutgoingText(content="你好😀", to_user_name="filehelper"))
+        async with serving(answer()) as server:
+            await network.send(TEXT.encode_request(text, single(f"http://127.0.0.1:{server.port}")))
+
+        head, _, body = bytes(server.heard).partition(b"\r\n\r\n")
+        assert b"\r\nContent-Type: application/json;charset=UTF-8\r\n" in head + b"\r\n"
+        assert '"Content":"你好😀"'.encode() in body
+        assert b"\\u" not in body
 
     async def test_goes_past_a_proxy_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """B21: only what the user asked for is used."""
@@ -134,10 +154,11 @@ class TestWhatComesBack:
 
         assert (response.status, response.body, server.callers) == (301, b"<error>", 1)
 
-    @pytest.mark.parametrize("kind", ["", "; charset=iso-8859-1", "; charset=gbk", "; charset=nonsense"])
-    async def test_c1_no_charset_changes_a_text(self, network: Network, kind: str) -> None:
+    @pytest.mark.parametrize("charset", [None, "", "; charset=iso-8859-1", "; charset=gbk", "; charset=nonsense"])
+    async def test_c1_no_charset_changes_a_text(self, network: Network, charset: str | None) -> None:
         body = refusal(0, "张 贳丽😀").body
-        async with serving(answer(body, f"Content-Type: text/plain{kind}")) as server:
+        headers = [] if charset is None else [f"Content-Type: text/plain{charset}"]
+        async with serving(answer(body, *headers)) as server:
             response = await network.send(server.request())
 
         assert TEXT.decode_reply(response).base_response.err_msg == "张 贳丽😀"
@@ -152,6 +173,19 @@ class TestWhatComesBack:
     async def test_is_unpacked(self, network: Network) -> None:
         async with serving(answer(gzip.compress(b"hello"), "Content-Encoding: gzip")) as server:
             assert (await network.send(server.request())).body == b"hello"
+
+
+@pytest.mark.parametrize(("keep_idle", "connections"), [(3600.0, 1), (1e-9, 2)])
+async def test_a_post_uses_no_connection_that_has_been_idle_for_longer(keep_idle: float, connections: int) -> None:
+    network = Network(Timeouts(keep_idle=keep_idle))
+    async with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", stays=True) as server:
+        for _ in range(2):
+            assert (await network.send(server.request("POST", body=b"x"))).body == b"hi"
+        await network.close()
+        for _ in range(server.callers):
+            await server.ended.acquire()
+
+    assert connections == server.callers
 
 
 class TestHowItGoesWrong:
@@ -243,8 +277,8 @@ def full_disk() -> Iterator[BinaryIO]:
         yield full
 
 
-class TestIntoASink:
-    """E9: a download is written as it comes, and never more than it may."""
+class TestE9IntoASink:
+    """A download is written as it comes, and never more than it may."""
 
     async def test_a_body_goes_there_and_not_into_the_answer(self, network: Network) -> None:
         file = io.BytesIO()

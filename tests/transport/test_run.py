@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import io
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import pytest
-from tests.carriers import Told
+from tests.carriers import Told, at_once
 from tests.flows.drive import reply
 from tests.saved import LOGIN, NOW
 
 from webwx.errors import ConnectFailed, NoSuchFile, ProtocolError, SendUnknown, Timeout, TransportError
+from webwx.flows.login import exchange_ticket
 from webwx.flows.messages import send_text
 from webwx.flows.sync import check, fetch
 from webwx.model.login import Login
-from webwx.protocol.hosts import FILEHELPER, single
-from webwx.protocol.http import Patience, Read, Request, Response
+from webwx.protocol.hosts import DESKTOP, FAMILIES, FILEHELPER, Desktop, single
+from webwx.protocol.http import Patience, Pause, Read, Request, Response
+from webwx.protocol.login import TICKET
 from webwx.protocol.messages import TEXT
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC
+from webwx.store.saved_login import LoginMemory
 from webwx.transport.run import Cell, Timeouts, run_async
 from webwx.transport.spool import Spool
 
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from webwx.flows.call import Flow
+    from webwx.transport.run import Transport
 
+T = TypeVar("T")
 HOUR = 3600.0
 
 
@@ -56,20 +61,25 @@ async def ask(cell: Cell, *answers: Response) -> list[Request]:
     """Fetch as often as there are answers, and give the requests as they left."""
     told = Told(*answers)
     for _ in answers:
-        await run_async(fetch(cell.login, cell.now()), told, cell)
+        await run(fetch(cell.login, cell.now()), told, cell)
     return told.requests
+
+
+async def run(flow: Flow[T], transport: Transport, cell: Cell) -> T:
+    """Drive a flow that waits for nothing."""
+    return await run_async(flow, transport, cell, at_once)
 
 
 class TestRunning:
     async def test_gives_what_the_flow_returns(self) -> None:
         told = Told(reply(TEXT, msg_id="9"))
 
-        assert await run_async(send_text(LOGIN, "filehelper", "hi", "1"), told, cell()) == "9"
+        assert await run(send_text(LOGIN, "filehelper", "hi", "1"), told, cell()) == "9"
 
     @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ProtocolError("too large")])
     async def test_a_failure_goes_into_the_flow_which_decides(self, failure: Exception) -> None:
         with pytest.raises(SendUnknown):
-            await run_async(send_text(LOGIN, "filehelper", "hi", "1"), Told(failure), cell())
+            await run(send_text(LOGIN, "filehelper", "hi", "1"), Told(failure), cell())
 
     async def test_a_flow_may_go_on_after_a_failure(self) -> None:
         def persistent() -> Flow[bool]:
@@ -81,7 +91,21 @@ class TestRunning:
 
         told = Told(ConnectFailed("c"), reply(SYNCCHECK, retcode=0, selector=2))
 
-        assert await run_async(persistent(), told, cell())
+        assert await run(persistent(), told, cell())
+
+    async def test_whoever_drives_it_lets_a_flow_wait(self) -> None:
+        wish = Pause(endpoint="webwxinit", ret=77)
+        wished: list[Pause] = []
+
+        async def pause(each: Pause) -> None:
+            wished.append(each)
+
+        def hesitant() -> Flow[bool]:
+            assert (yield wish) is None
+            return True
+
+        assert await run_async(hesitant(), Told(), cell(), pause)
+        assert wished == [wish]
 
 
 class TestReading:
@@ -89,17 +113,17 @@ class TestReading:
         return (yield Read(source=source, start=3, size=4))
 
     async def test_of_bytes(self) -> None:
-        assert await run_async(self.piece(b"0123456789"), Told(), cell()) == b"3456"
+        assert await run(self.piece(b"0123456789"), Told(), cell()) == b"3456"
 
     async def test_of_a_file(self, tmp_path: Path) -> None:
         file = tmp_path / "图.png"
         file.write_bytes(b"0123456789")
 
-        assert await run_async(self.piece(str(file)), Told(), cell()) == b"3456"
+        assert await run(self.piece(str(file)), Told(), cell()) == b"3456"
 
     async def test_of_a_file_that_has_gone_is_our_error(self, tmp_path: Path) -> None:
         with pytest.raises(NoSuchFile, match=r"gone\.png cannot be read"):
-            await run_async(self.piece(str(tmp_path / "gone.png")), Told(), cell())
+            await run(self.piece(str(tmp_path / "gone.png")), Told(), cell())
 
 
 async def test_a_body_goes_into_a_sink_though_the_transport_knows_none() -> None:
@@ -109,7 +133,7 @@ async def test_a_body_goes_into_a_sink_though_the_transport_knows_none() -> None
         request = Request(endpoint="e", method="GET", url="https://wx2.qq.com/", sink=into)
         return (yield request)
 
-    response = await run_async(download(), Told(Response(status=206, body=b"body")), cell())
+    response = await run(download(), Told(Response(status=206, body=b"body")), cell())
 
     assert (response.status, response.body) == (206, b"")
     assert (into.size, into.start) == (4, b"body")
@@ -141,7 +165,7 @@ class TestCookies:
     async def test_of_flows_that_run_at_once_are_all_kept(self) -> None:
         ours = cell()
         told = Told(*(dated(NOW, f"c{number}=1; Path=/") for number in range(64)))
-        await asyncio.gather(*(run_async(fetch(LOGIN, NOW), told, ours) for _ in range(64)))
+        await asyncio.gather(*(run(fetch(LOGIN, NOW), told, ours) for _ in range(64)))
 
         sent = ours.attach(WEBWXSYNC.encode_request(WEBWXSYNC.request(), LOGIN.hosts)).header("Cookie")
         assert all(f"c{number}=1" in sent for number in range(64))
@@ -196,8 +220,44 @@ class TestB13ClientIds:
 
         assert [ours.next_media_id(), ours.next_media_id()] == [1560000000123, 1560000000124]
 
+    def test_of_uploads_differ_in_two_processes_whatever_they_send_in_between(self) -> None:
+        store = LoginMemory()
+        one, other = (Cell(LOGIN, Clock(), reserve=store.reserve_id) for _ in range(2))
+        made = []
+        for _ in range(50):
+            made += [one.next_media_id(), other.next_media_id(), other.next_media_id()]
+            one.next_client_id()
+            made.append(one.next_media_id())
+            other.next_client_id()
+
+        assert len(set(made)) == 200
+        assert {len(str(each)) for each in made} == {13}
+
 
 class TestHeaders:
+    @pytest.mark.parametrize(
+        ("profile", "page"),
+        [("web", "https://wx2.qq.com/"), ("filehelper", "https://wx2.qq.com/"),
+         ("desktop", "https://wx2.qq.com/?&lang=zh_CN&target=t")],
+    )  # fmt: skip
+    async def test_name_the_page_of_the_profile(self, profile: str, page: str) -> None:
+        [request] = await ask(cell(msgspec.structs.replace(LOGIN, profile_name=profile)), dated(NOW))
+
+        assert request.header("Referer") == page
+
+    async def test_of_the_desktops_exchange_name_the_page_that_the_login_began_on(self) -> None:
+        """The exchange goes to where the redirect leads (protocol notes, login, 6)."""
+        blank = Login(profile_name=DESKTOP.name, server=None, hosts=FAMILIES["wx.qq.com"])
+        desktop = Desktop(client_version="2.0.0", extspam="opaque")
+        redirect = "https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=A@qrticket_0&uuid=Q==&scan=1"
+        told = Told(reply(TICKET, skey="@s", wxsid="s", wxuin=1, pass_ticket="p"))
+        await run(exchange_ticket(blank, redirect, "e1", desktop), told, cell(blank))
+        [request] = told.requests
+
+        assert request.url == f"{redirect}&fun=new&version=v2&mod=desktop"
+        assert request.headers[:2] == (("client-version", "2.0.0"), ("extspam", "opaque"))
+        assert request.header("Referer") == "https://wx.qq.com/?&lang=zh_CN&target=t"
+
     async def test_follow_the_host_that_the_login_ended_on(self) -> None:
         ours = cell()
         ours.attach(Request(endpoint="e", method="GET", url="https://wx2.qq.com/"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
 import time
 from collections import OrderedDict, deque
@@ -20,7 +22,7 @@ from webwx.model.contacts import Contact, ContactId, Contacts
 from webwx.model.events import Item
 from webwx.model.login import Account, Login
 from webwx.model.messages import Message, Receipt
-from webwx.protocol.codes import Ret
+from webwx.protocol.codes import KNOWN_RETS, Ret
 from webwx.protocol.hosts import Desktop, choose
 from webwx.store.saved_login import Ended, LoginMemory, LoginStore, SavedLogin
 from webwx.transport.run import Cell, Timeouts, Transport, run_async
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.flows.call import Flow
+    from webwx.protocol.http import Pause
+
+_log = logging.getLogger("webwx.client")
 
 T = TypeVar("T")
 
@@ -74,6 +79,8 @@ class BaseClient:
         self._pending: deque[Item] = deque()
         self._recent: OrderedDict[str, Message] = OrderedDict()
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._odd: set[tuple[str, int]] = set()
+        """Codes that nobody knows, with the calls that were answered with them."""
         self._is_dirty = False
         """The login has changed since it was saved."""
         self._has_taken = False
@@ -131,7 +138,22 @@ class BaseClient:
             from webwx.transport.network import Network
 
             self._transport = Network(self._timeouts, proxy=self._proxy, ca_file=self._ca_file)
-        return await run_async(flow, self._transport, self._cell)
+        try:
+            return await run_async(flow, self._transport, self._cell, self._pause)
+        except ApiError as refused:
+            if refused.ret is not None:
+                self._note(refused.endpoint, refused.ret)
+            raise
+
+    async def _pause(self, wish: Pause) -> None:
+        self._note(wish.endpoint, wish.ret)
+        await asyncio.sleep(self._timeouts.retry)
+
+    def _note(self, endpoint: str, ret: int) -> None:
+        """Log a code that nobody knows, the first time a call is answered with it."""
+        if ret not in KNOWN_RETS and (endpoint, ret) not in self._odd:
+            self._odd.add((endpoint, ret))
+            _log.info("%s was answered with ret %s, which nobody knows; please report it.", endpoint, ret)
 
     async def _run(self, flow: Flow[T]) -> T:
         """
@@ -270,4 +292,4 @@ class BaseClient:
 
 def backoff(failures: int) -> float:
     """Seconds before the next try: from half a second to thirty, spread so that many clients do not come at once."""
-    return min(30.0, 0.5 * 2.0 ** (failures - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+    return min(30.0, 0.5 * 2.0 ** min(failures - 1, 6)) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret

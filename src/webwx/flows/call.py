@@ -19,10 +19,10 @@ from webwx.errors import (
     TlsError,
     TransportError,
 )
-from webwx.protocol.codes import LOGGED_OUT_REASONS, Ret
+from webwx.protocol.codes import KNOWN_RETS, LOGGED_OUT_REASONS, Ret
 from webwx.protocol.contacts import WEBWXINIT
-from webwx.protocol.http import Read, Request, Response
-from webwx.protocol.login import Reply
+from webwx.protocol.http import Pause, Read, Request, Response
+from webwx.protocol.login import BaseResponse, Reply
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC
 
 if TYPE_CHECKING:
@@ -34,8 +34,15 @@ T = TypeVar("T")
 Q = TypeVar("Q", bound=msgspec.Struct)
 R = TypeVar("R", bound=msgspec.Struct)
 
-Flow = Generator[Request | Read, Any, T]
-"""A conversation that ends with a `T`. It is sent a `Response` for each `Request`, bytes for each `Read`."""
+Flow = Generator[Request | Read | Pause, Any, T]
+"""
+A conversation that ends with a `T`.
+
+It is sent a `Response` for each `Request`, bytes for each `Read`, and after a `Pause` nothing.
+"""
+
+REPEATS = 3
+"""Times that a call which may be repeated is made again after a code that nobody knows."""
 
 _REASONS = {
     "phone": "the phone logged this client out",
@@ -52,6 +59,8 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, *, also_fine: Colle
     """
     Make one call and give its reply, once the platform has said that it is fine.
 
+    A code that nobody knows may be a passing trouble: a call that may be repeated is made again a few times.
+
     Args:
         endpoint: Which call.
         request: What is asked.
@@ -64,18 +73,30 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, *, also_fine: Colle
         TransportError: No answer, or one that says the server is in trouble.
         ProtocolError: An answer that makes no sense.
     """
+    # The sync loop repeats its own calls, slower each time; repeats of ours would multiply with those.
+    left = REPEATS if endpoint.repeatable and endpoint is not WEBWXSYNC else 0
+    while True:
+        reply = yield from _ask(endpoint, request, hosts)
+        told = reply.base_response if isinstance(reply, Reply) else BaseResponse()
+        if not left or told.ret in KNOWN_RETS or told.ret in also_fine:
+            break
+        left -= 1
+        yield Pause(endpoint=endpoint.name, ret=told.ret)
+    if told.ret not in also_fine:
+        judge(endpoint.name, told.ret, told.err_msg)
+    return reply
+
+
+def _ask(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts) -> Flow[R]:
     try:
         response = yield from exchange(endpoint, request, hosts)
         if response.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise ProtocolError(f"{endpoint.name}: the server answered with status {response.status}.")
-        reply = endpoint.decode_reply(response)
+        return endpoint.decode_reply(response)
     except ProtocolError as error:
         if endpoint.repeatable:
             raise
         raise SendUnknown(f"{_unknown(endpoint)} ({error})") from None
-    if isinstance(reply, Reply) and reply.base_response.ret not in also_fine:
-        judge(endpoint.name, reply.base_response.ret, reply.base_response.err_msg)
-    return reply
 
 
 def exchange(endpoint: Endpoint[Q, Any], request: Q, hosts: Hosts, *, sink: Sink | None = None) -> Flow[Response]:

@@ -219,11 +219,12 @@ def send_file(login: Login, to: str, file: Upload, upload: Passage, client_id: s
     Wire: webwxsendappmsg
 
     """
-    helper = login.profile.mmweb_appid
+    profile = login.profile
     message = OutgoingApp(
-        content=write_outgoing_file(file.name, file.size, upload.media_id), from_user_name=login.user_id,
-        to_user_name=to, local_id=client_id, client_msg_id=client_id, signature=upload.signature or msgspec.UNSET,
-        aes_key=(upload.aes_key if helper else "") or msgspec.UNSET,
+        content=write_outgoing_file(file.name, file.size, upload.media_id, app_id=profile.file_app),
+        from_user_name=login.user_id, to_user_name=to, local_id=client_id, client_msg_id=client_id,
+        signature=upload.signature or msgspec.UNSET,
+        aes_key=(upload.aes_key if profile.mmweb_appid else "") or msgspec.UNSET,
     )  # fmt: skip
     return (yield from _send_app(login, message, scene=0))
 
@@ -239,14 +240,16 @@ def forward_file(login: Login, to: str, file: FileMessage, client_id: str) -> Fl
 
     """
     message = OutgoingApp(
-        content=write_outgoing_file(file.name, file.size, file.media_id), from_user_name=login.user_id,
-        to_user_name=to, local_id=client_id, client_msg_id=client_id,
+        content=write_outgoing_file(file.name, file.size, file.media_id, app_id=login.profile.file_app),
+        from_user_name=login.user_id, to_user_name=to, local_id=client_id, client_msg_id=client_id,
     )  # fmt: skip
     return (yield from _send_app(login, message, scene=FORWARD_SCENE))
 
 
 def _send_app(login: Login, message: OutgoingApp, *, scene: int) -> Flow[str]:
-    request = AppRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene)
+    request = AppRequest(
+        mod=login.profile.mod, pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene
+    )
     reply = yield from call(APP, request, login.hosts)
     return reply.msg_id
 

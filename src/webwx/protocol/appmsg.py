@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 
-WEB_APP = "wxeb7ec651dd0aefa9"
-"""`appid` of files that the web sends."""
-
-
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """The file in an app message."""
 
@@ -223,14 +219,14 @@ def write_app(content: AppContent) -> str:
     )
 
 
-def write_outgoing_file(name: str, size: int, media_id: str) -> str:
-    """Write the content that sends a file, as the page does: one line, its own `appid`, these tags and no others."""
+def write_outgoing_file(name: str, size: int, media_id: str, *, app_id: str) -> str:
+    """Write the content that sends a file, as the page does: one line, these tags and no others."""
     _, dot, extension = name.rpartition(".")
     attached = _tags(("totallen", str(size)), ("attachid", media_id), ("fileext", extension if dot else ""))
     about = _tags(("title", name), ("des", ""), ("action", ""), ("type", str(int(AppMessageType.FILE))))
     empty = _tags(("content", ""), ("url", ""), ("lowurl", ""))
     return (
-        f"<appmsg appid='{WEB_APP}' sdkver=''>{about}{empty}<appattach>{attached}</appattach>"
+        f"<appmsg appid='{escape_xml(app_id)}' sdkver=''>{about}{empty}<appattach>{attached}</appattach>"
         f"{_tags(('extinfo', ''))}</appmsg>"
     )
 

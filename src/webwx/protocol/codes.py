@@ -30,6 +30,9 @@ class Ret(enum.IntEnum):
     TOO_FREQUENT = 1205
 
 
+KNOWN_RETS: frozenset[int] = frozenset(Ret)
+"""Those whose meaning anybody knows; others occur."""
+
 LOGGED_OUT_REASONS: dict[int, str] = {
     Ret.TICKET_ERROR: "ticket",
     Ret.SESSION_NOT_FOUND: "phone",

@@ -47,7 +47,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     mmweb_appid: str = ""
     """Sent with every call as a header, where the profile has one."""
     mod: str = ""
-    """Sent with the login and a few other calls, where the profile has one."""
+    """Sent with the login and with files, where the profile has one."""
+    page: str = "/"
+    """Address of its page on the main host: what a browser names as the `Referer` of every call."""
+    file_app: str = "wxeb7ec651dd0aefa9"
+    """The `appid` inside a file that is sent."""
     has_contacts: bool
     """Contacts and chatrooms exist."""
     can_push: bool = True
@@ -67,7 +71,15 @@ FILEHELPER = Profile(
 WEB = Profile(name="web", entry="wx.qq.com", appid="wx782c26e4c19acffb", has_contacts=True)
 """Full web WeChat; refused to many accounts (ret 1203)."""
 
-DESKTOP = Profile(name="desktop", entry="wx.qq.com", appid="wx782c26e4c19acffb", mod="desktop", has_contacts=True)
+DESKTOP = Profile(
+    name="desktop",
+    entry="wx.qq.com",
+    appid="wx782c26e4c19acffb",
+    mod="desktop",
+    page="/?&lang=zh_CN&target=t",
+    file_app="",
+    has_contacts=True,
+)
 """Web WeChat as the desktop client opens it; its login needs the values of a `Desktop`."""
 
 PROFILES = {profile.name: profile for profile in (FILEHELPER, WEB, DESKTOP)}

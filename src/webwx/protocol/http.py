@@ -132,6 +132,13 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
         return f"Read({self.start}, {self.size})"
 
 
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow's wish to wait a moment before it makes a call again, because its answer was a code that nobody knows."""
+
+    endpoint: str
+    ret: int
+
+
 def first_header(headers: Headers, name: str) -> str:
     """Give the first value of a header whatever its case, or an empty string."""
     wanted = name.lower()

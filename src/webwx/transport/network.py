@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("webwx.transport")
 
-KEEP_IDLE = 4.0
-"""Seconds an idle connection may still be used."""
-
 MAX_BODY = {
     Patience.CALL: 16 * 1024 * 1024,
     Patience.POLL: 1024 * 1024,
@@ -120,7 +117,7 @@ class Network:
         if self._session is None:
             trust = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_IDLE, ssl=trust),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=self._timeouts.keep_idle, ssl=trust),
                 proxy=self._proxy,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("User-Agent", "Accept", "Content-Type"),

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from webwx.errors import NoSuchFile, ProtocolError, TransportError
-from webwx.protocol.http import Patience, Read, Request, Response, http_time
+from webwx.protocol.http import Patience, Pause, Read, Request, Response, http_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from webwx.flows.call import Flow
     from webwx.model.login import Login
@@ -41,7 +41,9 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     bulk: float = 120.0
     """For contact lists and media; of a download, for each of its pieces."""
     retry: float = 1.0
-    """Before a chunk of an upload or a download is tried again."""
+    """Before a chunk, a download, or a call that was answered with a code nobody knows is tried again."""
+    keep_idle: float = 4.0
+    """Until an idle connection is dropped: a POST that meets its closing would leave a send in doubt."""
 
     def of(self, patience: Patience) -> float:
         """Give the seconds for a kind of call."""
@@ -86,7 +88,6 @@ class Cell:
         self._user_agent = user_agent
         self._reserve = reserve
         self._common: tuple[Login, Headers] | None = None
-        self._last_media_id = 0
 
     def now(self) -> float:
         """Seconds since 1970 by the server's clock, as far as its answers told; else by ours."""
@@ -103,14 +104,27 @@ class Cell:
         It grows strictly, also when the clock stands still or steps back (protocol notes, 8), and `reserve` may raise
         it above what another process has made.
         """
-        made = self._reserve(max(int(self._clock() * 1000) * 10_000, self.login.last_client_id + 1))
-        self.change(last_client_id=made)
-        return str(made)
+        return str(self._reserve_id(self._lowest_id()))
 
     def next_media_id(self) -> int:
-        """Make the next id of an upload: milliseconds, or one more than the last, so that no chunks mix."""
-        self._last_media_id = max(int(self._clock() * 1000), self._last_media_id + 1)
-        return self._last_media_id
+        """
+        Make the next id of an upload: a millisecond that no other upload has, in whatever process, so no chunks mix.
+
+        Whoever reserves a millisecond's last id of a send has that millisecond; when somebody was faster, there are
+        others.
+        """
+        while True:
+            last = self._lowest_id() // 10_000 * 10_000 + 9_999
+            if self._reserve_id(last) == last:
+                return last // 10_000
+
+    def _lowest_id(self) -> int:
+        return max(int(self._clock() * 1000) * 10_000, self.login.last_client_id + 1)
+
+    def _reserve_id(self, at_least: int) -> int:
+        made = self._reserve(at_least)
+        self.change(last_client_id=made)
+        return made
 
     def attach(self, request: Request) -> Request:
         """Put on what every request of the account carries."""
@@ -126,7 +140,7 @@ class Cell:
             headers: Headers = (
                 ("Accept", "application/json, text/plain, */*"),
                 ("User-Agent", self._user_agent),
-                ("Referer", f"{login.hosts.main}/"),
+                ("Referer", f"{login.hosts.main}{login.profile.page}"),
             )
             if login.profile.mmweb_appid:
                 headers = (*headers, ("mmweb_appid", login.profile.mmweb_appid))
@@ -146,18 +160,30 @@ class Cell:
             self.change(jar=self.login.jar.absorb(request.url, set_cookies, self.now(), one_origin=one_origin))
 
 
-async def run_async(flow: Flow[T], transport: Transport, cell: Cell) -> T:
-    """Drive a flow to its end. What it raises, and what the transport raises through it, comes out as it is."""
+async def run_async(flow: Flow[T], transport: Transport, cell: Cell, pause: Callable[[Pause], Awaitable[None]]) -> T:
+    """
+    Drive a flow to its end. What it raises, and what the transport raises through it, comes out as it is.
+
+    Args:
+        flow: The conversation.
+        transport: Carries its requests.
+        cell: The account it works for.
+        pause: Waits when it wishes for that.
+    """
     try:
         step = next(flow)
         while True:
-            answer: Response | bytes
+            answer: Response | bytes | None
             try:
-                if isinstance(step, Read):
-                    answer = await _read(step)
-                else:
-                    answer = _drained(step, await transport.send(cell.attach(step)))
-                    cell.absorb(step, answer)
+                match step:
+                    case Read():
+                        answer = await _read(step)
+                    case Pause():
+                        answer = None
+                        await pause(step)
+                    case Request():
+                        answer = _drained(step, await transport.send(cell.attach(step)))
+                        cell.absorb(step, answer)
             except (TransportError, ProtocolError) as error:
                 step = flow.throw(error)
             else:

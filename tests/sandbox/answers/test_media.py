@@ -238,8 +238,8 @@ def test_large_files_are_announced_and_neither_served_nor_forwarded_by_a_switch(
 def send_file(page, media_id, name, size, *, signature=msgspec.UNSET):
     to = page.name("ahua")
     outgoing = OutgoingApp(
-        content=write_outgoing_file(name, size, media_id, app_id=""), to_user_name="filehelper" if to == page.me else to,
-        signature=signature,
+        content=write_outgoing_file(name, size, media_id, app_id=""),
+        to_user_name="filehelper" if to == page.me else to, signature=signature,
     )  # fmt: skip
     return page.call(APP, AppRequest(credentials=page.credentials, msg=outgoing))
 
