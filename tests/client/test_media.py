@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import random
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import TYPE_CHECKING
@@ -78,6 +80,20 @@ class Told(Counted):
 @pytest.fixture
 def counted(sandbox: Sandbox) -> Told:
     return Told(Loopback(sandbox))
+
+
+class Together(Told):
+    """Lets no upload go on to its second chunk before four have begun."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self._begun = asyncio.Barrier(4)
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        if request.endpoint == UPLOAD.name and UPLOAD.decode_request(request).chunk == "0":
+            await self._begun.wait()
+        return response
 
 
 class Endless(Counted):
@@ -166,7 +182,7 @@ class TestSending:
     ) -> None:
         client = await log_in()
         path = tmp_path / "x.bin"
-        path.write_bytes((bytes(range(256)) * (size // 256 + 1))[:size])
+        path.write_bytes(random.Random(1).randbytes(size))  # no two chunks are alike
         await client.send_file("filehelper", path)
 
         assert last(world, "me", "filehelper").medium.md5 == md5(path.read_bytes())
@@ -180,11 +196,15 @@ class TestSending:
                 await client.send_file("filehelper", source)
         assert counted.calls == []
 
-    async def test_e1_files_sent_at_once_do_not_mix(self, log_in: LogIn, world: World) -> None:
-        client = await log_in()
+    async def test_e1_files_sent_at_once_do_not_mix(self, log_in: LogIn, sandbox: Sandbox) -> None:
+        carrier = Together(Loopback(sandbox))
+        client = await log_in(transport=carrier)
         contents = [PNG + bytes([number]) * 600_000 for number in range(4)]
         receipts = await asyncio.gather(*(client.send_image("filehelper", content) for content in contents))
 
+        uploads = [UPLOAD.decode_request(each) for each in carrier.requests if each.endpoint == UPLOAD.name]
+        ids = [json.loads(each.uploadmediarequest)["ClientMediaId"] for each in uploads]
+        assert len(set(ids[:4])) == len(set(ids[4:])) == 4
         assert [await client.download(receipt) for receipt in receipts] == contents
 
     async def test_b13_every_upload_has_an_id_of_its_own_and_all_its_chunks_share_it(
@@ -194,7 +214,7 @@ class TestSending:
         for _ in range(2):
             await client.send_file("filehelper", bytes(2 * CHUNK_SIZE))
         uploads = [UPLOAD.decode_request(each) for each in counted.requests if each.endpoint == UPLOAD.name]
-        ids = [each.uploadmediarequest.partition('"ClientMediaId":')[2].partition(",")[0] for each in uploads]
+        ids = [json.loads(each.uploadmediarequest)["ClientMediaId"] for each in uploads]
 
         assert ids[0] == ids[1] != ids[2] == ids[3]
 
@@ -287,7 +307,7 @@ class TestE2LargeFiles:
 class TestAFailedChunk:
     async def test_e1_is_repeated_and_not_the_file(self, log_in: LogIn, world: World, counted: Told) -> None:
         client = await log_in()
-        content = bytes(range(256)) * 8192
+        content = random.Random(1).randbytes(4 * CHUNK_SIZE)
         counted.answers["webwxuploadmedia"] = [ConnectFailed("no"), ConnectFailed("no")]
         world.refuse_next("webwxuploadmedia", -1, times=3)
         await client.send_file("filehelper", content)
@@ -299,7 +319,7 @@ class TestAFailedChunk:
         self, log_in: LogIn, world: World, counted: Told
     ) -> None:
         client = await log_in()
-        content = bytes(range(256)) * 8192
+        content = random.Random(1).randbytes(4 * CHUNK_SIZE)
 
         def fail_after_two(done: int, whole: int) -> None:
             if done == 2 * CHUNK_SIZE:
@@ -364,7 +384,7 @@ class TestAFailedChunk:
             await client.send_image("filehelper", PNG)
         assert counted.calls == ["webwxuploadmedia"]
 
-    async def test_without_a_media_id_at_the_end_nothing_is_sent(self, log_in: LogIn, counted: Told) -> None:
+    async def test_e1_without_a_media_id_at_the_end_nothing_is_sent(self, log_in: LogIn, counted: Told) -> None:
         client = await log_in()
         counted.answers["webwxuploadmedia"] = [Response(body=b'{"BaseResponse":{"Ret":0,"ErrMsg":""},"MediaId":""}')]
 

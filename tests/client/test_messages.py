@@ -162,7 +162,7 @@ class TestNothingIsSentFor:
 
 
 class TestRecall:
-    async def test_after_119_seconds_still_works(self, log_in: LogIn, world: World) -> None:
+    async def test_e11_after_119_seconds_still_works(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         receipt = await client.send_text("阿华", "oops")
         world.wind(119)
@@ -171,7 +171,7 @@ class TestRecall:
         assert last(world, "ahua", "xiaoming").is_recalled
 
     @pytest.mark.parametrize(("seconds", "calls"), [(121, ["webwxrevokemsg"]), (123, [])])
-    async def test_after_two_minutes_the_message_stays(
+    async def test_e11_after_two_minutes_the_message_stays(
         self, log_in: LogIn, world: World, counted: Counted, seconds: float, calls: list[str]
     ) -> None:
         client = await log_in()
@@ -211,6 +211,18 @@ class TestRecall:
 
         with pytest.raises(RecallRefused):
             await client.recall(Receipt(message_id=message_id, client_id="1", chat=ContactId("@a"), time=world.now))
+
+    async def test_e11_an_id_that_was_rounded_on_its_way_is_refused_and_the_message_stays(
+        self, log_in: LogIn, world: World
+    ) -> None:
+        client = await log_in()
+        receipt = await client.send_text("阿华", "oops")
+        rounded = str(int(float(receipt.message_id)))
+        assert rounded != receipt.message_id
+
+        with pytest.raises(RecallRefused):
+            await client.recall(msgspec.structs.replace(receipt, message_id=rounded))
+        assert not last(world, "ahua", "xiaoming").is_recalled
 
     async def test_a_second_time_is_refused(self, log_in: LogIn) -> None:
         client = await log_in()

@@ -28,6 +28,7 @@ from webwx.model.messages import (
 )
 from webwx.protocol.http import Response
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply
+from webwx.sandbox.core import Sandbox
 from webwx.sandbox.switches import Switches
 from webwx.store.saved_login import LoginFile, LoginMemory
 from webwx.transport.loopback import Loopback
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request
     from webwx.protocol.sync import SyncReply
-    from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
     from webwx.transport.run import Transport
 
@@ -90,6 +90,45 @@ class Sticky(Counted):
             return await super().send(request)
         self.calls.append(request.endpoint)
         return SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
+
+
+class Cut(Counted):
+    """Cuts what webwxsync answers off: behind no byte, behind its first, behind its second, and so on to the end."""
+
+    def __init__(self, inner: Transport, store: LoginMemory) -> None:
+        super().__init__(inner)
+        self.is_cutting = False
+        self.length = self.whole = 0
+        self.positions: set[tuple[str, str, int]] = set()
+        """Every key that was asked with, the key that was saved then, and how much was saved beside it."""
+        self._store = store
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        if request.endpoint != WEBWXSYNC.name or not self.is_cutting:
+            return response
+        saved = self._store.load()
+        asked = WEBWXSYNC.decode_request(request).sync_key
+        self.positions.add((str(asked), str(saved.login.fetch_key), len(saved.pending)))
+        cut, self.whole = self.length, len(response.body.rstrip())
+        self.length += 1
+        self.is_cutting = cut < self.whole
+        return msgspec.structs.replace(response, body=response.body[:cut])
+
+
+class Poisoned(Counted):
+    """Puts a broken item, byte for byte, behind the first message that webwxsync brings."""
+
+    def __init__(self, inner: Transport, poison: bytes) -> None:
+        super().__init__(inner)
+        self._poison = poison
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        if request.endpoint != WEBWXSYNC.name:
+            return response
+        body = response.body.replace(b"}\n,\n{", b"}\n,\n" + self._poison + b"\n,\n{", 1)
+        return msgspec.structs.replace(response, body=body)
 
 
 def texts(events: list[Event]) -> list[str]:
@@ -165,6 +204,30 @@ class TestEvents:
 
         assert isinstance(echo, TextMessage)
         assert (echo.is_self, echo.message_id, echo.chat) == (True, receipt.message_id, receipt.chat)
+
+    @pytest.mark.parametrize("chat", ["阿华", "周末爬山", "filehelper"])
+    async def test_c13_an_echo_handler_answers_others_once_and_never_itself(
+        self, log_in: LogIn, world: World, chat: str
+    ) -> None:
+        world.switches = Switches(echo="on")
+        client = await log_in()
+        await client.send_text(chat, "from this client")
+        world.say("me", world.chat_id(world.person("me"), chat), "from the phone")
+        world.say("ahua", "me", "first")
+        later(world, (60, lambda: world.say("ahua", "me", "last")))
+        heard: list[TextMessage] = []
+        async for event in client.events():
+            if isinstance(event, TextMessage):
+                heard.append(event)
+                if not event.is_self:
+                    await client.reply(event, event.text)
+                if event.text == "last":
+                    break
+
+        others = [event for event in heard if not event.is_self]
+        assert texts(others) == ["first", "last"]
+        assert texts(heard) == ["from this client", "from the phone", "first", "first", "last"]
+        assert [each.text for each in world.inbox("ahua")["xiaoming"].messages].count("first") == 2
 
     async def test_a5_a_change_that_brings_nothing_is_asked_for_once(
         self, log_in: LogIn, world: World, counted: Counted
@@ -304,6 +367,58 @@ class TestEvents:
         assert last(world, "ahua", "xiaoming").text == "hello"
 
 
+CONTROLS = bytes(range(0x20))
+POISON: dict[str, tuple[bytes, str]] = {
+    "a lone surrogate": (b'"Content":"a\\ud83db"', "a\ufffdb"),
+    "NUL": (b'"Content":"a\\u0000b"', "a\0b"),
+    "a number beyond 64 bits": (b'"Content":"ab","CreateTime":18446744073709551616', "ab"),
+    "a number of 5,000 digits": (b'"Content":"ab","CreateTime":' + b"9" * 5_000, "ab"),
+    "NaN": (b'"Content":"ab","CreateTime":NaN', "ab"),
+    "two equal keys": (b'"Content":"a","Content":"ab"', "ab"),
+    "100,000 brackets": (b'"Content":"ab","Url":' + b"[" * 100_000 + b"]" * 100_000, "ab"),
+    "bytes that are no UTF-8": (b'"Content":"a\xffb"', "a\ufffdb"),
+}
+
+
+class TestPoison:
+    """One item that is hard to read costs neither itself nor any other, nor the next process that reads it."""
+
+    async def read(self, log_in: LogIn, new_client: NewClient, world: World, poison: bytes, path: Path) -> list[Event]:
+        """Fetch three messages in one process, and read the poisoned one and the last in the next."""
+        client = await log_in(store=LoginFile(path))
+        await take(client, 1, include_all=True)  # the phone's greeting
+        await client.close()
+        item = b'{"MsgId":"7","MsgType":1,"FromUserName":"@a",' + poison + b"}"
+        first = new_client(store=LoginFile(path), transport=Poisoned(Loopback(Sandbox(world)), item))
+        second = new_client(store=LoginFile(path))
+        for text in ("first", "last"):
+            world.say("ahua", "me", text)
+        taken: list[Event] = []
+        for reader, count in ((first, 1), (second, 2)):
+            await reader.resume()
+            taken += await take(reader, count)
+            await reader.close()
+        return taken
+
+    @pytest.mark.parametrize("poison", POISON)
+    async def test_c4_is_delivered_and_so_is_the_next_message(
+        self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path, poison: str
+    ) -> None:
+        content, text = POISON[poison]
+        taken = await self.read(log_in, new_client, world, content, tmp_path / "me.json")
+
+        assert texts(taken) == ["first", text, "last"]
+
+    @pytest.mark.parametrize("code", CONTROLS)
+    async def test_c2_a_raw_control_character_is_delivered_and_saved_as_it_is(
+        self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path, code: int
+    ) -> None:
+        content = b'"Content":"a%cb"' % code
+        taken = await self.read(log_in, new_client, world, content, tmp_path / "me.json")
+
+        assert texts(taken) == ["first", f"a{chr(code)}b", "last"]
+
+
 class Garbled(Counted):
     """Answers the long poll with whatever it is told, and everything else truly."""
 
@@ -370,6 +485,44 @@ class TestBadDays:
             carrier.answers = ()
             runner.run(take(client, 1, include_all=True))
             assert client.state is LoginState.ONLINE
+
+    def test_a5_a_server_that_never_delivers_what_it_announces_is_endured_for_a_day(
+        self, log_in: LogIn, sandbox: Sandbox
+    ) -> None:
+        carrier = Sticky(Loopback(sandbox))
+        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+            client = runner.run(log_in(transport=carrier))
+            runner.run(listen(client, 24 * 60 * MINUTE))
+
+        assert 2_800 < carrier.calls.count("synccheck") < 3_000
+
+    def test_c3_a_batch_cut_at_every_byte_moves_nothing_and_the_whole_one_delivers_each_once(
+        self, log_in: LogIn, world: World, sandbox: Sandbox
+    ) -> None:
+        store = LoginMemory()
+        carrier = Cut(Loopback(sandbox), store)
+
+        async def read(client: AsyncClient) -> list[Event]:
+            stream = client.events(include_all=False)
+            taken = [await anext(stream) for _ in range(3)]
+            world.say("ahua", "me", "after")
+            taken.append(await anext(stream))
+            await stream.aclose()
+            return taken
+
+        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+            client = runner.run(log_in(transport=carrier, store=store))
+            runner.run(take(client, 1, include_all=True))  # the phone's greeting
+            before = str(store.load().login.fetch_key)
+            for number in range(3):
+                world.say("ahua", "me", f"你好 <{number}> 😀")
+            carrier.is_cutting = True
+            taken = runner.run(read(client))
+
+        assert carrier.whole > 3_000
+        assert carrier.length == carrier.whole + 1
+        assert carrier.positions == {(before, before, 0)}
+        assert texts(taken) == ["你好 <0> 😀", "你好 <1> 😀", "你好 <2> 😀", "after"]
 
     def test_b5_a_dead_session_that_still_announces_ends_at_the_next_send(
         self, log_in: LogIn, sandbox: Sandbox, world: World

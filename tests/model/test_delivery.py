@@ -21,6 +21,7 @@ from webwx.model.messages import (
     LiveLocationMessage,
     LocationMessage,
     MemberJoined,
+    Message,
     MessageRecalled,
     MiniProgramMessage,
     MusicMessage,
@@ -108,6 +109,15 @@ class TestC10TheAuthorInAChatroom:
 
         assert isinstance(message, TextMessage)
         assert (message.sender, message.text, message.is_self) == (sender, text, False)
+
+    @pytest.mark.parametrize(
+        ("msg_type", "kind"), [(1, TextMessage), (3, ImageMessage), (10000, SystemMessage), (9999, SystemMessage)]
+    )
+    def test_is_nobody_without_a_prefix(self, msg_type: int, kind: type[Message]) -> None:
+        message = event(ROOM, ME, "位置共享已经开始", msg_type=msg_type)
+
+        assert isinstance(message, kind)
+        assert (message.chat, message.sender, message.is_self) == (ROOM, None, False)
 
     @pytest.mark.parametrize("from_to", [(PEER, ME), (ME, ROOM), (ME, PEER)])
     def test_is_looked_for_nowhere_else(self, from_to: tuple[str, str]) -> None:

@@ -49,7 +49,7 @@ EMOJI = {
 
 NO_EMOJI = [
     "", "zz", "d83d", "D83D", "d83dde02", "dfff", "1f602d83d", "110000", "1f6", "1f60202", "12", "31", "1f602zz",
-    "1f3f4e0067e0062e0065e006ee0067e007f", "0x1f602", "1f602 ", "-1f602",
+    "1f3f4e0067e0062e0065e006ee0067e007f", "0x1f602", "1f602 ", "-1f602", '"><b>', "\u0661f602",
 ]  # fmt: skip
 """Digits that mean nothing; the span stays as it came."""
 

@@ -98,13 +98,9 @@ class TestReadingJson:
     @pytest.mark.parametrize(
         "body",
         [
-            pytest.param(b'{"MsgId":"1","CreateTime":NaN}', id="NaN"),
-            pytest.param(b'{"MsgId":"1","CreateTime":-Infinity}', id="Infinity"),
             pytest.param(b'{"MsgId":"1","Other":' + b"[" * 100_000, id="100,000 brackets"),
-            pytest.param(
-                b'{"MsgId":"1","Other":' + b"[" * 100_000 + b"]" * 100_000 + b"}", id="100,000 closed brackets"
-            ),
-            pytest.param(b'{"MsgId":"1","CreateTime":' + b"9" * 5_000 + b"}", id="a number of 5,000 digits"),
+            pytest.param(b"[" * 100_000 + b"]" * 100_000, id="100,000 closed brackets"),
+            pytest.param(b"NaN", id="NaN"),
             pytest.param(b"", id="empty"),
             pytest.param(b"<html>502</html>", id="a web page"),
             pytest.param(b'{"MsgId":"1"', id="cut off"),
@@ -117,6 +113,28 @@ class TestReadingJson:
     def test_c4_what_cannot_be_read_is_a_protocol_error(self, body: bytes) -> None:
         with pytest.raises(ProtocolError):
             read_json(body, Item)
+
+    @pytest.mark.parametrize("rest", [b'"Content":"kept"', b'"Content":"kept","Other":"\xff"'], ids=["clean", "broken"])
+    @pytest.mark.parametrize(
+        "poison",
+        [
+            pytest.param(b'"CreateTime":NaN', id="NaN"),
+            pytest.param(b'"CreateTime":-Infinity', id="Infinity"),
+            pytest.param(b'"CreateTime":' + b"9" * 5_000, id="a number of 5,000 digits"),
+            pytest.param(b'"Other":' + b"[" * 100_000 + b"]" * 100_000, id="100,000 brackets"),
+            pytest.param(b'"Other":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000, id="100,000 braces"),
+            pytest.param(
+                b'"Other":[' + b"[" * 100_000 + b'"]]\\"[["' + b"]" * 100_000 + b",1]", id="with a text inside"
+            ),
+        ],
+    )
+    def test_c4_a_value_that_nobody_can_use_costs_only_itself(self, poison: bytes, rest: bytes) -> None:
+        read = read_json(b'{"MsgId":"1",' + poison + b"," + rest + b"}", Item)
+        assert read == Item(msg_id="1", content="kept")
+
+    @pytest.mark.parametrize("rest", [b"1", b'"\xff"'], ids=["clean", "broken"])
+    def test_c4_an_id_keeps_every_digit_of_thousands(self, rest: bytes) -> None:
+        assert read_json(b'{"MsgId":' + b"9" * 5_000 + b',"Other":' + rest + b"}", Item).msg_id == "9" * 5_000
 
     def test_c4_numbers_of_any_size_are_read(self) -> None:
         assert item(CreateTime=2**200).create_time == 2**200

@@ -106,7 +106,7 @@ class SyncVerbs(ContactVerbs):
             # A server that announces what it does not deliver must not be asked at full speed (protocol notes, sync 4).
             empty = 0 if batch.items else empty + 1
             if empty > 1:
-                await asyncio.sleep(min(30.0, 2.0 ** (empty - 2)))
+                await asyncio.sleep(min(30.0, 2.0 ** min(empty - 2, 5)))
 
     async def _fetch_waiting(self) -> bool:
         """Take over what waits already, without a poll; says whether there was anything."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -27,6 +27,9 @@ Body = bytes | tuple[bytes, ...]
 
 MAX_DEPTH = 64
 """Nesting of a JSON body that is still read."""
+
+MAX_DIGITS = 32
+"""Digits of a number that is still read as one."""
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -73,8 +76,7 @@ def read_json(body: bytes | msgspec.Raw, kind: type[T]) -> T:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass  # the slow path knows the wire's bad habits
     try:
-        text = bytes(body).decode("utf-8", "replace").removeprefix("\ufeff")
-        return coerce(json.loads(text, strict=False, parse_constant=_refuse_constant), kind)
+        return coerce(_parse(bytes(body).decode("utf-8", "replace").removeprefix("\ufeff")), kind)
     except (ValueError, RecursionError):
         raise ProtocolError("the body is not readable JSON") from None
 
@@ -98,8 +100,41 @@ def platform_json(compact: bytes) -> bytes:
     return lines.replace(b"\n},\n", b"\n}\n,\n") + b"\n"
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+
+
+def _parse(text: str) -> Any:
+    """Parse JSON as it really arrives: a value that nobody can use costs no more than itself, not its whole batch."""
+    try:
+        return _loads(text)
+    except RecursionError:
+        return _loads(_shallow(text))
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, strict=False, parse_int=_whole_number, parse_constant=lambda _: None)
+
+
+def _whole_number(digits: str) -> int | str:
+    # Python refuses to read a number of thousands of digits; as a text it may still be an id.
+    return int(digits) if len(digits) <= MAX_DIGITS else digits
+
+
+def _shallow(text: str) -> str:
+    """Put null in place of whatever is nested too deeply."""
+    kept: list[str] = []
+    depth = start = 0
+    for found in _STRUCTURE.finditer(text):
+        if found[0] in "[{":
+            depth += 1
+            if depth == MAX_DEPTH + 1:
+                kept.append(text[start : found.start()] + "null")
+                start = len(text)
+        elif found[0] in "]}":
+            if depth == MAX_DEPTH + 1:
+                start = found.end()
+            depth -= 1
+    return "".join(kept) + text[start:]
 
 
 def coerce(value: Any, kind: type[T]) -> T:
