@@ -11,7 +11,7 @@ Every exception webwx raises, and when.
     │   ├── NotOnThisHost    the chosen host does not offer this
     │   └── InvalidSettings  an option, a variable or the configuration file says what cannot be
     ├── LocalStateError      something on this machine is in the way
-    │   ├── InvalidLogin     the saved login cannot be read
+    │   ├── InvalidLogin     the saved login cannot be read, or lacks a cookie that the call needs
     │   ├── AlreadyRunning   another process is syncing this login (.pid)
     │   └── StorageError     the login cannot be saved
     ├── TransportError       the bytes did not arrive
@@ -102,7 +102,7 @@ class LocalStateError(WxError):
 
 
 class InvalidLogin(LocalStateError):
-    """The saved login cannot be read."""
+    """The saved login cannot be read, or lacks a cookie that the call needs."""
 
 
 class StorageError(LocalStateError):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import fcntl
+import hashlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +98,56 @@ def test_a_picture_goes_to_filehelper_when_nobody_is_named(
     assert me.run("send", *to, "--image", str(file)).code == 0
     shown = last_message(sandbox, "me", "ahua" if to == ["阿华"] else "filehelper")
     assert (shown["kind"], shown["size"]) == ("image", len(pictures.png()))
+
+
+@pytest.mark.parametrize("to", [[], ["阿华"]])
+@pytest.mark.parametrize(
+    ("option", "kind", "content", "name", "shown"),
+    [
+        ("--file", "file", b"CREATE \xff\n", "backup.sql", "backup.sql"),
+        ("--file", "file", b"CREATE \xff\n", None, "file"),
+        ("--image", "image", pictures.png(), None, ""),
+        ("--video", "video", b"\0\0\0\x18ftypmp42", None, ""),
+        ("--sticker", "sticker", b"GIF89a", None, ""),
+    ],
+)
+def test_e3_a_dash_is_what_comes_on_stdin(
+    to: list[str], option: str, kind: str, content: bytes, name: str | None, shown: str, me: Any, sandbox: Any
+) -> None:
+    named = [] if name is None else ["--name", name]
+    assert me.run("send", *to, option, "-", *named, stdin=content).code == 0
+    sent = last_message(sandbox, "me", "ahua" if to else "filehelper")
+    assert (sent["kind"], sent["md5"]) == (kind, hashlib.md5(content).hexdigest())
+    assert shown in sent["text"]
+
+
+def test_e3_nothing_on_stdin_is_an_empty_file(me: Any) -> None:
+    done = me.run("send", "--file", "-")
+    assert (done.code, done.sentence) == (2, "webwx: The file has no bytes.")
+
+
+def test_a_file_called_dash_is_named_with_its_folder(me: Any, sandbox: Any, tmp_path: Path) -> None:
+    (tmp_path / "-").write_bytes(b"dash")
+    with me.start("send", "--file", "./-", "--json", folder=tmp_path) as process:
+        assert process.wait(20) == 0
+    assert last_message(sandbox, "me", "filehelper")["md5"] == hashlib.md5(b"dash").hexdigest()
+
+
+def test_a_name_needs_a_file(me: Any) -> None:
+    done = me.run("send", "filehelper", "text", "--name", "x")
+    assert (done.code, done.stdout) == (2, "")
+    assert "--name needs a file" in done.sentence
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_whoever_waits_for_stdin_can_be_ended(number: signal.Signals, code: int, me: Any) -> None:
+    with me.start("send", "--file", "-", stdin=subprocess.PIPE) as process:
+        process.stdin.write("not all of it")
+        process.stdin.flush()
+        while int.from_bytes(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)), sys.byteorder):
+            pass  # it has not been read yet
+        process.send_signal(number)
+        assert process.wait(20) == code
 
 
 @pytest.mark.parametrize("words", [["阿华"], ["阿华", "two", "three"], ["阿华", "text", "--image", "a.png"]])
@@ -391,7 +445,11 @@ TEXT_MESSAGE = TextMessage(**HEAD, text="hello")
             ),
             "Hua: gone (it was: hello)",
         ),
-        (PhoneActivity(code=1, chat=ContactId("@a")), "The phone looked at Hua."),
+        (PhoneActivity(code=1, chat=ContactId("@a")), "The phone has read Hua."),
+        (PhoneActivity(code=2, chat=ContactId("@a")), "The phone has opened Hua."),
+        (PhoneActivity(code=4, chat=ContactId("@me")), "The phone has told its recent chats."),
+        (PhoneActivity(code=5, chat=ContactId("@a")), "The phone has left Hua."),
+        (PhoneActivity(code=9, chat=ContactId("@a")), "The phone did something with Hua."),
         (ContactChanged(contact=Contact(id=ContactId("@b"), nickname="Bo")), "Bo is new or has changed."),
         (ContactDeleted(id=ContactId("@b")), "@b is gone from the contacts or chats."),
         (QuarantinedMessage(raw="{", reason="broken"), "Something arrived that could not be read (broken)."),

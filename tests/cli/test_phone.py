@@ -126,6 +126,17 @@ def test_no_server_at_all_is_a_network_failure(shell: Any) -> None:
     assert shell.run("phone", "inbox", "me", "--server", "http://127.0.0.1:1").code == 6
 
 
+def test_a_chat_is_opened_closed_and_read(shell: Any, sandbox: Any) -> None:
+    for verb, line, unread in (
+        ("open", {"opened": True}, 0),
+        ("close", {"closed": True}, 1),
+        ("read", {"read": True}, 0),
+    ):
+        sandbox.say("zhangsan", "lilei", "在吗")
+        assert shell.run("phone", verb, "lilei", "张三", "--json").line == line
+        assert sandbox.chat("lilei", "zhangsan")["unread"] == unread
+
+
 def test_phones_make_friends_and_change_chatrooms(shell: Any, sandbox: Any) -> None:
     sandbox.control("ask", **{"from": "lilei", "to": "ahua", "greeting": "是我"})
     for arguments, line in (

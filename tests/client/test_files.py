@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
+import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -226,6 +229,64 @@ class TestPreparing:
         assert files.prepare_image(b"GIF89a", "").name == "sticker.gif"
         assert files.prepare_video(b"\0\0\0\x18ftyp", "").name == "video.mp4"
         assert files.prepare_file(b"x", "").name == "file"
+
+    def test_e3_a_stream_is_known_by_its_digest_and_has_the_name_of_the_file_it_reads(self, tmp_path: Path) -> None:
+        path = tmp_path / "报告.pdf"
+        path.write_bytes(b"%PDF")
+        with path.open("rb") as stream, files.at_hand(stream) as source:
+            ready = files.prepare_file(source, "")
+
+        assert (ready.name, ready.size, ready.content_type) == ("报告.pdf", 4, "application/pdf")
+        assert ready.md5 == hashlib.md5(b"%PDF").hexdigest()
+
+    @pytest.mark.parametrize("name", [None, 0, "<stdin>"])
+    def test_e3_a_stream_that_reads_no_file_gets_a_name_of_its_kind(self, name: object) -> None:
+        stream = io.BytesIO(b"GIF89a")
+        if name is not None:
+            stream.name = name  # type: ignore[attr-defined]  # as a pipe's and stdin's are
+        with files.at_hand(stream) as source:
+            assert files.prepare_image(source, "").name == "sticker.gif"
+
+    @pytest.mark.parametrize(
+        ("given", "told"), [(None, "does not read as bytes"), ("text", "does not read as bytes"), (b"", "has no bytes")]
+    )
+    def test_e3_a_stream_must_give_bytes(self, given: object, told: str) -> None:
+        class Odd:
+            def read(self, size: int) -> object:
+                return given
+
+        # What no type checker would let through is the point.
+        with files.at_hand(Odd()) as source, pytest.raises(RefusedLocally, match=told):  # type: ignore[arg-type]
+            files.prepare_file(source, "")
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (OSError(5, "Input/output error"), "Input/output error"),
+            (io.UnsupportedOperation("read"), "UnsupportedOperation"),
+        ],
+    )
+    def test_e3_a_stream_that_breaks_is_told(self, error: OSError, reason: str) -> None:
+        class Broken:
+            def read(self, size: int) -> bytes:
+                raise error
+
+        with files.at_hand(Broken()) as source, pytest.raises(NoSuchFile, match=rf"cannot be read: {reason}\."):
+            files.prepare_file(source, "")
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+    def test_e3_a_full_disk_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "TemporaryFile", partial(Path("/dev/full").open, "w+b"))
+        with (
+            pytest.raises(LocalStateError, match="cannot be kept: No space"),
+            files.at_hand(io.BytesIO(b"x")) as source,
+        ):
+            files.prepare_file(source, "")
+
+    def test_e3_no_place_for_a_temporary_file_is_told(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+        with pytest.raises(LocalStateError, match="no place"), files.at_hand(io.BytesIO(b"x")):
+            pass
 
     @pytest.mark.parametrize(
         ("start", "extension"),

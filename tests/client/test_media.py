@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import os
 import random
+import tempfile
+import threading
 from email.parser import BytesParser
 from email.policy import HTTP
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote
 
+import msgspec
 import pytest
 from tests.carriers import Counted
 from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, SERVER, last, md5, take
+from tests.client.wound_loop import in_no_time
 
 from webwx.client.aio import AsyncClient
 from webwx.client.media import MAX_IN_MEMORY
@@ -20,6 +26,7 @@ from webwx.errors import (
     ApiError,
     ConnectFailed,
     EmptyFile,
+    InvalidLogin,
     LocalStateError,
     LoggedOut,
     MediaUnavailable,
@@ -35,10 +42,12 @@ from webwx.errors import (
 )
 from webwx.protocol.appmsg import read_app
 from webwx.protocol.codes import CHECK_ABOVE, CHUNK_SIZE, MAX_FILE, MAX_IMAGE, MAX_VIDEO
+from webwx.protocol.cookies import Jar
 from webwx.protocol.http import Response
 from webwx.protocol.media import GETMEDIA, PARALLELUPLOAD, UPLOAD
 from webwx.sandbox import letters
 from webwx.sandbox.switches import Switches
+from webwx.store.saved_login import LoginMemory, SavedLogin
 from webwx.transport.loopback import Loopback
 from webwx.transport.run import Timeouts
 
@@ -46,7 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from tests.client.conftest import LogIn
+    from tests.client.conftest import LogIn, NewClient
 
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request
@@ -106,6 +115,18 @@ class Endless(Counted):
         return await super().send(request)
 
 
+class Timed(Told):
+    """Keeps when each call was made, by the loop's clock."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self.when: list[tuple[str, float]] = []
+
+    async def send(self, request: Request) -> Response:
+        self.when.append((request.endpoint, asyncio.get_running_loop().time()))
+        return await super().send(request)
+
+
 def inside(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
@@ -116,13 +137,13 @@ def sizes_of(folder: Path) -> list[int]:
 
 class TestSending:
     @pytest.mark.parametrize("content", [PNG, JPEG])
-    async def test_a_picture_arrives_whole_from_a_path_and_from_bytes(
+    async def test_a_picture_arrives_whole_from_a_path_from_bytes_and_from_a_stream(
         self, log_in: LogIn, world: World, tmp_path: Path, content: bytes
     ) -> None:
         client = await log_in()
         path = tmp_path / "图 片.bin"
         path.write_bytes(content)
-        for image in (content, path, str(path)):
+        for image in (content, path, str(path), io.BytesIO(content)):
             receipt = await client.send_image("阿华", image)
 
             assert last(world, "ahua", "xiaoming").medium.md5 == md5(content)
@@ -145,7 +166,7 @@ class TestSending:
         client = await log_in()
         path = tmp_path / "x.bin"
         path.write_bytes(content)
-        for source in (path, content):
+        for source in (path, content, io.BytesIO(content)):
             counted.calls.clear()
             await send(client, "Boss", source)
             arrived = last(world, "lilei", "xiaoming")
@@ -187,11 +208,11 @@ class TestSending:
 
         assert last(world, "me", "filehelper").medium.md5 == md5(path.read_bytes())
 
-    async def test_e1_a_file_without_bytes_is_not_begun(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
+    async def test_e3_a_file_without_bytes_is_not_begun(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
         client = await log_in()
         path = tmp_path / "x.bin"
         path.touch()
-        for source in (path, str(path), b""):
+        for source in (path, str(path), b"", io.BytesIO()):
             with pytest.raises(EmptyFile):
                 await client.send_file("filehelper", source)
         assert counted.calls == []
@@ -471,6 +492,196 @@ class TestNothingIsSentFor:
         assert counted.calls == []
 
 
+class Spring:
+    """A stream without an end, which counts what it has given."""
+
+    def __init__(self, start: bytes) -> None:
+        self.given = 0
+        self._start = start
+
+    def read(self, size: int) -> bytes:
+        piece = self._start[self.given : self.given + size].ljust(size, b"x")
+        self.given += size
+        return piece
+
+
+class Waiting:
+    """A stream of three bytes that gives none before it is let."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.asked = threading.Event()
+        self.may_give = threading.Event()
+
+    def read(self, size: int) -> bytes:
+        self.reads += 1
+        self.asked.set()
+        self.may_give.wait(10)
+        return b"x" if self.reads <= 3 else b""
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[BinaryIO]:
+    """The files without a name that streams were poured into."""
+    made: list[BinaryIO] = []
+    make = tempfile.TemporaryFile
+
+    def temporary_file() -> BinaryIO:
+        made.append(make())
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "TemporaryFile", temporary_file)
+    return made
+
+
+class TestAStream:
+    async def test_e3_arrives_whole_from_where_it_stands_and_nothing_is_left(
+        self, log_in: LogIn, world: World, tmp_path: Path, kept: list[BinaryIO]
+    ) -> None:
+        client = await log_in()
+        content = random.Random(2).randbytes(2 * CHUNK_SIZE + 1)
+        stream = io.BytesIO(b"skipped" + content)
+        stream.seek(7)
+
+        def look(done: int, whole: int) -> None:
+            assert inside(tmp_path) == []  # it has no name
+            assert not kept[0].closed
+
+        await client.send_file("filehelper", stream, name="备份.sql", progress=look)
+
+        sent = last(world, "me", "filehelper")
+        assert (sent.medium.md5, sent.text) == (md5(content), "备份.sql")
+        assert ([file.closed for file in kept], stream.closed) == ([True], False)
+
+    async def test_e3_of_a_pipe_arrives_whole(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        out, into = os.pipe()
+        os.write(into, b"pg_dump")
+        os.close(into)
+        with os.fdopen(out, "rb") as stream:
+            await client.send_file("filehelper", stream)
+
+        assert last(world, "me", "filehelper").medium.md5 == md5(b"pg_dump")
+
+    async def test_e3_of_an_upload_that_is_not_known_any_more_is_uploaded_once_more(
+        self, log_in: LogIn, world: World, counted: Told
+    ) -> None:
+        client = await log_in()
+        world.refuse_next("webwxsendmsgimg", -1)
+        await client.send_image("filehelper", io.BytesIO(PNG))
+
+        assert counted.calls == ["webwxuploadmedia", "webwxsendmsgimg"] * 2
+        assert last(world, "me", "filehelper").medium.md5 == md5(PNG)
+
+    @pytest.mark.parametrize(
+        ("send", "start", "limit"),
+        [
+            (AsyncClient.send_image, PNG, MAX_IMAGE),
+            (AsyncClient.send_sticker, GIF, MAX_IMAGE),
+            (AsyncClient.send_video, MP4, MAX_VIDEO),
+        ],
+    )
+    async def test_e3_that_is_too_large_is_read_to_the_first_byte_too_many(
+        self, log_in: LogIn, counted: Told, kept: list[BinaryIO], send: Callable[..., Awaitable[object]], start: bytes,
+        limit: int,
+    ) -> None:  # fmt: skip
+        client = await log_in()
+        stream = Spring(start)
+
+        with pytest.raises(TooLarge, match=f"more than the {limit:,} bytes"):
+            await send(client, "filehelper", stream)
+        assert (limit + 1, []) == (stream.given, counted.calls)
+        assert [file.closed for file in kept] == [True]
+
+    async def test_e3_of_as_much_as_there_may_be_is_sent(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        content = PNG[:64] + bytes(MAX_IMAGE - 64)
+        await client.send_image("filehelper", io.BytesIO(content))
+
+        assert last(world, "me", "filehelper").medium.md5 == md5(content)
+
+    @pytest.mark.parametrize(
+        ("stream", "kind"),
+        [(io.BytesIO(), EmptyFile), (io.BytesIO(b"hello"), NotAPicture), (io.StringIO("x"), RefusedLocally)],
+    )
+    async def test_e3_that_cannot_be_sent_leaves_nothing(
+        self, log_in: LogIn, counted: Told, kept: list[BinaryIO], stream: io.BytesIO, kind: type[WxError]
+    ) -> None:
+        client = await log_in()
+
+        with pytest.raises(kind):
+            await client.send_image("filehelper", stream)
+        assert counted.calls == []
+        assert [file.closed for file in kept] == [True]
+
+    async def test_e3_of_a_cancelled_send_is_let_go_of(
+        self, log_in: LogIn, counted: Told, kept: list[BinaryIO]
+    ) -> None:
+        client = await log_in()
+        stream = Waiting()
+        task = asyncio.ensure_future(client.send_file("filehelper", stream))
+        await asyncio.to_thread(stream.asked.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [file.closed for file in kept] == [True]
+
+        stream.may_give.set()
+        await asyncio.get_running_loop().shutdown_default_executor()
+        assert (stream.reads, counted.calls) == (1, [])
+
+
+class TestB8WithoutTheFileHostsCookie:
+    """Everything is refused that would have been sent without its ticket, and nothing else is."""
+
+    @pytest.fixture
+    def store(self) -> LoginMemory:
+        return LoginMemory()
+
+    @pytest.fixture
+    async def client(self, log_in: LogIn, new_client: NewClient, store: LoginMemory, counted: Told) -> AsyncClient:
+        await log_in(store=store)
+        saved = store.load()
+        assert saved is not None
+        rest = tuple(cookie for cookie in saved.login.jar.cookies if cookie.name != "webwx_data_ticket")
+        store.save(SavedLogin(login=msgspec.structs.replace(saved.login, jar=Jar(rest))))
+        client = new_client(store=store)
+        await client.resume()
+        counted.calls.clear()
+        return client
+
+    @pytest.mark.parametrize(
+        "send",
+        [
+            lambda client: client.send_image("filehelper", PNG),
+            lambda client: client.send_file("filehelper", b"x"),
+            lambda client: client.send_file("filehelper", bytes(LARGE)),
+        ],
+        ids=["picture", "file", "announced file"],
+    )
+    async def test_b8_nothing_is_uploaded(
+        self, client: AsyncClient, counted: Told, send: Callable[[AsyncClient], Awaitable[object]]
+    ) -> None:
+        with pytest.raises(InvalidLogin, match="no cookie webwx_data_ticket"):
+            await send(client)
+        assert counted.calls == []
+
+    async def test_b8_no_file_is_asked_for_and_a_picture_is(
+        self, client: AsyncClient, world: World, counted: Told, tmp_path: Path
+    ) -> None:
+        world.file("ahua", "me", b"the file", "a.txt")
+        world.picture("ahua", "me", PNG)
+        file, picture = await take(client, 2)
+        counted.calls.clear()
+
+        for download in (client.download(file), client.download_to(file, tmp_path)):
+            with pytest.raises(InvalidLogin, match="no cookie webwx_data_ticket"):
+                await download
+        assert (counted.calls, inside(tmp_path)) == ([], [])
+        assert await client.download(picture) == PNG
+
+
 KINDS: dict[str, tuple[Callable[[World], WorldMessage], bytes, str]] = {
     "picture": (lambda world: world.picture("ahua", "me", PNG), PNG, ".png"),
     "sticker": (lambda world: world.sticker("ahua", "me", GIF), GIF, ".gif"),
@@ -584,6 +795,23 @@ class TestDownloading:
         with pytest.raises(MediaUnavailable, match="broke off"):
             await client.download(message)
         assert sizes_of(tmp_path) == [len(MP4)]
+
+    def test_e8_the_pause_before_another_try_grows(
+        self, sandbox: Sandbox, world: World, phone_of: Callable[[str], Callable[[QrCode], object]]
+    ) -> None:
+        carrier = Timed(Loopback(sandbox))
+
+        async def work() -> None:
+            client = AsyncClient(server=SERVER, transport=carrier, timeouts=Timeouts(retry=7), clock=world.clock.now)
+            await client.login(show_qr=phone_of("me"))
+            carrier.answers["webwxgetmsgimg"] = [Response()] * 3
+            with pytest.raises(MediaUnavailable):
+                await client.download("1")
+
+        in_no_time(work)
+
+        first, *others = [when for name, when in carrier.when if name == "webwxgetmsgimg"]
+        assert [when - first for when in others] == [7, 7 + 14]
 
     async def test_e8_a_range_that_is_all_of_it_is_taken(
         self, log_in: LogIn, world: World, counted: Told, tmp_path: Path

@@ -188,6 +188,25 @@ class TestEvents:
         assert texts(await take(client, 1)) == ["2"]
         assert client.contacts.find(remark="花").nickname == "阿华"
 
+    @pytest.mark.parametrize(
+        ("act", "action"),
+        [
+            (lambda world: world.read_chat("me", "ahua"), "read"),
+            (lambda world: world.open_chat("me", "ahua"), "opened"),
+            (lambda world: world.close_chat("me", "ahua"), "left"),
+        ],
+    )
+    async def test_of_the_phone_say_what_it_did_with_which_chat(
+        self, log_in: LogIn, world: World, act: Callable[[World], None], action: str
+    ) -> None:
+        client = await log_in()
+        await take(client, 1, include_all=True)  # the phone's greeting
+        act(world)
+        [activity] = await take(client, 1, include_all=True)
+
+        assert isinstance(activity, PhoneActivity)
+        assert (activity.action, activity.chat) == (action, client.contacts.resolve("阿华").id)
+
     async def test_of_a_deleted_friend_take_him_off_the_list(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.unfriend("me", "ahua")

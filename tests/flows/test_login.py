@@ -242,6 +242,36 @@ class TestExchangeTicket:
         with pytest.raises(UnexpectedLoginPage):
             exchange(Response(body=b"<!DOCTYPE HTML><HTML><body>Log in</body></HTML>"))
 
+    def test_b16_a_web_page_is_repeated_in_brief_without_anything_like_a_key(self) -> None:
+        page = """<!DOCTYPE html><html><head><title>微信 &amp; web</title>
+            <script>window.skey = "scriptOnly";</script><style>p { color: red }</style></head>
+            <!-- commentOnly --><body><p class="classOnly">Please\n\t try   again\x1b[2J,\u202e error 502</p>
+            <a href="https://hrefOnly.example/">here</a> https://wx2.qq.com/?sid=AbC or //wx.qq.com/x,
+            wx.qq.com/a/long/path @crypt_1f2e3d4_0a1b2c uin=1234567890
+            1234567890 @s&#107;ey skey:QWERTYUIOPASDFGH k3Yq%2BZ0example%3D=
+            &#104;ttps://hidden.example/ </body></html>"""
+
+        with pytest.raises(UnexpectedLoginPage) as caught:
+            exchange(Response(body=page.encode()))
+        assert str(caught.value) == (
+            "webwxnewloginpage: a web page came back in place of the ticket. It says: "
+            "微信 & web Please try again[2J, error 502 here or *** *** *** *** *** *** ***"
+        )
+
+    def test_b16_of_a_long_web_page_two_hundred_characters_are_repeated(self) -> None:
+        with pytest.raises(UnexpectedLoginPage) as caught:
+            exchange(Response(body=b"<html>" + 100 * b"so much "))
+        _, _, excerpt = str(caught.value).partition(" It says: ")
+        assert (len(excerpt), excerpt[-1]) == (200, "…")
+
+    @pytest.mark.parametrize(
+        "page",
+        ["<html>", "<html><script>x()</script><body>\x00 https://a.example/b </body></html>", "<html><script>x <b>"],
+    )
+    def test_b16_a_web_page_with_nothing_to_read_is_not_repeated(self, page: str) -> None:
+        with pytest.raises(UnexpectedLoginPage, match=r"in place of the ticket\.$"):
+            exchange(Response(body=page.encode()))
+
     @pytest.mark.parametrize("body", [b"", b"<error><ret>0", b"\x1f\x8b\x08\x00garbage", b'{"ret":0}'])
     def test_b16_anything_else_is_a_protocol_error(self, body: bytes) -> None:
         with pytest.raises(ProtocolError) as caught:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from tests.flows.drive import drive, refusal, reply
 from tests.saved import LOGIN, ME
 
-from webwx.errors import ApiError, LocalStateError, LoggedOut, MediaUnavailable, RateLimited
+from webwx.errors import ApiError, InvalidLogin, LocalStateError, LoggedOut, MediaUnavailable, RateLimited
 from webwx.flows import media as flows
 from webwx.flows.media import Passage, Upload
 from webwx.model.contacts import ContactId
@@ -20,6 +21,11 @@ from webwx.protocol.hosts import FILEHELPER
 from webwx.protocol.http import Read, Response
 from webwx.protocol.media import CHECKUPLOAD, PARALLELUPLOAD, UPLOAD, UploadRequest
 from webwx.transport.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.flows.call import Flow
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 MP4 = b"\0\0\0\x18ftypmp42" + bytes(100)
@@ -105,6 +111,19 @@ class TestUpload:
 
         assert upload(content, 0)[0] == PASSAGE
         assert upload(content, 1, media_id="@crypt_m")[0] == msgspec.structs.replace(PASSAGE, media_id="@crypt_m")
+
+    @pytest.mark.parametrize(
+        "begin",
+        [
+            lambda bare: flows.announce_upload(LOGIN, file_of(PNG), bare),
+            lambda bare: flows.upload_chunk(LOGIN, file_of(PNG), bare, 0),
+            lambda bare: flows.upload_parallel_chunk(HELPER, file_of(PNG), bare, 0),
+        ],
+        ids=["announced", "a chunk", "a parallel chunk"],
+    )
+    def test_b8_without_the_file_hosts_cookie_nothing_is_sent(self, begin: Callable[[Passage], Flow[Passage]]) -> None:
+        with pytest.raises(InvalidLogin, match=r"no cookie webwx_data_ticket .* log in again\.$"):
+            next(begin(msgspec.structs.replace(PASSAGE, data_ticket="")))
 
     def test_b22_the_media_id_of_a_refusal_is_not_used(self) -> None:
         answer = Response(body=b'{"BaseResponse":{"Ret":1205},"MediaId":"@somebody_elses"}')
@@ -237,12 +256,29 @@ class TestDownload:
     def test_each_kind_is_asked_for_in_its_own_way(self, message: ImageMessage, body: bytes, asked: str) -> None:
         assert asked in fetch(lambda into: flows.download(LOGIN, message, into, "gS+t"), body)
 
+    def test_b8_without_the_file_hosts_cookie_a_file_is_not_asked_for(self) -> None:
+        with pytest.raises(InvalidLogin, match=r"no cookie webwx_data_ticket .* log in again\.$"):
+            next(flows.download(LOGIN, FILE, spool()))
+
+    @pytest.mark.parametrize(
+        ("message", "body"),
+        [
+            (ImageMessage(**FIELDS), PNG),
+            (StickerMessage(is_available=True, **FIELDS), PNG),
+            (VoiceMessage(duration=1, **FIELDS), b"ID3"),
+            (VideoMessage(duration=1, **FIELDS), MP4),
+            (PLACE, PNG),
+        ],
+    )
+    def test_b8_without_the_file_hosts_cookie_everything_else_is(self, message: ImageMessage, body: bytes) -> None:
+        assert fetch(lambda into: flows.download(LOGIN, message, into), body)
+
     def test_k4_a_sticker_of_the_store_is_not_asked_for(self) -> None:
         with pytest.raises(MediaUnavailable, match="a phone shows"):
             drive(flows.download(LOGIN, StickerMessage(is_available=False, **FIELDS), spool()))
 
     def test_file_transfer_helper_tells_its_sid_and_app_besides(self) -> None:
-        url = fetch(lambda into: flows.download(HELPER, FILE, into), b"hello")
+        url = fetch(lambda into: flows.download(HELPER, FILE, into, "gS"), b"hello")
 
         assert "&sid=" in url
         assert "&mmweb_appid=wx_webfilehelper" in url
@@ -309,7 +345,7 @@ class TestDownload:
     )  # fmt: skip
     def test_e8_a_file_must_be_the_one_that_was_sent(self, message: FileMessage, body: bytes, is_it: bool) -> None:
         into = spool()
-        flow = flows.download(LOGIN, message, into)
+        flow = flows.download(LOGIN, message, into, "gS")
         next(flow)
         into.write(body)
 

@@ -77,6 +77,14 @@ def test_what_is_said_is_seen_in_the_inbox(control, world):
     )
 
 
+@pytest.mark.parametrize(("verb", "unread"), [("read", 0), ("open", 0), ("close", 1)])
+def test_a_chat_is_read_opened_and_closed(control, world, verb, unread):
+    world.say("ahua", "me", "在吗")
+    assert control(verb, who="me", chat="阿华") == (200, {})
+    assert world.inbox("me")["ahua"].unread == unread
+    assert control(verb, who="me", chat="nobody")[0] == 409
+
+
 def test_chats_are_called_by_the_chatrooms_name_or_as_they_are(control, world):
     world.say("me", "hiking", "一")
     world.say("me", "filehelper", "二")

@@ -164,23 +164,30 @@ def produced(me, world, every_letter):
     world.say("ahua", "me", "oops")
     world.recall("ahua", "me")
     world.post.greet(world.person("me"))
+    world.read_chat("me", "ahua")
+    world.open_chat("me", "ahua")
+    world.close_chat("me", "ahua")
     waiting, wires = me.messages(), []
     while waiting:
         wires += waiting
         waiting = me.messages()
-    return {
-        (wire.msg_type, wire.app_msg_type, type(message_from_wire(wire, me.me, write_json(wire)))) for wire in wires
-    }
+    return [(wire, message_from_wire(wire, me.me, write_json(wire))) for wire in wires]
 
 
 @pytest.mark.parametrize(("type_", "kind"), MESSAGE_ROWS.items())
 def test_every_message_type_can_be_produced_and_is_a_typed_event(produced, type_, kind):
-    assert kind in {each for msg_type, _, each in produced if msg_type == type_}
+    assert kind in {type(event) for wire, event in produced if wire.msg_type == type_}
 
 
 @pytest.mark.parametrize(("type_", "kind"), APP_ROWS.items())
 def test_every_app_message_type_can_be_produced_and_is_a_typed_event(produced, type_, kind):
-    assert kind in {each for msg_type, app_type, each in produced if (msg_type, app_type) == (49, type_)}
+    assert kind in {type(event) for wire, event in produced if (wire.msg_type, wire.app_msg_type) == (49, type_)}
+
+
+def test_everything_that_the_phone_does_can_be_produced(produced):
+    assert {"recent", "read", "opened", "left"} == {
+        event.action for _, event in produced if isinstance(event, PhoneActivity)
+    }
 
 
 def test_the_numbers_have_a_name_each():

@@ -88,6 +88,37 @@ def test_subscribers_hear_whose_polls_may_wake(me, world):
     assert heard == ["xiaoming", ""]
 
 
+@pytest.mark.parametrize(
+    ("act", "code", "unread"),
+    [
+        (lambda world, chat: world.read_chat("me", chat), 1, 0),
+        (lambda world, chat: world.open_chat("me", chat), 2, 0),
+        (lambda world, chat: world.close_chat("me", chat), 5, 1),
+    ],
+)
+@pytest.mark.parametrize(("chat", "real_id"), [("ahua", "wxid_ahua"), ("hiking", "hiking@chatroom")])
+def test_what_the_phone_does_with_a_chat_is_told_to_its_own_login(me, friend, world, act, code, unread, chat, real_id):
+    world.say("ahua", "me" if chat == "ahua" else chat, "在吗")
+    me.messages()
+    friend.messages()
+    act(world, chat)
+    assert b'selector:"7"' in me.check().body
+    [wire] = me.messages()
+    assert (wire.msg_type, wire.status_notify_code) == (51, code)
+    assert (wire.from_user_name, wire.to_user_name) == (me.me, me.name(chat))
+    assert wire.content == (
+        f"&lt;msg&gt;<br/>&lt;op id='{code}'&gt;<br/>&lt;username&gt;{real_id}&lt;/username&gt;<br/>"
+        "&lt;/op&gt;<br/>&lt;/msg&gt;"
+    )
+    assert world.inbox("me")[chat].unread == unread
+    assert friend.messages() == []
+
+
+def test_a_chat_that_is_none_cannot_be_opened(world):
+    with pytest.raises(Impossible, match="nobody called"):
+        world.open_chat("me", "nobody")
+
+
 def test_refusals_are_used_up_in_order(world):
     world.refuse_next("webwxinit", 1205)
     world.refuse_next("webwxinit", -1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from email.utils import formatdate
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import msgspec
 import pytest
@@ -109,7 +109,7 @@ class TestRunning:
 
 
 class TestReading:
-    def piece(self, source: str | bytes) -> Flow[bytes]:
+    def piece(self, source: str | bytes | BinaryIO) -> Flow[bytes]:
         return (yield Read(source=source, start=3, size=4))
 
     async def test_of_bytes(self) -> None:
@@ -120,6 +120,17 @@ class TestReading:
         file.write_bytes(b"0123456789")
 
         assert await run(self.piece(str(file)), Told(), cell()) == b"3456"
+
+    async def test_of_an_open_file_from_wherever_it_stands(self) -> None:
+        file = io.BytesIO(b"0123456789")
+        file.read()
+
+        assert await run(self.piece(file), Told(), cell()) == b"3456"
+        assert not file.closed
+
+    async def test_of_an_open_file_that_breaks_is_our_error(self, tmp_path: Path) -> None:
+        with (tmp_path / "x").open("wb") as unreadable, pytest.raises(NoSuchFile, match="stream's content cannot be"):
+            await run(self.piece(unreadable), Told(), cell())
 
     async def test_of_a_file_that_has_gone_is_our_error(self, tmp_path: Path) -> None:
         with pytest.raises(NoSuchFile, match=r"gone\.png cannot be read"):

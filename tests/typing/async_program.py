@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import assert_type
 
@@ -33,6 +34,7 @@ async def main() -> None:
         await client.mark_read(boss)
         await client.recall(receipt)
         assert_type(await client.send_file("filehelper", "a.pdf", progress=lambda done, whole: None), Receipt)
+        assert_type(await client.send_file("filehelper", sys.stdin.buffer, name="backup.sql"), Receipt)
         assert_type(await client.send_video("filehelper", b"", name="a.mp4"), Receipt)
         assert_type(await client.send_sticker("filehelper", "a.gif"), Receipt)
         assert_type(await client.download_to(receipt, "."), Path)

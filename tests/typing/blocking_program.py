@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import assert_type
+from urllib.request import urlopen
 
 from webwx import (
     Account,
@@ -49,6 +51,10 @@ def send(client: Client, to: Contact) -> None:
     assert_type(receipt, Receipt)
     assert_type(client.send_image("filehelper", Path("photo.jpg")), Receipt)
     assert_type(client.send_image("filehelper", b"...", name="photo.jpg"), Receipt)
+    assert_type(client.send_image("filehelper", io.BytesIO(b"...")), Receipt)
+    with Path("a.pdf").open("rb") as stream, urlopen("http://127.0.0.1:8790") as answer:
+        assert_type(client.send_file("filehelper", stream), Receipt)
+        assert_type(client.send_file("filehelper", answer), Receipt)
     assert_type(receipt.to_json(), str)
     assert_type(Receipt.from_json(receipt.to_json()), Receipt)
     assert_type(receipt.can_recall(0.0), bool)

@@ -8,7 +8,7 @@ What one prints with `--json` another takes on stdin: a receipt of `send` goes i
 from __future__ import annotations
 
 import time
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from itertools import count as count_from
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from webwx.cli.exits import BadInput
 from webwx.cli.names import complete_chats
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.progress import shown_progress
-from webwx.cli.session import Session, command, ended_by_reader, read_piped_line, read_text
+from webwx.cli.session import Session, command, ended_by_reader, piped_bytes, read_piped_line, read_text
 from webwx.cli.summary import summarize
 from webwx.client.aio import AsyncClient
 from webwx.errors import StorageError
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 # -- send ------------------------------------------------------------------------------------------------------------
 
+_PATH = click.Path(allow_dash=True)
+
 
 @command(
     "send",
@@ -56,29 +58,30 @@ if TYPE_CHECKING:
         "webwx send 阿华 --image photo.jpg",
         "webwx send --file report.pdf",
         "make 2>&1 | tail -1 | webwx send",
+        "pg_dump shop | webwx send --file - --name shop.sql",
     ),
 )
 @click.argument("words", nargs=-1, metavar="[TO] [TEXT]", shell_complete=complete_chats)
-@click.option(
-    "--image", type=click.Path(path_type=Path), metavar="PATH", help="Send this picture: JPEG, PNG, BMP, GIF."
-)
-@click.option("--video", type=click.Path(path_type=Path), metavar="PATH", help="Send this video: mp4.")
-@click.option("--sticker", metavar="PATH|MD5", help="Send this GIF as a sticker, or the one of this md5.")
-@click.option("--file", type=click.Path(path_type=Path), metavar="PATH", help="Send this file, of any kind.")
+@click.option("--image", type=_PATH, metavar="PATH", help="Send this picture: JPEG, PNG, BMP, GIF.")
+@click.option("--video", type=_PATH, metavar="PATH", help="Send this video: mp4.")
+@click.option("--sticker", type=_PATH, metavar="PATH|MD5", help="Send this GIF as a sticker, or the one of this md5.")
+@click.option("--file", type=_PATH, metavar="PATH", help="Send this file, of any kind.")
+@click.option("--name", metavar="NAME", help="What the receiver sees as the file's name.  [default: that of PATH]")
 async def send(
     session: Session,
     words: tuple[str, ...],
-    image: Path | None,
-    video: Path | None,
+    image: str | None,
+    video: str | None,
     sticker: str | None,
-    file: Path | None,
+    file: str | None,
+    name: str | None,
 ) -> None:
     """
     Send a text, a picture or any file, and print the receipt.
 
     TO is 'filehelper' (your own phone), a remark, a nickname, or an id. TEXT is sent as it is, whatever it looks like.
     Without TO a picture or file goes to filehelper, and without any argument the text is read from stdin and goes there
-    too.
+    too. A PATH of '-' is what comes on stdin.
     """
     given = [
         (AsyncClient.send_image, image),
@@ -99,11 +102,15 @@ async def send(
                 "Give TO and TEXT (quoted, when it has spaces), or [TO] --image PATH (or --video, --sticker, --file), "
                 "or nothing and the text on stdin"
             )
+    if name is not None and not attached:
+        raise click.UsageError("--name needs a file: give it with --file (or --image, --video, --sticker)")
     async with session.logged_in() as client:
         if attached:
-            [(send_it, source)] = attached
-            with shown_progress(Path(source).name) as progress:
-                receipt = await send_it(client, clean_text(to), source, progress=progress)
+            [(send_it, path)] = attached
+            name = clean_text(name or "")
+            given_bytes = piped_bytes(session.output) if path == "-" else nullcontext(path)
+            with given_bytes as source, shown_progress(name or Path(path).name) as progress:
+                receipt = await send_it(client, clean_text(to), source, name=name, progress=progress)
         else:
             text = text if words else read_text(session.output)
             receipt = await client.send_text(clean_text(to), clean_text(text))
@@ -248,7 +255,7 @@ def describe(event: Event, contacts: Contacts) -> str:
             was = f" (it was: {summarize(event.original)})" if event.original else ""
             return f"{_clock(event.time)}  {_name(contacts, event.chat)}: {event.text}{was}"
         case PhoneActivity():
-            return f"The phone looked at {_name(contacts, event.chat)}."
+            return _PHONE[event.action].format(chat=_name(contacts, event.chat))
         case ContactChanged():
             return f"{event.contact.display_name} is new or has changed."
         case ContactDeleted():
@@ -257,6 +264,16 @@ def describe(event: Event, contacts: Contacts) -> str:
             return f"Something arrived that could not be read ({event.reason})."
         case _:
             return type(event).__name__
+
+
+_PHONE = {
+    "read": "The phone has read {chat}.",
+    "opened": "The phone has opened {chat}.",
+    "left": "The phone has left {chat}.",
+    "recent": "The phone has told its recent chats.",
+    "other": "The phone did something with {chat}.",
+}
+"""What the phone did, by `PhoneActivity.action`."""
 
 
 def _place(message: Message, contacts: Contacts) -> str:

@@ -157,6 +157,45 @@ async def recall(session: Session, sender: str, to: str, message_id: str) -> Non
 
 
 @command(
+    "open",
+    group=phone,
+    examples=("webwx phone open me 阿华",),
+)
+@click.argument("who")
+@click.argument("chat")
+async def open_chat(session: Session, who: str, chat: str) -> None:
+    """Open CHAT on WHO's phone, so that nothing is unread there."""
+    await ask_phones(session.settings.server, "open", {"who": who, "chat": chat})
+    session.output.result(f"{who} has opened {chat}.", opened=True)
+
+
+@command(
+    "close",
+    group=phone,
+    examples=("webwx phone close me 阿华",),
+)
+@click.argument("who")
+@click.argument("chat")
+async def close_chat(session: Session, who: str, chat: str) -> None:
+    """Go back from CHAT to the list of chats on WHO's phone."""
+    await ask_phones(session.settings.server, "close", {"who": who, "chat": chat})
+    session.output.result(f"{who} has closed {chat}.", closed=True)
+
+
+@command(
+    "read",
+    group=phone,
+    examples=("webwx phone read me 阿华",),
+)
+@click.argument("who")
+@click.argument("chat")
+async def read_chat(session: Session, who: str, chat: str) -> None:
+    """Read CHAT on WHO's phone without opening it, as from a notification."""
+    await ask_phones(session.settings.server, "read", {"who": who, "chat": chat})
+    session.output.result(f"{who} has read {chat}.", read=True)
+
+
+@command(
     "accept",
     group=phone,
     examples=("webwx phone accept 阿华 me",),

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import io
 import logging
 import os
+import select
 import signal
 import stat
 import sys
@@ -29,6 +31,7 @@ from webwx.client.aio import AsyncClient
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
+    from webwx.client.files import Stream
     from webwx.settings import Settings
 
 _log = logging.getLogger("webwx.cli")
@@ -164,6 +167,38 @@ def read_piped_line() -> str:
     if sys.stdin is None or sys.stdin.isatty():
         return ""
     return sys.stdin.readline().strip()
+
+
+class _Stdin:
+    """Stdin as a stream that a thread reads, which can be ended: the thread would keep the process from ending."""
+
+    is_over = False
+
+    def read(self, size: int, /) -> bytes:
+        """Give what has come, at most so many bytes; none at the end."""
+        while not self.is_over:
+            if sys.platform == "win32" or select.select([sys.stdin], [], [], _PATIENCE)[0]:
+                return os.read(sys.stdin.fileno(), size)
+        return b""
+
+
+_PATIENCE = 0.1
+"""Seconds between two looks whether the command is to end."""
+
+
+@contextmanager
+def piped_bytes(output: Output) -> Iterator[Stream]:
+    """Give stdin as a stream of bytes, which has an end when this has."""
+    if sys.stdin is None:
+        yield io.BytesIO()
+        return
+    if sys.stdin.isatty():
+        output.tell("What you type is sent; Ctrl-D on a line of its own ends it.")
+    stdin = _Stdin()
+    try:
+        yield stdin
+    finally:
+        stdin.is_over = True
 
 
 def read_text(output: Output) -> str:

@@ -1,8 +1,8 @@
 """
 Files on this machine: looked at before an upload, named and placed after a download.
 
-A file is read by windows and never as a whole. A received name is what somebody else wrote, so it is only ever the last
-part of a path, and what is there already is never written over.
+A file or a stream is read by windows and never as a whole. A received name is what somebody else wrote, so it is only
+ever the last part of a path, and what is there already is never written over.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tempfile
 import time
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import msgspec
 
@@ -29,10 +29,56 @@ from webwx.protocol.media import image_type, is_video, is_voice
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Source = str | os.PathLike[str] | bytes
-"""A path, or the bytes themselves."""
+
+class Stream(Protocol):
+    """What gives bytes until none are left: a binary file, a pipe, an answer of a server."""
+
+    def read(self, size: int, /) -> bytes:
+        """Give the next bytes, at most so many; none at the end."""
+        ...
+
+
+Source = str | os.PathLike[str] | bytes | Stream
+"""A path, the bytes themselves, or a stream of them."""
 
 # -- before an upload ------------------------------------------------------------------------------------------------
+
+
+class Poured(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream, and the private file that takes its bytes."""
+
+    stream: Stream
+    file: BinaryIO
+
+
+AtHand = str | os.PathLike[str] | bytes | Poured
+"""What can be read piece by piece, and more than once."""
+
+
+@contextlib.contextmanager
+def at_hand(source: Source) -> Iterator[AtHand]:
+    """
+    Give what `prepare_…` takes; what a stream gives is kept until this ends.
+
+    The file it is kept in has no name, so that nobody else can open it and nothing is left however this ends.
+
+    Raises:
+        LocalStateError: There is no room for such a file.
+    """
+    if isinstance(source, str | os.PathLike | bytes):
+        yield source
+        return
+    try:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - a full disk may fail its close as well, see below
+    except OSError as error:
+        raise LocalStateError(f"There is no place to keep what the stream gives: {error.strerror}.") from None
+    try:
+        yield Poured(stream=source, file=file)
+    finally:
+        # A thread that still pours, because its send was cancelled, is stopped by this; a full disk was told before.
+        with contextlib.suppress(OSError):
+            file.close()
+
 
 _SENDABLE = {"image/jpeg": "jpg", "image/png": "png", "image/bmp": "bmp"}
 """Pictures the picture call takes. A GIF would lose all but its first frame there."""
@@ -40,7 +86,7 @@ _SENDABLE = {"image/jpeg": "jpg", "image/png": "png", "image/bmp": "bmp"}
 GIF = "image/gif"
 
 
-def prepare_image(source: Source, name: str) -> Upload:
+def prepare_image(source: AtHand, name: str) -> Upload:
     """
     Look at a picture before anything is sent; a GIF is made ready for the sticker call.
 
@@ -56,7 +102,7 @@ def prepare_image(source: Source, name: str) -> Upload:
     return _upload(seen, name or seen.name or f"picture.{_SENDABLE[kind]}", kind, "pic")
 
 
-def prepare_sticker(source: Source, name: str) -> Upload:
+def prepare_sticker(source: AtHand, name: str) -> Upload:
     """
     Look at a GIF before anything is sent.
 
@@ -69,7 +115,7 @@ def prepare_sticker(source: Source, name: str) -> Upload:
     return _sticker(seen, name)
 
 
-def prepare_video(source: Source, name: str) -> Upload:
+def prepare_video(source: AtHand, name: str) -> Upload:
     """
     Look at a video before anything is sent.
 
@@ -82,7 +128,7 @@ def prepare_video(source: Source, name: str) -> Upload:
     return _upload(seen, name or seen.name or "video.mp4", "video/mp4", "video")
 
 
-def prepare_file(source: Source, name: str) -> Upload:
+def prepare_file(source: AtHand, name: str) -> Upload:
     """
     Look at a file before anything is sent.
 
@@ -97,7 +143,7 @@ def prepare_file(source: Source, name: str) -> Upload:
 class _Seen(msgspec.Struct, frozen=True, kw_only=True):
     """A file that was read through once."""
 
-    source: str | bytes
+    source: str | bytes | BinaryIO
     name: str
     size: int
     md5: str
@@ -105,7 +151,9 @@ class _Seen(msgspec.Struct, frozen=True, kw_only=True):
     modified: float
 
 
-def _look_at(source: Source, what: str, limit: int) -> _Seen:
+def _look_at(source: AtHand, what: str, limit: int) -> _Seen:
+    if isinstance(source, Poured):
+        return _pour(source, what, limit)
     if isinstance(source, bytes):
         _check_size(len(source), what, limit)
         md5 = hashlib.md5(source, usedforsecurity=False).hexdigest()
@@ -128,6 +176,47 @@ def _look_at(source: Source, what: str, limit: int) -> _Seen:
     return _Seen(
         source=str(path), name=path.name, size=size, md5=digest.hexdigest(), start=start, modified=about.st_mtime
     )
+
+
+def _pour(poured: Poured, what: str, limit: int) -> _Seen:
+    """Read a stream to its end, or to the first byte that is too many."""
+    digest, size, start = hashlib.md5(usedforsecurity=False), 0, b""
+    for window in _windows(poured.stream, limit + 1, what):
+        size += len(window)
+        if size > limit:
+            raise TooLarge(f"The {what} has more than the {limit:,} bytes that can be sent.")
+        start += window[: 64 - len(start)]
+        digest.update(window)
+        try:
+            poured.file.write(window)
+            poured.file.flush()
+        except OSError as error:
+            raise LocalStateError(f"What the stream gives cannot be kept: {error.strerror}.") from None
+    _check_size(size, what, limit)
+    return _Seen(
+        source=poured.file, name=_name_of(poured.stream), size=size, md5=digest.hexdigest(), start=start,
+        modified=time.time(),
+    )  # fmt: skip
+
+
+def _windows(stream: Stream, room: int, what: str) -> Iterator[bytes]:
+    while True:
+        try:
+            window = stream.read(min(CHUNK_SIZE, room))
+        except OSError as error:
+            raise NoSuchFile(f"The {what} cannot be read: {error.strerror or type(error).__name__}.") from None
+        if not isinstance(window, bytes):
+            raise RefusedLocally(f"The {what} does not read as bytes; open it in binary mode and as blocking.")
+        if not window:
+            return
+        yield window
+        room -= len(window)
+
+
+def _name_of(stream: Stream) -> str:
+    """Give the name of the file that a stream reads; empty when it reads none, such as `<stdin>`."""
+    name = getattr(stream, "name", "")
+    return Path(name).name if isinstance(name, str) and not name.startswith("<") else ""
 
 
 def _check_size(size: int, what: str, limit: int) -> None:

@@ -49,7 +49,7 @@ class MediaVerbs(BaseClient):
 
         Args:
             to: As for `send_text`.
-            image: A path, or the picture's bytes.
+            image: A path, the picture's bytes, or a binary stream, which is read to its end.
             name: The file's name; default: the path's.
             progress: Told the bytes that are done and those of the whole.
 
@@ -59,17 +59,19 @@ class MediaVerbs(BaseClient):
             TooLarge: More than 20 MiB; nothing was sent.
             NotAPicture: It is none of these kinds; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
 
         Wire: webwxuploadmedia, webwxsendmsgimg, webwxsendemoticon
 
         """
         chat = self._target(to)
-        file = await asyncio.to_thread(files.prepare_image, image, name)
-        send = message_flows.send_sticker if file.content_type == files.GIF else message_flows.send_image
-        return await self._send_uploaded(
-            chat, file, progress, lambda upload, client_id: send(self._login, chat, upload.media_id, client_id)
-        )
+        with files.at_hand(image) as source:
+            file = await asyncio.to_thread(files.prepare_image, source, name)
+            send = message_flows.send_sticker if file.content_type == files.GIF else message_flows.send_image
+            return await self._send_uploaded(
+                chat, file, progress, lambda upload, client_id: send(self._login, chat, upload.media_id, client_id)
+            )
 
     async def send_video(
         self, to: Contact | str, video: Source, *, name: str = "", progress: Progress | None = None
@@ -79,7 +81,7 @@ class MediaVerbs(BaseClient):
 
         Args:
             to: As for `send_text`.
-            video: A path, or the video's bytes.
+            video: A path, the video's bytes, or a binary stream, which is read to its end.
             name: The file's name; default: the path's.
             progress: Told the bytes that are done and those of the whole.
 
@@ -89,19 +91,21 @@ class MediaVerbs(BaseClient):
             TooLarge: More than 20 MiB; nothing was sent.
             RefusedLocally: It is no mp4; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
 
         Wire: webwxuploadmedia, webwxsendvideomsg
 
         """
         chat = self._target(to)
-        file = await asyncio.to_thread(files.prepare_video, video, name)
-        return await self._send_uploaded(
-            chat,
-            file,
-            progress,
-            lambda upload, client_id: message_flows.send_video(self._login, chat, upload.media_id, client_id),
-        )
+        with files.at_hand(video) as source:
+            file = await asyncio.to_thread(files.prepare_video, source, name)
+            return await self._send_uploaded(
+                chat,
+                file,
+                progress,
+                lambda upload, client_id: message_flows.send_video(self._login, chat, upload.media_id, client_id),
+            )
 
     async def send_sticker(
         self, to: Contact | str, sticker: Source, *, name: str = "", progress: Progress | None = None
@@ -111,7 +115,7 @@ class MediaVerbs(BaseClient):
 
         Args:
             to: As for `send_text`.
-            sticker: A path, the GIF's bytes, or 32 hex digits, such as a `StickerMessage` has as `md5`.
+            sticker: A path, the GIF's bytes, a binary stream, or 32 hex digits: what a `StickerMessage` has as `md5`.
             name: The file's name; default: the path's.
             progress: Told the bytes that are done and those of the whole.
 
@@ -122,6 +126,7 @@ class MediaVerbs(BaseClient):
             NotAPicture: It is no GIF; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
             ApiError: The platform knows no sticker of that md5.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
 
         Wire: webwxuploadmedia, webwxsendemoticon
@@ -132,13 +137,14 @@ class MediaVerbs(BaseClient):
             client_id = self._cell.next_client_id()
             flow = message_flows.send_known_sticker(self._login, chat, sticker.lower(), client_id)
             return self._receipt(await self._run(flow), client_id, chat)
-        file = await asyncio.to_thread(files.prepare_sticker, sticker, name)
-        return await self._send_uploaded(
-            chat,
-            file,
-            progress,
-            lambda upload, client_id: message_flows.send_sticker(self._login, chat, upload.media_id, client_id),
-        )
+        with files.at_hand(sticker) as source:
+            file = await asyncio.to_thread(files.prepare_sticker, source, name)
+            return await self._send_uploaded(
+                chat,
+                file,
+                progress,
+                lambda upload, client_id: message_flows.send_sticker(self._login, chat, upload.media_id, client_id),
+            )
 
     async def send_file(
         self, to: Contact | str, file: Source, *, name: str = "", progress: Progress | None = None
@@ -148,7 +154,7 @@ class MediaVerbs(BaseClient):
 
         Args:
             to: As for `send_text`.
-            file: A path, or the file's bytes.
+            file: A path, the file's bytes, or a binary stream, which is read to its end before anything is sent.
             name: What the receiver sees; default: the path's.
             progress: Told the bytes that are done and those of the whole.
 
@@ -158,19 +164,21 @@ class MediaVerbs(BaseClient):
             TooLarge: More than 1 GiB; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
 
         Wire: webwxcheckupload, webwxuploadmedia, webwxuploadmediaparallel, webwxsendappmsg
 
         """
         chat = self._target(to)
-        ready = await asyncio.to_thread(files.prepare_file, file, name)
-        return await self._send_uploaded(
-            chat,
-            ready,
-            progress,
-            lambda upload, client_id: message_flows.send_file(self._login, chat, ready, upload, client_id),
-        )
+        with files.at_hand(file) as source:
+            ready = await asyncio.to_thread(files.prepare_file, source, name)
+            return await self._send_uploaded(
+                chat,
+                ready,
+                progress,
+                lambda upload, client_id: message_flows.send_file(self._login, chat, ready, upload, client_id),
+            )
 
     async def _send_uploaded(
         self,
@@ -254,6 +262,7 @@ class MediaVerbs(BaseClient):
 
         Raises:
             MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
+            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
             ProtocolError: It is larger than that.
             LoggedOut: The login ended.
 
@@ -283,6 +292,7 @@ class MediaVerbs(BaseClient):
             NoSuchFile: There is no such folder; nothing was asked for.
             RefusedLocally: The path is taken; nothing was asked for.
             LocalStateError: It cannot be written there.
+            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
             ProtocolError: It is larger than 1 GiB.
             LoggedOut: The login ended.
 
@@ -326,8 +336,8 @@ class MediaVerbs(BaseClient):
         size: int = 0,
         progress: Progress | None = None,
     ) -> Spool:
-        """Download into a file, again after a while when it is not there yet or broke off."""
-        for left in reversed(range(_DOWNLOAD_TRIES)):
+        """Download into a file, again after a while, each longer, when it is not there yet or broke off."""
+        for turn in range(1, _DOWNLOAD_TRIES + 1):
             file.seek(0)
             file.truncate()
             spool = Spool(file, limit, None if progress is None else lambda done: progress(done, size))
@@ -335,9 +345,9 @@ class MediaVerbs(BaseClient):
                 await self._run(flow(spool))
                 break
             except (media_flows.NotThereYet, TransportError):
-                if not left:
+                if turn == _DOWNLOAD_TRIES:
                     raise
-            await asyncio.sleep(self._timeouts.retry)
+            await asyncio.sleep(turn * self._timeouts.retry)
         return spool
 
 

@@ -6,6 +6,7 @@ The caller shows the code, repeats the poll, and asks for a new code when one ha
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,17 @@ if TYPE_CHECKING:
 
 # It goes into addresses and onto the screen, so nothing but what the platform really hands out.
 _UUID = re.compile(r"[A-Za-z0-9_\-]{8,64}={0,2}")
+
+_UNSHOWN = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^>]*>?", re.DOTALL | re.IGNORECASE)
+"""What a page holds and a reader does not see."""
+
+_ADDRESS = re.compile(r"(?:[a-z]{1,10}:)?//[!-~]*", re.IGNORECASE)
+
+_SECRET = re.compile(r"[!-~]{16,}|[!-~]*[=@][!-~]+|[0-9]{6,}")
+"""What may be a key, an id or the address of one: long tokens, values with a name, numbers."""
+
+_LONGEST_EXCERPT = 200
+"""Characters of a page that an error repeats."""
 
 _MAX_EXCHANGES = 3
 """Hosts asked to exchange one ticket, each sent to by the one before."""
@@ -169,7 +181,7 @@ def exchange_ticket(login: Login, redirect_uri: str, device_id: str, desktop: De
     Raises:
         UnsafeRedirect: It names a host that is none of the platform's; nothing was sent.
         LoginRefused: This account may not log in here; `message` has the platform's words.
-        UnexpectedLoginPage: A web page came back.
+        UnexpectedLoginPage: A web page came back; the text has what it says, without anything like a key.
         ProtocolError: The answer lacks what a session needs; the text names it.
 
     Wire: webwxnewloginpage
@@ -224,8 +236,20 @@ def _read_ticket(response: Response) -> TicketReply:
         if response.header("Location"):
             raise UnsafeRedirect("The login's answer sends us on elsewhere; nothing was sent there.") from None
         if b"<html" in response.body.lower():
-            raise UnexpectedLoginPage("webwxnewloginpage: a web page came back in place of the ticket.") from None
+            said = _excerpt(response.body)
+            words = f" It says: {said}" if said else ""
+            raise UnexpectedLoginPage(
+                f"webwxnewloginpage: a web page came back in place of the ticket.{words}"
+            ) from None
         raise
+
+
+def _excerpt(page: bytes) -> str:
+    """Give the beginning of what a page shows, without anything that could be a key."""
+    text = html.unescape(_UNSHOWN.sub(" ", page.decode(errors="replace")))
+    text = "".join(character for character in text if character.isprintable() or character.isspace())
+    text = " ".join(_SECRET.sub("***", _ADDRESS.sub(" ", text)).split())
+    return text if len(text) <= _LONGEST_EXCERPT else f"{text[: _LONGEST_EXCERPT - 1]}…"
 
 
 def open_session(login: Login, now: float) -> Flow[InitReply]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import msgspec
 
-from webwx.errors import LocalStateError, MediaUnavailable
+from webwx.errors import InvalidLogin, LocalStateError, MediaUnavailable
 from webwx.flows.call import Flow, call, exchange, judge
 from webwx.model.messages import FileMessage, LocationMessage, Message, StickerMessage, VideoMessage, VoiceMessage
 from webwx.protocol.codec import FilePart, percent_decode, percent_encode, write_json
@@ -62,8 +62,8 @@ LONGEST_TRANSPORT_NAME = 120
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """A file on its way to the server."""
 
-    source: str | bytes
-    """Its path, or its bytes."""
+    source: str | bytes | BinaryIO
+    """Its path, its bytes, or an open file."""
     name: str
     size: int
     md5: str
@@ -95,6 +95,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     """Who will get it; others may as well."""
     client_media_id: int
     data_ticket: str
+    """The file host's cookie, which every upload shows."""
     random: str = ""
     """Four characters that File Transfer Helper's page puts into the address."""
     aes_key: str = ""
@@ -112,9 +113,13 @@ def announce_upload(login: Login, file: Upload, passage: Passage) -> Flow[Passag
     """
     Announce a file above 25 MiB; gives the passage with its keys, or complete when the server has the file already.
 
+    Raises:
+        InvalidLogin: The login has no cookie of the file host; nothing was sent.
+
     Wire: webwxcheckupload
 
     """
+    _require(passage.data_ticket)
     request = CheckUploadRequest(
         credentials=login.credentials, from_user_name=login.user_id, to_user_name=passage.to, file_name=file.name,
         file_size=file.size, file_md5=file.md5,
@@ -131,10 +136,12 @@ def upload_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Fl
         ApiError: The server refused it; with Ret -1 it may be sent again.
         SendUnknown: Its answer was lost. Any chunk but the last may be sent again.
         LocalStateError: The file has become shorter meanwhile.
+        InvalidLogin: The login has no cookie of the file host; nothing was sent.
 
     Wire: webwxuploadmedia
 
     """
+    _require(passage.data_ticket)
     several = file.chunks > 1
     ticket = UploadTicket(
         credentials=login.credentials, client_media_id=passage.client_media_id, total_len=file.size,
@@ -162,10 +169,12 @@ def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: i
         ApiError: The server refused it; with Ret -1 it may be sent again.
         SendUnknown: Its answer was lost. Any chunk but the last may be sent again.
         LocalStateError: The file has become shorter meanwhile.
+        InvalidLogin: The login has no cookie of the file host; nothing was sent.
 
     Wire: webwxuploadmediaparallel
 
     """
+    _require(passage.data_ticket)
     ticket = ParallelTicket(
         signature=passage.signature, aes_key=passage.aes_key, file_md5=file.md5, total_len=file.size,
         chunks=file.chunks, name=file.name, chunk=chunk, credentials=login.credentials,
@@ -178,6 +187,12 @@ def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: i
     )  # fmt: skip
     reply = yield from call(PARALLELUPLOAD, request, login.hosts)
     return msgspec.structs.replace(passage, upload_id=passage.upload_id or reply.upload_id, media_id=reply.media_id)
+
+
+def _require(data_ticket: str) -> None:
+    """Make sure of the cookie without which the file host knows nobody."""
+    if not data_ticket:
+        raise InvalidLogin("The login has no cookie webwx_data_ticket for the file host; log in again.")
 
 
 def _read(file: Upload, chunk: int) -> Flow[bytes]:
@@ -256,6 +271,7 @@ def download(login: Login, message: Message | str, sink: Arrived, data_ticket: s
     Raises:
         MediaUnavailable: Recalled, expired, not there yet, or something else came; a sticker of the store before any
             request.
+        InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
         LoggedOut: The login ended.
 
     Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
@@ -323,6 +339,7 @@ def _picture(login: Login, message_id: str, size: str = "") -> _Wanted:
 
 
 def _file(login: Login, message: FileMessage, data_ticket: str) -> _Wanted:
+    _require(data_ticket)
     helper = login.profile.mmweb_appid
     request = FileDownloadRequest(
         # The chat is the `FromUserName` of what others sent, and of one's own it is oneself.

@@ -575,7 +575,7 @@ class MessageRecalled(Event, frozen=True, kw_only=True, tag="message_recalled"):
 
 
 class PhoneActivity(Event, frozen=True, kw_only=True, tag="phone_activity"):
-    """The phone opened or left a chat, or told which chats are recent."""
+    """The phone read, opened or left a chat, or told which chats are recent."""
 
     code: int
     """The platform's `StatusNotifyCode`."""

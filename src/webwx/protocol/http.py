@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -123,8 +123,8 @@ class Park(msgspec.Struct, frozen=True, kw_only=True):
 class Read(msgspec.Struct, frozen=True, kw_only=True):
     """A flow's wish for a piece of a file: the runner answers with its bytes."""
 
-    source: str | bytes
-    """A path, or the bytes themselves."""
+    source: str | bytes | BinaryIO
+    """A path, the bytes themselves, or a file that is open."""
     start: int
     size: int
 

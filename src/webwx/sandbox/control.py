@@ -13,6 +13,9 @@ JSON in and out, on the server's own origin, loopback only. Errors are a 4xx wit
     POST /control/say       {"from", "to", "text"}             {"message_id"}
     POST /control/picture   {"from", "to", "name", "content"}  {"message_id", "md5"}
     POST /control/recall    {"from", "to", "message_id"}       {"message_id"}
+    POST /control/read      {"who", "chat"}                    {}
+    POST /control/open      {"who", "chat"}                    {}
+    POST /control/close     {"who", "chat"}                    {}
     POST /control/join      {"who", "chat", "by"}              {}
     POST /control/leave     {"who", "chat"}                    {}
     POST /control/rename    {"who", "chat", "name"}            {}
@@ -118,8 +121,8 @@ class Recall(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str = ""
 
 
-class InChatroom(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody and a chatroom they are in."""
+class InChat(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody and a chat of theirs."""
 
     who: str = ME
     chat: str
@@ -134,7 +137,7 @@ class Join(msgspec.Struct, frozen=True, kw_only=True):
     """The member who invited, who tells which chatroom is meant."""
 
 
-class Rename(InChatroom, frozen=True, kw_only=True):
+class Rename(InChat, frozen=True, kw_only=True):
     """Give a chatroom another name."""
 
     name: str
@@ -292,13 +295,28 @@ def _recall(world: World, what: Recall) -> Sent:
     return Sent(message_id=world.recall(what.sender, what.to, what.message_id).id)
 
 
+def _read(world: World, what: InChat) -> Nothing:
+    world.read_chat(what.who, what.chat)
+    return Nothing()
+
+
+def _open(world: World, what: InChat) -> Nothing:
+    world.open_chat(what.who, what.chat)
+    return Nothing()
+
+
+def _close(world: World, what: InChat) -> Nothing:
+    world.close_chat(what.who, what.chat)
+    return Nothing()
+
+
 def _join(world: World, what: Join) -> Nothing:
     member = world.person(what.by)
     world.membership.join(world.chatroom(member, what.chat), world.person(what.who), by=member)
     return Nothing()
 
 
-def _leave(world: World, what: InChatroom) -> Nothing:
+def _leave(world: World, what: InChat) -> Nothing:
     member = world.person(what.who)
     world.membership.leave(world.chatroom(member, what.chat), member)
     return Nothing()
@@ -350,8 +368,11 @@ _VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[World, Any],
     ("POST", "say"): (Say, _say),
     ("POST", "picture"): (SendPicture, _picture),
     ("POST", "recall"): (Recall, _recall),
+    ("POST", "read"): (InChat, _read),
+    ("POST", "open"): (InChat, _open),
+    ("POST", "close"): (InChat, _close),
     ("POST", "join"): (Join, _join),
-    ("POST", "leave"): (InChatroom, _leave),
+    ("POST", "leave"): (InChat, _leave),
     ("POST", "rename"): (Rename, _rename),
     ("POST", "accept"): (Accept, _accept),
     ("POST", "block"): (Block, _block),

@@ -16,6 +16,7 @@ from webwx.sandbox.people import FILEHELPER, Message, Person
 from webwx.sandbox.refusals import Refused
 
 if TYPE_CHECKING:
+    from webwx.protocol.codes import StatusNotify
     from webwx.sandbox.letters import Letter
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.world import World
@@ -111,6 +112,13 @@ class Post:
         notice_id, now = self.new_id(), self._world.now
         self._world.tell(person, Selector.PHONE_ACTIVITY, lambda view: view.recent_chats(notice_id=notice_id, time=now))
         return notice_id
+
+    def tell_activity(self, person: Person, chat: str, code: StatusNotify) -> None:
+        """Tell a person's web login what the phone did with a chat, by world id."""
+        notice_id, now = self.new_id(), self._world.now
+        self._world.tell(
+            person, Selector.PHONE_ACTIVITY, lambda view: view.phone_activity(chat, code, notice_id=notice_id, time=now)
+        )
 
     def new_id(self) -> str:
         """Make a message id: 19 digits."""

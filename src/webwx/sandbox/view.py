@@ -271,6 +271,17 @@ class View:
             status_notify_user_name=",".join(self.name(world_id) for world_id in recent),
         )
 
+    def phone_activity(self, chat: str, code: StatusNotify, *, notice_id: str, time: float) -> WireMessage:
+        """Show that the phone read, opened or left a chat: from oneself, to the chat."""
+        xml = f"<msg>\n<op id='{code:d}'>\n<username>{self._world.real_id(chat)}</username>\n</op>\n</msg>"
+        return replace(
+            self._envelope(notice_id, self._me.id, chat, time),
+            msg_type=MessageType.STATUS_NOTIFY,
+            content=escape(xml),
+            status_notify_code=code,
+            status_notify_user_name=self.name(chat),
+        )
+
     def _envelope(self, message_id: str, sender: str, receiver: str, time: float) -> WireMessage:
         return WireMessage(
             msg_id=message_id,

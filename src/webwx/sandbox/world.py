@@ -11,7 +11,7 @@ from __future__ import annotations
 from secrets import SystemRandom
 from typing import TYPE_CHECKING
 
-from webwx.protocol.codes import Ret, Selector
+from webwx.protocol.codes import Ret, Selector, StatusNotify
 from webwx.protocol.sync import DeletedContact
 from webwx.sandbox import letters
 from webwx.sandbox.clock import Clock, SystemClock, WoundClock
@@ -432,6 +432,40 @@ class World:
                 raise Impossible(f"{person.nickname} has nothing to recall there.")
             message_id = own[-1]
         return self.post.take_back(person, message_id)
+
+    def read_chat(self, who: str, chat: str) -> None:
+        """
+        Read a chat on somebody's phone without opening it, as from a notification; nothing is unread there then.
+
+        Raises:
+            Impossible: There is no such person or chat.
+        """
+        self._look(who, chat, StatusNotify.READ)
+
+    def open_chat(self, who: str, chat: str) -> None:
+        """
+        Open a chat on somebody's phone; nothing is unread there then.
+
+        Raises:
+            Impossible: There is no such person or chat.
+        """
+        self._look(who, chat, StatusNotify.ENTER_CHAT)
+
+    def _look(self, who: str, chat: str, code: StatusNotify) -> None:
+        person = self.person(who)
+        world_id = self.chat_id(person, chat)
+        person.mark_read(world_id)
+        self.post.tell_activity(person, world_id, code)
+
+    def close_chat(self, who: str, chat: str) -> None:
+        """
+        Go back from a chat to the list of chats on somebody's phone.
+
+        Raises:
+            Impossible: There is no such person or chat.
+        """
+        person = self.person(who)
+        self.post.tell_activity(person, self.chat_id(person, chat), StatusNotify.QUIT_CHAT)
 
     def inbox(self, who: str) -> dict[str, Chat]:
         """

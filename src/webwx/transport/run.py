@@ -8,8 +8,9 @@ the account carries, and takes from an answer what it changes, so that flows run
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 import msgspec
 
@@ -207,10 +208,11 @@ async def _read(wish: Read) -> bytes:
     try:
         return await asyncio.to_thread(_read_file, wish.source, wish.start, wish.size)
     except OSError as error:
-        raise NoSuchFile(f"The file {wish.source} cannot be read any more: {error.strerror}.") from None
+        which = f"file {wish.source}" if isinstance(wish.source, str) else "stream's content"
+        raise NoSuchFile(f"The {which} cannot be read any more: {error.strerror}.") from None
 
 
-def _read_file(path: str, start: int, size: int) -> bytes:
-    with Path(path).open("rb") as file:
+def _read_file(source: str | BinaryIO, start: int, size: int) -> bytes:
+    with Path(source).open("rb") if isinstance(source, str) else contextlib.nullcontext(source) as file:
         file.seek(start)
         return file.read(size)
