@@ -30,6 +30,8 @@ def _of_type(kind: inspect.Type, name: str, text: Callable[[str], str]) -> Any:
             return b"\x89PNG\r\n\x1a\n"
         case inspect.RawType():
             return msgspec.Raw(b'{"MsgId":"1","Content":"a<br/>b","UserName":"@a"}')
+        case inspect.FrozenSetType():
+            return frozenset()
         case inspect.ListType(item_type=item):
             return [_of_type(item, name, text)]
         case inspect.VarTupleType(item_type=item):

@@ -9,11 +9,12 @@ Every exception webwx raises, and when.
     │   ├── TooFewMembers    a chatroom needs two others
     │   ├── NotForwardable   the message carries nothing that could be sent on
     │   ├── NotOnThisHost    the chosen host does not offer this
+    │   ├── NoJournal        this needs a journal, and the client has none
     │   └── InvalidSettings  an option, a variable or the configuration file says what cannot be
     ├── LocalStateError      something on this machine is in the way
     │   ├── InvalidLogin     the saved login cannot be read, or lacks a cookie that the call needs
     │   ├── AlreadyRunning   another process is syncing this login (.pid)
-    │   └── StorageError     the login cannot be saved
+    │   └── StorageError     the login or the journal cannot be saved
     ├── TransportError       the bytes did not arrive
     │   ├── ConnectFailed    nothing left this machine
     │   ├── TlsError         the other side is not who it should be; nothing left this machine
@@ -90,6 +91,10 @@ class NotOnThisHost(RefusedLocally):
     """The chosen host does not offer this; the text names one that does."""
 
 
+class NoJournal(RefusedLocally):
+    """This needs a journal, and the client was given none."""
+
+
 class InvalidSettings(RefusedLocally):
     """An option, a variable or the configuration file says what cannot be."""
 
@@ -106,7 +111,7 @@ class InvalidLogin(LocalStateError):
 
 
 class StorageError(LocalStateError):
-    """The login cannot be saved."""
+    """The login or the journal cannot be saved or read."""
 
 
 class AlreadyRunning(LocalStateError):

@@ -69,6 +69,12 @@ class TestSendText:
         assert (message_id, msgspec.json.decode(request.content)["Scene"]) == ("9", 2)
 
 
+def test_g_r14_an_answer_of_another_send_says_nothing_about_this_one() -> None:
+    with pytest.raises(SendUnknown, match="another send's"):
+        drive(flows.send_text(LOGIN, FRIEND, "hi", "17"), reply(TEXT, msg_id="9", local_id="16"))
+    assert drive(flows.send_text(LOGIN, FRIEND, "hi", "17"), reply(TEXT, msg_id="9", local_id="17"))[0] == "9"
+
+
 def test_an_uploaded_picture_goes_by_its_media_id_and_without_content() -> None:
     message_id, [request] = drive(flows.send_image(LOGIN, FRIEND, "@crypt_media", "17"), reply(IMAGE, msg_id="9"))
     body = msgspec.json.decode(request.content)

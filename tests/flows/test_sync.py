@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 from tests.flows.drive import drive, reply
@@ -9,8 +11,12 @@ from tests.saved import LOGIN, NOW, sync_key
 
 from webwx.errors import ApiError, LoggedOut, ProtocolError, TransportError, WxError
 from webwx.flows.sync import check, fetch
+from webwx.protocol.codec import percent_encode
 from webwx.protocol.http import Response
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, SyncKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def check_of(text: str, status: int = 200) -> bool:
@@ -118,6 +124,30 @@ class TestFetch:
         batch, _ = drive(fetch(LOGIN, NOW), answer)
 
         assert [msgspec.json.decode(item.raw)["MsgId"] for item in batch.items] == ["1", "2"]
+
+    def test_the_body_is_given_as_it_came(self) -> None:
+        answer = reply(WEBWXSYNC, add_msg_list=[msgspec.Raw(b'{"MsgId":"1"}')])
+        batch, _ = drive(fetch(LOGIN, NOW), answer)
+
+        assert batch.body == answer.body
+        assert all(bytes(item.raw) in batch.body for item in batch.items)
+
+    @pytest.mark.parametrize(
+        "key", [LOGIN.credentials.skey, LOGIN.credentials.sid, LOGIN.pass_ticket, "@crypt_new/key"]
+    )
+    @pytest.mark.parametrize("spelling", [str, percent_encode, lambda key: key.replace("/", "\\/")])
+    def test_no_key_stands_in_what_is_kept(self, key: str, spelling: Callable[[str], str]) -> None:
+        """Pictures of chatrooms come with addresses that hold one."""
+        written = spelling(key)
+        room = b'{"UserName":"@@room","HeadImgUrl":"/cgi-bin/mmwebwx-bin/webwxgetheadimg?skey=%s"}' % written.encode()
+        body = b'{"BaseResponse":{"Ret":0},"ModContactList":[%s],"SKey":"@crypt_new/key"}' % room
+        batch, _ = drive(fetch(LOGIN, NOW), Response(body=body))
+
+        assert batch.skey == "@crypt_new/key"
+        assert len(batch.body) == len(body)
+        for kept in (batch.body, *(bytes(item.raw) for item in batch.items)):
+            assert written.encode() not in kept
+        assert bytes(batch.items[0].raw) in batch.body
 
     def test_a_batch_shows_its_size_only(self) -> None:
         batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, add_msg_list=[msgspec.Raw(b'{"MsgId":"1"}')]))

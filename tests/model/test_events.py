@@ -15,11 +15,14 @@ from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import (
     ContactChanged,
     ContactDeleted,
+    ContinuityLost,
+    Identity,
     Item,
     QuarantinedMessage,
     event_from_item,
     event_from_json,
     event_to_json,
+    identify,
 )
 from webwx.model.messages import (
     AnyMessage,
@@ -175,3 +178,87 @@ class TestItems:
         raw = b'{"MsgId":"1","MsgType":1,"FromUserName":"@peer","Content":"a\\ud83db"}'
 
         event_to_json(event_from_item(item("message", raw), "@me")).encode()
+
+
+def test_a_gap_is_an_event_of_its_own() -> None:
+    gap = ContinuityLost(since=1.0, until=2.0, reason="purged")
+
+    assert event_from_item(item("gap", msgspec.json.encode(gap)), "@me") == gap
+
+
+def message(**fields: object) -> Item:
+    told = {"MsgId": "7", "FromUserName": "@peer", "ToUserName": "@me", "MsgType": 1, "Content": "hi", "CreateTime": 5}
+    return item("message", json.dumps(told | fields).encode())
+
+
+class TestIdentity:
+    def test_says_where_when_and_by_whom(self) -> None:
+        found = identify(message(), "@me")
+
+        assert (found.message_id, found.chat, found.sender, found.time, found.is_self) == (
+            "7",
+            "@peer",
+            "@peer",
+            5,
+            False,
+        )
+
+    def test_of_an_own_message_is_in_the_chat_it_went_to(self) -> None:
+        found = identify(message(FromUserName="@me", ToUserName="@peer"), "@me")
+
+        assert (found.chat, found.sender, found.is_self) == ("@peer", "@me", True)
+
+    @pytest.mark.parametrize(("content", "sender"), [("@a:<br/>hi", "@a"), ("hi", None)])
+    def test_in_a_chatroom_names_the_member(self, content: str, sender: str | None) -> None:
+        assert identify(message(FromUserName="@@room", Content=content), "@me").sender == sender
+
+    def test_of_what_the_phone_tells_belongs_to_no_chat(self) -> None:
+        assert identify(message(MsgType=MessageType.STATUS_NOTIFY, FromUserName="@me"), "@me").chat == ""
+
+    @pytest.mark.parametrize("field", ["FromUserName", "MsgType", "Content", "CreateTime"])
+    def test_a10_of_equal_ids_differs_by_type_sender_time_and_content(self, field: str) -> None:
+        other = message(**{field: 3 if field in {"MsgType", "CreateTime"} else "@else"})
+
+        assert identify(other, "@me").message_id == identify(message(), "@me").message_id
+        assert identify(other, "@me").digest != identify(message(), "@me").digest
+
+    def test_a10_does_not_change_with_what_else_came(self) -> None:
+        assert identify(message(Status=4, NewMsgId=7), "@me") == identify(message(), "@me")
+
+    @pytest.mark.parametrize("none", ["", "0", 0])
+    def test_a10_of_a_message_without_an_id_is_all_that_came(self, none: object) -> None:
+        one, other = (identify(message(MsgId=none, Content=text), "@me").message_id for text in "ab")
+
+        assert len({one, other, identify(message(MsgId=none, Content="a"), "@me").message_id}) == 2
+        assert one not in {"", "0"}
+
+    @pytest.mark.parametrize("raw", [b'{"MsgType":"x"}', b"[]", b"{", b'{"MsgId":{}}'])
+    def test_a1_of_what_cannot_be_read_says_so(self, raw: bytes) -> None:
+        found = identify(item("message", raw), "@me")
+
+        assert not found.is_readable
+        assert found.message_id
+        assert isinstance(event_from_item(item("message", raw), "@me"), QuarantinedMessage)
+
+    @pytest.mark.parametrize("time", [-1, 2**63, 2**70])
+    def test_c4_with_an_impossible_time_has_none(self, time: int) -> None:
+        assert identify(message(CreateTime=time), "@me").time == 0
+
+    @pytest.mark.parametrize("kind", ["contact", "deleted", "gap"])
+    def test_of_what_is_no_message_is_empty(self, kind: str) -> None:
+        assert identify(item(kind, b'{"MsgId":"7"}'), "@me") == Identity()
+
+    def test_shows_no_text(self) -> None:
+        assert repr(identify(message(), "@me")) == "Identity(7)"
+
+    @given(fields=some.dictionaries(some.sampled_from(FIELDS), VALUES))
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    def test_c4_comes_out_of_whatever_was_delivered_and_fits_a_table(self, fields: dict[str, object]) -> None:
+        delivered = item("message", json.dumps(fields).encode())
+        found, event = identify(delivered, "@me"), event_from_item(delivered, "@me")
+
+        assert found.is_readable == (not isinstance(event, QuarantinedMessage))
+        assert -(2**63) <= found.digest < 2**63
+        assert 0 <= found.time < 2**63
+        for text in (found.message_id, found.chat, found.sender or ""):
+            text.encode()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.errors import StorageError
-from webwx.store.private import make_private_folder, write_private
+from webwx.store.files import make_private_folder
+from webwx.store.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

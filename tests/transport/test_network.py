@@ -223,6 +223,20 @@ class TestHowItGoesWrong:
 
         assert type(caught.value) is TransportError
 
+    async def test_g_r6_a_broken_off_one_is_not_asked_for_again_unasked(self, network: Network) -> None:
+        """The HTTP library would repeat a GET at once."""
+
+        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            callers.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.close()
+
+        callers: list[bytes] = []
+        async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            with pytest.raises(TransportError, match="broke \\(ServerDisconnectedError\\)"):
+                await network.send(Request(endpoint="synccheck", method="GET", url=f"http://127.0.0.1:{port}/"))
+        assert len(callers) == 1
+
     async def test_silence_is_a_timeout(self, network: Network) -> None:
         async with serving(b"") as server:
             with pytest.raises(Timeout, match="no answer"):
@@ -315,3 +329,33 @@ class TestE9IntoASink:
         async with serving(answer(b"body")) as server:
             with pytest.raises(LocalStateError, match="cannot be kept"):
                 await network.send(server.request(sink=Spool(full_disk, 1000)))
+
+
+async def test_g_r14_what_comes_after_an_answer_is_not_taken_for_the_next_one(network: Network) -> None:
+    calls = 0
+    again, done = asyncio.Event(), asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                calls += 1
+                says = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % calls
+                writer.write(says)
+                await again.wait()
+                writer.write(says)
+                done.set()
+        writer.close()
+
+    listening = await asyncio.start_server(talk, "127.0.0.1", 0)
+    request = Request(
+        endpoint="webwxsync", method="GET", url=f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+    )
+    first = await network.send(request)
+    again.set()
+    await done.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)  # until it has come
+    second = await network.send(request)
+    listening.close()
+    assert [first.body, second.body] == [b"1", b"2"]

@@ -90,13 +90,23 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, *, also_fine: Colle
 def _ask(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts) -> Flow[R]:
     try:
         response = yield from exchange(endpoint, request, hosts)
-        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
-            raise ProtocolError(f"{endpoint.name}: the server answered with status {response.status}.")
-        return endpoint.decode_reply(response)
+        return read(endpoint, response)
     except ProtocolError as error:
         if endpoint.repeatable:
             raise
         raise SendUnknown(f"{_unknown(endpoint)} ({error})") from None
+
+
+def read(endpoint: Endpoint[Any, R], response: Response) -> R:
+    """
+    Read an answer, without judging what it says.
+
+    Raises:
+        ProtocolError: An answer that makes no sense.
+    """
+    if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+        raise ProtocolError(f"{endpoint.name}: the server answered with status {response.status}.")
+    return endpoint.decode_reply(response)
 
 
 def exchange(endpoint: Endpoint[Q, Any], request: Q, hosts: Hosts, *, sink: Sink | None = None) -> Flow[Response]:

@@ -192,7 +192,7 @@ def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: i
 def _require(data_ticket: str) -> None:
     """Make sure of the cookie without which the file host knows nobody."""
     if not data_ticket:
-        raise InvalidLogin("The login has no cookie webwx_data_ticket for the file host; log in again.")
+        raise InvalidLogin("The login has no cookie webwx_data_ticket for the file host; log out, and log in again.")
 
 
 def _read(file: Upload, chunk: int) -> Flow[bytes]:
@@ -242,6 +242,10 @@ class Arrived(Sink, Protocol):
 
 class NotThereYet(MediaUnavailable):
     """Nothing came, or not all of it: worth another try."""
+
+
+class BrokeOff(NotThereYet):
+    """Less came than was announced: it is there, and the network is to blame."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -371,7 +375,7 @@ def _fetch(login: Login, wanted: _Wanted, sink: Arrived) -> Flow[None]:
     is_whole = wanted.size in {0, sink.size} and wanted.md5.lower() in {"", sink.md5}
     if sink.size and response.status < HTTPStatus.MULTIPLE_CHOICES and wanted.is_one(sink.start) and is_whole:
         if _is_cut_off(response, sink.size):
-            raise NotThereYet(f"{name}: the {wanted.what} broke off.")
+            raise BrokeOff(f"{name}: the {wanted.what} broke off.")
         return
     refused = _RET.search(sink.start) if not _is_no_refusal(sink.start) else None
     if refused and int(refused[1]) != Ret.SYSTEM_ERROR:

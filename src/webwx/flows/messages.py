@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from webwx.errors import ApiError, EmptyText, RecallRefused, TextTooLong
+from webwx.errors import ApiError, EmptyText, RecallRefused, SendUnknown, TextTooLong
 from webwx.flows.call import Flow, call, exchange
 from webwx.protocol.appmsg import write_outgoing_file
 from webwx.protocol.codes import MAX_TEXT, MessageType, Ret, StatusNotify
@@ -39,7 +39,11 @@ if TYPE_CHECKING:
     from webwx.flows.media import Passage, Upload
     from webwx.model.login import Login
     from webwx.model.messages import FileMessage, Receipt
+    from webwx.protocol.endpoint import Endpoint
     from webwx.protocol.login import Credentials
+    from webwx.protocol.messages import SendReply
+
+Q = TypeVar("Q", bound=msgspec.Struct)
 
 
 def check_text(text: str) -> None:
@@ -73,8 +77,7 @@ def send_text(login: Login, to: str, text: str, client_id: str, *, scene: int = 
         content=text, from_user_name=login.user_id, to_user_name=to, local_id=client_id, client_msg_id=client_id
     )
     request = TextRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene)
-    reply = yield from call(TEXT, request, login.hosts)
-    return reply.msg_id
+    return (yield from _send(login, TEXT, request, client_id))
 
 
 def forward_text(login: Login, to: str, text: str, client_id: str) -> Flow[str]:
@@ -122,8 +125,7 @@ def _send_image(
         local_id=client_id, client_msg_id=client_id,
     )  # fmt: skip
     request = ImageRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene)
-    reply = yield from call(IMAGE, request, login.hosts)
-    return reply.msg_id
+    return (yield from _send(login, IMAGE, request, client_id))
 
 
 def forward_location(login: Login, to: str, xml: str, client_id: str) -> Flow[str]:
@@ -140,8 +142,7 @@ def forward_location(login: Login, to: str, xml: str, client_id: str) -> Flow[st
     request = TextRequest(
         pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=FORWARD_SCENE
     )
-    reply = yield from call(TEXT, request, login.hosts)
-    return reply.msg_id
+    return (yield from _send(login, TEXT, request, client_id))
 
 
 def send_video(login: Login, to: str, media_id: str, client_id: str) -> Flow[str]:
@@ -175,8 +176,7 @@ def _send_video(
         local_id=client_id, client_msg_id=client_id,
     )  # fmt: skip
     request = VideoRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene)
-    reply = yield from call(VIDEO, request, login.hosts)
-    return reply.msg_id
+    return (yield from _send(login, VIDEO, request, client_id))
 
 
 def send_sticker(login: Login, to: str, media_id: str, client_id: str) -> Flow[str]:
@@ -208,8 +208,7 @@ def send_known_sticker(login: Login, to: str, md5: str, client_id: str) -> Flow[
 
 def _send_sticker(login: Login, message: OutgoingSticker) -> Flow[str]:
     request = StickerRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message)
-    reply = yield from call(STICKER, request, login.hosts)
-    return reply.msg_id
+    return (yield from _send(login, STICKER, request, message.client_msg_id))
 
 
 def send_file(login: Login, to: str, file: Upload, upload: Passage, client_id: str) -> Flow[str]:
@@ -250,7 +249,18 @@ def _send_app(login: Login, message: OutgoingApp, *, scene: int) -> Flow[str]:
     request = AppRequest(
         mod=login.profile.mod, pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene
     )
-    reply = yield from call(APP, request, login.hosts)
+    return (yield from _send(login, APP, request, message.client_msg_id))
+
+
+def _send(login: Login, endpoint: Endpoint[Q, SendReply], request: Q, client_id: str) -> Flow[str]:
+    reply = yield from call(endpoint, request, login.hosts)
+    # An answer that comes twice on a connection is read as that of the next request too. What is no id of our making
+    # says nothing: nobody promises that every server echoes it letter by letter.
+    if reply.local_id != client_id and len(reply.local_id) == len(client_id) and reply.local_id.isdecimal():
+        raise SendUnknown(
+            f"{endpoint.name}: the answer is another send's, so this one may or may not have been done; "
+            "look before you repeat it."
+        )
     return reply.msg_id
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.flows.call import Flow, call, judge
+from webwx.flows.call import Flow, call, exchange, judge, read
 from webwx.model.events import Item
+from webwx.protocol.codec import percent_encode
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncKey, SyncRequest
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The new skey, or empty."""
     has_more: bool
     """Fetch again at once."""
+    body: bytes = b""
+    """The answer as it came, but for the login's keys: nobody may find those where messages are kept."""
 
     def __repr__(self) -> str:
         return f"Batch({len(self.items)} items)"
@@ -69,7 +73,14 @@ def fetch(login: Login, now: float) -> Flow[Batch]:
         sid=credentials.sid, skey=credentials.skey, pass_ticket=login.pass_ticket, credentials=credentials,
         sync_key=login.fetch_key, rr=~int(now),
     )  # fmt: skip
-    reply = yield from call(WEBWXSYNC, request, login.hosts)
+    response = yield from exchange(WEBWXSYNC, request, login.hosts)
+    reply = read(WEBWXSYNC, response)
+    judge(WEBWXSYNC.name, reply.base_response.ret, reply.base_response.err_msg)
+    skey = reply.skey
+    # Keys stand in the addresses of chatrooms' pictures as well.
+    body = _masked(response.body, skey, credentials.skey, credentials.sid, login.pass_ticket)
+    if body != response.body:
+        reply = read(WEBWXSYNC, msgspec.structs.replace(response, body=body))
     return Batch(
         items=(
             *(Item(kind="deleted", raw=raw.copy()) for raw in reply.del_contact_list),
@@ -80,6 +91,23 @@ def fetch(login: Login, now: float) -> Flow[Batch]:
         ),
         fetch_key=reply.sync_key.or_older(login.fetch_key),
         check_key=reply.sync_check_key.or_older(reply.sync_key).or_older(login.check_key),
-        skey=reply.skey,
+        skey=skey,
         has_more=reply.continue_flag != 0,
+        body=body,
     )
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_]+")
+
+_SHORTEST_KEY = 8
+"""Characters; what is shorter is no key, and may stand in any text."""
+
+
+def _masked(body: bytes, *keys: str) -> bytes:
+    """Put stars in the place of keys, in each way that they are written."""
+    for key in {key for key in keys if len(key) >= _SHORTEST_KEY}:
+        core = max(_PLAIN.findall(key), key=len, default=key)  # the same however it is written
+        if core.encode() in body:
+            for spelling in {key, percent_encode(key), key.replace("/", "\\/")}:
+                body = body.replace(spelling.encode(), b"*" * len(spelling.encode()))
+    return body

@@ -153,7 +153,9 @@ class Contacts:
 
     def __init__(self, known: Iterable[Contact] = ()) -> None:
         self._by_id: dict[str, Contact] = {FILEHELPER: Contact(id=FILEHELPER, nickname="文件传输助手", kind="builtin")}
-        self._by_name: dict[str, list[Contact]] | None = None
+        self._by_name: tuple[int, dict[str, list[Contact]]] = (-1, {})
+        """An index, and which `_version` it is of."""
+        self._version = 0
         for contact in known:
             self.merge(contact)
         self.is_changed: bool = False
@@ -192,7 +194,7 @@ class Contacts:
     def put(self, contact: Contact) -> Contact:
         """Take somebody in exactly as they are, empty names too, and give the same back."""
         self._by_id[contact.id] = contact
-        self._by_name = None
+        self._version += 1
         self.is_changed = True
         return contact
 
@@ -204,7 +206,7 @@ class Contacts:
         """Forget somebody; an unknown id is no error."""
         if contact_id != FILEHELPER:
             self._by_id.pop(contact_id, None)
-            self._by_name = None
+            self._version += 1
             self.is_changed = True
 
     def get(self, contact_id: str) -> Contact | None:
@@ -248,19 +250,23 @@ class Contacts:
             UnknownContact: Nobody, or several.
         """
         name = to.id if isinstance(to, Contact) else to
-        if name in self._by_id:
-            return self._by_id[name]
+        known = self._by_id.get(name)
+        if known is not None:
+            return known
         found = self._named(name)
         by_remark = [contact for contact in found if contact.remark == name]
         return self._only(by_remark or found, name)
 
     def _named(self, name: str) -> list[Contact]:
-        if self._by_name is None:
-            self._by_name = {}
-            for contact in self._by_id.values():
+        # One thread changes contacts while others read them: what is looked at is a copy, and an index is of one state.
+        version, index = self._by_name
+        if version != self._version:
+            version, index = self._version, {}
+            for contact in self:
                 for each in {contact.nickname, contact.remark} - {""}:
-                    self._by_name.setdefault(each, []).append(contact)
-        return self._by_name.get(name, [])
+                    index.setdefault(each, []).append(contact)
+            self._by_name = version, index
+        return index.get(name, [])
 
     @staticmethod
     def _only(found: list[Contact], name: str) -> Contact:

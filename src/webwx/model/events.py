@@ -2,21 +2,24 @@
 What a sync can tell, and how an undelivered rest of it is kept.
 
 A batch is taken over raw, item by item; each becomes an event when it is looked at. One that cannot be read becomes a
-`QuarantinedMessage`, so that it never costs the others.
+`QuarantinedMessage`, so that it never costs the others. A journal looks no closer than `identify` does.
 """
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Literal
 
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.model.contacts import Contact, ContactId, contact_from_wire
+from webwx.model.contacts import Contact, ContactId, contact_from_wire, is_chatroom
 from webwx.model.delivery import message_from_wire
 from webwx.model.messages import AnyMessage, Event, MessageRecalled, PhoneActivity
-from webwx.protocol.codec import read_json
+from webwx.protocol.codec import Wire, read_json
+from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
+from webwx.protocol.content import split_sender
 from webwx.protocol.messages import WireMessage
 from webwx.protocol.sync import DeletedContact
 
@@ -41,15 +44,99 @@ class QuarantinedMessage(Event, frozen=True, kw_only=True, tag="quarantined_mess
     reason: str
 
 
-AnyEvent = AnyMessage | MessageRecalled | PhoneActivity | ContactChanged | ContactDeleted | QuarantinedMessage
+class ContinuityLost(Event, frozen=True, kw_only=True, tag="continuity_lost"):
+    """Something may have been missed between two moments, and nobody can say what."""
+
+    since: float
+    """Seconds since 1970."""
+    until: float
+    reason: Literal["new_login", "key_refused", "purged"]
+    """Another login came in place of the one before; the server did not know our position; it was deleted unread."""
+
+
+QUIET = (PhoneActivity, ContactChanged, ContactDeleted)
+"""Events that are no messages, and that most programs leave out."""
+
+AnyEvent = (
+    AnyMessage | MessageRecalled | PhoneActivity | ContactChanged | ContactDeleted | QuarantinedMessage | ContinuityLost
+)
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One thing in a batch, not yet looked at."""
 
-    kind: Literal["message", "contact", "deleted"]
+    kind: Literal["message", "contact", "deleted", "gap"]
     raw: msgspec.Raw
-    """As delivered."""
+    """As delivered; a `gap` is our own note, a `ContinuityLost`."""
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells an item from others, and where it belongs."""
+
+    message_id: str = ""
+    """The platform's; for a message that has none, or "0", the digest of all that came; empty: it is no message."""
+    digest: int = 0
+    """Of type, sender, time and content: ids have met."""
+    chat: ContactId = ContactId("")
+    """Empty for what belongs to no chat."""
+    sender: ContactId | None = None
+    """Who wrote it, where that is a person."""
+    time: int = 0
+    """Seconds since 1970, by the server's clock; 0 when it does not say."""
+    is_self: bool = False
+    is_readable: bool = True
+
+    def __repr__(self) -> str:
+        return f"Identity({self.message_id})"
+
+
+class _Head(Wire, frozen=True, kw_only=True):
+    """The part of a message that tells it from others."""
+
+    msg_id: str
+    from_user_name: str = ""
+    to_user_name: str = ""
+    msg_type: int = 0
+    content: str = ""
+    create_time: int = 0
+
+
+_LATEST = 2**40
+"""A time beyond this is none, and no database need hold it."""
+
+
+def identify(item: Item, own_id: str) -> Identity:
+    """Say what an item is without reading it all; whatever it holds, some identity comes out."""
+    if item.kind != "message":
+        return Identity()
+    raw = bytes(item.raw)
+    try:
+        head = read_json(raw, _Head)
+    except ProtocolError:
+        return Identity(message_id=_name(raw), digest=_digest(raw), is_readable=False)
+    told = f"{head.msg_type}\n{head.from_user_name}\n{head.create_time}\n{head.content}".encode()
+    is_self = head.from_user_name in {own_id, ""}
+    chat, sender = (head.to_user_name, own_id) if is_self else (head.from_user_name, head.from_user_name)
+    if not is_self and is_chatroom(chat):
+        sender = split_sender(head.content)[0] or ""
+    if head.msg_type == MessageType.STATUS_NOTIFY:
+        chat = sender = ""
+    return Identity(
+        message_id=head.msg_id if head.msg_id not in {"", "0"} else _name(raw),
+        digest=_digest(told),
+        chat=ContactId(chat),
+        sender=ContactId(sender) if sender else None,
+        time=head.create_time if 0 <= head.create_time < _LATEST else 0,
+        is_self=is_self,
+    )
+
+
+def _digest(told: bytes) -> int:
+    return int.from_bytes(blake2b(told, digest_size=8).digest(), signed=True)
+
+
+def _name(raw: bytes) -> str:
+    return blake2b(raw, digest_size=16).hexdigest()
 
 
 def event_from_item(item: Item, own_id: str) -> Event:
@@ -63,6 +150,8 @@ def event_from_item(item: Item, own_id: str) -> Event:
                 return ContactChanged(contact=contact_from_wire(read_json(raw, WireContact), own_id))
             case "deleted":
                 return ContactDeleted(id=ContactId(read_json(raw, DeletedContact).user_name))
+            case "gap":
+                return msgspec.json.decode(raw, type=ContinuityLost)
     except ProtocolError as error:
         return QuarantinedMessage(raw=raw.decode("utf-8", "replace"), reason=str(error))
 

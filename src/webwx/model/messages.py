@@ -79,6 +79,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     """Something a sync can tell."""
 
+    number: int = 0
+    """Its number in the journal, growing in the order of arrival; 0 without a journal."""
+    redelivered: bool = False
+    """It may have been given to this consumer before, by a process that died before it was done."""
+    backlog: bool = False
+    """It was written before this process began to sync."""
+
 
 class Envelope(TypedDict):
     """The fields that every message has."""

@@ -144,8 +144,14 @@ def coerce(value: Any, kind: type[T]) -> T:
     Raises:
         ProtocolError: It cannot be made to fit.
     """
-    made: T = _coerce(value, msgspec.inspect.type_info(kind), 0)
+    made: T = _coerce(value, _shape_of(kind), 0)  # type: ignore[arg-type]  # a class is hashable
     return made
+
+
+@cache
+def _shape_of(kind: Any) -> msgspec.inspect.Type:
+    """Look a type up once: that takes a millisecond, and a hostile batch may need it for every item."""
+    return msgspec.inspect.type_info(kind)
 
 
 def _coerce(value: Any, kind: msgspec.inspect.Type, depth: int) -> Any:

@@ -9,26 +9,13 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
+from webwx.store.files import flush_folder, make_private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def make_private_folder(path: Path) -> None:
-    """
-    Make a folder for such files, and those above it, unless they are there.
-
-    Raises:
-        OSError: It cannot be made.
-    """
-    if not path.is_dir():
-        # One by one: `parents=True` would leave the mode of those above to the umask.
-        make_private_folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -48,18 +35,8 @@ def write_private(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(path)
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
         finally:
             new.unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}.") from None
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename outlive a loss of power; Windows does so without being asked."""
-    if sys.platform != "win32":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -22,7 +22,8 @@ from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.contacts import Contact
 from webwx.model.events import Item
 from webwx.model.login import Login
-from webwx.store.private import make_private_folder, write_private
+from webwx.store.files import lock, make_private_folder
+from webwx.store.private import write_private
 from webwx.store.sealing import Seal, read_sealed
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ class LoginFile:
         handle = self._open_lock("sync")
         try:
             try:
-                _lock(handle, wait=False)
+                lock(handle, wait=False)
             except OSError:
                 pid = int(os.pread(handle, 20, 0) or 0) or None
                 raise AlreadyRunning(
@@ -370,7 +371,7 @@ class LoginFile:
         """Keep other processes of this login out for the moment of a change; gives the lock's file."""
         handle = self._open_lock("lock")
         try:
-            _lock(handle, wait=True)
+            lock(handle, wait=True)
             yield handle
         finally:
             os.close(handle)
@@ -385,17 +386,3 @@ class LoginFile:
 
 class _Damaged(Exception):
     """A file that will never be a login; the text says why."""
-
-
-try:
-    import fcntl
-except ImportError:  # Windows has a lock of its own kind
-    import msvcrt
-
-    def _lock(handle: int, *, wait: bool) -> None:
-        msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # only there on Windows
-
-else:
-
-    def _lock(handle: int, *, wait: bool) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

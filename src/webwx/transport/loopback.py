@@ -1,8 +1,8 @@
 """
 A transport that asks a server's core in the same process: no port, no socket.
 
-A long poll never blocks here. Others get their turn once; if nothing has happened then, the server's clock is wound to
-the end of the poll.
+A long poll hardly blocks here. Others get their turn, tasks and threads; if nothing has happened then, the server's
+clock is wound to the end of the poll.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from webwx.protocol.http import Park
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
+
+
+_MOMENT = 0.001
+"""Seconds in which a thread may go on, such as a journal's: a loop that never rests would starve it."""
 
 
 class Answerer(Protocol):
@@ -39,6 +43,9 @@ class Loopback:
         answer = self._answerer.answer(request)
         if isinstance(answer, Park):
             await asyncio.sleep(0)
+            answer = self._answerer.answer(request, answer)
+        if isinstance(answer, Park):
+            await asyncio.sleep(_MOMENT)
             answer = self._answerer.answer(request, answer)
         while isinstance(answer, Park):
             self._answerer.wind_to(answer.until)

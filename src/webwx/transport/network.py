@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import yarl
@@ -22,6 +22,7 @@ from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Awaitable, Callable
 
 _log = logging.getLogger("webwx.transport")
 
@@ -101,6 +102,8 @@ class Network:
             raise ConnectFailed(f"{name}: no connection to {_place(request)}; nothing was sent.") from None
         except TimeoutError:
             raise Timeout(f"{name}: no answer from {_place(request)} in time.") from None
+        except _BrokenOff as error:
+            raise TransportError(f"{name}: the connection broke ({error}).") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise TransportError(f"{name}: the connection broke ({type(error).__name__}).") from None
         _log.debug("%s -> %s, %d bytes", name, answer.status, len(body))
@@ -117,13 +120,42 @@ class Network:
         if self._session is None:
             trust = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=self._timeouts.keep_idle, ssl=trust),
+                connector=_Connector(limit=0, keepalive_timeout=self._timeouts.keep_idle, ssl=trust),
                 proxy=self._proxy,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
+                middlewares=(_only_once,),
                 trust_env=False,
             )
         return self._session
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Uses no connection again on which something has come that nobody asked for."""
+
+    async def connect(self, *wish: Any, **more: Any) -> aiohttp.connector.Connection:
+        """Give a connection, kept or new, that says nothing before it is asked."""
+        while True:
+            connection = await super().connect(*wish, **more)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+
+
+class _BrokenOff(aiohttp.ClientError):
+    """The connection broke, and nothing but us decides whether to ask again."""
+
+
+async def _only_once(
+    request: aiohttp.ClientRequest, handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from asking again by itself: it repeats a GET at once, and doubles what a server in trouble gets."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenOff(type(error).__name__) from None
 
 
 async def _read_body(answer: aiohttp.ClientResponse, limit: int, name: str) -> bytes:

@@ -53,8 +53,10 @@ class Spool:
         if len(self.start) < START:
             self.start += piece[: START - len(self.start)]
         self._digest.update(piece)
+        left = memoryview(piece)
         try:
-            self._file.write(piece)
+            while left:  # an unbuffered file takes what fits, and a disk that fills up says so the next time only
+                left = left[self._file.write(left) :]
         except OSError as error:
             raise LocalStateError(f"The download cannot be kept: {error.strerror}.") from None
         if self._progress is not None:

@@ -1,0 +1,66 @@
+"""A look at a journal's file from outside, for whoever must change nothing, not even bring it up to date."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+
+from webwx.errors import StorageError
+from webwx.store.schema import APPLICATION, VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TABLES = ("batches", "entries", "consumers", "outbox", "contacts", "logins")
+"""Where something would be lost; what is only an index can be made anew."""
+
+
+class Checkup(msgspec.Struct, frozen=True, kw_only=True):
+    """How a journal is, without anything of what is in it."""
+
+    version: int
+    accounts: int
+    entries: int
+    sends: int
+    consumers: int
+    is_sound: bool
+    """SQLite finds nothing damaged."""
+
+
+def check_up(path: Path) -> Checkup:
+    """
+    Look at a journal, also while others write to it.
+
+    Raises:
+        StorageError: It cannot be opened, is none, or is of another version.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+            return _check_up(db)
+    except sqlite3.Error as error:
+        raise StorageError(f"{path} cannot be read as a journal ({type(error).__name__}).") from None
+
+
+def _check_up(db: sqlite3.Connection) -> Checkup:
+    if _count(db, "PRAGMA application_id") != APPLICATION:
+        raise StorageError("It is no journal of webwx.")
+    version = _count(db, "PRAGMA user_version")
+    if version != VERSION:
+        raise StorageError(f"It is a journal of version {version}, and this webwx reads {VERSION}.")
+    db.execute("BEGIN")  # one state of it, whoever writes meanwhile
+    return Checkup(
+        version=version,
+        accounts=_count(db, "SELECT count(*) FROM accounts"),
+        entries=_count(db, "SELECT count(*) FROM entries"),
+        sends=_count(db, "SELECT count(*) FROM outbox"),
+        consumers=_count(db, "SELECT count(*) FROM consumers"),
+        is_sound=all(db.execute(f"PRAGMA quick_check({table})").fetchall() == [("ok",)] for table in _TABLES),
+    )
+
+
+def _count(db: sqlite3.Connection, question: str) -> int:
+    return int(db.execute(question).fetchone()[0])

@@ -1,0 +1,81 @@
+"""How entries are read back: rows of the table with what they point to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from webwx.model.contacts import ContactId
+from webwx.model.events import Item
+from webwx.store.bodies import Bodies, Place
+from webwx.store.journal import Entry
+from webwx.store.rows import as_list, select
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterator
+
+Kind = Literal["message", "contact", "deleted", "gap"]
+
+KINDS: tuple[Kind, ...] = ("message", "contact", "deleted", "gap")
+"""Of items; a row holds the place in this list, so new ones come last."""
+
+_COLUMNS = (
+    "e.number", "e.account", "e.kind", "e.message_id", "e.digest", "e.chat", "e.time", "e.is_backlog", "e.batch",
+    "e.start", "e.length", "e.raw IS NULL", "l.own_id",
+)  # fmt: skip
+
+
+class Row(NamedTuple):
+    """A row of the table, and its item."""
+
+    number: int
+    account: int
+    kind: Kind
+    message_id: str
+    digest: int
+    chat: str
+    time: int
+    is_backlog: bool
+    own_id: ContactId
+    raw: bytes
+
+
+def read_rows(db: sqlite3.Connection, numbers: Collection[int]) -> Iterator[Row]:
+    """Read rows by their numbers, in that order; those that are not there are passed over."""
+    rows = select(
+        db,
+        _COLUMNS,
+        "FROM entries e JOIN logins l USING (login) WHERE e.number IN (SELECT value FROM json_each(?))",
+        (as_list(numbers),),
+    )
+    apart = dict(
+        db.execute(
+            "SELECT number, raw FROM entries WHERE raw IS NOT NULL AND number IN (SELECT value FROM json_each(?))",
+            (as_list(row[0] for row in rows if not row[11]),),
+        )
+    )
+    bodies = Bodies(db, {row[8] for row in rows if row[11]})
+    for row in sorted(rows):
+        number, account, kind, message_id, digest, chat, time, is_backlog, batch, start, length, is_in_body, own = row
+        yield Row(
+            number, account, KINDS[kind], message_id, digest, chat, time, bool(is_backlog), ContactId(own),
+            bodies.cut_out(batch, Place(start, length)) if is_in_body else apart[number],
+        )  # fmt: skip
+
+
+def read_entries(db: sqlite3.Connection, numbers: Collection[int]) -> list[Entry]:
+    """Read entries by their numbers, in that order; those that are not there are passed over."""
+    return [
+        Entry(
+            number=row.number,
+            item=Item(kind=row.kind, raw=msgspec.Raw(row.raw)),
+            own_id=row.own_id,
+            message_id=row.message_id,
+            chat=ContactId(row.chat),
+            time=row.time,
+            is_backlog=row.is_backlog,
+        )
+        for row in read_rows(db, numbers)
+    ]

@@ -1,0 +1,106 @@
+"""
+Files that are their owner's alone, and locks that end with the process, however that ends.
+
+What is private must be so from the first syscall, whatever the umask: a mode that is mended later leaves a moment in
+which somebody may already have opened the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import threading
+from pathlib import Path
+
+from webwx.errors import StorageError
+
+_making = threading.Lock()
+"""Two threads do not make one file: the first would still have it open when the other has locked it."""
+
+
+def make_private_folder(path: Path) -> None:
+    """
+    Make a folder for such files, and those above it, unless they are there.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    if not path.is_dir():
+        # One by one: `parents=True` would leave the mode of those above to the umask.
+        make_private_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+def make_private(path: Path) -> None:
+    """
+    Make an empty file that only its owner can read, with the folder it lies in; one that is there must be so already.
+
+    Raises:
+        StorageError: It cannot be made, or others can read it.
+    """
+    # A file that is there is never opened here: to close it again would end every lock that SQLite has on it in this
+    # process, and whoever else closes it then takes its log away, with all that is written to it afterwards.
+    with _making:
+        try:
+            make_private_folder(path.parent)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError as error:
+            raise StorageError(f"{path} cannot be opened: {error.strerror}.") from None
+    if mode & 0o077 and sys.platform != "win32":
+        raise StorageError(
+            f"{path} can be read by others (mode {mode:04o}), and it holds what was said to you; "
+            f"make it yours alone: chmod 600 '{path}'."
+        )
+
+
+def take_lock(path: Path) -> int | None:
+    """
+    Take a lock that no other process and no other part of this one has; None when somebody has it.
+
+    Whoever closes the handle, or dies, lets go of it.
+
+    Raises:
+        StorageError: The lock's file cannot be made.
+    """
+    try:
+        make_private_folder(path.parent)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StorageError(f"Nothing can be written beside {path}: {error.strerror}.") from None
+    try:
+        lock(handle, wait=False)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+try:
+    import fcntl
+except ImportError:  # Windows has a lock of its own kind
+    import msvcrt
+
+    def lock(handle: int, *, wait: bool) -> None:
+        """Take the lock of an open file; `OSError` when it is taken and nobody wants to wait."""
+        msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # only there on Windows
+
+    def flush_folder(folder: Path) -> None:
+        """Windows keeps a rename without being asked."""
+
+else:
+
+    def lock(handle: int, *, wait: bool) -> None:
+        """Take the lock of an open file; `OSError` when it is taken and nobody wants to wait."""
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def flush_folder(folder: Path) -> None:
+        """Make a rename outlive a loss of power."""
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,182 @@
+"""
+What is looked for by id, by chat and by word: filled after the fact.
+
+Ids, chats and words come in random order, so each new row of their indexes dirties a page of its own, and with a
+million rows in the file that costs many times what storing the message does. So a batch goes in without them. The rows
+behind the last indexed number are the tail; a look-up asks the index and scans the tail.
+"""
+
+from __future__ import annotations
+
+import time
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.model.contacts import ContactId
+from webwx.model.events import Item, event_from_item
+from webwx.store.entries import Row, read_rows
+from webwx.store.rows import as_list, insert, select, select_numbers
+from webwx.store.schema import transaction
+from webwx.store.words import cut, told_by
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+IDLE = 0.05
+"""Seconds without a job after which there is time for the index."""
+
+PATIENCE = 0.5
+"""Seconds that a short tail may wait for more, so that a message now and then costs no commit each."""
+
+LATEST = 1.5
+"""Seconds that a tail waits at most, however busy the writer is."""
+
+LONGEST = 20_000
+"""Rows in a tail at most; beyond, indexing does not wait for an idle moment."""
+
+STEP, SHORT_STEP = 5_000, 500
+"""Rows at a time: while nobody waits, and when somebody soon may."""
+
+SLICE = 0.25
+"""Seconds after which it is enough: beside a program that never rests, the same rows take a hundred times as long."""
+
+
+def key_of(text: str) -> int:
+    """Give 64 bits that stand for an id: the number that it is, else a hash. Whoever finds it compares the text."""
+    if text.isascii() and text.isdigit() and len(text) < 19:  # all such numbers fit
+        return int(text)
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), signed=True)
+
+
+class Index:
+    """The indexes of a file; what is kept in memory belongs to the thread that writes."""
+
+    def __init__(self) -> None:
+        self._tail: dict[tuple[int, str], tuple[int, ...]] | None = None
+        """Of each message that is not indexed: its digests, by account and id."""
+        self._data_version = 0
+        self._indexed = 0
+        self._last = 0
+        self._pending_since: float | None = None
+        self._busy_at = 0.0
+
+    def forget(self) -> None:
+        """Look at the file anew before anything else is done."""
+        self._tail = None
+
+    # -- duplicates --------------------------------------------------------------------------------------------------
+
+    def digests(self, db: sqlite3.Connection, account: int, ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Give the digests under which messages of these ids are known."""
+        tail = self._loaded(db)
+        known = {each: tail.get((account, each), ()) for each in ids if each}
+        if self._indexed and known:
+            rows = db.execute(
+                "SELECT i.digest, e.message_id FROM by_id i CROSS JOIN entries e ON e.number = i.number"
+                " WHERE i.account = ? AND i.key IN (SELECT value FROM json_each(?))",
+                (account, as_list(sorted(map(key_of, known)))),
+            )
+            for digest, message_id in rows:
+                if message_id in known:
+                    known[message_id] = (*known[message_id], digest)
+        return known
+
+    def added(self, account: int, message_id: str, digest: int) -> None:
+        """Take note of a message that is being stored."""
+        if self._tail is not None and message_id:
+            key = (account, message_id)
+            self._tail[key] = (*self._tail.get(key, ()), digest)
+
+    def appended(self, last: int) -> None:
+        """Take note of the last number that is being stored."""
+        self._last = last
+        if self._pending_since is None:
+            self._pending_since = time.monotonic()
+
+    def _loaded(self, db: sqlite3.Connection) -> dict[tuple[int, str], tuple[int, ...]]:
+        """Give the tail, read from the file when this process does not know it, or another one has written since."""
+        (version,) = db.execute("PRAGMA data_version").fetchone()
+        if self._tail is None or version != self._data_version:
+            self._data_version = version
+            self._tail = {}
+            (self._indexed,) = db.execute("SELECT number FROM indexed").fetchone()
+            self._last, self._pending_since = self._indexed, None
+            tail = select(
+                db, ("account", "message_id", "digest", "number"), "FROM entries WHERE number > ?", (self._indexed,)
+            )
+            for account, message_id, digest, number in tail:
+                self.added(account, message_id, digest)
+                self.appended(max(number, self._last))
+        return self._tail
+
+    # -- filling -----------------------------------------------------------------------------------------------------
+
+    def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
+        """Index a piece of the tail, when it is time; gives the seconds until the next piece is due."""
+        if self._tail is None:
+            self._loaded(db)
+        if self._pending_since is None:
+            return None
+        now = time.monotonic()
+        if not is_idle:
+            self._busy_at = now
+        quiet = now - self._busy_at
+        waited = now - self._pending_since
+        length = self._last - self._indexed
+        if waited < LATEST and length < LONGEST:
+            if quiet < IDLE:
+                return IDLE - quiet
+            if waited < PATIENCE and length < STEP:
+                return PATIENCE - waited
+        self.fill(db, STEP if quiet >= IDLE else SHORT_STEP)
+        return 0.0 if self._pending_since is not None else None
+
+    def fill(self, db: sqlite3.Connection, limit: int) -> bool:
+        """Index the next entries, in a transaction of its own; says whether any are left."""
+        with transaction(db):
+            (indexed,) = db.execute("SELECT number FROM indexed").fetchone()
+            numbers = select_numbers(
+                db, "SELECT number FROM entries WHERE number > ? ORDER BY number LIMIT ?", (indexed, limit)
+            )
+            rows: list[Row] = []
+            tokens: list[tuple[int, str]] = []
+            until = time.monotonic() + SLICE
+            for row in read_rows(db, numbers):
+                rows.append(row)
+                if row.kind == "message" and (told := tokens_of(row.raw, row.own_id)):
+                    tokens.append((row.number, " ".join(told)))
+                if time.monotonic() > until:
+                    break
+            upto = rows[-1].number if rows else indexed
+            by_id = [(row.account, key_of(row.message_id), row.digest, row.number) for row in rows if row.message_id]
+            by_chat = [(row.account, key_of(row.chat), row.number) for row in rows if row.chat]
+            insert(db, "by_id", sorted(by_id))
+            insert(db, "by_chat", sorted(by_chat))
+            insert(db, "words (rowid, text)", tokens)
+            db.execute("UPDATE indexed SET number = ?", (upto,))
+        self._indexed = upto
+        if self._tail is not None:
+            for row in rows:
+                self._drop(row.account, row.message_id, row.digest)
+        is_done = len(numbers) < limit and len(rows) == len(numbers)
+        self._pending_since = None if is_done else time.monotonic()
+        return not is_done
+
+    def _drop(self, account: int, message_id: str, digest: int) -> None:
+        """Let go of a message that is indexed now."""
+        if self._tail is None or not message_id:
+            return
+        key = (account, message_id)
+        left = tuple(each for each in self._tail.get(key, ()) if each != digest)
+        if left:
+            self._tail[key] = left
+        else:
+            self._tail.pop(key, None)
+
+
+def tokens_of(raw: msgspec.Raw | bytes, own_id: str) -> list[str]:
+    """Cut what a message tells."""
+    return cut(told_by(event_from_item(Item(kind="message", raw=msgspec.Raw(raw)), ContactId(own_id))))

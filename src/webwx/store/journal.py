@@ -1,0 +1,387 @@
+"""
+The journal: what a login was told and what it sent, kept before anything is done with it.
+
+This is the interface; `sqlite` is the engine that ships. A journal is one file for any number of accounts, each told
+apart by its number at the platform, which no new login changes. A batch goes in whole, with the position it leads to,
+and the next request may use that position only once `ingest` has returned. From then on nothing in the batch can be
+lost: consumers read at their own pace, each with a cursor of its own.
+
+What is stored is what arrived; events are made of it when somebody reads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.events import Item
+from webwx.model.messages import Receipt
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Collection
+
+
+class Arrived(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing of a batch, with what tells it from others."""
+
+    item: Item
+    message_id: str = ""
+    """The platform's id; for one that has none, or "0", the digest of the raw item; empty: it is no message."""
+    digest: int = 0
+    """Of type, sender, time and content: ids have met."""
+    chat: ContactId = ContactId("")
+    """Where it was said; empty for what belongs to no chat."""
+    time: int = 0
+    """Seconds since 1970, by the server's clock, as the item says."""
+    is_backlog: bool = False
+    """It was written before this process began to sync."""
+    is_quarantined: bool = False
+    """It could not be read."""
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch to be stored in one piece."""
+
+    body: bytes
+    """The answer as it came, without a key that may stand in it."""
+    items: tuple[Arrived, ...]
+    position: bytes
+    """Where the next fetch begins; opaque here."""
+    time: float
+    """When it came, seconds since 1970."""
+    contacts: tuple[Contact, ...] = ()
+    """Who was added or has changed."""
+    deleted: tuple[ContactId, ...] = ()
+    """Who is gone; what they said stays."""
+
+    def __repr__(self) -> str:
+        return f"Arrival({len(self.items)} items)"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """Something stored."""
+
+    number: int
+    """Grows in the order of arrival; never given twice."""
+    item: Item
+    own_id: ContactId
+    """Who the account was in the login that it came with."""
+    message_id: str
+    chat: ContactId
+    time: int
+    is_backlog: bool = False
+    redelivered: bool = False
+    """This consumer may have been given it before, by a process that has died since."""
+    attempt: int = 1
+    """How often it has been given to this consumer, as far as is known."""
+
+    def __repr__(self) -> str:
+        return f"Entry({self.number})"
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that a consumer has given up."""
+
+    entry: Entry
+    attempts: int
+    error: str
+    """The kind of error and where it was raised; never its text, which may hold anything."""
+    time: float
+
+
+State = Literal["queued", "sending", "sent", "failed", "unknown", "recalled"]
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A send, from before its first attempt on."""
+
+    number: int
+    client_id: str
+    """Given once, for all attempts."""
+    key: str = ""
+    """What the caller calls it: a second send of the same key is the same send."""
+    chat: ContactId
+    kind: str
+    """What is sent: `text`, `image`, `file`, ..."""
+    text: str = ""
+    """The text, or the file's name."""
+    state: State
+    """
+    `queued`: nothing has left yet. `sending`: it may have. `sent`: the platform has it. `failed`: it refused.
+    `unknown`: nobody can say, so it is never repeated blindly and never called a success. `recalled`: it was sent, and
+    taken back from here.
+    """
+    receipt: Receipt | None = None
+    """Once it is sent."""
+    ret: int = 0
+    """Why it failed."""
+    created_at: float
+    changed_at: float
+
+    def __repr__(self) -> str:
+        return f"Outgoing({self.number}, {self.kind}, {self.state})"
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is of one account, counted."""
+
+    entries: int
+    batches: int
+    quarantined: int
+    """Entries that could not be read."""
+    conflicts: int
+    """Messages that came with the id of another one; both were kept."""
+    indexed: int
+    """All up to this number are in the indexes; those behind it are found by a scan."""
+    size: int
+    """Of the whole file, in bytes."""
+
+
+class Consumer(Protocol):
+    """
+    One reader's way through an account's entries.
+
+    Whatever is taken and not acknowledged comes again to the next process that opens the consumer, marked
+    `redelivered`. Acknowledgements are cheap: they ride in the next transaction, a few milliseconds later at most.
+    """
+
+    name: str
+
+    async def take(self, limit: int = 100) -> list[Entry]:
+        """
+        Give the next entries, in the order of arrival; waits until there is one.
+
+        What was given is not given again by this object, acknowledged or not.
+        """
+        ...
+
+    async def take_waiting(self, limit: int = 100) -> list[Entry]:
+        """Give the next entries without waiting; an empty list when there are none."""
+        ...
+
+    def ack(self, number: int) -> None:
+        """Note that an entry is done with, for good."""
+        ...
+
+    async def failed(self, number: int, error: str) -> int:
+        """Note that an attempt at an entry has failed; gives how many have."""
+        ...
+
+    async def give_up(self, number: int, error: str) -> None:
+        """Make an entry a dead letter, and be done with it."""
+        ...
+
+    async def flush(self) -> None:
+        """Return once every acknowledgement is stored."""
+        ...
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        """Give what was given up, oldest first."""
+        ...
+
+    async def revive(self, number: int) -> bool:
+        """Hand a dead letter out once more, as a new attempt; says whether there was one."""
+        ...
+
+    async def close(self, *, unseen_from: int = 0) -> None:
+        """
+        Store every acknowledgement and let go of the name, so that it may be opened again.
+
+        Args:
+            unseen_from: What was given from this number on has been shown to nobody, so it does not come again as
+                `redelivered`; 0: all of it was shown.
+        """
+        ...
+
+
+class Outbox(Protocol):
+    """An account's sends. Every change is stored when the call returns."""
+
+    async def add(self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float) -> Outgoing:
+        """Store a send as `queued`; one of a key that is known is given as it is."""
+        ...
+
+    async def sending(self, number: int, time: float) -> bool:
+        """
+        Note that the first byte may leave from now on.
+
+        False when it may not: the send is neither `queued` nor `failed` any more, because somebody else is at it.
+        """
+        ...
+
+    async def settle(
+        self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
+        receipt: Receipt | None = None, ret: int = 0,
+    ) -> None:  # fmt: skip
+        """Note how an attempt ended; `queued` when it provably never left, or came too soon."""
+        ...
+
+    async def get(
+        self, *, number: int = 0, key: str = "", client_id: str = "", message_id: str = ""
+    ) -> Outgoing | None:
+        """Find one by any of its names; what a dead process left in `sending` is `unknown`."""
+        ...
+
+    async def remove(self, number: int) -> bool:
+        """Delete one for good, and free its key; says whether there was one. What is being sent stays."""
+        ...
+
+    async def list(
+        self, *states: State, chats: Collection[ContactId] = (), since: float = 0, until: float = 0, limit: int = 100
+    ) -> list[Outgoing]:
+        """
+        Give sends, newest first; all states when none is named.
+
+        Args:
+            states: In one of these.
+            chats: To these chats only.
+            since: Not made before, seconds since 1970.
+            until: Not made after; 0 means now.
+            limit: At most so many.
+        """
+        ...
+
+
+class AccountJournal(Protocol):
+    """One account's part of a journal."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Its sends."""
+        ...
+
+    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Collection[Contact]) -> None:
+        """
+        Begin with a new login.
+
+        Where there was another before, a gap from its last batch until now is stored, since nobody can say what it
+        missed.
+        """
+        ...
+
+    async def position(self, own_id: ContactId) -> bytes | None:
+        """Give where the next fetch begins; None when the journal does not know this login."""
+        ...
+
+    async def ingest(self, arrival: Arrival) -> int:
+        """
+        Store a batch in one transaction: the body, what is new of its items, the contacts and the position.
+
+        Returns how many items were new. What is known by id and digest is passed over.
+
+        Raises:
+            StorageError: It was not stored, or nobody can say: ask `position`, and fetch from there again.
+        """
+        ...
+
+    async def consumer(self, name: str, *, since: Literal["beginning", "now"] = "now") -> Consumer:
+        """
+        Open a consumer: one at a time of each name.
+
+        Args:
+            name: Whose cursor it is.
+            since: Where a name that is not known yet begins. The first consumer of a journal always gets everything.
+        """
+        ...
+
+    async def entry(self, number: int) -> Entry | None:
+        """Find an entry by its number."""
+        ...
+
+    async def find(self, message_id: str) -> Entry | None:
+        """Find a message by the platform's id, whatever its age; the newest when ids have met."""
+        ...
+
+    async def entries(
+        self, *, chats: Collection[ContactId] = (), before: int | None = None, since: float = 0, until: float = 0,
+        limit: int = 50,
+    ) -> list[Entry]:  # fmt: skip
+        """
+        Give the newest entries, the oldest of them first.
+
+        Args:
+            chats: In these chats only.
+            before: Older than this number.
+            since: Not written before, seconds since 1970.
+            until: Not written after; 0 means now.
+            limit: At most so many.
+        """
+        ...
+
+    async def search(
+        self, words: str, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """Give the newest messages that hold all of these words, the newest first; for the arguments see `entries`."""
+        ...
+
+    async def contacts(self, own_id: ContactId) -> list[Contact]:
+        """Give everybody known in a login who is not deleted."""
+        ...
+
+    async def people(self, ids: Collection[ContactId]) -> list[Contact]:
+        """Give who had these ids, in whatever login."""
+        ...
+
+    async def save_contacts(
+        self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
+    ) -> None:
+        """Keep contacts, and let these go; who is in neither list stays as they are."""
+        ...
+
+    async def chats_named(self, name: str) -> list[ContactId]:
+        """Give every id that had this remark or nickname, in whatever login."""
+        ...
+
+    async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
+        """
+        Delete entries and sends for good: older than a time, or of these chats, or both; gives how many.
+
+        A consumer that had not seen them all is told of a gap.
+        """
+        ...
+
+    def export(self) -> AsyncIterator[Entry]:
+        """Give all entries, oldest first, however many."""
+        ...
+
+    async def stats(self) -> Stats:
+        """Count what there is."""
+        ...
+
+
+class Journal(Protocol):
+    """A file of journals."""
+
+    def account(self, uin: int) -> AccountJournal:
+        """Give an account's part."""
+        ...
+
+    async def accounts(self) -> list[int]:
+        """Give the numbers of the accounts that have a part, the one that logged in last first."""
+        ...
+
+    async def backup(self, path: str | os.PathLike[str]) -> None:
+        """
+        Copy the journal as it is now into a new file, while others write on.
+
+        Raises:
+            StorageError: There is a file already, or the disk does not take it.
+        """
+        ...
+
+    async def delete(self) -> None:
+        """
+        Delete the whole file, with every account in it, and close it.
+
+        Raises:
+            AlreadyRunning: Somebody is reading from it or sending.
+            StorageError: The disk does not let go of it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Store what is left, and let go of the file."""
+        ...

@@ -1,0 +1,232 @@
+"""
+The journal's tables, and how a file gets from one version of them to the next.
+
+An entry is a row that points into the stored body of its batch, so that what arrived is kept once. Taking a batch in
+touches nothing but the ends of `batches` and `entries`, and the row of its login: `by_id`, `by_chat` and `words` are
+filled afterwards, up to the number that `indexed` says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+
+from webwx.errors import StorageError
+from webwx.store.files import make_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+APPLICATION = 0x77786A6C
+"""Says that a file is a journal of ours: `wxjl`."""
+
+BUSY = 10.0
+"""Seconds to wait for another process that is writing."""
+
+_LOG = 4_000
+"""Pages of the log that are copied into the file at once: a page that changes often is then copied less often."""
+
+_VERSION_1 = """
+CREATE TABLE accounts (
+    account INTEGER PRIMARY KEY,
+    uin TEXT NOT NULL UNIQUE,
+    conflicts INTEGER NOT NULL DEFAULT 0        -- messages that came with the id of another one
+);
+CREATE TABLE logins (
+    login INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    own_id TEXT NOT NULL,
+    position BLOB NOT NULL,
+    opened_at REAL NOT NULL,
+    last_at REAL NOT NULL,                      -- when its last batch came
+    last_body BLOB,                             -- digest of that batch, when it held more than messages
+    UNIQUE (account, own_id)
+);
+CREATE TABLE batches (
+    batch INTEGER PRIMARY KEY,                  -- the number of its first entry
+    account INTEGER NOT NULL,
+    time REAL NOT NULL,
+    body BLOB NOT NULL                          -- zlib
+);
+CREATE TABLE entries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    login INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    message_id TEXT NOT NULL,
+    digest INTEGER NOT NULL,
+    chat TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    is_backlog INTEGER NOT NULL,
+    is_quarantined INTEGER NOT NULL,
+    batch INTEGER NOT NULL,                     -- 0 for a gap in place of what was deleted
+    start INTEGER NOT NULL,                     -- in the body
+    length INTEGER NOT NULL,
+    raw BLOB                                    -- where it does not stand in the body
+);
+CREATE INDEX quarantine ON entries (number) WHERE is_quarantined;
+CREATE INDEX gaps ON entries (number) WHERE batch = 0;
+CREATE TABLE indexed (number INTEGER NOT NULL);
+INSERT INTO indexed VALUES (0);
+CREATE TABLE by_id (
+    account INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    digest INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (account, key, digest, number)
+) WITHOUT ROWID;
+CREATE TABLE by_chat (
+    account INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (account, key, number)
+) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5 (text, columnsize = 0, tokenize = 'ascii');
+CREATE TABLE contacts (
+    login INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    contact TEXT NOT NULL,                      -- JSON
+    PRIMARY KEY (login, id)
+);
+CREATE TABLE names (
+    login INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (login, name, id)
+) WITHOUT ROWID;
+CREATE TABLE consumers (
+    consumer INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    acked INTEGER NOT NULL,                     -- done with all up to here
+    started INTEGER NOT NULL,                   -- may have been given all up to here
+    UNIQUE (account, name)
+);
+CREATE TABLE ahead (
+    consumer INTEGER NOT NULL,
+    number INTEGER NOT NULL,                    -- done with this one too
+    PRIMARY KEY (consumer, number)
+) WITHOUT ROWID;
+CREATE TABLE failures (
+    consumer INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    state TEXT NOT NULL,                        -- trying, dead or revived
+    attempts INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    time REAL NOT NULL,
+    PRIMARY KEY (consumer, number)
+) WITHOUT ROWID;
+CREATE TABLE outbox (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    client_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    state TEXT NOT NULL,
+    owner TEXT NOT NULL,                        -- the process that is sending it
+    receipt TEXT,                               -- JSON
+    ret INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    changed_at REAL NOT NULL,
+    UNIQUE (account, client_id)
+);
+CREATE UNIQUE INDEX outbox_key ON outbox (account, key) WHERE key <> '';
+CREATE INDEX outbox_state ON outbox (account, state, number);
+CREATE INDEX outbox_chat ON outbox (account, chat, number);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+"""What leads from each version to the next, beginning with nothing."""
+
+VERSION = len(MIGRATIONS)
+
+
+def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
+    """
+    Open a journal, as this webwx knows it; makes it, and brings an older one up to date.
+
+    Raises:
+        StorageError: It is none, it is a newer one, or others can read it.
+        sqlite3.Error: The disk does not take it, or the file is damaged.
+    """
+    make_private(path)
+    db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, cached_statements=256)
+    try:
+        set_up(db, path)
+        if is_reader:
+            db.execute("PRAGMA query_only = ON")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def set_up(db: sqlite3.Connection, path: Path) -> None:
+    """
+    Make a connection keep what it commits, and its file a journal of this version.
+
+    Raises:
+        StorageError: It cannot be kept safely here, it is no journal, or it is a newer one.
+    """
+    version = _version_of(db, path)
+    # A commit has to outlive a loss of power: in a WAL only FULL does that.
+    db.execute("PRAGMA synchronous = FULL")
+    kept = (
+        _ask(db, "PRAGMA journal_mode = WAL"),
+        _ask(db, "PRAGMA synchronous"),
+        _ask(db, "PRAGMA secure_delete = ON"),
+    )
+    if kept != ("wal", 2, 1):
+        raise StorageError(f"{path} cannot be kept safely here: this disk or this SQLite does not allow it.")
+    db.execute(f"PRAGMA wal_autocheckpoint = {_LOG}")
+    if version < VERSION:
+        _migrate(db, path)
+
+
+def _version_of(db: sqlite3.Connection, path: Path) -> int:
+    version = int(_ask(db, "PRAGMA user_version"))
+    application = _ask(db, "PRAGMA application_id")
+    is_empty = _ask(db, "SELECT count(*) FROM sqlite_master") == 0
+    if application != APPLICATION and not is_empty:
+        raise StorageError(f"{path} is no journal of webwx.")
+    if version > VERSION:
+        raise StorageError(f"{path} was written by a newer webwx (version {version}, this one reads {VERSION}).")
+    return version
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring a file up to date, in one piece; another process may have been faster."""
+    with transaction(db):
+        for step in MIGRATIONS[_version_of(db, path) :]:
+            for statement in _statements(step):
+                db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Write all or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """Part a script; `executescript` would commit first."""
+    return [statement for statement in script.split(";\n") if statement.strip()]
+
+
+def _ask(db: sqlite3.Connection, question: str) -> str | int:
+    """Give the one value that answers a question."""
+    answer: str | int = db.execute(question).fetchone()[0]
+    return answer

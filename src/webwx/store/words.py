@@ -1,0 +1,97 @@
+"""
+How text is cut for the full-text index, and what a search means.
+
+Chinese has no spaces, and nobody who searches knows how a program would cut it. So every character of a script that is
+written without spaces is a token of its own, and a word of any length is a run of tokens; other scripts are cut where
+their words end, and the end of what is searched for may be the beginning of a word: `back` finds `backup`. Case and
+accents do not count, and neither does punctuation.
+
+Pure: the same cut serves the index, the search in it, and the search in what is not indexed yet.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.model.messages import CardMessage, FriendRequest, Message, PossibleFriend, QuoteMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from webwx.model.messages import Event
+
+# Thai to Khmer, kana, ideographs, and the pictures that stand between words.
+_ALONE = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"
+    "\u2190-\u2bff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3041-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uf900-\ufaff\U0001f000-\U0001faff\U00020000-\U000323af"
+)
+_TOKEN = re.compile(f"[{_ALONE}]|[^\\W_{_ALONE}]+")
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+
+
+def cut(text: str) -> list[str]:
+    """Cut a text into its tokens, in order."""
+    return _TOKEN.findall(_fold(text))
+
+
+def _fold(text: str) -> str:
+    """Make equal what a reader takes for the same: case, accents, full-width letters."""
+    if text.isascii():
+        return text.lower()
+    if not unicodedata.is_normalized("NFKD", text):
+        text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
+    return unicodedata.normalize("NFC", text.casefold())
+
+
+class Query(msgspec.Struct, frozen=True):
+    """What is searched for: every one of these runs of tokens, each anywhere in the text."""
+
+    runs: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(cls, words: str) -> Query:
+        """Read what somebody typed: words apart by blanks."""
+        return cls(tuple(run for word in words.split() if (run := tuple(cut(word)))))
+
+    @property
+    def expression(self) -> str:
+        """The same for FTS5; empty when nothing is searched for. Tokens hold no quotes."""
+        return " AND ".join(f'"{" ".join(run)}" *' for run in self.runs)
+
+    def finds(self, tokens: Sequence[str]) -> bool:
+        """Say whether a text that was cut holds all of it; nothing is found by nothing."""
+        return bool(self.runs) and all(_holds(tokens, run) for run in self.runs)
+
+
+def _holds(tokens: Sequence[str], run: tuple[str, ...]) -> bool:
+    """Say whether a run of tokens is among others; its last one may be the beginning of one."""
+    *firsts, last = run
+    count = len(firsts)
+    return any(
+        list(tokens[start : start + count]) == firsts and tokens[start + count].startswith(last)
+        for start in range(len(tokens) - count)
+    )
+
+
+_FIELDS = ("text", "title", "description", "name", "label", "program", "greeting")
+"""Of a message, where somebody may have read a word."""
+
+
+def told_by(event: Event) -> str:
+    """Give all words of a message: its text, titles and names; empty for what is no message."""
+    if not isinstance(event, Message):
+        return ""
+    told = [value for field in _FIELDS if isinstance(value := getattr(event, field, None), str) and value]
+    match event:
+        case QuoteMessage(quoted=quoted):
+            told.append(quoted.text)
+        case CardMessage(person=person) | FriendRequest(person=person) | PossibleFriend(person=person):
+            told.append(person.nickname)
+        case _:
+            pass
+    return "\n".join(told)

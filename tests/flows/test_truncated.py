@@ -1,0 +1,193 @@
+"""
+G-R4: an answer that ends anywhere is an error of ours or the whole of it, never a part and never a crash.
+
+Five bodies are recorded from a rich sandbox; every one is cut at every byte in `make verify`, at some in `make test`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from tests.carriers import Counted
+
+from webwx.client.aio import AsyncClient
+from webwx.errors import ProtocolError, WxError
+from webwx.flows import contacts, login, sync
+from webwx.model.messages import TextMessage
+from webwx.protocol.http import Request, Response
+from webwx.protocol.login import TICKET
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.faults import Wish
+from webwx.sandbox.switches import Switches
+from webwx.store.saved_login import LoginMemory
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from webwx.flows.call import Flow
+    from webwx.model.login import Login
+    from webwx.sandbox.world import World
+
+    MakeWorld = Callable[..., World]
+
+NOW = 1_560_000_000.0
+
+FLOWS: dict[str, Callable[[Login], Flow[Any]]] = {
+    "synccheck": lambda me: sync.check(me, NOW),
+    "webwxsync": lambda me: sync.fetch(me, NOW),
+    "webwxinit": lambda me: login.open_session(me, NOW),
+    "webwxgetcontact": lambda me: contacts.list_contacts(me, NOW),
+    "webwxnewloginpage": lambda me: login.exchange_ticket(me, f"{me.hosts.main}{TICKET.path}?ticket=t&uuid=u", "e1"),
+}
+"""The conversation of each body, which is its first answer."""
+
+
+class Recorder(Counted):
+    """Keeps the last answer to each call."""
+
+    answers: dict[str, Response]
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        self.answers[request.endpoint] = response
+        return response
+
+
+async def _record(world: World) -> tuple[Login, dict[str, Response]]:
+    recorder = Recorder(Loopback(Sandbox(world)))
+    recorder.answers = {}
+    store = LoginMemory()
+    async with AsyncClient(server="http://sandbox.test", transport=recorder, store=store, clock=world.clock.now) as me:
+        await me.login(show_qr=lambda _: None)
+        for number in range(12):
+            world.say("ahua", "me", f"第{number}句 😀 <b>&")
+            world.say("lilei", "周末爬山", '\\ " \n\t')
+        world.picture("ahua", "me", b"\x89PNG\r\n\x1a\n")
+        world.befriend("me", "ahua", remark="花")
+        world.recall("lilei", "周末爬山")
+        events = me.events(follow=False)
+        await anext(events)
+        await events.aclose()
+    saved = store.load()
+    assert saved is not None
+    world.say("ahua", "me", "one more")
+    recorder.answers["synccheck"] = asked(world, sync.check(saved.login, NOW))
+    return saved.login, recorder.answers
+
+
+def asked(world: World, flow: Flow[Any]) -> Response:
+    """Give the answer to a flow's first request."""
+    request = next(flow)
+    flow.close()
+    assert isinstance(request, Request)
+    answer = Sandbox(world).answer(request)
+    assert isinstance(answer, Response)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def recorded(make_world: MakeWorld) -> tuple[Login, dict[str, Response]]:
+    world = make_world(switches=Switches(auto_confirm=True))
+    return asyncio.run(_record(world))
+
+
+def result(flow: Flow[Any], answer: Response) -> Any:
+    """Let a flow have one answer, and give what it makes of it: a value, a further request, or an error of ours."""
+    next(flow)
+    try:
+        return flow.send(answer)  # a further request: this answer was taken for whole
+    except StopIteration as end:
+        return end.value
+    except WxError as error:
+        return error
+    finally:
+        flow.close()
+
+
+def cut_everywhere(name: str, recorded: tuple[Login, dict[str, Response]], places: Iterable[int]) -> int:
+    """Cut a body at many places; gives how many."""
+    me, answers = recorded
+    answer = answers[name]
+    whole = result(FLOWS[name](me), answer)
+    assert not isinstance(whole, WxError)
+    count = 0
+    for place in places:
+        got = result(FLOWS[name](me), msgspec.structs.replace(answer, body=answer.body[:place]))
+        # Blanks at the end are nobody's loss; of anything else no part may be taken for the whole.
+        if not answer.body[place:].strip():
+            assert got == whole or shows(got) == shows(whole)
+        else:
+            assert isinstance(got, WxError) or is_told(name, answer.body[:place], got, whole), (place, got)
+        count += 1
+    return count
+
+
+def shows(value: Any) -> str:
+    return repr(value)
+
+
+def is_told(name: str, body: bytes, got: Any, whole: Any) -> bool:
+    """
+    Say whether a cut answer that was taken had said all that it is asked for.
+
+    synccheck and the ticket are no JSON, and are read by grammars that look for what they need.
+    """
+    if name == "synccheck":
+        return bool(got == whole) and b"retcode" in body
+    return name == "webwxnewloginpage" and shows(got) == shows(whole)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_g_r4_no_part_of_an_answer_is_taken_for_the_whole(
+    name: str, recorded: tuple[Login, dict[str, Response]]
+) -> None:
+    size = len(recorded[1][name].body)
+    dice = random.Random(name)
+    cut_everywhere(name, recorded, sorted(dice.sample(range(size), min(size, 150))))
+
+
+@pytest.mark.verify
+def test_g_r4_at_every_byte_of_every_body(recorded: tuple[Login, dict[str, Response]]) -> None:
+    sizes = {name: len(recorded[1][name].body) for name in FLOWS}
+    cases = {name: cut_everywhere(name, recorded, range(size)) for name, size in sizes.items()}
+    print("G-R4:", sum(cases.values()), "cases,", cases)
+    assert sum(cases.values()) >= 15_000
+
+
+def client_of(world: World, store: LoginMemory) -> AsyncClient:
+    return AsyncClient(
+        server="http://sandbox.test", transport=Loopback(Sandbox(world)), store=store, clock=world.clock.now
+    )
+
+
+@pytest.mark.parametrize("stride", [61, pytest.param(1, marks=pytest.mark.verify)])
+def test_g_r4_of_a_cut_batch_nothing_is_kept(stride: int, make_world: MakeWorld) -> None:
+    async def run() -> None:
+        world = make_world(switches=Switches(auto_confirm=True))
+        store = LoginMemory()
+        async with client_of(world, store) as me:
+            await me.login(show_qr=lambda _: None)
+            for number in range(5):
+                world.say("ahua", "me", f"第{number}句")
+            before = store.load()
+            assert before is not None
+            size = len(asked(world, sync.fetch(before.login, NOW)).body.rstrip())
+            for place in range(0, size, stride):
+                rule = world.faults.add(Wish(fault="truncated", endpoint="webwxsync", times=1, options={"at": place}))
+                got = []
+                with suppress(ProtocolError):  # cheaper than to expect it, thousands of times
+                    got = [event async for event in me.events(follow=False)]
+                saved = store.load()
+                assert saved is not None
+                assert (got, rule.is_used_up) == ([], True)
+                assert (saved.login.fetch_key, saved.pending) == (before.login.fetch_key, ())
+            texts = [event.text async for event in me.events(follow=False) if isinstance(event, TextMessage)]
+            assert texts == [f"第{number}句" for number in range(5)]
+
+    asyncio.run(run())

@@ -1,0 +1,109 @@
+"""Files that are their owner's alone, and locks."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import StorageError
+from webwx.store.files import flush_folder, lock, make_private, take_lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_g_s2_a_file_and_its_folder_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "me.journal"
+    before = os.umask(0)
+    try:
+        make_private(path)
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_g_s2_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "me.journal"
+    path.touch(0o644)
+
+    with pytest.raises(StorageError, match="chmod 600"):
+        make_private(path)
+
+
+def test_a_file_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StorageError):
+        make_private(tmp_path / "file" / "me.journal")
+    with pytest.raises(StorageError):
+        take_lock(tmp_path / "file" / "lock")
+
+
+def test_what_is_in_a_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "me.journal"
+    make_private(path)
+    path.write_bytes(b"content")
+    make_private(path)
+
+    assert path.read_bytes() == b"content"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no locks that end with any close")
+def test_g10_a_file_that_is_there_keeps_the_locks_that_this_process_has_on_it(tmp_path: Path) -> None:
+    """SQLite's own; without them another process that closes the journal takes away the log that is written to."""
+    import fcntl
+
+    path = tmp_path / "me.journal"
+    make_private(path)
+    with path.open("r+b") as locked:
+        fcntl.lockf(locked, fcntl.LOCK_EX)
+        make_private(path)
+        take = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+b'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        other = subprocess.run([sys.executable, "-c", take, path], check=False, capture_output=True)
+
+    assert b"BlockingIOError" in other.stderr
+
+
+def test_a_lock_is_taken_once_until_it_is_let_go(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "lock"
+    handle = take_lock(path)
+    assert handle is not None
+    assert take_lock(path) is None
+    os.close(handle)
+
+    again = take_lock(path)
+    assert again is not None
+    other = os.open(path, os.O_RDWR)
+    with pytest.raises(OSError, match="unavailable"):
+        lock(other, wait=False)
+    os.close(other)
+    os.close(again)
+
+
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    program = (
+        "import sys; from pathlib import Path; from webwx.store.files import take_lock\n"
+        "take_lock(Path(sys.argv[1])); print('taken', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert take_lock(path) is None
+        other.kill()
+    handle = take_lock(path)
+    assert handle is not None
+    os.close(handle)
+
+
+def test_a_folder_can_be_flushed(tmp_path: Path) -> None:
+    flush_folder(tmp_path)

@@ -1,0 +1,77 @@
+"""Many rows in one statement."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.store.rows import as_list, insert, select, select_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    db = sqlite3.connect(":memory:")
+    db.execute("CREATE TABLE t (number INTEGER PRIMARY KEY, text TEXT)")
+    yield db
+    db.close()
+
+
+ROWS = [(number, f"text {number}") for number in range(1_001)]
+
+
+def test_any_number_of_rows_goes_in_and_comes_out(db: sqlite3.Connection) -> None:
+    insert(db, "t", ROWS)
+
+    assert [tuple(row) for row in select(db, ("number", "text"), "FROM t ORDER BY number", ())] == ROWS
+
+
+def test_an_old_sqlite_takes_them_in_smaller_pieces(db: sqlite3.Connection) -> None:
+    db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 7)
+    insert(db, "t", ROWS)
+
+    assert db.execute("SELECT count(*) FROM t").fetchall() == [(1_001,)]
+
+
+def test_a_hundred_rows_are_one_statement(db: sqlite3.Connection) -> None:
+    statements: list[str] = []
+    db.set_trace_callback(statements.append)
+    insert(db, "t", ROWS[:100])
+
+    assert len([each for each in statements if each.startswith("INSERT")]) == 1
+
+
+def test_no_rows_are_no_statement(db: sqlite3.Connection) -> None:
+    insert(db, "t", [])
+
+    assert select(db, ("number",), "FROM t", ()) == []
+
+
+def test_rows_that_are_there_can_be_passed_over(db: sqlite3.Connection) -> None:
+    insert(db, "t", [(1, "old")])
+    insert(db, "t", [(1, "new"), (2, "new")], verb="INSERT OR IGNORE")
+
+    assert select(db, ("number", "text"), "FROM t", ()) == [[1, "old"], [2, "new"]]
+
+
+def test_any_text_and_number_comes_back(db: sqlite3.Connection) -> None:
+    rows = [[2**63 - 1, '你"好\\\n\x01😀'], [-(2**63), "a\x00b"]]
+    insert(db, "t", rows)
+
+    assert sorted(rows) == sorted(select(db, ("number", "text"), "FROM t", ()))
+
+
+def test_numbers_keep_their_order(db: sqlite3.Connection) -> None:
+    insert(db, "t", ROWS)
+
+    assert select_numbers(db, "SELECT number FROM t ORDER BY number DESC LIMIT ?", (3,)) == [1000, 999, 998]
+
+
+def test_a_list_of_values_is_read_as_rows(db: sqlite3.Connection) -> None:
+    values = db.execute("SELECT value FROM json_each(?)", (as_list([1, "二", -3]),)).fetchall()
+
+    assert values == [(1,), ("二",), (-3,)]

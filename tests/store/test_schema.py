@@ -1,0 +1,159 @@
+"""The file: how it is opened, and which ones are refused."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import StorageError
+from webwx.store import schema
+from webwx.store.schema import VERSION, connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def ask(db: sqlite3.Connection, question: str) -> object:
+    return db.execute(question).fetchone()[0]
+
+
+def test_g11_a_commit_outlives_a_loss_of_power(path: Path) -> None:
+    for _ in range(2):  # a new file, and one that is there
+        with contextlib.closing(connect(path)) as db:
+            assert ask(db, "PRAGMA journal_mode") == "wal"
+            assert ask(db, "PRAGMA synchronous") == 2, "FULL"
+            assert ask(db, "PRAGMA secure_delete") == 1
+            assert ask(db, "PRAGMA busy_timeout") == 10_000
+            assert ask(db, "PRAGMA user_version") == VERSION
+
+
+def test_g11_a_disk_that_cannot_keep_a_wal_is_refused(path: Path) -> None:
+    class Stubborn(sqlite3.Connection):
+        """A file system without shared memory answers like this."""
+
+        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]  # only one use is made of it
+            return super().execute(sql.replace("journal_mode = WAL", "journal_mode"), *values)
+
+    with (
+        contextlib.closing(sqlite3.connect(":memory:", factory=Stubborn)) as db,
+        pytest.raises(StorageError, match="safely"),
+    ):
+        schema.set_up(db, path)
+
+
+def test_g_s2_all_files_are_private_from_the_first_moment(path: Path) -> None:
+    with contextlib.closing(connect(path)) as db:
+        db.execute("INSERT INTO accounts (uin) VALUES ('7')")
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+
+    assert modes == {"me.journal": 0o600, "me.journal-wal": 0o600, "me.journal-shm": 0o600}
+
+
+def test_a_reader_cannot_write(path: Path) -> None:
+    with (
+        contextlib.closing(connect(path, is_reader=True)) as db,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        db.execute("DELETE FROM entries")
+
+
+def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
+    with contextlib.closing(connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    content = path.read_bytes()
+
+    with pytest.raises(StorageError, match="newer webwx"):
+        connect(path)
+    assert content == path.read_bytes()
+
+
+def test_a_stranger_s_database_is_refused_and_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch(0o600)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE theirs (text)")
+    content = path.read_bytes()
+
+    with pytest.raises(StorageError, match="no journal"):
+        connect(path)
+    assert content == path.read_bytes()
+
+
+def test_what_is_no_database_is_refused(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch(0o600)
+    path.write_bytes(b"{}" * 4096)
+
+    with pytest.raises(sqlite3.DatabaseError):
+        connect(path)
+
+
+def test_a_migration_that_breaks_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.closing(connect(path)):
+        pass
+    monkeypatch.setattr(
+        schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE new (a);\nCREATE TABLE entries (b);\n")
+    )
+    monkeypatch.setattr(schema, "VERSION", VERSION + 1)
+
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        connect(path)
+    monkeypatch.undo()
+    with contextlib.closing(connect(path)) as db:
+        assert ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'new'") == 0
+
+
+def test_a_migration_leads_to_the_next_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.closing(connect(path)):
+        pass
+    monkeypatch.setattr(
+        schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE new (a);\nINSERT INTO new VALUES (1);\n")
+    )
+    monkeypatch.setattr(schema, "VERSION", VERSION + 1)
+
+    for _ in range(2):
+        with contextlib.closing(connect(path)) as db:
+            assert ask(db, "PRAGMA user_version") == VERSION + 1
+            assert ask(db, "SELECT count(*) FROM new") == 1
+
+
+def test_processes_that_come_at_once_make_one_file(path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from webwx.store.schema import connect\n"
+        "sys.stdin.read(1); connect(Path(sys.argv[1])).execute('INSERT INTO accounts (uin) VALUES (?)', sys.argv[2:])"
+    )
+    others = [
+        subprocess.Popen([sys.executable, "-c", program, str(path), str(number)], stdin=subprocess.PIPE)
+        for number in range(4)
+    ]
+    for other in others:
+        assert other.stdin is not None
+        other.stdin.write(b"g")
+        other.stdin.flush()
+    for other in others:
+        other.communicate()
+
+    assert [other.returncode for other in others] == [0] * 4
+    with contextlib.closing(connect(path)) as db:
+        assert ask(db, "SELECT count(*) FROM accounts") == 4
+
+
+def test_opening_a_file_again_takes_no_lock_away_from_whoever_has_it_open(path: Path) -> None:
+    stranger = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM accounts').fetchall()"
+    with contextlib.closing(connect(path)) as db:
+        db.execute("INSERT INTO accounts (uin) VALUES ('7')")
+        with contextlib.closing(connect(path)):
+            pass
+        # Whoever closes a file that nobody else has open takes its log away.
+        subprocess.run([sys.executable, "-c", stranger, str(path)], check=True)
+        db.execute("INSERT INTO accounts (uin) VALUES ('8')")
+
+        assert path.with_name("me.journal-wal").exists()
+    with contextlib.closing(connect(path)) as db:
+        assert ask(db, "SELECT count(*) FROM accounts") == 2
