@@ -10,17 +10,20 @@ import pytest
 from tests.carriers import Counted
 
 from webwx.client.aio import AsyncClient
+from webwx.store.sqlite import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
     from webwx.model.login import QrCode
     from webwx.model.messages import Event
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.people import Message as WorldMessage
     from webwx.sandbox.world import World
+    from webwx.store.journal import Journal
     from webwx.store.saved_login import LoginStore
     from webwx.transport.run import Transport
 
@@ -35,7 +38,14 @@ MP3 = b"ID3\x04" + bytes(range(256)) * 2
 
 class NewClient(Protocol):
     def __call__(
-        self, *, store: LoginStore | None = None, transport: Transport | None = None, host: str | None = None
+        self,
+        *,
+        store: LoginStore | None = None,
+        transport: Transport | None = None,
+        host: str | None = None,
+        journal: Journal | None = None,
+        dedupe_by_client_id: bool = False,
+        clock: Callable[[], float] | None = None,
     ) -> AsyncClient: ...
 
 
@@ -47,6 +57,8 @@ class LogIn(Protocol):
         store: LoginStore | None = None,
         transport: Transport | None = None,
         host: str | None = None,
+        journal: Journal | None = None,
+        dedupe_by_client_id: bool = False,
     ) -> Awaitable[AsyncClient]: ...
 
 
@@ -57,13 +69,33 @@ def counted(sandbox: Sandbox) -> Counted:
 
 
 @pytest.fixture
-def new_client(world: World, counted: Counted) -> NewClient:
+def usual_journal() -> Journal | None:
+    """What a client of a test keeps that brings no journal of its own; a test file may say otherwise."""
+    return None
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[SqliteJournal]:
+    """A journal in a file, for as many clients as a test makes."""
+    journal = SqliteJournal(tmp_path / "kept.journal")
+    yield journal
+    asyncio.run(journal.close())
+
+
+@pytest.fixture
+def new_client(world: World, counted: Counted, usual_journal: Journal | None) -> NewClient:
     def make(
-        *, store: LoginStore | None = None, transport: Transport | None = None, host: str | None = None
+        *,
+        store: LoginStore | None = None,
+        transport: Transport | None = None,
+        host: str | None = None,
+        journal: Journal | None = usual_journal,
+        dedupe_by_client_id: bool = False,
+        clock: Callable[[], float] | None = None,
     ) -> AsyncClient:
         return AsyncClient(
-            host=host, server=SERVER, store=store, transport=transport or counted, clock=world.clock.now,
-            timeouts=Timeouts(retry=0),
+            host=host, server=SERVER, store=store, transport=transport or counted, clock=clock or world.clock.now,
+            timeouts=Timeouts(retry=0), journal=journal, dedupe_by_client_id=dedupe_by_client_id,
         )  # fmt: skip
 
     return make
@@ -84,7 +116,12 @@ def phone_of(world: World) -> Callable[[str], Callable[[QrCode], object]]:
 
 
 @pytest.fixture
-def log_in(new_client: NewClient, counted: Counted, phone_of: Callable[[str], Callable[[QrCode], object]]) -> LogIn:
+def log_in(
+    new_client: NewClient,
+    counted: Counted,
+    phone_of: Callable[[str], Callable[[QrCode], object]],
+    usual_journal: Journal | None,
+) -> LogIn:
     """Log somebody in, with nothing counted yet."""
 
     async def log_in(
@@ -93,8 +130,12 @@ def log_in(new_client: NewClient, counted: Counted, phone_of: Callable[[str], Ca
         store: LoginStore | None = None,
         transport: Transport | None = None,
         host: str | None = None,
+        journal: Journal | None = usual_journal,
+        dedupe_by_client_id: bool = False,
     ) -> AsyncClient:
-        client = new_client(store=store, transport=transport, host=host)
+        client = new_client(
+            store=store, transport=transport, host=host, journal=journal, dedupe_by_client_id=dedupe_by_client_id
+        )
         await client.login(show_qr=phone_of(who))
         counted.calls.clear()
         return client
@@ -102,12 +143,11 @@ def log_in(new_client: NewClient, counted: Counted, phone_of: Callable[[str], Ca
     return log_in
 
 
-async def take(client: AsyncClient, count: int, *, include_all: bool = False) -> list[Event]:
-    """Read this many events, and stop properly."""
-    events = client.events(include_all=include_all)
-    async with asyncio.timeout(10):
+async def take(client: AsyncClient, count: int, *, include_all: bool = False, consumer: str = "events") -> list[Event]:
+    """Read this many events, say that they are done with, and stop properly."""
+    async with asyncio.timeout(10), client.events(consumer, include_all=include_all) as events:
         taken = [await anext(events) for _ in range(count)]
-    await events.aclose()
+        await events.ack()
     return taken
 
 

@@ -22,13 +22,14 @@ from webwx.store.saved_login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
     from webwx.store.saved_login import LoginStore
+    from webwx.store.sqlite import SqliteJournal
     from webwx.transport.run import Transport
 
 
@@ -129,6 +130,55 @@ def test_events_that_were_not_taken_are_kept(world: World, log_in: Callable[...,
         break
 
     assert len(store.load().pending) == 2
+
+
+class TestWithAJournal:
+    @pytest.fixture
+    def client(
+        self,
+        world: World,
+        sandbox: Sandbox,
+        journal: SqliteJournal,
+        phone_of: Callable[[str], Callable[[QrCode], object]],
+    ) -> Iterator[Client]:
+        with Client(server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, journal=journal) as client:
+            client.login(show_qr=phone_of("me"))
+            yield client
+
+    def test_what_was_left_comes_again_until_it_is_acknowledged(self, world: World, client: Client) -> None:
+        for number in range(3):
+            world.say("ahua", "me", str(number))
+        got = []
+        for way in ("left", "acknowledged", "left"):
+            with client.events(include_all=False) as events:
+                got.append(next(events))
+                if way == "acknowledged":
+                    events.ack()
+
+        assert [(getattr(event, "text", ""), event.redelivered) for event in got] == [
+            ("0", False),
+            ("0", True),
+            ("1", False),
+        ]
+
+    def test_a_loop_that_was_left_by_break_can_be_followed_by_another(self, world: World, client: Client) -> None:
+        world.say("ahua", "me", "hi")
+        for _ in range(3):
+            for event in client.events(include_all=False):
+                assert isinstance(event, TextMessage)
+                break
+
+    def test_the_past_is_read_without_await(self, world: World, client: Client) -> None:
+        receipt = client.send_text("阿华", "hi", key="1")
+
+        assert client.send_text("阿华", "hi", key="1") == receipt
+        assert [getattr(each, "text", "") for each in client.history("阿华")] == ["hi"]
+        assert len(client.search("hi")) == len(client.list_sends("sent")) == 1
+        found = client.find_send(key="1")
+        assert found is not None
+        assert found.receipt == receipt
+        assert client.find_message("1") is None
+        assert repr(client.events()) == "BlockingEventStream()"
 
 
 def test_clients_in_two_threads_share_one_loop(world: World, log_in: Callable[..., Client]) -> None:

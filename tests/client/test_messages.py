@@ -17,12 +17,13 @@ from webwx.errors import (
     NotForwardable,
     RecallExpired,
     RecallRefused,
+    RefusedLocally,
     SendUnknown,
     TextTooLong,
     UnknownContact,
     WxError,
 )
-from webwx.model.contacts import Contact, ContactId
+from webwx.model.contacts import FILEHELPER, Contact, ContactId
 from webwx.model.messages import (
     MessageRecalled,
     Receipt,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from tests.client.conftest import LogIn, NewClient
 
     from webwx.sandbox.world import World
+    from webwx.store.sqlite import SqliteJournal
 
 
 class TestSending:
@@ -243,3 +245,46 @@ class TestRecall:
         await second.recall(Receipt.from_json(kept))
 
         assert last(world, "me", world.chat_id(world.person("me"), to)).is_recalled
+
+
+class TestTheOutbox:
+    async def test_knows_what_was_taken_back(self, log_in: LogIn, journal: SqliteJournal) -> None:
+        client = await log_in(journal=journal)
+        receipt = await client.send_text("阿华", "a slip", key="1")
+        await client.recall(receipt)
+        [send] = await client.list_sends()
+
+        assert (send.state, send.receipt) == ("recalled", receipt)
+        assert await client.send_text("阿华", "a slip", key="1") == receipt  # what was done under a key is done
+
+    async def test_a_text_that_has_not_left_is_sent_under_its_own_id(
+        self, log_in: LogIn, journal: SqliteJournal, counted: Counted
+    ) -> None:
+        client = await log_in(journal=journal)
+        outbox = journal.account(client.account.uin).outbox
+        chat = client.contacts.resolve("阿华").id
+        row = await outbox.add(client_id="17000000000000001", chat=chat, kind="text", text="late", key="", time=1.0)
+        receipt = await client.retry_send(row.number)
+
+        assert (receipt.client_id, receipt.chat) == ("17000000000000001", chat)
+        assert await client.retry_send(row.number) == receipt
+        assert counted.calls == ["webwxsendmsg"]
+
+    async def test_sends_nothing_again_that_is_no_text_or_is_not_there_or_in_doubt(
+        self, log_in: LogIn, journal: SqliteJournal, counted: Counted
+    ) -> None:
+        client = await log_in(journal=journal)
+        outbox = journal.account(client.account.uin).outbox
+        file = await outbox.add(client_id="1", chat=FILEHELPER, kind="file", text="a.pdf", key="", time=1.0)
+        gone = await outbox.add(client_id="2", chat=ContactId("@gone"), kind="text", text="a", key="", time=1.0)
+        doubt = await outbox.add(client_id="3", chat=FILEHELPER, kind="text", text="b", key="", time=1.0)
+        await outbox.sending(doubt.number, 1.0)
+        await outbox.settle(doubt.number, "unknown", time=1.0)
+        for number, error in (
+            (file.number, RefusedLocally), (gone.number, UnknownContact), (doubt.number, SendUnknown),
+            (999, RefusedLocally),
+        ):  # fmt: skip
+            with pytest.raises(error):
+                await client.retry_send(number)
+
+        assert counted.calls == []

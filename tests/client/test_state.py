@@ -81,6 +81,31 @@ class TestFailures:
         liveness.failed()
         assert liveness.state is LoginState.ONLINE
 
+    def test_a15_after_a_long_silence_one_is_enough(self) -> None:
+        liveness = online()
+        liveness.failed(is_stale=True)
+
+        assert liveness.state is LoginState.DEGRADED
+
+    def test_when_nothing_can_be_stored_good_answers_mend_nothing(self) -> None:
+        liveness = online()
+        assert liveness.cannot_store()
+        assert not liveness.cannot_store()
+        liveness.answered(5.0)
+        assert liveness.state is LoginState.DEGRADED
+
+        assert liveness.stored()
+        assert not liveness.stored()
+        assert liveness.state is LoginState.ONLINE
+
+    def test_a_stored_batch_does_not_mend_what_the_network_does(self) -> None:
+        liveness = online()
+        for _ in range(DEGRADED_AFTER):
+            liveness.failed()
+        liveness.stored()
+
+        assert liveness.state is LoginState.DEGRADED
+
 
 class TestTheEnd:
     def test_is_final_and_told_once(self) -> None:

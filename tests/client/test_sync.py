@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +13,7 @@ from tests.client.conftest import PNG, last, later, take
 from tests.client.wound_loop import WoundLoop
 
 from webwx.client.state import LoginState
+from webwx.client.sync import REFUSED_FOR
 from webwx.errors import (
     AlreadyRunning,
     ConnectFailed,
@@ -20,21 +22,24 @@ from webwx.errors import (
     TransportError,
     UnknownContact,
 )
+from webwx.model.events import ContinuityLost, QuarantinedMessage
 from webwx.model.messages import (
     Event,
     MessageRecalled,
     PhoneActivity,
     TextMessage,
 )
+from webwx.protocol.codes import POLL_HOLD
 from webwx.protocol.http import Response
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.switches import Switches
 from webwx.store.saved_login import LoginFile, LoginMemory
 from webwx.transport.loopback import Loopback
+from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.client.conftest import LogIn, NewClient
@@ -44,9 +49,25 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request
     from webwx.protocol.sync import SyncReply
     from webwx.sandbox.world import World
+    from webwx.store.journal import Journal
     from webwx.transport.run import Transport
 
     Phone = Callable[[str], Callable[[QrCode], object]]
+
+
+@pytest.fixture(params=["without a journal", "with a journal"])
+def usual_journal(request: pytest.FixtureRequest) -> Journal | None:
+    if request.param == "without a journal":
+        return None
+    journal: Journal = request.getfixturevalue("journal")
+    return journal
+
+
+@pytest.fixture
+def wound(usual_journal: Journal | None) -> Iterator[asyncio.Runner]:
+    """Runs on a loop whose clock jumps, but not while a journal writes."""
+    with asyncio.Runner(loop_factory=lambda: WoundLoop(0.05 if usual_journal else 0.0)) as runner:
+        yield runner
 
 
 class Repeating(Counted):
@@ -79,6 +100,18 @@ class Edited(Counted):
             return response
         self.skeys.append(WEBWXSYNC.decode_request(request).credentials.skey)
         reply = self._edit(WEBWXSYNC.decode_reply(response))
+        return msgspec.structs.replace(response, body=WEBWXSYNC.encode_reply(reply).body)
+
+
+class Stuck(Counted):
+    """Never gives another key than the one that was asked with, and so the same batch again and again."""
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        if request.endpoint != WEBWXSYNC.name:
+            return response
+        key = WEBWXSYNC.decode_request(request).sync_key
+        reply = msgspec.structs.replace(WEBWXSYNC.decode_reply(response), sync_key=key, sync_check_key=key)
         return msgspec.structs.replace(response, body=WEBWXSYNC.encode_reply(reply).body)
 
 
@@ -161,7 +194,8 @@ class TestEvents:
             world.say("ahua", "me", str(number))
 
         assert texts(await take(client, 5)) == list("01234")
-        assert carrier.calls == ["synccheck", "webwxsync", "webwxsync", "webwxsync"]
+        assert carrier.calls[:4] == ["synccheck", "webwxsync", "webwxsync", "webwxsync"]
+        assert "webwxsync" not in carrier.calls[4:]
 
     async def test_a10_a_batch_delivered_twice_is_handed_out_once(
         self, log_in: LogIn, world: World, sandbox: Sandbox
@@ -276,6 +310,20 @@ class TestEvents:
                 await anext(client.events())
         assert carrier.calls == ["synccheck", "webwxsync"] * 2
 
+    async def test_l1_a_server_that_delivers_the_same_for_ever_is_not_asked_at_full_speed(
+        self, log_in: LogIn, world: World, sandbox: Sandbox
+    ) -> None:
+        carrier = Stuck(Loopback(sandbox))
+        client = await log_in(transport=carrier)
+        world.say("ahua", "me", "hi")
+        carrier.calls.clear()
+        async with client.events(include_all=False) as events:
+            assert texts([await anext(events)]) == ["hi"]
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await anext(events)
+        assert carrier.calls.count("webwxsync") <= 4
+
     async def test_a_new_skey_is_used_from_then_on(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
         carrier = Edited(Loopback(sandbox), lambda reply: msgspec.structs.replace(reply, skey="@crypt_new"))
         store = LoginMemory()
@@ -296,6 +344,128 @@ class TestEvents:
 
         assert texts(await take(client, 1)) == ["hi"]
         assert counted.calls.count("webwxsync") == 2
+
+    async def test_are_not_brought_back_by_a_process_that_only_sends(
+        self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "me.json"
+        listener = await log_in(store=LoginFile(path))
+        for number in range(3):
+            world.say("ahua", "me", str(number))
+        await take(listener, 1)
+        sender = new_client(store=LoginFile(path))
+        await sender.resume()
+        await sender.send_text("filehelper", "hi")
+        await take(listener, 1)
+        await sender.close()
+        after = new_client(store=LoginFile(path))
+        await after.resume()
+
+        assert texts(await take(after, 1)) == ["2"]
+
+    async def test_a_chat_first_heard_of_can_be_answered(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        client.contacts.remove(client.contacts.find(nickname="阿华").id)
+        world.say("ahua", "me", "hi")
+        [message] = await take(client, 1)
+        assert isinstance(message, TextMessage)
+        await client.reply(message, "hello")
+
+        assert client.contacts.resolve(message.chat).kind == "stranger"
+        assert last(world, "ahua", "xiaoming").text == "hello"
+
+    async def test_a1_one_that_cannot_be_read_costs_no_other(
+        self, log_in: LogIn, world: World, sandbox: Sandbox
+    ) -> None:
+        def spoil(reply: SyncReply) -> SyncReply:
+            messages = list(reply.add_msg_list)
+            if len(messages) > 4:
+                messages[2] = msgspec.Raw(b'{"MsgType":"x"}')
+            return msgspec.structs.replace(reply, add_msg_list=messages)
+
+        carrier = Edited(Loopback(sandbox), spoil)
+        client = await log_in(transport=carrier)
+        await take(client, 1, include_all=True)
+        carrier.skeys.clear()
+        for number in range(5):
+            world.say("ahua", "me", str(number))
+        got = await take(client, 5)
+
+        assert texts(got) == list("0134")
+        assert isinstance(got[2], QuarantinedMessage)
+        assert msgspec.json.decode(got[2].raw) == {"MsgType": "x"}
+        assert len(carrier.skeys) == 1
+
+    async def test_a3_a_fetch_that_is_refused_for_good_ends_the_login_at_once(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        client = await log_in()
+        await take(client, 1, include_all=True)
+        world.say("ahua", "me", "hi")
+        world.refuse_next("webwxsync", 1101)
+        counted.calls.clear()
+
+        with pytest.raises(LoggedOut) as caught:
+            await take(client, 1)
+        assert (caught.value.reason, caught.value.ret) == ("evicted", 1101)
+        assert counted.calls == ["synccheck", "webwxsync"]
+        assert client.state is LoginState.LOGGED_OUT
+
+    async def test_a4_an_error_without_a_key_moves_nothing(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
+        carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
+        client = await log_in(transport=carrier)
+        await take(client, 1, include_all=True)
+        world.say("ahua", "me", "hi")
+        carrier.answers = (Response(body=b'{"BaseResponse":{"Ret":-1},"SyncKey":null}'),)
+        later_on = asyncio.get_running_loop().call_later(0.05, setattr, carrier, "answers", ())
+
+        assert texts(await take(client, 1)) == ["hi"]
+        later_on.cancel()
+
+    @pytest.mark.parametrize("selector", [*range(1, 10), 10, 99])
+    async def test_a7_any_selector_leads_to_the_messages(
+        self, log_in: LogIn, world: World, sandbox: Sandbox, selector: int
+    ) -> None:
+        carrier = Garbled(Loopback(sandbox))
+        client = await log_in(transport=carrier)
+        await take(client, 1, include_all=True)
+        world.say("ahua", "me", "hi")
+        carrier.answers = (SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=selector)),)
+
+        assert texts(await take(client, 1)) == ["hi"]
+
+    async def test_a9_a_burst_comes_whole_and_in_order(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
+        dice = random.Random(9)
+        client = await log_in()
+        await take(client, 1, include_all=True)
+        said: dict[str, list[str]] = {"ahua": [], "lilei": [], "zhangsan": []}
+        for number in range(1_000):
+            who = dice.choice(list(said))
+            world.say(who, "me", f"{who} {number}")
+            said[who].append(f"{who} {number}")
+        got: list[str] = []
+        async with client.events(include_all=False) as events:
+            while len(got) < 1_000:
+                world.switches = Switches(batch_size=dice.randint(1, 60))
+                got += texts([await anext(events)])
+
+        assert len(set(got)) == 1_000
+        for who, theirs in said.items():
+            assert [text for text in got if text.startswith(who)] == theirs
+
+    async def test_a13_no_clock_makes_one_too_old(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        for number in range(10):
+            world.say("ahua", "me", str(number))
+        world.wind(60)
+
+        assert texts(await take(client, 10)) == list("0123456789")
+
+
+class TestWithoutAJournal:
+    @pytest.fixture
+    def usual_journal(self) -> None:
+        return None
 
     async def test_a_batch_is_saved_with_its_position_before_its_first_event(self, log_in: LogIn, world: World) -> None:
         store = LoginMemory()
@@ -355,35 +525,6 @@ class TestEvents:
             await anext(second.events())
         assert counted.calls == []
         await events.aclose()
-
-    async def test_are_not_brought_back_by_a_process_that_only_sends(
-        self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path
-    ) -> None:
-        path = tmp_path / "me.json"
-        listener = await log_in(store=LoginFile(path))
-        for number in range(3):
-            world.say("ahua", "me", str(number))
-        await take(listener, 1)
-        sender = new_client(store=LoginFile(path))
-        await sender.resume()
-        await sender.send_text("filehelper", "hi")
-        await take(listener, 1)
-        await sender.close()
-        after = new_client(store=LoginFile(path))
-        await after.resume()
-
-        assert texts(await take(after, 1)) == ["2"]
-
-    async def test_a_chat_first_heard_of_can_be_answered(self, log_in: LogIn, world: World) -> None:
-        client = await log_in()
-        client.contacts.remove(client.contacts.find(nickname="阿华").id)
-        world.say("ahua", "me", "hi")
-        [message] = await take(client, 1)
-        assert isinstance(message, TextMessage)
-        await client.reply(message, "hello")
-
-        assert client.contacts.resolve(message.chat).kind == "stranger"
-        assert last(world, "ahua", "xiaoming").text == "hello"
 
 
 CONTROLS = bytes(range(0x20))
@@ -472,39 +613,44 @@ async def listen(client: AsyncClient, seconds: float) -> None:
 MINUTE = 60.0
 
 
+HTML = Response(body=b"<html>502 Bad Gateway</html>")
+
+
 class TestBadDays:
     """A minute of the loop's clock passes at once here."""
 
     @pytest.mark.parametrize(
-        "answer",
+        ("usual_journal", "answer"),
         [
-            Response(body=b"<html>502 Bad Gateway</html>"),
-            Response(body=b""),
-            Response(status=503),
-            Response(body=b'window.synccheck={retcode:"-1",selector:"0"}'),
-            Response(body=b'window.synccheck={retcode:"424242",selector:"0"}'),
-            Timeout("synccheck: no answer"),
-            TransportError("synccheck: the connection broke"),
-            ConnectFailed("synccheck: no connection"),
+            ("without a journal", HTML),
+            ("with a journal", HTML),
+            ("without a journal", Response(body=b"")),
+            ("without a journal", Response(status=503)),
+            ("without a journal", Response(body=b'window.synccheck={retcode:"-1",selector:"0"}')),
+            ("without a journal", Response(body=b'window.synccheck={retcode:"424242",selector:"0"}')),
+            ("without a journal", Timeout("synccheck: no answer")),
+            ("without a journal", TransportError("synccheck: the connection broke")),
+            ("without a journal", ConnectFailed("synccheck: no connection")),
         ],
-        ids=["html", "empty", "503", "ret -1", "unknown ret", "timeout", "broken", "refused"],
+        indirect=["usual_journal"],
+        ids=["html", "html, journal", "empty", "503", "ret -1", "unknown ret", "timeout", "broken", "refused"],
     )
     def test_b1_b2_trouble_neither_ends_the_login_nor_makes_us_ask_at_full_speed(
-        self, log_in: LogIn, sandbox: Sandbox, answer: Response | Exception
+        self, log_in: LogIn, sandbox: Sandbox, wound: asyncio.Runner, answer: Response | Exception
     ) -> None:
         carrier = Garbled(Loopback(sandbox))
-        with asyncio.Runner(loop_factory=WoundLoop) as runner:
-            client = runner.run(log_in(transport=carrier))
-            carrier.answers = (answer,)
-            carrier.calls.clear()
-            runner.run(listen(client, MINUTE))
+        client = wound.run(log_in(transport=carrier))
+        carrier.answers = (answer,)
+        carrier.calls.clear()
+        wound.run(listen(client, MINUTE))
 
-            assert client.state is LoginState.DEGRADED
-            assert 3 <= len(carrier.calls) <= 10
-            carrier.answers = ()
-            runner.run(take(client, 1, include_all=True))
-            assert client.state is LoginState.ONLINE
+        assert client.state is LoginState.DEGRADED
+        assert 3 <= len(carrier.calls) <= 10
+        carrier.answers = ()
+        wound.run(take(client, 1, include_all=True))
+        assert client.state is LoginState.ONLINE
 
+    @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_a5_a_server_that_never_delivers_what_it_announces_is_endured_for_a_day(
         self, log_in: LogIn, sandbox: Sandbox
     ) -> None:
@@ -515,6 +661,7 @@ class TestBadDays:
 
         assert 2_800 < carrier.calls.count("synccheck") < 3_000
 
+    @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_c3_a_batch_cut_at_every_byte_moves_nothing_and_the_whole_one_delivers_each_once(
         self, log_in: LogIn, world: World, sandbox: Sandbox
     ) -> None:
@@ -544,7 +691,7 @@ class TestBadDays:
         assert texts(taken) == ["你好 <0> 😀", "你好 <1> 😀", "你好 <2> 😀", "after"]
 
     def test_b5_a_dead_session_that_still_announces_ends_at_the_next_send(
-        self, log_in: LogIn, sandbox: Sandbox, world: World
+        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
     ) -> None:
         announced = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
         carrier = Garbled(Loopback(sandbox), announced)
@@ -562,18 +709,168 @@ class TestBadDays:
                     await listen(client, 10 * MINUTE)
             assert caught.value.reason == "evicted"
 
-        with asyncio.Runner(loop_factory=WoundLoop) as runner:
-            runner.run(both(runner.run(log_in(transport=carrier))))
+        wound.run(both(wound.run(log_in(transport=carrier))))
 
-    def test_b18_a_day_without_news_makes_us_send_nothing(self, log_in: LogIn, world: World, counted: Counted) -> None:
+    @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
+    def test_b18_a_day_without_news_makes_us_send_nothing(
+        self, log_in: LogIn, world: World, counted: Counted, wound: asyncio.Runner
+    ) -> None:
+        client = wound.run(log_in())
+        wound.run(take(client, 1, include_all=True))
         later(world, (24 * 3600, lambda: world.log_out("me")))
-        with asyncio.Runner(loop_factory=WoundLoop) as runner:
-            client = runner.run(log_in())
-            runner.run(take(client, 1, include_all=True))
-            counted.calls.clear()
-            with pytest.raises(LoggedOut) as caught:
-                runner.run(listen(client, MINUTE))
+        counted.calls.clear()
+        with pytest.raises(LoggedOut) as caught:
+            wound.run(listen(client, MINUTE))
 
         assert set(counted.calls) == {"synccheck"}
         assert len(counted.calls) > 3000
         assert caught.value.last_ok_at >= world.now - 30
+
+    @pytest.mark.parametrize(
+        ("usual_journal", "outages"), [("without a journal", 3), ("with a journal", 1)], indirect=["usual_journal"]
+    )
+    def test_a15_after_outages_what_came_meanwhile_is_there_at_once_and_the_age_tells(
+        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner, outages: int
+    ) -> None:
+        carrier = Hanging(Loopback(sandbox), Timeouts().poll)
+        client = wound.run(log_in(transport=carrier))
+        wound.run(take(client, 1, include_all=True))
+
+        async def outage() -> float:
+            loop = asyncio.get_running_loop()
+            carrier.hangs = True
+            ages: list[float] = []
+            async with client.events(include_all=False) as events:
+                waiting = asyncio.ensure_future(anext(events))
+                begun = loop.time()
+                while loop.time() - begun < 3 * MINUTE:
+                    await asyncio.sleep(5)
+                    if client.state is LoginState.ONLINE:
+                        ages.append(loop.time() - begun)
+                assert not waiting.done()
+                assert client.state is LoginState.DEGRADED
+                world.say("ahua", "me", "hi")
+                carrier.hangs = False
+                mended = loop.time()
+                event = await waiting
+                await events.ack()
+            assert texts([event]) == ["hi"]
+            assert max(ages) <= 90
+            assert client.last_sync_at is not None
+            return loop.time() - mended
+
+        # At worst a poll that hangs has just begun.
+        for _ in range(outages):
+            assert wound.run(outage()) <= Timeouts().poll + 36
+            assert client.state is LoginState.ONLINE
+
+    def test_a16_a_poll_is_given_up_ten_seconds_after_it_should_have_been_answered(self) -> None:
+        assert Timeouts().poll == POLL_HOLD + 10
+
+    def test_a15_the_last_sync_is_told(self, log_in: LogIn, world: World, wound: asyncio.Runner) -> None:
+        client = wound.run(log_in())
+        assert client.last_sync_at is None
+        wound.run(take(client, 1, include_all=True))
+        assert client.last_sync_at is not None
+        assert client.last_sync_at <= world.now
+
+    def test_a16_a_poll_that_hangs_while_the_machine_sleeps_is_made_again_at_once(
+        self, new_client: NewClient, sandbox: Sandbox, world: World, wound: asyncio.Runner, phone_of: Phone
+    ) -> None:
+        carrier = Hanging(Loopback(sandbox), 10 * MINUTE)
+        client = new_client(transport=carrier)
+        wound.run(client.login(show_qr=phone_of("me")))
+        wound.run(take(client, 1, include_all=True))
+
+        async def sleep_meanwhile() -> float:
+            loop = asyncio.get_running_loop()
+            carrier.hangs = True
+            async with client.events(include_all=False) as events:
+                waiting = asyncio.ensure_future(anext(events))
+                await carrier.hung.wait()
+                carrier.hangs = False
+                world.say("ahua", "me", "hi")
+                world.clock.wind(300)  # the wall's clock alone goes on
+                woken = loop.time()
+                await waiting
+            return loop.time() - woken
+
+        assert wound.run(sleep_meanwhile()) <= 6
+
+    @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
+    def test_a18_garbage_in_place_of_an_answer_never_ends_the_login(
+        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+    ) -> None:
+        """What the transport makes of a status line `HTTP/1.1 0`: tests/transport/test_network.py."""
+        garbage = TransportError("synccheck: the connection broke (BadStatusLine).")
+        nothing = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=0))
+        carrier = Garbled(Loopback(sandbox), *[garbage] * 50, nothing, *[garbage] * 50)
+        client = wound.run(log_in(transport=carrier))
+        wound.run(listen(client, 100 * 30.0))
+
+        assert client.state is LoginState.DEGRADED
+        carrier.answers = ()
+        world.say("ahua", "me", "hi")
+        assert texts(wound.run(take(client, 1))) == ["hi"]
+        assert client.state is LoginState.ONLINE
+
+    def test_l1_a_key_that_the_server_refuses_for_long_is_replaced_and_the_gap_is_told(
+        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+    ) -> None:
+        carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
+        client = wound.run(log_in(transport=carrier))
+        wound.run(take(client, 1, include_all=True))
+        carrier.answers = (Response(body=b'{"BaseResponse":{"Ret":1200}}'),)
+        world.say("ahua", "me", "lost")
+
+        async def read() -> list[Event]:
+            loop, begun, got = asyncio.get_running_loop(), asyncio.get_running_loop().time(), []
+            async with client.events(include_all=False) as events:
+                got.append(await anext(events))
+                assert loop.time() - begun > REFUSED_FOR
+                carrier.answers = ()
+                world.say("ahua", "me", "hi")
+                got.append(await anext(events))
+                await events.ack()
+            return got
+
+        gap, message = wound.run(read())
+        assert isinstance(gap, ContinuityLost)
+        assert gap.reason == "key_refused"
+        assert gap.since <= gap.until
+        assert texts([message]) == ["hi"]
+
+    def test_l1_a_key_that_is_refused_now_and_then_is_kept(
+        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+    ) -> None:
+        carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
+        client = wound.run(log_in(transport=carrier))
+        wound.run(take(client, 1, include_all=True))
+        carrier.answers = (Response(body=b'{"BaseResponse":{"Ret":1200}}'),)
+        carrier.calls.clear()
+        world.say("ahua", "me", "hi")
+
+        async def read() -> Event:
+            asyncio.get_running_loop().call_later(REFUSED_FOR / 2, setattr, carrier, "answers", ())
+            async with client.events(include_all=False) as events:
+                return await anext(events)
+
+        assert texts([wound.run(read())]) == ["hi"]
+        assert "webwxinit" not in carrier.calls
+
+
+class Hanging(Counted):
+    """Lets polls hang as if the connection had died in silence, until they are given up."""
+
+    def __init__(self, inner: Transport, patience: float) -> None:
+        super().__init__(inner)
+        self._patience = patience
+        self.hangs = False
+        self.hung = asyncio.Event()
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint == SYNCCHECK.name and self.hangs:
+            self.hung.set()
+            await asyncio.sleep(self._patience)
+            raise Timeout("synccheck: no answer in time.")
+        return await super().send(request)

@@ -11,22 +11,29 @@ if TYPE_CHECKING:
 
 
 class _Impatient(selectors.DefaultSelector):
-    """Looks at what is ready and never waits; what it was to wait is added to a clock."""
+    """Looks at what is ready and hardly waits; what it was to wait is added to a clock."""
 
     now = 0.0
+    grace = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
+        ready = super().select(self.grace if timeout is None else min(timeout, self.grace))
         if not ready and timeout:
             self.now += timeout
         return ready
 
 
 class WoundLoop(asyncio.SelectorEventLoop):
-    """A loop for everything that waits by `asyncio.sleep` and speaks to a server in process."""
+    """
+    A loop for everything that waits by `asyncio.sleep` and speaks to a server in process.
 
-    def __init__(self) -> None:
+    Args:
+        grace: Seconds that a thread has for its work before the clock jumps; a journal has one that writes.
+    """
+
+    def __init__(self, grace: float = 0.0) -> None:
         self._impatient = _Impatient()
+        self._impatient.grace = grace
         super().__init__(self._impatient)
 
     def time(self) -> float:

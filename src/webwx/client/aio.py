@@ -2,8 +2,8 @@
 The client to await: verbs for one account.
 
 Each verb drives a flow with what a flow may not have: the time, the next id, files, and the account's cell. Nothing is
-sent before the arguments are known to be good, and no verb ever repeats a send. The verbs of a topic live in the module
-of that name.
+sent before the arguments are known to be good, and no verb repeats a send of its own accord. The verbs of a topic live
+in the module of that name.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ class AsyncClient(LoginVerbs, MessageVerbs, ForwardVerbs, ChatroomVerbs, SyncVer
         allowed_hosts: API hosts a login may be sent on to beside the platform's own, such as `wx9.qq.com`.
         desktop: What host `desktop` needs for its login; not used elsewhere.
         on_logged_out: Called once when the platform ends the login, with the reason; it must not call verbs itself.
+        journal: Where what arrives and what is sent is kept, for as many clients as you like; close it after them.
+        dedupe_by_client_id: Repeat a send whose answer was lost, up to three times with the same client id. Only for a
+            server that is known to deliver such a repeat once; nobody knows that of the platform.
 
     Raises:
         NotOnThisHost: There is no such host, or the server is no address.

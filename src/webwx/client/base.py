@@ -15,6 +15,7 @@ from webwx.client.state import Liveness, LoginState
 from webwx.errors import (
     ApiError,
     LoggedOut,
+    NoJournal,
     NotOnThisHost,
 )
 from webwx.flows import login as login_flows
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from webwx.flows.call import Flow
     from webwx.protocol.http import Pause
+    from webwx.store.journal import AccountJournal, Journal
 
 _log = logging.getLogger("webwx.client")
 
@@ -58,17 +60,24 @@ class BaseClient:
         allowed_hosts: tuple[str, ...] = (),
         desktop: Desktop | None = None,
         on_logged_out: Callable[[LoggedOut], object] | None = None,
+        journal: Journal | None = None,
+        dedupe_by_client_id: bool = False,
     ) -> None:
         profile, hosts = choose(host, server, allowed_hosts)
         self._blank = Login(
             profile_name=profile.name, server=server and hosts.main, hosts=hosts, allowed_hosts=allowed_hosts
         )
         self._store = store or LoginMemory()
+        self._clock = clock
         self._cell = Cell(self._blank, clock, reserve=self._store.reserve_id)
         self._kept = self._blank
         """The login as the store and we last had it in common."""
         self._liveness = Liveness()
         self._on_logged_out = on_logged_out
+        self._journal = journal
+        self._parts: dict[int, AccountJournal] = {}
+        """Of the journal, by account."""
+        self._dedupes = dedupe_by_client_id
         self._desktop = desktop
         self._given_transport = transport
         self._transport: Transport | None = transport
@@ -124,6 +133,15 @@ class BaseClient:
         return self._liveness.state
 
     @property
+    def last_sync_at(self) -> float | None:
+        """
+        When the platform last said what is new or that nothing is: seconds since 1970, by the server's clock.
+
+        None: not yet. While events are read and the state is ONLINE it is never older than a minute and a half.
+        """
+        return self._liveness.last_sync_at
+
+    @property
     def contacts(self) -> Contacts:
         """Everybody known in this login: found by id at once, by name through an index."""
         return self._contacts
@@ -131,6 +149,21 @@ class BaseClient:
     @property
     def _login(self) -> Login:
         return self._cell.login
+
+    def _part_of_account(self) -> AccountJournal:
+        """
+        Give the part of the journal that is this account's.
+
+        Raises:
+            LoggedOut: Nobody is logged in.
+            NoJournal: There is no journal.
+        """
+        uin = self.account.uin
+        if self._journal is None:
+            raise NoJournal("This needs a journal; give the client one, such as SqliteJournal('me.journal').")
+        if uin not in self._parts:
+            self._parts[uin] = self._journal.account(uin)
+        return self._parts[uin]
 
     async def _run_login(self, flow: Flow[T]) -> T:
         """Drive a flow that needs no login."""

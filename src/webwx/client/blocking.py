@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import CancelledError, Future
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from webwx.client.aio import AsyncClient
 from webwx.client.login import print_code
@@ -18,7 +18,7 @@ from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
     from pathlib import Path
     from types import TracebackType
     from typing import Any, Self
@@ -26,15 +26,18 @@ if TYPE_CHECKING:
     from webwx.client.files import Source
     from webwx.client.media import Progress
     from webwx.client.state import LoginState
+    from webwx.client.stream import EventStream
     from webwx.errors import LoggedOut
     from webwx.model.contacts import Admission, Contact, Contacts, Lookup, Member
     from webwx.model.login import Account, QrCode
     from webwx.model.messages import Event, FriendRequest, Message, Person, Receipt
     from webwx.protocol.hosts import Desktop
+    from webwx.store.journal import Journal, Outgoing, State
     from webwx.store.saved_login import LoginStore
     from webwx.transport.run import Transport
 
 T = TypeVar("T")
+U = TypeVar("U", covariant=True)
 
 _loop: asyncio.AbstractEventLoop | None = None
 _starting = threading.Lock()
@@ -98,6 +101,9 @@ class Client:
         allowed_hosts: API hosts a login may be sent on to beside the platform's own, such as `wx9.qq.com`.
         desktop: What host `desktop` needs for its login; not used elsewhere.
         on_logged_out: Called once when the platform ends the login, with the reason; it must not call verbs itself.
+        journal: Where what arrives and what is sent is kept, for as many clients as you like; close it after them.
+        dedupe_by_client_id: Repeat a send whose answer was lost, up to three times with the same client id. Only for a
+            server that is known to deliver such a repeat once; nobody knows that of the platform.
 
     Raises:
         NotOnThisHost: There is no such host, or the server is no address.
@@ -117,10 +123,13 @@ class Client:
         allowed_hosts: tuple[str, ...] = (),
         desktop: Desktop | None = None,
         on_logged_out: Callable[[LoggedOut], object] | None = None,
+        journal: Journal | None = None,
+        dedupe_by_client_id: bool = False,
     ) -> None:
         self._client = AsyncClient(
             host=host, server=server, store=store, transport=transport, timeouts=timeouts, clock=clock,
             proxy=proxy, ca_file=ca_file, allowed_hosts=allowed_hosts, desktop=desktop, on_logged_out=on_logged_out,
+            journal=journal, dedupe_by_client_id=dedupe_by_client_id,
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -165,6 +174,11 @@ class Client:
     def state(self) -> LoginState:
         """How the login is; only the platform's word ends it, never the network."""
         return self._client.state
+
+    @property
+    def last_sync_at(self) -> float | None:
+        """When the platform last said what is new or that nothing is: seconds since 1970, by the server's clock."""
+        return self._client.last_sync_at
 
     def login(
         self,
@@ -255,37 +269,41 @@ class Client:
 
     # -- the four actions, and what goes with them -------------------------------------------------------------------
 
-    def send_text(self, to: Contact | str, text: str) -> Receipt:
+    def send_text(self, to: Contact | str, text: str, *, key: str = "") -> Receipt:
         """Send a text."""
-        return self._wait(self._client.send_text(to, text))
+        return self._wait(self._client.send_text(to, text, key=key))
 
     def send_image(
-        self, to: Contact | str, image: Source, *, name: str = "", progress: Progress | None = None
+        self, to: Contact | str, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving."""
-        return self._wait(self._client.send_image(to, image, name=name, progress=progress))
+        return self._wait(self._client.send_image(to, image, name=name, progress=progress, key=key))
 
     def send_video(
-        self, to: Contact | str, video: Source, *, name: str = "", progress: Progress | None = None
+        self, to: Contact | str, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """Send a video: mp4."""
-        return self._wait(self._client.send_video(to, video, name=name, progress=progress))
+        return self._wait(self._client.send_video(to, video, name=name, progress=progress, key=key))
 
     def send_sticker(
-        self, to: Contact | str, sticker: Source, *, name: str = "", progress: Progress | None = None
+        self, to: Contact | str, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """Send a sticker: a GIF, or one that the platform knows by its md5."""
-        return self._wait(self._client.send_sticker(to, sticker, name=name, progress=progress))
+        return self._wait(self._client.send_sticker(to, sticker, name=name, progress=progress, key=key))
 
     def send_file(
-        self, to: Contact | str, file: Source, *, name: str = "", progress: Progress | None = None
+        self, to: Contact | str, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """Send a file of any kind. It is read by pieces and never whole in memory."""
-        return self._wait(self._client.send_file(to, file, name=name, progress=progress))
+        return self._wait(self._client.send_file(to, file, name=name, progress=progress, key=key))
 
-    def reply(self, message: Message, text: str) -> Receipt:
+    def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
         """Send a text into the chat of a message."""
-        return self._wait(self._client.reply(message, text))
+        return self._wait(self._client.reply(message, text, key=key))
+
+    def retry_send(self, number: int) -> Receipt:
+        """Send a text of the outbox that has not left, or was refused, under the client id that it has."""
+        return self._wait(self._client.retry_send(number))
 
     def mark_read(self, chat: Contact | str) -> None:
         """Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing."""
@@ -295,9 +313,9 @@ class Client:
         """Take back a message this account sent."""
         self._wait(self._client.recall(receipt))
 
-    def forward(self, message: Event, to: Contact | str) -> Receipt:
+    def forward(self, message: Event, to: Contact | str, *, key: str = "") -> Receipt:
         """Send a received message on, recalled or not: by the keys in its content, else by download and upload."""
-        return self._wait(self._client.forward(message, to))
+        return self._wait(self._client.forward(message, to, key=key))
 
     def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
         """Download what a message shows: a picture, sticker, voice, video, file, or a location's map."""
@@ -315,11 +333,116 @@ class Client:
 
     # -- sync --------------------------------------------------------------------------------------------------------
 
-    def events(self, *, include_all: bool = True, follow: bool = True) -> Iterator[Event]:
+    def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> BlockingEventStream:
         """Yield what happens, for ever: messages, recalls, changes of contacts, activity of the phone."""
-        events = self._client.events(include_all=include_all, follow=follow)
-        try:
-            while (event := self._wait(anext(events, None))) is not None:
-                yield event
-        finally:
-            self._wait(events.aclose())
+        return BlockingEventStream(self._client.events(consumer, include_all=include_all, follow=follow), self._wait)
+
+    # -- the past ----------------------------------------------------------------------------------------------------
+
+    def history(
+        self,
+        chat: Contact | str | None = None,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        since: float = 0,
+        until: float = 0,
+    ) -> list[Event | Outgoing]:
+        """Give what was said, the oldest first: messages, recalls and gaps, with what was sent from here between."""
+        return self._wait(self._client.history(chat, limit=limit, before=before, since=since, until=until))
+
+    def search(
+        self, words: str, *, chat: Contact | str | None = None, limit: int = 50, before: int | None = None
+    ) -> list[Event | Outgoing]:
+        """Give what holds all of these words, the newest first: messages, and what was sent from here."""
+        return self._wait(self._client.search(words, chat=chat, limit=limit, before=before))
+
+    def find_message(self, which: str | int) -> Event | None:
+        """Find what was received, whatever its age; None when the journal does not have it."""
+        return self._wait(self._client.find_message(which))
+
+    def list_sends(self, *states: State, chat: Contact | str | None = None, limit: int = 50) -> list[Outgoing]:
+        """Give what was sent from here, the newest first, each with what became of it."""
+        return self._wait(self._client.list_sends(*states, chat=chat, limit=limit))
+
+    def find_send(self, *, key: str = "", number: int = 0, client_id: str = "") -> Outgoing | None:
+        """Find what was sent from here, by one of its names; None when there is none of that name."""
+        return self._wait(self._client.find_send(key=key, number=number, client_id=client_id))
+
+    def was_sent_here(self, message: Message) -> bool:
+        """Say whether a message of this account's is one that was sent from here and came back through sync."""
+        return self._wait(self._client.was_sent_here(message))
+
+    def forget_send(self, number: int) -> bool:
+        """Delete a send from the outbox, which frees its key; says whether there was one that is not on its way."""
+        return self._wait(self._client.forget_send(number))
+
+    def find_people(self, ids: Iterable[str]) -> Contacts:
+        """Find who had these ids, in this login or in an earlier one."""
+        return self._wait(self._client.find_people(ids))
+
+    def export_history(self) -> Generator[Event | Outgoing, None, None]:
+        """Yield everything there is, oldest first: all events, then the sends that did not come back as one of them."""
+        return _yielded(self._client.export_history(), self._wait)
+
+    def purge_history(self, chat: Contact | str | None = None, *, before: float = 0) -> int:
+        """Delete what was said and sent for good, and give how much that was; one of both must be given."""
+        return self._wait(self._client.purge_history(chat, before=before))
+
+
+class BlockingEventStream:
+    """
+    What `Client.events` gives: an iterator.
+
+    A loop that may be left early closes it, with `with` or `close`, so that another can go on at once. A wait that is
+    interrupted ends it as well.
+    """
+
+    def __init__(self, stream: EventStream, wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        self._stream = stream
+        self._wait = wait
+        # A generator, because one that was left by `break` and is looked at by nobody any more is closed.
+        self._events = _yielded(stream, wait)
+
+    def __repr__(self) -> str:
+        return "BlockingEventStream()"
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def ack(self) -> None:
+        """Say that the last event is done with, and return once that is stored."""
+        self._wait(self._stream.ack())
+
+    def close(self) -> None:
+        """End the stream. The last event was not done with, unless `ack` has said so."""
+        self._events.close()
+
+
+class _Stream(Protocol[U]):
+    def __anext__(self) -> Awaitable[U]: ...
+
+    def aclose(self) -> Coroutine[Any, Any, None]: ...
+
+
+def _yielded(stream: _Stream[U], wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> Generator[U, None, None]:
+    try:
+        while (event := wait(_next(stream))) is not None:
+            yield event
+    finally:
+        wait(stream.aclose())
+
+
+async def _next(stream: _Stream[U]) -> U | None:
+    return await anext(stream, None)

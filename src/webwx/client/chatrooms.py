@@ -125,7 +125,7 @@ class ChatroomVerbs(ContactVerbs):
         """
         room = self._chatroom(chatroom)
         await self._run(chatroom_flows.rename_chatroom(self._login, room.id, name))
-        return self._changed(room, nickname=name)
+        return await self._changed(room, nickname=name)
 
     async def leave_chatroom(self, chatroom: Contact | str) -> None:
         """
@@ -142,7 +142,7 @@ class ChatroomVerbs(ContactVerbs):
         room = self._chatroom(chatroom)
         await self._run(chatroom_flows.leave_chatroom(self._login, room.id))
         self._contacts.remove(room.id)
-        self._save_contacts()
+        await self._save_contacts(gone=[room.id])
 
     def _chatroom(self, chatroom: Contact | str) -> Contact:
         room = self._known(chatroom)
@@ -159,7 +159,7 @@ class ChatroomVerbs(ContactVerbs):
     async def _refreshed(self, chatroom: ContactId) -> Contact:
         """Look at a chatroom; one that the server does not show stays as it is known."""
         await self.get_contacts([chatroom])
-        self._save_contacts()
+        await self._save_contacts()
         return self._contacts.resolve(chatroom)
 
     async def _admission(

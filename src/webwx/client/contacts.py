@@ -30,7 +30,7 @@ class ContactVerbs(BaseClient):
         """Save what the store does not know yet, and let go of all connections. The login lives on."""
         await self._lookups.close()
         if self._login.user_id and self._contacts.is_changed:
-            self._save_contacts()
+            await self._save_contacts()
         await super().close()
 
     async def list_contacts(self) -> list[Contact]:
@@ -45,6 +45,12 @@ class ContactVerbs(BaseClient):
 
         """
         self._require_contacts("contacts")
+        gone = await self._fetch_contacts()
+        await self._save_contacts(gone)
+        return list(self._contacts)
+
+    async def _fetch_contacts(self) -> list[ContactId]:
+        """Fetch all contacts, and give the ids of those who were known and are none any more."""
         login = self._login
         listed = await self._run(contact_flows.list_contacts(login, self._cell.now()))
         # Not every chatroom is listed, and nobody who is met in one.
@@ -54,8 +60,7 @@ class ContactVerbs(BaseClient):
         detailed = await self._run(contact_flows.get_contacts(login, keys, self._cell.now()))
         strangers = [contact for contact in known if contact.kind == "stranger"]
         self._contacts = Contacts([*strangers, *listed, *detailed.found])
-        self._save_contacts()
-        return list(self._contacts)
+        return [contact.id for contact in known if self._contacts.get(contact.id) is None]
 
     async def list_chats(self) -> list[Contact]:
         """
@@ -74,7 +79,7 @@ class ContactVerbs(BaseClient):
         unknown = [each for each in chats if self._contacts.get(each) is None]
         if unknown and self._login.profile.has_contacts:
             await self.get_contacts(unknown)
-        self._save_contacts()
+        await self._save_contacts()
         return [self._contacts.get(each) or Contact(id=ContactId(each), kind=_kind(each)) for each in chats]
 
     async def get_contacts(self, ids: Iterable[str]) -> Lookup:
@@ -110,7 +115,7 @@ class ContactVerbs(BaseClient):
         """
         known = self._known(contact)
         await self._run(contact_flows.set_remark(self._login, known.id, remark))
-        return self._changed(known, remark=remark)
+        return await self._changed(known, remark=remark)
 
     async def set_pinned(self, contact: Contact | str, is_pinned: bool = True) -> Contact:
         """
@@ -126,7 +131,7 @@ class ContactVerbs(BaseClient):
         """
         known = self._known(contact)
         await self._run(contact_flows.set_pinned(self._login, known, is_pinned=is_pinned))
-        return self._changed(known, is_pinned=is_pinned)
+        return await self._changed(known, is_pinned=is_pinned)
 
     async def download_avatar(self, who: Contact | Member | str, *, met_in: Contact | str | None = None) -> bytes:
         """
@@ -199,12 +204,27 @@ class ContactVerbs(BaseClient):
                 raise
             return ContactId(who)
 
-    def _changed(self, contact: Contact, **changes: object) -> Contact:
+    async def _changed(self, contact: Contact, **changes: object) -> Contact:
         changed = self._contacts.change(contact.id, **changes)
-        self._save_contacts()
+        await self._save_contacts()
         return changed
 
-    def _save_contacts(self) -> None:
+    async def _kept_contacts(self) -> list[Contact]:
+        """Give who was kept: by the journal when it has anybody, else beside the login."""
+        kept: list[Contact] = []
+        if self._journal is not None:
+            kept = await self._part_of_account().contacts(ContactId(self._login.user_id))
+        return kept or self._store.load_contacts()
+
+    async def _save_contacts(self, gone: Collection[ContactId] = ()) -> None:
+        """Keep everybody beside the login, and in the journal, from which the next process takes them."""
+        if self._journal is not None:
+            part, own_id = self._part_of_account(), ContactId(self._login.user_id)
+            if await part.position(own_id) is not None:  # else it learns of them when the sync begins
+                await part.save_contacts(own_id, list(self._contacts), gone)
+        self._keep_contacts()
+
+    def _keep_contacts(self) -> None:
         self._store.save_contacts(list(self._contacts))
         self._contacts.is_changed = False
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from webwx.client import files
 from webwx.client.media import MediaVerbs
-from webwx.errors import ApiError, MediaUnavailable, NotForwardable
+from webwx.client.sending import Make, Way, at_once
+from webwx.errors import MediaUnavailable, NotForwardable
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.messages import (
@@ -23,16 +24,15 @@ from webwx.model.messages import (
     TextMessage,
     VideoMessage,
 )
-from webwx.protocol.codes import Ret
 
 if TYPE_CHECKING:
-    from webwx.flows.call import Flow
+    pass
 
 
 class ForwardVerbs(MediaVerbs):
     """What sends messages on."""
 
-    async def forward(self, message: Event, to: Contact | str) -> Receipt:
+    async def forward(self, message: Event, to: Contact | str, *, key: str = "") -> Receipt:
         """
         Send a received message on, recalled or not: by the keys in its content, else by download and upload.
 
@@ -43,13 +43,14 @@ class ForwardVerbs(MediaVerbs):
         Args:
             message: A message; or a recall notice whose original is still known.
             to: As for `send_text`.
+            key: As for `send_text`.
 
         Raises:
             NotForwardable: Another kind of message, a sticker of the store, or a picture or video that came without
                 keys and is not served any more; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
             MediaUnavailable: Its keys are not valid any more, and the platform has it no longer; nothing was sent.
-            SendUnknown: The answer was lost: it may have been sent, and is never repeated for you.
+            SendUnknown: The answer was lost: it may have been sent, and is not repeated for you.
 
         Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
 
@@ -57,40 +58,38 @@ class ForwardVerbs(MediaVerbs):
         chat = self._target(to)
         if isinstance(message, MessageRecalled) and message.original is not None:
             message = message.original
-        if isinstance(message, (ImageMessage, VideoMessage)) and not message.can_forward:
-            try:
-                return await self._forward_by_upload(message, chat)
-            except MediaUnavailable:
-                raise NotForwardable(
-                    "It came without the keys that a forward needs, and the platform serves it no longer; "
-                    "download such a one while it is there and send it as a new one."
-                ) from None
-        client_id = self._cell.next_client_id()
-        flow = self._forward_flow(message, chat, client_id)
-        try:
-            receipt = self._receipt(await self._run(flow), client_id, chat)
-        except ApiError as refused:
-            is_medium = isinstance(message, (ImageMessage, VideoMessage, StickerMessage, FileMessage))
-            if refused.ret != Ret.SYSTEM_ERROR or not is_medium:
-                raise
-            return await self._forward_by_upload(message, chat)
-        return msgspec.structs.replace(receipt, way="by_content")
+        kind, text = _outgoing(message)
+        others: tuple[Way, ...]
+        by_upload = Way(lambda: self._fetched_and_uploaded(message, chat, kind), "by_upload")
+        match message:
+            case ImageMessage() | VideoMessage() if not message.can_forward:
+                return await self._send(chat, kind, text, by_upload, by_upload, key=key)
+            case ImageMessage() | VideoMessage() | StickerMessage() | FileMessage():
+                others = (by_upload, by_upload)
+            case _:
+                others = ()
+        return await self._send(chat, kind, text, self._by_content(message, chat), *others, key=key)
 
-    def _forward_flow(self, message: Event, chat: ContactId, client_id: str) -> Flow[str]:
-        login = self._login
+    def _by_content(self, message: Event, chat: ContactId) -> Way:
+        make = self._forward_flow(message, chat)
+        return at_once(make, "by_content")
+
+    def _forward_flow(self, message: Event, chat: ContactId) -> Make:
         match message:
             case TextMessage():
-                return message_flows.forward_text(login, chat, message.text, client_id)
+                return lambda client_id: message_flows.forward_text(self._login, chat, message.text, client_id)
             case LocationMessage(original=xml) if xml:
-                return message_flows.forward_location(login, chat, xml, client_id)
+                return lambda client_id: message_flows.forward_location(self._login, chat, xml, client_id)
             case ImageMessage():
-                return message_flows.forward_image(login, chat, message.forward_content, client_id)
+                content = message.forward_content
+                return lambda client_id: message_flows.forward_image(self._login, chat, content, client_id)
             case VideoMessage():
-                return message_flows.forward_video(login, chat, message.forward_content, client_id)
+                content = message.forward_content
+                return lambda client_id: message_flows.forward_video(self._login, chat, content, client_id)
             case StickerMessage(md5=md5) if md5:
-                return message_flows.send_known_sticker(login, chat, md5, client_id)
+                return lambda client_id: message_flows.send_known_sticker(self._login, chat, md5, client_id)
             case FileMessage(media_id=media_id) if media_id:
-                return message_flows.forward_file(login, chat, message, client_id)
+                return lambda client_id: message_flows.forward_file(self._login, chat, message, client_id)
             case _:
                 raise NotForwardable(
                     f"A {type(message).__name__} like this cannot be forwarded; texts, locations, pictures, videos, "
@@ -98,15 +97,40 @@ class ForwardVerbs(MediaVerbs):
                     "is known."
                 )
 
-    async def _forward_by_upload(self, message: Event, chat: ContactId) -> Receipt:
+    async def _fetched_and_uploaded(self, message: Event, chat: ContactId, kind: str) -> Make:
+        """Download what a message shows and upload it anew."""
         assert isinstance(message, Message)  # noqa: S101 - what has media
         with tempfile.TemporaryDirectory(prefix="webwx-") as folder:
-            path = await self.download_to(message, folder)
-            match message:
-                case VideoMessage():
-                    receipt = await self.send_video(chat, path)
-                case FileMessage(name=name):
-                    receipt = await self.send_file(chat, path, name=name)
-                case _:
-                    receipt = await self.send_image(chat, path)
-        return msgspec.structs.replace(receipt, way="by_upload")
+            try:
+                path = await self.download_to(message, folder)
+            except MediaUnavailable:
+                if isinstance(message, (ImageMessage, VideoMessage)) and not message.can_forward:
+                    raise NotForwardable(
+                        "It came without the keys that a forward needs, and the platform serves it no longer; "
+                        "download such a one while it is there and send it as a new one."
+                    ) from None
+                raise
+            name = message.name if isinstance(message, FileMessage) else ""
+            file = await asyncio.to_thread(_PREPARED.get(kind, files.prepare_image), path, name)
+            return await self._by_upload(chat, kind, file).ready()
+
+
+_PREPARED = {"video": files.prepare_video, "file": files.prepare_file}
+"""How a downloaded file is looked at before it is sent; a sticker is a picture that moves."""
+
+
+def _outgoing(message: Event) -> tuple[str, str]:
+    """Give the kind of a forward and its text, as the outbox calls them."""
+    match message:
+        case TextMessage(text=text):
+            return "text", text
+        case LocationMessage(label=label):
+            return "location", label
+        case FileMessage(name=name):
+            return "file", name
+        case VideoMessage():
+            return "video", ""
+        case StickerMessage():
+            return "sticker", ""
+        case _:
+            return "image", ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.client.base import backoff
-from webwx.client.contacts import ContactVerbs
+from webwx.client.position import PositionVerbs
 from webwx.errors import (
     ApiError,
     InvalidLogin,
@@ -48,7 +48,7 @@ def print_code(code: QrCode) -> None:
     sys.stderr.flush()
 
 
-class LoginVerbs(ContactVerbs):
+class LoginVerbs(PositionVerbs):
     """The login of one account."""
 
     async def login(
@@ -75,7 +75,7 @@ class LoginVerbs(ContactVerbs):
             UnsafeRedirect: The login was sent on to a host that is none of the platform's.
             NotOnThisHost: The desktop profile lacks its values; nothing was sent.
             InvalidLogin: A saved login is there, but must not or cannot be opened.
-            StorageError: Nothing can be saved in the store; nothing was sent.
+            StorageError: Nothing can be saved in the store, and nothing was sent; or the journal cannot be written.
 
         Wire: jslogin, login, webwxpushloginurl, webwxnewloginpage, webwxinit, webwxstatusnotify, webwxgetcontact,
         webwxbatchgetcontact
@@ -103,16 +103,17 @@ class LoginVerbs(ContactVerbs):
         Raises:
             LoggedOut: None is saved (reason `absent`).
             InvalidLogin: It cannot be read.
+            StorageError: The journal cannot be.
         """
         saved = self._store.load()
         if saved is None:
             raise LoggedOut("No login is saved here; log in first.", reason="absent")
-        return self._restore(saved)
+        return await self._restore(saved)
 
-    def _restore(self, saved: SavedLogin) -> Account:
+    async def _restore(self, saved: SavedLogin) -> Account:
         self._cell.login = self._kept = saved.login
         self._pending = deque(saved.pending)
-        self._contacts = Contacts(self._store.load_contacts())
+        self._contacts = Contacts(await self._kept_contacts())
         self._liveness.restored()
         if saved.ended is not None:
             self._liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
@@ -121,7 +122,7 @@ class LoginVerbs(ContactVerbs):
     async def _is_alive(self, saved: SavedLogin) -> bool:
         """Go on with a saved login if one request shows that it is alive."""
         try:
-            self._restore(saved)
+            await self._restore(saved)
             await self.check()
         except LoggedOut:
             return False
@@ -225,6 +226,9 @@ class LoginVerbs(ContactVerbs):
         await self._open_session()
         self._store.save(SavedLogin(login=self._login))
         self._kept = self._login
+        if self._journal is not None:
+            await self._find_position()
+        self._keep_contacts()
 
     async def _open_session(self) -> None:
         """Take the first snapshot after the ticket exchange."""
@@ -250,4 +254,4 @@ class LoginVerbs(ContactVerbs):
                 self._contacts.merge(Contact(id=ContactId(each), kind="chatroom"))
         if self._login.profile.has_contacts:
             await self._run(message_flows.announce(self._login, self._cell.now()))
-            await self.list_contacts()
+            await self._fetch_contacts()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from webwx.client import files
-from webwx.client.base import BaseClient
-from webwx.client.files import Source
+from webwx.client.files import AtHand, Source
+from webwx.client.sending import Make, SendingVerbs, Way, at_once
 from webwx.errors import ApiError, SendUnknown, TransportError
 from webwx.flows import media as media_flows
 from webwx.flows import messages as message_flows
@@ -36,13 +36,13 @@ _CHUNK_REPEATS = 5
 _DOWNLOAD_TRIES = 3
 
 
-class MediaVerbs(BaseClient):
+class MediaVerbs(SendingVerbs):
     """Media of one account."""
 
     # -- up ----------------------------------------------------------------------------------------------------------
 
     async def send_image(
-        self, to: Contact | str, image: Source, *, name: str = "", progress: Progress | None = None
+        self, to: Contact | str, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """
         Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving.
@@ -52,6 +52,7 @@ class MediaVerbs(BaseClient):
             image: A path, the picture's bytes, or a binary stream, which is read to its end.
             name: The file's name; default: the path's.
             progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
 
         Raises:
             NoSuchFile: The path names no readable file; nothing was sent.
@@ -60,21 +61,15 @@ class MediaVerbs(BaseClient):
             NotAPicture: It is none of these kinds; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
+            SendUnknown: An answer was lost: it may have been sent, and is not repeated for you.
 
         Wire: webwxuploadmedia, webwxsendmsgimg, webwxsendemoticon
 
         """
-        chat = self._target(to)
-        with files.at_hand(image) as source:
-            file = await asyncio.to_thread(files.prepare_image, source, name)
-            send = message_flows.send_sticker if file.content_type == files.GIF else message_flows.send_image
-            return await self._send_uploaded(
-                chat, file, progress, lambda upload, client_id: send(self._login, chat, upload.media_id, client_id)
-            )
+        return await self._send_file(to, "image", files.prepare_image, image, name, progress, key)
 
     async def send_video(
-        self, to: Contact | str, video: Source, *, name: str = "", progress: Progress | None = None
+        self, to: Contact | str, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """
         Send a video: mp4.
@@ -84,6 +79,7 @@ class MediaVerbs(BaseClient):
             video: A path, the video's bytes, or a binary stream, which is read to its end.
             name: The file's name; default: the path's.
             progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
 
         Raises:
             NoSuchFile: The path names no readable file; nothing was sent.
@@ -92,23 +88,15 @@ class MediaVerbs(BaseClient):
             RefusedLocally: It is no mp4; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
+            SendUnknown: An answer was lost: it may have been sent, and is not repeated for you.
 
         Wire: webwxuploadmedia, webwxsendvideomsg
 
         """
-        chat = self._target(to)
-        with files.at_hand(video) as source:
-            file = await asyncio.to_thread(files.prepare_video, source, name)
-            return await self._send_uploaded(
-                chat,
-                file,
-                progress,
-                lambda upload, client_id: message_flows.send_video(self._login, chat, upload.media_id, client_id),
-            )
+        return await self._send_file(to, "video", files.prepare_video, video, name, progress, key)
 
     async def send_sticker(
-        self, to: Contact | str, sticker: Source, *, name: str = "", progress: Progress | None = None
+        self, to: Contact | str, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """
         Send a sticker: a GIF, or one that the platform knows by its md5.
@@ -118,6 +106,7 @@ class MediaVerbs(BaseClient):
             sticker: A path, the GIF's bytes, a binary stream, or 32 hex digits: what a `StickerMessage` has as `md5`.
             name: The file's name; default: the path's.
             progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
 
         Raises:
             NoSuchFile: The path names no readable file; nothing was sent.
@@ -127,27 +116,19 @@ class MediaVerbs(BaseClient):
             UnknownContact: Nobody of that name, or several; nothing was sent.
             ApiError: The platform knows no sticker of that md5.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
+            SendUnknown: An answer was lost: it may have been sent, and is not repeated for you.
 
         Wire: webwxuploadmedia, webwxsendemoticon
 
         """
-        chat = self._target(to)
         if isinstance(sticker, str) and re.fullmatch(r"[0-9a-fA-F]{32}", sticker):
-            client_id = self._cell.next_client_id()
-            flow = message_flows.send_known_sticker(self._login, chat, sticker.lower(), client_id)
-            return self._receipt(await self._run(flow), client_id, chat)
-        with files.at_hand(sticker) as source:
-            file = await asyncio.to_thread(files.prepare_sticker, source, name)
-            return await self._send_uploaded(
-                chat,
-                file,
-                progress,
-                lambda upload, client_id: message_flows.send_sticker(self._login, chat, upload.media_id, client_id),
-            )
+            chat, md5 = self._target(to), sticker.lower()
+            way = at_once(lambda client_id: message_flows.send_known_sticker(self._login, chat, md5, client_id))
+            return await self._send(chat, "sticker", name, way, key=key)
+        return await self._send_file(to, "sticker", files.prepare_sticker, sticker, name, progress, key)
 
     async def send_file(
-        self, to: Contact | str, file: Source, *, name: str = "", progress: Progress | None = None
+        self, to: Contact | str, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """
         Send a file of any kind. It is read by pieces and never whole in memory.
@@ -157,6 +138,7 @@ class MediaVerbs(BaseClient):
             file: A path, the file's bytes, or a binary stream, which is read to its end before anything is sent.
             name: What the receiver sees; default: the path's.
             progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
 
         Raises:
             NoSuchFile: The path names no readable file; nothing was sent.
@@ -165,40 +147,50 @@ class MediaVerbs(BaseClient):
             UnknownContact: Nobody of that name, or several; nothing was sent.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendUnknown: An answer was lost: it may have been sent, and is never repeated for you.
+            SendUnknown: An answer was lost: it may have been sent, and is not repeated for you.
 
         Wire: webwxcheckupload, webwxuploadmedia, webwxuploadmediaparallel, webwxsendappmsg
 
         """
-        chat = self._target(to)
-        with files.at_hand(file) as source:
-            ready = await asyncio.to_thread(files.prepare_file, source, name)
-            return await self._send_uploaded(
-                chat,
-                ready,
-                progress,
-                lambda upload, client_id: message_flows.send_file(self._login, chat, ready, upload, client_id),
-            )
+        return await self._send_file(to, "file", files.prepare_file, file, name, progress, key)
 
-    async def _send_uploaded(
+    async def _send_file(
         self,
-        chat: ContactId,
-        file: Upload,
+        to: Contact | str,
+        kind: str,
+        prepare: Callable[[AtHand, str], Upload],
+        source: Source,
+        name: str,
         progress: Progress | None,
-        send: Callable[[Passage, str], Flow[str]],
+        key: str,
     ) -> Receipt:
-        """Upload a file and send it; once more from the start when the platform does not know the upload any more."""
-        upload = await self._upload(file, chat, progress)
-        client_id = self._cell.next_client_id()
-        try:
-            message_id = await self._run(send(upload, client_id))
-        except ApiError as refused:
-            if refused.ret != Ret.SYSTEM_ERROR:
-                raise
+        """Look at a file and send it; once more from the start when the platform does not know the upload any more."""
+        chat = self._target(to)
+        receipt = await self._sent_as(key)  # whose file may be gone by now
+        if receipt is not None:
+            return receipt
+        with files.at_hand(source) as readable:
+            file = await asyncio.to_thread(prepare, readable, name)
+            way = self._by_upload(chat, kind, file, progress)
+            return await self._send(chat, kind, file.name, way, way, key=key)
+
+    def _by_upload(self, chat: ContactId, kind: str, file: Upload, progress: Progress | None = None) -> Way:
+        """Give the way that begins with an upload."""
+
+        async def ready() -> Make:
             upload = await self._upload(file, chat, progress)
-            client_id = self._cell.next_client_id()
-            message_id = await self._run(send(upload, client_id))
-        return self._receipt(message_id, client_id, chat)
+            return lambda client_id: self._uploaded_flow(chat, kind, file, upload, client_id)
+
+        return Way(ready)
+
+    def _uploaded_flow(self, chat: ContactId, kind: str, file: Upload, upload: Passage, client_id: str) -> Flow[str]:
+        if kind == "file":
+            return message_flows.send_file(self._login, chat, file, upload, client_id)
+        if kind == "video":
+            return message_flows.send_video(self._login, chat, upload.media_id, client_id)
+        # The picture call would show the first frame of a GIF alone.
+        send = message_flows.send_sticker if file.content_type == files.GIF else message_flows.send_image
+        return send(self._login, chat, upload.media_id, client_id)
 
     async def _upload(self, file: Upload, chat: ContactId, progress: Progress | None) -> Passage:
         helper = self._login.profile.mmweb_appid

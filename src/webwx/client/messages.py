@@ -2,52 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from webwx.client.base import BaseClient
-from webwx.errors import RecallExpired, RecallRefused
+from webwx.client.history import HistoryVerbs
+from webwx.client.sending import at_once
+from webwx.errors import RecallExpired, RecallRefused, RefusedLocally
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import Contact
 from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import RECALL_WINDOW
 
-if TYPE_CHECKING:
-    pass
-
 _CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks that both count whole seconds may disagree."""
 
 
-class MessageVerbs(BaseClient):
+class MessageVerbs(HistoryVerbs):
     """The customer's four actions, and what goes with them."""
 
-    async def send_text(self, to: Contact | str, text: str) -> Receipt:
+    async def send_text(self, to: Contact | str, text: str, *, key: str = "") -> Receipt:
         """
         Send a text.
 
         Args:
             to: A contact, `filehelper`, a remark, a nickname, or an id of this login.
             text: Sent as it is: nothing in it is a command, a path or markup. At most 16,000 characters.
+            key: Your own name for this send, which needs a journal: with the same key again, in whatever process,
+                nothing is sent twice. What was sent gives its receipt, what was refused or never left is tried again,
+                and what may have been sent raises `SendUnknown`.
 
         Raises:
+            NoJournal: A key, and no journal; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
             EmptyText: No character; nothing was sent.
             TextTooLong: Beyond the limit; nothing was sent.
             TargetRefused: Not a friend, or oneself.
             RateLimited: Too many sends.
-            SendUnknown: The answer was lost: it may have been sent, and is never repeated for you.
+            SendUnknown: The answer was lost: it may have been sent, and is not repeated for you.
             LoggedOut: The login ended; nothing was sent.
+            StorageError: The journal cannot be written; nothing was sent.
 
         Wire: webwxsendmsg
 
         """
         chat = self._target(to)
         message_flows.check_text(text)
-        client_id = self._cell.next_client_id()
-        message_id = await self._run(message_flows.send_text(self._login, chat, text, client_id))
-        return self._receipt(message_id, client_id, chat)
+        way = at_once(lambda client_id: message_flows.send_text(self._login, chat, text, client_id))
+        return await self._send(chat, "text", text, way, key=key)
 
-    async def reply(self, message: Message, text: str) -> Receipt:
+    async def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
         """
         Send a text into the chat of a message.
 
@@ -56,7 +56,39 @@ class MessageVerbs(BaseClient):
         Wire: webwxsendmsg
 
         """
-        return await self.send_text(message.chat, text)
+        return await self.send_text(message.chat, text, key=key)
+
+    async def retry_send(self, number: int) -> Receipt:
+        """
+        Send a text of the outbox that has not left, or was refused, under the client id that it has.
+
+        What was sent meanwhile gives its receipt. Of anything but a text the outbox keeps the name only: send it anew,
+        with the same key where it has one.
+
+        Args:
+            number: The send's, as `list_sends` gives it.
+
+        Raises:
+            NoJournal: There is none.
+            RefusedLocally: There is no such send, or it is no text; nothing was sent.
+            UnknownContact: It was for somebody whose id was another login's; nothing was sent.
+            SendUnknown: It may have been sent, now or then.
+            LoggedOut: The login ended; nothing was sent.
+
+        Wire: webwxsendmsg
+
+        """
+        self._require_login()
+        row = await self.find_send(number=number)
+        if row is None:
+            raise RefusedLocally(f"The outbox has no send {number}; nothing was sent.")
+        if row.kind != "text":
+            key = " with the same key" if row.key else ""
+            raise RefusedLocally(f"Of a send like this the outbox keeps the name only; send it anew{key}.")
+        chat = self._target(row.chat)
+        return await self._send_again(
+            row, at_once(lambda client_id: message_flows.send_text(self._login, chat, row.text, client_id))
+        )
 
     async def mark_read(self, chat: Contact | str) -> None:
         """
@@ -95,6 +127,7 @@ class MessageVerbs(BaseClient):
             raise RecallExpired("The message is older than two minutes and can no longer be recalled; it stays.")
         try:
             await self._run(message_flows.recall(self._login, receipt))
+            await self._note_recall(receipt.client_id)
         except RecallRefused as error:
             if self._cell.now() - receipt.time < RECALL_WINDOW - _CLOCK_TOLERANCE:
                 raise

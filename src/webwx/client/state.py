@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 DEGRADED_AFTER = 3
 """Polls in a row that fail before anybody is told."""
 
+STALE_AFTER = 60.0
+"""Seconds since the last good poll after which one that fails is enough."""
+
 
 class LoginState(enum.Enum):
     """How a client's login is."""
@@ -29,7 +32,7 @@ class LoginState(enum.Enum):
     LOGGING_IN = "logging_in"
     ONLINE = "online"
     DEGRADED = "degraded"
-    """Logged in, but several polls in a row have failed; they go on."""
+    """Logged in, but several polls in a row have failed, or nothing can be stored; it goes on trying."""
     LOGGED_OUT = "logged_out"
 
 
@@ -43,11 +46,14 @@ class Liveness:
         """What ended the login."""
         self.last_ok_at: float | None = None
         """When a call last went well."""
+        self.last_sync_at: float | None = None
+        """When a poll or a fetch last went well."""
         self.is_restored = False
         """The login comes from a store, and no call has gone well since."""
         self.is_renewed = False
         """Its key was renewed, and no call has gone well since."""
         self._failures = 0
+        self._can_store = True
 
     @contextmanager
     def logging_in(self) -> Iterator[None]:
@@ -72,14 +78,34 @@ class Liveness:
         self.last_ok_at = now
         self.is_restored = self.is_renewed = False
         self._failures = 0
-        if self.state is LoginState.DEGRADED:
-            self.state = LoginState.ONLINE
+        self._mend()
 
-    def failed(self) -> None:
-        """Note that a poll went wrong in a way that says nothing about the login."""
+    def polled(self, now: float) -> None:
+        """Note that a poll or a fetch went well."""
+        self.last_sync_at = now
+
+    def failed(self, *, is_stale: bool = False) -> None:
+        """Note that a poll went wrong, which says nothing about the login; after a long silence one is enough."""
         self._failures += 1
-        if self._failures >= DEGRADED_AFTER and self.state is LoginState.ONLINE:
+        if (is_stale or self._failures >= DEGRADED_AFTER) and self.state is LoginState.ONLINE:
             self.state = LoginState.DEGRADED
+
+    def cannot_store(self) -> bool:
+        """Note that what came could not be stored; says whether that is news."""
+        is_news, self._can_store = self._can_store, False
+        if self.state is LoginState.ONLINE:
+            self.state = LoginState.DEGRADED
+        return is_news
+
+    def stored(self) -> bool:
+        """Note that what came was stored; says whether that is news."""
+        is_news, self._can_store = not self._can_store, True
+        self._mend()
+        return is_news
+
+    def _mend(self) -> None:
+        if self.state is LoginState.DEGRADED and self._can_store and not self._failures:
+            self.state = LoginState.ONLINE
 
     def ended(self, end: LoggedOut) -> bool:
         """Note that the platform has ended the login; says whether that is news."""
@@ -98,9 +124,10 @@ class Liveness:
 
     def forget(self) -> None:
         """Know nothing of a login any more."""
-        self.end = self.last_ok_at = None
+        self.end = self.last_ok_at = self.last_sync_at = None
         self.is_restored = self.is_renewed = False
         self._failures = 0
+        self._can_store = True
 
     def require(self) -> None:
         """

@@ -1,127 +1,461 @@
-"""What happens: batches are taken over with the position they lead to, then handed out one by one."""
+"""
+What happens: batches are taken over with the position they lead to, then handed out one by one.
+
+Without a journal the saved login holds what was fetched and not yet handed out, and whoever reads fetches. With one, a
+task in the background moves what comes into the journal, and any number of readers go through that at their own pace.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections import OrderedDict, deque
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from webwx.client.base import backoff
-from webwx.client.contacts import ContactVerbs
+from webwx.client.feed import Feed
+from webwx.client.history import HistoryVerbs
+from webwx.client.position import Position, PositionVerbs
+from webwx.client.state import STALE_AFTER
+from webwx.client.stream import EventStream
+from webwx.client.wake import pause, until_wake
 from webwx.errors import (
     ApiError,
     LoggedOut,
     NotOnThisHost,
     ProtocolError,
+    RateLimited,
+    StorageError,
     TransportError,
 )
+from webwx.flows import login as login_flows
 from webwx.flows import sync as sync_flows
-from webwx.model.events import ContactChanged, ContactDeleted, Item, event_from_item
+from webwx.flows.sync import Batch
+from webwx.model.contacts import ContactId
+from webwx.model.events import (
+    QUIET,
+    ContactChanged,
+    ContactDeleted,
+    ContinuityLost,
+    Item,
+    QuarantinedMessage,
+    event_from_item,
+    identify,
+)
 from webwx.model.messages import Event, Message, MessageRecalled, PhoneActivity
+from webwx.protocol.sync import WEBWXSYNC
+from webwx.store.journal import Arrival, Arrived
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
-    from webwx.flows.sync import Batch
+    from webwx.model.contacts import Contact
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 RECENT = 1_000
-"""Messages kept in memory, so that a recall can show its original."""
+"""Messages kept in memory, so that a recall can show its original; a journal knows them all."""
 
 SEEN = 10_000
-"""Messages remembered, so that one delivered twice is handed out once."""
+"""Messages remembered, so that one delivered twice is handed out once; a journal knows them all."""
 
-_QUIET = (PhoneActivity, ContactChanged, ContactDeleted)
-"""Events that are no messages."""
+REFUSED_FOR = 300.0
+"""Seconds in which the server takes our polls and refuses every fetch, until its word counts that our key is lost."""
+
+_log = logging.getLogger("webwx.client")
 
 
-class SyncVerbs(ContactVerbs):
+class _Shown:
+    """What a stream has yielded: the last number, and the highest."""
+
+    last = highest = 0
+
+    def note(self, number: int) -> None:
+        self.last, self.highest = number, max(number, self.highest)
+
+
+class _Look:
+    """What a batch holds, as far as the journal and the contacts must know."""
+
+    def __init__(self) -> None:
+        self.arrived: list[Arrived] = []
+        self.contacts: dict[str, Contact] = {}
+        """Who was added or has changed, as they are now."""
+        self.gone: dict[ContactId, None] = {}
+        self.people: list[tuple[ContactId, ContactId | None]] = []
+        """Chats with who has written there."""
+        self.own_chats: set[ContactId] = set()
+        """Where this account has written."""
+
+
+class _Course:
+    """How the sync of one account goes in this process."""
+
+    def __init__(self) -> None:
+        self.readers = 0
+        """Feeds for which it goes."""
+        self.joining = asyncio.Lock()
+        """Feeds open and close one after the other."""
+        self.lock = contextlib.ExitStack()
+        """Keeps other processes from syncing this login."""
+        self.work: asyncio.Task[None] | None = None
+        """What polls in the background."""
+        self.fetching = asyncio.Lock()
+        """The keys are not made for two fetches at once."""
+        self.news = asyncio.Event()
+        """Set once something more is stored, and then replaced."""
+        self.began = 0.0
+        """When the first of those who read came, by our clock."""
+        self.began_there: float | None = None
+        """The same by the server's clock, as the first answer told it."""
+        self.answered_at = 0.0
+        """When a poll or a fetch last went well, by the loop's clock."""
+        self.fetched_at = 0.0
+        """When a fetch last went well, by the server's clock."""
+        self.empty = 0
+        """Fetches in a row that brought nothing new."""
+        self.refused_since: float | None = None
+        """Since when every fetch has been refused, by the loop's clock."""
+
+    def tell(self) -> None:
+        """Wake whoever waits for news."""
+        self.news.set()
+        self.news = asyncio.Event()
+
+
+class SyncVerbs(PositionVerbs, HistoryVerbs):
     """The stream of one account's events."""
 
-    async def events(self, *, include_all: bool = True, follow: bool = True) -> AsyncGenerator[Event, None]:
+    @cached_property
+    def _course(self) -> _Course:
+        return _Course()
+
+    def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> EventStream:
         """
         Yield what happens, for ever: messages, recalls, changes of contacts, activity of the phone.
 
-        A batch is saved together with the position it leads to, before its first event is yielded; what was not yielded
-        when you stop is yielded first the next time, also in another process with the same store. After a crash the
-        events of one batch may come again.
+        With a journal everything is stored before it is yielded, and asking for the next event says that one is done
+        with the one before. What was yielded and not done with comes again, marked `redelivered`; nothing else comes
+        twice. Reading slowly, or not at all, holds nothing up.
+
+        Without one, a batch is saved together with the position it leads to, before its first event is yielded; what
+        was not yielded when you stop is yielded first the next time, also in another process with the same store. After
+        a crash the events of one batch may come again.
 
         The network may come and go: polls and fetches are repeated, slower each time, until the login ends.
 
         Args:
+            consumer: Whose place in the journal is read from and moved on; each name has its own. A new one begins
+                now, and the first one of all with what is there. Without a journal there is one place only.
             include_all: False leaves out activity of the phone and changes of contacts.
             follow: False ends as soon as nothing waits any more; a failure of the network ends it too, then.
 
         Raises:
             LoggedOut: The login ended.
-            AlreadyRunning: Another process, or another part of this one, is syncing this login.
+            AlreadyRunning: Another process is syncing this login, or this consumer is read from elsewhere; without a
+                journal also when another part of this process is syncing.
+            StorageError: The journal cannot be opened.
 
         Wire: synccheck, webwxsync
 
         """
+        if self._journal is None:
+            return EventStream(self._fetched_events(include_all=include_all, follow=follow), self._save_taken)
+        feed, shown = Feed(self, consumer, follow=follow), _Shown()
+
+        async def ack() -> None:
+            if shown.last:
+                feed.ack(shown.last)
+                await feed.flush()
+
+        return EventStream(self._stored_events(feed, shown, include_all=include_all), ack)
+
+    async def close(self) -> None:
+        """Save what the store does not know yet, and let go of all connections. The login lives on."""
+        await self._stop_sync()
+        await super().close()
+
+    # -- asking the server -------------------------------------------------------------------------------------------
+
+    async def _pull(self, is_enough: Callable[[], bool]) -> None:
+        """Poll, and take over batch after batch, until there is enough."""
+        course, failures = self._course, 0
+        while not is_enough():
+            try:
+                if not self._has_more and not await self._check():
+                    course.empty = failures = 0
+                    continue
+                news = await (self._start_over() if self._is_key_lost() else self._fetch_batch())
+            except (LoggedOut, NotOnThisHost):
+                raise
+            except TimeoutError:
+                failures = 0
+                continue  # the machine has slept, and the connection with it
+            except (TransportError, ProtocolError, ApiError) as error:
+                failures += 1
+                self._note_failure(error)
+                await pause(backoff(failures), self._clock)
+                continue
+            except StorageError as error:
+                if self._journal is None:
+                    raise
+                failures += 1
+                await self._bide(error, failures)
+                with contextlib.suppress(StorageError):  # what was stored last is a good place to begin at as well
+                    await self._go_to_position()
+                continue
+            failures = 0
+            # A server that announces what it does not deliver must not be asked at full speed (protocol notes, sync 4).
+            course.empty = 0 if news else course.empty + 1
+            if course.empty > 1:
+                await pause(min(30.0, 2.0 ** min(course.empty - 2, 5)), self._clock)
+
+    async def _check(self) -> bool:
+        async with until_wake(self._clock):
+            is_something = await self._run(sync_flows.check(self._login, self._cell.now()))
+        self._note_answer()
+        return is_something
+
+    async def _fetch_batch(self) -> int:
+        """Fetch once and take over what comes; gives how much of it was news."""
+        async with self._course.fetching:
+            async with until_wake(self._clock):
+                batch = await self._run(sync_flows.fetch(self._login, self._cell.now()))
+            self._note_answer()
+            self._course.fetched_at, self._course.refused_since = self._cell.now(), None
+            return await self._take_over(batch)
+
+    async def _fetch_waiting(self) -> bool:
+        """Take over what waits already, without a poll; says whether there was anything."""
+        return bool(await self._fetch_batch()) or self._has_more
+
+    async def _take_over(self, batch: Batch) -> int:
+        self._has_more = batch.has_more
+        if self._journal is None:
+            return self._keep(batch)
+        news = await self._ingest(batch)
+        if self._liveness.stored():
+            _log.info("The journal takes what comes again.")
+        return news
+
+    def _note_answer(self) -> None:
+        course = self._course
+        self._liveness.polled(self._cell.now())
+        course.answered_at = asyncio.get_running_loop().time()
+        if course.began_there is None:
+            course.began_there = course.began + self._login.clock_skew
+
+    def _note_failure(self, error: TransportError | ProtocolError | ApiError) -> None:
+        course, now = self._course, asyncio.get_running_loop().time()
+        self._liveness.failed(is_stale=now - course.answered_at > STALE_AFTER)
+        if isinstance(error, ApiError) and not isinstance(error, RateLimited) and error.endpoint == WEBWXSYNC.name:
+            course.refused_since = course.refused_since or now
+
+    def _is_key_lost(self) -> bool:
+        """Say whether only our key can be the reason that every fetch is refused, while every poll goes well."""
+        since = self._course.refused_since
+        return since is not None and asyncio.get_running_loop().time() - since > REFUSED_FOR
+
+    async def _start_over(self) -> int:
+        """Get a new key in place of one that the server knows no more, and tell that something may be missing."""
+        reply = await self._run(login_flows.open_session(self._login, self._cell.now()))
+        gap = ContinuityLost(since=self._course.fetched_at, until=self._cell.now(), reason="key_refused")
+        self._course.refused_since = None
+        key = reply.sync_key.or_older(self._login.fetch_key)
+        return await self._take_over(
+            Batch(
+                items=(Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap))),),
+                fetch_key=key, check_key=key, skey=reply.skey, has_more=False,
+            )
+        )  # fmt: skip
+
+    async def _bide(self, error: StorageError, failures: int) -> None:
+        """Wait until a disk may have room again; the first failure is logged."""
+        if self._liveness.cannot_store():
+            _log.warning("The journal takes nothing; nothing is lost, and it is tried again: %s", error)
+        await pause(backoff(failures), self._clock)
+
+    # -- with a journal: what fills it -------------------------------------------------------------------------------
+
+    async def _join_sync(self) -> None:
+        """
+        Be one of those for whom the account is synced.
+
+        Raises:
+            AlreadyRunning: Another process is syncing this login.
+            StorageError: The journal cannot be read.
+        """
+        course = self._course
+        if not course.readers:
+            with contextlib.ExitStack() as held:
+                held.enter_context(self._store.syncing())
+                saved = self._catch_up()  # it may have been another process that synced this login last
+                course.began, course.began_there = self._clock(), None
+                course.fetched_at, course.answered_at = self._cell.now(), asyncio.get_running_loop().time()
+                course.empty = 0
+                await self._find_position()
+                if saved is not None and saved.pending:  # left by somebody who had no journal
+                    await self._ingest(self._batch_of(saved.pending))
+                    self._save(pending=())
+                course.lock = held.pop_all()
+        course.readers += 1
+
+    async def _leave_sync(self) -> None:
+        """Be none of them any more; the last one ends the sync."""
+        course = self._course
+        course.readers -= 1
+        if not course.readers:
+            with course.lock:
+                await self._stop_sync()
+                self._save_session()
+
+    def _start_sync(self) -> None:
+        """Sync in the background from now on."""
+        course = self._course
+        if course.work is None or course.work.done():
+            course.work = asyncio.get_running_loop().create_task(self._pull(lambda: False))
+            course.work.add_done_callback(lambda _: course.tell())
+
+    async def _stop_sync(self) -> None:
+        """End what goes on in the background; whoever reads on sees the end."""
+        work = self._course.work
+        if work is not None:
+            work.cancel()
+            await asyncio.wait([work])
+            if not work.cancelled():
+                work.exception()  # whoever read was told; the loop need not be as well
+
+    def _batch_of(self, items: tuple[Item, ...]) -> Batch:
+        """Give items as a batch that leads nowhere."""
+        login = self._login
+        return Batch(items=items, fetch_key=login.fetch_key, check_key=login.check_key, skey="", has_more=False)
+
+    async def _ingest(self, batch: Batch) -> int:
+        """
+        Store a batch with the position it leads to, and go there; gives how much of it was news.
+
+        Raises:
+            StorageError: It was not stored, or nobody can say.
+        """
+        own_id = ContactId(self._login.user_id)
+        has_moved = batch.fetch_key != self._login.fetch_key
+        if batch.skey:
+            # A key that is ahead of the position does no harm; one that is behind may end the login.
+            self._cell.change(credentials=msgspec.structs.replace(self._login.credentials, skey=batch.skey))
+            self._save()
+        position = Position(fetch_key=batch.fetch_key, check_key=batch.check_key)
+        look = self._look_at(batch, own_id)
+        count = await self._part_of_account().ingest(
+            Arrival(
+                body=batch.body, items=tuple(look.arrived), position=position.pack(), time=self._cell.now(),
+                contacts=tuple(look.contacts.values()), deleted=tuple(look.gone),
+            )
+        )  # fmt: skip
+        await self._go_to_position()
+        self._is_dirty = True
+        self._course.tell()
+        for chat, sender in look.people:
+            self._meet(chat, sender)
+        await self._settle_doubts(look.own_chats)
+        # What stands beside the messages has no id to be known again by.
+        return count if has_moved else count - sum(not each.message_id for each in look.arrived)
+
+    def _look_at(self, batch: Batch, own_id: ContactId) -> _Look:
+        """Look at a batch as closely as the journal must, and let the contacts know what it says of them."""
+        look = _Look()
+        began = self._course.began_there or 0.0
+        for item in batch.items:
+            identity = identify(item, own_id)
+            is_readable = identity.is_readable
+            # Messages are read when somebody wants them; this is about people, and the phone names chats.
+            if is_readable and not identity.chat:
+                match event_from_item(item, own_id):
+                    case ContactChanged(contact=contact):
+                        merged = look.contacts[contact.id] = self._contacts.merge(contact)
+                        look.gone.pop(merged.id, None)
+                    case ContactDeleted(id=gone):
+                        self._contacts.remove(gone)
+                        look.contacts.pop(gone, None)
+                        look.gone[gone] = None
+                    case PhoneActivity(recent=recent):
+                        look.people.extend((chat, None) for chat in recent)
+                    case QuarantinedMessage():
+                        is_readable = False
+            elif identity.chat:
+                look.people.append((identity.chat, identity.sender))
+                if identity.is_self:
+                    look.own_chats.add(identity.chat)
+            look.arrived.append(
+                Arrived(
+                    item=item, message_id=identity.message_id, digest=identity.digest, chat=identity.chat,
+                    time=identity.time, is_backlog=0 < identity.time < int(began), is_quarantined=not is_readable,
+                )
+            )  # fmt: skip
+        return look
+
+    # -- with a journal: who reads it --------------------------------------------------------------------------------
+
+    async def _stored_events(self, feed: Feed, shown: _Shown, *, include_all: bool) -> AsyncGenerator[Event, None]:
+        """Yield what a feed gives."""
         self.account  # noqa: B018 - raises when nobody is logged in
-        for _ in range(2):
-            await asyncio.sleep(0)  # one that was left by `break` ends within two turns
+        await _others_end()
+        await feed.open()
+        try:
+            while given := await feed.take():
+                for entry, event in given:
+                    shown.note(entry.number)
+                    if include_all or not isinstance(event, QUIET):
+                        yield event
+                    feed.ack(entry.number)
+        finally:
+            await feed.close(unseen_from=shown.highest + 1)
+
+    # -- without one -------------------------------------------------------------------------------------------------
+
+    async def _fetched_events(self, *, include_all: bool, follow: bool) -> AsyncGenerator[Event, None]:
+        """Yield what is pending, and fetch when nothing is."""
+        self.account  # noqa: B018 - raises when nobody is logged in
+        await _others_end()
         with self._store.syncing():
             saved = self._catch_up()  # it may have been another process that synced this login last
             if saved is not None:
                 self._pending = deque(saved.pending)
+            course = self._course
+            course.fetched_at, course.answered_at = self._cell.now(), asyncio.get_running_loop().time()
+            course.empty = 0
             try:
                 while True:
                     while self._pending:
                         self._is_dirty = self._has_taken = True
                         event = self._take(self._pending.popleft())
-                        if event is not None and (include_all or not isinstance(event, _QUIET)):
+                        if event is not None and (include_all or not isinstance(event, QUIET)):
                             yield event
                     if follow:
-                        await self._next_batch()
+                        await self._pull(lambda: bool(self._pending))
                     elif not await self._fetch_waiting():
                         return
             finally:
                 self._save_session()
 
-    async def _next_batch(self) -> None:
-        """Wait for a batch that brings something and take it over, keys and items in one save."""
-        empty = failures = 0
-        while not self._pending:
-            try:
-                if not self._has_more and not await self._run(sync_flows.check(self._login, self._cell.now())):
-                    empty = failures = 0
-                    continue
-                batch = await self._run(sync_flows.fetch(self._login, self._cell.now()))
-            except (LoggedOut, NotOnThisHost):
-                raise
-            except (TransportError, ProtocolError, ApiError):
-                failures += 1
-                self._liveness.failed()
-                await asyncio.sleep(backoff(failures))
-                continue
-            failures = 0
-            self._has_more = batch.has_more
-            self._take_over(batch)
-            # A server that announces what it does not deliver must not be asked at full speed (protocol notes, sync 4).
-            empty = 0 if batch.items else empty + 1
-            if empty > 1:
-                await asyncio.sleep(min(30.0, 2.0 ** min(empty - 2, 5)))
+    async def _save_taken(self) -> None:
+        """Save that what was yielded last is done with."""
+        self._save_session()
 
-    async def _fetch_waiting(self) -> bool:
-        """Take over what waits already, without a poll; says whether there was anything."""
-        batch = await self._run(sync_flows.fetch(self._login, self._cell.now()))
-        self._has_more = batch.has_more
-        self._take_over(batch)
-        return self._has_more or bool(self._pending)
-
-    def _take_over(self, batch: Batch) -> None:
+    def _keep(self, batch: Batch) -> int:
+        """Put a batch behind what is pending and save both keys with it, in one save; gives how much was news."""
+        has_moved = batch.fetch_key != self._login.fetch_key
         self._pending.extend(batch.items)
         changes: dict[str, object] = {"fetch_key": batch.fetch_key, "check_key": batch.check_key}
         if batch.skey:
             changes["credentials"] = msgspec.structs.replace(self._login.credentials, skey=batch.skey)
         self._cell.change(**changes)
         self._save(pending=tuple(self._pending))
+        return len(batch.items) if has_moved else 0
 
     def _take(self, item: Item) -> Event | None:
         """Look at an item: its event, or None when it was handed out before."""
@@ -152,6 +486,12 @@ class SyncVerbs(ContactVerbs):
             return True
         _remember(self._seen, key, None, SEEN)
         return False
+
+
+async def _others_end() -> None:
+    """Let a stream that was left by `break` begin to end, which takes two turns of the loop."""
+    for _ in range(2):
+        await asyncio.sleep(0)
 
 
 def _remember(kept: OrderedDict[K, V], key: K, value: V, limit: int) -> None:

@@ -1,0 +1,321 @@
+"""What was said and sent, from the journal: without the network, beside whoever syncs, and after a login's end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.client.sending import SendingVerbs
+from webwx.errors import UnknownContact
+from webwx.model.contacts import FILEHELPER, Contact, ContactId, Contacts
+from webwx.model.events import QUIET, ContactChanged, event_from_item
+from webwx.model.messages import Event, Message, MessageRecalled
+from webwx.store.journal import Outgoing
+from webwx.store.words import Query, cut
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
+    from webwx.store.journal import AccountJournal, Entry, State
+
+_SAID: tuple[State, ...] = ("sent", "sending", "unknown", "recalled")
+"""States of a send that belongs to what was said, since it was, or may have been."""
+
+_LOOK_AGAIN = 0.2
+"""Seconds between two looks at a send that is on its way."""
+
+_ALL = 2**62
+"""More than there can be of anything."""
+
+_SENDS_SEARCHED = 10_000
+"""Of the newest sends, how many are looked through for words."""
+
+
+class HistoryVerbs(SendingVerbs):
+    """The past of one account."""
+
+    async def history(
+        self,
+        chat: Contact | str | None = None,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        since: float = 0,
+        until: float = 0,
+    ) -> list[Event | Outgoing]:
+        """
+        Give what was said, the oldest first: messages, recalls and gaps, with what was sent from here between.
+
+        A send that came back as a message is given as that message alone.
+
+        Args:
+            chat: As for `send_text`; somebody of that name in an earlier login counts as well. None: all chats.
+            limit: The newest so many.
+            before: Older than the event with this number, to go on from there.
+            since: Not before this time, in seconds since 1970.
+            until: Not after this time; 0: until now.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        part = await self._readable_part()
+        chats = await self._chats(part, chat)
+        said: list[tuple[Entry, Event]] = []
+        oldest, is_all = before, False
+        while len(said) < limit and not is_all:
+            page = await part.entries(chats=chats, before=oldest, since=since, until=until, limit=limit)
+            made = [(entry, await self._event_of(entry)) for entry in page]
+            said[:0] = [each for each in made if not isinstance(each[1], QUIET)]
+            oldest, is_all = (page[0].number if page else None), len(page) < limit
+        is_all = is_all and len(said) <= limit
+        said = said[-limit:]
+        # What was sent between the oldest of these and the one that everything is to be older than.
+        end = None if before is None else await part.entry(before)
+        sends = await part.outbox.list(
+            *_SAID, chats=chats, limit=limit, since=max(since, 0 if is_all else said[0][0].time),
+            until=until if end is None else min(until or end.time, end.time),
+        )  # fmt: skip
+        came_back = {entry.message_id for entry, _ in said}
+        told: list[tuple[float, Event | Outgoing]] = []
+        latest = 0
+        for entry, event in said:  # in the order of arrival, also where a message is older than the one before
+            latest = max(latest, entry.time)
+            told.append((latest, event))
+        told += [
+            (send.created_at, send)
+            for send in sends
+            if send.receipt is None or send.receipt.message_id not in came_back
+        ]
+        told.sort(key=lambda each: each[0])
+        return [each for _, each in told[-limit:]]
+
+    async def search(
+        self, words: str, *, chat: Contact | str | None = None, limit: int = 50, before: int | None = None
+    ) -> list[Event | Outgoing]:
+        """
+        Give what holds all of these words, the newest first: messages, and what was sent from here.
+
+        A word of Chinese is found anywhere; one of another script by its beginning.
+
+        Args:
+            words: In any order, with blanks between them.
+            chat: As for `history`.
+            limit: The newest so many.
+            before: Older than the event with this number, to go on from there; then without sends.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        part = await self._readable_part()
+        chats = await self._chats(part, chat)
+        found = await part.search(words, chats=chats, before=before, limit=limit)
+        told: list[tuple[float, Event | Outgoing]] = [(entry.time, await self._event_of(entry)) for entry in found]
+        if before is None:
+            query = Query.of(words)
+            came_back = {entry.message_id for entry in found}
+            told += [
+                (send.created_at, send)
+                for send in await part.outbox.list(*_SAID, chats=chats, limit=_SENDS_SEARCHED)
+                if query.finds(cut(send.text))
+                and not (send.receipt is not None and send.receipt.message_id in came_back)
+            ]
+            told.sort(key=lambda each: -each[0])
+        return [each for _, each in told[:limit]]
+
+    async def find_message(self, which: str | int) -> Event | None:
+        """
+        Find what was received, whatever its age; None when the journal does not have it.
+
+        Args:
+            which: The platform's id, or an event's number.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        part = await self._readable_part()
+        entry = await (part.entry(which) if isinstance(which, int) else part.find(which))
+        return None if entry is None else await self._event_of(entry)
+
+    async def list_sends(self, *states: State, chat: Contact | str | None = None, limit: int = 50) -> list[Outgoing]:
+        """
+        Give what was sent from here, the newest first, each with what became of it.
+
+        Args:
+            states: Only those that are in one of these.
+            chat: As for `history`.
+            limit: At most so many.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        part = await self._readable_part()
+        return await part.outbox.list(*states, chats=await self._chats(part, chat), limit=limit)
+
+    async def find_send(self, *, key: str = "", number: int = 0, client_id: str = "") -> Outgoing | None:
+        """
+        Find what was sent from here, by one of its names; None when there is none of that name.
+
+        Args:
+            key: What `send_text` and its like were given.
+            number: The send's.
+            client_id: As in its receipt.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        part = await self._readable_part()
+        return await part.outbox.get(key=key, number=number, client_id=client_id)
+
+    async def was_sent_here(self, message: Message) -> bool:
+        """
+        Say whether a message of this account's is one that was sent from here and came back through sync.
+
+        The phone's own are not. While a send to that chat is on its way nobody can say, so its end is waited for.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        if not message.is_self:
+            return False
+        outbox = (await self._readable_part()).outbox
+        while True:
+            on_their_way = await outbox.list("sending", chats=[message.chat], limit=1)
+            if await outbox.get(message_id=message.message_id) is not None:
+                return True
+            if not on_their_way:
+                return False
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    async def forget_send(self, number: int) -> bool:
+        """
+        Delete a send from the outbox, which frees its key; says whether there was one that is not on its way.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be written.
+        """
+        return await (await self._readable_part()).outbox.remove(number)
+
+    async def find_people(self, ids: Iterable[str]) -> Contacts:
+        """
+        Find who had these ids, in this login or in an earlier one.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        wanted = dict.fromkeys(map(ContactId, ids))
+        known = [contact for each in wanted if (contact := self._contacts.get(each)) is not None]
+        unknown = [each for each in wanted if self._contacts.get(each) is None]
+        earlier = await (await self._readable_part()).people(unknown) if unknown else []
+        return Contacts([*earlier, *known])
+
+    async def export_history(self) -> AsyncGenerator[Event | Outgoing, None]:
+        """
+        Yield everything there is, oldest first: all events, then the sends that did not come back as one of them.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        part = await self._readable_part()
+        sends = await part.outbox.list(limit=_ALL)
+        message_ids = {send.receipt.message_id for send in sends if send.receipt is not None}
+        came_back: set[str] = set()
+        async for entry in part.export():
+            if entry.message_id in message_ids:
+                came_back.add(entry.message_id)
+            yield await self._event_of(entry)
+        for send in reversed(sends):
+            if send.receipt is None or send.receipt.message_id not in came_back:
+                yield send
+
+    async def purge_history(self, chat: Contact | str | None = None, *, before: float = 0) -> int:
+        """
+        Delete what was said and sent for good, and give how much that was; one of both must be given.
+
+        A consumer that had not seen it all is told of a gap.
+
+        Args:
+            chat: As for `history`. None: all chats.
+            before: Only what is older than this time, in seconds since 1970. 0: of any age.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be written.
+        """
+        part = await self._readable_part()
+        return await part.purge(before=before, chats=await self._chats(part, chat))
+
+    async def _readable_part(self) -> AccountJournal:
+        """
+        Give this account's part of the journal; when nobody is logged in, that of whoever was last.
+
+        Raises:
+            NoJournal: There is none.
+            LoggedOut: Nobody was ever logged in.
+        """
+        if self._journal is not None and not self._login.user_id:
+            last = await self._journal.accounts()
+            if last:
+                return self._journal.account(last[0])
+        return self._part_of_account()
+
+    async def _chats(self, part: AccountJournal, chat: Contact | str | None) -> tuple[ContactId, ...]:
+        """
+        Give all ids that a chat has had; none for all chats.
+
+        Raises:
+            UnknownContact: Nobody of that name was ever known, or several are.
+        """
+        if chat is None:
+            return ()
+        try:
+            known = self._contacts.resolve(chat)
+        except UnknownContact:
+            name = chat.display_name if isinstance(chat, Contact) else chat
+            earlier = tuple(await part.chats_named(name))
+            if not earlier and name.startswith("@"):
+                return (ContactId(name),)  # somebody who is gone, by the id of then
+            if not earlier:
+                raise
+            return earlier
+        if known.id == FILEHELPER:
+            return (known.id,)
+        name = known.remark or known.nickname
+        earlier = tuple(await part.chats_named(name)) if name else ()
+        # Somebody else of that name here is somebody else there.
+        others = {contact.id for contact in self._contacts} - {known.id}
+        return (known.id, *(each for each in earlier if each != known.id and each not in others))
+
+    async def _event_of(self, entry: Entry) -> Event:
+        """Make the event of an entry, with what the journal and the contacts know beyond it."""
+        event = event_from_item(entry.item, entry.own_id)
+        match event:
+            case MessageRecalled(message_id=gone):
+                part = await self._readable_part()
+                found = await part.find(gone)
+                original = None if found is None else event_from_item(found.item, found.own_id)
+                if found is not None and isinstance(original, Message):
+                    original = msgspec.structs.replace(original, number=found.number)
+                    event = msgspec.structs.replace(event, original=original)
+            case ContactChanged(contact=contact):
+                # Changes carry fewer fields than what they were merged into when they came.
+                event = ContactChanged(contact=self._contacts.get(contact.id) or contact)
+        # Nobody has it yet, and a copy would cost as much as all the rest.
+        msgspec.structs.force_setattr(event, "number", entry.number)
+        msgspec.structs.force_setattr(event, "redelivered", entry.redelivered)
+        msgspec.structs.force_setattr(event, "backlog", entry.is_backlog)
+        return event

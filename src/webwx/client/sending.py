@@ -1,0 +1,329 @@
+"""
+The one way out: a send is stored before it is tried, and what became of it afterwards.
+
+With a journal each send has a row in the outbox, with one client id for its whole life. What provably never left may be
+tried again under the same id; what may have left never is. Its answer may be lost and the message still come back
+through sync, and then the doubt is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from weakref import WeakValueDictionary
+
+from webwx.client.base import BaseClient
+from webwx.errors import (
+    ApiError,
+    ConnectFailed,
+    LocalStateError,
+    MediaUnavailable,
+    NoJournal,
+    ProtocolError,
+    RateLimited,
+    RefusedLocally,
+    SendUnknown,
+    StorageError,
+    TlsError,
+    TransportError,
+    WxError,
+)
+from webwx.model.events import event_from_item
+from webwx.model.messages import FileMessage, LocationMessage, Receipt, TextMessage
+from webwx.protocol.codes import Ret
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from webwx.flows.call import Flow
+    from webwx.model.contacts import ContactId
+    from webwx.model.messages import Event
+    from webwx.store.journal import Outbox, Outgoing
+
+_log = logging.getLogger("webwx.client")
+
+REPEATS = 3
+"""Times that a send whose answer was lost is repeated, where the server is known to fold repeats; so does the page."""
+
+_LOOKED_AT = 200
+"""Sends of a chat, and messages that came from there, among which a lost one is looked for."""
+
+_CLOCKS_DIFFER = 2.0
+"""Seconds by which a message may seem older than its send: both clocks count whole ones."""
+
+Settled = Literal["queued", "sent", "failed", "unknown"]
+
+Make = Callable[[str], "Flow[str]"]
+"""Makes the flow of a send from its client id; the flow gives the message's id."""
+
+
+class Way(NamedTuple):
+    """One way to send something."""
+
+    ready: Callable[[], Awaitable[Make]]
+    """Does what must be done first, such as an upload. Nothing reaches anybody by it."""
+    name: Literal["sent", "by_content", "by_upload"] = "sent"
+    """As a receipt says it."""
+
+
+def at_once(make: Make, name: Literal["sent", "by_content"] = "sent") -> Way:
+    """Give the way that needs no preparation."""
+
+    async def ready() -> Make:
+        return make
+
+    return Way(ready, name)
+
+
+class SendingVerbs(BaseClient):
+    """What every verb that sends a message stands on."""
+
+    @cached_property
+    def _turns(self) -> WeakValueDictionary[str, asyncio.Lock]:
+        """By key: a second send of one that is under way waits for how that ends."""
+        return WeakValueDictionary()
+
+    async def _send(self, chat: ContactId, kind: str, text: str, *ways: Way, key: str = "") -> Receipt:
+        """
+        Send something by its ways in turn: the next one is for what the platform refuses to know any more.
+
+        Args:
+            chat: Where to.
+            kind: As the outbox calls it.
+            text: The text, or a file's name.
+            ways: In the order in which they are tried.
+            key: The caller's name for it: what was sent under it before is not sent again.
+
+        Raises:
+            NoJournal: There is a key and no journal to keep it; nothing was sent.
+            StorageError: The journal cannot be written; nothing was sent.
+            SendUnknown: The answer was lost, now or in an earlier send of the same key.
+        """
+        if self._journal is None:
+            _refuse_key(key)
+            return await self._try(chat, self._cell.next_client_id(), ways, _Unkept())
+        outbox = self._part_of_account().outbox
+        async with self._turns.setdefault(key, asyncio.Lock()) if key else contextlib.nullcontext():
+            row = await outbox.add(
+                client_id=self._cell.next_client_id(), chat=chat, kind=kind, text=text, key=key, time=self._cell.now()
+            )
+            receipt = await self._outcome(row)
+            return receipt or await self._try(chat, row.client_id, ways, _Kept(outbox, row, self._cell.now))
+
+    async def _sent_as(self, key: str) -> Receipt | None:
+        """
+        Give the receipt of what was sent under a key; None when nothing was, so that it may be.
+
+        Raises:
+            NoJournal: There is a key and no journal to keep it.
+            SendUnknown: It may have been sent.
+        """
+        if self._journal is None:
+            _refuse_key(key)
+        row = await self._part_of_account().outbox.get(key=key) if key else None
+        return None if row is None else await self._outcome(row)
+
+    async def _send_again(self, row: Outgoing, way: Way) -> Receipt:
+        """
+        Go on with a send of whatever process, under its own client id.
+
+        Raises:
+            SendUnknown: It may have been sent.
+        """
+        receipt = await self._outcome(row)
+        record = _Kept(self._part_of_account().outbox, row, self._cell.now)
+        return receipt or await self._try(row.chat, row.client_id, (way,), record)
+
+    async def _note_recall(self, client_id: str) -> None:
+        """Note that a send was taken back; when that cannot be noted it was, all the same."""
+        if self._journal is None:
+            return
+        outbox = self._part_of_account().outbox
+        try:
+            row = await outbox.get(client_id=client_id)
+            if row is not None:
+                await outbox.settle(row.number, "recalled", time=self._cell.now(), receipt=row.receipt)
+        except StorageError as error:
+            _log.warning("That a send was taken back could not be stored: %s", error)
+
+    async def _outcome(self, row: Outgoing) -> Receipt | None:
+        """
+        Give the receipt of a send; None when it may be tried.
+
+        Raises:
+            SendUnknown: It may have been sent.
+        """
+        if row.state in {"sent", "recalled"}:
+            return row.receipt
+        if row.state in {"queued", "failed"}:
+            return None
+        receipt = await self._settle_doubt(row) if row.state == "unknown" else None
+        if receipt is not None:
+            return receipt
+        if row.state == "unknown" and row.kind == "text" and self._dedupes:
+            # The same text under the same client id is the same body; an upload would be another one.
+            await self._part_of_account().outbox.settle(row.number, "queued", time=self._cell.now())
+            return None
+        raise SendUnknown(
+            f"Send {row.number} of the outbox may or may not have been done; "
+            f"look into the chat before you send it {'under another key' if row.key else 'anew'}."
+        )
+
+    async def _try(self, chat: ContactId, client_id: str, ways: tuple[Way, ...], record: _Kept | _Unkept) -> Receipt:
+        for left, way in zip(reversed(range(len(ways))), ways, strict=True):
+            try:
+                make = await way.ready()
+            except WxError as error:
+                await record.settle(_state_before(error), _ret(error))
+                raise
+            await record.begin()
+            try:
+                message_id = await self._deliver(make, client_id)
+            except asyncio.CancelledError:
+                await record.settle("unknown")
+                raise
+            except SendUnknown:
+                await record.settle("unknown")
+                if record.row is not None and (receipt := await self._settle_doubt(record.row)):
+                    return receipt
+                raise
+            except WxError as error:
+                if left and _is_unknown_medium(error):
+                    await record.settle("queued")
+                    continue
+                await record.settle(_state_after(error), _ret(error))
+                raise
+            receipt = Receipt(
+                message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now(), way=way.name
+            )
+            await record.settle("sent", receipt=receipt)
+            return receipt
+        raise AssertionError("There is no way to send this.")
+
+    async def _deliver(self, make: Make, client_id: str) -> str:
+        """Let a send's one request leave; where the server is known to fold repeats, again when its answer is lost."""
+        try:
+            return await self._run(make(client_id))
+        except SendUnknown as lost:
+            for _ in range(REPEATS if self._dedupes else 0):
+                await asyncio.sleep(self._timeouts.retry)
+                # Whatever a repeat meets, the first may have been done: no refusal takes that back.
+                with contextlib.suppress(TransportError, ProtocolError, ApiError):
+                    return await self._run(make(client_id))
+            raise lost from None
+
+    # -- when the answer was lost ------------------------------------------------------------------------------------
+
+    async def _settle_doubts(self, chats: Collection[ContactId]) -> None:
+        """End the doubts about sends to chats where something of this account's has come through sync."""
+        if chats:
+            doubtful = await self._part_of_account().outbox.list("unknown", chats=chats, limit=_LOOKED_AT)
+            for row in reversed(doubtful):
+                await self._settle_doubt(row)
+
+    async def _settle_doubt(self, row: Outgoing) -> Receipt | None:
+        """
+        Look whether a lost send has come back through sync; gives its receipt if so.
+
+        A message is taken for it that says the same in the same chat, is no older, and is no other send's.
+        """
+        part = self._part_of_account()
+        sends = await part.outbox.list(chats=[row.chat], limit=_LOOKED_AT)
+        if any(
+            other.state == "sending" and (other.kind, other.text) == (row.kind, row.text) and other.number != row.number
+            for other in sends
+        ):
+            return None  # what has come may be that one's
+        others = {other.receipt.message_id for other in sends if other.receipt is not None}
+        since = row.created_at - _CLOCKS_DIFFER
+        for entry in await part.entries(chats=[row.chat], since=since, limit=_LOOKED_AT):
+            said = _said(event_from_item(entry.item, entry.own_id))
+            if said == (row.kind, row.text) and entry.message_id not in others:
+                receipt = Receipt(
+                    message_id=entry.message_id, client_id=row.client_id, chat=row.chat, time=float(entry.time)
+                )
+                await part.outbox.settle(row.number, "sent", time=self._cell.now(), receipt=receipt)
+                return receipt
+        return None
+
+
+class _Unkept:
+    """A send of a client without a journal."""
+
+    row = None
+
+    async def begin(self) -> None:
+        """Nobody need know."""
+
+    async def settle(self, state: Settled, ret: int = 0, *, receipt: Receipt | None = None) -> None:
+        """Nobody need know."""
+
+
+class _Kept:
+    """A send with a row in the outbox."""
+
+    def __init__(self, outbox: Outbox, row: Outgoing, now: Callable[[], float]) -> None:
+        self.row = row
+        self._outbox = outbox
+        self._now = now
+
+    async def begin(self) -> None:
+        """
+        Note that the first byte may leave from now on.
+
+        Raises:
+            SendUnknown: Another process is sending it.
+            StorageError: That cannot be noted.
+        """
+        if not await self._outbox.sending(self.row.number, self._now()):
+            raise SendUnknown("Another process is sending this under the same key; look what becomes of it.")
+
+    async def settle(self, state: Settled, ret: int = 0, *, receipt: Receipt | None = None) -> None:
+        """Note how it ended; when that cannot be noted the send stays in doubt, and whoever called learns the truth."""
+        try:
+            await self._outbox.settle(self.row.number, state, time=self._now(), receipt=receipt, ret=ret)
+        except StorageError as error:
+            _log.warning("How a send ended could not be stored, so the outbox will say it is unknown: %s", error)
+
+
+def _refuse_key(key: str) -> None:
+    if key:
+        raise NoJournal("A key is kept in a journal, and this client has none; nothing was sent.")
+
+
+def _state_before(error: WxError) -> Settled:
+    """Say what becomes of a send that was not let out: it is tried again if only the network was in the way."""
+    if isinstance(error, RateLimited):
+        return "queued"
+    is_final = isinstance(error, (ApiError, MediaUnavailable, RefusedLocally, LocalStateError))
+    return "failed" if is_final else "queued"
+
+
+def _state_after(error: WxError) -> Settled:
+    """Say what became of a send by how its request ended, lost answers apart."""
+    return "queued" if isinstance(error, (ConnectFailed, TlsError, RateLimited)) else "failed"
+
+
+def _is_unknown_medium(error: WxError) -> bool:
+    return isinstance(error, ApiError) and error.ret == Ret.SYSTEM_ERROR
+
+
+def _ret(error: WxError) -> int:
+    return error.ret or 0 if isinstance(error, ApiError) else 0
+
+
+def _said(event: Event) -> tuple[str, str] | None:
+    """Say what a message of one's own holds, as the outbox would; None where nothing tells it from others."""
+    match event:
+        case TextMessage(is_self=True, text=text):
+            return "text", text
+        case FileMessage(is_self=True, name=name):
+            return "file", name
+        case LocationMessage(is_self=True, label=label):
+            return "location", label
+        case _:
+            return None

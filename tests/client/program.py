@@ -1,0 +1,95 @@
+"""
+A program that is killed: it listens, or sends once, with a saved login and a journal.
+
+Arguments: what to do, the server, the folder of the login, and the moment at which it kills itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from webwx.client.aio import AsyncClient
+from webwx.errors import SendUnknown
+from webwx.model.messages import TextMessage
+from webwx.store.saved_login import LoginFile
+from webwx.store.sqlite import SqliteJournal
+from webwx.transport.network import Network
+from webwx.transport.run import Timeouts
+
+if TYPE_CHECKING:
+    from webwx.protocol.http import Request, Response
+
+
+def die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def tell(**what: object) -> None:
+    print(json.dumps(what), flush=True)
+
+
+class Deadly(Network):
+    """Kills its process at a call: before it leaves, or when its answer is there."""
+
+    def __init__(self, moment: str) -> None:
+        super().__init__(Timeouts())
+        self._when, _, self._endpoint = moment.partition(" ")
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint != self._endpoint:
+            return await super().send(request)
+        if self._when == "before":
+            die()
+        await super().send(request)
+        die()
+
+
+async def listen(client: AsyncClient, last_words: str) -> None:
+    """Tell of every text; the one that is given is answered, and then it is over."""
+    async with client.events(include_all=False) as events:
+        async for event in events:
+            if isinstance(event, TextMessage):
+                tell(text=event.text, redelivered=event.redelivered, backlog=event.backlog)
+                if event.text == last_words:
+                    await client.send_text("filehelper", "seen")
+                    die()
+                if event.text == "end":
+                    await events.ack()
+                    return
+
+
+async def send(client: AsyncClient, path: Path) -> None:
+    """Send a text and a file, each under a key."""
+    for kind, sending in (
+        ("text", client.send_text("阿华", "once", key="text")),
+        ("file", client.send_file("阿华", path, key="file")),
+    ):
+        try:
+            tell(kind=kind, client_id=(await sending).client_id)
+        except SendUnknown:
+            tell(kind=kind, unknown=True)
+
+
+async def main(what: str, server: str, folder: Path, moment: str) -> None:
+    journal = SqliteJournal(folder / "me.journal")
+    transport = Deadly(moment) if what == "send" else None
+    async with AsyncClient(
+        server=server, store=LoginFile(folder / "me.json"), journal=journal, transport=transport
+    ) as client:
+        await client.resume()
+        if what == "send":
+            await send(client, folder / "me.json")
+        else:
+            await listen(client, moment)
+    await journal.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4]))

@@ -1,0 +1,176 @@
+"""Processes that are killed, stopped, or live by another clock, against a sandbox on a port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import libfaketime
+import pytest
+
+from webwx.client.aio import AsyncClient
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.serve import serve
+from webwx.sandbox.world import SystemClock
+from webwx.store.saved_login import LoginFile
+from webwx.store.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from webwx.model.login import QrCode
+    from webwx.sandbox.world import World
+    from webwx.store.journal import Outgoing
+
+PROGRAM = Path(__file__).with_name("program.py")
+
+PATIENCE = 30.0
+"""Seconds for a process to say something or to end."""
+
+
+class Stage:
+    """A sandbox on a port, a saved login and a journal, and a program that uses both."""
+
+    def __init__(self, url: str, world: World, folder: Path) -> None:
+        self.url = url
+        self.world = world
+        self.folder = folder
+        self.journal = SqliteJournal(folder / "me.journal")
+
+    async def log_in(self) -> None:
+        def confirm(_: QrCode) -> None:
+            self.world.scan("me")
+            self.world.confirm()
+
+        async with self.client() as client:
+            await client.login(show_qr=confirm)
+
+    def client(self) -> AsyncClient:
+        return AsyncClient(server=self.url, store=LoginFile(self.folder / "me.json"), journal=self.journal)
+
+    async def start(self, what: str, moment: str = "", **environment: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, PROGRAM, what, self.url, self.folder, moment,
+            stdout=asyncio.subprocess.PIPE, env=os.environ | environment,
+        )  # fmt: skip
+
+    async def run(self, what: str, moment: str = "", **environment: str) -> tuple[int, list[dict[str, Any]]]:
+        """Run the program to its end, and give how it ended and what it told."""
+        process = await self.start(what, moment, **environment)
+        async with asyncio.timeout(PATIENCE):
+            told, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, [json.loads(line) for line in told.splitlines()]
+
+    async def find_send(self, key: str) -> Outgoing | None:
+        """Look into the outbox as another process would."""
+        client = self.client()
+        await client.resume()
+        return await client.find_send(key=key)
+
+
+@pytest.fixture
+async def stage(make_world: Callable[..., World], tmp_path: Path) -> AsyncIterator[Stage]:
+    world = make_world(clock=SystemClock())
+    served = await serve(Sandbox(world))
+    stage = Stage(served.url, world, tmp_path)
+    await stage.log_in()
+    yield stage
+    await stage.journal.close()
+    await served.close()
+
+
+async def test_a2_a_message_that_was_being_handled_at_a_kill_comes_again_and_no_other(stage: Stage) -> None:
+    for text in ("0", "1", "2", "3", "end"):
+        stage.world.say("ahua", "me", text)
+    code, first = await stage.run("listen", "2")
+    assert code == -signal.SIGKILL
+    code, second = await stage.run("listen")
+    assert code == 0
+
+    assert [told["text"] for told in first] == ["0", "1", "2"]
+    assert [told["text"] for told in second] == ["2", "3", "end"]
+    assert not any(told["redelivered"] for told in first)
+    assert second[0]["redelivered"]
+
+
+@pytest.mark.verify
+async def test_l1_twenty_kills_lose_nothing_and_flag_what_comes_again(stage: Stage) -> None:
+    texts = [str(number) for number in range(20)]
+    told: list[dict[str, Any]] = []
+    for text in texts:
+        stage.world.say("ahua", "me", text)
+        code, lines = await stage.run("listen", text)
+        assert code == -signal.SIGKILL
+        told += lines
+    stage.world.say("ahua", "me", "end")
+    told += (await stage.run("listen"))[1]
+    seen: set[str] = set()
+    for line in told:
+        assert line["redelivered"] == (line["text"] in seen)
+        seen.add(line["text"])
+
+    assert seen == {*texts, "end"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "key", "state"),
+    [
+        ("before webwxuploadmedia", "file", "queued"),
+        ("after webwxuploadmedia", "file", "queued"),
+        ("after webwxsendmsg", "text", "unknown"),
+        ("after webwxsendappmsg", "file", "unknown"),
+    ],
+)
+async def test_b12_a_send_that_was_killed_goes_on_with_its_id_or_stays_in_doubt(
+    stage: Stage, moment: str, key: str, state: str
+) -> None:
+    code, _ = await stage.run("send", moment)
+    assert code == -signal.SIGKILL
+    killed = await stage.find_send(key)
+    assert killed is not None
+    assert killed.state == state
+    code, told = await stage.run("send")
+    assert code == 0
+
+    expected = {"unknown": True} if state == "unknown" else {"client_id": killed.client_id}
+    assert {"kind": key, **expected} in told
+    received = stage.world.inbox("ahua")["xiaoming"].messages
+    assert len(received) == 2  # the text and the file, once each
+
+
+@pytest.mark.verify
+async def test_a16_a_process_that_was_stopped_for_long_has_what_came_meanwhile(stage: Stage) -> None:
+    stage.world.say("ahua", "me", "before")
+    process = await stage.start("listen")
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        await process.stdout.readline()
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(3)  # of a stop there is no shorter picture
+        stage.world.say("ahua", "me", "end")
+        process.send_signal(signal.SIGCONT)
+        async with asyncio.timeout(5):
+            line = json.loads(await process.stdout.readline())
+        await process.wait()
+
+    assert line["text"] == "end"
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("offset", ["+3600", "-3600", "+86400", "-86400"])
+async def test_a13_r12_a_clock_that_is_wrong_costs_nothing(stage: Stage, offset: str) -> None:
+    for text in ("0", "1", "end"):
+        stage.world.say("ahua", "me", text)
+    stage.world.wind(60)
+    _, library = libfaketime.get_reload_information()
+    code, told = await stage.run("listen", FAKETIME=offset, **library)
+
+    assert code == 0
+    assert [line["text"] for line in told] == ["0", "1", "end"]
+    assert all(line["backlog"] for line in told)

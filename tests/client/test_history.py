@@ -1,0 +1,341 @@
+"""The past: what was said and sent, found by chat, word, id and number, without asking the server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.client.conftest import PNG, last, take
+
+from webwx.errors import LoggedOut, NoJournal, SendUnknown, UnknownContact
+from webwx.model.events import ContinuityLost
+from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessage
+from webwx.sandbox.switches import Switches
+from webwx.store.journal import Outgoing
+from webwx.store.saved_login import LoginMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.carriers import Counted
+    from tests.client.conftest import LogIn, NewClient
+
+    from webwx.client.aio import AsyncClient
+    from webwx.model.login import QrCode
+    from webwx.sandbox.world import World
+    from webwx.store.journal import Journal
+    from webwx.store.sqlite import SqliteJournal
+
+    Phone = Callable[[str], Callable[[QrCode], object]]
+
+
+@pytest.fixture
+def usual_journal(journal: SqliteJournal) -> Journal:
+    return journal
+
+
+def said(told: list[Event | Outgoing]) -> list[str]:
+    return [getattr(each, "text", type(each).__name__) for each in told]
+
+
+async def converse(client: AsyncClient, world: World, count: int = 3) -> None:
+    """Let 阿华 and the account write in turn, ten seconds apart."""
+    for number in range(count):
+        world.wind(10)
+        world.say("ahua", "me", f"a{number}")
+        await take(client, 1)
+        world.wind(10)
+        await client.send_text("阿华", f"b{number}")
+
+
+class TestHistory:
+    async def test_is_what_was_said_and_sent_in_the_order_of_time(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        client = await log_in()
+        await converse(client, world)
+        counted.calls.clear()
+        told = await client.history("阿华")
+
+        assert said(told) == ["a0", "b0", "a1", "b1", "a2", "b2"]
+        assert isinstance(told[0], TextMessage)
+        assert told[0].number > 0
+        assert isinstance(told[1], Outgoing)
+        assert counted.calls == []
+
+    async def test_leaves_out_the_phone_and_the_contacts(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.befriend("xiaoming", "ahua", remark="花")
+        world.say("ahua", "me", "hi")
+        await take(client, 1)
+
+        assert said(await client.history()) == ["hi"]
+
+    async def test_of_a_chat_holds_no_other(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.say("ahua", "me", "1")
+        world.say("lilei", "me", "2")
+        await take(client, 2)
+        await client.send_text("filehelper", "3")
+
+        assert said(await client.history("Boss")) == ["2"]
+        assert said(await client.history("filehelper")) == ["3"]
+        with pytest.raises(UnknownContact):
+            await client.history("nobody")
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 4, 7])
+    async def test_comes_by_pages_each_once(self, log_in: LogIn, world: World, limit: int) -> None:
+        client = await log_in()
+        for number in range(10):
+            world.wind(1)
+            world.say("ahua", "me", str(number))
+        await take(client, 10)
+        pages, before = [], None
+        while page := [each for each in await client.history(limit=limit, before=before) if isinstance(each, Event)]:
+            assert len(page) <= limit
+            pages.append(said(list(page)))
+            before = page[0].number
+
+        assert [text for page in reversed(pages) for text in page] == list("0123456789")
+
+    async def test_on_later_pages_has_the_sends_of_then(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        await converse(client, world, 4)
+        newest = await client.history(limit=4)
+        before = next(each.number for each in newest if isinstance(each, Event))
+        older = await client.history(limit=4, before=before)
+
+        assert said(older) + said(newest) == ["a0", "b0", "a1", "b1", "a2", "b2", "a3", "b3"]
+
+    async def test_can_be_limited_in_time(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        times = []
+        for number in range(4):
+            world.say("ahua", "me", str(number))
+            await take(client, 1)
+            times.append(last(world, "me", "ahua").time)
+            world.wind(100)
+
+        assert said(await client.history(since=times[1], until=times[2])) == ["1", "2"]
+
+    async def test_has_a_send_that_came_back_once(self, log_in: LogIn, world: World) -> None:
+        world.switches = Switches(echo="on")
+        client = await log_in()
+        await client.send_text("阿华", "hi")
+        await take(client, 1)
+        [event] = await client.history()
+
+        assert isinstance(event, TextMessage)
+        assert event.is_self
+
+    async def test_has_what_may_have_been_sent_and_not_what_was_refused(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        client = await log_in()
+        counted.lose_answers("webwxsendmsg")
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "perhaps")
+        world.refuse_next("webwxsendmsg", 1204)
+        with pytest.raises(Exception, match="1204"):
+            await client.send_text("阿华", "never")
+
+        assert said(await client.history()) == ["perhaps"]
+
+    async def test_goes_back_beyond_the_login(
+        self, log_in: LogIn, world: World, counted: Counted, phone_of: Phone
+    ) -> None:
+        client = await log_in()
+        await converse(client, world, 1)
+        earlier = client.contacts.resolve("阿华").id
+        world.log_out("me")
+        with pytest.raises(LoggedOut):
+            await client.check()
+        world.wind(100)
+        await client.login(show_qr=phone_of("me"))
+        await converse(client, world, 1)
+
+        assert client.contacts.resolve("阿华").id != earlier
+        assert said(await client.history("阿华")) == ["a0", "b0", "a0", "b0"]
+        assert any(isinstance(each, ContinuityLost) for each in await client.history())
+
+    async def test_can_be_read_when_nobody_is_logged_in_any_more(
+        self, log_in: LogIn, new_client: NewClient, world: World
+    ) -> None:
+        store = LoginMemory()
+        client = await log_in(store=store)
+        await converse(client, world, 1)
+        await client.logout()
+
+        assert said(await new_client(store=store).history("阿华")) == ["a0", "b0"]
+        assert said(await client.search("a0")) == ["a0"]
+
+    async def test_of_nobody_is_no_history(self, new_client: NewClient) -> None:
+        with pytest.raises(LoggedOut):
+            await new_client().history()
+
+    async def test_needs_a_journal(self, log_in: LogIn) -> None:
+        client = await log_in(journal=None)
+        for attempt in (client.history(), client.search("a"), client.find_message("1"), client.find_send(key="1")):
+            with pytest.raises(NoJournal):
+                await attempt
+
+
+class TestSearch:
+    async def test_finds_words_in_what_was_said_and_sent(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.say("ahua", "me", "明天的备份 finished")
+        await take(client, 1)
+        world.wind(10)
+        await client.send_text("阿华", "备份 started")
+        for words, count in (("备份", 2), ("份", 2), ("备份 fin", 1), ("start", 1), ("nothing", 0), ("", 0)):
+            assert len(await client.search(words)) == count, words
+
+        assert said(await client.search("备份"))[0] == "备份 started"
+        assert await client.search("备份", chat="filehelper") == []
+        assert len(await client.search("备份", chat="阿华", limit=1)) == 1
+
+
+class TestFinding:
+    async def test_a_message_by_its_id_or_number_and_forwarding_it(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        sent = world.picture("ahua", "me", PNG)
+        [picture] = await take(client, 1)
+        found = await client.find_message(sent.id)
+
+        assert isinstance(found, ImageMessage)
+        assert found == picture == await client.find_message(picture.number)
+        assert (await client.forward(found, "filehelper")).way == "by_content"
+        assert await client.find_message("1") is None
+        assert await client.find_message(10_000) is None
+
+    async def test_a_recall_with_its_original(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.picture("ahua", "me", PNG)
+        world.recall("ahua", "me")
+        picture, recalled = await take(client, 2)
+        found = await client.find_message(recalled.number)
+
+        assert isinstance(found, MessageRecalled)
+        assert found.original == picture
+        assert (await client.forward(found, "filehelper")).way == "by_content"
+
+    async def test_a_send_by_each_of_its_names(self, log_in: LogIn) -> None:
+        client = await log_in()
+        receipt = await client.send_text("阿华", "hi", key="1")
+        found = await client.find_send(key="1")
+
+        assert found is not None
+        assert found.receipt == receipt
+        assert found == await client.find_send(number=found.number)
+        assert found == await client.find_send(client_id=receipt.client_id)
+        assert await client.find_send(key="2") is None
+
+    async def test_sends_by_state_and_chat(self, log_in: LogIn, counted: Counted) -> None:
+        client = await log_in()
+        await client.send_text("阿华", "1")
+        await client.send_text("filehelper", "2")
+        counted.lose_answers("webwxsendmsg")
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "3")
+
+        assert said(list(await client.list_sends())) == ["3", "2", "1"]
+        assert said(list(await client.list_sends("unknown"))) == ["3"]
+        assert said(list(await client.list_sends("sent", "unknown", chat="阿华"))) == ["3", "1"]
+        assert said(list(await client.list_sends(limit=1))) == ["3"]
+
+
+async def test_an_event_of_the_past_is_the_event_of_then(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    world.say("ahua", "hiking", "hi")
+    [event] = await take(client, 1)
+
+    assert await client.history() == [msgspec.structs.replace(event, redelivered=False)]
+
+
+class TestEchoes:
+    async def test_what_was_sent_here_is_told_from_what_the_phone_sent(self, log_in: LogIn, world: World) -> None:
+        world.switches = Switches(echo="on")
+        client = await log_in()
+        await client.send_text("filehelper", "from here")
+        world.say("me", "filehelper", "from the phone")
+        world.say("ahua", "me", "from a friend")
+        echo, own, other = (event for event in await take(client, 3) if isinstance(event, TextMessage))
+
+        assert [await client.was_sent_here(event) for event in (echo, own, other)] == [True, False, False]
+
+    async def test_a_send_on_its_way_is_waited_for(self, log_in: LogIn, world: World, journal: SqliteJournal) -> None:
+        world.switches = Switches(echo="on")
+        client = await log_in()
+        receipt = await client.send_text("filehelper", "from here")
+        [echo] = await take(client, 1)
+        assert isinstance(echo, TextMessage)
+        send = await client.find_send(client_id=receipt.client_id)
+        assert send is not None
+        outbox = journal.account(client.account.uin).outbox
+        # As it is between the moment when the server has it and the one when its answer is here.
+        await outbox.settle(send.number, "queued", time=1.0)
+        assert await outbox.sending(send.number, 2.0)
+        asking = asyncio.create_task(client.was_sent_here(echo))
+        done, _ = await asyncio.wait([asking], timeout=0.01)
+        assert done == set()
+        await outbox.settle(send.number, "sent", time=3.0, receipt=receipt)
+
+        assert await asking
+
+
+class TestPeople:
+    async def test_of_an_earlier_login_are_found_by_the_ids_of_then(
+        self, log_in: LogIn, world: World, new_client: NewClient, phone_of: Phone
+    ) -> None:
+        client = await log_in()
+        earlier = client.contacts.resolve("阿华").id
+        await client.logout()
+        assert (await client.find_people([earlier, "@nobody"])).get(earlier) is not None
+        again = new_client()
+        await again.login(show_qr=phone_of("me"))
+        now = again.contacts.resolve("阿华")
+        people = await again.find_people([earlier, now.id])
+
+        assert now.id != earlier
+        assert [people.get(each) and people.get(each).nickname for each in (earlier, now.id)] == ["阿华"] * 2  # type: ignore[union-attr]  # asked for just before
+        assert people.get("@nobody") is None
+        await again.close()
+
+
+class TestLettingGo:
+    async def test_everything_is_written_out_oldest_first_and_each_thing_once(
+        self, log_in: LogIn, world: World
+    ) -> None:
+        world.switches = Switches(echo="on")
+        client = await log_in()
+        await client.send_text("阿华", "comes back")
+        world.say("ahua", "me", "hello")
+        await take(client, 2)
+        await client.send_text("阿华", "does not, yet")
+        texts = [getattr(each, "text", None) async for each in client.export_history()]
+
+        assert [text for text in texts if text] == ["comes back", "hello", "does not, yet"]
+
+    async def test_a_chat_is_deleted_with_what_was_sent_there(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        await converse(client, world, 1)
+        await client.send_text("filehelper", "stays")
+
+        assert await client.purge_history() == 0
+        assert await client.purge_history("阿华", before=1.0) == 0
+        assert await client.purge_history("阿华") == 2
+        assert said(await client.history()) == ["stays"]
+
+    async def test_a_send_is_forgotten_with_its_key(self, log_in: LogIn, counted: Counted) -> None:
+        client = await log_in()
+        counted.lose_answers("webwxsendmsg")
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "perhaps", key="1")
+        [send] = await client.list_sends()
+
+        assert await client.forget_send(send.number)
+        assert not await client.forget_send(send.number)
+        assert await client.list_sends() == []
+        await client.send_text("阿华", "perhaps", key="1")

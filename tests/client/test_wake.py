@@ -1,0 +1,76 @@
+"""Waits that end when the machine wakes from a sleep, and nothing else that does."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.client.wound_loop import in_no_time
+
+from webwx.client.wake import SLEPT_FOR, pause, until_wake
+
+
+class Wall:
+    """A clock that goes with the loop's, and ahead of it by whatever the machine has slept."""
+
+    slept = 0.0
+
+    def __call__(self) -> float:
+        return asyncio.get_running_loop().time() + self.slept
+
+
+def test_a16_a_wait_ends_when_the_machine_wakes() -> None:
+    async def work() -> None:
+        wall, loop = Wall(), asyncio.get_running_loop()
+        loop.call_later(60, setattr, wall, "slept", 3600.0)
+        with pytest.raises(TimeoutError):
+            async with until_wake(wall):
+                await asyncio.sleep(600)
+        assert 60 <= loop.time() <= 66
+
+    in_no_time(work)
+
+
+@pytest.mark.parametrize("drift", [SLEPT_FOR - 1, -3600.0, -86_400.0])
+def test_r12_a_clock_that_is_set_back_or_drifts_ends_none(drift: float) -> None:
+    async def work() -> None:
+        wall, loop = Wall(), asyncio.get_running_loop()
+        loop.call_later(60, setattr, wall, "slept", drift)
+        async with until_wake(wall):
+            await asyncio.sleep(600)
+        assert loop.time() == 600
+
+    in_no_time(work)
+
+
+def test_a_wait_of_no_length_leaves_nothing_behind() -> None:
+    async def work() -> None:
+        for _ in range(3):
+            async with until_wake(Wall()):
+                pass
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(60)
+        assert loop.time() == 60
+
+    in_no_time(work)
+
+
+def test_what_was_raised_comes_out() -> None:
+    async def work() -> None:
+        with pytest.raises(KeyError):
+            async with until_wake(Wall()):
+                raise KeyError
+
+    in_no_time(work)
+
+
+def test_a_pause_ends_early_after_a_sleep() -> None:
+    async def work() -> None:
+        wall, loop = Wall(), asyncio.get_running_loop()
+        await pause(30, wall)
+        assert loop.time() == 30
+        loop.call_later(1, setattr, wall, "slept", 3600.0)
+        await pause(30, wall)
+        assert loop.time() < 40
+
+    in_no_time(work)
