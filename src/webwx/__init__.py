@@ -9,9 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from webwx.bot.context import Context as Context
+    from webwx.bot.context import SyncContext as SyncContext
+    from webwx.bot.delivery import deliver as deliver
+    from webwx.bot.lanes import Counts as Counts
     from webwx.client.aio import AsyncClient as AsyncClient
+    from webwx.client.blocking import BlockingEventStream as BlockingEventStream
     from webwx.client.blocking import Client as Client
     from webwx.client.state import LoginState as LoginState
+    from webwx.client.stream import EventStream as EventStream
     from webwx.errors import AlreadyRunning as AlreadyRunning
     from webwx.errors import ApiError as ApiError
     from webwx.errors import ConnectFailed as ConnectFailed
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from webwx.errors import LoginRefused as LoginRefused
     from webwx.errors import LoginTimeout as LoginTimeout
     from webwx.errors import MediaUnavailable as MediaUnavailable
+    from webwx.errors import NoJournal as NoJournal
     from webwx.errors import NoSuchFile as NoSuchFile
     from webwx.errors import NotAPicture as NotAPicture
     from webwx.errors import NotForwardable as NotForwardable
@@ -54,6 +61,7 @@ if TYPE_CHECKING:
     from webwx.model.contacts import Member as Member
     from webwx.model.events import ContactChanged as ContactChanged
     from webwx.model.events import ContactDeleted as ContactDeleted
+    from webwx.model.events import ContinuityLost as ContinuityLost
     from webwx.model.events import QuarantinedMessage as QuarantinedMessage
     from webwx.model.events import event_from_json as event_from_json
     from webwx.model.events import event_to_json as event_to_json
@@ -100,19 +108,26 @@ if TYPE_CHECKING:
     from webwx.model.messages import VideoMessage as VideoMessage
     from webwx.model.messages import VoiceMessage as VoiceMessage
     from webwx.protocol.hosts import Desktop as Desktop
+    from webwx.store.journal import Journal as Journal
+    from webwx.store.journal import Outgoing as Outgoing
     from webwx.store.passphrase import KeyringPassphrase as KeyringPassphrase
     from webwx.store.saved_login import LoginFile as LoginFile
     from webwx.store.saved_login import LoginMemory as LoginMemory
     from webwx.store.saved_login import LoginStore as LoginStore
+    from webwx.store.sqlite import SqliteJournal as SqliteJournal
     from webwx.transport.run import Timeouts as Timeouts
 
 _HOMES = {
+    "bot.context": ("Context", "SyncContext"),
+    "bot.delivery": ("deliver",),
+    "bot.lanes": ("Counts",),
     "client.aio": ("AsyncClient",),
-    "client.blocking": ("Client",),
+    "client.blocking": ("BlockingEventStream", "Client"),
     "client.state": ("LoginState",),
+    "client.stream": ("EventStream",),
     "errors": (
         "AlreadyRunning", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin", "InvalidSettings",
-        "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "NoSuchFile",
+        "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "NoJournal", "NoSuchFile",
         "NotAPicture", "NotForwardable", "NotOnThisHost", "ProtocolError", "RateLimited", "RecallExpired",
         "RecallRefused", "RefusedLocally",
         "SendUnknown", "StorageError", "TargetRefused", "TextTooLong", "Timeout", "TlsError",
@@ -120,7 +135,9 @@ _HOMES = {
         "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
     ),
     "model.contacts": ("Admission", "Contact", "ContactId", "Contacts", "Lookup", "Member"),
-    "model.events": ("ContactChanged", "ContactDeleted", "QuarantinedMessage", "event_from_json", "event_to_json"),
+    "model.events": (
+        "ContactChanged", "ContactDeleted", "ContinuityLost", "QuarantinedMessage", "event_from_json", "event_to_json",
+    ),
     "model.login": ("Account", "QrCode"),
     "model.messages": (
         "AppMessage", "CallMessage", "CardMessage", "ChatroomRenamed", "Event", "FileMessage", "FriendAdded",
@@ -132,8 +149,10 @@ _HOMES = {
         "SystemMessage", "TextMessage", "TransferMessage", "UnknownMessage", "VideoMessage", "VoiceMessage",
     ),
     "protocol.hosts": ("Desktop",),
+    "store.journal": ("Journal", "Outgoing"),
     "store.passphrase": ("KeyringPassphrase",),
     "store.saved_login": ("LoginFile", "LoginMemory", "LoginStore"),
+    "store.sqlite": ("SqliteJournal",),
     "transport.run": ("Timeouts",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

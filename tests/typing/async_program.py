@@ -12,8 +12,11 @@ from webwx import (
     Contact,
     ContactChanged,
     Event,
+    EventStream,
+    Journal,
     LoginFile,
     MessageRecalled,
+    Outgoing,
     Receipt,
     TextMessage,
     event_from_json,
@@ -45,6 +48,21 @@ async def main() -> None:
             assert_type(event, Event)
             await handle(client, event)
         await client.logout()
+
+
+async def keep(journal: Journal) -> None:
+    async with AsyncClient(journal=journal, dedupe_by_client_id=True) as client:
+        await client.resume()
+        async with client.events("archive") as events:
+            assert_type(events, EventStream)
+            async for event in events:
+                assert_type(event.backlog, bool)
+                await events.ack()
+        assert_type(await client.history(), list[Event | Outgoing])
+        assert_type(await client.search("备份", chat="Boss"), list[Event | Outgoing])
+        assert_type(await client.find_message(1), Event | None)
+        assert_type(await client.list_sends(), list[Outgoing])
+        assert_type(await client.find_send(key="1"), Outgoing | None)
 
 
 async def handle(client: AsyncClient, event: Event) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import assert_type
 from urllib.request import urlopen
@@ -12,6 +11,7 @@ from webwx import (
     Account,
     Admission,
     ApiError,
+    BlockingEventStream,
     Client,
     Contact,
     Contacts,
@@ -22,9 +22,11 @@ from webwx import (
     LoginMemory,
     Lookup,
     MessageRecalled,
+    Outgoing,
     QrCode,
     RecallExpired,
     Receipt,
+    SqliteJournal,
     TextMessage,
     Timeouts,
 )
@@ -93,7 +95,9 @@ def gather(client: Client) -> None:
 
 def listen(client: Client) -> None:
     events = client.events(include_all=False)
-    assert_type(events, Iterator[Event])
+    assert_type(events, BlockingEventStream)
+    assert_type(next(events), Event)
+    events.ack()
     for event in events:
         match event:
             case TextMessage(text="ping"):
@@ -109,6 +113,24 @@ def listen(client: Client) -> None:
                 pass
 
 
+def keep(client: Client) -> None:
+    with client.events("archive", follow=False) as events:
+        for event in events:
+            assert_type(event.number, int)
+            assert_type(event.redelivered, bool)
+            events.ack()
+    for told in client.history("Boss", limit=10):
+        assert_type(told, Event | Outgoing)
+        if isinstance(told, Outgoing):
+            assert_type(told.receipt, Receipt | None)
+    assert_type(client.search("备份"), list[Event | Outgoing])
+    assert_type(client.find_message("1"), Event | None)
+    assert_type(client.list_sends("unknown"), list[Outgoing])
+    assert_type(client.find_send(key="1"), Outgoing | None)
+    assert_type(client.send_text("Boss", "once", key="2026-11-24"), Receipt)
+    assert_type(client.last_sync_at, float | None)
+
+
 def main() -> None:
-    client = Client(host="filehelper", store=LoginMemory())
+    client = Client(host="filehelper", store=LoginMemory(), journal=SqliteJournal("me.journal"))
     client.close()

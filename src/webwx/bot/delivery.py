@@ -1,0 +1,111 @@
+"""
+Hand one account's events to a handler, each until it is done with.
+
+What is promised, and what is not, stands in docs/topics/delivery.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from functools import partial
+from typing import TYPE_CHECKING, TypeGuard, cast
+
+from webwx.bot.context import Context, SyncContext
+from webwx.bot.lanes import IN_FLIGHT, Counts, Lanes
+from webwx.bot.threads import Threads
+from webwx.client.feed import Feed
+from webwx.client.state import LoginState
+from webwx.model.events import QUIET
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from webwx.client.aio import AsyncClient
+    from webwx.client.feed import Given
+    from webwx.model.messages import Event
+
+    AsyncHandler = Callable[[Context, Event], Awaitable[object]]
+    SyncHandler = Callable[[SyncContext, Event], object]
+
+THREADS = 64
+"""Plain functions that run at once."""
+
+
+async def deliver(
+    client: AsyncClient,
+    handler: AsyncHandler | SyncHandler,
+    *,
+    consumer: str = "bot",
+    include_all: bool = False,
+    attempts: int = 3,
+    time_limit: float | None = None,
+    in_flight: int = IN_FLIGHT,
+    threads: int = THREADS,
+    counts: Counts | None = None,
+) -> None:
+    """
+    Hand events to a handler, for ever: those of one chat in their order, those of several chats side by side.
+
+    The client needs a journal. An event is done with once the handler has returned; one whose handler has raised, an
+    exit or a cancellation included, is tried again after a pause, and given up after so many attempts: it is a dead
+    letter then, and the chat goes on. What was not done with when the process ended comes again, `redelivered`.
+
+    When it is cancelled, no more is fetched, what is in flight gets ten seconds to end, and the acknowledgements are
+    stored; a second cancellation ends it at once. When the client is closed, it returns. Signals are left alone: a
+    program that is to end well on SIGTERM cancels this from a handler of its own.
+
+    Args:
+        client: Logged in.
+        handler: Called with a context and the event; a plain function runs in a thread, with a `SyncContext`.
+        consumer: Whose place in the journal it is; several may work side by side, each with a name of its own.
+        include_all: Hand out activity of the phone and changes of contacts as well.
+        attempts: How often an event is tried.
+        time_limit: Seconds after which an asynchronous handler is cancelled, which counts as a failure. A plain
+            function cannot be stopped; it is only reported, as all are that take longer than 30 s.
+        in_flight: How many events may be in memory.
+        threads: How many plain functions may run at once.
+        counts: Where to count what becomes of them.
+
+    Raises:
+        LoggedOut: The login ended.
+        AlreadyRunning: Another process is syncing this login, or another part of this one has the consumer's name.
+    """
+    pool: Threads | None = None
+    call: Callable[[Context, Event], Awaitable[object]]
+    if _is_asynchronous(handler):
+        call = handler
+    else:
+        pool = Threads(threads)
+        call = partial(_call_in_thread, pool, cast("SyncHandler", handler))  # the only other kind
+
+    async with Feed(client, consumer) as feed:
+
+        async def handle(given: Given, attempt: int) -> None:
+            event = given.event
+            if include_all or not isinstance(event, QUIET):
+                await call(Context(client, event, consumer=consumer, attempt=attempt), event)
+
+        lanes = Lanes(
+            feed, handle, attempts=attempts, in_flight=in_flight, counts=counts,
+            time_limit=time_limit if pool is None else None,
+            is_over=lambda: client.state is LoginState.LOGGED_OUT,
+        )  # fmt: skip
+        try:
+            await lanes.run()
+        finally:
+            if pool is not None:
+                pool.end()
+            await feed.close(unseen_from=lanes.shown + 1)
+
+
+def _is_asynchronous(handler: AsyncHandler | SyncHandler) -> TypeGuard[AsyncHandler]:
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004 - an object may be called
+
+
+async def _call_in_thread(pool: Threads, handler: SyncHandler, context: Context, event: Event) -> None:
+    waiting = SyncContext(context, asyncio.get_running_loop())
+    result = await pool.run(lambda: handler(waiting, event))
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError("A handler gave something to be awaited: make it `async def`, or await it.")

@@ -1,0 +1,515 @@
+"""
+Lanes: entries of one consumer, handed to one handler.
+
+Each chat has a lane, in which one entry is handled at a time, in the order of arrival; lanes go side by side. There is
+no task per entry: workers take lanes from one queue, and each wakes one more before it calls the handler. A handler
+that never waits thus costs no turn of the loop, and one that waits for long keeps nobody else waiting.
+
+What is in memory is bounded, whatever arrives. When a second has passed without room for more, what waits behind other
+entries of its chat is put down to its number, and read from the journal again when its turn comes: so one chat whose
+handler hangs does not use up the room of all others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import traceback
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from webwx.client.base import backoff
+from webwx.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from webwx.client.feed import Given
+    from webwx.model.contacts import ContactId
+
+    Handle = Callable[[Given, int], Awaitable[object]]
+    """What is done with an entry; the number is the attempt's, from 1."""
+
+T = TypeVar("T")
+
+IN_FLIGHT = 1_000
+"""Entries in memory at most: being handled, or waiting in a lane."""
+
+NOTED = 100_000
+"""Entries of which only the number is kept; further ones are left in the journal."""
+
+SLOW = 30.0
+"""Seconds after which a handler is reported."""
+
+DRAIN = 10.0
+"""Seconds for what is in flight when the end comes."""
+
+_SLICE = 0.005
+"""Seconds of a worker's own work after which others get their turn."""
+
+_LAST_WORDS = 0.5
+"""Seconds that a cancelled handler may take to end."""
+
+_IDLE_WORKERS = 16
+"""Workers kept after many have been busy at once."""
+
+_HERE = Path(__file__).parents[1]
+
+_log = logging.getLogger("webwx.bot")
+
+
+class Source(Protocol):
+    """What lanes take from, such as a `Feed`."""
+
+    name: str
+
+    async def take(self, limit: int = ...) -> list[Given]:
+        """Give the next entries; waits until there is one. An empty list says that no more will come."""
+        ...
+
+    async def again(self, number: int, *, attempt: int, redelivered: bool) -> Given | None:
+        """Give one once more that was taken; None when it was deleted meanwhile."""
+        ...
+
+    def ack(self, number: int) -> None:
+        """Note that an entry is done with."""
+        ...
+
+    async def failed(self, number: int, error: str) -> int:
+        """Note that an attempt has failed; gives how many have."""
+        ...
+
+    async def give_up(self, number: int, error: str) -> None:
+        """Make an entry a dead letter."""
+        ...
+
+    async def stop(self) -> None:
+        """Fetch nothing any more; what was taken can still be acknowledged."""
+        ...
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """What has become of the entries so far."""
+
+    delivered: int = 0
+    """Done with; with those that are not for the handler."""
+    failed: int = 0
+    """Attempts that have failed."""
+    dead: int = 0
+    """Given up after the last attempt."""
+    slow: int = 0
+    """Calls of the handler that took longer than 30 s."""
+    in_flight: int = 0
+    """In memory now: being handled, waiting in a lane, or waiting for another attempt."""
+    noted: int = 0
+    """Waiting behind a slow chat, only the number in memory."""
+
+
+class _Note(NamedTuple):
+    """What is kept of an entry that has to wait."""
+
+    number: int
+    attempt: int
+    redelivered: bool
+
+
+class _Lane:
+    """What waits in one chat; the first is being handled, or is the next."""
+
+    __slots__ = ("attempt", "begun", "chat", "is_over_limit", "is_reported", "noted", "waiting", "worker")
+
+    def __init__(self, chat: ContactId) -> None:
+        self.chat = chat
+        self.waiting: deque[Given | _Note] = deque()
+        self.noted = 0
+        """How many of them are notes; then all further ones become notes as well, so that their order is kept."""
+        self.attempt = 0
+        """Of the first, once it has failed."""
+        self.begun: float | None = None
+        """When the handler was called that is still running."""
+        self.is_reported = False
+        self.is_over_limit = False
+        self.worker: asyncio.Task[None] | None = None
+
+
+class Lanes:
+    """
+    One consumer's lanes.
+
+    Args:
+        source: Where entries come from.
+        handle: What is done with each.
+        attempts: How often an entry is tried before it becomes a dead letter.
+        in_flight: How many entries may be in memory.
+        time_limit: Seconds after which the handler is cancelled, which counts as a failure.
+        is_over: Says whether attempts fail for a reason that is not the entry's, such as the end of the login: then
+            nothing is counted, and the entry comes again another time.
+        counts: Where to count; its owner may read it at any time.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        handle: Handle,
+        *,
+        attempts: int = 3,
+        in_flight: int = IN_FLIGHT,
+        time_limit: float | None = None,
+        is_over: Callable[[], bool] = lambda: False,
+        counts: Counts | None = None,
+    ) -> None:
+        self.counts: Counts = counts or Counts()
+        self.shown: int = 0
+        """The highest number that the handler was called with."""
+        self._source = source
+        self._handle = handle
+        self._attempts = attempts
+        self._limit = in_flight
+        self._time_limit = time_limit
+        self._is_over = is_over
+        self._loop = asyncio.get_running_loop()
+        self._lanes: dict[ContactId, _Lane] = {}
+        self._ready: deque[_Lane] = deque()
+        self._paused: dict[_Lane, asyncio.TimerHandle] = {}
+        """Lanes that wait for another attempt."""
+        self._workers: set[asyncio.Task[None]] = set()
+        self._idle: list[asyncio.Future[None]] = []
+        self._is_waking = False
+        """A worker is on its way, and will look at the queue."""
+        self._is_draining = False
+        self._is_ended = False
+        self._change: asyncio.Future[None] | None = None
+        """What `run` waits for: room, or the end of all work."""
+        self._main: asyncio.Task[object] | None = None
+        self._crash: Exception | None = None
+        """What ended a task of ours, and so must end all."""
+        self._done = 0
+        self._done_before = 0
+
+    async def run(self) -> None:
+        """
+        Hand out entries until it is cancelled, or the source raises, or has no more.
+
+        Then nothing more is taken, what is in flight gets ten seconds to end, and a cancellation or an error goes on.
+        A second cancellation does not wait for it: whatever has not ended is not acknowledged.
+        """
+        self._main = asyncio.current_task()
+        sweep = self._loop.create_task(self._sweep())
+        sweep.add_done_callback(self._task_ended)
+        try:
+            try:
+                await self._pull()
+            finally:
+                if self._crash is None:
+                    await self._drain()
+        except asyncio.CancelledError:
+            if self._crash is None or self._main is None:
+                raise
+            self._main.uncancel()
+            raise self._crash from None
+        finally:
+            sweep.cancel()
+            await self._end()
+
+    # -- taking ------------------------------------------------------------------------------------------------------
+
+    async def _pull(self) -> None:
+        while True:
+            while (room := self._limit - self.counts.in_flight) <= 0 or self.counts.noted >= NOTED:
+                await self._changed()
+            taken = await self._store(lambda: self._source.take(room))
+            if not taken:
+                return
+            for given in taken:
+                self._put(given)
+            self._wake()
+
+    def _put(self, given: Given) -> None:
+        chat = given.entry.chat
+        lane = self._lanes.get(chat)
+        if lane is None:
+            lane = self._lanes[chat] = _Lane(chat)
+            self._ready.append(lane)
+        if lane.noted:
+            lane.waiting.append(_note(given))
+            lane.noted += 1
+            self.counts.noted += 1
+        else:
+            lane.waiting.append(given)
+            self.counts.in_flight += 1
+
+    def _note_down(self) -> None:
+        """Keep only the numbers of all that waits behind others."""
+        for lane in self._lanes.values():
+            whole = range(1, len(lane.waiting) - lane.noted)
+            for index in whole:
+                given = lane.waiting[index]
+                assert not isinstance(given, _Note)  # noqa: S101 - for the type checker: notes come last
+                lane.waiting[index] = _note(given)
+            lane.noted += len(whole)
+            self.counts.noted += len(whole)
+            self.counts.in_flight -= len(whole)
+        self._tell()
+
+    async def _read_first(self, lane: _Lane, note: _Note) -> Given | None:
+        """Read a lane's first entry again, of which only the number was kept."""
+        given = await self._store(
+            lambda: self._source.again(note.number, attempt=note.attempt, redelivered=note.redelivered)
+        )
+        lane.noted -= 1
+        self.counts.noted -= 1
+        if given is not None:
+            lane.waiting[0] = given
+        return given
+
+    # -- working -----------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """See to it that a worker looks at the queue."""
+        if self._is_waking or not self._ready:
+            return
+        self._is_waking = True
+        if self._idle:
+            self._idle.pop().set_result(None)
+        else:
+            worker = self._loop.create_task(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._workers.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and self._main is not None:  # an interrupt has stopped the loop already
+            self._crash = error
+            self._main.cancel()
+
+    async def _work(self) -> None:
+        now = self._loop.time
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101 - for the type checker: this is a coroutine
+        while True:
+            self._is_waking = False
+            begun = now()
+            while self._ready:
+                lane = self._ready.popleft()
+                if self._ready:
+                    self._wake()
+                lane.worker = worker
+                await self._handle_first(lane)
+                if now() - begun > _SLICE:
+                    await asyncio.sleep(0)
+                    begun = now()
+            if len(self._idle) >= _IDLE_WORKERS:
+                return
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._idle.append(waiter)
+            await waiter
+
+    async def _handle_first(self, lane: _Lane) -> None:
+        """Handle a lane's first entry, and put the lane back when more waits."""
+        given = lane.waiting[0]
+        if isinstance(given, _Note):
+            read = await self._read_first(lane, given)
+            if read is None:  # deleted while it waited
+                self._source.ack(given.number)
+                self._next(lane)
+                return
+            given = read
+        number = given.entry.number
+        attempt = lane.attempt or given.entry.attempt
+        failure: BaseException | None = None
+        if number > self.shown:
+            self.shown = number
+        lane.begun = self._loop.time()
+        try:
+            await self._handle(given, attempt)
+        except BaseException as error:
+            # These two are ours; whatever else a handler raises is its own, even a cancellation.
+            if self._is_ended or isinstance(error, KeyboardInterrupt):
+                raise
+            failure = error
+        lane.begun = None
+        if lane.worker is not None and lane.worker.cancelling():
+            await self._stay(lane.worker)
+        if failure is not None:
+            await self._take_failure(lane, number, attempt, failure)
+        else:
+            self._source.ack(number)
+            self.counts.delivered += 1
+            self._next(lane)
+        lane.is_reported = lane.is_over_limit = False
+
+    async def _stay(self, worker: asyncio.Task[None]) -> None:
+        """Undo a cancellation that was meant for a handler, before it meets another one."""
+        while worker.cancelling():
+            worker.uncancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if self._is_ended:
+                raise
+
+    async def _take_failure(self, lane: _Lane, number: int, attempt: int, error: BaseException) -> None:
+        """Try again later, or give up."""
+        if self._is_over():
+            self._drop(lane)
+            return
+        self.counts.failed += 1
+        kind = f"no end within {self._time_limit:g} s" if lane.is_over_limit else _describe(error)
+        name = self._source.name
+        _log.debug("%s: event %d failed on this way: %s.", name, number, ", ".join(map(str, _places(error))))
+        failures = await self._store(lambda: self._source.failed(number, kind))
+        if failures >= self._attempts:
+            await self._store(lambda: self._source.give_up(number, kind))
+            self.counts.dead += 1
+            _log.error(
+                "%s: event %d is given up after %d failures, the last of them: %s.", name, number, failures, kind
+            )
+            self._next(lane)
+            return
+        _log.warning("%s: event %d failed (%d of %d): %s.", name, number, failures, self._attempts, kind)
+        lane.attempt = attempt + 1
+        if self._is_draining:
+            self._drop(lane)
+        else:
+            pause = min(60.0, 4.0 ** (failures - 1))
+            self._paused[lane] = self._loop.call_later(pause, self._try_again, lane)
+
+    def _try_again(self, lane: _Lane) -> None:
+        del self._paused[lane]
+        self._ready.append(lane)
+        self._wake()
+
+    def _next(self, lane: _Lane) -> None:
+        """Be done with a lane's first entry."""
+        lane.waiting.popleft()
+        lane.attempt = 0
+        self._done += 1
+        is_whole = len(lane.waiting) > lane.noted
+        is_note = lane.noted > 0 and not is_whole and not self._is_draining
+        if not is_note:  # a note takes the room of the one that is done
+            self.counts.in_flight -= 1
+        if is_whole or is_note:
+            self._ready.append(lane)
+        else:
+            self._drop(lane)
+        self._tell()
+
+    def _drop(self, lane: _Lane) -> None:
+        """Let go of a lane; what is left in it is not acknowledged, and comes again another time."""
+        del self._lanes[lane.chat]
+        self.counts.in_flight -= len(lane.waiting) - lane.noted
+        self.counts.noted -= lane.noted
+        self._tell()
+
+    # -- watching ----------------------------------------------------------------------------------------------------
+
+    async def _sweep(self) -> None:
+        """Look once a second at who takes long, and whether anything moves at all."""
+        while True:
+            await asyncio.sleep(1)
+            now = self._loop.time()
+            for lane in self._lanes.values():
+                if lane.begun is not None:
+                    self._look_at(lane, now - lane.begun)
+            is_full = self.counts.in_flight >= self._limit
+            if is_full and self._done - self._done_before < self._limit:
+                self._note_down()
+            self._done_before = self._done
+
+    def _look_at(self, lane: _Lane, seconds: float) -> None:
+        """Report a call of the handler that takes long, and end one that takes too long."""
+        if seconds > SLOW and not lane.is_reported:
+            lane.is_reported = True
+            self.counts.slow += 1
+            _log.warning(
+                "%s: event %d has been in its handler for more than %d s.",
+                self._source.name, _number(lane.waiting[0]), SLOW,
+            )  # fmt: skip
+        is_too_long = self._time_limit is not None and seconds > self._time_limit
+        if is_too_long and not lane.is_over_limit and lane.worker is not None:
+            lane.is_over_limit = True
+            lane.worker.cancel()
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    async def _drain(self) -> None:
+        """Let what is in flight end, but wait for no further attempt."""
+        self._is_draining = True
+        await self._source.stop()
+        for lane, timer in self._paused.items():
+            timer.cancel()
+            self._drop(lane)
+        self._paused.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN):
+                while self._lanes:
+                    await self._changed()
+
+    async def _end(self) -> None:
+        """Cancel what has not ended."""
+        self._is_ended = True
+        for worker in self._workers:
+            worker.cancel()
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=_LAST_WORDS)
+
+    # -- waiting -----------------------------------------------------------------------------------------------------
+
+    async def _changed(self) -> None:
+        """Wait until there may be room, or nothing left to do."""
+        self._change = self._loop.create_future()
+        try:
+            await self._change
+        finally:
+            self._change = None
+
+    def _tell(self) -> None:
+        if self._change is not None and not self._change.done():
+            self._change.set_result(None)
+
+    async def _store(self, write: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Write to the journal, or read from it, however often it takes."""
+        failures = 0
+        while True:
+            try:
+                return await write()
+            except StorageError as error:
+                failures += 1
+                if failures == 1:
+                    _log.error("%s: the journal fails, and is tried until it does not: %s", self._source.name, error)
+            await asyncio.sleep(backoff(failures))
+
+
+def _note(given: Given) -> _Note:
+    return _Note(given.entry.number, given.entry.attempt, given.entry.redelivered)
+
+
+def _number(waiting: Given | _Note) -> int:
+    return waiting.number if isinstance(waiting, _Note) else waiting.entry.number
+
+
+class _Place(NamedTuple):
+    """Where something was raised, or passed through."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def _places(error: BaseException) -> list[_Place]:
+    return [_Place(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+
+
+def _describe(error: BaseException) -> str:
+    """Say what was raised, and where outside of webwx; its text may hold anything, and is left out."""
+    places = _places(error)
+    own = [place for place in places if _HERE not in Path(place.file).parents]
+    place = (own or places)[-1]
+    return f"{type(error).__name__} at {Path(place.file).name}:{place.line}"

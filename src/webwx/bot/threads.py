@@ -1,0 +1,90 @@
+"""
+Threads for plain functions.
+
+They are daemons, which those of `concurrent.futures` are not: a function that never returns must not keep the process
+from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+class Threads:
+    """At most so many threads, each started when it is needed."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._count = 0
+        self._unfinished = 0
+        """Calls that wait for a thread or are in one."""
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """
+        Run a function in a thread, and wait for it.
+
+        When the wait is cancelled, a function that has not begun never does; one that has goes on alone.
+        """
+        call = _Call(function, self._ended)
+        self._unfinished += 1
+        self._calls.put(call)
+        if self._count < min(self._unfinished, self._limit):
+            self._count += 1
+            threading.Thread(target=self._work, name="webwx handler", daemon=True).start()
+        error = await call.outcome
+        if error is not None:
+            raise error
+        result: T = call.result
+        return result
+
+    def end(self) -> None:
+        """Let go of the threads; one that is in a function ends when that returns."""
+        for _ in range(self._count):
+            self._calls.put(None)
+        self._count = 0
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call.run()
+
+    def _ended(self) -> None:
+        self._unfinished -= 1
+
+
+class _Call:
+    """A function on its way through a thread."""
+
+    result: Any
+    """Once it has returned; its type is known to who asked for it."""
+
+    def __init__(self, function: Callable[[], object], ended: Callable[[], None]) -> None:
+        self._function = function
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self.outcome: asyncio.Future[BaseException | None] = self._loop.create_future()
+        """What was raised; not set as an exception, since a future does not take all of them."""
+
+    def run(self) -> None:
+        error: BaseException | None = None
+        if not self.outcome.cancelled():
+            try:
+                self.result = self._function()
+            except BaseException as raised:  # noqa: BLE001 - it is raised where it is waited for
+                error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._end, error)
+
+    def _end(self, error: BaseException | None) -> None:
+        self._ended()
+        if not self.outcome.done():
+            self.outcome.set_result(error)

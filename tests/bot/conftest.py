@@ -1,0 +1,110 @@
+"""Clients with a journal, of a sandbox in process with its own time, or of one in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from tests.carriers import Counted
+from tests.client.conftest import SERVER
+
+from webwx.client.aio import AsyncClient
+from webwx.store.saved_login import LoginMemory
+from webwx.store.sqlite import SqliteJournal
+from webwx.transport.loopback import Loopback
+from webwx.transport.run import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractAsyncContextManager
+
+    from webwx.model.login import QrCode
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+    from webwx.store.saved_login import LoginStore
+    from webwx.transport.run import Transport
+
+
+WEBWX = Path(sys.executable).with_name("webwx")
+
+
+class OpenClient(Protocol):
+    def __call__(
+        self, *, store: LoginStore | None = None, transport: Transport | None = None, **choices: Any
+    ) -> AbstractAsyncContextManager[AsyncClient]: ...
+
+
+@pytest.fixture
+def counted(sandbox: Sandbox) -> Counted:
+    """Carries the requests of every client of a test that brings no carrier of its own."""
+    return Counted(Loopback(sandbox))
+
+
+@pytest.fixture
+def open_client(world: World, counted: Counted, tmp_path: Path) -> OpenClient:
+    """Log in, or go on with a login that the store has; the journal is the test's, and closed with the client."""
+
+    @asynccontextmanager
+    async def opened(
+        *, store: LoginStore | None = None, transport: Transport | None = None, **choices: Any
+    ) -> AsyncIterator[AsyncClient]:
+        def phone(code: QrCode) -> None:
+            world.scan("me")
+            world.confirm()
+
+        journal = SqliteJournal(tmp_path / "private" / "me.journal", retention_days=0)  # the world lives in the past
+        try:
+            async with AsyncClient(
+                server=SERVER, store=store or LoginMemory(), transport=transport or counted, clock=world.clock.now,
+                timeouts=Timeouts(retry=0), journal=journal, **choices,
+            ) as client:  # fmt: skip
+                await client.login(show_qr=phone)
+                yield client
+        finally:
+            await journal.close()
+
+    return opened
+
+
+# -- a server in a process of its own --------------------------------------------------------------------------------
+
+
+class Server:
+    """A sandbox in a process of its own."""
+
+    def __init__(self, first_line: dict[str, str]) -> None:
+        self.url = first_line["url"]
+        self._control = first_line["control"]
+
+    def say(self, sender: str, text: str) -> None:
+        body = json.dumps({"from": sender, "to": "me", "text": text}).encode()
+        urllib.request.urlopen(urllib.request.Request(f"{self._control}/say", body)).close()
+
+    def answers(self, who: str) -> list[str]:
+        """Give what `me` has written to somebody."""
+        with urllib.request.urlopen(f"{self._control}/inbox?who={who}") as answer:
+            chats = json.load(answer)["chats"]
+        return [
+            message["text"]
+            for chat in chats
+            if chat["id"] == "xiaoming"
+            for message in chat["messages"]
+            if not message["is_self"]
+        ]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    command = [WEBWX, "sandbox", "--port", "0", "--auto-confirm", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield Server(json.loads(process.stdout.readline()))
+        finally:
+            process.terminate()

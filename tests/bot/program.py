@@ -1,0 +1,70 @@
+"""
+A bot in a process of its own: `python program.py SERVER FOLDER`.
+
+It writes down each call of its handler before and after its work, one JSON object on a line, so that a kill between any
+two instructions leaves the truth behind. What a text asks for is done: `hang` never ends, `slow` takes a while, and
+`answer …` is answered. SIGTERM cancels the delivery, as the documentation shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from webwx import AsyncClient, LoginFile, SqliteJournal, TextMessage, deliver
+
+if TYPE_CHECKING:
+    from webwx import Context, Event
+
+
+class Diary:
+    """What is written down; each line is one system call, so that lines of two processes do not mix."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def note(self, what: str, ctx: Context, event: TextMessage) -> None:
+        """Write down that a call has begun or ended."""
+        fields = {
+            "what": what, "pid": os.getpid(), "number": event.number, "text": event.text, "chat": event.chat,
+            "attempt": ctx.attempt, "redelivered": ctx.redelivered,
+        }  # fmt: skip
+        os.write(self._file, json.dumps(fields, ensure_ascii=False).encode() + b"\n")
+
+
+async def main(server: str, folder: Path) -> None:
+    """Log in and deliver until SIGTERM."""
+    diary = Diary(folder / "diary.jsonl")
+
+    async def handler(ctx: Context, event: Event) -> None:
+        if not isinstance(event, TextMessage) or event.is_self:
+            return
+        diary.note("called", ctx, event)
+        match event.text.split(" ")[0]:
+            case "hang":
+                await asyncio.Event().wait()
+            case "slow":
+                await asyncio.sleep(0.05)
+            case "answer":
+                await ctx.reply(f"re: {event.text}")
+        diary.note("done", ctx, event)
+
+    journal = SqliteJournal(folder / "me.journal")
+    async with AsyncClient(server=server, store=LoginFile(folder / "me.json"), journal=journal) as client:
+        await client.login(show_qr=lambda _: None)
+        task = asyncio.create_task(deliver(client, handler))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        print("ready", flush=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    await journal.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

@@ -1,0 +1,112 @@
+"""What lanes take from, in memory: it keeps a record of every word they say about an entry."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from webwx.client.feed import Given
+from webwx.errors import StorageError
+from webwx.model.contacts import ContactId
+from webwx.model.events import Item, event_from_item
+from webwx.store.journal import Entry
+
+if TYPE_CHECKING:
+    from webwx.bot.lanes import Lanes
+
+ME = ContactId("@me")
+
+
+def given(number: int, chat: str = "@friend", *, attempt: int = 1, redelivered: bool = False) -> Given:
+    """Make the text `number` of a chat."""
+    fields = {"MsgId": str(number), "FromUserName": chat, "ToUserName": ME, "MsgType": 1, "Content": str(number)}
+    item = Item(kind="message", raw=msgspec.Raw(msgspec.json.encode(fields)))
+    entry = Entry(
+        number=number, item=item, own_id=ME, message_id=str(number), chat=ContactId(chat), time=0, attempt=attempt,
+        redelivered=redelivered,
+    )  # fmt: skip
+    event = msgspec.structs.replace(event_from_item(item, ME), number=number, redelivered=redelivered)
+    return Given(entry=entry, event=event)
+
+
+class Queue:
+    """A source of entries, for `Lanes`."""
+
+    name = "bot"
+
+    def __init__(self, *entries: Given) -> None:
+        self.acked: list[int] = []
+        self.failures: dict[int, list[str]] = {}
+        self.dead: dict[int, str] = {}
+        self.read_again: list[int] = []
+        self.asked: list[int] = []
+        """How many entries were asked for, each time."""
+        self.deleted: set[int] = set()
+        self.is_stopped = False
+        self.storage_errors = 0
+        """How many of the next calls fail."""
+        self.end: Exception | None = None
+        """What is raised once nothing is left."""
+        self.count = len(entries)
+        """How many there will have been in the end."""
+        self._all = {each.entry.number: each for each in entries}
+        self._waiting = list(entries)
+        self._news = asyncio.Event()
+
+    def put(self, *entries: Given) -> None:
+        """Let more arrive."""
+        self._all |= {each.entry.number: each for each in entries}
+        self._waiting += entries
+        self.count = max(self.count, len(self._all))
+        self._news.set()
+
+    async def take(self, limit: int = 100) -> list[Given]:
+        self._store()
+        self.asked.append(limit)
+        while not self._waiting:
+            if self.end is not None:
+                raise self.end
+            self._news.clear()
+            await self._news.wait()
+        taken, self._waiting = self._waiting[:limit], self._waiting[limit:]
+        return taken
+
+    async def again(self, number: int, *, attempt: int, redelivered: bool) -> Given | None:
+        self._store()
+        self.read_again.append(number)
+        if number in self.deleted:
+            return None
+        return given(number, self._all[number].entry.chat, attempt=attempt, redelivered=redelivered)
+
+    def ack(self, number: int) -> None:
+        self.acked.append(number)
+
+    async def failed(self, number: int, error: str) -> int:
+        self._store()
+        self.failures.setdefault(number, []).append(error)
+        return len(self.failures[number])
+
+    async def give_up(self, number: int, error: str) -> None:
+        self._store()
+        self.dead[number] = error
+
+    async def stop(self) -> None:
+        self.is_stopped = True
+
+    def _store(self) -> None:
+        if self.storage_errors:
+            self.storage_errors -= 1
+            raise StorageError("The disk is full.")
+
+
+async def run_until_done(lanes: Lanes, queue: Queue) -> None:
+    """Run lanes until everything that the queue will ever hold is acknowledged or given up."""
+    running = asyncio.ensure_future(lanes.run())
+    while not running.done() and len(set(queue.acked)) + len(queue.dead) < queue.count:  # noqa: ASYNC110 - as in `until`
+        await asyncio.sleep(0.2)  # of wound time, mostly
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running

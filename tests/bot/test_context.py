@@ -1,0 +1,190 @@
+"""The verbs a handler is given: each send has a key, so that its k-th send stays one send."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.client.conftest import GIF, MP4, PNG, last
+
+from webwx.bot.context import Context, SyncContext
+from webwx.errors import SendUnknown, UnknownContact
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.events import ContactChanged
+from webwx.model.messages import MessageRecalled, TextMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.bot.conftest import OpenClient
+    from tests.carriers import Counted
+
+    from webwx.client.aio import AsyncClient
+    from webwx.model.messages import Event
+    from webwx.sandbox.world import World
+
+
+def text_from(client: AsyncClient, nickname: str, number: int = 7) -> TextMessage:
+    """Make an event as the journal's number `number`."""
+    chat = client.contacts.find(nickname=nickname).id
+    return TextMessage(
+        number=number, message_id="1", chat=chat, sender=chat, is_self=False, time=0, content="在吗？", text="在吗？"
+    )
+
+
+def context(client: AsyncClient, event: Event, *, consumer: str = "bot", attempt: int = 1) -> Context:
+    return Context(client, event, consumer=consumer, attempt=attempt)
+
+
+class TestParity:
+    VERBS = sorted(name for name in vars(Context) if not name.startswith("_"))
+
+    def test_a_plain_function_has_all_that_an_asynchronous_handler_has_and_a_way_to_wait(self) -> None:
+        assert {*self.VERBS, "wait"} == {name for name in dir(SyncContext) if not name.startswith("_")}
+
+    @pytest.mark.parametrize("name", [name for name in VERBS if inspect.isfunction(getattr(Context, name))])
+    def test_a_verb_has_the_same_parameters_and_is_not_awaited(self, name: str) -> None:
+        one, other = getattr(Context, name), getattr(SyncContext, name)
+        assert inspect.signature(one) == inspect.signature(other)
+        assert inspect.iscoroutinefunction(one)
+        assert not inspect.iscoroutinefunction(other)
+
+    @pytest.mark.parametrize("name", [name for name in VERBS if inspect.getdoc(getattr(Context, name))])
+    def test_a_verb_says_the_same_of_itself(self, name: str) -> None:
+        one, other = (inspect.getdoc(getattr(kind, name)) or "" for kind in (Context, SyncContext))
+        assert other.partition("\n")[0] == one.partition("\n")[0]
+
+    @pytest.mark.parametrize("name", ["send_text", "send_image", "send_video", "send_sticker", "send_file", "forward"])
+    def test_a_verb_is_the_clients_but_for_the_key(self, name: str) -> None:
+        from webwx.client.aio import AsyncClient
+
+        its = inspect.signature(getattr(AsyncClient, name)).parameters
+        assert [each for each in its.values() if each.name != "key"] == list(
+            inspect.signature(getattr(Context, name)).parameters.values()
+        )
+
+
+class TestKeys:
+    async def test_a_handler_called_again_sends_nothing_twice(self, open_client: OpenClient, world: World) -> None:
+        async with open_client() as client:
+            event = text_from(client, "阿华")
+            ctx = context(client, event)
+            first = [
+                await ctx.reply("1"), await ctx.send_text("张三", "2"), await ctx.send_image("阿华", PNG, name="3.png"),
+                await ctx.send_video("阿华", MP4, name="4.mp4"), await ctx.send_sticker("阿华", GIF, name="5.gif"),
+                await ctx.send_file("阿华", b"6", name="6.txt"), await ctx.forward(event, "张三"),
+            ]  # fmt: skip
+            ctx = context(client, event, attempt=2)
+            second = [
+                await ctx.reply("1"), await ctx.send_text("张三", "2"), await ctx.send_image("阿华", PNG, name="3.png"),
+                await ctx.send_video("阿华", MP4, name="4.mp4"), await ctx.send_sticker("阿华", GIF, name="5.gif"),
+                await ctx.send_file("阿华", b"6", name="6.txt"), await ctx.forward(event, "张三"),
+            ]  # fmt: skip
+            assert first == second
+            assert len(world.inbox("ahua")["xiaoming"].messages) == 5
+            assert len(world.inbox("zhangsan")["xiaoming"].messages) == 2
+
+    async def test_the_same_words_twice_in_one_call_are_two_sends(self, open_client: OpenClient, world: World) -> None:
+        async with open_client() as client:
+            ctx = context(client, text_from(client, "阿华"))
+            assert await ctx.reply("!") != await ctx.reply("!")
+            assert [message.text for message in world.inbox("ahua")["xiaoming"].messages] == ["!", "!"]
+
+    async def test_other_events_and_other_consumers_have_other_keys(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        async with open_client() as client:
+            for number, consumer in ((7, "bot"), (8, "bot"), (7, "other")):
+                await context(client, text_from(client, "阿华", number), consumer=consumer).reply("!")
+            assert len(world.inbox("ahua")["xiaoming"].messages) == 3
+
+    async def test_a_send_whose_answer_was_lost_stays_unknown_and_is_not_repeated(
+        self, open_client: OpenClient, world: World, counted: Counted
+    ) -> None:
+        async with open_client() as client:
+            event = text_from(client, "阿华")
+            counted.lose_answers("webwxsendmsg")
+            for attempt in (1, 2, 3):
+                with pytest.raises(SendUnknown):
+                    await context(client, event, attempt=attempt).reply("!")
+            assert counted.calls.count("webwxsendmsg") == 1
+            assert len(world.inbox("ahua")["xiaoming"].messages) == 1
+
+
+class TestVerbs:
+    async def test_the_four_actions_in_a_handler(self, open_client: OpenClient, world: World) -> None:
+        async with open_client() as client:
+            world.say("ahua", "me", "在吗？")
+            ctx = context(client, text_from(client, "阿华"))
+            await ctx.mark_read()
+            assert world.inbox("me")["ahua"].unread == 0
+            receipt = await ctx.reply("在")
+            assert last(world, "ahua", "xiaoming").text == "在"
+            await ctx.recall(receipt)
+            assert last(world, "ahua", "xiaoming").is_recalled
+            await ctx.forward(ctx.event, "张三")
+            assert last(world, "zhangsan", "xiaoming").text == "在吗？"
+
+    async def test_a_reply_to_a_recall_goes_into_its_chat(self, open_client: OpenClient, world: World) -> None:
+        async with open_client() as client:
+            chat = client.contacts.find(nickname="阿华").id
+            gone = MessageRecalled(number=3, message_id="1", chat=chat, is_self=False, time=0, text="", content="")
+            await context(client, gone).reply("?")
+            assert last(world, "ahua", "xiaoming").text == "?"
+
+    async def test_what_belongs_to_no_chat_cannot_be_replied_to(self, open_client: OpenClient) -> None:
+        async with open_client() as client:
+            changed = ContactChanged(number=3, contact=Contact(id=ContactId("@x"), nickname="阿华", kind="friend"))
+            ctx = context(client, changed)
+            with pytest.raises(UnknownContact, match="belongs to no chat"):
+                await ctx.reply("?")
+            with pytest.raises(UnknownContact, match="belongs to no chat"):
+                await ctx.mark_read()
+
+    async def test_it_says_which_time_it_is(self, open_client: OpenClient) -> None:
+        async with open_client() as client:
+            event = msgspec.structs.replace(text_from(client, "阿华"), redelivered=True)
+            ctx = context(client, event, attempt=2)
+            assert (True, 2, event) == (ctx.redelivered, ctx.attempt, ctx.event)
+            assert repr(ctx) == "Context(TextMessage 7, attempt 2)"
+
+
+class TestPlainFunctions:
+    async def in_a_thread(self, client: AsyncClient, work: Callable[[SyncContext], object]) -> object:
+        ctx = SyncContext(context(client, text_from(client, "阿华"), attempt=2), asyncio.get_running_loop())
+        return await asyncio.to_thread(work, ctx)
+
+    async def test_the_verbs_wait(self, open_client: OpenClient, world: World) -> None:
+        def work(ctx: SyncContext) -> None:
+            ctx.mark_read()
+            receipt = ctx.reply("在")
+            ctx.recall(receipt)
+            ctx.send_text("张三", "1")
+            ctx.send_image("张三", PNG, name="2.png")
+            ctx.send_video("张三", MP4, name="3.mp4")
+            ctx.send_sticker("张三", GIF, name="4.gif")
+            ctx.send_file("张三", b"5", name="5.txt")
+            ctx.forward(ctx.event, "张三")
+
+        async with open_client() as client:
+            await self.in_a_thread(client, work)
+            assert last(world, "ahua", "xiaoming").is_recalled
+            assert len(world.inbox("zhangsan")["xiaoming"].messages) == 6
+
+    async def test_anything_else_of_the_client_can_be_waited_for(self, open_client: OpenClient) -> None:
+        async with open_client() as client:
+            await self.in_a_thread(client, lambda ctx: ctx.wait(ctx.client.check()))
+
+    async def test_errors_are_raised_in_the_thread(self, open_client: OpenClient) -> None:
+        async with open_client() as client:
+            with pytest.raises(UnknownContact):
+                await self.in_a_thread(client, lambda ctx: ctx.send_text("nobody", "?"))
+
+    async def test_it_says_the_same_of_the_event(self, open_client: OpenClient) -> None:
+        async with open_client() as client:
+            told = await self.in_a_thread(client, lambda ctx: (ctx.attempt, ctx.redelivered, ctx.chat, repr(ctx)))
+            chat = client.contacts.find(nickname="阿华").id
+            assert (2, False, chat, "SyncContext(TextMessage 7, attempt 2)") == told

@@ -1,0 +1,211 @@
+"""Bots in processes of their own, killed and told to end, against a sandbox on a port: what comes again, and how."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.bot.conftest import Server
+    from tests.canary import Canary
+
+PROGRAM = Path(__file__).with_name("program.py")
+PATIENCE = 30.0
+
+
+class Bot:
+    """The program, started again as often as a test wants, and its diary."""
+
+    def __init__(self, server: Server, folder: Path, canary: Canary) -> None:
+        self._server = server
+        self._folder = folder
+        self._canary = canary
+
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[str]]:
+        """Start it, and see that it has ended afterwards."""
+        command = [sys.executable, PROGRAM, self._server.url, self._folder]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "ready\n"
+                yield process
+            finally:
+                process.kill()
+                _, errors = process.communicate()
+                self._canary.hear("the bot's stderr", errors)
+
+    @property
+    def diary(self) -> list[dict[str, Any]]:
+        path = self._folder / "diary.jsonl"
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+    def calls(self, text: str) -> list[tuple[int, bool]]:
+        """Give attempt and mark of each call for a text."""
+        return [
+            (each["attempt"], each["redelivered"])
+            for each in self.diary
+            if (each["what"], each["text"]) == ("called", text)
+        ]
+
+    def done(self, text: str) -> int:
+        return sum((each["what"], each["text"]) == ("done", text) for each in self.diary)
+
+    def wait(self, is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not is_so():
+            assert time.monotonic() < deadline, self.diary[-5:]
+            time.sleep(0.01)
+
+    def check(self, texts: dict[str, list[str]]) -> dict[str, int]:
+        """See that everything was done with, in order, and that each call which was not the first says so."""
+        diary = self.diary
+        seen: set[str] = set()
+        repeated = 0
+        for each in diary:
+            if each["what"] == "called":
+                if each["text"] in seen:
+                    repeated += 1
+                    assert each["redelivered"], each
+                    assert each["attempt"] >= 2, each
+                seen.add(each["text"])
+        for sent in texts.values():
+            assert set(sent) <= {each["text"] for each in diary if each["what"] == "done"}
+            firsts = list(dict.fromkeys(each["text"] for each in diary if each["text"] in set(sent)))
+            assert sent == firsts
+        return {"texts": sum(map(len, texts.values())), "calls": sum(each["what"] == "called" for each in diary),
+                "called_again": repeated}  # fmt: skip
+
+
+@pytest.fixture
+def bot(server: Server, tmp_path: Path, canary: Canary) -> Bot:
+    return Bot(server, tmp_path, canary)
+
+
+def test_a2_killed_inside_its_handler_the_message_comes_again_and_the_one_before_does_not(
+    bot: Bot, server: Server
+) -> None:
+    with bot.running() as process:
+        server.say("ahua", "answer before")
+        bot.wait(lambda: bot.done("answer before") == 1)
+        server.say("ahua", "hang")
+        bot.wait(lambda: len(bot.calls("hang")) == 1)
+        for text in ("meanwhile", "and then"):  # each carries what was acknowledged before it
+            server.say("lilei", text)
+            bot.wait(lambda text=text: bot.done(text) == 1)
+        process.kill()
+    with bot.running():
+        bot.wait(lambda: len(bot.calls("hang")) == 2)
+        server.say("lilei", "after")
+        bot.wait(lambda: bot.done("after") == 1)
+    assert bot.calls("answer before") == bot.calls("meanwhile") == [(1, False)]
+    first, second = bot.calls("hang")
+    assert first == (1, False)
+    assert second[0] >= 2
+    assert second[1]
+    assert server.answers("ahua") == ["re: answer before"]
+
+
+def end(process: subprocess.Popen[str]) -> float:
+    """Wait until a process has ended well, and give the seconds it took."""
+    begun = time.monotonic()
+    assert process.wait(PATIENCE) == 0
+    return time.monotonic() - begun
+
+
+@pytest.mark.verify
+def test_f10_told_to_end_under_load_it_ends_in_time_and_nothing_is_lost(bot: Bot, server: Server) -> None:
+    texts: dict[str, list[str]] = {"ahua": [], "lilei": [], "zhangsan": []}
+
+    def load(count: int) -> None:
+        for number in range(count):
+            for sender, said in texts.items():
+                said.append(f"slow {sender} {len(said)}" if number % 2 else f"answer {sender} {len(said)}")
+                server.say(sender, said[-1])
+
+    with bot.running() as process:
+        load(20)
+        process.send_signal(signal.SIGTERM)
+        assert end(process) <= 12
+    load(5)
+    with bot.running() as process:
+        load(5)
+        bot.wait(lambda: all(bot.done(text) for said in texts.values() for text in said))
+        process.send_signal(signal.SIGTERM)
+        assert end(process) <= 12
+    bot.check(texts)
+    for sender, said in texts.items():
+        assert [f"re: {text}" for text in said if text.startswith("answer")] == server.answers(sender)
+
+
+@pytest.mark.verify
+def test_f10_told_a_second_time_it_ends_at_once_and_what_was_in_flight_comes_again(bot: Bot, server: Server) -> None:
+    with bot.running() as process:
+        server.say("ahua", "done")
+        server.say("lilei", "hang")
+        bot.wait(lambda: bot.done("done") == 1 and len(bot.calls("hang")) == 1)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)  # the process is another one, whose time nobody can wind
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        assert time.monotonic() - begun < 8  # the drain's ten seconds were not waited for
+    with bot.running():
+        bot.wait(lambda: len(bot.calls("hang")) == 2)
+    assert bot.calls("done") == [(1, False)]
+    assert bot.calls("hang")[1][1]
+
+
+@pytest.mark.verify
+def test_f10_a_handler_that_hangs_is_cancelled_after_ten_seconds(bot: Bot, server: Server) -> None:
+    with bot.running() as process:
+        server.say("lilei", "hang")
+        bot.wait(lambda: len(bot.calls("hang")) == 1)
+        process.send_signal(signal.SIGTERM)
+        assert 9 < end(process) <= 12
+    with bot.running():
+        bot.wait(lambda: len(bot.calls("hang")) == 2)
+    assert bot.calls("hang")[1][1]
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(300)
+def test_g_r13_sigterm_at_random_moments_under_load(
+    bot: Bot, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twenty times here; `make soak` does more."""
+    seed, times = 13, 20
+    dice = random.Random(seed)
+    texts: dict[str, list[str]] = {"ahua": [], "lilei": [], "zhangsan": []}
+    took = []
+    for _ in range(times):
+        with bot.running() as process:
+            for _ in range(dice.randrange(5, 15)):
+                sender = dice.choice(list(texts))
+                texts[sender].append(f"{dice.choice(['slow', 'answer', 'note'])} {sender} {len(texts[sender])}")
+                server.say(sender, texts[sender][-1])
+            time.sleep(dice.random() * 0.05)  # the process is another one, whose time nobody can wind
+            process.send_signal(signal.SIGTERM)
+            took.append(end(process))
+    with bot.running() as process:
+        bot.wait(lambda: all(bot.done(text) for said in texts.values() for text in said))
+        process.send_signal(signal.SIGTERM)
+        took.append(end(process))
+    figures = bot.check(texts)
+    for sender, said in texts.items():
+        assert [f"re: {text}" for text in said if text.startswith("answer")] == server.answers(sender)
+    with capsys.disabled():
+        print(f"\nG-R13 seed {seed}: {times} times SIGTERM, {figures}, longest end {max(took):.2f} s")
+    assert max(took) <= 12

@@ -1,0 +1,503 @@
+"""Events to a handler, each until it is done with, whatever the handler does; real journals, a sandbox in process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.carriers import Counted
+from tests.client.conftest import last
+
+from webwx.bot.delivery import deliver
+from webwx.bot.lanes import Counts
+from webwx.client.feed import Feed
+from webwx.client.state import LoginState
+from webwx.errors import AlreadyRunning, LoggedOut, NoJournal
+from webwx.model.events import ContactChanged
+from webwx.model.messages import TextMessage
+from webwx.store.saved_login import LoginMemory
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.bot.conftest import OpenClient
+
+    from webwx.bot.context import Context, SyncContext
+    from webwx.client.aio import AsyncClient
+    from webwx.model.messages import Event
+    from webwx.protocol.http import Request, Response
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so, for ten seconds at most."""
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def delivering(client: AsyncClient, handler: Any, **choices: Any) -> AsyncIterator[asyncio.Task[None]]:
+    """Deliver in the background, from now on, and end well."""
+    async with Feed(client, choices.get("consumer", "bot"), follow=False):
+        pass  # so that the consumer is known before anything is said
+    task = asyncio.create_task(deliver(client, handler, **choices))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    if not task.cancelled():
+        await task
+
+
+class Heard:
+    """A handler that writes down what it is called with, and does what the text asks for."""
+
+    def __init__(self, **reactions: Callable[[Context], Any]) -> None:
+        self.events: list[Event] = []
+        self.calls: list[tuple[str, int, bool]] = []
+        """Text, attempt, and whether it may have come before."""
+        self._reactions = reactions
+
+    async def __call__(self, ctx: Context, event: Event) -> None:
+        self.events.append(event)
+        text = event.text if isinstance(event, TextMessage) else type(event).__name__
+        self.calls.append((text, ctx.attempt, ctx.redelivered))
+        if text in self._reactions:
+            await self._reactions[text](ctx)
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for text, _, _ in self.calls]
+
+
+def failing(error: BaseException) -> Callable[[Context], Any]:
+    async def fail(ctx: Context) -> None:
+        raise error
+
+    return fail
+
+
+async def test_a_handler_gets_what_is_said_and_answers(open_client: OpenClient, world: World) -> None:
+    async def answer(ctx: Context) -> None:
+        await ctx.reply("pong")
+
+    async with open_client() as client:
+        heard = Heard(ping=answer)
+        async with delivering(client, heard):
+            world.say("ahua", "me", "ping")
+            await until(lambda: last(world, "ahua", "xiaoming").text == "pong")
+            assert heard.calls == [("ping", 1, False)]
+            assert heard.events[0].number > 0
+
+
+async def test_changes_of_contacts_come_only_when_they_are_asked_for(open_client: OpenClient, world: World) -> None:
+    async with open_client() as client:
+        heard, everything = Heard(), Heard()
+        async with delivering(client, heard), delivering(client, everything, consumer="all", include_all=True):
+            world.befriend("me", "ahua", remark="华")
+            world.say("ahua", "me", "1")
+            await until(lambda: "1" in heard.texts and "1" in everything.texts)
+            assert not any(isinstance(event, ContactChanged) for event in heard.events)
+            assert any(isinstance(event, ContactChanged) for event in everything.events)
+
+
+async def test_each_consumer_gets_everything_and_has_a_place_of_its_own(open_client: OpenClient, world: World) -> None:
+    async with open_client() as client:
+        one, other = Heard(), Heard()
+        async with delivering(client, one, consumer="one"), delivering(client, other, consumer="other"):
+            world.say("ahua", "me", "1")
+            await until(lambda: one.texts == other.texts == ["1"])
+        async with delivering(client, one, consumer="one"):
+            world.say("ahua", "me", "2")
+            await until(lambda: one.texts == ["1", "2"])
+        async with delivering(client, other, consumer="other"):
+            await until(lambda: other.texts == ["1", "2"])
+
+
+async def test_one_consumer_is_read_from_one_place(open_client: OpenClient, world: World) -> None:
+    async with open_client() as client:
+        heard = Heard()
+        async with delivering(client, heard):
+            world.say("ahua", "me", "1")
+            await until(lambda: heard.texts == ["1"])
+            with pytest.raises(AlreadyRunning):
+                await deliver(client, heard)
+
+
+async def test_a_client_without_a_journal_cannot_deliver(world: World, counted: Counted) -> None:
+    from tests.client.conftest import SERVER
+
+    from webwx.client.aio import AsyncClient
+
+    async with AsyncClient(server=SERVER, transport=counted, clock=world.clock.now) as client:
+        await client.login(show_qr=lambda _: (world.scan("me"), world.confirm()))
+        with pytest.raises(NoJournal):
+            await deliver(client, Heard())
+
+
+class TestF1:
+    @pytest.mark.parametrize(
+        "error",
+        [ValueError(), type("Odd", (BaseException,), {})(), asyncio.CancelledError(), SystemExit(1), RecursionError()],
+        ids=lambda error: type(error).__name__,
+    )
+    async def test_f1_what_a_handler_raises_ends_in_a_dead_letter_and_all_goes_on(
+        self, open_client: OpenClient, world: World, error: BaseException, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with open_client() as client:
+            heard, counts = Heard(bad=failing(error)), Counts()
+            async with delivering(client, heard, attempts=1, counts=counts):
+                world.say("ahua", "me", "bad")
+                world.say("ahua", "me", "good")
+                world.say("lilei", "me", "other")
+                await until(lambda: {"bad", "good", "other"} == set(heard.texts))
+                assert client.state is LoginState.ONLINE
+            assert (counts.failed, counts.dead) == (1, 1)
+            async with Feed(client, "bot") as feed:
+                (letter,) = await feed.dead_letters()
+            assert heard.events[0].number == letter.entry.number
+            assert letter.attempts == 1
+            assert letter.error.startswith(type(error).__name__)
+        assert f"event {letter.entry.number} is given up" in caplog.text
+
+    async def test_f1_a_dead_letter_can_be_handed_out_once_more(self, open_client: OpenClient, world: World) -> None:
+        async with open_client() as client:
+            heard = Heard(bad=failing(ValueError()))
+            async with delivering(client, heard, attempts=1):
+                world.say("ahua", "me", "bad")
+                await until(lambda: heard.texts == ["bad"])
+            async with Feed(client, "bot") as feed:
+                (letter,) = await feed.dead_letters()
+                assert await feed.revive(letter.entry.number)
+            mended = Heard()
+            async with delivering(client, mended):
+                await until(lambda: mended.texts == ["bad"])
+            assert mended.calls[0][1] > 1
+
+
+class Paced(Counted):
+    """Notes when each poll begins, by the world's clock, and gives other tasks their turn before it."""
+
+    def __init__(self, sandbox: Sandbox, world: World) -> None:
+        super().__init__(Loopback(sandbox))
+        self.polls: list[float] = []
+        self._world = world
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint == "synccheck":
+            self.polls.append(self._world.now)
+            await asyncio.sleep(0.001)
+        return await super().send(request)
+
+
+class TestF2:
+    @pytest.mark.parametrize("is_plain", [False, True], ids=["asynchronous", "plain"])
+    async def test_f2_a_handler_that_hangs_for_600_s_delays_no_poll_and_no_other_chat(
+        self, open_client: OpenClient, world: World, sandbox: Sandbox, is_plain: bool
+    ) -> None:
+        carrier = Paced(sandbox, world)
+        door, gate, late = asyncio.Event(), threading.Event(), list[float]()
+        heard = list[str]()
+
+        def note(event: TextMessage) -> None:
+            heard.append(event.text)
+            if event.text.startswith("said at "):
+                late.append(world.now - float(event.text.removeprefix("said at ")))
+
+        async def handler(ctx: Context, event: TextMessage) -> None:
+            note(event)
+            if event.text == "hang":
+                await door.wait()
+
+        def plain(ctx: SyncContext, event: TextMessage) -> None:
+            note(event)
+            if event.text == "hang":
+                gate.wait(30)
+
+        async with (
+            open_client(transport=carrier) as client,
+            delivering(client, plain if is_plain else handler) as task,
+        ):
+            world.say("ahua", "me", "hang")
+            world.say("ahua", "me", "behind it")
+            await until(lambda: heard == ["hang"])
+            begun = world.now
+            while world.now < begun + 600:
+                at = f"said at {world.now}"
+                world.say("lilei", "me", at)
+                await until(lambda at=at: at in heard)
+                polls = len(carrier.polls)
+                await until(lambda polls=polls: len(carrier.polls) > polls)
+            assert "behind it" not in heard
+            door.set()
+            gate.set()
+            await until(lambda: heard[-1] == "behind it")
+            assert not task.done()
+        gaps = [later - earlier for earlier, later in pairwise(carrier.polls)]
+        assert max(gaps) < 30
+        assert max(late) < 30  # a poll's length at most: it was handled before the next one ended
+
+    async def test_l6_a_handler_that_takes_long_gets_its_event_once(
+        self, open_client: OpenClient, world: World, sandbox: Sandbox
+    ) -> None:
+        door = asyncio.Event()
+
+        async def wait(ctx: Context) -> None:
+            await door.wait()
+
+        carrier = Paced(sandbox, world)
+        async with open_client(transport=carrier) as client:
+            heard = Heard(slow=wait)
+            async with delivering(client, heard):
+                world.say("ahua", "me", "slow")
+                await until(lambda: heard.texts == ["slow"])
+                polls = len(carrier.polls)
+                await until(lambda: len(carrier.polls) > polls + 20)
+                door.set()
+                world.say("ahua", "me", "next")
+                await until(lambda: "next" in heard.texts)
+                assert heard.calls == [("slow", 1, False), ("next", 1, False)]
+
+    async def test_l6_a_call_that_is_not_the_first_says_so(self, open_client: OpenClient, world: World) -> None:
+        store, door = LoginMemory(), asyncio.Event()
+
+        async def wait(ctx: Context) -> None:
+            await door.wait()
+
+        async with open_client(store=store) as client:
+            heard = Heard(slow=wait)
+            task = asyncio.create_task(deliver(client, heard))
+            world.say("ahua", "me", "done")
+            world.say("lilei", "me", "slow")
+            await until(lambda: sorted(heard.texts) == ["done", "slow"])
+            task.cancel()
+            await asyncio.sleep(0.01)
+            task.cancel()  # as if the process had ended here
+            await asyncio.wait([task])
+        async with open_client(store=store) as client:
+            again = Heard()
+            async with delivering(client, again):
+                await until(lambda: again.texts == ["slow"])
+                assert again.calls[0][1] >= 2
+                assert again.calls[0][2]
+                assert again.events[0].redelivered
+
+
+class TestF7:
+    async def test_f7_j8_what_arrives_while_nobody_listens_comes_when_somebody_does(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        """The account is synced for another consumer meanwhile; a thousand wait for the one that is away."""
+        async with open_client() as client:
+            heard = Heard()
+            async with delivering(client, heard):
+                world.say("ahua", "me", "before")
+                await until(lambda: heard.texts == ["before"])
+            other = Heard()
+            async with delivering(client, other, consumer="other"):
+                for number in range(1_000):
+                    world.say("ahua", "me", str(number))
+                await until(lambda: len(other.texts) > 999)
+            async with delivering(client, heard, in_flight=50) as _:
+                await until(lambda: len(heard.texts) == 1_001)
+            assert ["before", *map(str, range(1_000))] == heard.texts
+            assert {(1, False)} == {call[1:] for call in heard.calls}
+
+    async def test_j8_what_nobody_fetched_comes_as_well(self, open_client: OpenClient, world: World) -> None:
+        store = LoginMemory()
+        heard = Heard()
+        async with open_client(store=store) as client, delivering(client, heard):
+            world.say("ahua", "me", "before")
+            await until(lambda: heard.texts == ["before"])
+        for number in range(100):
+            world.say("ahua", "me", str(number))
+            world.wind(1)
+        async with open_client(store=store) as client, delivering(client, heard):
+            await until(lambda: len(heard.texts) == 101)
+        assert ["before", *map(str, range(100))] == heard.texts
+        assert heard.events[-2].backlog
+
+
+class TestF8:
+    async def test_f8_nothing_global_is_installed(self, open_client: OpenClient, world: World) -> None:
+        def look() -> list[object]:
+            loop = asyncio.get_running_loop()
+            return [
+                sys.excepthook, sys.unraisablehook, threading.excepthook, loop.get_exception_handler(),
+                loop.get_task_factory(), asyncio.get_event_loop_policy(), logging.getLogger("webwx").handlers,
+                *(signal.getsignal(each) for each in signal.valid_signals()),
+            ]  # fmt: skip
+
+        before = look()
+        async with open_client() as client:
+            heard = Heard(bad=failing(ValueError()))
+            async with delivering(client, heard, attempts=1):
+                world.say("ahua", "me", "bad")
+                await until(lambda: heard.texts == ["bad"])
+                assert before == look()
+        assert before == look()
+
+    def test_f8_importing_it_installs_nothing_either(self) -> None:
+        program = """
+import signal, sys, threading
+hooks = lambda: [sys.excepthook, sys.unraisablehook, threading.excepthook]
+look = lambda: [*hooks(), *map(signal.getsignal, signal.valid_signals())]
+before = look()
+from webwx import Context, SyncContext, deliver
+assert before == look()
+"""
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+
+
+class TestF9:
+    @pytest.mark.parametrize("text", ["🌚 🌝🌚 🌝🌚 🌝", "退出wechat4u", "/restart", "/quit"])
+    async def test_f9_no_text_is_a_command(self, open_client: OpenClient, world: World, text: str) -> None:
+        async with open_client() as client:
+            heard = Heard()
+            async with delivering(client, heard) as task:
+                for sender, chat in (("ahua", "me"), ("lilei", "hiking"), ("me", "filehelper"), ("me", "ahua")):
+                    world.say(sender, chat, text)
+                world.say("ahua", "me", "still here")
+                await until(lambda: "still here" in heard.texts)
+                assert heard.texts.count(text) == 4
+                assert client.state is LoginState.ONLINE
+                assert not task.done()
+
+
+class TestEnd:
+    async def test_f10_what_is_in_flight_ends_and_is_stored(self, open_client: OpenClient, world: World) -> None:
+        store, door = LoginMemory(), asyncio.Event()
+
+        async def wait(ctx: Context) -> None:
+            await door.wait()
+
+        async with open_client(store=store) as client:
+            heard = Heard(slow=wait)
+            task = asyncio.create_task(deliver(client, heard))
+            world.say("ahua", "me", "slow")
+            await until(lambda: heard.texts == ["slow"])
+            task.cancel()
+            await asyncio.sleep(0.01)
+            assert not task.done()
+            door.set()
+            await asyncio.wait([task])
+            assert task.cancelled()
+        async with open_client(store=store) as client, delivering(client, heard):
+            world.say("ahua", "me", "next")
+            await until(lambda: len(heard.texts) > 1)
+        assert heard.calls == [("slow", 1, False), ("next", 1, False)]
+
+    async def test_the_end_of_the_login_is_raised_and_no_event_is_blamed_for_it(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        async def log_out_and_answer(ctx: Context) -> None:
+            world.log_out("me")
+            await until(lambda: ctx.client.state is LoginState.LOGGED_OUT)
+            await ctx.reply("too late")
+
+        store, counts = LoginMemory(), Counts()
+        async with open_client(store=store) as client:
+            heard = Heard(end=log_out_and_answer)
+            world.say("ahua", "me", "end")
+            with pytest.raises(LoggedOut):
+                await deliver(client, heard, counts=counts)
+            assert heard.texts == ["end"]
+            assert (counts.failed, counts.dead) == (0, 0)
+
+
+class TestPlainFunctions:
+    async def test_they_run_in_threads_with_verbs_that_wait(self, open_client: OpenClient, world: World) -> None:
+        threads = set[int]()
+
+        def answer(ctx: SyncContext, event: Event) -> None:
+            threads.add(threading.get_ident())
+            ctx.reply("pong")
+
+        async with open_client() as client, delivering(client, answer):
+            world.say("ahua", "me", "ping")
+            await until(lambda: last(world, "ahua", "xiaoming").text == "pong")
+        assert threading.get_ident() not in threads
+
+    async def test_one_that_gives_something_to_await_has_failed(
+        self, open_client: OpenClient, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def later() -> None:
+            pass
+
+        counts = Counts()
+        async with open_client() as client, delivering(client, lambda ctx, event: later(), attempts=1, counts=counts):
+            world.say("ahua", "me", "ping")
+            await until(lambda: counts.dead == 1)
+        assert "TypeError" in caplog.text
+
+    async def test_they_are_not_cancelled_by_a_time_limit(self, open_client: OpenClient, world: World) -> None:
+        done, heard, counts = threading.Event(), list[str](), Counts()
+
+        def wait(ctx: SyncContext, event: TextMessage) -> None:
+            done.wait(1.5)  # a thread's time cannot be wound, and limits are looked at once a second
+            heard.append(event.text)
+
+        async with open_client() as client, delivering(client, wait, time_limit=0.1, counts=counts):
+            world.say("ahua", "me", "ping")
+            await until(lambda: heard == ["ping"])
+        assert counts.failed == 0
+
+
+async def test_f5_contacts_are_read_by_eight_threads_while_ten_thousand_change(
+    open_client: OpenClient, world: World
+) -> None:
+    """Eight plain functions read by id and by name, again and again, while one is renamed and one comes and goes."""
+    changes, is_over = 5_000, threading.Event()
+    failures, reads, counts = list[str](), dict[str, int](), Counts()
+    for number in range(200):
+        world.add_person(f"读者{number}", f"reader{number}")
+        world.befriend("me", f"reader{number}")
+    interval = sys.getswitchinterval()
+
+    def read(ctx: SyncContext, event: TextMessage) -> None:
+        contacts = ctx.client.contacts
+        while not is_over.wait(0.0005):  # eight that never rest would keep the loop from its turn
+            ids = [contact.id for contact in contacts]
+            if len(ids) != len(set(ids)):
+                failures.append("somebody twice")
+            boss = contacts.resolve("Boss")
+            if (boss.nickname, boss.remark) != ("李雷", "Boss") or contacts.get(boss.id) != boss:
+                failures.append("somebody else's name")
+            friend = contacts.find(nickname="阿华")
+            if not friend.remark.startswith("华"):
+                failures.append("a name that nobody gave")
+            reads[event.text] = reads.get(event.text, 0) + 1
+
+    async with open_client() as client:
+        world.befriend("me", "ahua", remark="华")
+        async with delivering(client, read, counts=counts):
+            await until(lambda: client.contacts.find(nickname="阿华").remark == "华")
+            for number in range(8):
+                world.say(f"reader{number}", "me", str(number))
+            await until(lambda: len(reads) == 8)
+            try:
+                sys.setswitchinterval(1e-5)  # so that threads meet each other at more places
+                for number in range(changes):
+                    world.befriend("me", "ahua", remark=f"华{number}")
+                    (world.befriend if number % 2 else world.unfriend)("me", "zhangsan")
+                    if number % 10 == 9:
+                        await asyncio.sleep(0)
+                await until(lambda: client.contacts.find(nickname="阿华").remark == f"华{changes - 1}")
+            finally:
+                sys.setswitchinterval(interval)
+                is_over.set()
+    assert counts.failed == 0
+    assert failures == []
+    assert min(reads.values()) > 1

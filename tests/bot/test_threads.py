@@ -1,0 +1,97 @@
+"""Threads for plain functions: as many as are needed, and none that keeps the process."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+from tests.client.wound_loop import until
+
+from webwx.bot.threads import Threads
+
+
+@pytest.fixture
+def gate() -> threading.Event:
+    """What the test's functions wait for."""
+    return threading.Event()
+
+
+async def test_a_function_runs_in_a_thread_and_gives_what_it_returns() -> None:
+    threads = Threads(4)
+    assert await threads.run(lambda: threading.current_thread().name) == "webwx handler"
+    threads.end()
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), StopIteration(), asyncio.CancelledError()])
+async def test_what_a_function_raises_is_raised_where_it_is_awaited(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    threads = Threads(1)
+    with pytest.raises(BaseException) as caught:
+        await threads.run(fail)
+    # A coroutine may not end with a StopIteration, so Python wraps that one.
+    assert error in {caught.value, caught.value.__cause__}
+    assert await threads.run(lambda: 7) == 7
+    threads.end()
+
+
+async def test_many_run_at_once_up_to_the_limit(gate: threading.Event) -> None:
+    begun: list[int] = []
+
+    def wait() -> int:
+        begun.append(threading.get_ident())
+        gate.wait(10)
+        return threading.get_ident()
+
+    threads = Threads(3)
+    calls = [asyncio.ensure_future(threads.run(wait)) for _ in range(5)]
+    await until(lambda: len(begun) == 3)
+    gate.set()
+    assert set(begun) == set(await asyncio.gather(*calls))
+    assert len(set(begun)) == 3
+    assert len(begun) == 5
+    threads.end()
+
+
+async def test_threads_are_used_again() -> None:
+    threads = Threads(9)
+    names = {await threads.run(threading.get_ident) for _ in range(20)}
+    assert len(names) == 1
+    threads.end()
+
+
+async def test_one_that_has_not_begun_when_its_wait_is_cancelled_never_does(gate: threading.Event) -> None:
+    begun = []
+    threads = Threads(1)
+    first = asyncio.ensure_future(threads.run(lambda: gate.wait(10)))
+    second = asyncio.ensure_future(threads.run(lambda: begun.append(2)))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.wait([second])
+    gate.set()
+    await first
+    assert await threads.run(lambda: 3) == 3
+    assert begun == []
+    threads.end()
+
+
+def test_a_function_that_never_returns_does_not_keep_the_process() -> None:
+    program = """
+import asyncio, threading
+from webwx.bot.threads import Threads
+
+async def main():
+    begun = threading.Event()
+    call = asyncio.ensure_future(Threads(1).run(lambda: (begun.set(), threading.Event().wait())))
+    while not begun.is_set():
+        await asyncio.sleep(0)
+
+asyncio.run(main())
+print("ended")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "ended\n"
