@@ -76,3 +76,17 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
 def test_a_sandbox_without_tls_does_not_load_the_extra():
     script = "import sys, webwx.sandbox.serve; sys.exit('trustme' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("flaw", "doubt"),
+    [
+        ("wrong host", "Hostname mismatch"),
+        ("expired", "certificate has expired"),
+        ("self-signed", "self-signed certificate"),
+    ],
+)
+def test_a_flawed_certificate_is_believed_by_nobody(authority, flaw, doubt):
+    client = ssl.create_default_context(cafile=authority.certificate)
+    with pytest.raises(ssl.SSLCertVerificationError, match=doubt):
+        shake_hands(authority.flawed(flaw), client, "wx.qq.com")

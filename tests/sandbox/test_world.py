@@ -3,6 +3,7 @@ import random
 import msgspec
 import pytest
 
+from webwx.protocol.contacts import WEBWXINIT, InitRequest
 from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.world import WoundClock, default_world
 
@@ -119,10 +120,11 @@ def test_a_chat_that_is_none_cannot_be_opened(world):
         world.open_chat("me", "nobody")
 
 
-def test_refusals_are_used_up_in_order(world):
+def test_refusals_are_used_up_in_order(world, me):
     world.refuse_next("webwxinit", 1205)
     world.refuse_next("webwxinit", -1)
-    assert [world.take_refusal("webwxinit") for _ in range(3)] == [1205, -1, None]
+    request = InitRequest(credentials=me.credentials)
+    assert [me.call(WEBWXINIT, request).base_response.ret for _ in range(3)] == [1205, -1, 0]
 
 
 def test_befriending_again_changes_only_that_sides_remark(world):

@@ -25,25 +25,27 @@ JSON in and out, on the server's own origin, loopback only. Errors are a 4xx wit
     POST /control/wind      {"seconds"}                        {"now"}
     POST /control/log-out   {"who"}                            {}
 
-and one for every other kind of message, which `sending` lists.
+and one for every other kind of message, which `sending` lists, and those for faults, which `fault_verbs` lists.
 
 A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "from", "is_self", "kind", "text", "md5",
 "size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
 `filehelper`. `content` is base64. An empty `uuid` is the newest code, an empty `message_id` the last message.
-`refuse` lays down what the next calls of an endpoint are answered with: a Ret, or `login`'s `window.code`.
+`refuse` lays down what the next calls of an endpoint are answered with: a Ret, or `login`'s `window.code`. It is the
+fault `ret` by another name.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
-from webwx.protocol import ENDPOINTS
 from webwx.protocol.codec import read_pairs, write_json
 from webwx.protocol.codes import Ret
 from webwx.protocol.http import Request, Response
+from webwx.sandbox.fault_verbs import FAULT_VERBS
 from webwx.sandbox.letters import MessageKind
 from webwx.sandbox.people import Chat, Message, Person
 from webwx.sandbox.refusals import Impossible, Refused
@@ -52,7 +54,9 @@ from webwx.sandbox.view import recall_text
 from webwx.sandbox.world import ME, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from webwx.sandbox.faults import Faults
+
+T = TypeVar("T")
 
 PREFIX = "/control"
 
@@ -276,8 +280,6 @@ def _expire(world: World, which: Code) -> Nothing:
 
 
 def _refuse(world: World, how: Refuse) -> Nothing:
-    if not any(endpoint.name == how.endpoint for endpoint in ENDPOINTS):
-        raise Impossible(f"There is no call {how.endpoint!r}; there are {', '.join(e.name for e in ENDPOINTS)}.")
     world.refuse_next(how.endpoint, how.ret, times=how.times)
     return Nothing()
 
@@ -357,7 +359,14 @@ def _log_out(world: World, of: Who) -> Nothing:
     return Nothing()
 
 
-_VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[World, Any], msgspec.Struct]]] = {
+def _on_faults(act: Callable[[Faults, Any], msgspec.Struct]) -> Callable[[World, Any], msgspec.Struct]:
+    return lambda world, parameters: act(world.faults, parameters)
+
+
+Verbs = Mapping[tuple[str, str], tuple[type[msgspec.Struct], Callable[[T, Any], msgspec.Struct]]]
+"""By method and path: what comes, and what to do with it."""
+
+_VERBS: Verbs[World] = {
     ("GET", "accounts"): (Nothing, _accounts),
     ("GET", "inbox"): (Who, _inbox),
     ("POST", "scan"): (Scan, _scan),
@@ -380,6 +389,7 @@ _VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[World, Any],
     ("POST", "wind"): (Wind, _wind),
     ("POST", "log-out"): (Who, _log_out),
     **{("POST", name): verb for name, verb in SENDING_VERBS.items()},
+    **{way: (kind, _on_faults(act)) for way, (kind, act) in FAULT_VERBS.items()},
 }
 
 
@@ -393,12 +403,17 @@ def is_for(request: Request) -> bool:
 
 def answer(world: World, request: Request) -> Response:
     """Answer a request for this API."""
-    if not _is_loopback(request.url):
+    return obey(_VERBS, world, request)
+
+
+def obey(verbs: Verbs[T], on: T, request: Request) -> Response:
+    """Do what a request wants done with something, or say in one sentence why not."""
+    if not is_loopback(request.url):
         return _error(403, "The control API answers on loopback addresses only.")
     origin = request.header("Origin")
-    if origin and not _is_loopback(origin):
+    if origin and not is_loopback(origin):
         return _error(403, "The control API answers no pages of other origins.")
-    verb = _VERBS.get((request.method, request.path.removeprefix(PREFIX).strip("/")))
+    verb = verbs.get((request.method, request.path.removeprefix(PREFIX).strip("/")))
     if verb is None:
         return _error(404, f"There is no {request.method} {request.path} in the control API.")
     kind, act = verb
@@ -408,7 +423,7 @@ def answer(world: World, request: Request) -> Response:
             if request.method == "GET"
             else msgspec.json.decode(request.content or b"{}", type=kind)
         )
-        return _json(200, act(world, parameters))
+        return _json(200, act(on, parameters))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return _error(400, f"The request cannot be read: {error}.")
     except Impossible as no:
@@ -417,7 +432,7 @@ def answer(world: World, request: Request) -> Response:
         return _error(409, _SENTENCES.get(no.ret, str(no)))
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
     """
     Say whether an address is this machine's.
 

@@ -7,8 +7,11 @@ encodes; who is calling and what happens then is the business of `visit` and `an
 
 from __future__ import annotations
 
+from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.protocol import ENDPOINTS
@@ -19,6 +22,9 @@ from webwx.protocol.login import BaseResponse, PollReply, PushLoginReply, QrRepl
 from webwx.protocol.sync import CheckReply
 from webwx.sandbox import control
 from webwx.sandbox.answers import ANSWERS
+from webwx.sandbox.bad_answers import BadAnswer
+from webwx.sandbox.bad_lines import AtAnswer, AtRequest, Pace, Repeat, raw_answer
+from webwx.sandbox.faults import SAID, Hit, of_kind, steps_of
 from webwx.sandbox.hosts import ABSENT_ON_HELPER, is_helper, page_permission
 from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit
@@ -26,10 +32,28 @@ from webwx.sandbox.visit import Visit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import msgspec
-
     from webwx.protocol.endpoint import Endpoint
+    from webwx.sandbox.bad_lines import Steps
     from webwx.sandbox.world import World
+
+_AT_A_REQUEST = (*SAID, AtRequest, AtAnswer, Pace, Repeat)
+"""Faults that are decided on when a request has come."""
+
+
+class Broken(Response, frozen=True, kw_only=True):
+    """An answer that a fault has touched: on a port it goes out byte by byte, as it is."""
+
+    hits: tuple[Hit, ...]
+
+    def steps(self) -> Steps:
+        """Give how it goes out."""
+        return steps_of(raw_answer(self), self.hits)
+
+
+class Faulty(Park, frozen=True, kw_only=True):
+    """A poll that is kept, and what will go wrong with it."""
+
+    hits: tuple[Hit, ...]
 
 
 class Sandbox:
@@ -50,10 +74,11 @@ class Sandbox:
         answer = self._answer(request, parked)
         if isinstance(answer, Park):
             return answer
-        # Clients judge by the world's time whether a message can still be recalled.
-        date = ("Date", formatdate(self.world.now, usegmt=True))
-        headers = (*answer.headers, *page_permission(request), date)
-        return Response(status=answer.status, headers=headers, body=answer.body)
+        headers = (*answer.headers, *page_permission(request))
+        if not answer.header("Date"):
+            # Clients judge by the world's time whether a message can still be recalled.
+            headers = (*headers, ("Date", formatdate(self.world.now, usegmt=True)))
+        return msgspec.structs.replace(answer, headers=headers)
 
     def wind_to(self, until: float) -> None:
         """Wind the clock forward to a moment, unless it has passed."""
@@ -69,28 +94,54 @@ class Sandbox:
         endpoint = next((each for each in ENDPOINTS if each.matches(request.method, request.path)), None)
         if endpoint is None:
             return Response(status=404, headers=(("Content-Type", "text/plain"),))
-        return self._call(endpoint, request, parked)
+        if parked is None:
+            hits = self.world.faults.draw(_AT_A_REQUEST, endpoint.name)
+        else:
+            hits = parked.hits if isinstance(parked, Faulty) else ()
+        if not hits:
+            return self._call(endpoint, request, parked, hits)
+        if of_kind(hits, AtRequest):
+            return Broken(hits=hits)
+        answer = self._call(endpoint, request, parked, hits)
+        if isinstance(answer, Park):
+            return Faulty(until=answer.until, account=answer.account, hits=hits)
+        if of_kind(hits, Repeat):
+            self._call(endpoint, request, None, ())
+        return Broken(status=answer.status, headers=answer.headers, body=answer.body, hits=hits)
 
-    def _call(self, endpoint: Endpoint[Any, Any], request: Request, parked: Park | None) -> Response | Park:
+    def _call(
+        self, endpoint: Endpoint[Any, Any], request: Request, parked: Park | None, hits: tuple[Hit, ...]
+    ) -> Response | Park:
         try:
             decoded = endpoint.decode_request(request)
         except ProtocolError:
             return endpoint.encode_reply(refusal(endpoint, Refused(Ret.UNREADABLE_REQUEST)))
         visit = Visit(self.world, endpoint, request, decoded, parked)
+        faults = of_kind(hits, BadAnswer)
         try:
-            reply = self._ask(endpoint, visit, decoded)
+            reply = self._ask(endpoint, visit, decoded, [fault for fault, _ in faults])
         except Refused as refused:
             reply = refusal(endpoint, refused)
         if isinstance(reply, Park):
             return reply
-        response = visit.instead or endpoint.encode_reply(reply)
-        cookies = tuple(("Set-Cookie", cookie) for cookie in visit.cookies)
-        return Response(status=visit.status, headers=response.headers + cookies, body=response.body)
+        if isinstance(reply, Response):
+            response = reply
+        else:
+            written = visit.instead or endpoint.encode_reply(reply)
+            cookies = tuple(("Set-Cookie", cookie) for cookie in visit.cookies)
+            response = Response(status=visit.status, headers=written.headers + cookies, body=written.body)
+        for fault, dice in faults:
+            with suppress(Refused):  # nobody's call: there is no login whose answer could be changed
+                response = fault.after(visit, response, dice)
+        return response
 
-    def _ask(self, endpoint: Endpoint[Any, Any], visit: Visit, decoded: msgspec.Struct) -> msgspec.Struct | Park:
-        ret = self.world.take_refusal(endpoint.name) if visit.is_first else None
-        if ret is not None:
-            raise Refused(ret)
+    def _ask(
+        self, endpoint: Endpoint[Any, Any], visit: Visit, decoded: msgspec.Struct, faults: list[BadAnswer]
+    ) -> msgspec.Struct | Response | Park:
+        for fault in faults if visit.is_first else ():
+            instead = fault.before(visit, decoded)
+            if instead is not None:
+                return instead
         if endpoint in ABSENT_ON_HELPER and is_helper(visit.http):
             raise Refused(Ret.PARAMETER_ERROR)
         return ANSWERS[endpoint.name](visit, decoded)

@@ -2,7 +2,8 @@
 The sandbox on a port: aiohttp around the core, with real long polls.
 
 A parked poll waits here for the world to wake it or for the clock, and is forgotten when its client hangs up. With TLS
-the same port is a door to the platform's own names besides (`door`).
+the same port is a door to the platform's own names besides (`door`). What the connection itself does on a bad day is
+done here too (`bad_lines`).
 """
 
 from __future__ import annotations
@@ -12,18 +13,26 @@ from contextlib import AsyncExitStack
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import msgspec
 from aiohttp import web
 
 from webwx.protocol.http import Park, Request
-from webwx.sandbox.door import open_door
+from webwx.sandbox.bad_lines import AtConnect, End, Handshake, Outage, play, reset
+from webwx.sandbox.core import Broken
+from webwx.sandbox.door import Door, open_door
+from webwx.sandbox.faults import CARRIED, SAID, of_kind
 from webwx.sandbox.hosts import PLAYED
 from webwx.sandbox.tls import Authority
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable
+
     from webwx.protocol.http import Response
     from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of one request."""
@@ -80,24 +89,34 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
     if not _is_loopback(host):
         raise ValueError(f"A sandbox listens on loopback addresses only, and {host} is none.")
     app = web.Application(client_max_size=MAX_BODY)
-    shell = _Shell(sandbox)
-    app.router.add_route("*", "/{path:.*}", shell.answer)
-    app.on_shutdown.append(shell.close)
-    # Cancelling the handler when the client hangs up is what frees a poll that nobody waits for.
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+    world = sandbox.world
     async with AsyncExitStack() as opened:
+        authority = Authority(PLAYED) if tls else None
+        if authority:
+            opened.callback(authority.close)
+            authority.context.sni_callback = _flawed(authority, world)
+        shell = _Shell(sandbox)
+        app.router.add_route("*", "/{path:.*}", shell.answer)
+        app.on_shutdown.append(shell.close)
+        # Cancelling the handler when the client hangs up is what frees a poll that nobody waits for.
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
         opened.push_async_callback(runner.cleanup)
-        if not tls:
-            await web.TCPSite(runner, host, port).start()
-            return Served(sandbox, _origin(host, runner.addresses[0][1]), opened.pop_all(), None)
-        authority = Authority(PLAYED)
-        opened.callback(authority.close)
         server = cast("web.Server", runner.server)  # None before the setup only
-        door = await open_door(server, authority.context, host, port)
-        opened.callback(door.close)
-        url = _origin(host, door.port)
-        access = TlsAccess(ca=str(authority.certificate), proxy=url, hosts=sorted(PLAYED))
+
+        def meet() -> asyncio.Protocol:
+            return _Slammed() if world.faults.draw((AtConnect,)) else server()
+
+        async def listen(port: int) -> Door | _Plain:
+            if authority:
+                return await open_door(meet, authority.context, host, port)
+            return _Plain(await asyncio.get_running_loop().create_server(meet, host, port))
+
+        shell.port = _Port(listen, await listen(port), server)
+        opened.push_async_callback(shell.port.close)
+        world.faults.kinds = (*SAID, *CARRIED, Handshake) if authority else (*SAID, *CARRIED)
+        url = _origin(host, shell.port.number)
+        access = TlsAccess(ca=str(authority.certificate), proxy=url, hosts=sorted(PLAYED)) if authority else None
         return Served(sandbox, url, opened.pop_all(), access)
 
 
@@ -112,11 +131,97 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+# -- the port --------------------------------------------------------------------------------------------------------
+
+
+class _Plain:
+    """A listening socket, with the same two verbs as a door."""
+
+    def __init__(self, listening: asyncio.Server) -> None:
+        self._listening = listening
+        self.port: int = listening.sockets[0].getsockname()[1]
+
+    def close(self) -> None:
+        self._listening.close()
+
+
+class _Port:
+    """The place where connections come in, which a fault can close for a while."""
+
+    def __init__(
+        self, listen: Callable[[int], Awaitable[Door | _Plain]], listening: Door | _Plain, server: web.Server
+    ) -> None:
+        self._listen = listen
+        self._listening = listening
+        self._server = server
+        self._reopening: asyncio.Task[None] | None = None
+        self.number = listening.port
+
+    def go_out(self, seconds: float) -> None:
+        """Reset every connection and refuse new ones for some time."""
+        if self._reopening is None or self._reopening.done():
+            self._listening.close()
+            self._reopening = asyncio.create_task(self._reopen(seconds))
+        for connection in self._server.connections:
+            if connection.transport is not None:
+                reset(connection.transport)
+
+    async def close(self) -> None:
+        """Let nobody in any more."""
+        if self._reopening is not None:
+            self._reopening.cancel()
+            await asyncio.gather(self._reopening, return_exceptions=True)
+        self._listening.close()
+
+    async def _reopen(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._listening = await self._listen(self.number)
+
+
+class _Slammed(asyncio.Protocol):
+    """A connection that is reset as soon as it is there."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        reset(transport)
+
+
+def _flawed(authority: Authority, world: World) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
+    """Show a certificate that proves nothing, where a fault wants that."""
+
+    def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        del name, context
+        for fault, _ in of_kind(world.faults.draw((Handshake,)), Handshake):
+            connection.context = authority.flawed(fault.flaw)
+
+    return choose
+
+
+# -- requests --------------------------------------------------------------------------------------------------------
+
+
+class _Told(web.StreamResponse):
+    """Stands for an answer that has been written to the connection already."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Write nothing."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Write nothing."""
+
+    @property
+    def keep_alive(self) -> bool:
+        """Leave the connection as it is."""
+        return True
+
+
 class _Shell:
     """Turns sockets into values and back, and keeps the parked polls."""
 
+    port: _Port
+
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
+        self._stale: WeakSet[asyncio.Transport] = WeakSet()
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[asyncio.Future[None], str] = {}
         self._unsubscribe = sandbox.world.subscribe(self._wake_from_any_thread)
@@ -129,6 +234,9 @@ class _Shell:
 
     async def answer(self, incoming: web.Request) -> web.StreamResponse:
         """Answer one request, however long it takes."""
+        if incoming.transport is not None and incoming.transport in self._stale:
+            reset(incoming.transport)
+            return _Told()
         if not incoming.raw_path.startswith("/"):
             return web.Response(status=403)  # a proxy would ask somebody else now
         host = incoming.host
@@ -150,9 +258,26 @@ class _Shell:
         while isinstance(answer, Park):
             await self._wait(answer)
             answer = self._sandbox.answer(request, answer)
+        if isinstance(answer, Broken):
+            return await self._break(incoming, answer)
         if len(answer.body) <= WINDOW:
             return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
         return await self._stream(incoming, answer)
+
+    async def _break(self, incoming: web.Request, answer: Broken) -> web.StreamResponse:
+        """Answer as a fault wants it."""
+        transport = incoming.transport
+        if transport is not None:
+            match await play(answer.steps(), transport):
+                case Outage(seconds=seconds):
+                    self.port.go_out(seconds)
+                case End.SILENCE:
+                    await self._loop.create_future()  # until the client hangs up, which cancels this
+                case End.STALE:
+                    self._stale.add(transport)
+                case None if not incoming.keep_alive:
+                    transport.close()
+        return _Told()
 
     async def _stream(self, incoming: web.Request, answer: Response) -> web.StreamResponse:
         """Give a large body by windows: written at once, it would be copied into the connection's buffer whole."""

@@ -59,6 +59,8 @@ class Stream:
     def __init__(self, started: int) -> None:
         self._counters: dict[int, int] = {**_FIRST, SyncKeyKind.TIME: started}
         self._changes: list[Change] = []
+        self._places: dict[int, list[int]] = {}
+        """Where the changes of each kind stand among all."""
         self._silent = 0
 
     @property
@@ -70,6 +72,7 @@ class Stream:
         """Append a change."""
         kind = SyncKeyKind.MESSAGES if isinstance(item, WireMessage) else SyncKeyKind.CONTACTS
         self._counters[kind] += 1
+        self._places.setdefault(kind, []).append(len(self._changes))
         self._changes.append(Change(kind=kind, number=self._counters[kind], selector=selector, item=item))
 
     def add_silent(self) -> None:
@@ -93,7 +96,14 @@ class Stream:
         return Selector.PHONE_ACTIVITY if seen < self._silent else Selector.NOTHING
 
     def _behind(self, position: Mapping[int, int]) -> Iterator[Change]:
-        return (change for change in self._changes if change.number > position[change.kind])
+        # From the first that is new, for a long stream is read to its end by its last part alone.
+        firsts = [
+            places[max(0, position[kind] - _FIRST[kind])]
+            for kind, places in self._places.items()
+            if position[kind] < self._counters[kind]
+        ]
+        places = range(min(firsts, default=len(self._changes)), len(self._changes))
+        return (change for place in places if (change := self._changes[place]).number > position[change.kind])
 
     def _position(self, key: SyncKey) -> dict[int, int]:
         """Read a key: a counter that is too new counts as the newest, a missing one as the first."""

@@ -8,12 +8,15 @@ folder that goes away with the sandbox. The maker of certificates is an extra, s
 from __future__ import annotations
 
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from webwx.sandbox.bad_lines import Flaw
 
 
 class NoCertificates(Exception):
@@ -35,14 +38,33 @@ class Authority:
             raise NoCertificates(
                 "Playing the real hosts needs certificates: install the extra with pip install 'webwx[tls]'."
             ) from None
-        authority = trustme.CA(organization_name="webwx sandbox")
+        self._authority = authority = trustme.CA(organization_name="webwx sandbox")
         self._folder = TemporaryDirectory(prefix="webwx-sandbox-")
         self.certificate = Path(self._folder.name) / "ca.pem"
         """What a client has to trust."""
         authority.cert_pem.write_to_path(self.certificate)
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         """For the server's side of a connection."""
-        authority.issue_cert(*sorted(names)).configure_cert(self.context)
+        self._names = sorted(names)
+        authority.issue_cert(*self._names).configure_cert(self.context)
+
+    def flawed(self, flaw: Flaw) -> ssl.SSLContext:
+        """Give what shows a certificate that nobody should trust."""
+        import trustme
+
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        match flaw:
+            case "wrong host":
+                self._authority.issue_cert("elsewhere.example").configure_cert(context)
+            case "expired":
+                yesterday = datetime.now(UTC) - timedelta(days=1)
+                self._authority.issue_cert(*self._names, not_after=yesterday).configure_cert(context)
+            case "self-signed":
+                alone = trustme.CA(organization_name="nobody")  # an authority's certificate is signed by itself
+                folder = self._folder.name
+                with alone.cert_pem.tempfile(folder) as certificate, alone.private_key_pem.tempfile(folder) as key:
+                    context.load_cert_chain(certificate, key)
+        return context
 
     def close(self) -> None:
         """Remove what is on disk."""

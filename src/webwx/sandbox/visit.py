@@ -77,6 +77,8 @@ class Visit:
         """The call has just come."""
         self.deadline = parked.until if parked else world.now + world.switches.hold_seconds
         """When a poll is answered whatever happens."""
+        self.batch_size = world.switches.batch_size
+        """Changes that a fetch gives at most."""
         self.status = 200
         """Status of the answer; an answer may change it."""
         self.cookies: list[str] = []

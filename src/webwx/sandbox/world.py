@@ -15,6 +15,7 @@ from webwx.protocol.codes import Ret, Selector, StatusNotify
 from webwx.protocol.sync import DeletedContact
 from webwx.sandbox import letters
 from webwx.sandbox.clock import Clock, SystemClock, WoundClock
+from webwx.sandbox.faults import Faults, Wish
 from webwx.sandbox.logins import LoginCode, Logins
 from webwx.sandbox.media import Media
 from webwx.sandbox.membership import Membership
@@ -65,7 +66,8 @@ class World:
         self.logins = Logins(self.clock, self.dice, self.issued)
         self.post = Post(self)
         self.membership = Membership(self)
-        self._refusals: dict[str, list[int]] = {}
+        self.faults = Faults()
+        """What goes wrong; another set may be put in its place before a server is opened."""
         self._subscribers: list[Callable[[str], object]] = []
 
     def __repr__(self) -> str:
@@ -111,13 +113,13 @@ class World:
     # -- bad days ----------------------------------------------------------------------------------------------------
 
     def refuse_next(self, endpoint: str, ret: int, *, times: int = 1) -> None:
-        """Answer the next calls of an endpoint with this Ret (synccheck: this retcode)."""
-        self._refusals.setdefault(endpoint, []).extend([ret] * times)
+        """
+        Answer the next calls of an endpoint with this Ret (synccheck: this retcode).
 
-    def take_refusal(self, endpoint: str) -> int | None:
-        """Give the Ret that was laid down for this call, once."""
-        waiting = self._refusals.get(endpoint)
-        return waiting.pop(0) if waiting else None
+        Raises:
+            Impossible: There is no such call.
+        """
+        self.faults.add(Wish(fault="ret", endpoint=endpoint, times=times, options={"ret": ret}))
 
     # -- who is there ------------------------------------------------------------------------------------------------
 

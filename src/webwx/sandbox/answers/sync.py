@@ -40,7 +40,7 @@ def check(visit: Visit, request: CheckRequest) -> CheckReply | Park:
 @answers(WEBWXSYNC)
 def fetch(visit: Visit, request: SyncRequest) -> SyncReply:
     """Give what waits behind a key, oldest first; the same key gives the same again."""
-    batch = visit.session.stream.fetch(request.sync_key, visit.world.switches.batch_size)
+    batch = visit.session.stream.fetch(request.sync_key, visit.batch_size)
     messages = _items(batch, WireMessage)
     changed = _items(batch, ChangedContact)
     deleted = _items(batch, DeletedContact)

@@ -1,0 +1,600 @@
+"""
+What a server says on a bad day, as values: the core asks each fault before it answers, and shows it the answer after.
+
+Each class is one item of the menu (`faults`): the tag is its name, the first line of its docstring what it does, its
+fields are its options. What none of them changes is the world: what a phone shows stays true, so a test can compare.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import re
+import sys
+import zlib
+from email.utils import formatdate
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import msgspec
+
+from webwx.protocol.codec import platform_json, write_json
+from webwx.protocol.codes import Ret
+from webwx.protocol.contacts import BATCHGETCONTACT, GETCONTACT
+from webwx.protocol.http import Response
+from webwx.protocol.login import TICKET
+from webwx.protocol.media import GETMEDIA
+from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply, read_sync_key
+from webwx.sandbox.bad_lines import MEDIA_CALLS, At, Count
+from webwx.sandbox.refusals import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from webwx.protocol.http import Headers
+    from webwx.sandbox.visit import Visit
+
+Document = dict[str, Any]
+"""An answer's JSON."""
+
+Instead = Response | msgspec.Struct | None
+"""What is answered in place of carrying a call out, if anything: an answer as it is, or a reply still to be written."""
+
+_SENDS = frozenset({TEXT.name, IMAGE.name, VIDEO.name, STICKER.name, APP.name})
+_CHECK = frozenset({SYNCCHECK.name})
+_FETCH = frozenset({WEBWXSYNC.name})
+_CONTACTS = frozenset({GETCONTACT.name})
+
+
+class BadAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault of what is said."""
+
+    calls: ClassVar[frozenset[str]] = frozenset()
+    """The calls it is meant for; none: every call."""
+    is_whole: ClassVar[bool] = False
+    """It stands in place of the answer, so no other such fault goes with it."""
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        """
+        Give what is answered instead, or None to let the call be carried out.
+
+        Raises:
+            Refused: The call is refused.
+        """
+        return None
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        """Give what becomes of an answer."""
+        return response
+
+
+# -- any call --------------------------------------------------------------------------------------------------------
+
+_PAGE = b"<!DOCTYPE html><html><head><title>Sorry</title></head><body><h1>Try again later.</h1></body></html>"
+_HTML = (("Content-Type", "text/html; charset=utf-8"),)
+
+HttpError = Annotated[int, msgspec.Meta(ge=400, le=599)]
+Redirect = Annotated[int, msgspec.Meta(ge=300, le=399)]
+
+
+class RefusedByNumber(BadAnswer, frozen=True, kw_only=True, tag="ret"):
+    """The call is refused with the number `ret`: a Ret, synccheck's retcode, or the `window.code` of login."""
+
+    is_whole: ClassVar[bool] = True
+    ret: int = int(Ret.SYSTEM_ERROR)
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        raise Refused(self.ret)
+
+
+class HtmlPage(BadAnswer, frozen=True, kw_only=True, tag="html_page"):
+    """A web page with status 200, and nothing is carried out."""
+
+    is_whole: ClassVar[bool] = True
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        return Response(headers=_HTML, body=_PAGE)
+
+
+class HttpStatus(BadAnswer, frozen=True, kw_only=True, tag="status"):
+    """A web page with the status `code`, such as 413, 429, 500 or 502, and nothing is carried out."""
+
+    is_whole: ClassVar[bool] = True
+    code: HttpError = 502
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        return Response(status=self.code, headers=_HTML, body=_PAGE)
+
+
+class Unavailable(BadAnswer, frozen=True, kw_only=True, tag="unavailable"):
+    """Status 503 with an empty body, and nothing is carried out."""
+
+    is_whole: ClassVar[bool] = True
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        return Response(status=503)
+
+
+class RedirectNowhere(BadAnswer, frozen=True, kw_only=True, tag="redirect_nowhere"):
+    """A redirect of status `code` without a Location, and nothing is carried out."""
+
+    is_whole: ClassVar[bool] = True
+    code: Redirect = 302
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        return Response(status=self.code)
+
+
+class RedirectAway(BadAnswer, frozen=True, kw_only=True, tag="redirect_away"):
+    """A redirect of status `code` to another host, `to`, and nothing is carried out."""
+
+    is_whole: ClassVar[bool] = True
+    code: Redirect = 302
+    to: str = "https://evil.example/"
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        return Response(status=self.code, headers=(("Location", self.to),))
+
+
+class Empty(BadAnswer, frozen=True, kw_only=True, tag="empty"):
+    """The call is carried out, and its answer has no body."""
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        return msgspec.structs.replace(response, body=b"")
+
+
+class Truncated(BadAnswer, frozen=True, kw_only=True, tag="truncated"):
+    """The answer's body ends after `at` bytes, and its Content-Length says so too; -1 leaves it to the dice."""
+
+    at: At = -1
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        at = dice.randrange(max(1, len(response.body))) if self.at < 0 else self.at
+        return msgspec.structs.replace(response, body=response.body[:at])
+
+
+class WrongCharset(BadAnswer, frozen=True, kw_only=True, tag="wrong_charset"):
+    """The answer's Content-Type names `charset`, which it is not in."""
+
+    charset: str = "iso-8859-1"
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        kind = response.header("Content-Type").partition(";")[0]
+        return _with_header(response, "Content-Type", f"{kind}; charset={self.charset}")
+
+
+class NoContentType(BadAnswer, frozen=True, kw_only=True, tag="no_content_type"):
+    """The answer says nothing of its type or its charset."""
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        return _with_header(response, "Content-Type", None)
+
+
+class GzipWrong(BadAnswer, frozen=True, kw_only=True, tag="gzip_wrong"):
+    """The answer says that it is gzip, and is not."""
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        return _with_header(response, "Content-Encoding", "gzip")
+
+
+class GzipBomb(BadAnswer, frozen=True, kw_only=True, tag="gzip_bomb"):
+    """The answer is gzip, and unpacks to `mebibytes` of zeros."""
+
+    mebibytes: Annotated[int, msgspec.Meta(ge=1, le=10_240)] = 256
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        return _with_header(msgspec.structs.replace(response, body=_bomb(self.mebibytes)), "Content-Encoding", "gzip")
+
+
+@cache
+def _bomb(mebibytes: int) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)  # 31: with the head of gzip
+    zeros = bytes(1 << 20)
+    return b"".join([*(packer.compress(zeros) for _ in range(mebibytes)), packer.flush()])
+
+
+class WrongClock(BadAnswer, frozen=True, kw_only=True, tag="wrong_clock"):
+    """The server's clock, which the answer's Date tells, is `seconds` ahead, behind when negative."""
+
+    seconds: Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)] = 86_400.0
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        return _with_header(response, "Date", formatdate(visit.world.now + self.seconds, usegmt=True))
+
+
+# -- poll and sync ---------------------------------------------------------------------------------------------------
+
+
+class StickySelector(BadAnswer, frozen=True, kw_only=True, tag="sticky_selector"):
+    """The poll says at once that something waits, by `selector`, whether it does or not."""
+
+    calls: ClassVar[frozenset[str]] = _CHECK
+    is_whole: ClassVar[bool] = True
+    selector: Annotated[int, msgspec.Meta(ge=1, le=999)] = 2
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        return CheckReply(retcode=visit.any_session.ended or 0, selector=self.selector)
+
+
+class UnknownSelector(BadAnswer, frozen=True, kw_only=True, tag="unknown_selector"):
+    """When something waits, the poll says so by a `selector` that nobody knows."""
+
+    calls: ClassVar[frozenset[str]] = _CHECK
+    selector: Annotated[int, msgspec.Meta(ge=1, le=999)] = 99
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        body = re.sub(rb'selector:"[1-9]\d*"', f'selector:"{self.selector}"'.encode(), response.body)
+        return msgspec.structs.replace(response, body=body)
+
+
+class BadFetch(BadAnswer, frozen=True, kw_only=True):
+    """A fault of what webwxsync says."""
+
+    calls: ClassVar[frozenset[str]] = _FETCH
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        def edit(answer: Document) -> None:
+            if answer.get("BaseResponse", {}).get("Ret") == 0:
+                self.edit(answer, visit, dice)
+
+        return _edited(response, edit)
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        """Change what was fetched."""
+
+
+class RepeatedKey(BadFetch, frozen=True, kw_only=True, tag="repeated_key"):
+    """The fetch gives back the key that it was asked with, so the same batch comes again."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        asked = WEBWXSYNC.decode_request(visit.http).sync_key
+        answer["SyncKey"] = answer["SyncCheckKey"] = json.loads(write_json(asked))
+
+
+class NullKey(BadFetch, frozen=True, kw_only=True, tag="null_key"):
+    """The fetch gives null for both keys."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        answer["SyncKey"] = answer["SyncCheckKey"] = None
+
+
+class EmptyKey(BadFetch, frozen=True, kw_only=True, tag="empty_key"):
+    """The fetch gives keys of Count 0."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        answer["SyncKey"] = answer["SyncCheckKey"] = {"Count": 0, "List": []}
+
+
+class ShrunkKey(BadFetch, frozen=True, kw_only=True, tag="shrunk_key"):
+    """The fetch gives keys with only the first `keep` of their counters."""
+
+    keep: Count = 1
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        for name, pairs in _keys(answer).items():
+            kept = pairs[: self.keep]
+            answer[name] = {"Count": len(kept), "List": kept}
+
+
+class ReorderedKey(BadFetch, frozen=True, kw_only=True, tag="reordered_key"):
+    """The fetch gives keys whose counters stand in another order."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        for name, pairs in _keys(answer).items():
+            answer[name]["List"] = _in_another_order(pairs, dice)
+
+
+class NoCheckKey(BadFetch, frozen=True, kw_only=True, tag="no_check_key"):
+    """The fetch gives no SyncCheckKey."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        answer.pop("SyncCheckKey", None)
+
+
+class ContinueRun(BadFetch, frozen=True, kw_only=True, tag="continue_run"):
+    """The fetch gives `size` changes, and while more wait its ContinueFlag is 1."""
+
+    size: Count = 1
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        visit.batch_size = self.size
+        return None
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        for pairs in _keys(answer).values():
+            key = read_sync_key("|".join(f"{pair['Key']}_{pair['Val']}" for pair in pairs))
+            answer["ContinueFlag"] = int(visit.session.stream.selector(key) != 0)
+
+
+class ContinueForever(BadFetch, frozen=True, kw_only=True, tag="continue_forever"):
+    """The fetch says by its ContinueFlag that more waits, whether it does or not."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        answer["ContinueFlag"] = 1
+
+
+class DoubledBatch(BadFetch, frozen=True, kw_only=True, tag="doubled_batch"):
+    """The fetch gives all its messages twice."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        answer["AddMsgList"] *= 2
+        answer["AddMsgCount"] = len(answer["AddMsgList"])
+
+
+class ShuffledBatch(BadFetch, frozen=True, kw_only=True, tag="shuffled_batch"):
+    """The fetch gives its messages in another order."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        answer["AddMsgList"] = _in_another_order(answer["AddMsgList"], dice)
+
+
+class MessageId(BadFetch, frozen=True, kw_only=True, tag="message_id"):
+    """Every message of the fetch has the MsgId `id`, such as 0, nothing, or 18446744073709551616."""
+
+    id: str = "0"
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        for message in answer["AddMsgList"]:
+            message["MsgId"] = self.id
+
+
+class SameId(MessageId, frozen=True, kw_only=True, tag="same_id"):
+    """Messages of different content have one MsgId, `id`."""
+
+    id: str = "4600000000000000001"
+
+
+class Flood(BadFetch, frozen=True, kw_only=True, tag="flood"):
+    """A friend writes `count` texts, and everything comes in one batch."""
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5_000
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        me = visit.session.person
+        friend = next(iter(me.friends), me.id)
+        for number in range(self.count):
+            visit.world.say(friend, me.id, f"{number + 1} of {self.count}")
+        visit.batch_size = sys.maxsize
+        return None
+
+
+class UnknownChatroom(BadFetch, frozen=True, kw_only=True, tag="unknown_chatroom"):
+    """Messages of others come from a chatroom, and a member, that this login never heard of."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        me = visit.session.names.name(visit.session.person.id)
+        chatroom = f"@@{dice.randbytes(32).hex()}"
+        for message in answer["AddMsgList"]:
+            if message["ToUserName"] == me and message["FromUserName"] != me:
+                member, _ = _member(message)
+                message["FromUserName"] = chatroom
+                if not member:
+                    message["Content"] = f"@{dice.randbytes(32).hex()}:<br/>{message['Content']}"
+
+
+class UnknownMember(BadFetch, frozen=True, kw_only=True, tag="unknown_member"):
+    """Messages of a chatroom come from a member that this login never heard of."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        for message in answer["AddMsgList"]:
+            member, content = _member(message)
+            if member:
+                message["Content"] = f"@{dice.randbytes(32).hex()}:<br/>{content}"
+
+
+class RecallWithoutId(BadFetch, frozen=True, kw_only=True, tag="recall_without_id"):
+    """The notice of a recall does not say which message it was."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        for message in answer["AddMsgList"]:
+            words = html.unescape(message["Content"])
+            if "revokemsg" in words:
+                message["Content"] = html.escape(_MESSAGE_ID.sub("", words), quote=False)
+
+
+_MESSAGE_ID = re.compile(r"<(msgid|oldmsgid)>\d*</\1>")
+
+
+class RotatedKey(BadFetch, frozen=True, kw_only=True, tag="rotated_skey"):
+    """The fetch gives a new skey, and the old one is not good any more where `strict_skey` looks at it."""
+
+    def edit(self, answer: Document, visit: Visit, dice: Random) -> None:
+        session, logins = visit.session, visit.world.logins
+        skey = logins.issue(f"@crypt_{dice.getrandbits(32):08x}_{dice.randbytes(16).hex()}")
+        session.keys = dataclasses.replace(session.keys, first_skey=skey, skey=skey)
+        answer["SKey"] = skey
+
+
+# -- contacts --------------------------------------------------------------------------------------------------------
+
+
+class BadContacts(BadAnswer, frozen=True, kw_only=True):
+    """A fault of what webwxgetcontact says."""
+
+    calls: ClassVar[frozenset[str]] = _CONTACTS
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        return _edited(response, lambda answer: self.edit(answer, dice))
+
+    def edit(self, answer: Document, dice: Random) -> None:
+        """Change a page of contacts."""
+
+
+class ContactLoop(BadContacts, frozen=True, kw_only=True, tag="contact_loop"):
+    """Every page of contacts says that the page behind `seq` follows, so they never end."""
+
+    seq: Count = 1
+
+    def edit(self, answer: Document, dice: Random) -> None:
+        answer["Seq"] = self.seq
+
+
+class NoSeq(BadContacts, frozen=True, kw_only=True, tag="no_seq"):
+    """A page of contacts does not say whether another follows."""
+
+    def edit(self, answer: Document, dice: Random) -> None:
+        answer.pop("Seq", None)
+
+
+class ManyContacts(BadContacts, frozen=True, kw_only=True, tag="many_contacts"):
+    """A page of contacts has `count` more, friends of whom nobody else knows."""
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10_000
+
+    def edit(self, answer: Document, dice: Random) -> None:
+        pattern = answer["MemberList"][-1] if answer.get("MemberList") else {}
+        answer.setdefault("MemberList", []).extend(
+            pattern | {"UserName": f"@{dice.randbytes(32).hex()}", "NickName": f"Friend {number + 1}"}
+            for number in range(self.count)
+        )
+        answer["MemberCount"] = len(answer["MemberList"])
+
+
+class CutBatch(BadAnswer, frozen=True, kw_only=True, tag="cut_batch"):
+    """Of the contacts asked for by name, only the first `most` come."""
+
+    calls: ClassVar[frozenset[str]] = frozenset({BATCHGETCONTACT.name})
+    most: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 50
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        def edit(answer: Document) -> None:
+            answer["ContactList"] = answer.get("ContactList", [])[: self.most]
+            answer["Count"] = len(answer["ContactList"])
+
+        return _edited(response, edit)
+
+
+# -- the session -----------------------------------------------------------------------------------------------------
+
+
+class Evicted(BadAnswer, frozen=True, kw_only=True, tag="evicted"):
+    """Another login takes over, and this session is over: retcode and Ret 1101."""
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        visit.world.end(visit.session, Ret.SESSION_INVALID)
+        return None
+
+
+class PhoneLogout(BadAnswer, frozen=True, kw_only=True, tag="phone_logout"):
+    """The phone logs this session out: retcode and Ret 1100."""
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        visit.world.end(visit.session, Ret.SESSION_NOT_FOUND)
+        return None
+
+
+class PhoneOffline(BadAnswer, frozen=True, kw_only=True, tag="phone_offline"):
+    """A send is refused because the phone has been offline for too long: Ret 3."""
+
+    calls: ClassVar[frozenset[str]] = _SENDS
+    is_whole: ClassVar[bool] = True
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        raise Refused(Ret.PHONE_OFFLINE)
+
+
+class RotatedCookies(BadAnswer, frozen=True, kw_only=True, tag="rotated_cookies"):
+    """The answer sets a new webwx_data_ticket, and the old one is not good any more where `strict_cookies` looks."""
+
+    calls: ClassVar[frozenset[str]] = _CHECK | _FETCH
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        session, ticket = visit.session, visit.world.logins.issue(f"gS{dice.randbytes(11).hex()}")
+        session.keys = dataclasses.replace(session.keys, data_ticket=ticket)
+        cookie = ("Set-Cookie", f"webwx_data_ticket={ticket}; Path=/")
+        return msgspec.structs.replace(response, headers=(*response.headers, cookie))
+
+
+class NoTicket(BadAnswer, frozen=True, kw_only=True, tag="no_ticket"):
+    """A login gets no webwx_data_ticket cookie."""
+
+    calls: ClassVar[frozenset[str]] = frozenset({TICKET.name})
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        kept = tuple(header for header in response.headers if not header[1].startswith("webwx_data_ticket="))
+        return msgspec.structs.replace(response, headers=kept)
+
+
+# -- media -----------------------------------------------------------------------------------------------------------
+
+
+class MediaEmpty(Empty, frozen=True, kw_only=True, tag="media_empty"):
+    """A medium comes with no bytes, as one does that is not there yet."""
+
+    calls: ClassVar[frozenset[str]] = MEDIA_CALLS
+
+
+class MediaGone(HttpStatus, frozen=True, kw_only=True, tag="media_gone"):
+    """A medium is not found: the status `code`."""
+
+    calls: ClassVar[frozenset[str]] = MEDIA_CALLS
+    code: HttpError = 404
+
+
+class MediaPage(HtmlPage, frozen=True, kw_only=True, tag="media_page"):
+    """A web page comes in place of a medium."""
+
+    calls: ClassVar[frozenset[str]] = MEDIA_CALLS
+
+
+class MediaPartial(BadAnswer, frozen=True, kw_only=True, tag="media_partial"):
+    """The first half of a medium comes with status 206, whatever was asked for."""
+
+    calls: ClassVar[frozenset[str]] = MEDIA_CALLS
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        size = len(response.body)
+        half = response.body[: max(1, size // 2)]
+        cut = msgspec.structs.replace(response, status=206, body=half)
+        return _with_header(cut, "Content-Range", f"bytes 0-{len(half) - 1}/{size}")
+
+
+class RecalledFirst(BadAnswer, frozen=True, kw_only=True, tag="recalled_first"):
+    """The sender recalls the message just before its medium is fetched."""
+
+    calls: ClassVar[frozenset[str]] = MEDIA_CALLS - {GETMEDIA.name}  # a file is asked for without its message
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        message = visit.world.post.message(getattr(request, "message_id", ""), visit.session.person)
+        if not message.is_recalled:
+            visit.world.post.take_back(message.sender, message.id)
+        return None
+
+
+# -- answers ---------------------------------------------------------------------------------------------------------
+
+
+def _with_header(response: Response, name: str, value: str | None) -> Response:
+    """Set a header in place of what there is of that name; None takes it away."""
+    kept: Headers = tuple(header for header in response.headers if header[0].lower() != name.lower())
+    return msgspec.structs.replace(response, headers=kept if value is None else (*kept, (name, value)))
+
+
+def _keys(answer: Document) -> dict[str, list[Document]]:
+    """Give the counters of both keys by name, without a key that another fault has taken away."""
+    return {name: key["List"] for name in ("SyncKey", "SyncCheckKey") if (key := answer.get(name))}
+
+
+def _edited(response: Response, edit: Callable[[Document], None]) -> Response:
+    """Change an answer's JSON; what is none stays as it is."""
+    try:
+        answer = json.loads(response.body)
+    except ValueError:
+        return response
+    edit(answer)
+    return msgspec.structs.replace(response, body=platform_json(write_json(answer)))
+
+
+def _in_another_order(items: list[Document], dice: Random) -> list[Document]:
+    shuffled = dice.sample(items, len(items))
+    return shuffled if shuffled != items else [*items[1:], *items[:1]]
+
+
+def _member(message: Document) -> tuple[str, str]:
+    """Part the prefix of a chatroom's message, which names who wrote it, from its words; without one it is empty."""
+    member, parting, content = message["Content"].partition(":<br/>")
+    is_prefixed = bool(parting) and message["FromUserName"].startswith("@@") and member.startswith("@")
+    return (member, content) if is_prefixed else ("", message["Content"])

@@ -1,0 +1,416 @@
+"""
+What a connection does on a bad day, as values: the sandbox's own port and the fault proxy both play them.
+
+A bad line turns an answer's bytes into steps: what goes out, when, and how the connection ends. Only `play` touches a
+socket, so a test can read the steps. Each class is one item of the menu (`faults`): the tag is its name, the first line
+of its docstring what it does, its fields are its options.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import socket
+import struct
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import msgspec
+
+from webwx.protocol.media import GETMEDIA, GETMSGIMG, GETVIDEO, GETVOICE
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from webwx.protocol.http import Response
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
+At = Annotated[int, msgspec.Meta(ge=-1)]
+"""How many bytes come through; -1 leaves it to the dice."""
+
+Flaw = Literal["wrong host", "expired", "self-signed"]
+"""What is wrong with a certificate."""
+
+MEDIA_CALLS = frozenset({GETMSGIMG.name, GETVOICE.name, GETVIDEO.name, GETMEDIA.name})
+"""The calls that download what was sent."""
+
+
+# -- steps -----------------------------------------------------------------------------------------------------------
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Nothing is sent for some time."""
+
+    seconds: float
+
+
+class Outage(msgspec.Struct, frozen=True):
+    """Every connection is reset, and new ones are refused for some time."""
+
+    seconds: float
+
+
+class End(enum.Enum):
+    """How a connection ends."""
+
+    CLOSE = "close"
+    """Closed, as if all had been said."""
+    RESET = "reset"
+    """Reset: the other side reads an error where it waits for bytes."""
+    SILENCE = "silence"
+    """Kept, and nothing is ever said again."""
+    STALE = "stale"
+    """Kept, and reset as soon as the next request comes."""
+
+
+Step = bytes | Pause | Outage | End
+Steps = Iterator[Step]
+
+
+def raw_answer(response: Response) -> bytes:
+    """Write an answer as it stands on the wire."""
+    try:
+        phrase = HTTPStatus(response.status).phrase
+    except ValueError:  # a number without a name
+        phrase = ""
+    headers = (*response.headers, ("Content-Length", str(len(response.body))))
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return f"HTTP/1.1 {response.status} {phrase}\r\n{head}\r\n".encode() + response.body
+
+
+async def play(steps: Steps, transport: asyncio.Transport) -> Outage | End | None:
+    """Carry the steps out, and say how they ended; None: the connection goes on. A silence is left to the caller."""
+    for step in steps:
+        if transport.is_closing():
+            return End.CLOSE
+        match step:
+            case bytes():
+                transport.write(step)
+                await asyncio.sleep(0)  # whoever reads gets a turn, so that slices stay slices
+            case Pause():
+                await asyncio.sleep(step.seconds)
+            case End.CLOSE:
+                transport.close()
+                return step
+            case End.RESET | Outage():
+                reset(transport)
+                return step
+            case _:
+                return step
+    return None
+
+
+def reset(transport: asyncio.BaseTransport) -> None:
+    """End a connection by a reset, as a machine does that has crashed."""
+    line: socket.socket | None = transport.get_extra_info("socket")
+    if line is not None and line.fileno() >= 0:
+        # To linger for no time is what turns a close into a reset.
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
+
+
+# -- kinds -----------------------------------------------------------------------------------------------------------
+
+
+class BadLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault of the connection."""
+
+    calls: ClassVar[frozenset[str]] = frozenset()
+    """The calls it is meant for; none: every call."""
+
+
+class AtConnect(BadLine, frozen=True, kw_only=True):
+    """A connection that is reset as soon as it is there: no request is read."""
+
+
+class AtRequest(BadLine, frozen=True, kw_only=True):
+    """A request that is read, and never carried out."""
+
+    def steps(self) -> Steps:
+        """Give what happens in place of an answer."""
+        raise NotImplementedError
+
+
+class AtAnswer(BadLine, frozen=True, kw_only=True):
+    """A request that is carried out, and whose answer does not come as it should."""
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        """Give what becomes of an answer."""
+        raise NotImplementedError
+
+
+class Pace(BadLine, frozen=True, kw_only=True):
+    """An answer whose bytes all come, in their own time. Goes together with every other fault."""
+
+    def paced(self, steps: Steps, dice: Random) -> Steps:
+        """Give the same steps, slower."""
+        raise NotImplementedError
+
+
+class Handshake(BadLine, frozen=True, kw_only=True):
+    """A server that cannot prove who it is."""
+
+    flaw: ClassVar[Flaw]
+
+
+class Repeat(BadLine, frozen=True, kw_only=True):
+    """A request that is carried out twice."""
+
+
+# -- no answer -------------------------------------------------------------------------------------------------------
+
+
+class PortClosed(AtRequest, frozen=True, kw_only=True, tag="refused"):
+    """All connections are reset, and new ones are refused for `seconds`."""
+
+    seconds: Seconds = 1.0
+
+    def steps(self) -> Steps:
+        yield Outage(self.seconds)
+
+
+class ResetAtConnect(AtConnect, frozen=True, kw_only=True, tag="reset_at_connect"):
+    """The connection is reset before a request is read."""
+
+
+class ResetBefore(AtRequest, frozen=True, kw_only=True, tag="reset_before"):
+    """The connection is reset, and the request was not carried out."""
+
+    def steps(self) -> Steps:
+        yield End.RESET
+
+
+class ResetAfter(AtAnswer, frozen=True, kw_only=True, tag="reset_after"):
+    """The request is carried out, and the connection is reset before a byte of the answer."""
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        yield End.RESET
+
+
+class Blackhole(AtRequest, frozen=True, kw_only=True, tag="blackhole"):
+    """The request is not carried out, and nothing is ever said again on this connection."""
+
+    def steps(self) -> Steps:
+        yield End.SILENCE
+
+
+class LostAnswer(AtAnswer, frozen=True, kw_only=True, tag="lost_answer"):
+    """The request is carried out, and its answer never comes."""
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        yield End.SILENCE
+
+
+class LateAnswer(AtAnswer, frozen=True, kw_only=True, tag="late_answer"):
+    """The request is carried out, and its answer comes after `seconds`."""
+
+    seconds: Seconds = 40.0
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        yield Pause(self.seconds)
+        yield answer
+
+
+class MediaLate(LateAnswer, frozen=True, kw_only=True, tag="media_late"):
+    """A medium comes after `seconds`."""
+
+    calls: ClassVar[frozenset[str]] = MEDIA_CALLS
+    seconds: Seconds = 150.0
+
+
+class StaleConnection(AtAnswer, frozen=True, kw_only=True, tag="stale_connection"):
+    """The answer comes, and the next request on the same connection is met by a reset and not carried out."""
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        yield answer
+        yield End.STALE
+
+
+# -- a part of an answer ---------------------------------------------------------------------------------------------
+
+
+class ResetMidway(AtAnswer, frozen=True, kw_only=True, tag="reset_midway"):
+    """The connection is reset after `at` bytes of the answer, head and body."""
+
+    at: At = -1
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        yield answer[: _place(self.at, 1, len(answer), dice)]
+        yield Pause(0.01)  # a reset that comes at once takes the bytes with it
+        yield End.RESET
+
+
+class ClosedInHead(AtAnswer, frozen=True, kw_only=True, tag="closed_in_head"):
+    """The connection is closed after `at` bytes of the answer's head."""
+
+    at: At = -1
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        yield answer[: _place(self.at, 1, _head_size(answer), dice)]
+        yield End.CLOSE
+
+
+class ClosedInBody(AtAnswer, frozen=True, kw_only=True, tag="closed_in_body"):
+    """The connection is closed after `at` bytes of the answer's body."""
+
+    at: At = -1
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        head = _head_size(answer)
+        yield answer[: head + _place(self.at, 0, max(1, len(answer) - head), dice)]
+        yield End.CLOSE
+
+
+class MediaCut(ClosedInBody, frozen=True, kw_only=True, tag="media_cut"):
+    """A medium breaks off: the connection is closed after `at` bytes of its body."""
+
+    calls: ClassVar[frozenset[str]] = MEDIA_CALLS
+
+
+# -- an answer that is none ------------------------------------------------------------------------------------------
+
+
+class GarbageStatus(AtAnswer, frozen=True, kw_only=True, tag="garbage_status"):
+    """The answer begins with `line` in place of its status line."""
+
+    line: str = "HTTP/1.1 0"
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        yield self.line.encode() + b"\r\n" + answer.partition(b"\r\n")[2]
+        yield End.CLOSE
+
+
+class BareBody(AtAnswer, frozen=True, kw_only=True, tag="http_0_9"):
+    """The answer is a body without a head, as in HTTP/0.9."""
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        yield answer[_head_size(answer) :]
+        yield End.CLOSE
+
+
+class WrongLength(AtAnswer, frozen=True, kw_only=True, tag="wrong_length"):
+    """The answer's Content-Length is `by` bytes more than its body, less when it is negative; then it is closed."""
+
+    by: int = 7
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        size = len(answer) - _head_size(answer)
+        yield _with_header(answer, f"Content-Length: {max(0, size + self.by)}")
+        yield End.CLOSE
+
+
+class EndlessChunks(AtAnswer, frozen=True, kw_only=True, tag="endless_chunks"):
+    """The answer comes in chunks, and a blank follows every `seconds` without an end."""
+
+    seconds: Seconds = 1.0
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        at = _head_size(answer)
+        yield _with_header(answer[:at], "Transfer-Encoding: chunked")
+        if answer[at:]:
+            yield _chunk(answer[at:])
+        while True:
+            yield Pause(self.seconds)
+            yield _chunk(b" ")
+
+
+class AnswerTwice(AtAnswer, frozen=True, kw_only=True, tag="answer_twice"):
+    """The answer is sent twice on the same connection."""
+
+    def steps(self, answer: bytes, dice: Random) -> Steps:
+        yield answer + answer
+
+
+class RequestTwice(Repeat, frozen=True, kw_only=True, tag="request_twice"):
+    """The request is carried out twice, and the first answer comes."""
+
+
+# -- slow answers ----------------------------------------------------------------------------------------------------
+
+
+class Latency(Pace, frozen=True, kw_only=True, tag="latency"):
+    """The answer comes `seconds` later, give or take `jitter`."""
+
+    seconds: Seconds = 0.2
+    jitter: Seconds = 0.1
+
+    def paced(self, steps: Steps, dice: Random) -> Steps:
+        yield Pause(max(0.0, self.seconds + dice.uniform(-self.jitter, self.jitter)))
+        yield from steps
+
+
+class Sliced(Pace, frozen=True, kw_only=True, tag="sliced"):
+    """The answer comes in slices of `size` bytes."""
+
+    size: Count = 1
+
+    def paced(self, steps: Steps, dice: Random) -> Steps:
+        return _sliced(steps, self.size, 0.0)
+
+
+class Slow(Pace, frozen=True, kw_only=True, tag="slow"):
+    """The answer comes at `rate` bytes a second."""
+
+    rate: Count = 1024
+
+    def paced(self, steps: Steps, dice: Random) -> Steps:
+        size = max(1, self.rate // 10)
+        return _sliced(steps, size, size / self.rate)
+
+
+# -- TLS -------------------------------------------------------------------------------------------------------------
+
+
+class TlsWrongHost(Handshake, frozen=True, kw_only=True, tag="tls_wrong_host"):
+    """The certificate is another host's."""
+
+    flaw: ClassVar[Flaw] = "wrong host"
+
+
+class TlsExpired(Handshake, frozen=True, kw_only=True, tag="tls_expired"):
+    """The certificate has expired."""
+
+    flaw: ClassVar[Flaw] = "expired"
+
+
+class TlsSelfSigned(Handshake, frozen=True, kw_only=True, tag="tls_self_signed"):
+    """The certificate is signed by nobody but itself."""
+
+    flaw: ClassVar[Flaw] = "self-signed"
+
+
+# -- bytes -----------------------------------------------------------------------------------------------------------
+
+
+def _place(at: int, first: int, end: int, dice: Random) -> int:
+    """Give how many bytes come through: what was asked for, or what the dice say between two numbers."""
+    return dice.randrange(first, max(first + 1, end)) if at < 0 else at
+
+
+def _head_size(answer: bytes) -> int:
+    return answer.index(b"\r\n\r\n") + 4
+
+
+def _with_header(answer: bytes, line: str) -> bytes:
+    """Put a header in the place of the Content-Length."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = [each for each in head.split(b"\r\n") if not each.lower().startswith(b"content-length:")]
+    return b"\r\n".join([*lines, line.encode()]) + b"\r\n\r\n" + body
+
+
+def _chunk(content: bytes) -> bytes:
+    return f"{len(content):x}\r\n".encode() + content + b"\r\n"
+
+
+def _sliced(steps: Steps, size: int, pause: float) -> Steps:
+    for step in steps:
+        if not isinstance(step, bytes):
+            yield step
+            continue
+        for start in range(0, len(step), size):
+            yield step[start : start + size]
+            if pause:
+                yield Pause(pause)

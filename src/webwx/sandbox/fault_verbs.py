@@ -1,0 +1,99 @@
+"""
+The control API's verbs for faults, the same for the sandbox and for the fault proxy: one struct and one function each.
+
+    GET  /control/faults                              {"seed", "menu": [fault], "active": [rule], "script": [rule]}
+    POST /control/faults         rule                 {"number"}
+    POST /control/faults/script  {"faults": [text]}   {}
+    POST /control/faults/reset                        {}
+
+A fault of the menu is `{"name", "does", "section", "where", "calls", "options"}`. A rule is `{"fault", "endpoint",
+"times", "probability", "options"}`, and where it is listed it has its `number` and its `hits` too; without `times` it
+is on until it is taken off. A text is `NAME:OPTION=VALUE@PROBABILITY`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from webwx.sandbox.faults import Description, Faults, Rule, Wish, menu
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """No parameters, or no news."""
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """Faults one after the other."""
+
+    faults: list[str]
+
+
+class Added(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault that is on."""
+
+    number: int
+
+
+class Active(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault that is on, or has its turn in a script."""
+
+    number: int
+    fault: str
+    endpoint: str
+    times: int | None
+    probability: float
+    options: dict[str, str | int | float]
+    hits: int
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """What can go wrong here, and what does."""
+
+    seed: int
+    menu: list[Description]
+    active: list[Active]
+    script: list[Active]
+
+
+def _list(faults: Faults, _: Nothing) -> Listed:
+    return Listed(
+        seed=faults.seed,
+        menu=menu(faults.kinds),
+        active=[_active(rule) for rule in faults.rules],
+        script=[_active(rule) for rule in faults.script],
+    )
+
+
+def _active(rule: Rule) -> Active:
+    return Active(
+        number=rule.number, fault=rule.name, endpoint=rule.endpoint, times=rule.times, probability=rule.probability,
+        options=msgspec.structs.asdict(rule.fault), hits=rule.hits,
+    )  # fmt: skip
+
+
+def _add(faults: Faults, wish: Wish) -> Added:
+    return Added(number=faults.add(wish).number)
+
+
+def _follow(faults: Faults, script: Script) -> Nothing:
+    faults.follow(script.faults)
+    return Nothing()
+
+
+def _reset(faults: Faults, _: Nothing) -> Nothing:
+    faults.reset()
+    return Nothing()
+
+
+FAULT_VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[Faults, Any], msgspec.Struct]]] = {
+    ("GET", "faults"): (Nothing, _list),
+    ("POST", "faults"): (Wish, _add),
+    ("POST", "faults/script"): (Script, _follow),
+    ("POST", "faults/reset"): (Nothing, _reset),
+}
+"""By method and path: what comes, and what to do with it."""

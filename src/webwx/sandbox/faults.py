@@ -1,0 +1,373 @@
+"""
+The menu of bad days, and the set of faults that are on.
+
+`MENU` is the one table of what can go wrong: the control API, the command line, the page of the documentation and the
+tests are made from it. A fault is on for some calls or all, so often or with some probability, or in its turn in a
+script. Every set has a seed, and with the same seed the same calls meet the same faults: each fault has dice of its own
+for each call, so that it does not matter how the calls of a client come between each other.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from webwx.protocol import ENDPOINTS
+from webwx.sandbox import bad_answers as answers
+from webwx.sandbox import bad_lines as lines
+from webwx.sandbox.bad_answers import BadAnswer
+from webwx.sandbox.bad_lines import AtAnswer, AtConnect, AtRequest, BadLine, Handshake, Pace, Repeat
+from webwx.sandbox.refusals import Impossible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from webwx.sandbox.bad_lines import Steps
+
+Fault = BadAnswer | BadLine
+F = TypeVar("F", bound=BadAnswer | BadLine)
+
+
+class Nothing(BadLine, frozen=True, kw_only=True, tag="nothing"):
+    """A request passes as it should: a place in a script."""
+
+
+MENU: dict[str, tuple[type[Fault], ...]] = {
+    "Any call": (
+        answers.RefusedByNumber, answers.HtmlPage, answers.HttpStatus, answers.Unavailable, answers.RedirectNowhere,
+        answers.RedirectAway, answers.Empty, answers.Truncated, answers.WrongCharset, answers.NoContentType,
+        answers.GzipWrong, answers.GzipBomb, answers.WrongClock, Nothing,
+    ),
+    "Poll and sync": (
+        answers.StickySelector, answers.UnknownSelector, answers.RepeatedKey, answers.NullKey, answers.EmptyKey,
+        answers.ShrunkKey, answers.ReorderedKey, answers.NoCheckKey, answers.ContinueRun, answers.ContinueForever,
+        answers.DoubledBatch, answers.ShuffledBatch, answers.MessageId, answers.SameId, answers.Flood,
+        answers.UnknownChatroom, answers.UnknownMember, answers.RecallWithoutId, answers.RotatedKey,
+    ),
+    "Contacts": (answers.ContactLoop, answers.NoSeq, answers.ManyContacts, answers.CutBatch),
+    "Login and session": (
+        answers.Evicted, answers.PhoneLogout, answers.PhoneOffline, answers.RotatedCookies, answers.NoTicket,
+    ),
+    "Media": (
+        answers.MediaEmpty, answers.MediaGone, answers.MediaPage, lines.MediaCut, answers.MediaPartial,
+        lines.MediaLate, answers.RecalledFirst,
+    ),
+    "Connection": (
+        lines.PortClosed, lines.ResetAtConnect, lines.ResetBefore, lines.ResetAfter, lines.ResetMidway,
+        lines.ClosedInHead, lines.ClosedInBody, lines.Blackhole, lines.LostAnswer, lines.LateAnswer,
+        lines.StaleConnection, lines.GarbageStatus, lines.BareBody, lines.WrongLength, lines.EndlessChunks,
+        lines.AnswerTwice, lines.RequestTwice, lines.Latency, lines.Sliced, lines.Slow,
+    ),
+    "TLS": (lines.TlsWrongHost, lines.TlsExpired, lines.TlsSelfSigned),
+}  # fmt: skip
+"""Everything that can go wrong, by where it does."""
+
+FAULTS: dict[str, type[Fault]] = {str(kind.__struct_config__.tag): kind for kinds in MENU.values() for kind in kinds}
+"""The same by name."""
+
+SAID = (BadAnswer, Nothing)
+"""What a server's core can do by itself."""
+CARRIED = (AtConnect, AtRequest, AtAnswer, Pace, Repeat, Nothing)
+"""What needs a connection."""
+
+_PLACES: dict[type, str] = {Handshake: "TLS", BadLine: "connection", BadAnswer: "answer"}
+
+_ONE_OF_A_KIND: tuple[type, ...] = (AtRequest, AtAnswer, Repeat)
+"""Two of these cannot happen to one request."""
+
+
+# -- what is asked for -----------------------------------------------------------------------------------------------
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault that is to be on."""
+
+    fault: str
+    """Its name on the menu."""
+    endpoint: str = ""
+    """The call it is for; empty: the calls it is meant for."""
+    times: int | None = None
+    """For how many of them; None: until it is taken off."""
+    probability: float = 1.0
+    """How likely it is for each."""
+    options: dict[str, str | int | float | bool] = {}
+
+    @classmethod
+    def read(cls, text: str) -> Wish:
+        """
+        Read `NAME[:OPTION=VALUE[,OPTION=VALUE]][@PROBABILITY]`, where `endpoint` and `times` are options too.
+
+        Raises:
+            Impossible: It does not read like that.
+        """
+        body, at, tail = text.strip().rpartition("@")
+        probability = 1.0
+        try:
+            probability = float(tail) if at else 1.0
+        except ValueError:
+            at = ""  # it belongs to an option, such as an address
+        name, _, rest = (body if at else text.strip()).partition(":")
+        options: dict[str, str | int | float | bool] = {}
+        for part in filter(None, rest.split(",")):
+            option, equals, value = part.partition("=")
+            if not equals:
+                raise Impossible(f"The option {part!r} has no value: write {name}:{part}=VALUE.")
+            options[option.strip()] = value
+        times = str(options.pop("times", ""))
+        if times and not (times.isdecimal() and int(times)):
+            raise Impossible(f"A fault happens once or more often, and {times!r} is no such number.")
+        return cls(
+            fault=name.strip(),
+            endpoint=str(options.pop("endpoint", "")),
+            times=int(times) if times else None,
+            probability=probability,
+            options=options,
+        )
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the menu."""
+
+    name: str
+    does: str
+    """What it does, in one sentence."""
+    section: str
+    where: str
+    """`answer`: the server says it, `connection`: its port or a fault proxy does it, `TLS`: its port with TLS."""
+    calls: list[str]
+    """The calls it is meant for; empty: every call."""
+    options: dict[str, str | int | float]
+    """With their defaults."""
+
+
+def describe(kind: type[Fault], section: str) -> Description:
+    """Describe a fault, in its own words."""
+    return Description(
+        name=str(kind.__struct_config__.tag),
+        does=(inspect.getdoc(kind) or "").splitlines()[0],
+        section=section,
+        where=next(place for base, place in _PLACES.items() if issubclass(kind, base)),
+        calls=sorted(kind.calls),
+        options={field.name: field.default for field in msgspec.structs.fields(kind)},
+    )
+
+
+def menu(kinds: tuple[type, ...] = (BadAnswer, BadLine)) -> list[Description]:
+    """Describe everything on the menu that is one of some kinds."""
+    return [describe(kind, section) for section, listed in MENU.items() for kind in listed if issubclass(kind, kinds)]
+
+
+def make_fault(name: str, options: Mapping[str, object]) -> Fault:
+    """
+    Make a fault by its name; options may be texts.
+
+    Raises:
+        Impossible: There is no such fault, or it cannot have such options.
+    """
+    kind = FAULTS.get(name.replace("-", "_"))
+    if kind is None:
+        near = " or ".join(get_close_matches(name.replace("-", "_"), FAULTS))
+        hint = f"did you mean {near}?" if near else "'webwx phone faults' lists them."
+        raise Impossible(f"There is no fault {name!r}; {hint}")
+    known = [field.name for field in msgspec.structs.fields(kind)]
+    for option in options:
+        if option not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise Impossible(f"The fault {name!r} has no option {option!r}; {has}.")
+    try:
+        return msgspec.convert(options, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Impossible(f"The fault {name!r} cannot be like that: {error}.") from None
+
+
+# -- what is on ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class Rule:
+    """A fault that is on."""
+
+    number: int
+    fault: Fault
+    endpoint: str
+    times: int | None
+    probability: float
+    hits: int = 0
+    """How often it has happened."""
+    dice: dict[str, Random] = field(default_factory=dict, repr=False)
+    """Of each call."""
+
+    @property
+    def name(self) -> str:
+        """The fault's name."""
+        return str(self.fault.__struct_config__.tag)
+
+    @property
+    def is_used_up(self) -> bool:
+        """It has happened as often as it should."""
+        return self.times is not None and self.hits >= self.times
+
+    def concerns(self, call: str) -> bool:
+        """Say whether it is for a call."""
+        return call == self.endpoint if self.endpoint else not self.fault.calls or call in self.fault.calls
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """A fault that happens to one request."""
+
+    fault: Fault
+    dice: Random
+
+
+class Faults:
+    """
+    The faults that are on, and the dice that decide.
+
+    Args:
+        kinds: What can happen here.
+        seed: Of all dice; None makes one up.
+    """
+
+    def __init__(self, kinds: tuple[type, ...] = SAID, *, seed: int | None = None) -> None:
+        self.seed = SystemRandom().randrange(2**32) if seed is None else seed
+        """With the same one, the same calls meet the same faults."""
+        self.kinds = kinds
+        """What can happen here."""
+        self._rules: list[Rule] = []
+        self._script: list[Rule] = []
+        self._made = 0
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """What is on, in the order it was asked for."""
+        return tuple(self._rules)
+
+    @property
+    def script(self) -> tuple[Rule, ...]:
+        """What is still to come, one after the other."""
+        return tuple(self._script)
+
+    def add(self, wish: Wish | str) -> Rule:
+        """
+        Turn a fault on.
+
+        Args:
+            wish: What is wanted, or its text (`Wish.read`).
+
+        Raises:
+            Impossible: There is no such fault, option or call, or it cannot happen here.
+        """
+        rule = self._rule(wish)
+        self._rules.append(rule)
+        return rule
+
+    def follow(self, wishes: Iterable[Wish | str]) -> None:
+        """
+        Lay down a script in place of the present one: each fault in its turn, once unless it says how often.
+
+        Raises:
+            Impossible: One of them cannot be.
+        """
+        script = [self._rule(wish) for wish in wishes]
+        for rule in script:
+            rule.times = rule.times or 1
+        self._script = script
+
+    def reset(self) -> None:
+        """Turn everything off."""
+        self._rules.clear()
+        self._script.clear()
+
+    def draw(self, kinds: tuple[type, ...], call: str = "") -> tuple[Hit, ...]:
+        """
+        Decide what happens to a request, and count it.
+
+        Args:
+            kinds: What can happen to it.
+            call: Its name; empty where none is known yet.
+        """
+        if not self._rules and not self._script:
+            return ()
+        hits: list[Hit] = []
+        taken: set[object] = set()
+        for rule in [*self._script[:1], *self._rules]:
+            if not isinstance(rule.fault, kinds) or not rule.concerns(call):
+                continue
+            place = _place(rule.fault)
+            dice = self._dice(rule, call)
+            if place in taken or (rule.probability < 1 and dice.random() >= rule.probability):
+                continue
+            rule.hits += 1
+            hits.append(Hit(fault=rule.fault, dice=dice))
+            if place is not None:
+                taken.add(place)
+        self._rules = [rule for rule in self._rules if not rule.is_used_up]
+        self._script = [rule for rule in self._script if not rule.is_used_up]
+        return tuple(hits)
+
+    def _dice(self, rule: Rule, call: str) -> Random:
+        if call not in rule.dice:
+            rule.dice[call] = Random(f"{self.seed}/{rule.number}/{call}")  # noqa: S311 - no secret
+        return rule.dice[call]
+
+    def _rule(self, wish: Wish | str) -> Rule:
+        wish = Wish.read(wish) if isinstance(wish, str) else wish
+        fault = make_fault(wish.fault, wish.options)
+        if not isinstance(fault, self.kinds):
+            raise Impossible(f"The fault {wish.fault!r} cannot happen here: {_needs(fault)}.")
+        names = [endpoint.name for endpoint in ENDPOINTS]
+        if wish.endpoint and wish.endpoint not in names:
+            near = " or ".join(get_close_matches(wish.endpoint, names))
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}."
+            raise Impossible(f"There is no call {wish.endpoint!r}; {hint}")
+        if wish.endpoint and isinstance(fault, AtConnect | Handshake):
+            raise Impossible(f"The fault {wish.fault!r} happens before any call is made, so it cannot be for one call.")
+        if not 0 < wish.probability <= 1:
+            raise Impossible("A probability is more than 0 and at most 1.")
+        if wish.times is not None and wish.times < 1:
+            raise Impossible("A fault happens once or more often.")
+        self._made += 1
+        return Rule(
+            number=self._made, fault=fault, endpoint=wish.endpoint, times=wish.times, probability=wish.probability
+        )
+
+
+def of_kind(hits: Iterable[Hit], kind: type[F]) -> list[tuple[F, Random]]:
+    """Give the faults of a kind, with their dice."""
+    return [(hit.fault, hit.dice) for hit in hits if isinstance(hit.fault, kind)]
+
+
+def steps_of(answer: bytes, hits: Iterable[Hit]) -> Steps:
+    """Give how an answer goes out on a connection."""
+    hits = tuple(hits)
+    steps: Steps = iter((answer,))
+    instead = of_kind(hits, AtRequest)
+    if instead:
+        steps = instead[0][0].steps()
+    else:
+        for line, dice in of_kind(hits, AtAnswer):
+            steps = line.steps(answer, dice)
+    for pace, dice in of_kind(hits, Pace):
+        steps = pace.paced(steps, dice)
+    return steps
+
+
+def _place(fault: Fault) -> object:
+    """Give the place at a request that only one fault can have, if it takes one."""
+    if isinstance(fault, BadAnswer):
+        return BadAnswer if fault.is_whole else None
+    return next((kind for kind in _ONE_OF_A_KIND if isinstance(fault, kind)), None)
+
+
+def _needs(fault: Fault) -> str:
+    if isinstance(fault, Handshake):
+        return "it needs TLS, as of 'webwx sandbox --tls'"
+    if isinstance(fault, BadLine):
+        return "it needs a connection, and this server has no port"
+    return "only the sandbox itself can say such things"

@@ -1,0 +1,443 @@
+"""
+A fault proxy: it stands between two real processes on this machine, and breaks what they say to each other.
+
+It reads just enough HTTP to know where a request and an answer end, passes on what no fault has hit piece by piece, and
+plays the bad lines of the menu (`faults`) on the rest. A second port takes orders: the same verbs for faults as in the
+sandbox (`fault_verbs`), and
+
+    GET  /control/log                      {"seed", "requests", "counts": {fault: times}, "log": [entry]}
+    POST /control/outage  {"seconds"}      {}
+
+An entry is `{"request", "endpoint", "faults"}`; requests count from 1. An outage resets every connection and refuses
+new ones for so long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from webwx.protocol import ENDPOINTS
+from webwx.protocol.http import Request, Response
+from webwx.sandbox import control
+from webwx.sandbox.bad_lines import AtConnect, AtRequest, End, Outage, Repeat, Seconds, play, raw_answer, reset
+from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing
+from webwx.sandbox.faults import CARRIED, Faults, Hit, of_kind, steps_of
+from webwx.sandbox.refusals import Impossible
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+    from typing import Self
+
+    from webwx.sandbox.control import Verbs
+    from webwx.sandbox.faults import Wish
+
+HERE = "127.0.0.1"
+
+_LONGEST_HEAD = 64 * 1024
+_WINDOW = 256 * 1024
+_AT_A_REQUEST = tuple(kind for kind in CARRIED if kind is not AtConnect)
+_NO_TUNNELS = Response(
+    status=501, body=b"This proxy speaks plain HTTP only: with TLS let the sandbox itself do the faults."
+)
+
+Meeting = Callable[["_Caller"], Coroutine[Any, Any, None]]
+"""What is done with a connection."""
+
+_LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_CHUNKED = re.compile(rb"^transfer-encoding:[ \t]*chunked[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_CLOSING = re.compile(rb"^connection:[ \t]*close[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_BODILESS = re.compile(rb"HTTP/1\.[01] (1\d\d|204|304)\b")
+
+
+class Touched(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that faults have hit."""
+
+    request: int
+    """Its number."""
+    endpoint: str
+    """Name of the call, or `other`."""
+    faults: tuple[str, ...]
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """What a proxy has done."""
+
+    seed: int
+    requests: int
+    """How many have come."""
+    counts: dict[str, int]
+    """How often each fault has happened."""
+    log: list[Touched]
+
+
+class Duration(msgspec.Struct, frozen=True, kw_only=True):
+    """For so long."""
+
+    seconds: Seconds
+
+
+class FaultProxy:
+    """
+    A proxy on loopback, open as long as its context is.
+
+    Args:
+        to: Origin of the server behind it.
+        port: Where it listens; 0 takes any free port.
+        control_port: Where it takes orders.
+        seed: Of its dice; None makes one up.
+
+    Raises:
+        ValueError: The server is on another machine.
+    """
+
+    def __init__(self, to: str, *, port: int = 0, control_port: int = 0, seed: int | None = None) -> None:
+        target = urlsplit(to)
+        if target.scheme != "http" or not control.is_loopback(to):
+            raise ValueError(
+                f"A fault proxy breaks nothing but plain HTTP on this machine, and {to} is something else."
+            )
+        self.to = to
+        """Origin of the server behind it."""
+        self.faults = Faults(CARRIED, seed=seed)
+        """What is on; `set` is the short way."""
+        self.log: list[Touched] = []
+        """Every request that a fault has hit."""
+        self.requests = 0
+        """How many requests have come."""
+        self.counts: Counter[str] = Counter()
+        """How often each fault has happened."""
+        self._server = (target.hostname or HERE, target.port or 80)
+        self._ports = (port, control_port)
+        self._listening: asyncio.Server | None = None
+        self._orders: asyncio.Server | None = None
+        self._callers: set[_Caller] = set()
+        self._reopening: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        port, control_port = self._ports
+        self._listening = await self._listen(port, self._converse)
+        try:
+            self._orders = await self._listen(control_port, self._take_orders, is_for_clients=False)
+        except OSError:
+            self._listening.close()
+            raise
+        self._ports = tuple(each.sockets[0].getsockname()[1] for each in (self._listening, self._orders))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks = [caller.task for caller in self._callers]
+        if self._reopening is not None:
+            tasks.append(self._reopening)
+        for listening in (self._listening, self._orders):
+            if listening is not None:
+                listening.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def url(self) -> str:
+        """Its origin, to be used in place of the server's."""
+        return f"http://{HERE}:{self._ports[0]}"
+
+    @property
+    def control(self) -> str:
+        """Where it takes orders, such as `http://127.0.0.1:8792/control`."""
+        return f"http://{HERE}:{self._ports[1]}{control.PREFIX}"
+
+    def set(self, *wishes: Wish | str) -> None:
+        """
+        Turn these faults on and all others off.
+
+        Raises:
+            Impossible: One of them cannot be; then nothing is on.
+        """
+        self.faults.reset()
+        try:
+            for wish in wishes:
+                self.faults.add(wish)
+        except Impossible:
+            self.faults.reset()
+            raise
+
+    def go_out(self, seconds: float) -> None:
+        """Reset every connection and refuse new ones for some time."""
+        if self._listening is not None and (self._reopening is None or self._reopening.done()):
+            self._listening.close()
+            self._reopening = asyncio.create_task(self._reopen(seconds))
+        for caller in self._callers:
+            if caller.is_client:
+                caller.reset()
+
+    def report(self) -> Log:
+        """Say what has been done so far."""
+        return Log(seed=self.faults.seed, requests=self.requests, counts=dict(self.counts), log=self.log)
+
+    async def _reopen(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._listening = await self._listen(self._ports[0], self._converse)
+
+    async def _listen(self, port: int, meet: Meeting, *, is_for_clients: bool = True) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(
+            lambda: _Caller(self._callers, meet, is_client=is_for_clients), HERE, port
+        )
+
+    # -- conversations -----------------------------------------------------------------------------------------------
+
+    async def _converse(self, client: _Caller) -> None:
+        """Carry one client's requests to the server, one after the other, on a connection of its own."""
+        if self._drawn((AtConnect,), ""):
+            client.reset()
+            return
+        server: _Line | None = None
+        try:
+            while (head := await client.line.head()) is not None:
+                if client.is_stale:
+                    client.reset()
+                    return
+                if head.startswith(b"CONNECT "):
+                    client.write(raw_answer(_NO_TUNNELS))
+                    return
+                hits = self._drawn(_AT_A_REQUEST, _call_of(head))
+                if server is None and not of_kind(hits, AtRequest):
+                    server = _Line(*await asyncio.open_connection(*self._server, limit=_LONGEST_HEAD))
+                    client.on_gone = server.abort
+                goes_on = await (self._broken(client, server, head, hits) if hits else _pass(client, server, head))
+                if not goes_on:
+                    return
+        finally:
+            if server is not None:
+                server.abort()
+
+    def _drawn(self, kinds: tuple[type, ...], call: str) -> tuple[Hit, ...]:
+        self.requests += kinds is _AT_A_REQUEST
+        hits = self.faults.draw(kinds, call)
+        if hits:
+            names = tuple(str(hit.fault.__struct_config__.tag) for hit in hits)
+            self.log.append(Touched(request=self.requests, endpoint=call, faults=names))
+            self.counts.update(names)
+        return hits
+
+    async def _broken(self, client: _Caller, server: _Line | None, head: bytes, hits: tuple[Hit, ...]) -> bool:
+        """Play what the faults want, and say whether the connection goes on."""
+        request = head + b"".join([piece async for piece in client.line.body(head)])
+        answer = b""
+        if server is not None and not of_kind(hits, AtRequest):
+            answer = await server.ask(request)
+            for _ in of_kind(hits, Repeat):
+                await server.ask(request)
+        match await play(steps_of(answer, hits), client.transport):
+            case Outage(seconds=seconds):
+                self.go_out(seconds)
+                return False
+            case End.SILENCE:
+                await client.gone.wait()
+                return False
+            case End.STALE:
+                client.is_stale = True
+                return True
+            case None:
+                return _goes_on(answer)
+            case _:
+                return False
+
+    async def _take_orders(self, caller: _Caller) -> None:
+        head = await caller.line.head()
+        if head is None:
+            return
+        method, target, _ = head.partition(b"\r\n")[0].decode("latin-1").split(" ", 2)
+        headers = tuple(
+            (name, value.strip())
+            for name, _, value in (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:-2])
+        )
+        body = b"".join([piece async for piece in caller.line.body(head)])
+        request = Request(endpoint="control", method=method, url="", headers=headers, body=body)
+        url = f"http://{request.header('Host')}{target}"
+        answer = control.obey(_VERBS, self, msgspec.structs.replace(request, url=url))
+        caller.write(raw_answer(answer))
+
+
+def _goes_on(answer: bytes) -> bool:
+    head = answer.partition(b"\r\n\r\n")[0] + b"\r\n"
+    return not _CLOSING.search(head) and (_LENGTH.search(head) or _CHUNKED.search(head)) is not None
+
+
+def _call_of(head: bytes) -> str:
+    """Name the call of a request; the path of an unknown one may hold anything."""
+    method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+    path = unquote(urlsplit(rest.partition(" ")[0]).path)
+    return next((endpoint.name for endpoint in ENDPOINTS if endpoint.matches(method, path)), "other")
+
+
+async def _pass(client: _Caller, server: _Line | None, head: bytes) -> bool:
+    """Pass a request on and its answer back, and say whether the connection goes on."""
+    if server is None:
+        return False
+    server.write(head)
+    async for piece in client.line.body(head):
+        server.write(piece)
+        await server.drain()
+    answer = await server.head()
+    if answer is None:
+        return False
+    client.write(answer)
+    async for piece in server.body(answer, is_answer=True):
+        client.write(piece)
+        await client.line.drain()
+    return _goes_on(answer)
+
+
+# -- connections -----------------------------------------------------------------------------------------------------
+
+
+class _Line:
+    """One end of a conversation, read by heads and bodies."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def head(self) -> bytes | None:
+        """Read a head; None when no further one comes."""
+        try:
+            return await self._reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return None
+
+    async def body(self, head: bytes, *, is_answer: bool = False) -> AsyncIterator[bytes]:
+        """Read the body behind a head as it comes, with the framing that it has."""
+        length = _LENGTH.search(head)
+        if _BODILESS.match(head):
+            return
+        if length:
+            left = int(length[1])
+            while left and (piece := await self._reader.read(min(left, _WINDOW))):
+                left -= len(piece)
+                yield piece
+        elif _CHUNKED.search(head):
+            size = b""
+            while int(size or b"1", 16):
+                size = await self._reader.readline()
+                yield size
+                yield await self._reader.readexactly(int(size, 16) + 2)
+        elif is_answer:
+            while piece := await self._reader.read(_WINDOW):
+                yield piece
+
+    async def ask(self, request: bytes) -> bytes:
+        """Send a whole request and read the whole answer."""
+        self._writer.write(request)
+        head = await self.head()
+        if head is None:
+            raise ConnectionResetError
+        return head + b"".join([piece async for piece in self.body(head, is_answer=True)])
+
+    def write(self, piece: bytes) -> None:
+        """Send something."""
+        self._writer.write(piece)
+
+    async def drain(self) -> None:
+        """Wait until the other side has read enough."""
+        await self._writer.drain()
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._writer.transport.abort()
+
+
+class _Caller(asyncio.StreamReaderProtocol):
+    """A connection that somebody has opened to us, and the task that looks after it."""
+
+    line: _Line
+    transport: asyncio.Transport
+    task: asyncio.Task[None]
+
+    def __init__(self, callers: set[_Caller], meet: Meeting, *, is_client: bool) -> None:
+        self._reader = asyncio.StreamReader(limit=_LONGEST_HEAD)
+        super().__init__(self._reader)
+        self._callers = callers
+        self._meet = meet
+        self.is_client = is_client
+        """It came to be proxied, not to give orders."""
+        self.is_stale = False
+        """Its next request is met by a reset."""
+        self.gone = asyncio.Event()
+        """The other side has hung up."""
+        self.on_gone: Callable[[], None] | None = None
+        """What is done then."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the conversation."""
+        super().connection_made(transport)
+        loop = asyncio.get_running_loop()
+        self.transport = cast("asyncio.Transport", transport)  # what a listening socket makes
+        self.line = _Line(self._reader, asyncio.StreamWriter(self.transport, self, self._reader, loop))
+        self._callers.add(self)
+        self.task = loop.create_task(self._converse())
+
+    def eof_received(self) -> bool:
+        """Take a client that says no more for one that has hung up."""
+        super().eof_received()
+        self._has_gone()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Let go of what was opened for this client."""
+        super().connection_lost(error)
+        self._has_gone()
+
+    def write(self, content: bytes) -> None:
+        """Send something."""
+        self.line.write(content)
+
+    def reset(self) -> None:
+        """End the connection by a reset."""
+        reset(self.transport)
+
+    async def _converse(self) -> None:
+        try:
+            # Whoever hangs up in the middle, or speaks no HTTP, ends his own conversation and nothing else.
+            with suppress(OSError, asyncio.IncompleteReadError, ValueError):
+                await self._meet(self)
+        finally:
+            self._callers.discard(self)
+            self.transport.close()
+
+    def _has_gone(self) -> None:
+        self.gone.set()
+        if self.on_gone is not None:
+            self.on_gone()
+
+
+# -- orders ----------------------------------------------------------------------------------------------------------
+
+
+def _log(proxy: FaultProxy, _: Nothing) -> Log:
+    return proxy.report()
+
+
+def _outage(proxy: FaultProxy, how: Duration) -> Nothing:
+    proxy.go_out(how.seconds)
+    return Nothing()
+
+
+def _on_faults(act: Callable[[Faults, Any], msgspec.Struct]) -> Callable[[FaultProxy, Any], msgspec.Struct]:
+    return lambda proxy, parameters: act(proxy.faults, parameters)
+
+
+_VERBS: Verbs[FaultProxy] = {
+    ("GET", "log"): (Nothing, _log),
+    ("POST", "outage"): (Duration, _outage),
+    **{way: (kind, _on_faults(act)) for way, (kind, act) in FAULT_VERBS.items()},
+}

@@ -1,0 +1,132 @@
+"""What a server says on a bad day, beyond what `test_faults` looks at on the wire: what it leaves alone."""
+
+import json
+
+import pytest
+
+from webwx.protocol.contacts import BATCHGETCONTACT, GETCONTACT, BatchContactsRequest, ContactsRequest
+from webwx.protocol.http import Park
+from webwx.protocol.media import GETMSGIMG, ImageDownloadRequest
+from webwx.protocol.sync import WEBWXSYNC, SyncRequest, read_sync_key
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.faults import FAULTS, MENU, Faults
+from webwx.sandbox.switches import Switches
+
+FETCHES = [str(kind.__struct_config__.tag) for kind in MENU["Poll and sync"] if "webwxsync" in kind.calls]
+
+
+def fetched(page):
+    return page.ask(WEBWXSYNC, SyncRequest(credentials=page.credentials, sync_key=page.sync_key))
+
+
+@pytest.mark.parametrize("name", FETCHES)
+def test_a_refusal_to_fetch_is_said_as_it_is(name, me):
+    me.world.log_out("me")
+    good = fetched(me)
+    me.world.faults.add(name)
+    assert fetched(me).body == good.body
+
+
+@pytest.mark.parametrize("name", [name for name, kind in FAULTS.items() if not kind.calls or name == "rotated_cookies"])
+def test_nobodys_call_is_no_reason_to_fail(name, page):
+    kind = FAULTS[name]
+    if isinstance(kind(), page.world.faults.kinds):
+        page.world.faults.add(name)
+    assert page.ask(WEBWXSYNC, SyncRequest()).status in {200, 302, 502, 503}
+
+
+@pytest.mark.parametrize("name", FETCHES)
+def test_the_world_is_as_it_was(name, me):
+    """Whoever asks again is told the truth: no fault of the fetch is more than words, but for a flood's."""
+    me.world.say("ahua", "me", "one")
+    me.world.say("lilei", "hiking", "two")
+    good = json.loads(fetched(me).body)["AddMsgList"]
+    me.world.faults.add(f"{name}:times=1")
+    fetched(me)
+    assert json.loads(fetched(me).body)["AddMsgList"][:2] == good
+
+
+def test_a_flood_is_of_real_messages(me):
+    me.world.faults.add("flood:times=1,count=120")
+    words = [message["Content"] for message in json.loads(fetched(me).body)["AddMsgList"]]
+    assert words == [f"{number} of 120" for number in range(1, 121)]
+    assert len(me.world.inbox("me")["ahua"].messages) == 120
+
+
+def test_a_run_says_that_more_waits_as_long_as_it_does(me):
+    for text in "abc":
+        me.world.say("ahua", "me", text)
+    me.world.faults.add("continue_run:size=2")
+    flags, words = [], []
+    for _ in range(2):
+        answer = json.loads(fetched(me).body)
+        flags.append(answer["ContinueFlag"])
+        words += [message["Content"] for message in answer["AddMsgList"]]
+        pairs = "|".join(f"{pair['Key']}_{pair['Val']}" for pair in answer["SyncKey"]["List"])
+        me.sync_key = read_sync_key(pairs)
+    assert (flags, words) == ([1, 0], ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_another_order_is_never_the_same(seed, me):
+    for text in "ab":
+        me.world.say("ahua", "me", text)
+    good = json.loads(fetched(me).body)
+    me.world.faults = Faults(seed=seed)
+    me.world.faults.add("shuffled_batch")
+    me.world.faults.add("reordered_key")
+    bad = json.loads(fetched(me).body)
+    assert bad["AddMsgList"] == good["AddMsgList"][::-1]
+    assert bad["SyncKey"]["List"] != good["SyncKey"]["List"]
+
+
+def test_faults_of_one_fetch_leave_each_other_room(me):
+    me.world.say("ahua", "me", "one")
+    for name in ("null_key", "no_check_key", "reordered_key", "shrunk_key", "continue_run"):
+        me.world.faults.add(name)
+    answer = json.loads(fetched(me).body)
+    assert (answer["SyncKey"], "SyncCheckKey" in answer) == (None, False)
+
+
+def test_a_rotated_key_is_the_only_one_that_is_good(make_world, new_page):
+    page = new_page(Sandbox(make_world(switches=Switches(strict_skey=True)))).login()
+    page.world.faults.add("rotated_skey:times=1")
+    skey = json.loads(fetched(page).body)["SKey"]
+    assert skey in page.world.issued
+    assert json.loads(fetched(page).body)["BaseResponse"]["Ret"] == 1102
+    page.credentials = type(page.credentials)(uin=page.credentials.uin, sid=page.credentials.sid, skey=skey)
+    assert json.loads(fetched(page).body)["BaseResponse"]["Ret"] == 0
+
+
+def test_a_rotated_ticket_is_a_secret_like_the_first(me):
+    me.world.faults.add("rotated_cookies:times=1")
+    ticket = fetched(me).header("Set-Cookie").partition(";")[0].partition("=")[2]
+    assert ticket in me.world.issued
+    assert me.world.logins.session(me.credentials.sid).keys.data_ticket == ticket
+
+
+@pytest.mark.parametrize("name", [str(kind.__struct_config__.tag) for kind in MENU["Contacts"]])
+def test_contacts_that_are_refused_are_said_to_be(name, page):
+    page.world.faults.add(name)
+    for endpoint, request in ((GETCONTACT, ContactsRequest()), (BATCHGETCONTACT, BatchContactsRequest())):
+        assert page.call(endpoint, request).base_response.ret == 1101
+
+
+def test_a_message_is_recalled_once_before_its_picture_is_fetched(me, png):
+    picture = me.world.picture("ahua", "me", png)
+    me.world.faults.add("recalled_first")
+    cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
+    bodies = [me.ask(GETMSGIMG, ImageDownloadRequest(message_id=picture.id), headers=cookie).body for _ in range(2)]
+    assert bodies == [b"", b""]
+    assert picture.is_recalled
+
+
+def test_a_poll_that_is_held_meets_its_fault_when_it_is_answered(me):
+    me.messages()
+    me.world.faults.add("empty:endpoint=synccheck,times=1")
+    parked = me.check()
+    assert isinstance(parked, Park)
+    me.world.faults.reset()
+    me.world.say("ahua", "me", "one")
+    assert me.check(parked=parked).body == b""
+    assert me.check().body != b""

@@ -1,0 +1,149 @@
+"""How an answer goes out: the steps that a fault makes of it, and what becomes of them on a socket."""
+
+import asyncio
+import random
+
+import pytest
+from tests.sandbox.wire import ask, at_once
+
+from webwx.protocol.http import Response
+from webwx.sandbox.bad_lines import (
+    AnswerTwice,
+    BareBody,
+    Blackhole,
+    ClosedInBody,
+    ClosedInHead,
+    End,
+    EndlessChunks,
+    GarbageStatus,
+    Latency,
+    Outage,
+    Pause,
+    PortClosed,
+    ResetMidway,
+    Sliced,
+    Slow,
+    WrongLength,
+    play,
+    raw_answer,
+)
+
+BODY = b"0123456789"
+ANSWER = b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 10\r\n\r\n" + BODY
+HEAD = len(ANSWER) - len(BODY)
+
+
+def steps(fault, answer=ANSWER):
+    return [*fault.steps(answer, random.Random(1))]
+
+
+def paced(fault, *given):
+    return [*fault.paced(iter(given), random.Random(1))]
+
+
+def test_an_answer_is_written_as_http_has_it():
+    assert raw_answer(Response(headers=(("A", "b"),), body=BODY)) == ANSWER
+    assert raw_answer(Response(status=599)) == b"HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "fault", [ResetMidway(), ClosedInHead(), ClosedInBody()], ids=lambda fault: type(fault).__name__
+)
+def test_without_a_place_the_dice_say_where_an_answer_ends(fault):
+    ends = set()
+    dice = random.Random(1)
+    for _ in range(200):
+        first, *_ = fault.steps(ANSWER, dice)
+        assert ANSWER.startswith(first)
+        ends.add(len(first))
+    first, last = {"ResetMidway": (1, len(ANSWER)), "ClosedInHead": (1, HEAD), "ClosedInBody": (HEAD, len(ANSWER))}[
+        type(fault).__name__
+    ]
+    assert min(ends) >= first
+    assert max(ends) < last
+    assert len(ends) > 1
+
+
+def test_an_answer_ends_where_it_is_said_to():
+    assert steps(ResetMidway(at=3)) == [b"HTT", Pause(0.01), End.RESET]
+    assert steps(ClosedInHead(at=3)) == [b"HTT", End.CLOSE]
+    assert steps(ClosedInBody(at=3)) == [ANSWER[: HEAD + 3], End.CLOSE]
+
+
+def test_an_answer_without_a_body_is_cut_too():
+    empty = raw_answer(Response())
+    assert steps(ClosedInBody(), empty) == [empty, End.CLOSE]
+
+
+def test_heads_that_lie():
+    assert steps(GarbageStatus(line="0 -")) == [b"0 -" + ANSWER[len("HTTP/1.1 200 OK") :], End.CLOSE]
+    assert steps(BareBody()) == [BODY, End.CLOSE]
+    assert steps(WrongLength(by=3))[0] == b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 13\r\n\r\n" + BODY
+    assert b"Content-Length: 0\r\n" in steps(WrongLength(by=-99))[0]
+    assert steps(AnswerTwice()) == [ANSWER * 2]
+
+
+def test_chunks_never_end():
+    endless = EndlessChunks(seconds=2).steps(ANSWER, random.Random(1))
+    assert next(endless) == b"HTTP/1.1 200 OK\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert next(endless) == b"a\r\n0123456789\r\n"
+    assert [next(endless) for _ in range(4)] == [Pause(2), b"1\r\n \r\n"] * 2
+
+
+def test_what_is_only_slow_is_whole():
+    assert paced(Sliced(size=4), b"0123456789", End.CLOSE) == [b"0123", b"4567", b"89", End.CLOSE]
+    assert paced(Slow(rate=40), b"0123456789") == [b"0123", Pause(0.1), b"4567", Pause(0.1), b"89", Pause(0.1)]
+    pause, *rest = paced(Latency(seconds=1, jitter=0.5), b"x", End.RESET)
+    assert 0.5 <= pause.seconds <= 1.5
+    assert rest == [b"x", End.RESET]
+    assert paced(Latency(seconds=0.1, jitter=9), b"x")[0].seconds >= 0
+
+
+def test_without_an_answer():
+    assert [*Blackhole().steps()] == [End.SILENCE]
+    assert [*PortClosed(seconds=3).steps()] == [Outage(3)]
+
+
+@pytest.mark.parametrize(
+    ("played", "said", "seen", "told"),
+    [
+        ([b"a", b"b"], b"ab", "kept", None),
+        ([b"a", Pause(9), b"b"], b"ab", "kept", None),
+        ([b"a", End.CLOSE], b"a", "closed", End.CLOSE),
+        ([b"a", Pause(1), End.RESET], b"a", "reset", End.RESET),
+        ([b"a", Pause(1), Outage(5)], b"a", "reset", Outage(5)),
+        ([b"a", End.SILENCE, b"b"], b"a", "kept", End.SILENCE),
+        ([b"a", End.STALE, b"b"], b"a", "kept", End.STALE),
+    ],
+)
+def test_steps_are_carried_out_on_a_socket(played, said, seen, told):
+    async def run():
+        ends = []
+
+        async def answer(reader, writer):
+            await reader.read(1)
+            ends.append(await play(iter(played), writer.transport))
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            got = await ask(f"http://127.0.0.1:{port}", b"?", patience=10)
+        return got, ends
+
+    assert at_once(run) == ((said, seen), [told])
+
+
+def test_whoever_has_hung_up_is_told_nothing_more():
+    async def run():
+        async def answer(reader, writer):
+            writer.transport.abort()
+            ends.append(await play(iter([b"a", End.SILENCE]), writer.transport))
+
+        ends = []
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            await ask(f"http://127.0.0.1:{port}", b"?")
+        return ends
+
+    assert at_once(run) == [End.CLOSE]

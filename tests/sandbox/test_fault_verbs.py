@@ -1,0 +1,84 @@
+"""The control API's verbs for faults, on a world."""
+
+import json
+
+import pytest
+
+from webwx.protocol.http import Request
+from webwx.sandbox.faults import SAID, Faults, menu
+
+HERE = "http://127.0.0.1:8790/control/faults"
+
+
+@pytest.fixture
+def control(sandbox):
+    def call(path="", **parameters):
+        is_get = not path and not parameters
+        body = b"" if is_get else json.dumps(parameters).encode()
+        method = "GET" if is_get else "POST"
+        response = sandbox.answer(Request(endpoint="any", method=method, url=f"{HERE}{path}", body=body))
+        return response.status, json.loads(response.body)
+
+    return call
+
+
+def test_the_menu_is_listed_with_what_is_on(control, world):
+    world.faults = Faults(seed=7)
+    assert control(fault="truncated", options={"at": 3}, endpoint="webwxsync", times=2) == (200, {"number": 1})
+    assert control("/script", faults=["empty@0.5", "nothing"]) == (200, {})
+    status, listed = control()
+    assert status == 200
+    assert listed["seed"] == 7
+    assert [item["name"] for item in listed["menu"]] == [item.name for item in menu(SAID)]
+    assert listed["menu"][0] == {
+        "name": "ret",
+        "does": "The call is refused with the number `ret`: a Ret, synccheck's retcode, or the `window.code` of login.",
+        "section": "Any call",
+        "where": "answer",
+        "calls": [],
+        "options": {"ret": -1},
+    }
+    assert listed["active"] == [
+        {
+            "number": 1,
+            "fault": "truncated",
+            "endpoint": "webwxsync",
+            "times": 2,
+            "probability": 1.0,
+            "options": {"at": 3},
+            "hits": 0,
+        }
+    ]
+    assert [(rule["fault"], rule["times"], rule["probability"]) for rule in listed["script"]] == [
+        ("empty", 1, 0.5),
+        ("nothing", 1, 1.0),
+    ]
+
+
+def test_everything_is_taken_off(control, world):
+    control(fault="truncated")
+    control("/script", faults=["empty"])
+    assert control("/reset", ignored=1) == (200, {})
+    assert (world.faults.rules, world.faults.script) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status", "sentence"),
+    [
+        ({"fault": "truncatd"}, 409, "There is no fault 'truncatd'; did you mean truncated?"),
+        ({"fault": "slow"}, 409, "The fault 'slow' cannot happen here: it needs a connection"),
+        ({"fault": "empty", "times": 0}, 409, "A fault happens once or more often."),
+        ({"fault": "empty", "probability": 0}, 409, "A probability is more than 0 and at most 1."),
+        ({"times": 1}, 400, "The request cannot be read: "),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(control, parameters, status, sentence):
+    got, answer = control(**parameters)
+    assert got == status
+    assert answer["error"].startswith(sentence)
+
+
+def test_a_script_is_taken_whole_or_not_at_all(control, world):
+    status, answer = control("/script", faults=["empty", "truncatd"])
+    assert (status, answer["error"]) == (409, "There is no fault 'truncatd'; did you mean truncated?")
+    assert world.faults.script == ()

@@ -1,0 +1,308 @@
+"""The proxy: it passes on, it breaks what it should and nothing else, it remembers, and it takes orders."""
+
+import asyncio
+import json
+import subprocess
+import sys
+
+import pytest
+from tests.sandbox.test_faults import Calls
+from tests.sandbox.wire import ask, at_once, connected
+
+from webwx.protocol.http import Request
+from webwx.sandbox.proxy import FaultProxy
+from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.serve import serve
+
+
+def between(me, work, *, seed=1):
+    """Run something with a proxy in front of a sandbox, and give what it gives."""
+
+    async def run():
+        served = await serve(me.sandbox)
+        try:
+            async with FaultProxy(served.url, seed=seed) as proxy:
+                return await work(proxy, Calls(me, proxy.url))
+        finally:
+            await served.close()
+
+    return at_once(run)
+
+
+def sent(world):
+    chat = world.inbox("me").get("filehelper")
+    return [message.text for message in chat.messages] if chat else []
+
+
+def order(proxy, verb, **fields):
+    """Ask the control port: GET without fields."""
+    body = json.dumps(fields).encode()
+    return Request(
+        endpoint="control",
+        method="POST" if fields else "GET",
+        url=f"{proxy.control}/{verb}",
+        body=body if fields else b"",
+    )
+
+
+# -- passing on ------------------------------------------------------------------------------------------------------
+
+
+def test_what_no_fault_hits_passes_as_it_is(me):
+    async def work(proxy, calls):
+        direct = await ask(proxy.to, calls.fetch())
+        async with connected(proxy.url) as line:
+            return direct, [await line.ask(calls.fetch()) for _ in range(3)]
+
+    direct, answers = between(me, work)
+    for answer in answers:
+        assert (answer.status, answer.body, answer.end) == (direct.status, direct.body, "kept")
+
+
+def test_a_large_answer_and_a_large_request_pass(me):
+    content = b"\x89PNG\r\n\x1a\n" + bytes(5 << 20)
+
+    async def work(proxy, calls):
+        calls.picture = me.world.picture("ahua", "me", content).id
+        padded = Request(
+            endpoint="any",
+            method="POST",
+            url=f"{proxy.url}/cgi-bin/mmwebwx-bin/webwxsync",
+            body=b" " * (3 << 20) + b"{}",
+        )
+        return await ask(proxy.url, calls.image()), await ask(proxy.url, padded)
+
+    image, refused = between(me, work)
+    assert image.body == content
+    assert refused.json["BaseResponse"]["Ret"] == 1101
+
+
+def test_a_held_poll_is_let_go_when_its_client_hangs_up():
+    async def run():
+        async def hold(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            heard.append("asked")
+            await reader.read()
+            heard.append("hung up")
+            writer.close()
+
+        heard = []
+        async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with FaultProxy(f"http://127.0.0.1:{port}") as proxy:
+                async with connected(proxy.url) as line:
+                    assert await line.ask(b"GET / HTTP/1.1\r\n\r\n") == (b"", "kept")
+                    assert heard == ["asked"]
+                await asyncio.sleep(1)
+                return tuple(heard)
+
+    assert at_once(run) == ("asked", "hung up")
+
+
+def test_a_server_that_is_gone_is_a_closed_connection(me):
+    async def run():
+        served = await serve(me.sandbox)
+        async with FaultProxy(served.url) as proxy:
+            calls = Calls(me, proxy.url)
+            async with connected(proxy.url) as line:
+                await line.ask(calls.fetch())
+                await served.close()
+                again = await line.ask(calls.fetch())
+            return again, await ask(proxy.url, calls.fetch())
+
+    assert at_once(run) == ((b"", "closed"), (b"", "closed"))
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (b"CONNECT wx.qq.com:443 HTTP/1.1\r\n\r\n", b"HTTP/1.1 501 "),
+        (b"nonsense\r\n\r\n", b""),
+        (b"GET / HTTP/1.1\r\n", b""),
+    ],
+)
+def test_what_is_no_plain_http_harms_nobody(me, said, answer):
+    async def work(proxy, calls):
+        seen = await ask(proxy.url, said)
+        return seen, await ask(proxy.url, calls.fetch())
+
+    seen, after = between(me, work)
+    assert seen.said.startswith(answer)
+    assert after.status == "HTTP/1.1 200 OK"
+
+
+@pytest.mark.parametrize(
+    "to", ["http://192.168.0.2:8790", "http://wx.qq.com", "https://127.0.0.1:8790", "127.0.0.1:8790"]
+)
+def test_it_breaks_nothing_of_another_machine(to):
+    with pytest.raises(ValueError, match="plain HTTP on this machine"):
+        FaultProxy(to)
+
+
+def test_it_listens_on_loopback_only(me):
+    async def work(proxy, calls):
+        return proxy.url, proxy.control
+
+    for address in between(me, work):
+        assert address.startswith("http://127.0.0.1:")
+
+
+def test_it_needs_no_http_library():
+    program = "import sys; import webwx.sandbox.proxy; print('aiohttp' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
+
+
+# -- breaking --------------------------------------------------------------------------------------------------------
+
+
+def test_it_does_to_the_next_requests_what_is_set_and_remembers_which(me):
+    async def work(proxy, calls):
+        proxy.set("lost_answer:times=1,endpoint=webwxsendmsg", "latency:endpoint=synccheck")
+        me.world.say("ahua", "me", "one")
+        await ask(proxy.url, calls.check())
+        await ask(proxy.url, calls.text("a"))
+        await ask(proxy.url, calls.text("b"))
+        await ask(proxy.url, Request(endpoint="any", method="GET", url=f"{proxy.url}/secret?uuid=x"))
+        return proxy
+
+    proxy = between(me, work)
+    assert sent(me.world) == ["a", "b"]
+    assert [(entry.request, entry.endpoint, entry.faults) for entry in proxy.log] == [
+        (1, "synccheck", ("latency",)),
+        (2, "webwxsendmsg", ("lost_answer",)),
+    ]
+    assert (proxy.requests, proxy.counts) == (4, {"latency": 1, "lost_answer": 1})
+
+
+def test_a_path_that_it_does_not_know_is_not_remembered(me):
+    async def work(proxy, calls):
+        proxy.set("latency")
+        await ask(proxy.url, Request(endpoint="any", method="GET", url=f"{proxy.url}/secret?uuid=x"))
+        return proxy.log
+
+    assert [entry.endpoint for entry in between(me, work)] == ["other"]
+
+
+def test_setting_nothing_ends_all(me):
+    async def work(proxy, calls):
+        proxy.set("reset_before")
+        proxy.set()
+        return await ask(proxy.url, calls.fetch())
+
+    assert between(me, work).status == "HTTP/1.1 200 OK"
+
+
+def test_what_cannot_be_set_leaves_nothing_on(me):
+    async def work(proxy, calls):
+        with pytest.raises(Impossible):
+            proxy.set("latency", "html_page")
+        return proxy.faults.rules
+
+    assert between(me, work) == ()
+
+
+def test_equal_seeds_do_the_same_to_equal_requests(me):
+    def day(seed):
+        async def work(proxy, calls):
+            proxy.set("reset_midway@0.4", "sliced@0.5", "lost_answer@0.2")
+            ends = [await ask(proxy.url, calls.fetch()) for _ in range(12)]
+            return [(len(seen.said), seen.end) for seen in ends], [entry.faults for entry in proxy.log]
+
+        return between(me, work, seed=seed)
+
+    assert day(3) == day(3)
+    assert day(3)[1] != day(4)[1]
+
+
+def test_closing_hangs_up_on_everybody(me):
+    async def run():
+        served = await serve(me.sandbox)
+        proxy = FaultProxy(served.url)
+        await proxy.__aenter__()
+        proxy.set("blackhole")
+        calls = Calls(me, proxy.url)
+        async with connected(proxy.url) as line:
+            waiting = asyncio.create_task(line.ask(calls.fetch(), patience=1000))
+            await asyncio.sleep(1)
+            await proxy.__aexit__(None, None, None)
+            seen = await waiting
+        await served.close()
+        return seen, await ask(proxy.url, calls.fetch())
+
+    assert at_once(run) == ((b"", "closed"), (b"", "refused"))
+
+
+def test_a_taken_port_is_an_error(me):
+    async def work(proxy, calls):
+        port = int(proxy.url.rpartition(":")[2])
+        for ports in ({"port": port}, {"control_port": port}):
+            with pytest.raises(OSError, match="in use"):
+                async with FaultProxy(proxy.to, **ports):
+                    pass
+
+    between(me, work)
+
+
+# -- orders ----------------------------------------------------------------------------------------------------------
+
+
+def test_it_takes_orders_on_a_port_of_its_own(me):
+    async def work(proxy, calls):
+        added = await ask(proxy.control, order(proxy, "faults", fault="reset_before", times=1))
+        hit = await ask(proxy.url, calls.fetch())
+        log = await ask(proxy.control, order(proxy, "log"))
+        listed = await ask(proxy.control, order(proxy, "faults"))
+        return added, hit, log, listed
+
+    added, hit, log, listed = between(me, work)
+    assert added.json == {"number": 1}
+    assert hit == (b"", "reset")
+    assert log.json == {
+        "seed": 1,
+        "requests": 1,
+        "counts": {"reset_before": 1},
+        "log": [{"request": 1, "endpoint": "webwxsync", "faults": ["reset_before"]}],
+    }
+    assert {item["where"] for item in listed.json["menu"]} == {"connection"}
+
+
+def test_an_outage_can_be_ordered(me):
+    async def work(proxy, calls):
+        async with connected(proxy.url) as line:
+            await line.ask(calls.fetch())
+            await ask(proxy.control, order(proxy, "outage", seconds=60))
+            idle = await line.ask(calls.fetch())
+        refused = await ask(proxy.url, calls.fetch())
+        await asyncio.sleep(61)
+        return idle.end, refused.end, (await ask(proxy.url, calls.fetch())).status
+
+    assert between(me, work) == ("reset", "refused", "HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields", "status"),
+    [
+        ("faults", {"fault": "xyz"}, "409"),
+        ("outage", {"seconds": -1}, "400"),
+        ("nothing", {"x": 1}, "404"),
+    ],
+)
+def test_orders_that_cannot_be_are_refused(me, verb, fields, status):
+    async def work(proxy, calls):
+        return await ask(proxy.control, order(proxy, verb, **fields))
+
+    answer = between(me, work)
+    assert status in answer.status
+    assert answer.json["error"].endswith(".") or answer.json["error"].endswith("?")
+
+
+def test_a_page_of_another_origin_gives_no_orders(me):
+    async def work(proxy, calls):
+        foreign = order(proxy, "faults", fault="blackhole").with_headers(("Origin", "https://evil.example"))
+        return await ask(proxy.control, foreign), proxy.faults.rules
+
+    answer, rules = between(me, work)
+    assert "403" in answer.status
+    assert rules == ()

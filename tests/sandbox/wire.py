@@ -1,0 +1,101 @@
+"""The thinnest HTTP client there can be: it says bytes and tells which came back, and how the connection ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from tests.client.wound_loop import WoundLoop
+
+
+class Seen(NamedTuple):
+    """What came back."""
+
+    said: bytes
+    end: str
+    """`kept`, `closed`, `reset` or `refused`."""
+
+    @property
+    def status(self):
+        return self.said.partition(b"\r\n")[0].decode("latin-1")
+
+    @property
+    def headers(self):
+        lines = self.said.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
+        return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+    @property
+    def body(self):
+        return self.said.partition(b"\r\n\r\n")[2]
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+def raw_request(request):
+    """Write a request as it stands on the wire."""
+    parts = urlsplit(request.url)
+    headers = (("Host", parts.netloc), *request.headers, ("Content-Length", str(len(request.content))))
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    head = f"{request.method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return head.encode() + b"\r\n" + request.content
+
+
+class Line:
+    """One connection."""
+
+    def __init__(self, reader, writer):
+        self._reader = reader
+        self._writer = writer
+
+    async def ask(self, request, *, patience=1.0):
+        """Say something and listen for some time, or until the connection ends."""
+        said = b""
+        try:
+            self._writer.write(request if isinstance(request, bytes) else raw_request(request))
+            async with asyncio.timeout(patience):
+                while piece := await self._reader.read(1 << 20):
+                    said += piece
+            return Seen(said, "closed")
+        except TimeoutError:
+            return Seen(said, "kept")
+        except ConnectionError:
+            return Seen(said, "reset")
+
+
+@asynccontextmanager
+async def connected(url):
+    """Open a connection."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        yield Line(reader, writer)
+    finally:
+        writer.close()
+
+
+async def ask(url, request, *, patience=1.0):
+    """Ask once, on a connection of its own."""
+    try:
+        async with connected(url) as line:
+            return await line.ask(request, patience=patience)
+    except ConnectionRefusedError:
+        return Seen(b"", "refused")
+    except ConnectionError:
+        return Seen(b"", "reset")
+
+
+def at_once(work):
+    """Run something with sockets on a loop whose clock jumps to whatever is waited for."""
+
+    async def run():
+        done = await work()
+        await asyncio.sleep(1)  # the other ends see that ours are closed
+        return done
+
+    with asyncio.Runner(loop_factory=lambda: WoundLoop(grace=0.003)) as runner:
+        return runner.run(run())
