@@ -12,6 +12,7 @@ from webwx.errors import InvalidSettings
 from webwx.protocol.hosts import Desktop
 from webwx.settings import KEYS, ConfigFile, Settings, config_folder, config_path, read_config, state_folder
 from webwx.store.saved_login import LoginFile, SavedLogin
+from webwx.store.sqlite import RETENTION_DAYS
 
 
 @pytest.fixture
@@ -29,20 +30,22 @@ EVERYTHING = {
     "proxy": "http://127.0.0.1:8080",
     "passphrase_from": "keyring",
 }
+"""Beside the folder, and the days of the journals, which are a number."""
 
 
 def test_the_environment_says_where_and_whom(file: Path) -> None:
     variables = {f"WEBWX_{name.upper()}": value for name, value in EVERYTHING.items()}
-    settings = Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_HOME": "/somewhere"} | variables)
-    assert settings == Settings(home=Path("/somewhere"), **EVERYTHING)
+    more = {"WEBWX_CONFIG": str(file), "WEBWX_HOME": "/somewhere", "WEBWX_RETENTION_DAYS": "0"}
+    settings = Settings.read(more | variables)
+    assert settings == Settings(home=Path("/somewhere"), retention_days=0, **EVERYTHING)
     assert settings.sources == dict.fromkeys(KEYS, "environment")
 
 
 def test_the_file_says_it_too(file: Path) -> None:
     values = EVERYTHING | {"home": "/somewhere"}
-    file.write_text("\n".join(f'{name} = "{value}"' for name, value in values.items()))
+    file.write_text("\n".join([*(f'{name} = "{value}"' for name, value in values.items()), "retention_days = 0"]))
     settings = Settings.read({"WEBWX_CONFIG": str(file)})
-    assert settings == Settings(home=Path("/somewhere"), **EVERYTHING)
+    assert settings == Settings(home=Path("/somewhere"), retention_days=0, **EVERYTHING)
     assert settings.sources == dict.fromkeys(KEYS, "file")
 
 
@@ -223,6 +226,26 @@ def test_each_server_and_profile_has_a_login_of_its_own(server: str | None, host
     assert Settings(home=Path("/home"), server=server, host=host).login_path == Path("/home/logins") / name
 
 
+def test_the_journal_lies_beside_its_login_and_is_found_without_it(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, account="阿华", host="wx2.qq.com")
+    assert settings.journal_path == tmp_path / "accounts/阿华/wx2.qq.com.journal"
+    settings.journal_path.parent.mkdir(parents=True)
+    for name in ("wx2.qq.com.journal", "wx2.qq.com.journal-wal", ".wx2.qq.com.journal.consumer-1"):
+        settings.journal_path.with_name(name).touch()
+    assert list(settings.journal_paths()) == [("阿华", settings.journal_path)]
+    assert list(settings.login_paths()) == []
+
+
+def test_a_journal_keeps_what_came_as_long_as_one_without_settings() -> None:
+    assert Settings(home=Path("/home")).retention_days == RETENTION_DAYS
+
+
+@pytest.mark.parametrize("days", ["-1", "soon", "nan", "inf"])
+def test_days_that_are_none_are_refused(file: Path, days: str) -> None:
+    with pytest.raises(InvalidSettings, match="retention_days"):
+        Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_RETENTION_DAYS": days})
+
+
 def test_a_login_is_closed_as_it_is_set(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
     plain = Settings(home=tmp_path, host="plain")
     typed = Settings(home=tmp_path, host="typed", passphrase="correct horse")
@@ -254,11 +277,6 @@ def test_the_same_account_in_two_homes_has_two_entries_in_the_keyring(
     assert len(memory_keyring.entries) == 1
 
 
-def test_the_last_receipt_lies_beside_its_login() -> None:
-    settings = Settings(home=Path("/home"), host="web")
-    assert settings.last_receipt_path == Path("/home/logins/web.last-receipt.json")
-
-
 def test_the_saved_logins_are_found_with_their_accounts(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     assert list(settings.login_paths()) == []
@@ -267,7 +285,7 @@ def test_the_saved_logins_are_found_with_their_accounts(tmp_path: Path) -> None:
         ("default", tmp_path / "logins/wx2.qq.com.json"),
         ("阿华", tmp_path / "accounts/阿华/web.json"),
     ]
-    others = ["filehelper.contacts.json", "filehelper.last-receipt.json", ".filehelper.json.lock", ".filehelper.json"]
+    others = ["filehelper.contacts.json", "filehelper.journal", ".filehelper.json.lock", ".filehelper.json"]
     for path in (*(path for _, path in expected), *(tmp_path / "logins" / name for name in others)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

@@ -7,6 +7,7 @@ library passes its own values.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
 
     from webwx.store.saved_login import LoginFile
 
-KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from")
+KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from", "retention_days")
 """What can be set anywhere: each is a key of the file and, as `WEBWX_` and the name in capitals, a variable."""
 
 DEFAULT_ACCOUNT = "default"
 """The account of whoever names none."""
 
 _ACCOUNT = re.compile(r"\w([\w.-]{0,62}\w)?")
-_BESIDE_A_LOGIN = (".contacts.json", ".last-receipt.json")
+_CONTACTS = ".contacts.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,8 @@ class Settings:
     """Closes the saved logins; the environment only, where no list of processes and no backup shows it."""
     passphrase_from: Literal["keyring"] | None = None
     """Where the passphrase of each saved login is kept when none is given."""
+    retention_days: float = 90
+    """How long the journals keep what came; 0: for ever."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Who has set a name: `option`, `environment` or `file`; a name that nobody has set is missing."""
 
@@ -74,7 +77,7 @@ class Settings:
         """
         file = read_config(config_path(environment))
         places: dict[str, Mapping[str, str | None]] = {
-            "file": {name: getattr(file, name) for name in KEYS},
+            "file": {name: None if (value := getattr(file, name)) is None else str(value) for name in KEYS},
             "environment": {name: environment.get(f"WEBWX_{name.upper()}") for name in KEYS},
             "option": options,
         }
@@ -90,6 +93,7 @@ class Settings:
             proxy=_proxy(values.get("proxy")),
             allowed_hosts=file.allowed_hosts,
             desktop=file.desktop,
+            retention_days=_days(values.get("retention_days")),
             passphrase=environment.get("WEBWX_PASSPHRASE") or None,
             passphrase_from=_passphrase_from(values.get("passphrase_from")),
             sources={name: place for name, (_, place) in said.items()},
@@ -101,9 +105,9 @@ class Settings:
         return self._login_folder(self.account) / f"{self._login_name}.json"
 
     @property
-    def last_receipt_path(self) -> Path:
-        """The file that remembers what this login sent last."""
-        return self.login_path.with_suffix(".last-receipt.json")
+    def journal_path(self) -> Path:
+        """The file that keeps what this login was told and what it sent; it outlives the login."""
+        return self.login_path.with_suffix(".journal")
 
     def login_file(self) -> LoginFile:
         """
@@ -123,11 +127,19 @@ class Settings:
 
     def login_paths(self) -> Iterator[tuple[str, Path]]:
         """Give the file of every saved login, each with its account."""
+        for account, path in self._paths("[!.]*.json"):
+            if not path.name.endswith(_CONTACTS):
+                yield account, path
+
+    def journal_paths(self) -> Iterator[tuple[str, Path]]:
+        """Give the file of every journal, each with its account."""
+        return self._paths("[!.]*.journal")
+
+    def _paths(self, pattern: str) -> Iterator[tuple[str, Path]]:
         named = sorted(path.name for path in self.home.glob("accounts/*"))
         for account in (DEFAULT_ACCOUNT, *named):
-            for path in sorted(self._login_folder(account).glob("[!.]*.json")):
-                if not path.name.endswith(_BESIDE_A_LOGIN):
-                    yield account, path
+            for path in sorted(self._login_folder(account).glob(pattern)):
+                yield account, path
 
     def _login_folder(self, account: str) -> Path:
         # Two folders, so that no account's name can be the name of another's login.
@@ -159,6 +171,7 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     host: str | None = None
     proxy: str | None = None
     passphrase_from: str | None = None
+    retention_days: float | None = None
     allowed_hosts: tuple[str, ...] = ()
     desktop: DesktopTable | None = None
 
@@ -242,6 +255,18 @@ def _proxy(url: str | None) -> str | None:
         # It is not repeated: it may hold a password.
         raise InvalidSettings("The proxy's address cannot be read; one looks like http://127.0.0.1:8080.")
     return url
+
+
+def _days(text: str | None) -> float:
+    if text is None:
+        return Settings.retention_days
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < math.inf:
+        raise InvalidSettings(f"'retention_days' cannot be {text!r}; give a number of days, or 0 to keep everything.")
+    return days
 
 
 def _passphrase_from(place: str | None) -> Literal["keyring"] | None:

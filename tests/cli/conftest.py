@@ -6,12 +6,14 @@ The canary hears what every command prints, and knows the keys of every login th
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -19,10 +21,12 @@ from urllib.parse import quote
 
 import pytest
 
-from webwx.client.blocking import Client
+from webwx.cli.consumers import begin
+from webwx.client.aio import AsyncClient
 from webwx.model.login import Login
 from webwx.settings import Settings
 from webwx.store.saved_login import LoginFile
+from webwx.store.sqlite import SqliteJournal
 
 WEBWX = Path(sys.executable).with_name("webwx")
 
@@ -81,13 +85,17 @@ class Shell:
         return finished
 
     def start(
-        self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, folder: Path | None = None
+        self,
+        *arguments: str,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
+        folder: Path | None = None,
+        **environment: str,
     ) -> subprocess.Popen[str]:
         """Start `webwx` and let it run."""
         return subprocess.Popen(
             [WEBWX, *arguments],
             cwd=folder,
-            env=self.environment,
+            env=self.environment | environment,
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -128,7 +136,14 @@ class Finished:
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox for the tests of a module."""
-    command = [WEBWX, "sandbox", "--json", "--port", "0"]
+    with running_sandbox() as sandbox:
+        yield sandbox
+
+
+@contextmanager
+def running_sandbox(*options: str) -> Iterator[Sandbox]:
+    """A sandbox of one's own."""
+    command = [WEBWX, "sandbox", "--json", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stdout is not None
         yield Sandbox(json.loads(process.stdout.readline()))
@@ -158,15 +173,21 @@ def friend(shell: Shell, sandbox: Sandbox, canary: Any) -> Settings:
 
 
 def log_in(who: str, settings: Settings, sandbox: Sandbox, canary: Any) -> None:
-    """Save a login of somebody, and let the canary know its keys."""
+    """Save a login of somebody as `webwx login` does, and let the canary know its keys."""
 
     def scan_and_confirm(_: object) -> None:
         sandbox.control("scan", who=who)
         sandbox.control("confirm", uuid="")
 
+    async def log_in() -> None:
+        journal = SqliteJournal(settings.journal_path)
+        async with AsyncClient(server=sandbox.url, store=store, journal=journal) as client:
+            account = await client.login(show_qr=scan_and_confirm)
+            await begin(journal.account(account.uin))
+        await journal.close()
+
     store = LoginFile(settings.login_path)
-    with Client(server=sandbox.url, store=store) as client:
-        client.login(show_qr=scan_and_confirm)
+    asyncio.run(log_in())
     saved = store.load()
     assert saved is not None
     canary.watch(secrets_of(saved.login))

@@ -14,7 +14,7 @@ def test_each_account_has_a_login_of_its_own(me: Any, friend: Any) -> None:
     assert me.run("status", "--account", "nobody").code == 4
 
 
-def test_the_last_receipt_is_the_accounts_own(me: Any, friend: Any) -> None:
+def test_what_was_sent_last_is_the_accounts_own(me: Any, friend: Any) -> None:
     me.run("send", "filehelper", "mine")
     assert me.run("recall", "--account", "friend").code == 2
     assert me.run("recall").code == 0

@@ -12,10 +12,11 @@ import pytest
 
 from webwx.cli import COMMANDS, run, webwx
 from webwx.cli.config import config
+from webwx.cli.journal import journal
+from webwx.cli.outbox import outbox
 from webwx.cli.phone import phone
 
 WEBWX = Path(sys.executable).with_name("webwx")
-PHONE_VERBS = sorted(phone.commands)
 
 
 def find(path: str) -> click.Command:
@@ -28,16 +29,14 @@ def find(path: str) -> click.Command:
     return found
 
 
-CONFIG_VERBS = sorted(config.commands)
-every_command = pytest.mark.parametrize(
-    "path", [*COMMANDS, *(f"phone {verb}" for verb in PHONE_VERBS), *(f"config {verb}" for verb in CONFIG_VERBS)]
-)
+VERBS = [f"{group.name} {verb}" for group in (phone, config, journal, outbox) for verb in sorted(group.commands)]
+every_command = pytest.mark.parametrize("path", [*COMMANDS, *VERBS])
 
 
 def test_the_help_loads_nothing_heavy() -> None:
     program = (
         "import sys; from webwx.cli import run; run(['--help']);"
-        "print(*{'aiohttp', 'asyncio', 'msgspec', 'segno'} & {*sys.modules}, file=sys.stderr)"
+        "print(*{'aiohttp', 'asyncio', 'msgspec', 'segno', 'sqlite3'} & {*sys.modules}, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr == "\n"

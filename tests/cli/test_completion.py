@@ -28,6 +28,8 @@ def complete(shell: Any, line: str) -> list[str]:
         ("webwx config ", ["path", "show"]),
         ("webwx completion z", ["zsh"]),
         ("webwx send --im", ["--image"]),
+        ("webwx journal p", ["purge"]),
+        ("webwx outbox --state unk", ["unknown"]),
         ("webwx sned ", []),
     ],
 )

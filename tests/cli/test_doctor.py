@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from webwx.store.saved_login import LoginFile
 
 def test_it_reports_what_is_here(me: Any, friend: Any) -> None:
     report = me.run("doctor", "--json", "--host", "web").line
-    assert list(report) == ["versions", "system", "configuration", "logins", "variables"]
+    assert list(report) == ["versions", "system", "configuration", "logins", "journals", "variables"]
     assert report["versions"]["webwx"]
     assert report["configuration"]["server"] == "http on this machine (environment)"
     assert report["configuration"]["host"] == "web (option)"
@@ -22,6 +23,11 @@ def test_it_reports_what_is_here(me: Any, friend: Any) -> None:
     assert report["logins"]["found"] == [
         "default: web on http on this machine, saved, mode 600",
         "account 1: web on http on this machine, saved, mode 600",
+    ]
+    facts = r"\d+ events, 0 sends, 2 readers, version 1, sound, \d+ bytes, mode 600"
+    assert [re.sub(facts, "FACTS", each) for each in report["journals"]["found"]] == [
+        "default: FACTS",
+        "account 1: FACTS",
     ]
     assert {"WEBWX_CONFIG", "WEBWX_HOME", "WEBWX_SERVER"} <= set(report["variables"]["set"])
 
@@ -65,6 +71,13 @@ def test_how_a_login_ended_is_reported(me: Any, sandbox: Any) -> None:
     assert me.run("doctor", "--json").line["logins"]["found"] == [
         "default: web on http on this machine, ended (phone), mode 600"
     ]
+
+
+def test_a_journal_that_cannot_be_read_is_reported_without_its_path(me: Any) -> None:
+    me.settings.journal_path.write_bytes(b"geheim" * 1000)
+    done = me.run("doctor", "--json")
+    assert done.line["journals"]["found"] == ["default: it cannot be read, 6000 bytes, mode 600"]
+    assert "geheim" not in done.stdout
 
 
 def test_a_configuration_that_cannot_be_used_is_reported_and_not_repeated(shell: Any) -> None:

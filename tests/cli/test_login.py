@@ -113,7 +113,8 @@ def test_g6_a_login_needs_no_folder_and_no_screen_and_leaves_no_code(
     log_in(shell, sandbox, "me", *(["--qr", "png", str(code)] if asked else []), folder=folder)
     left = sorted(str(path.relative_to(shell.settings.home)) for path in tmp_path.rglob("*") if path.is_file())
     login = shell.settings.login_path.relative_to(shell.settings.home)
-    assert left == [f"{login.parent}/.{login.name}.lock", str(login.with_suffix(".contacts.json")), str(login)]
+    beside = {".json", ".json.lock", ".contacts.json", ".journal", ".journal.consumer-1", ".journal.consumer-2"}
+    assert beside >= {name.removeprefix(f"{login.parent}/").lstrip(".").removeprefix(login.stem) for name in left}
 
 
 @pytest.mark.verify
@@ -235,7 +236,22 @@ def test_after_a_logout_nobody_is_logged_in(me: Any) -> None:
     me.run("send", "filehelper", "the last words")
     assert me.run("logout", "--json").line == {"logged_out": True}
     assert me.run("logout").code == 4
-    assert [path.name for path in me.settings.login_path.parent.glob("[!.]*")] == []
+    # What was said is kept, for the history and for the next login.
+    assert [path.name for path in me.settings.login_path.parent.glob("[!.]*")] == [me.settings.journal_path.name]
+
+
+def test_a_logout_tells_a_person_that_the_journal_stays(me: Any) -> None:
+    assert "webwx journal purge --all" in me.run("logout").sentence
+
+
+def test_both_readers_begin_with_the_login(shell: Any, sandbox: Any) -> None:
+    log_in(shell, sandbox, "me")
+    sandbox.say("阿华", "me", "to everybody")
+    sandbox.control("file", **{"from": "阿华", "to": "me", "name": "a.txt", "content": "b25l"})
+    folder = shell.settings.home.with_name("in")
+    folder.mkdir()
+    assert [line["event"] for line in shell.run("listen", "--json", "--count", "2").lines][-1] == "file_message"
+    assert shell.run("receive", "--to", str(folder)).stdout == f"{folder / 'a.txt'}\n"
 
 
 def test_two_servers_have_a_login_each(me: Any) -> None:

@@ -113,3 +113,24 @@ def test_a_switch_that_cannot_be_is_told_in_a_sentence(shell: Any, switch: str, 
     done = shell.run("sandbox", "--port", "0", "--switch", switch)
     assert done.code == 2
     assert sentence in done.sentence
+
+
+def test_it_begins_with_faults_and_tells_their_seed(shell: Any, tmp_path: Path) -> None:
+    script = tmp_path / "day.txt"
+    script.write_text("nothing\n", "utf-8")
+    begin = ("--fault", "html_page:endpoint=jslogin", "--script", str(script), "--seed", "7")
+    with shell.start("sandbox", "--port", "0", "--json", "--auto-confirm", *begin) as process:
+        line = json.loads(process.stdout.readline())
+        listed = shell.run("phone", "faults", "--json", "--server", line["url"]).line
+        done = shell.run("login", "--server", line["url"])
+        process.terminate()
+    assert list(line) == ["url", "control", "accounts", "seed"]
+    assert (line["seed"], listed["seed"]) == (7, 7)
+    assert [rule["fault"] for rule in (*listed["active"], *listed["script"])] == ["html_page", "nothing"]
+    assert done.code == 1
+
+
+def test_a_fault_that_does_not_exist_is_told_before_it_begins(shell: Any) -> None:
+    done = shell.run("sandbox", "--port", "0", "--fault", "html_pgae")
+    assert (done.code, done.stdout) == (2, "")
+    assert "There is no fault 'html_pgae'; did you mean html_page?" in done.sentence

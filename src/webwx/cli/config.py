@@ -17,8 +17,8 @@ def config() -> None:
     """
     Show what is configured, and where.
 
-    The file is TOML and may set home, account, server, host, proxy and passphrase_from, as well as allowed_hosts and
-    the table desktop. An option beats a variable, and a variable beats the file.
+    The file is TOML and may set home, account, server, host, proxy, passphrase_from and retention_days, as well as
+    allowed_hosts and the table desktop. An option beats a variable, and a variable beats the file.
     """
 
 
@@ -39,7 +39,7 @@ async def show(session: Session) -> None:
     settings = session.settings
     for name in KEYS:
         value = without_password(settings.proxy) if name == "proxy" else getattr(settings, name)
-        text = None if value is None else str(value)
+        text = None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
         source = settings.sources.get(name, "default")
         session.output.result(f"{name} = {text or '(none)'}  [{source}]", name=name, value=text, source=source)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sqlite3
 import ssl
 import stat
 import sys
@@ -24,6 +25,7 @@ from webwx.cli.session import Session, command
 from webwx.errors import InvalidSettings, StorageError
 from webwx.protocol.hosts import FAMILIES, PROFILES
 from webwx.settings import DEFAULT_ACCOUNT, KEYS, config_path
+from webwx.store.checkup import check_up
 from webwx.store.passphrase import keyring_backend
 
 if TYPE_CHECKING:
@@ -89,9 +91,11 @@ def _configured(session: Session) -> dict[str, dict[str, Any]]:
         settings = session.settings
     except InvalidSettings:  # its text may repeat what was typed
         return {"configuration": configuration | {"problem": "it cannot be used; 'webwx config show' says why"}}
+    numbers = {DEFAULT_ACCOUNT: DEFAULT_ACCOUNT}
     return {
         "configuration": configuration | in_force(settings),
-        "logins": {"home": scrubbed(settings.home), "found": logins(settings)},
+        "logins": {"home": scrubbed(settings.home), "found": logins(settings, numbers)},
+        "journals": {"sqlite": sqlite3.sqlite_version, "found": journals(settings, numbers)},
     }
 
 
@@ -104,6 +108,7 @@ def in_force(settings: Settings) -> dict[str, str]:
         "host": host_kind(settings.host),
         "proxy": server_kind(settings.proxy),
         "passphrase_from": settings.passphrase_from or "none",
+        "retention_days": f"{settings.retention_days:g}",
     }
     return {
         **{name: f"{kinds[name]} ({settings.sources.get(name, 'default')})" for name in KEYS},
@@ -113,9 +118,8 @@ def in_force(settings: Settings) -> dict[str, str]:
     }
 
 
-def logins(settings: Settings) -> list[str]:
+def logins(settings: Settings, numbers: dict[str, str]) -> list[str]:
     """Describe the saved logins; accounts that have a name are numbered."""
-    numbers: dict[str, str] = {DEFAULT_ACCOUNT: DEFAULT_ACCOUNT}
     described = []
     for account, path in settings.login_paths():
         number = numbers.setdefault(account, f"account {len(numbers)}")
@@ -124,6 +128,29 @@ def logins(settings: Settings) -> list[str]:
         reason = f" ({saved.ended.reason})" if saved and saved.ended else ""
         described.append(f"{number}: {where}, {state}{reason}, mode {stat.S_IMODE(path.stat().st_mode):o}")
     return described
+
+
+def journals(settings: Settings, numbers: dict[str, str]) -> list[str]:
+    """Describe the journals: how large they are and whether they are sound."""
+    described = []
+    for account, path in settings.journal_paths():
+        number = numbers.setdefault(account, f"account {len(numbers)}")
+        try:
+            found = check_up(path)
+        except StorageError:  # its text names the path
+            described.append(f"{number}: it cannot be read, {_file_facts(path)}")
+            continue
+        state = "sound" if found.is_sound else "DAMAGED: 'webwx journal export' may still save what is in it"
+        described.append(
+            f"{number}: {found.entries} events, {found.sends} sends, {found.consumers} readers, "
+            f"version {found.version}, {state}, {_file_facts(path)}"
+        )
+    return described
+
+
+def _file_facts(path: Path) -> str:
+    facts = path.stat()
+    return f"{facts.st_size} bytes, mode {stat.S_IMODE(facts.st_mode):o}"
 
 
 # -- what may be said of a thing -------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ MEANING = {
     Exit.NETWORK: "the network failed",
     Exit.OUTCOME_UNKNOWN: "may or may not have been done: look before you repeat it",
     Exit.INTERRUPTED: "interrupted with Ctrl-C",
-    Exit.TERMINATED: "ended by SIGTERM; for listen and sandbox that is 0",
+    Exit.TERMINATED: "ended by SIGTERM; for what never ends by itself, such as listen, that is 0",
 }
 """What `webwx --help` says about each code."""
 

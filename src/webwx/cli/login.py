@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from webwx.cli.consumers import begin
 from webwx.cli.exits import BadInput
 from webwx.cli.session import Session, command
 from webwx.errors import LoggedOut
@@ -53,8 +54,9 @@ async def login(session: Session, form: Form, file: Path | None) -> None:
     if form != "text" and file is None:
         raise click.UsageError(f"--qr {form} needs the FILE to draw to, such as 'code.{form}'")
     with CodeDisplay(session.output, form, file) as display:
-        async with session.client() as client:
+        async with session.journal() as journal, session.client_on(journal) as client:
             account = await client.login(show_qr=display.show)
+            await begin(journal.account(account.uin))
     session.output.result(
         f"Logged in as {account.nickname}.",
         nickname=account.nickname, id=account.id, uin=account.uin, host=account.host,
@@ -121,8 +123,13 @@ async def status(session: Session) -> None:
 
 @command("logout", examples=("webwx logout",))
 async def logout(session: Session) -> None:
-    """Log out and forget the saved login."""
+    """
+    Log out and forget the saved login.
+
+    What was said and sent stays in the journal, for 'webwx history' and for the next login; 'webwx journal purge --all'
+    deletes it.
+    """
     async with session.logged_in() as client:
         await client.logout()
-    session.settings.last_receipt_path.unlink(missing_ok=True)
     session.output.result("Logged out.", logged_out=True)
+    session.output.remark("What was said stays in the journal; 'webwx journal purge --all' deletes it.")

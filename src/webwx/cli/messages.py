@@ -2,31 +2,32 @@
 `webwx send`, `read`, `recall`, `forward` and `listen`.
 
 What one prints with `--json` another takes on stdin: a receipt of `send` goes into `recall`, a line of `listen` into
-`forward`.
+`forward`. What was sent stands in the journal's outbox, from which `recall` takes the last one.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import aclosing, nullcontext
+from contextlib import nullcontext
 from itertools import count as count_from
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from webwx.cli.consumers import LISTEN
 from webwx.cli.exits import BadInput
-from webwx.cli.names import complete_chats
+from webwx.cli.names import complete_chats, complete_each_chat
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import Session, command, ended_by_reader, piped_bytes, read_piped_line, read_text
 from webwx.cli.summary import summarize
 from webwx.client.aio import AsyncClient
-from webwx.errors import StorageError
 from webwx.model.contacts import FILEHELPER
 from webwx.model.events import (
     ContactChanged,
     ContactDeleted,
+    ContinuityLost,
     QuarantinedMessage,
     event_from_json,
     event_to_json,
@@ -39,7 +40,6 @@ from webwx.model.messages import (
     Receipt,
 )
 from webwx.protocol.codec import clean_text
-from webwx.store.private import write_private
 
 if TYPE_CHECKING:
     from webwx.model.contacts import Contacts
@@ -58,6 +58,7 @@ _PATH = click.Path(allow_dash=True)
         "webwx send 阿华 --image photo.jpg",
         "webwx send --file report.pdf",
         "make 2>&1 | tail -1 | webwx send",
+        'webwx send filehelper "the backup is done" --key "backup-$(date +%F)"',
         "pg_dump shop | webwx send --file - --name shop.sql",
     ),
 )
@@ -67,6 +68,9 @@ _PATH = click.Path(allow_dash=True)
 @click.option("--sticker", type=_PATH, metavar="PATH|MD5", help="Send this GIF as a sticker, or the one of this md5.")
 @click.option("--file", type=_PATH, metavar="PATH", help="Send this file, of any kind.")
 @click.option("--name", metavar="NAME", help="What the receiver sees as the file's name.  [default: that of PATH]")
+@click.option(
+    "--key", metavar="NAME", default="", help="Your name for this send; what was sent under it is not sent again."
+)
 async def send(
     session: Session,
     words: tuple[str, ...],
@@ -75,6 +79,7 @@ async def send(
     sticker: str | None,
     file: str | None,
     name: str | None,
+    key: str,
 ) -> None:
     """
     Send a text, a picture or any file, and print the receipt.
@@ -82,6 +87,9 @@ async def send(
     TO is 'filehelper' (your own phone), a remark, a nickname, or an id. TEXT is sent as it is, whatever it looks like.
     Without TO a picture or file goes to filehelper, and without any argument the text is read from stdin and goes there
     too. A PATH of '-' is what comes on stdin.
+
+    With --key a send that was interrupted may be typed again: nothing goes out twice. When nobody can say whether it
+    went out the first time, the exit code is 7, until it has been seen in the chat; see 'webwx outbox'.
     """
     given = [
         (AsyncClient.send_image, image),
@@ -104,26 +112,27 @@ async def send(
             )
     if name is not None and not attached:
         raise click.UsageError("--name needs a file: give it with --file (or --image, --video, --sticker)")
+    key = clean_text(key)
     async with session.logged_in() as client:
+        before = await client.find_send(key=key) if key else None
         if attached:
             [(send_it, path)] = attached
             name = clean_text(name or "")
             given_bytes = piped_bytes(session.output) if path == "-" else nullcontext(path)
             with given_bytes as source, shown_progress(name or Path(path).name) as progress:
-                receipt = await send_it(client, clean_text(to), source, name=name, progress=progress)
+                receipt = await send_it(client, clean_text(to), source, name=name, progress=progress, key=key)
         else:
             text = text if words else read_text(session.output)
-            receipt = await client.send_text(clean_text(to), clean_text(text))
-        _report_sent(session, receipt, _name(client.contacts, receipt.chat))
+            receipt = await client.send_text(clean_text(to), clean_text(text), key=key)
+        if before is not None and receipt == before.receipt:
+            session.output.line("This was sent before, and is not sent again.", receipt.to_json())
+        else:
+            report_sent(session, receipt, name_of(client.contacts, receipt.chat))
 
 
-def _report_sent(session: Session, receipt: Receipt, to: str) -> None:
+def report_sent(session: Session, receipt: Receipt, to: str) -> None:
+    """Print a receipt."""
     session.output.line(f"Sent to {to}; 'webwx recall' takes it back for two minutes.", receipt.to_json())
-    try:
-        write_private(session.settings.last_receipt_path, receipt.to_json().encode())
-    except StorageError as error:
-        # The message has gone out: that must not look like a failure of the send.
-        session.output.tell(f"webwx: 'webwx recall' will need this receipt, which could not be kept. {error}")
 
 
 # -- read and recall -------------------------------------------------------------------------------------------------
@@ -156,16 +165,12 @@ async def recall(session: Session) -> None:
 
     Reads the receipt of 'webwx send --json' from stdin; without one it takes back the last message that was sent.
     """
-    last = _last_receipt(session)
     piped = read_piped_line()
-    receipt = _read_receipt(piped) if piped else last
-    if receipt is None:
-        raise BadInput("Nothing was sent that could be recalled; pipe in a receipt that 'webwx send --json' printed.")
+    given = _read_receipt(piped) if piped else None
     async with session.logged_in() as client:
+        receipt = given or await _last_receipt(client)
         await client.recall(receipt)
-        chat = _name(client.contacts, receipt.chat)
-    if receipt == last:
-        session.settings.last_receipt_path.unlink(missing_ok=True)
+        chat = name_of(client.contacts, receipt.chat)
     session.output.result(
         f"Recalled; {chat} sees that something was taken back, not what.",
         recalled=True, message_id=receipt.message_id, chat=receipt.chat,
@@ -179,35 +184,68 @@ def _read_receipt(line: str) -> Receipt:
         raise BadInput("That is no receipt; pipe in a line that 'webwx send --json' printed.") from None
 
 
-def _last_receipt(session: Session) -> Receipt | None:
-    try:
-        return Receipt.from_json(session.settings.last_receipt_path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
+async def _last_receipt(client: AsyncClient) -> Receipt:
+    """Give the receipt of what was sent last; when that is taken back already, nothing older is meant."""
+    for send in await client.list_sends("sent", "recalled", limit=1):
+        if send.state == "sent" and send.receipt is not None:
+            return send.receipt
+    raise BadInput("Nothing was sent that could be recalled; pipe in a receipt that 'webwx send --json' printed.")
 
 
 # -- forward ---------------------------------------------------------------------------------------------------------
 
+_LONGEST_NUMBER = 19
+"""Digits from which on no database has such a number."""
 
-@command("forward", examples=("webwx listen --json --count 1 | webwx forward filehelper",))
-@click.argument("to", shell_complete=complete_chats)
-async def forward(session: Session, to: str) -> None:
+
+@command(
+    "forward",
+    examples=(
+        "webwx forward 12 filehelper    # the number that 'webwx history' shows",
+        "webwx listen --json --count 1 | webwx forward filehelper",
+    ),
+)
+@click.argument("words", nargs=-1, metavar="[ID] TO", shell_complete=complete_each_chat)
+async def forward(session: Session, words: tuple[str, ...]) -> None:
     """
     Send a received message on, recalled or not.
 
-    Takes a line of 'webwx listen --json' on stdin: a text, a place, a picture, a video, a sticker or a file. A picture
-    travels by its keys, so it goes on after it has been recalled as well; what has no keys is downloaded and sent anew.
+    ID is a number that 'webwx history' shows, or a message's own id. Without it a line of 'webwx listen --json' is
+    taken from stdin. A text, a place, a picture, a video, a sticker or a file can be sent on. A picture travels by its
+    keys, so it goes on after it has been recalled as well; what has no keys is downloaded and sent anew.
     """
-    line = read_piped_line()
+    match words:
+        case [to]:
+            message: Event | None = _read_event(read_piped_line())
+            which = ""
+        case [which, to]:
+            message = None
+        case _:
+            raise click.UsageError("Give ID and TO, or TO alone and the message on stdin")
+    async with session.logged_in() as client:
+        message = message or await _find(client, clean_text(which))
+        receipt = await client.forward(message, clean_text(to))
+        report_sent(session, receipt, name_of(client.contacts, receipt.chat))
+
+
+def _read_event(line: str) -> Event:
     if not line:
         raise BadInput("Nothing was piped in; give a line of 'webwx listen --json' on stdin.")
     try:
-        message = event_from_json(line)
+        return event_from_json(line)
     except ValueError:
         raise BadInput("That is no message; pipe in a line that 'webwx listen --json' printed.") from None
-    async with session.logged_in() as client:
-        receipt = await client.forward(message, clean_text(to))
-        _report_sent(session, receipt, _name(client.contacts, receipt.chat))
+
+
+async def _find(client: AsyncClient, which: str) -> Event:
+    """Find a message by its id or by its number; the platform's ids are longer than any number here, mostly."""
+    found = None if which.startswith("#") else await client.find_message(which)
+    number = which.removeprefix("#")
+    if found is None and number.isdecimal() and len(number) < _LONGEST_NUMBER:
+        found = await client.find_message(int(number))
+    if found is None:
+        raise BadInput(f"The journal has no message {which!r}; 'webwx history' shows what it has.")
+    return found
 
 
 # -- listen ----------------------------------------------------------------------------------------------------------
@@ -224,38 +262,61 @@ async def forward(session: Session, to: str) -> None:
 )
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after N events.  [default: never]")
 @click.option(
+    "--consumer",
+    metavar="NAME",
+    default=LISTEN,
+    show_default=True,
+    help="Whose place in the journal is read from and moved on; a new one begins now.",
+)
+@click.option(
     "--all",
     "include_all",
     is_flag=True,
     help="Print what the phone does and changes of contacts as well, and count it.",
 )
-async def listen(session: Session, count: int | None, include_all: bool) -> None:
+async def listen(session: Session, count: int | None, consumer: str, include_all: bool) -> None:
     """
     Print messages and recalls as they arrive.
 
-    What has arrived and is not printed when this ends is printed first the next time. With --json each line is a whole
-    event, its content as the platform delivered it, fit for 'webwx forward'.
+    What arrives is stored first. What was not printed when this ends is printed first the next time; a line that was
+    being printed while the machine died comes again, with "redelivered": true. With --json each line is a whole event,
+    its content as the platform delivered it, fit for 'webwx forward'.
+
+    Programs that want everything each for themselves take turns, each with a --consumer of its own: two at the same
+    time do not go, and the second one ends with 3.
     """
     async with session.logged_in() as client:
         with ended_by_reader():
-            async with aclosing(client.events(include_all=include_all)) as events:
+            async with client.events(clean_text(consumer), include_all=include_all) as events:
                 printed = count_from(1)
+                # Asking for the next one says that this one is printed.
                 async for event in events:
                     session.output.line(describe(event, client.contacts), event_to_json(event))
                     if next(printed) == count:
+                        await events.ack()
                         break
 
 
-def describe(event: Event, contacts: Contacts) -> str:
-    """Say in a line for a person what happened."""
+def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
+    """
+    Say in a line for a person what happened.
+
+    Args:
+        event: What.
+        contacts: Who people are.
+        clock: How a time is written.
+    """
     match event:
         case Message():
-            return f"{_place(event, contacts)}: {summarize(event)}"
+            return f"{_place(event, contacts, clock)}: {summarize(event)}"
         case MessageRecalled():
             was = f" (it was: {summarize(event.original)})" if event.original else ""
-            return f"{_clock(event.time)}  {_name(contacts, event.chat)}: {event.text}{was}"
+            return f"{clock_time(event.time, clock)}  {name_of(contacts, event.chat)}: {event.text}{was}"
+        case ContinuityLost():
+            since, until = clock_time(event.since, clock), clock_time(event.until, clock)
+            return f"Something may be missing between {since} and {until}: {_REASONS[event.reason]}."
         case PhoneActivity():
-            return _PHONE[event.action].format(chat=_name(contacts, event.chat))
+            return _PHONE[event.action].format(chat=name_of(contacts, event.chat))
         case ContactChanged():
             return f"{event.contact.display_name} is new or has changed."
         case ContactDeleted():
@@ -265,6 +326,13 @@ def describe(event: Event, contacts: Contacts) -> str:
         case _:
             return type(event).__name__
 
+
+_REASONS = {
+    "new_login": "another login came in between",
+    "key_refused": "the server did not know any more how far we were",
+    "purged": "it was deleted before it was read",
+}
+"""What a person is told of the reasons of a gap."""
 
 _PHONE = {
     "read": "The phone has read {chat}.",
@@ -276,27 +344,29 @@ _PHONE = {
 """What the phone did, by `PhoneActivity.action`."""
 
 
-def _place(message: Message, contacts: Contacts) -> str:
+def _place(message: Message, contacts: Contacts, clock: str) -> str:
     """Say when, in which chat and by whom a message was written."""
-    chat = _name(contacts, message.chat)
+    chat, when = name_of(contacts, message.chat), clock_time(message.time, clock)
     if message.is_self:
-        return f"{_clock(message.time)}  you to {chat}"
+        return f"{when}  you to {chat}"
     if message.sender in {None, message.chat}:
-        return f"{_clock(message.time)}  {chat}"
-    return f"{_clock(message.time)}  {_member_name(contacts, message)} in {chat}"
+        return f"{when}  {chat}"
+    return f"{when}  {_member_name(contacts, message)} in {chat}"
 
 
 def _member_name(contacts: Contacts, message: Message) -> str:
     sender = message.sender or ""
     room = contacts.get(message.chat)
     named = {member.id: member.display_name or member.nickname for member in room.members} if room else {}
-    return named.get(message.sender or message.chat) or _name(contacts, sender)
+    return named.get(message.sender or message.chat) or name_of(contacts, sender)
 
 
-def _name(contacts: Contacts, contact_id: str) -> str:
+def name_of(contacts: Contacts, contact_id: str) -> str:
+    """Give what somebody is called here; an id that nobody knows is all there is."""
     contact = contacts.get(contact_id)
     return contact.display_name if contact else contact_id
 
 
-def _clock(seconds: int) -> str:
-    return time.strftime("%H:%M", time.localtime(seconds))
+def clock_time(seconds: float, clock: str) -> str:
+    """Write a time in the time zone of this machine."""
+    return time.strftime(clock, time.localtime(seconds))

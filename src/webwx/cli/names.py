@@ -36,6 +36,17 @@ def complete_chats(ctx: click.Context, param: click.Parameter, incomplete: str) 
     settings = _settings(ctx)
     if settings is None or (param.name and ctx.params.get(param.name)):
         return []
+    return _chats(settings, incomplete)
+
+
+def complete_each_chat(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Offer the same for every word of a command."""
+    del param
+    settings = _settings(ctx)
+    return [] if settings is None else _chats(settings, incomplete)
+
+
+def _chats(settings: Settings, incomplete: str) -> list[CompletionItem[str]]:
     from webwx.model.contacts import FILEHELPER
 
     try:

@@ -45,6 +45,10 @@ class Output:
         """Print one result whose JSON is already written."""
         _write(sys.stdout, document if self.as_json else printable(sentence))
 
+    def document(self, document: str) -> None:
+        """Print what is JSON whether somebody asked for JSON or not."""
+        _write(sys.stdout, document)
+
     def tell(self, text: str) -> None:
         """Tell on stderr what is no result."""
         _write(sys.stderr, printable(text))

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from webwx.cli.consumers import RECEIVE
 from webwx.cli.messages import describe
 from webwx.cli.names import complete_chats
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import Session, command, ended_by_reader
-from webwx.errors import MediaUnavailable
+from webwx.client.base import backoff
+from webwx.client.feed import Feed
+from webwx.errors import (
+    ApiError,
+    ConnectFailed,
+    LoggedOut,
+    MediaUnavailable,
+    ProtocolError,
+    RateLimited,
+    TransportError,
+    WxError,
+)
+from webwx.flows.media import BrokeOff, NotThereYet
 from webwx.model.messages import (
     Event,
     FileMessage,
@@ -26,13 +39,21 @@ from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
     from webwx.client.aio import AsyncClient
+    from webwx.client.feed import Given
+
+TRIES = 3
+"""Runs in which the platform may have nothing to give, or nonsense, until that counts as its last word."""
+
+PATIENCE = 5
+"""Times that a download may break off while this goes on anyway; a network that is gone is waited for."""
+
+_AGAIN = "It is tried again the next time."
 
 _MEDIA = (FileMessage, ImageMessage, VideoMessage, VoiceMessage, StickerMessage)
 
 
 @command(
     "receive",
-    endless=True,
     examples=(
         "webwx receive --to ~/Downloads",
         "webwx receive --to inbox --from filehelper --follow",
@@ -54,34 +75,103 @@ async def receive(session: Session, to: Path, chat: str | None, follow: bool) ->
     """
     Save files, pictures and other media that arrive.
 
-    Takes what is waiting, prints the path of each file, and ends. Names that senders gave are made harmless, and
-    nothing is ever written over. Whatever else arrives is told on stderr: 'webwx listen' will not print it again.
+    Takes what has arrived since the last time, prints the path of each file, and ends. What could not be fetched,
+    because the network failed, is fetched the next time; what the platform has no longer is told and given up, and what
+    came in other chats than the one wanted is told and passed over. Files that were sent from here are not saved again.
+    Names that senders gave are made harmless, and nothing is ever written over.
     """
-    unavailable: MediaUnavailable | None = None
+    session.is_endless = follow
     async with session.logged_in() as client:
         wanted = client.contacts.resolve(clean_text(chat)).id if chat else None
         with ended_by_reader():
-            async with aclosing(client.events(include_all=False, follow=follow)) as events:
-                async for event in events:
-                    if not isinstance(event, _MEDIA) or wanted not in {None, event.chat}:
-                        session.output.tell(describe(event, client.contacts))
-                        continue
-                    try:
-                        await _save(session, client, event, to)
-                    except MediaUnavailable as error:
-                        unavailable = error
-                        session.output.tell(f"{describe(event, client.contacts)}: {error}")
-    if unavailable is not None:
-        raise unavailable
+            async with Feed(client, RECEIVE, follow=follow) as feed:
+                postbox = Postbox(session, client, feed, to, is_patient=follow)
+                while given := await feed.take(1):
+                    for each in given:
+                        await postbox.deal_with(each, wanted)
+    if postbox.failure is not None:
+        raise postbox.failure
 
 
-async def _save(session: Session, client: AsyncClient, message: Message, to: Path) -> None:
-    label = message.name if isinstance(message, FileMessage) else "Downloading"
-    with shown_progress(label) as progress:
-        path = await client.download_to(message, to, progress=progress)
-    session.output.result(
-        str(path), path=str(path), message_id=message.message_id, chat=message.chat, event=_kind(message)
-    )
+class Postbox:
+    """
+    Saves what arrives.
+
+    Args:
+        session: Where it is told.
+        client: Whose media.
+        feed: Where it is told what is done with; what is not comes again the next time.
+        to: The folder.
+        is_patient: Wait for a network that is gone.
+    """
+
+    def __init__(self, session: Session, client: AsyncClient, feed: Feed, to: Path, *, is_patient: bool) -> None:
+        self.failure: WxError | None = None
+        """Why something was not saved: the last reason."""
+        self._session = session
+        self._client = client
+        self._feed = feed
+        self._to = to
+        self._is_patient = is_patient
+
+    async def deal_with(self, given: Given, wanted: str | None) -> None:
+        """
+        Save what an event brings, if anything.
+
+        Raises:
+            ConnectFailed: There is no network, so nothing else could be fetched either.
+            LoggedOut, RateLimited: The same.
+            LocalStateError: It cannot be written.
+        """
+        (number, event) = given.entry.number, given.event
+        if isinstance(event, _MEDIA) and not await self._client.was_sent_here(event):
+            if wanted not in {None, event.chat}:
+                self._tell(event, "it came in another chat and is passed over.")
+            elif not await self._is_saved(number, event):
+                return
+        self._feed.ack(number)
+
+    async def _is_saved(self, number: int, message: Message) -> bool:
+        """Save what a message shows; false when that is to be tried once more, the next time."""
+        try:
+            await self._save(message)
+        except (ConnectFailed, LoggedOut, RateLimited):
+            raise
+        except (BrokeOff, TransportError) as error:
+            self._failed(message, error, _AGAIN)
+            return False
+        except (ProtocolError, ApiError) as error:
+            is_final = isinstance(error, MediaUnavailable) and not isinstance(error, NotThereYet)
+            if not is_final and await self._feed.failed(number, type(error).__name__) < TRIES:
+                self._failed(message, error, _AGAIN)
+                return False
+            self._failed(message, error, "It is given up.")
+        return True
+
+    async def _save(self, message: Message) -> None:
+        label = message.name if isinstance(message, FileMessage) else "Downloading"
+        with shown_progress(label) as progress:
+            failures = 0
+            while True:
+                try:
+                    path = await self._client.download_to(message, self._to, progress=progress)
+                    break
+                except (BrokeOff, TransportError) as error:
+                    failures += 1
+                    is_worth_it = isinstance(error, ConnectFailed) or failures < PATIENCE
+                    if not self._is_patient or not is_worth_it:
+                        raise
+                    await asyncio.sleep(backoff(failures))
+        self._session.output.result(
+            str(path), path=str(path), message_id=message.message_id, chat=message.chat, event=_kind(message)
+        )
+
+    def _failed(self, event: Event, error: WxError, then: str) -> None:
+        self.failure = error
+        self._tell(event, f"{error} {then}")
+
+    def _tell(self, event: Event, why: str) -> None:
+        self._session.output.tell(f"{describe(event, self._client.contacts)}: {why}")
 
 
 def _kind(event: Event) -> str:

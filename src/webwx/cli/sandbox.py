@@ -10,14 +10,18 @@ import click
 import msgspec
 
 from webwx.cli.exits import CommandFailed
+from webwx.cli.faults import turn_on, with_fault_options
 from webwx.cli.session import Session, command
 from webwx.sandbox.core import Sandbox
+from webwx.sandbox.faults import Faults
 from webwx.sandbox.serve import serve
 from webwx.sandbox.switches import Switches
 from webwx.sandbox.tls import NoCertificates
 from webwx.sandbox.world import default_world
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from webwx.sandbox.serve import Served, TlsAccess
 
 OnOff = Literal["on", "off"]
@@ -30,6 +34,7 @@ OnOff = Literal["on", "off"]
         "webwx sandbox",
         "webwx sandbox --port 0 --auto-confirm --json",
         "webwx sandbox --tls --switch redirect_origin=https://wx2.qq.com",
+        "webwx sandbox --seed 7 --fault truncated@0.1 --fault sticky_selector:times=20",
     ),
 )
 @click.option(
@@ -66,6 +71,7 @@ OnOff = Literal["on", "off"]
     metavar="NAME=VALUE",
     help="Set any switch of the sandbox, such as login_refused=true; may be repeated.",
 )
+@with_fault_options
 async def sandbox(
     session: Session,
     port: int,
@@ -75,6 +81,9 @@ async def sandbox(
     fold_repeats: bool,
     tls: bool,
     more: tuple[str, ...],
+    wishes: tuple[str, ...],
+    script: Path | None,
+    seed: int | None,
 ) -> None:
     """
     Run a server of the protocol on this machine.
@@ -86,6 +95,7 @@ async def sandbox(
         auto_confirm=auto_confirm, media_after_recall=media_after_recall, echo=echo, fold_repeats=fold_repeats
     )
     world = default_world(switches=_with(switches, more))
+    world.faults = Faults(seed=seed)
     try:
         served = await serve(Sandbox(world), port=port, tls=tls)
     except NoCertificates as error:
@@ -97,9 +107,11 @@ async def sandbox(
             f"Port {port} is taken; choose another with --port, or any free one with --port 0."
         ) from None
     try:
+        turn_on(world.faults, wishes, script)
+        faults = {"seed": world.faults.seed} if wishes or script or seed is not None else {}
         session.output.result(
-            _welcome(served, auto_confirm=auto_confirm),
-            url=served.url, control=served.control, accounts=served.accounts,
+            _welcome(served, auto_confirm=auto_confirm, seed=faults.get("seed")),
+            url=served.url, control=served.control, accounts=served.accounts, **faults,
             **(msgspec.structs.asdict(served.tls) if served.tls else {}),
         )  # fmt: skip
         await asyncio.Event().wait()
@@ -121,13 +133,15 @@ def _with(switches: Switches, more: tuple[str, ...]) -> Switches:
         raise click.BadParameter(f"A switch cannot be set to that: {error}.") from None
 
 
-def _welcome(served: Served, *, auto_confirm: bool) -> str:
+def _welcome(served: Served, *, auto_confirm: bool, seed: int | None) -> str:
     people = ", ".join(f"{person['nickname']} ({person['id']})" for person in served.accounts)
     # A login waits for the phone, so the phone's commands are for a terminal of their own.
     scan, confirm = (f"webwx phone --server {served.url} {verb}" for verb in ("scan", "confirm"))
     phone = "" if auto_confirm else f"  {scan} && {confirm}    # in a third, while login waits\n"
+    faults = "" if seed is None else f"Faults are on (seed {seed}); 'webwx phone faults' lists them.\n"
     return (
         f"A sandbox is running at {served.url}, for this machine only.\n"
+        f"{faults}"
         f"People: {people}. You are the first.\n"
         "\n"
         "Type next, in another terminal:\n"

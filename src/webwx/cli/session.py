@@ -25,14 +25,17 @@ import click.exceptions
 
 from webwx.cli.exits import Exit
 from webwx.cli.options import Given, example_text, with_common_options
-from webwx.cli.output import Output, tell_log
+from webwx.cli.output import Output, OutputClosed, tell_log
 from webwx.client.aio import AsyncClient
+from webwx.errors import LoggedOut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from webwx.client.files import Stream
     from webwx.settings import Settings
+    from webwx.store.journal import Journal
+    from webwx.store.sqlite import SqliteJournal
 
 _log = logging.getLogger("webwx.cli")
 
@@ -43,6 +46,8 @@ class Session:
     def __init__(self, given: Given) -> None:
         self._given = given
         self.output = Output(as_json=given.as_json)
+        self.is_endless = False
+        """It runs until it is told to stop, so SIGTERM is its regular end."""
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -55,8 +60,27 @@ class Session:
         return self._given.settings()
 
     @asynccontextmanager
+    async def journal(self) -> AsyncIterator[SqliteJournal]:
+        """Give the journal beside the chosen login; its file is made when it is needed."""
+        # Imported here, for a command that keeps nothing should not wait for a database.
+        from webwx.store.sqlite import SqliteJournal
+
+        settings = self.settings
+        journal = SqliteJournal(settings.journal_path, retention_days=settings.retention_days)
+        try:
+            yield journal
+        finally:
+            await journal.close()
+
+    @asynccontextmanager
     async def client(self) -> AsyncIterator[AsyncClient]:
         """Give a client of the chosen server or profile that is not logged in yet."""
+        async with self.journal() as journal, self.client_on(journal) as client:
+            yield client
+
+    @asynccontextmanager
+    async def client_on(self, journal: Journal) -> AsyncIterator[AsyncClient]:
+        """Give the same on a journal that is open already."""
         settings = self.settings
         async with AsyncClient(
             host=settings.host,
@@ -65,6 +89,7 @@ class Session:
             proxy=settings.proxy,
             allowed_hosts=settings.allowed_hosts,
             desktop=settings.desktop,
+            journal=journal,
         ) as client:
             yield client
 
@@ -78,6 +103,22 @@ class Session:
         """
         async with self.client() as client:
             await client.resume()
+            yield client
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncClient]:
+        """
+        Give a client for what the journal knows: with the saved login, or with none when there is a journal still.
+
+        Raises:
+            LoggedOut: There is neither.
+        """
+        async with self.client() as client:
+            try:
+                await client.resume()
+            except LoggedOut:
+                if not self.settings.journal_path.exists():
+                    raise
             yield client
 
 
@@ -97,7 +138,8 @@ def command(
         examples: Lines for the end of its help.
         cls: Kind of command.
         group: Where it belongs, when not to `webwx` itself.
-        endless: It runs until it is told to stop, so SIGTERM or the end of its reader is its regular end.
+        endless: It runs until it is told to stop, so SIGTERM is its regular end; what depends on an option says so to
+            the session.
 
     """
 
@@ -108,10 +150,11 @@ def command(
             if given.verbose:
                 tell_log()
             session = Session(given)
+            session.is_endless = endless
             try:
                 asyncio.run(_until_sigterm(work(session, **arguments)))
             except asyncio.CancelledError:
-                raise click.exceptions.Exit(Exit.DONE if endless else Exit.TERMINATED) from None
+                raise click.exceptions.Exit(Exit.DONE if session.is_endless else Exit.TERMINATED) from None
             except Exception as error:
                 # Where it was raised, without its text, which may hold anything.
                 _log.debug("raised %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
@@ -136,17 +179,22 @@ async def _until_sigterm(work: Coroutine[Any, Any, None]) -> None:
 @contextmanager
 def ended_by_reader() -> Iterator[None]:
     """
-    Cancel this command as soon as whoever reads its pipe goes away, as `head` does when it has seen enough.
+    End this command as soon as whoever reads its pipe goes away, as `head` does when it has seen enough.
 
-    Otherwise only the next line would show it, and that line would be lost.
+    Otherwise only the next line would show it.
+
+    Raises:
+        OutputClosed: They have.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     if task is None or sys.platform == "win32" or not _is_pipe(sys.stdout):
         yield
         return
-    output = sys.stdout.fileno()
+    output, is_gone = sys.stdout.fileno(), False
 
     def end() -> None:
+        nonlocal is_gone
+        is_gone = True
         loop.remove_reader(output)
         task.cancel()
 
@@ -154,6 +202,10 @@ def ended_by_reader() -> Iterator[None]:
     loop.add_reader(output, end)
     try:
         yield
+    except asyncio.CancelledError:
+        if is_gone:
+            raise OutputClosed from None
+        raise
     finally:
         loop.remove_reader(output)
 

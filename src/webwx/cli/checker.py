@@ -1,0 +1,312 @@
+"""
+The offline checker: whether what a server delivered, what a journal holds and what a handler did are the same story.
+
+It trusts nobody's word. It reads what each side wrote down while it went on, in one folder: `said.jsonl` and
+`answered.jsonl` by the server, `handler.jsonl` by the bot around each call of its handler, `marks.jsonl` by whoever
+ended the bot, and the journal's own tables, with SQLite and not with the code that wrote them.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import msgspec
+
+from webwx.cli.exits import CommandFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from typing import Self
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+JOURNAL, SAID, ANSWERED, CALLS, MARKS = "me.journal", "said.jsonl", "answered.jsonl", "handler.jsonl", "marks.jsonl"
+"""The files of a folder."""
+
+SHOWN = 3
+"""Message ids that a finding names."""
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that the server delivers, in the order in which it does."""
+
+    message_id: str
+    chat: str
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that reached the server."""
+
+    message_id: str
+    to: str
+    """Id of the message that it answers."""
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """What a handler wrote down."""
+
+    what: Literal["called", "done", "gap"]
+    """Before its work, after it, or when it was told that something may be missing."""
+    pid: int
+    number: int
+    """In the journal."""
+    message_id: str
+    attempt: int
+    redelivered: bool
+    answer: str = ""
+    """Id of what it sent; `unknown` when nobody can say."""
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """What the journal had stored as done with when a process had ended."""
+
+    calls: int
+    """Lines of the handler until then."""
+    acked: int
+    """Done with all up to this number."""
+    ahead: frozenset[int]
+    """And with these."""
+
+    def has(self, number: int) -> bool:
+        """Say whether an entry was done with."""
+        return number <= self.acked or number in self.ahead
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, in figures. All below `answers` must be nothing."""
+
+    said: int
+    """Messages that the server delivered."""
+    handled: int
+    """Those whose handler came to its end."""
+    calls: int
+    came_again: int
+    """Calls that were not the first for their message, and said so."""
+    answers: int
+    """That reached the server."""
+    in_doubt: int
+    """Answers of which nobody could say; they were not sent again."""
+    problems: tuple[str, ...]
+    """One sentence for each thing that must not be."""
+
+    @property
+    def is_good(self) -> bool:
+        """Nothing was lost, and nothing was done twice without a word."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        told = f"{self.said:,} messages, {self.handled:,} handled"
+        if self.answers or self.in_doubt:
+            told += f", {self.answers:,} answered"
+            told += f" ({self.in_doubt:,} in doubt and not repeated)" if self.in_doubt else ""
+        told += f"; {self.came_again:,} came again and said so"
+        return f"{told}; {'; '.join(self.problems) or '0 lost, 0 doubled, 0 out of order'}"
+
+
+class Notebook:
+    """A file that lines are added to, each by one system call, so that a kill leaves whole ones behind."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def note(self, line: msgspec.Struct) -> None:
+        """Add a line."""
+        os.write(self._file, msgspec.json.encode(line) + b"\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+
+
+class Progress:
+    """How far a handler is, while it goes on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / CALLS
+        self._read_to = 0
+        self._handled: set[str] = set()
+
+    def handled(self) -> int:
+        """Count the messages whose handler has come to its end so far."""
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                file.seek(self._read_to)
+                whole = file.read().rpartition(b"\n")[0]  # a last line may still be on its way
+            self._read_to += len(whole) + bool(whole)
+            calls = (msgspec.json.decode(line, type=Call) for line in whole.splitlines())
+            self._handled.update(call.message_id for call in calls if call.what == "done")
+        return len(self._handled)
+
+
+def mark(folder: Path, consumer: str = "bot") -> Mark:
+    """Read what is done with, once the process has ended; it is added to the folder's marks."""
+    calls = _count_lines(folder / CALLS)
+    acked, ahead = 0, []
+    if _has_tables(folder):
+        with closing(_open(folder)) as db:
+            row, acked = db.execute("SELECT consumer, acked FROM consumers WHERE name = ?", (consumer,)).fetchone() or (
+                0,
+                0,
+            )
+            ahead = [number for (number,) in db.execute("SELECT number FROM ahead WHERE consumer = ?", (row,))]
+    made = Mark(calls=calls, acked=acked, ahead=frozenset(ahead))
+    with Notebook(folder / MARKS) as notebook:
+        notebook.note(made)
+    return made
+
+
+def check(folder: Path) -> Verdict:
+    """
+    Compare everything in a folder.
+
+    The bot must have ended, and its last mark must have been made.
+    """
+    said, answered = _read(folder / SAID, Said), _read(folder / ANSWERED, Answered)
+    calls, marks = _read(folder / CALLS, Call), _read(folder / MARKS, Mark)
+    done = [call for call in calls if call.what == "done"]
+    begun = [call for call in calls if call.what == "called"]
+    first_calls = {call.message_id: call for call in reversed(begun)}
+    again = [call for call in begun if call is not first_calls[call.message_id]]
+    problems = (
+        *_compare_journal(folder, said, done, marks),
+        *_found("lost", _missing(said, done)),
+        *_found("never said", sorted({call.message_id for call in begun} - {each.message_id for each in said})),
+        *_found("handed out twice without a word", [call.message_id for call in again if not _says_so(call)]),
+        *_found("handed out twice by one process", _twice((call.message_id, call.pid) for call in begun)),
+        *_found("handed out again although done with", _after_their_end(calls, marks)),
+        *_found("out of order", _out_of_order(said, first_calls)),
+        *_found("told to be a gap", [str(call.number) for call in calls if call.what == "gap"]),
+        *_found("answered twice", _twice((each.to, "") for each in answered)),
+        *_found("falsely called sent", _falsely_sent(done, answered)),
+    )  # fmt: skip
+    answers = {call.message_id: call.answer for call in done if call.answer}
+    return Verdict(
+        said=len(said),
+        handled=len({call.message_id for call in done}),
+        calls=len(begun),
+        came_again=sum(_says_so(call) for call in again),
+        answers=len({each.to for each in answered}),
+        in_doubt=sum(answer == "unknown" for answer in answers.values()),
+        problems=problems,
+    )
+
+
+# -- the journal -----------------------------------------------------------------------------------------------------
+
+
+def _open(folder: Path) -> sqlite3.Connection:
+    """Open the journal to look at it; neither a byte of it nor the traces of a kill are changed."""
+    try:
+        return sqlite3.connect(f"{(folder / JOURNAL).absolute().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as error:
+        raise CommandFailed(f"The journal in {folder} cannot be looked at: {error}.") from None
+
+
+def _has_tables(folder: Path) -> bool:
+    """Say whether the bot has lived long enough to make its journal."""
+    if not (folder / JOURNAL).exists():
+        return False
+    with closing(_open(folder)) as db:
+        return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'consumers'").fetchone() is not None
+
+
+def _compare_journal(folder: Path, said: list[Said], done: list[Call], marks: list[Mark]) -> Iterable[str]:
+    with closing(_open(folder)) as db:
+        state = str(db.execute("PRAGMA integrity_check").fetchone()[0])
+        rows = db.execute("SELECT number, message_id FROM entries ORDER BY number").fetchall()
+        dead = db.execute("SELECT count(*) FROM failures WHERE state = 'dead'").fetchone()[0]
+    if state != "ok":
+        yield f"the journal is damaged: {state}"
+    numbers = {message_id: number for number, message_id in reversed(rows)}
+    yield from _found("not stored", [each.message_id for each in said if each.message_id not in numbers])
+    wanted = {each.message_id for each in said}
+    yield from _found("stored twice", _twice((message_id, "") for _, message_id in rows if message_id in wanted))
+    yield from _found("handed out under another number than stored", _misnumbered(done, numbers))
+    if dead:
+        yield f"{dead:,} given up"
+    if marks:
+        last = marks[-1]
+        yield from _found("done, and not stored as such", [c.message_id for c in done if not last.has(c.number)])
+
+
+def _misnumbered(calls: list[Call], numbers: dict[str, int]) -> list[str]:
+    return [call.message_id for call in calls if numbers.get(call.message_id) != call.number]
+
+
+# -- the handler -----------------------------------------------------------------------------------------------------
+
+
+def _says_so(call: Call) -> bool:
+    return call.redelivered and call.attempt > 1
+
+
+def _missing(said: list[Said], done: list[Call]) -> list[str]:
+    handled = {call.message_id for call in done}
+    return [each.message_id for each in said if each.message_id not in handled]
+
+
+def _twice(pairs: Iterable[tuple[str, object]]) -> list[str]:
+    return [name for (name, _), times in Counter(pairs).items() if times > 1]
+
+
+def _after_their_end(calls: list[Call], marks: list[Mark]) -> list[str]:
+    """Give what was handed out again although a process before had stored that it was done with."""
+    found = []
+    ends = iter(marks)
+    mark, following = Mark(calls=0, acked=0, ahead=frozenset()), next(ends, None)
+    for at, call in enumerate(calls):
+        while following is not None and at >= following.calls:
+            mark, following = following, next(ends, None)
+        if call.what == "called" and mark.has(call.number):
+            found.append(call.message_id)
+    return found
+
+
+def _out_of_order(said: list[Said], first_calls: dict[str, Call]) -> list[str]:
+    """Give what was handed out before something that was said earlier in the same chat."""
+    places = {each.message_id: place for place, each in enumerate(said)}
+    chats = {each.message_id: each.chat for each in said}
+    last: dict[str, int] = {}
+    found = []
+    for message_id in reversed(first_calls):  # which was filled from the end
+        if message_id not in places:
+            continue
+        chat, place = chats[message_id], places[message_id]
+        if place < last.get(chat, -1):
+            found.append(message_id)
+        last[chat] = max(place, last.get(chat, -1))
+    return found
+
+
+def _falsely_sent(done: list[Call], answered: list[Answered]) -> list[str]:
+    known = {each.message_id for each in answered} | {"", "unknown"}
+    return [call.answer for call in done if call.answer not in known]
+
+
+# -- figures ---------------------------------------------------------------------------------------------------------
+
+
+def _found(what: str, ids: Sequence[str]) -> tuple[str, ...]:
+    if not ids:
+        return ()
+    more = ", …" if len(ids) > SHOWN else ""
+    return (f"{len(ids):,} {what} ({', '.join(ids[:SHOWN])}{more})",)
+
+
+def _count_lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _read(path: Path, kind: type[S]) -> list[S]:
+    """Read the lines of a file; a last one that a kill has cut short is none."""
+    if not path.exists():
+        return []
+    whole = path.read_bytes().rpartition(b"\n")[0]
+    return [msgspec.json.decode(line, type=kind) for line in whole.splitlines()]

@@ -1,0 +1,86 @@
+"""
+The bot of `webwx demo --crash`, in a process of its own: `python -m webwx.cli.demo_bot SERVER FOLDER`.
+
+It answers questions, and its handler writes down each call before and after its work, so that a kill between any two
+instructions leaves the truth behind. SIGTERM ends it well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from webwx.bot.delivery import deliver
+from webwx.cli.checker import CALLS, JOURNAL, Call, Notebook
+from webwx.client.aio import AsyncClient
+from webwx.errors import SendUnknown
+from webwx.model.events import ContinuityLost
+from webwx.model.messages import TextMessage
+from webwx.store.saved_login import LoginFile
+from webwx.store.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from webwx.bot.context import Context
+    from webwx.model.messages import Event
+
+LOGIN = "me.json"
+"""The saved login's file in the folder."""
+
+ANSWER = "Answer to "
+"""What an answer begins with; the id of the question follows."""
+
+
+class Diary:
+    """What the handler writes down."""
+
+    def __init__(self, path: Path) -> None:
+        self._notebook = Notebook(path)
+
+    def note(self, what: Literal["called", "done", "gap"], ctx: Context, message_id: str, answer: str = "") -> None:
+        """Write down what is about to be done, or has been."""
+        self._notebook.note(
+            Call(
+                what=what, pid=os.getpid(), number=ctx.event.number, message_id=message_id, attempt=ctx.attempt,
+                redelivered=ctx.redelivered, answer=answer,
+            )
+        )  # fmt: skip
+
+    async def handle(self, ctx: Context, event: Event) -> None:
+        """Write down a text, and answer one that is a question."""
+        match event:
+            case TextMessage(is_self=False):
+                self.note("called", ctx, event.message_id)
+                answer = await _answer(ctx, event.message_id) if event.text.endswith("?") else ""
+                self.note("done", ctx, event.message_id, answer)
+            case ContinuityLost():
+                self.note("gap", ctx, "")
+
+
+async def _answer(ctx: Context, question: str) -> str:
+    try:
+        return (await ctx.reply(f"{ANSWER}{question}")).message_id
+    except SendUnknown:  # it may have been sent, so it is not sent again
+        return "unknown"
+
+
+async def run(server: str, folder: Path) -> None:
+    """Go on with the login of a folder, and deliver until SIGTERM."""
+    diary = Diary(folder / CALLS)
+    journal = SqliteJournal(folder / JOURNAL)
+    async with AsyncClient(server=server, store=LoginFile(folder / LOGIN), journal=journal) as client:
+        await client.resume()
+        work = asyncio.create_task(deliver(client, diary.handle))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+        print("ready", flush=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    await journal.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], Path(sys.argv[2])))

@@ -1,0 +1,109 @@
+"""`webwx outbox`: what was sent from here, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from webwx.cli.exits import BadInput
+from webwx.cli.messages import clock_time, name_of, report_sent
+from webwx.cli.options import example_text, with_common_options
+from webwx.cli.session import Session, command
+
+if TYPE_CHECKING:
+    from webwx.store.journal import Outgoing, State
+
+STATES: dict[State, str] = {
+    "queued": "has not left",
+    "sending": "on its way",
+    "sent": "sent",
+    "failed": "refused",
+    "unknown": "may or may not have been sent",
+    "recalled": "taken back",
+}
+"""What each state is called for a person."""
+
+
+@with_common_options
+@click.group(
+    "outbox",
+    invoke_without_command=True,
+    epilog=example_text(
+        "webwx outbox",
+        "webwx outbox --state unknown --json",
+        "webwx outbox retry 12",
+    ),
+)
+@click.option("--state", type=click.Choice(list(STATES)), help="Only those in this state.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="The newest N at most."
+)
+@click.pass_context
+def outbox(ctx: click.Context, state: State | None, limit: int) -> None:
+    """
+    List what was sent from here, and what became of it.
+
+    A send is stored before it leaves. One that is 'queued' has not left, or came too soon; 'failed' was refused; of one
+    that is 'unknown' nobody can say: look into the chat, and send it anew if it is not there. It is 'sent' by itself as
+    soon as it comes back through 'webwx listen'.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(_list_sends, state=state, limit=limit)
+
+
+@command("outbox", examples=("webwx outbox",))
+async def _list_sends(session: Session, state: State | None, limit: int) -> None:
+    async with session.reading() as client:
+        sends = await client.list_sends(*([state] if state else []), limit=limit)
+        people = await client.find_people({send.chat for send in sends})
+        for send in sends:
+            when = clock_time(send.created_at, "%Y-%m-%d %H:%M")
+            line = f"{send.number:>6}  {when}  {send.state:8}  to {name_of(people, send.chat)}: {_content(send)}"
+            session.output.line(f"{line}  [{send.key}]" if send.key else line, send_to_json(send))
+    if not sends:
+        session.output.remark("Nothing like that was sent, as far as the journal knows.")
+
+
+@command("retry", group=outbox, examples=("webwx outbox retry 12",))
+@click.argument("number", type=click.IntRange(min=1))
+async def retry(session: Session, number: int) -> None:
+    """
+    Send a text again that has not left or was refused.
+
+    It keeps the id that it was given the first time. Of a picture or a file the outbox keeps the name only: give it to
+    'webwx send' again, with the same --key where it had one.
+    """
+    async with session.logged_in() as client:
+        receipt = await client.retry_send(number)
+        report_sent(session, receipt, name_of(client.contacts, receipt.chat))
+
+
+@command("forget", group=outbox, examples=("webwx outbox forget 12",))
+@click.argument("number", type=click.IntRange(min=1))
+async def forget(session: Session, number: int) -> None:
+    """
+    Delete a send from the outbox, and with it its key.
+
+    Nothing is taken back by it: for that there is 'webwx recall'.
+    """
+    async with session.reading() as client:
+        if not await client.forget_send(number):
+            raise BadInput(f"The outbox has no send {number} that is not on its way; 'webwx outbox' lists them.")
+    session.output.result(f"Send {number} is forgotten.", forgotten=True, number=number)
+
+
+def describe_send(send: Outgoing) -> str:
+    """Say in a few words what was sent, and what became of it when that is not the usual."""
+    return _content(send) if send.state == "sent" else f"{_content(send)} [{STATES[send.state]}]"
+
+
+def send_to_json(send: Outgoing) -> str:
+    """Write a send as one line of JSON; `event` tells it from what was received."""
+    return json.dumps({"event": "outgoing", **msgspec.to_builtins(send)}, ensure_ascii=False)
+
+
+def _content(send: Outgoing) -> str:
+    return send.text if send.kind == "text" else f"[{send.kind}] {send.text}".rstrip()

@@ -1,0 +1,122 @@
+"""`webwx phone` for bad days: what can go wrong in a sandbox or a fault proxy, and what does."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from webwx.cli.control import ask_phones
+from webwx.cli.faults import complete_calls, complete_faults, read_script
+from webwx.cli.session import Session, command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@command(
+    "fault",
+    examples=(
+        "webwx phone fault lost_answer --endpoint webwxsendmsg --times 1",
+        "webwx phone fault truncated at=100 --probability 0.1",
+        "webwx phone fault --reset",
+    ),
+)
+@click.argument("name", default="", shell_complete=complete_faults)
+@click.argument("options", nargs=-1, metavar="[OPTION=VALUE]...")
+@click.option(
+    "--endpoint", default="", metavar="CALL", shell_complete=complete_calls,
+    help="Only for this call; without it for those that the fault is meant for.",
+)  # fmt: skip
+@click.option("--times", type=click.IntRange(min=1), help="For so many calls; without it until it is taken off.")
+@click.option(
+    "--probability", type=click.FloatRange(0, 1, min_open=True), default=1.0, metavar="P",
+    help="How likely for each call, at most 1.",
+)  # fmt: skip
+@click.option(
+    "--script", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help="Let the faults of FILE happen one after the other, a line each.",
+)  # fmt: skip
+@click.option("--reset", is_flag=True, help="Take all faults off first.")
+async def fault(
+    session: Session,
+    name: str,
+    options: tuple[str, ...],
+    endpoint: str,
+    times: int | None,
+    probability: float,
+    script: Path | None,
+    reset: bool,
+) -> None:
+    """Let something go wrong in the sandbox, or in a fault proxy: the fault NAME of 'webwx phone faults'."""
+    server = session.settings.server
+    if not (name or reset or script):
+        raise click.UsageError("Name a fault, or take all off with --reset")
+    if reset:
+        await ask_phones(server, "faults/reset", {})
+    if script:
+        await ask_phones(server, "faults/script", {"faults": read_script(script)})
+    number = 0
+    if name:
+        wish = {"fault": name, "endpoint": endpoint, "times": times, "probability": probability}
+        number = (await ask_phones(server, "faults", wish | {"options": _parted(options)}))["number"]
+    session.output.result(_describe_change(name, times, number=number, script=script), fault=name, number=number)
+
+
+@command(
+    "faults",
+    examples=("webwx phone faults", "webwx phone faults --json"),
+)
+async def faults(session: Session) -> None:
+    """List the faults that are on, and everything that can go wrong."""
+    listed = await ask_phones(session.settings.server, "faults")
+    session.output.result(_describe(listed), **listed)
+
+
+FAULT_COMMANDS = (fault, faults)
+"""For `phone` to take in."""
+
+
+def _parted(options: tuple[str, ...]) -> dict[str, str]:
+    parted = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals:
+            raise click.UsageError(f"The option {option!r} has no value: write {option}=VALUE")
+        parted[name] = value
+    return parted
+
+
+def _describe_change(name: str, times: int | None, *, number: int, script: Path | None) -> str:
+    if name:
+        until = f"for {times} calls" if times and times > 1 else "for one call" if times else "until it is taken off"
+        return f"The fault {name} is on, {until} (number {number})."
+    return "The script is on." if script else "All faults are off."
+
+
+def _describe(listed: Mapping[str, Any]) -> str:
+    lines = [f"Faults that are on (seed {listed['seed']}):", ""]
+    lines += [f"  {_describe_rule(rule)}" for rule in listed["active"]] or ["  none"]
+    if listed["script"]:
+        lines += ["", "Next in the script:", "", *(f"  {_describe_rule(rule)}" for rule in listed["script"])]
+    for section, items in groupby(listed["menu"], key=lambda item: item["section"]):
+        lines += ["", section, ""]
+        for item in items:
+            lines.append(f"  {item['name']:<18} {item['does']}")
+            if item["options"]:
+                lines.append(f"  {'':<18} {_describe_options(item['options'])}")
+    return "\n".join(lines)
+
+
+def _describe_rule(rule: Mapping[str, Any]) -> str:
+    parts = [f"{rule['number']}  {rule['fault']}", _describe_options(rule["options"]), rule["endpoint"]]
+    parts.append(f"{rule['hits']} of {rule['times']} times" if rule["times"] else f"{rule['hits']} times so far")
+    if rule["probability"] < 1:
+        parts.append(f"with probability {rule['probability']:g}")
+    return "  ".join(part for part in parts if part)
+
+
+def _describe_options(options: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in options.items())

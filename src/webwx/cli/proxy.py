@@ -1,0 +1,97 @@
+"""`webwx proxy`: a fault proxy between a client and a sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.faults import turn_on, with_fault_options
+from webwx.cli.session import Session, command
+from webwx.sandbox.proxy import FaultProxy
+
+if TYPE_CHECKING:
+    from webwx.sandbox.proxy import Log
+
+
+@command(
+    "proxy",
+    endless=True,
+    examples=(
+        "webwx proxy --to http://127.0.0.1:8790 --fault latency",
+        "webwx proxy --to http://127.0.0.1:8790 --seed 7 --fault lost_answer@0.05 --fault reset_midway@0.05",
+    ),
+)
+@click.option("--to", required=True, metavar="URL", help="The sandbox behind it, on this machine.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port on 127.0.0.1; without it any free one."
+)
+@click.option(
+    "--control-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="N",
+    help="Where 'webwx phone fault' reaches it.",
+)
+@with_fault_options
+async def proxy(
+    session: Session,
+    to: str,
+    port: int,
+    control_port: int,
+    wishes: tuple[str, ...],
+    script: Path | None,
+    seed: int | None,
+) -> None:
+    """
+    Break the connection between a client and a sandbox, on purpose.
+
+    Point the client at the address it prints, and it does what its faults say with what goes through. 'webwx phone
+    faults' lists them; end it with Ctrl-C, and it says what it has done.
+    """
+    try:
+        fault_proxy = FaultProxy(to, port=port, control_port=control_port, seed=seed)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    turn_on(fault_proxy.faults, wishes, script)
+    try:
+        async with fault_proxy:
+            session.output.result(
+                _welcome(fault_proxy),
+                url=fault_proxy.url, control=fault_proxy.control, to=to, seed=fault_proxy.faults.seed,
+            )  # fmt: skip
+            try:
+                await asyncio.Event().wait()
+            finally:
+                report = fault_proxy.report()
+                fields = msgspec.structs.asdict(report)
+                del fields["log"]  # may be long; the control port gives it
+                session.output.result(_summary(report), **fields)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise CommandFailed("The port is taken; choose another, or leave it to the system.") from None
+
+
+def _welcome(fault_proxy: FaultProxy) -> str:
+    return (
+        f"A fault proxy is running at {fault_proxy.url}, in front of {fault_proxy.to}.\n"
+        f"Its seed is {fault_proxy.faults.seed}.\n"
+        "\n"
+        "Type next, in other terminals:\n"
+        "\n"
+        f"  export WEBWX_SERVER={fault_proxy.url}                       # for the client\n"
+        f"  webwx phone --server {fault_proxy.control} fault latency    # to change what it does\n"
+        "\n"
+        "Ctrl-C ends it, and it says what it has done."
+    )
+
+
+def _summary(report: Log) -> str:
+    happened = ", ".join(f"{name} {times}" for name, times in sorted(report.counts.items())) or "nothing"
+    return f"{report.requests} requests came; what went wrong with them: {happened} (seed {report.seed})."

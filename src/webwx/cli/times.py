@@ -1,0 +1,55 @@
+"""Moments as a person types them: a day, a time of day, or how long ago."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from typing import Any
+
+_AGO = re.compile(r"(\d{1,6})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+EXAMPLES = "2026-11-24, '2026-11-24 10:30', 10:30 (today) or 30d (ago; also s, m, h, w)"
+"""What help texts show."""
+
+
+class Moment(click.ParamType[float]):
+    """
+    Seconds since 1970, from a text.
+
+    Args:
+        is_end: A day without a time of day stands for its end.
+    """
+
+    name = "TIME"
+
+    def __init__(self, *, is_end: bool = False) -> None:
+        self._is_end = is_end
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a moment, in the time zone of this machine."""
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        if ago := _AGO.fullmatch(text):
+            return time.time() - int(ago[1]) * _SECONDS[ago[2]]
+        try:
+            return self._read(text).timestamp()
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"{text!r} is no time; one looks like {EXAMPLES}.", param, ctx)
+
+    def _read(self, text: str) -> datetime.datetime:
+        if _DAY.fullmatch(text):
+            day = datetime.datetime.fromisoformat(text).astimezone()
+            return day + datetime.timedelta(days=1, microseconds=-1) if self._is_end else day
+        if ":" in text and "-" not in text:
+            today = datetime.datetime.now().astimezone().date()
+            return datetime.datetime.combine(today, datetime.time.fromisoformat(text)).astimezone()
+        return datetime.datetime.fromisoformat(text).astimezone()

@@ -1,0 +1,230 @@
+"""The offline checker: a good story passes, and each thing that must not be is found."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from webwx.cli.checker import (
+    ANSWERED,
+    CALLS,
+    JOURNAL,
+    MARKS,
+    SAID,
+    Answered,
+    Call,
+    Mark,
+    Notebook,
+    Progress,
+    Said,
+    Verdict,
+    check,
+    mark,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import msgspec
+
+TABLES = """
+CREATE TABLE entries (number INTEGER PRIMARY KEY, message_id TEXT);
+CREATE TABLE failures (state TEXT);
+CREATE TABLE consumers (consumer INTEGER PRIMARY KEY, name TEXT, acked INTEGER);
+CREATE TABLE ahead (consumer INTEGER, number INTEGER);
+"""
+
+
+class Story:
+    """Three messages that were said, stored, handled and acknowledged; a test changes one thing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.said = [Said(message_id=id_, chat=chat) for id_, chat in (("a", "x"), ("b", "x"), ("c", "y"))]
+        self.stored = [(1, "a"), (2, "b"), (3, "c")]
+        self.calls = [self.call(what, number) for number in (1, 2, 3) for what in ("called", "done")]
+        self.answered: list[Answered] = []
+        self.marks = [Mark(calls=6, acked=3, ahead=frozenset())]
+        self.dead = 0
+
+    @staticmethod
+    def call(what: Any, number: int, **fields: Any) -> Call:
+        message_id = " abc"[number] if number < 4 else "z"
+        given = {"pid": 1, "number": number, "message_id": message_id, "attempt": 1, "redelivered": False} | fields
+        return Call(what=what, **given)
+
+    def check(self) -> Verdict:
+        files = {SAID: self.said, ANSWERED: self.answered, CALLS: self.calls, MARKS: self.marks}
+        for name, lines in files.items():
+            self._write(name, lines)
+        with closing(sqlite3.connect(self.folder / JOURNAL)) as db:
+            db.executescript(TABLES)
+            db.executemany("INSERT INTO entries VALUES (?, ?)", self.stored)
+            db.executemany("INSERT INTO failures VALUES (?)", [("dead",)] * self.dead)
+            db.execute("INSERT INTO consumers VALUES (1, 'bot', 2)")
+            db.execute("INSERT INTO ahead VALUES (1, 3)")
+            db.commit()
+        return check(self.folder)
+
+    def _write(self, name: str, lines: Iterable[msgspec.Struct]) -> None:
+        with Notebook(self.folder / name) as notebook:
+            for line in lines:
+                notebook.note(line)
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    return Story(tmp_path)
+
+
+def test_a_good_story_passes(story: Story) -> None:
+    verdict = story.check()
+    assert verdict.is_good
+    assert str(verdict) == "3 messages, 3 handled; 0 came again and said so; 0 lost, 0 doubled, 0 out of order"
+
+
+def test_what_came_again_and_said_so_is_counted_and_no_problem(story: Story) -> None:
+    story.calls[2:3] = [story.call("called", 2), story.call("called", 2, pid=2, attempt=2, redelivered=True)]
+    story.marks = [Mark(calls=3, acked=1, ahead=frozenset()), Mark(calls=7, acked=3, ahead=frozenset())]
+    verdict = story.check()
+    assert (verdict.problems, verdict.came_again, verdict.calls) == ((), 1, 4)
+
+
+def test_answers_are_counted(story: Story) -> None:
+    story.calls[1] = story.call("done", 1, answer="17")
+    story.calls[3] = story.call("done", 2, answer="unknown")
+    story.answered = [Answered(message_id="17", to="a")]
+    assert "1 answered (1 in doubt and not repeated)" in str(story.check())
+
+
+def lose(story: Story) -> None:
+    del story.calls[4:]
+
+
+def forget_to_store(story: Story) -> None:
+    story.stored = story.stored[:2]
+
+
+def store_twice(story: Story) -> None:
+    story.stored.append((4, "a"))
+
+
+def renumber(story: Story) -> None:
+    story.stored = [(1, "b"), (2, "a"), (3, "c")]
+
+
+def repeat_without_a_word(story: Story) -> None:
+    story.calls.append(story.call("called", 1, pid=2))
+
+
+def repeat_in_one_process(story: Story) -> None:
+    story.calls.insert(1, story.call("called", 1, attempt=2, redelivered=True))
+
+
+def repeat_what_is_done(story: Story) -> None:
+    story.marks.insert(0, Mark(calls=2, acked=1, ahead=frozenset()))
+    story.calls.insert(2, story.call("called", 1, pid=2, attempt=2, redelivered=True))
+
+
+def repeat_what_is_done_ahead(story: Story) -> None:
+    story.marks.insert(0, Mark(calls=2, acked=0, ahead=frozenset([1])))
+    story.calls.insert(2, story.call("called", 1, pid=2, attempt=2, redelivered=True))
+
+
+def swap(story: Story) -> None:
+    story.calls = [*story.calls[2:4], *story.calls[:2], *story.calls[4:]]
+
+
+def invent(story: Story) -> None:
+    story.calls.append(story.call("called", 4))
+
+
+def tell_of_a_gap(story: Story) -> None:
+    story.calls.append(story.call("gap", 4))
+
+
+def give_up(story: Story) -> None:
+    story.dead = 1
+
+
+def forget_that_it_is_done(story: Story) -> None:
+    story.marks = [Mark(calls=6, acked=2, ahead=frozenset())]
+
+
+def answer_twice(story: Story) -> None:
+    story.answered = [Answered(message_id="17", to="a"), Answered(message_id="18", to="a")]
+
+
+def lie_about_an_answer(story: Story) -> None:
+    story.calls[1] = story.call("done", 1, answer="17")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lose, "1 lost (c)"),
+        (forget_to_store, "1 not stored (c)"),
+        (store_twice, "1 stored twice (a)"),
+        (renumber, "2 handed out under another number than stored (a, b)"),
+        (repeat_without_a_word, "1 handed out twice without a word (a)"),
+        (repeat_in_one_process, "1 handed out twice by one process (a)"),
+        (repeat_what_is_done, "1 handed out again although done with (a)"),
+        (repeat_what_is_done_ahead, "1 handed out again although done with (a)"),
+        (swap, "1 out of order (a)"),
+        (invent, "1 never said (z)"),
+        (tell_of_a_gap, "1 told to be a gap (4)"),
+        (give_up, "1 given up"),
+        (forget_that_it_is_done, "1 done, and not stored as such (c)"),
+        (answer_twice, "1 answered twice (a)"),
+        (lie_about_an_answer, "1 falsely called sent (17)"),
+    ],
+)
+def test_what_must_not_be_is_found(story: Story, change: Any, problem: str) -> None:
+    change(story)
+    verdict = story.check()
+    assert not verdict.is_good
+    assert problem in verdict.problems
+    assert problem in str(verdict)
+
+
+def test_a_damaged_journal_is_found(story: Story) -> None:
+    story.stored += [(number, f"{number}" * 50) for number in range(10, 500)]
+    story.check()
+    path = story.folder / JOURNAL
+    content = bytearray(path.read_bytes())
+    content[-2_000:] = bytes(2_000)
+    path.write_bytes(content)
+    assert any("damaged" in problem for problem in check(story.folder).problems)
+
+
+def test_chats_do_not_wait_for_each_other(story: Story) -> None:
+    story.calls = [*story.calls[4:], *story.calls[:4]]
+    assert story.check().is_good
+
+
+def test_a_mark_is_what_the_journal_holds(story: Story) -> None:
+    story.check()
+    assert mark(story.folder) == Mark(calls=6, acked=2, ahead=frozenset([3]))
+
+
+def test_a_bot_that_was_killed_before_it_made_its_journal_has_done_nothing(tmp_path: Path) -> None:
+    assert mark(tmp_path) == Mark(calls=0, acked=0, ahead=frozenset())
+    (tmp_path / JOURNAL).touch()
+    assert mark(tmp_path) == Mark(calls=0, acked=0, ahead=frozenset())
+
+
+def test_progress_counts_whole_lines(story: Story) -> None:
+    progress = Progress(story.folder)
+    assert progress.handled() == 0
+    story.check()
+    path = story.folder / CALLS
+    path.write_bytes(path.read_bytes() + b'{"what":"do')
+    assert progress.handled() == 3
+    path.write_bytes(path.read_bytes().removesuffix(b'{"what":"do'))
+    with Notebook(path) as notebook:
+        notebook.note(story.call("done", 4))
+    assert progress.handled() == 4

@@ -1,0 +1,22 @@
+"""Each reading command has a place of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.cli.consumers import LISTEN, RECEIVE, begin
+from webwx.store.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_both_begin_at_once_and_once_only(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "a.journal")
+    account = journal.account(1)
+    await begin(account)
+    listening = await account.consumer(LISTEN)
+    await begin(account)
+    receiving = await account.consumer(RECEIVE)
+    assert [await each.take_waiting() for each in (listening, receiving)] == [[], []]
+    await journal.close()

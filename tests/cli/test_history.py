@@ -1,0 +1,84 @@
+"""`webwx history` and `search`: the past, without a network, beside a listener, and after a logout."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Sandbox, Shell
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+def kept(shell: Shell, sandbox: Sandbox, *texts: str) -> list[int]:
+    """Let 阿华 write, and have it printed, so that the journal has it; gives the numbers."""
+    for text in texts:
+        sandbox.say("阿华", "me", text)
+    done = shell.run("listen", "--json", "--count", str(len(texts)))
+    assert [line["text"] for line in done.lines] == [*texts]
+    return [line["number"] for line in done.lines]
+
+
+def test_what_was_said_and_sent_is_printed_in_its_order(me: Shell, sandbox: Sandbox) -> None:
+    first, second = kept(me, sandbox, "one", "two")
+    me.run("send", "阿华", "three")
+    me.run("send", "filehelper", "elsewhere")
+
+    shown = me.run("history", "阿华").stdout.splitlines()
+    assert [line.split(": ")[1] for line in shown] == ["one", "two", "three"]
+    assert shown[0].startswith(f"{first:>6}  ")
+    assert "阿华: one" in shown[0]
+    assert "you to 阿华: three" in shown[2]
+
+    lines = me.run("history", "--json").lines
+    assert [line["event"] for line in lines] == ["text_message", "text_message", "outgoing", "outgoing"]
+    assert [line["number"] for line in lines[:2]] == [first, second]
+    assert [line["text"] for line in me.run("history", "--json", "--limit", "1").lines] == ["elsewhere"]
+    assert [line["text"] for line in me.run("history", "--json", "--before", str(second)).lines] == ["one"]
+    assert me.run("history", "--since", "2000-01-01", "--until", "2001-01-01").stdout == ""
+
+
+def test_words_are_found_in_what_was_said_and_sent(me: Shell, sandbox: Sandbox) -> None:
+    kept(me, sandbox, "数据库备份完成", "the backup is done")
+    me.run("send", "张三", "no backup today")
+    assert [line["text"] for line in me.run("search", "备份", "--json").lines] == ["数据库备份完成"]
+    assert [line["text"] for line in me.run("search", "back", "--json").lines] == [
+        "no backup today",
+        "the backup is done",
+    ]
+    assert [line["text"] for line in me.run("search", "back", "--json", "--chat", "阿华").lines] == [
+        "the backup is done"
+    ]
+    nothing = me.run("search", "--chat", "阿华", "--", "--chat")
+    assert (nothing.code, nothing.stdout, nothing.sentence) == (0, "", "Nothing was found.")
+
+
+def test_both_work_beside_a_listener(me: Shell, sandbox: Sandbox) -> None:
+    with me.start("listen", "--json") as listening:
+        assert listening.stdout is not None
+        sandbox.say("阿华", "me", "while it runs")
+        assert json.loads(listening.stdout.readline())["text"] == "while it runs"
+        assert me.run("history", "--json").line["text"] == "while it runs"
+        assert me.run("search", "while", "--json").line["text"] == "while it runs"
+        listening.terminate()
+        assert listening.wait(20) == 0
+
+
+def test_both_work_without_the_network_and_after_a_logout(me: Shell, sandbox: Sandbox) -> None:
+    kept(me, sandbox, "remember this")
+    offline = me.run("history", "阿华", "--json", "--proxy", NOWHERE)
+    assert offline.line["text"] == "remember this"
+    assert me.run("logout").code == 0
+    assert me.run("history", "阿华").stdout.rstrip().endswith("阿华: remember this")
+    assert me.run("search", "remember", "--json").line["text"] == "remember this"
+
+
+def test_without_a_login_and_a_journal_there_is_no_past_and_none_is_made(shell: Shell) -> None:
+    done = shell.run("history")
+    assert (done.code, done.stdout) == (4, "")
+    assert not shell.settings.journal_path.exists()
+
+
+def test_who_was_never_known_is_bad_input(me: Shell) -> None:
+    assert me.run("history", "nobody").code == 2

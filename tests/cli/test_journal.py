@@ -1,0 +1,111 @@
+"""`webwx journal`: counted, written out, copied and deleted."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.test_history import kept
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Sandbox, Shell
+
+
+def test_it_is_counted(me: Shell, sandbox: Sandbox) -> None:
+    kept(me, sandbox, "one")
+    me.run("send", "阿华", "two")
+    line = me.run("journal", "stats", "--json").line
+    assert line["path"] == str(me.settings.journal_path)
+    assert line["entries"] >= 1
+    assert (line["quarantined"], line["conflicts"], line["sends"]) == (0, 0, {"sent": 1})
+    assert "1 sends: 1 sent" in me.run("journal", "stats").stdout
+
+
+def test_it_is_written_out_whole(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+    kept(me, sandbox, "one", "\x9fcontrol")
+    me.run("send", "阿华", "three")
+    texts = [line.get("text") for line in me.run("journal", "export").lines]
+    assert [text for text in texts if text] == ["one", "\x9fcontrol", "three"]
+    file = tmp_path / "all.jsonl"
+    done = me.run("journal", "export", "-o", str(file), "--json")
+    assert done.line == {"path": str(file), "lines": len(texts)}
+    assert [json.loads(line).get("text") for line in file.read_text().splitlines()] == texts
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = me.run("journal", "export", "-o", str(file))
+    assert (again.code, len(file.read_text().splitlines())) == (2, len(texts))
+
+
+def test_a_copy_is_a_journal(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+    kept(me, sandbox, "one")
+    copy = tmp_path / "copy"
+    assert me.run("journal", "backup", str(copy), "--json").line == {"path": str(copy)}
+    assert me.run("journal", "backup", str(copy)).code == 1
+    assert me.run("journal", "purge", "--all", "--yes").code == 0
+    copy.rename(me.settings.journal_path)
+    assert me.run("history", "--json").line["text"] == "one"
+
+
+def test_what_is_old_or_in_a_chat_is_deleted(me: Shell, sandbox: Sandbox) -> None:
+    kept(me, sandbox, "geheim")
+    sandbox.say("张三", "me", "stays")
+    me.run("listen", "--count", "1")
+    assert me.run("journal", "purge", "--before", "1d", "--json").line == {"purged": 0}
+    assert me.run("journal", "purge", "--chat", "阿华", "--json").line == {"purged": 1}
+    said = [line.get("text") for line in me.run("history", "--json").lines]
+    assert "geheim" not in said
+    assert said[-1] == "stays"
+
+
+def test_all_of_it_is_deleted_when_nobody_reads(me: Shell, sandbox: Sandbox) -> None:
+    kept(me, sandbox, "geheim")
+    with me.start("listen", "--json") as listening:
+        assert listening.stdout is not None
+        sandbox.say("阿华", "me", "while it runs")
+        listening.stdout.readline()
+        busy = me.run("journal", "purge", "--all", "--yes")
+        listening.terminate()
+    assert (busy.code, me.settings.journal_path.exists()) == (3, True)
+
+    refused = me.run("journal", "purge", "--all")
+    assert (refused.code, me.settings.journal_path.exists()) == (2, True)
+    assert "--yes" in refused.sentence
+
+    assert me.run("journal", "purge", "--all", "--yes", "--json").line == {"deleted": True}
+    left = [path.name for path in me.settings.journal_path.parent.iterdir() if ".journal" in path.name]
+    assert left == []
+    sandbox.say("阿华", "me", "and on it goes")
+    assert me.run("listen", "--json", "--count", "1").line["text"] == "and on it goes"
+
+
+@pytest.mark.parametrize("options", [[], ["--all", "--chat", "阿华"], ["--all", "--before", "1d"]])
+def test_what_to_delete_has_to_be_said(me: Shell, options: list[str]) -> None:
+    assert me.run("journal", "purge", "--yes", *options).code == 2
+
+
+@pytest.mark.parametrize("verb", [["stats"], ["export"], ["backup", "copy"], ["purge", "--all", "--yes"]])
+def test_without_a_journal_none_is_made(shell: Shell, verb: list[str]) -> None:
+    done = shell.run("journal", *verb)
+    assert done.code == 1
+    assert "webwx login" in done.sentence
+    assert not shell.settings.journal_path.exists()
+
+
+def test_what_is_kept_for_how_long_is_configured(me: Shell, sandbox: Sandbox) -> None:
+    kept(me, sandbox, "one")
+    with sqlite3.connect(me.settings.journal_path) as db:
+        db.execute("UPDATE batches SET time = time - 86400 * 40")
+    db.close()
+    kept(me, sandbox, "two")
+    assert [line["text"] for line in me.run("history", "--json").lines] == ["one", "two"]
+    # It is deleted when there is time, by whatever writes; a listener has all the time there is.
+    with me.start("listen", "--json", WEBWX_RETENTION_DAYS="30") as listening:
+        seen = [[line.get("text") for line in me.run("history", "--json").lines]]
+        while "one" in seen[-1] and len(seen) < 30:
+            seen.append([line.get("text") for line in me.run("history", "--json").lines])
+        listening.terminate()
+    assert seen[-1] == [None, "two"]  # 'receive' had not seen it, so a gap is told of

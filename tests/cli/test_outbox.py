@@ -1,0 +1,89 @@
+"""`webwx outbox`, and sends that have a key."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from webwx.store.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Sandbox, Shell
+
+
+def add(shell: Shell, state: Any, text: str, *, kind: str = "text", key: str = "") -> int:
+    """Leave a send in the outbox as a process would that has ended in between; gives its number."""
+
+    async def add() -> int:
+        journal = SqliteJournal(shell.settings.journal_path)
+        outbox = journal.account((await journal.accounts())[0]).outbox
+        row = await outbox.add(client_id=text, chat="filehelper", kind=kind, text=text, key=key, time=1.0)  # type: ignore[arg-type]  # an id
+        if state != "queued":
+            assert await outbox.sending(row.number, 2.0)
+            await outbox.settle(row.number, state, time=3.0)
+        await journal.close()
+        return row.number
+
+    return asyncio.run(add())
+
+
+def texts(sandbox: Sandbox) -> list[str]:
+    return [message["text"] for message in sandbox.chat("me", "filehelper")["messages"]]
+
+
+def test_sends_are_listed_with_what_became_of_them(me: Shell) -> None:
+    me.run("send", "filehelper", "hello", "--key", "morning")
+    add(me, "unknown", "perhaps")
+    shown = me.run("outbox").stdout.splitlines()
+    assert "unknown" in shown[0]
+    assert shown[0].endswith("to 文件传输助手: perhaps")
+    assert "sent" in shown[1]
+    assert shown[1].endswith("to 文件传输助手: hello  [morning]")
+    line = me.run("outbox", "--state", "unknown", "--json").line
+    assert (line["event"], line["text"], line["state"], line["receipt"]) == ("outgoing", "perhaps", "unknown", None)
+    assert [each["text"] for each in me.run("outbox", "--json", "--limit", "1").lines] == ["perhaps"]
+
+
+def test_a_key_sends_once_in_whatever_process(me: Shell, sandbox: Sandbox) -> None:
+    before = texts(sandbox)
+    first = me.run("send", "filehelper", "once", "--key", "daily", "--json")
+    again = me.run("send", "filehelper", "once", "--key", "daily", "--json")
+    assert (again.code, again.stdout) == (0, first.stdout)
+    assert texts(sandbox) == [*before, "once"]
+    assert "not sent again" in me.run("send", "filehelper", "once", "--key", "daily").stdout
+
+
+def test_a_key_whose_send_is_in_doubt_ends_with_7_and_sends_nothing(me: Shell, sandbox: Sandbox) -> None:
+    number = add(me, "unknown", "perhaps", key="daily")
+    before = texts(sandbox)
+    done = me.run("send", "filehelper", "perhaps", "--key", "daily")
+    assert (done.code, done.stdout) == (7, "")
+    assert f"Send {number} of the outbox" in done.sentence
+    assert texts(sandbox) == before
+    assert me.run("outbox", "forget", str(number), "--json").line == {"forgotten": True, "number": number}
+    assert me.run("send", "filehelper", "perhaps", "--key", "daily").code == 0
+    assert texts(sandbox) == [*before, "perhaps"]
+
+
+def test_what_has_not_left_is_sent_again_under_its_own_id(me: Shell, sandbox: Sandbox) -> None:
+    number = add(me, "queued", "17000000000000001")
+    done = me.run("outbox", "retry", str(number), "--json")
+    assert (done.code, done.line["client_id"]) == (0, "17000000000000001")
+    assert texts(sandbox)[-1] == "17000000000000001"
+    assert me.run("outbox", "retry", str(number), "--json").stdout == done.stdout
+    assert me.run("outbox", "--json").line["state"] == "sent"
+
+
+def test_what_cannot_be_sent_again_says_what_to_do(me: Shell) -> None:
+    file = add(me, "queued", "report.pdf", kind="file", key="report")
+    done = me.run("outbox", "retry", str(file))
+    assert done.code == 2
+    assert "same key" in done.sentence
+    assert me.run("outbox", "retry", str(add(me, "unknown", "perhaps"))).code == 7
+    assert me.run("outbox", "retry", "999").code == 2
+    assert me.run("outbox", "forget", "999").code == 2
+
+
+def test_an_empty_outbox_is_no_failure(me: Shell) -> None:
+    done = me.run("outbox")
+    assert (done.code, done.stdout) == (0, "")

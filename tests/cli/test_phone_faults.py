@@ -1,0 +1,80 @@
+"""`webwx phone fault` and `webwx phone faults`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webwx.sandbox.faults import CARRIED, SAID, menu
+
+
+@pytest.fixture(autouse=True)
+def _good_days_after(sandbox: Any) -> Iterator[None]:
+    yield
+    sandbox.control("faults/reset", now=True)
+
+
+def test_a_fault_is_on_for_as_long_as_was_asked_for(shell: Any, me: Any) -> None:
+    added = shell.run("phone", "fault", "ret", "ret=1205", "--endpoint", "webwxsendmsg", "--times", "1", "--json").line
+    assert list(added) == ["fault", "number"]
+    assert added["fault"] == "ret"
+    assert "1205" in me.run("send", "filehelper", "x").sentence
+    assert me.run("send", "filehelper", "x").code == 0
+
+
+def test_a_fault_may_be_of_the_connection(shell: Any, me: Any) -> None:
+    shell.run("phone", "fault", "reset-before", "--endpoint", "webwxsendmsg", "--times", "1")
+    refused = me.run("send", "filehelper", "x")
+    assert refused.code == 7
+    assert "may or may not have been done" in refused.sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("truncated", "--times", "1"), "The fault truncated is on, for one call (number "),
+        (("truncated", "--times", "3"), "The fault truncated is on, for 3 calls (number "),
+        (("truncated", "--probability", "0.5"), "The fault truncated is on, until it is taken off (number "),
+        (("--reset",), "All faults are off."),
+    ],
+)
+def test_it_says_what_is_on(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
+    assert shell.run("phone", "fault", *arguments).stdout.startswith(sentence)
+
+
+def test_what_is_on_is_listed_above_the_menu(shell: Any, tmp_path: Path) -> None:
+    script = tmp_path / "day.txt"
+    script.write_text("empty\nlost_answer@0.5\n", "utf-8")
+    shell.run("phone", "fault", "truncated", "at=3", "--endpoint", "webwxsync", "--times", "2")
+    assert shell.run("phone", "fault", "--script", str(script)).stdout == "The script is on.\n"
+    shown = shell.run("phone", "faults").stdout
+    assert "truncated  at=3  webwxsync  0 of 2 times\n" in shown
+    assert "Next in the script:\n" in shown
+    assert "lost_answer  0 of 1 times  with probability 0.5\n" in shown
+    for item in menu((*SAID, *CARRIED)):
+        assert f"\n  {item.name} " in shown
+        assert item.does in shown
+
+
+def test_the_list_is_one_object(shell: Any) -> None:
+    listed = shell.run("phone", "faults", "--json").line
+    assert list(listed) == ["seed", "menu", "active", "script"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("truncatd",), "There is no fault 'truncatd'; did you mean truncated?"),
+        (("truncated", "att=3"), "The fault 'truncated' has no option 'att'; it has at."),
+        (("truncated", "3"), "The option '3' has no value: write 3=VALUE"),
+        (("tls_expired",), "The fault 'tls_expired' cannot happen here: it needs TLS"),
+        ((), "Name a fault, or take all off with --reset"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_sentence(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
+    done = shell.run("phone", "fault", *arguments)
+    assert done.code == 2
+    assert sentence in done.sentence

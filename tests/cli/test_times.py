@@ -1,0 +1,54 @@
+"""Moments as they are typed."""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+import click
+import pytest
+
+from webwx.cli.times import Moment
+
+
+def local(*parts: int) -> float:
+    return datetime.datetime(*parts).astimezone().timestamp()  # type: ignore[arg-type]  # mypy takes any for a zone
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-24", local(2026, 11, 24)),
+        ("2026-11-24 10:30", local(2026, 11, 24, 10, 30)),
+        ("2026-11-24T10:30:15", local(2026, 11, 24, 10, 30, 15)),
+        ("2026-11-24T10:30:15+00:00", 1795516215.0),
+    ],
+)
+def test_a_day_and_a_time_are_those_of_this_machine_unless_they_say_otherwise(text: str, moment: float) -> None:
+    assert Moment().convert(text, None, None) == moment
+
+
+def test_a_day_as_an_end_is_its_end() -> None:
+    end = Moment(is_end=True).convert("2026-11-24", None, None)
+    assert local(2026, 11, 25) - 1 < end < local(2026, 11, 25)
+    assert Moment(is_end=True).convert("2026-11-24 10:30", None, None) == local(2026, 11, 24, 10, 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("45s", 45), ("10m", 600), ("2h", 7200), ("30d", 30 * 86_400), ("2w", 14 * 86_400)]
+)
+def test_how_long_ago_counts_from_now(text: str, seconds: int) -> None:
+    before = time.time()
+    moment = Moment().convert(text, None, None)
+    assert before - seconds <= moment <= time.time() - seconds
+
+
+def test_a_time_of_day_is_one_of_today() -> None:
+    midnight = datetime.datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    assert Moment().convert("00:00", None, None) in {midnight.timestamp(), midnight.timestamp() + 86_400}
+
+
+@pytest.mark.parametrize("text", ["", "soon", "30", "30y", "2026-13-01", "25:00", "99999999d", "0001-01-01"])
+def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="30d"):
+        Moment().convert(text, None, None)
