@@ -14,7 +14,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo test check verify cover fuzz bench-media docs sandbox format clean
+.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench-media docs sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -48,6 +48,9 @@ $(VENV)/.tools: $(VENV)/.ready
 demo: setup  ## The main job, from nothing: log in, send, mark as read, recall, forward a recalled picture
 	@$(BIN)/webwx demo
 
+demo-crash: setup  ## A bot that is killed twenty times while its friends write: nothing lost, nothing doubled
+	@$(BIN)/webwx demo --crash
+
 test: tools  ## The quick tests
 	$(PYTEST) -n 2
 
@@ -62,8 +65,8 @@ verify: tools cover  ## What CI adds: strangers' clients and servers, the built 
 	@$(SYNC) --group interop
 	$(PYTEST) -m verify
 
-cover: tools  ## Full branch coverage of protocol/ and flows/
-	$(PYTEST) -n 2 --cov=webwx --cov-branch --cov-report=
+cover: tools  ## Full branch coverage of protocol/ and flows/, by their own tests
+	$(PYTEST) -n 2 --cov=webwx --cov-branch --cov-report= tests/protocol tests/flows tests/test_reprs.py
 	$(BIN)/coverage report --include='*/webwx/protocol/*,*/webwx/flows/*' --fail-under=100 --show-missing --skip-covered
 
 fuzz: tools  ## Feed damaged input to every decoder, with a seed that it prints: make fuzz SECONDS=600 SEED=7
@@ -71,6 +74,9 @@ fuzz: tools  ## Feed damaged input to every decoder, with a seed that it prints:
 
 bench-media: setup  ## Time a large file up and down, and see what memory it costs: make bench-media MIB=300
 	@$(BIN)/python benchmarks/media.py $(if $(MIB),--mib $(MIB))
+
+soak: tools  ## The delivery goals with the numbers of a release, for an hour or two: make soak GOALS="G-R1 G-R2" SEED=7
+	$(BIN)/python -m tests.soak $(GOALS) $(if $(SEED),--seed $(SEED)) $(if $(SCALE),--scale $(SCALE))
 
 docs: tools  ## Regenerate docs/wire.md
 	$(BIN)/python docs/make_wire.py

@@ -24,7 +24,8 @@ from webwx.flows.call import judge
 from webwx.model.messages import AnyMessage, Message
 from webwx.protocol.codes import Ret
 from webwx.protocol.hosts import FAMILIES
-from webwx.sandbox import control
+from webwx.sandbox import control, fault_verbs, proxy
+from webwx.sandbox.faults import Description, menu
 from webwx.sandbox.sending import SENDING_VERBS
 from webwx.sandbox.switches import Switches
 from webwx.settings import KEYS
@@ -131,6 +132,25 @@ def test_the_page_has_every_verb_that_sends() -> None:
     assert [f"POST /control/{verb}" for verb in SENDING_VERBS] == [
         row[0] for row in table(TOPICS / "sandbox.md", "Sends")
     ]
+
+
+# -- faults ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_has_every_fault_of_the_menu() -> None:
+    def row(fault: Description) -> list[str]:
+        options = ", ".join(f"`{name}={value}`" for name, value in fault.options.items()).strip("`")
+        calls = ", ".join(f"`{call}`" for call in fault.calls).strip("`")
+        return [fault.name, fault.where, calls or "any", options, fault.does]
+
+    rows = [[*each[:2], each[2] or "any", *each[3:]] for each in table(TOPICS / "faults.md", "Fault")]
+    assert rows == [row(fault) for fault in menu()]
+
+
+def test_the_page_has_every_order_about_faults() -> None:
+    said = "\n".join(module.__doc__ or "" for module in (fault_verbs, proxy))
+    documented = re.findall(r"^ *(GET|POST) +(/control/[\w/-]+)", said, re.MULTILINE)
+    assert [" ".join(order) for order in documented] == [row[0] for row in table(TOPICS / "faults.md", "Order")]
 
 
 # -- links -----------------------------------------------------------------------------------------------------------

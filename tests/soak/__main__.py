@@ -1,0 +1,49 @@
+"""`python -m tests.soak [GOAL ...] [--seed N] [--scale pr|release]`: the delivery goals, each with its figures."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.soak.goals import GOALS
+from tests.soak.stage import Run
+
+
+def main() -> int:
+    """Play goals one after the other; what a failed one left behind is kept."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("goals", nargs="*", metavar="GOAL", help=f"one of {', '.join(GOALS)}; without one, all")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
+    parser.add_argument("--scale", choices=("pr", "release"), default="release")
+    given = parser.parse_args()
+    wrong = [goal for goal in given.goals if goal not in GOALS]
+    if wrong:
+        parser.error(f"there is no goal {wrong[0]!r}")
+    is_good, begun = True, time.monotonic()
+    for goal in given.goals or GOALS:
+        folder = Path(tempfile.mkdtemp(prefix=f"webwx-{goal.lower()}-"))
+        started = time.monotonic()
+        figures = asyncio.run(GOALS[goal](Run(seed=given.seed, is_release=given.scale == "release", folder=folder)))
+        outcome = "FAILED" if figures.problems else "ok"
+        print(
+            f"{outcome:<7}{goal:<6} {figures.told} (seed {given.seed}, {time.monotonic() - started:.0f} s)", flush=True
+        )
+        if figures.problems:
+            is_good = False
+            for problem in figures.problems:
+                print(f"        {problem}")
+            print(f"        what was written down is kept in {folder}", flush=True)
+        else:
+            shutil.rmtree(folder)
+    print(f"{'All goals reached' if is_good else 'NOT all goals reached'} in {time.monotonic() - begun:.0f} s.")
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

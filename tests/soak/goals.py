@@ -1,0 +1,27 @@
+"""The goals that the harness plays, by their names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.soak import disks, faults, hostile, kills, load, media, sends, storms, traces
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.soak.stage import Figures, Run
+
+GOALS: dict[str, Callable[[Run], Awaitable[Figures]]] = {
+    "G-R1": faults.run,
+    "G-R2": kills.run_kills,
+    "G-R3": disks.run,
+    "G-R6": storms.run_outages,
+    "G-R7": storms.run_storms,
+    "G-R10": load.run,
+    "G-R13": kills.run_terminations,
+    "G-R14": sends.run,
+    "G-R15": media.run,
+    "G-S1": traces.run,
+    "G-S3": hostile.run_programs,
+    "G-S6": hostile.run_addresses,
+}

@@ -1,0 +1,92 @@
+"""G-R2: `kill -9`, at random moments and at each system call of a commit. G-R13: SIGTERM, at random moments."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from tests.soak.stage import Figures, Stage, stage
+
+from webwx.cli.checker import mark
+
+if TYPE_CHECKING:
+    from tests.soak.stage import Run
+
+SPEED = 10.0
+
+LIVES = 4
+"""Every so many kills the bot may live long enough to catch up."""
+
+COMMIT = ("pwrite64", "fdatasync")
+"""The system calls that a commit is made of."""
+
+LONGEST_END = 12.0
+"""Seconds that a process may take to end on SIGTERM."""
+
+
+async def run_kills(run: Run) -> Figures:
+    """Kill the bot so often, and compare everything afterwards."""
+    if shutil.which("strace") is None:
+        return Figures("", ("strace is needed for kills at a system call, and is not installed",))
+    at_random, at_calls = run.scaled(160, 1_500), run.scaled(40, 500)
+    async with stage(run, echo="on") as play:
+        async with play.writing(0.02):
+            for kill in range(at_random):
+                await play.start(speed=SPEED)
+                if kill % LIVES == 0:
+                    await play.until_more_handled()
+                await asyncio.sleep(play.dice.uniform(0, 0.15))
+                await play.end(signal.SIGKILL)
+                mark(play.folder)
+            killed = [await _kill_at(play, COMMIT[at % 2], 1 + at // 2) for at in range(at_calls)]
+        await play.start(speed=SPEED)
+        verdict = await play.finish()
+    return Figures(
+        f"{at_random} kills at random moments and {sum(killed)} at a system call of a commit; {verdict}",
+        verdict.problems,
+    )
+
+
+async def _kill_at(play: Stage, call: str, nth: int) -> bool:
+    """Let the kernel kill a bot when it makes a system call for the n-th time in one of its threads."""
+    await play.start(speed=SPEED, is_held=True)
+    ended = False
+    async with play.tampered(call, f"signal=SIGKILL:when={nth}"):
+        play.go()
+        ending = asyncio.ensure_future(play.end(None))
+        try:
+            ended = await asyncio.wait_for(asyncio.shield(ending), 5) == -signal.SIGKILL
+        except TimeoutError:
+            play.kill()
+            await ending
+    (play.folder / "go").unlink()
+    mark(play.folder)
+    return ended
+
+
+async def run_terminations(run: Run) -> Figures:
+    """End the bot by SIGTERM so often under load, and compare everything afterwards."""
+    times, took, problems = run.scaled(100, 1_000), [], []
+    async with stage(run, echo="on") as play:
+        async with play.writing(0.02):
+            for _ in range(times):
+                await play.start()
+                await play.until_it_listens()
+                await asyncio.sleep(play.dice.uniform(0, 0.1))
+                begun = time.monotonic()
+                code = await play.end()
+                took.append(time.monotonic() - begun)
+                mark(play.folder)
+                if code:
+                    problems.append(f"it ended with code {code}")
+        await play.start()
+        verdict = await play.finish()
+    longest = max(took)
+    if longest > LONGEST_END:
+        problems.append(f"it took {longest:.1f} s to end")
+    return Figures(
+        f"{times} times SIGTERM, the longest end took {longest:.2f} s; {verdict}", (*problems, *verdict.problems)
+    )

@@ -1,0 +1,80 @@
+"""A process that sends texts, and writes down what it was told of each: once, whatever becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from webwx.cli.checker import JOURNAL, Notebook
+from webwx.cli.demo_bot import LOGIN
+from webwx.client.aio import AsyncClient
+from webwx.errors import ApiError, ConnectFailed, RateLimited, SendUnknown, WxError
+from webwx.store.saved_login import LoginFile
+from webwx.store.sqlite import SqliteJournal
+from webwx.transport.run import Timeouts
+
+OUTCOMES = "outcomes.jsonl"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What was told of one send."""
+
+    chat: str
+    text: str
+    said: str
+    """`sent`, `unknown`, `refused`, or the name of another error."""
+    message_id: str = ""
+    attempts: int
+
+
+async def run(server: str, folder: Path, *, chats: list[str], count: int, dedupes: bool, sync: bool) -> None:
+    """Send `count` texts to each chat, those of one chat one after the other."""
+    journal = SqliteJournal(folder / JOURNAL)
+    async with AsyncClient(
+        server=server,
+        store=LoginFile(folder / LOGIN),
+        journal=journal,
+        timeouts=Timeouts(),
+        dedupe_by_client_id=dedupes,
+    ) as client:
+        await client.resume()
+        with Notebook(folder / OUTCOMES) as notebook:
+
+            async def send_all(chat: str) -> None:
+                for number in range(count):
+                    notebook.note(await _send(client, chat, f"{chat} {number}"))
+
+            async def listen() -> None:
+                async with client.events() as events:
+                    async for _ in events:
+                        pass
+
+            listening = asyncio.create_task(listen()) if sync else None
+            async with asyncio.TaskGroup() as group:
+                for chat in chats:
+                    group.create_task(send_all(chat))
+            if listening is not None:
+                listening.cancel()
+                await asyncio.wait([listening])
+    await journal.close()
+
+
+async def _send(client: AsyncClient, chat: str, text: str) -> Outcome:
+    """Send under one key until it is sent, or nobody can say; what did not leave is tried again."""
+    attempts = 0
+    while True:
+        attempts += 1
+        try:
+            receipt = await client.send_text(chat, text, key=text)
+        except SendUnknown:
+            return Outcome(chat=chat, text=text, said="unknown", attempts=attempts)
+        except (ConnectFailed, RateLimited):
+            await asyncio.sleep(1)
+        except ApiError as error:
+            return Outcome(chat=chat, text=text, said=f"refused {error.ret}", attempts=attempts)
+        except WxError as error:
+            return Outcome(chat=chat, text=text, said=type(error).__name__, attempts=attempts)
+        else:
+            return Outcome(chat=chat, text=text, said="sent", message_id=receipt.message_id, attempts=attempts)

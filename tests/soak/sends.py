@@ -1,0 +1,120 @@
+"""G-R14: sends whose answers are lost, late, doubled or refused: none twice, none falsely called sent."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import msgspec
+from tests.soak.sender import OUTCOMES, Outcome
+from tests.soak.stage import Figures, Stage, stage
+
+from webwx.protocol.http import Response
+from webwx.protocol.messages import TEXT
+from webwx.sandbox.core import Sandbox
+
+if TYPE_CHECKING:
+    from tests.soak.stage import Run
+
+    from webwx.protocol.http import Park, Request
+    from webwx.sandbox.people import Message
+    from webwx.sandbox.world import World
+
+SPEED = 100.0
+
+CHATS = {"阿华": "ahua", "张三": "zhangsan", "filehelper": "filehelper"}
+
+ON_THE_LINE = (
+    "reset_before@0.07", "reset_after@0.07", "reset_midway@0.07", "closed_in_head@0.06", "closed_in_body@0.06",
+    "garbage_status@0.05", "http_0_9@0.04", "wrong_length@0.05", "answer_twice@0.06", "stale_connection@0.06",
+    "latency:seconds=0.01,jitter=0.01@0.1", "sliced:size=7@0.05", "late_answer:seconds=0.6@0.02", "lost_answer@0.02",
+    "blackhole@0.02",
+)  # fmt: skip
+"""What happens to a send, each with its probability."""
+
+
+class Counting(Sandbox):
+    """A server that counts what it took by client id, beside what its people see."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.taken: defaultdict[str, set[str]] = defaultdict(set)
+        """Message ids by client id."""
+
+    def answer(self, request: Request, parked: Park | None = None) -> Response | Park:
+        answer = super().answer(request, parked)
+        if TEXT.matches(request.method, request.path) and isinstance(answer, Response):
+            reply = json.loads(answer.body)
+            if reply["BaseResponse"]["Ret"] == 0:
+                self.taken[TEXT.decode_request(request).msg.client_msg_id].add(reply["MsgID"])
+        return answer
+
+
+async def run(run: Run) -> Figures:
+    """Send with the option off and, where the server folds repeats, on."""
+    told, problems = [], []
+    for dedupes in (False, True):
+        part = run._replace(folder=run.folder / ("folded" if dedupes else "plain"))
+        part.folder.mkdir()
+        figures = await _run(part, dedupes=dedupes)
+        told.append(f"{'on' if dedupes else 'off'}: {figures.told}")
+        problems += figures.problems
+    return Figures(f"dedupe_by_client_id {'; '.join(told)}", tuple(problems))
+
+
+async def _run(run: Run, *, dedupes: bool) -> Figures:
+    faults = run.scaled(1_000, 10_000)
+    async with stage(
+        run, make_sandbox=Counting, fold_repeats=dedupes, echo="off" if dedupes else "on", hold_seconds=0.05
+    ) as play:
+        play.proxy.set(
+            *(wish.replace("@", f"{',' if ':' in wish else ':'}endpoint={TEXT.name}@") for wish in ON_THE_LINE)
+        )
+        play.world.faults.add(f"ret:ret=1205,endpoint={TEXT.name}@0.05")
+        await play.start("sender", speed=SPEED, chats=list(CHATS), count=faults // 3, dedupes=dedupes, sync=not dedupes)
+        code = await play.end(None)
+        met = play.faults_met()
+        outcomes = [
+            msgspec.json.decode(line, type=Outcome) for line in (run.folder / OUTCOMES).read_bytes().splitlines()
+        ]
+        problems = [f"{'on' if dedupes else 'off'}: {problem}" for problem in _judge(play, outcomes)]
+    if code:
+        problems.append(f"the sender ended with code {code}")
+    said = Counter(outcome.said for outcome in outcomes)
+    told = ", ".join(f"{times:,} {what}" for what, times in said.most_common())
+    return Figures(
+        f"{met:,} faults in {len(outcomes):,} sends: {told}; {len(problems)} false or double", tuple(problems)
+    )
+
+
+def _judge(play: Stage, outcomes: list[Outcome]) -> list[str]:
+    """Compare what the sender was told with what the server's people see."""
+    assert isinstance(play.sandbox, Counting)
+    me = play.world.person("me")
+    there: dict[str, list[Message]] = {
+        chat: [message for message in play.world.inbox("me")[world_id].messages if message.sender is me]
+        for chat, world_id in CHATS.items()
+    }
+    ids = {message.text: message.id for messages in there.values() for message in messages}
+    problems = []
+    for chat, messages in there.items():
+        texts = [message.text for message in messages]
+        problems += [f"{text!r} arrived {times} times" for text, times in Counter(texts).items() if times > 1]
+        numbers = [int(text.rpartition(" ")[2]) for text in texts]
+        problems += [
+            f"{chat}: {after} arrived behind {before}" for before, after in pairwise(numbers) if after < before
+        ]
+    problems += [
+        f"{client_id} was taken {len(ids)} times" for client_id, ids in play.sandbox.taken.items() if len(ids) > 1
+    ]
+    for outcome in outcomes:
+        match outcome.said:
+            case "sent" if ids.get(outcome.text) != outcome.message_id:
+                problems.append(f"{outcome.text!r} was called sent and is not there")
+            case "sent" | "unknown":
+                pass
+            case other if outcome.text in ids:
+                problems.append(f"{outcome.text!r} was told as {other} and is there")
+    return problems

@@ -1,0 +1,282 @@
+"""
+What every goal plays on: a server, friends who write, a fault proxy, and processes of the SDK on the other side of it.
+
+The server and the proxy live in the harness's own process and the SDK in another one, so that everything between the
+two goes over real connections. All dice come from one seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from webwx.cli.checker import ANSWERED, SAID, Answered, Notebook, Progress, Said, Verdict, check, mark
+from webwx.cli.demo_bot import ANSWER, LOGIN
+from webwx.client.aio import AsyncClient
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.faults import Faults
+from webwx.sandbox.proxy import FaultProxy
+from webwx.sandbox.serve import serve
+from webwx.sandbox.switches import Switches
+from webwx.sandbox.world import World, default_world
+from webwx.store.saved_login import LoginFile
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from webwx.model.login import QrCode
+
+ROOT = Path(__file__).parents[2]
+CHATS = (("ahua", "me"), ("zhangsan", "me"), ("lilei", "me"), ("lilei", "hiking"), ("ahua", "hiking"))
+
+
+class Figures(NamedTuple):
+    """How a goal went."""
+
+    told: str
+    """One line."""
+    problems: tuple[str, ...] = ()
+
+
+class Run(NamedTuple):
+    """One run of a goal."""
+
+    seed: int
+    is_release: bool
+    folder: Path
+
+    def scaled(self, pr: int, release: int) -> int:
+        """Give the number for this run."""
+        return release if self.is_release else pr
+
+
+class Processes:
+    """The process that others are forked from."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def order(self, **order: Any) -> dict[str, int]:
+        """Give an order and wait for its answer."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps(order).encode() + b"\n")
+        answer: dict[str, int] = json.loads(await stdout.readline())
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def processes() -> AsyncIterator[Processes]:
+    """Start the process that others are forked from."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.soak.bot", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    try:
+        yield Processes(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()
+
+
+class Stage:
+    """A server with its people, a proxy in front of it, and one process of the SDK at a time."""
+
+    pid = 0
+    """Of that process, while there is one."""
+
+    def __init__(self, world: World, sandbox: Sandbox, proxy: FaultProxy, run: Run, forks: Processes) -> None:
+        self.world = world
+        self.sandbox = sandbox
+        self.proxy = proxy
+        self.folder = run.folder
+        self.dice = random.Random(run.seed)
+        self.said = 0
+        self._me = world.person("me")
+        self._forks = forks
+        self._notebook = Notebook(run.folder / SAID)
+        self._progress = Progress(run.folder)
+
+    # -- people ------------------------------------------------------------------------------------------------------
+
+    def say(self, count: int = 1, *, ask: bool = False) -> None:
+        """Let friends write; every third message is a question, if they ask."""
+        for _ in range(count):
+            sender, chat = self.dice.choice(CHATS)
+            message = self.world.say(sender, chat, f"Message {self.said}{'?' if ask and self.said % 3 == 0 else '.'}")
+            self._notebook.note(Said(message_id=message.id, chat=message.chat_of(self._me)))
+            self.said += 1
+
+    def note_answers(self) -> None:
+        """Write down which answers have arrived."""
+        with Notebook(self.folder / ANSWERED) as notebook:
+            for chat in self.world.inbox("me").values():
+                for message in chat.messages:
+                    if message.sender is self._me and message.text.startswith(ANSWER):
+                        notebook.note(Answered(message_id=message.id, to=message.text.removeprefix(ANSWER)))
+
+    def confirm(self, who: str) -> None:
+        """Scan the newest login code and confirm it."""
+        self.world.scan(who)
+        self.world.confirm()
+
+    # -- the process -------------------------------------------------------------------------------------------------
+
+    async def start(self, kind: str = "bot", *, speed: float = 1.0, is_held: bool = False, **options: Any) -> int:
+        """Fork a process; a held one begins once there is a file `go`."""
+        answer = await self._forks.order(
+            start={
+                "kind": kind, "server": self.proxy.url, "folder": str(self.folder), "speed": speed, "is_held": is_held,
+                "options": options,
+            }
+        )  # fmt: skip
+        self.pid = answer["pid"]
+        return self.pid
+
+    async def end(self, how: signal.Signals | None = signal.SIGTERM) -> int:
+        """End the process by a signal, or wait until it ends by itself; gives its code, below 0 for a signal."""
+        if how is not None:
+            self._signal(how)
+        answer = await self._forks.order(wait=self.pid)
+        self.pid = 0
+        return answer["code"]
+
+    def kill(self) -> None:
+        """Send the process a SIGKILL, without waiting for its end."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, how: signal.Signals) -> None:
+        if self.pid:  # 0 would be everybody
+            os.kill(self.pid, how)
+
+    def go(self) -> None:
+        """Let a held process begin."""
+        (self.folder / "go").touch()
+
+    @contextlib.asynccontextmanager
+    async def tampered(self, call: str, what: str) -> AsyncIterator[None]:
+        """Let the kernel spoil a system call of the process for a while, as `strace --inject` says it."""
+        strace = await asyncio.create_subprocess_exec(
+            "strace", "-f", "-p", str(self.pid), "-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:{what}",
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert strace.stderr is not None
+        told = await asyncio.wait_for(strace.stderr.readline(), 20)
+        if b"attached" not in told:
+            raise RuntimeError(f"strace says: {told.decode()}")
+        rest = asyncio.create_task(strace.stderr.read())
+        try:
+            yield
+        finally:
+            if strace.returncode is None:
+                with contextlib.suppress(ProcessLookupError):  # it ends with the process it looks at
+                    os.kill(strace.pid, signal.SIGTERM)  # `terminate` would take its end from whoever waits for it
+            await strace.wait()
+            await rest
+
+    @contextlib.asynccontextmanager
+    async def writing(self, pause: float = 0.01, *, ask: bool = True) -> AsyncIterator[None]:
+        """Let the friends write all the time."""
+
+        async def write() -> None:
+            while True:
+                self.say(self.dice.randrange(1, 4), ask=ask)
+                await asyncio.sleep(self.dice.uniform(0, 2 * pause))
+
+        work = asyncio.create_task(write())
+        try:
+            yield
+        finally:
+            work.cancel()
+
+    async def until_it_listens(self) -> None:
+        """Wait until SIGTERM means something to a process that has just begun."""
+        status = Path(f"/proc/{self.pid}/status")
+
+        def catches() -> bool:
+            lines = status.read_text().splitlines()
+            mask = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt"))
+            return bool(mask & 1 << (signal.SIGTERM - 1))
+
+        await self.until(catches, 20)
+
+    def handled(self) -> int:
+        """Count what the bot has handled so far."""
+        return self._progress.handled()
+
+    async def until(self, is_so: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is so; says whether it came to be."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not is_so():  # noqa: ASYNC110 - it is another process that makes it so
+                    await asyncio.sleep(0.01)
+                return True
+        return is_so()
+
+    async def until_more_handled(self) -> None:
+        """Wait until the bot has handled something more; not for ever."""
+        before = self.handled()
+        await self.until(lambda: self.handled() > before, 20)
+
+    async def until_all_handled(self, seconds: float = 60.0) -> bool:
+        """Wait until the bot has handled everything."""
+        return await self.until(lambda: self.handled() >= self.said, seconds)
+
+    async def finish(self) -> Verdict:
+        """Let the bot catch up, end it well, and check everything; problems of its end are told as well."""
+        await self.until_all_handled()
+        await self.until_it_listens()
+        code = await self.end()
+        mark(self.folder)
+        self.note_answers()
+        verdict = check(self.folder)
+        if code:
+            verdict = _with(verdict, f"the bot ended with code {code}")
+        return verdict
+
+    def faults_met(self) -> int:
+        """Count the faults so far, the proxy's and the server's."""
+        rules = (*self.world.faults.rules, *self.world.faults.script)
+        return sum(self.proxy.counts.values()) + sum(rule.hits for rule in rules)
+
+
+def _with(verdict: Verdict, problem: str) -> Verdict:
+    return msgspec.structs.replace(verdict, problems=(*verdict.problems, problem))
+
+
+@contextlib.asynccontextmanager
+async def stage(
+    run: Run, *, make_sandbox: Callable[[World], Sandbox] = Sandbox, **switches: Any
+) -> AsyncIterator[Stage]:
+    """Start everything, and log in for the SDK's processes."""
+    world = default_world(switches=Switches(**switches), dice=random.Random(f"{run.seed}/world"))
+    world.faults = Faults(seed=run.seed)
+    sandbox = make_sandbox(world)
+    served = await serve(sandbox)
+
+    def confirm(_: QrCode) -> None:
+        world.scan()
+        world.confirm()
+
+    try:
+        async with processes() as forks, FaultProxy(served.url, seed=run.seed) as proxy:
+            async with AsyncClient(server=proxy.url, store=LoginFile(run.folder / LOGIN)) as client:
+                await client.login(show_qr=confirm)
+            made = Stage(world, sandbox, proxy, run, forks)
+            try:
+                yield made
+            finally:
+                if made.pid:
+                    await made.end(signal.SIGKILL)
+    finally:
+        await served.close()

@@ -1,0 +1,117 @@
+"""G-R6: outages, from a second to ten minutes. G-R7: a server in trouble is not asked at full speed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.soak.stage import Figures, Stage, stage
+
+from webwx.sandbox.core import Sandbox
+
+if TYPE_CHECKING:
+    from tests.soak.stage import Run
+
+    from webwx.protocol.http import Park, Request, Response
+    from webwx.sandbox.world import World
+
+SPEED = 25.0
+
+OUTAGES = (("refused", 1), ("reset_before", 10), ("refused", 30), ("blackhole", 60), ("reset_before", 600))
+"""What happens to every request, and for how many of the SDK's seconds."""
+
+LONGEST_PAUSE = 30.0 * 1.2
+"""Seconds between two attempts at most: whoever comes back in between is found out by the next one."""
+
+LONGEST_POLL = 35.0
+"""Seconds that a poll into the void takes."""
+
+REACTION = 5.0
+"""Seconds in which the first attempt after an outage must lead to the message that waits."""
+
+MOST = 10
+"""Attempts a minute during an outage; those of its first seconds come closer together."""
+
+MOST_IN_A_STORM = 12
+"""Polls a minute, and fetches."""
+
+STORMS = ("sticky_selector", "html_page", "ret:ret=1,endpoint=webwxsync")
+
+
+class Counting(Sandbox):
+    """A server that counts what it is asked."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.calls: Counter[str] = Counter()
+
+    def answer(self, request: Request, parked: Park | None = None) -> Response | Park:
+        if parked is None:
+            self.calls[request.path] += 1
+        return super().answer(request, parked)
+
+
+async def run_outages(run: Run) -> Figures:
+    """Take the network away and give it back, again and again."""
+    told, problems = [], []
+    async with stage(run, hold_seconds=0.2) as play:
+        await play.start(speed=SPEED)
+        for outage, seconds in OUTAGES * run.scaled(1, 5):
+            play.say()
+            await play.until_all_handled()
+            before = sum(play.proxy.counts.values())
+            if outage == "refused":
+                play.proxy.go_out(seconds / SPEED)
+            else:
+                play.proxy.set("reset_at_connect", outage)
+            await asyncio.sleep(seconds / SPEED)
+            play.proxy.faults.reset()
+            attempts = sum(play.proxy.counts.values()) - before
+            back = time.monotonic()
+            play.say()
+            await play.until_all_handled()
+            took = (time.monotonic() - back) * SPEED
+            told.append(f"{outage} {seconds} s: back after {took:.1f} s")
+            if took > (LONGEST_POLL if outage == "blackhole" else min(seconds, LONGEST_PAUSE)) + REACTION:
+                problems.append(f"back {took:.1f} s after an outage of {seconds} s")
+            if attempts > MOST * max(1, seconds / 60):
+                problems.append(f"{attempts} attempts in an outage of {seconds} s")
+        verdict = await play.finish()
+    return Figures(f"{'; '.join(told)}; {verdict}", (*problems, *verdict.problems))
+
+
+async def run_storms(run: Run) -> Figures:
+    """Be a server that says nonsense for a minute of the SDK's time, and count."""
+    told, problems = [], []
+    async with stage(run, make_sandbox=Counting) as play:
+        assert isinstance(play.sandbox, Counting)
+        await play.start(speed=5.0)
+        play.say()
+        await play.until_all_handled()
+        for storm in STORMS:
+            play.world.faults.add(storm)
+            play.say()  # without which nobody would fetch
+            play.sandbox.calls.clear()
+            used = _cpu(play)
+            await asyncio.sleep(12)
+            requests, used = max(play.sandbox.calls.values()), _cpu(play) - used
+            play.world.faults.reset()
+            await play.until_all_handled()
+            name, share = storm.partition(":")[0], used / 60
+            told.append(f"{name}: {requests} calls of a kind a minute, {share:.1%} of a core")
+            if requests > MOST_IN_A_STORM:
+                problems.append(f"{requests} calls of a kind a minute with {name}")
+            if share >= 0.05:
+                problems.append(f"{share:.1%} of a core with {name}")
+        verdict = await play.finish()
+    return Figures(f"{'; '.join(told)}; {verdict}", (*problems, *verdict.problems))
+
+
+def _cpu(play: Stage) -> float:
+    """Give the seconds of processor time that the process has used."""
+    fields = Path(f"/proc/{play.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,48 @@
+"""Every goal that the harness plays, with the numbers of a pull request; and every goal has its place in the table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.soak.goals import GOALS
+from tests.soak.stage import ROOT, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = ROOT / "docs" / "topics" / "reliability.md"
+SEED = 4
+
+ALL = [*(f"G-R{number}" for number in range(1, 17)), "G-S1", "G-S2", "G-S3", "G-S6"]
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("goal", GOALS)
+async def test_the_goal_is_reached(goal: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = await GOALS[goal](Run(seed=SEED, is_release=False, folder=tmp_path))
+    with capsys.disabled():
+        print(f"\n{goal} (seed {SEED}): {figures.told}")
+    assert figures.problems == ()
+
+
+def rows() -> Iterator[list[str]]:
+    for line in PAGE.read_text("utf-8").splitlines():
+        if line.startswith("| G-"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_every_goal_is_in_the_table_with_what_holds_it() -> None:
+    table = {row[0]: row[-1] for row in rows()}
+    assert list(table) == ALL
+    for goal, held in table.items():
+        paths = re.findall(r"\]\(([^)]+)\)", held)
+        assert paths != [], goal
+        assert [path for path in paths if not (PAGE.parent / path).exists()] == [], goal
+
+
+def test_the_table_says_of_each_goal_whether_the_harness_plays_it() -> None:
+    assert {row[0] for row in rows() if "tests/soak" in row[-1]} == set(GOALS) | {"G-R11"}
