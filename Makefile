@@ -14,7 +14,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench-media docs sandbox format clean
+.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench-media bench-ingest docs sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -74,6 +74,9 @@ fuzz: tools  ## Feed damaged input to every decoder, with a seed that it prints:
 
 bench-media: setup  ## Time a large file up and down, and see what memory it costs: make bench-media MIB=300
 	@$(BIN)/python benchmarks/media.py $(if $(MIB),--mib $(MIB))
+
+bench-ingest: setup  ## Time how fast messages are taken into a journal: make bench-ingest ROWS=1000000
+	@$(BIN)/python benchmarks/ingest.py $(if $(ROWS),--rows $(ROWS))
 
 soak: tools  ## The delivery goals with the numbers of a release, for an hour or two: make soak GOALS="G-R1 G-R2" SEED=7
 	$(BIN)/python -m tests.soak $(GOALS) $(if $(SEED),--seed $(SEED)) $(if $(SCALE),--scale $(SCALE))

@@ -274,12 +274,13 @@ class TestEvents:
                 heard.append(event)
                 if not event.is_self:
                     await client.reply(event, event.text)
-                if event.text == "last":
+                if len(heard) == 5:
                     break
 
         others = [event for event in heard if not event.is_self]
         assert texts(others) == ["first", "last"]
-        assert texts(heard) == ["from this client", "from the phone", "first", "first", "last"]
+        # The echo of the answer may come before the next message or after it.
+        assert sorted(texts(heard)) == ["first", "first", "from the phone", "from this client", "last"]
         assert [each.text for each in world.inbox("ahua")["xiaoming"].messages].count("first") == 2
 
     async def test_a5_a_change_that_brings_nothing_is_asked_for_once(

@@ -44,6 +44,8 @@ async def run(run: Run) -> Figures:
                 problems.append(f"{call} {error} from {place} on: it did not go on by itself")
                 break
         verdict = await play.finish()
+    if problems:
+        return Figures(str(verdict), (*problems, *verdict.problems))
     full = await _run_full(run)
     return Figures(
         f"{len(cases)} times a call failed for a while, and then did not; {verdict}; {full.told}",

@@ -27,6 +27,9 @@ OUTAGES = (("refused", 1), ("reset_before", 10), ("refused", 30), ("blackhole", 
 LONGEST_PAUSE = 30.0 * 1.2
 """Seconds between two attempts at most: whoever comes back in between is found out by the next one."""
 
+GROWTH = 1.5
+"""A pause is at most so many times as long as all that went before, by doubling and by the dice."""
+
 LONGEST_POLL = 35.0
 """Seconds that a poll into the void takes."""
 
@@ -76,7 +79,8 @@ async def run_outages(run: Run) -> Figures:
             await play.until_all_handled()
             took = (time.monotonic() - back) * SPEED
             told.append(f"{outage} {seconds} s: back after {took:.1f} s")
-            if took > (LONGEST_POLL if outage == "blackhole" else min(seconds, LONGEST_PAUSE)) + REACTION:
+            pause = min(1 + seconds * GROWTH, LONGEST_PAUSE)
+            if took > (LONGEST_POLL if outage == "blackhole" else pause) + REACTION:
                 problems.append(f"back {took:.1f} s after an outage of {seconds} s")
             if attempts > MOST * max(1, seconds / 60):
                 problems.append(f"{attempts} attempts in an outage of {seconds} s")

@@ -313,6 +313,33 @@ class TestFailing:
         await journal.close()
 
 
+class TestABrokenFile:
+    async def test_what_could_not_be_read_is_given_once_it_can(self, account: SqliteAccount, path: Path) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 3)))
+        assert numbers(await consumer.take(1)) == [1]
+        await consumer.failed(1, "KeyError")
+        await consumer.give_up(1, "KeyError")
+        assert numbers(await consumer.take()) == [2, 3]
+        await consumer.revive(1)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("ALTER TABLE batches RENAME TO hidden")
+            with pytest.raises(StorageError, match="cannot be read"):
+                await consumer.take()
+            db.execute("ALTER TABLE hidden RENAME TO batches")
+        assert numbers(await consumer.take()) == [1]
+
+    async def test_a_name_that_could_not_be_opened_can_be_opened_later(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("ALTER TABLE ahead RENAME TO hidden")
+            with pytest.raises(StorageError, match="cannot be read"):
+                await account.consumer("bot")
+            db.execute("ALTER TABLE hidden RENAME TO ahead")
+        assert await (await account.consumer("bot")).take_waiting() == []
+
+
 class TestNames:
     async def test_a_consumer_is_open_once(self, account: SqliteAccount, path: Path) -> None:
         consumer = await account.consumer("bot")

@@ -74,6 +74,7 @@ async def test_look_ups_meet_both_the_index_and_the_tail(path: Path, account: Sq
     await account.ingest(arrival(*messages(6, 5)))
 
     assert ids(await account.search("text")) == [str(number) for number in range(10, 0, -1)]
+    assert ids(await account.search("text", limit=3)) == ["10", "9", "8"]
     assert ids(await account.search("text", limit=7)) == [str(number) for number in range(10, 3, -1)]
     assert ids(await account.entries(chats=[FRIEND], limit=7)) == [str(number) for number in range(4, 11)]
 

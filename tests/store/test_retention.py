@@ -174,7 +174,7 @@ class TestPurge:
         self, account: SqliteAccount
     ) -> None:
         await account.save_contacts(OWN, [Contact(id=ContactId("@old"), nickname="Boss")])
-        await account.open_login(ContactId("@me2"), b"", NOW + 5, [Contact(id=ContactId("@new"), nickname="Boss")])
+        await account.open_login(ContactId("@me2"), b"", NOW + DAY, [Contact(id=ContactId("@new"), nickname="Boss")])
         await account.purge(before=NOW + 10 * DAY)
 
         assert await account.chats_named("Boss") == [ContactId("@new")]

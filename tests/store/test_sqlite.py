@@ -431,6 +431,9 @@ async def test_a_file_that_is_none_is_an_error_of_ours(path: Path) -> None:
     journal = SqliteJournal(path)
     with pytest.raises(StorageError, match="not a database"):
         await opened(journal)
+    with pytest.raises(StorageError, match="not a database"):
+        await journal.backup(path.with_name("copy.journal"))
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
     await journal.close()
 
 

@@ -58,6 +58,7 @@ def check(path: Path, said: list[tuple[str, int]]) -> Counter[str]:
     stored = {(int(each) - 1) // SIZE for each in ids}
     assert len(ids) == SIZE * len(stored), "no half batch"
     assert told <= stored <= tried
+    assert stored == set(range(len(stored))), "no position without what led to it"
     given = Counter(number for what, number in said if what == "given")
     assert max(given.values(), default=1) == 1, "what comes twice says so"
     with contextlib.closing(sqlite3.connect(path)) as db:
