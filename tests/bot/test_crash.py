@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
 import subprocess
 import sys
@@ -178,34 +177,3 @@ def test_f10_a_handler_that_hangs_is_cancelled_after_ten_seconds(bot: Bot, serve
     with bot.running():
         bot.wait(lambda: len(bot.calls("hang")) == 2)
     assert bot.calls("hang")[1][1]
-
-
-@pytest.mark.verify
-@pytest.mark.timeout(300)
-def test_g_r13_sigterm_at_random_moments_under_load(
-    bot: Bot, server: Server, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Twenty times here; `make soak` does more."""
-    seed, times = 13, 20
-    dice = random.Random(seed)
-    texts: dict[str, list[str]] = {"ahua": [], "lilei": [], "zhangsan": []}
-    took = []
-    for _ in range(times):
-        with bot.running() as process:
-            for _ in range(dice.randrange(5, 15)):
-                sender = dice.choice(list(texts))
-                texts[sender].append(f"{dice.choice(['slow', 'answer', 'note'])} {sender} {len(texts[sender])}")
-                server.say(sender, texts[sender][-1])
-            time.sleep(dice.random() * 0.05)  # the process is another one, whose time nobody can wind
-            process.send_signal(signal.SIGTERM)
-            took.append(end(process))
-    with bot.running() as process:
-        bot.wait(lambda: all(bot.done(text) for said in texts.values() for text in said))
-        process.send_signal(signal.SIGTERM)
-        took.append(end(process))
-    figures = bot.check(texts)
-    for sender, said in texts.items():
-        assert [f"re: {text}" for text in said if text.startswith("answer")] == server.answers(sender)
-    with capsys.disabled():
-        print(f"\nG-R13 seed {seed}: {times} times SIGTERM, {figures}, longest end {max(took):.2f} s")
-    assert max(took) <= 12

@@ -99,7 +99,8 @@ class HistoryVerbs(SendingVerbs):
         """
         Give what holds all of these words, the newest first: messages, and what was sent from here.
 
-        A word of Chinese is found anywhere; one of another script by its beginning.
+        A word of Chinese is found anywhere; one of another script by its beginning. What was sent from here is looked
+        for among the newest 10,000 sends.
 
         Args:
             words: In any order, with blanks between them.

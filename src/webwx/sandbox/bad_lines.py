@@ -131,7 +131,7 @@ class AtRequest(BadLine, frozen=True, kw_only=True):
 
     def steps(self) -> Steps:
         """Give what happens in place of an answer."""
-        raise NotImplementedError
+        raise NotImplementedError  # each fault of this kind has steps of its own
 
 
 class AtAnswer(BadLine, frozen=True, kw_only=True):
@@ -139,7 +139,7 @@ class AtAnswer(BadLine, frozen=True, kw_only=True):
 
     def steps(self, answer: bytes, dice: Random) -> Steps:
         """Give what becomes of an answer."""
-        raise NotImplementedError
+        raise NotImplementedError  # each fault of this kind has steps of its own
 
 
 class Pace(BadLine, frozen=True, kw_only=True):
@@ -147,7 +147,7 @@ class Pace(BadLine, frozen=True, kw_only=True):
 
     def paced(self, steps: Steps, dice: Random) -> Steps:
         """Give the same steps, slower."""
-        raise NotImplementedError
+        raise NotImplementedError  # each fault of this kind has a pace of its own
 
 
 class Handshake(BadLine, frozen=True, kw_only=True):

@@ -150,7 +150,7 @@ class _Worker:
             self._disconnect()
 
     def _work(self) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # a reader and a writer go about it in different ways
 
     def _connected(self) -> sqlite3.Connection:
         if self._db is None:
