@@ -217,6 +217,20 @@ def test_a_bot_that_was_killed_before_it_made_its_journal_has_done_nothing(tmp_p
     assert mark(tmp_path) == Mark(calls=0, acked=0, ahead=frozenset())
 
 
+def test_what_was_handled_is_settled_once_the_journal_has_it_as_done_with(story: Story) -> None:
+    """A bot that was killed between the two has handled everything, and is not at its end."""
+    story.check()
+    progress = Progress(story.folder)
+    assert progress.is_stored()
+    with Notebook(story.folder / CALLS) as notebook:
+        notebook.note(story.call("done", 4))
+    assert not progress.is_stored()
+    with closing(sqlite3.connect(story.folder / JOURNAL)) as db:
+        db.execute("UPDATE consumers SET acked = 4")
+        db.commit()
+    assert progress.is_stored()
+
+
 def test_progress_counts_whole_lines(story: Story) -> None:
     progress = Progress(story.folder)
     assert progress.handled() == 0

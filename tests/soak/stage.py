@@ -236,6 +236,7 @@ class Stage:
         """Let the bot catch up, end it well, and check everything; problems of its end are told as well."""
         await self.until_all_handled()
         await self.until_it_listens()
+        await self.until(self._progress.is_stored, 20)
         code = await self.end()
         mark(self.folder)
         self.note_answers()

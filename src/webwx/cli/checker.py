@@ -129,9 +129,11 @@ class Progress:
     """How far a handler is, while it goes on."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._path = folder / CALLS
         self._read_to = 0
         self._handled: set[str] = set()
+        self._numbers: set[int] = set()
 
     def handled(self) -> int:
         """Count the messages whose handler has come to its end so far."""
@@ -140,13 +142,31 @@ class Progress:
                 file.seek(self._read_to)
                 whole = file.read().rpartition(b"\n")[0]  # a last line may still be on its way
             self._read_to += len(whole) + bool(whole)
-            calls = (msgspec.json.decode(line, type=Call) for line in whole.splitlines())
+            calls = [msgspec.json.decode(line, type=Call) for line in whole.splitlines()]
             self._handled.update(call.message_id for call in calls if call.what == "done")
+            self._numbers.update(call.number for call in calls if call.what == "done")
         return len(self._handled)
+
+    def is_stored(self, consumer: str = "bot") -> bool:
+        """
+        Say whether the journal has all that was handled so far as done with.
+
+        A kill may come between the two. What it leaves open comes again, and is done with then.
+        """
+        self.handled()
+        stored = _stored(self._folder, consumer)
+        return all(stored.has(number) for number in self._numbers)
 
 
 def mark(folder: Path, consumer: str = "bot") -> Mark:
     """Read what is done with, once the process has ended; it is added to the folder's marks."""
+    made = _stored(folder, consumer)
+    with Notebook(folder / MARKS) as notebook:
+        notebook.note(made)
+    return made
+
+
+def _stored(folder: Path, consumer: str) -> Mark:
     calls = _count_lines(folder / CALLS)
     acked, ahead = 0, []
     if _has_tables(folder):
@@ -156,10 +176,7 @@ def mark(folder: Path, consumer: str = "bot") -> Mark:
                 0,
             )
             ahead = [number for (number,) in db.execute("SELECT number FROM ahead WHERE consumer = ?", (row,))]
-    made = Mark(calls=calls, acked=acked, ahead=frozenset(ahead))
-    with Notebook(folder / MARKS) as notebook:
-        notebook.note(made)
-    return made
+    return Mark(calls=calls, acked=acked, ahead=frozenset(ahead))
 
 
 def check(folder: Path) -> Verdict:

@@ -35,7 +35,7 @@ from webwx.store.saved_login import LoginFile
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from webwx.cli.session import Session
     from webwx.model.login import QrCode
@@ -127,7 +127,8 @@ class Stage:
                     pause, since = self._dice.uniform(0.0, 0.3), "it was ready"
                 case _:
                     await _wait_for_ready(bot)
-                    await self._wait_for_more_than(self.handled())
+                    before = self.handled()
+                    await _wait_until(lambda: self.handled() > before)
                     pause, since = self._dice.uniform(0.0, 0.3), "its first message"
             await asyncio.sleep(pause)
             if bot.returncode is not None:
@@ -147,7 +148,7 @@ class Stage:
         self.hush()
         async with self._bot() as bot:
             await _wait_for_ready(bot)
-            await self._wait_for_more_than(self.said - 1)
+            await _wait_until(lambda: self.handled() >= self.said and self._progress.is_stored())
             bot.terminate()
             if await bot.wait():
                 raise CommandFailed(f"The bot did not end well on SIGTERM, but with code {bot.returncode}.")
@@ -161,13 +162,6 @@ class Stage:
     def handled(self) -> int:
         """Count the messages whose handler has come to its end so far."""
         return self._progress.handled()
-
-    async def _wait_for_more_than(self, handled: int) -> None:
-        """Wait until so many are handled; not for ever, for what is missing then the checker will say."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                while self.handled() <= handled:  # noqa: ASYNC110 - it is another process, and its file tells
-                    await asyncio.sleep(0.02)
 
     def hush(self) -> None:
         """Let the friends write no more."""
@@ -217,6 +211,14 @@ async def _opened(folder: Path, seed: int) -> AsyncIterator[Stage]:
             stage.hush()
     finally:
         await served.close()
+
+
+async def _wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for what another process does; not for ever, for what is missing then the checker will say."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while not is_so():  # noqa: ASYNC110 - its files tell, and nothing else
+                await asyncio.sleep(0.02)
 
 
 async def _wait_for_ready(bot: Process) -> None:
