@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from webwx.errors import RecallRefused as RecallRefused
     from webwx.errors import RefusedLocally as RefusedLocally
     from webwx.errors import SendUnknown as SendUnknown
+    from webwx.errors import StaleContact as StaleContact
     from webwx.errors import StorageError as StorageError
     from webwx.errors import TargetRefused as TargetRefused
     from webwx.errors import TextTooLong as TextTooLong
@@ -130,7 +131,7 @@ _HOMES = {
         "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "NoJournal", "NoSuchFile",
         "NotAPicture", "NotForwardable", "NotOnThisHost", "ProtocolError", "RateLimited", "RecallExpired",
         "RecallRefused", "RefusedLocally",
-        "SendUnknown", "StorageError", "TargetRefused", "TextTooLong", "Timeout", "TlsError",
+        "SendUnknown", "StaleContact", "StorageError", "TargetRefused", "TextTooLong", "Timeout", "TlsError",
         "TooFewMembers", "TooLarge",
         "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
     ),

@@ -6,6 +6,7 @@ Every exception webwx raises, and when.
     │   ├── EmptyText, TextTooLong
     │   ├── NoSuchFile, EmptyFile, TooLarge, NotAPicture
     │   ├── UnknownContact   nobody of that name or id in this login
+    │   │   └── StaleContact somebody's id of an earlier login
     │   ├── TooFewMembers    a chatroom needs two others
     │   ├── NotForwardable   the message carries nothing that could be sent on
     │   ├── NotOnThisHost    the chosen host does not offer this
@@ -77,6 +78,10 @@ class NotAPicture(RefusedLocally):
 
 class UnknownContact(RefusedLocally):
     """Nobody of that name or id is known in this login."""
+
+
+class StaleContact(UnknownContact):
+    """An id that somebody had in an earlier login: it names nobody now, or a stranger."""
 
 
 class TooFewMembers(RefusedLocally):

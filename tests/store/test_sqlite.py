@@ -505,6 +505,32 @@ async def test_what_is_closed_takes_nothing_more_and_can_be_closed_again(path: P
     assert [each.name for each in path.parent.iterdir()] == [path.name], "neither a log nor a lock is left"
 
 
+class TestStates:
+    async def test_something_small_is_kept_for_each_account_by_name(self, account: SqliteAccount, path: Path) -> None:
+        assert await account.state("pace") == b""
+        assert await account.change_state("pace", lambda before: before + b"1") == b"1"
+        assert await account.change_state("pace", lambda before: before + b"2") == b"12"
+
+        other = SqliteJournal(path)
+        assert await other.account(UIN).state("pace") == b"12"
+        assert await other.account(UIN).state("timers") == b""
+        assert await other.account(UIN + 1).state("pace") == b""
+        await other.close()
+
+    async def test_two_journals_that_change_one_at_once_lose_nothing(self, account: SqliteAccount, path: Path) -> None:
+        other = SqliteJournal(path)
+        both = (account, other.account(UIN))
+        await asyncio.gather(*(each.change_state("count", lambda before: before + b".") for each in both * 20))
+        assert await account.state("count") == b"." * 40
+        await other.close()
+
+    async def test_what_cannot_be_made_changes_nothing(self, account: SqliteAccount) -> None:
+        await account.change_state("pace", lambda _: b"good")
+        with pytest.raises(ZeroDivisionError):
+            await account.change_state("pace", lambda _: bytes(1 // 0))
+        assert await account.state("pace") == b"good"
+
+
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
 async def test_g_r16_a_file_of_each_version_opens_with_all_that_is_in_it(path: Path, version: int) -> None:
     put(path, (FIXTURES / f"version-{version}.journal").read_bytes())

@@ -21,7 +21,7 @@ from webwx.model.messages import Receipt
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Callable, Collection
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
@@ -333,6 +333,21 @@ class AccountJournal(Protocol):
 
     async def chats_named(self, name: str) -> list[ContactId]:
         """Give every id that had this remark or nickname, in whatever login."""
+        ...
+
+    async def state(self, name: str) -> bytes:
+        """Give what something small was kept as, by whichever process; empty when it never was."""
+        ...
+
+    async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
+        """
+        Keep something small as what a function makes of what it was, and give that.
+
+        Nothing comes between the two, from this process or another. The function is called in the thread that writes.
+
+        Raises:
+            StorageError: It was not kept.
+        """
         ...
 
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:

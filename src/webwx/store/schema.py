@@ -139,7 +139,16 @@ CREATE INDEX outbox_state ON outbox (account, state, number);
 CREATE INDEX outbox_chat ON outbox (account, chat, number);
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = """
+CREATE TABLE states (
+    account INTEGER NOT NULL,
+    name TEXT NOT NULL,                         -- whose: the governor's, a timer's, ...
+    state BLOB NOT NULL,
+    PRIMARY KEY (account, name)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """What leads from each version to the next, beginning with nothing."""
 
 VERSION = len(MIGRATIONS)

@@ -575,6 +575,22 @@ class SqliteAccount:
 
     # -- letting go --------------------------------------------------------------------------------------------------
 
+    async def state(self, name: str) -> bytes:
+        """Give what something small was kept as; empty when it never was."""
+        account = await self._account()
+        return await self._reader.do(lambda db: _state(db, account, name))
+
+    async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
+        """Keep something small as what a function makes of what it was, and give that."""
+        account = await self._account()
+
+        def store(db: sqlite3.Connection) -> bytes:
+            state = change(_state(db, account, name))
+            db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (account, name, state))
+            return state
+
+        return await self._writer.do(store)
+
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
         """
         Delete entries and sends for good: older than a time, or of these chats, or both; gives how many.
@@ -598,6 +614,13 @@ class SqliteAccount:
             has_more = await self._writer.do(partial(expunge, is_first=False))
         await self._writer.do_outside(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
         return count
+
+
+def _state(db: sqlite3.Connection, account: int, name: str) -> bytes:
+    found: tuple[bytes] | None = db.execute(
+        "SELECT state FROM states WHERE account = ? AND name = ?", (account, name)
+    ).fetchone()
+    return b"" if found is None else found[0]
 
 
 def _store_contacts(
