@@ -11,6 +11,7 @@ Every exception webwx raises, and when.
     │   ├── NotForwardable   the message carries nothing that could be sent on
     │   ├── NotOnThisHost    the chosen host does not offer this
     │   ├── NoJournal        this needs a journal, and the client has none
+    │   ├── LoopBroken       a bot has answered too often in one chat
     │   └── InvalidSettings  an option, a variable or the configuration file says what cannot be
     ├── LocalStateError      something on this machine is in the way
     │   ├── InvalidLogin     the saved login cannot be read, or lacks a cookie that the call needs
@@ -98,6 +99,10 @@ class NotOnThisHost(RefusedLocally):
 
 class NoJournal(RefusedLocally):
     """This needs a journal, and the client was given none."""
+
+
+class LoopBroken(RefusedLocally):
+    """A bot has answered so often in one chat that another bot may be answering it; it is silent there for a while."""
 
 
 class InvalidSettings(RefusedLocally):
@@ -212,6 +217,11 @@ class LoginRefused(ApiError):
 
 class RateLimited(ApiError):
     """Too many calls; wait minutes, not seconds."""
+
+    def __init__(self, text: str, *, endpoint: str = "", ret: int | None = None, message: str = "") -> None:
+        super().__init__(text, endpoint=endpoint, ret=ret, message=message)
+        self.retry_after: float | None = None
+        """Seconds after which the account's pace would let it leave; None: there is no pace that could tell."""
 
 
 class LoginTimeout(ApiError):

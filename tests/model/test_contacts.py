@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.errors import UnknownContact
+from webwx.errors import StaleContact, UnknownContact
 from webwx.model.contacts import BUILT_IN, Contact, ContactId, Contacts, Kind, Member, contact_from_wire, is_chatroom
 from webwx.protocol.contacts import WireContact, WireMember
 
@@ -52,6 +52,24 @@ class TestFromTheWire:
             members=(Member(id=ContactId("@a"), nickname="😂", display_name="<阿华>"),),
         )  # fmt: skip
 
+    def test_what_a_contact_says_of_itself_is_kept(self) -> None:
+        wire = WireContact(
+            user_name="@a", uin=7, py_quan_pin="ahua", remark_py_quan_pin="hua", sex=2, attr_status=2**31 + 1,
+            signature="a &amp; b", province="上海", city="浦东",
+            head_img_url="/cgi-bin/mmwebwx-bin/webwxgeticon?seq=633212345&username=@a&skey=",
+        )  # fmt: skip
+
+        assert contact_from_wire(wire, ME) == contact(
+            "@a", uin=7, pinyin="ahua", remark_pinyin="hua", sex=2, attr_status=2**31 + 1, signature="a & b",
+            region="上海 浦东", avatar=633212345, kind="stranger",
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "url", ["", "/x?seq=0&username=@a", "/x?username=seq=5", "/x?seq=&username=@a", f"/x?seq={'9' * 19}"]
+    )
+    def test_a_picture_without_a_number_has_none(self, url: str) -> None:
+        assert contact_from_wire(WireContact(user_name="@a", head_img_url=url), ME).avatar == 0
+
     @pytest.mark.parametrize("id_", ["@@abc", "12@chatroom"])
     def test_a_chatroom_is_known_by_its_id(self, id_: str) -> None:
         assert is_chatroom(id_)
@@ -61,6 +79,24 @@ class TestFromTheWire:
 @pytest.mark.parametrize(("who", "shown"), [(LILEI, "Boss"), (ZHANG, "张三"), (contact("@nobody"), "@nobody")])
 def test_the_name_to_show_is_the_remark_else_the_nickname_else_the_id(who: Contact, shown: str) -> None:
     assert who.display_name == shown
+
+
+class TestIds:
+    @pytest.mark.parametrize("old", ["@0123456789abcdef", f"@@{'0a' * 32}", "weixin"])
+    def test_are_no_names_of_whoever_calls_himself_so(self, old: str) -> None:
+        known = Contacts([contact("@a", old), contact("@b", "张三", old)])
+
+        with pytest.raises(UnknownContact):
+            known.resolve(old)
+        assert known.called(old) == []
+
+    def test_of_an_earlier_login_are_stale(self) -> None:
+        known = Contacts([contact("@a", "@jack"), contact("@b", "李雷")])
+
+        assert known.resolve("@jack").id == "@a"
+        for old in ("@jim", "@0123456789abcdef", contact("@old", "李雷"), contact("@jack", "李雷")):
+            with pytest.raises(StaleContact):
+                known.resolve(old)
 
 
 class TestFilehelper:
@@ -215,6 +251,12 @@ class TestChatrooms:
         changed = known.merge(contact_from_wire(WireContact(user_name="@@room", contact_flag=3), ME))
 
         assert (changed.is_owner, changed.avatar_key, changed.is_pinned) == (True, "@0f1e", False)
+
+    def test_a_change_keeps_the_pinyin_of_a_name_that_stays_and_drops_that_of_another(self) -> None:
+        known = Contacts([contact("@li", "李雷", "Boss", pinyin="lilei", remark_pinyin="boss", avatar=7, sex=1)])
+        changed = known.merge(contact("@li", "李雷", "老板"))
+
+        assert (changed.pinyin, changed.remark_pinyin, changed.avatar, changed.sex) == ("lilei", "", 7, 1)
 
     def test_a_bare_mention_of_a_friend_unpins_nothing(self) -> None:
         known = Contacts([contact("@li", "李雷", is_pinned=True)])

@@ -17,7 +17,9 @@ from webwx.model.events import (
     ContactDeleted,
     ContinuityLost,
     Identity,
+    IdentityAmbiguous,
     Item,
+    LoopDetected,
     QuarantinedMessage,
     event_from_item,
     event_from_json,
@@ -64,6 +66,8 @@ EVENTS = {
     "phone_activity": PhoneActivity(code=4, chat=CHAT, recent=(CHAT,)),
     "contact_changed": ContactChanged(contact=Contact(id=CHAT, nickname="张三")),
     "contact_deleted": ContactDeleted(id=CHAT),
+    "identity_ambiguous": IdentityAmbiguous(identity=12, contact=Contact(id=CHAT, nickname="张三"), candidates=(3, 5)),
+    "loop_detected": LoopDetected(chat=CHAT, replies=20, seconds=60.0),
     "quarantined_message": QuarantinedMessage(raw='{"MsgType":"x"}', reason="MsgId is missing"),
 }
 
@@ -184,6 +188,12 @@ def test_a_gap_is_an_event_of_its_own() -> None:
     gap = ContinuityLost(since=1.0, until=2.0, reason="purged")
 
     assert event_from_item(item("gap", msgspec.json.encode(gap)), "@me") == gap
+
+
+def test_so_is_a_doubt_about_who_somebody_is() -> None:
+    doubt = EVENTS["identity_ambiguous"]
+
+    assert event_from_item(item("gap", msgspec.json.encode(doubt)), "@me") == doubt
 
 
 def message(**fields: object) -> Item:

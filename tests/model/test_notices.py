@@ -20,8 +20,9 @@ from webwx.model.messages import (
     RedPacketNotice,
     SplitBillNotice,
     SystemMessage,
+    TextMessage,
 )
-from webwx.model.notices import LONGEST, system_message
+from webwx.model.notices import LONGEST, says_too_often, system_message
 
 ENVELOPE = Envelope(message_id="1", chat=ContactId("@@room"), sender=None, is_self=False, time=1, content="raw")
 
@@ -142,3 +143,20 @@ def test_a_line_is_looked_into_up_to_a_length(length: int, kind: type[SystemMess
 def test_no_line_takes_long_to_look_into(piece: str) -> None:
     # The timeout of a test is the limit: a pattern that tries every way would need hours.
     system_message(ENVELOPE, (piece * LONGEST)[:LONGEST])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("操作太频繁，请稍后再试。", True),
+        ("发送消息过于频繁，可稍后再试。", True),
+        ("“阿华”修改群名为“操作太频繁”", False),
+        ("收到红包，请在手机上查看", False),
+    ],
+)
+def test_b22_a_line_says_too_often_or_not(text: str, says: bool) -> None:
+    assert says_too_often(system_message(ENVELOPE, text)) is says
+
+
+def test_b22_what_somebody_writes_is_no_line_of_the_platform() -> None:
+    assert not says_too_often(TextMessage(**ENVELOPE, text="操作太频繁"))

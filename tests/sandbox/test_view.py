@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from webwx.sandbox.switches import Switches
 from webwx.sandbox.view import ChangedContact, View, recall_text
 
 
@@ -20,6 +21,34 @@ def test_a_changed_contact_has_the_fields_that_sync_sends_and_no_others():
 def test_a_chatroom_shows_its_members_only_when_asked(view):
     assert view.contact("hiking").member_list == []
     assert len(view.contact("hiking", with_members=True).member_list) == 4
+
+
+def test_a_person_is_shown_with_what_the_platform_shows(view, world):
+    world.set_remark(world.person("me"), "ahua", "小华")
+    ahua = view.contact("ahua")
+    assert (ahua.uin, ahua.alias, ahua.sex, ahua.province, ahua.city) == (0, "", 2, "上海", "浦东")
+    assert (ahua.py_initial, ahua.py_quan_pin, ahua.remark_py_initial, ahua.remark_py_quan_pin) == (
+        "AH", "ahua", "XH", "xiaohua",
+    )  # fmt: skip
+    changed = view.changed("ahua")
+    assert (changed.signature, changed.city, changed.attr_status) == (ahua.signature, "浦东", ahua.attr_status)
+    world.person("ahua").alias = "ahua_88"
+    assert view.contact("ahua").alias == "ahua_88"
+
+
+def test_a_picture_has_a_number_that_changes_with_it_alone(view, world):
+    before = view.contact("ahua").head_img_url
+    later = View(world, world.log_in(world.person("me"))).contact("ahua").head_img_url
+    assert before.partition("&")[0] == later.partition("&")[0]
+    assert before != later  # by the name, which is new
+    world.change_profile("ahua", is_new_picture=True)
+    assert view.contact("ahua").head_img_url.partition("&")[0] != before.partition("&")[0]
+
+
+def test_pictures_may_have_no_numbers(make_world):
+    world = make_world(switches=Switches(picture_versions="zero"))
+    view = View(world, world.log_in(world.person("me")))
+    assert "?seq=0&" in view.contact("ahua").head_img_url
 
 
 def test_the_grey_line_speaks_to_its_reader(world):

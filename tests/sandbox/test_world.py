@@ -134,6 +134,16 @@ def test_befriending_again_changes_only_that_sides_remark(world):
     assert world.person("ahua").friends["xiaoming"] == "小小明"
 
 
+def test_another_nickname_signature_or_picture_is_told_to_friends(me, world):
+    world.unfriend("me", "lilei")
+    world.change_profile("lilei", nickname="nobody's friend")
+    world.change_profile("ahua", signature="new", is_new_picture=True)
+    world.change_profile("ahua", nickname="花", signature="")
+    told = [msgspec.json.decode(raw) for raw in me.fetch().mod_contact_list]
+    assert [(each["NickName"], each["Signature"]) for each in told] == [("阿华", "new"), ("花", "")]
+    assert told[0]["HeadImgUrl"] == told[1]["HeadImgUrl"]
+
+
 def test_a_blacklist_shows_on_the_side_of_its_owner_only(me, friend, world):
     world.set_blocked("ahua", "me", is_blocked=True)
     world.set_blocked("ahua", "me", is_blocked=False)

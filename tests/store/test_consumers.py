@@ -267,7 +267,7 @@ class TestFailing:
 
         journal, account, consumer = await reopened(path)
         assert await consumer.take_waiting() == []
-        (letter,) = await consumer.dead_letters()
+        (letter,) = await account.dead_letters("bot")
         assert (letter.entry.number, letter.attempts, letter.error) == (2, 3, "KeyError at bot.py:7")
         await journal.close()
 
@@ -294,12 +294,12 @@ class TestFailing:
         await consumer.give_up(1, "KeyError")
         waiting = asyncio.ensure_future(consumer.take())
         await asyncio.sleep(0.05)
-        assert await consumer.revive(1) is True
-        assert await consumer.revive(1) is False
-        assert await consumer.revive(77) is False
+        assert await account.revive("bot", 1) is True
+        assert await account.revive("bot", 1) is False
+        assert await account.revive("bot", 77) is False
         (entry,) = await waiting
         assert (entry.number, entry.attempt) == (1, 2)
-        assert await consumer.dead_letters() == []
+        assert await account.dead_letters("bot") == []
         await die(journal, path)
 
         journal, account, consumer = await reopened(path)
@@ -313,6 +313,161 @@ class TestFailing:
         await journal.close()
 
 
+def deaths(entries: list[Entry]) -> dict[int, int]:
+    return {entry.number: entry.deaths for entry in entries}
+
+
+class TestDeaths:
+    async def test_what_was_in_flight_at_two_deaths_is_a_suspect(self, path: Path) -> None:
+        journal, account, consumer = await reopened(path)
+        await account.ingest(arrival(*messages(1, 3)))
+        assert deaths(await consumer.take()) == {1: 0, 2: 0, 3: 0}
+        await die(journal, path)
+
+        journal, account, consumer = await reopened(path)
+        await account.ingest(arrival(*messages(4, 1)))
+        assert deaths(await consumer.take()) == {1: 1, 2: 1, 3: 1, 4: 0}
+        consumer.ack(2)
+        await consumer.flush()
+        await die(journal, path)
+
+        for _ in range(2):  # nobody was blamed, so it does not become more
+            journal, account, consumer = await reopened(path)
+            again = await consumer.take()
+            assert deaths(again) == {1: 2, 3: 2, 4: _ + 1}
+            assert [entry.attempt for entry in again] == [3, 3, _ + 2]
+            await die(journal, path)
+
+    async def test_a_third_death_is_counted_for_the_one_that_was_blamed(self, path: Path) -> None:
+        journal, account, consumer = await reopened(path)
+        await account.ingest(arrival(*messages(1, 4)))
+        for blamed in (None, None, 1, 1):
+            await consumer.take()
+            if blamed is not None:
+                for innocent in (2, 3):
+                    await consumer.blame(innocent)
+                consumer.absolve(2)
+                consumer.absolve(3)
+                await consumer.blame(blamed)
+            await die(journal, path)
+            journal, account, consumer = await reopened(path)
+
+        again = await consumer.take()
+        assert deaths(again) == {1: 4, 2: 2, 3: 2, 4: 2}
+        assert [entry.attempt for entry in again] == [5, 3, 3, 3]
+        await journal.close()
+
+    async def test_nothing_is_left_of_the_blame_once_it_is_done_with(self, path: Path) -> None:
+        journal, account, consumer = await reopened(path)
+        await account.ingest(arrival(*messages(1, 2)))
+        await consumer.take()
+        await consumer.blame(1)
+        await consumer.blame(2)
+        consumer.ack(1)
+        await journal.close()
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            assert db.execute("SELECT count(*) FROM deaths").fetchone() == (0,)
+
+    async def test_a_proper_end_is_no_death(self, path: Path) -> None:
+        for _ in range(4):
+            journal, account, consumer = await reopened(path)
+            await account.ingest(arrival(*messages(1, 1)))
+            (entry,) = await consumer.take()
+            assert entry.deaths == 0
+            await consumer.blame(1)
+            await journal.close()
+
+    async def test_what_was_buried_for_it_begins_anew_when_it_is_revived(self, path: Path) -> None:
+        journal, account, consumer = await reopened(path)
+        await account.ingest(arrival(*messages(1, 1)))
+        for _ in range(3):
+            await consumer.take()
+            await consumer.blame(1)
+            await die(journal, path)
+            journal, account, consumer = await reopened(path)
+        (entry,) = await consumer.take()
+        assert entry.deaths == 3
+        await consumer.give_up(1, "the process died")
+        (letter,) = await account.dead_letters("bot")
+        assert letter.attempts == 3
+        await account.revive("bot", 1)
+        (entry,) = await consumer.take()
+        assert (entry.deaths, entry.attempt) == (0, 4)
+        await die(journal, path)
+
+        for expected in (2, 5), (3, 6):  # one death is enough to be a suspect, and one alone is counted
+            journal, account, consumer = await reopened(path)
+            (entry,) = await consumer.take()
+            assert (entry.deaths, entry.attempt) == expected
+            await consumer.blame(1)
+            await die(journal, path)
+
+    async def test_blame_that_cannot_be_stored_is_an_error_and_is_stored_later(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 1)))
+        await consumer.take()
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TRIGGER stop BEFORE INSERT ON deaths BEGIN SELECT RAISE(FAIL, 'stop'); END")
+            with pytest.raises(StorageError):
+                await consumer.blame(1)
+            db.execute("DROP TRIGGER stop")
+            await consumer.flush()
+            assert db.execute("SELECT number, deaths FROM deaths").fetchall() == [(1, 1)]
+
+
+class TestRevived:
+    async def test_by_another_process_it_comes_within_seconds(
+        self, path: Path, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(consumers_module, "LOOK_EVERY", 0.01)
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 2)))
+        await consumer.take()
+        await consumer.give_up(2, "KeyError")
+        waiting = asyncio.ensure_future(consumer.take())
+        other = SqliteJournal(path)
+        assert await other.account(UIN).revive("bot", 2) is True
+        async with asyncio.timeout(10):
+            (entry,) = await waiting
+        assert (entry.number, entry.attempt) == (2, 2)
+        assert await consumer.take_waiting() == []
+
+        await consumer.failed(2, "KeyError")  # and a second time
+        await consumer.give_up(2, "KeyError")
+        assert await other.account(UIN).revive("bot", 2) is True
+        async with asyncio.timeout(10):
+            (entry,) = await consumer.take()
+        assert (entry.number, entry.attempt) == (2, 3)
+        await other.close()
+
+    async def test_one_that_failed_and_was_not_done_with_comes_again_to_the_next_process(self, path: Path) -> None:
+        journal, account, consumer = await reopened(path)
+        await account.ingest(arrival(*messages(1, 2)))
+        for entry in await consumer.take():
+            consumer.ack(entry.number) if entry.number == 2 else await consumer.give_up(1, "KeyError")
+        await account.revive("bot", 1)
+        assert numbers(await consumer.take()) == [1]
+        await consumer.failed(1, "KeyError")
+        assert await consumer.take_waiting() == []
+        await die(journal, path)
+
+        journal, account, consumer = await reopened(path)
+        assert numbers(await consumer.take()) == [1]
+        await journal.close()
+
+    async def test_one_revived_at_once_after_its_burial_is_not_lost(self, path: Path, account: SqliteAccount) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 1)))
+        await consumer.take()
+        await consumer.failed(1, "KeyError")
+        await consumer.give_up(1, "KeyError")
+        await account.revive("bot", 1)  # before the acknowledgement is stored
+        await consumer.flush()
+        assert numbers(await consumer.take()) == [1]
+
+
 class TestABrokenFile:
     async def test_what_could_not_be_read_is_given_once_it_can(self, account: SqliteAccount, path: Path) -> None:
         consumer = await account.consumer("bot")
@@ -321,7 +476,7 @@ class TestABrokenFile:
         await consumer.failed(1, "KeyError")
         await consumer.give_up(1, "KeyError")
         assert numbers(await consumer.take()) == [2, 3]
-        await consumer.revive(1)
+        await account.revive("bot", 1)
         with contextlib.closing(sqlite3.connect(path)) as db:
             db.execute("ALTER TABLE batches RENAME TO hidden")
             with pytest.raises(StorageError, match="cannot be read"):

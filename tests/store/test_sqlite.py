@@ -31,7 +31,7 @@ from tests.store.arrivals import (
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
-from webwx.model.events import ContinuityLost, event_from_item
+from webwx.model.events import ContinuityLost, IdentityAmbiguous, Item, event_from_item
 from webwx.model.messages import TextMessage
 from webwx.store.schema import VERSION
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
@@ -211,6 +211,34 @@ class TestLogins:
         for uin, at in ((1, 10.0), (2, 30.0), (3, 20.0)):
             await journal.account(uin).open_login(OWN, b"", at, [])
         assert await journal.accounts() == [2, 3, 1]
+
+
+class TestNotes:
+    NOTE = Item(
+        kind="gap",
+        raw=msgspec.Raw(
+            msgspec.json.encode(IdentityAmbiguous(identity=9, contact=Contact(id=FRIEND), candidates=(4,)))
+        ),
+    )
+
+    async def test_are_entries_of_their_chat_and_leave_the_position_and_the_time_of_the_last_batch(
+        self, account: SqliteAccount
+    ) -> None:
+        consumer = await account.consumer("bot")
+        at = time.time() + 1_000
+        await account.ingest(arrival(message(1), position=b"after", at=at))
+        await account.add_note(OWN, self.NOTE, chat=FRIEND, time=at + 50)
+        await account.open_login(ContactId("@new"), b"fresh", at + 90, [])
+
+        _, note, gap = await consumer.take()
+        assert event_from_item(note.item, OWN) == msgspec.json.decode(self.NOTE.raw, type=IdentityAmbiguous)
+        assert (note.chat, note.time) == (FRIEND, int(at + 50))
+        assert gap_in(gap).since == at
+        assert await account.position(OWN) == b"after"
+
+    async def test_need_a_login_that_is_known(self, account: SqliteAccount) -> None:
+        with pytest.raises(StorageError):
+            await account.add_note(ContactId("@stranger"), self.NOTE, chat=FRIEND, time=1.0)
 
 
 class TestLookingUp:
@@ -553,5 +581,9 @@ async def test_g_r16_a_file_of_each_version_opens_with_all_that_is_in_it(path: P
     assert (sent.state, sent.text, sent.receipt is not None) == ("sent", "text 1", True)
     consumer = await account.consumer("bot")
     assert [(entry.number, entry.redelivered) for entry in await consumer.take()] == [(2, True), (4, False), (5, False)]
-    assert [letter.entry.number for letter in await consumer.dead_letters()] == [3]
+    assert [letter.entry.number for letter in await account.dead_letters("bot")] == [3]
+    if version > 1:
+        kept = await account.kept.find("1")
+        assert (await account.state("pace"), kept and kept.state) == (b"{}", "too_large")
+        assert [identity.name for identity in await account.ledger.identities()] == ["Boss"]
     await journal.close()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from webwx.errors import LocalStateError, ProtocolError
-from webwx.transport.spool import START, Spool
+from webwx.errors import LocalStateError
+from webwx.transport.spool import START, Overflow, Spool
 
 
 def test_knows_the_size_the_start_and_the_digest_of_what_it_was_given() -> None:
@@ -28,7 +28,7 @@ def test_takes_as_much_as_it_should_and_not_a_byte_more() -> None:
     spool = Spool(file, 5)
     spool.write(b"12345")
 
-    with pytest.raises(ProtocolError, match="larger than 5 bytes"):
+    with pytest.raises(Overflow, match="larger than 5 bytes"):
         spool.write(b"6")
     assert file.getvalue() == b"12345"
 

@@ -7,11 +7,12 @@ may share one.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, NewType
 
 import msgspec
 
-from webwx.errors import UnknownContact
+from webwx.errors import StaleContact, UnknownContact
 from webwx.model.text import plain_text
 
 if TYPE_CHECKING:
@@ -76,6 +77,22 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """A chatroom of one's own."""
     avatar_key: str = ""
     """Of a chatroom: what the server wants to hear before it shows the pictures of members who are no friends."""
+    uin: int = 0
+    """The number at the platform, which is mostly 0 for anybody but oneself."""
+    pinyin: str = ""
+    """The nickname as it is sorted, in small letters."""
+    remark_pinyin: str = ""
+    """The same of the remark."""
+    avatar: int = 0
+    """Which picture it is: another number, another picture. 0: the server does not say."""
+    signature: str = ""
+    """What they say of themselves."""
+    region: str = ""
+    """Province and city."""
+    sex: int = 0
+    """1 male, 2 female, 0 unknown."""
+    attr_status: int = 0
+    """Properties of the profile, in bits that nobody has explained."""
 
     @property
     def display_name(self) -> str:
@@ -124,7 +141,24 @@ def contact_from_wire(wire: WireContact, own_id: str) -> Contact:
         is_pinned=bool(wire.contact_flag & _IS_PINNED),
         is_owner=bool(wire.is_owner),
         avatar_key=wire.encry_chat_room_id if is_chatroom(wire.user_name) else "",
+        uin=wire.uin,
+        pinyin=wire.py_quan_pin,
+        remark_pinyin=wire.remark_py_quan_pin,
+        avatar=_avatar(wire.head_img_url),
+        signature=plain_text(wire.signature),
+        region=f"{wire.province} {wire.city}".strip(),
+        sex=wire.sex,
+        attr_status=wire.attr_status,
     )
+
+
+_VERSION = re.compile(r"[?&]seq=(\d{1,18})(?!\d)")
+
+
+def _avatar(url: str) -> int:
+    """Read which picture an address shows."""
+    found = _VERSION.search(url)
+    return int(found[1]) if found else 0
 
 
 def _kind(wire: WireContact, own_id: str) -> Kind:
@@ -142,6 +176,14 @@ def _kind(wire: WireContact, own_id: str) -> Kind:
 def is_chatroom(contact_id: str) -> bool:
     """Say whether an id is a chatroom's."""
     return contact_id.startswith("@@") or contact_id.endswith("@chatroom")
+
+
+_ID = re.compile(r"@@?[0-9a-f]{16,}")
+
+
+def is_id(text: str) -> bool:
+    """Say whether a text can be nothing but an id: somebody who calls himself so must not be taken for its owner."""
+    return text in BUILT_IN or _ID.fullmatch(text) is not None
 
 
 class Contacts:
@@ -178,6 +220,9 @@ class Contacts:
         """
         known = self._by_id.get(newer.id)
         if known is not None:
+            # Changes come without pinyin, and that of an earlier name would be wrong.
+            pinyin = known.pinyin if newer.nickname in {"", known.nickname} else ""
+            remark_pinyin = known.remark_pinyin if newer.remark in {"", known.remark} else ""
             newer = msgspec.structs.replace(
                 newer,
                 nickname=newer.nickname or known.nickname,
@@ -188,6 +233,14 @@ class Contacts:
                 is_pinned=known.is_pinned if newer.kind == "stranger" else newer.is_pinned,
                 is_owner=newer.is_owner or known.is_owner,
                 avatar_key=newer.avatar_key or known.avatar_key,
+                uin=newer.uin or known.uin,
+                pinyin=newer.pinyin or pinyin,
+                remark_pinyin=newer.remark_pinyin or remark_pinyin,
+                avatar=newer.avatar or known.avatar,
+                signature=newer.signature or known.signature,
+                region=newer.region or known.region,
+                sex=newer.sex or known.sex,
+                attr_status=newer.attr_status or known.attr_status,
             )
         return self.put(newer)
 
@@ -248,14 +301,19 @@ class Contacts:
 
         Raises:
             UnknownContact: Nobody, or several.
+            StaleContact: It is an id, of an earlier login or nobody's.
         """
         name = to.id if isinstance(to, Contact) else to
         known = self._by_id.get(name)
         if known is not None:
             return known
-        found = self._named(name)
+        return self._only([] if isinstance(to, Contact) else self.called(name), name)
+
+    def called(self, name: str) -> list[Contact]:
+        """List who has this remark, else who has this nickname; an id is no name."""
+        found = [] if is_id(name) else self._named(name)
         by_remark = [contact for contact in found if contact.remark == name]
-        return self._only(by_remark or found, name)
+        return by_remark or found
 
     def _named(self, name: str) -> list[Contact]:
         # One thread changes contacts while others read them: what is looked at is a copy, and an index is of one state.
@@ -273,9 +331,15 @@ class Contacts:
         match found:
             case [contact]:
                 return contact
+            case [] if name.startswith("@"):
+                raise StaleContact(
+                    f"Nobody here has the id {name!r} (ids are new at every login); "
+                    "list the contacts to see who is known."
+                )
             case []:
-                hint = "ids are new at every login" if name.startswith("@") else "names are matched whole"
-                raise UnknownContact(f"Nobody here is called {name!r} ({hint}); list the contacts to see who is known.")
+                raise UnknownContact(
+                    f"Nobody here is called {name!r} (names are matched whole); list the contacts to see who is known."
+                )
             case _:
                 ids = ", ".join(contact.id for contact in found)
                 raise UnknownContact(f"{len(found)} contacts are called {name!r}; choose one by id: {ids}.")

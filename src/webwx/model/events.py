@@ -54,11 +54,47 @@ class ContinuityLost(Event, frozen=True, kw_only=True, tag="continuity_lost"):
     """Another login came in place of the one before; the server did not know our position; it was deleted unread."""
 
 
-QUIET = (PhoneActivity, ContactChanged, ContactDeleted)
+class LoopDetected(Event, frozen=True, kw_only=True, tag="loop_detected"):
+    """
+    A bot has answered so often in one chat that another bot may be answering it, and is silent there for a while.
+
+    Bots are told of it; no journal holds it.
+    """
+
+    chat: ContactId
+    replies: int
+    """How many it has sent there."""
+    seconds: float
+    """Within how many seconds."""
+
+
+class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity_ambiguous"):
+    """
+    Somebody may be one of those whom an earlier login knew, and nobody can say which, so they count as somebody new.
+
+    `merge_identities` puts that right.
+    """
+
+    identity: int
+    """The number that was given."""
+    contact: Contact
+    candidates: tuple[int, ...]
+    """The numbers of whom it may be, the likeliest first."""
+
+
+QUIET = (PhoneActivity, ContactChanged, ContactDeleted, IdentityAmbiguous)
 """Events that are no messages, and that most programs leave out."""
 
 AnyEvent = (
-    AnyMessage | MessageRecalled | PhoneActivity | ContactChanged | ContactDeleted | QuarantinedMessage | ContinuityLost
+    AnyMessage
+    | MessageRecalled
+    | PhoneActivity
+    | ContactChanged
+    | ContactDeleted
+    | QuarantinedMessage
+    | ContinuityLost
+    | LoopDetected
+    | IdentityAmbiguous
 )
 
 
@@ -67,7 +103,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Literal["message", "contact", "deleted", "gap"]
     raw: msgspec.Raw
-    """As delivered; a `gap` is our own note, a `ContinuityLost`."""
+    """As delivered; a `gap` is our own note: a `ContinuityLost`, or an `IdentityAmbiguous`."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +120,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     time: int = 0
     """Seconds since 1970, by the server's clock; 0 when it does not say."""
     is_self: bool = False
+    is_notice: bool = False
+    """It is a grey line, as recalls are."""
     is_readable: bool = True
 
     def __repr__(self) -> str:
@@ -128,7 +166,11 @@ def identify(item: Item, own_id: str) -> Identity:
         sender=ContactId(sender) if sender else None,
         time=head.create_time if 0 <= head.create_time < _LATEST else 0,
         is_self=is_self,
+        is_notice=head.msg_type in _NOTICES,
     )
+
+
+_NOTICES = {MessageType.SYSTEM_NOTICE, MessageType.SYSTEM, MessageType.RECALL}
 
 
 def _digest(told: bytes) -> int:
@@ -151,7 +193,7 @@ def event_from_item(item: Item, own_id: str) -> Event:
             case "deleted":
                 return ContactDeleted(id=ContactId(read_json(raw, DeletedContact).user_name))
             case "gap":
-                return msgspec.json.decode(raw, type=ContinuityLost)
+                return msgspec.json.decode(raw, type=ContinuityLost | IdentityAmbiguous)
     except ProtocolError as error:
         return QuarantinedMessage(raw=raw.decode("utf-8", "replace"), reason=str(error))
 

@@ -74,6 +74,10 @@ _WORDINGS: tuple[tuple[type[SystemMessage], str, dict[str, Any]], ...] = (
 """The wordings of the protocol notes (messages, 4), special ones first. `<by>` is in quotes, `{by}` is not."""
 
 
+_TOO_OFTEN = re.compile(r"(?:发送消息|操作)(?:过于|太)频繁")
+"""How the line begins; a chatroom may be named so, and then the words stand further behind."""
+
+
 def _pattern(wording: str) -> re.Pattern[str]:
     # The platform has been seen to put a blank behind an opening quote.
     quoted = re.sub(r"<(\w+)>", r"""["“] ?(?P<\1>.+?) ?["”]""", wording)
@@ -92,6 +96,11 @@ def system_message(envelope: Envelope, text: str, *, xml_type: str = "") -> Syst
             if found:
                 return kind(**envelope, text=text, xml_type=xml_type, **_said(found, known))
     return SystemMessage(**envelope, text=text, xml_type=xml_type)
+
+
+def says_too_often(message: object) -> bool:
+    """Say whether something is the platform's line that this account does too much."""
+    return isinstance(message, SystemMessage) and _TOO_OFTEN.match(message.text.strip()) is not None
 
 
 def _said(found: re.Match[str], known: dict[str, Any]) -> dict[str, Any]:

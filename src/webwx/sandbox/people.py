@@ -7,6 +7,7 @@ belong to a session and are made there.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,15 @@ class Person:
     id: str
     nickname: str
     uin: int
+    alias: str = ""
+    """The WeChat id that this person has chosen; pages show it to friends, though the platform has not for years."""
+    signature: str = ""
+    sex: int = 0
+    """1 male, 2 female, 0 not told."""
+    province: str = ""
+    city: str = ""
+    pictures: int = 1
+    """How many pictures this person has had; the last one is shown."""
     friends: dict[str, str] = field(default_factory=dict)
     """World ids of this person's friends, each with the remark it has here. The other side may see it otherwise."""
     blocked: set[str] = field(default_factory=set)
@@ -87,6 +97,16 @@ class Person:
     def real_id(self) -> str:
         """The id the phone knows, as it stands inside notices."""
         return f"wxid_{self.id}"
+
+    @property
+    def picture(self) -> str:
+        """What the picture is drawn from."""
+        return self.id if self.pictures == 1 else f"{self.id}/{self.pictures}"
+
+    @property
+    def attr_status(self) -> int:
+        """Bits of the profile: they differ between people and stay with them. Beyond 31 bits, as the platform's are."""
+        return zlib.crc32(self.id.encode())
 
     def mark_read(self, key: str) -> None:
         """Clear a chat's unread count. Nobody else is told."""

@@ -29,6 +29,8 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True):
     """Whether webwxgetmsgimg still serves a recalled picture. Forwarding by its keys works either way."""
     picture_content: Literal["full", "keyless", "hash"] = "full"
     """Which form of `Content` pictures are delivered in; only the full one can be forwarded."""
+    picture_versions: Literal["told", "zero"] = "told"
+    """Whether the address of somebody's picture says which one it is, or 0 as some answers do."""
     strict_skey: bool = False
     """Refuse a non-empty skey that the session never had."""
     silent_changes: bool = False

@@ -7,6 +7,7 @@ Names and texts are escaped here, once, on their way out (protocol notes, messag
 from __future__ import annotations
 
 import hashlib
+import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +19,7 @@ from webwx.protocol.contacts import WireContact, WireMember, WireUser
 from webwx.protocol.content import RecallNotice, escape, write_recall_notice
 from webwx.protocol.messages import RecommendInfo, WireMessage
 from webwx.sandbox.people import BUILTIN, FILEHELPER, TEAM, Chatroom, Message, Person
+from webwx.sandbox.pinyin import spell
 
 if TYPE_CHECKING:
     from webwx.sandbox.letters import Letter
@@ -88,8 +90,9 @@ class View:
             uin=self._me.uin,
             user_name=name,
             nick_name=escape(self._me.nickname),
-            head_img_url=_icon(name),
-            sex=1,
+            head_img_url=_icon(name, self._version(self._me)),
+            sex=self._me.sex,
+            signature=escape(self._me.signature),
             head_img_flag=1,
             sns_flag=17,
         )
@@ -110,6 +113,12 @@ class View:
         return ChangedContact(
             user_name=contact.user_name,
             nick_name=contact.nick_name,
+            sex=contact.sex,
+            alias=contact.alias,
+            signature=contact.signature,
+            attr_status=contact.attr_status,
+            province=contact.province,
+            city=contact.city,
             chat_room_owner=self.name(room.members[0].id) if room else "",
             head_img_url=contact.head_img_url,
             contact_flag=contact.contact_flag,
@@ -131,20 +140,40 @@ class View:
         name = self.name(person.id)
         is_contact = person.id in self._me.friends or person is self._me
         blocked = _BLOCKED_FLAG if self._me.has_blocked(person) else 0
+        remark = self._me.friends.get(person.id, "")
+        initials, pinyin = spell(person.nickname)
+        remark_initials, remark_pinyin = spell(remark)
         return WireContact(
             user_name=name,
             nick_name=escape(person.nickname),
-            head_img_url=_icon(name),
+            head_img_url=_icon(name, self._version(person)),
             contact_flag=FRIEND_FLAG | blocked | self._pin(person.id) if is_contact else 0,
-            remark_name=escape(self._me.friends.get(person.id, "")),
+            remark_name=escape(remark),
+            py_initial=initials,
+            py_quan_pin=pinyin,
+            remark_py_initial=remark_initials,
+            remark_py_quan_pin=remark_pinyin,
+            sex=person.sex,
+            signature=escape(person.signature),
+            province=person.province,
+            city=person.city,
+            alias=person.alias,
+            attr_status=person.attr_status,
         )
 
+    def _version(self, person: Person) -> int:
+        """Give the number of somebody's picture, which is another one whenever the picture is."""
+        return zlib.crc32(person.picture.encode()) if self._world.switches.picture_versions == "told" else 0
+
     def _builtin(self, world_id: str) -> WireContact:
+        initials, pinyin = spell(BUILTIN[world_id])
         return WireContact(
             user_name=world_id,
             nick_name=BUILTIN[world_id],
             head_img_url=_icon(world_id),
             contact_flag=FRIEND_FLAG,
+            py_initial=initials,
+            py_quan_pin=pinyin,
             verify_flag=_VERIFIED_TEAM if world_id == TEAM else 0,
             key_word=world_id[:3],
         )
@@ -152,9 +181,12 @@ class View:
     def _chatroom(self, room: Chatroom, *, with_members: bool) -> WireContact:
         name = self.name(room.id)
         is_owner = room.members[0] is self._me
+        initials, pinyin = spell(room.name)
         return WireContact(
             user_name=name,
             nick_name=escape(room.name),
+            py_initial=initials,
+            py_quan_pin=pinyin,
             head_img_url=f"/cgi-bin/mmwebwx-bin/webwxgetheadimg?seq=0&username={name}&skey=",
             contact_flag=FRIEND_FLAG | self._pin(room.id),
             member_count=len(room.members) if with_members else 0,
@@ -170,6 +202,7 @@ class View:
         return WireMember(
             user_name=self.name(person.id),
             nick_name=escape(person.nickname),
+            attr_status=person.attr_status,
             display_name=escape(room.names.get(person.id, "")) if room else "",
             member_status=status,
         )
@@ -312,6 +345,6 @@ def recall_text(message: Message, viewer: Person) -> str:
     return "你撤回了一条消息" if message.sender is viewer else f'"{message.sender.nickname}" 撤回了一条消息'
 
 
-def _icon(name: str) -> str:
+def _icon(name: str, version: int = 0) -> str:
     # Real addresses may end like this too, and then the client appends its skey: no secret lies in contacts.
-    return f"/cgi-bin/mmwebwx-bin/webwxgeticon?seq=0&username={name}&skey="
+    return f"/cgi-bin/mmwebwx-bin/webwxgeticon?seq={version}&username={name}&skey="

@@ -174,6 +174,23 @@ class World:
         person.friends.pop(other.id, None)
         self.tell(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(other.id)))
 
+    def change_profile(
+        self, who: str, *, nickname: str = "", signature: str | None = None, is_new_picture: bool = False
+    ) -> None:
+        """
+        Let somebody take another nickname, signature or picture; whoever has them as a friend is told.
+
+        Raises:
+            Impossible: There is no such person.
+        """
+        person = self.person(who)
+        person.nickname = nickname or person.nickname
+        person.signature = person.signature if signature is None else signature
+        person.pictures += is_new_picture
+        for friend in self.people.values():
+            if person.id in friend.friends:
+                self.tell(friend, Selector.CONTACT_CHANGED, lambda view: view.changed(person.id))
+
     def set_blocked(self, who: str, other: str, *, is_blocked: bool) -> None:
         """
         Put somebody on one's blacklist, or take them off it. The other learns of it only when trying something.
@@ -511,6 +528,9 @@ def default_world(*, switches: Switches | None = None, clock: Clock | None = Non
     world = World(switches=switches, clock=clock, dice=dice)
     for id_, nickname in (("xiaoming", "小明"), ("ahua", "阿华"), ("zhangsan", "张三"), ("lilei", "李雷")):
         world.add_person(nickname, id_)
+    ahua, lilei = world.person("ahua"), world.person("lilei")
+    ahua.sex, ahua.province, ahua.city, ahua.signature = 2, "上海", "浦东", "慢慢来"
+    lilei.sex, lilei.province, lilei.city = 1, "北京", "海淀"
     everybody = list(world.people)
     for at, one in enumerate(everybody):
         for other in everybody[at + 1 :]:

@@ -7,6 +7,11 @@ What is stored of one is three things. `acked`: it is done with all up to here. 
 A consumer that keeps up is served from memory: a batch is handed to it when it is stored, and the transaction that
 stores the batch moves `started` as well. One that does not reads from the file, and stores `started` by itself before
 it gives anything.
+
+An entry that ends its process each time must not end every process. Nothing is written of an entry before it is given,
+so after a death all that was in flight may be to blame, and mostly none of it is. What was in flight at two deaths is a
+suspect: whoever tries it does so alone and has that stored before (`blame`), so that a third death is counted for this
+one entry and for no other.
 """
 
 from __future__ import annotations
@@ -20,8 +25,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from webwx.store.deadletters import read_revivals
 from webwx.store.entries import read_entries
-from webwx.store.journal import DeadLetter, Entry
+from webwx.store.journal import LOOK_EVERY, Entry
 from webwx.store.rows import as_list, insert, select_numbers
 
 if TYPE_CHECKING:
@@ -45,12 +51,21 @@ class Known(NamedTuple):
     ahead: frozenset[int]
     attempts: dict[int, int]
     """How often an entry was tried that is not done with."""
-    revived: tuple[int, ...]
+    deaths: dict[int, int]
+    """How many processes have died with an entry, where that was counted for it alone."""
+    has_died: bool
+    """The last process that had it open has not closed it."""
+    revived: frozenset[int]
+    """Dead letters that are to be handed out once more."""
+    suspects: int
+    """What it is not done with up to here was in flight when a process before that one died."""
 
 
 def read_known(db: sqlite3.Connection, consumer: int) -> Known:
     """Read what the file knows of a consumer."""
-    acked, started = db.execute("SELECT acked, started FROM consumers WHERE consumer = ?", (consumer,)).fetchone()
+    acked, started, is_open, suspects = db.execute(
+        "SELECT acked, started, is_open, suspects FROM consumers WHERE consumer = ?", (consumer,)
+    ).fetchone()
     ahead = select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,))
     failures = db.execute(
         "SELECT number, attempts, state FROM failures WHERE consumer = ? ORDER BY number", (consumer,)
@@ -61,7 +76,10 @@ def read_known(db: sqlite3.Connection, consumer: int) -> Known:
         # A process may have died between a burial and its acknowledgement.
         ahead=frozenset(ahead) | {number for number, _, state in failures if state == "dead"},
         attempts={number: attempts for number, attempts, state in failures if state != "dead"},
-        revived=tuple(number for number, _, state in failures if state == "revived"),
+        deaths=dict(db.execute("SELECT number, deaths FROM deaths WHERE consumer = ?", (consumer,)).fetchall()),
+        has_died=bool(is_open),
+        revived=frozenset(number for number, _, state in failures if state == "revived"),
+        suspects=suspects,
     )
 
 
@@ -96,9 +114,17 @@ class SqliteConsumer:
         self._writer = writer
         self._reader = reader
         self._lock = lock
-        self._was_started = known.started
+        self._known = known
         self._attempts = dict(known.attempts)
-        self._revived = deque(known.revived)
+        self._deaths = dict(known.deaths)
+        """Of processes before this one."""
+        self._blamed: set[int] = set()
+        """What this process is to have died of, should it die."""
+        self._revived: deque[int] = deque()
+        self._revivals: dict[int, float] = {}
+        """When that was revived which this process has been given, or will be."""
+        self._look_at = 0.0
+        """When to look for such again, by the loop's clock."""
         self._buffer: deque[Entry] = deque()
         self.read_to = known.acked
         """All up to here was read into the buffer, or need not be."""
@@ -126,6 +152,12 @@ class SqliteConsumer:
         self._is_nudged = False
         self._is_dirty = False
         self._is_dirty_in_flight = False
+        self._is_open = True
+        self._is_stored_open = False
+        """The file knows that this process has it, and what the one before has died with."""
+        self._deaths_to_store: dict[int, int] = {}
+        """Changed since the last transaction; 0: forget it."""
+        self._deaths_storing: dict[int, int] = {}
 
     def __repr__(self) -> str:
         return f"SqliteConsumer({self.name!r})"
@@ -140,11 +172,18 @@ class SqliteConsumer:
             if self._is_behind():  # something came while the file was read
                 self._waiters.remove(waiter)
                 continue
-            await waiter
+            try:
+                await asyncio.wait([waiter], timeout=LOOK_EVERY)
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
         return entries
 
     async def take_waiting(self, limit: int = 100) -> list[Entry]:
         """Give the next entries without waiting; an empty list when there are none."""
+        if (now := asyncio.get_running_loop().time()) >= self._look_at:
+            await self._look_for_revived()
+            self._look_at = now + LOOK_EVERY
         if not self._buffer:
             await self._fill(limit)
         count = min(limit, len(self._buffer))
@@ -180,6 +219,18 @@ class SqliteConsumer:
         head = self._stream.head
         return bool(self._buffer or self._revived) or (head is not None and self.read_to < head)
 
+    def look_soon(self) -> None:
+        """Look for what was revived at the next take, which is now if somebody waits."""
+        self._look_at = 0.0
+        self._wake()
+
+    async def _look_for_revived(self) -> None:
+        for number, revival in (await self._reader.do(lambda db: read_revivals(db, self.row))).items():
+            if self._revivals.get(number) != revival.time:
+                self._revivals[number] = revival.time
+                self._attempts[number] = revival.attempts
+                self._revived.append(number)
+
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
@@ -205,13 +256,13 @@ class SqliteConsumer:
 
             try:
                 again, following = await self._reader.do(read)
-                if following and following[-1].number > self._stored_started:
-                    last = following[-1].number
+                last = following[-1].number if following else 0
+                if last > self._stored_started or ((again or following) and not self._is_stored_open):
                     await self._writer.do(lambda _: self.start(last))  # it rides in that very transaction
             except BaseException:
                 self._revived.extendleft(reversed(revived))
                 raise
-            self._buffer.extend(self._marked(again))
+            self._buffer.extend(self._marked(again, is_revived=True))
             self._buffer.extend(
                 self._marked(
                     entry for entry in following if entry.number > self.read_to and entry.number not in self._done
@@ -220,18 +271,33 @@ class SqliteConsumer:
             is_all = len(following) < most
             self.read_to = max(self.read_to, (head or 0) if is_all else 0, following[-1].number if following else 0)
 
-    def _marked(self, entries: Iterable[Entry]) -> Iterable[Entry]:
+    def _marked(self, entries: Iterable[Entry], *, is_revived: bool = False) -> Iterable[Entry]:
         """Say of entries from the file whether and how often they were given before."""
         for entry in entries:
             tried = self._attempts.get(entry.number, 0)
-            is_again = entry.number <= self._was_started
+            is_again = entry.number <= self._known.started
             if tried or is_again:
-                # The attempt that a death cut short was not counted by anybody.
-                is_revived = entry.number <= self._acked
-                attempt = tried + (2 if is_again and not is_revived else 1)
-                yield msgspec.structs.replace(entry, redelivered=is_again, attempt=attempt)
+                # An attempt that was cut short, by a death or an end, was not counted by anybody.
+                if is_revived:
+                    deaths = self._deaths_with_revived(entry.number)
+                    cut_short = max(0, deaths - 1)
+                else:
+                    deaths = self._deaths_with(entry.number)
+                    cut_short = deaths or int(is_again)
+                yield msgspec.structs.replace(entry, redelivered=is_again, attempt=tried + cut_short + 1, deaths=deaths)
             else:
                 yield entry
+
+    def _deaths_with(self, number: int) -> int:
+        """Give how many processes have died while an entry was in flight, as far as is known."""
+        if number in self._deaths:
+            return self._deaths[number]
+        known = self._known
+        return int(number <= known.suspects) + int(known.has_died and number <= known.started)
+
+    def _deaths_with_revived(self, number: int) -> int:
+        """Give the same for a dead letter; one that was out when a process died is a suspect at once."""
+        return self._deaths.get(number, 2 if self._known.has_died and number in self._known.revived else 0)
 
     # -- acknowledging -----------------------------------------------------------------------------------------------
 
@@ -239,6 +305,10 @@ class SqliteConsumer:
         """Note that an entry is done with, for good."""
         with self._guard:
             self._to_store.append(number)
+            if number in self._blamed or number in self._deaths:
+                self._blamed.discard(number)
+                self._deaths.pop(number, None)
+                self._deaths_to_store[number] = 0
             if number > self._acked:
                 self._done.add(number)
                 while self._given and self._given[0] in self._done:
@@ -246,6 +316,11 @@ class SqliteConsumer:
                     self._done.discard(self._acked)
                 if not self._given and self._done:  # an earlier process was done with these
                     self._done = {each for each in self._done if each > self._acked}
+        self._ride()
+
+    def _ride(self) -> None:
+        """Have what has changed written with whatever comes next."""
+        with self._guard:
             self._is_dirty = True
             is_nudged, self._is_nudged = self._is_nudged, True
         if not is_nudged:
@@ -258,11 +333,17 @@ class SqliteConsumer:
             if not self._is_dirty:
                 return
             self._storing, self._to_store = self._to_store, []
+            self._deaths_storing, self._deaths_to_store = self._deaths_to_store, {}
             self._is_dirty, self._is_dirty_in_flight = False, True
             self._starting = self._started
             acked, started, storing = self._acked, self._started, self._storing
+            is_open = self._is_open
             self._was_all_done = not self._done
-        db.execute("UPDATE consumers SET acked = ?, started = ? WHERE consumer = ?", (acked, started, self.row))
+        suspects = max(self._known.suspects, self._known.started if self._known.has_died else 0)
+        db.execute(
+            "UPDATE consumers SET acked = ?, started = ?, is_open = ?, suspects = ? WHERE consumer = ?",
+            (acked, started, is_open, suspects, self.row),
+        )
         ahead = [(self.row, number) for number in storing if number > acked]
         insert(db, "ahead", ahead, verb="INSERT OR IGNORE")
         self._has_stored_ahead = self._has_stored_ahead or bool(ahead)
@@ -275,19 +356,26 @@ class SqliteConsumer:
                 " AND number IN (SELECT value FROM json_each(?))",
                 (self.row, as_list(tried)),
             )
+        for number, deaths in self._deaths_storing.items():
+            if deaths:
+                db.execute("INSERT OR REPLACE INTO deaths VALUES (?, ?, ?)", (self.row, number, deaths))
+            else:
+                db.execute("DELETE FROM deaths WHERE consumer = ? AND number = ?", (self.row, number))
 
     def settled(self, *, is_stored: bool) -> None:
         """Take note of how the transaction ended; what was not stored is written in the next one."""
         with self._guard:
             if self._is_dirty_in_flight and is_stored:
                 self._stored_started = self._starting
+                self._is_stored_open = True
                 self._has_stored_ahead = self._has_stored_ahead and not self._was_all_done
                 for number in self._storing:
                     self._attempts.pop(number, None)
             elif self._is_dirty_in_flight:
                 self._to_store = self._storing + self._to_store
+                self._deaths_to_store = {**self._deaths_storing, **self._deaths_to_store}
                 self._is_dirty = True
-            self._storing = []
+            self._storing, self._deaths_storing = [], {}
             self._is_dirty_in_flight = False
 
     async def flush(self) -> None:
@@ -300,64 +388,47 @@ class SqliteConsumer:
     async def failed(self, number: int, error: str) -> int:
         """Note that an attempt at an entry has failed; gives how many have."""
         attempts = self._attempts.get(number, 0) + 1
-        await self._writer.do(lambda db: self._note_failure(db, number, "trying", attempts, error))
+        # What was revived stays so until it is done with: no cursor leads back to it.
+        revived_at = self._revivals.get(number)
+        state, at = ("trying", time.time()) if revived_at is None else ("revived", revived_at)
+        await self._writer.do(lambda db: self._note_failure(db, number, state, attempts, error, at))
         self._attempts[number] = attempts
         return attempts
 
     async def give_up(self, number: int, error: str) -> None:
         """Make an entry a dead letter, and be done with it."""
-        attempts = max(1, self._attempts.get(number, 0))
+        attempts = max(1, self._attempts.get(number, 0) + self._deaths.get(number, 0))
+
+        def be_done(_: None) -> None:
+            self._attempts.pop(number, None)  # the row stays, whatever becomes of it from now on
+            self.ack(number)
 
         await self._writer.do(
-            lambda db: self._note_failure(db, number, "dead", attempts, error), then=lambda _: self.ack(number)
+            lambda db: self._note_failure(db, number, "dead", attempts, error, time.time()), then=be_done
         )
 
-    def _note_failure(self, db: sqlite3.Connection, number: int, state: str, attempts: int, error: str) -> None:
+    def _note_failure(
+        self, db: sqlite3.Connection, number: int, state: str, attempts: int, error: str, at: float
+    ) -> None:
         db.execute(
-            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)",
-            (self.row, number, state, attempts, error, time.time()),
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)", (self.row, number, state, attempts, error, at)
         )
 
-    async def dead_letters(self) -> list[DeadLetter]:
-        """Give what was given up, oldest first."""
+    async def blame(self, number: int) -> None:
+        """Store that this process, should it die from now on, has died of this entry."""
+        with self._guard:
+            self._blamed.add(number)
+            self._deaths_to_store[number] = self._deaths_with(number) + 1
+            self._is_dirty = True
+        await self.flush()
 
-        def read(db: sqlite3.Connection) -> list[DeadLetter]:
-            dead = {
-                number: (attempts, error, at)
-                for number, attempts, error, at in db.execute(
-                    "SELECT number, attempts, error, time FROM failures WHERE consumer = ? AND state = 'dead'",
-                    (self.row,),
-                )
-            }
-            return [
-                DeadLetter(
-                    entry=entry, attempts=dead[entry.number][0], error=dead[entry.number][1], time=dead[entry.number][2]
-                )
-                for entry in read_entries(db, dead)
-            ]
-
-        return await self._reader.do(read)
-
-    async def revive(self, number: int) -> bool:
-        """Hand a dead letter out once more, as a new attempt; says whether there was one."""
-
-        def mark(db: sqlite3.Connection) -> int | None:
-            found = db.execute(
-                "SELECT attempts FROM failures WHERE consumer = ? AND number = ? AND state = 'dead'",
-                (self.row, number),
-            ).fetchone()
-            if found is None:
-                return None
-            db.execute("UPDATE failures SET state = 'revived' WHERE consumer = ? AND number = ?", (self.row, number))
-            return int(found[0])
-
-        attempts = await self._writer.do(mark)
-        if attempts is None:
-            return False
-        self._attempts[number] = attempts
-        self._revived.append(number)
-        self._wake()
-        return True
+    def absolve(self, number: int) -> None:
+        """Take that back; it is stored a few milliseconds later."""
+        if number in self._blamed:
+            with self._guard:
+                self._blamed.discard(number)
+                self._deaths_to_store[number] = self._deaths.get(number, 0)
+            self._ride()
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
@@ -372,10 +443,13 @@ class SqliteConsumer:
             return
         self._stream.consumers.remove(self)
         shown = min(self._last_given, unseen_from - 1) if unseen_from else self._last_given
+        for number in tuple(self._blamed):
+            self.absolve(number)
 
         def end(_: sqlite3.Connection) -> None:
             with self._guard:
-                self._started = max(self._acked, min(self._started, max(shown, self._was_started)))
+                self._is_open = False
+                self._started = max(self._acked, min(self._started, max(shown, self._known.started)))
                 self._is_dirty = True
 
         try:

@@ -17,11 +17,18 @@ import msgspec
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
+from webwx.model.ledger import Identified, Identity, Link
 from webwx.model.messages import Receipt
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Callable, Collection
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+    from typing import BinaryIO
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks of an open consumer for what another process has revived."""
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +47,8 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     """It was written before this process began to sync."""
     is_quarantined: bool = False
     """It could not be read."""
+    is_notice: bool = False
+    """It is a grey line, as recalls are."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,13 +86,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """This consumer may have been given it before, by a process that has died since."""
     attempt: int = 1
     """How often it has been given to this consumer, as far as is known."""
+    deaths: int = 0
+    """
+    Processes that have died while it was in flight, as far as is known. From two on it is a suspect: it should be tried
+    alone, and blamed before. From three on one has died that tried it alone.
+    """
 
     def __repr__(self) -> str:
         return f"Entry({self.number})"
 
 
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry that a consumer has given up."""
+class Buried(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that a consumer has given up: a dead letter."""
 
     entry: Entry
     attempts: int
@@ -125,6 +139,25 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
         return f"Outgoing({self.number}, {self.kind}, {self.state})"
 
 
+class KeptMedium(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the wish to keep what a message shows."""
+
+    number: int
+    """The message's."""
+    message_id: str
+    state: Literal["kept", "dropped", "too_large", "unavailable"]
+    """
+    `kept`: its bytes are here. `dropped`: they were, and have made room. `too_large`: more than was wanted.
+    `unavailable`: the platform did not give it.
+    """
+    path: str = ""
+    """Where its bytes are; empty when they are not, or not any more."""
+    size: int = 0
+
+    def __repr__(self) -> str:
+        return f"KeptMedium({self.number}, {self.state})"
+
+
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """What there is of one account, counted."""
 
@@ -134,10 +167,16 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """Entries that could not be read."""
     conflicts: int
     """Messages that came with the id of another one; both were kept."""
+    dead_letters: int
+    """Entries that a consumer has given up, each counted for each consumer."""
     indexed: int
     """All up to this number are in the indexes; those behind it are found by a scan."""
     size: int
     """Of the whole file, in bytes."""
+    kept: int = 0
+    """Messages whose media are kept beside it."""
+    kept_size: int = 0
+    """Bytes of those media."""
 
 
 class Consumer(Protocol):
@@ -178,12 +217,12 @@ class Consumer(Protocol):
         """Return once every acknowledgement is stored."""
         ...
 
-    async def dead_letters(self) -> list[DeadLetter]:
-        """Give what was given up, oldest first."""
+    async def blame(self, number: int) -> None:
+        """Store that this process, should it die from now on, has died of this entry."""
         ...
 
-    async def revive(self, number: int) -> bool:
-        """Hand a dead letter out once more, as a new attempt; says whether there was one."""
+    def absolve(self, number: int) -> None:
+        """Take that back; it is stored a few milliseconds later."""
         ...
 
     async def close(self, *, unseen_from: int = 0) -> None:
@@ -245,8 +284,134 @@ class Outbox(Protocol):
         ...
 
 
+class Kept(Protocol):
+    """
+    What an account's messages showed: bytes that were fetched while the platform had them.
+
+    They go with their messages, whatever deletes those; a recall deletes nothing.
+    """
+
+    def begin(self) -> AbstractContextManager[tuple[BinaryIO, Path]]:
+        """
+        Give a private file to fetch into, and its path; it is gone afterwards unless `add` has taken it.
+
+        Raises:
+            StorageError: Nothing can be written there.
+        """
+        ...
+
+    async def add(self, entry: Entry, part: Path, *, time: float, max_total: int) -> bool:
+        """
+        Keep a fetched file as what an entry shows; says whether that entry was still there.
+
+        Args:
+            entry: Whose it is.
+            part: What `begin` gave, written to its end.
+            time: When it was fetched, seconds since 1970.
+            max_total: Bytes of this account that may be kept; what was kept first makes room.
+
+        Raises:
+            StorageError: The disk does not take it.
+        """
+        ...
+
+    async def pass_over(self, entry: Entry, state: Literal["too_large", "unavailable"], *, time: float) -> None:
+        """Note that what an entry shows is not kept, and why."""
+        ...
+
+    async def find(self, message_id: str) -> KeptMedium | None:
+        """Say what became of a message's media; None when nobody wanted them kept."""
+        ...
+
+    async def drop(self, *, before: float = 0) -> int:
+        """Delete bytes that were kept before a time, or all of them, and leave the messages; gives of how many."""
+        ...
+
+
+class Ledger(Protocol):
+    """
+    Who is who in an account's logins: a number for each person and chatroom that no login changes.
+
+    What the user says by `merge` and `split` holds for ever, against any evidence. A number that was merged into
+    another one goes on to name the same identity.
+    """
+
+    async def identify(
+        self, own_id: ContactId, contacts: Collection[Contact], *, complete: bool, time: float
+    ) -> list[Identified]:
+        """
+        Find out who the contacts of a login are; gives those that had no identity in it, or wait for one.
+
+        Who has one keeps it, whatever they are called by now. Strangers are passed over.
+
+        Args:
+            own_id: Who the account is in this login.
+            contacts: All that is known of them.
+            complete: These are all contacts of the login. Before they have been told once, whoever is like somebody
+                known but not surely the same is `waiting`; afterwards they are somebody new.
+            time: Now, in seconds since 1970.
+
+        Raises:
+            StorageError: The journal does not know this login, or it was not stored.
+        """
+        ...
+
+    async def note_real_id(self, contact_id: ContactId, wxid: str) -> Identified | None:
+        """Note somebody's real id, as a notice told it; gives who they turned out to be, if that is somebody else."""
+        ...
+
+    async def identity(self, number: int) -> Identity | None:
+        """Find an identity by its number, or by one that was merged into it."""
+        ...
+
+    async def identity_of(self, contact_id: ContactId) -> Identity | None:
+        """Find who has, or had in whatever login, this id."""
+        ...
+
+    async def contact_ids(self, number: int) -> list[ContactId]:
+        """Give every id that an identity has had, the newest first."""
+        ...
+
+    async def identities(self, name: str = "") -> list[Identity]:
+        """Give all identities, or those that were last called so: as shown, by nickname, or by remark."""
+        ...
+
+    async def why(self, number: int) -> list[Link]:
+        """Give what was found to be this identity, the newest first, and why."""
+        ...
+
+    async def merge(self, number: int, other: int) -> Identity:
+        """
+        Make two identities one, which keeps the first number; the second names it as well from now on.
+
+        Raises:
+            UnknownContact: There is no such identity.
+            RefusedLocally: They differ in kind, or both are in this login.
+        """
+        ...
+
+    async def split(self, number: int, contact_id: ContactId) -> Identity:
+        """
+        Make a contact somebody else, with a new number, and give that; they are never taken for the same again.
+
+        Raises:
+            UnknownContact: There is no such identity, it never had this id, or it had no other.
+        """
+        ...
+
+
 class AccountJournal(Protocol):
     """One account's part of a journal."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Who is who in it."""
+        ...
+
+    @property
+    def kept(self) -> Kept:
+        """What its messages showed."""
+        ...
 
     @property
     def outbox(self) -> Outbox:
@@ -277,6 +442,15 @@ class AccountJournal(Protocol):
         """
         ...
 
+    async def add_note(self, own_id: ContactId, item: Item, *, chat: ContactId, time: float) -> None:
+        """
+        Store a note of our own as an entry of a login, about a chat; the position stays where it is.
+
+        Raises:
+            StorageError: It was not stored, or the journal does not know this login.
+        """
+        ...
+
     async def consumer(self, name: str, *, since: Literal["beginning", "now"] = "now") -> Consumer:
         """
         Open a consumer: one at a time of each name.
@@ -284,6 +458,18 @@ class AccountJournal(Protocol):
         Args:
             name: Whose cursor it is.
             since: Where a name that is not known yet begins. The first consumer of a journal always gets everything.
+        """
+        ...
+
+    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[Buried]:
+        """Give what a consumer has given up, the newest first; it may be open, here or in another process."""
+        ...
+
+    async def revive(self, consumer: str, number: int) -> bool:
+        """
+        Have a dead letter handed out once more, as a new attempt; says whether there was one.
+
+        A consumer that is open gets it within seconds, whichever process has it; one that is not, when it is opened.
         """
         ...
 
@@ -309,6 +495,12 @@ class AccountJournal(Protocol):
             until: Not written after; 0 means now.
             limit: At most so many.
         """
+        ...
+
+    async def notices(
+        self, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """Give the newest grey lines, recalls among them, the newest first; for the arguments see `entries`."""
         ...
 
     async def search(

@@ -19,7 +19,9 @@ import msgspec
 from webwx.model.events import ContinuityLost
 from webwx.store.bodies import Place, blank, pack, unpack
 from webwx.store.entries import KINDS
+from webwx.store.identity import forget_logins
 from webwx.store.index import key_of
+from webwx.store.kept import KEEPER
 from webwx.store.rows import as_list, select, select_numbers
 from webwx.store.schema import transaction
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from webwx.store.index import Index
+    from webwx.store.kept import KeptFiles
 
 QUARANTINE = 10_000
 """Entries that could not be read and are kept nevertheless: the newest so many."""
@@ -49,12 +52,16 @@ class Retention:
         index: The file's.
         seconds: How long what came is kept; 0: for ever.
         reached: Says how far the consumers of this process have read, by their rows.
+        kept_files: What goes with its entries.
     """
 
-    def __init__(self, index: Index, seconds: float, reached: Callable[[], Mapping[int, int]]) -> None:
+    def __init__(
+        self, index: Index, seconds: float, reached: Callable[[], Mapping[int, int]], kept_files: KeptFiles
+    ) -> None:
         self._index = index
         self._seconds = seconds
         self._reached = reached
+        self._kept_files = kept_files
         self._due_at = 0.0
 
     def forget(self) -> None:
@@ -80,6 +87,8 @@ class Retention:
             delete(db, self._index, numbers, self._reached())
             if self._seconds and not numbers:
                 _delete_the_rest(db, self._limit(db))
+            if not numbers:
+                self._kept_files.delete_unnamed(db)
         return bool(numbers)
 
     def _limit(self, db: sqlite3.Connection) -> float:
@@ -135,7 +144,9 @@ def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reach
         _leave_gaps(db, account, theirs, reached)
         _delete_from_indexes(db, account, theirs)
     db.execute("DELETE FROM entries WHERE batch <> 0 AND number IN (SELECT value FROM json_each(?))", (listed,))
+    db.execute("DELETE FROM kept WHERE number IN (SELECT value FROM json_each(?))", (listed,))
     db.execute("DELETE FROM failures WHERE number IN (SELECT value FROM json_each(?))", (listed,))
+    db.execute("DELETE FROM deaths WHERE number IN (SELECT value FROM json_each(?))", (listed,))
     for batch in {row[-1] for row in rows}:
         _wipe(db, batch)
     return len(rows)
@@ -144,7 +155,9 @@ def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reach
 def _leave_gaps(db: sqlite3.Connection, account: int, rows: list[list[Any]], reached: Mapping[int, int]) -> None:
     """Put gaps where consumers will miss something."""
     missed: dict[int, list[tuple[int, int]]] = {}
-    for consumer, acked in db.execute("SELECT consumer, acked FROM consumers WHERE account = ?", (account,)).fetchall():
+    for consumer, acked in db.execute(
+        "SELECT consumer, acked FROM consumers WHERE account = ? AND name <> ?", (account, KEEPER)
+    ).fetchall():
         seen = max(acked, reached.get(consumer, 0))
         ahead = set(select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,)))
         unseen = [(row[0], row[4]) for row in rows if row[0] > seen and row[0] not in ahead]
@@ -210,7 +223,8 @@ def _delete_the_rest(db: sqlite3.Connection, before: float) -> None:
     db.execute("DELETE FROM outbox WHERE created_at < ? AND state <> 'sending'", (before,))
     db.execute(
         "DELETE FROM entries WHERE batch = 0 AND number <= ("
-        " SELECT min(acked) FROM consumers WHERE consumers.account = entries.account)"
+        " SELECT min(acked) FROM consumers WHERE consumers.account = entries.account AND name <> ?)",
+        (KEEPER,),
     )
     forget_people(db, before)
 
@@ -225,6 +239,7 @@ def forget_people(db: sqlite3.Connection, before: float) -> None:
     listed = as_list(login for (login,) in ended)
     for table in ("contacts", "names"):
         db.execute(f"DELETE FROM {table} WHERE login IN (SELECT value FROM json_each(?))", (listed,))
+    forget_logins(db, listed)
 
 
 def expunge(db: sqlite3.Connection, *, is_first: bool) -> bool:

@@ -146,6 +146,67 @@ CREATE TABLE states (
     state BLOB NOT NULL,
     PRIMARY KEY (account, name)
 ) WITHOUT ROWID;
+-- a process has it, or has died with it
+ALTER TABLE consumers ADD COLUMN is_open INTEGER NOT NULL DEFAULT 0;
+-- what it is not done with up to here was in flight when a process died
+ALTER TABLE consumers ADD COLUMN suspects INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE deaths (
+    consumer INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    deaths INTEGER NOT NULL,                    -- of processes, that of the one which tries it now included
+    PRIMARY KEY (consumer, number)
+) WITHOUT ROWID;
+-- whether it is a grey line, as recalls are; NULL where version 1 did not look
+ALTER TABLE entries ADD COLUMN is_notice INTEGER;
+CREATE INDEX notices ON entries (number) WHERE is_notice IS NOT 0;
+CREATE TABLE kept (
+    number INTEGER PRIMARY KEY,                 -- of the entry that shows it
+    account INTEGER NOT NULL,
+    message_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    digest TEXT NOT NULL,                       -- SHA-256 of its bytes, which names the file; empty: there is none
+    size INTEGER NOT NULL,
+    time REAL NOT NULL                          -- when it was fetched
+);
+CREATE INDEX kept_message ON kept (account, message_id);
+CREATE INDEX kept_digest ON kept (digest) WHERE digest <> '';
+-- digest of its contacts, when they were last told in full
+ALTER TABLE logins ADD COLUMN listed BLOB;
+CREATE TABLE identities (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    first_seen REAL NOT NULL,
+    became INTEGER NOT NULL DEFAULT 0           -- the number that it was merged into
+);
+CREATE INDEX identities_account ON identities (account, became);
+CREATE TABLE links (
+    account INTEGER NOT NULL,
+    login INTEGER NOT NULL,                     -- 0 for an id that every login has
+    id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    digest INTEGER NOT NULL,                    -- of the evidence and the name, as they came
+    evidence TEXT NOT NULL,                     -- JSON, with what was known before
+    found TEXT NOT NULL,                        -- JSON: how it was found, and why
+    seen_at REAL NOT NULL,
+    PRIMARY KEY (account, login, id)
+);
+CREATE INDEX links_number ON links (number, login);
+CREATE INDEX links_id ON links (account, id);
+CREATE TABLE apart (
+    number INTEGER NOT NULL,
+    other INTEGER NOT NULL,                     -- never the same, says the user; both ways round
+    PRIMARY KEY (number, other)
+) WITHOUT ROWID;
+CREATE TABLE real_ids (
+    account INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    wxid TEXT NOT NULL,
+    PRIMARY KEY (account, id)
+) WITHOUT ROWID;
+CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
+CREATE INDEX revived ON failures (consumer, number) WHERE state = 'revived';
 """
 
 MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)

@@ -29,10 +29,13 @@ from webwx.model.events import ContinuityLost, Item
 from webwx.protocol.codec import clean_text
 from webwx.store.bodies import blank, locate, pack
 from webwx.store.consumers import SqliteConsumer, Stream, read_known
+from webwx.store.deadletters import read_dead, revive
 from webwx.store.entries import KINDS, read_entries
 from webwx.store.files import flush_folder, make_private, take_lock
+from webwx.store.identity import SqliteLedger
 from webwx.store.index import Index, key_of, tokens_of
-from webwx.store.journal import Arrival, Arrived, Entry, Stats
+from webwx.store.journal import Arrival, Arrived, Buried, Entry, Stats
+from webwx.store.kept import KeptFiles, SqliteKept
 from webwx.store.outbox import Senders, SqliteOutbox
 from webwx.store.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
 from webwx.store.rows import as_list, insert, select, select_numbers
@@ -70,7 +73,8 @@ class SqliteJournal:
     def __init__(self, path: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> None:
         self._path = Path(path)
         self._index = Index()
-        retention = Retention(self._index, retention_days * 86_400, self._reached)
+        self._kept_files = KeptFiles(self._path)
+        retention = Retention(self._index, retention_days * 86_400, self._reached, self._kept_files)
         self._writer = Writer(lambda: connect(self._path), "webwx journal", retention)
         self._reader = Reader(lambda: connect(self._path, is_reader=True), "webwx journal reader")
         self._senders = Senders(self._path)
@@ -84,7 +88,7 @@ class SqliteJournal:
         stream = self._streams.setdefault(uin, Stream())
         return SqliteAccount(
             uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
-            reached=self._reached,
+            reached=self._reached, kept_files=self._kept_files,
         )  # fmt: skip
 
     def _reached(self) -> dict[int, int]:
@@ -160,6 +164,7 @@ class SqliteJournal:
             try:
                 for each in (self._path, folder / f"{name}-wal", folder / f"{name}-shm", *locks):
                     each.unlink(missing_ok=True)
+                self._kept_files.delete()
                 flush_folder(folder)
             except OSError as error:
                 raise StorageError(f"{self._path} cannot be deleted: {error.strerror}.") from None
@@ -182,7 +187,7 @@ class SqliteAccount:
 
     def __init__(
         self, uin: int, path: Path, stream: Stream, index: Index, senders: Senders, *, writer: Writer, reader: Reader,
-        reached: Callable[[], dict[int, int]],
+        reached: Callable[[], dict[int, int]], kept_files: KeptFiles,
     ) -> None:  # fmt: skip
         self._uin = str(uin)
         self._path = path
@@ -195,6 +200,11 @@ class SqliteAccount:
         self._login: tuple[int, ContactId] | None = None
         """The row and the id of the login whose batches are taken in."""
         self.outbox: SqliteOutbox = SqliteOutbox(self._account, senders, writer, reader)
+        self.ledger: SqliteLedger = SqliteLedger(
+            self._account, lambda: self._login[0] if self._login else 0, writer, reader
+        )
+        self._kept_files = kept_files
+        self.kept: SqliteKept = SqliteKept(self._account, kept_files, writer, reader)
 
     def __repr__(self) -> str:
         return "SqliteAccount(***)"
@@ -275,6 +285,28 @@ class SqliteAccount:
         )
         return len(stored)
 
+    async def add_note(self, own_id: ContactId, item: Item, *, chat: ContactId, time: float) -> None:
+        """
+        Store a note of our own as an entry of a login; the position stays where it is.
+
+        Raises:
+            StorageError: It was not stored, or the journal does not know this login.
+        """
+        account = await self._account()
+        note = Arrived(item=item, chat=ContactId(clean_text(chat)), time=int(time))
+
+        def store(db: sqlite3.Connection) -> list[Entry]:
+            found = db.execute(
+                "SELECT login, position, last_at FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
+            ).fetchone()
+            if found is None:
+                raise StorageError("The journal does not know this login.")
+            login, position, last_at = found
+            arrival = Arrival(body=b"", items=(note,), position=position, time=last_at)
+            return self._store(db, account, login, own_id, arrival)
+
+        await self._writer.do(store, then=self._stream.publish)
+
     def _store(
         self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival
     ) -> list[Entry]:
@@ -303,7 +335,7 @@ class SqliteAccount:
             rows.append(
                 (
                     number, account, login, KINDS.index(each.item.kind), each.message_id, each.digest, each.chat, at,
-                    each.is_backlog, each.is_quarantined, batch, start, length, kept,
+                    each.is_backlog, each.is_quarantined, batch, start, length, kept, each.is_notice,
                 )
             )  # fmt: skip
             entries.append(
@@ -397,6 +429,19 @@ class SqliteAccount:
         self._writer.join(opened)
         return opened
 
+    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[Buried]:
+        """Give what a consumer has given up, the newest first; it may be open, here or in another process."""
+        account, name = await self._account(), clean_text(consumer)
+        return await self._reader.do(lambda db: read_dead(db, account, name, limit))
+
+    async def revive(self, consumer: str, number: int) -> bool:
+        """Have a dead letter handed out once more, as a new attempt; says whether there was one."""
+        account, name = await self._account(), clean_text(consumer)
+        is_one = await self._writer.do(lambda db: revive(db, account, name, number))
+        for opened in self._stream.consumers:
+            opened.look_soon()
+        return is_one
+
     # -- looking up --------------------------------------------------------------------------------------------------
 
     async def entry(self, number: int) -> Entry | None:
@@ -451,6 +496,18 @@ class SqliteAccount:
             return read_entries(db, sorted(numbers, reverse=True)[:limit])
 
         return await self._reader.do(read)
+
+    async def notices(
+        self, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """Give the newest grey lines, recalls among them, the newest first."""
+        account = await self._account()
+        condition, values = _condition(account, chats, before)
+        query = (
+            "SELECT e.number FROM entries e INDEXED BY notices"
+            f" WHERE e.is_notice IS NOT 0 AND e.kind = 0 AND {condition} ORDER BY e.number DESC LIMIT ?"
+        )
+        return (await self._read(query, *values, limit))[::-1]
 
     async def search(
         self, words: str, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
@@ -508,11 +565,19 @@ class SqliteAccount:
             ).fetchone()
             (batches,) = db.execute("SELECT count(*) FROM batches WHERE account = ?", (account,)).fetchone()
             (conflicts,) = db.execute("SELECT conflicts FROM accounts WHERE account = ?", (account,)).fetchone()
+            (dead,) = db.execute(
+                "SELECT count(*) FROM failures WHERE state = 'dead'"
+                " AND consumer IN (SELECT consumer FROM consumers WHERE account = ?)",
+                (account,),
+            ).fetchone()
             (indexed,) = db.execute("SELECT number FROM indexed").fetchone()
+            kept, kept_size = db.execute(
+                "SELECT count(*), coalesce(sum(size), 0) FROM kept WHERE account = ? AND digest <> ''", (account,)
+            ).fetchone()
             (pages,), (page,) = db.execute("PRAGMA page_count").fetchone(), db.execute("PRAGMA page_size").fetchone()
             return Stats(
-                entries=entries, batches=batches, conflicts=conflicts, quarantined=quarantined, indexed=indexed,
-                size=pages * page,
+                entries=entries, batches=batches, conflicts=conflicts, quarantined=quarantined,
+                dead_letters=dead, indexed=indexed, size=pages * page, kept=kept, kept_size=kept_size,
             )  # fmt: skip
 
         return await self._reader.do(read)
@@ -609,6 +674,7 @@ class SqliteAccount:
         count += await self._writer.do(lambda db: delete_sends(db, account, before, ids))
         if not chats:
             await self._writer.do(lambda db: forget_people(db, before))
+        await self._writer.do(self._kept_files.delete_unnamed)
         has_more = await self._writer.do(partial(expunge, is_first=True))
         while has_more:
             has_more = await self._writer.do(partial(expunge, is_first=False))

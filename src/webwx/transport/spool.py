@@ -14,6 +14,10 @@ START = 512
 """Bytes of the beginning that are kept: enough to know a kind of file, or the platform's refusal."""
 
 
+class Overflow(ProtocolError):
+    """More came than was to be taken."""
+
+
 class Spool:
     """
     Takes an answer's body piece by piece.
@@ -44,12 +48,12 @@ class Spool:
         Take the next piece.
 
         Raises:
-            ProtocolError: It is more than this will take.
+            Overflow: It is more than this will take.
             LocalStateError: The disk is full, or in another way no disk to write to.
         """
         self.size += len(piece)
         if self.size > self._limit:
-            raise ProtocolError(f"The answer is larger than {self._limit:,} bytes.")
+            raise Overflow(f"The answer is larger than {self._limit:,} bytes.")
         if len(self.start) < START:
             self.start += piece[: START - len(self.start)]
         self._digest.update(piece)

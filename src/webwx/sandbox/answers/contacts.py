@@ -96,7 +96,7 @@ def get_contacts(visit: Visit, request: BatchContactsRequest) -> BatchContactsRe
 
 @answers(GETICON)
 def show_icon(visit: Visit, request: AvatarRequest) -> Media:
-    """Draw somebody's picture: one colour, always the same."""
+    """Draw somebody's picture: one colour, the same until they take another picture."""
     return _picture_of(visit, request.username)
 
 
@@ -107,7 +107,9 @@ def show_chatroom_icon(visit: Visit, request: AvatarRequest) -> Media:
 
 
 def _picture_of(visit: Visit, name: str) -> Media:
-    return Media(content_type="image/png", content=avatar(visit.session.known(name)))
+    world_id = visit.session.known(name)
+    person = visit.world.people.get(world_id)
+    return Media(content_type="image/png", content=avatar(person.picture if person else world_id))
 
 
 @answers(OPLOG)

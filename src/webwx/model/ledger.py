@@ -1,0 +1,479 @@
+"""
+Who is who across logins: what a contact says of who it is, and how that is compared.
+
+Every login gives everybody a new id, and nearly all else can change or be shared: names, pictures, signatures. So
+agreement is weighed in bits, by how rare the value is among all who are known, and what differs by how rarely it
+changes. A contact is taken for somebody only if both are each other's best match, well above chance and well before
+the second best. Where that is not so, nobody is guessed at: a wrong match would send a message to a stranger.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections import Counter, defaultdict
+from operator import attrgetter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from webwx.model.contacts import Contact, ContactId
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+IdentityKind = Literal["person", "official", "chatroom"]
+
+By = Literal["seen", "ambiguous", "certain", "matched", "hand"]
+"""
+How a contact came to its identity. `seen`: nobody known before is like it. `ambiguous`: somebody is, but not surely, so
+it is a new one. `certain`: by a mark that nobody else can have. `matched`: by what was weighed. `hand`: by the user.
+"""
+
+MEMBERS = 500
+"""Members of a chatroom that are compared."""
+
+ENOUGH = 22.0
+"""Bits that a match needs."""
+
+CERTAINTY = 60.0
+"""Bits that a mark counts for which nobody else can have."""
+
+ALMOST = 0.999999
+"""How sure a match can be that was only weighed."""
+
+CAREFUL = 6.0
+"""Bits more, when only some of a login's contacts are known: somebody else may fit better."""
+
+AHEAD = 8.0
+"""Bits that a match must be ahead of the next best, on both sides."""
+
+PLAUSIBLE = 10.0
+"""Bits from which on a contact that was not matched may be somebody who is known."""
+
+CANDIDATES = 5
+"""Identities named that a contact may be."""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a contact says of who it is; whatever is empty says nothing."""
+
+    kind: IdentityKind
+    is_self: bool = False
+    """The account itself."""
+    wxid: str = ""
+    """The real id, where it was seen."""
+    uin: int = 0
+    alias: str = ""
+    remark: str = ""
+    nickname: str = ""
+    remark_pinyin: str = ""
+    pinyin: str = ""
+    avatar: int = 0
+    signature: str = ""
+    region: str = ""
+    sex: int = 0
+    attr_status: int = 0
+    is_owner: bool = False
+    members: tuple[tuple[int, int], ...] = ()
+    """Of a chatroom: of each member a digest of the nickname, and the number of the identity or 0; in order."""
+
+    def filled_from(self, older: Evidence) -> Evidence:
+        """Give this with what is empty in it as it was before."""
+        known = {
+            name: before
+            for name in self.__struct_fields__
+            if not getattr(self, name) and (before := getattr(older, name))
+        }
+        return msgspec.structs.replace(self, **known) if known else self
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that spoke for a match or against it."""
+
+    what: str
+    """What was compared: `remark`, `avatar`, ..."""
+    weight: float
+    """In bits; negative where it speaks against."""
+    agrees: bool
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """A person or chatroom, whatever their id is in a login."""
+
+    number: int
+    """Stays the same for ever, and is never given twice."""
+    kind: IdentityKind
+    name: str
+    """What they were last shown as."""
+    contact_id: ContactId
+    """Their id in this login, or the newest one when none is open; empty when they are not there."""
+    confidence: float
+    """How sure that is, from 0 to 1."""
+    first_seen: float
+    """Seconds since 1970."""
+    last_seen: float
+    """When a login that they were in was last heard of."""
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A contact of a login that was found to be an identity, and why."""
+
+    number: int
+    """The identity."""
+    contact_id: ContactId
+    own_id: ContactId
+    """Who the account was in that login; empty for an id that every login has."""
+    name: str
+    by: By
+    confidence: float
+    reasons: tuple[Reason, ...] = ()
+    candidates: tuple[int, ...] = ()
+    """Identities that it may have been as well."""
+    seen_at: float
+    """When it was found, or last changed; seconds since 1970."""
+
+
+class Identified(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found out about a contact that had no identity in its login."""
+
+    contact_id: ContactId
+    number: int
+    """The identity; 0 while it waits for more to be known."""
+    by: By | Literal["waiting"]
+    """As in a link. `waiting`: somebody is like it, and the rest of the contacts, or its members, are not known yet."""
+    candidates: tuple[int, ...] = ()
+    """Identities that it may be as well, the likeliest first."""
+
+
+class Face(NamedTuple):
+    """What was last known of an identity; one that was merged by hand may have several."""
+
+    number: int
+    evidence: Evidence
+
+
+class Finding(NamedTuple):
+    """What comparing a contact with all faces has shown."""
+
+    by: By
+    face: Face | None = None
+    """Whose it is; None for somebody new."""
+    confidence: float = 1.0
+    reasons: tuple[Reason, ...] = ()
+    candidates: tuple[int, ...] = ()
+
+
+def evidence_of(
+    contact: Contact, own_id: str = "", numbers: Mapping[ContactId, int] = MappingProxyType({})
+) -> Evidence:
+    """
+    Give what a contact says of who it is.
+
+    Args:
+        contact: Who or what it is about.
+        own_id: Who the account is in this login: being a member is nothing that tells chatrooms apart.
+        numbers: The identities of those who have one in this login: members are then known under any nickname.
+    """
+    if contact.kind == "chatroom":
+        members = {
+            (zlib.crc32(each.nickname.encode()), numbers.get(each.id, 0))
+            for each in contact.members
+            if each.id != own_id and (each.nickname or each.id in numbers)
+        }
+        return Evidence(
+            kind="chatroom", remark=contact.remark, nickname=contact.nickname, remark_pinyin=contact.remark_pinyin,
+            pinyin=contact.pinyin, avatar=contact.avatar, is_owner=contact.is_owner,
+            members=tuple(sorted(members)[:MEMBERS]),
+        )  # fmt: skip
+    return Evidence(
+        kind="official" if contact.kind == "official" else "person", is_self=contact.kind == "self",
+        wxid="" if contact.id.startswith("@") else contact.id, uin=contact.uin, alias=contact.alias,
+        remark=contact.remark, nickname=contact.nickname, remark_pinyin=contact.remark_pinyin, pinyin=contact.pinyin,
+        avatar=contact.avatar, signature=contact.signature, region=contact.region, sex=contact.sex,
+        attr_status=contact.attr_status,
+    )  # fmt: skip
+
+
+def is_lasting(contact_id: str) -> bool:
+    """Say whether an id is the same in every login."""
+    return not contact_id.startswith("@")
+
+
+class _Field(NamedTuple):
+    """Something that is compared."""
+
+    name: str
+    most: float
+    """Bits that agreement is worth at most: nothing is rarer than that among all people there are."""
+    against: float
+    """Bits that speak against a match when both have one and they differ: how rarely it changes."""
+    missing: float = 0.0
+    """Bits that speak against it when only one has any."""
+    is_text: bool = True
+    """Few share a value; otherwise there are only a few values."""
+    sound: str = ""
+    """What stays the same when only the form of its letters changes, or a picture among them."""
+
+
+_FIELDS = (
+    _Field("remark", 14, 5, 3, sound="remark_pinyin"),
+    _Field("nickname", 12, 4, 3, sound="pinyin"),
+    _Field("avatar", 24, 3),
+    _Field("signature", 14, 3, 2),
+    _Field("region", 6, 4, 2, is_text=False),
+    _Field("attr_status", 6, 2, is_text=False),
+    _Field("sex", 1.5, 5, is_text=False),
+    _Field("is_owner", 4, 0, is_text=False),
+)
+
+_values_of = attrgetter(*(field.name for field in _FIELDS))
+
+_CERTAIN = ("is_self", "wxid", "uin", "alias")
+"""Marks that one person has at most, the surest first."""
+
+_marks_of = attrgetter(*_CERTAIN)
+
+_KEYS = ("remark", "nickname", "remark_pinyin", "pinyin", "avatar", "signature")
+"""Whoever shares one of these is compared."""
+
+_CROWD = 400
+"""Pairs that share a value; where there are more, it says so little that something else has to bring them together."""
+
+_RAREST = 8
+"""Members of a chatroom by which those are found that it may be."""
+
+_SHARED_MEMBER = 6.0
+_ALL_MEMBERS = 24.0
+"""Bits for each member that two chatrooms share, and at most; less when some are not shared."""
+
+_OTHER_MEMBERS = 6.0
+"""Bits against, when most are not shared."""
+
+_SAME_MEMBERS = 0.6
+"""Chatrooms that share so much of their members agree in them."""
+
+_STRANGE_MEMBERS = 0.1
+"""Chatrooms that share less are not the same."""
+
+
+def match(
+    seen: Mapping[ContactId, Evidence], faces: Sequence[Face], known: Collection[Evidence], *, is_careful: bool = False
+) -> dict[ContactId, Finding]:
+    """
+    Find out who contacts are; each gets a finding.
+
+    Takes about as long as there are contacts: only those are compared that have something rare in common.
+
+    Args:
+        seen: Contacts of one login that have no identity yet.
+        faces: Who they may be; each is somebody once.
+        known: Everybody who is known, faces and others: by them it is judged how rare a value is.
+        is_careful: More contacts of this login may come, or have come before.
+    """
+    if not faces:
+        return dict.fromkeys(seen, Finding("seen"))
+    ids = list(seen)
+    ours, theirs = [_Side.of(each) for each in seen.values()], [_Side.of(each.evidence) for each in faces]
+    scale = _Scale(seen.values(), known)
+    findings: dict[ContactId, Finding] = {}
+    left, free = dict.fromkeys(range(len(ours))), dict.fromkeys(range(len(theirs)))
+    for one, face, mark in _certain_pairs(ours, theirs, scale):
+        if one in left and face in free:
+            reason = Reason(what=mark, weight=CERTAINTY, agrees=True)
+            findings[ids[one]] = Finding("certain", faces[face], reasons=(reason,))
+            del left[one], free[face]
+    scores = {
+        (one, face): score
+        for one, face in _likely_pairs(ours, theirs, left, free)
+        if (score := scale.score(ours[one], theirs[face])) >= PLAUSIBLE - AHEAD
+    }
+    # Whoever has found each other is no rival of the others any more, so what was too close may be clear then.
+    while pairs := _clear_pairs(scores, ENOUGH + CAREFUL * is_careful):
+        for one, face in pairs:
+            confidence = min(round(1 - 2 ** -(10 + scores[one, face] - ENOUGH), 6), ALMOST)
+            findings[ids[one]] = Finding("matched", faces[face], confidence, scale.reasons(ours[one], theirs[face]))
+        ones, others = map(set, zip(*pairs, strict=True))
+        scores = {pair: score for pair, score in scores.items() if pair[0] not in ones and pair[1] not in others}
+    likeliest: defaultdict[int, list[int]] = defaultdict(list)
+    for score, one, face in sorted(((score, *pair) for pair, score in scores.items()), reverse=True):
+        if score >= PLAUSIBLE:
+            likeliest[one].append(face)
+    for one, some in likeliest.items():
+        numbers = tuple(dict.fromkeys(faces[face].number for face in some))[:CANDIDATES]
+        reasons = scale.reasons(ours[one], theirs[some[0]])
+        findings[ids[one]] = Finding("ambiguous", reasons=reasons, candidates=numbers)
+    return {each: findings.get(each, Finding("seen")) for each in ids}
+
+
+class _Side(NamedTuple):
+    """Evidence laid out for comparing."""
+
+    evidence: Evidence
+    values: tuple[object, ...]
+    """Of the fields, in their order."""
+    sounds: tuple[str, ...]
+    """Of the same, empty where there is none."""
+    members: frozenset[tuple[int, int]]
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> _Side:
+        sounds = tuple(getattr(evidence, field.sound) if field.sound else "" for field in _FIELDS)
+        return cls(evidence, _values_of(evidence), sounds, frozenset(evidence.members))
+
+
+class _Scale:
+    """What agreement is worth, by how often each value occurs in this login or among all who are known."""
+
+    def __init__(self, seen: Collection[Evidence], known: Collection[Evidence]) -> None:
+        self._counts: dict[str, tuple[Counter[object], Counter[object]]] = {}
+        for name in {*_CERTAIN, *_KEYS, *(field.name for field in _FIELDS)}:
+            self._counts[name] = (_count(name, seen), _count(name, known))
+        in_seen, in_known = (Counter(each.kind for each in people) for people in (seen, known))
+        self._sizes = in_seen | in_known
+        self._weights: dict[tuple[str, IdentityKind, object], float] = {}
+
+    def count(self, name: str, kind: IdentityKind, value: object) -> int:
+        """Say how many have a value."""
+        in_seen, in_known = self._counts[name]
+        return max(in_seen[kind, value], in_known[kind, value])
+
+    def weight(self, name: str, field: _Field, kind: IdentityKind, value: object) -> float:
+        """Give the bits that agreement in a value is worth."""
+        key = (name, kind, value)
+        weight = self._weights.get(key)
+        if weight is None:
+            # Its own bearer does not count; in a short list chance is judged by what is usual anywhere.
+            others = self.count(name, kind, value) - 1
+            usual = 50 if field.is_text else 10
+            weight = -math.log2((others + usual * 2**-field.most) / (self._sizes[kind] + usual))
+            if name == "avatar" and isinstance(value, int):  # a small number is a count, which everybody begins with
+                weight = min(weight, value.bit_length())
+            weight = self._weights[key] = max(0.0, min(weight, field.most))
+        return weight
+
+    def score(self, one: _Side, other: _Side) -> float:
+        """Give the bits that speak for two being the same; minus infinity when they cannot be."""
+        if _is_impossible(one, other):
+            return -math.inf
+        return sum(weight for _, weight, _ in self._compared(one, other))
+
+    def reasons(self, one: _Side, other: _Side) -> tuple[Reason, ...]:
+        """Say what speaks for two being the same, and what against it."""
+        return tuple(
+            Reason(what=what, weight=round(weight, 1), agrees=agrees)
+            for what, weight, agrees in self._compared(one, other)
+            if weight
+        )
+
+    def _compared(self, one: _Side, other: _Side) -> Iterator[tuple[str, float, bool]]:
+        kind = one.evidence.kind
+        for field, mine, theirs, my_sound, their_sound in zip(
+            _FIELDS, one.values, other.values, one.sounds, other.sounds, strict=True
+        ):
+            if mine == theirs:
+                if mine:
+                    yield field.name, self.weight(field.name, field, kind, mine), True
+            elif not mine or not theirs:
+                yield field.name, -field.missing, False
+            elif my_sound and my_sound == their_sound:
+                yield field.sound, self.weight(field.sound, field, kind, my_sound) / 2, True
+            else:
+                yield field.name, -field.against, False
+        if one.members and other.members:
+            shared, part = _shared_members(one, other)
+            agrees = part >= _SAME_MEMBERS
+            weight = part * min(_SHARED_MEMBER * shared, _ALL_MEMBERS) if agrees else -_OTHER_MEMBERS
+            yield "members", weight, agrees
+
+
+def _count(name: str, people: Collection[Evidence]) -> Counter[object]:
+    """Count the bearers of each value, by kind."""
+    return Counter((each.kind, value) for each in people if (value := getattr(each, name)))
+
+
+def _is_impossible(one: _Side, other: _Side) -> bool:
+    """Say whether two of a kind cannot be the same: the surest mark that both have differs, or nearly all members."""
+    for mine, theirs in zip(_marks_of(one.evidence), _marks_of(other.evidence), strict=True):
+        if mine and theirs:
+            return bool(mine != theirs)
+    return bool(one.members and other.members) and _shared_members(one, other)[1] < _STRANGE_MEMBERS
+
+
+def _shared_members(one: _Side, other: _Side) -> tuple[int, float]:
+    """Say how many members two chatrooms share, by number or by nickname, and what part of all that is."""
+    friends = {number for _, number in one.members if number} & {number for _, number in other.members}
+    mine = {mark for mark, number in one.members if number not in friends}
+    theirs = {mark for mark, number in other.members if number not in friends}
+    shared = len(friends) + len(mine & theirs)
+    return shared, shared / (len(one.members) + len(other.members) - shared)
+
+
+def _certain_pairs(ours: Sequence[_Side], theirs: Sequence[_Side], scale: _Scale) -> Iterator[tuple[int, int, str]]:
+    """Give contacts and faces that share a mark which nobody else has, unless a surer one contradicts."""
+    for mark in _CERTAIN:
+        bearers: dict[tuple[IdentityKind, object], int] = {}
+        for place, (face, *_) in enumerate(theirs):
+            value = getattr(face, mark)
+            if value and scale.count(mark, face.kind, value) == 1:
+                bearers[face.kind, value] = place
+        for place, side in enumerate(ours):
+            found = bearers.get((side.evidence.kind, getattr(side.evidence, mark)))
+            if found is not None and not _is_impossible(side, theirs[found]):
+                yield place, found, mark
+
+
+def _likely_pairs(
+    ours: Sequence[_Side], theirs: Sequence[_Side], left: Iterable[int], free: Collection[int]
+) -> set[tuple[int, int]]:
+    """Give contacts and faces that have something in common which is not everybody's."""
+    by_key: defaultdict[object, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for which, sides, places in ((0, ours, left), (1, theirs, free)):
+        for place in places:
+            each = sides[place].evidence
+            for name in _KEYS:
+                if value := getattr(each, name):
+                    by_key[name, each.kind, value][which].append(place)
+    pairs = {
+        (one, face)
+        for some, others in by_key.values()
+        if len(some) * len(others) <= _CROWD
+        for one in some
+        for face in others
+    }
+    by_member: defaultdict[object, list[int]] = defaultdict(list)
+    for face in free:
+        for key in _member_keys(theirs[face]):
+            by_member[key].append(face)
+    for one in left:
+        keys = [key for key in _member_keys(ours[one]) if key in by_member]
+        for key in sorted(keys, key=lambda key: len(by_member[key]))[:_RAREST]:
+            pairs.update((one, face) for face in by_member[key])
+    return pairs
+
+
+def _member_keys(side: _Side) -> Iterator[tuple[str, int]]:
+    for mark, number in side.evidence.members:
+        yield "mark", mark
+        if number:
+            yield "number", number
+
+
+def _clear_pairs(scores: Mapping[tuple[int, int], float], enough: float) -> list[tuple[int, int]]:
+    """Give the pairs that are each other's best, good enough, and well ahead of the next best on both sides."""
+    of_ours: defaultdict[int, list[float]] = defaultdict(list)
+    of_theirs: defaultdict[int, list[float]] = defaultdict(list)
+    for (one, face), score in scores.items():
+        of_ours[one].append(score)
+        of_theirs[face].append(score)
+    return [
+        (one, face)
+        for (one, face), score in scores.items()
+        if score >= enough and _is_ahead(score, of_ours[one]) and _is_ahead(score, of_theirs[face])
+    ]
+
+
+def _is_ahead(score: float, scores: Iterable[float]) -> bool:
+    """Say whether no other score comes near one."""
+    return sum(each > score - AHEAD for each in scores) == 1

@@ -1,0 +1,584 @@
+"""
+The ledger in the journal's file: which contacts of which logins are one identity.
+
+A contact of a login is linked to an identity once, by what it says of itself (`model.ledger`), and stays so whatever it
+is called later on. Each link keeps what was last known of it, so that it can be taken out of its identity again.
+Contacts that never change their id, such as `filehelper`, are linked once for all logins.
+"""
+
+# ruff: noqa: S608 - what is put together here are columns and conditions, and never a value
+
+from __future__ import annotations
+
+import sqlite3
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from webwx.errors import RefusedLocally, StorageError, UnknownContact
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.ledger import (
+    CERTAINTY,
+    By,
+    Evidence,
+    Face,
+    Finding,
+    Identified,
+    Identity,
+    IdentityKind,
+    Link,
+    Reason,
+    evidence_of,
+    is_lasting,
+    match,
+)
+from webwx.protocol.codec import clean_text
+from webwx.store.rows import as_list, insert, select, select_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+
+    from webwx.store.writer import Reader, Writer
+
+_ALWAYS = 0
+"""The login of an id that every login has."""
+
+_IS_NEWEST = "l.login = (SELECT max(login) FROM links n WHERE n.number = l.number)"
+"""Of a link: it is of the newest login that its identity was in."""
+
+
+class SqliteLedger:
+    """
+    One account's ledger; what is promised is said in `journal`.
+
+    Args:
+        account: Gives the account's row.
+        current: Gives the row of the login that is open here, 0 when there is none.
+        writer: The thread that writes.
+        reader: The thread that reads.
+    """
+
+    def __init__(
+        self, account: Callable[[], Awaitable[int]], current: Callable[[], int], writer: Writer, reader: Reader
+    ) -> None:
+        self._account = account
+        self._current = current
+        self._writer = writer
+        self._reader = reader
+
+    def __repr__(self) -> str:
+        return "SqliteLedger(***)"
+
+    async def identify(
+        self, own_id: ContactId, contacts: Collection[Contact], *, complete: bool, time: float
+    ) -> list[Identified]:
+        """Find out who the contacts of a login are; gives those that had no identity in it, or wait for one."""
+        account = await self._account()
+        if complete and await self._reader.do(lambda db: _is_told(db, account, own_id, contacts)):
+            return []
+        # One job: it is done when it was handed in, and whoever asks after that gets its answer.
+        return await self._writer.do(
+            lambda db: _identify(db, account, own_id, contacts, is_complete=complete, time=time)
+        )
+
+    async def note_real_id(self, contact_id: ContactId, wxid: str) -> Identified | None:
+        """Note somebody's real id, as a notice told it; gives who they turned out to be, if that is somebody else."""
+        account = await self._account()
+        contact_id, wxid = ContactId(clean_text(contact_id)), clean_text(wxid)
+        return await self._writer.do(lambda db: _note_real_id(db, account, contact_id, wxid))
+
+    async def identity(self, number: int) -> Identity | None:
+        """Find an identity by its number, or by one that was merged into it."""
+        account, current = await self._account(), self._current()
+        return await self._reader.do(lambda db: _read(db, account, current, number))
+
+    async def identity_of(self, contact_id: ContactId) -> Identity | None:
+        """Find who has, or had in whatever login, this id."""
+        account, current = await self._account(), self._current()
+        contact_id = ContactId(clean_text(contact_id))
+
+        def read(db: sqlite3.Connection) -> Identity | None:
+            found = _link_of(db, account, contact_id)
+            return None if found is None else _read(db, account, current, found.number)
+
+        return await self._reader.do(read)
+
+    async def contact_ids(self, number: int) -> list[ContactId]:
+        """Give every id that an identity has had, the newest first."""
+        return [link.contact_id for link in await self.why(number)]
+
+    async def identities(self, name: str = "") -> list[Identity]:
+        """Give all identities, or those that were last called so: as shown, by nickname, or by remark."""
+        account, current = await self._account(), self._current()
+        condition, values = "1", list[object]()
+        if name:
+            condition = "? IN (l.name, json_extract(l.evidence, '$.nickname'), json_extract(l.evidence, '$.remark'))"
+            values = [clean_text(name)]
+        return await self._reader.do(lambda db: _read_all(db, account, current, condition, values))
+
+    async def why(self, number: int) -> list[Link]:
+        """Give what was found to be this identity, the newest first, and why."""
+        account = await self._account()
+        return await self._reader.do(lambda db: _read_links(db, account, _now(db, account, number)))
+
+    async def merge(self, number: int, other: int) -> Identity:
+        """
+        Make two identities one, which keeps the first number; the second names it as well from now on.
+
+        Raises:
+            UnknownContact: There is no such identity.
+            RefusedLocally: They differ in kind, or both are in this login.
+        """
+        account, current = await self._account(), self._current()
+
+        def store(db: sqlite3.Connection) -> Identity:
+            kept = _existing(db, account, current, number)
+            gone = _existing(db, account, current, other)
+            if kept.kind != gone.kind:
+                raise RefusedLocally(f"{kept.number} is a {kept.kind} and {gone.number} a {gone.kind}: never the same.")
+            if kept.number != gone.number and kept.contact_id and gone.contact_id:
+                raise RefusedLocally(f"{kept.number} and {gone.number} are both in this login, so they are two.")
+            if kept.number != gone.number:
+                _merge(db, kept.number, gone.number)
+            return _existing(db, account, current, number)
+
+        return await self._writer.do(store)
+
+    async def split(self, number: int, contact_id: ContactId) -> Identity:
+        """
+        Make a contact somebody else, with a new number, and give that; they are never taken for the same again.
+
+        Raises:
+            UnknownContact: There is no such identity, it never had this id, or it had no other.
+        """
+        account, current = await self._account(), self._current()
+        contact_id = ContactId(clean_text(contact_id))
+
+        def store(db: sqlite3.Connection) -> Identity:
+            known = _existing(db, account, current, number)
+            return _existing(db, account, current, _split(db, account, known, contact_id))
+
+        return await self._writer.do(store)
+
+
+# -- finding out -----------------------------------------------------------------------------------------------------
+
+
+class _Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a link came about, as it is stored."""
+
+    by: By
+    confidence: float = 1.0
+    reasons: tuple[Reason, ...] = ()
+    candidates: tuple[int, ...] = ()
+
+
+class _Seen(NamedTuple):
+    """A contact as it came."""
+
+    evidence: Evidence
+    name: str
+    digest: int
+    """Of both."""
+
+
+class _Telling(NamedTuple):
+    """What the ledger is told of: a login, and how much of it."""
+
+    account: int
+    login: int
+    own_id: ContactId
+    is_complete: bool
+    may_wait: bool
+    time: float
+
+
+class _Row(NamedTuple):
+    """A link, as it is stored."""
+
+    account: int
+    login: int
+    id: ContactId
+    number: int
+    name: str
+    digest: int
+    evidence: str
+    found: str
+    seen_at: float
+
+    @property
+    def known(self) -> Evidence:
+        return msgspec.json.decode(self.evidence, type=Evidence)
+
+
+def _identify(
+    db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Collection[Contact], *, is_complete: bool,
+    time: float,
+) -> list[Identified]:  # fmt: skip
+    login, listed = _login(db, account, own_id)
+    # Until all contacts of a login were told once, the others may hold somebody who fits better.
+    may_wait = not is_complete and listed is None
+    telling = _Telling(account, login, own_id, is_complete=is_complete, may_wait=may_wait, time=time)
+    if is_complete:
+        db.execute("UPDATE logins SET listed = ? WHERE login = ?", (_digest_of_all(contacts), login))
+    told: list[Identified] = []
+    for are_rooms in (False, True):  # a chatroom is known by who is in it
+        look = _look(db, telling, [each for each in contacts if (each.kind == "chatroom") is are_rooms])
+        if look.changed:
+            _refresh(db, telling, look.changed)
+        if look.seen:
+            told += _link(db, telling, look)
+    return told
+
+
+def _is_told(db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Collection[Contact]) -> bool:
+    """Say whether these are the contacts that a login was last said to have."""
+    return _login(db, account, own_id)[1] == _digest_of_all(contacts)
+
+
+def _login(db: sqlite3.Connection, account: int, own_id: ContactId) -> tuple[int, bytes | None]:
+    """Give a login's row, and the digest of its contacts if they were told in full."""
+    found: tuple[int, bytes | None] | None = db.execute(
+        "SELECT login, listed FROM logins WHERE account = ? AND own_id = ?", (account, clean_text(own_id))
+    ).fetchone()
+    if found is None:
+        raise StorageError("The journal does not know this login.")
+    return found
+
+
+def _digest_of_all(contacts: Collection[Contact]) -> bytes:
+    return _digest_of(sorted(contacts, key=lambda contact: contact.id)).to_bytes(8, "big")
+
+
+def _digest_of(value: object) -> int:
+    digest = blake2b(msgspec.msgpack.encode(value), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1  # an INTEGER has a sign
+
+
+class _Look(NamedTuple):
+    """What there is to find out about some contacts."""
+
+    changed: Mapping[ContactId, _Seen]
+    """Linked in this login already, and not as they were."""
+    seen: Mapping[ContactId, _Seen]
+    """Not linked yet."""
+    taken: Collection[int]
+    """Who is found in this login already."""
+
+
+def _look(db: sqlite3.Connection, telling: _Telling, contacts: Collection[Contact]) -> _Look:
+    account = telling.account
+    rows = select(
+        db, ("id", "number", "digest"), "FROM links WHERE account = ? AND login IN (0, ?)", (account, telling.login)
+    )
+    numbers = {ContactId(each): number for each, number, _ in rows}
+    digests: dict[str, int] = {each: digest for each, _, digest in rows}
+    seen: dict[ContactId, _Seen] = {}
+    changed: dict[ContactId, _Seen] = {}
+    for contact in contacts:
+        known = digests.get(contact.id)
+        if known is None and contact.kind == "stranger":
+            continue
+        evidence, name = evidence_of(contact, telling.own_id, numbers), contact.display_name
+        digest = _digest_of((evidence, name))
+        if known is None:
+            seen[contact.id] = _Seen(evidence, name, digest)
+        elif known != digest:
+            changed[contact.id] = _Seen(evidence, name, digest)
+    return _Look(changed, seen, set(numbers.values()))
+
+
+def _link(db: sqlite3.Connection, telling: _Telling, look: _Look) -> list[Identified]:
+    """Find out who those are that are not linked yet, and link them."""
+    seen = _with_real_ids(db, telling.account, look.seen)
+    known = _known(db, telling.account)
+    findings = match(
+        {each: value.evidence for each, value in seen.items() if not is_lasting(each)},
+        [face for face in known if face.number not in look.taken],
+        [face.evidence for face in known],
+        is_careful=not telling.is_complete,
+    )
+    told: list[Identified] = []
+    links: list[_Row] = []
+    made: list[tuple[int, int, IdentityKind, float, int]] = []
+    (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'identities'").fetchone()
+    for each, (evidence, name, digest) in seen.items():
+        finding = findings.get(each, Finding("certain"))
+        # A chatroom whose members are not known has nothing but a name.
+        if finding.by == "ambiguous" and (telling.may_wait or (evidence.kind == "chatroom" and not evidence.members)):
+            told.append(Identified(contact_id=each, number=0, by="waiting", candidates=finding.candidates))
+            continue
+        if finding.face is not None:
+            number, before = finding.face
+            evidence = evidence.filled_from(before)
+        else:
+            number = last + len(made) + 1
+            made.append((number, telling.account, evidence.kind, telling.time, 0))
+        found = _Found(
+            by=finding.by, confidence=finding.confidence, reasons=finding.reasons, candidates=finding.candidates
+        )
+        links.append(
+            _Row(
+                telling.account, _ALWAYS if is_lasting(each) else telling.login, each, number, name, digest,
+                _write(evidence), _write(found), telling.time,
+            )
+        )  # fmt: skip
+        told.append(Identified(contact_id=each, number=number, by=finding.by, candidates=finding.candidates))
+    insert(db, "identities", made)
+    insert(db, "links", links)
+    return told
+
+
+def _refresh(db: sqlite3.Connection, telling: _Telling, changed: Mapping[ContactId, _Seen]) -> None:
+    """Note what those say now that are linked already."""
+    rows: list[_Row] = []
+    condition = "account = ? AND login IN (0, ?) AND id IN (SELECT value FROM json_each(?))"
+    for row in _rows(db, condition, telling.account, telling.login, as_list(changed)):
+        seen = changed[row.id]
+        evidence = _write(seen.evidence.filled_from(row.known))
+        rows.append(row._replace(name=seen.name, digest=seen.digest, evidence=evidence, seen_at=telling.time))
+    insert(db, "links", rows, verb="INSERT OR REPLACE")
+
+
+def _known(db: sqlite3.Connection, account: int) -> list[Face]:
+    """Give what was last known of everybody whose id changes."""
+    (listed,) = db.execute(
+        "SELECT '[' || coalesce(group_concat('[' || l.number || ',' || l.evidence || ']'), '') || ']'"
+        f" FROM links l WHERE l.account = ? AND l.login <> {_ALWAYS} AND {_IS_NEWEST}",
+        (account,),
+    ).fetchone()
+    return msgspec.json.decode(listed, type=list[Face])
+
+
+def _with_real_ids(db: sqlite3.Connection, account: int, seen: Mapping[ContactId, _Seen]) -> Mapping[ContactId, _Seen]:
+    """Give contacts with the real ids that were noted of them."""
+    noted = select(
+        db,
+        ("id", "wxid"),
+        "FROM real_ids WHERE account = ? AND id IN (SELECT value FROM json_each(?))",
+        (account, as_list(seen)),
+    )
+    return {
+        **seen,
+        **{each: seen[each]._replace(evidence=msgspec.structs.replace(seen[each].evidence, wxid=wxid))
+           for each, wxid in noted},
+    }  # fmt: skip
+
+
+def _found_of(row: _Row) -> _Found:
+    return msgspec.json.decode(row.found, type=_Found)
+
+
+def _write(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _rows(db: sqlite3.Connection, condition: str, *values: object) -> list[_Row]:
+    """Read links, the newest first."""
+    rows = select(
+        db, _Row._fields, f"FROM links WHERE {condition} ORDER BY login DESC, seen_at DESC, rowid DESC", values
+    )
+    return [_Row(*row) for row in rows]
+
+
+def _link_of(db: sqlite3.Connection, account: int, contact_id: ContactId) -> _Row | None:
+    """Give the newest link of an id."""
+    return next(iter(_rows(db, "account = ? AND id = ?", account, contact_id)), None)
+
+
+# -- real ids --------------------------------------------------------------------------------------------------------
+
+
+def _note_real_id(db: sqlite3.Connection, account: int, contact_id: ContactId, wxid: str) -> Identified | None:
+    if is_lasting(contact_id):
+        return None
+    db.execute("INSERT OR REPLACE INTO real_ids VALUES (?, ?, ?)", (account, contact_id, wxid))
+    link = _link_of(db, account, contact_id)
+    if link is None:  # it is looked at with this when all contacts are told the next time
+        db.execute("UPDATE logins SET listed = zeroblob(0) WHERE account = ? AND listed IS NOT NULL", (account,))
+        return None
+    found = _reconsider(db, link, wxid)
+    db.execute(
+        "UPDATE links SET evidence = json_set(evidence, '$.wxid', ?) WHERE login >= ? AND number = ("
+        "SELECT number FROM links WHERE account = ? AND login = ? AND id = ?)",
+        (wxid, link.login, account, link.login, contact_id),
+    )
+    return found
+
+
+def _reconsider(db: sqlite3.Connection, link: _Row, wxid: str) -> Identified | None:
+    """Give a contact whose real id is known now to whom it belongs, if that is not who it was taken for."""
+    bearers = select_numbers(
+        db,
+        "SELECT DISTINCT l.number FROM real_ids r JOIN links l USING (account, id)"
+        " WHERE r.account = ? AND r.wxid = ? AND l.number <> ?",
+        (link.account, wxid, link.number),
+    )
+    is_another = db.execute(
+        "SELECT 1 FROM links l JOIN real_ids r USING (account, id) WHERE l.number = ? AND l.id <> ? AND r.wxid <> ?",
+        (link.number, link.id, wxid),
+    ).fetchone()
+    if _found_of(link).by == "hand" or not (bearers or is_another):
+        return None
+    if not bearers:
+        number = _new(db, link.account, link.known.kind, link.seen_at)
+    elif len(bearers) == 1 and _is_free(db, bearers[0], link):
+        (number,) = bearers
+    else:
+        return Identified(contact_id=link.id, number=link.number, by="ambiguous", candidates=tuple(bearers))
+    _move(db, link, number, _Found(by="certain", reasons=(Reason(what="wxid", weight=CERTAINTY, agrees=True),)))
+    return Identified(contact_id=link.id, number=number, by="certain", candidates=(link.number,))
+
+
+def _is_free(db: sqlite3.Connection, number: int, link: _Row) -> bool:
+    """Say whether an identity may take over a link: it has none in that login, and the user does not object."""
+    in_the_way = db.execute(
+        "SELECT 1 FROM links WHERE number = ?1 AND login = ?2"
+        " UNION ALL SELECT 1 FROM apart WHERE number = ?1 AND other = ?3",
+        (number, link.login, link.number),
+    ).fetchone()
+    return in_the_way is None
+
+
+def _move(db: sqlite3.Connection, link: _Row, number: int, found: _Found) -> None:
+    """Let a link be another identity's; a number that has none left names that one too."""
+    db.execute(
+        "UPDATE links SET number = ?, found = ? WHERE account = ? AND login = ? AND id = ?",
+        (number, _write(found), link.account, link.login, link.id),
+    )
+    if db.execute("SELECT 1 FROM links WHERE number = ?", (link.number,)).fetchone() is None:
+        _become(db, link.number, number)
+
+
+# -- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def _existing(db: sqlite3.Connection, account: int, current: int, number: int) -> Identity:
+    found = _read(db, account, current, number)
+    if found is None:
+        raise UnknownContact(f"There is no identity with the number {number}; list them to see who is known.")
+    return found
+
+
+def _merge(db: sqlite3.Connection, kept: int, gone: int) -> None:
+    db.execute(
+        "UPDATE links SET number = ?, found = json_set(found, '$.by', 'hand', '$.confidence', 1.0) WHERE number = ?",
+        (kept, gone),
+    )
+    _become(db, gone, kept)
+    db.execute("DELETE FROM apart WHERE ? IN (number, other) AND ? IN (number, other)", (kept, gone))
+    db.execute("UPDATE OR IGNORE apart SET number = ? WHERE number = ?", (kept, gone))
+    db.execute("UPDATE OR IGNORE apart SET other = ? WHERE other = ?", (kept, gone))
+
+
+def _become(db: sqlite3.Connection, gone: int, kept: int) -> None:
+    """Let a number, and all that were merged into it, name another identity."""
+    db.execute(
+        "UPDATE identities SET first_seen = min(first_seen, (SELECT first_seen FROM identities WHERE number = ?))"
+        " WHERE number = ?",
+        (gone, kept),
+    )
+    db.execute("UPDATE identities SET became = ? WHERE ? IN (number, became)", (kept, gone))
+
+
+def _split(db: sqlite3.Connection, account: int, known: Identity, contact_id: ContactId) -> int:
+    theirs = _rows(db, "number = ?", known.number)
+    leaving = [row for row in theirs if row.id == contact_id]
+    if not leaving:
+        raise UnknownContact(f"Identity {known.number} never had this id; ask why to see which it had.")
+    if len(leaving) == len(theirs):
+        raise UnknownContact(f"Identity {known.number} has no other id, so there is nothing to split.")
+    number = _new(db, account, known.kind, leaving[-1].seen_at)
+    found = _write(_Found(by="hand", candidates=(known.number,)))
+    db.execute(
+        "UPDATE links SET number = ?, found = ? WHERE number = ? AND id = ?", (number, found, known.number, contact_id)
+    )
+    db.execute("INSERT INTO apart VALUES (?, ?), (?, ?)", (number, known.number, known.number, number))
+    return number
+
+
+def _new(db: sqlite3.Connection, account: int, kind: IdentityKind, time: float) -> int:
+    made = db.execute("INSERT INTO identities (account, kind, first_seen) VALUES (?, ?, ?)", (account, kind, time))
+    return int(made.lastrowid or 0)
+
+
+# -- looking up ------------------------------------------------------------------------------------------------------
+
+
+def _now(db: sqlite3.Connection, account: int, number: int) -> int:
+    """Give what a number names by now; 0 when it names nobody."""
+    found = db.execute(
+        "SELECT CASE became WHEN 0 THEN number ELSE became END FROM identities WHERE number = ? AND account = ?",
+        (number, account),
+    ).fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def _read(db: sqlite3.Connection, account: int, current: int, number: int) -> Identity | None:
+    found = _read_all(db, account, current, "l.number = ?", [_now(db, account, number)])
+    return found[0] if found else None
+
+
+def _read_all(
+    db: sqlite3.Connection, account: int, current: int, condition: str, values: Iterable[object]
+) -> list[Identity]:
+    """Read identities by a condition for their newest links."""
+    if not current:
+        (current,) = db.execute("SELECT coalesce(max(login), 0) FROM links WHERE account = ?", (account,)).fetchone()
+    rows = select(
+        db,
+        ("l.number", "i.kind", "l.name", "l.login", "l.id", "l.found", "i.first_seen",
+         "max(l.seen_at, g.last_at)"),
+        # An id that every login has is in the newest one as well.
+        "FROM links l JOIN identities i USING (number) JOIN logins g ON g.login = CASE l.login WHEN 0"
+        " THEN (SELECT max(login) FROM logins o WHERE o.account = l.account) ELSE l.login END"
+        f" WHERE l.account = ? AND {_IS_NEWEST} AND {condition} ORDER BY l.number, l.seen_at",
+        (account, *values),
+    )  # fmt: skip
+    found: dict[int, Identity] = {}
+    for number, kind, name, login, contact_id, how, first_seen, last_seen in rows:
+        is_here = login in {_ALWAYS, current}
+        found[number] = Identity(
+            number=number, kind=kind, name=name, contact_id=ContactId(contact_id if is_here else ""),
+            confidence=msgspec.json.decode(how, type=_Found).confidence, first_seen=first_seen, last_seen=last_seen,
+        )  # fmt: skip
+    return list(found.values())
+
+
+def _read_links(db: sqlite3.Connection, account: int, number: int) -> list[Link]:
+    own_ids: dict[int, str] = dict(select(db, ("login", "own_id"), "FROM logins WHERE account = ?", (account,)))
+    links: list[Link] = []
+    for row in _rows(db, "number = ?", number):
+        found = _found_of(row)
+        links.append(
+            Link(
+                number=number, contact_id=ContactId(row.id), own_id=ContactId(own_ids.get(row.login, "")),
+                name=row.name, by=found.by, confidence=found.confidence, reasons=found.reasons,
+                candidates=found.candidates, seen_at=row.seen_at,
+            )
+        )  # fmt: skip
+    return links
+
+
+# -- letting go ------------------------------------------------------------------------------------------------------
+
+
+def forget_logins(db: sqlite3.Connection, logins: str) -> None:
+    """
+    Delete what is known of who was in some logins; of who was in no other nothing is left.
+
+    Args:
+        db: Where a transaction has begun.
+        logins: Rows, as a list for `json_each`.
+    """
+    if not db.execute("DELETE FROM links WHERE login IN (SELECT value FROM json_each(?))", (logins,)).rowcount:
+        return
+    db.execute("DELETE FROM identities WHERE became = 0 AND number NOT IN (SELECT number FROM links)")
+    db.execute("DELETE FROM identities WHERE became <> 0 AND became NOT IN (SELECT number FROM identities)")
+    for column in ("number", "other"):
+        db.execute(f"DELETE FROM apart WHERE {column} NOT IN (SELECT number FROM links)")
+    db.execute(
+        "DELETE FROM real_ids WHERE NOT EXISTS ("
+        "SELECT 1 FROM links l WHERE l.account = real_ids.account AND l.id = real_ids.id)"
+    )

@@ -1,0 +1,23 @@
+import pytest
+
+from webwx.sandbox.pinyin import spell
+
+
+@pytest.mark.parametrize(
+    ("name", "spelled"),
+    [
+        ("小明", ("XM", "xiaoming")),
+        ("文件传输助手", ("WJCSZS", "wenjianchuanshuzhushou")),
+        ("Li Lei 2", ("LILEI2", "lilei2")),
+        ("阿华😂!", ("AH??", "ahua??")),
+        ("", ("", "")),
+    ],
+)
+def test_names_are_spelled_as_the_platform_sorts_them(name, spelled):
+    assert spell(name) == spelled
+
+
+def test_a_character_is_always_the_same_syllable_and_shares_it_with_others():
+    initials, pinyin = spell("龙龙")
+    assert (len(initials), pinyin[: len(pinyin) // 2]) == (2, pinyin[len(pinyin) // 2 :])
+    assert spell("龙") == spell(chr(ord("龙") + 220))
