@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.keyrings import MemoryKeyring
 from tests.saved import LOGIN
 
+from webwx.client.pace import Pace
 from webwx.errors import InvalidSettings
+from webwx.model.keeping import Keep
 from webwx.protocol.hosts import Desktop
 from webwx.settings import KEYS, ConfigFile, Settings, config_folder, config_path, read_config, state_folder
 from webwx.store.saved_login import LoginFile, SavedLogin
@@ -29,6 +33,7 @@ EVERYTHING = {
     "host": "web",
     "proxy": "http://127.0.0.1:8080",
     "passphrase_from": "keyring",
+    "pace": "on",
 }
 """Beside the folder, and the days of the journals, which are a number."""
 
@@ -36,16 +41,17 @@ EVERYTHING = {
 def test_the_environment_says_where_and_whom(file: Path) -> None:
     variables = {f"WEBWX_{name.upper()}": value for name, value in EVERYTHING.items()}
     more = {"WEBWX_CONFIG": str(file), "WEBWX_HOME": "/somewhere", "WEBWX_RETENTION_DAYS": "0"}
-    settings = Settings.read(more | variables)
-    assert settings == Settings(home=Path("/somewhere"), retention_days=0, **EVERYTHING)
+    settings = Settings.read(more | variables | {"WEBWX_KEEP": "all"})
+    assert settings == Settings(home=Path("/somewhere"), retention_days=0, keep=Keep(chats=("all",)), **EVERYTHING)
     assert settings.sources == dict.fromkeys(KEYS, "environment")
 
 
 def test_the_file_says_it_too(file: Path) -> None:
     values = EVERYTHING | {"home": "/somewhere"}
-    file.write_text("\n".join([*(f'{name} = "{value}"' for name, value in values.items()), "retention_days = 0"]))
+    numbers = ["retention_days = 0", 'keep = "all"']
+    file.write_text("\n".join([*(f'{name} = "{value}"' for name, value in values.items()), *numbers]))
     settings = Settings.read({"WEBWX_CONFIG": str(file)})
-    assert settings == Settings(home=Path("/somewhere"), retention_days=0, **EVERYTHING)
+    assert settings == Settings(home=Path("/somewhere"), retention_days=0, keep=Keep(chats=("all",)), **EVERYTHING)
     assert settings.sources == dict.fromkeys(KEYS, "file")
 
 
@@ -244,6 +250,75 @@ def test_a_journal_keeps_what_came_as_long_as_one_without_settings() -> None:
 def test_days_that_are_none_are_refused(file: Path, days: str) -> None:
     with pytest.raises(InvalidSettings, match="retention_days"):
         Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_RETENTION_DAYS": days})
+
+
+@pytest.mark.parametrize(
+    ("pace", "server", "is_on"),
+    [
+        ("", "", True),
+        ("", "http://127.0.0.1:8790", False),
+        ("on", "http://127.0.0.1:8790", True),
+        ("off", "", False),
+    ],
+)
+def test_the_pace_is_on_for_the_platform_and_elsewhere_when_it_is_asked_for(
+    file: Path, pace: str, server: str, is_on: bool
+) -> None:
+    settings = Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_PACE": pace, "WEBWX_SERVER": server})
+    assert settings.pace_in_force == (Pace() if is_on else None)
+
+
+def test_the_pace_has_the_numbers_of_the_file(file: Path) -> None:
+    file.write_text("[pace]\nspacing = 3\nmessages_per_minute = 10\npatience = inf")
+    limits = {"spacing": 3, "messages_per_minute": 10, "patience": math.inf}
+    for environment, is_on in (({}, True), ({"WEBWX_PACE": "off"}, False), ({"WEBWX_SERVER": "http://a.test"}, False)):
+        settings = Settings.read({"WEBWX_CONFIG": str(file), **environment})
+        pace = settings.pace_in_force
+        assert (pace is not None) is is_on
+        assert msgspec.structs.asdict(settings.limits) == msgspec.structs.asdict(Pace()) | limits
+
+
+@pytest.mark.parametrize("line", ['pace = "slow"', "pace = 3", "[pace]\nburst = 0", "[pace]\nspeed = 3"])
+def test_a_pace_that_cannot_be_is_refused(file: Path, line: str) -> None:
+    file.write_text(line)
+    with pytest.raises(InvalidSettings, match="pace"):
+        Settings.read({"WEBWX_CONFIG": str(file)})
+
+
+def test_a_variable_that_is_no_pace_is_refused(file: Path) -> None:
+    with pytest.raises(InvalidSettings, match="'pace' cannot be 'slow'; it is 'on' or 'off'"):
+        Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_PACE": "slow"})
+
+
+_TABLE = '[keep]\nchats = ["Boss"]\nkinds = ["image", "voice"]\nmax_size = 1000'
+
+
+@pytest.mark.parametrize(
+    ("content", "variable", "keep"),
+    [
+        ("", "", None),
+        ('keep = "all"', "", Keep(chats=("all",))),
+        ('keep = ["阿华", "周末爬山"]', "", Keep(chats=("阿华", "周末爬山"))),
+        (_TABLE, "", Keep(chats=("Boss",), kinds=("image", "voice"), max_size=1_000)),
+        (_TABLE, "all", Keep(chats=("all",), kinds=("image", "voice"), max_size=1_000)),
+        (_TABLE, "off", None),
+        ("", "阿华, 周末爬山", Keep(chats=("阿华", "周末爬山"))),
+    ],
+)
+def test_what_is_kept_is_said_by_names_and_the_rest_by_a_table(
+    file: Path, content: str, variable: str, keep: Keep | None
+) -> None:
+    file.write_text(content)
+    assert Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_KEEP": variable}).keep == keep
+
+
+@pytest.mark.parametrize(
+    "line", ["keep = 3", '[keep]\nkinds = ["picture"]', "[keep]\nsize = 3", "[keep]\nmax_size = 0"]
+)
+def test_what_can_keep_nothing_is_refused(file: Path, line: str) -> None:
+    file.write_text(line)
+    with pytest.raises(InvalidSettings):
+        Settings.read({"WEBWX_CONFIG": str(file)})
 
 
 def test_a_login_is_closed_as_it_is_set(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:

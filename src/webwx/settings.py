@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from webwx.client.pace import Pace
 from webwx.errors import InvalidSettings
+from webwx.model.keeping import Keep
 from webwx.protocol.hosts import Desktop
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from webwx.store.saved_login import LoginFile
 
-KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from", "retention_days")
+KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from", "retention_days", "pace", "keep")
 """What can be set anywhere: each is a key of the file and, as `WEBWX_` and the name in capitals, a variable."""
 
 DEFAULT_ACCOUNT = "default"
@@ -60,6 +62,12 @@ class Settings:
     """Where the passphrase of each saved login is kept when none is given."""
     retention_days: float = 90
     """How long the journals keep what came; 0: for ever."""
+    pace: Literal["on", "off"] | None = None
+    """Whether sends and changes wait for the account's pace; None: yes, unless there is a server."""
+    limits: Pace = field(default_factory=Pace)
+    """What that pace allows; the file only."""
+    keep: Keep | None = None
+    """Which media are fetched as they arrive and kept beside the journal; None: none."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Who has set a name: `option`, `environment` or `file`; a name that nobody has set is missing."""
 
@@ -77,7 +85,7 @@ class Settings:
         """
         file = read_config(config_path(environment))
         places: dict[str, Mapping[str, str | None]] = {
-            "file": {name: None if (value := getattr(file, name)) is None else str(value) for name in KEYS},
+            "file": {name: _text(getattr(file, name)) for name in KEYS},
             "environment": {name: environment.get(f"WEBWX_{name.upper()}") for name in KEYS},
             "option": options,
         }
@@ -94,6 +102,9 @@ class Settings:
             allowed_hosts=file.allowed_hosts,
             desktop=file.desktop,
             retention_days=_days(values.get("retention_days")),
+            pace=_switch(values.get("pace")),
+            limits=file.pace if isinstance(file.pace, Pace) else Pace(),
+            keep=_keep(values.get("keep"), file.keep),
             passphrase=environment.get("WEBWX_PASSPHRASE") or None,
             passphrase_from=_passphrase_from(values.get("passphrase_from")),
             sources={name: place for name, (_, place) in said.items()},
@@ -108,6 +119,12 @@ class Settings:
     def journal_path(self) -> Path:
         """The file that keeps what this login was told and what it sent; it outlives the login."""
         return self.login_path.with_suffix(".journal")
+
+    @property
+    def pace_in_force(self) -> Pace | None:
+        """The pace that a client of these settings gets."""
+        is_on = not self.server if self.pace is None else self.pace == "on"
+        return self.limits if is_on else None
 
     def login_file(self) -> LoginFile:
         """
@@ -162,6 +179,10 @@ class DesktopTable(Desktop, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The values of the desktop profile, as the file gives them."""
 
 
+class PaceTable(Pace, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the pace allows, as the file says it."""
+
+
 class ConfigFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the file may say; the fields mean what they mean in `Settings`."""
 
@@ -172,6 +193,8 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     proxy: str | None = None
     passphrase_from: str | None = None
     retention_days: float | None = None
+    pace: Literal["on", "off"] | PaceTable | None = None
+    keep: str | tuple[str, ...] | Keep | None = None
     allowed_hosts: tuple[str, ...] = ()
     desktop: DesktopTable | None = None
 
@@ -267,6 +290,29 @@ def _days(text: str | None) -> float:
     if not 0 <= days < math.inf:
         raise InvalidSettings(f"'retention_days' cannot be {text!r}; give a number of days, or 0 to keep everything.")
     return days
+
+
+def _switch(position: str | None) -> Literal["on", "off"] | None:
+    match position:
+        case None | "on" | "off":
+            return position
+        case _:
+            raise InvalidSettings(f"'pace' cannot be {position!r}; it is 'on' or 'off', or in the file a table.")
+
+
+def _text(value: str | float | tuple[str, ...] | Pace | Keep | None) -> str | None:
+    """Give a value of the file as a variable would; a pace in a table is no such value."""
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return None if value is None or isinstance(value, Pace) else str(value)
+
+
+def _keep(chats: str | None, file: str | tuple[str, ...] | Keep | None) -> Keep | None:
+    """Give what is to be kept: whose media is said anywhere, which and how much of them in the file's table alone."""
+    if chats is None or chats == "off":
+        return None
+    names = tuple(name for each in chats.split(",") if (name := each.strip()))
+    return msgspec.structs.replace(file if isinstance(file, Keep) else Keep(), chats=names)
 
 
 def _passphrase_from(place: str | None) -> Literal["keyring"] | None:

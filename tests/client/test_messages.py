@@ -257,6 +257,28 @@ class TestTheOutbox:
         assert (send.state, send.receipt) == ("recalled", receipt)
         assert await client.send_text("阿华", "a slip", key="1") == receipt  # what was done under a key is done
 
+    async def test_its_sends_are_recalled_as_they_are(
+        self, log_in: LogIn, world: World, journal: SqliteJournal
+    ) -> None:
+        client = await log_in(journal=journal)
+        receipt = await client.send_text("阿华", "a slip")
+        send = await client.find_send(message_id=receipt.message_id)
+        assert send is not None
+        await client.recall(send)
+
+        assert last(world, "ahua", "xiaoming").is_recalled
+
+    async def test_what_did_not_leave_cannot_be_recalled(
+        self, log_in: LogIn, journal: SqliteJournal, counted: Counted
+    ) -> None:
+        client = await log_in(journal=journal)
+        outbox = journal.account(client.account.uin).outbox
+        send = await outbox.add(client_id="1", chat=FILEHELPER, kind="text", text="a", key="", time=1.0)
+        with pytest.raises(RefusedLocally, match="nothing to recall"):
+            await client.recall(send)
+
+        assert counted.calls == []
+
     async def test_a_text_that_has_not_left_is_sent_under_its_own_id(
         self, log_in: LogIn, journal: SqliteJournal, counted: Counted
     ) -> None:

@@ -40,6 +40,22 @@ class WoundLoop(asyncio.SelectorEventLoop):
         return self._impatient.now
 
 
+class SteppedLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock can be put forward, for what does not rest anyway."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+    @classmethod
+    def run(cls, work: Callable[[SteppedLoop], Coroutine[Any, Any, None]]) -> None:
+        """Run something on such a loop."""
+        loop = cls()
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(work(loop))
+
+
 def in_no_time(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run something on such a loop."""
     with asyncio.Runner(loop_factory=WoundLoop) as runner:

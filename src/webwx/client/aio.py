@@ -9,13 +9,14 @@ in the module of that name.
 from __future__ import annotations
 
 from webwx.client.chatrooms import ChatroomVerbs
+from webwx.client.deadletters import DeadLetterVerbs
 from webwx.client.forward import ForwardVerbs
 from webwx.client.login import LoginVerbs
 from webwx.client.messages import MessageVerbs
-from webwx.client.sync import SyncVerbs
+from webwx.client.recalled import RecalledVerbs
 
 
-class AsyncClient(LoginVerbs, MessageVerbs, ForwardVerbs, ChatroomVerbs, SyncVerbs):
+class AsyncClient(LoginVerbs, MessageVerbs, ForwardVerbs, RecalledVerbs, ChatroomVerbs, DeadLetterVerbs):
     """
     A client of one account.
 
@@ -33,9 +34,14 @@ class AsyncClient(LoginVerbs, MessageVerbs, ForwardVerbs, ChatroomVerbs, SyncVer
         desktop: What host `desktop` needs for its login; not used elsewhere.
         on_logged_out: Called once when the platform ends the login, with the reason; it must not call verbs itself.
         journal: Where what arrives and what is sent is kept, for as many clients as you like; close it after them.
+        keep: Which media are fetched as they arrive and kept beside the journal, against recalls; default: none.
         dedupe_by_client_id: Repeat a send whose answer was lost, up to three times with the same client id. Only for a
             server that is known to deliver such a repeat once; nobody knows that of the platform.
+        pace: How fast the account may act, with all processes that share the journal; default: whatever is called
+            leaves at once, and what the platform refuses as too often is raised.
+        on_wait: Called with the seconds and the reason, `pace` or `refused`, when something has to wait for the pace.
 
     Raises:
         NotOnThisHost: There is no such host, or the server is no address.
+        NoJournal: Media are to be kept, and there is no journal to keep them beside.
     """

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from webwx.client.governor import Governor, StatesInMemory
 from webwx.client.state import Liveness, LoginState
 from webwx.errors import (
     ApiError,
     LoggedOut,
     NoJournal,
     NotOnThisHost,
+    RateLimited,
 )
 from webwx.flows import login as login_flows
-from webwx.model.contacts import Contact, ContactId, Contacts
+from webwx.model.contacts import ContactId, Contacts
 from webwx.model.events import Item
 from webwx.model.login import Account, Login
 from webwx.model.messages import Message, Receipt
@@ -30,11 +32,14 @@ from webwx.transport.run import Cell, Timeouts, Transport, run_async
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
     from typing import Self
 
+    from webwx.client.governor import States
+    from webwx.client.pace import Kind, Pace, Pacing, Why
     from webwx.flows.call import Flow
+    from webwx.model.keeping import Keep
     from webwx.protocol.http import Pause
     from webwx.store.journal import AccountJournal, Journal
 
@@ -61,7 +66,10 @@ class BaseClient:
         desktop: Desktop | None = None,
         on_logged_out: Callable[[LoggedOut], object] | None = None,
         journal: Journal | None = None,
+        keep: Keep | None = None,
         dedupe_by_client_id: bool = False,
+        pace: Pace | None = None,
+        on_wait: Callable[[float, Why], object] | None = None,
     ) -> None:
         profile, hosts = choose(host, server, allowed_hosts)
         self._blank = Login(
@@ -75,9 +83,17 @@ class BaseClient:
         self._liveness = Liveness()
         self._on_logged_out = on_logged_out
         self._journal = journal
+        if keep is not None and journal is None:
+            raise NoJournal(
+                "Media are kept beside a journal; give the client one, such as SqliteJournal('me.journal')."
+            )
+        self._to_keep = keep
         self._parts: dict[int, AccountJournal] = {}
         """Of the journal, by account."""
         self._dedupes = dedupe_by_client_id
+        self._governor = None if pace is None else Governor(pace, self._states, clock, on_wait)
+        self._remembered: dict[int, StatesInMemory] = {}
+        """What the governor knows, by account, where there is no journal to keep it."""
         self._desktop = desktop
         self._given_transport = transport
         self._transport: Transport | None = transport
@@ -165,6 +181,52 @@ class BaseClient:
             self._parts[uin] = self._journal.account(uin)
         return self._parts[uin]
 
+    async def pacing(self) -> Pacing | None:
+        """
+        Say how this account stands with its pace; None when this client has none.
+
+        With a journal it is how all its processes stand together. What waits in a process behind a first one is not
+        counted: it has no place yet.
+
+        Raises:
+            LoggedOut: Nobody is logged in.
+            StorageError: The journal cannot be read.
+
+        """
+        return None if self._governor is None else await self._governor.pacing()
+
+    async def _paced(self, kind: Kind, act: Callable[[], Awaitable[T]]) -> T:
+        """
+        Do something once this account's pace allows it.
+
+        Args:
+            kind: What it counts as.
+            act: Does it; it is called again when the platform has said that it came too soon.
+
+        Raises:
+            RateLimited: There is no pace and the platform refused, or the pace is not that patient.
+        """
+        return await act() if self._governor is None else await self._governor.run(kind, act)
+
+    def _states(self) -> States:
+        if self._journal is None:
+            return self._remembered.setdefault(self.account.uin, StatesInMemory())
+        return self._part_of_account()
+
+    async def _readable_part(self) -> AccountJournal:
+        """
+        Give this account's part of the journal; when nobody is logged in, that of whoever was last.
+
+        Raises:
+            NoJournal: There is none.
+            LoggedOut: Nobody was ever logged in.
+        """
+        if self._journal is not None and not self._login.user_id:
+            last = await self._journal.accounts()
+            if last:
+                return self._journal.account(last[0])
+        return self._part_of_account()
+
     async def _run_login(self, flow: Flow[T]) -> T:
         """Drive a flow that needs no login."""
         if self._transport is None:
@@ -210,6 +272,10 @@ class BaseClient:
                     endpoint=end.endpoint, ret=end.ret, message=end.message,
                 ) from None  # fmt: skip
             raise self._ended(end) from None
+        except RateLimited:
+            if self._governor is not None:
+                await self._governor.refused()
+            raise
         self._liveness.answered(self._cell.now())
         return result
 
@@ -283,10 +349,6 @@ class BaseClient:
             raise NotOnThisHost(
                 f"File Transfer Helper web has no {what}; log in with host 'web', where the account may use it."
             )
-
-    def _target(self, to: Contact | str) -> ContactId:
-        self._require_login()
-        return self._contacts.resolve(to).id
 
     def _receipt(self, message_id: str, client_id: str, chat: ContactId) -> Receipt:
         return Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now())

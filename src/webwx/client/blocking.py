@@ -23,14 +23,20 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from webwx.client.deadletters import DeadLetter
     from webwx.client.files import Source
+    from webwx.client.identity import To
     from webwx.client.media import Progress
+    from webwx.client.pace import Pace, Pacing, Why
+    from webwx.client.recalled import Recalled
     from webwx.client.state import LoginState
     from webwx.client.stream import EventStream
     from webwx.errors import LoggedOut
     from webwx.model.contacts import Admission, Contact, Contacts, Lookup, Member
+    from webwx.model.keeping import Keep
+    from webwx.model.ledger import Identity, Link
     from webwx.model.login import Account, QrCode
-    from webwx.model.messages import Event, FriendRequest, Message, Person, Receipt
+    from webwx.model.messages import Event, FriendRequest, Message, MessageRecalled, Person, Receipt
     from webwx.protocol.hosts import Desktop
     from webwx.store.journal import Journal, Outgoing, State
     from webwx.store.saved_login import LoginStore
@@ -102,11 +108,16 @@ class Client:
         desktop: What host `desktop` needs for its login; not used elsewhere.
         on_logged_out: Called once when the platform ends the login, with the reason; it must not call verbs itself.
         journal: Where what arrives and what is sent is kept, for as many clients as you like; close it after them.
+        keep: Which media are fetched as they arrive and kept beside the journal, against recalls; default: none.
         dedupe_by_client_id: Repeat a send whose answer was lost, up to three times with the same client id. Only for a
             server that is known to deliver such a repeat once; nobody knows that of the platform.
+        pace: How fast the account may act, with all processes that share the journal; default: whatever is called
+            leaves at once, and what the platform refuses as too often is raised.
+        on_wait: Called with the seconds and the reason, `pace` or `refused`, when something has to wait for the pace.
 
     Raises:
         NotOnThisHost: There is no such host, or the server is no address.
+        NoJournal: Media are to be kept, and there is no journal to keep them beside.
     """
 
     def __init__(
@@ -124,12 +135,15 @@ class Client:
         desktop: Desktop | None = None,
         on_logged_out: Callable[[LoggedOut], object] | None = None,
         journal: Journal | None = None,
+        keep: Keep | None = None,
         dedupe_by_client_id: bool = False,
+        pace: Pace | None = None,
+        on_wait: Callable[[float, Why], object] | None = None,
     ) -> None:
         self._client = AsyncClient(
             host=host, server=server, store=store, transport=transport, timeouts=timeouts, clock=clock,
             proxy=proxy, ca_file=ca_file, allowed_hosts=allowed_hosts, desktop=desktop, on_logged_out=on_logged_out,
-            journal=journal, dedupe_by_client_id=dedupe_by_client_id,
+            journal=journal, keep=keep, dedupe_by_client_id=dedupe_by_client_id, pace=pace, on_wait=on_wait,
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -157,6 +171,10 @@ class Client:
     def close(self) -> None:
         """Save what the store does not know yet, and let go of all connections. The login lives on."""
         self._wait(self._client.close())
+
+    def pacing(self) -> Pacing | None:
+        """Say how this account stands with its pace; None when this client has none."""
+        return self._wait(self._client.pacing())
 
     # -- login -------------------------------------------------------------------------------------------------------
 
@@ -221,19 +239,19 @@ class Client:
         """Fetch people and chatrooms by id, chatrooms with their members, and say who is missing."""
         return self._wait(self._client.get_contacts(ids))
 
-    def set_remark(self, contact: Contact | str, remark: str) -> Contact:
+    def set_remark(self, contact: To, remark: str) -> Contact:
         """Give somebody a name of your own; an empty one takes it away. Nobody but you sees it."""
         return self._wait(self._client.set_remark(contact, remark))
 
-    def set_pinned(self, contact: Contact | str, is_pinned: bool = True) -> Contact:
+    def set_pinned(self, contact: To, is_pinned: bool = True) -> Contact:
         """Pin a chat to the top of the list on all devices, or let it go."""
         return self._wait(self._client.set_pinned(contact, is_pinned))
 
-    def download_avatar(self, who: Contact | Member | str, *, met_in: Contact | str | None = None) -> bytes:
+    def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
         """Download the picture of a person or a chatroom."""
         return self._wait(self._client.download_avatar(who, met_in=met_in))
 
-    def add_friend(self, person: Person | Contact | Member | str, greeting: str = "") -> None:
+    def add_friend(self, person: To | Person | Member, greeting: str = "") -> None:
         """Ask somebody to become a friend; they are one once they accept. The platform limits this heavily."""
         self._wait(self._client.add_friend(person, greeting))
 
@@ -243,56 +261,56 @@ class Client:
 
     # -- chatrooms ---------------------------------------------------------------------------------------------------
 
-    def create_chatroom(self, people: Iterable[Contact | Member | str], *, name: str = "") -> Admission:
+    def create_chatroom(self, people: Iterable[To | Member], *, name: str = "") -> Admission:
         """Open a chatroom with at least two others."""
         return self._wait(self._client.create_chatroom(people, name=name))
 
-    def add_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Admission:
+    def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
         """Add friends to a chatroom; to a large one they are invited, as the page does from about forty members."""
         return self._wait(self._client.add_members(chatroom, people))
 
-    def invite_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Admission:
+    def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
         """Send invitations to a chatroom, which have to be accepted."""
         return self._wait(self._client.invite_members(chatroom, people))
 
-    def remove_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Contact:
+    def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
         """Remove members from a chatroom of your own, and give it as it is then."""
         return self._wait(self._client.remove_members(chatroom, people))
 
-    def rename_chatroom(self, chatroom: Contact | str, name: str) -> Contact:
+    def rename_chatroom(self, chatroom: To, name: str) -> Contact:
         """Give a chatroom another name."""
         return self._wait(self._client.rename_chatroom(chatroom, name))
 
-    def leave_chatroom(self, chatroom: Contact | str) -> None:
+    def leave_chatroom(self, chatroom: To) -> None:
         """Leave a chatroom."""
         self._wait(self._client.leave_chatroom(chatroom))
 
     # -- the four actions, and what goes with them -------------------------------------------------------------------
 
-    def send_text(self, to: Contact | str, text: str, *, key: str = "") -> Receipt:
+    def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
         """Send a text."""
         return self._wait(self._client.send_text(to, text, key=key))
 
     def send_image(
-        self, to: Contact | str, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+        self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving."""
         return self._wait(self._client.send_image(to, image, name=name, progress=progress, key=key))
 
     def send_video(
-        self, to: Contact | str, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+        self, to: To, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """Send a video: mp4."""
         return self._wait(self._client.send_video(to, video, name=name, progress=progress, key=key))
 
     def send_sticker(
-        self, to: Contact | str, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+        self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """Send a sticker: a GIF, or one that the platform knows by its md5."""
         return self._wait(self._client.send_sticker(to, sticker, name=name, progress=progress, key=key))
 
     def send_file(
-        self, to: Contact | str, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+        self, to: To, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """Send a file of any kind. It is read by pieces and never whole in memory."""
         return self._wait(self._client.send_file(to, file, name=name, progress=progress, key=key))
@@ -305,15 +323,15 @@ class Client:
         """Send a text of the outbox that has not left, or was refused, under the client id that it has."""
         return self._wait(self._client.retry_send(number))
 
-    def mark_read(self, chat: Contact | str) -> None:
+    def mark_read(self, chat: To) -> None:
         """Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing."""
         self._wait(self._client.mark_read(chat))
 
-    def recall(self, receipt: Receipt) -> None:
+    def recall(self, sent: Receipt | Outgoing) -> None:
         """Take back a message this account sent."""
-        self._wait(self._client.recall(receipt))
+        self._wait(self._client.recall(sent))
 
-    def forward(self, message: Event, to: Contact | str, *, key: str = "") -> Receipt:
+    def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
         """Send a received message on, recalled or not: by the keys in its content, else by download and upload."""
         return self._wait(self._client.forward(message, to, key=key))
 
@@ -337,11 +355,37 @@ class Client:
         """Yield what happens, for ever: messages, recalls, changes of contacts, activity of the phone."""
         return BlockingEventStream(self._client.events(consumer, include_all=include_all, follow=follow), self._wait)
 
+    # -- who is who --------------------------------------------------------------------------------------------------
+
+    def who(self, which: To) -> Identity:
+        """Say who somebody is, whatever their id was."""
+        return self._wait(self._client.who(which))
+
+    def list_identities(self, name: str = "") -> list[Identity]:
+        """List everybody who has a number, those of earlier logins too."""
+        return self._wait(self._client.list_identities(name))
+
+    def why(self, which: To) -> list[Link]:
+        """Say which contacts of which logins somebody was taken for, the newest first, each with the reasons."""
+        return self._wait(self._client.why(which))
+
+    def merge_identities(self, one: To, other: To) -> Identity:
+        """Say that two are one and the same, for good; the first one's number stays."""
+        return self._wait(self._client.merge_identities(one, other))
+
+    def split_identity(self, which: To, contact_id: str) -> Identity:
+        """Say that a contact is not who it was taken for, for good, and give who it is now."""
+        return self._wait(self._client.split_identity(which, contact_id))
+
+    def wait_for_kept(self) -> None:
+        """Return once the media that have arrived are kept, or are not to be had."""
+        self._wait(self._client.wait_for_kept())
+
     # -- the past ----------------------------------------------------------------------------------------------------
 
     def history(
         self,
-        chat: Contact | str | None = None,
+        chat: To | None = None,
         *,
         limit: int = 50,
         before: int | None = None,
@@ -352,7 +396,7 @@ class Client:
         return self._wait(self._client.history(chat, limit=limit, before=before, since=since, until=until))
 
     def search(
-        self, words: str, *, chat: Contact | str | None = None, limit: int = 50, before: int | None = None
+        self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Event | Outgoing]:
         """Give what holds all of these words, the newest first: messages, and what was sent from here."""
         return self._wait(self._client.search(words, chat=chat, limit=limit, before=before))
@@ -361,21 +405,27 @@ class Client:
         """Find what was received, whatever its age; None when the journal does not have it."""
         return self._wait(self._client.find_message(which))
 
-    def list_sends(self, *states: State, chat: Contact | str | None = None, limit: int = 50) -> list[Outgoing]:
+    def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
         """Give what was sent from here, the newest first, each with what became of it."""
         return self._wait(self._client.list_sends(*states, chat=chat, limit=limit))
 
-    def find_send(self, *, key: str = "", number: int = 0, client_id: str = "") -> Outgoing | None:
+    def find_send(
+        self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
+    ) -> Outgoing | None:
         """Find what was sent from here, by one of its names; None when there is none of that name."""
-        return self._wait(self._client.find_send(key=key, number=number, client_id=client_id))
+        return self._wait(self._client.find_send(key=key, number=number, client_id=client_id, message_id=message_id))
 
-    def was_sent_here(self, message: Message) -> bool:
+    def was_sent_here(self, message: Message | MessageRecalled) -> bool:
         """Say whether a message of this account's is one that was sent from here and came back through sync."""
         return self._wait(self._client.was_sent_here(message))
 
     def forget_send(self, number: int) -> bool:
         """Delete a send from the outbox, which frees its key; says whether there was one that is not on its way."""
         return self._wait(self._client.forget_send(number))
+
+    def find_contact(self, which: To) -> Contact:
+        """Find who is meant, among the contacts of this login."""
+        return self._wait(self._client.find_contact(which))
 
     def find_people(self, ids: Iterable[str]) -> Contacts:
         """Find who had these ids, in this login or in an earlier one."""
@@ -385,9 +435,27 @@ class Client:
         """Yield everything there is, oldest first: all events, then the sends that did not come back as one of them."""
         return _yielded(self._client.export_history(), self._wait)
 
-    def purge_history(self, chat: Contact | str | None = None, *, before: float = 0) -> int:
+    def purge_history(self, chat: To | None = None, *, before: float = 0) -> int:
         """Delete what was said and sent for good, and give how much that was; one of both must be given."""
         return self._wait(self._client.purge_history(chat, before=before))
+
+    def purge_kept(self, *, before: float = 0) -> int:
+        """Delete the media that were kept as they arrived, but not their messages; gives of how many."""
+        return self._wait(self._client.purge_kept(before=before))
+
+    def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
+        """Give what was taken back, the newest first, by anybody and by this account."""
+        return self._wait(self._client.list_recalled(chat, limit=limit))
+
+    # -- what was given up -------------------------------------------------------------------------------------------
+
+    def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
+        """Give the events that a handler has given up, the newest first."""
+        return self._wait(self._client.list_dead_letters(consumer=consumer, limit=limit))
+
+    def revive(self, number: int, *, consumer: str = "bot") -> bool:
+        """Have an event handled once more that was given up, as one new attempt; says whether there was one."""
+        return self._wait(self._client.revive(number, consumer=consumer))
 
 
 class BlockingEventStream:

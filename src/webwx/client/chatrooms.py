@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from webwx.client.contacts import ContactVerbs
+from webwx.client.identity import To
 from webwx.errors import ApiError, TooFewMembers, UnknownContact
 from webwx.flows import chatrooms as chatroom_flows
 from webwx.model.contacts import Admission, Contact, ContactId
 from webwx.protocol.chatrooms import UPDATECHATROOM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from webwx.flows.call import Flow
     from webwx.model.contacts import Member
+
+T = TypeVar("T")
 
 _FEWEST = 2
 """Others that a chatroom is opened with."""
@@ -22,7 +26,7 @@ _FEWEST = 2
 class ChatroomVerbs(ContactVerbs):
     """Chatrooms of one account."""
 
-    async def create_chatroom(self, people: Iterable[Contact | Member | str], *, name: str = "") -> Admission:
+    async def create_chatroom(self, people: Iterable[To | Member], *, name: str = "") -> Admission:
         """
         Open a chatroom with at least two others.
 
@@ -40,14 +44,16 @@ class ChatroomVerbs(ContactVerbs):
         Wire: webwxcreatechatroom, webwxbatchgetcontact
 
         """
-        ids = self._ids_of(people)
+        ids = await self._ids_of(people)
         if len(ids) < _FEWEST:
             raise TooFewMembers("A chatroom needs at least two others; with one, just write to them.")
-        opened = await self._run(chatroom_flows.create_chatroom(self._login, ids, name, self._cell.now()))
+        opened = await self._change_room(
+            lambda: chatroom_flows.create_chatroom(self._login, ids, name, self._cell.now())
+        )
         self._contacts.merge(Contact(id=opened.chatroom, nickname=name, kind="chatroom", is_owner=True))
         return await self._admission(opened.chatroom, ids, opened.added)
 
-    async def add_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Admission:
+    async def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
         """
         Add friends to a chatroom; to a large one they are invited, as the page does from about forty members.
 
@@ -61,19 +67,19 @@ class ChatroomVerbs(ContactVerbs):
         Wire: webwxupdatechatroom (addmember, invitemember), webwxbatchgetcontact
 
         """
-        room, ids = self._chatroom(chatroom), self._ids_of(people)
+        room, ids = await self._chatroom(chatroom), await self._ids_of(people)
         if not room.members:
             room = await self._refreshed(room.id)
         if len(room.members) + len(ids) >= self._login.invite_start_count:
             return await self.invite_members(room, ids)
-        added = await self._run(chatroom_flows.add_members(self._login, room.id, ids))
+        added = await self._change_room(lambda: chatroom_flows.add_members(self._login, room.id, ids))
         admission = await self._admission(room.id, ids, added)
         if not admission.added and len(admission.chatroom.members) >= self._login.invite_start_count:
             # It has grown since it was last looked at, and nobody was let in.
             return await self.invite_members(admission.chatroom, ids)
         return admission
 
-    async def invite_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Admission:
+    async def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
         """
         Send invitations to a chatroom, which have to be accepted.
 
@@ -82,11 +88,11 @@ class ChatroomVerbs(ContactVerbs):
         Wire: webwxupdatechatroom (invitemember)
 
         """
-        room, ids = self._chatroom(chatroom), self._ids_of(people)
-        await self._run(chatroom_flows.invite_members(self._login, room.id, ids))
+        room, ids = await self._chatroom(chatroom), await self._ids_of(people)
+        await self._change_room(lambda: chatroom_flows.invite_members(self._login, room.id, ids))
         return Admission(chatroom=room, invited=ids)
 
-    async def remove_members(self, chatroom: Contact | str, people: Iterable[Contact | Member | str]) -> Contact:
+    async def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
         """
         Remove members from a chatroom of your own, and give it as it is then.
 
@@ -99,8 +105,8 @@ class ChatroomVerbs(ContactVerbs):
         Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
 
         """
-        room, ids = self._chatroom(chatroom), self._ids_of(people)
-        await self._run(chatroom_flows.remove_members(self._login, room.id, ids))
+        room, ids = await self._chatroom(chatroom), await self._ids_of(people)
+        await self._change_room(lambda: chatroom_flows.remove_members(self._login, room.id, ids))
         left = await self._refreshed(room.id)
         still_there = {member.id for member in left.members} & set(ids)
         if still_there:
@@ -110,7 +116,7 @@ class ChatroomVerbs(ContactVerbs):
             )
         return left
 
-    async def rename_chatroom(self, chatroom: Contact | str, name: str) -> Contact:
+    async def rename_chatroom(self, chatroom: To, name: str) -> Contact:
         """
         Give a chatroom another name.
 
@@ -123,11 +129,11 @@ class ChatroomVerbs(ContactVerbs):
         Wire: webwxupdatechatroom (modtopic)
 
         """
-        room = self._chatroom(chatroom)
-        await self._run(chatroom_flows.rename_chatroom(self._login, room.id, name))
-        return await self._changed(room, nickname=name)
+        room = await self._chatroom(chatroom)
+        await self._change_room(lambda: chatroom_flows.rename_chatroom(self._login, room.id, name))
+        return await self._changed(room, nickname=name, pinyin="")
 
-    async def leave_chatroom(self, chatroom: Contact | str) -> None:
+    async def leave_chatroom(self, chatroom: To) -> None:
         """
         Leave a chatroom.
 
@@ -139,22 +145,26 @@ class ChatroomVerbs(ContactVerbs):
         Wire: webwxupdatechatroom (quitchatroom)
 
         """
-        room = self._chatroom(chatroom)
-        await self._run(chatroom_flows.leave_chatroom(self._login, room.id))
+        room = await self._chatroom(chatroom)
+        await self._change_room(lambda: chatroom_flows.leave_chatroom(self._login, room.id))
         self._contacts.remove(room.id)
         await self._save_contacts(gone=[room.id])
 
-    def _chatroom(self, chatroom: Contact | str) -> Contact:
-        room = self._known(chatroom)
+    async def _chatroom(self, chatroom: To) -> Contact:
+        room = await self._known(chatroom)
         if room.kind != "chatroom":
             raise UnknownContact(f"{room.display_name!r} is no chatroom.")
         return room
 
-    def _ids_of(self, people: Iterable[Contact | Member | str]) -> tuple[ContactId, ...]:
+    async def _ids_of(self, people: Iterable[To | Member]) -> tuple[ContactId, ...]:
         """Give the ids of people, each once and without oneself."""
         self._require_contacts("chatrooms")
-        ids = dict.fromkeys(self._id_of(each) for each in people)
+        ids = dict.fromkeys([await self._id_of(each) for each in people])
         return tuple(each for each in ids if each != self._login.user_id)
+
+    async def _change_room(self, make: Callable[[], Flow[T]]) -> T:
+        """Drive a flow that changes a chatroom, at the account's pace."""
+        return await self._paced("chatroom_changes", lambda: self._run(make()))
 
     async def _refreshed(self, chatroom: ContactId) -> Contact:
         """Look at a chatroom; one that the server does not show stays as it is known."""

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from webwx.client.base import BaseClient
+from webwx.client.identity import IdentityVerbs, To
 from webwx.client.lookups import Lookups
-from webwx.errors import UnknownContact
 from webwx.flows import contacts as contact_flows
 from webwx.flows import login as login_flows
 from webwx.model.contacts import BUILT_IN, Contact, ContactId, Contacts, Kind, Lookup, Member, is_chatroom
 from webwx.protocol.contacts import ContactKey
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from webwx.flows.call import Flow
     from webwx.model.messages import FriendRequest, Person
 
+T = TypeVar("T")
 
-class ContactVerbs(BaseClient):
+
+class ContactVerbs(IdentityVerbs):
     """Contacts of one account."""
 
     @cached_property
@@ -47,6 +49,7 @@ class ContactVerbs(BaseClient):
         self._require_contacts("contacts")
         gone = await self._fetch_contacts()
         await self._save_contacts(gone)
+        self._introduce_everybody()
         return list(self._contacts)
 
     async def _fetch_contacts(self) -> list[ContactId]:
@@ -80,6 +83,7 @@ class ContactVerbs(BaseClient):
         if unknown and self._login.profile.has_contacts:
             await self.get_contacts(unknown)
         await self._save_contacts()
+        self._introduce(self._contacts)
         return [self._contacts.get(each) or Contact(id=ContactId(each), kind=_kind(each)) for each in chats]
 
     async def get_contacts(self, ids: Iterable[str]) -> Lookup:
@@ -99,9 +103,11 @@ class ContactVerbs(BaseClient):
         self._require_contacts("contacts")
         keys = [ContactKey(user_name=each) for each in ids]
         lookup = await self._run(contact_flows.get_contacts(self._login, keys, self._cell.now()))
-        return Lookup(found=tuple(self._contacts.merge(each) for each in lookup.found), missing=lookup.missing)
+        found = tuple(self._contacts.merge(each) for each in lookup.found)
+        self._introduce(found)
+        return Lookup(found=found, missing=lookup.missing)
 
-    async def set_remark(self, contact: Contact | str, remark: str) -> Contact:
+    async def set_remark(self, contact: To, remark: str) -> Contact:
         """
         Give somebody a name of your own; an empty one takes it away. Nobody but you sees it.
 
@@ -113,11 +119,11 @@ class ContactVerbs(BaseClient):
         Wire: webwxoplog
 
         """
-        known = self._known(contact)
-        await self._run(contact_flows.set_remark(self._login, known.id, remark))
-        return await self._changed(known, remark=remark)
+        known = await self._known(contact)
+        await self._change(lambda: contact_flows.set_remark(self._login, known.id, remark))
+        return await self._changed(known, remark=remark, remark_pinyin="")
 
-    async def set_pinned(self, contact: Contact | str, is_pinned: bool = True) -> Contact:
+    async def set_pinned(self, contact: To, is_pinned: bool = True) -> Contact:
         """
         Pin a chat to the top of the list on all devices, or let it go.
 
@@ -129,11 +135,14 @@ class ContactVerbs(BaseClient):
         Wire: webwxoplog
 
         """
-        known = self._known(contact)
-        await self._run(contact_flows.set_pinned(self._login, known, is_pinned=is_pinned))
+        known = await self._known(contact)
+        # The request repeats the remark, which may be another one once this has waited.
+        await self._change(
+            lambda: contact_flows.set_pinned(self._login, self._contacts.get(known.id) or known, is_pinned=is_pinned)
+        )
         return await self._changed(known, is_pinned=is_pinned)
 
-    async def download_avatar(self, who: Contact | Member | str, *, met_in: Contact | str | None = None) -> bytes:
+    async def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
         """
         Download the picture of a person or a chatroom.
 
@@ -149,10 +158,10 @@ class ContactVerbs(BaseClient):
 
         """
         self._require_contacts("contacts")
-        avatar_key = "" if met_in is None else self._known(met_in).avatar_key
-        return await self._run(contact_flows.download_avatar(self._login, self._id_of(who), avatar_key))
+        avatar_key = "" if met_in is None else (await self._known(met_in)).avatar_key
+        return await self._run(contact_flows.download_avatar(self._login, await self._id_of(who), avatar_key))
 
-    async def add_friend(self, person: Person | Contact | Member | str, greeting: str = "") -> None:
+    async def add_friend(self, person: To | Person | Member, greeting: str = "") -> None:
         """
         Ask somebody to become a friend; they are one once they accept. The platform limits this heavily.
 
@@ -169,7 +178,11 @@ class ContactVerbs(BaseClient):
 
         """
         self._require_contacts("friend requests")
-        await self._run(contact_flows.add_friend(self._login, self._id_of(person), greeting, self._cell.now()))
+        who = await self._id_of(person)
+        await self._paced(
+            "friend_requests",
+            lambda: self._run(contact_flows.add_friend(self._login, who, greeting, self._cell.now())),
+        )
 
     async def accept_friend(self, request: FriendRequest) -> None:
         """
@@ -184,28 +197,21 @@ class ContactVerbs(BaseClient):
 
         """
         self._require_contacts("friend requests")
-        flow = contact_flows.accept_friend(self._login, request.person.id, request.ticket, self._cell.now())
-        await self._run(flow)
+        who, ticket = request.person.id, request.ticket
+        await self._change(lambda: contact_flows.accept_friend(self._login, who, ticket, self._cell.now()))
 
-    def _known(self, contact: Contact | str) -> Contact:
+    async def _change(self, make: Callable[[], Flow[T]]) -> T:
+        """Drive a flow that changes a contact, at the account's pace."""
+        return await self._paced("contact_changes", lambda: self._run(make()))
+
+    async def _known(self, contact: To) -> Contact:
         self._require_contacts("contacts")
         self._require_login()
-        return self._contacts.resolve(contact)
-
-    def _id_of(self, who: Person | Contact | Member | str) -> ContactId:
-        """Give an id: of a value that has one, of a name; an id that is not known is taken at its word."""
-        self._require_login()
-        if not isinstance(who, str):
-            return who.id
-        try:
-            return self._contacts.resolve(who).id
-        except UnknownContact:
-            if not who.startswith("@"):
-                raise
-            return ContactId(who)
+        return await self._contact(contact)
 
     async def _changed(self, contact: Contact, **changes: object) -> Contact:
         changed = self._contacts.change(contact.id, **changes)
+        self._introduce([changed])
         await self._save_contacts()
         return changed
 
@@ -252,7 +258,9 @@ class ContactVerbs(BaseClient):
 
     async def _look_up(self, keys: Sequence[ContactKey]) -> Collection[str]:
         contacts = await self._run(contact_flows.get_batch(self._login, keys, self._cell.now()))
-        return {self._contacts.merge(contact).id for contact in contacts}
+        met = [self._contacts.merge(contact) for contact in contacts]
+        self._introduce(met)
+        return {contact.id for contact in met}
 
 
 def _kind(contact_id: str) -> Kind:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from webwx.errors import StorageError
+from webwx.store.journal import LOOK_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
     from webwx.client.sync import SyncVerbs
     from webwx.model.messages import Event
-    from webwx.store.journal import Consumer, DeadLetter, Entry
+    from webwx.store.journal import AccountJournal, Consumer, Entry
 
 T = TypeVar("T")
 
@@ -48,6 +51,11 @@ class Feed:
     def __repr__(self) -> str:
         return f"Feed({self.name!r})"
 
+    @property
+    def part(self) -> AccountJournal:
+        """The account's part of the journal."""
+        return self._client._part_of_account()
+
     async def __aenter__(self) -> Self:
         await self.open()
         return self
@@ -73,8 +81,12 @@ class Feed:
             self._is_synced = True
             try:
                 self._consumer = await client._part_of_account().consumer(self.name)
+                await client._begin_keeping()  # after that, for the first consumer of a journal is given everything
             except BaseException:
                 await self._leave()
+                consumer, self._consumer = self._consumer, None
+                if consumer is not None:
+                    await consumer.close()
                 raise
             if self._follows:
                 client._start_sync()
@@ -99,21 +111,24 @@ class Feed:
                 return [Given(entry, await self._patiently(partial(client._event_of, entry))) for entry in entries]
             if not self._follows:
                 if not await client._fetch_waiting():
+                    await client.wait_for_kept()
                     break
             elif not is_over:
-                await news.wait()
+                with contextlib.suppress(TimeoutError):  # another process may have revived something
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await news.wait()
             else:
                 if work is not None and not work.cancelled():
                     await work
                 break
         return []
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool) -> Given | None:
+    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Given | None:
         """Give one once more that was taken, because only its number was kept; None when it was deleted meanwhile."""
         entry = await self._client._part_of_account().entry(number)
         if entry is None:
             return None
-        entry = msgspec.structs.replace(entry, attempt=attempt, redelivered=redelivered)
+        entry = msgspec.structs.replace(entry, attempt=attempt, redelivered=redelivered, deaths=deaths)
         return Given(entry, await self._client._event_of(entry))
 
     def ack(self, number: int) -> None:
@@ -132,15 +147,13 @@ class Feed:
         """Return once every acknowledgement is stored."""
         await self._opened().flush()
 
-    async def dead_letters(self) -> list[DeadLetter]:
-        """Give what was given up, oldest first."""
-        return await self._opened().dead_letters()
+    async def blame(self, number: int) -> None:
+        """Store that this process, should it die from now on, has died of this entry."""
+        await self._opened().blame(number)
 
-    async def revive(self, number: int) -> bool:
-        """Hand a dead letter out once more, as a new attempt; says whether there was one."""
-        is_one = await self._opened().revive(number)
-        self._client._course.tell()
-        return is_one
+    def absolve(self, number: int) -> None:
+        """Take that back; it is stored a few milliseconds later."""
+        self._opened().absolve(number)
 
     async def stop(self) -> None:
         """Take nothing any more, and poll for nothing; what was taken can still be acknowledged."""

@@ -7,11 +7,12 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from webwx.client import files
+from webwx.client.identity import To
 from webwx.client.media import MediaVerbs
 from webwx.client.sending import Make, Way, at_once
 from webwx.errors import MediaUnavailable, NotForwardable
 from webwx.flows import messages as message_flows
-from webwx.model.contacts import Contact, ContactId
+from webwx.model.contacts import ContactId
 from webwx.model.messages import (
     Event,
     FileMessage,
@@ -23,6 +24,7 @@ from webwx.model.messages import (
     StickerMessage,
     TextMessage,
     VideoMessage,
+    VoiceMessage,
 )
 
 if TYPE_CHECKING:
@@ -32,13 +34,13 @@ if TYPE_CHECKING:
 class ForwardVerbs(MediaVerbs):
     """What sends messages on."""
 
-    async def forward(self, message: Event, to: Contact | str, *, key: str = "") -> Receipt:
+    async def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
         """
         Send a received message on, recalled or not: by the keys in its content, else by download and upload.
 
         Texts, locations, pictures, videos, stickers and files can be sent on. The receipt's `way` says how it went.
-        Without keys, or when they are not valid any more, it is downloaded and sent anew, which a recalled one mostly
-        cannot be.
+        Without keys, or when they are not valid any more, it is sent anew: from what was kept of it when it arrived
+        (`keep=`), else by a download, which a recalled one mostly does not allow. A voice that was kept goes as a file.
 
         Args:
             message: A message; or a recall notice whose original is still known.
@@ -55,7 +57,10 @@ class ForwardVerbs(MediaVerbs):
         Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
 
         """
-        chat = self._target(to)
+        receipt = await self._sent_as(key)  # which may have been to somebody who is gone
+        if receipt is not None:
+            return receipt
+        chat = await self._target(to)
         if isinstance(message, MessageRecalled) and message.original is not None:
             message = message.original
         kind, text = _outgoing(message)
@@ -63,6 +68,8 @@ class ForwardVerbs(MediaVerbs):
         by_upload = Way(lambda: self._fetched_and_uploaded(message, chat, kind), "by_upload")
         match message:
             case ImageMessage() | VideoMessage() if not message.can_forward:
+                return await self._send(chat, kind, text, by_upload, by_upload, key=key)
+            case VoiceMessage() if await self._kept_path(message) is not None:
                 return await self._send(chat, kind, text, by_upload, by_upload, key=key)
             case ImageMessage() | VideoMessage() | StickerMessage() | FileMessage():
                 others = (by_upload, by_upload)
@@ -93,12 +100,12 @@ class ForwardVerbs(MediaVerbs):
             case _:
                 raise NotForwardable(
                     f"A {type(message).__name__} like this cannot be forwarded; texts, locations, pictures, videos, "
-                    "files and stickers that are not from the store can, and a recalled one as long as its original "
-                    "is known."
+                    "files and stickers that are not from the store can, a voice that was kept, and a recalled one "
+                    "as long as its original is known."
                 )
 
     async def _fetched_and_uploaded(self, message: Event, chat: ContactId, kind: str) -> Make:
-        """Download what a message shows and upload it anew."""
+        """Download what a message shows, or take what was kept of it, and upload it anew."""
         assert isinstance(message, Message)  # noqa: S101 - what has media
         with tempfile.TemporaryDirectory(prefix="webwx-") as folder:
             try:
@@ -106,8 +113,9 @@ class ForwardVerbs(MediaVerbs):
             except MediaUnavailable:
                 if isinstance(message, (ImageMessage, VideoMessage)) and not message.can_forward:
                     raise NotForwardable(
-                        "It came without the keys that a forward needs, and the platform serves it no longer; "
-                        "download such a one while it is there and send it as a new one."
+                        "It came without the keys that a forward needs, it was not kept when it arrived, and the "
+                        "platform serves it no longer; download such a one while it is there, as a client with keep= "
+                        "does by itself."
                     ) from None
                 raise
             name = message.name if isinstance(message, FileMessage) else ""
@@ -128,6 +136,8 @@ def _outgoing(message: Event) -> tuple[str, str]:
             return "location", label
         case FileMessage(name=name):
             return "file", name
+        case VoiceMessage():
+            return "file", ""
         case VideoMessage():
             return "video", ""
         case StickerMessage():

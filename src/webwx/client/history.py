@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from webwx.client.identity import To
 from webwx.client.sending import SendingVerbs
 from webwx.errors import UnknownContact
-from webwx.model.contacts import FILEHELPER, Contact, ContactId, Contacts
+from webwx.model.contacts import ContactId, Contacts
 from webwx.model.events import QUIET, ContactChanged, event_from_item
+from webwx.model.ledger import Identity, is_lasting
 from webwx.model.messages import Event, Message, MessageRecalled
 from webwx.store.journal import Outgoing
 from webwx.store.words import Query, cut
@@ -38,7 +40,7 @@ class HistoryVerbs(SendingVerbs):
 
     async def history(
         self,
-        chat: Contact | str | None = None,
+        chat: To | None = None,
         *,
         limit: int = 50,
         before: int | None = None,
@@ -51,7 +53,8 @@ class HistoryVerbs(SendingVerbs):
         A send that came back as a message is given as that message alone.
 
         Args:
-            chat: As for `send_text`; somebody of that name in an earlier login counts as well. None: all chats.
+            chat: As for `send_text`, and all that this person or chatroom ever was counts; a name may be one of an
+                earlier login. None: all chats.
             limit: The newest so many.
             before: Older than the event with this number, to go on from there.
             since: Not before this time, in seconds since 1970.
@@ -94,7 +97,7 @@ class HistoryVerbs(SendingVerbs):
         return [each for _, each in told[-limit:]]
 
     async def search(
-        self, words: str, *, chat: Contact | str | None = None, limit: int = 50, before: int | None = None
+        self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Event | Outgoing]:
         """
         Give what holds all of these words, the newest first: messages, and what was sent from here.
@@ -144,7 +147,7 @@ class HistoryVerbs(SendingVerbs):
         entry = await (part.entry(which) if isinstance(which, int) else part.find(which))
         return None if entry is None else await self._event_of(entry)
 
-    async def list_sends(self, *states: State, chat: Contact | str | None = None, limit: int = 50) -> list[Outgoing]:
+    async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
         """
         Give what was sent from here, the newest first, each with what became of it.
 
@@ -161,7 +164,9 @@ class HistoryVerbs(SendingVerbs):
         part = await self._readable_part()
         return await part.outbox.list(*states, chats=await self._chats(part, chat), limit=limit)
 
-    async def find_send(self, *, key: str = "", number: int = 0, client_id: str = "") -> Outgoing | None:
+    async def find_send(
+        self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
+    ) -> Outgoing | None:
         """
         Find what was sent from here, by one of its names; None when there is none of that name.
 
@@ -169,19 +174,21 @@ class HistoryVerbs(SendingVerbs):
             key: What `send_text` and its like were given.
             number: The send's.
             client_id: As in its receipt.
+            message_id: The same.
 
         Raises:
             NoJournal: There is none.
             StorageError: The journal cannot be read.
         """
         part = await self._readable_part()
-        return await part.outbox.get(key=key, number=number, client_id=client_id)
+        return await part.outbox.get(key=key, number=number, client_id=client_id, message_id=message_id)
 
-    async def was_sent_here(self, message: Message) -> bool:
+    async def was_sent_here(self, message: Message | MessageRecalled) -> bool:
         """
         Say whether a message of this account's is one that was sent from here and came back through sync.
 
-        The phone's own are not. While a send to that chat is on its way nobody can say, so its end is waited for.
+        The phone's own are not. Of a recall it says whether the message was. While a send to that chat is on its way
+        nobody can say, so its end is waited for.
 
         Raises:
             NoJournal: There is none.
@@ -242,7 +249,7 @@ class HistoryVerbs(SendingVerbs):
             if send.receipt is None or send.receipt.message_id not in came_back:
                 yield send
 
-    async def purge_history(self, chat: Contact | str | None = None, *, before: float = 0) -> int:
+    async def purge_history(self, chat: To | None = None, *, before: float = 0) -> int:
         """
         Delete what was said and sent for good, and give how much that was; one of both must be given.
 
@@ -260,46 +267,65 @@ class HistoryVerbs(SendingVerbs):
         part = await self._readable_part()
         return await part.purge(before=before, chats=await self._chats(part, chat))
 
-    async def _readable_part(self) -> AccountJournal:
+    async def purge_kept(self, *, before: float = 0) -> int:
         """
-        Give this account's part of the journal; when nobody is logged in, that of whoever was last.
+        Delete the media that were kept as they arrived, but not their messages; gives of how many.
+
+        Args:
+            before: Only what was kept before this time, in seconds since 1970. 0: all.
 
         Raises:
             NoJournal: There is none.
-            LoggedOut: Nobody was ever logged in.
+            StorageError: The journal cannot be written.
         """
-        if self._journal is not None and not self._login.user_id:
-            last = await self._journal.accounts()
-            if last:
-                return self._journal.account(last[0])
-        return self._part_of_account()
+        return await (await self._readable_part()).kept.drop(before=before)
 
-    async def _chats(self, part: AccountJournal, chat: Contact | str | None) -> tuple[ContactId, ...]:
+    async def _chats(self, part: AccountJournal, chat: To | None) -> tuple[ContactId, ...]:
         """
         Give all ids that a chat has had; none for all chats.
 
         Raises:
-            UnknownContact: Nobody of that name was ever known, or several are.
+            UnknownContact: Nobody of that name or number was ever known, or several are.
         """
         if chat is None:
             return ()
-        try:
-            known = self._contacts.resolve(chat)
-        except UnknownContact:
-            name = chat.display_name if isinstance(chat, Contact) else chat
-            earlier = tuple(await part.chats_named(name))
-            if not earlier and name.startswith("@"):
-                return (ContactId(name),)  # somebody who is gone, by the id of then
-            if not earlier:
-                raise
-            return earlier
-        if known.id == FILEHELPER:
-            return (known.id,)
-        name = known.remark or known.nickname
-        earlier = tuple(await part.chats_named(name)) if name else ()
-        # Somebody else of that name here is somebody else there.
-        others = {contact.id for contact in self._contacts} - {known.id}
-        return (known.id, *(each for each in earlier if each != known.id and each not in others))
+        if isinstance(chat, int | Identity):
+            identity = await self._numbered(part, chat)
+            numbered = await part.ledger.contact_ids(identity.number)
+            if not numbered:  # no id at all would mean all chats
+                raise UnknownContact(f"Number {identity.number} ({identity.name}) has no chat any more.")
+            return tuple(numbered)
+        contact_id = self._id_meant(chat)
+        if contact_id is None:
+            return await self._chats_called(part, str(chat))
+        found = await part.ledger.identity_of(contact_id)
+        ids = dict.fromkeys([contact_id, *(() if found is None else await part.ledger.contact_ids(found.number))])
+        known = self._contacts.get(contact_id)
+        name = known.remark or known.nickname if known else ""
+        if name and not is_lasting(contact_id):
+            # Who was known before there was a ledger has a name only. Somebody else of that name here is not meant.
+            here = {contact.id for contact in self._contacts}
+            earlier = [each for each in await part.chats_named(name) if each not in here]
+            ids |= dict.fromkeys([each for each in earlier if await part.ledger.identity_of(each) is None])
+        return tuple(ids)
+
+    async def _chats_called(self, part: AccountJournal, name: str) -> tuple[ContactId, ...]:
+        """
+        Give all ids of whoever had a name in an earlier login.
+
+        Raises:
+            UnknownContact: Nobody had it, or several had.
+        """
+        ids: dict[ContactId, None] = dict.fromkeys(await part.chats_named(name))
+        if not ids:
+            raise UnknownContact(f"Nobody is or was called {name!r}, as far as the journal knows.")
+        numbers = {identity.number for each in ids if (identity := await part.ledger.identity_of(each)) is not None}
+        if len(numbers) > 1:
+            listed = ", ".join(map(str, sorted(numbers)))
+            raise UnknownContact(f"{len(numbers)} were called {name!r}; choose one by number: {listed}.")
+        for number in numbers:
+            ids |= dict.fromkeys(await part.ledger.contact_ids(number))
+        return tuple(ids)
 
     async def _event_of(self, entry: Entry) -> Event:
         """Make the event of an entry, with what the journal and the contacts know beyond it."""

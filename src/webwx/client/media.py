@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import io
 import os
 import re
@@ -13,11 +15,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from webwx.client import files
 from webwx.client.files import AtHand, Source
+from webwx.client.identity import To
 from webwx.client.sending import Make, SendingVerbs, Way, at_once
-from webwx.errors import ApiError, SendUnknown, TransportError
+from webwx.errors import ApiError, SendUnknown, StorageError, TransportError
 from webwx.flows import media as media_flows
 from webwx.flows import messages as message_flows
-from webwx.model.contacts import Contact, ContactId
+from webwx.model.contacts import ContactId
 from webwx.model.messages import FileMessage, Message, Receipt
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, Ret
 from webwx.transport.spool import Spool
@@ -42,7 +45,7 @@ class MediaVerbs(SendingVerbs):
     # -- up ----------------------------------------------------------------------------------------------------------
 
     async def send_image(
-        self, to: Contact | str, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+        self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """
         Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving.
@@ -69,7 +72,7 @@ class MediaVerbs(SendingVerbs):
         return await self._send_file(to, "image", files.prepare_image, image, name, progress, key)
 
     async def send_video(
-        self, to: Contact | str, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+        self, to: To, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """
         Send a video: mp4.
@@ -96,7 +99,7 @@ class MediaVerbs(SendingVerbs):
         return await self._send_file(to, "video", files.prepare_video, video, name, progress, key)
 
     async def send_sticker(
-        self, to: Contact | str, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+        self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """
         Send a sticker: a GIF, or one that the platform knows by its md5.
@@ -122,13 +125,13 @@ class MediaVerbs(SendingVerbs):
 
         """
         if isinstance(sticker, str) and re.fullmatch(r"[0-9a-fA-F]{32}", sticker):
-            chat, md5 = self._target(to), sticker.lower()
+            chat, md5 = await self._target(to), sticker.lower()
             way = at_once(lambda client_id: message_flows.send_known_sticker(self._login, chat, md5, client_id))
             return await self._send(chat, "sticker", name, way, key=key)
         return await self._send_file(to, "sticker", files.prepare_sticker, sticker, name, progress, key)
 
     async def send_file(
-        self, to: Contact | str, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+        self, to: To, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """
         Send a file of any kind. It is read by pieces and never whole in memory.
@@ -156,7 +159,7 @@ class MediaVerbs(SendingVerbs):
 
     async def _send_file(
         self,
-        to: Contact | str,
+        to: To,
         kind: str,
         prepare: Callable[[AtHand, str], Upload],
         source: Source,
@@ -165,10 +168,10 @@ class MediaVerbs(SendingVerbs):
         key: str,
     ) -> Receipt:
         """Look at a file and send it; once more from the start when the platform does not know the upload any more."""
-        chat = self._target(to)
-        receipt = await self._sent_as(key)  # whose file may be gone by now
+        receipt = await self._sent_as(key)  # whose file may be gone by now, or the chat
         if receipt is not None:
             return receipt
+        chat = await self._target(to)
         with files.at_hand(source) as readable:
             file = await asyncio.to_thread(prepare, readable, name)
             way = self._by_upload(chat, kind, file, progress)
@@ -178,7 +181,8 @@ class MediaVerbs(SendingVerbs):
         """Give the way that begins with an upload."""
 
         async def ready() -> Make:
-            upload = await self._upload(file, chat, progress)
+            # From the start after a refusal: whatever stands in one may be somebody else's.
+            upload = await self._paced("uploads", lambda: self._upload(file, chat, progress))
             return lambda client_id: self._uploaded_flow(chat, kind, file, upload, client_id)
 
         return Way(ready)
@@ -246,7 +250,8 @@ class MediaVerbs(SendingVerbs):
         """
         Download what a message shows: a picture, sticker, voice, video, file, or a location's map.
 
-        For what may be large there is `download_to`: here it is at most 64 MiB.
+        For what may be large there is `download_to`: here it is at most 64 MiB. What was kept of it when it arrived is
+        given without asking, whatever has become of the message.
 
         Args:
             message: A received message. The receipt of a sent picture or a message id: its picture.
@@ -261,9 +266,9 @@ class MediaVerbs(SendingVerbs):
         Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
 
         """
-        kept = io.BytesIO()
-        await self._fetch(self._download_flow(message), kept, MAX_IN_MEMORY, _size(message), progress)
-        return kept.getvalue()
+        taken = io.BytesIO()
+        await self._take_media(message, taken, MAX_IN_MEMORY, progress)
+        return taken.getvalue()
 
     async def download_to(
         self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
@@ -271,7 +276,8 @@ class MediaVerbs(SendingVerbs):
         """
         Download what a message shows into a file, and give its path.
 
-        The file appears when it is complete, for its owner alone; nothing is ever written over.
+        The file appears when it is complete, for its owner alone; nothing is ever written over. What was kept of it
+        when it arrived is given without asking, whatever has become of the message.
 
         Args:
             message: As for `download`.
@@ -294,7 +300,7 @@ class MediaVerbs(SendingVerbs):
         self._require_login()
         place = await asyncio.to_thread(files.Place, to)
         with place.begin() as (file, part):
-            spool = await self._fetch(self._download_flow(message), file, MAX_FILE, _size(message), progress)
+            spool = await self._take_media(message, file, MAX_FILE, progress)
             await asyncio.sleep(0)  # whoever has cancelled by now gets no file
             return place.keep(part, _name(message, spool.start))
 
@@ -310,11 +316,33 @@ class MediaVerbs(SendingVerbs):
 
         """
         message_id = message if isinstance(message, str) else message.message_id
-        kept = io.BytesIO()
+        taken = io.BytesIO()
         await self._fetch(
-            lambda spool: media_flows.download_thumbnail(self._login, message_id, spool), kept, MAX_IN_MEMORY
+            lambda spool: media_flows.download_thumbnail(self._login, message_id, spool), taken, MAX_IN_MEMORY
         )
-        return kept.getvalue()
+        return taken.getvalue()
+
+    async def _take_media(
+        self, message: Message | Receipt | str, file: BinaryIO, limit: int, progress: Progress | None
+    ) -> Spool:
+        """Give what a message shows: what was kept of it, else what the platform has."""
+        size = _size(message)
+        path = await self._kept_path(message)
+        if path is not None:
+            spool = Spool(file, limit, None if progress is None else lambda done: progress(done, size))
+            if await asyncio.to_thread(_pour, path, spool):
+                return spool
+        return await self._fetch(self._download_flow(message), file, limit, size, progress)
+
+    async def _kept_path(self, message: Message | Receipt | str) -> Path | None:
+        """Give the file that was kept of what a message shows; None when there is none."""
+        if self._journal is None or not self._login.user_id:
+            return None
+        message_id = message if isinstance(message, str) else message.message_id
+        with contextlib.suppress(StorageError):  # what cannot be looked up here may still be asked for
+            kept = await self._part_of_account().kept.find(message_id)
+            return Path(kept.path) if kept is not None and kept.path else None
+        return None
 
     def _download_flow(self, message: Message | Receipt | str) -> Callable[[Spool], Flow[None]]:
         wanted = message.message_id if isinstance(message, Receipt) else message
@@ -327,9 +355,11 @@ class MediaVerbs(SendingVerbs):
         limit: int,
         size: int = 0,
         progress: Progress | None = None,
+        *,
+        tries: int = _DOWNLOAD_TRIES,
     ) -> Spool:
         """Download into a file, again after a while, each longer, when it is not there yet or broke off."""
-        for turn in range(1, _DOWNLOAD_TRIES + 1):
+        for turn in range(1, tries + 1):
             file.seek(0)
             file.truncate()
             spool = Spool(file, limit, None if progress is None else lambda done: progress(done, size))
@@ -337,10 +367,20 @@ class MediaVerbs(SendingVerbs):
                 await self._run(flow(spool))
                 break
             except (media_flows.NotThereYet, TransportError):
-                if turn == _DOWNLOAD_TRIES:
+                if turn == tries:
                     raise
             await asyncio.sleep(turn * self._timeouts.retry)
         return spool
+
+
+def _pour(path: Path, spool: Spool) -> bool:
+    """Pour a kept file into a download; false when it is not there any more, or not what it was."""
+    digest = hashlib.sha256()
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        while window := file.read(CHUNK_SIZE):
+            digest.update(window)
+            spool.write(window)
+    return digest.hexdigest() == path.name
 
 
 def _size(message: Message | Receipt | str) -> int:

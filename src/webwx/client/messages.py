@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import msgspec
+
 from webwx.client.history import HistoryVerbs
+from webwx.client.identity import To
 from webwx.client.sending import at_once
-from webwx.errors import RecallExpired, RecallRefused, RefusedLocally
+from webwx.errors import RecallExpired, RecallRefused, RefusedLocally, StaleContact
 from webwx.flows import messages as message_flows
-from webwx.model.contacts import Contact
 from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import RECALL_WINDOW
+
+if TYPE_CHECKING:
+    from webwx.store.journal import Outgoing
 
 _CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks that both count whole seconds may disagree."""
@@ -17,12 +24,13 @@ _CLOCK_TOLERANCE = 2.0
 class MessageVerbs(HistoryVerbs):
     """The customer's four actions, and what goes with them."""
 
-    async def send_text(self, to: Contact | str, text: str, *, key: str = "") -> Receipt:
+    async def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
         """
         Send a text.
 
         Args:
-            to: A contact, `filehelper`, a remark, a nickname, or an id of this login.
+            to: A contact, `filehelper`, a remark, a nickname, or an id. With a journal also an identity or its number,
+                and an id or a contact of an earlier login leads to that person or chatroom, if they are surely known.
             text: Sent as it is: nothing in it is a command, a path or markup. At most 16,000 characters.
             key: Your own name for this send, which needs a journal: with the same key again, in whatever process,
                 nothing is sent twice. What was sent gives its receipt, what was refused or never left is tried again,
@@ -31,6 +39,7 @@ class MessageVerbs(HistoryVerbs):
         Raises:
             NoJournal: A key, and no journal; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
+            StaleContact: An id of an earlier login, whose owner is gone or not surely known; nothing was sent.
             EmptyText: No character; nothing was sent.
             TextTooLong: Beyond the limit; nothing was sent.
             TargetRefused: Not a friend, or oneself.
@@ -42,7 +51,13 @@ class MessageVerbs(HistoryVerbs):
         Wire: webwxsendmsg
 
         """
-        chat = self._target(to)
+        try:
+            chat = await self._target(to)
+        except StaleContact:
+            receipt = await self._sent_as(key)  # it is done, whoever has gone since
+            if receipt is None:
+                raise
+            return receipt
         message_flows.check_text(text)
         way = at_once(lambda client_id: message_flows.send_text(self._login, chat, text, client_id))
         return await self._send(chat, "text", text, way, key=key)
@@ -71,7 +86,7 @@ class MessageVerbs(HistoryVerbs):
         Raises:
             NoJournal: There is none.
             RefusedLocally: There is no such send, or it is no text; nothing was sent.
-            UnknownContact: It was for somebody whose id was another login's; nothing was sent.
+            StaleContact: It was for somebody of an earlier login, who is gone or not surely known; nothing was sent.
             SendUnknown: It may have been sent, now or then.
             LoggedOut: The login ended; nothing was sent.
 
@@ -85,12 +100,12 @@ class MessageVerbs(HistoryVerbs):
         if row.kind != "text":
             key = " with the same key" if row.key else ""
             raise RefusedLocally(f"Of a send like this the outbox keeps the name only; send it anew{key}.")
-        chat = self._target(row.chat)
+        chat = await self._target(row.chat)
         return await self._send_again(
             row, at_once(lambda client_id: message_flows.send_text(self._login, chat, row.text, client_id))
         )
 
-    async def mark_read(self, chat: Contact | str) -> None:
+    async def mark_read(self, chat: To) -> None:
         """
         Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing.
 
@@ -101,9 +116,9 @@ class MessageVerbs(HistoryVerbs):
         Wire: webwxstatusnotify (code 1)
 
         """
-        await self._run(message_flows.mark_read(self._login, self._target(chat), self._cell.now()))
+        await self._run(message_flows.mark_read(self._login, await self._target(chat), self._cell.now()))
 
-    async def recall(self, receipt: Receipt) -> None:
+    async def recall(self, sent: Receipt | Outgoing) -> None:
         """
         Take back a message this account sent.
 
@@ -111,10 +126,13 @@ class MessageVerbs(HistoryVerbs):
         minutes; ask `receipt.can_recall(now)` first if you would rather not catch an exception.
 
         Args:
-            receipt: What `send_…`, `reply` or `forward` returned, here or in another process.
+            sent: What `send_…`, `reply` or `forward` returned, here or in another process; or the send as `list_sends`
+                and `find_send` give it.
 
         Raises:
+            RefusedLocally: The send did not go out, or nobody can say; there is nothing to recall yet.
             RecallExpired: The two minutes are over. The message stays.
+            StaleContact: It was sent in an earlier login, and that chat is gone or not surely known. The message stays.
             RecallRefused: It is not this account's message, or nobody knows it. The message stays.
             SendUnknown: The answer was lost.
             LoggedOut: The login ended.
@@ -123,10 +141,14 @@ class MessageVerbs(HistoryVerbs):
 
         """
         self._require_login()
+        receipt = sent if isinstance(sent, Receipt) else sent.receipt
+        if receipt is None:
+            raise RefusedLocally("This was not sent, as far as is known, so there is nothing to recall.")
         if self._cell.now() - receipt.time > RECALL_WINDOW + _CLOCK_TOLERANCE:
             raise RecallExpired("The message is older than two minutes and can no longer be recalled; it stays.")
+        here = msgspec.structs.replace(receipt, chat=await self._id_of(receipt.chat))
         try:
-            await self._run(message_flows.recall(self._login, receipt))
+            await self._run(message_flows.recall(self._login, here))
             await self._note_recall(receipt.client_id)
         except RecallRefused as error:
             if self._cell.now() - receipt.time < RECALL_WINDOW - _CLOCK_TOLERANCE:

@@ -4,6 +4,8 @@ The one way out: a send is stored before it is tried, and what became of it afte
 With a journal each send has a row in the outbox, with one client id for its whole life. What provably never left may be
 tried again under the same id; what may have left never is. Its answer may be lost and the message still come back
 through sync, and then the doubt is over.
+
+With a pace a send waits for its turn as `queued`, before and after the platform has said that it came too soon.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from weakref import WeakValueDictionary
 
-from webwx.client.base import BaseClient
+from webwx.client.identity import IdentityVerbs
 from webwx.errors import (
     ApiError,
     ConnectFailed,
@@ -79,7 +81,7 @@ def at_once(make: Make, name: Literal["sent", "by_content"] = "sent") -> Way:
     return Way(ready, name)
 
 
-class SendingVerbs(BaseClient):
+class SendingVerbs(IdentityVerbs):
     """What every verb that sends a message stands on."""
 
     @cached_property
@@ -180,29 +182,35 @@ class SendingVerbs(BaseClient):
             except WxError as error:
                 await record.settle(_state_before(error), _ret(error))
                 raise
-            await record.begin()
             try:
-                message_id = await self._deliver(make, client_id)
-            except asyncio.CancelledError:
-                await record.settle("unknown")
-                raise
-            except SendUnknown:
-                await record.settle("unknown")
-                if record.row is not None and (receipt := await self._settle_doubt(record.row)):
-                    return receipt
-                raise
-            except WxError as error:
-                if left and _is_unknown_medium(error):
-                    await record.settle("queued")
-                    continue
-                await record.settle(_state_after(error), _ret(error))
-                raise
-            receipt = Receipt(
-                message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now(), way=way.name
-            )
-            await record.settle("sent", receipt=receipt)
-            return receipt
+                return await self._paced("messages", partial(self._attempt, chat, client_id, way, make, record))
+            except ApiError as error:
+                if not (left and _is_unknown_medium(error)):
+                    raise
+                await record.settle("queued")
         raise AssertionError("There is no way to send this.")
+
+    async def _attempt(self, chat: ContactId, client_id: str, way: Way, make: Make, record: _Kept | _Unkept) -> Receipt:
+        """Let a send leave, and note how that ends."""
+        sent_meanwhile = await record.begin()
+        if sent_meanwhile is not None:
+            return sent_meanwhile
+        try:
+            message_id = await self._deliver(make, client_id)
+        except asyncio.CancelledError:
+            await record.settle("unknown")
+            raise
+        except SendUnknown:
+            await record.settle("unknown")
+            if record.row is not None and (receipt := await self._settle_doubt(record.row)):
+                return receipt
+            raise
+        except WxError as error:
+            await record.settle(_state_after(error), _ret(error))
+            raise
+        receipt = Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now(), way=way.name)
+        await record.settle("sent", receipt=receipt)
+        return receipt
 
     async def _deliver(self, make: Make, client_id: str) -> str:
         """Let a send's one request leave; where the server is known to fold repeats, again when its answer is lost."""
@@ -256,8 +264,9 @@ class _Unkept:
 
     row = None
 
-    async def begin(self) -> None:
+    async def begin(self) -> Receipt | None:
         """Nobody need know."""
+        return None
 
     async def settle(self, state: Settled, ret: int = 0, *, receipt: Receipt | None = None) -> None:
         """Nobody need know."""
@@ -271,16 +280,23 @@ class _Kept:
         self._outbox = outbox
         self._now = now
 
-    async def begin(self) -> None:
+    async def begin(self) -> Receipt | None:
         """
-        Note that the first byte may leave from now on.
+        Note that the first byte may leave from now on; gives the receipt when another process has sent it meanwhile.
 
         Raises:
+            RefusedLocally: It was taken out of the outbox while it waited.
             SendUnknown: Another process is sending it.
             StorageError: That cannot be noted.
         """
-        if not await self._outbox.sending(self.row.number, self._now()):
+        if await self._outbox.sending(self.row.number, self._now()):
+            return None
+        row = await self._outbox.get(number=self.row.number)
+        if row is None:
+            raise RefusedLocally("This was taken out of the outbox while it waited; nothing was sent.")
+        if row.receipt is None:
             raise SendUnknown("Another process is sending this under the same key; look what becomes of it.")
+        return row.receipt
 
     async def settle(self, state: Settled, ret: int = 0, *, receipt: Receipt | None = None) -> None:
         """Note how it ended; when that cannot be noted the send stays in doubt, and whoever called learns the truth."""

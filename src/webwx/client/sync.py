@@ -19,6 +19,8 @@ import msgspec
 from webwx.client.base import backoff
 from webwx.client.feed import Feed
 from webwx.client.history import HistoryVerbs
+from webwx.client.keeping import Keeper
+from webwx.client.media import MediaVerbs
 from webwx.client.position import Position, PositionVerbs
 from webwx.client.state import STALE_AFTER
 from webwx.client.stream import EventStream
@@ -47,6 +49,7 @@ from webwx.model.events import (
     identify,
 )
 from webwx.model.messages import Event, Message, MessageRecalled, PhoneActivity
+from webwx.model.notices import says_too_often
 from webwx.protocol.sync import WEBWXSYNC
 from webwx.store.journal import Arrival, Arrived
 
@@ -79,6 +82,10 @@ class _Shown:
         self.last, self.highest = number, max(number, self.highest)
 
 
+_OFTEN = "频繁".encode()
+"""What a line that says "too often" has in it, so that nothing else need be read."""
+
+
 class _Look:
     """What a batch holds, as far as the journal and the contacts must know."""
 
@@ -89,8 +96,11 @@ class _Look:
         self.gone: dict[ContactId, None] = {}
         self.people: list[tuple[ContactId, ContactId | None]] = []
         """Chats with who has written there."""
+        self.activities: list[PhoneActivity] = []
         self.own_chats: set[ContactId] = set()
         """Where this account has written."""
+        self.is_too_often = False
+        """The platform says in a chat that this account does too much."""
 
 
 class _Course:
@@ -105,6 +115,8 @@ class _Course:
         """Keeps other processes from syncing this login."""
         self.work: asyncio.Task[None] | None = None
         """What polls in the background."""
+        self.keeper: Keeper | None = None
+        """What fetches media as they arrive."""
         self.fetching = asyncio.Lock()
         """The keys are not made for two fetches at once."""
         self.news = asyncio.Event()
@@ -128,7 +140,7 @@ class _Course:
         self.news = asyncio.Event()
 
 
-class SyncVerbs(PositionVerbs, HistoryVerbs):
+class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
     """The stream of one account's events."""
 
     @cached_property
@@ -179,6 +191,17 @@ class SyncVerbs(PositionVerbs, HistoryVerbs):
         """Save what the store does not know yet, and let go of all connections. The login lives on."""
         await self._stop_sync()
         await super().close()
+
+    async def wait_for_kept(self) -> None:
+        """
+        Return once the media that have arrived are kept, or are not to be had.
+
+        For a program that reads some events and ends. While it runs they are fetched anyway, as `keep=` has asked for;
+        what was not fetched when it ends is fetched the next time, if the platform still has it. Media that only a
+        better network or disk could bring are not waited for, and without `keep=` or a stream of events none are.
+        """
+        if self._course.keeper is not None:
+            await self._course.keeper.caught_up()
 
     # -- asking the server -------------------------------------------------------------------------------------------
 
@@ -321,8 +344,19 @@ class SyncVerbs(PositionVerbs, HistoryVerbs):
             course.work = asyncio.get_running_loop().create_task(self._pull(lambda: False))
             course.work.add_done_callback(lambda _: course.tell())
 
+    async def _begin_keeping(self) -> None:
+        """Fetch media as they arrive from now on, when they are wanted."""
+        course = self._course
+        if self._to_keep is not None and (course.keeper is None or not course.keeper.is_at_work):
+            if course.keeper is not None:
+                await course.keeper.stop()
+            course.keeper = Keeper(self, self._to_keep, lambda: course.news, course.tell)
+            await course.keeper.begin()
+
     async def _stop_sync(self) -> None:
         """End what goes on in the background; whoever reads on sees the end."""
+        if self._course.keeper is not None:
+            await self._course.keeper.stop()
         work = self._course.work
         if work is not None:
             work.cancel()
@@ -350,6 +384,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs):
             self._save()
         position = Position(fetch_key=batch.fetch_key, check_key=batch.check_key)
         look = self._look_at(batch, own_id)
+        if self._governor is not None and look.is_too_often:
+            await self._governor.refused()
         count = await self._part_of_account().ingest(
             Arrival(
                 body=batch.body, items=tuple(look.arrived), position=position.pack(), time=self._cell.now(),
@@ -359,6 +395,9 @@ class SyncVerbs(PositionVerbs, HistoryVerbs):
         await self._go_to_position()
         self._is_dirty = True
         self._course.tell()
+        self._introduce(look.contacts.values())
+        for activity in look.activities:
+            self._introduce_by_real_ids(activity)
         for chat, sender in look.people:
             self._meet(chat, sender)
         await self._settle_doubts(look.own_chats)
@@ -382,18 +421,22 @@ class SyncVerbs(PositionVerbs, HistoryVerbs):
                         self._contacts.remove(gone)
                         look.contacts.pop(gone, None)
                         look.gone[gone] = None
-                    case PhoneActivity(recent=recent):
+                    case PhoneActivity(recent=recent) as activity:
                         look.people.extend((chat, None) for chat in recent)
+                        look.activities.append(activity)
                     case QuarantinedMessage():
                         is_readable = False
             elif identity.chat:
                 look.people.append((identity.chat, identity.sender))
                 if identity.is_self:
                     look.own_chats.add(identity.chat)
+                if self._governor is not None and _OFTEN in bytes(item.raw) and identity.time >= int(began):
+                    look.is_too_often = look.is_too_often or says_too_often(event_from_item(item, own_id))
             look.arrived.append(
                 Arrived(
                     item=item, message_id=identity.message_id, digest=identity.digest, chat=identity.chat,
                     time=identity.time, is_backlog=0 < identity.time < int(began), is_quarantined=not is_readable,
+                    is_notice=identity.is_notice,
                 )
             )  # fmt: skip
         return look

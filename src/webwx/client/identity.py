@@ -1,0 +1,403 @@
+"""
+Who is meant, and who somebody was: ids are new at every login, and the journal's ledger says whose they were.
+
+A message goes to somebody of this login and to nobody else. An id of an earlier login, or a number, leads there only by
+the ledger, which gives one number to one person or chatroom for ever; a name never takes the place of an id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from webwx.client.base import BaseClient
+from webwx.errors import StaleContact, StorageError, UnknownContact
+from webwx.model.contacts import Contact, ContactId, is_chatroom, is_id
+from webwx.model.events import IdentityAmbiguous, Item
+from webwx.model.ledger import Identity, Link
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from webwx.model.contacts import Member
+    from webwx.model.messages import Person, PhoneActivity
+    from webwx.store.journal import AccountJournal
+
+To: TypeAlias = Contact | Identity | str | int
+"""Whom a verb is about: a contact, an id, a remark, a nickname; with a journal also an identity, or its number."""
+
+SURE = 0.95
+"""How sure the ledger has to be of a contact, for a number or an earlier id to lead to it."""
+
+_log = logging.getLogger("webwx.client")
+
+
+class IdentityVerbs(BaseClient):
+    """Who is who, across the logins of one account."""
+
+    @cached_property
+    def _introductions(self) -> Introductions:
+        return Introductions(self._identify)
+
+    async def close(self) -> None:
+        """Save what the store does not know yet, and let go of all connections. The login lives on."""
+        await self._introductions.done()
+        await super().close()
+
+    async def who(self, which: To) -> Identity:
+        """
+        Say who somebody is, whatever their id was.
+
+        Args:
+            which: A number, a contact, an id of any login, or a name.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of that number, id or name, or several of that name.
+            StorageError: The journal cannot be read.
+        """
+        part = await self._readable_part()
+        match which:
+            case int() | Identity():
+                return await self._numbered(part, which)
+            case _:
+                pass
+        contact_id = self._id_meant(which)
+        found = await part.ledger.identity_of(contact_id) if contact_id else None
+        if found is not None:
+            return found
+        if contact_id:
+            raise UnknownContact(
+                "Nobody with that id has a number: it is in no contact list that this journal has seen."
+            )
+        name = str(which)
+        named = await part.ledger.identities(name)
+        match named:
+            case [identity]:
+                return identity
+            case []:
+                raise UnknownContact(f"Nobody was ever called {name!r}, as far as the journal knows.")
+            case _:
+                numbers = ", ".join(str(each.number) for each in named)
+                raise UnknownContact(f"{len(named)} were called {name!r}; choose one by number: {numbers}.")
+
+    async def find_contact(self, which: To) -> Contact:
+        """
+        Find who is meant, among the contacts of this login.
+
+        Args:
+            which: A contact, an id, a remark or a nickname; with a journal also an identity, or its number.
+
+        Raises:
+            LoggedOut: Nobody is logged in.
+            UnknownContact: Nobody of that name or number, or several.
+            StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
+        """
+        self._require_login()
+        return await self._contact(which)
+
+    async def list_identities(self, name: str = "") -> list[Identity]:
+        """
+        List everybody who has a number, those of earlier logins too.
+
+        Args:
+            name: Only who was last shown as this, or has it as nickname or remark.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            StorageError: The journal cannot be read.
+        """
+        return await (await self._readable_part()).ledger.identities(name)
+
+    async def why(self, which: To) -> list[Link]:
+        """
+        Say which contacts of which logins somebody was taken for, the newest first, each with the reasons.
+
+        Args:
+            which: As for `who`.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of that number, id or name, or several of that name.
+            StorageError: The journal cannot be read.
+        """
+        identity = await self.who(which)
+        return await (await self._readable_part()).ledger.why(identity.number)
+
+    async def merge_identities(self, one: To, other: To) -> Identity:
+        """
+        Say that two are one and the same, for good; the first one's number stays.
+
+        Args:
+            one: As for `who`.
+            other: As for `who`; this number leads to the first one from now on.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of a number, id or name, or several of a name; or a person and a chatroom.
+            StorageError: The journal cannot be written.
+        """
+        first, second = await self.who(one), await self.who(other)
+        return await (await self._readable_part()).ledger.merge(first.number, second.number)
+
+    async def split_identity(self, which: To, contact_id: str) -> Identity:
+        """
+        Say that a contact is not who it was taken for, for good, and give who it is now.
+
+        Args:
+            which: Whom it was taken for, as for `who`.
+            contact_id: Its id, as `why` gives it.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of that number, id or name; or they never had that id, or no other.
+            StorageError: The journal cannot be written.
+        """
+        identity = await self.who(which)
+        return await (await self._readable_part()).ledger.split(identity.number, ContactId(contact_id))
+
+    # -- whom a verb is about ----------------------------------------------------------------------------------------
+
+    async def _target(self, to: To) -> ContactId:
+        """
+        Find where something goes, in this login.
+
+        Raises:
+            LoggedOut: Nobody is logged in.
+            UnknownContact: Nobody of that name or number, or several.
+            StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
+        """
+        self._require_login()
+        return (await self._contact(to)).id
+
+    async def _contact(self, to: To) -> Contact:
+        """
+        Find who is meant, in this login.
+
+        Raises:
+            UnknownContact: Nobody of that name or number, or several.
+            StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
+        """
+        match to:
+            case int() | Identity():
+                part = await self._readable_part()
+                return await self._contact_of(part, await self._numbered(part, to))
+            case Contact() if self._contacts.get(to.id) is None:
+                return await self._contact_of_id(to.id)
+            case str() if self._is_unknown_id(to):
+                return await self._contact_of_id(ContactId(to))
+            case _:
+                return self._contacts.resolve(to)
+
+    async def _id_of(self, who: To | Person | Member) -> ContactId:
+        """
+        Give somebody's id in this login; one that no login is known for is taken at its word.
+
+        Raises:
+            UnknownContact: Nobody of that name or number, or several.
+            StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
+        """
+        self._require_login()
+        which = who if isinstance(who, str | int | Contact | Identity) else who.id
+        try:
+            return (await self._contact(which)).id
+        except StaleContact:
+            met = which.id if isinstance(which, Contact) else which
+            # A member of a chatroom, or somebody on a card, is in no list.
+            if not isinstance(met, str) or await self._is_of_earlier_login(ContactId(met)):
+                raise
+            return ContactId(met)
+
+    async def _is_of_earlier_login(self, contact_id: ContactId) -> bool:
+        if self._journal is None or any(each.id == contact_id for room in self._contacts for each in room.members):
+            return False
+        part = await self._readable_part()
+        return await part.ledger.identity_of(contact_id) is not None or bool(await part.people([contact_id]))
+
+    async def _contact_of_id(self, contact_id: ContactId) -> Contact:
+        """Find who had an id that this process does not know in this login; it may be another login's."""
+        if self._journal is not None:
+            part = await self._readable_part()
+            identity = await part.ledger.identity_of(contact_id)
+            if identity is not None:
+                return await self._contact_of(part, identity)
+            await self._catch_up_contacts(part)
+            known = self._contacts.get(contact_id)
+            if known is not None:
+                return known
+        raise StaleContact(
+            f"Nobody here has the id {contact_id!r} (ids are new at every login); "
+            "list the contacts to see who is known; nothing was sent."
+        )
+
+    async def _contact_of(self, part: AccountJournal, identity: Identity) -> Contact:
+        """
+        Find an identity among the contacts of this login.
+
+        Raises:
+            StaleContact: They are not among them, or not surely.
+        """
+        own_id = self._login.user_id
+        here = [link for link in await part.ledger.why(identity.number) if link.own_id in {own_id, ""}]
+        if any(self._contacts.get(link.contact_id) is None for link in here):
+            await self._catch_up_contacts(part)
+        for link in here:
+            known = self._contacts.get(link.contact_id)
+            if known is not None and link.confidence >= SURE:
+                return known
+        raise StaleContact(
+            f"Number {identity.number} ({identity.name}) is not among the contacts of this login, "
+            "or it is not sure who of them it is; nothing was sent."
+        )
+
+    async def _catch_up_contacts(self, part: AccountJournal) -> None:
+        """Learn of whom another process has met in this login."""
+        for contact in await part.contacts(ContactId(self._login.user_id)):
+            if self._contacts.get(contact.id) is None:
+                self._contacts.merge(contact)
+
+    def _id_meant(self, which: Contact | str) -> ContactId | None:
+        """Give the id of a contact, of any login; that of a name only if somebody here has it."""
+        if isinstance(which, Contact):
+            return which.id
+        if self._is_unknown_id(which):
+            return ContactId(which)
+        if self._contacts.get(which) is None and not self._contacts.called(which):
+            return None
+        return self._contacts.resolve(which).id
+
+    def _is_unknown_id(self, text: str) -> bool:
+        return self._contacts.get(text) is None and (
+            is_id(text) or (text.startswith("@") and not self._contacts.called(text))
+        )
+
+    @staticmethod
+    async def _numbered(part: AccountJournal, which: int | Identity) -> Identity:
+        number = which if isinstance(which, int) else which.number
+        identity = await part.ledger.identity(number)
+        if identity is None:
+            raise UnknownContact(f"There is nobody with the number {number}; list the identities to see who is known.")
+        return identity
+
+    # -- what the ledger is told -------------------------------------------------------------------------------------
+
+    async def _readable_part(self) -> AccountJournal:
+        """
+        Give this account's part of the journal, with all in the ledger that there is to tell.
+
+        When nobody is logged in it is that of whoever was last.
+
+        Raises:
+            NoJournal: There is none.
+            LoggedOut: Nobody was ever logged in.
+        """
+        part = await super()._readable_part()
+        if self._login.user_id:
+            if not self._introductions.has_begun:
+                self._introduce_everybody()
+            await self._introductions.done()
+        return part
+
+    def _introduce(self, contacts: Iterable[Contact], *, is_all: bool = False) -> None:
+        """
+        Let the ledger know of contacts, in the background.
+
+        Args:
+            contacts: Those who are new or have changed.
+            is_all: There are no others in this login.
+        """
+        if self._journal is not None:
+            self._introductions.add(contacts, is_all=is_all)
+
+    def _introduce_by_real_ids(self, activity: PhoneActivity) -> None:
+        """Let the ledger know of the real ids that the phone told; none, if they are not surely in the same order."""
+        pairs = list(zip(activity.recent, activity.real_ids, strict=False))
+        if self._journal is not None and all(_may_be_same(contact_id, real_id) for contact_id, real_id in pairs):
+            self._introductions.add((), real_ids={one: real for one, real in pairs if one != real})
+
+    def _introduce_everybody(self) -> None:
+        """Let the ledger know of everybody in this login, in the background."""
+        self._introduce(self._contacts, is_all=self._login.profile.has_contacts)
+        self._introductions.has_begun = True
+
+    async def _identify(self, contacts: list[Contact], real_ids: Mapping[ContactId, str], *, is_all: bool) -> None:
+        part, own_id = self._part_of_account(), ContactId(self._login.user_id)
+        if await part.position(own_id) is None:
+            return  # it learns of them when the sync begins
+        by_id = {contact.id: contact for contact in contacts}
+        now = self._cell.now()
+        found_all = await part.ledger.identify(own_id, contacts, complete=is_all, time=now)
+        found_all += filter(None, await asyncio.gather(*(part.ledger.note_real_id(*each) for each in real_ids.items())))
+        for found in {each.contact_id: each for each in found_all}.values():
+            if found.by == "ambiguous":
+                contact = by_id.get(found.contact_id) or self._contacts.get(found.contact_id)
+                doubt = IdentityAmbiguous(
+                    identity=found.number,
+                    contact=contact or Contact(id=found.contact_id, kind="stranger"),
+                    candidates=found.candidates,
+                )
+                item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(doubt)))
+                await part.add_note(own_id, item, chat=found.contact_id, time=now)
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._introductions.forget()
+
+
+def _may_be_same(contact_id: ContactId, real_id: str) -> bool:
+    """Say whether two ids may be of one account, as far as their looks tell."""
+    if not contact_id.startswith("@"):
+        return contact_id == real_id
+    return is_chatroom(contact_id) == is_chatroom(real_id)
+
+
+class Introductions:
+    """
+    Contacts of one login that the ledger has still to be told of; one task tells it, and nothing waits for that.
+
+    Args:
+        identify: Tells it of some.
+    """
+
+    def __init__(self, identify: Callable[..., Awaitable[None]]) -> None:
+        self._identify = identify
+        self._waiting: dict[ContactId, Contact] = {}
+        self._real_ids: dict[ContactId, str] = {}
+        self._is_all = False
+        self._work: asyncio.Task[None] | None = None
+        self.has_begun = False
+        """Everybody known in this login has been told of, or is about to be."""
+
+    def add(
+        self, contacts: Iterable[Contact], *, real_ids: Mapping[ContactId, str] | None = None, is_all: bool = False
+    ) -> None:
+        """Have the ledger told of contacts; those without a name yet are nobody that it could know again."""
+        self._waiting |= {each.id: each for each in contacts if each.nickname or each.remark or each.members}
+        self._real_ids |= real_ids or {}
+        self._is_all = self._is_all or is_all
+        if (self._waiting or self._real_ids) and (self._work is None or self._work.done()):
+            self._work = asyncio.get_running_loop().create_task(self._tell())
+
+    async def done(self) -> None:
+        """Wait until the ledger has been told."""
+        while self._work is not None and not self._work.done():
+            await asyncio.wait([self._work])
+
+    def forget(self) -> None:
+        """Drop everything, because ids are new in the next login."""
+        self._waiting, self._real_ids = {}, {}
+        self._is_all = self.has_begun = False
+
+    async def _tell(self) -> None:
+        while self._waiting or self._real_ids:
+            contacts, real_ids, is_all = list(self._waiting.values()), self._real_ids, self._is_all
+            self._waiting, self._real_ids, self._is_all = {}, {}, False
+            try:
+                await self._identify(contacts, real_ids, is_all=is_all)
+            except StorageError as error:
+                self.has_begun = False
+                _log.warning("The ledger could not be told who is there; it is told again: %s", error)

@@ -1,0 +1,91 @@
+"""What was taken back: recalls, each with what it was about and whether that can still be sent on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from webwx.client.history import HistoryVerbs
+from webwx.model.messages import (
+    FileMessage,
+    ImageMessage,
+    LocationMessage,
+    Message,
+    MessageRecalled,
+    StickerMessage,
+    TextMessage,
+    VideoMessage,
+    VoiceMessage,
+)
+
+if TYPE_CHECKING:
+    from webwx.client.identity import To
+
+_LOOKED_AT = 200
+"""Grey lines that are read at a time; some are no recalls."""
+
+
+class Recalled(msgspec.Struct, frozen=True, kw_only=True):
+    """A recall, and what is left of the message."""
+
+    notice: MessageRecalled
+    """Who took back what, and when; with the message as `original`, when it is known."""
+    way: Literal["by_content", "by_upload", "none"]
+    """
+    How the message can be sent on, as a receipt says it: by what its content holds, or from the bytes that were kept.
+
+    `none`: not any more. Keys may have expired, which only a forward can tell.
+    """
+
+
+class RecalledVerbs(HistoryVerbs):
+    """What was taken back."""
+
+    async def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
+        """
+        Give what was taken back, the newest first, by anybody and by this account.
+
+        Args:
+            chat: As for `history`.
+            limit: At most so many.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        part = await self._readable_part()
+        chats = await self._chats(part, chat)
+        recalled: list[Recalled] = []
+        before: int | None = None
+        while len(recalled) < limit:
+            page = await part.notices(chats=chats, before=before, limit=_LOOKED_AT)
+            for entry in page:
+                event = await self._event_of(entry)
+                if isinstance(event, MessageRecalled) and len(recalled) < limit:
+                    kept = await part.kept.find(event.message_id)
+                    is_kept = kept is not None and bool(kept.path)
+                    recalled.append(Recalled(notice=event, way=_way(event.original, is_kept=is_kept)))
+            if len(page) < _LOOKED_AT:
+                break
+            before = page[-1].number
+        return recalled
+
+
+def _way(original: Message | None, *, is_kept: bool) -> Literal["by_content", "by_upload", "none"]:
+    match original:
+        case TextMessage():
+            return "by_content"
+        case LocationMessage(original=xml) if xml:
+            return "by_content"
+        case ImageMessage() | VideoMessage() if original.can_forward:
+            return "by_content"
+        case StickerMessage(md5=md5) if md5:
+            return "by_content"
+        case FileMessage(media_id=media_id) if media_id:
+            return "by_content"
+        case ImageMessage() | VideoMessage() | VoiceMessage() if is_kept:
+            return "by_upload"
+        case _:
+            return "none"

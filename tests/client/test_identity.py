@@ -1,0 +1,550 @@
+"""C15: who is who across logins. Ids are new each time, the history stays, and nothing goes to a stranger."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.client.conftest import PNG, SERVER, last, take
+
+from webwx.bot.delivery import deliver
+from webwx.client.aio import AsyncClient
+from webwx.errors import NoJournal, StaleContact, TargetRefused, UnknownContact
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.events import IdentityAmbiguous
+from webwx.model.messages import TextMessage
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.switches import Switches
+from webwx.store.saved_login import LoginMemory
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.carriers import Counted
+    from tests.client.conftest import LogIn, NewClient
+
+    from webwx.bot.context import Context
+    from webwx.model.messages import Event
+    from webwx.protocol.http import Request, Response
+    from webwx.sandbox.world import World
+    from webwx.store.journal import Journal, Outgoing
+    from webwx.store.sqlite import SqliteJournal
+
+
+@pytest.fixture
+def usual_journal(journal: SqliteJournal) -> Journal:
+    return journal
+
+
+Told = "tuple[Callable[[], Awaitable[AsyncClient]], World]"
+
+
+@pytest.fixture
+def make_world_with(make_world: Callable[..., World], journal: SqliteJournal) -> Callable[[Switches], Told]:
+    """Give a world that behaves otherwise, and what logs its first account in with the journal."""
+
+    def make(switches: Switches) -> Told:
+        world = make_world(switches=switches)
+
+        async def log_in() -> AsyncClient:
+            client = AsyncClient(
+                server=SERVER, transport=Loopback(Sandbox(world)), clock=world.clock.now, journal=journal
+            )
+            await client.login(show_qr=lambda _: (world.scan(), world.confirm()))
+            return client
+
+        return log_in, world
+
+    return make
+
+
+def said(told: list[Event | Outgoing]) -> list[str]:
+    return [getattr(each, "text", type(each).__name__) for each in told]
+
+
+def contact(client: AsyncClient, nickname: str) -> Contact:
+    return client.contacts.find(nickname=nickname)
+
+
+async def number(client: AsyncClient, nickname: str) -> int:
+    return (await client.who(nickname)).number
+
+
+# -- the history stays -----------------------------------------------------------------------------------------------
+
+
+async def test_c15_after_a_new_login_the_history_is_still_on_the_same_contact(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    before = {each.nickname: each.id for each in client.contacts}
+    world.say("ahua", "me", "in the first login")
+    world.say("lilei", "周末爬山", "in the chatroom")
+    await take(client, 2)
+    await client.send_text("阿华", "an answer")
+    numbers = {each.name: each.number for each in await client.list_identities()}
+
+    world.wind(60)
+    again = await log_in()
+    world.say("ahua", "me", "in the second login")
+    await take(again, 2)  # the gap, too
+
+    assert all(each.id != before[each.nickname] for each in again.contacts if each.id.startswith("@"))
+    assert numbers == {each.name: each.number for each in await again.list_identities()}
+    whole = ["in the first login", "an answer", "in the second login"]
+    ahua = contact(again, "阿华")
+    for which in (ahua, ahua.id, "阿华", before["阿华"], numbers["阿华"], await again.who("阿华")):
+        assert [text for text in said(await again.history(which)) if text != "ContinuityLost"] == whole
+    assert said(await again.history("周末爬山")) == ["in the chatroom"]
+    assert said(await again.search("first", chat=numbers["阿华"])) == ["in the first login"]
+    assert [send.text for send in await again.list_sends(chat=ahua)] == ["an answer"]
+
+
+async def test_c15_a_new_nickname_is_the_same_person(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    world.say("ahua", "me", "hi")
+    await take(client, 1)
+    world.change_profile("ahua", nickname="春天的花")
+    again = await log_in()
+
+    assert said(await again.history("春天的花")) == ["hi"]
+    assert said(await again.history("阿华")) == ["hi"]
+
+
+async def test_c15_who_took_the_name_of_somebody_gone_has_a_history_of_their_own(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    earlier = contact(client, "阿华")
+    world.say("ahua", "me", "from the first one")
+    await take(client, 1)
+    gone = await number(client, "阿华")
+    world.unfriend("me", "ahua")
+    world.change_profile("ahua", nickname="somebody else")
+    world.add_person("阿华", "impostor")
+    world.befriend("me", "impostor")
+    again = await log_in()
+    world.say("impostor", "me", "from the second one")
+    await take(again, 2)
+
+    assert said(await again.history("阿华")) == ["from the second one"]
+    assert said(await again.history(gone)) == ["from the first one"]
+    assert said(await again.history(earlier)) == ["from the first one"]
+    assert await again.purge_history("阿华") == 1
+    assert said(await again.history(gone)) == ["from the first one"]
+
+
+async def test_c15_a_name_that_two_had_in_turn_is_refused_and_their_numbers_are_told(
+    log_in: LogIn, world: World
+) -> None:
+    numbers = []
+    for who in ("one", "two"):
+        world.add_person("老王", who)
+        world.befriend("me", who)
+        client = await log_in()
+        world.say(who, "me", f"from {who}")
+        await take(client, 1)
+        numbers.append(await number(client, "老王"))
+        world.unfriend("me", who)
+        world.change_profile(who, nickname="gone")
+    client = await log_in()
+
+    with pytest.raises(UnknownContact, match=f"choose one by number: {numbers[0]}, {numbers[1]}"):
+        await client.purge_history("老王")
+    assert said(await client.history(numbers[1]))[-1] == "from two"
+
+
+async def test_what_was_said_before_there_was_a_ledger_is_found_by_the_name(
+    log_in: LogIn, world: World, tmp_path: Path
+) -> None:
+    client = await log_in()
+    world.say("ahua", "me", "long ago")
+    await take(client, 1)
+    await client.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "kept.journal")) as file, file:
+        file.execute("DELETE FROM links")  # as if it had known nobody then
+        file.execute("DELETE FROM identities")
+    again = await log_in()
+
+    assert said(await again.history("阿华")) == ["long ago"]
+
+
+# -- nothing goes to a stranger --------------------------------------------------------------------------------------
+
+Verb = "Callable[[AsyncClient, To], Awaitable[object]]"
+
+VERBS: dict[str, Verb] = {
+    "send_text": lambda client, to: client.send_text(to, "hi"),
+    "send_image": lambda client, to: client.send_image(to, PNG),
+    "send_sticker": lambda client, to: client.send_sticker(to, "0" * 32),
+    "send_file": lambda client, to: client.send_file(to, b"x", name="a.txt"),
+    "forward": lambda client, to: client.forward(TEXT, to),
+    "mark_read": lambda client, to: client.mark_read(to),
+    "set_remark": lambda client, to: client.set_remark(to, "x"),
+    "set_pinned": lambda client, to: client.set_pinned(to),
+    "download_avatar": lambda client, to: client.download_avatar(to),
+    "add_friend": lambda client, to: client.add_friend(to),
+    "create_chatroom": lambda client, to: client.create_chatroom([to, "李雷"]),
+    "leave_chatroom": lambda client, to: client.leave_chatroom(to),
+}
+
+TEXT = TextMessage(
+    message_id="1", chat=ContactId("filehelper"), sender=ContactId("filehelper"), is_self=False, time=0, content="x",
+    text="x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_c15_an_old_id_whose_owner_is_gone_is_refused_before_any_request(
+    log_in: LogIn, world: World, counted: Counted, verb: str
+) -> None:
+    client = await log_in()
+    earlier, gone = contact(client, "阿华"), await client.who("阿华")
+    world.unfriend("me", "ahua")
+    again = await log_in()
+
+    for to in (earlier.id, earlier, gone, gone.number):
+        with pytest.raises(StaleContact):
+            await VERBS[verb](again, to)
+    assert counted.calls == []
+
+
+async def test_c15_an_old_id_of_somebody_who_is_there_leads_to_the_same_person(
+    log_in: LogIn, world: World, counted: Counted
+) -> None:
+    client = await log_in()
+    earlier = contact(client, "阿华")
+    numbered = await client.who(earlier)
+    world.change_profile("ahua", nickname="春天的花")
+    again = await log_in()
+    world.add_person("阿华", "impostor")  # who has the name of then
+    world.befriend("me", "impostor")
+    await take(again, 1, include_all=True)
+    await again.list_contacts()
+    counted.calls.clear()
+    receipts = [
+        await again.send_text(to, str(at)) for at, to in enumerate((earlier.id, earlier, numbered, numbered.number))
+    ]
+
+    assert [message.text for message in world.inbox("ahua")["xiaoming"].messages] == ["0", "1", "2", "3"]
+    assert {receipt.chat for receipt in receipts} == {contact(again, "春天的花").id}
+    assert "xiaoming" not in world.inbox("impostor")
+    assert counted.calls == ["webwxsendmsg"] * 4
+    await again.mark_read(earlier)
+    assert counted.calls[-1] == "webwxstatusnotify"
+    await again.forward(TEXT, earlier.id)
+    assert last(world, "ahua", "xiaoming").text == "x"
+
+
+async def test_c15_an_old_id_of_a_chatroom_leads_to_the_same_chatroom(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    room = contact(client, "周末爬山")
+    again = await log_in()
+    await again.send_text(room.id, "to all")
+    renamed = await again.rename_chatroom(room, "周末游泳")
+
+    assert (renamed.id, renamed.nickname) == (contact(again, "周末游泳").id, "周末游泳")
+    assert "to all" in [message.text for message in world.inbox("lilei")["hiking"].messages]
+
+
+async def test_c15_who_calls_himself_by_an_old_id_is_never_taken_for_its_owner(
+    log_in: LogIn, world: World, counted: Counted
+) -> None:
+    client = await log_in()
+    earlier = contact(client, "阿华")
+    world.unfriend("me", "ahua")
+    world.add_person(earlier.id, "impostor")
+    world.befriend("me", "impostor", remark=earlier.id)
+    again = await log_in()
+
+    for to in (earlier.id, earlier):
+        with pytest.raises(StaleContact):
+            await again.send_text(to, "hi")
+    assert counted.calls == []
+
+
+@pytest.mark.parametrize("to", ["@nobody", f"@{'0' * 32}", Contact(id=ContactId("weixin2"), nickname="阿华")])
+async def test_c15_an_id_that_nobody_knows_is_refused_without_a_journal_as_well(
+    log_in: LogIn, counted: Counted, to: str | Contact
+) -> None:
+    for client in (await log_in(journal=None), await log_in()):
+        counted.calls.clear()
+        with pytest.raises(StaleContact):
+            await client.send_text(to, "hi")
+        assert counted.calls == []
+
+
+async def test_a_number_needs_a_journal_and_somebody_who_has_it(log_in: LogIn, counted: Counted) -> None:
+    client = await log_in()
+    with pytest.raises(UnknownContact, match="number 999"):
+        await client.send_text(999, "hi")
+    client = await log_in(journal=None)
+    for call in (client.send_text(1, "hi"), client.who("阿华"), client.list_identities(), client.why(1)):
+        with pytest.raises(NoJournal):
+            await call
+    assert counted.calls == []
+
+
+async def test_somebody_whom_another_process_has_met_is_no_stranger(
+    log_in: LogIn, new_client: NewClient, world: World
+) -> None:
+    store = LoginMemory()
+    client = await log_in(store=store)
+    other = new_client(store=store)
+    await other.resume()
+    world.add_person("新人", "new")
+    world.befriend("me", "new")
+    await take(client, 1, include_all=True)
+    await other.send_text(contact(client, "新人").id, "hi")
+    assert last(world, "new", "xiaoming").text == "hi"
+
+    third = new_client(store=store)
+    await third.resume()
+    world.add_person("第二", "second")
+    world.befriend("me", "second")
+    await take(client, 1, include_all=True)
+    await third.send_text(await number(client, "第二"), "hi")
+    assert last(world, "second", "xiaoming").text == "hi"
+
+
+async def test_somebody_whom_another_process_has_met_and_who_has_no_number_is_asked_for_as_well(
+    log_in: LogIn, new_client: NewClient, world: World
+) -> None:
+    store = LoginMemory()
+    client = await log_in(store=store)
+    other = new_client(store=store)
+    await other.resume()
+    world.add_person("陌生人", "stranger")
+    world.add_chatroom("读书会", ["stranger", "me"], "books")
+    world.say("stranger", "books", "大家好")
+    [message] = await take(client, 1)
+    assert isinstance(message, TextMessage)
+    sender = message.sender or ""
+    await client.get_contacts([sender])
+    await client.close()
+
+    with pytest.raises(TargetRefused):  # by the platform, since they are no friends
+        await other.send_text(sender, "hi")
+
+
+# -- what was begun in an earlier login ------------------------------------------------------------------------------
+
+
+async def test_c15_a_message_of_an_earlier_login_is_recalled_in_the_same_chat(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    receipt = await client.send_text("阿华", "oops")
+    again = await log_in()
+    await again.recall(receipt)
+
+    assert last(world, "ahua", "xiaoming").is_recalled
+
+
+async def test_c15_nor_is_one_recalled_from_a_chat_that_is_gone(log_in: LogIn, world: World, counted: Counted) -> None:
+    client = await log_in()
+    receipt = await client.send_text("阿华", "oops")
+    world.unfriend("me", "ahua")
+    again = await log_in()
+    with pytest.raises(StaleContact):
+        await again.recall(receipt)
+
+    assert counted.calls == []
+
+
+async def test_c15_a_send_that_did_not_leave_goes_to_the_same_person_in_the_next_login(
+    log_in: LogIn, world: World
+) -> None:
+    client = await log_in()
+    world.refuse_next("webwxsendmsg", 1205)
+    with pytest.raises(Exception, match="1205"):
+        await client.send_text("阿华", "later")
+    [row] = await client.list_sends()
+    again = await log_in()
+    await again.retry_send(row.number)
+
+    assert last(world, "ahua", "xiaoming").text == "later"
+
+
+async def test_a_keyed_send_that_was_done_gives_its_receipt_though_the_chat_is_gone(
+    log_in: LogIn, world: World, counted: Counted
+) -> None:
+    client = await log_in()
+    earlier = contact(client, "阿华").id
+    sends: list[Callable[[AsyncClient], Awaitable[object]]] = [
+        lambda client: client.send_text(earlier, "hi", key="1"),
+        lambda client: client.send_file(earlier, b"x", name="a.txt", key="2"),
+        lambda client: client.forward(TEXT, earlier, key="3"),
+    ]
+    receipts = [await send(client) for send in sends]
+    world.unfriend("me", "ahua")
+    again = await log_in()
+
+    assert [await send(again) for send in sends] == receipts
+    assert counted.calls == []
+    with pytest.raises(StaleContact):
+        await again.send_text(earlier, "hi", key="4")
+
+
+# -- what the ledger is told -----------------------------------------------------------------------------------------
+
+
+async def test_who_is_added_later_gets_a_number(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    count = len(await client.list_identities())
+    world.add_person("新人", "new")
+    world.befriend("me", "new")
+    await take(client, 1, include_all=True)
+    newcomer = await client.who("新人")
+
+    assert newcomer.contact_id == contact(client, "新人").id
+    assert len(await client.list_identities()) == count + 1
+    await client.set_remark(newcomer, "同事")
+    assert (await client.who("同事")).number == newcomer.number
+
+
+async def test_c15_real_ids_that_the_phone_tells_are_proof(make_world_with: Callable[..., Told]) -> None:
+    client_of, world = make_world_with(Switches(picture_versions="zero"))
+    world.say("zhangsan", "me", "so the phone has this chat in its list")
+    client = await client_of()
+    await take(client, 1, include_all=True)
+    known = await number(client, "张三")
+    world.change_profile("zhangsan", nickname="another name")
+    again = await client_of()
+    await take(again, 2, include_all=True)
+
+    assert (await again.who("another name")).number == known
+    assert "wxid" in {reason.what for reason in (await again.why(known))[0].reasons}
+
+
+async def test_c15_real_ids_in_another_order_are_proof_of_nothing(
+    make_world: Callable[..., World], journal: SqliteJournal
+) -> None:
+    world = make_world(switches=Switches(picture_versions="zero"))
+    world.say("zhangsan", "me", "so the phone has this chat in its list")
+
+    class Shuffled(Loopback):
+        """Gives the real ids of the first two recent chats the wrong way round."""
+
+        async def send(self, request: Request) -> Response:
+            response = await super().send(request)
+            body = response.body.replace(b"wxid_zhangsan,filehelper,", b"filehelper,wxid_zhangsan,")
+            return msgspec.structs.replace(response, body=body)
+
+    numbers = []
+    for nickname in ("张三", "another name"):
+        world.change_profile("zhangsan", nickname=nickname)
+        client = AsyncClient(server=SERVER, transport=Shuffled(Sandbox(world)), clock=world.clock.now, journal=journal)
+        await client.login(show_qr=lambda _: (world.scan(), world.confirm()))
+        await take(client, 1, include_all=True)
+        numbers.append(await number(client, nickname))
+
+    assert numbers[0] != numbers[1]
+    assert (await client.who("filehelper")).kind == "person"
+
+
+async def test_c15_a_doubt_is_told_and_nobody_is_guessed_at(make_world_with: Callable[..., Told]) -> None:
+    client_of, world = make_world_with(Switches(picture_versions="zero"))
+    client = await client_of()
+    earlier = contact(client, "张三").id
+    known = await number(client, "张三")
+    again = await client_of()
+    await again.list_identities()
+    doubts = [event async for event in again.events(follow=False) if isinstance(event, IdentityAmbiguous)]
+    [doubt] = [each for each in doubts if each.contact.nickname == "张三"]
+
+    assert doubt.identity == await number(again, "张三") != known
+    assert doubt.candidates == (known,)
+    with pytest.raises(StaleContact):
+        await again.send_text(earlier, "hi")
+    merged = await again.merge_identities(known, doubt.identity)
+    assert merged.number == known
+    await again.send_text(earlier, "hi")
+    assert last(world, "zhangsan", "xiaoming").text == "hi"
+    assert all(not isinstance(event, IdentityAmbiguous) for event in await again.history())
+
+
+# -- the verbs -------------------------------------------------------------------------------------------------------
+
+
+async def test_why_gives_the_contacts_of_each_login_with_the_reasons(log_in: LogIn) -> None:
+    client = await log_in()
+    again = await log_in()
+    first, second = contact(client, "阿华").id, contact(again, "阿华").id
+    links = await again.why("阿华")
+
+    assert [(link.contact_id, link.by) for link in links] == [(second, "matched"), (first, "seen")]
+    assert {"nickname", "avatar"} <= {reason.what for reason in links[0].reasons}
+
+
+async def test_a_contact_that_was_taken_for_somebody_else_is_parted_for_good(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    world.say("ahua", "me", "hi")
+    await take(client, 1)
+    earlier = contact(client, "阿华")
+    again = await log_in()
+    known = await again.who("阿华")
+    parted = await again.split_identity(known, contact(again, "阿华").id)
+
+    assert parted.number != known.number
+    assert said(await again.history("阿华")) == []
+    with pytest.raises(StaleContact):
+        await again.send_text(earlier, "hi")
+    with pytest.raises(UnknownContact):
+        await again.split_identity(known, "@nobody")
+
+
+async def test_who_knows_people_by_everything_that_names_them(log_in: LogIn, new_client: NewClient) -> None:
+    client = await log_in()
+    boss = contact(client, "李雷")
+    known = await client.who(boss)
+    assert [await client.who(each) for each in (boss.id, "Boss", "李雷", known.number, known)] == [known] * 5
+    assert (known.name, known.contact_id, known.kind) == ("Boss", boss.id, "person")
+    assert [each.number for each in await client.list_identities("李雷")] == [known.number]
+    for nobody in ("nobody", "@nobody", f"@{'0' * 32}", 999):
+        with pytest.raises(UnknownContact):
+            await client.who(nobody)
+    await client.logout()
+    await client.close()
+
+    unnamed = new_client()
+    assert (await unnamed.who("Boss")).number == known.number
+    assert (await unnamed.who(boss.id)).number == known.number
+
+
+# -- in a bot --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_c15_a_reply_to_an_event_of_an_earlier_login_reaches_its_author_or_nobody(
+    log_in: LogIn, world: World, counted: Counted, is_gone: bool
+) -> None:
+    client = await log_in()
+    world.say("ahua", "me", "ping")
+    async with client.events("bot", include_all=False) as events:
+        await anext(events)  # and the process dies before it is done with that
+    await client.close()
+    world.change_profile("ahua", nickname="春天的花")
+    world.add_person("阿华", "impostor")
+    world.befriend("me", "impostor")
+    if is_gone:
+        world.unfriend("me", "ahua")
+    again = await log_in()
+    outcome: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    async def answer(ctx: Context, event: Event) -> None:
+        if isinstance(event, TextMessage):
+            try:
+                outcome.set_result(await ctx.reply("pong"))
+            except StaleContact as error:
+                outcome.set_result(error)
+
+    work = asyncio.ensure_future(deliver(again, answer, consumer="bot"))
+    result = await asyncio.wait_for(outcome, 10)
+    work.cancel()
+    await asyncio.wait([work])
+
+    assert isinstance(result, StaleContact) == is_gone
+    assert ("webwxsendmsg" in counted.calls) == (not is_gone)
+    assert ("pong" in [message.text for message in world.inbox("ahua")["xiaoming"].messages]) == (not is_gone)
+    assert "xiaoming" not in world.inbox("impostor")

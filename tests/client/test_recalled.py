@@ -1,0 +1,149 @@
+"""What was taken back: found whatever its age, in whatever login, by whomever."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.client.conftest import GIF, MP3, MP4, PNG, last, md5, take
+
+from webwx.errors import NoJournal, UnknownContact
+from webwx.model.messages import ImageMessage, MessageRecalled
+from webwx.sandbox import letters
+from webwx.sandbox.switches import Switches
+from webwx.store.saved_login import LoginMemory
+
+if TYPE_CHECKING:
+    from tests.client.conftest import LogIn
+
+    from webwx.client.aio import AsyncClient
+    from webwx.sandbox.world import World
+    from webwx.store.sqlite import SqliteJournal
+
+
+async def drain(client: AsyncClient) -> None:
+    async for _ in client.events(follow=False):
+        pass
+
+
+async def test_recalls_are_listed_the_newest_first_with_what_they_were_about(
+    log_in: LogIn, world: World, journal: SqliteJournal
+) -> None:
+    client = await log_in(journal=journal)
+    for text in ("one", "two", "three"):
+        world.recall("ahua", "me", world.say("ahua", "me", text).id)
+    world.recall("lilei", "周末爬山", world.say("lilei", "周末爬山", "in the room").id)
+    world.say("ahua", "me", "not taken back")
+    await drain(client)
+
+    found = await client.list_recalled()
+    assert [each.notice.original.text for each in found] == ["in the room", "three", "two", "one"]
+    assert {each.way for each in found} == {"by_content"}
+    assert [each.notice.original.text for each in await client.list_recalled("阿华", limit=2)] == ["three", "two"]
+    with pytest.raises(UnknownContact):
+        await client.list_recalled("nobody")
+
+
+async def test_it_needs_a_journal(log_in: LogIn) -> None:
+    with pytest.raises(NoJournal):
+        await (await log_in()).list_recalled()
+
+
+async def test_e13_a_member_s_recall_in_a_chatroom_is_found_thousands_of_messages_and_two_logins_later(
+    log_in: LogIn, world: World, journal: SqliteJournal
+) -> None:
+    world.switches = Switches(batch_size=500)
+    store = LoginMemory()
+    client = await log_in(journal=journal, store=store)
+    world.picture("lilei", "周末爬山", PNG)
+    slip = last(world, "me", "hiking")
+    for number in range(3_000):
+        world.say("ahua", "周末爬山", f"message {number}")
+    await drain(client)
+    world.recall("lilei", "周末爬山", slip.id)
+    await drain(client)
+    await client.logout()
+    for _ in range(2):
+        again = await log_in(journal=journal)
+        await drain(again)
+
+    [recalled] = await again.list_recalled("周末爬山")
+    notice = recalled.notice
+    assert isinstance(notice.original, ImageMessage)
+    assert (notice.message_id, notice.original.message_id) == (slip.id, slip.id)
+    assert notice.chat == notice.original.chat
+    assert notice.original.sender not in {None, notice.chat}
+    assert "李雷" in notice.text or "Boss" in notice.text
+    receipt = await again.forward(notice, "filehelper")
+    assert receipt.way == "by_content"
+    assert last(world, "me", "filehelper").medium.md5 == md5(PNG)
+
+
+async def test_the_event_of_a_recall_has_an_original_that_came_long_before(
+    log_in: LogIn, world: World, journal: SqliteJournal
+) -> None:
+    world.switches = Switches(batch_size=500)
+    client = await log_in(journal=journal)
+    slip = world.say("ahua", "me", "a slip")
+    for number in range(2_000):
+        world.say("lilei", "me", f"message {number}")
+    world.recall("ahua", "me", slip.id)
+    events = [event async for event in client.events(include_all=False, follow=False)]
+
+    assert isinstance(events[-1], MessageRecalled)
+    assert events[-1].original == events[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    [
+        ("picture", "by_content"),
+        ("keyless picture", "none"),
+        ("video", "by_content"),
+        ("sticker", "by_content"),
+        ("file", "by_content"),
+        ("place", "by_content"),
+        ("voice", "none"),
+        ("card", "none"),
+    ],
+)
+async def test_each_recall_says_whether_the_message_can_be_sent_on(
+    kind: str, way: str, log_in: LogIn, world: World, journal: SqliteJournal
+) -> None:
+    client = await log_in(journal=journal)
+    match kind:
+        case "keyless picture":
+            world.switches = Switches(picture_content="hash")
+            sent = world.picture("ahua", "me", PNG)
+        case "picture":
+            sent = world.picture("ahua", "me", PNG)
+        case "video":
+            sent = world.video("ahua", "me", MP4)
+        case "sticker":
+            sent = world.sticker("ahua", "me", GIF)
+        case "file":
+            sent = world.file("ahua", "me", PNG, "a.bin")
+        case "place":
+            sent = world.send("ahua", "me", letters.location(22.5, 113.25, "深圳市示例路", "[某店]"))
+        case "voice":
+            sent = world.voice("ahua", "me", MP3)
+        case _:
+            sent = world.send("ahua", "me", letters.card(world.person("lilei")))
+    world.recall("ahua", "me", sent.id)
+    await take(client, 2)
+
+    [recalled] = await client.list_recalled()
+    assert recalled.way == way
+
+
+async def test_grey_lines_that_are_no_recalls_are_passed_over_however_many(
+    log_in: LogIn, world: World, journal: SqliteJournal
+) -> None:
+    client = await log_in(journal=journal)
+    world.recall("ahua", "me", world.say("ahua", "me", "a slip").id)
+    for number in range(450):
+        world.notify("me", "ahua", letters.system(f"line {number}"))
+    await drain(client)
+
+    [recalled] = await client.list_recalled()
+    assert recalled.notice.original.text == "a slip"
