@@ -6,6 +6,7 @@ Prints one JSON object:
 
     python benchmarks/delivery.py                  20,000 events in 100 chats
     python benchmarks/delivery.py --chats 1
+    python benchmarks/delivery.py --handlers 20    by a bot, the last of whose handlers is the one that fits
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import time
 
 import msgspec
 
-from webwx import AsyncClient, ContactId, Context, Event
+from webwx import AsyncClient, Bot, ContactId, Context, Event, TextMessage
+from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.lanes import Lanes
 from webwx.client.feed import Given
 from webwx.model.events import Item, event_from_item
@@ -42,13 +44,24 @@ class Memory:
         self._begin, begin = self._begin + limit, self._begin
         return self._events[begin : self._begin]
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool) -> Given | None:
+    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Given | None:
         """Never asked: nothing waits for long."""
         raise NotImplementedError
 
     def ack(self, number: int) -> None:
         """Note it."""
         self.acked.append(number)
+
+    async def blame(self, number: int) -> None:
+        """Never called: nothing is suspected."""
+        raise NotImplementedError
+
+    def absolve(self, number: int) -> None:
+        """Never called: nothing fails."""
+        raise NotImplementedError
+
+    async def flush(self) -> None:
+        """Nothing is stored."""
 
     async def failed(self, number: int, error: str) -> int:
         """Never called: nothing fails."""
@@ -76,15 +89,29 @@ def make(count: int, chats: int) -> list[Given]:
     return made
 
 
-async def once(client: AsyncClient, events: list[Given]) -> float:
-    """Hand out all events, and give the seconds that the processor took."""
+async def handler(ctx: Context, event: Event) -> None:
+    """Be as quick as can be."""
 
-    async def handler(ctx: Context, event: Event) -> None:
-        pass
+
+def bot_of(handlers: int) -> Bot:
+    """Make a bot whose last handler is the one that fits."""
+    bot = Bot()
+    for number in range(handlers - 1):
+        bot.on(TextMessage, text=f"command {number}")(handler)
+    bot.on(TextMessage)(handler)
+    return bot
+
+
+async def once(client: AsyncClient, events: list[Given], handlers: int) -> float:
+    """Hand out all events, by a bot unless it has no handlers, and give the seconds that the processor took."""
 
     async def handle(given: Given, attempt: int) -> None:
-        await handler(Context(client, given.event, consumer="bot", attempt=attempt), given.event)
+        await handler(Context(client, given.event, key=f"bot/{given.event.number}", attempt=attempt), given.event)
 
+    if handlers:
+        handle = Dispatch(
+            "bot", client, bot_of(handlers), Listeners(), threads=1, attempts=3, time_limit=None, answers=20
+        ).handle
     source = Memory(events)
     begun = time.process_time()
     await Lanes(source, handle).run()
@@ -93,15 +120,16 @@ async def once(client: AsyncClient, events: list[Given]) -> float:
     return took
 
 
-async def measure(count: int, chats: int) -> dict[str, object]:
+async def measure(count: int, chats: int, handlers: int) -> dict[str, object]:
     """Run several rounds, and give the median."""
     events = make(count, chats)
     async with AsyncClient() as client:
-        rounds = [await once(client, events) for _ in range(ROUNDS)]
+        rounds = [await once(client, events, handlers) for _ in range(ROUNDS)]
     micros = [seconds / count * 1e6 for seconds in rounds]
     return {
         "events": count,
         "chats": chats,
+        "handlers": handlers,
         "rounds": ROUNDS,
         "us_per_event": round(statistics.median(micros), 2),
         "us_per_event_best": round(min(micros), 2),
@@ -113,8 +141,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--chats", type=int, default=100)
+    parser.add_argument("--handlers", type=int, default=0, help="of a bot; 0: no bot, as with `deliver`")
     options = parser.parse_args()
-    print(json.dumps(asyncio.run(measure(options.events, options.chats))))
+    print(json.dumps(asyncio.run(measure(options.events, options.chats, options.handlers))))
 
 
 if __name__ == "__main__":

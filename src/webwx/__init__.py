@@ -9,13 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from webwx.bot.bot import Bot as Bot
+    from webwx.bot.bot import run as run
+    from webwx.bot.bot import start as start
     from webwx.bot.context import Context as Context
     from webwx.bot.context import SyncContext as SyncContext
     from webwx.bot.delivery import deliver as deliver
     from webwx.bot.lanes import Counts as Counts
+    from webwx.bot.predicates import Conditions as Conditions
+    from webwx.bot.router import Router as Router
     from webwx.client.aio import AsyncClient as AsyncClient
     from webwx.client.blocking import BlockingEventStream as BlockingEventStream
     from webwx.client.blocking import Client as Client
+    from webwx.client.deadletters import DeadLetter as DeadLetter
+    from webwx.client.identity import To as To
+    from webwx.client.pace import Pace as Pace
+    from webwx.client.pace import Pacing as Pacing
+    from webwx.client.recalled import Recalled as Recalled
     from webwx.client.state import LoginState as LoginState
     from webwx.client.stream import EventStream as EventStream
     from webwx.errors import AlreadyRunning as AlreadyRunning
@@ -29,6 +39,7 @@ if TYPE_CHECKING:
     from webwx.errors import LoggedOut as LoggedOut
     from webwx.errors import LoginRefused as LoginRefused
     from webwx.errors import LoginTimeout as LoginTimeout
+    from webwx.errors import LoopBroken as LoopBroken
     from webwx.errors import MediaUnavailable as MediaUnavailable
     from webwx.errors import NoJournal as NoJournal
     from webwx.errors import NoSuchFile as NoSuchFile
@@ -63,9 +74,15 @@ if TYPE_CHECKING:
     from webwx.model.events import ContactChanged as ContactChanged
     from webwx.model.events import ContactDeleted as ContactDeleted
     from webwx.model.events import ContinuityLost as ContinuityLost
+    from webwx.model.events import IdentityAmbiguous as IdentityAmbiguous
+    from webwx.model.events import LoopDetected as LoopDetected
     from webwx.model.events import QuarantinedMessage as QuarantinedMessage
     from webwx.model.events import event_from_json as event_from_json
     from webwx.model.events import event_to_json as event_to_json
+    from webwx.model.keeping import Keep as Keep
+    from webwx.model.ledger import Identity as Identity
+    from webwx.model.ledger import Link as Link
+    from webwx.model.ledger import Reason as Reason
     from webwx.model.login import Account as Account
     from webwx.model.login import QrCode as QrCode
     from webwx.model.messages import AppMessage as AppMessage
@@ -119,17 +136,24 @@ if TYPE_CHECKING:
     from webwx.transport.run import Timeouts as Timeouts
 
 _HOMES = {
+    "bot.bot": ("Bot", "run", "start"),
     "bot.context": ("Context", "SyncContext"),
     "bot.delivery": ("deliver",),
     "bot.lanes": ("Counts",),
+    "bot.predicates": ("Conditions",),
+    "bot.router": ("Router",),
     "client.aio": ("AsyncClient",),
     "client.blocking": ("BlockingEventStream", "Client"),
+    "client.deadletters": ("DeadLetter",),
+    "client.recalled": ("Recalled",),
+    "client.identity": ("To",),
+    "client.pace": ("Pace", "Pacing"),
     "client.state": ("LoginState",),
     "client.stream": ("EventStream",),
     "errors": (
         "AlreadyRunning", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin", "InvalidSettings",
-        "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "NoJournal", "NoSuchFile",
-        "NotAPicture", "NotForwardable", "NotOnThisHost", "ProtocolError", "RateLimited", "RecallExpired",
+        "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "LoopBroken", "MediaUnavailable", "NoJournal",
+        "NoSuchFile", "NotAPicture", "NotForwardable", "NotOnThisHost", "ProtocolError", "RateLimited", "RecallExpired",
         "RecallRefused", "RefusedLocally",
         "SendUnknown", "StaleContact", "StorageError", "TargetRefused", "TextTooLong", "Timeout", "TlsError",
         "TooFewMembers", "TooLarge",
@@ -137,8 +161,11 @@ _HOMES = {
     ),
     "model.contacts": ("Admission", "Contact", "ContactId", "Contacts", "Lookup", "Member"),
     "model.events": (
-        "ContactChanged", "ContactDeleted", "ContinuityLost", "QuarantinedMessage", "event_from_json", "event_to_json",
+        "ContactChanged", "ContactDeleted", "ContinuityLost", "IdentityAmbiguous", "LoopDetected",
+        "QuarantinedMessage", "event_from_json", "event_to_json",
     ),
+    "model.keeping": ("Keep",),
+    "model.ledger": ("Identity", "Link", "Reason"),
     "model.login": ("Account", "QrCode"),
     "model.messages": (
         "AppMessage", "CallMessage", "CardMessage", "ChatroomRenamed", "Event", "FileMessage", "FriendAdded",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -14,14 +15,19 @@ import pytest
 from tests.carriers import Counted
 from tests.client.conftest import SERVER
 
+from webwx.bot.bot import Bot
+from webwx.bot.delivery import deliver
 from webwx.client.aio import AsyncClient
+from webwx.client.feed import Feed
+from webwx.model.events import QUIET
+from webwx.model.messages import Event
 from webwx.store.saved_login import LoginMemory
 from webwx.store.sqlite import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from webwx.model.login import QrCode
@@ -70,6 +76,71 @@ def open_client(world: World, counted: Counted, tmp_path: Path) -> OpenClient:
             await journal.close()
 
     return opened
+
+
+# -- handlers at work --------------------------------------------------------------------------------------------------
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so, for ten seconds at most."""
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def running(bot: Bot, client: AsyncClient) -> AsyncIterator[asyncio.Task[None]]:
+    """Let a bot run in the background, from now on, and end it well."""
+    async with Feed(client, bot.name, follow=False):
+        pass  # so that the consumer is known before anything is said
+    task = asyncio.create_task(bot.start())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    if not task.cancelled():
+        await task
+
+
+async def handing_out(way: str, client: AsyncClient, handler: Any, **choices: Any) -> None:
+    """Hand everything to one handler, for ever: by `deliver`, or by a bot that has no other."""
+    if way == "deliver":
+        await deliver(client, handler, **choices)
+        return
+    name, counts = choices.pop("consumer", "bot"), choices.pop("counts", None)
+    kinds = QUIET if choices.pop("include_all", False) else ()
+    bot = Bot(client=client, name=name, relogin=False, replies_per_minute=0, **choices)
+    bot.on(Event, *kinds, own=True)(handler)
+    if counts is not None:
+        bot.counts = counts
+    await bot.start()
+
+
+class Delivering(Protocol):
+    def __call__(
+        self, client: AsyncClient, handler: Any, **choices: Any
+    ) -> AbstractAsyncContextManager[asyncio.Task[None]]: ...
+
+
+@pytest.fixture(params=["deliver", "bot"])
+def delivering(request: pytest.FixtureRequest) -> Delivering:
+    """Hand everything to one handler in the background, from now on, and end well."""
+
+    @asynccontextmanager
+    async def delivering(client: AsyncClient, handler: Any, **choices: Any) -> AsyncIterator[asyncio.Task[None]]:
+        async with Feed(client, choices.get("consumer", "bot"), follow=False):
+            pass  # so that the consumer is known before anything is said
+        task = asyncio.create_task(handing_out(request.param, client, handler, **choices))
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+        if not task.cancelled():
+            await task
+
+    return delivering
 
 
 # -- a server in a process of its own --------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 A bot in a process of its own: `python program.py SERVER FOLDER`.
 
 It writes down each call of its handler before and after its work, one JSON object on a line, so that a kill between any
-two instructions leaves the truth behind. What a text asks for is done: `hang` never ends, `slow` takes a while, and
-`answer …` is answered. SIGTERM cancels the delivery, as the documentation shows.
+two instructions leaves the truth behind. What a text asks for is done: `hang` never ends, `slow` takes a while, `die`
+ends the process, and `answer …` is answered. SIGTERM cancels the delivery, as the documentation shows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from webwx import AsyncClient, LoginFile, SqliteJournal, TextMessage, deliver
 
 if TYPE_CHECKING:
-    from webwx import Context, Event
+    from webwx import Context, Event, SyncContext
 
 
 class Diary:
@@ -29,7 +29,7 @@ class Diary:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-    def note(self, what: str, ctx: Context, event: TextMessage) -> None:
+    def note(self, what: str, ctx: Context | SyncContext, event: TextMessage) -> None:
         """Write down that a call has begun or ended."""
         fields = {
             "what": what, "pid": os.getpid(), "number": event.number, "text": event.text, "chat": event.chat,
@@ -51,6 +51,8 @@ async def main(server: str, folder: Path) -> None:
                 await asyncio.Event().wait()
             case "slow":
                 await asyncio.sleep(0.05)
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
             case "answer":
                 await ctx.reply(f"re: {event.text}")
         diary.note("done", ctx, event)

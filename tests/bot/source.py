@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 ME = ContactId("@me")
 
 
-def given(number: int, chat: str = "@friend", *, attempt: int = 1, redelivered: bool = False) -> Given:
+def given(number: int, chat: str = "@friend", *, attempt: int = 1, redelivered: bool = False, deaths: int = 0) -> Given:
     """Make the text `number` of a chat."""
     fields = {"MsgId": str(number), "FromUserName": chat, "ToUserName": ME, "MsgType": 1, "Content": str(number)}
     item = Item(kind="message", raw=msgspec.Raw(msgspec.json.encode(fields)))
     entry = Entry(
         number=number, item=item, own_id=ME, message_id=str(number), chat=ContactId(chat), time=0, attempt=attempt,
-        redelivered=redelivered,
+        redelivered=redelivered, deaths=deaths,
     )  # fmt: skip
     event = msgspec.structs.replace(event_from_item(item, ME), number=number, redelivered=redelivered)
     return Given(entry=entry, event=event)
@@ -45,6 +45,10 @@ class Queue:
         self.asked: list[int] = []
         """How many entries were asked for, each time."""
         self.deleted: set[int] = set()
+        self.blamed: set[int] = set()
+        """What this process would have died of, were it to die now."""
+        self.unstored: set[int] = set()
+        """What was acknowledged since the last write that was waited for."""
         self.is_stopped = False
         self.storage_errors = 0
         """How many of the next calls fail."""
@@ -74,15 +78,30 @@ class Queue:
         taken, self._waiting = self._waiting[:limit], self._waiting[limit:]
         return taken
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool) -> Given | None:
+    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Given | None:
         self._store()
         self.read_again.append(number)
         if number in self.deleted:
             return None
-        return given(number, self._all[number].entry.chat, attempt=attempt, redelivered=redelivered)
+        return given(number, self._all[number].entry.chat, attempt=attempt, redelivered=redelivered, deaths=deaths)
 
     def ack(self, number: int) -> None:
         self.acked.append(number)
+        self.unstored.add(number)
+
+    async def blame(self, number: int) -> None:
+        self._store()
+        self.blamed -= self.unstored
+        self.unstored.clear()
+        self.blamed.add(number)
+
+    def absolve(self, number: int) -> None:
+        self.blamed.discard(number)
+
+    async def flush(self) -> None:
+        self._store()
+        self.blamed -= self.unstored
+        self.unstored.clear()
 
     async def failed(self, number: int, error: str) -> int:
         self._store()

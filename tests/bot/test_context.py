@@ -14,10 +14,11 @@ from webwx.bot.context import Context, SyncContext
 from webwx.errors import SendUnknown, UnknownContact
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContactChanged
-from webwx.model.messages import MessageRecalled, TextMessage
+from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.bot.conftest import OpenClient
     from tests.carriers import Counted
@@ -36,7 +37,7 @@ def text_from(client: AsyncClient, nickname: str, number: int = 7) -> TextMessag
 
 
 def context(client: AsyncClient, event: Event, *, consumer: str = "bot", attempt: int = 1) -> Context:
-    return Context(client, event, consumer=consumer, attempt=attempt)
+    return Context(client, event, key=f"{consumer}/{event.number}", attempt=attempt)
 
 
 class TestParity:
@@ -151,6 +152,21 @@ class TestVerbs:
             assert (True, 2, event) == (ctx.redelivered, ctx.attempt, ctx.event)
             assert repr(ctx) == "Context(TextMessage 7, attempt 2)"
 
+    async def test_what_a_message_shows_can_be_downloaded(
+        self, open_client: OpenClient, world: World, tmp_path: Path
+    ) -> None:
+        async with open_client() as client:
+            world.picture("ahua", "me", PNG)
+            async with client.events("pictures", include_all=False) as events:
+                picture = await anext(each async for each in events if isinstance(each, ImageMessage))
+            ctx = context(client, picture)
+            assert await ctx.download(picture) == PNG
+            assert (await ctx.download_to(picture, tmp_path)).read_bytes() == PNG
+            plain = SyncContext(ctx, asyncio.get_running_loop())
+            assert await asyncio.to_thread(plain.download, picture) == PNG
+            path = await asyncio.to_thread(plain.download_to, picture, tmp_path / "again.png")
+            assert path.read_bytes() == PNG
+
 
 class TestPlainFunctions:
     async def in_a_thread(self, client: AsyncClient, work: Callable[[SyncContext], object]) -> object:
@@ -185,6 +201,17 @@ class TestPlainFunctions:
 
     async def test_it_says_the_same_of_the_event(self, open_client: OpenClient) -> None:
         async with open_client() as client:
-            told = await self.in_a_thread(client, lambda ctx: (ctx.attempt, ctx.redelivered, ctx.chat, repr(ctx)))
+            told = await self.in_a_thread(
+                client,
+                lambda ctx: (
+                    ctx.attempt,
+                    ctx.is_last_attempt,
+                    ctx.redelivered,
+                    ctx.chat,
+                    ctx.match,
+                    ctx.key,
+                    repr(ctx),
+                ),
+            )
             chat = client.contacts.find(nickname="阿华").id
-            assert (2, False, chat, "SyncContext(TextMessage 7, attempt 2)") == told
+            assert (2, False, False, chat, None, "bot/7", "SyncContext(TextMessage 7, attempt 2)") == told

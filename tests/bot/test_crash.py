@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,20 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from webwx.store.sqlite import SqliteJournal
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.bot.conftest import Server
     from tests.canary import Canary
 
-PROGRAM = Path(__file__).with_name("program.py")
+PROGRAMS = [Path(__file__).with_name(name) for name in ("program.py", "bot_program.py")]
 PATIENCE = 30.0
 
 
 class Bot:
     """The program, started again as often as a test wants, and its diary."""
 
-    def __init__(self, server: Server, folder: Path, canary: Canary) -> None:
+    def __init__(self, program: Path, server: Server, folder: Path, canary: Canary) -> None:
+        self._program = program
         self._server = server
         self._folder = folder
         self._canary = canary
@@ -34,8 +39,11 @@ class Bot:
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[str]]:
         """Start it, and see that it has ended afterwards."""
-        command = [sys.executable, PROGRAM, self._server.url, self._folder]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        command = [sys.executable, self._program, self._server.url, self._folder]
+        paths = {"PYTHONPATH": str(Path(__file__).parents[2])}  # for what the programs share
+        with subprocess.Popen(
+            command, env=os.environ | paths, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
             try:
                 assert process.stdout is not None
                 assert process.stdout.readline() == "ready\n"
@@ -57,6 +65,34 @@ class Bot:
             for each in self.diary
             if (each["what"], each["text"]) == ("called", text)
         ]
+
+    def dead_letters(self) -> list[tuple[int, str]]:
+        """Give number and error of what was given up, from the journal, as another process sees it."""
+
+        async def read() -> list[tuple[int, str]]:
+            journal = SqliteJournal(self._folder / "me.journal")
+            (uin,) = await journal.accounts()
+            letters = await journal.account(uin).dead_letters("bot")
+            await journal.close()
+            return [(letter.entry.number, letter.error) for letter in letters]
+
+        return asyncio.run(read())
+
+    def revive(self, number: int) -> bool:
+        """Have a dead letter handed out once more, as another process does."""
+
+        async def write() -> bool:
+            journal = SqliteJournal(self._folder / "me.journal")
+            (uin,) = await journal.accounts()
+            is_one = await journal.account(uin).revive("bot", number)
+            await journal.close()
+            return is_one
+
+        return asyncio.run(write())
+
+    def number(self, text: str) -> int:
+        """Give the number of the event that a text is."""
+        return next(int(each["number"]) for each in self.diary if each["text"] == text)
 
     def done(self, text: str) -> int:
         return sum((each["what"], each["text"]) == ("done", text) for each in self.diary)
@@ -87,9 +123,9 @@ class Bot:
                 "called_again": repeated}  # fmt: skip
 
 
-@pytest.fixture
-def bot(server: Server, tmp_path: Path, canary: Canary) -> Bot:
-    return Bot(server, tmp_path, canary)
+@pytest.fixture(params=PROGRAMS, ids=["deliver", "bot"])
+def bot(request: pytest.FixtureRequest, server: Server, tmp_path: Path, canary: Canary) -> Bot:
+    return Bot(request.param, server, tmp_path, canary)
 
 
 def test_a2_killed_inside_its_handler_the_message_comes_again_and_the_one_before_does_not(
@@ -114,6 +150,64 @@ def test_a2_killed_inside_its_handler_the_message_comes_again_and_the_one_before
     assert second[0] >= 2
     assert second[1]
     assert server.answers("ahua") == ["re: answer before"]
+
+
+def die(bot: Bot) -> None:
+    """Run the program until it dies of what it handles."""
+    with bot.running() as process:
+        assert process.wait(PATIENCE) == -signal.SIGKILL
+
+
+def test_a2_f1_an_event_that_kills_its_process_each_time_becomes_a_dead_letter_and_no_other_does(
+    bot: Bot, server: Server
+) -> None:
+    with bot.running():
+        server.say("ahua", "before")
+        bot.wait(lambda: bot.done("before") == 1)
+    said = [("lilei", "slow 1"), ("ahua", "die"), ("zhangsan", "slow 2"), ("ahua", "behind"), ("lilei", "slow 3")]
+    for sender, text in said:
+        server.say(sender, text)
+    for _ in range(3):
+        die(bot)
+    with bot.running():
+        bot.wait(lambda: all(bot.done(text) for _, text in said if text != "die"))
+        assert bot.calls("die") == [(1, False), (2, True), (3, True)]
+        assert bot.dead_letters() == [(bot.number("die"), "the process died 3 times while it was handled")]
+
+
+def test_a2_f1_one_that_is_revived_and_still_kills_its_process_does_so_twice_more(bot: Bot, server: Server) -> None:
+    with bot.running():
+        server.say("lilei", "before")
+        bot.wait(lambda: bot.done("before") == 1)
+    server.say("ahua", "die")
+    for _ in range(3):
+        die(bot)
+    with bot.running() as process:
+        bot.wait(lambda: len(bot.dead_letters()) == 1)
+        assert bot.revive(bot.number("die"))
+        assert process.wait(PATIENCE) == -signal.SIGKILL  # it reached the one that is running
+    die(bot)
+    with bot.running():
+        bot.wait(lambda: len(bot.dead_letters()) == 1)
+        server.say("ahua", "after")
+        bot.wait(lambda: bot.done("after") == 1)
+    assert len(bot.calls("die")) == 5
+
+
+@pytest.mark.verify
+def test_a2_f1_a_handler_that_hangs_beside_it_is_not_blamed(bot: Bot, server: Server) -> None:
+    with bot.running():
+        server.say("zhangsan", "before")
+        bot.wait(lambda: bot.done("before") == 1)
+    server.say("lilei", "hang")
+    server.say("ahua", "die")
+    for _ in range(3):
+        die(bot)
+    with bot.running():
+        server.say("ahua", "after")
+        bot.wait(lambda: bot.done("after") == 1)
+        assert [number for number, _ in bot.dead_letters()] == [bot.number("die")]
+    assert len(bot.calls("hang")) == 4
 
 
 def end(process: subprocess.Popen[str]) -> float:

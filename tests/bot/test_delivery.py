@@ -8,17 +8,16 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.bot.conftest import until
 from tests.carriers import Counted
 from tests.client.conftest import last
 
 from webwx.bot.delivery import deliver
 from webwx.bot.lanes import Counts
-from webwx.client.feed import Feed
 from webwx.client.state import LoginState
 from webwx.errors import AlreadyRunning, LoggedOut, NoJournal
 from webwx.model.events import ContactChanged
@@ -27,38 +26,15 @@ from webwx.store.saved_login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
-    from tests.bot.conftest import OpenClient
+    from tests.bot.conftest import Delivering, OpenClient
 
     from webwx.bot.context import Context, SyncContext
-    from webwx.client.aio import AsyncClient
     from webwx.model.messages import Event
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so, for ten seconds at most."""
-    async with asyncio.timeout(10):
-        while not is_so():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.001)
-
-
-@asynccontextmanager
-async def delivering(client: AsyncClient, handler: Any, **choices: Any) -> AsyncIterator[asyncio.Task[None]]:
-    """Deliver in the background, from now on, and end well."""
-    async with Feed(client, choices.get("consumer", "bot"), follow=False):
-        pass  # so that the consumer is known before anything is said
-    task = asyncio.create_task(deliver(client, handler, **choices))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-    if not task.cancelled():
-        await task
 
 
 class Heard:
@@ -89,7 +65,9 @@ def failing(error: BaseException) -> Callable[[Context], Any]:
     return fail
 
 
-async def test_a_handler_gets_what_is_said_and_answers(open_client: OpenClient, world: World) -> None:
+async def test_a_handler_gets_what_is_said_and_answers(
+    open_client: OpenClient, delivering: Delivering, world: World
+) -> None:
     async def answer(ctx: Context) -> None:
         await ctx.reply("pong")
 
@@ -102,7 +80,9 @@ async def test_a_handler_gets_what_is_said_and_answers(open_client: OpenClient, 
             assert heard.events[0].number > 0
 
 
-async def test_changes_of_contacts_come_only_when_they_are_asked_for(open_client: OpenClient, world: World) -> None:
+async def test_changes_of_contacts_come_only_when_they_are_asked_for(
+    open_client: OpenClient, delivering: Delivering, world: World
+) -> None:
     async with open_client() as client:
         heard, everything = Heard(), Heard()
         async with delivering(client, heard), delivering(client, everything, consumer="all", include_all=True):
@@ -113,7 +93,9 @@ async def test_changes_of_contacts_come_only_when_they_are_asked_for(open_client
             assert any(isinstance(event, ContactChanged) for event in everything.events)
 
 
-async def test_each_consumer_gets_everything_and_has_a_place_of_its_own(open_client: OpenClient, world: World) -> None:
+async def test_each_consumer_gets_everything_and_has_a_place_of_its_own(
+    open_client: OpenClient, delivering: Delivering, world: World
+) -> None:
     async with open_client() as client:
         one, other = Heard(), Heard()
         async with delivering(client, one, consumer="one"), delivering(client, other, consumer="other"):
@@ -126,7 +108,9 @@ async def test_each_consumer_gets_everything_and_has_a_place_of_its_own(open_cli
             await until(lambda: other.texts == ["1", "2"])
 
 
-async def test_one_consumer_is_read_from_one_place(open_client: OpenClient, world: World) -> None:
+async def test_one_consumer_is_read_from_one_place(
+    open_client: OpenClient, delivering: Delivering, world: World
+) -> None:
     async with open_client() as client:
         heard = Heard()
         async with delivering(client, heard):
@@ -154,7 +138,12 @@ class TestF1:
         ids=lambda error: type(error).__name__,
     )
     async def test_f1_what_a_handler_raises_ends_in_a_dead_letter_and_all_goes_on(
-        self, open_client: OpenClient, world: World, error: BaseException, caplog: pytest.LogCaptureFixture
+        self,
+        open_client: OpenClient,
+        delivering: Delivering,
+        world: World,
+        error: BaseException,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         async with open_client() as client:
             heard, counts = Heard(bad=failing(error)), Counts()
@@ -165,22 +154,22 @@ class TestF1:
                 await until(lambda: {"bad", "good", "other"} == set(heard.texts))
                 assert client.state is LoginState.ONLINE
             assert (counts.failed, counts.dead) == (1, 1)
-            async with Feed(client, "bot") as feed:
-                (letter,) = await feed.dead_letters()
-            assert heard.events[0].number == letter.entry.number
+            (letter,) = await client.list_dead_letters()
+            assert heard.events[0] == letter.event
             assert letter.attempts == 1
             assert letter.error.startswith(type(error).__name__)
-        assert f"event {letter.entry.number} is given up" in caplog.text
+        assert f"event {letter.event.number} is given up" in caplog.text
 
-    async def test_f1_a_dead_letter_can_be_handed_out_once_more(self, open_client: OpenClient, world: World) -> None:
+    async def test_f1_a_dead_letter_can_be_handed_out_once_more(
+        self, open_client: OpenClient, delivering: Delivering, world: World
+    ) -> None:
         async with open_client() as client:
             heard = Heard(bad=failing(ValueError()))
             async with delivering(client, heard, attempts=1):
                 world.say("ahua", "me", "bad")
                 await until(lambda: heard.texts == ["bad"])
-            async with Feed(client, "bot") as feed:
-                (letter,) = await feed.dead_letters()
-                assert await feed.revive(letter.entry.number)
+            (letter,) = await client.list_dead_letters()
+            assert await client.revive(letter.event.number)
             mended = Heard()
             async with delivering(client, mended):
                 await until(lambda: mended.texts == ["bad"])
@@ -205,7 +194,7 @@ class Paced(Counted):
 class TestF2:
     @pytest.mark.parametrize("is_plain", [False, True], ids=["asynchronous", "plain"])
     async def test_f2_a_handler_that_hangs_for_600_s_delays_no_poll_and_no_other_chat(
-        self, open_client: OpenClient, world: World, sandbox: Sandbox, is_plain: bool
+        self, open_client: OpenClient, delivering: Delivering, world: World, sandbox: Sandbox, is_plain: bool
     ) -> None:
         carrier = Paced(sandbox, world)
         door, gate, late = asyncio.Event(), threading.Event(), list[float]()
@@ -250,7 +239,7 @@ class TestF2:
         assert max(late) < 30  # a poll's length at most: it was handled before the next one ended
 
     async def test_l6_a_handler_that_takes_long_gets_its_event_once(
-        self, open_client: OpenClient, world: World, sandbox: Sandbox
+        self, open_client: OpenClient, delivering: Delivering, world: World, sandbox: Sandbox
     ) -> None:
         door = asyncio.Event()
 
@@ -270,7 +259,9 @@ class TestF2:
                 await until(lambda: "next" in heard.texts)
                 assert heard.calls == [("slow", 1, False), ("next", 1, False)]
 
-    async def test_l6_a_call_that_is_not_the_first_says_so(self, open_client: OpenClient, world: World) -> None:
+    async def test_l6_a_call_that_is_not_the_first_says_so(
+        self, open_client: OpenClient, delivering: Delivering, world: World
+    ) -> None:
         store, door = LoginMemory(), asyncio.Event()
 
         async def wait(ctx: Context) -> None:
@@ -297,7 +288,7 @@ class TestF2:
 
 class TestF7:
     async def test_f7_j8_what_arrives_while_nobody_listens_comes_when_somebody_does(
-        self, open_client: OpenClient, world: World
+        self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         """The account is synced for another consumer meanwhile; a thousand wait for the one that is away."""
         async with open_client() as client:
@@ -315,7 +306,9 @@ class TestF7:
             assert ["before", *map(str, range(1_000))] == heard.texts
             assert {(1, False)} == {call[1:] for call in heard.calls}
 
-    async def test_j8_what_nobody_fetched_comes_as_well(self, open_client: OpenClient, world: World) -> None:
+    async def test_j8_what_nobody_fetched_comes_as_well(
+        self, open_client: OpenClient, delivering: Delivering, world: World
+    ) -> None:
         store = LoginMemory()
         heard = Heard()
         async with open_client(store=store) as client, delivering(client, heard):
@@ -331,7 +324,9 @@ class TestF7:
 
 
 class TestF8:
-    async def test_f8_nothing_global_is_installed(self, open_client: OpenClient, world: World) -> None:
+    async def test_f8_nothing_global_is_installed(
+        self, open_client: OpenClient, delivering: Delivering, world: World
+    ) -> None:
         def look() -> list[object]:
             loop = asyncio.get_running_loop()
             return [
@@ -355,7 +350,8 @@ import signal, sys, threading
 hooks = lambda: [sys.excepthook, sys.unraisablehook, threading.excepthook]
 look = lambda: [*hooks(), *map(signal.getsignal, signal.valid_signals())]
 before = look()
-from webwx import Context, SyncContext, deliver
+from webwx import Bot, Context, Router, SyncContext, deliver, run, start
+bot = Bot()
 assert before == look()
 """
         subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
@@ -363,7 +359,9 @@ assert before == look()
 
 class TestF9:
     @pytest.mark.parametrize("text", ["🌚 🌝🌚 🌝🌚 🌝", "退出wechat4u", "/restart", "/quit"])
-    async def test_f9_no_text_is_a_command(self, open_client: OpenClient, world: World, text: str) -> None:
+    async def test_f9_no_text_is_a_command(
+        self, open_client: OpenClient, delivering: Delivering, world: World, text: str
+    ) -> None:
         async with open_client() as client:
             heard = Heard()
             async with delivering(client, heard) as task:
@@ -377,7 +375,9 @@ class TestF9:
 
 
 class TestEnd:
-    async def test_f10_what_is_in_flight_ends_and_is_stored(self, open_client: OpenClient, world: World) -> None:
+    async def test_f10_what_is_in_flight_ends_and_is_stored(
+        self, open_client: OpenClient, delivering: Delivering, world: World
+    ) -> None:
         store, door = LoginMemory(), asyncio.Event()
 
         async def wait(ctx: Context) -> None:
@@ -418,7 +418,9 @@ class TestEnd:
 
 
 class TestPlainFunctions:
-    async def test_they_run_in_threads_with_verbs_that_wait(self, open_client: OpenClient, world: World) -> None:
+    async def test_they_run_in_threads_with_verbs_that_wait(
+        self, open_client: OpenClient, delivering: Delivering, world: World
+    ) -> None:
         threads = set[int]()
 
         def answer(ctx: SyncContext, event: Event) -> None:
@@ -431,7 +433,7 @@ class TestPlainFunctions:
         assert threading.get_ident() not in threads
 
     async def test_one_that_gives_something_to_await_has_failed(
-        self, open_client: OpenClient, world: World, caplog: pytest.LogCaptureFixture
+        self, open_client: OpenClient, delivering: Delivering, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def later() -> None:
             pass
@@ -442,7 +444,9 @@ class TestPlainFunctions:
             await until(lambda: counts.dead == 1)
         assert "TypeError" in caplog.text
 
-    async def test_they_are_not_cancelled_by_a_time_limit(self, open_client: OpenClient, world: World) -> None:
+    async def test_they_are_not_cancelled_by_a_time_limit(
+        self, open_client: OpenClient, delivering: Delivering, world: World
+    ) -> None:
         done, heard, counts = threading.Event(), list[str](), Counts()
 
         def wait(ctx: SyncContext, event: TextMessage) -> None:
@@ -456,7 +460,7 @@ class TestPlainFunctions:
 
 
 async def test_f5_contacts_are_read_by_eight_threads_while_ten_thousand_change(
-    open_client: OpenClient, world: World
+    open_client: OpenClient, delivering: Delivering, world: World
 ) -> None:
     """Eight plain functions read by id and by name, again and again, while one is renamed and one comes and goes."""
     changes, is_over = 5_000, threading.Event()

@@ -7,8 +7,9 @@ import logging
 import random
 from collections import defaultdict
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given as examples
 from hypothesis import settings
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from tests.bot.source import Queue, given, run_until_done
 from tests.client.wound_loop import in_no_time, until
 
-from webwx.bot.lanes import Counts, Lanes
+from webwx.bot.lanes import Counts, Lanes, is_last
 from webwx.errors import LoggedOut
 
 if TYPE_CHECKING:
@@ -177,6 +178,131 @@ class TestTasks:
             await until(lambda: len(queue.acked) == 500)
             assert len(asyncio.all_tasks()) < 30
             await end(running)
+
+        in_no_time(work)
+
+
+class Blamed(Seen):
+    """A handler that takes a second, and writes down who would be blamed for its death, and how many are inside."""
+
+    def __init__(self, queue: Queue) -> None:
+        super().__init__()
+        self.blamed: dict[int, set[int]] = {}
+        self.beside: dict[int, int] = {}
+        self._queue = queue
+        self._inside = 0
+
+    async def __call__(self, entry: Given, attempt: int) -> None:
+        await super().__call__(entry, attempt)
+        self.blamed[entry.entry.number] = set(self._queue.blamed)
+        self.beside[entry.entry.number] = self._inside
+        self._inside += 1
+        await asyncio.sleep(1)
+        self._inside -= 1
+
+
+def suspect(number: int, chat: str = "@friend", *, deaths: int = 2) -> Given:
+    return given(number, chat, attempt=deaths + 1, redelivered=True, deaths=deaths)
+
+
+class TestDeaths:
+    def test_suspects_are_tried_before_the_others_one_by_one_and_blamed_first(self) -> None:
+        async def work() -> None:
+            queue = Queue(given(1, "@a"), suspect(2, "@b"), given(3, "@c"), suspect(4, "@d"), suspect(5, "@d"))
+            seen = Blamed(queue)
+            await run_until_done(Lanes(queue, seen), queue)
+            assert seen.numbers == [2, 4, 5, 1, 3]
+            assert seen.blamed == {2: {2}, 4: {4}, 5: {5}, 1: set(), 3: set()}
+            assert seen.beside == {2: 0, 4: 0, 5: 0, 1: 0, 3: 1}
+            assert queue.blamed == set()
+
+        in_no_time(work)
+
+    def test_after_one_death_nobody_waits_and_nobody_is_blamed(self) -> None:
+        async def work() -> None:
+            queue = Queue(suspect(1, "@a", deaths=1), suspect(2, "@b", deaths=1))
+            seen = Blamed(queue)
+            await run_until_done(Lanes(queue, seen), queue)
+            assert seen.blamed == {1: set(), 2: set()}
+            assert seen.beside == {1: 0, 2: 1}
+
+        in_no_time(work)
+
+    def test_one_that_has_cost_as_many_processes_as_it_has_attempts_is_given_up(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def work() -> None:
+            for attempts, calls in (1, []), (3, []), (4, [1]):
+                queue = Queue(suspect(1, deaths=3), given(2))
+                seen = Blamed(queue)
+                lanes = Lanes(queue, seen, attempts=attempts)
+                await run_until_done(lanes, queue)
+                assert seen.numbers == [*calls, 2]
+                assert lanes.counts.dead == 1 - len(calls)
+                if not calls:
+                    assert queue.dead == {1: "the process died 3 times while it was handled"}
+
+        in_no_time(work)
+        assert "bot: event 1 is given up, since the process died 3 times while it was handled." in caplog.messages
+
+    def test_a_suspect_that_nobody_has_died_of_alone_is_always_tried(self) -> None:
+        async def work() -> None:
+            queue = Queue(suspect(1))
+            seen = Blamed(queue)
+            await run_until_done(Lanes(queue, seen, attempts=1), queue)
+            assert seen.calls == [(1, 3)]
+
+        in_no_time(work)
+
+    def test_one_that_takes_long_is_absolved_and_keeps_nobody_waiting(self) -> None:
+        async def work() -> None:
+            loop = asyncio.get_running_loop()
+            begun: dict[int, float] = {}
+            blamed: dict[int, set[int]] = {}
+            queue = Queue(suspect(1, "@slow"), suspect(2, "@slow"), suspect(3, "@b"), given(4, "@c"))
+
+            async def handle(entry: Given, attempt: int) -> None:
+                begun[entry.entry.number], blamed[entry.entry.number] = loop.time(), set(queue.blamed)
+                if entry.entry.chat == "@slow":
+                    await asyncio.sleep(60)
+
+            await run_until_done(Lanes(queue, handle), queue)
+            assert blamed == {1: {1}, 3: {3}, 4: set(), 2: {2}}
+            assert list(begun) == [1, 3, 4, 2]
+            assert 5 <= begun[4] < 7
+
+        in_no_time(work)
+
+    def test_one_that_only_fails_is_no_suspect_any_more(self) -> None:
+        async def work() -> None:
+            blamed: list[set[int]] = []
+            queue = Queue(suspect(1, "@a"), given(2, "@b"))
+
+            async def handle(entry: Given, attempt: int) -> None:
+                if entry.entry.number == 1:
+                    blamed.append(set(queue.blamed))
+                    raise ValueError
+                assert queue.blamed == set()
+
+            await run_until_done(Lanes(queue, handle), queue)
+            assert blamed == [{1}, set(), set()]
+            assert (list(queue.dead), queue.acked) == ([1], [2])
+
+        in_no_time(work)
+
+    def test_a_suspect_of_which_only_the_number_was_kept_is_one_still(self) -> None:
+        async def work() -> None:
+            queue = Queue(suspect(1, "@a"), *(suspect(number, "@a") for number in range(2, 5)))
+            blamed: dict[int, set[int]] = {}
+
+            async def handle(entry: Given, attempt: int) -> None:
+                blamed[entry.entry.number] = set(queue.blamed)
+                await asyncio.sleep(10 if entry.entry.number == 1 else 0)
+
+            queue.deleted.add(3)
+            await run_until_done(Lanes(queue, handle, in_flight=3), queue)
+            assert 2 in queue.read_again
+            assert blamed == {1: {1}, 2: {2}, 4: {4}}
 
         in_no_time(work)
 
@@ -666,3 +792,20 @@ def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
         assert (counts.in_flight, counts.noted) == (0, 0)
 
     in_no_time(work)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "fields", "expected"),
+    [
+        (1, {}, False),
+        (3, {}, True),
+        (3, {"redelivered": True}, False),
+        (4, {"redelivered": True}, True),
+        (4, {"redelivered": True, "deaths": 2}, False),
+        (5, {"redelivered": True, "deaths": 2}, True),
+    ],
+)
+def test_the_last_attempt_is_known_before_it_fails(attempt: int, fields: dict[str, Any], expected: bool) -> None:
+    """What an end or a death cut short was no failure, so it is not counted."""
+    entry = msgspec.structs.replace(given(1).entry, attempt=attempt, **fields)
+    assert is_last(entry, attempt, 3) is expected

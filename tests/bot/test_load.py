@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.bot.conftest import handing_out
 from tests.carriers import Counted
 
-from webwx.bot.delivery import deliver
 from webwx.bot.lanes import Counts
 from webwx.client.aio import AsyncClient
 from webwx.model.messages import TextMessage
@@ -88,9 +88,16 @@ def milliseconds(values: list[float]) -> str:
            f"max {max(values) * 1e3:.1f} ms"  # fmt: skip
 
 
-@pytest.mark.parametrize("is_plain", [False, True], ids=["asynchronous", "plain"])
+by_both = pytest.mark.parametrize("way", ["deliver", "bot"])
+
+
+@pytest.mark.parametrize(
+    ("way", "is_plain"),
+    [("deliver", False), ("deliver", True), ("bot", False), ("bot", True)],
+    ids=["asynchronous", "plain", "bot", "plain-bot"],
+)
 async def test_g_r9_f2_one_handler_hangs_and_others_are_as_quick_as_ever(
-    client: AsyncClient, server: Server, noted: Noted, is_plain: bool, capsys: pytest.CaptureFixture[str]
+    client: AsyncClient, server: Server, noted: Noted, way: str, is_plain: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Twenty seconds of 50 messages a second here, of which one chat's handler hangs all the time."""
     door, gate = asyncio.Event(), threading.Event()
@@ -123,7 +130,7 @@ async def test_g_r9_f2_one_handler_hangs_and_others_are_as_quick_as_ever(
 
     counts = Counts()
     probe = asyncio.create_task(watch_lag(lags))
-    task = asyncio.create_task(deliver(client, plain if is_plain else handler, counts=counts))
+    task = asyncio.create_task(handing_out(way, client, plain if is_plain else handler, counts=counts))
     await until(lambda: len(noted.polls) > 0)
     await asyncio.to_thread(load)
     await until(lambda: len(waited) == 2 * rounds)
@@ -145,8 +152,9 @@ async def test_g_r9_f2_one_handler_hangs_and_others_are_as_quick_as_ever(
     assert percentile(lags, 99) < 0.1  # 0.02
 
 
+@by_both
 async def test_f4_nothing_blocks_the_loop_in_a_whole_scenario(
-    client: AsyncClient, server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    way: str, client: AsyncClient, server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     loop = asyncio.get_running_loop()
@@ -174,7 +182,7 @@ async def test_f4_nothing_blocks_the_loop_in_a_whole_scenario(
 
     counts = Counts()
     probe = asyncio.create_task(watch_lag(lags))
-    task = asyncio.create_task(deliver(client, handler, counts=counts))
+    task = asyncio.create_task(handing_out(way, client, handler, counts=counts))
     await asyncio.to_thread(lambda: [server.say(["ahua", "lilei"][n % 2], str(n)) for n in range(said)])
     await until(lambda: counts.delivered >= said)
     for each in (probe, task):
@@ -188,8 +196,9 @@ async def test_f4_nothing_blocks_the_loop_in_a_whole_scenario(
     assert counts.failed == 3
 
 
+@by_both
 async def test_f6_messages_and_new_logins_leave_nothing_behind(
-    client: AsyncClient, server: Server, capsys: pytest.CaptureFixture[str]
+    way: str, client: AsyncClient, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Scaled: 4,000 messages and 20 logins; `make soak` does the rest."""
     counts = Counts()
@@ -199,7 +208,7 @@ async def test_f6_messages_and_new_logins_leave_nothing_behind(
 
     async def deliver_some(count: int) -> None:
         before = counts.delivered
-        task = asyncio.create_task(deliver(client, handler, counts=counts))
+        task = asyncio.create_task(handing_out(way, client, handler, counts=counts))
         await asyncio.to_thread(lambda: [server.say(["ahua", "lilei"][n % 2], f"{n} " * 50) for n in range(count)])
         await until(lambda: counts.delivered >= before + count)
         task.cancel()

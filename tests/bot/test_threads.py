@@ -6,11 +6,12 @@ import asyncio
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import pytest
 from tests.client.wound_loop import until
 
-from webwx.bot.threads import Threads
+from webwx.bot.threads import Threads, is_asynchronous
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ async def test_one_that_has_not_begun_when_its_wait_is_cancelled_never_does(gate
 def test_a_function_that_never_returns_does_not_keep_the_process() -> None:
     program = """
 import asyncio, threading
-from webwx.bot.threads import Threads
+from webwx.bot.threads import Threads, is_asynchronous
 
 async def main():
     begun = threading.Event()
@@ -95,3 +96,32 @@ print("ended")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == "ended\n"
+
+
+async def test_a_handler_in_a_thread_must_not_give_something_to_await() -> None:
+    async def later(number: int) -> None:
+        raise AssertionError
+
+    threads, done = Threads(1), list[int]()
+    await threads.call(done.append, 7)
+    assert done == [7]
+    with pytest.raises(TypeError, match="make it `async def`"):
+        await threads.call(lambda number: later(number), 7)
+    threads.end()
+
+
+def test_what_gives_a_coroutine_is_asynchronous_whatever_it_is() -> None:
+    class Asynchronous:
+        async def __call__(self) -> None:
+            raise AssertionError
+
+        async def method(self) -> None:
+            raise AssertionError
+
+    class Plain:
+        def __call__(self) -> None:
+            raise AssertionError
+
+    made = Asynchronous()
+    assert all(map(is_asynchronous, (made, made.method, partial(made.method))))
+    assert not any(map(is_asynchronous, (Plain(), len, lambda: made.method(), Plain)))

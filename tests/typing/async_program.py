@@ -13,10 +13,12 @@ from webwx import (
     ContactChanged,
     Event,
     EventStream,
+    Identity,
     Journal,
     LoginFile,
     MessageRecalled,
     Outgoing,
+    Reason,
     Receipt,
     TextMessage,
     event_from_json,
@@ -34,6 +36,12 @@ async def main() -> None:
         assert_type(receipt, Receipt)
         assert_type(await client.send_image(boss, Path("photo.jpg")), Receipt)
         assert_type(await client.list_contacts(), list[Contact])
+        boss_for_ever = await client.who(boss)
+        assert_type(boss_for_ever, Identity)
+        assert_type(await client.send_text(boss_for_ever.number, "hello"), Receipt)
+        assert_type(await client.list_identities("Boss"), list[Identity])
+        assert_type((await client.why(boss_for_ever))[0].reasons, tuple[Reason, ...])
+        assert_type(await client.split_identity(boss_for_ever, boss.id), Identity)
         await client.mark_read(boss)
         await client.recall(receipt)
         assert_type(await client.send_file("filehelper", "a.pdf", progress=lambda done, whole: None), Receipt)

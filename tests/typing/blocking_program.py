@@ -15,6 +15,7 @@ from webwx import (
     Client,
     Contact,
     Contacts,
+    DeadLetter,
     Event,
     ImageMessage,
     LoggedOut,
@@ -129,6 +130,9 @@ def keep(client: Client) -> None:
     assert_type(client.find_send(key="1"), Outgoing | None)
     assert_type(client.send_text("Boss", "once", key="2026-11-24"), Receipt)
     assert_type(client.last_sync_at, float | None)
+    for letter in client.list_dead_letters():
+        assert_type(letter, DeadLetter)
+        assert_type(client.revive(letter.event.number), bool)
 
 
 def main() -> None:

@@ -1,44 +1,76 @@
 """
 What a handler is given beside its event: the verbs, each send with a key of its own.
 
-The key is made of the consumer, the event's number and how many sends this call of the handler has made before. So the
-k-th send of a handler that is called again, after a failure or in another process, is the same send: it gets the
-receipt of the first time, goes on where that had not left yet, or raises `SendUnknown`; it is never a second one.
+The key is made of the consumer, the event's number, in a bot the handler's name, and how many sends this call of the
+handler has made before. So the k-th send of a handler that is called again, after a failure or in another process, is
+the same send: it gets the receipt of the first time, goes on where that had not left yet, or raises `SendUnknown`; it
+is never a second one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from webwx.errors import UnknownContact
 
 if TYPE_CHECKING:
+    import os
+    import re
     from collections.abc import Coroutine
+    from pathlib import Path
 
+    from webwx.bot.breaker import Breaker
     from webwx.client.aio import AsyncClient
     from webwx.client.files import Source
+    from webwx.client.identity import To
     from webwx.client.media import Progress
-    from webwx.model.contacts import Contact, ContactId
-    from webwx.model.messages import Event, Receipt
+    from webwx.model.contacts import ContactId
+    from webwx.model.messages import Event, Message, Receipt
 
 T = TypeVar("T")
 
 
 class Context:
-    """The verbs for one event, for an asynchronous handler."""
+    """
+    The verbs for one event, for an asynchronous handler.
 
-    __slots__ = ("_consumer", "_ordinal", "attempt", "client", "event")
+    Args:
+        client: The account's.
+        event: What has happened.
+        key: What the keys of its sends begin with.
+        attempt: How often the event has been given out, this time included.
+        is_last_attempt: It is given up when this one fails.
+        breaker: What counts the answers.
+    """
 
-    def __init__(self, client: AsyncClient, event: Event, *, consumer: str, attempt: int) -> None:
+    __slots__ = ("_breaker", "_ordinal", "attempt", "client", "event", "is_last_attempt", "key", "match")
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        event: Event,
+        *,
+        key: str,
+        attempt: int = 1,
+        is_last_attempt: bool = False,
+        breaker: Breaker | None = None,
+    ) -> None:
         self.client: AsyncClient = client
         """The account's client; what is sent with it directly has no key."""
         self.event: Event = event
-        """What has happened."""
+        """What has happened; an empty `Event` in a timer."""
+        self.match: re.Match[str] | None = None
+        """What the handler's `regex` has found in the text; None when it has none."""
         self.attempt: int = attempt
         """How often this event has been given to the handler, this time included."""
-        self._consumer = consumer
+        self.is_last_attempt: bool = is_last_attempt
+        """Whether the event is given up when this attempt fails."""
+        self.key: str = key
+        """What the keys of its sends begin with; one that is sent with `ctx.client` may have `f"{ctx.key}/mine"`."""
         self._ordinal = 0
+        self._breaker = breaker
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({type(self.event).__name__} {self.event.number}, attempt {self.attempt})"
@@ -67,45 +99,42 @@ class Context:
 
         Raises:
             UnknownContact: The event belongs to no chat; nothing was sent.
+            LoopBroken: The bot has answered too often here; nothing was sent, and its handler need not mind.
 
         For the others see `AsyncClient.send_text`.
 
         """
         return await self.send_text(self.chat, text)
 
-    async def send_text(self, to: Contact | str, text: str) -> Receipt:
+    async def send_text(self, to: To, text: str) -> Receipt:
         """
         Send a text.
 
         Raises: As `AsyncClient.send_text`.
 
         """
-        return await self.client.send_text(to, text, key=self._next_key())
+        return await self.client.send_text(to, text, key=await self._begin(to))
 
-    async def send_image(
-        self, to: Contact | str, image: Source, *, name: str = "", progress: Progress | None = None
-    ) -> Receipt:
+    async def send_image(self, to: To, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
         Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving.
 
         Raises: As `AsyncClient.send_image`.
 
         """
-        return await self.client.send_image(to, image, name=name, progress=progress, key=self._next_key())
+        return await self.client.send_image(to, image, name=name, progress=progress, key=await self._begin(to))
 
-    async def send_video(
-        self, to: Contact | str, video: Source, *, name: str = "", progress: Progress | None = None
-    ) -> Receipt:
+    async def send_video(self, to: To, video: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
         Send a video: mp4.
 
         Raises: As `AsyncClient.send_video`.
 
         """
-        return await self.client.send_video(to, video, name=name, progress=progress, key=self._next_key())
+        return await self.client.send_video(to, video, name=name, progress=progress, key=await self._begin(to))
 
     async def send_sticker(
-        self, to: Contact | str, sticker: Source, *, name: str = "", progress: Progress | None = None
+        self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None
     ) -> Receipt:
         """
         Send a sticker: a GIF, or one that the platform knows by its md5.
@@ -113,27 +142,25 @@ class Context:
         Raises: As `AsyncClient.send_sticker`.
 
         """
-        return await self.client.send_sticker(to, sticker, name=name, progress=progress, key=self._next_key())
+        return await self.client.send_sticker(to, sticker, name=name, progress=progress, key=await self._begin(to))
 
-    async def send_file(
-        self, to: Contact | str, file: Source, *, name: str = "", progress: Progress | None = None
-    ) -> Receipt:
+    async def send_file(self, to: To, file: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
         Send a file of any kind. It is read by pieces and never whole in memory.
 
         Raises: As `AsyncClient.send_file`.
 
         """
-        return await self.client.send_file(to, file, name=name, progress=progress, key=self._next_key())
+        return await self.client.send_file(to, file, name=name, progress=progress, key=await self._begin(to))
 
-    async def forward(self, message: Event, to: Contact | str) -> Receipt:
+    async def forward(self, message: Event, to: To) -> Receipt:
         """
         Send a received message on, recalled or not: by the keys in its content, else by download and upload.
 
         Raises: As `AsyncClient.forward`.
 
         """
-        return await self.client.forward(message, to, key=self._next_key())
+        return await self.client.forward(message, to, key=await self._begin(to))
 
     async def recall(self, receipt: Receipt) -> None:
         """
@@ -144,7 +171,7 @@ class Context:
         """
         await self.client.recall(receipt)
 
-    async def mark_read(self, chat: Contact | str | None = None) -> None:
+    async def mark_read(self, chat: To | None = None) -> None:
         """
         Mark the event's chat as read, or another one.
 
@@ -156,9 +183,41 @@ class Context:
         """
         await self.client.mark_read(self.chat if chat is None else chat)
 
-    def _next_key(self) -> str:
+    async def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
+        """
+        Download what a message shows: a picture, sticker, voice, video, file, or a location's map.
+
+        Raises: As `AsyncClient.download`.
+
+        """
+        return await self.client.download(message, progress=progress)
+
+    async def download_to(
+        self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> Path:
+        """
+        Download what a message shows into a file, and give its path.
+
+        Raises: As `AsyncClient.download_to`.
+
+        """
+        return await self.client.download_to(message, to, progress=progress)
+
+    async def _begin(self, to: To) -> str:
+        """
+        Give the key of the next send.
+
+        Raises:
+            LoopBroken: It would be one answer too many; nothing was sent.
+        """
         self._ordinal += 1
-        return f"{self._consumer}/{self.event.number}/{self._ordinal}"
+        key = f"{self.key}/{self._ordinal}"
+        if self._breaker is not None:
+            is_reply = to == getattr(self.event, "chat", None)
+            with contextlib.suppress(UnknownContact):  # the send will say so
+                target = self.chat if is_reply else (await self.client.find_contact(to)).id
+                self._breaker.check_answer(self.event, target)
+        return key
 
 
 class SyncContext:
@@ -188,9 +247,24 @@ class SyncContext:
         return self._context.event
 
     @property
+    def match(self) -> re.Match[str] | None:
+        """What the handler's `regex` has found in the text; None when it has none."""
+        return self._context.match
+
+    @property
     def attempt(self) -> int:
         """How often this event has been given to the handler, this time included."""
         return self._context.attempt
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether the event is given up when this attempt fails."""
+        return self._context.is_last_attempt
+
+    @property
+    def key(self) -> str:
+        """What the keys of its sends begin with; one that is sent with `ctx.client` may have `f"{ctx.key}/mine"`."""
+        return self._context.key
 
     @property
     def redelivered(self) -> bool:
@@ -211,35 +285,27 @@ class SyncContext:
         """Send a text into the chat of the event."""
         return self.wait(self._context.reply(text))
 
-    def send_text(self, to: Contact | str, text: str) -> Receipt:
+    def send_text(self, to: To, text: str) -> Receipt:
         """Send a text."""
         return self.wait(self._context.send_text(to, text))
 
-    def send_image(
-        self, to: Contact | str, image: Source, *, name: str = "", progress: Progress | None = None
-    ) -> Receipt:
+    def send_image(self, to: To, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving."""
         return self.wait(self._context.send_image(to, image, name=name, progress=progress))
 
-    def send_video(
-        self, to: Contact | str, video: Source, *, name: str = "", progress: Progress | None = None
-    ) -> Receipt:
+    def send_video(self, to: To, video: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """Send a video: mp4."""
         return self.wait(self._context.send_video(to, video, name=name, progress=progress))
 
-    def send_sticker(
-        self, to: Contact | str, sticker: Source, *, name: str = "", progress: Progress | None = None
-    ) -> Receipt:
+    def send_sticker(self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """Send a sticker: a GIF, or one that the platform knows by its md5."""
         return self.wait(self._context.send_sticker(to, sticker, name=name, progress=progress))
 
-    def send_file(
-        self, to: Contact | str, file: Source, *, name: str = "", progress: Progress | None = None
-    ) -> Receipt:
+    def send_file(self, to: To, file: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """Send a file of any kind. It is read by pieces and never whole in memory."""
         return self.wait(self._context.send_file(to, file, name=name, progress=progress))
 
-    def forward(self, message: Event, to: Contact | str) -> Receipt:
+    def forward(self, message: Event, to: To) -> Receipt:
         """Send a received message on, recalled or not: by the keys in its content, else by download and upload."""
         return self.wait(self._context.forward(message, to))
 
@@ -247,6 +313,16 @@ class SyncContext:
         """Take back a message this account sent."""
         self.wait(self._context.recall(receipt))
 
-    def mark_read(self, chat: Contact | str | None = None) -> None:
+    def mark_read(self, chat: To | None = None) -> None:
         """Mark the event's chat as read, or another one."""
         self.wait(self._context.mark_read(chat))
+
+    def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
+        """Download what a message shows: a picture, sticker, voice, video, file, or a location's map."""
+        return self.wait(self._context.download(message, progress=progress))
+
+    def download_to(
+        self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> Path:
+        """Download what a message shows into a file, and give its path."""
+        return self.wait(self._context.download_to(message, to, progress=progress))

@@ -7,13 +7,11 @@ What is promised, and what is not, stands in docs/topics/delivery.md.
 from __future__ import annotations
 
 import asyncio
-import inspect
-from functools import partial
-from typing import TYPE_CHECKING, TypeGuard, cast
+from typing import TYPE_CHECKING, cast
 
 from webwx.bot.context import Context, SyncContext
-from webwx.bot.lanes import IN_FLIGHT, Counts, Lanes
-from webwx.bot.threads import Threads
+from webwx.bot.lanes import IN_FLIGHT, Counts, Lanes, is_last
+from webwx.bot.threads import THREADS, Threads, is_asynchronous
 from webwx.client.feed import Feed
 from webwx.client.state import LoginState
 from webwx.model.events import QUIET
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
 
     AsyncHandler = Callable[[Context, Event], Awaitable[object]]
     SyncHandler = Callable[[SyncContext, Event], object]
-
-THREADS = 64
-"""Plain functions that run at once."""
 
 
 async def deliver(
@@ -71,20 +66,24 @@ async def deliver(
         LoggedOut: The login ended.
         AlreadyRunning: Another process is syncing this login, or another part of this one has the consumer's name.
     """
-    pool: Threads | None = None
-    call: Callable[[Context, Event], Awaitable[object]]
-    if _is_asynchronous(handler):
-        call = handler
-    else:
-        pool = Threads(threads)
-        call = partial(_call_in_thread, pool, cast("SyncHandler", handler))  # the only other kind
+    loop = asyncio.get_running_loop()
+    pool = None if is_asynchronous(handler) else Threads(threads)
+    call = cast("AsyncHandler", handler)  # unless there is a pool
 
     async with Feed(client, consumer) as feed:
 
         async def handle(given: Given, attempt: int) -> None:
             event = given.event
-            if include_all or not isinstance(event, QUIET):
-                await call(Context(client, event, consumer=consumer, attempt=attempt), event)
+            if not include_all and isinstance(event, QUIET):
+                return
+            context = Context(
+                client, event, key=f"{consumer}/{event.number}", attempt=attempt,
+                is_last_attempt=is_last(given.entry, attempt, attempts),
+            )  # fmt: skip
+            if pool is None:
+                await call(context, event)
+            else:
+                await pool.call(handler, SyncContext(context, loop), event)
 
         lanes = Lanes(
             feed, handle, attempts=attempts, in_flight=in_flight, counts=counts,
@@ -97,15 +96,3 @@ async def deliver(
             if pool is not None:
                 pool.end()
             await feed.close(unseen_from=lanes.shown + 1)
-
-
-def _is_asynchronous(handler: AsyncHandler | SyncHandler) -> TypeGuard[AsyncHandler]:
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004 - an object may be called
-
-
-async def _call_in_thread(pool: Threads, handler: SyncHandler, context: Context, event: Event) -> None:
-    waiting = SyncContext(context, asyncio.get_running_loop())
-    result = await pool.run(lambda: handler(waiting, event))
-    if inspect.iscoroutine(result):
-        result.close()
-        raise TypeError("A handler gave something to be awaited: make it `async def`, or await it.")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from webwx.client.feed import Given
     from webwx.model.contacts import ContactId
+    from webwx.store.journal import Entry
 
     Handle = Callable[[Given, int], Awaitable[object]]
     """What is done with an entry; the number is the attempt's, from 1."""
@@ -48,6 +49,12 @@ SLOW = 30.0
 DRAIN = 10.0
 """Seconds for what is in flight when the end comes."""
 
+ALONE = 5.0
+"""Seconds for which a suspect, which processes may have died of, is handled with nothing begun beside it."""
+
+_SUSPECT, _CONVICT = 2, 3
+"""Deaths from which on an entry is one; a convict has had a process die that tried it alone."""
+
 _SLICE = 0.005
 """Seconds of a worker's own work after which others get their turn."""
 
@@ -57,7 +64,8 @@ _LAST_WORDS = 0.5
 _IDLE_WORKERS = 16
 """Workers kept after many have been busy at once."""
 
-_HERE = Path(__file__).parents[1]
+_NOT_THEIRS = {Path(__file__).parents[1], Path(asyncio.__file__).parent}
+"""Where nobody's handlers are: here, and where they are waited for."""
 
 _log = logging.getLogger("webwx.bot")
 
@@ -71,7 +79,7 @@ class Source(Protocol):
         """Give the next entries; waits until there is one. An empty list says that no more will come."""
         ...
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool) -> Given | None:
+    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Given | None:
         """Give one once more that was taken; None when it was deleted meanwhile."""
         ...
 
@@ -85,6 +93,18 @@ class Source(Protocol):
 
     async def give_up(self, number: int, error: str) -> None:
         """Make an entry a dead letter."""
+        ...
+
+    async def blame(self, number: int) -> None:
+        """Store that this process, should it die from now on, has died of this entry."""
+        ...
+
+    def absolve(self, number: int) -> None:
+        """Take that back."""
+        ...
+
+    async def flush(self) -> None:
+        """Return once every acknowledgement is stored."""
         ...
 
     async def stop(self) -> None:
@@ -115,6 +135,7 @@ class _Note(NamedTuple):
     number: int
     attempt: int
     redelivered: bool
+    deaths: int
 
 
 class _Lane:
@@ -134,6 +155,13 @@ class _Lane:
         self.is_reported = False
         self.is_over_limit = False
         self.worker: asyncio.Task[None] | None = None
+
+    @property
+    def is_suspect(self) -> bool:
+        """Processes may have died of the first; one that has failed here without that is no suspect any more."""
+        first = self.waiting[0]
+        deaths = first.deaths if isinstance(first, _Note) else first.entry.deaths
+        return deaths >= _SUSPECT and not self.attempt
 
 
 class Lanes:
@@ -174,6 +202,10 @@ class Lanes:
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[ContactId, _Lane] = {}
         self._ready: deque[_Lane] = deque()
+        self._suspected: deque[_Lane] = deque()
+        """Lanes that are ready with a suspect; they come before the others, and one by one."""
+        self._alone: _Lane | None = None
+        """The one of these beside which nothing is begun."""
         self._paused: dict[_Lane, asyncio.TimerHandle] = {}
         """Lanes that wait for another attempt."""
         self._workers: set[asyncio.Task[None]] = set()
@@ -233,7 +265,7 @@ class Lanes:
         lane = self._lanes.get(chat)
         if lane is None:
             lane = self._lanes[chat] = _Lane(chat)
-            self._ready.append(lane)
+        is_new = not lane.waiting
         if lane.noted:
             lane.waiting.append(_note(given))
             lane.noted += 1
@@ -241,6 +273,12 @@ class Lanes:
         else:
             lane.waiting.append(given)
             self.counts.in_flight += 1
+        if is_new:
+            self._line_up(lane)
+
+    def _line_up(self, lane: _Lane) -> None:
+        """Have a lane's first entry handled when its turn comes."""
+        (self._suspected if lane.is_suspect else self._ready).append(lane)
 
     def _note_down(self) -> None:
         """Keep only the numbers of all that waits behind others."""
@@ -258,7 +296,9 @@ class Lanes:
     async def _read_first(self, lane: _Lane, note: _Note) -> Given | None:
         """Read a lane's first entry again, of which only the number was kept."""
         given = await self._store(
-            lambda: self._source.again(note.number, attempt=note.attempt, redelivered=note.redelivered)
+            lambda: self._source.again(
+                note.number, attempt=note.attempt, redelivered=note.redelivered, deaths=note.deaths
+            )
         )
         lane.noted -= 1
         self.counts.noted -= 1
@@ -270,7 +310,7 @@ class Lanes:
 
     def _wake(self) -> None:
         """See to it that a worker looks at the queue."""
-        if self._is_waking or not self._ready:
+        if self._is_waking or not self._has_turn():
             return
         self._is_waking = True
         if self._idle:
@@ -279,6 +319,17 @@ class Lanes:
             worker = self._loop.create_task(self._work())
             self._workers.add(worker)
             worker.add_done_callback(self._task_ended)
+
+    def _has_turn(self) -> bool:
+        """Say whether a lane may be begun with."""
+        return self._alone is None and bool(self._suspected or self._ready)
+
+    def _next_lane(self) -> _Lane:
+        """Take the lane whose turn it is."""
+        if not self._suspected:
+            return self._ready.popleft()
+        self._alone = self._suspected.popleft()
+        return self._alone
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._workers.discard(task)
@@ -294,12 +345,14 @@ class Lanes:
         while True:
             self._is_waking = False
             begun = now()
-            while self._ready:
-                lane = self._ready.popleft()
+            while self._has_turn():
+                lane = self._next_lane()
                 if self._ready:
                     self._wake()
                 lane.worker = worker
                 await self._handle_first(lane)
+                if lane is self._alone:
+                    await self._end_trial()
                 if now() - begun > _SLICE:
                     await asyncio.sleep(0)
                     begun = now()
@@ -324,6 +377,8 @@ class Lanes:
         failure: BaseException | None = None
         if number > self.shown:
             self.shown = number
+        if lane is self._alone and not await self._begin_trial(lane, given, attempt):
+            return
         lane.begun = self._loop.time()
         try:
             await self._handle(given, attempt)
@@ -336,6 +391,7 @@ class Lanes:
         if lane.worker is not None and lane.worker.cancelling():
             await self._stay(lane.worker)
         if failure is not None:
+            self._source.absolve(number)
             await self._take_failure(lane, number, attempt, failure)
         else:
             self._source.ack(number)
@@ -359,7 +415,7 @@ class Lanes:
             self._drop(lane)
             return
         self.counts.failed += 1
-        kind = f"no end within {self._time_limit:g} s" if lane.is_over_limit else _describe(error)
+        kind = f"no end within {self._time_limit:g} s" if lane.is_over_limit else describe(error)
         name = self._source.name
         _log.debug("%s: event %d failed on this way: %s.", name, number, ", ".join(map(str, _places(error))))
         failures = await self._store(lambda: self._source.failed(number, kind))
@@ -381,7 +437,7 @@ class Lanes:
 
     def _try_again(self, lane: _Lane) -> None:
         del self._paused[lane]
-        self._ready.append(lane)
+        self._line_up(lane)
         self._wake()
 
     def _next(self, lane: _Lane) -> None:
@@ -394,7 +450,7 @@ class Lanes:
         if not is_note:  # a note takes the room of the one that is done
             self.counts.in_flight -= 1
         if is_whole or is_note:
-            self._ready.append(lane)
+            self._line_up(lane)
         else:
             self._drop(lane)
         self._tell()
@@ -406,6 +462,35 @@ class Lanes:
         self.counts.noted -= lane.noted
         self._tell()
 
+    # -- what processes have died of ---------------------------------------------------------------------------------
+
+    async def _begin_trial(self, lane: _Lane, given: Given, attempt: int) -> bool:
+        """Blame a suspect for what may come, or give up one that has cost too much; says whether it may be handled."""
+        number, deaths = given.entry.number, given.entry.deaths
+        if deaths < _CONVICT or attempt <= self._attempts:
+            await self._store(lambda: self._source.blame(number))
+            return True
+        kind = f"the process died {deaths} times while it was handled"
+        await self._store(lambda: self._source.give_up(number, kind))
+        self.counts.dead += 1
+        _log.error("%s: event %d is given up, since %s.", self._source.name, number, kind)
+        self._next(lane)
+        return False
+
+    async def _end_trial(self) -> None:
+        """Let others have their turn again."""
+        if not self._suspected:  # whatever is begun next writes nothing first, and must not be taken for this one
+            await self._store(self._source.flush)
+        self._alone = None
+        self._wake()
+
+    def _end_long_trial(self, lane: _Lane, seconds: float) -> None:
+        """Let others have their turn beside a suspect that takes long: they would be blamed on it from now on."""
+        if lane is self._alone and seconds > ALONE:
+            self._source.absolve(_number(lane.waiting[0]))
+            self._alone = None
+            self._wake()
+
     # -- watching ----------------------------------------------------------------------------------------------------
 
     async def _sweep(self) -> None:
@@ -416,6 +501,7 @@ class Lanes:
             for lane in self._lanes.values():
                 if lane.begun is not None:
                     self._look_at(lane, now - lane.begun)
+                    self._end_long_trial(lane, now - lane.begun)
             is_full = self.counts.in_flight >= self._limit
             if is_full and self._done - self._done_before < self._limit:
                 self._note_down()
@@ -485,8 +571,13 @@ class Lanes:
             await asyncio.sleep(backoff(failures))
 
 
+def is_last(entry: Entry, attempt: int, attempts: int) -> bool:
+    """Say whether an entry is given up when this attempt fails; one that was cut short is no failure."""
+    return attempt - max(entry.deaths, int(entry.redelivered)) >= attempts
+
+
 def _note(given: Given) -> _Note:
-    return _Note(given.entry.number, given.entry.attempt, given.entry.redelivered)
+    return _Note(given.entry.number, given.entry.attempt, given.entry.redelivered, given.entry.deaths)
 
 
 def _number(waiting: Given | _Note) -> int:
@@ -507,9 +598,9 @@ def _places(error: BaseException) -> list[_Place]:
     return [_Place(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
 
 
-def _describe(error: BaseException) -> str:
-    """Say what was raised, and where outside of webwx; its text may hold anything, and is left out."""
+def describe(error: BaseException) -> str:
+    """Say what was raised, and where in the handler; its text may hold anything, and is left out."""
     places = _places(error)
-    own = [place for place in places if _HERE not in Path(place.file).parents]
+    own = [place for place in places if _NOT_THEIRS.isdisjoint(Path(place.file).parents)]
     place = (own or places)[-1]
     return f"{type(error).__name__} at {Path(place.file).name}:{place.line}"

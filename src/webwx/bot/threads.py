@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import queue
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+
+
+THREADS = 64
+"""Plain functions that run at once."""
+
+
+def is_asynchronous(function: Callable[..., object]) -> bool:
+    """Say whether calling something gives a coroutine; everything else belongs into a thread."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - an object may be called
 
 
 class Threads:
@@ -46,6 +56,21 @@ class Threads:
             raise error
         result: T = call.result
         return result
+
+    async def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """
+        Call a handler in a thread, and wait for it.
+
+        Raises:
+            TypeError: It gave something that nobody awaits.
+
+        Whatever it raises is raised here.
+
+        """
+        result = await self.run(lambda: function(*arguments))
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError("A handler gave something to be awaited: make it `async def`, or await it.")
 
     def end(self) -> None:
         """Let go of the threads; one that is in a function ends when that returns."""

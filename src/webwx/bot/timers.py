@@ -1,0 +1,460 @@
+"""
+Timers: handlers that are called by the clock.
+
+`every` goes by elapsed time, whatever happens to the machine's clock, and `daily` by the wall clock of a zone. The
+journal keeps of each timer when it was last due and whether that is done with. So a call that a dead process left
+unfinished is made again under the same name, and its sends are the same sends; what was due while no process ran is
+skipped, unless the timer wants to catch up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+import time
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from datetime import time as time_of_day
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+import msgspec
+
+from webwx.bot.lanes import DRAIN, describe
+from webwx.client.base import backoff
+from webwx.errors import LoggedOut, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from webwx.bot.context import Context, SyncContext
+    from webwx.store.journal import AccountJournal
+
+TimerHandler = Callable[["Context"], Awaitable[object]] | Callable[["SyncContext"], object]
+"""What a timer calls."""
+
+Handler = TypeVar("Handler", bound=Callable[..., object])
+T = TypeVar("T")
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+_WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+_DAY = timedelta(days=1)
+
+_LOOK = 60.0
+"""Seconds after which the wall clock is looked at again, since it may be put forward or back."""
+
+_CLOCK_WAS_WRONG = 25 * 3600.0
+"""Seconds that a daily timer's last call may lie in the future; beyond it, the clock of that time was wrong."""
+
+_LAST_WORDS = 0.5
+"""Seconds that a cancelled handler may take to end."""
+
+_log = logging.getLogger("webwx.bot")
+
+
+# -- when ------------------------------------------------------------------------------------------------------------
+
+
+class Schedule(Protocol):
+    """When a timer is due. Moments are seconds since 1970; `last` is the last one that is dealt with."""
+
+    @property
+    def is_wall_clock(self) -> bool:
+        """It goes by the wall clock, not by elapsed time."""
+        ...
+
+    @property
+    def tolerance(self) -> float:
+        """Seconds that `last` may lie in the future; beyond it, the clock was wrong and all begins anew."""
+        ...
+
+    def latest(self, now: float, last: float) -> float:
+        """Give when it was due last; nothing after `last` when it was not due since."""
+        ...
+
+    def following(self, now: float, last: float) -> float:
+        """Give when it is due next."""
+        ...
+
+
+@dataclass(frozen=True)
+class Every:
+    """Again and again after so much time."""
+
+    seconds: float
+    is_wall_clock = False
+    tolerance = 0.0
+
+    def __str__(self) -> str:
+        return f"every {self.seconds:g} s"
+
+    def latest(self, now: float, last: float) -> float:
+        """Give when it was due last."""
+        return last + math.floor((now - last) / self.seconds) * self.seconds
+
+    def following(self, now: float, last: float) -> float:
+        """Give when it is due next."""
+        return self.latest(now, last) + self.seconds
+
+
+@dataclass(frozen=True)
+class Daily:
+    """Once on each day, or on some weekdays, by the wall clock of a zone."""
+
+    at: time_of_day
+    zone: tzinfo | None
+    """None: the machine's."""
+    weekdays: frozenset[int]
+    """0 is Monday."""
+    is_wall_clock = True
+    tolerance = _CLOCK_WAS_WRONG
+
+    def __str__(self) -> str:
+        days = "" if len(self.weekdays) == 7 else f" {','.join(_WEEKDAYS[day] for day in sorted(self.weekdays))}"
+        return f"daily {self.at:%H:%M:%S}{f' {self.zone}' if self.zone else ''}{days}"
+
+    def latest(self, now: float, last: float) -> float:
+        """Give when it was due last."""
+        del last
+        day = _local(now, self.zone).date() + _DAY
+        while (due := self._moment(day)) is None or due > now:
+            day -= _DAY
+        return due
+
+    def following(self, now: float, last: float) -> float:
+        """Give when it is due next."""
+        del last
+        day = _local(now, self.zone).date() - _DAY
+        while (due := self._moment(day)) is None or due <= now:
+            day += _DAY
+        return due
+
+    def _moment(self, day: date) -> float | None:
+        """Give when it is due on a day; None on one that is left out."""
+        if day.weekday() not in self.weekdays:
+            return None
+        wanted = datetime.combine(day, self.at)
+        moment = wanted.replace(tzinfo=self.zone).timestamp()  # of two, the first
+        if _local(moment, self.zone) == wanted:
+            return moment
+        # The clock is put forward over it: the first second after that.
+        before = wanted.replace(tzinfo=self.zone, fold=1).timestamp()
+        seconds = range(math.floor(before), math.floor(moment))
+        return float(seconds[0] + bisect_left(seconds, True, key=lambda second: _local(second, self.zone) >= wanted))
+
+
+def _local(moment: float, zone: tzinfo | None) -> datetime:
+    """Give what the wall clock of a zone shows."""
+    return datetime.fromtimestamp(moment, zone).replace(tzinfo=None)
+
+
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+
+
+def _time_of_day(at: str) -> time_of_day:
+    found = _TIME.fullmatch(at)
+    if found is not None:
+        hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        with suppress(ValueError):
+            return time_of_day(hours, minutes, seconds)
+    raise ValueError(f"{at!r} is no time of day; write one as '08:30'.")
+
+
+def _zone(timezone: str | tzinfo | None) -> tzinfo | None:
+    if not isinstance(timezone, str):
+        return timezone
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        if not available_timezones():
+            raise ValueError("This system knows no time zones; 'pip install tzdata' brings them.") from None
+        raise ValueError(f"{timezone!r} is no time zone; one is called, for instance, 'Asia/Shanghai'.") from None
+
+
+def _weekdays(names: Collection[Weekday]) -> frozenset[int]:
+    if not set(names) <= set(_WEEKDAYS):
+        raise ValueError(f"The weekdays cannot be {names!r}; give some of {', '.join(map(repr, _WEEKDAYS))}.")
+    return frozenset(map(_WEEKDAYS.index, names))
+
+
+# -- what ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A handler and when it is called."""
+
+    name: str
+    """Names it in the journal and in the keys of its sends, so it should stay when the program changes."""
+    schedule: Schedule
+    handler: TimerHandler
+    catch_up: bool
+    """What was due while no process ran is made up for, once."""
+
+
+class Timetable:
+    """Where timers are noted down."""
+
+    def __init__(self) -> None:
+        self.timers: list[Timer] = []
+        """In the order in which they were noted."""
+
+    def every(
+        self,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        catch_up: bool = False,
+        name: str = "",
+    ) -> Callable[[Handler], Handler]:
+        """
+        Call a handler again and again, after so much time, as in `@bot.every(minutes=5)`.
+
+        The first call comes when that much has passed since the bot first ran, and a restart does not begin it anew. A
+        handler that takes longer than that is not called a second time beside itself: what was due meanwhile is
+        skipped. Its errors go to `on_error`, with None for the event, and the timer goes on.
+
+        Args:
+            days: Added to the others.
+            hours: Added to the others.
+            minutes: Added to the others.
+            seconds: Added to the others; together they make a second or more.
+            catch_up: When it was due while no process ran, call it once as soon as one does.
+            name: Names it in the journal; by default the function's name and the schedule do.
+
+        Raises:
+            ValueError: That is less than a second, or the bot has this timer already.
+        """
+        total = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+        if total < 1:
+            raise ValueError("A timer needs a second or more between two calls, as in every(minutes=5).")
+        return self._note(Every(total), catch_up, name)
+
+    def daily(
+        self,
+        at: str,
+        *,
+        timezone: str | tzinfo | None = None,
+        weekdays: Collection[Weekday] = _WEEKDAYS,
+        catch_up: bool = False,
+        name: str = "",
+    ) -> Callable[[Handler], Handler]:
+        """
+        Call a handler once a day, as in `@bot.daily("08:30", timezone="Asia/Shanghai")`.
+
+        It goes by the wall clock of the zone. Where that is put forward over the time, the call comes right after;
+        where a time comes twice, with the first. When the clock is set, that is noticed within a minute. For the
+        handler see `every`.
+
+        Args:
+            at: Hours and minutes, and seconds if you like.
+            timezone: Such as `Asia/Shanghai`; None: the machine's.
+            weekdays: Such as `("mon", "fri")`; all by default.
+            catch_up: When it was due while no process ran, call it once as soon as one does.
+            name: Names it in the journal; by default the function's name and the schedule do.
+
+        Raises:
+            ValueError: There is no such time, zone or weekday, or the bot has this timer already.
+        """
+        days = _weekdays(weekdays)
+        if not days:
+            raise ValueError("A daily timer without a weekday would never be due.")
+        return self._note(Daily(_time_of_day(at), _zone(timezone), days), catch_up, name)
+
+    def _note(self, schedule: Schedule, catch_up: bool, name: str) -> Callable[[Handler], Handler]:
+        def note(handler: Handler) -> Handler:
+            qualified: str = getattr(handler, "__qualname__", type(handler).__qualname__)
+            own = name or f"{qualified.rpartition('<locals>.')[2]} {schedule}"
+            if any(timer.name == own for timer in self.timers):
+                raise ValueError(f"There is a timer {own!r} already; give this one a name of its own with name=.")
+            self.timers.append(Timer(own, schedule, handler, catch_up))
+            return handler
+
+        return note
+
+
+# -- at work ---------------------------------------------------------------------------------------------------------
+
+
+class _Turn(msgspec.Struct, frozen=True):
+    """What the journal keeps of a timer."""
+
+    due: float
+    """When it was last due, as far as that is dealt with."""
+    is_done: bool
+
+
+class _Course:
+    """Where a timer is."""
+
+    def __init__(self, timer: Timer) -> None:
+        self.timer = timer
+        self.last = 0.0
+        """The last moment at which it was due and that is dealt with, or on its way."""
+        self.call: asyncio.Task[None] | None = None
+        """The call of its handler that has not ended."""
+
+
+class Timers:
+    """
+    The timers of one bot.
+
+    Args:
+        timers: All of them.
+        part: Where it is kept what was called.
+        call: Calls a timer's handler, whose sends have keys that begin with the text given. What it raises is logged,
+            and the timer goes on; but after a `LoggedOut` the call is not done with, and the next `run` makes it again
+            unless the timer is due anew by then.
+        bot: The bot's name.
+        clock: The wall clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        timers: Sequence[Timer],
+        part: AccountJournal,
+        call: Callable[[Timer, str], Awaitable[object]],
+        *,
+        bot: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._timers = timers
+        self._part = part
+        self._call = call
+        self._bot = bot
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._ahead = 0.0
+        """From the loop's clock to a time since 1970 that nobody sets."""
+        self._is_ended = False
+
+    async def run(self) -> None:
+        """Call them until it is cancelled; then those that were called get ten seconds to end."""
+        self._ahead = self._clock() - self._loop.time()
+        self._is_ended = False
+        courses = [_Course(timer) for timer in self._timers]
+        try:
+            for course in courses:
+                await self._begin(course)
+            while True:
+                for course in courses:
+                    if course.call is None:
+                        self._look_at(course)
+                await self._wait(courses)
+        finally:
+            await self._drain([course.call for course in courses if course.call is not None])
+
+    async def _begin(self, course: _Course) -> None:
+        """Go on where the last process was."""
+        timer = course.timer
+        kept = await self._store(lambda: self._part.state(self._name(timer)))
+        now = self._now(timer)
+        if not kept:
+            course.last = now
+            await self._keep(timer, course.last, is_done=True)
+            return
+        turn = msgspec.json.decode(kept, type=_Turn)
+        course.last = turn.due
+        missed = self._due(course, now)
+        if missed is None and not turn.is_done:
+            self._start(course, turn.due)
+        elif missed is not None and not timer.catch_up:
+            course.last = missed
+
+    def _now(self, timer: Timer) -> float:
+        return self._clock() if timer.schedule.is_wall_clock else self._loop.time() + self._ahead
+
+    def _due(self, course: _Course, now: float) -> float | None:
+        """Give the moment at which a timer was due and that is not dealt with; of several the latest."""
+        schedule = course.timer.schedule
+        if course.last - now > schedule.tolerance:
+            course.last = now
+        latest = schedule.latest(now, course.last)
+        return latest if latest > course.last else None
+
+    def _look_at(self, course: _Course) -> None:
+        due = self._due(course, self._now(course.timer))
+        if due is not None:
+            self._start(course, due)
+
+    def _start(self, course: _Course, due: float) -> None:
+        course.last = due
+        course.call = self._loop.create_task(self._fire(course.timer, due))
+
+    async def _wait(self, courses: list[_Course]) -> None:
+        """Wait until one may be due, or a call has ended."""
+        waits = [self._seconds_left(course) for course in courses if course.call is None]
+        calls = {course.call: course for course in courses if course.call is not None}
+        if not calls:
+            await asyncio.sleep(min(waits, default=_LOOK))
+            return
+        ended, _ = await asyncio.wait(calls, timeout=min(waits, default=None), return_when=asyncio.FIRST_COMPLETED)
+        for call in ended:
+            call.result()
+            course = calls[call]
+            course.call = None
+            skipped = self._due(course, self._now(course.timer))
+            if skipped is not None:
+                course.last = skipped
+                _log.warning("%s: the timer %s was due again before it had ended.", self._bot, course.timer.name)
+
+    def _seconds_left(self, course: _Course) -> float:
+        schedule = course.timer.schedule
+        now = self._now(course.timer)
+        left = schedule.following(now, course.last) - now
+        return min(left, _LOOK) if schedule.is_wall_clock else left
+
+    async def _fire(self, timer: Timer, due: float) -> None:
+        """Call a handler, and keep that it is called and that it is done."""
+        await self._keep(timer, due, is_done=False)
+        try:
+            await self._call(timer, f"{self._bot}/{timer.name}/{due:.3f}")
+        except BaseException as error:
+            # These two are ours; whatever else a handler raises is its own, even a cancellation.
+            if self._is_ended or isinstance(error, KeyboardInterrupt):
+                raise
+            _log.error("%s: the timer %s failed: %s.", self._bot, timer.name, describe(error))
+            if isinstance(error, LoggedOut):
+                return
+        await self._keep(timer, due, is_done=True)
+
+    async def _drain(self, calls: list[asyncio.Task[None]]) -> None:
+        if not calls:
+            return
+        try:
+            await asyncio.wait(calls, timeout=DRAIN)
+        finally:
+            self._is_ended = True
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls, timeout=_LAST_WORDS)
+
+    # -- keeping -----------------------------------------------------------------------------------------------------
+
+    def _name(self, timer: Timer) -> str:
+        return f"timers/{self._bot}/{timer.name}"
+
+    async def _keep(self, timer: Timer, due: float, *, is_done: bool) -> None:
+        turn = msgspec.json.encode(_Turn(due, is_done))
+        await self._store(lambda: self._part.change_state(self._name(timer), lambda _: turn))
+
+    async def _store(self, use: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Use the journal, however often it takes."""
+        failures = 0
+        while True:
+            try:
+                return await use()
+            except StorageError as error:
+                failures += 1
+                if failures == 1:
+                    _log.error("%s: the journal fails, and is tried until it does not: %s", self._bot, error)
+            await asyncio.sleep(backoff(failures))

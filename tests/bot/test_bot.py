@@ -1,0 +1,426 @@
+"""A bot from its start to its end: whose account it serves, what ends it, and what it does when the login ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.bot.conftest import running, until
+from tests.carriers import Counted
+from tests.client.conftest import SERVER
+
+import webwx
+from webwx.bot.bot import Bot, loading, run, start
+from webwx.client.aio import AsyncClient
+from webwx.client.feed import Feed
+from webwx.client.state import LoginState
+from webwx.errors import AlreadyRunning, ConnectFailed, LoggedOut, LoginTimeout, NoJournal
+from webwx.model.messages import TextMessage
+from webwx.settings import Settings
+from webwx.store.saved_login import LoginMemory
+from webwx.store.sqlite import SqliteJournal
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.bot.conftest import OpenClient, Server
+
+    from webwx.bot.context import Context, SyncContext
+    from webwx.protocol.http import Request, Response
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+
+PROGRAM = Path(__file__).with_name("bot_program.py")
+DAYS = 24 * 3600
+
+
+def phone_of(world: World) -> Callable[..., object]:
+    """Give a phone that scans and confirms whatever is shown."""
+    return lambda *_: (world.scan("me"), world.confirm())
+
+
+def noting(bot: Bot) -> list[str]:
+    """Let a bot note all texts that it gets, and answer `ping`."""
+    texts: list[str] = []
+
+    @bot.on(TextMessage)
+    async def note(ctx: Context, message: TextMessage) -> None:
+        texts.append(message.text)
+        if message.text == "ping":
+            await ctx.reply("pong")
+
+    return texts
+
+
+class TestLogOut:
+    async def test_k6_a_login_that_ends_every_48_hours_is_renewed_and_the_history_is_whole(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        async with open_client() as client:
+            bot = Bot(client=client, show_qr=phone_of(world), on_push=lambda: world.confirm())
+            texts, reasons, said = noting(bot), list[str](), list[str]()
+
+            @bot.on_logged_out
+            async def gone(reason: LoggedOut) -> None:
+                reasons.append(reason.reason)
+
+            @bot.on_logged_out
+            def gone_too(reason: LoggedOut) -> None:
+                raise ZeroDivisionError  # which is logged, and that is all
+
+            ids = set[str]()
+            async with running(bot, client) as task:
+                for turn in range(5):
+                    ids.add(client.contacts.find(nickname="阿华").id)
+                    for text in (f"{turn}, soon", f"{turn}, later"):
+                        world.say("ahua", "me", text)
+                        said.append(text)
+                        await until(lambda: texts == said)
+                        world.wind(DAYS)
+                    world.log_out("me")
+                    await until(lambda turn=turn: len(reasons) == turn + 1 and client.state is LoginState.ONLINE)
+                world.say("ahua", "me", "ping")
+                await until(lambda: texts == [*said, "ping"])
+                await until(lambda: world.inbox("ahua")["xiaoming"].messages[-1].text == "pong")
+                assert not task.done()
+            history = await client.history("阿华", limit=100)
+        assert reasons == ["phone"] * 5
+        assert len(ids) == 5
+        assert [each.text for each in history if isinstance(each, TextMessage)][-11:] == [*said, "ping"]
+        assert (bot.counts.failed, bot.counts.dead) == (0, 0)
+
+    async def test_the_phone_is_asked_first_and_a_code_is_shown_when_it_does_not_confirm(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        asked, shown = list[str](), list[str]()
+
+        def show(_: object) -> None:
+            shown.append("code")
+            phone_of(world)()
+
+        async with open_client() as client:
+            bot = Bot(client=client, show_qr=show, on_push=lambda: asked.append("push"))
+            texts = noting(bot)
+            async with running(bot, client):
+                world.say("ahua", "me", "1")
+                await until(lambda: texts == ["1"])
+                world.log_out("me")
+                await until(lambda: shown == ["code"] and client.state is LoginState.ONLINE)
+                world.say("ahua", "me", "2")
+                await until(lambda: texts == ["1", "2"])
+        assert asked == ["push"]
+
+    async def test_a_login_that_nobody_confirms_ends_the_bot(self, open_client: OpenClient, world: World) -> None:
+        async with open_client() as client:
+            bot = Bot(client=client, show_qr=lambda _: None, on_push=lambda: None)
+            noting(bot)
+            task = asyncio.create_task(bot.start())
+            await until(lambda: bot.counts.delivered > 0)
+            world.log_out("me")
+            with pytest.raises(LoginTimeout):
+                await task
+
+    async def test_without_a_new_login_its_end_is_the_bots_end(self, open_client: OpenClient, world: World) -> None:
+        reasons: list[LoggedOut] = []
+        async with open_client() as client:
+            bot = Bot(client=client, relogin=False)
+            bot.on_logged_out(reasons.append)
+            noting(bot)
+            task = asyncio.create_task(bot.start())
+            await until(lambda: bot.counts.delivered > 0)
+            world.log_out("me")
+            with pytest.raises(LoggedOut):
+                await task
+        assert [each.reason for each in reasons] == ["phone"]
+
+    async def test_a_network_that_fails_on_the_way_to_a_new_login_is_waited_for(
+        self, open_client: OpenClient, world: World, sandbox: Sandbox
+    ) -> None:
+        class Broken(Counted):
+            is_broken = False
+
+            async def send(self, request: Request) -> Response:
+                if self.is_broken and request.endpoint == "jslogin":
+                    self.is_broken = False
+                    raise ConnectFailed("jslogin: nothing left this machine.")
+                return await super().send(request)
+
+        carrier = Broken(Loopback(sandbox))
+        async with open_client(transport=carrier) as client:
+            bot = Bot(client=client, show_qr=phone_of(world), on_push=lambda: None)
+            texts = noting(bot)
+            async with running(bot, client):
+                carrier.is_broken = True
+                world.log_out("me")
+                await until(lambda: not carrier.is_broken and client.state is LoginState.ONLINE)
+                world.say("ahua", "me", "1")
+                await until(lambda: texts == ["1"])
+
+    async def test_an_attempt_that_the_end_cut_short_is_no_failure_and_comes_again(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        errors, calls = list[object](), list[int]()
+        async with open_client() as client:
+            bot = Bot(client=client, attempts=1, show_qr=phone_of(world), on_push=lambda: world.confirm())
+            bot.on_error(lambda ctx, event, error: errors.append(error))
+
+            @bot.on(TextMessage)
+            async def log_out_and_answer(ctx: Context, message: TextMessage) -> None:
+                calls.append(ctx.attempt)
+                if len(calls) == 1:
+                    world.log_out("me")
+                    await until(lambda: client.state is LoginState.LOGGED_OUT)
+                    await ctx.send_text("filehelper", "too late")
+
+            async with running(bot, client):
+                world.say("ahua", "me", "1")
+                await until(lambda: len(calls) == 2)
+        assert errors == []
+        assert (bot.counts.failed, bot.counts.dead) == (0, 0)
+
+
+class TestStart:
+    async def test_a_client_that_is_not_logged_in_is(self, world: World, counted: Counted, tmp_path: Path) -> None:
+        journal = SqliteJournal(tmp_path / "me.journal", retention_days=0)
+        async with AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, journal=journal) as client:
+            ready: list[tuple[Bot, AsyncClient]] = []
+            bot = Bot(client=client, show_qr=phone_of(world))
+            texts = noting(bot)
+            task = asyncio.create_task(start(bot, on_ready=lambda *told: ready.append(told)))
+            await until(lambda: ready == [(bot, client)])
+            world.say("ahua", "me", "1")
+            await until(lambda: texts == ["1"])
+            task.cancel()
+            await asyncio.wait([task])
+            assert client.state is LoginState.ONLINE  # it is not ours to close
+        await journal.close()
+
+    async def test_of_a_client_that_is_logged_in_the_server_is_asked_nothing(
+        self, open_client: OpenClient, counted: Counted
+    ) -> None:
+        async with open_client() as client:
+            counted.calls.clear()
+            asked: list[list[str]] = []
+            task = asyncio.create_task(start(Bot(client=client), on_ready=lambda *_: asked.append([*counted.calls])))
+            await until(lambda: asked == [[]])
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def test_a_client_without_a_journal_is_refused(self, world: World, counted: Counted) -> None:
+        async with AsyncClient(server=SERVER, transport=counted, clock=world.clock.now) as client:
+            with pytest.raises(NoJournal):
+                await Bot(client=client, show_qr=phone_of(world)).start()
+
+    @pytest.mark.parametrize(
+        "choice", [{"account": "work"}, {"host": "web"}, {"server": SERVER}, {"store": LoginMemory()}]
+    )
+    async def test_a_client_and_another_account_contradict_each_other(self, choice: dict[str, Any]) -> None:
+        async with AsyncClient() as client:
+            with pytest.raises(TypeError, match="takes all else about the account from it"):
+                Bot(client=client, **choice)
+
+    async def test_handlers_may_be_asynchronous_or_plain(self, open_client: OpenClient, world: World) -> None:
+        async with open_client() as client:
+            bot, done = Bot(client=client), list[str]()
+
+            @bot.on(TextMessage, regex=r"^buy (\w+)")
+            def plain(ctx: SyncContext, message: TextMessage) -> None:
+                assert ctx.match is not None
+                done.append(f"bought {ctx.match[1]}")
+                ctx.reply(done[-1])
+
+            async with running(bot, client):
+                world.say("ahua", "me", "buy milk")
+                await until(lambda: done == ["bought milk"])
+                await until(lambda: world.inbox("ahua")["xiaoming"].messages[-1].text == "bought milk")
+
+
+class TestSettings:
+    """A bot and the command line serve one login, with one journal."""
+
+    @pytest.fixture(autouse=True)
+    def home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        home = tmp_path / "state"
+        monkeypatch.setenv("WEBWX_HOME", str(home))
+        monkeypatch.setenv("WEBWX_CONFIG", str(tmp_path / "config.toml"))
+        for name in ("WEBWX_ACCOUNT", "WEBWX_SERVER", "WEBWX_HOST"):
+            monkeypatch.delenv(name, raising=False)
+        return home
+
+    def test_what_it_is_told_beats_what_is_set(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert Bot().settings().host is None
+        monkeypatch.setenv("WEBWX_ACCOUNT", "work")
+        monkeypatch.setenv("WEBWX_HOST", "wx2.qq.com")
+        assert Bot(host="wx.qq.com").settings().login_path == home / "accounts" / "work" / "wx.qq.com.json"
+
+    async def test_it_uses_the_login_and_the_journal_of_the_command_line(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("WEBWX_SERVER", server.url)
+        bot = Bot()
+        texts = noting(bot)
+        ready = asyncio.Event()
+        task = asyncio.create_task(start(bot, on_ready=lambda *_: ready.set()))
+        await asyncio.wait_for(ready.wait(), 10)
+        await asyncio.to_thread(server.say, "ahua", "ping")
+        await until(lambda: texts[-1:] == ["ping"])
+        await until(lambda: bot.counts.in_flight == 0)
+        task.cancel()
+        await asyncio.wait([task])
+        command = [Path(sys.executable).with_name("webwx"), "history", "阿华"]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+        assert "ping" in done.stdout
+        assert "pong" in done.stdout
+
+    async def test_bots_of_one_account_share_its_login(self, server: Server) -> None:
+        bots = [Bot(server=server.url, name=name) for name in ("one", "other")]
+        texts = [noting(bot) for bot in bots]
+        clients: list[AsyncClient] = []
+        task = asyncio.create_task(start(*bots, on_ready=lambda _, client: clients.append(client)))
+        await until(lambda: len(clients) == 2)
+        assert clients[0] is clients[1]
+        await asyncio.to_thread(server.say, "ahua", "to both")
+        await until(lambda: all(each[-1:] == ["to both"] for each in texts))
+        with pytest.raises(AlreadyRunning):
+            await Bot(server=server.url, name="a third").start()
+        task.cancel()
+        await asyncio.wait([task])
+
+    async def test_bots_of_one_account_have_names_of_their_own(self) -> None:
+        with pytest.raises(ValueError, match="Two bots of one account are called 'bot'"):
+            await start(Bot(), Bot(host="web"), Bot())
+
+
+class TestSeveral:
+    async def test_two_accounts_are_served_side_by_side_and_the_end_of_one_does_not_end_the_other(
+        self, world: World, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.ERROR, "webwx.bot")
+        journal = SqliteJournal(tmp_path / "both.journal", retention_days=0)
+
+        def client() -> AsyncClient:
+            return AsyncClient(
+                server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, journal=journal, store=LoginMemory()
+            )
+
+        async with client() as one, client() as other:
+            await one.login(show_qr=phone_of(world))
+            await other.login(show_qr=lambda _: (world.scan("ahua"), world.confirm()))
+            bots = Bot(client=one, name="one", relogin=False), Bot(client=other, name="other")
+            texts = [noting(bot) for bot in bots]
+            task = asyncio.create_task(start(*bots))
+            world.say("lilei", "me", "to one")
+            world.say("lilei", "ahua", "to other")
+            await until(lambda: texts == [["to one"], ["to other"]])
+            world.log_out("me")
+            await until(lambda: "one has ended, and the others go on" in caplog.text)
+            world.say("lilei", "ahua", "still here")
+            await until(lambda: texts[1] == ["to other", "still here"])
+            assert not task.done()
+            task.cancel()
+            with pytest.raises(LoggedOut):  # the first error, once all have ended
+                await task
+        await journal.close()
+
+    async def test_bots_that_share_a_login_log_in_once_when_it_ends(
+        self, open_client: OpenClient, world: World, counted: Counted
+    ) -> None:
+        async with open_client() as client:
+            bots = [
+                Bot(client=client, name=name, show_qr=phone_of(world), on_push=lambda: world.confirm())
+                for name in ("one", "other")
+            ]
+            texts = [noting(bot) for bot in bots]
+            for bot in bots:
+                async with Feed(client, bot.name, follow=False):
+                    pass  # so that both are known before anything is said
+            task = asyncio.create_task(start(*bots))
+            world.say("ahua", "me", "before")
+            await until(lambda: texts == [["before"], ["before"]])
+            counted.calls.clear()
+            world.log_out("me")
+            await until(lambda: "webwxnewloginpage" in counted.calls)
+            world.say("ahua", "me", "again")
+            await until(lambda: texts == [["before", "again"]] * 2)
+            assert counted.calls.count("webwxnewloginpage") == 1
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def test_cancelled_twice_they_end_at_once(self, open_client: OpenClient, world: World) -> None:
+        async with open_client() as client:
+            bot, called = Bot(client=client), asyncio.Event()
+
+            @bot.on(TextMessage)
+            async def hang(ctx: Context, message: TextMessage) -> None:
+                called.set()
+                await asyncio.Event().wait()
+
+            task = asyncio.create_task(start(bot))
+            world.say("ahua", "me", "hang")
+            await called.wait()
+            task.cancel()
+            await asyncio.sleep(0.01)
+            assert not task.done()
+            task.cancel()
+            async with asyncio.timeout(5):
+                await asyncio.wait([task])
+            assert task.cancelled()
+
+
+class TestRun:
+    def test_while_a_program_is_loaded_for_its_bots_none_is_started(self) -> None:
+        one, other = Bot(), Bot(name="other")
+        with loading() as found:
+            one.run()
+            run(other)
+        assert found == [one, other]
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+    def test_f10_f8_a_signal_ends_it_well_and_its_handler_is_gone_afterwards(
+        self, server: Server, tmp_path: Path, number: signal.Signals
+    ) -> None:
+        with program(server, tmp_path) as process:
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=20)
+        assert (process.returncode, output, errors) == (0, "ended well\n", "")
+
+    def test_f10_a_loop_that_nothing_reaches_is_interrupted_by_the_third_signal(
+        self, server: Server, tmp_path: Path
+    ) -> None:
+        with program(server, tmp_path) as process:
+            server.say("ahua", "block")
+            while not (tmp_path / "diary.jsonl").read_text("utf-8"):
+                assert process.poll() is None
+            for _ in range(3):
+                process.send_signal(signal.SIGINT)
+                with pytest.raises(subprocess.TimeoutExpired) if _ < 2 else pytest.MonkeyPatch.context():
+                    process.wait(0.5 if _ < 2 else 20)
+            errors = process.communicate()[1]
+        assert process.returncode != 0
+        assert "KeyboardInterrupt" in errors
+
+
+def program(server: Server, folder: Path) -> subprocess.Popen[str]:
+    """Start the program, and return once it is ready."""
+    (folder / "diary.jsonl").touch()
+    process = subprocess.Popen(
+        [sys.executable, PROGRAM, server.url, folder],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_what_programs_need_is_public() -> None:
+    assert (webwx.Bot, webwx.run, webwx.start) == (Bot, run, start)
+    assert Settings.__name__ not in webwx.__all__

@@ -1,0 +1,486 @@
+"""What a bot does with each event: own messages, middleware, failures, loops, limits, keys."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.bot.conftest import running, until
+from tests.client.conftest import last
+
+from webwx.bot.bot import Bot
+from webwx.client.feed import Feed
+from webwx.errors import LoopBroken
+from webwx.model.events import LoopDetected
+from webwx.model.messages import Event, MessageRecalled, TextMessage
+from webwx.sandbox.switches import Switches
+from webwx.store.saved_login import LoginMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.bot.conftest import OpenClient
+    from tests.carriers import Counted
+
+    from webwx.bot.context import Context, SyncContext
+    from webwx.client.aio import AsyncClient
+    from webwx.sandbox.world import World
+
+
+def said(world: World, who: str, chat: str) -> list[str]:
+    """Give what `me` has written into a chat of somebody's."""
+    written = world.inbox(who).get(chat)
+    return [each.text for each in written.messages if each.sender.id == "xiaoming"] if written else []
+
+
+class TestC13OwnMessages:
+    async def test_c13_an_echo_bot_does_not_answer_what_comes_back_of_its_own(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        world.switches = Switches(echo="on")
+        async with open_client() as client:
+            bot, seen = Bot(client=client), list[str]()
+
+            @bot.on(TextMessage, own=True)
+            async def echo(ctx: Context, message: TextMessage) -> None:
+                seen.append(message.text)
+                await ctx.reply(f"re: {message.text}")
+
+            async with running(bot, client):
+                world.say("ahua", "me", "1")
+                world.say("ahua", "hiking", "2")
+                await until(lambda: len(seen) == 2)
+                await all_came_back(client, "re: 1", "re: 2")
+                await until(lambda: bot.counts.in_flight == 0)
+        assert seen == ["1", "2"]
+        assert said(world, "ahua", "xiaoming") == ["re: 1"]
+        assert said(world, "ahua", "hiking") == ["re: 2"]
+
+    async def test_c13_in_filehelper_the_phones_messages_are_answered_and_the_answers_are_not(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        world.switches = Switches(echo="on")
+        async with open_client() as client:
+            bot, seen = Bot(client=client), list[str]()
+
+            @bot.on(TextMessage)
+            async def echo(ctx: Context, message: TextMessage) -> None:
+                seen.append(message.text)
+                await ctx.reply(f"re: {message.text}")
+
+            async with running(bot, client):
+                world.say("me", "filehelper", "from the phone")
+                await until(lambda: len(seen) == 1)
+                await client.send_text("filehelper", "sent by a script")
+                await all_came_back(client, "re: from the phone", "sent by a script")
+                await until(lambda: bot.counts.in_flight == 0)
+        assert seen == ["from the phone"]
+        texts = [message.text for message in world.inbox("me")["filehelper"].messages]
+        assert texts == ["from the phone", "re: from the phone", "sent by a script"]
+
+    async def test_c13_what_the_phone_writes_elsewhere_comes_only_to_who_asks_for_it(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        async with open_client() as client:
+            bot, own, usual = Bot(client=client), list[str](), list[str]()
+
+            @bot.on(TextMessage)
+            async def first(ctx: Context, message: TextMessage) -> None:
+                usual.append(message.text)
+
+            @bot.on(TextMessage, own=True)
+            async def second(ctx: Context, message: TextMessage) -> None:
+                own.append(message.text)
+
+            async with running(bot, client):
+                world.say("me", "ahua", "from the phone")
+                world.say("ahua", "me", "from a friend")
+                await until(lambda: len(own) == len(usual) == 1)
+        assert (own, usual) == (["from the phone"], ["from a friend"])
+
+    async def test_c13_a_recall_is_as_much_its_own_as_the_message_was(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        world.switches = Switches(echo="on")
+        async with open_client() as client:
+            bot, gone, texts = Bot(client=client), list[str](), list[str]()
+
+            @bot.on(MessageRecalled, own=True)
+            async def keep(ctx: Context, event: MessageRecalled) -> None:
+                assert isinstance(event.original, TextMessage)
+                gone.append(event.original.text)
+
+            @bot.on(TextMessage, own=True)
+            async def note(ctx: Context, message: TextMessage) -> None:
+                texts.append(message.text)
+
+            async with Feed(client, bot.name, follow=False):
+                pass  # so that the consumer is known, and nothing polls yet: that would let two minutes pass
+            receipt = await client.send_text("阿华", "ours")
+            await client.recall(receipt)
+            world.say("me", "ahua", "the phone's")
+            world.recall("me", "ahua")
+            async with running(bot, client):
+                await until(lambda: (texts, gone) == (["the phone's"], ["the phone's"]))
+
+
+async def all_came_back(client: AsyncClient, *texts: str) -> None:
+    """Wait until the sync has brought what was sent."""
+    missing = set(texts)
+    async with asyncio.timeout(10):
+        while missing:
+            missing -= {each.text for each in await client.history() if isinstance(each, TextMessage) and each.number}
+            await asyncio.sleep(0.001)
+
+
+class TestMiddleware:
+    async def test_it_surrounds_the_handler_the_first_one_outermost(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        steps: list[str] = []
+        async with open_client() as client:
+            bot = Bot(client=client)
+
+            @bot.middleware
+            async def outer(ctx: Context, event: Event, proceed: Callable[[], Awaitable[object]]) -> None:
+                steps.append("outer begins")
+                await proceed()
+                steps.append("outer ends")
+
+            @bot.middleware
+            async def inner(ctx: Context, event: Event, proceed: Callable[[], Awaitable[object]]) -> None:
+                steps.append("inner begins")
+                await proceed()
+                steps.append("inner ends")
+
+            @bot.on(TextMessage, text="plain")
+            def plain(ctx: SyncContext, message: TextMessage) -> None:
+                steps.append(message.text)
+
+            @bot.on(TextMessage)
+            async def handler(ctx: Context, message: TextMessage) -> None:
+                steps.append(message.text)
+
+            async with running(bot, client):
+                for text in ("asynchronous", "plain"):
+                    world.say("ahua", "me", text)
+                    await until(lambda: steps and steps[-1] == "outer ends")
+                    assert steps == ["outer begins", "inner begins", text, "inner ends", "outer ends"]
+                    steps.clear()
+
+    async def test_one_that_does_not_proceed_keeps_the_event_from_its_handler(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        heard: list[str] = []
+        async with open_client() as client:
+            bot = Bot(client=client)
+
+            @bot.middleware
+            async def no_spam(ctx: Context, event: Event, proceed: Callable[[], Awaitable[object]]) -> None:
+                if not isinstance(event, TextMessage) or event.text != "spam":
+                    await proceed()
+
+            @bot.on(TextMessage)
+            async def handler(ctx: Context, message: TextMessage) -> None:
+                heard.append(message.text)
+
+            async with running(bot, client):
+                world.say("ahua", "me", "spam")
+                world.say("ahua", "me", "eggs")
+                await until(lambda: heard == ["eggs"])
+            assert bot.counts.failed == 0
+
+    def test_it_must_be_able_to_wait(self) -> None:
+        bot = Bot()
+        with pytest.raises(TypeError, match=r"write `async def .*plain`"):
+            bot.middleware(plain)
+        with pytest.raises(TypeError, match="what proceeds"):
+            bot.middleware(lambda ctx: ctx)  # type: ignore[arg-type]  # that is the mistake
+
+
+def plain(ctx: Any, event: Any, proceed: Any) -> Any:
+    raise AssertionError
+
+
+class TestFailures:
+    async def test_each_failed_attempt_is_told_and_the_last_is_known(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        told, attempts = list[tuple[str, int, bool]](), list[tuple[int, bool]]()
+        async with open_client() as client:
+            bot = Bot(client=client, attempts=2)
+
+            @bot.on(TextMessage, text="bad")
+            async def bad(ctx: Context, message: TextMessage) -> None:
+                attempts.append((ctx.attempt, ctx.is_last_attempt))
+                raise ZeroDivisionError
+
+            @bot.on_error
+            async def failed(ctx: Context, event: Event, error: BaseException) -> None:
+                told.append((type(error).__name__, ctx.attempt, ctx.is_last_attempt))
+                if ctx.is_last_attempt:
+                    await ctx.reply("I give up.")
+
+            @bot.on_error
+            def failed_too(ctx: SyncContext, event: Event, error: BaseException) -> None:
+                told.append(("plain", ctx.attempt, ctx.is_last_attempt))
+
+            async with running(bot, client):
+                world.say("ahua", "me", "bad")
+                await until(lambda: bot.counts.dead == 1)
+        assert attempts == [(1, False), (2, True)]
+        assert told == [
+            ("ZeroDivisionError", 1, False), ("plain", 1, False), ("ZeroDivisionError", 2, True), ("plain", 2, True),
+        ]  # fmt: skip
+        assert said(world, "ahua", "xiaoming") == ["I give up."]
+
+    async def test_what_is_sent_about_a_failure_is_not_taken_for_the_handlers_own_send(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        async with open_client() as client:
+            bot = Bot(client=client)
+
+            @bot.on(TextMessage, text="once")
+            async def once(ctx: Context, message: TextMessage) -> None:
+                if ctx.attempt == 1:
+                    raise ZeroDivisionError
+                await ctx.reply("done")
+
+            @bot.on_error
+            async def failed(ctx: Context, event: Event, error: BaseException) -> None:
+                await ctx.reply("failed")
+
+            async with running(bot, client):
+                world.say("ahua", "me", "once")
+                await until(lambda: len(said(world, "ahua", "xiaoming")) == 2)
+        assert said(world, "ahua", "xiaoming") == ["failed", "done"]
+
+    @pytest.mark.parametrize(
+        "error",
+        [ValueError(), type("Odd", (BaseException,), {})(), asyncio.CancelledError(), SystemExit(1), RecursionError()],
+        ids=lambda error: type(error).__name__,
+    )
+    async def test_what_the_function_for_failures_raises_is_logged_and_changes_nothing(
+        self, open_client: OpenClient, world: World, error: BaseException, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with open_client() as client:
+            bot = Bot(client=client, attempts=1)
+
+            @bot.on(TextMessage, text="bad")
+            async def bad(ctx: Context, message: TextMessage) -> None:
+                raise ZeroDivisionError
+
+            @bot.on_error
+            async def failed(ctx: Context, event: Event, _: BaseException) -> None:
+                raise error
+
+            async with running(bot, client):
+                world.say("ahua", "me", "bad")
+                await until(lambda: bot.counts.dead == 1)
+            (letter,) = await client.list_dead_letters()
+        assert letter.error.startswith("ZeroDivisionError at test_dispatch.py")
+        assert f"failed failed: {type(error).__name__} at test_dispatch.py" in caplog.text
+
+    async def test_a_time_limit_is_for_asynchronous_handlers_and_says_where_they_were(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        errors, gate = list[BaseException](), threading.Event()
+        async with open_client() as client:
+            bot = Bot(client=client, attempts=1, time_limit=0.05)
+
+            @bot.on(TextMessage, text="slow")
+            async def slow(ctx: Context, message: TextMessage) -> None:
+                await asyncio.Event().wait()
+
+            @bot.on(TextMessage, text="plain")
+            def plain(ctx: SyncContext, message: TextMessage) -> None:
+                gate.wait(0.2)
+
+            @bot.on_error
+            async def failed(ctx: Context, event: Event, error: BaseException) -> None:
+                errors.append(error)
+
+            async with running(bot, client):
+                world.say("lilei", "me", "plain")
+                world.say("ahua", "me", "slow")
+                await until(lambda: bot.counts.dead == 1 and bot.counts.delivered >= 1)
+            (letter,) = await client.list_dead_letters()
+        assert [type(error) for error in errors] == [TimeoutError]
+        assert letter.error.startswith("TimeoutError at test_dispatch.py")
+        assert bot.counts.failed == 1
+
+    async def test_the_end_of_the_bot_is_no_failure(self, open_client: OpenClient, world: World) -> None:
+        told, begun = list[object](), list[str]()
+        async with open_client() as client:
+            bot = Bot(client=client)
+
+            @bot.on(TextMessage)
+            async def hang(ctx: Context, message: TextMessage) -> None:
+                begun.append(message.text)
+                await asyncio.Event().wait()
+
+            @bot.on_error
+            async def failed(ctx: Context, event: Event, error: BaseException) -> None:
+                told.append(error)
+
+            async with running(bot, client) as task:
+                world.say("ahua", "me", "hang")
+                await until(lambda: begun == ["hang"])
+                task.cancel()
+                await asyncio.sleep(0.01)  # so that the second is not the first
+        assert (told, bot.counts.failed) == ([], 0)
+
+
+class TestLoops:
+    async def test_c13_a_handler_that_is_told_not_to_answer_has_not_failed(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        """Its chat is left alone from then on, one event tells of it, and other chats are answered."""
+        told, heard = list[LoopDetected](), list[str]()
+        async with open_client() as client:
+            bot = Bot(client=client, replies_per_minute=3)
+
+            @bot.on(TextMessage)
+            async def echo(ctx: Context, message: TextMessage) -> None:
+                heard.append(message.text)
+                await ctx.reply(f"re: {message.text}")
+
+            @bot.on(LoopDetected)
+            async def loop(ctx: Context, event: LoopDetected) -> None:
+                told.append(event)
+                await ctx.send_text("张三", "a loop")
+
+            async with running(bot, client):
+                for number in range(6):
+                    world.say("ahua", "me", str(number))
+                world.say("lilei", "me", "still here")
+                await until(lambda: len(told) == 1 and "still here" in heard)
+                await until(lambda: said(world, "zhangsan", "xiaoming") == ["a loop"])
+            assert (bot.counts.failed, bot.counts.dead) == (0, 0)
+            assert told[0].chat == client.contacts.find(nickname="阿华").id
+        assert said(world, "ahua", "xiaoming") == ["re: 0", "re: 1", "re: 2"]
+        assert said(world, "lilei", "xiaoming") == ["re: still here"]
+        assert [each for each in heard if each.isdigit()] == ["0", "1", "2", "3"]
+
+    async def test_c13_a_handler_may_catch_it_and_the_event_comes_all_the_same(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        told: list[LoopDetected] = []
+        async with open_client() as client:
+            bot = Bot(client=client, replies_per_minute=1)
+
+            @bot.on(TextMessage)
+            def twice(ctx: SyncContext, message: TextMessage) -> None:
+                ctx.reply("1")
+                with pytest.raises(LoopBroken):
+                    ctx.reply("2")
+
+            @bot.on(LoopDetected)
+            def loop(ctx: SyncContext, event: LoopDetected) -> None:
+                told.append(event)
+                raise ZeroDivisionError  # which is logged
+
+            async with running(bot, client):
+                world.say("ahua", "me", "?")
+                await until(lambda: len(told) == 1)
+                world.say("lilei", "me", "?")
+                await until(lambda: len(told) == 2)
+            assert (bot.counts.failed, bot.counts.dead) == (0, 0)
+
+    async def test_c13_what_goes_into_other_chats_is_no_answer(self, open_client: OpenClient, world: World) -> None:
+        async with open_client() as client:
+            bot = Bot(client=client, replies_per_minute=1)
+
+            @bot.on(TextMessage)
+            async def forward(ctx: Context, message: TextMessage) -> None:
+                for _ in range(3):
+                    await ctx.send_text("filehelper", message.text)
+
+            async with running(bot, client):
+                world.say("ahua", "me", "?")
+                await until(lambda: bot.counts.delivered >= 1)
+            assert bot.counts.failed == 0
+        assert len(world.inbox("me")["filehelper"].messages) == 3
+
+    async def test_c13_the_limit_can_be_switched_off(self, open_client: OpenClient, world: World) -> None:
+        async with open_client() as client:
+            bot = Bot(client=client, replies_per_minute=0)
+
+            @bot.on(TextMessage)
+            async def many(ctx: Context, message: TextMessage) -> None:
+                for number in range(30):
+                    await ctx.reply(str(number))
+
+            async with running(bot, client):
+                world.say("ahua", "me", "?")
+                await until(lambda: len(said(world, "ahua", "xiaoming")) == 30)
+
+
+class TestKeys:
+    async def test_they_are_of_bot_event_handler_and_place(self, open_client: OpenClient, world: World) -> None:
+        keys: list[str] = []
+        async with open_client() as client:
+            bot = Bot(client=client, name="shop")
+
+            @bot.on(TextMessage)
+            async def answer(ctx: Context, message: TextMessage) -> None:
+                await ctx.reply("1")
+                await ctx.reply("2")
+                keys.append(ctx.key)
+
+            async with running(bot, client):
+                world.say("ahua", "me", "?")
+                await until(lambda: len(keys) == 1)
+            number, handler = keys[0].removeprefix("shop/").split("/")
+            assert handler == f"{type(self).__name__}.test_they_are_of_bot_event_handler_and_place.<locals>.answer"
+            for place in ("1", "2"):
+                sent = await client.find_send(key=f"shop/{number}/{handler}/{place}")
+                assert sent is not None
+                assert sent.text == place
+        assert keys == [f"shop/{number}/{handler}"]
+
+    async def test_a_handler_that_is_called_again_by_the_next_process_sends_nothing_twice(
+        self, open_client: OpenClient, world: World, counted: Counted
+    ) -> None:
+        store, door = LoginMemory(), asyncio.Event()
+
+        def make(client: Any) -> Bot:
+            bot = Bot(client=client)
+
+            @bot.on(TextMessage)
+            async def answer(ctx: Context, message: TextMessage) -> None:
+                await ctx.reply("1")
+                if not ctx.redelivered:
+                    door.set()
+                    await asyncio.Event().wait()
+                await ctx.reply("2")
+
+            return bot
+
+        async with open_client(store=store) as client, running(make(client), client) as task:
+            world.say("ahua", "me", "?")
+            await door.wait()
+            task.cancel()
+            await asyncio.sleep(0.01)  # so that the second is not the first
+        async with open_client(store=store) as client, running(make(client), client):
+            await until(lambda: last(world, "ahua", "xiaoming").text == "2")
+        assert said(world, "ahua", "xiaoming") == ["1", "2"]
+
+
+async def test_the_log_names_no_text(open_client: OpenClient, world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "webwx")
+    async with open_client() as client:
+        bot = Bot(client=client, attempts=1)
+
+        @bot.on(TextMessage)
+        async def bad(ctx: Context, message: TextMessage) -> None:
+            raise ValueError(message.text)
+
+        async with running(bot, client):
+            world.say("ahua", "me", "a very private matter")
+            await until(lambda: bot.counts.dead == 1)
+    assert "given up" in caplog.text
+    assert "private" not in caplog.text

@@ -1,0 +1,262 @@
+"""Which handler an event is for: the first that fits, in the order of the program."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.bot.conftest import running, until
+
+from webwx.bot.bot import Bot
+from webwx.bot.router import Handler, Router, Routes
+from webwx.model.events import QUIET, ContactChanged, ContinuityLost, LoopDetected
+from webwx.model.messages import (
+    Event,
+    FileMessage,
+    ImageMessage,
+    MemberJoined,
+    Message,
+    MessageRecalled,
+    PhoneActivity,
+    SystemMessage,
+    TextMessage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.bot.conftest import OpenClient
+
+    from webwx.bot.context import Context
+    from webwx.sandbox.world import World
+
+
+def noting(heard: list[str], name: str) -> Callable[[Context, Event], Awaitable[None]]:
+    """Make a handler that notes its name and what it got."""
+
+    async def handler(ctx: Context, event: Event) -> None:
+        heard.append(f"{name}: {getattr(event, 'text', type(event).__name__)}")
+
+    return handler
+
+
+def named(name: str) -> Callable[[Context, Event], Awaitable[None]]:
+    handler = noting([], name)
+    handler.__qualname__ = name
+    return handler
+
+
+def asked_for(router: Router, kind: type[Event]) -> list[str]:
+    return [each.name for each in Routes(router).of(kind)]
+
+
+class TestOrder:
+    async def test_the_first_that_fits_gets_an_event_and_no_other(self, open_client: OpenClient, world: World) -> None:
+        heard: list[str] = []
+        async with open_client() as client:
+            bot = Bot(client=client)
+            bot.on(TextMessage, text="ping")(noting(heard, "ping"))
+            bot.on(TextMessage, regex="^p")(noting(heard, "p"))
+            bot.on(TextMessage)(noting(heard, "any"))
+            bot.on(TextMessage, text="ping")(noting(heard, "never"))
+            async with running(bot, client):
+                for text in ("ping", "pong", "other"):
+                    world.say("ahua", "me", text)
+                await until(lambda: len(heard) == 3)
+        assert heard == ["ping: ping", "p: pong", "any: other"]
+
+    def test_a_router_is_asked_after_who_includes_it_and_before_the_next(self) -> None:
+        bot, first, inner, second = Bot(), Router(), Router(), Router()
+        first.include(inner)
+        bot.include(first)
+        bot.include(second)
+        for router, name in ((second, "second"), (inner, "inner"), (first, "first"), (bot, "bot"), (bot, "bot too")):
+            router.on(TextMessage)(named(name))
+        assert asked_for(bot, TextMessage) == ["bot", "bot too", "first", "inner", "second"]
+        assert repr(bot) == "Bot('bot')"
+        assert repr(first) == "Router(2 handlers)"
+
+    def test_a_router_that_is_included_twice_is_asked_twice_which_changes_nothing(self) -> None:
+        bot, router = Bot(), Router()
+        router.on(TextMessage)(named("one"))
+        bot.include(router)
+        bot.include(router)
+        assert asked_for(bot, TextMessage) == ["one", "one"]
+
+    def test_no_router_includes_itself(self) -> None:
+        one, other = Router(), Router()
+        one.include(other)
+        for router in (one, other):
+            with pytest.raises(ValueError, match="cannot include itself"):
+                router.include(one)
+
+    def test_one_function_may_be_for_several_things(self) -> None:
+        router = Router()
+        handler = router.on(TextMessage, text="a")(router.on(ImageMessage)(named("both")))
+        assert handler.__qualname__ == "both"
+        assert asked_for(router, TextMessage) == asked_for(router, ImageMessage) == ["both"]
+
+
+class TestKinds:
+    def test_a_handler_without_a_kind_is_for_messages(self) -> None:
+        router = Router()
+        router.on()(named("any"))
+        for kind, expected in ((TextMessage, ["any"]), (MemberJoined, ["any"]), (MessageRecalled, [])):
+            assert asked_for(router, kind) == expected
+
+    def test_a_kind_means_all_that_are_of_it(self) -> None:
+        router = Router()
+        router.on(SystemMessage)(named("grey"))
+        router.on(ImageMessage, FileMessage)(named("media"))
+        router.on(Event)(named("all"))
+        assert asked_for(router, MemberJoined) == ["grey", "all"]
+        assert asked_for(router, FileMessage) == ["media", "all"]
+        assert asked_for(router, ContinuityLost) == asked_for(router, LoopDetected) == ["all"]
+
+    @pytest.mark.parametrize("kind", QUIET, ids=lambda kind: kind.__name__)
+    def test_what_is_quiet_comes_only_to_who_names_it(self, kind: type[Event]) -> None:
+        router = Router()
+        router.on(Event)(named("all"))
+        router.on(kind)(named("its own"))
+        assert asked_for(router, kind) == ["its own"]
+
+    def test_a_field_that_a_kind_does_not_have_leaves_its_events_out(self) -> None:
+        router = Router()
+        router.on(Event, group=True)(named("group"))
+        router.on(Message, text="ping")(named("text"))
+        assert asked_for(router, TextMessage) == ["group", "text"]
+        assert asked_for(router, ImageMessage) == asked_for(router, MessageRecalled) == ["group"]
+        assert asked_for(router, ContinuityLost) == []
+
+    async def test_changes_of_contacts_reach_their_handler(self, open_client: OpenClient, world: World) -> None:
+        heard: list[str] = []
+        async with open_client() as client:
+            bot = Bot(client=client)
+            bot.on(ContactChanged)(noting(heard, "changed"))
+            bot.on(PhoneActivity)(noting(heard, "phone"))
+            async with running(bot, client):
+                world.befriend("me", "ahua", remark="华")
+                world.read_chat("me", "ahua")
+                await until(lambda: {"changed: ContactChanged", "phone: PhoneActivity"} == set(heard))
+
+
+class TestPredicates:
+    @pytest.mark.parametrize("is_asynchronous", [False, True])
+    @pytest.mark.parametrize("takes_context", [False, True])
+    async def test_they_are_asked_last_with_or_without_the_context(
+        self, open_client: OpenClient, world: World, is_asynchronous: bool, takes_context: bool
+    ) -> None:
+        heard, asked = list[str](), list[str]()
+
+        def look(event: TextMessage) -> bool:
+            asked.append(event.text)
+            return event.text.endswith("!")
+
+        async def look_later(event: TextMessage) -> bool:
+            return look(event)
+
+        def look_with(ctx: Context, event: TextMessage) -> bool:
+            assert ctx.event is event
+            return look(event)
+
+        async def look_later_with(ctx: Context, event: TextMessage) -> bool:
+            return look_with(ctx, event)
+
+        predicate: Any = ((look, look_with), (look_later, look_later_with))[is_asynchronous][takes_context]
+        async with open_client() as client:
+            bot = Bot(client=client)
+            bot.on(TextMessage, predicate, chat="阿华")(noting(heard, "loud"))
+            bot.on(TextMessage)(noting(heard, "quiet"))
+            async with running(bot, client):
+                for sender, text in (("ahua", "hey!"), ("ahua", "hey"), ("lilei", "oh!")):
+                    world.say(sender, "me", text)
+                    await until(lambda text=text: any(each.endswith(text) for each in heard))
+        assert heard == ["loud: hey!", "quiet: hey", "quiet: oh!"]
+        assert asked == ["hey!", "hey"]
+
+    async def test_all_of_them_must_say_yes_and_the_others_are_not_asked_then(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        heard: list[str] = []
+
+        def no(event: Event) -> bool:
+            return False
+
+        def never(event: Event) -> bool:
+            raise AssertionError
+
+        async with open_client() as client:
+            bot = Bot(client=client)
+            bot.on(TextMessage, lambda event: True, no, never)(noting(heard, "all"))
+            bot.on(TextMessage)(noting(heard, "rest"))
+            async with running(bot, client):
+                world.say("ahua", "me", "?")
+                await until(lambda: heard == ["rest: ?"])
+
+    async def test_one_that_raises_costs_an_attempt_like_a_handler(self, open_client: OpenClient, world: World) -> None:
+        heard: list[str] = []
+
+        def broken(event: Event) -> bool:
+            raise ZeroDivisionError
+
+        async with open_client() as client:
+            bot = Bot(client=client, attempts=1)
+            bot.on(TextMessage, broken, text="bad")(noting(heard, "bad"))
+            bot.on(TextMessage)(noting(heard, "any"))
+            async with running(bot, client):
+                world.say("ahua", "me", "bad")
+                world.say("ahua", "me", "good")
+                await until(lambda: heard == ["any: good"])
+            assert (bot.counts.failed, bot.counts.dead) == (1, 1)
+
+
+class TestMistakes:
+    def test_a_function_that_cannot_be_called_is_told_by_its_name(self) -> None:
+        def handler(message: Message) -> None:
+            raise AssertionError
+
+        with pytest.raises(TypeError, match=r"with a context and an event; .*handler does not take 2 arguments"):
+            Router().on(TextMessage)(handler)  # type: ignore[call-overload]  # that is the mistake
+
+    async def test_an_on_without_its_parentheses_is_found_at_the_start(self, open_client: OpenClient) -> None:
+        async with open_client() as client:
+            bot, router = Bot(client=client), Router()
+            bot.include(router)
+
+            @router.on
+            async def handler(ctx: Context, message: Message) -> None:
+                raise AssertionError
+
+            with pytest.raises(ValueError, match="An `on` stands before no function"):
+                await bot.start()
+
+
+def test_an_object_and_a_partial_function_can_be_handlers() -> None:
+    class Echo:
+        async def __call__(self, ctx: Context, event: Event) -> None:
+            raise AssertionError
+
+    async def add(number: int, ctx: Context, event: Event) -> None:
+        raise AssertionError
+
+    def plain(number: int, ctx: Context, event: Event) -> None:
+        raise AssertionError
+
+    made = [Handler(each, (), (), {}) for each in (Echo(), partial(add, 1), partial(plain, 1))]
+    assert [each.is_plain for each in made] == [False, False, True]
+    assert "Echo" in made[0].name
+    assert [each.name for each in made[1:]] == [
+        "test_an_object_and_a_partial_function_can_be_handlers.<locals>.add",
+        "test_an_object_and_a_partial_function_can_be_handlers.<locals>.plain",
+    ]
+
+
+def test_a_class_is_a_kind_and_anything_else_a_predicate() -> None:
+    def is_weekday(event: Event) -> bool:
+        return date(2026, 1, 1).weekday() < 5
+
+    router = Router()
+    router.on(TextMessage, is_weekday, ImageMessage)(named("both"))
+    assert asked_for(router, ImageMessage) == asked_for(router, TextMessage) == ["both"]

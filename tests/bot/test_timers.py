@@ -1,0 +1,692 @@
+"""Timers: each due time once, whatever the clocks and the process do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import zoneinfo
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.bot.conftest import until as soon
+from tests.client.wound_loop import SteppedLoop, in_no_time, until
+
+from webwx.bot.bot import Bot
+from webwx.bot.timers import Daily, Timers, Timetable
+from webwx.errors import LoggedOut, StorageError
+from webwx.store.saved_login import LoginMemory
+from webwx.store.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from tests.bot.conftest import OpenClient
+
+    from webwx.bot.context import Context, SyncContext
+    from webwx.bot.timers import Timer
+    from webwx.model.messages import Event
+    from webwx.sandbox.world import World
+
+HOUR = 3600.0
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()  # a Tuesday
+
+
+class Kept:
+    """The small part of a journal that timers use."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, bytes] = {}
+        self.storage_errors = 0
+        """How many of the next calls fail."""
+
+    async def state(self, name: str) -> bytes:
+        self._store()
+        return self.states.get(name, b"")
+
+    async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
+        self._store()
+        self.states[name] = change(self.states.get(name, b""))
+        return self.states[name]
+
+    def _store(self) -> None:
+        if self.storage_errors:
+            self.storage_errors -= 1
+            raise StorageError("The disk is full.")
+
+
+class Stage:
+    """A wall clock that can be set, and what was called when."""
+
+    def __init__(self, kept: Any = None, at: float = NOON) -> None:
+        self.kept = kept or Kept()
+        self.table = Timetable()
+        self.at = at
+        self.calls: list[tuple[float, str]] = []
+        """By the wall clock, in seconds after noon; each with its key."""
+        self._begun = asyncio.get_running_loop().time()
+
+    def now(self) -> float:
+        """The wall clock."""
+        return self.at + asyncio.get_running_loop().time() - self._begun
+
+    @property
+    def times(self) -> list[int]:
+        """When something was called, in whole seconds after noon."""
+        return [round(time) for time, _ in self.calls]
+
+    @property
+    def keys(self) -> list[str]:
+        return [key for _, key in self.calls]
+
+    async def call(self, timer: Timer, key: str) -> None:
+        """What a bot does: call the handler."""
+        self.calls.append((self.now() - NOON, key))
+        if asyncio.iscoroutinefunction(timer.handler):
+            await timer.handler(None)
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[None]:
+        """A process that has these timers, and ends as on SIGTERM."""
+        timers = Timers(self.table.timers, self.kept, self.call, bot="bot", clock=self.now)
+        running = asyncio.ensure_future(timers.run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+
+    async def run(self, seconds: float) -> None:
+        """Let a process run for so long."""
+        async with self.process():
+            await asyncio.sleep(seconds)
+
+
+def played(work: Callable[[], Awaitable[None]]) -> None:
+    in_no_time(work)  # type: ignore[arg-type]
+
+
+async def tick(ctx: object) -> None:
+    """Do nothing, at the right time."""
+
+
+# -- every -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_calls_after_each_interval() -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.every(minutes=5)(tick)
+        await stage.run(1000)
+        assert stage.times == [300, 600, 900]
+        assert len(set(stage.keys)) == 3
+        assert stage.keys[0] == f"bot/tick every 300 s/{NOON + 300:.3f}"
+
+    played(main)
+
+
+def test_every_adds_its_units() -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.every(days=1, hours=1, minutes=1, seconds=1)(tick)
+        await stage.run(100_000)
+        assert stage.times == [90_061]
+
+    played(main)
+
+
+def test_the_interval_goes_on_over_a_restart() -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.every(minutes=5)(tick)
+        for _ in range(4):
+            await stage.run(160)
+        assert stage.times == [300, 600]
+
+    played(main)
+
+
+@pytest.mark.parametrize("jump", [-86_400, -HOUR, -1, 1, HOUR, 86_400])
+def test_g_r12_every_goes_by_elapsed_time_when_the_clock_is_set(jump: float) -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.every(minutes=5)(tick)
+        async with stage.process():
+            await asyncio.sleep(450)
+            stage.at += jump
+            await asyncio.sleep(500)
+        assert stage.times == [300, 600 + jump, 900 + jump]
+        assert len(set(stage.keys)) == 3
+
+    played(main)
+
+
+@pytest.mark.parametrize("jump", [-86_400 * 365, -86_400, -HOUR])
+def test_g_r12_no_timer_is_stuck_when_the_clock_was_set_back_between_two_processes(jump: float) -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.every(minutes=5)(tick)
+        await stage.run(450)
+        stage.at += jump
+        await stage.run(310)
+        assert len(stage.calls) == 2
+
+    played(main)
+
+
+def test_g_r12_a_clock_that_stands_still_gives_each_call_a_key_of_its_own() -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.every(minutes=5)(tick)
+        stage.now = lambda: NOON  # type: ignore[method-assign]
+        await stage.run(1000)
+        assert len(set(stage.keys)) == 3
+
+    played(main)
+
+
+@pytest.mark.parametrize("interval", [{}, {"seconds": 0.5}, {"minutes": -5}])
+def test_an_interval_of_less_than_a_second_is_refused(interval: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="A timer needs a second or more"):
+        Timetable().every(**interval)
+
+
+# -- a due time that passed ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("catch_up", "expected"), [(False, [300, 1200]), (True, [300, 1100, 1200])])
+def test_what_was_due_while_no_process_ran_is_skipped_or_made_up_for_once(catch_up: bool, expected: list[int]) -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.every(minutes=5, catch_up=catch_up)(tick)
+        await stage.run(350)
+        await asyncio.sleep(750)
+        await stage.run(200)
+        assert stage.times == expected
+
+    played(main)
+
+
+@pytest.mark.parametrize(("catch_up", "expected"), [(False, []), (True, [5 * 86_400])])
+def test_a_daily_timer_catches_up_once_when_it_wants_to(catch_up: bool, expected: list[int]) -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.daily("08:30", timezone="UTC", catch_up=catch_up)(tick)
+        await stage.run(10)
+        stage.at += 5 * 86_400 - 10
+        await stage.run(100)
+        assert stage.times == expected
+
+    played(main)
+
+
+def test_a_timer_that_is_new_has_missed_nothing() -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.daily("08:30", timezone="UTC", catch_up=True)(tick)
+        stage.table.every(hours=1, catch_up=True)(tick)
+        await stage.run(1000)
+        assert stage.calls == []
+
+    played(main)
+
+
+# -- a process that dies ---------------------------------------------------------------------------------------------
+
+
+def killed_while_calling(kind: str) -> Callable[[], Awaitable[None]]:
+    async def main() -> None:
+        stage = Stage()
+
+        async def hang(ctx: object) -> None:
+            await asyncio.Event().wait()
+
+        getattr(stage.table, kind)(**WHEN[kind], name="tick")(hang)
+        await stage.run(350)
+        stage.table.timers.clear()
+        getattr(stage.table, kind)(**WHEN[kind], name="tick")(tick)
+        await stage.run(50)
+        await stage.run(50)
+        first, again = stage.keys
+        assert first == again == f"bot/tick/{NOON + 300:.3f}"
+
+    return main
+
+
+WHEN: dict[str, dict[str, Any]] = {
+    "every": {"minutes": 5},
+    "daily": {"at": "12:05", "timezone": "UTC"},
+}
+
+
+@pytest.mark.parametrize("kind", ["every", "daily"])
+def test_a_call_that_a_dead_process_left_unfinished_is_made_again_once_under_its_name(kind: str) -> None:
+    played(killed_while_calling(kind))
+
+
+def test_a_call_that_was_left_unfinished_long_ago_is_skipped_as_others_are() -> None:
+    async def main() -> None:
+        stage = Stage()
+
+        @stage.table.every(minutes=5)
+        async def hang(ctx: object) -> None:
+            await asyncio.Event().wait()
+
+        await stage.run(350)
+        await asyncio.sleep(900)
+        await stage.run(10)
+        assert stage.times == [300]
+
+    played(main)
+
+
+def test_after_the_end_of_a_login_the_call_is_made_again_by_the_next_one() -> None:
+    async def main() -> None:
+        stage = Stage()
+
+        @stage.table.every(minutes=5)
+        async def send(ctx: object) -> None:
+            if len(stage.calls) == 1:
+                raise LoggedOut("Logged out on the phone.", reason="phone")
+
+        await stage.run(350)
+        await stage.run(100)
+        assert len(set(stage.keys)) == 1
+        assert len(stage.calls) == 2
+
+    played(main)
+
+
+def test_an_end_waits_for_what_runs_and_then_cancels_it() -> None:
+    async def main() -> None:
+        ends: list[tuple[str, int]] = []
+        stage = Stage()
+
+        @stage.table.every(seconds=10)
+        async def short(ctx: object) -> None:
+            await asyncio.sleep(5)
+            ends.append(("short", round(stage.now() - NOON)))
+
+        @stage.table.every(seconds=10)
+        async def long(ctx: object) -> None:
+            try:
+                await asyncio.sleep(500)
+            finally:
+                ends.append(("long", round(stage.now() - NOON)))
+
+        await stage.run(11)
+        assert ends == [("short", 15), ("long", 21)]
+
+    played(main)
+
+
+async def test_a_timer_goes_on_where_the_last_process_was_with_a_real_journal(tmp_path: Path) -> None:
+    keys: list[str] = []
+    for minutes, calls in ((0, 0), (9, 1), (9.5, 0)):
+        journal = SqliteJournal(tmp_path / "me.journal", retention_days=0)
+        part = journal.account(7)
+        stage = Stage(part, at=NOON + 60 * minutes)
+        stage.table.every(minutes=5, catch_up=True, name="tick")(tick)
+        async with asyncio.timeout(10), stage.process():
+            while len(stage.calls) < calls or b"true" not in await part.state("timers/bot/tick"):  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+        await journal.close()
+        keys += stage.keys
+    assert len(keys) == 1
+
+
+# -- at work ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_timer_that_takes_longer_than_its_interval_is_not_called_beside_itself(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        stage = Stage()
+        at_once: list[int] = [0, 0]
+
+        @stage.table.every(minutes=5)
+        async def slow(ctx: object) -> None:
+            at_once[0] += 1
+            at_once[1] = max(at_once)
+            await asyncio.sleep(700)
+            at_once[0] -= 1
+
+        await stage.run(2000)
+        assert at_once[1] == 1
+        assert stage.times == [300, 1200]
+
+    played(main)
+    assert "the timer slow every 300 s was due again before it had ended" in caplog.text
+
+
+def test_a_slow_timer_holds_up_no_other() -> None:
+    async def main() -> None:
+        stage = Stage()
+
+        @stage.table.every(minutes=1)
+        async def slow(ctx: object) -> None:
+            await asyncio.Event().wait()
+
+        stage.table.every(minutes=2)(tick)
+        await stage.run(500)
+        assert stage.times == [60, 120, 240, 360, 480]
+
+    played(main)
+
+
+@pytest.mark.parametrize("error", [ValueError("secret"), asyncio.CancelledError(), SystemExit(1)])
+def test_a_timer_that_fails_is_logged_without_its_words_and_goes_on(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        stage = Stage()
+
+        @stage.table.every(minutes=5)
+        async def fail(ctx: object) -> None:
+            raise error
+
+        await stage.run(700)
+        assert stage.times == [300, 600]
+
+    played(main)
+    first, _ = [record for record in caplog.records if record.name == "webwx.bot"]
+    assert first.levelno == logging.ERROR
+    assert f"bot: the timer fail every 300 s failed: {type(error).__name__} at test_timers.py:" in first.getMessage()
+    assert "secret" not in caplog.text
+
+
+def test_a_journal_that_fails_is_tried_until_it_does_not() -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.every(minutes=5)(tick)
+        async with stage.process():
+            await asyncio.sleep(200)
+            stage.kept.storage_errors = 3
+            await until(lambda: len(stage.calls) == 1)
+            assert 301 < stage.times[0] < 310
+            stage.kept.storage_errors = 3  # now it is the next call that cannot be noted
+            await asyncio.sleep(500)
+        assert [601 < time < 610 for time in stage.times[1:]] == [True]
+
+    played(main)
+
+
+def test_without_a_timer_it_waits_for_its_end() -> None:
+    async def main() -> None:
+        await Stage().run(1000)
+
+    played(main)
+
+
+def test_timers_are_asked_no_more_often_than_needed() -> None:
+    async def main() -> None:
+        stage, asked = Stage(), 0
+        now = stage.now
+
+        def counted() -> float:
+            nonlocal asked
+            asked += 1
+            return now()
+
+        stage.now = counted  # type: ignore[method-assign]
+        stage.table.daily("08:30", timezone="UTC")(tick)
+        await stage.run(HOUR)
+        assert asked < 3 * 60 + 10
+
+    played(main)
+
+
+# -- daily -----------------------------------------------------------------------------------------------------------
+
+
+def test_daily_goes_by_the_wall_clock_of_its_zone() -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.daily("08:30", timezone="Asia/Shanghai")(tick)
+        await stage.run(3 * 86_400)
+        assert stage.times == [12.5 * HOUR + day * 86_400 for day in range(3)]
+
+    played(main)
+
+
+def test_daily_can_be_left_out_on_some_weekdays() -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.daily("12:30", timezone="UTC", weekdays=("fri", "mon"))(tick)
+        await stage.run(10 * 86_400)
+        assert stage.times == [HOUR / 2 + day * 86_400 for day in (3, 6)]
+
+    played(main)
+
+
+@pytest.mark.parametrize("jump", [-86_400, -7200, -2])
+def test_g_r12_a_clock_that_is_set_back_over_the_time_does_not_call_again(jump: float) -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.daily("12:05", timezone="UTC")(tick)
+        async with stage.process():
+            await asyncio.sleep(301)
+            stage.at += jump
+            await asyncio.sleep(7300)
+        assert stage.times == [300]
+
+    played(main)
+
+
+def test_g_r12_a_clock_that_is_set_on_over_the_time_calls_within_a_minute_and_once() -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.table.daily("08:30", timezone="UTC")(tick)
+        async with stage.process():
+            await asyncio.sleep(30)
+            stage.at += 5 * 86_400
+            await asyncio.sleep(61)
+            assert len(stage.calls) == 1
+            await asyncio.sleep(600)
+        assert len(stage.calls) == 1
+
+    played(main)
+
+
+def test_g_r12_a_clock_that_was_years_ahead_leaves_no_daily_timer_stuck() -> None:
+    async def main() -> None:
+        stage = Stage(at=NOON + 1000 * 86_400)
+        stage.table.daily("12:05", timezone="UTC")(tick)
+        await stage.run(400)
+        stage.at -= 1000 * 86_400 + 400
+        await stage.run(400)
+        assert len(stage.calls) == 2
+
+    played(main)
+
+
+def dues(daily: Daily, since: datetime, days: int) -> list[str]:
+    """Give when it is due in so many days, as the clock on the wall shows it."""
+    moment, until = since.timestamp(), (since + timedelta(days=days)).timestamp()
+    found = []
+    while (moment := daily.following(moment, 0)) < until:
+        assert daily.latest(moment, 0) == moment
+        assert daily.latest(moment - 0.5, 0) < moment
+        found.append(datetime.fromtimestamp(moment, daily.zone).strftime("%d %H:%M:%S %Z"))
+    return found
+
+
+def schedule_of(at: str, timezone: str) -> Daily:
+    table = Timetable()
+    table.daily(at, timezone=timezone)(tick)
+    schedule = table.timers[0].schedule
+    assert isinstance(schedule, Daily)
+    return schedule
+
+
+def test_a_time_that_the_clock_leaps_over_comes_right_after() -> None:
+    since = datetime(2026, 3, 7, tzinfo=ZoneInfo("America/New_York"))
+    expected = ["07 02:30:00 EST", "08 03:00:00 EDT", "09 02:30:00 EDT"]
+    assert dues(schedule_of("02:30", "America/New_York"), since, 3) == expected
+
+
+def test_a_time_that_comes_twice_is_due_with_the_first() -> None:
+    since = datetime(2026, 10, 31, tzinfo=ZoneInfo("America/New_York"))
+    expected = ["31 01:30:00 EDT", "01 01:30:00 EDT", "02 01:30:00 EST"]
+    assert dues(schedule_of("01:30", "America/New_York"), since, 3) == expected
+
+
+def test_a_day_that_a_zone_leaves_out_is_made_up_for_at_its_end() -> None:
+    since = datetime(2011, 12, 29, tzinfo=ZoneInfo("Pacific/Apia"))
+    expected = ["29 08:30:00 -10", "31 00:00:00 +14", "31 08:30:00 +14"]
+    assert dues(schedule_of("08:30", "Pacific/Apia"), since, 3) == expected
+
+
+def test_without_a_zone_it_goes_by_the_clock_of_the_machine() -> None:
+    table = Timetable()
+    table.daily("08:30:15")(tick)
+    due = table.timers[0].schedule.following(NOON, NOON)
+    assert datetime.fromtimestamp(due).strftime("%H:%M:%S") == "08:30:15"
+    assert NOON < due <= NOON + 90_000
+
+
+@pytest.mark.parametrize("at", ["", "8", "24:00", "08:60", "08:30:61", "0830", "08:30+08:00", "8.30"])
+def test_what_is_no_time_of_day_is_refused(at: str) -> None:
+    with pytest.raises(ValueError, match="is no time of day; write one as '08:30'"):
+        Timetable().daily(at)
+
+
+@pytest.mark.parametrize("timezone", ["Asia/Shangai", "Asia", "", "/etc/passwd", "../zoneinfo"])
+def test_what_is_no_time_zone_is_refused(timezone: str) -> None:
+    with pytest.raises(ValueError, match="is no time zone; one is called, for instance, 'Asia/Shanghai'"):
+        Timetable().daily("08:30", timezone=timezone)
+
+
+def test_a_system_without_time_zones_is_told_what_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if name.startswith("tzdata")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath(to=[])
+    ZoneInfo.clear_cache()
+    try:
+        with pytest.raises(ValueError, match=r"^This system knows no time zones; 'pip install tzdata' brings them\.$"):
+            Timetable().daily("08:30", timezone="Asia/Shanghai")
+    finally:
+        zoneinfo.reset_tzpath(to=before)
+
+
+@pytest.mark.parametrize("weekdays", ["mon", ("Monday",), (0,)])
+def test_what_is_no_weekday_is_refused(weekdays: Any) -> None:
+    with pytest.raises(ValueError, match="The weekdays cannot be"):
+        Timetable().daily("08:30", weekdays=weekdays)
+
+
+def test_a_timer_without_a_day_is_refused() -> None:
+    with pytest.raises(ValueError, match="would never be due"):
+        Timetable().daily("08:30", weekdays=())
+
+
+# -- in a bot --------------------------------------------------------------------------------------------------------
+
+
+def sent(world: World) -> list[str]:
+    """What the account has written to 阿华."""
+    chat = world.inbox("ahua").get("xiaoming")
+    return [] if chat is None else [message.text for message in chat.messages]
+
+
+@asynccontextmanager
+async def at_work(bot: Bot, *, times_told_to_end: int = 1) -> AsyncIterator[None]:
+    running = asyncio.ensure_future(bot.start())
+    try:
+        yield
+    finally:
+        for _ in range(times_told_to_end):
+            running.cancel()
+            await asyncio.sleep(0.01)
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+def test_both_kinds_of_functions_can_send_and_failures_are_told_without_an_event(
+    open_client: OpenClient, world: World
+) -> None:
+    async def main(loop: SteppedLoop) -> None:
+        async with open_client() as client:
+            bot, told = Bot(client=client), []
+
+            @bot.every(minutes=1)
+            async def asynchronous(ctx: Context) -> None:
+                await ctx.send_text("阿华", "one")
+
+            @bot.every(minutes=2)
+            def plain(ctx: SyncContext) -> None:
+                ctx.send_text("阿华", "two")
+                raise KeyError("secret")
+
+            @bot.on_error
+            def failed(ctx: SyncContext, event: Event | None, error: BaseException) -> None:
+                told.append((event, type(error)))
+
+            async with at_work(bot):
+                await soon(lambda: bot.counts.in_flight == 0)
+                while len(sent(world)) < 3:
+                    loop.ahead += 10
+                    await asyncio.sleep(0.02)
+                await soon(lambda: told == [(None, KeyError)])
+            assert sent(world) == ["one", "one", "two"] or sent(world) == ["one", "two", "one"]
+
+    SteppedLoop.run(main)
+
+
+def test_what_a_dead_process_has_sent_is_not_sent_again(open_client: OpenClient, world: World) -> None:
+    async def main(loop: SteppedLoop) -> None:
+        store = LoginMemory()
+        is_hanging = asyncio.Event()
+        for process in ("first", "second", "third"):
+            async with open_client(store=store) as client:
+                bot = Bot(client=client)
+
+                @bot.every(hours=1)
+                async def tick(ctx: Context, process: str = process) -> None:
+                    await ctx.send_text("阿华", "before")
+                    if process == "first":
+                        is_hanging.set()
+                        await asyncio.Event().wait()
+                    await ctx.send_text("阿华", f"after, in the {process}")
+
+                async with at_work(bot, times_told_to_end=2):
+                    if process == "first":
+                        while not is_hanging.is_set():
+                            loop.ahead += 60
+                            await asyncio.sleep(0.02)
+                    await soon(lambda process=process: process == "first" or len(sent(world)) == 2)  # type: ignore[misc]
+        assert sent(world) == ["before", "after, in the second"]
+
+    SteppedLoop.run(main)
+
+
+# -- names -----------------------------------------------------------------------------------------------------------
+
+
+def test_one_function_may_have_several_timers() -> None:
+    table = Timetable()
+    assert table.daily("08:30")(table.daily("18:00", timezone="UTC", weekdays=("sun", "mon"))(tick)) is tick
+    assert [timer.name for timer in table.timers] == ["tick daily 18:00:00 UTC mon,sun", "tick daily 08:30:00"]
+
+
+def test_two_timers_that_nothing_tells_apart_are_refused() -> None:
+    table = Timetable()
+    table.every(minutes=5)(tick)
+    with pytest.raises(ValueError, match=r"'tick every 300 s' already; give this one a name of its own with name="):
+        table.every(minutes=5)(tick)
+    table.every(minutes=5, name="second")(tick)
+
+
+def test_whatever_can_be_called_can_be_a_timer() -> None:
+    table = Timetable()
+    table.every(minutes=5)(partial(tick))
+    assert table.timers[0].name == "partial every 300 s"

@@ -1,0 +1,111 @@
+"""What the author of a bot writes, and the types a checker must see in it. Never run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import assert_type
+
+from webwx import (
+    AsyncClient,
+    Bot,
+    Context,
+    ContinuityLost,
+    Event,
+    FileMessage,
+    ImageMessage,
+    LoggedOut,
+    LoopDetected,
+    Message,
+    MessageRecalled,
+    Receipt,
+    Router,
+    SqliteJournal,
+    SyncContext,
+    TextMessage,
+    run,
+    start,
+)
+
+bot = Bot(host="wx.qq.com", name="shop", attempts=5, time_limit=60, replies_per_minute=0)
+router = Router()
+bot.include(router)
+
+
+def is_long(event: Event) -> bool:
+    return isinstance(event, TextMessage) and len(event.text) > 100
+
+
+async def is_friend(ctx: Context, event: Message) -> bool:
+    return ctx.client.contacts.get(event.chat) is not None
+
+
+@bot.on(TextMessage, text="ping")
+async def pong(ctx: Context, message: TextMessage) -> None:
+    assert_type(await ctx.reply("pong"), Receipt)
+    assert_type(ctx.match, re.Match[str] | None)
+    assert_type((ctx.attempt, ctx.is_last_attempt, ctx.key), tuple[int, bool, str])
+
+
+@bot.on(FileMessage, ImageMessage, is_long, is_friend, chat="Boss", sender=("阿华", 5), group=True, backlog=False)
+def save(ctx: SyncContext, message: FileMessage | ImageMessage) -> Path:
+    assert_type(ctx.download(message), bytes)
+    return ctx.download_to(message, "inbox")
+
+
+@router.on(TextMessage, is_long, regex=re.compile("x"), mentions_me=True, own=True)
+async def long(ctx: Context, message: TextMessage) -> Receipt:
+    return await ctx.forward(message, to="filehelper")
+
+
+@router.on(chat=("Boss", "阿华"))
+async def any_message(ctx: Context, message: Message) -> None:
+    await ctx.mark_read()
+
+
+@router.on(MessageRecalled, LoopDetected, ContinuityLost)
+async def several(ctx: Context, event: MessageRecalled | LoopDetected | ContinuityLost) -> None:
+    pass
+
+
+@router.on(TextMessage, text="a")
+@router.on(TextMessage, regex="^b")
+async def either(ctx: Context, message: TextMessage) -> None:
+    pass
+
+
+@bot.on(TextMessage)
+async def untyped(ctx, message):  # type: ignore[no-untyped-def]  # pyright: ignore  # as many would write it
+    pass
+
+
+@bot.on(TextMessage)  # type: ignore[arg-type]  # pyright: ignore  # a handler for another kind of event
+async def other_kind(ctx: Context, message: ImageMessage) -> None:
+    pass
+
+
+@bot.middleware
+async def timed(ctx: Context, event: Event, proceed: Callable[[], Awaitable[object]]) -> None:
+    await proceed()
+
+
+@bot.on_error
+async def failed(ctx: Context, event: Event | None, error: BaseException) -> None:
+    assert_type(ctx.is_last_attempt, bool)
+
+
+@bot.on_logged_out
+def gone(reason: LoggedOut) -> None:
+    assert_type(reason.reason, str)
+
+
+async def embedded() -> None:
+    async with AsyncClient(journal=SqliteJournal("me.journal")) as client:
+        await Bot(client=client).start()
+        await start(bot, Bot(client=client, name="other"), on_ready=lambda bot, client: print(bot.name, client.account))
+
+
+def main() -> None:
+    run(bot)
+    bot.run()
