@@ -26,7 +26,7 @@ def test_the_path_is_told_whether_the_file_exists_or_not(shell: Any, file: Path)
 def test_what_is_in_force_is_shown_with_what_has_set_it(shell: Any, file: Path, sandbox: Any) -> None:
     file.write_text(
         'account = "work"\nserver = "http://127.0.0.1:1"\nproxy = "http://me:geheim@127.0.0.1:8080"\n'
-        "retention_days = 30\n"
+        'retention_days = 30\nkeep = ["阿华", "周末爬山"]\n'
     )
     shown = shell.run("config", "show", "--json", "--host", "filehelper")
     assert shown.lines == [
@@ -37,6 +37,8 @@ def test_what_is_in_force_is_shown_with_what_has_set_it(shell: Any, file: Path, 
         {"name": "proxy", "value": "http://127.0.0.1:8080", "source": "file"},
         {"name": "passphrase_from", "value": None, "source": "default"},
         {"name": "retention_days", "value": "30", "source": "file"},
+        {"name": "pace", "value": None, "source": "default"},
+        {"name": "keep", "value": "阿华, 周末爬山", "source": "file"},
     ]
     assert shell.run("config", "show").stdout.splitlines()[4] == "proxy = http://127.0.0.1:8080  [file]"
     assert shell.run("config", "show").stdout.splitlines()[3] == "host = (none)  [default]"

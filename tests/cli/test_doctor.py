@@ -11,6 +11,7 @@ import pytest
 
 from webwx.cli.doctor import host_kind, scrubbed, server_kind
 from webwx.store.saved_login import LoginFile
+from webwx.store.schema import VERSION
 
 
 def test_it_reports_what_is_here(me: Any, friend: Any) -> None:
@@ -24,7 +25,7 @@ def test_it_reports_what_is_here(me: Any, friend: Any) -> None:
         "default: web on http on this machine, saved, mode 600",
         "account 1: web on http on this machine, saved, mode 600",
     ]
-    facts = r"\d+ events, 0 sends, 2 readers, version 1, sound, \d+ bytes, mode 600"
+    facts = rf"\d+ events, 0 sends, 2 readers, version {VERSION}, sound, \d+ bytes, mode 600"
     assert [re.sub(facts, "FACTS", each) for each in report["journals"]["found"]] == [
         "default: FACTS",
         "account 1: FACTS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import stat
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.test_history import kept
+
+from webwx.store.sqlite import SqliteJournal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +64,45 @@ def test_what_is_old_or_in_a_chat_is_deleted(me: Shell, sandbox: Sandbox) -> Non
     assert said[-1] == "stays"
 
 
+def give_up(shell: Shell, number: int, consumer: str = "bot") -> None:
+    """Let a bot fail at an event for good."""
+
+    async def work() -> None:
+        journal = SqliteJournal(shell.settings.journal_path)
+        (uin,) = await journal.accounts()
+        reader = await journal.account(uin).consumer(consumer, since="beginning")
+        for entry in await reader.take_waiting():
+            if entry.number == number:
+                await reader.failed(number, "ValueError at bot.py:3")
+                await reader.give_up(number, "ValueError at bot.py:3")
+            else:
+                reader.ack(entry.number)
+        await journal.close()
+
+    asyncio.run(work())
+
+
+def test_what_a_bot_has_given_up_is_listed_and_handled_once_more(me: Shell, sandbox: Sandbox) -> None:
+    (number,) = kept(me, sandbox, "poison \x1b[31m")
+    assert me.run("journal", "dead").stderr == "The handler of 'bot' has given nothing up.\n"
+    give_up(me, number)
+    line = me.run("journal", "dead", "--json").line
+    assert (line["number"], line["consumer"], line["attempts"]) == (number, "bot", 1)
+    assert (line["error"], line["event"]["text"]) == ("ValueError at bot.py:3", "poison \x1b[31m")
+    shown = me.run("journal", "dead").stdout
+    assert "阿华: poison" in shown
+    assert "after 1 attempt: ValueError at bot.py:3]" in shown
+    assert "\x1b" not in shown
+    assert "1 were given up by a handler" in me.run("journal", "stats").stdout
+    assert me.run("journal", "dead", "--consumer", "archive").stdout == ""
+
+    assert me.run("journal", "revive", str(number), "--consumer", "archive").code == 2
+    assert me.run("journal", "revive", str(number), "--json").line == {"revived": True, "number": number}
+    again = me.run("journal", "revive", str(number))
+    assert (again.code, "'webwx journal dead' lists them" in again.stderr) == (2, True)
+    assert me.run("journal", "dead").stdout == ""
+
+
 def test_all_of_it_is_deleted_when_nobody_reads(me: Shell, sandbox: Sandbox) -> None:
     kept(me, sandbox, "geheim")
     with me.start("listen", "--json") as listening:
@@ -87,7 +129,9 @@ def test_what_to_delete_has_to_be_said(me: Shell, options: list[str]) -> None:
     assert me.run("journal", "purge", "--yes", *options).code == 2
 
 
-@pytest.mark.parametrize("verb", [["stats"], ["export"], ["backup", "copy"], ["purge", "--all", "--yes"]])
+@pytest.mark.parametrize(
+    "verb", [["stats"], ["export"], ["backup", "copy"], ["purge", "--all", "--yes"], ["dead"], ["revive", "1"]]
+)
 def test_without_a_journal_none_is_made(shell: Shell, verb: list[str]) -> None:
     done = shell.run("journal", *verb)
     assert done.code == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.server
 import json
+import re
 import shutil
 import stat
 import subprocess
@@ -214,9 +215,26 @@ def test_b16_a_ticket_that_cannot_be_read_is_one_sentence(
 def test_the_status_of_a_live_login(me: Any) -> None:
     done = me.run("status", "--json")
     assert (done.code, done.stderr) == (0, "")
-    assert list(done.line) == ["logged_in", "nickname", "id", "uin", "host"]
-    assert (done.line["logged_in"], done.line["nickname"]) == (True, "小明")
+    assert list(done.line) == ["logged_in", "nickname", "id", "uin", "host", "pace"]
+    assert (done.line["logged_in"], done.line["nickname"], done.line["pace"]) == (True, "小明", None)
     assert me.run("status").stdout == "Logged in as 小明 (web).\n"
+
+
+def test_b22_the_status_says_how_the_account_stands_with_its_pace(me: Any, sandbox: Any) -> None:
+    me.run("send", "filehelper", "hi", WEBWX_PACE="on")
+    pace = me.run("status", "--json", WEBWX_PACE="on").line["pace"]
+    assert (pace["may_send"], pace["wait"], pace["paused_until"], pace["refusals"]) == (True, 0, None, 0)
+    assert pace["messages_last_minute"] == 1
+    assert me.run("status", WEBWX_PACE="on").stdout.splitlines() == [
+        "Logged in as 小明 (web).",
+        "Pace: the next message may leave now (messages in the last minute: 1, uploads in the last hour: 0).",
+    ]
+
+    sandbox.control("refuse", endpoint="webwxstatusnotify", ret=1205)
+    me.run("read", "filehelper", WEBWX_PACE="on")
+    lines = me.run("status", WEBWX_PACE="on").stdout.splitlines()
+    assert re.match(r"Pace: the next message may leave in \d+ s \(", lines[1])
+    assert re.match(r"The platform has said once that this account does too much; it pauses until \d\d:", lines[2])
 
 
 def test_the_status_without_a_login(shell: Any) -> None:

@@ -20,7 +20,14 @@ import pytest
 from webwx.cli import pictures
 from webwx.cli.messages import describe
 from webwx.model.contacts import Contact, ContactId, Contacts
-from webwx.model.events import ContactChanged, ContactDeleted, ContinuityLost, Item, QuarantinedMessage
+from webwx.model.events import (
+    ContactChanged,
+    ContactDeleted,
+    ContinuityLost,
+    IdentityAmbiguous,
+    Item,
+    QuarantinedMessage,
+)
 from webwx.model.messages import (
     Event,
     ImageMessage,
@@ -246,6 +253,21 @@ def test_without_a_receipt_the_last_message_is_recalled_once(me: Any, sandbox: A
     assert (done.code, done.stdout) == (2, "")
     meant, slip = sandbox.chat("阿华", "xiaoming")["messages"][-2:]
     assert (meant["recalled"], slip["recalled"]) == (False, True)
+
+
+def test_a_send_is_recalled_by_its_number_or_its_message_s_id(me: Any, sandbox: Any) -> None:
+    sent = [me.run("send", "阿华", text, "--json").line for text in ("one", "two", "three")]
+    number = next(send["number"] for send in me.run("outbox", "--json").lines if send["text"] == "one")
+    assert me.run("recall", str(number), "--json").line["message_id"] == sent[0]["message_id"]
+    assert me.run("recall", sent[1]["message_id"], "--json").line["message_id"] == sent[1]["message_id"]
+    assert [m["recalled"] for m in sandbox.chat("阿华", "xiaoming")["messages"][-3:]] == [True, True, False]
+
+
+@pytest.mark.parametrize("which", ["999999", "#x", "1" * 30])
+def test_what_was_not_sent_from_here_is_not_recalled(which: str, me: Any) -> None:
+    done = me.run("recall", which)
+    assert (done.code, done.stdout) == (2, "")
+    assert "'webwx outbox' shows" in done.sentence
 
 
 def test_after_two_minutes_it_is_too_late(me: Any, sandbox: Any) -> None:
@@ -497,6 +519,10 @@ TEXT_MESSAGE = TextMessage(**HEAD, text="hello")
         (ContactDeleted(id=ContactId("@b")), "@b is gone from the contacts or chats."),
         (QuarantinedMessage(raw="{", reason="broken"), "Something arrived that could not be read (broken)."),
         (ContinuityLost(since=0, until=60, reason="new_login"), ": another login came in between."),
+        (
+            IdentityAmbiguous(identity=9, contact=Contact(id=ContactId("@b"), nickname="Bo"), candidates=(4, 5)),
+            "Bo may be somebody known before (4, 5); the number is 9. If it is one of them, 'webwx merge' says so.",
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.cli.test_completion import complete
 
+from webwx.cli.names import whom
 from webwx.model.contacts import Contact, ContactId
 from webwx.store.saved_login import LoginFile
 
@@ -21,6 +22,27 @@ def test_a_chat_is_completed_by_its_name(me: Any) -> None:
 
 def test_a_text_is_not_completed_by_a_name(me: Any) -> None:
     assert complete(me, "webwx send 阿华 ") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("who:12", 12), ("#12", 12), ("12", "12"), ("who:", "who:"), ("who:012", "who:012"), ("#-1", "#-1"),
+        ("who:" + "1" * 16, "who:" + "1" * 16), ("who:１２", "who:１２"), ("阿华", "阿华"), ("a\udcffb", "a\ufffdb"),
+    ],
+)  # fmt: skip
+def test_a_number_is_told_from_a_name_by_what_stands_before_it(text: str, meant: str | int) -> None:
+    assert whom(text) == meant
+
+
+def test_numbers_are_completed(me: Any) -> None:
+    numbers = {str(contact["number"]) for contact in me.run("contacts", "--json").lines}
+    assert set(complete(me, "webwx why ")) == set(complete(me, "webwx merge 1 ")) == numbers
+
+
+def test_without_a_journal_there_are_no_numbers_and_none_is_made(shell: Any) -> None:
+    assert complete(shell, "webwx why ") == []
+    assert not shell.settings.journal_path.exists()
 
 
 def test_the_account_named_before_decides_whose_contacts(me: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,27 @@ def test_listen_ends_when_it_is_told_to(me: Any, sandbox: Any, how: signal.Signa
         stdout, stderr = process.communicate(timeout=20)
     # On Ctrl-C a newline ends the terminal's own `^C`.
     assert (process.returncode, stdout, stderr.strip()) == (code, "", "")
+
+
+def test_b22_a_wait_for_the_pace_is_told_and_what_waits_is_queued(me: Any) -> None:
+    Path(me.environment["WEBWX_CONFIG"]).write_text("[pace]\nburst = 1\nspacing = 30\njitter = 0")
+    assert me.run("send", "filehelper", "one", WEBWX_PACE="on").code == 0
+    with me.start("send", "filehelper", "two", WEBWX_PACE="on") as process:
+        told = process.stderr.readline()
+        process.terminate()
+        process.communicate(timeout=20)
+    assert re.fullmatch(r"Waiting \d\d s: this account's pace lets nothing leave sooner\.\n", told)
+    assert process.returncode == 143
+    assert [line["state"] for line in me.run("outbox", "--json").lines] == ["queued", "sent"]
+
+
+def test_b22_a_wait_that_is_too_long_ends_with_when_to_come_back(me: Any) -> None:
+    Path(me.environment["WEBWX_CONFIG"]).write_text("[pace]\nburst = 1\nspacing = 30\njitter = 0\npatience = 5")
+    me.run("send", "filehelper", "one", WEBWX_PACE="on")
+    done = me.run("send", "filehelper", "two", WEBWX_PACE="on")
+    assert done.code == 5
+    assert re.search(r"nothing was sent, try again in \d\d s\.$", done.sentence)
+    assert me.run("send", "filehelper", "two").code == 0  # without a pace, as for any server
 
 
 def test_another_command_that_is_ended_has_not_done_its_work(shell: Any) -> None:

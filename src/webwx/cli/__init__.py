@@ -35,6 +35,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "People": {
         "contacts": ("contacts", "List friends, chatrooms and official accounts."),
+        "who": ("who", "List everybody who has a number, or say who one of them is."),
+        "why": ("who", "Say which contacts somebody was taken for, and why."),
+        "merge": ("who", "Say that A and B are one and the same, for good."),
+        "split": ("who", "Say that the contact with this ID is somebody else, for good."),
         "chats": ("contacts", "List the recent chats, the newest first."),
         "chatroom": ("chatrooms", "Open chatrooms and change who is in them."),
         "friend": ("contacts", "Ask people to become friends, and accept those who ask."),
@@ -49,8 +53,12 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "search": ("history", "Find messages that hold all of these words."),
         "read": ("messages", "Mark a chat as read, on the phone too."),
         "recall": ("messages", "Take back a message sent less than two minutes ago."),
+        "recalled": ("recalled", "List what was taken back, and what is left of it."),
         "forward": ("messages", "Send a received message on, recalled or not."),
         "outbox": ("outbox", "List what was sent from here, and what became of it."),
+    },
+    "Bots": {
+        "run": ("run", "Run the bots of a Python file."),
     },
     "This machine": {
         "journal": ("journal", "Count, export, back up and delete what was said and sent."),
@@ -116,6 +124,7 @@ class LazyGroup(click.Group):
                 ("WEBWX_HOST", "what --host says when it is not given"),
                 ("WEBWX_ACCOUNT", "what --account says when it is not given"),
                 ("WEBWX_PROXY", "what --proxy says when it is not given"),
+                ("WEBWX_KEEP", "chats whose pictures are kept as they arrive: 'all', or names with commas between"),
                 ("WEBWX_RETENTION_DAYS", "days that the journals keep what came; default: 90, 0: for ever"),
                 ("WEBWX_CONFIG", "file that says what neither an option nor a variable does; see 'webwx config'"),
                 ("WEBWX_PASSPHRASE", "closes the saved logins; needs the extra webwx[crypto]"),

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from webwx.cli.contacts import as_json, describe
+from webwx.cli.names import whom
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 from webwx.cli.session import Session, command
 from webwx.protocol.codec import clean_text
@@ -30,7 +31,8 @@ def chatroom() -> None:
     """
     Open chatrooms and change who is in them.
 
-    ROOM and WHO are names or ids, as for 'send'; a member who is no friend is named by the id that 'members' shows.
+    ROOM and WHO are names, ids or numbers, as for 'send'; a member who is no friend is named by the id that 'members'
+    shows.
     """
 
 
@@ -48,7 +50,7 @@ async def list_(session: Session) -> None:
 async def members(session: Session, room: str) -> None:
     """List who is in ROOM, each with the name they have there."""
     async with session.logged_in() as client:
-        asked = client.contacts.resolve(room)
+        asked = await client.find_contact(whom(room))
         await client.get_contacts([asked.id])
         for member in client.contacts.resolve(asked.id).members:
             name = client.contacts.name_of(member)
@@ -62,7 +64,7 @@ async def members(session: Session, room: str) -> None:
 async def create(session: Session, who: tuple[str, ...], name: str) -> None:
     """Open a chatroom with WHO, at least two others."""
     async with session.logged_in() as client:
-        _report(session.output, client.contacts, await client.create_chatroom(who, name=clean_text(name)))
+        _report(session.output, client.contacts, await client.create_chatroom(map(whom, who), name=clean_text(name)))
 
 
 @command("add", group=chatroom, examples=("webwx chatroom add 周末爬山 张三",))
@@ -71,7 +73,7 @@ async def create(session: Session, who: tuple[str, ...], name: str) -> None:
 async def add(session: Session, room: str, who: tuple[str, ...]) -> None:
     """Add WHO to ROOM; into a large one they are invited."""
     async with session.logged_in() as client:
-        _report(session.output, client.contacts, await client.add_members(room, who))
+        _report(session.output, client.contacts, await client.add_members(whom(room), map(whom, who)))
 
 
 @command("invite", group=chatroom, examples=("webwx chatroom invite 周末爬山 张三",))
@@ -80,7 +82,7 @@ async def add(session: Session, room: str, who: tuple[str, ...]) -> None:
 async def invite(session: Session, room: str, who: tuple[str, ...]) -> None:
     """Invite WHO to ROOM; they come in when they accept."""
     async with session.logged_in() as client:
-        _report(session.output, client.contacts, await client.invite_members(room, who))
+        _report(session.output, client.contacts, await client.invite_members(whom(room), map(whom, who)))
 
 
 @command("remove", group=chatroom, examples=("webwx chatroom remove 周末爬山 张三",))
@@ -89,7 +91,7 @@ async def invite(session: Session, room: str, who: tuple[str, ...]) -> None:
 async def remove(session: Session, room: str, who: tuple[str, ...]) -> None:
     """Remove WHO from ROOM, which has to be yours."""
     async with session.logged_in() as client:
-        left = await client.remove_members(room, who)
+        left = await client.remove_members(whom(room), map(whom, who))
         session.output.line(f"Now: {describe(left)}", as_json(left))
 
 
@@ -104,7 +106,7 @@ async def remove(session: Session, room: str, who: tuple[str, ...]) -> None:
 async def rename(session: Session, room: str, name: str) -> None:
     """Give ROOM another NAME."""
     async with session.logged_in() as client:
-        renamed = await client.rename_chatroom(room, clean_text(name))
+        renamed = await client.rename_chatroom(whom(room), clean_text(name))
         session.output.line(f"Now: {describe(renamed)}", as_json(renamed))
 
 
@@ -113,7 +115,7 @@ async def rename(session: Session, room: str, name: str) -> None:
 async def leave(session: Session, room: str) -> None:
     """Leave ROOM."""
     async with session.logged_in() as client:
-        await client.leave_chatroom(room)
+        await client.leave_chatroom(whom(room))
         session.output.result(f"You have left {room}.", left=True)
 
 

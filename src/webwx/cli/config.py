@@ -17,8 +17,8 @@ def config() -> None:
     """
     Show what is configured, and where.
 
-    The file is TOML and may set home, account, server, host, proxy, passphrase_from and retention_days, as well as
-    allowed_hosts and the table desktop. An option beats a variable, and a variable beats the file.
+    The file is TOML and may set home, account, server, host, proxy, passphrase_from, retention_days, pace and keep, as
+    well as allowed_hosts and the table desktop. An option beats a variable, and a variable beats the file.
     """
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from webwx.cli.exits import BadInput
+from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 from webwx.cli.session import Session, command, read_piped_line
 from webwx.model.events import event_from_json
@@ -15,6 +17,7 @@ from webwx.model.messages import FriendRequest
 from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
+    from webwx.client.aio import AsyncClient
     from webwx.model.contacts import Contact
 
 
@@ -31,13 +34,12 @@ async def contacts(session: Session, search: str | None) -> None:
     """
     List friends, chatrooms and official accounts.
 
-    Fetches them from the server. Any of the names shown, or the id at the end of a line, can be given to 'send', 'read'
-    and 'forward'; ids are new at every login.
+    Fetches them from the server. Any of the names shown, the number (as who:12) or the id at the end of a line can be
+    given to 'send', 'read' and 'forward'. Ids are new at every login; a number stays.
     """
     async with session.logged_in() as client:
         listed = await client.list_contacts()
-        for contact in listed if search is None else client.contacts.search(search):
-            session.output.line(describe(contact), as_json(contact))
+        await _print(session, client, listed if search is None else client.contacts.search(search))
 
 
 @command(
@@ -47,8 +49,7 @@ async def contacts(session: Session, search: str | None) -> None:
 async def chats(session: Session) -> None:
     """List the recent chats, the newest first."""
     async with session.logged_in() as client:
-        for contact in await client.list_chats():
-            session.output.line(describe(contact), as_json(contact))
+        await _print(session, client, await client.list_chats())
 
 
 @command(
@@ -56,12 +57,12 @@ async def chats(session: Session) -> None:
     cls=FreeTextCommand,
     examples=('webwx remark 李雷 "Boss"', 'webwx remark Boss ""    # take it away'),
 )
-@click.argument("who")
+@click.argument("who", shell_complete=complete_chats)
 @click.argument("text")
 async def remark(session: Session, who: str, text: str) -> None:
     """Give WHO a name of your own; an empty TEXT takes it away."""
     async with session.logged_in() as client:
-        changed = await client.set_remark(who, clean_text(text))
+        changed = await client.set_remark(whom(who), clean_text(text))
         session.output.line(f"Now: {describe(changed)}", as_json(changed))
 
 
@@ -69,12 +70,12 @@ async def remark(session: Session, who: str, text: str) -> None:
     "pin",
     examples=("webwx pin 阿华", "webwx pin 阿华 --off"),
 )
-@click.argument("who")
+@click.argument("who", shell_complete=complete_chats)
 @click.option("--off", is_flag=True, help="Let it go.")
 async def pin(session: Session, who: str, off: bool) -> None:
     """Pin the chat with WHO to the top of the list, on all devices."""
     async with session.logged_in() as client:
-        changed = await client.set_pinned(who, not off)
+        changed = await client.set_pinned(whom(who), not off)
         session.output.line(f"{'No longer pinned' if off else 'Pinned'}: {describe(changed)}", as_json(changed))
 
 
@@ -101,7 +102,7 @@ def friend() -> None:
 async def add(session: Session, who: str, greeting: str) -> None:
     """Ask WHO, by an id that 'webwx chatroom members' or a card shows, to become a friend."""
     async with session.logged_in() as client:
-        await client.add_friend(who, clean_text(greeting))
+        await client.add_friend(whom(who), clean_text(greeting))
         session.output.result("Asked; they are a friend once they accept.", asked=True)
 
 
@@ -123,12 +124,22 @@ async def accept(session: Session) -> None:
         session.output.result(f"{request.person.nickname} is a friend now.", accepted=True)
 
 
-def describe(contact: Contact) -> str:
+async def _print(session: Session, client: AsyncClient, contacts: list[Contact]) -> None:
+    """Print contacts, each with the number that stays with them."""
+    numbers = {each.contact_id: each.number for each in await client.list_identities()}
+    for contact in contacts:
+        number = numbers.get(contact.id)
+        document = json.dumps({**msgspec.to_builtins(contact), "number": number}, ensure_ascii=False)
+        session.output.line(describe(contact, number), document)
+
+
+def describe(contact: Contact, number: int | None = None) -> str:
     """Describe somebody in a line: names first, because a person knows those."""
     own_name = f" ({contact.nickname})" if contact.remark else ""
     members = f", {len(contact.members)} members" if contact.members else ""
     pinned = ", pinned" if contact.is_pinned else ""
-    return f"{contact.display_name}{own_name} - {contact.kind}{members}{pinned} - {contact.id}"
+    who = f" - who:{number}" if number else ""
+    return f"{contact.display_name}{own_name} - {contact.kind}{members}{pinned}{who} - {contact.id}"
 
 
 def as_json(contact: Contact) -> str:

@@ -25,6 +25,8 @@ from webwx.store.saved_login import LoginFile
 from webwx.store.sqlite import SqliteJournal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from webwx.bot.context import Context
     from webwx.model.messages import Event
 
@@ -33,6 +35,10 @@ LOGIN = "me.json"
 
 ANSWER = "Answer to "
 """What an answer begins with; the id of the question follows."""
+
+
+PATIENT = 1_000
+"""Attempts at an event: the kills come from outside, and are no handler's fault."""
 
 
 class Diary:
@@ -68,13 +74,13 @@ async def _answer(ctx: Context, question: str) -> str:
         return "unknown"
 
 
-async def run(server: str, folder: Path) -> None:
+async def run(server: str, folder: Path, *, make_journal: Callable[[Path], SqliteJournal] = SqliteJournal) -> None:
     """Go on with the login of a folder, and deliver until SIGTERM."""
     diary = Diary(folder / CALLS)
-    journal = SqliteJournal(folder / JOURNAL)
+    journal = make_journal(folder / JOURNAL)
     async with AsyncClient(server=server, store=LoginFile(folder / LOGIN), journal=journal) as client:
         await client.resume()
-        work = asyncio.create_task(deliver(client, diary.handle))
+        work = asyncio.create_task(deliver(client, diary.handle, attempts=PATIENT))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
         print("ready", flush=True)
         with contextlib.suppress(asyncio.CancelledError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.messages import clock_time, describe, name_of
-from webwx.cli.names import complete_chats
+from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.outbox import describe_send, send_to_json
 from webwx.cli.session import Session, command
@@ -51,13 +51,13 @@ async def history(
     """
     Print what was said, the oldest first.
 
-    Of all chats, or of CHAT: a remark, a nickname, a chatroom's name, or an id. Each line begins with a number, for
-    'webwx forward'. What was sent from here stands between. It works without the network, beside 'webwx listen', and
-    when nobody is logged in any more.
+    Of all chats, or of CHAT: a remark, a nickname, a chatroom's name, an id, or a number of 'webwx who', as who:12.
+    Each line begins with a number, for 'webwx forward'. What was sent from here stands between. It works without the
+    network, beside 'webwx listen', and when nobody is logged in any more.
     """
     async with session.reading() as client:
         said = await client.history(
-            clean_text(chat) if chat else None, limit=limit, before=before, since=since or 0, until=until or 0
+            whom(chat) if chat else None, limit=limit, before=before, since=since or 0, until=until or 0
         )
         await _print(session, client, said)
     if not said:
@@ -81,14 +81,14 @@ async def search(session: Session, words: tuple[str, ...], chat: str | None, lim
     """
     async with session.reading() as client:
         wanted = clean_text(" ".join(words))
-        found = await client.search(wanted, chat=clean_text(chat) if chat else None, limit=limit)
+        found = await client.search(wanted, chat=whom(chat) if chat else None, limit=limit)
         await _print(session, client, found)
     if not found:
         session.output.remark("Nothing was found.")
 
 
 async def _print(session: Session, client: AsyncClient, said: list[Event | Outgoing]) -> None:
-    people = await client.find_people({each for thing in said for each in _people_in(thing)})
+    people = await client.find_people({each for thing in said for each in people_in(thing)})
     for thing in said:
         session.output.line(_line(thing, people), said_to_json(thing))
 
@@ -105,7 +105,8 @@ def _line(thing: Event | Outgoing, people: Contacts) -> str:
     return f"{thing.number:>6}  {describe(thing, people, DATED)}"
 
 
-def _people_in(thing: Event | Outgoing) -> Iterator[str]:
+def people_in(thing: Event | Outgoing) -> Iterator[str]:
+    """Give the ids of whom a line about something of the past names."""
     match thing:
         case Message():
             yield from _known(thing.chat, thing.sender)

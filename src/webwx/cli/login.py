@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+import msgspec
 
 from webwx.cli.consumers import begin
 from webwx.cli.exits import BadInput
+from webwx.cli.messages import clock_time
 from webwx.cli.session import Session, command
 from webwx.errors import LoggedOut
 from webwx.store.private import write_private
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from webwx.cli.output import Output
+    from webwx.client.pace import Pacing
     from webwx.model.login import QrCode
 
 Form = Literal["text", "svg", "png"]
@@ -106,19 +109,36 @@ async def status(session: Session) -> None:
     """
     Say whether the saved login is alive.
 
-    Asks the server once, and changes nothing. The exit code is 0 when the login is alive and 4 when it is not.
+    Asks the server once, and changes nothing. The exit code is 0 when the login is alive and 4 when it is not. Where
+    the account has a pace, it is said how it stands with it.
     """
     try:
         async with session.logged_in() as client:
             account = await client.check()
+            pacing = await client.pacing()
     except LoggedOut as error:
         if session.output.as_json:
             session.output.result("", logged_in=False, reason=error.reason)
         raise
     session.output.result(
-        f"Logged in as {account.nickname} ({account.host}).",
+        "\n".join([f"Logged in as {account.nickname} ({account.host}).", *([] if pacing is None else _pace(pacing))]),
         logged_in=True, nickname=account.nickname, id=account.id, uin=account.uin, host=account.host,
+        pace=None if pacing is None else {"may_send": pacing.may_send, **msgspec.structs.asdict(pacing)},
     )  # fmt: skip
+
+
+def _pace(pacing: Pacing) -> list[str]:
+    """Say in lines how an account stands with its pace."""
+    when = "may leave now" if pacing.may_send else f"may leave in {pacing.wait:.0f} s"
+    lines = [
+        f"Pace: the next message {when} (messages in the last minute: {pacing.messages_last_minute}, "
+        f"uploads in the last hour: {pacing.uploads_last_hour})."
+    ]
+    if pacing.refusals:
+        until = f"; it pauses until {clock_time(pacing.paused_until, '%H:%M:%S')}" if pacing.paused_until else ""
+        times = "once" if pacing.refusals == 1 else f"{pacing.refusals} times in a row"
+        lines.append(f"The platform has said {times} that this account does too much{until}.")
+    return lines
 
 
 @command("logout", examples=("webwx logout",))

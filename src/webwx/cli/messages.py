@@ -17,7 +17,7 @@ import click
 
 from webwx.cli.consumers import LISTEN
 from webwx.cli.exits import BadInput
-from webwx.cli.names import complete_chats, complete_each_chat
+from webwx.cli.names import complete_chats, complete_each_chat, whom
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import Session, command, ended_by_reader, piped_bytes, read_piped_line, read_text
@@ -28,6 +28,7 @@ from webwx.model.events import (
     ContactChanged,
     ContactDeleted,
     ContinuityLost,
+    IdentityAmbiguous,
     QuarantinedMessage,
     event_from_json,
     event_to_json,
@@ -84,9 +85,9 @@ async def send(
     """
     Send a text, a picture or any file, and print the receipt.
 
-    TO is 'filehelper' (your own phone), a remark, a nickname, or an id. TEXT is sent as it is, whatever it looks like.
-    Without TO a picture or file goes to filehelper, and without any argument the text is read from stdin and goes there
-    too. A PATH of '-' is what comes on stdin.
+    TO is 'filehelper' (your own phone), a remark, a nickname, an id, or a number of 'webwx who', as who:12. TEXT is
+    sent as it is, whatever it looks like. Without TO a picture or file goes to filehelper, and without any argument the
+    text is read from stdin and goes there too. A PATH of '-' is what comes on stdin.
 
     With --key a send that was interrupted may be typed again: nothing goes out twice. When nobody can say whether it
     went out the first time, the exit code is 7, until it has been seen in the chat; see 'webwx outbox'.
@@ -120,10 +121,10 @@ async def send(
             name = clean_text(name or "")
             given_bytes = piped_bytes(session.output) if path == "-" else nullcontext(path)
             with given_bytes as source, shown_progress(name or Path(path).name) as progress:
-                receipt = await send_it(client, clean_text(to), source, name=name, progress=progress, key=key)
+                receipt = await send_it(client, whom(to), source, name=name, progress=progress, key=key)
         else:
             text = text if words else read_text(session.output)
-            receipt = await client.send_text(clean_text(to), clean_text(text), key=key)
+            receipt = await client.send_text(whom(to), clean_text(text), key=key)
         if before is not None and receipt == before.receipt:
             session.output.line("This was sent before, and is not sent again.", receipt.to_json())
         else:
@@ -144,10 +145,10 @@ async def read(session: Session, chat: str) -> None:
     """
     Mark a chat as read, on the phone too.
 
-    CHAT is a remark, a nickname, a chatroom's name, or an id.
+    CHAT is a remark, a nickname, a chatroom's name, an id, or a number of 'webwx who', as who:12.
     """
     async with session.logged_in() as client:
-        contact = client.contacts.resolve(clean_text(chat))
+        contact = await client.find_contact(whom(chat))
         await client.mark_read(contact)
     session.output.result(f"{contact.display_name} is marked as read.", read=True, chat=contact.id)
 
@@ -156,19 +157,22 @@ async def read(session: Session, chat: str) -> None:
     "recall",
     examples=(
         "webwx recall",
+        "webwx recall 12    # the number that 'webwx outbox' shows",
         'webwx send 阿华 "hello" --json | webwx recall',
     ),
 )
-async def recall(session: Session) -> None:
+@click.argument("which", required=False, metavar="[WHICH]")
+async def recall(session: Session, which: str | None) -> None:
     """
     Take back a message sent less than two minutes ago.
 
-    Reads the receipt of 'webwx send --json' from stdin; without one it takes back the last message that was sent.
+    WHICH is a number that 'webwx outbox' shows, or the message's own id. Without it the receipt of 'webwx send --json'
+    is read from stdin; without that as well it takes back the last message that was sent, by whichever process.
     """
-    piped = read_piped_line()
+    piped = read_piped_line() if which is None else ""
     given = _read_receipt(piped) if piped else None
     async with session.logged_in() as client:
-        receipt = given or await _last_receipt(client)
+        receipt = given or (await _last_receipt(client) if which is None else await _receipt_of(client, which))
         await client.recall(receipt)
         chat = name_of(client.contacts, receipt.chat)
     session.output.result(
@@ -182,6 +186,20 @@ def _read_receipt(line: str) -> Receipt:
         return Receipt.from_json(line)
     except ValueError:
         raise BadInput("That is no receipt; pipe in a line that 'webwx send --json' printed.") from None
+
+
+async def _receipt_of(client: AsyncClient, which: str) -> Receipt:
+    """Give the receipt of a send by the message's id or the send's number."""
+    which = clean_text(which)
+    number = which.removeprefix("#")
+    found = await client.find_send(message_id=which)
+    if found is None and number.isdecimal() and len(number) < _LONGEST_NUMBER:
+        found = await client.find_send(number=int(number))
+    if found is None:
+        raise BadInput(f"The outbox has no send {which!r}; 'webwx outbox' shows what it has.")
+    if found.receipt is None:
+        raise BadInput(f"Send {found.number} was not sent, as far as is known, so there is nothing to recall.")
+    return found.receipt
 
 
 async def _last_receipt(client: AsyncClient) -> Receipt:
@@ -202,29 +220,35 @@ _LONGEST_NUMBER = 19
     "forward",
     examples=(
         "webwx forward 12 filehelper    # the number that 'webwx history' shows",
+        "webwx forward --recalled 12 filehelper    # the number that 'webwx recalled' shows",
         "webwx listen --json --count 1 | webwx forward filehelper",
     ),
 )
 @click.argument("words", nargs=-1, metavar="[ID] TO", shell_complete=complete_each_chat)
-async def forward(session: Session, words: tuple[str, ...]) -> None:
+@click.option("--recalled", is_flag=True, help="What was taken back: ID, or without it what was last.")
+async def forward(session: Session, words: tuple[str, ...], recalled: bool) -> None:
     """
     Send a received message on, recalled or not.
 
     ID is a number that 'webwx history' shows, or a message's own id. Without it a line of 'webwx listen --json' is
     taken from stdin. A text, a place, a picture, a video, a sticker or a file can be sent on. A picture travels by its
-    keys, so it goes on after it has been recalled as well; what has no keys is downloaded and sent anew.
+    keys, so it goes on after it has been recalled as well. What has no keys is sent anew, from what was kept of it when
+    it arrived ('webwx listen --keep'), or else by a download.
     """
+    message: Event | None = None
+    which = ""
     match words:
         case [to]:
-            message: Event | None = _read_event(read_piped_line())
-            which = ""
+            message = None if recalled else _read_event(read_piped_line())
         case [which, to]:
-            message = None
+            pass
         case _:
             raise click.UsageError("Give ID and TO, or TO alone and the message on stdin")
     async with session.logged_in() as client:
+        if recalled:
+            message = await _find_recalled(client, clean_text(which))
         message = message or await _find(client, clean_text(which))
-        receipt = await client.forward(message, clean_text(to))
+        receipt = await client.forward(message, whom(to))
         report_sent(session, receipt, name_of(client.contacts, receipt.chat))
 
 
@@ -246,6 +270,25 @@ async def _find(client: AsyncClient, which: str) -> Event:
     if found is None:
         raise BadInput(f"The journal has no message {which!r}; 'webwx history' shows what it has.")
     return found
+
+
+_RECALLS_SEARCHED = 1_000
+"""Of the newest recalls, how many are looked through."""
+
+
+async def _find_recalled(client: AsyncClient, which: str) -> Event:
+    """Find what was taken back, by the number or id of the message or of the notice; the last one for no name."""
+    recalls = [one.notice for one in await client.list_recalled(limit=_RECALLS_SEARCHED if which else 1)]
+    if not recalls:
+        raise BadInput("Nothing was taken back, as far as the journal knows.")
+    name = which.removeprefix("#")
+    for notice in recalls:
+        names = {notice.message_id, str(notice.number), str(notice.original.number) if notice.original else ""}
+        if not which or name in names:
+            if notice.original is None:
+                raise BadInput("The message that was taken back never came here, so it cannot be sent on.")
+            return notice.original
+    raise BadInput(f"No message {which!r} was taken back; 'webwx recalled' lists those that were.")
 
 
 # -- listen ----------------------------------------------------------------------------------------------------------
@@ -274,7 +317,8 @@ async def _find(client: AsyncClient, which: str) -> Event:
     is_flag=True,
     help="Print what the phone does and changes of contacts as well, and count it.",
 )
-async def listen(session: Session, count: int | None, consumer: str, include_all: bool) -> None:
+@click.option("--keep", is_flag=True, help="Fetch pictures as they arrive, before somebody takes them back.")
+async def listen(session: Session, count: int | None, consumer: str, include_all: bool, keep: bool) -> None:
     """
     Print messages and recalls as they arrive.
 
@@ -284,7 +328,11 @@ async def listen(session: Session, count: int | None, consumer: str, include_all
 
     Programs that want everything each for themselves take turns, each with a --consumer of its own: two at the same
     time do not go, and the second one ends with 3.
+
+    With --keep, or 'keep' in the configuration, which also says whose and what, pictures are fetched as they arrive and
+    kept beside the journal. 'webwx forward' can then send them on whatever has become of them.
     """
+    session.keeps_media = keep
     async with session.logged_in() as client:
         with ended_by_reader():
             async with client.events(clean_text(consumer), include_all=include_all) as events:
@@ -294,6 +342,7 @@ async def listen(session: Session, count: int | None, consumer: str, include_all
                     session.output.line(describe(event, client.contacts), event_to_json(event))
                     if next(printed) == count:
                         await events.ack()
+                        await client.wait_for_kept()
                         break
 
 
@@ -315,6 +364,12 @@ def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
         case ContinuityLost():
             since, until = clock_time(event.since, clock), clock_time(event.until, clock)
             return f"Something may be missing between {since} and {until}: {_REASONS[event.reason]}."
+        case IdentityAmbiguous():
+            maybe = ", ".join(map(str, event.candidates))
+            return (
+                f"{event.contact.display_name} may be somebody known before ({maybe}); the number is {event.identity}. "
+                "If it is one of them, 'webwx merge' says so."
+            )
         case PhoneActivity():
             return _PHONE[event.action].format(chat=name_of(contacts, event.chat))
         case ContactChanged():

@@ -19,9 +19,33 @@ if TYPE_CHECKING:
 
     import click
 
+    from webwx.model.ledger import Identity
     from webwx.settings import Settings
 
 _SAFE = re.compile(r"[\w@][\w@.+-]*")
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,14}")
+
+
+def numbered(text: str) -> bool:
+    """Say whether a text can be the number of a person or chatroom."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def whom(text: str) -> str | int:
+    """
+    Read whom an argument means: `who:12` is a number, and all else a name or an id.
+
+    Digits alone are none: anybody may call himself 12, and nobody's message may go to him by mistake. `#12` is the same
+    as `who:12`, but a shell takes it for the beginning of a comment unless it is quoted.
+    """
+    from webwx.protocol.codec import clean_text
+
+    text = clean_text(text)
+    for sign in ("who:", "#"):
+        if text.startswith(sign) and numbered(text.removeprefix(sign)):
+            return int(text.removeprefix(sign))
+    return text
 
 
 def complete_accounts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
@@ -44,6 +68,36 @@ def complete_each_chat(ctx: click.Context, param: click.Parameter, incomplete: s
     del param
     settings = _settings(ctx)
     return [] if settings is None else _chats(settings, incomplete)
+
+
+def complete_numbers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Offer the numbers of people and chatrooms, for a shell that can show it each with the name."""
+    del param
+    settings = _settings(ctx)
+    if settings is None or not settings.journal_path.exists():
+        return []
+    import asyncio
+
+    try:
+        identities = asyncio.run(_identities(settings))
+    except WxError:  # told when the command runs
+        return []
+    return [
+        CompletionItem(str(each.number), help=each.name if _SAFE.fullmatch(each.name) else None)
+        for each in identities
+        if str(each.number).startswith(incomplete)
+    ]
+
+
+async def _identities(settings: Settings) -> list[Identity]:
+    from webwx.store.sqlite import SqliteJournal
+
+    journal = SqliteJournal(settings.journal_path)
+    try:
+        accounts = await journal.accounts()
+        return await journal.account(accounts[0]).ledger.identities() if accounts else []
+    finally:
+        await journal.close()
 
 
 def _chats(settings: Settings, incomplete: str) -> list[CompletionItem[str]]:

@@ -10,7 +10,7 @@ import click
 
 from webwx.cli.consumers import RECEIVE
 from webwx.cli.messages import describe
-from webwx.cli.names import complete_chats
+from webwx.cli.names import complete_chats, whom
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import Session, command, ended_by_reader
 from webwx.client.base import backoff
@@ -35,7 +35,6 @@ from webwx.model.messages import (
     VideoMessage,
     VoiceMessage,
 )
-from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
     from webwx.client.aio import AsyncClient
@@ -82,7 +81,7 @@ async def receive(session: Session, to: Path, chat: str | None, follow: bool) ->
     """
     session.is_endless = follow
     async with session.logged_in() as client:
-        wanted = client.contacts.resolve(clean_text(chat)).id if chat else None
+        wanted = (await client.find_contact(whom(chat))).id if chat else None
         with ended_by_reader():
             async with Feed(client, RECEIVE, follow=follow) as feed:
                 postbox = Postbox(session, client, feed, to, is_patient=follow)

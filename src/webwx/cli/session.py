@@ -22,22 +22,36 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 import click.exceptions
+import msgspec
 
 from webwx.cli.exits import Exit
 from webwx.cli.options import Given, example_text, with_common_options
 from webwx.cli.output import Output, OutputClosed, tell_log
 from webwx.client.aio import AsyncClient
 from webwx.errors import LoggedOut
+from webwx.model.keeping import Keep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from webwx.client.files import Stream
+    from webwx.client.pace import Pace, Why
     from webwx.settings import Settings
     from webwx.store.journal import Journal
     from webwx.store.sqlite import SqliteJournal
 
 _log = logging.getLogger("webwx.cli")
+
+_PATIENCE_WITH_PACE = 300.0
+"""Seconds that a command waits for the account's pace at most, unless the configuration says otherwise."""
+
+_UNNOTICED = 2.0
+"""Seconds of such a wait that nobody need be told of."""
+
+_WHY: dict[Why, str] = {
+    "pace": "this account's pace lets nothing leave sooner",
+    "refused": "the platform has said that this account does too much",
+}
 
 
 class Session:
@@ -48,6 +62,8 @@ class Session:
         self.output = Output(as_json=given.as_json)
         self.is_endless = False
         """It runs until it is told to stop, so SIGTERM is its regular end."""
+        self.keeps_media = False
+        """Pictures are kept as they arrive also when nothing set says so."""
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -90,8 +106,15 @@ class Session:
             allowed_hosts=settings.allowed_hosts,
             desktop=settings.desktop,
             journal=journal,
+            keep=settings.keep or (Keep() if self.keeps_media else None),
+            pace=_with_patience(settings.pace_in_force),
+            on_wait=self._tell_wait,
         ) as client:
             yield client
+
+    def _tell_wait(self, seconds: float, why: Why) -> None:
+        if seconds > _UNNOTICED:
+            self.output.tell(f"Waiting {seconds:.0f} s: {_WHY[why]}.")
 
     @asynccontextmanager
     async def logged_in(self) -> AsyncIterator[AsyncClient]:
@@ -120,6 +143,12 @@ class Session:
                 if not self.settings.journal_path.exists():
                     raise
             yield client
+
+
+def _with_patience(pace: Pace | None) -> Pace | None:
+    if pace is None or pace.patience is not None:
+        return pace
+    return msgspec.structs.replace(pace, patience=_PATIENCE_WITH_PACE)
 
 
 def command(

@@ -1,0 +1,79 @@
+"""`webwx recalled`: what was taken back, from the journal alone; no server is asked."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from webwx.cli.history import DATED, people_in
+from webwx.cli.messages import clock_time, name_of
+from webwx.cli.names import complete_chats, whom
+from webwx.cli.session import Session, command
+from webwx.cli.summary import summarize
+from webwx.model.events import event_to_json
+from webwx.model.messages import ImageMessage
+
+if TYPE_CHECKING:
+    from webwx.client.recalled import Recalled
+    from webwx.model.contacts import Contacts
+
+_WAYS = {
+    "by_content": "can be sent on",
+    "by_upload": "can be sent on, from what was kept",
+    "none": "cannot be sent on",
+}
+"""What a person is told of `Recalled.way`."""
+
+
+@command(
+    "recalled",
+    examples=(
+        "webwx recalled",
+        "webwx recalled 周末爬山 --limit 5",
+        "webwx forward --recalled 12 filehelper    # the number that stands in front",
+        "webwx recalled --json | jq -r 'select(.original != null) | .original.text'",
+    ),
+)
+@click.argument("chat", required=False, metavar="[WHO]", shell_complete=complete_chats)
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="The newest N at most."
+)
+async def recalled(session: Session, chat: str | None, limit: int) -> None:
+    """
+    List what was taken back, and what is left of it.
+
+    The newest first, in all chats or in that of WHO: a remark, a nickname, a chatroom's name, or an id. Each line
+    begins with the message's number, for 'webwx forward --recalled', and ends with whether that can send it on. It
+    works without the network, beside 'webwx listen', and when nobody is logged in any more.
+    """
+    async with session.reading() as client:
+        found = await client.list_recalled(whom(chat) if chat else None, limit=limit)
+        people = await client.find_people({each for one in found for each in people_in(one.notice)})
+        for one in found:
+            session.output.line(_line(one, people), recalled_to_json(one))
+    if not found:
+        session.output.remark("Nothing was taken back, as far as the journal knows; 'webwx listen' fills it.")
+
+
+def _line(one: Recalled, people: Contacts) -> str:
+    notice, original = one.notice, one.notice.original
+    when, chat = clock_time(notice.time, DATED), name_of(people, notice.chat)
+    if original is None:
+        return f"{'':>6}  {when}  {chat}: {notice.text} (nobody has told here what it was)"
+    if original.is_self:
+        who = f"you to {chat}"
+    elif original.sender in {None, original.chat}:
+        who = chat
+    else:
+        who = f"{name_of(people, original.sender or '')} in {chat}"
+    what = "[picture]" if isinstance(original, ImageMessage) else summarize(original)
+    return f"{original.number:>6}  {when}  {who}: {what}  [{_WAYS[one.way]}]"
+
+
+def recalled_to_json(one: Recalled) -> str:
+    """Write a recall as one line of JSON: its event, as `webwx listen --json` has it, and `way`."""
+    fields: dict[str, object] = msgspec.json.decode(event_to_json(one.notice))
+    return json.dumps({**fields, "way": one.way}, ensure_ascii=False)

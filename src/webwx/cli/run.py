@@ -1,0 +1,242 @@
+"""
+`webwx run`: the bots of a Python file, as a program that ends well.
+
+A file is loaded as a module of its own, and its bots are found rather than started, so the same file also runs with
+`python FILE`. What the common options say reaches the bots through the environment: that is where a bot looks for what
+it was not told.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import traceback
+from contextlib import suppress
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from webwx.bot.bot import Bot, loading, start
+from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.options import Given
+from webwx.cli.reload import supervise
+from webwx.cli.session import Session, command
+from webwx.cli.unit import write_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from types import ModuleType
+
+    from webwx.client.aio import AsyncClient
+    from webwx.errors import LoggedOut
+
+COMMAND_LIMIT = 30.0
+"""Seconds that the command of `--on-logout` may take."""
+
+
+@command(
+    "run",
+    examples=(
+        "webwx run bot.py",
+        "webwx run bots.py:family bots.py:work",
+        "webwx run bot.py --account work --reload",
+        "webwx run bot.py --on-logout 'notify-send webwx'",
+        "webwx run bot.py --systemd-unit > ~/.config/systemd/user/webwx-bot.service",
+    ),
+    endless=True,
+)
+@click.option(
+    "--reload", "is_reloading", is_flag=True, help="Start again when a .py file beside FILE or below changes."
+)
+@click.option(
+    "--on-logout",
+    metavar="COMMAND",
+    help="Run this when a login ends, without a shell; WEBWX_REASON says why, WEBWX_ACCOUNT which one.",
+)
+@click.option("--systemd-unit", "is_unit_wanted", is_flag=True, help="Print a unit for a service of yours, and end.")
+@click.argument("targets", metavar="FILE[:NAME]...", type=click.Path(), nargs=-1, required=True)
+def run(
+    session: Session, targets: tuple[str, ...], is_reloading: bool, on_logout: str | None, is_unit_wanted: bool
+) -> Coroutine[Any, Any, None]:
+    """
+    Run the bots of a Python file.
+
+    Runs each Bot that the file makes, or the one that NAME names, until Ctrl-C or SIGTERM; what is in flight then gets
+    ten seconds to end. Who is not logged in is shown a code on stderr. What a bot is not told it takes from the options
+    and the environment, as every command does.
+    """
+    given = click.get_current_context().ensure_object(Given)
+    os.environ.update(as_environment(given))
+    notice = _as_command(on_logout)
+    files = [split_target(target) for target in targets]
+    arguments = [f"{path}:{name}" if name else str(path) for path, name in files]
+    if on_logout:
+        arguments += ["--on-logout", on_logout]
+    if is_unit_wanted:
+        session.output.document(write_unit(files[0][0], arguments))
+        return _nothing()
+    if is_reloading:
+        flags = ["--json"] * given.as_json + ["--verbose"] * given.verbose
+        return supervise(session.output, [*arguments, *flags], [path.parent for path, _ in files])
+    _ = session.settings  # a mistake in them is told before anybody's program runs
+    bots = find_bots(session, files)
+    for bot in bots:
+        if notice:
+            bot.on_logged_out(_teller(bot, notice, session))
+    return _serve(session, bots)
+
+
+def as_environment(given: Given) -> dict[str, str]:
+    """Give what the options say as the variables that say the same."""
+    said = {"SERVER": given.server, "HOST": given.host, "ACCOUNT": given.account, "PROXY": given.proxy}
+    return {f"WEBWX_{name}": value for name, value in said.items() if value}
+
+
+async def _nothing() -> None:
+    """All is done."""
+
+
+async def _serve(session: Session, bots: list[Bot]) -> None:
+    """
+    Run bots until they are told to stop.
+
+    Raises:
+        BadInput: They cannot run beside each other.
+    """
+
+    def tell(bot: Bot, client: AsyncClient) -> None:
+        account, handlers, timers = client.account, len(list(bot.handlers())), len(bot.timers)
+        work = _count(handlers, "handler") + (f" and {_count(timers, 'timer')}" if timers else "")
+        session.output.result(
+            f"{bot.name} runs as {account.nickname} ({account.host}) with {work}.",
+            bot=bot.name, nickname=account.nickname, id=account.id, host=account.host, handlers=handlers, timers=timers,
+        )  # fmt: skip
+
+    try:
+        await start(*bots, on_ready=tell)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+# -- files -----------------------------------------------------------------------------------------------------------
+
+
+def split_target(target: str) -> tuple[Path, str]:
+    """
+    Part a file from the name of a bot in it.
+
+    Raises:
+        BadInput: There is no such file.
+    """
+    file, colon, name = target.rpartition(":")
+    if not colon or Path(target).is_file():
+        file, name = target, ""
+    path = Path(file)
+    if not path.is_file():
+        raise BadInput(f"There is no file {file!r}.")
+    return path.resolve(), name
+
+
+def find_bots(session: Session, files: list[tuple[Path, str]]) -> list[Bot]:
+    """
+    Load files and give their bots, each once.
+
+    Raises:
+        BadInput: There is none, or none of that name.
+        CommandFailed: A file cannot be loaded.
+    """
+    loaded: dict[Path, dict[str, Bot]] = {}
+    found: dict[int, Bot] = {}
+    for path, name in files:
+        if path not in loaded:
+            loaded[path] = load(session, path)
+        bots = loaded[path]
+        if not bots:
+            raise BadInput(f"{path.name} makes no Bot; it needs a line such as 'bot = Bot()'.")
+        if name and name not in bots:
+            raise BadInput(f"{path.name} has no Bot {name!r}; it has {', '.join(map(repr, bots))}.")
+        found.update((id(bot), bot) for bot in ([bots[name]] if name else bots.values()))
+    return list(found.values())
+
+
+def load(session: Session, path: Path) -> dict[str, Bot]:
+    """
+    Load a file as a module and give its bots by their names, those that it runs without a name behind the others.
+
+    Raises:
+        CommandFailed: It raises something, which is told as Python tells it.
+    """
+    name = path.stem if path.stem not in sys.modules else f"{path.stem} in {path.parent}"
+    spec = spec_from_loader(name, loader := SourceFileLoader(name, str(path)))
+    assert spec is not None  # noqa: S101 - for the type checker: this loader says that it is no package
+    module = sys.modules[name] = module_from_spec(spec)
+    sys.path.insert(0, str(path.parent))  # as `python FILE` has it
+    with loading() as started:
+        try:
+            loader.exec_module(module)
+        except Exception as error:  # noqa: BLE001 - it is somebody else's program, and this tells them
+            session.output.tell(_traceback(error, path))
+            raise CommandFailed(f"{path.name} cannot be run, for the reason above.") from None
+    named = _bots_of(module)
+    known = {id(bot) for bot in named.values()}
+    return named | {f"{bot.name} ({index})": bot for index, bot in enumerate(started) if id(bot) not in known}
+
+
+def _bots_of(module: ModuleType) -> dict[str, Bot]:
+    return {name: value for name, value in vars(module).items() if isinstance(value, Bot)}
+
+
+def _traceback(error: Exception, path: Path) -> str:
+    """Write what a file has raised, from the file's own line on."""
+    place = error.__traceback__
+    while place is not None and place.tb_frame.f_code.co_filename != str(path):
+        place = place.tb_next
+    return "".join(traceback.format_exception(type(error), error, place)).rstrip()
+
+
+# -- the end of a login ----------------------------------------------------------------------------------------------
+
+
+def _as_command(text: str | None) -> list[str]:
+    """
+    Split a command as a shell would.
+
+    Raises:
+        BadInput: It is none, or there is no such program.
+    """
+    if text is None:
+        return []
+    words: list[str] = []
+    with suppress(ValueError):  # a quotation mark is missing
+        words = shlex.split(text)
+    if not words:
+        raise BadInput("What --on-logout says is no command.")
+    if shutil.which(words[0]) is None:
+        raise BadInput(f"--on-logout cannot run {words[0]!r}: there is no such program.")
+    return words
+
+
+def _teller(bot: Bot, words: list[str], session: Session) -> Callable[[LoggedOut], None]:
+    def tell(end: LoggedOut) -> None:
+        variables = {"WEBWX_REASON": end.reason, "WEBWX_ACCOUNT": bot.settings().account}
+        try:
+            done = subprocess.run(  # noqa: S603 - the user's own command
+                words, env=os.environ | variables, stdin=subprocess.DEVNULL, timeout=COMMAND_LIMIT, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            session.output.tell(f"The command of --on-logout failed: {type(error).__name__}.")
+        else:
+            if done.returncode:
+                session.output.tell(f"The command of --on-logout ended with exit code {done.returncode}.")
+
+    return tell

@@ -1,0 +1,106 @@
+"""
+`webwx run --systemd-unit`: a service that runs bots and is started again when it fails.
+
+It is one of the user's own, so nobody need be root. What only a person can mend, wrong usage and a login that is over,
+does not start it again. No secret is written into it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from webwx.bot.lanes import DRAIN
+from webwx.cli.exits import Exit
+from webwx.settings import KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECRET = ("WEBWX_PASSPHRASE", "WEBWX_PROXY")
+"""Variables that are not written down: a passphrase, and an address that may hold a password."""
+
+FOR_A_PERSON = (Exit.BAD_INPUT, Exit.LOGGED_OUT)
+"""Exit codes that no new start mends."""
+
+_FOLDERS = ("WEBWX_HOME", "WEBWX_CONFIG")
+
+
+def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] = os.environ) -> str:
+    """
+    Write a unit for copying.
+
+    Args:
+        file: The bots' file, or the first of several.
+        arguments: What follows `webwx run`.
+        environment: What is set here must be set for the service too.
+    """
+    name = f"webwx-{file.stem}"
+    program = [sys.executable, "-P", "-m", "webwx", "run", *arguments]
+    lines = [
+        f"# ~/.config/systemd/user/{name}.service",
+        "#",
+        f"#   systemctl --user daemon-reload && systemctl --user enable --now {name}",
+        '#   loginctl enable-linger "$USER"     # it runs when you are not logged in, too',
+        f"#   journalctl --user -u {name} -f     # what it says; a login code is drawn there",
+        "",
+        "[Unit]",
+        f"Description=webwx bots of {_escaped(file.name)}",
+        "",
+        "[Service]",
+        "Type=exec",
+        f"ExecStart={' '.join(_quoted(word).replace('$', '$$') for word in program)}",
+        f"WorkingDirectory={_escaped(str(file.parent))}",
+        'Environment="PYTHONUNBUFFERED=1"',
+        *(f"Environment={_quoted(each)}" for each in _variables(environment)),
+        *_secrets(environment),
+        "Restart=on-failure",
+        "RestartSec=15",
+        "# Only a person mends these: wrong usage, and a login that is over ('webwx login').",
+        f"RestartPreventExitStatus={' '.join(f'{code:d}' for code in FOR_A_PERSON)}",
+        "# What is in flight gets ten seconds.",
+        f"TimeoutStopSec={3 * DRAIN:.0f}",
+        "KillMode=mixed",
+        "UMask=0077",
+        "NoNewPrivileges=yes",
+        "LockPersonality=yes",
+        "RestrictRealtime=yes",
+        "RestrictSUIDSGID=yes",
+        "SystemCallArchitectures=native",
+        "",
+        "[Install]",
+        "WantedBy=default.target",
+    ]
+    return "\n".join(lines)
+
+
+def _variables(environment: Mapping[str, str]) -> list[str]:
+    """Give what is set, so that the service finds the same login; a path from wherever it is started."""
+    set_here = {name: environment.get(name) for name in (*(f"WEBWX_{key.upper()}" for key in KEYS), "WEBWX_CONFIG")}
+    return [
+        f"{name}={Path(value).expanduser().absolute() if name in _FOLDERS else value}"
+        for name, value in set_here.items()
+        if value and name not in SECRET
+    ]
+
+
+def _secrets(environment: Mapping[str, str]) -> list[str]:
+    names = [name for name in SECRET if environment.get(name)]
+    if not names:
+        return []
+    return [
+        f"# Not written down here: {' and '.join(names)}. Put NAME=value into this file, which nobody else may read.",
+        "EnvironmentFile=%h/.config/webwx/service.env",
+    ]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _quoted(text: str) -> str:
+    """Write a word as systemd reads it back."""
+    escaped = _escaped(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,136 @@
+"""`webwx recalled`, `forward --recalled` and `listen --keep`: each command a process of its own."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.cli.conftest import running_sandbox
+
+from webwx.cli import pictures
+from webwx.cli.recalled import recalled_to_json
+from webwx.client.recalled import Recalled
+from webwx.model.contacts import ContactId
+from webwx.model.messages import MessageRecalled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Any]:
+    """A sandbox whose pictures come without keys."""
+    with running_sandbox("--switch", "picture_content=hash") as sandbox:
+        yield sandbox
+
+
+def send_picture(sandbox: Any, to: str = "me") -> dict[str, Any]:
+    content = base64.b64encode(pictures.jpeg()).decode()
+    return sandbox.control("picture", **{"from": "阿华", "to": to, "name": "a.jpg", "content": content})  # type: ignore[no-any-return]
+
+
+def recall(sandbox: Any, message_id: str, to: str = "me") -> None:
+    sandbox.control("recall", **{"from": "阿华", "to": to, "message_id": message_id})
+
+
+def kept_files(me: Any) -> list[Path]:
+    journal = me.settings.journal_path
+    return list(journal.with_name(f"{journal.name}.kept").glob("[!.]*"))
+
+
+def listen_and_keep(me: Any, sandbox: Any, to: str, *options: str, **environment: str) -> dict[str, Any]:
+    """Let a process listen while a picture comes, until it is kept; then the picture is recalled, and it is heard."""
+    with me.start("listen", "--json", *options, **environment) as process:
+        sent = send_picture(sandbox, to)
+        picture = json.loads(process.stdout.readline())
+        while not kept_files(me):
+            pass  # it is being fetched
+        recall(sandbox, sent["message_id"], to)
+        json.loads(process.stdout.readline())
+        process.terminate()
+        assert process.wait(20) == 0
+    return picture | {"md5": sent["md5"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [(["--keep"], {}), ([], {"WEBWX_KEEP": "all"}), ([], {"WEBWX_KEEP": "nobody, 周末爬山"})],
+    ids=["option", "all", "chats"],
+)
+def test_e13_a_keyless_picture_that_was_kept_is_listed_and_sent_on_by_other_processes(
+    options: list[str], environment: dict[str, str], me: Any, sandbox: Any
+) -> None:
+    picture = listen_and_keep(me, sandbox, "周末爬山", *options, **environment)
+
+    [line] = me.run("recalled", "--json").lines
+    assert (line["event"], line["way"]) == ("message_recalled", "by_upload")
+    assert line["original"]["message_id"] == picture["message_id"]
+    assert me.run("recalled").stdout.endswith("  阿华 in 周末爬山: [picture]  [can be sent on, from what was kept]\n")
+    for words in ([str(picture["number"]), "filehelper"], [picture["message_id"], "filehelper"], ["filehelper"]):
+        done = me.run("forward", "--recalled", *words, "--json")
+        assert (done.code, done.line["way"]) == (0, "by_upload")
+        assert sandbox.chat("me", "filehelper")["messages"][-1]["md5"] == picture["md5"]
+
+
+def test_e13_a_picture_that_was_not_kept_cannot_be_sent_on_and_that_is_said(me: Any, sandbox: Any) -> None:
+    sent = send_picture(sandbox)
+    recall(sandbox, sent["message_id"])
+    assert me.run("listen", "--count", "2").code == 0
+
+    assert me.run("recalled").stdout.endswith("  阿华: [picture]  [cannot be sent on]\n")
+    done = me.run("forward", "--recalled", sent["message_id"], "filehelper")
+    assert (done.code, done.stdout) == (2, "")
+    assert "keep" in done.sentence
+
+
+def test_the_media_alone_can_be_purged(me: Any, sandbox: Any) -> None:
+    listen_and_keep(me, sandbox, "me", "--keep")
+    stats = me.run("journal", "stats", "--json").line
+    assert (stats["kept"], stats["kept_size"]) == (1, len(pictures.jpeg()))
+
+    assert me.run("journal", "purge", "--media", "--before", "1d", "--json").line == {"purged": 0}
+    assert me.run("journal", "purge", "--media", "--json").line == {"purged": 1}
+    assert kept_files(me) == []
+    assert me.run("recalled", "--json").line["way"] == "none"
+    assert me.run("journal", "purge", "--media", "--chat", "阿华").code == 2
+
+
+def test_a_recalled_text_is_listed_with_what_it_said_and_goes_on(me: Any, sandbox: Any) -> None:
+    message_id = sandbox.say("阿华", "me", "a slip")
+    recall(sandbox, message_id)
+    sandbox.say("阿华", "me", "not taken back")
+    kept = me.run("listen", "--count", "3", "--json").lines[2]
+
+    assert me.run("recalled").stdout.endswith("  阿华: a slip  [can be sent on]\n")
+    assert me.run("recalled", "阿华", "--limit", "1", "--json").line["original"]["text"] == "a slip"
+    assert me.run("recalled", "张三", "--json").lines == []
+    assert me.run("forward", "--recalled", "filehelper").code == 0
+    assert sandbox.chat("me", "filehelper")["messages"][-1]["text"] == "a slip"
+    for which in (str(kept["number"]), "no such"):
+        done = me.run("forward", "--recalled", which, "filehelper")
+        assert (done.code, done.stdout) == (2, "")
+        assert "'webwx recalled' lists" in done.sentence
+
+
+def test_what_never_came_here_is_listed_as_the_notice_says(me: Any, sandbox: Any) -> None:
+    done = me.run("forward", "--recalled", "filehelper")
+    assert (done.code, done.sentence) == (2, "webwx: Nothing was taken back, as far as the journal knows.")
+    me.run("send", "阿华", "mine")
+    assert me.run("recall").code == 0  # it was not seen to come back, so nothing tells what it was
+    me.run("listen", "--count", "1")
+
+    assert "nobody has told here what it was" in me.run("recalled").stdout
+    done = me.run("forward", "--recalled", "filehelper")
+    assert (done.code, done.stdout) == (2, "")
+    assert "never came here" in done.sentence
+
+
+def test_a_recall_as_json_is_its_event_with_the_way() -> None:
+    notice = MessageRecalled(
+        message_id="7", chat=ContactId("@a"), is_self=False, time=1, text="taken back", content="<sysmsg/>"
+    )
+    line = json.loads(recalled_to_json(Recalled(notice=notice, way="none")))
+    assert (line["event"], line["message_id"], line["original"], line["way"]) == ("message_recalled", "7", None, "none")

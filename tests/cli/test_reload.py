@@ -1,0 +1,150 @@
+"""`webwx run --reload`: a change starts the bots again, and what is no Python is waited for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.conftest import WEBWX
+
+from webwx.cli.reload import look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Sandbox, Shell
+
+BOT = """
+import asyncio
+import os
+
+from webwx import Bot, TextMessage
+from words import ANSWER
+
+bot = Bot()
+print(os.getpid(), flush=True)
+
+
+@bot.on(TextMessage, text="ping")
+async def pong(ctx, message):
+    await ctx.reply(ANSWER)
+    print(ANSWER, flush=True)
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file with a bot, and a neighbour that says what it answers."""
+    path = tmp_path / "folder" / "bot.py"
+    path.parent.mkdir()
+    path.write_text(BOT)
+    path.with_name("words.py").write_text("ANSWER = 'one'\n")
+    return path
+
+
+@contextmanager
+def reloading(shell: Shell, file: Path) -> Iterator[subprocess.Popen[str]]:
+    with shell.start("run", "--reload", str(file)) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            code = process.wait(20)
+        assert code == 0
+
+
+def begun(process: subprocess.Popen[str]) -> int:
+    """Wait until the bot is at work; gives the number of its process."""
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    assert process.stdout.readline().startswith("bot runs as 小明 ")
+    return pid
+
+
+def told(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    return process.stderr.readline().rstrip("\n")
+
+
+def answer(process: subprocess.Popen[str], sandbox: Sandbox) -> str:
+    assert process.stdout is not None
+    sandbox.say("ahua", "me", "ping")
+    return process.stdout.readline().rstrip("\n")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_change_of_any_file_beside_it_starts_it_again(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    with reloading(me, file) as process:
+        first = begun(process)
+        assert answer(process, sandbox) == "one"
+        file.with_name("words.py").write_text("ANSWER = 'two'\n")
+        assert told(process) == "words.py changed; starting again."
+        second = begun(process)
+        assert answer(process, sandbox) == "two"
+        assert not is_alive(first)
+    assert not is_alive(second)
+
+
+def test_what_is_no_python_is_told_and_waited_for_while_the_bot_goes_on(
+    me: Shell, sandbox: Sandbox, file: Path
+) -> None:
+    with reloading(me, file) as process:
+        first = begun(process)
+        file.with_name("words.py").write_text("ANSWER = 'two\n")
+        expected = "words.py, line 1: unterminated string literal (detected at line 1); waiting for it to be mended."
+        assert told(process) == expected
+        assert answer(process, sandbox) == "one"
+        file.with_name("words.py").write_text("ANSWER = 'three'\n")
+        assert told(process) == "words.py changed; starting again."
+        assert begun(process) != first
+        assert answer(process, sandbox) == "three"
+
+
+def test_a_bot_that_ends_by_itself_is_started_by_the_next_change(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    file.with_name("words.py").write_text("ANSWER = 1 / 0\n")
+    with reloading(me, file) as process:
+        while (line := told(process)) != "webwx: bot.py cannot be run, for the reason above.":
+            assert line
+        assert told(process) == "Ended with exit code 1; a change of a file starts it again."
+        file.with_name("words.py").write_text("ANSWER = 'mended'\n")
+        assert told(process) == "words.py changed; starting again."
+        begun(process)
+        assert answer(process, sandbox) == "mended"
+
+
+def test_ctrl_c_ends_both_and_what_is_in_flight_ends_first(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    file.write_text(BOT.replace("await ctx.reply(ANSWER)", "print('begun', flush=True)\n    await asyncio.sleep(0.3)"))
+    command = [WEBWX, "run", "--reload", str(file)]
+    # A terminal sends Ctrl-C to all processes of a group.
+    with subprocess.Popen(
+        command, env=me.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            pid = begun(process)
+            assert answer(process, sandbox) == "begun"
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            printed, _ = process.communicate(timeout=20)
+    assert (process.returncode, printed) == (130, "one\n")
+    assert not is_alive(pid)
+
+
+def test_only_python_files_count_that_are_the_users_own(tmp_path: Path) -> None:
+    for name in ("a.py", "sub/b.py", "notes.txt", ".hidden/c.py", "__pycache__/d.py", "env/pyvenv.cfg", "env/lib/e.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("")
+    (tmp_path / "dangling.py").symlink_to(tmp_path / "nowhere")
+    assert sorted(look([tmp_path])) == [str(tmp_path / "a.py"), str(tmp_path / "sub/b.py")]

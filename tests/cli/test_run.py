@@ -1,0 +1,308 @@
+"""`webwx run`: bots in a process of their own, from a file to their end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.cli.exits import BadInput
+from webwx.cli.options import Given
+from webwx.cli.run import as_environment, split_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.conftest import Sandbox, Shell
+
+PONG = """
+from webwx import Bot, TextMessage
+
+bot = Bot()
+
+
+@bot.on(TextMessage, text="ping")
+async def pong(ctx, message):
+    await ctx.reply("pong")
+    print("answered", flush=True)
+
+
+@bot.every(hours=1)
+def tick(ctx):
+    pass
+
+
+if __name__ == "__main__":
+    bot.run()
+"""
+
+
+class Running:
+    """A `webwx run` that goes on until it is told to stop."""
+
+    rest = ("", "")
+    """What it printed that nobody has read, once it has ended: stdout and stderr."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self.stdout = process.stdout
+        self.stderr = process.stderr
+        self.pid = process.pid
+
+    def line(self) -> str:
+        """Give the next line of what it prints."""
+        return self.stdout.readline().rstrip("\n")
+
+    def wait_for(self, words: str) -> str:
+        """Give what it tells up to a line with these words."""
+        told = ""
+        while words not in told:
+            told += (line := self.stderr.readline())
+            assert line, told
+        return told
+
+
+@contextmanager
+def running(shell: Shell, *arguments: str) -> Iterator[Running]:
+    """Run it, and see that it ends well."""
+    with shell.start("run", *arguments) as process:
+        run = Running(process)
+        try:
+            yield run
+        finally:
+            process.terminate()
+            run.rest = process.communicate(timeout=20)
+        assert process.returncode == 0
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file with a bot that answers `ping`."""
+    path = tmp_path / "folder" / "bot.py"
+    path.parent.mkdir()
+    path.write_text(PONG)
+    return path
+
+
+# -- at work ---------------------------------------------------------------------------------------------------------
+
+
+def test_it_runs_the_bot_of_a_file_and_says_so_in_one_line(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    with running(me, str(file)) as process:
+        assert process.line() == "bot runs as 小明 (web) with 1 handler and 1 timer."
+        sandbox.say("ahua", "me", "ping")
+        assert process.line() == "answered"
+        assert sandbox.chat("ahua", "xiaoming")["messages"][-1]["text"] == "pong"
+    assert process.rest == ("", "")
+
+
+def test_the_line_has_stable_keys(me: Shell, file: Path) -> None:
+    with running(me, str(file), "--json") as process:
+        told = json.loads(process.line())
+    assert list(told) == ["bot", "nickname", "id", "host", "handlers", "timers"]
+    assert (told["bot"], told["nickname"], told["handlers"], told["timers"]) == ("bot", "小明", 1, 1)
+
+
+def test_what_is_in_flight_at_the_end_is_done_first(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    file.write_text(
+        PONG.replace(
+            'await ctx.reply("pong")',
+            'import asyncio; print("begun", flush=True); await asyncio.sleep(0.3); await ctx.reply("pong")',
+        )
+    )
+    with running(me, str(file)) as process:
+        process.line()
+        sandbox.say("ahua", "me", "ping")
+        assert process.line() == "begun"
+    assert process.rest == ("answered\n", "")
+
+
+def test_who_is_not_logged_in_is_shown_a_code_on_stderr(shell: Shell, sandbox: Sandbox, file: Path) -> None:
+    with running(shell, str(file)) as process:
+        assert "█" in process.wait_for("Scan this")
+        sandbox.control("scan", who="me")
+        sandbox.control("confirm", uuid="")
+        assert process.line().startswith("bot runs as 小明 ")
+
+
+def test_the_options_choose_the_account_of_a_bot_that_names_none(me: Shell, friend: object, file: Path) -> None:
+    with running(me, str(file), "--account", "friend") as process:
+        assert process.line().startswith("bot runs as 阿华 ")
+    with running(me, str(file)) as process:
+        assert process.line().startswith("bot runs as 小明 ")
+
+
+def test_a_bot_that_names_its_account_keeps_it(me: Shell, friend: object, file: Path) -> None:
+    file.write_text(PONG.replace("Bot()", 'Bot(account="friend")'))
+    with running(me, str(file), "--account", "default") as process:
+        assert process.line().startswith("bot runs as 阿华 ")
+
+
+def test_several_bots_run_beside_each_other_and_a_name_picks_one(me: Shell, friend: object, file: Path) -> None:
+    file.write_text(PONG.replace("bot = Bot()", 'bot = Bot()\nsecond = Bot(account="friend", name="two")'))
+    (other := file.with_name("other.py")).write_text(PONG.replace("Bot()", 'Bot(name="three")'))
+    with running(me, str(file), str(other)) as process:
+        assert {process.line().split(" (")[0] for _ in range(3)} == {
+            "bot runs as 小明", "two runs as 阿华", "three runs as 小明",
+        }  # fmt: skip
+    with running(me, f"{file}:second", str(file.with_name("other.py:bot"))) as process:
+        assert {process.line().split(" (")[0] for _ in range(2)} == {"two runs as 阿华", "three runs as 小明"}
+
+
+def test_a_second_one_of_the_same_login_is_told_of_the_first(me: Shell, file: Path) -> None:
+    with running(me, str(file)) as process:
+        process.line()
+        done = me.run("run", str(file))
+    assert done.code == 3
+    assert (done.stdout, f"(pid {process.pid})" in done.sentence) == ("", True)
+
+
+# -- the file --------------------------------------------------------------------------------------------------------
+
+
+def test_the_file_finds_its_neighbours_and_is_one_module_with_what_they_import(me: Shell, file: Path) -> None:
+    file.write_text("import bot_parts\n" + PONG + "\nassert bot_parts.there() is bot\n")
+    file.with_name("bot_parts.py").write_text("def there():\n    import bot\n    return bot.bot\n")
+    with running(me, str(file)) as process:
+        assert process.line().startswith("bot runs as ")
+
+
+def test_a_bot_that_the_file_runs_by_itself_is_run_once(me: Shell, file: Path) -> None:
+    file.write_text(PONG.replace('if __name__ == "__main__":\n    bot.run()', "bot.run()\nprint('loaded')"))
+    with running(me, str(file)) as process:
+        assert process.line() == "loaded"
+        assert process.line().startswith("bot runs as ")
+    assert process.rest == ("", "")
+
+
+def test_a_file_of_a_name_that_is_taken_hides_no_module(me: Shell, file: Path) -> None:
+    (taken := file.with_name("asyncio.py")).write_text(PONG)
+    with running(me, str(taken)) as process:
+        assert process.line().startswith("bot runs as ")
+
+
+def test_what_the_file_raises_is_told_from_its_own_line_on(shell: Shell, file: Path) -> None:
+    file.write_text("def build():\n    raise KeyError('token')\n\n\nbuild()\n")
+    done = shell.run("run", str(file))
+    assert (done.code, done.stdout) == (1, "")
+    first, place, *_, error, sentence = done.stderr.splitlines()
+    assert first == "Traceback (most recent call last):"
+    assert place == f'  File "{file}", line 5, in <module>'
+    assert error == "KeyError: 'token'"
+    assert sentence == "webwx: bot.py cannot be run, for the reason above."
+
+
+def test_a_file_that_is_no_python_is_told_as_python_tells_it(shell: Shell, file: Path) -> None:
+    file.write_text("x = (\n")
+    done = shell.run("run", str(file))
+    assert done.code == 1
+    assert done.stderr.splitlines()[0] == f'  File "{file}", line 1'
+    assert "SyntaxError: '(' was never closed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "sentence"),
+    [
+        ("x = 1\n", "", "bot.py makes no Bot; it needs a line such as 'bot = Bot()'."),
+        (PONG, ":tick", "bot.py has no Bot 'tick'; it has 'bot'."),
+        (
+            PONG + "\nagain = Bot()\n",
+            "",
+            "Two bots of one account are called 'bot'; give each a name of its own.",
+        ),
+    ],
+)
+def test_a_file_without_the_bot_is_told_in_one_sentence(
+    me: Shell, file: Path, text: str, name: str, sentence: str
+) -> None:
+    file.write_text(text)
+    done = me.run("run", f"{file}{name}")
+    assert (done.code, done.sentence) == (2, f"webwx: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nope.py",), "There is no file 'nope.py'."),
+        ((".",), "There is no file '.'."),
+        ((__file__, "--on-logout", "no-such-program now"), "cannot run 'no-such-program': there is no such program."),
+        ((__file__, "--on-logout", "echo 'open"), "What --on-logout says is no command."),
+        ((__file__, "--on-logout", ""), "What --on-logout says is no command."),
+        ((__file__, "--proxy", "nonsense"), "The proxy's address cannot be read"),
+        ((__file__, "--account", "../other"), "cannot name an account"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_loaded(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
+    done = shell.run("run", *arguments)
+    assert done.code == 2
+    assert sentence in done.sentence
+
+
+def test_a_file_may_have_a_colon_in_its_name(tmp_path: Path) -> None:
+    (path := tmp_path / "my:bot").write_text("")
+    assert split_target(str(path)) == (path, "")
+    assert split_target(f"{path}:name") == (path, "name")
+    with pytest.raises(BadInput, match="There is no file"):
+        split_target(str(tmp_path / "my"))
+
+
+def test_options_that_are_not_given_leave_the_environment_as_it_is() -> None:
+    assert as_environment(Given()) == {}
+    given = Given(server="http://127.0.0.1:8790", account="work", proxy="http://127.0.0.1:1", host="web")
+    assert sorted(as_environment(given)) == ["WEBWX_ACCOUNT", "WEBWX_HOST", "WEBWX_PROXY", "WEBWX_SERVER"]
+
+
+def test_names_of_files_are_completed(shell: Shell) -> None:
+    done = shell.run(COMP_WORDS="webwx run b", COMP_CWORD="2", _WEBWX_COMPLETE="bash_complete")
+    assert done.stdout.split() == ["file,b"]
+
+
+# -- the end of a login ----------------------------------------------------------------------------------------------
+
+
+def test_a_command_is_run_when_the_login_ends(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    told = file.with_name("told")
+    write = "import os, sys; open(sys.argv[1], 'a').write(' '.join(os.environ[f'WEBWX_{n}'] for n in sys.argv[2:]))"
+    command = shlex.join([sys.executable, "-c", write, str(told), "REASON", "ACCOUNT"])
+    file.write_text(PONG + "\n@bot.on_logged_out\ndef gone(reason):\n    print(reason.reason, flush=True)\n")
+    with running(me, str(file), "--on-logout", command) as process:
+        process.line()
+        sandbox.control("log-out", who="me")
+        assert process.line() == "phone"
+        # It asks for a new login once all has been told.
+        process.wait_for("on your phone")
+        assert told.read_text() == "phone default"
+
+
+def test_a_command_that_fails_is_told_and_ends_nothing(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    command = shlex.join([sys.executable, "-c", "raise SystemExit(7)"])
+    with running(me, str(file), "--on-logout", command) as process:
+        process.line()
+        sandbox.control("log-out", who="me")
+        process.wait_for("The command of --on-logout ended with exit code 7.\n")
+
+
+# -- beside it -------------------------------------------------------------------------------------------------------
+
+
+def test_a_unit_is_printed_and_nothing_is_run(shell: Shell, file: Path) -> None:
+    file.write_text("raise SystemExit('loaded')")
+    done = shell.run("run", f"{file}:bot", "--systemd-unit", "--account", "work", "--on-logout", "echo gone")
+    assert (done.code, done.stderr) == (0, "")
+    assert f'"-m" "webwx" "run" "{file}:bot" "--on-logout" "echo gone"' in done.stdout
+    assert '"WEBWX_ACCOUNT=work"' in done.stdout
+
+
+def test_the_interpreter_runs_the_same_command_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "webwx", "--version"], env=os.environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("webwx ")

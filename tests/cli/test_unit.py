@@ -1,0 +1,79 @@
+"""`webwx run --systemd-unit`: a unit that systemd takes, and that says nothing secret."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from webwx.cli.unit import write_unit
+
+FILE = Path("/home/me/bots/pong.py")
+
+
+def test_it_starts_this_interpreter_with_whole_paths_and_ends_it_behind_the_drain() -> None:
+    lines = write_unit(FILE, [str(FILE)], {}).splitlines()
+    assert f'ExecStart="{sys.executable}" "-P" "-m" "webwx" "run" "/home/me/bots/pong.py"' in lines
+    assert "WorkingDirectory=/home/me/bots" in lines
+    assert "TimeoutStopSec=30" in lines
+    assert "NoNewPrivileges=yes" in lines
+
+
+def test_it_starts_again_after_a_failure_that_no_person_has_to_mend() -> None:
+    lines = write_unit(FILE, [str(FILE)], {}).splitlines()
+    assert "Restart=on-failure" in lines
+    assert "RestartPreventExitStatus=2 4" in lines
+
+
+def test_it_finds_the_same_login_and_holds_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment = {
+        "WEBWX_HOME": "state", "WEBWX_ACCOUNT": "work", "WEBWX_HOST": "", "WEBWX_PASSPHRASE": "sesame",
+        "WEBWX_PROXY": "http://me:sesame@127.0.0.1:1", "WEBWX_REASON": "no setting", "PATH": "/bin",
+    }  # fmt: skip
+    unit = write_unit(FILE, [str(FILE)], environment)
+    set_there = [line for line in unit.splitlines() if line.startswith("Environment=")]
+    assert set_there == [
+        'Environment="PYTHONUNBUFFERED=1"',
+        f'Environment="WEBWX_HOME={tmp_path / "state"}"',
+        'Environment="WEBWX_ACCOUNT=work"',
+    ]
+    assert "sesame" not in unit
+    assert "# Not written down here: WEBWX_PASSPHRASE and WEBWX_PROXY. " in unit
+    assert "EnvironmentFile=%h/.config/webwx/service.env" in unit
+    assert "EnvironmentFile" not in write_unit(FILE, [str(FILE)], {})
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [
+        ("/my bots/a.py", '"/my bots/a.py"'),
+        ("100%", '"100%%"'),
+        ("$HOME", '"$$HOME"'),
+        ('echo "a"', '"echo \\"a\\""'),
+        ("a\\b", '"a\\\\b"'),
+    ],
+)
+def test_words_reach_the_program_as_they_are(word: str, written: str) -> None:
+    (start,) = [line for line in write_unit(FILE, [word], {}).splitlines() if line.startswith("ExecStart=")]
+    assert start.endswith(f' "run" {written}')
+
+
+@pytest.mark.parametrize("name", ["pong.py", "my $bot 100%.py"])
+def test_systemd_takes_it(name: str, tmp_path: Path) -> None:
+    unit = write_unit(tmp_path / name, [str(tmp_path / name), "--on-logout", 'echo "$X" 5%'], {"WEBWX_HOME": "/a b/$c"})
+    (path := tmp_path / "webwx-bot.service").write_text(unit)
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd is not on this machine")
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    done = subprocess.run(
+        [program, "verify", "--user", path], env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,97 @@
+"""`webwx who`, `why`, `merge` and `split`, and numbers in place of names."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from tests.cli.conftest import log_in
+
+
+@pytest.fixture
+def numbers(me: Any) -> dict[str, int]:
+    """Everybody's number, by nickname."""
+    return {contact["nickname"]: contact["number"] for contact in me.run("contacts", "--json").lines}
+
+
+def test_everybody_is_listed_with_a_number(me: Any, numbers: dict[str, int]) -> None:
+    listed = me.run("who", "--json").lines
+    assert {each["number"]: each["name"] for each in listed}.items() >= {
+        (numbers["阿华"], "阿华"), (numbers["李雷"], "Boss"), (numbers["周末爬山"], "周末爬山"),
+    }  # fmt: skip
+    assert list(listed[0]) == ["number", "kind", "name", "contact_id", "confidence", "first_seen", "last_seen"]
+    lines = me.run("who").stdout.splitlines()
+    assert any(re.fullmatch(rf" +{numbers['阿华']}  阿华 - person - @\w+", line) for line in lines)
+
+
+def test_one_is_found_by_number_name_and_id(me: Any, numbers: dict[str, int]) -> None:
+    [ahua] = me.run("contacts", "--json", "--search", "阿华").lines
+    for which in (str(numbers["阿华"]), f"who:{numbers['阿华']}", "阿华", ahua["id"]):
+        assert me.run("who", which, "--json").line["contact_id"] == ahua["id"]
+    for nobody in ("999", "nobody", "@" + "0" * 32):
+        done = me.run("who", nobody)
+        assert (done.code, done.stdout) == (2, "")
+
+
+def test_a_number_stands_for_a_name(me: Any, sandbox: Any, numbers: dict[str, int]) -> None:
+    ahua = f"who:{numbers['阿华']}"
+    assert me.run("send", ahua, "hi").code == 0
+    assert me.run("read", f"#{numbers['阿华']}").stdout == "阿华 is marked as read.\n"
+    assert sandbox.chat("ahua", "xiaoming")["messages"][-1]["text"] == "hi"
+    assert [line["text"] for line in me.run("history", ahua, "--json").lines] == ["hi"]
+    assert [line["text"] for line in me.run("search", "hi", "--chat", ahua, "--json").lines] == ["hi"]
+    assert me.run("pin", ahua, "--json").line["is_pinned"] is True
+    room = f"who:{numbers['周末爬山']}"
+    assert len(me.run("chatroom", "members", room, "--json").lines) == 4
+    me.run("remark", ahua, "花")
+    assert me.run("contacts", "--json", "--search", "花").line["number"] == numbers["阿华"]
+
+
+def test_digits_alone_are_a_name_and_nobodys_number(me: Any, numbers: dict[str, int]) -> None:
+    done = me.run("send", str(numbers["阿华"]), "hi")
+    assert (done.code, done.stdout) == (2, "")
+    assert me.run("send", "who:999", "hi").code == 2
+
+
+def test_c15_after_a_new_login_old_ids_and_numbers_lead_to_the_same_people(
+    me: Any, sandbox: Any, canary: Any, numbers: dict[str, int]
+) -> None:
+    [before] = me.run("contacts", "--json", "--search", "阿华").lines
+    sandbox.say("ahua", "me", "before")
+    me.run("listen", "--count", "1")
+    sandbox.control("log-out", who="me")
+    log_in("me", me.settings, sandbox, canary)
+    [after] = me.run("contacts", "--json", "--search", "阿华").lines
+
+    assert (after["number"], after["id"] != before["id"]) == (before["number"], True)
+    assert me.run("send", before["id"], "by the old id").code == 0
+    assert sandbox.chat("ahua", "xiaoming")["messages"][-1]["text"] == "by the old id"
+    assert [line["text"] for line in me.run("history", "阿华", "--json").lines] == ["before", "by the old id"]
+    links = me.run("why", str(before["number"]), "--json").lines
+    assert [(link["contact_id"], link["by"]) for link in links] == [(after["id"], "matched"), (before["id"], "seen")]
+    assert "was found to be the same: same " in me.run("why", "阿华").stdout
+
+
+def test_a_contact_is_parted_and_brought_back(me: Any, sandbox: Any, canary: Any, numbers: dict[str, int]) -> None:
+    sandbox.control("log-out", who="me")
+    log_in("me", me.settings, sandbox, canary)
+    zhang = me.run("who", "张三", "--json").line
+    parted = me.run("split", str(zhang["number"]), zhang["contact_id"], "--json").line
+    assert parted["number"] not in numbers.values()
+    assert me.run("who", "@" + zhang["contact_id"][1:], "--json").line["number"] == parted["number"]
+    merged = me.run("merge", str(numbers["张三"]), str(parted["number"]))
+    assert re.fullmatch(rf"One and the same now: +{numbers['张三']}  张三 - person - @\w+\n", merged.stdout)
+    assert me.run("who", str(parted["number"]), "--json").line["number"] == numbers["张三"]
+
+
+@pytest.mark.parametrize("wrong", [("merge", "阿华", "周末爬山"), ("split", "张三", "@nobody"), ("why", "999")])
+def test_what_cannot_be_is_refused(me: Any, numbers: dict[str, int], wrong: tuple[str, ...]) -> None:
+    done = me.run(*wrong)
+    assert (done.code, done.stdout) == (2, "")
+    assert done.sentence
+
+
+def test_without_a_login_nobody_has_a_number(shell: Any) -> None:
+    done = shell.run("who")
+    assert (done.code, done.stdout) == (4, "")
