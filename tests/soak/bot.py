@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp  # noqa: F401 - imported before the fork, as is all that follows
-from tests.soak import sender
+from tests.soak import meter, patient, sender, veteran
 
 import webwx.transport.network  # noqa: F401
 from webwx.cli import demo_bot
@@ -44,7 +44,13 @@ class QuickLoop(asyncio.SelectorEventLoop):
         return time.monotonic() * self._speed
 
 
-KINDS = {"bot": demo_bot.run, "sender": sender.run}
+KINDS = {
+    "bot": demo_bot.run,
+    "metered": meter.run,
+    "patient": patient.run,
+    "sender": sender.run,
+    "veteran": veteran.run,
+}
 
 
 def live(kind: str, server: str, folder: str, speed: float, is_held: bool, options: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.soak import disks, faults, hostile, kills, load, media, sends, storms, traces
+from tests.soak import disks, faults, hostile, kills, load, media, memory, patience, sends, storms, traces
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,7 +17,9 @@ GOALS: dict[str, Callable[[Run], Awaitable[Figures]]] = {
     "G-R3": disks.run,
     "G-R6": storms.run_outages,
     "G-R7": storms.run_storms,
+    "G-R9": patience.run,
     "G-R10": load.run,
+    "G-R11": memory.run,
     "G-R13": kills.run_terminations,
     "G-R14": sends.run,
     "G-R15": media.run,

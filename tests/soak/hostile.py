@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tests.soak.addresses import ADDRESSES, PLACES, log_in
 from tests.soak.stage import ROOT, Figures
 
 from webwx.client.aio import AsyncClient
@@ -21,31 +24,14 @@ from webwx.transport.loopback import Loopback
 if TYPE_CHECKING:
     from tests.soak.stage import Run
 
-    from webwx.model.login import QrCode
     from webwx.protocol.http import Request, Response
-
-ADDRESSES = (
-    "https://evil.example", "https://evil.example/?x=wx2.qq.com", "https://wx.qq.com.evil.example",
-    "https://wx.qq.com@evil.example", "https://wx.qq.com:secret@evil.example", "https://evil.example#wx.qq.com",
-    "https://evil.example\\@wx.qq.com", "https://wx.qq.com\\.evil.example", "http://wx.qq.com", "http://wx2.qq.com",
-    "https://wx.qq.com:444", "https://wx.qq.com:80", "https://wx.qq.com:0", "https://wx.qq.com:99999",
-    "https://WX.QQ.COM.evil.example", "https://wx.qq.com.", "https://wx9.qq.com", "https://qq.com",
-    "https://xwx.qq.com", "https://wx.qq.com%2eevil.example", "https://wx.qq.com%00.evil.example",
-    "https://wx。qq。com.evil.example", "https://ｗｘ.qq.com.evil.example", "https://wх.qq.com",
-    "https://xn--w-8tb.qq.com", "//evil.example", "///evil.example", "\\\\evil.example", "https:evil.example",
-    "https:/evil.example", "https:///evil.example", "https://", "https://[::1]", "https://[::ffff:127.0.0.1]",
-    "https://127.0.0.1", "https://127.0.0.2:443", "https://2130706433", "https://0x7f000001", "https://0177.0.0.1",
-    "https://127.1", "http://169.254.169.254", "https://169.254.169.254", "https://localhost", "https://localhost.",
-    "file:///etc/passwd", "gopher://127.0.0.2:70", "ftp://evil.example", "javascript:alert(1)", "data:text/html,x",
-    "unix:/run/socket", "https://evil.example\r\nHost: wx.qq.com", "https://wx.qq.com\tevil.example",
-)  # fmt: skip
-"""Where a login might be sent on to, if it let itself."""
 
 OWN = {
     urlsplit(origin).netloc for family in FAMILIES.values() for origin in (family.main, family.file, family.push)
 } | {"login.wx.qq.com", "login.wx2.qq.com", "login.weixin.qq.com"}
 
-PLACES = ("redirect_origin", "exchange_origin", "exchange_location")
+UNSHARE = (["unshare", "-mn"], ["unshare", "-rmn"])
+"""What gives a process a network and a list of names of its own: as root, and as anybody."""
 
 
 class Watched:
@@ -83,25 +69,54 @@ async def run_addresses(run: Run) -> Figures:
     watched.clear()  # a hook stays for ever
     if opened:
         problems.append(f"{len(opened)} connections or look-ups were tried")
+    walled = await _run_walled()
     return Figures(
         f"{len(ADDRESSES)} addresses in {len(PLACES)} places: {refused} logins refused, "
-        f"{len(problems)} led anywhere else",
-        tuple(problems),
+        f"{len(problems)} led anywhere else; {walled.told}",
+        (*problems, *walled.problems),
     )
 
 
 async def _log_in(transport: Watched) -> bool:
-    """Say whether a login succeeds."""
     async with AsyncClient(host="wx.qq.com", transport=transport) as client:
-        try:
-            await client.login(show_qr=_ignore, max_codes=1)
-        except WxError:
-            return False
-    return True
+        return await log_in(client)
 
 
-def _ignore(_: QrCode) -> None:
-    return
+async def _run_walled() -> Figures:
+    """Do the same, and look at pictures and people, over real connections where every other door is a trap."""
+    unshare = next((each for each in UNSHARE if _works([*each, "true"])), None)
+    if unshare is None:
+        return Figures("", ("a network of its own is needed, and `unshare` does not give one here",))
+    process = await asyncio.create_subprocess_exec(
+        *unshare, sys.executable, "-m", "tests.soak.walled", cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, errors = await process.communicate()
+    if process.returncode:
+        return Figures("", (f"behind the wall it failed: {errors.decode()[-600:]}",))
+    seen = json.loads(output)
+    problems = [f"behind the wall {each} was connected to" for each in sorted(set(seen["connections"]))]
+    problems += [f"behind the wall {each!r} was looked up" for each in sorted(set(seen["names"]))]
+    if not seen["is_seen"]:
+        problems.append("the traps do not see who walks into them")
+    if not seen["works"] or not seen["lies"]:
+        problems.append(
+            "behind the wall not even a login that is sent nowhere else succeeds, or nothing hostile was told"
+        )
+    logins = f"{seen['logins']} logins, of which {seen['refused']} were refused"
+    looks = f"{seen['looked_at']} looks at pictures with {seen['lies']} such addresses"
+    elsewhere = f"{len(seen['connections'])} connections and {len(seen['names'])} look-ups anywhere else"
+    return Figures(
+        f"with a network that ends here, {logins}, and {looks}: {elsewhere}",
+        tuple(problems),
+    )
+
+
+def _works(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 async def run_programs(run: Run) -> Figures:

@@ -32,7 +32,7 @@ IN_THE_ANSWER = ("media_empty@0.1", "media_page@0.05", "media_partial@0.05", "me
 
 async def run(run: Run) -> Figures:
     """Send files and fetch them on the other side, while chunks and answers break."""
-    count = run.scaled(100, 500)
+    count = 500
     outcomes: Counter[str] = Counter()
     async with stage(run) as play, _client(play, "me.json") as me, _client(play, "friend.json") as friend:
         await me.resume()

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from webwx.model.login import QrCode
 
 ROOT = Path(__file__).parents[2]
+BACKLOG = 2_000
+"""Messages that a bot may have before it, until its friends wait for it."""
+
 CHATS = (("ahua", "me"), ("zhangsan", "me"), ("lilei", "me"), ("lilei", "hiking"), ("ahua", "hiking"))
 
 
@@ -186,10 +189,12 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def writing(self, pause: float = 0.01, *, ask: bool = True) -> AsyncIterator[None]:
-        """Let the friends write all the time."""
+        """Let the friends write all the time, unless the bot is far behind: then nobody could say when it is done."""
 
         async def write() -> None:
             while True:
+                while self.said - self.handled() >= BACKLOG:  # noqa: ASYNC110 - it is another process that makes it less
+                    await asyncio.sleep(pause)
                 self.say(self.dice.randrange(1, 4), ask=ask)
                 await asyncio.sleep(self.dice.uniform(0, 2 * pause))
 
@@ -229,8 +234,13 @@ class Stage:
         await self.until(lambda: self.handled() > before, 20)
 
     async def until_all_handled(self, seconds: float = 60.0) -> bool:
-        """Wait until the bot has handled everything."""
-        return await self.until(lambda: self.handled() >= self.said, seconds)
+        """Wait until the bot has handled everything, as long as so many seconds bring something more."""
+        while True:
+            before = self.handled()
+            if await self.until(lambda: self.handled() >= self.said, seconds):
+                return True
+            if self.handled() == before:
+                return False
 
     async def finish(self) -> Verdict:
         """Let the bot catch up, end it well, and check everything; problems of its end are told as well."""

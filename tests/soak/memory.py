@@ -1,0 +1,85 @@
+"""G-R11: what stays in memory of messages, logins, people and files."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+from tests.soak.stage import Figures, Stage, stage
+from tests.soak.veteran import WARM_LOGINS, WEIGHTS, Weight
+
+if TYPE_CHECKING:
+    from tests.soak.stage import Run
+
+WARM = 10_000
+"""Messages after which every cache is full."""
+
+MOST = {"logins": 20.0, "messages": 20.0, "files": 8.0}
+"""MiB from the warm weight on."""
+
+MEMBERS = 500
+
+MEBIBYTE = 1024 * 1024
+
+STUCK = 120.0
+"""Seconds without a word after which it is given up."""
+
+AHEAD = 10_000
+"""Messages that may be said and not handled: the server has them all in memory."""
+
+
+async def run(run: Run) -> Figures:
+    """Let one process live long among many people."""
+    people, rooms, logins = run.scaled(1_000, 10_000), run.scaled(10, 200), run.scaled(20, 200)
+    messages, size = run.scaled(30_000, 1_000_000), run.scaled(64, 300)
+    async with stage(run, auto_confirm=True, echo="on") as play:
+        play.world.log_out("me")  # whoever is logged in does not confirm by themselves
+        _populate(play, people, rooms)
+        await play.start("veteran", logins=logins, warm=WARM, messages=messages, size=size * MEBIBYTE)
+        ending = asyncio.create_task(play.end(None))
+        before, moved_at = dict[str, Weight](), time.monotonic()
+        while not ending.done():
+            weights = _weights(play)
+            handled = max((each.handled for each in weights.values()), default=0)
+            if "logins" in weights and play.said < messages and play.said < handled + AHEAD:
+                play.say(2_000)
+            await asyncio.sleep(0.05)
+            if weights != before:
+                before, moved_at = weights, time.monotonic()
+            elif time.monotonic() - moved_at > STUCK:
+                play.kill()
+        code, weights = await ending, _weights(play)
+    problems = [f"it ended with code {code}"] if code else []
+    grown = {}
+    for name, most in MOST.items():
+        if name not in weights or f"warm {name}" not in weights:
+            problems.append(f"nothing was told of {name}")
+            continue
+        grown[name] = weights[name].mebibytes - weights[f"warm {name}"].mebibytes
+        if grown[name] > most:
+            problems.append(f"{name}: it grew by {grown[name]:.1f} MiB")
+    told = ", ".join(f"{name}: {mebibytes:+.1f} MiB" for name, mebibytes in grown.items())
+    return Figures(
+        f"{people:,} people, {rooms} chatrooms of {MEMBERS}, {logins} logins ({WARM_LOGINS} to warm up), "
+        f"{messages:,} messages ({WARM:,}), {size} MiB up and down; {told}",
+        tuple(problems),
+    )
+
+
+def _populate(play: Stage, people: int, rooms: int) -> None:
+    """Add friends and chatrooms to the world."""
+    for number in range(people):
+        play.world.add_person(f"Friend {number}", f"friend{number}")
+        play.world.befriend("me", f"friend{number}")
+    for room in range(rooms):
+        members = [f"friend{(room * 97 + number) % people}" for number in range(MEMBERS - 1)]
+        play.world.add_chatroom(f"Room {room}", ["me", *members], f"room{room}")
+
+
+def _weights(play: Stage) -> dict[str, Weight]:
+    """Read what the process has written down, the last of each kind."""
+    path = play.folder / WEIGHTS
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return {each.after: each for line in lines for each in [msgspec.json.decode(line, type=Weight)]}

@@ -1,0 +1,88 @@
+"""G-R9: a handler that hangs for as long as it likes holds up neither the polls, nor other chats, nor the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import msgspec
+from tests.soak.patient import HANG, OPEN, WAITED, Waited
+from tests.soak.stage import Figures, stage
+
+from webwx.protocol.sync import SYNCCHECK
+from webwx.sandbox.core import Sandbox
+
+if TYPE_CHECKING:
+    from tests.soak.stage import Run
+
+    from webwx.protocol.http import Park, Request, Response
+    from webwx.sandbox.world import World
+
+LONGEST_GAP = 30.0
+"""Seconds between two polls."""
+
+WAIT, LAG = 0.2, 0.02
+"""Seconds that 99 of 100 texts of other chats wait at most, and by which 99 of 100 turns of the loop are late."""
+
+LENIENT = 5.0
+"""By so much these two may be missed by a machine that does something else at the same time, as in CI."""
+
+PAUSE = 0.06
+"""Seconds between two rounds of three texts, so that there are fifty a second."""
+
+
+class Polled(Sandbox):
+    """A server that notes when each poll begins."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.polls: list[float] = []
+
+    def answer(self, request: Request, parked: Park | None = None) -> Response | Park:
+        if parked is None and SYNCCHECK.matches(request.method, request.path):
+            self.polls.append(time.monotonic())
+        return super().answer(request, parked)
+
+
+async def run(run: Run) -> Figures:
+    """Let one chat's handler hang while fifty texts a second arrive."""
+    seconds = run.scaled(20, 600)
+    rounds = int(seconds / PAUSE)
+    async with stage(run, make_sandbox=Polled) as play:
+        assert isinstance(play.sandbox, Polled)
+        await play.start("patient", others=2 * rounds, hanging=rounds)
+        await play.until(lambda: bool(play.sandbox.polls), 30)
+        begun = time.monotonic()
+        for number in range(rounds):
+            play.world.say("ahua", "me", f"{HANG} {number}")
+            for friend in ("lilei", "zhangsan"):
+                play.world.say(friend, "me", str(time.monotonic()))
+            await asyncio.sleep(max(0.0, begun + (number + 1) * PAUSE - time.monotonic()))
+        (play.folder / OPEN).touch()
+        code = await asyncio.wait_for(play.end(None), 120)
+        polls = play.sandbox.polls
+    waited = msgspec.json.decode((run.folder / WAITED).read_bytes(), type=Waited)
+    gap = max(later - earlier for earlier, later in pairwise(polls))
+    wait, lag = _slowest(waited.others), _slowest(waited.lags)
+    leniency = 1.0 if run.is_release else LENIENT
+    problems = [f"it ended with code {code}"] if code else []
+    if gap >= LONGEST_GAP:
+        problems.append(f"{gap:.1f} s between two polls")
+    if wait >= WAIT * leniency:
+        problems.append(f"other chats waited {wait * 1e3:.0f} ms")
+    if lag >= LAG * leniency:
+        problems.append(f"the loop was {lag * 1e3:.0f} ms late")
+    return Figures(
+        f"a handler that hangs for {seconds} s, {len(waited.others):,} texts of other chats meanwhile: at most "
+        f"{gap:.1f} s between two polls, others waited {wait * 1e3:.1f} ms and the loop was {lag * 1e3:.1f} ms late "
+        f"(p99); {waited.hung:,} texts that waited for the handler came in the end",
+        tuple(problems),
+    )
+
+
+def _slowest(values: list[float]) -> float:
+    """Give what 99 of 100 values are below."""
+    return statistics.quantiles(values, n=100)[98]

@@ -1,0 +1,123 @@
+"""A process that lives long: it logs in again and again, handles what comes, moves large files, and weighs itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.bot.delivery import deliver
+from webwx.bot.lanes import Counts
+from webwx.cli.checker import JOURNAL, Notebook
+from webwx.client.aio import AsyncClient
+from webwx.model.messages import FileMessage
+from webwx.store.saved_login import LoginFile
+from webwx.store.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from webwx.bot.context import Context
+    from webwx.model.messages import Event
+
+WEIGHTS = "weights.jsonl"
+LOGIN = "veteran.json"
+
+WARM_LOGINS = 4
+"""Logins after which every cache is full."""
+
+_EVERY = 1_000
+"""Messages handled between two words about it."""
+
+
+class Weight(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written down."""
+
+    after: str
+    """`logins`, `messages` or `files`; with `warm ` before it for the weight that all later is compared with."""
+    mebibytes: float = 0.0
+    handled: int = 0
+
+
+def weigh() -> float:
+    """Give the MiB of this process, with nothing in it that could go."""
+    gc.collect()
+    found = re.search(r"^Rss:\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+async def run(server: str, folder: Path, *, logins: int, warm: int, messages: int, size: int) -> None:
+    """Live such a life; the server confirms logins by itself."""
+    journal = SqliteJournal(folder / JOURNAL)
+    async with AsyncClient(server=server, store=LoginFile(folder / LOGIN), journal=journal) as client:
+        with Notebook(folder / WEIGHTS) as notebook:
+            for number in range(logins):
+                await client.login(show_qr=lambda _: None)
+                await client.list_contacts()
+                async for _ in client.events("bot", follow=False):
+                    pass
+                if number == WARM_LOGINS:
+                    notebook.note(Weight(after="warm logins", mebibytes=weigh()))
+                if number < logins - 1:
+                    await client.logout()
+            notebook.note(Weight(after="logins", mebibytes=weigh()))
+            await _handle(client, notebook, warm, messages)
+            await _move(client, notebook, folder, size)
+    await journal.close()
+
+
+async def _handle(client: AsyncClient, notebook: Notebook, warm: int, messages: int) -> None:
+    """Deliver so many messages."""
+    handled, warm_up, all_handled = 0, asyncio.Event(), asyncio.Event()
+
+    async def handle(ctx: Context, event: Event) -> None:
+        nonlocal handled
+        handled += 1
+        if handled % _EVERY == 0:
+            notebook.note(Weight(after="", handled=handled))
+        if handled == warm:
+            warm_up.set()
+        if handled == messages:
+            all_handled.set()
+
+    work = asyncio.create_task(deliver(client, handle, counts=Counts()))
+    for reached, name in ((warm_up, "warm messages"), (all_handled, "messages")):
+        await reached.wait()
+        notebook.note(Weight(after=name, mebibytes=weigh()))
+    work.cancel()
+    await asyncio.wait([work])
+
+
+async def _move(client: AsyncClient, notebook: Notebook, folder: Path, size: int) -> None:
+    """Send a file and fetch it again; the heaviest moment is what counts."""
+    path, heaviest = folder / "large.bin", 0.0
+
+    async def watch() -> None:
+        nonlocal heaviest
+        while True:
+            heaviest = max(heaviest, weigh())
+            await asyncio.sleep(0.2)
+
+    for is_warm in (True, False):
+        path.write_bytes(b"")
+        with path.open("wb") as file:
+            file.truncate(2_000_000 if is_warm else size)
+        before, heaviest = weigh(), 0.0
+        watching = asyncio.create_task(watch())
+        await client.send_file("filehelper", path)
+        async with client.events("bot") as events:
+            async for event in events:
+                if isinstance(event, FileMessage):
+                    await client.download_to(event, folder / f"{is_warm}.bin")
+                    break
+            await events.ack()
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        if not is_warm:
+            notebook.note(Weight(after="warm files", mebibytes=before))
+            notebook.note(Weight(after="files", mebibytes=heaviest))
