@@ -47,6 +47,11 @@ def test_the_exceptions_to_that_still_are_ones() -> None:
         assert not (TESTS / path.parent / f"test_{path.name}").exists()
 
 
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_every_example_has_its_test(example: Path) -> None:
+    assert (TESTS / "examples" / f"test_{example.name}").is_file()
+
+
 # -- every call is complete ------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,46 @@
+"""
+Send to File Transfer Helper, and so to your own phone, what others take back: who, when, and the thing itself.
+
+    webwx run examples/anti_recall.py
+
+The platform deletes a recalled picture at once, so what arrives is fetched as it arrives and kept beside the journal.
+That is also where a text is found again, however long ago it came and however often the bot was restarted since.
+"""
+
+from datetime import datetime
+
+from webwx import Bot, Context, Keep, MediaUnavailable, MessageRecalled, NotForwardable, TextMessage
+
+bot = Bot(name="anti-recall", keep=Keep(kinds=("image", "video", "voice", "file", "sticker")))
+
+
+def is_by_others(event: MessageRecalled) -> bool:
+    """Leave out what you take back yourself, here or on the phone."""
+    return not event.is_self
+
+
+@bot.on(MessageRecalled, is_by_others)
+async def restore(ctx: Context, event: MessageRecalled) -> None:
+    """Tell of a recall, and send on what it was about."""
+    chat = ctx.client.contacts.get(event.chat)
+    where = chat.display_name if chat else "an unknown chat"
+    when = datetime.fromtimestamp(event.time).astimezone()
+    heading = f"[{where}, {when:%Y-%m-%d %H:%M:%S}] {event.text}"  # whose it was stands in the platform's own words
+
+    match event.original:
+        case None:
+            await ctx.send_text("filehelper", f"{heading}\n(It never arrived here.)")
+        case TextMessage(text=text):
+            await ctx.send_text("filehelper", f"{heading}\n{text}")
+        case original:
+            await ctx.send_text("filehelper", heading)
+            try:
+                await ctx.forward(original, "filehelper")
+            except (NotForwardable, MediaUnavailable):
+                if not ctx.is_last_attempt:
+                    raise  # it may still be on its way to us
+                await ctx.send_text("filehelper", f"({type(original).__name__}: it is gone.)")
+
+
+if __name__ == "__main__":
+    bot.run()

@@ -1,0 +1,32 @@
+"""
+Answer every text of a friend with the same text, and stop when the friend turns out to be such a bot as well.
+
+    webwx run examples/echo.py
+
+With `WEBWX_SERVER=http://127.0.0.1:8790` it talks to a sandbox, without it to File Transfer Helper: there you write to
+it from your phone. What it writes itself it never answers.
+"""
+
+from webwx import Bot, Context, LoopDetected, TextMessage
+
+bot = Bot(name="echo")
+
+
+@bot.on(TextMessage, group=False)
+async def echo(ctx: Context, message: TextMessage) -> None:
+    """Say it back."""
+    await ctx.reply(message.text)
+
+
+# The bot counts its answers by itself: after twenty within a minute it is silent in that chat until the other side has
+# been silent for a minute. This only makes it known.
+@bot.on(LoopDetected)
+async def tell(ctx: Context, loop: LoopDetected) -> None:
+    """Write to one's own phone that a chat was left."""
+    contact = ctx.client.contacts.get(loop.chat)
+    name = contact.display_name if contact else "Somebody"
+    await ctx.send_text("filehelper", f"{name} seems to be a bot: I have answered {loop.replies} times and stop now.")
+
+
+if __name__ == "__main__":
+    bot.run()

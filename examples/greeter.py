@@ -1,0 +1,32 @@
+"""
+Greet whoever comes into a chatroom; several who come together get one greeting.
+
+    webwx run examples/greeter.py
+
+`GREETER_TEXT` is what it says, with `{names}` for the names. Each arrival is greeted once, however often the bot is
+restarted: the journal knows how far it was, and a message that was sent is not sent again.
+"""
+
+import os
+
+from webwx import Bot, Context, MemberJoined
+
+TEXT = os.environ.get("GREETER_TEXT", "欢迎 {names}！进群请先看群公告。")
+
+bot = Bot(name="greeter")
+
+
+def is_about_others(event: MemberJoined) -> bool:
+    """Leave out that this account came in itself, which is no name to greet."""
+    return None not in event.names
+
+
+@bot.on(MemberJoined, is_about_others, group=True)
+async def greet(ctx: Context, event: MemberJoined) -> None:
+    """Greet all who came in together."""
+    names = "、".join(name for name in event.names if name)
+    await ctx.reply(TEXT.replace("{names}", names))
+
+
+if __name__ == "__main__":
+    bot.run()
