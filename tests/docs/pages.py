@@ -2,8 +2,8 @@
 The code on a page of the documentation: what of it runs, and what it should print.
 
 Of each page all ```python blocks are one program and all ```console blocks one shell session: lines that begin with
-`$ ` are typed, the others are what comes back, with `…` for anything. Blocks marked otherwise, or with `no-run` behind
-the language, are for the reader only.
+`$ ` are typed, the others are what comes back, with `…` for anything. A ```python bot.py block is a file that the
+session has from there on. Blocks marked otherwise, or with `no-run` behind the language, are for the reader only.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ SERVER = "http://127.0.0.1:8790"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 _BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"python (\w+\.py)")
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -32,14 +33,26 @@ def program(page: Path) -> str:
 
 
 def commands(page: Path) -> list[tuple[str, list[str]]]:
-    """Give what is typed on a page, each with the lines that should come back."""
+    """Give what is typed on a page, each with the lines that should come back; a file is typed in where it stands."""
     typed: list[tuple[str, list[str]]] = []
-    for line in "".join(blocks(page, "console")).splitlines():
-        if line.startswith("$ "):
-            typed.append((line.removeprefix("$ "), []))
-        else:
-            typed[-1][1].append(line)
+    for mark, code in _BLOCK.findall(page.read_text(encoding="utf-8")):
+        if file := _FILE.fullmatch(mark):
+            typed.append((f"cat > {file[1]} <<'END OF FILE'\n{code}END OF FILE", []))
+        for line in code.splitlines() if mark == "console" else ():
+            if line.startswith("$ "):
+                typed.append((line.removeprefix("$ "), []))
+            else:
+                typed[-1][1].append(line)
     return typed
+
+
+def in_background(typed: str, output: Path) -> str:
+    """Give how a command that ends in `&` is begun by whoever waits for the first that it prints."""
+    return (
+        f"{typed.removesuffix('&')} > '{output}' &\n"
+        f"until [ -s '{output}' ] || ! kill -0 $! 2> /dev/null; do sleep 0.1; done\n"
+        f"cat '{output}'"
+    )
 
 
 def matches(expected: list[str], printed: str) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 import pytest
-from tests.docs.pages import PAGES, ROOT, name
+from tests.docs.pages import PAGES, ROOT, commands, name
 
 import webwx.errors
 from webwx.cli.exits import MEANING
@@ -178,3 +178,9 @@ def test_both_readmes_have_the_same_parts() -> None:
         return re.findall(r"^(#+ |```\w*|\|---)", page.read_text(encoding="utf-8"), re.MULTILINE)
 
     assert shape(ROOT / "README.md") == shape(ROOT / "README.zh.md")
+
+
+def test_both_tutorials_of_a_bot_have_the_same_parts_and_the_same_code() -> None:
+    english, chinese = DOCS / "tutorial-bot.md", DOCS / "tutorial-bot.zh.md"
+    assert commands(english) == commands(chinese)
+    assert len(anchors(english)) == len(anchors(chinese))

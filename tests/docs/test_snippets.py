@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.docs.pages import PAGES, ROOT, SERVER, blocks, commands, matches, name, program
+from tests.docs.pages import PAGES, ROOT, SERVER, blocks, commands, in_background, matches, name, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def server(environment: dict[str, str]) -> Iterator[str]:
 def run(*command: str | Path, environment: dict[str, str], folder: Path) -> str:
     """Run a page's code, as its last argument, and give what it prints."""
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, env=environment, cwd=folder, capture_output=True, text=True, timeout=50,
+        command, stdin=subprocess.DEVNULL, env=environment, cwd=folder, capture_output=True, text=True, timeout=150,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
@@ -59,12 +59,16 @@ def test_the_python_of_a_page_runs(page: Path, server: str, environment: dict[st
     run(sys.executable, "-W", "error", "-c", code, environment=environment, folder=picture.parent)
 
 
+@pytest.mark.timeout(180)  # a tutorial starts many processes, one after the other
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "console")], ids=name)
 def test_the_commands_of_a_page_print_what_it_says(
     page: Path, server: str, environment: dict[str, str], picture: Path
 ) -> None:
     # One shell for all, so that a variable set by one command is there for the next; a line parts what they print.
-    script = "".join(f"{typed}\nprintf '\\n<next>\\n'\n" for typed, _ in commands(page))
+    script = "trap 'kill $(jobs -p) 2> /dev/null || :' EXIT\n"  # a page that fails leaves nothing behind
+    for turn, (typed, _) in enumerate(commands(page)):
+        line = in_background(typed, picture.parents[1] / f"output{turn}") if typed.endswith(" &") else typed
+        script += f"{line}\nprintf '\\n<next>\\n'\n"
     script = script.replace(SERVER, server)
     printed = run("bash", "-e", "-o", "pipefail", "-c", script, environment=environment, folder=picture.parent)
     for (typed, expected), output in zip(commands(page), printed.split("\n<next>\n"), strict=False):
