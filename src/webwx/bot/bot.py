@@ -12,7 +12,7 @@ import logging
 import signal
 import sys
 import threading
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
@@ -409,11 +409,18 @@ def _ended_by_signals(task: asyncio.Task[Any]) -> Iterator[list[int]]:
             raise KeyboardInterrupt
         loop.call_soon_threadsafe(task.cancel)
 
-    before = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    for each in before:
+        with suppress(NotImplementedError):  # Windows
+            # Makes a signal wake the loop, also one that comes just as it falls asleep.
+            loop.add_signal_handler(each, lambda: None)
+        signal.signal(each, end)
     try:
         yield came
     finally:
         for each, handler in before.items():
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(each)
             signal.signal(each, handler)
 
 

@@ -201,7 +201,12 @@ async def _until_sigterm(work: Coroutine[Any, Any, None]) -> None:
     """Let SIGTERM end the work as Ctrl-C does, by cancelling it: everything is closed and saved on the way out."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     if task is not None:
-        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(task.cancel))
+        try:
+            # This way every signal wakes the loop, Ctrl-C too. One that comes just as the loop falls asleep would wait
+            # for the next event otherwise, and there may be none.
+            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        except NotImplementedError:  # Windows
+            signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(task.cancel))
     await work
 
 
