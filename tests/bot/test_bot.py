@@ -227,6 +227,35 @@ class TestStart:
             with pytest.raises(TypeError, match="takes all else about the account from it"):
                 Bot(client=client, **choice)
 
+    @pytest.mark.parametrize(
+        "choice",
+        [
+            {"attempts": 0}, {"in_flight": 0}, {"threads": 0}, {"time_limit": 0}, {"replies_per_minute": -1},
+            {"name": ""},
+        ],
+        ids=lambda choice: next(iter(choice)),
+    )  # fmt: skip
+    def test_a_number_that_leaves_nothing_to_do_is_refused(self, choice: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match=next(iter(choice))):
+            Bot(**choice)
+
+    async def test_no_bot_at_all_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="There is no bot to run"):
+            await start()
+
+    async def test_a_bot_that_would_do_nothing_says_so(
+        self, open_client: OpenClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with open_client() as client:
+            idle, busy = Bot(client=client, name="idle"), Bot(client=client, name="busy")
+            busy.every(hours=1)(lambda ctx: None)
+            for bot in (idle, busy):
+                async with running(bot, client):
+                    await asyncio.sleep(0)
+        assert [record.getMessage() for record in caplog.records if "no handler" in record.getMessage()] == [
+            "idle: it has no handler and no timer, so nothing will come of what arrives."
+        ]
+
     async def test_handlers_may_be_asynchronous_or_plain(self, open_client: OpenClient, world: World) -> None:
         async with open_client() as client:
             bot, done = Bot(client=client), list[str]()
@@ -383,6 +412,10 @@ class TestRun:
             run(other)
         assert found == [one, other]
 
+    async def test_in_a_loop_it_names_what_can_be_awaited(self) -> None:
+        with pytest.raises(RuntimeError, match="await `start` in it instead"):
+            Bot().run()
+
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
     def test_f10_f8_a_signal_ends_it_well_and_its_handler_is_gone_afterwards(
         self, server: Server, tmp_path: Path, number: signal.Signals
@@ -399,11 +432,12 @@ class TestRun:
             server.say("ahua", "block")
             while not (tmp_path / "diary.jsonl").read_text("utf-8"):
                 assert process.poll() is None
-            for _ in range(3):
+            for _ in range(2):
                 process.send_signal(signal.SIGINT)
-                with pytest.raises(subprocess.TimeoutExpired) if _ < 2 else pytest.MonkeyPatch.context():
-                    process.wait(0.5 if _ < 2 else 20)
-            errors = process.communicate()[1]
+                with pytest.raises(subprocess.TimeoutExpired):
+                    process.wait(0.5)
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=20)[1]
         assert process.returncode != 0
         assert "KeyboardInterrupt" in errors
 

@@ -14,7 +14,7 @@ from webwx.bot.context import Context, SyncContext
 from webwx.errors import SendUnknown, UnknownContact
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContactChanged
-from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
+from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tests.carriers import Counted
 
     from webwx.client.aio import AsyncClient
-    from webwx.model.messages import Event
     from webwx.sandbox.world import World
 
 
@@ -140,10 +139,15 @@ class TestVerbs:
         async with open_client() as client:
             changed = ContactChanged(number=3, contact=Contact(id=ContactId("@x"), nickname="阿华", kind="friend"))
             ctx = context(client, changed)
-            with pytest.raises(UnknownContact, match="belongs to no chat"):
+            with pytest.raises(UnknownContact, match="This ContactChanged belongs to no chat"):
                 await ctx.reply("?")
             with pytest.raises(UnknownContact, match="belongs to no chat"):
                 await ctx.mark_read()
+
+    async def test_a_timer_has_nobody_to_reply_to(self, open_client: OpenClient) -> None:
+        async with open_client() as client:
+            with pytest.raises(UnknownContact, match="A timer belongs to no chat; say where to send"):
+                await context(client, Event()).reply("?")
 
     async def test_it_says_which_time_it_is(self, open_client: OpenClient) -> None:
         async with open_client() as client:

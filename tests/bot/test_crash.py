@@ -175,6 +175,7 @@ def test_a2_f1_an_event_that_kills_its_process_each_time_becomes_a_dead_letter_a
         assert bot.dead_letters() == [(bot.number("die"), "the process died 3 times while it was handled")]
 
 
+@pytest.mark.verify
 def test_a2_f1_one_that_is_revived_and_still_kills_its_process_does_so_twice_more(bot: Bot, server: Server) -> None:
     with bot.running():
         server.say("lilei", "before")

@@ -236,7 +236,8 @@ class TestF2:
             assert not task.done()
         gaps = [later - earlier for earlier, later in pairwise(carrier.polls)]
         assert max(gaps) < 30
-        assert max(late) < 30  # a poll's length at most: it was handled before the next one ended
+        if not is_plain:  # a thread's time cannot be wound; `test_g_r9_f2` measures it
+            assert max(late) < 30  # a poll's length at most: it was handled before the next one ended
 
     async def test_l6_a_handler_that_takes_long_gets_its_event_once(
         self, open_client: OpenClient, delivering: Delivering, world: World, sandbox: Sandbox

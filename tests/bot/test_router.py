@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.bot.conftest import running, until
 
+import webwx
 from webwx.bot.bot import Bot
 from webwx.bot.router import Handler, Router, Routes
 from webwx.model.events import QUIET, ContactChanged, ContinuityLost, LoopDetected
@@ -231,6 +232,10 @@ class TestMistakes:
 
             with pytest.raises(ValueError, match="An `on` stands before no function"):
                 await bot.start()
+
+    def test_a_module_is_no_router(self) -> None:
+        with pytest.raises(TypeError, match=r"Only a router can be included, .*<module 'webwx"):
+            Router().include(webwx)  # type: ignore[arg-type]  # that is the mistake
 
 
 def test_an_object_and_a_partial_function_can_be_handlers() -> None:

@@ -672,6 +672,19 @@ def test_what_a_dead_process_has_sent_is_not_sent_again(open_client: OpenClient,
 # -- names -----------------------------------------------------------------------------------------------------------
 
 
+def test_a_daily_timer_without_its_parentheses_is_refused() -> None:
+    with pytest.raises(ValueError, match="is no time of day"):
+        Timetable().daily(tick)  # type: ignore[arg-type]  # that is the mistake
+
+
+def test_a_function_that_wants_an_event_is_no_timer() -> None:
+    def handler(ctx: Context, event: object) -> None:
+        raise AssertionError
+
+    with pytest.raises(TypeError, match=r"is called with a context; .*handler does not take 1 argument\."):
+        Timetable().every(minutes=5)(handler)
+
+
 def test_one_function_may_have_several_timers() -> None:
     table = Timetable()
     assert table.daily("08:30")(table.daily("18:00", timezone="UTC", weekdays=("sun", "mon"))(tick)) is tick

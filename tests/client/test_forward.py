@@ -191,6 +191,6 @@ class TestForward:
         [message] = await take(client, 1)
         counted.calls.clear()
 
-        with pytest.raises(NotForwardable):
+        with pytest.raises(NotForwardable, match=f"This {type(message).__name__} cannot be forwarded"):
             await client.forward(message, "filehelper")
         assert counted.calls == []

@@ -82,6 +82,7 @@ class Bot(Router, Timetable):
 
     Raises:
         TypeError: A client, and something else that says which account.
+        ValueError: A number that leaves nothing to do, or no name.
     """
 
     def __init__(
@@ -109,6 +110,15 @@ class Bot(Router, Timetable):
         Timetable.__init__(self)
         if client is not None and any(each is not None for each in (account, host, server, store, journal, pace, keep)):
             raise TypeError("A bot that is given a client takes all else about the account from it.")
+        if not name:
+            raise ValueError("A bot needs a name; it marks its place in the journal.")
+        for keyword, number in {"attempts": attempts, "in_flight": in_flight, "threads": threads}.items():
+            if number < 1:
+                raise ValueError(f"{keyword}= cannot be {number}; give 1 or more.")
+        if time_limit is not None and time_limit <= 0:
+            raise ValueError(f"time_limit= cannot be {time_limit:g}; give seconds, or None for no limit.")
+        if replies_per_minute < 0:
+            raise ValueError(f"replies_per_minute= cannot be {replies_per_minute}; give 0 for no limit.")
         self.name: str = name
         """Names its place in the journal."""
         self.counts: Counts = Counts()
@@ -320,7 +330,7 @@ async def start(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lam
         on_ready: Called with each bot and its client when it begins to work, after each login.
 
     Raises:
-        ValueError: Two bots of one account have one name, or an `on` has no function.
+        ValueError: There is no bot, two bots of one account have one name, or an `on` has no function.
         InvalidSettings: Something set cannot be.
         LoginTimeout: No login code was confirmed.
         LoggedOut: The login ended, and the bot is not to log in anew.
@@ -330,9 +340,13 @@ async def start(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lam
     For others see `AsyncClient.login`.
 
     """
+    if not bots:
+        raise ValueError("There is no bot to run.")
     places = [(bot._place(), bot.name) for bot in bots]
     for bot, place in zip(bots, places, strict=True):
-        list(bot.handlers())  # a mistake in them is better told before anybody logs in
+        handlers = list(bot.handlers())  # a mistake in them is better told before anybody logs in
+        if not handlers and not bot.timers:
+            _log.warning("%s: it has no handler and no timer, so nothing will come of what arrives.", bot.name)
         if places.count(place) > 1:
             raise ValueError(f"Two bots of one account are called {bot.name!r}; give each a name of its own.")
     async with AsyncExitStack() as stack:
@@ -359,14 +373,27 @@ def run(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: 
         bots: As for `start`.
         on_ready: As for `start`.
 
-    Raises: As `start`.
+    Raises:
+        RuntimeError: A loop runs here already.
+
+    For others see `start`.
 
     """
     found = _found.get()
     if found is not None:
         found.extend(bots)
         return
+    if _is_in_loop():
+        raise RuntimeError("A loop runs here already, as in a notebook; await `start` in it instead.")
     asyncio.run(_until_told(bots, on_ready))
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from webwx.errors import UnknownContact
+from webwx.model.messages import Event
 
 if TYPE_CHECKING:
     import os
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from webwx.client.identity import To
     from webwx.client.media import Progress
     from webwx.model.contacts import ContactId
-    from webwx.model.messages import Event, Message, Receipt
+    from webwx.model.messages import Message, Receipt
 
 T = TypeVar("T")
 
@@ -90,7 +91,8 @@ class Context:
         """
         chat: ContactId | None = getattr(self.event, "chat", None)
         if not chat:
-            raise UnknownContact(f"A {type(self.event).__name__} belongs to no chat; say where to send.")
+            what = "A timer" if type(self.event) is Event else f"This {type(self.event).__name__}"
+            raise UnknownContact(f"{what} belongs to no chat; say where to send.")
         return chat
 
     async def reply(self, text: str) -> Receipt:

@@ -83,7 +83,9 @@ def make_test(keyword: str, value: object) -> Test:
             return lambda _, event: is_chatroom(_chat(event)) is value
         case "mentions_me", bool():
             return lambda client, event: _is_mentioned(client, event) is value
-    raise TypeError(f"{keyword}= cannot be {value!r}; {_EXPECTED.get(keyword, 'there is no such keyword')}.")
+    if keyword not in _EXPECTED:
+        raise TypeError(f"There is no keyword {keyword}=; there are {', '.join(f'{each}=' for each in _EXPECTED)}.")
+    raise TypeError(f"{keyword}= cannot be {value!r}; {_EXPECTED[keyword]}.")
 
 
 def make_regex(pattern: object) -> re.Pattern[str]:

@@ -119,8 +119,11 @@ class Router:
         Ask another router's handlers as well, after one's own and those of routers included before.
 
         Raises:
+            TypeError: It is no router.
             ValueError: It includes this one.
         """
+        if not isinstance(router, Router):
+            raise TypeError(f"Only a router can be included, such as `greetings.router`; {router!r} is none.")
         if any(each is self for each in router.routers()):
             raise ValueError("A router cannot include itself.")
         self._included.append(router)
@@ -244,7 +247,8 @@ def check_takes(function: object, count: int, rule: str) -> None:
     if not callable(function):
         raise TypeError(f"{rule}; {function!r} cannot be called.")
     if _takes(function, count) is False:
-        raise TypeError(f"{rule}; {name_of(function)} does not take {count} arguments.")
+        arguments = "1 argument" if count == 1 else f"{count} arguments"
+        raise TypeError(f"{rule}; {name_of(function)} does not take {arguments}.")
 
 
 def name_of(function: Callable[..., object]) -> str:
@@ -267,7 +271,12 @@ def _takes(function: Callable[..., object], count: int) -> bool | None:
 
 def _with_context(predicate: Predicate) -> Callable[[Context, Event], object]:
     """Give a predicate in the form that is called with the context and the event."""
-    if callable(predicate) and _takes(predicate, 1) is not False:
+    if not callable(predicate):
+        raise TypeError(
+            "Behind `on` stand kinds of events, one beside the other, then functions, then keywords such as text=; "
+            f"{predicate!r} is none of these."
+        )
+    if _takes(predicate, 1) is not False:
         return lambda _, event: predicate(event)
     check_takes(predicate, 2, "A predicate is called with an event, or with a context and an event")
     return predicate

@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import msgspec
 
 from webwx.bot.lanes import DRAIN, describe
+from webwx.bot.router import check_takes
 from webwx.client.base import backoff
 from webwx.errors import LoggedOut, StorageError
 
@@ -159,7 +160,7 @@ _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
 
 def _time_of_day(at: str) -> time_of_day:
-    found = _TIME.fullmatch(at)
+    found = _TIME.fullmatch(at) if isinstance(at, str) else None
     if found is not None:
         hours, minutes, seconds = (int(part or 0) for part in found.groups())
         with suppress(ValueError):
@@ -272,6 +273,7 @@ class Timetable:
 
     def _note(self, schedule: Schedule, catch_up: bool, name: str) -> Callable[[Handler], Handler]:
         def note(handler: Handler) -> Handler:
+            check_takes(handler, 1, "A timer's function is called with a context")
             qualified: str = getattr(handler, "__qualname__", type(handler).__qualname__)
             own = name or f"{qualified.rpartition('<locals>.')[2]} {schedule}"
             if any(timer.name == own for timer in self.timers):

@@ -99,7 +99,7 @@ class ForwardVerbs(MediaVerbs):
                 return lambda client_id: message_flows.forward_file(self._login, chat, message, client_id)
             case _:
                 raise NotForwardable(
-                    f"A {type(message).__name__} like this cannot be forwarded; texts, locations, pictures, videos, "
+                    f"This {type(message).__name__} cannot be forwarded; texts, locations, pictures, videos, "
                     "files and stickers that are not from the store can, a voice that was kept, and a recalled one "
                     "as long as its original is known."
                 )
