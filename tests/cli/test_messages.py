@@ -263,6 +263,14 @@ def test_a_send_is_recalled_by_its_number_or_its_message_s_id(me: Any, sandbox: 
     assert [m["recalled"] for m in sandbox.chat("阿华", "xiaoming")["messages"][-3:]] == [True, True, False]
 
 
+def test_what_was_recalled_is_not_recalled_again_and_that_is_said(me: Any) -> None:
+    me.run("send", "阿华", "a slip")
+    [number] = [send["number"] for send in me.run("outbox", "--json").lines]
+    assert me.run("recall", str(number)).code == 0
+    done = me.run("recall", str(number))
+    assert (done.code, done.sentence) == (2, f"webwx: Send {number} was taken back already.")
+
+
 @pytest.mark.parametrize("which", ["999999", "#x", "1" * 30])
 def test_what_was_not_sent_from_here_is_not_recalled(which: str, me: Any) -> None:
     done = me.run("recall", which)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import re
 import signal
+import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from webwx.cli.output import Output
 from webwx.cli.session import read_piped_line, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def start_listening(shell: Any, sandbox: Any) -> Any:
@@ -31,6 +36,61 @@ def test_listen_ends_when_it_is_told_to(me: Any, sandbox: Any, how: signal.Signa
         stdout, stderr = process.communicate(timeout=20)
     # On Ctrl-C a newline ends the terminal's own `^C`.
     assert (process.returncode, stdout, stderr.strip()) == (code, "", "")
+
+
+BOT = """
+import asyncio
+from webwx import Bot, TextMessage
+
+bot = Bot()
+
+
+@bot.on(TextMessage)
+async def work(ctx, message):
+    print("begun", flush=True)
+    await asyncio.sleep(float(message.text))
+    print("done", flush=True)
+"""
+
+
+@pytest.fixture
+def working(me: Any, sandbox: Any, tmp_path: Path) -> Callable[[float], Any]:
+    """Start a bot that works for so many seconds, and wait until it does."""
+    file = tmp_path / "bot.py"
+    file.write_text(BOT)
+
+    def start(seconds: float) -> Any:
+        process = me.start("run", str(file))
+        assert "runs as" in process.stdout.readline()
+        sandbox.say("阿华", "me", str(seconds))
+        assert process.stdout.readline() == "begun\n"
+        return process
+
+    return start
+
+
+def press(process: Any, times: int, pause: float) -> None:
+    """Press Ctrl-C until it has ended, so many times at most."""
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(pause)
+            return
+
+
+def test_one_ctrl_c_that_comes_twice_is_one(working: Callable[[float], Any]) -> None:
+    with working(0.5) as process:
+        press(process, 2, 0.02)  # from the terminal, and from the program that has started this one
+        stdout, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stdout, stderr.strip()) == (130, "done\n", "")
+
+
+def test_a_second_ctrl_c_ends_what_takes_its_time_to_end(working: Callable[[float], Any]) -> None:
+    with working(600) as process:
+        press(process, 20, 0.2)
+        process.kill()
+        stdout, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stdout, stderr.strip()) == (130, "", "")
 
 
 def test_b22_a_wait_for_the_pace_is_told_and_what_waits_is_queued(me: Any) -> None:

@@ -80,6 +80,7 @@ def test_a_contact_is_parted_and_brought_back(me: Any, sandbox: Any, canary: Any
     parted = me.run("split", str(zhang["number"]), zhang["contact_id"], "--json").line
     assert parted["number"] not in numbers.values()
     assert me.run("who", "@" + zhang["contact_id"][1:], "--json").line["number"] == parted["number"]
+    assert me.run("why", str(parted["number"])).stdout.endswith(f" 张三 - {zhang['contact_id']} is who you have said\n")
     merged = me.run("merge", str(numbers["张三"]), str(parted["number"]))
     assert re.fullmatch(rf"One and the same now: +{numbers['张三']}  张三 - person - @\w+\n", merged.stdout)
     assert me.run("who", str(parted["number"]), "--json").line["number"] == numbers["张三"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from tests.client.conftest import PNG, SERVER, last, take
+from tests.client.conftest import MP4, PNG, SERVER, last, take
 
 from webwx.bot.delivery import deliver
 from webwx.client.aio import AsyncClient
@@ -178,6 +178,7 @@ Verb = "Callable[[AsyncClient, To], Awaitable[object]]"
 VERBS: dict[str, Verb] = {
     "send_text": lambda client, to: client.send_text(to, "hi"),
     "send_image": lambda client, to: client.send_image(to, PNG),
+    "send_video": lambda client, to: client.send_video(to, MP4),
     "send_sticker": lambda client, to: client.send_sticker(to, "0" * 32),
     "send_file": lambda client, to: client.send_file(to, b"x", name="a.txt"),
     "forward": lambda client, to: client.forward(TEXT, to),
@@ -187,7 +188,13 @@ VERBS: dict[str, Verb] = {
     "download_avatar": lambda client, to: client.download_avatar(to),
     "add_friend": lambda client, to: client.add_friend(to),
     "create_chatroom": lambda client, to: client.create_chatroom([to, "李雷"]),
+    "add_members": lambda client, to: client.add_members("周末爬山", [to]),
+    "add_members to": lambda client, to: client.add_members(to, ["张三"]),
+    "invite_members": lambda client, to: client.invite_members("周末爬山", [to]),
+    "remove_members": lambda client, to: client.remove_members("周末爬山", [to]),
+    "rename_chatroom": lambda client, to: client.rename_chatroom(to, "x"),
     "leave_chatroom": lambda client, to: client.leave_chatroom(to),
+    "find_contact": lambda client, to: client.find_contact(to),
 }
 
 TEXT = TextMessage(
@@ -203,12 +210,34 @@ async def test_c15_an_old_id_whose_owner_is_gone_is_refused_before_any_request(
     client = await log_in()
     earlier, gone = contact(client, "阿华"), await client.who("阿华")
     world.unfriend("me", "ahua")
+    world.change_profile("ahua", nickname="somebody else")
+    world.add_person("阿华", "impostor")  # who took the name of somebody gone
+    world.befriend("me", "impostor", remark="阿华")
     again = await log_in()
 
     for to in (earlier.id, earlier, gone, gone.number):
         with pytest.raises(StaleContact):
             await VERBS[verb](again, to)
     assert counted.calls == []
+
+
+async def test_c15_history_of_an_old_id_is_never_a_stranger_s(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    earlier, gone = contact(client, "阿华"), await client.who("阿华")
+    world.say("ahua", "me", "from the first one")
+    await take(client, 1)
+    world.unfriend("me", "ahua")
+    world.change_profile("ahua", nickname="somebody else")
+    world.add_person("阿华", "impostor")
+    world.befriend("me", "impostor", remark=earlier.id)
+    again = await log_in()
+    world.say("impostor", "me", "from the second one")
+    await take(again, 2)
+
+    for which in (earlier.id, earlier, gone, gone.number):
+        assert said(await again.history(which)) == ["from the first one"]
+    assert [await again.purge_history(which) for which in (earlier.id, earlier, gone, gone.number)] == [1, 0, 0, 0]
+    assert said(await again.history("阿华")) == ["from the second one"]
 
 
 async def test_c15_an_old_id_of_somebody_who_is_there_leads_to_the_same_person(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sqlite3
 import stat
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.people import Message as WorldMessage
     from webwx.sandbox.world import World
-    from webwx.store.journal import KeptMedium
+    from webwx.store.journal import AccountJournal, Entry, KeptMedium
     from webwx.store.saved_login import LoginStore
     from webwx.transport.run import Transport
 
@@ -437,6 +439,61 @@ async def test_what_was_being_fetched_when_it_ended_is_fetched_the_next_time(
 
     await drain(await keeping(store=store))
     assert files(tmp_path) == [PNG]
+
+
+async def keep_by_hand(part: AccountJournal, entry: Entry, now: float) -> None:
+    """Keep what an entry shows, and acknowledge nothing, as a process does that is killed in between."""
+    with part.kept.begin() as (file, path):
+        file.write(PNG)
+        await part.kept.add(entry, path, time=now, max_total=2**30)
+
+
+async def test_e13_what_a_killed_process_had_kept_but_not_acknowledged_is_not_asked_for_again(
+    keeping: Keeping, world: World, journal: SqliteJournal, counted: Counted, tmp_path: Path
+) -> None:
+    world.switches, store = KEYLESS, LoginMemory()
+    client = await keeping(None, store=store)
+    part = journal.account(client.account.uin)
+    await (await part.consumer(KEEPER, since="beginning")).close()
+    image = world.picture("ahua", "me", PNG)
+    await drain(client)
+    entry = await part.find(image.id)
+    assert entry is not None
+    await keep_by_hand(part, entry, world.now)
+    await client.close()
+    world.recall("ahua", "me")
+    counted.calls.clear()
+    again = await keeping(store=store)
+    await drain(again)
+
+    assert PICTURES.isdisjoint(counted.calls)
+    assert await state(again, journal, image) == "kept"
+    assert files(tmp_path) == [PNG]
+
+
+async def test_two_pictures_with_one_id_are_both_kept(
+    keeping: Keeping, world: World, journal: SqliteJournal, tmp_path: Path
+) -> None:
+    store = LoginMemory()
+    client = await keeping(None, store=store)
+    part = journal.account(client.account.uin)
+    await (await part.consumer(KEEPER, since="beginning")).close()
+    image = world.picture("ahua", "me", PNG)
+    await drain(client)
+    first = await part.find(image.id)
+    assert first is not None
+    position = await part.position(client.account.id)
+    assert position is not None
+    await part.ingest(arrival(bytes(first.item.raw).replace(b"cdnthumblength", b"cdnThumbLength"), position=position))
+    await keep_by_hand(part, first, world.now)
+    await client.close()
+    await drain(await keeping(store=store))
+
+    numbers = {entry.number for entry in await part.entries(limit=10) if entry.message_id == image.id}
+    assert len(numbers) == 2
+    with contextlib.closing(sqlite3.connect(tmp_path / "kept.journal")) as file:
+        kept_of = {number for (number,) in file.execute("SELECT number FROM kept WHERE state = 'kept'")}
+    assert kept_of == numbers
 
 
 class Unwell(Counted):

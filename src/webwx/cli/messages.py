@@ -197,6 +197,8 @@ async def _receipt_of(client: AsyncClient, which: str) -> Receipt:
         found = await client.find_send(number=int(number))
     if found is None:
         raise BadInput(f"The outbox has no send {which!r}; 'webwx outbox' shows what it has.")
+    if found.state == "recalled":
+        raise BadInput(f"Send {found.number} was taken back already.")
     if found.receipt is None:
         raise BadInput(f"Send {found.number} was not sent, as far as is known, so there is nothing to recall.")
     return found.receipt

@@ -118,18 +118,19 @@ async def _end(child: Process) -> None:
     """Let the bots end well."""
     if child.returncode is not None:
         return
-    child.terminate()
-    try:
-        async with asyncio.timeout(PATIENCE):
+    with _ctrl_c_ignored():  # a second one would leave them behind
+        child.terminate()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await child.wait()
+        except TimeoutError:
+            child.kill()
             await child.wait()
-    except TimeoutError:
-        child.kill()
-        await child.wait()
 
 
 @contextmanager
 def _ctrl_c_ignored() -> Iterator[None]:
-    """Start a process that Ctrl-C does not reach: it is ended from here, and once."""
+    """Keep Ctrl-C from this process, and from one that is started meanwhile: that is ended from here, and once."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

@@ -33,6 +33,7 @@ from webwx.model.keeping import Keep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from types import FrameType
 
     from webwx.client.files import Stream
     from webwx.client.pace import Pace, Why
@@ -47,6 +48,9 @@ _PATIENCE_WITH_PACE = 300.0
 
 _UNNOTICED = 2.0
 """Seconds of such a wait that nobody need be told of."""
+
+_ONE_PRESS = 0.5
+"""Seconds in which one Ctrl-C may come twice: from the terminal, and from the program that has started this one."""
 
 _WHY: dict[Why, str] = {
     "pace": "this account's pace lets nothing leave sooner",
@@ -198,8 +202,25 @@ def command(
 
 
 async def _until_sigterm(work: Coroutine[Any, Any, None]) -> None:
-    """Let SIGTERM end the work as Ctrl-C does, by cancelling it: everything is closed and saved on the way out."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    """
+    Let SIGTERM end the work as Ctrl-C does, by cancelling it: everything is closed and saved on the way out.
+
+    Who presses Ctrl-C again does not want to wait for that: it ends at once then, as if it were killed.
+    """
+    loop, task, cancel = asyncio.get_running_loop(), asyncio.current_task(), signal.getsignal(signal.SIGINT)
+    pressed_at: float | None = None
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed_at
+        if pressed_at is None:
+            pressed_at = loop.time()
+            if callable(cancel):
+                cancel(number, frame)
+        elif loop.time() - pressed_at > _ONE_PRESS:
+            os._exit(Exit.INTERRUPTED)
+
+    if callable(cancel):  # not so when it is ignored, as in the background of a shell
+        signal.signal(signal.SIGINT, interrupt)
     if task is not None:
         try:
             # This way every signal wakes the loop, Ctrl-C too. One that comes just as the loop falls asleep would wait

@@ -21,7 +21,7 @@ _BY = {
     "ambiguous": "was new, because it was not sure who of several it is",
     "certain": "is surely the same",
     "matched": "was found to be the same",
-    "hand": "is the same, as you have said",
+    "hand": "is who you have said",
 }
 """What a person is told of the ways in which a contact came to its number."""
 
@@ -107,7 +107,8 @@ def describe_identity(identity: Identity) -> str:
 
 def _describe_link(link: Link) -> str:
     sure = "" if link.confidence > _AS_GOOD_AS_SURE else f", {link.confidence:.2%} sure"
-    candidates = f" (maybe {', '.join(map(str, link.candidates))})" if link.candidates else ""
+    is_in_doubt = link.by == "ambiguous" and link.candidates  # by hand it is settled, and they are who it was before
+    candidates = f" (maybe {', '.join(map(str, link.candidates))})" if is_in_doubt else ""
     reasons = ", ".join(map(_describe_reason, link.reasons))
     when = clock_time(link.seen_at, "%Y-%m-%d %H:%M")
     found = f"{when}  {link.name} - {link.contact_id} {_BY[link.by]}{candidates}{sure}"

@@ -233,7 +233,7 @@ class Keeper:
         """
         client, keep = self._client, self._keep
         found = await self._kept.find(entry.message_id)
-        if found is not None and found.path is not None:
+        if found is not None and found.number == entry.number:  # two messages may have one id
             return  # by a process that ended before this was acknowledged; by now the platform may have it no longer
         if getattr(message, "size", 0) > keep.max_size:
             await self._kept.pass_over(entry, "too_large", time=client._cell.now())
