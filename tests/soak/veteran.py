@@ -60,8 +60,7 @@ async def run(server: str, folder: Path, *, logins: int, warm: int, messages: in
                 await client.list_contacts()
                 async for _ in client.events("bot", follow=False):
                     pass
-                if number == WARM_LOGINS:
-                    notebook.note(Weight(after="warm logins", mebibytes=weigh()))
+                notebook.note(Weight(after="warm logins" if number == WARM_LOGINS else "", mebibytes=weigh()))
                 if number < logins - 1:
                     await client.logout()
             notebook.note(Weight(after="logins", mebibytes=weigh()))
