@@ -126,7 +126,7 @@ class SqliteConsumer:
         self._look_at = 0.0
         """When to look for such again, by the loop's clock."""
         self._buffer: deque[Entry] = deque()
-        self.read_to = known.acked
+        self.read_to: int = known.acked
         """All up to here was read into the buffer, or need not be."""
         self._filling = asyncio.Lock()
         self._waiters: list[asyncio.Future[None]] = []

@@ -48,7 +48,7 @@ class KeptFiles:
     """
 
     def __init__(self, journal: Path) -> None:
-        self.folder = journal.with_name(f"{journal.name}.kept")
+        self.folder: Path = journal.with_name(f"{journal.name}.kept")
 
     def __repr__(self) -> str:
         return f"KeptFiles({str(self.folder)!r})"
