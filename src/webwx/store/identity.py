@@ -409,14 +409,16 @@ def _note_real_id(db: sqlite3.Connection, account: int, contact_id: ContactId, w
 
 def _reconsider(db: sqlite3.Connection, link: _Row, wxid: str) -> Identified | None:
     """Give a contact whose real id is known now to whom it belongs, if that is not who it was taken for."""
+    # CROSS keeps SQLite to this order: few bear a real id, and the other way round all links are looked through.
     bearers = select_numbers(
         db,
-        "SELECT DISTINCT l.number FROM real_ids r JOIN links l USING (account, id)"
+        "SELECT DISTINCT l.number FROM real_ids r CROSS JOIN links l USING (account, id)"
         " WHERE r.account = ? AND r.wxid = ? AND l.number <> ?",
         (link.account, wxid, link.number),
     )
     is_another = db.execute(
-        "SELECT 1 FROM links l JOIN real_ids r USING (account, id) WHERE l.number = ? AND l.id <> ? AND r.wxid <> ?",
+        "SELECT 1 FROM links l CROSS JOIN real_ids r USING (account, id)"
+        " WHERE l.number = ? AND l.id <> ? AND r.wxid <> ?",
         (link.number, link.id, wxid),
     ).fetchone()
     if _found_of(link).by == "hand" or not (bearers or is_another):
