@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 import time
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +16,13 @@ from tests.model.crowd import Crowd, mistakes
 from webwx.errors import RefusedLocally, StorageError, UnknownContact
 from webwx.model.contacts import Contact, ContactId, Member
 from webwx.model.ledger import Identified, Identity
+from webwx.store.identity import SqliteLedger
+from webwx.store.schema import connect
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
+from webwx.store.writer import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
 NOW = float(int(time.time()))
@@ -407,3 +411,46 @@ async def numbers(account: SqliteAccount, contacts: Collection[Contact]) -> dict
     ids = {contact.id for contact in contacts}
     everybody = await account.ledger.identities()
     return {each.contact_id: each.number for each in everybody if each.contact_id in ids}
+
+
+async def test_c15_what_is_asked_for_one_id_costs_the_same_among_however_many(tmp_path: Path) -> None:
+    costs = []
+    for people in (20, 2_000):
+        path = tmp_path / f"{people}.journal"
+        journal = SqliteJournal(path)
+        phone = Phone(journal.account(1))
+        for _ in range(2):
+            await phone.log_in()
+            await phone.tell(*(phone.shown(f"person {number}") for number in range(people)))
+        await journal.close()
+        steps = 0
+
+        def step() -> None:
+            nonlocal steps
+            steps += 1
+
+        def counted(path: Path = path, step: Callable[[], None] = step) -> sqlite3.Connection:
+            db = connect(path)
+            db.set_progress_handler(step, 10)
+            return db
+
+        thread = Reader(counted, "counted")
+        ledger = SqliteLedger(partial(asyncio.sleep, 0, 1), lambda: 2, thread, thread)
+        assert await ledger.identity_of(phone.id("person 7", 1)) is not None  # opens the file as well
+        steps = 0
+        assert await ledger.identity_of(phone.id("person 7", 1)) is not None
+        assert await ledger.note_real_id(phone.id("person 7"), "wxid_seven") is None
+        assert await ledger.note_real_id(phone.id("person 7"), "wxid_seven") is None
+        costs.append(steps)
+        await thread.close()
+    few, many = costs
+    assert many < 2 * few
+
+
+async def test_a_doubt_about_a_real_id_is_told_once(relogin: Phone) -> None:
+    ledger = relogin.account.ledger
+    await ledger.note_real_id(relogin.id("ann"), "wxid_a")
+    doubt = await ledger.note_real_id(relogin.id("cid"), "wxid_a")
+    assert doubt is not None
+    assert doubt.by == "ambiguous"
+    assert await ledger.note_real_id(relogin.id("cid"), "wxid_a") is None

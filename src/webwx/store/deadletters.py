@@ -60,7 +60,8 @@ def read_revivals(db: sqlite3.Connection, consumer: int) -> dict[int, Revival]:
     return {
         number: Revival(at, attempts)
         for number, at, attempts in db.execute(
-            "SELECT number, time, attempts FROM failures WHERE consumer = ? AND state = 'revived' ORDER BY number",
+            "SELECT number, time, attempts FROM failures INDEXED BY revived"
+            " WHERE consumer = ? AND state = 'revived' ORDER BY number",
             (consumer,),
         )
     }

@@ -223,8 +223,10 @@ def _identify(
     if is_complete:
         db.execute("UPDATE logins SET listed = ? WHERE login = ?", (_digest_of_all(contacts), login))
     told: list[Identified] = []
-    for are_rooms in (False, True):  # a chatroom is known by who is in it
-        look = _look(db, telling, [each for each in contacts if (each.kind == "chatroom") is are_rooms])
+    rooms = [each for each in contacts if each.kind == "chatroom"]
+    people = [each for each in contacts if each.kind != "chatroom"]
+    for group in filter(None, (people, rooms)):  # a chatroom is known by who is in it
+        look = _look(db, telling, group)
         if look.changed:
             _refresh(db, telling, look.changed)
         if look.seen:
@@ -376,8 +378,9 @@ def _write(value: object) -> str:
 
 def _rows(db: sqlite3.Connection, condition: str, *values: object) -> list[_Row]:
     """Read links, the newest first."""
+    # The plus keeps SQLite from going through all links of an account only because they are in this order already.
     rows = select(
-        db, _Row._fields, f"FROM links WHERE {condition} ORDER BY login DESC, seen_at DESC, rowid DESC", values
+        db, _Row._fields, f"FROM links WHERE {condition} ORDER BY +login DESC, seen_at DESC, rowid DESC", values
     )
     return [_Row(*row) for row in rows]
 
@@ -393,7 +396,13 @@ def _link_of(db: sqlite3.Connection, account: int, contact_id: ContactId) -> _Ro
 def _note_real_id(db: sqlite3.Connection, account: int, contact_id: ContactId, wxid: str) -> Identified | None:
     if is_lasting(contact_id):
         return None
-    db.execute("INSERT OR REPLACE INTO real_ids VALUES (?, ?, ?)", (account, contact_id, wxid))
+    noted = db.execute(
+        "INSERT INTO real_ids VALUES (?, ?, ?) ON CONFLICT (account, id)"
+        " DO UPDATE SET wxid = excluded.wxid WHERE wxid <> excluded.wxid",
+        (account, contact_id, wxid),
+    )
+    if not noted.rowcount:
+        return None  # the phone tells the same ones again and again
     link = _link_of(db, account, contact_id)
     if link is None:  # it is looked at with this when all contacts are told the next time
         db.execute("UPDATE logins SET listed = zeroblob(0) WHERE account = ? AND listed IS NOT NULL", (account,))

@@ -108,7 +108,8 @@ class KeptFiles:
                 return
             named = {
                 digest for (digest,) in select(
-                    db, ("DISTINCT digest",), "FROM kept WHERE digest IN (SELECT value FROM json_each(?))",
+                    db, ("DISTINCT digest",),
+                    "FROM kept WHERE digest <> '' AND digest IN (SELECT value FROM json_each(?))",
                     (as_list(sorted(names)),),
                 )
             }  # fmt: skip
@@ -202,11 +203,11 @@ class SqliteKept:
 
         def store(db: sqlite3.Connection) -> int:
             dropped = select(
-                db, ("number",), "FROM kept WHERE account = ? AND digest <> '' AND (time < ? OR ? = 0)",
+                db, ("number", "digest"), "FROM kept WHERE account = ? AND digest <> '' AND (time < ? OR ? = 0)",
                 (account, before, before),
             )  # fmt: skip
-            _drop(db, [number for (number,) in dropped])
-            self._files.delete_unnamed(db)
+            _drop(db, [number for number, _ in dropped])
+            self._files.delete_unnamed(db, {digest for _, digest in dropped})
             return len(dropped)
 
         return await self._writer.do(store)

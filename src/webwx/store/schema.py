@@ -179,7 +179,6 @@ CREATE TABLE identities (
     first_seen REAL NOT NULL,
     became INTEGER NOT NULL DEFAULT 0           -- the number that it was merged into
 );
-CREATE INDEX identities_account ON identities (account, became);
 CREATE TABLE links (
     account INTEGER NOT NULL,
     login INTEGER NOT NULL,                     -- 0 for an id that every login has

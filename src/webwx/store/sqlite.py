@@ -638,8 +638,6 @@ class SqliteAccount:
         )
         return [ContactId(each) for (each,) in rows]
 
-    # -- letting go --------------------------------------------------------------------------------------------------
-
     async def state(self, name: str) -> bytes:
         """Give what something small was kept as; empty when it never was."""
         account = await self._account()
@@ -655,6 +653,8 @@ class SqliteAccount:
             return state
 
         return await self._writer.do(store)
+
+    # -- letting go --------------------------------------------------------------------------------------------------
 
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
         """
