@@ -299,6 +299,8 @@ _TABLE = '[keep]\nchats = ["Boss"]\nkinds = ["image", "voice"]\nmax_size = 1000'
         ("", "", None),
         ('keep = "all"', "", Keep(chats=("all",))),
         ('keep = ["阿华", "周末爬山"]', "", Keep(chats=("阿华", "周末爬山"))),
+        ('keep = ["Smith, John"]', "", Keep(chats=("Smith, John",))),
+        ('[keep]\nchats = ["Smith, John", "阿华"]', "", Keep(chats=("Smith, John", "阿华"))),
         (_TABLE, "", Keep(chats=("Boss",), kinds=("image", "voice"), max_size=1_000)),
         (_TABLE, "all", Keep(chats=("all",), kinds=("image", "voice"), max_size=1_000)),
         (_TABLE, "off", None),

@@ -13,7 +13,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 from urllib.parse import urlsplit
 
 import msgspec
@@ -36,6 +36,16 @@ DEFAULT_ACCOUNT = "default"
 
 _ACCOUNT = re.compile(r"\w([\w.-]{0,62}\w)?")
 _CONTACTS = ".contacts.json"
+
+
+class ForClient(TypedDict):
+    """Arguments of a client, by their names."""
+
+    host: str | None
+    server: str | None
+    proxy: str | None
+    allowed_hosts: tuple[str, ...]
+    desktop: Desktop | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +114,7 @@ class Settings:
             retention_days=_days(values.get("retention_days")),
             pace=_switch(values.get("pace")),
             limits=file.pace if isinstance(file.pace, Pace) else Pace(),
-            keep=_keep(values.get("keep"), file.keep),
+            keep=_keep(values.get("keep"), file.keep, is_of_file=said.get("keep", ("", ""))[1] == "file"),
             passphrase=environment.get("WEBWX_PASSPHRASE") or None,
             passphrase_from=_passphrase_from(values.get("passphrase_from")),
             sources={name: place for name, (_, place) in said.items()},
@@ -125,6 +135,13 @@ class Settings:
         """The pace that a client of these settings gets."""
         is_on = not self.server if self.pace is None else self.pace == "on"
         return self.limits if is_on else None
+
+    def for_client(self) -> ForClient:
+        """Give what every client of these settings is told alike."""
+        return {
+            "host": self.host, "server": self.server, "proxy": self.proxy, "allowed_hosts": self.allowed_hosts,
+            "desktop": self.desktop,
+        }  # fmt: skip
 
     def login_file(self) -> LoginFile:
         """
@@ -307,11 +324,16 @@ def _text(value: str | float | tuple[str, ...] | Pace | Keep | None) -> str | No
     return None if value is None or isinstance(value, Pace) else str(value)
 
 
-def _keep(chats: str | None, file: str | tuple[str, ...] | Keep | None) -> Keep | None:
+def _keep(chats: str | None, file: str | tuple[str, ...] | Keep | None, *, is_of_file: bool) -> Keep | None:
     """Give what is to be kept: whose media is said anywhere, which and how much of them in the file's table alone."""
     if chats is None or chats == "off":
         return None
-    names = tuple(name for each in chats.split(",") if (name := each.strip()))
+    if is_of_file and isinstance(file, Keep):
+        return file
+    if is_of_file and isinstance(file, tuple):
+        names = file  # a name in a list may have a comma
+    else:
+        names = tuple(name for each in chats.split(",") if (name := each.strip()))
     return msgspec.structs.replace(file if isinstance(file, Keep) else Keep(), chats=names)
 
 

@@ -32,8 +32,8 @@ def test_it_starts_again_after_a_failure_that_no_person_has_to_mend() -> None:
 def test_it_finds_the_same_login_and_holds_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     environment = {
-        "WEBWX_HOME": "state", "WEBWX_ACCOUNT": "work", "WEBWX_HOST": "", "WEBWX_PASSPHRASE": "sesame",
-        "WEBWX_PROXY": "http://me:sesame@127.0.0.1:1", "WEBWX_REASON": "no setting", "PATH": "/bin",
+        "WEBWX_HOME": "state", "XDG_STATE_HOME": "/state", "WEBWX_ACCOUNT": "work", "WEBWX_HOST": "",
+        "WEBWX_PASSPHRASE": "sesame", "WEBWX_PROXY": "http://me:sesame@127.0.0.1:1", "WEBWX_REASON": "no setting", "PATH": "/bin",
     }  # fmt: skip
     unit = write_unit(FILE, [str(FILE)], environment)
     set_there = [line for line in unit.splitlines() if line.startswith("Environment=")]
@@ -41,6 +41,7 @@ def test_it_finds_the_same_login_and_holds_no_secret(monkeypatch: pytest.MonkeyP
         'Environment="PYTHONUNBUFFERED=1"',
         f'Environment="WEBWX_HOME={tmp_path / "state"}"',
         'Environment="WEBWX_ACCOUNT=work"',
+        'Environment="XDG_STATE_HOME=/state"',
     ]
     assert "sesame" not in unit
     assert "# Not written down here: WEBWX_PASSPHRASE and WEBWX_PROXY. " in unit

@@ -14,7 +14,7 @@ from tests.client.conftest import take
 
 from webwx.client.feed import Feed
 from webwx.client.state import LoginState
-from webwx.errors import AlreadyRunning, LoggedOut, NoJournal, StorageError, UnknownContact
+from webwx.errors import AlreadyRunning, LoggedOut, NoJournal, RefusedLocally, StorageError, UnknownContact
 from webwx.model.events import ContactChanged, ContinuityLost
 from webwx.model.messages import Event, MessageRecalled, TextMessage
 from webwx.protocol.sync import WEBWXSYNC, SyncReply
@@ -104,6 +104,10 @@ class TestReaders:
                 await Feed(client, "one").open()
         async with Feed(client, "one"):
             pass
+
+    async def test_cannot_be_called_as_what_keeps_media(self, log_in: LogIn) -> None:
+        with pytest.raises(RefusedLocally, match="another name"):
+            await Feed(await log_in(), "keep").open()
 
     async def test_of_another_process_are_kept_out(self, log_in: LogIn, new_client: NewClient) -> None:
         store = LoginMemory()

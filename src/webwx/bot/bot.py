@@ -238,12 +238,8 @@ class Bot(Router, Timetable):
                 stack.push_async_callback(journal.close)
             yield await stack.enter_async_context(
                 AsyncClient(
-                    host=settings.host,
-                    server=settings.server,
+                    **settings.for_client(),
                     store=self._store or settings.login_file(),
-                    proxy=settings.proxy,
-                    allowed_hosts=settings.allowed_hosts,
-                    desktop=settings.desktop,
                     journal=journal,
                     keep=settings.keep if self._keep is None else self._keep,
                     pace=settings.pace_in_force if self._pace is None else self._pace,
@@ -340,26 +336,38 @@ async def start(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lam
     For others see `AsyncClient.login`.
 
     """
+    check(*bots)
+    for bot in bots:
+        if not bot.timers and not list(bot.handlers()):
+            _log.warning("%s: it has no handler and no timer, so nothing will come of what arrives.", bot.name)
+    async with AsyncExitStack() as stack:
+        seats: dict[object, _Seat] = {}
+        for bot in bots:
+            if bot._place() not in seats:
+                seats[bot._place()] = _Seat(await stack.enter_async_context(bot._opened_client()))
+        await _until_all_end(
+            *(
+                _tell_end(bot, bot._serve(seats[bot._place()], on_ready), is_one_of_several=len(bots) > 1)
+                for bot in bots
+            )
+        )
+
+
+def check(*bots: Bot) -> None:
+    """
+    Make sure that bots can run side by side, before anybody logs in.
+
+    Raises:
+        ValueError: There is none, two of one account have one name, or an `on` has no function.
+        InvalidSettings: Something set cannot be.
+    """
     if not bots:
         raise ValueError("There is no bot to run.")
     places = [(bot._place(), bot.name) for bot in bots]
     for bot, place in zip(bots, places, strict=True):
-        handlers = list(bot.handlers())  # a mistake in them is better told before anybody logs in
-        if not handlers and not bot.timers:
-            _log.warning("%s: it has no handler and no timer, so nothing will come of what arrives.", bot.name)
+        list(bot.handlers())
         if places.count(place) > 1:
             raise ValueError(f"Two bots of one account are called {bot.name!r}; give each a name of its own.")
-    async with AsyncExitStack() as stack:
-        seats: dict[object, _Seat] = {}
-        for bot, (account, _) in zip(bots, places, strict=True):
-            if account not in seats:
-                seats[account] = _Seat(await stack.enter_async_context(bot._opened_client()))
-        await _until_all_end(
-            *(
-                _tell_end(bot, bot._serve(seats[account], on_ready), is_one_of_several=len(bots) > 1)
-                for bot, (account, _) in zip(bots, places, strict=True)
-            )
-        )
 
 
 def run(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: None) -> None:

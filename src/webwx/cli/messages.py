@@ -359,7 +359,7 @@ def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
     """
     match event:
         case Message():
-            return f"{_place(event, contacts, clock)}: {summarize(event)}"
+            return f"{clock_time(event.time, clock)}  {place_of(event, contacts)}: {summarize(event)}"
         case MessageRecalled():
             was = f" (it was: {summarize(event.original)})" if event.original else ""
             return f"{clock_time(event.time, clock)}  {name_of(contacts, event.chat)}: {event.text}{was}"
@@ -401,14 +401,14 @@ _PHONE = {
 """What the phone did, by `PhoneActivity.action`."""
 
 
-def _place(message: Message, contacts: Contacts, clock: str) -> str:
-    """Say when, in which chat and by whom a message was written."""
-    chat, when = name_of(contacts, message.chat), clock_time(message.time, clock)
+def place_of(message: Message, contacts: Contacts) -> str:
+    """Say in which chat and by whom a message was written."""
+    chat = name_of(contacts, message.chat)
     if message.is_self:
-        return f"{when}  you to {chat}"
+        return f"you to {chat}"
     if message.sender in {None, message.chat}:
-        return f"{when}  {chat}"
-    return f"{when}  {_member_name(contacts, message)} in {chat}"
+        return chat
+    return f"{_member_name(contacts, message)} in {chat}"
 
 
 def _member_name(contacts: Contacts, message: Message) -> str:

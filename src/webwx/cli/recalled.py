@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from webwx.cli.history import DATED, people_in
-from webwx.cli.messages import clock_time, name_of
+from webwx.cli.messages import clock_time, name_of, place_of
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.session import Session, command
 from webwx.cli.summary import summarize
@@ -60,17 +60,11 @@ async def recalled(session: Session, chat: str | None, limit: int) -> None:
 
 def _line(one: Recalled, people: Contacts) -> str:
     notice, original = one.notice, one.notice.original
-    when, chat = clock_time(notice.time, DATED), name_of(people, notice.chat)
+    when = clock_time(notice.time, DATED)
     if original is None:
-        return f"{'':>6}  {when}  {chat}: {notice.text} (nobody has told here what it was)"
-    if original.is_self:
-        who = f"you to {chat}"
-    elif original.sender in {None, original.chat}:
-        who = chat
-    else:
-        who = f"{name_of(people, original.sender or '')} in {chat}"
+        return f"{'':>6}  {when}  {name_of(people, notice.chat)}: {notice.text} (nobody has told here what it was)"
     what = "[picture]" if isinstance(original, ImageMessage) else summarize(original)
-    return f"{original.number:>6}  {when}  {who}: {what}  [{_WAYS[one.way]}]"
+    return f"{original.number:>6}  {when}  {place_of(original, people)}: {what}  [{_WAYS[one.way]}]"
 
 
 def recalled_to_json(one: Recalled) -> str:

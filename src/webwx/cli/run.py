@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from webwx.bot.bot import Bot, loading, start
+from webwx.bot.bot import Bot, check, loading, start
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.options import Given
 from webwx.cli.reload import supervise
@@ -107,8 +107,12 @@ async def _serve(session: Session, bots: list[Bot]) -> None:
     Run bots until they are told to stop.
 
     Raises:
-        BadInput: They cannot run beside each other.
+        BadInput: They cannot run side by side.
     """
+    try:
+        check(*bots)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
 
     def tell(bot: Bot, client: AsyncClient) -> None:
         account, handlers, timers = client.account, len(list(bot.handlers())), len(bot.timers)
@@ -118,10 +122,7 @@ async def _serve(session: Session, bots: list[Bot]) -> None:
             bot=bot.name, nickname=account.nickname, id=account.id, host=account.host, handlers=handlers, timers=timers,
         )  # fmt: skip
 
-    try:
-        await start(*bots, on_ready=tell)
-    except ValueError as error:
-        raise BadInput(str(error)) from None
+    await start(*bots, on_ready=tell)
 
 
 def _count(number: int, what: str) -> str:

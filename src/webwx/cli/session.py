@@ -103,12 +103,8 @@ class Session:
         """Give the same on a journal that is open already."""
         settings = self.settings
         async with AsyncClient(
-            host=settings.host,
-            server=settings.server,
+            **settings.for_client(),
             store=settings.login_file(),
-            proxy=settings.proxy,
-            allowed_hosts=settings.allowed_hosts,
-            desktop=settings.desktop,
             journal=journal,
             keep=settings.keep or (Keep() if self.keeps_media else None),
             pace=_with_patience(settings.pace_in_force),

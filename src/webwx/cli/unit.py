@@ -25,7 +25,8 @@ SECRET = ("WEBWX_PASSPHRASE", "WEBWX_PROXY")
 FOR_A_PERSON = (Exit.BAD_INPUT, Exit.LOGGED_OUT)
 """Exit codes that no new start mends."""
 
-_FOLDERS = ("WEBWX_HOME", "WEBWX_CONFIG")
+_FOLDERS = ("WEBWX_HOME", "WEBWX_CONFIG", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
+"""Variables that say where a login, a journal and the configuration are; all of them are paths."""
 
 
 def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] = os.environ) -> str:
@@ -78,7 +79,8 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
 
 def _variables(environment: Mapping[str, str]) -> list[str]:
     """Give what is set, so that the service finds the same login; a path from wherever it is started."""
-    set_here = {name: environment.get(name) for name in (*(f"WEBWX_{key.upper()}" for key in KEYS), "WEBWX_CONFIG")}
+    names = dict.fromkeys((*(f"WEBWX_{key.upper()}" for key in KEYS), *_FOLDERS))
+    set_here = {name: environment.get(name) for name in names}
     return [
         f"{name}={Path(value).expanduser().absolute() if name in _FOLDERS else value}"
         for name, value in set_here.items()

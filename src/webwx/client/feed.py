@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from webwx.errors import StorageError
+from webwx.errors import RefusedLocally, StorageError
+from webwx.store.kept import KEEPER
 from webwx.store.journal import LOOK_EVERY
 
 if TYPE_CHECKING:
@@ -72,10 +73,13 @@ class Feed:
         Raises:
             LoggedOut: Nobody is logged in.
             NoJournal: The client has none.
+            RefusedLocally: The name is that of what keeps media.
             AlreadyRunning: Another process is syncing this login, or this consumer is open already.
             StorageError: The journal cannot be read.
         """
         client = self._client
+        if self.name == KEEPER:
+            raise RefusedLocally(f"What keeps media is called {KEEPER!r}; give this reader another name.")
         async with client._course.joining:
             await client._join_sync()
             self._is_synced = True
