@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import re
 from pathlib import Path
@@ -42,9 +43,16 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
     handled: int = 0
 
 
+async def settled(client: AsyncClient) -> float:
+    """Give the MiB of this process at rest, when the ledger knows everybody."""
+    await client.list_identities()
+    return weigh()
+
+
 def weigh() -> float:
-    """Give the MiB of this process, with nothing in it that could go."""
+    """Give the MiB of this process, with nothing in it that could go: not even what the allocator holds back."""
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     found = re.search(r"^Rss:\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE)
     assert found is not None
     return int(found[1]) / 1024
@@ -60,10 +68,12 @@ async def run(server: str, folder: Path, *, logins: int, warm: int, messages: in
                 await client.list_contacts()
                 async for _ in client.events("bot", follow=False):
                     pass
-                notebook.note(Weight(after="warm logins" if number == WARM_LOGINS else "", mebibytes=weigh()))
+                notebook.note(
+                    Weight(after="warm logins" if number == WARM_LOGINS else "", mebibytes=await settled(client))
+                )
                 if number < logins - 1:
                     await client.logout()
-            notebook.note(Weight(after="logins", mebibytes=weigh()))
+            notebook.note(Weight(after="logins", mebibytes=await settled(client)))
             await _handle(client, notebook, warm, messages)
             await _move(client, notebook, folder, size)
     await journal.close()
@@ -86,7 +96,7 @@ async def _handle(client: AsyncClient, notebook: Notebook, warm: int, messages: 
     work = asyncio.create_task(deliver(client, handle, counts=Counts()))
     for reached, name in ((warm_up, "warm messages"), (all_handled, "messages")):
         await reached.wait()
-        notebook.note(Weight(after=name, mebibytes=weigh()))
+        notebook.note(Weight(after=name, mebibytes=await settled(client)))
     work.cancel()
     await asyncio.wait([work])
 
@@ -105,7 +115,7 @@ async def _move(client: AsyncClient, notebook: Notebook, folder: Path, size: int
         path.write_bytes(b"")
         with path.open("wb") as file:
             file.truncate(2_000_000 if is_warm else size)
-        before, heaviest = weigh(), 0.0
+        before, heaviest = await settled(client), 0.0
         watching = asyncio.create_task(watch())
         await client.send_file("filehelper", path)
         async with client.events("bot") as events:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from webwx.store.rows import as_list, insert, select, select_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+
+class Remembering(sqlite3.Connection):
+    """A connection that knows what each of its statements keeps bound: what it was last run with."""
+
+    def __init__(self, path: str, **options: Any) -> None:
+        super().__init__(path, **options)
+        self.bound: dict[str, Sequence[Any]] = {}
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:  # type: ignore[override]  # as it is called
+        """Run a statement."""
+        self.bound[sql] = values
+        return super().execute(sql, values)
 
 
 @pytest.fixture
-def db() -> Iterator[sqlite3.Connection]:
-    db = sqlite3.connect(":memory:")
+def db() -> Iterator[Remembering]:
+    db = sqlite3.connect(":memory:", factory=Remembering)
     db.execute("CREATE TABLE t (number INTEGER PRIMARY KEY, text TEXT)")
     yield db
     db.close()
@@ -43,6 +56,25 @@ def test_a_hundred_rows_are_one_statement(db: sqlite3.Connection) -> None:
     insert(db, "t", ROWS[:100])
 
     assert len([each for each in statements if each.startswith("INSERT")]) == 1
+
+
+def test_any_number_of_rows_is_written_by_a_few_statements(db: Remembering) -> None:
+    db.bound.clear()
+    for count in range(300):
+        db.execute("DELETE FROM t")
+        insert(db, "t", ROWS[:count])
+        assert len(select(db, ("number",), "FROM t", ())) == count
+
+    assert len([each for each in db.bound if each.startswith("INSERT")]) <= 9
+
+
+def test_what_was_written_does_not_stay_in_a_statement(db: Remembering) -> None:
+    for count in (1, 3, 100):
+        insert(db, "t", [(number, "x" * 200_000) for number in range(count)], verb="INSERT OR REPLACE")
+
+    assert len(select(db, ("number",), "FROM t WHERE length(text) = 200000", ())) == 100
+    kept = [each for values in db.bound.values() for each in values if isinstance(each, str)]
+    assert sum(map(len, kept)) < 1_000
 
 
 def test_no_rows_are_no_statement(db: sqlite3.Connection) -> None:

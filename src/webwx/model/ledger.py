@@ -323,6 +323,14 @@ class _Side(NamedTuple):
         return cls(evidence, _values_of(evidence), sounds, frozenset(evidence.members))
 
 
+class _Shared(NamedTuple):
+    """The members that two chatrooms share."""
+
+    number: int
+    part: float
+    """Of the members of both."""
+
+
 class _Scale:
     """What agreement is worth, by how often each value occurs in this login or among all who are known."""
 
@@ -355,19 +363,20 @@ class _Scale:
 
     def score(self, one: _Side, other: _Side) -> float:
         """Give the bits that speak for two being the same; minus infinity when they cannot be."""
-        if _is_impossible(one, other):
+        members = _shared_members(one, other)
+        if _is_impossible(one, other, members):
             return -math.inf
-        return sum(weight for _, weight, _ in self._compared(one, other))
+        return sum(weight for _, weight, _ in self._compared(one, other, members))
 
     def reasons(self, one: _Side, other: _Side) -> tuple[Reason, ...]:
         """Say what speaks for two being the same, and what against it."""
         return tuple(
             Reason(what=what, weight=round(weight, 1), agrees=agrees)
-            for what, weight, agrees in self._compared(one, other)
+            for what, weight, agrees in self._compared(one, other, _shared_members(one, other))
             if weight
         )
 
-    def _compared(self, one: _Side, other: _Side) -> Iterator[tuple[str, float, bool]]:
+    def _compared(self, one: _Side, other: _Side, members: _Shared | None) -> Iterator[tuple[str, float, bool]]:
         kind = one.evidence.kind
         for field, mine, theirs, my_sound, their_sound in zip(
             _FIELDS, one.values, other.values, one.sounds, other.sounds, strict=True
@@ -381,10 +390,10 @@ class _Scale:
                 yield field.sound, self.weight(field.sound, field, kind, my_sound) / 2, True
             else:
                 yield field.name, -field.against, False
-        if one.members and other.members:
-            shared, part = _shared_members(one, other)
-            agrees = part >= _SAME_MEMBERS
-            weight = part * min(_SHARED_MEMBER * shared, _ALL_MEMBERS) if agrees else -_OTHER_MEMBERS
+        if members is not None:
+            agrees = members.part >= _SAME_MEMBERS
+            most = min(_SHARED_MEMBER * members.number, _ALL_MEMBERS)
+            weight = members.part * most if agrees else -_OTHER_MEMBERS
             yield "members", weight, agrees
 
 
@@ -393,21 +402,23 @@ def _count(name: str, people: Collection[Evidence]) -> Counter[object]:
     return Counter((each.kind, value) for each in people if (value := getattr(each, name)))
 
 
-def _is_impossible(one: _Side, other: _Side) -> bool:
+def _is_impossible(one: _Side, other: _Side, members: _Shared | None) -> bool:
     """Say whether two of a kind cannot be the same: the surest mark that both have differs, or nearly all members."""
     for mine, theirs in zip(_marks_of(one.evidence), _marks_of(other.evidence), strict=True):
         if mine and theirs:
             return bool(mine != theirs)
-    return bool(one.members and other.members) and _shared_members(one, other)[1] < _STRANGE_MEMBERS
+    return members is not None and members.part < _STRANGE_MEMBERS
 
 
-def _shared_members(one: _Side, other: _Side) -> tuple[int, float]:
-    """Say how many members two chatrooms share, by number or by nickname, and what part of all that is."""
+def _shared_members(one: _Side, other: _Side) -> _Shared | None:
+    """Say how many members two chatrooms share, by number or by nickname; nothing when those of one are not known."""
+    if not one.members or not other.members:
+        return None
     friends = {number for _, number in one.members if number} & {number for _, number in other.members}
     mine = {mark for mark, number in one.members if number not in friends}
     theirs = {mark for mark, number in other.members if number not in friends}
     shared = len(friends) + len(mine & theirs)
-    return shared, shared / (len(one.members) + len(other.members) - shared)
+    return _Shared(shared, shared / (len(one.members) + len(other.members) - shared))
 
 
 def _certain_pairs(ours: Sequence[_Side], theirs: Sequence[_Side], scale: _Scale) -> Iterator[tuple[int, int, str]]:
@@ -420,7 +431,10 @@ def _certain_pairs(ours: Sequence[_Side], theirs: Sequence[_Side], scale: _Scale
                 bearers[face.kind, value] = place
         for place, side in enumerate(ours):
             found = bearers.get((side.evidence.kind, getattr(side.evidence, mark)))
-            if found is not None and not _is_impossible(side, theirs[found]):
+            if found is None:
+                continue
+            other = theirs[found]
+            if not _is_impossible(side, other, _shared_members(side, other)):
                 yield place, found, mark
 
 

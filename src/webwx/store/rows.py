@@ -18,21 +18,31 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_WRITTEN = 250
-"""Rows of one statement."""
+_WRITTEN = 256
+"""Rows of one statement; a power of two."""
+
+_LIGHT = 64 * 1024
+"""Bytes that a statement may keep of what was written by it."""
 
 
 def insert(db: sqlite3.Connection, into: str, rows: Sequence[Sequence[Any]], *, verb: str = "INSERT") -> None:
     """Insert rows by as few statements as can be."""
     if not rows:
         return
-    one = f"({', '.join('?' * len(rows[0]))})"
-    limit = db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
-    most = max(1, min(_WRITTEN, limit // len(rows[0])))
+    width = len(rows[0])
+    one = f"({', '.join('?' * width)})"
+    limit = db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) - 1
+    # Every text is prepared and kept, so there are few: each takes twice the rows of the next, and is filled up.
+    most = 1 << (max(1, min(_WRITTEN, limit // width)).bit_length() - 1)
     left = iter(rows)
     while piece := list(islice(left, most)):
-        values = ", ".join([one] * len(piece))
-        db.execute(f"{verb} INTO {into} VALUES {values}", [value for row in piece for value in row])
+        room = 1 << (len(piece) - 1).bit_length()
+        query = f"{verb} INTO {into} SELECT * FROM (VALUES {', '.join([one] * room)}) LIMIT ?"
+        values = [value for row in piece for value in row]
+        weight = sum([len(each) for each in values if type(each) is str or type(each) is bytes])
+        db.execute(query, [*values, *[0] * (room - len(piece)) * width, len(piece)])
+        if weight > _LIGHT:  # it keeps a copy of what was bound last
+            db.execute(query, [0] * (room * width + 1))
 
 
 def select(db: sqlite3.Connection, columns: Sequence[str], source: str, values: Sequence[object]) -> list[list[Any]]:
