@@ -33,7 +33,8 @@ def test_it_finds_the_same_login_and_holds_no_secret(monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     environment = {
         "WEBWX_HOME": "state", "XDG_STATE_HOME": "/state", "WEBWX_ACCOUNT": "work", "WEBWX_HOST": "",
-        "WEBWX_PASSPHRASE": "sesame", "WEBWX_PROXY": "http://me:sesame@127.0.0.1:1", "WEBWX_REASON": "no setting", "PATH": "/bin",
+        "WEBWX_PASSPHRASE": "sesame", "WEBWX_PROXY": "http://me:sesame@127.0.0.1:1", "WEBWX_REASON": "no setting",
+        "PATH": "/bin",
     }  # fmt: skip
     unit = write_unit(FILE, [str(FILE)], environment)
     set_there = [line for line in unit.splitlines() if line.startswith("Environment=")]

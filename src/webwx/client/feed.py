@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import msgspec
 
 from webwx.errors import RefusedLocally, StorageError
-from webwx.store.kept import KEEPER
 from webwx.store.journal import LOOK_EVERY
+from webwx.store.kept import KEEPER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
