@@ -19,7 +19,7 @@ def add(shell: Shell, state: Any, text: str, *, kind: str = "text", key: str = "
         outbox = journal.account((await journal.accounts())[0]).outbox
         row = await outbox.add(client_id=text, chat="filehelper", kind=kind, text=text, key=key, time=1.0)  # type: ignore[arg-type]  # an id
         if state != "queued":
-            assert await outbox.sending(row.number, 2.0)
+            assert await outbox.sending(row.number, 2.0, row.chat)
             await outbox.settle(row.number, state, time=3.0)
         await journal.close()
         return row.number

@@ -300,7 +300,7 @@ class TestTheOutbox:
         file = await outbox.add(client_id="1", chat=FILEHELPER, kind="file", text="a.pdf", key="", time=1.0)
         gone = await outbox.add(client_id="2", chat=ContactId("@gone"), kind="text", text="a", key="", time=1.0)
         doubt = await outbox.add(client_id="3", chat=FILEHELPER, kind="text", text="b", key="", time=1.0)
-        await outbox.sending(doubt.number, 1.0)
+        await outbox.sending(doubt.number, 1.0, doubt.chat)
         await outbox.settle(doubt.number, "unknown", time=1.0)
         for number, error in (
             (file.number, RefusedLocally), (gone.number, UnknownContact), (doubt.number, SendUnknown),

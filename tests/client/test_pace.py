@@ -18,9 +18,9 @@ EVEN = Pace(jitter=0)
 
 def moments(pace: Pace, kind: Kind, number: int, *, standing: Standing | None = None) -> list[float]:
     """Give when so many actions leave, each asked for as soon as the one before has left; seconds from now."""
-    standing, now, left = standing or Standing(), NOW, list[float]()
+    standing, now, left, dice = standing or Standing(), NOW, list[float](), random.Random(22)
     for _ in range(number):
-        standing, place = standing.place(pace, kind, now, random.random())
+        standing, place = standing.place(pace, kind, now, dice.random())
         now += place.wait
         left.append(now)
     return [each - NOW for each in left]
@@ -81,9 +81,9 @@ class TestAPlace:
         assert moments(EVEN, "friend_requests", 11)[10] == 86_400
 
     def test_is_never_before_one_that_was_had_earlier(self) -> None:
-        standing, had = Standing(), list[float]()
+        standing, had, dice = Standing(), list[float](), random.Random(22)
         for _ in range(60):
-            standing, place = standing.place(Pace(), "messages", NOW, random.random())
+            standing, place = standing.place(Pace(), "messages", NOW, dice.random())
             had.append(place.moment)
 
         assert had == sorted(had)

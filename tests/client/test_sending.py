@@ -13,6 +13,7 @@ from tests.client.conftest import GIF, MP4, PNG, last, take
 from webwx.errors import (
     ApiError,
     ConnectFailed,
+    EmptyText,
     LoggedOut,
     NoJournal,
     NoSuchFile,
@@ -277,6 +278,27 @@ class TestAKey:
         assert len(set(map(str, receipts))) == 1
         assert texts(world) == ["hi"]
 
+    @pytest.mark.parametrize("kind", ["text", "sticker"])
+    async def test_waits_for_a_send_that_is_under_way(
+        self, log_in: LogIn, failing: Failing, world: World, kind: str
+    ) -> None:
+        client = await log_in(transport=failing)
+        sticker = world.sticker("ahua", "me", GIF).medium.md5
+
+        async def send() -> object:
+            if kind == "text":
+                return await client.send_text("阿华", "hi", key="1")
+            return await client.send_sticker("阿华", sticker, key="1")
+
+        failing.held = asyncio.Event()
+        first = asyncio.create_task(client.send_text("阿华", "hi", key="1"))
+        await failing.arrived.wait()
+        second = asyncio.create_task(send())
+        await asyncio.wait([second], timeout=0.01)
+        failing.held.set()
+
+        assert await second == await first
+
     async def test_needs_no_file_once_it_is_sent(self, log_in: LogIn, tmp_path: Path, counted: Counted) -> None:
         client = await log_in()
         path = tmp_path / "report.txt"
@@ -376,6 +398,22 @@ class TestALostAnswer:
 
         assert (await sending).message_id == echo.message_id
 
+    async def test_b10_is_no_doubt_either_when_the_send_was_begun_in_an_earlier_login(
+        self, log_in: LogIn, world: World, failing: Failing
+    ) -> None:
+        world.switches = Switches(echo="on")
+        world.refuse_next("webwxsendmsg", 1205)
+        with pytest.raises(RateLimited):
+            await (await log_in()).send_text("阿华", "hi", key="1")
+        client = await log_in(transport=failing)
+        failing.held, failing.loses = asyncio.Event(), True
+        sending = asyncio.create_task(client.send_text("阿华", "hi", key="1"))
+        *_, echo = await take(client, 2)  # the gap, too
+        assert isinstance(echo, TextMessage)
+        failing.held.set()
+
+        assert (await sending).message_id == echo.message_id
+
     async def test_b10_is_not_settled_by_what_another_send_left(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
@@ -444,6 +482,21 @@ class TestALostAnswer:
         assert failing.client_ids == [receipt.client_id] * 2
         assert texts(world) == ["hi"]
         assert receipt.message_id == last(world, "ahua", "xiaoming").id
+
+    async def test_b10_stays_a_doubt_when_its_repeat_is_none(
+        self, log_in: LogIn, new_client: NewClient, counted: Counted
+    ) -> None:
+        store = LoginMemory()
+        client = await log_in(store=store)
+        counted.lose_answers("webwxsendmsg")
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "hi", key="1")
+        following = new_client(store=store, dedupe_by_client_id=True)
+        await following.resume()
+        with pytest.raises(EmptyText):
+            await following.send_text("阿华", "", key="1")
+
+        assert (await only_send(following)).state == "unknown"
 
     async def test_is_repeated_three_times_at_most(self, log_in: LogIn, world: World, failing: Failing) -> None:
         world.switches = Switches(fold_repeats=True)

@@ -63,7 +63,7 @@ async def test_a_client_id_is_given_once(account: SqliteAccount) -> None:
 
 async def test_a_send_goes_through_its_states(account: SqliteAccount) -> None:
     row = await added(account, "1")
-    assert await account.outbox.sending(row.number, NOW + 1) is True
+    assert await account.outbox.sending(row.number, NOW + 1, FRIEND) is True
     await account.outbox.settle(row.number, "sent", time=NOW + 2, receipt=receipt("1"))
 
     sent = await account.outbox.get(number=row.number)
@@ -78,11 +78,19 @@ async def test_only_what_never_left_or_was_refused_may_leave(
     account: SqliteAccount, state: str, may_leave: bool
 ) -> None:
     row = await added(account, "1")
-    await account.outbox.sending(row.number, NOW)
-    assert await account.outbox.sending(row.number, NOW) is False, "somebody is at it"
+    await account.outbox.sending(row.number, NOW, FRIEND)
+    assert await account.outbox.sending(row.number, NOW, FRIEND) is False, "somebody is at it"
     await account.outbox.settle(row.number, state, time=NOW, ret=1205)  # type: ignore[arg-type]  # one of them
 
-    assert await account.outbox.sending(row.number, NOW) is may_leave
+    assert await account.outbox.sending(row.number, NOW, FRIEND) is may_leave
+
+
+async def test_a_send_belongs_to_the_chat_that_it_leaves_for(account: SqliteAccount) -> None:
+    row = await added(account, "1")
+    await account.outbox.sending(row.number, NOW, ROOM)
+    await account.outbox.sending(row.number, NOW, FRIEND)  # somebody else, who must not
+
+    assert [each.chat for each in await account.outbox.list()] == [ROOM]
 
 
 async def test_a_send_is_found_by_each_of_its_names(account: SqliteAccount) -> None:
@@ -116,7 +124,7 @@ async def test_sends_are_listed_newest_first_and_by_what_is_asked(account: Sqlit
 
 async def test_a_send_can_be_removed_but_not_while_it_is_on_its_way(account: SqliteAccount) -> None:
     row = await added(account, "1", key="daily")
-    await account.outbox.sending(row.number, NOW)
+    await account.outbox.sending(row.number, NOW, FRIEND)
     assert await account.outbox.remove(row.number) is False
     await account.outbox.settle(row.number, "unknown", time=NOW)
     assert await account.outbox.remove(row.number) is True
@@ -129,7 +137,7 @@ async def test_accounts_know_nothing_of_each_other_s_sends(journal: SqliteJourna
     row = await added(one, "1", key="daily")
     assert (await added(two, "1", key="daily")).number == 2
     assert await two.outbox.get(number=row.number) is None
-    assert await two.outbox.sending(row.number, NOW) is False
+    assert await two.outbox.sending(row.number, NOW, FRIEND) is False
     assert [each.number for each in await one.outbox.list()] == [1]
 
 
@@ -152,7 +160,7 @@ async def main():
     for number, state in enumerate(("queued", "sending", "sent"), 1):
         row = await outbox.add(client_id=f"9{number}", chat="@friend", kind="text", text="x", key=state, time=1.0)
         if state != "queued":
-            await outbox.sending(row.number, 1.0)
+            await outbox.sending(row.number, 1.0, row.chat)
         if state == "sent":
             await outbox.settle(row.number, "sent", time=1.0)
     print("ready", flush=True)
@@ -174,8 +182,8 @@ async def test_b12_what_a_dead_process_was_sending_is_unknown(account: SqliteAcc
     await other.wait()
 
     assert [row.state for row in await account.outbox.list()] == ["sent", "unknown", "queued"]
-    assert await account.outbox.sending(2, NOW) is False
-    assert await account.outbox.sending(1, NOW) is True, "it never left, so it may now"
+    assert await account.outbox.sending(2, NOW, FRIEND) is False
+    assert await account.outbox.sending(1, NOW, FRIEND) is True, "it never left, so it may now"
     assert [each.name for each in path.parent.glob(".*sender*")] != []
     assert len(list(path.parent.glob(".*sender*"))) == 1, "only our own"
 
@@ -183,7 +191,7 @@ async def test_b12_what_a_dead_process_was_sending_is_unknown(account: SqliteAcc
 @pytest.mark.parametrize("how", ["add", "get", "remove"])
 async def test_b12_whoever_looks_first_is_told(account: SqliteAccount, path: Path, how: str) -> None:
     row = await added(account, "1", key="daily")
-    await account.outbox.sending(row.number, NOW)
+    await account.outbox.sending(row.number, NOW, FRIEND)
     other = SqliteJournal(path)
     outbox = other.account(UIN).outbox
     for lock in path.parent.glob(".*sender*"):  # as if its process had died, and somebody had cleaned up
@@ -204,7 +212,7 @@ async def test_b12_whoever_looks_first_is_told(account: SqliteAccount, path: Pat
 async def test_closing_ends_what_was_on_its_way(path: Path) -> None:
     journal = SqliteJournal(path)
     row = await added(journal.account(UIN), "1")
-    await journal.account(UIN).outbox.sending(row.number, NOW)
+    await journal.account(UIN).outbox.sending(row.number, NOW, FRIEND)
     await journal.close()
     journal = SqliteJournal(path)
 

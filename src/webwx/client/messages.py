@@ -9,7 +9,7 @@ import msgspec
 from webwx.client.history import HistoryVerbs
 from webwx.client.identity import To
 from webwx.client.sending import at_once
-from webwx.errors import RecallExpired, RecallRefused, RefusedLocally, StaleContact
+from webwx.errors import RecallExpired, RecallRefused, RefusedLocally
 from webwx.flows import messages as message_flows
 from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import RECALL_WINDOW
@@ -51,13 +51,10 @@ class MessageVerbs(HistoryVerbs):
         Wire: webwxsendmsg
 
         """
-        try:
-            chat = await self._target(to)
-        except StaleContact:
-            receipt = await self._sent_as(key)  # it is done, whoever has gone since
-            if receipt is None:
-                raise
+        receipt = await self._sent_as(key)
+        if receipt is not None:
             return receipt
+        chat = await self._target(to)
         message_flows.check_text(text)
         way = at_once(lambda client_id: message_flows.send_text(self._login, chat, text, client_id))
         return await self._send(chat, "text", text, way, key=key)
@@ -100,10 +97,12 @@ class MessageVerbs(HistoryVerbs):
         if row.kind != "text":
             key = " with the same key" if row.key else ""
             raise RefusedLocally(f"Of a send like this the outbox keeps the name only; send it anew{key}.")
+        receipt = await self._outcome(row)
+        if receipt is not None:
+            return receipt
         chat = await self._target(row.chat)
-        return await self._send_again(
-            row, at_once(lambda client_id: message_flows.send_text(self._login, chat, row.text, client_id))
-        )
+        way = at_once(lambda client_id: message_flows.send_text(self._login, chat, row.text, client_id))
+        return await self._go_on(row, chat, way)
 
     async def mark_read(self, chat: To) -> None:
         """

@@ -18,6 +18,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from webwx.client.identity import IdentityVerbs
 from webwx.errors import (
     ApiError,
@@ -40,6 +42,7 @@ from webwx.protocol.codes import Ret
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from contextlib import AbstractAsyncContextManager
 
     from webwx.flows.call import Flow
     from webwx.model.contacts import ContactId
@@ -109,16 +112,17 @@ class SendingVerbs(IdentityVerbs):
             _refuse_key(key)
             return await self._try(chat, self._cell.next_client_id(), ways, _Unkept())
         outbox = self._part_of_account().outbox
-        async with self._turns.setdefault(key, asyncio.Lock()) if key else contextlib.nullcontext():
+        async with self._turn(key):
             row = await outbox.add(
                 client_id=self._cell.next_client_id(), chat=chat, kind=kind, text=text, key=key, time=self._cell.now()
             )
-            receipt = await self._outcome(row)
-            return receipt or await self._try(chat, row.client_id, ways, _Kept(outbox, row, self._cell.now))
+            return await self._go_on(row, chat, *ways)
 
     async def _sent_as(self, key: str) -> Receipt | None:
         """
         Give the receipt of what was sent under a key; None when nothing was, so that it may be.
+
+        Every verb asks this first: what is done needs neither its file nor anybody to be there any more.
 
         Raises:
             NoJournal: There is a key and no journal to keep it.
@@ -126,10 +130,16 @@ class SendingVerbs(IdentityVerbs):
         """
         if self._journal is None:
             _refuse_key(key)
-        row = await self._part_of_account().outbox.get(key=key) if key else None
-        return None if row is None else await self._outcome(row)
+        if not key:
+            return None
+        async with self._turn(key):
+            row = await self._part_of_account().outbox.get(key=key)
+            return None if row is None else await self._outcome(row)
 
-    async def _send_again(self, row: Outgoing, way: Way) -> Receipt:
+    def _turn(self, key: str) -> AbstractAsyncContextManager[None]:
+        return self._turns.setdefault(key, asyncio.Lock()) if key else contextlib.nullcontext()
+
+    async def _go_on(self, row: Outgoing, chat: ContactId, *ways: Way) -> Receipt:
         """
         Go on with a send of whatever process, under its own client id.
 
@@ -137,8 +147,12 @@ class SendingVerbs(IdentityVerbs):
             SendUnknown: It may have been sent.
         """
         receipt = await self._outcome(row)
-        record = _Kept(self._part_of_account().outbox, row, self._cell.now)
-        return receipt or await self._try(row.chat, row.client_id, (way,), record)
+        if receipt is not None:
+            return receipt
+        outbox = self._part_of_account().outbox
+        if row.state == "unknown":  # it may be repeated, so from now on it waits like any other
+            await outbox.settle(row.number, "queued", time=self._cell.now())
+        return await self._try(chat, row.client_id, ways, _Kept(outbox, row, self._cell.now))
 
     async def _note_recall(self, client_id: str) -> None:
         """Note that a send was taken back; when that cannot be noted it was, all the same."""
@@ -168,7 +182,6 @@ class SendingVerbs(IdentityVerbs):
             return receipt
         if row.state == "unknown" and row.kind == "text" and self._dedupes:
             # The same text under the same client id is the same body; an upload would be another one.
-            await self._part_of_account().outbox.settle(row.number, "queued", time=self._cell.now())
             return None
         raise SendUnknown(
             f"Send {row.number} of the outbox may or may not have been done; "
@@ -192,7 +205,7 @@ class SendingVerbs(IdentityVerbs):
 
     async def _attempt(self, chat: ContactId, client_id: str, way: Way, make: Make, record: _Kept | _Unkept) -> Receipt:
         """Let a send leave, and note how that ends."""
-        sent_meanwhile = await record.begin()
+        sent_meanwhile = await record.begin(chat)
         if sent_meanwhile is not None:
             return sent_meanwhile
         try:
@@ -264,7 +277,7 @@ class _Unkept:
 
     row = None
 
-    async def begin(self) -> Receipt | None:
+    async def begin(self, _: ContactId) -> Receipt | None:
         """Nobody need know."""
         return None
 
@@ -280,16 +293,19 @@ class _Kept:
         self._outbox = outbox
         self._now = now
 
-    async def begin(self) -> Receipt | None:
+    async def begin(self, chat: ContactId) -> Receipt | None:
         """
         Note that the first byte may leave from now on; gives the receipt when another process has sent it meanwhile.
+
+        From then on the send belongs to the chat that it leaves for, because its message comes back from there.
 
         Raises:
             RefusedLocally: It was taken out of the outbox while it waited.
             SendUnknown: Another process is sending it.
             StorageError: That cannot be noted.
         """
-        if await self._outbox.sending(self.row.number, self._now()):
+        if await self._outbox.sending(self.row.number, self._now(), chat):
+            self.row = msgspec.structs.replace(self.row, chat=chat)
             return None
         row = await self._outbox.get(number=self.row.number)
         if row is None:

@@ -243,9 +243,9 @@ class Outbox(Protocol):
         """Store a send as `queued`; one of a key that is known is given as it is."""
         ...
 
-    async def sending(self, number: int, time: float) -> bool:
+    async def sending(self, number: int, time: float, chat: ContactId) -> bool:
         """
-        Note that the first byte may leave from now on.
+        Note that the first byte may leave for a chat from now on; in another login that has another id.
 
         False when it may not: the send is neither `queued` nor `failed` any more, because somebody else is at it.
         """

@@ -107,16 +107,17 @@ class SqliteOutbox:
 
         return await self._writer.do(store)
 
-    async def sending(self, number: int, time: float) -> bool:
-        """Note that the first byte may leave from now on; False when it may not."""
+    async def sending(self, number: int, time: float, chat: ContactId) -> bool:
+        """Note that the first byte may leave for a chat from now on; False when it may not."""
         account = await self._account()
         own = self._senders.own()
+        goes_to = clean_text(chat)
 
         def store(db: sqlite3.Connection) -> bool:
             changed = db.execute(
-                "UPDATE outbox SET state = 'sending', owner = ?, changed_at = ?"
+                "UPDATE outbox SET state = 'sending', owner = ?, chat = ?, changed_at = ?"
                 " WHERE account = ? AND number = ? AND state IN ('queued', 'failed')",
-                (own, time, account, number),
+                (own, goes_to, time, account, number),
             )
             return changed.rowcount == 1
 
