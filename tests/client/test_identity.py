@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from tests.client.conftest import MP4, PNG, SERVER, last, take
+from tests.client.conftest import GIF, MP4, PNG, SERVER, last, take
 
 from webwx.bot.delivery import deliver
 from webwx.client.aio import AsyncClient
-from webwx.errors import NoJournal, StaleContact, TargetRefused, UnknownContact
+from webwx.client.identity import Introductions
+from webwx.errors import (
+    NoJournal,
+    RateLimited,
+    SendUnknown,
+    StaleContact,
+    StorageError,
+    TargetRefused,
+    UnknownContact,
+)
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import IdentityAmbiguous
 from webwx.model.messages import TextMessage
@@ -23,7 +32,7 @@ from webwx.store.saved_login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from tests.carriers import Counted
@@ -46,22 +55,25 @@ Told = "tuple[Callable[[], Awaitable[AsyncClient]], World]"
 
 
 @pytest.fixture
-def make_world_with(make_world: Callable[..., World], journal: SqliteJournal) -> Callable[[Switches], Told]:
+async def make_world_with(
+    make_world: Callable[..., World], journal: SqliteJournal
+) -> AsyncIterator[Callable[[Switches], Told]]:
     """Give a world that behaves otherwise, and what logs its first account in with the journal."""
 
     def make(switches: Switches) -> Told:
         world = make_world(switches=switches)
 
         async def log_in() -> AsyncClient:
-            client = AsyncClient(
-                server=SERVER, transport=Loopback(Sandbox(world)), clock=world.clock.now, journal=journal
+            client = await clients.enter_async_context(
+                AsyncClient(server=SERVER, transport=Loopback(Sandbox(world)), clock=world.clock.now, journal=journal)
             )
             await client.login(show_qr=lambda _: (world.scan(), world.confirm()))
             return client
 
         return log_in, world
 
-    return make
+    async with contextlib.AsyncExitStack() as clients:
+        yield make
 
 
 def said(told: list[Event | Outgoing]) -> list[str]:
@@ -386,7 +398,7 @@ async def test_c15_a_send_that_did_not_leave_goes_to_the_same_person_in_the_next
 ) -> None:
     client = await log_in()
     world.refuse_next("webwxsendmsg", 1205)
-    with pytest.raises(Exception, match="1205"):
+    with pytest.raises(RateLimited, match="1205"):
         await client.send_text("阿华", "later")
     [row] = await client.list_sends()
     again = await log_in()
@@ -395,27 +407,106 @@ async def test_c15_a_send_that_did_not_leave_goes_to_the_same_person_in_the_next
     assert last(world, "ahua", "xiaoming").text == "later"
 
 
+@pytest.mark.parametrize("how", ["by its key", "by its number"])
+async def test_b10_a_lost_answer_is_settled_though_the_send_was_begun_in_an_earlier_login(
+    log_in: LogIn, world: World, counted: Counted, how: str
+) -> None:
+    world.switches = Switches(echo="on")
+    client = await log_in()
+    world.refuse_next("webwxsendmsg", 1205)
+    with pytest.raises(RateLimited):
+        await client.send_text("阿华", "later", key="1")
+    [row] = await client.list_sends()
+    again = await log_in()
+    counted.lose_answers("webwxsendmsg")
+    with pytest.raises(SendUnknown):
+        await (again.retry_send(row.number) if how == "by its number" else again.send_text(row.chat, "later", key="1"))
+    assert [event async for event in again.events(include_all=False, follow=False)] != []
+    [send] = await again.list_sends()
+
+    assert send.state == "sent"
+    assert send.receipt is not None
+    assert send.receipt.message_id == last(world, "ahua", "xiaoming").id
+    assert send.receipt.chat == contact(again, "阿华").id
+
+
 async def test_a_keyed_send_that_was_done_gives_its_receipt_though_the_chat_is_gone(
     log_in: LogIn, world: World, counted: Counted
 ) -> None:
     client = await log_in()
     earlier = contact(client, "阿华").id
+    sticker = world.sticker("ahua", "me", GIF).medium.md5
     sends: list[Callable[[AsyncClient], Awaitable[object]]] = [
         lambda client: client.send_text(earlier, "hi", key="1"),
+        lambda client: client.send_text("阿华", "hi", key="by name"),
+        lambda client: client.send_sticker(earlier, sticker, key="sticker"),
         lambda client: client.send_file(earlier, b"x", name="a.txt", key="2"),
         lambda client: client.forward(TEXT, earlier, key="3"),
     ]
     receipts = [await send(client) for send in sends]
+    numbers = [send.number for send in await client.list_sends() if send.kind == "text" and send.text == "hi"]
     world.unfriend("me", "ahua")
     again = await log_in()
 
     assert [await send(again) for send in sends] == receipts
+    assert [await again.retry_send(number) for number in sorted(numbers)] == receipts[:2]
     assert counted.calls == []
     with pytest.raises(StaleContact):
         await again.send_text(earlier, "hi", key="4")
 
 
 # -- what the ledger is told -----------------------------------------------------------------------------------------
+
+
+async def test_everybody_gets_a_number_when_the_journal_learns_of_a_login(
+    log_in: LogIn, new_client: NewClient, world: World
+) -> None:
+    store = LoginMemory()
+    await log_in(store=store, journal=None)
+    client = new_client(store=store)
+    await client.resume()
+    assert await client.list_identities() == [], "the journal does not know this login yet"
+    world.say("ahua", "me", "hi")
+    await take(client, 1)
+
+    assert {contact(client, "阿华").id, contact(client, "张三").id} <= {
+        each.contact_id for each in await client.list_identities()
+    }
+
+
+async def test_c15_a_real_id_that_could_not_be_told_is_told_again_but_not_in_another_login() -> None:
+    told: list[dict[ContactId, str]] = []
+    begun = asyncio.Event()
+    fails = True
+
+    async def identify(_: list[Contact], real_ids: dict[ContactId, str], *, is_all: bool) -> None:
+        told.append(dict(real_ids))
+        begun.set()
+        await asyncio.sleep(0)
+        if fails:
+            raise StorageError("The disk is full.")
+
+    zhangsan, lisi = {ContactId("@1"): "wxid_zhangsan"}, {ContactId("@2"): "wxid_lisi"}
+    introductions = Introductions(identify)
+    introductions.add((), real_ids=zhangsan)
+    await introductions.done()
+    fails = False
+    introductions.add((), real_ids=lisi)
+    await introductions.done()
+    introductions.add([Contact(id=ContactId("@3"), nickname="王五")])
+    await introductions.done()
+    assert told == [zhangsan, zhangsan | lisi, {}]
+
+    fails = True
+    begun.clear()
+    introductions.add((), real_ids=lisi)
+    await begun.wait()
+    introductions.forget()
+    await introductions.done()
+    fails = False
+    introductions.add([Contact(id=ContactId("@4"), nickname="赵六")])
+    await introductions.done()
+    assert told[3:] == [lisi, {}]
 
 
 async def test_who_is_added_later_gets_a_number(log_in: LogIn, world: World) -> None:
@@ -463,13 +554,15 @@ async def test_c15_real_ids_in_another_order_are_proof_of_nothing(
     numbers = []
     for nickname in ("张三", "another name"):
         world.change_profile("zhangsan", nickname=nickname)
-        client = AsyncClient(server=SERVER, transport=Shuffled(Sandbox(world)), clock=world.clock.now, journal=journal)
-        await client.login(show_qr=lambda _: (world.scan(), world.confirm()))
-        await take(client, 1, include_all=True)
-        numbers.append(await number(client, nickname))
+        async with AsyncClient(
+            server=SERVER, transport=Shuffled(Sandbox(world)), clock=world.clock.now, journal=journal
+        ) as client:
+            await client.login(show_qr=lambda _: (world.scan(), world.confirm()))
+            await take(client, 1, include_all=True)
+            numbers.append(await number(client, nickname))
+            assert (await client.who("filehelper")).kind == "person"
 
     assert numbers[0] != numbers[1]
-    assert (await client.who("filehelper")).kind == "person"
 
 
 async def test_c15_a_doubt_is_told_and_nobody_is_guessed_at(make_world_with: Callable[..., Told]) -> None:

@@ -138,7 +138,8 @@ class IdentityVerbs(BaseClient):
 
         Raises:
             NoJournal: There is none, and so no numbers.
-            UnknownContact: Nobody of a number, id or name, or several of a name; or a person and a chatroom.
+            UnknownContact: Nobody of a number, id or name, or several of a name.
+            RefusedLocally: A person and a chatroom, or two who are both in this login.
             StorageError: The journal cannot be written.
         """
         first, second = await self.who(one), await self.who(other)
@@ -394,10 +395,14 @@ class Introductions:
 
     async def _tell(self) -> None:
         while self._waiting or self._real_ids:
-            contacts, real_ids, is_all = list(self._waiting.values()), self._real_ids, self._is_all
-            self._waiting, self._real_ids, self._is_all = {}, {}, False
+            contacts, real_ids, is_all = list(self._waiting.values()), dict(self._real_ids), self._is_all
+            self._waiting, self._is_all = {}, False
             try:
                 await self._identify(contacts, real_ids, is_all=is_all)
             except StorageError as error:
                 self.has_begun = False
                 _log.warning("The ledger could not be told who is there; it is told again: %s", error)
+                return
+            # Who is there can be said again at any time, but the phone tells a real id once.
+            told = real_ids.items()
+            self._real_ids = {one: real for one, real in self._real_ids.items() if (one, real) not in told}

@@ -228,7 +228,6 @@ class LoginVerbs(PositionVerbs):
         self._kept = self._login
         if self._journal is not None:
             await self._find_position()
-            self._introduce_everybody()
         self._keep_contacts()
 
     async def _open_session(self) -> None:
