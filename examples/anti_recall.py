@@ -11,7 +11,9 @@ from datetime import datetime
 
 from webwx import Bot, Context, Keep, MediaUnavailable, MessageRecalled, NotForwardable, TextMessage
 
-bot = Bot(name="anti-recall", keep=Keep(kinds=("image", "video", "voice", "file", "sticker")))
+KEEP = Keep(kinds=("image", "video", "voice", "file", "sticker"))
+
+bot = Bot(name="anti-recall", keep=KEEP)
 
 
 def is_by_others(event: MessageRecalled) -> bool:

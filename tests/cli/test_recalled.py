@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,8 +47,11 @@ def listen_and_keep(me: Any, sandbox: Any, to: str, *options: str, **environment
     with me.start("listen", "--json", *options, **environment) as process:
         sent = send_picture(sandbox, to)
         picture = json.loads(process.stdout.readline())
-        while not kept_files(me):
-            pass  # it is being fetched
+        deadline = time.monotonic() + 20
+        while not kept_files(me):  # it is being fetched
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         recall(sandbox, sent["message_id"], to)
         json.loads(process.stdout.readline())
         process.terminate()

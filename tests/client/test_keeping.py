@@ -23,6 +23,7 @@ from webwx.client.state import LoginState
 from webwx.errors import ConnectFailed, LoggedOut, MediaUnavailable, NoJournal, NotForwardable, Timeout
 from webwx.model.keeping import MEDIA_KINDS, Keep
 from webwx.model.messages import ImageMessage, MessageRecalled
+from webwx.protocol.codes import CHUNK_SIZE
 from webwx.protocol.http import Response
 from webwx.sandbox.switches import Switches
 from webwx.store.kept import KEEPER
@@ -348,6 +349,23 @@ async def test_g_s2_what_is_kept_is_its_owner_s_alone(keeping: Keeping, world: W
     assert [stat.S_IMODE(each.stat().st_mode) for each in (folder, *folder.iterdir())] == [0o700, 0o600]
 
 
+async def test_progress_of_what_was_kept_is_told_on_the_loop(keeping: Keeping, world: World, counted: Counted) -> None:
+    client = await keeping(Keep(kinds=("file",)))
+    content = bytes(CHUNK_SIZE + 1)
+    world.file("ahua", "me", content, "a.bin")
+    [file] = [event async for event in client.events(include_all=False, follow=False)]
+    counted.calls.clear()
+    told: list[tuple[int, int]] = []
+
+    def tell(done: int, size: int) -> None:
+        asyncio.get_running_loop()  # raises in another thread
+        told.append((done, size))
+
+    assert await client.download(file, progress=tell) == content
+    assert told == [(CHUNK_SIZE, len(content)), (len(content), len(content))]
+    assert counted.calls == []
+
+
 async def test_purging_a_message_deletes_what_it_showed(keeping: Keeping, world: World, tmp_path: Path) -> None:
     client = await keeping()
     world.picture("ahua", "me", PNG)
@@ -416,7 +434,7 @@ async def test_events_are_given_while_downloads_hang_two_at_a_time(
             world.picture("ahua", "me", PNG + bytes([turn]))
         world.say("ahua", "me", "after them")
         given = [await anext(events) for _ in range(6)]
-        await until(lambda: held.most > 0)
+        await until(lambda: held.most == 2)
         assert given[-1].text == "after them"
         assert files(tmp_path) == []
         held.go.set()
@@ -540,6 +558,31 @@ async def test_a_download_that_fails_is_tried_again_and_for_ever_only_without_a_
     assert unwell.calls.count("failed") == times
 
 
+async def test_an_outage_uses_up_no_tries(
+    keeping: Keeping, world: World, sandbox: Sandbox, journal: SqliteJournal
+) -> None:
+    not_there_yet = Unwell(Loopback(sandbox), None, TRIES - 1)
+    client = await keeping(transport=Unwell(not_there_yet, ConnectFailed("Nobody is there."), 2 * TRIES))
+    async with client.events(include_all=False) as events:
+        picture = world.picture("ahua", "me", PNG)
+        await anext(events)
+        while (became := await state(client, journal, picture)) is None:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+
+    assert became == "kept"
+
+
+async def test_a_mistake_of_ours_is_told_by_its_kind(
+    keeping: Keeping, world: World, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await keeping(transport=Unwell(Loopback(sandbox), ZeroDivisionError("a secret"), 1))
+    world.picture("ahua", "me", PNG)
+    await drain(client)
+    await client.wait_for_kept()
+
+    assert "No media are kept any more: ZeroDivisionError." in [record.getMessage() for record in caplog.records]
+
+
 async def test_whoever_reads_one_event_and_ends_can_wait_for_what_it_shows(
     keeping: Keeping, world: World, tmp_path: Path
 ) -> None:
@@ -580,10 +623,10 @@ async def test_a_disk_that_takes_nothing_is_waited_for(keeping: Keeping, world: 
     folder = tmp_path / "kept.journal.kept"
     folder.touch()  # where a folder should be
     client = await keeping()
-    async with client.events(include_all=False) as events:
+    async with asyncio.timeout(20), client.events(include_all=False) as events:
         world.picture("ahua", "me", PNG)
         await anext(events)
-        await asyncio.sleep(0.1)  # time for many tries: the pause between them is 0 here
+        await client.wait_for_kept()  # until it has failed, and is not given up
         folder.unlink()
         await until(lambda: bool(files(tmp_path)))
 

@@ -11,7 +11,6 @@ from tests.bot.conftest import until
 from tests.client.conftest import MP4, PNG, md5
 from tests.examples.conftest import at_work, chat, load, texts, until_told
 
-from webwx.model.keeping import Keep
 from webwx.sandbox.switches import Switches
 
 if TYPE_CHECKING:
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from tests.examples.conftest import OpenClient, Platform, Start
 
     from webwx.sandbox.world import World
-
-KEEP = Keep(kinds=("image", "video", "voice", "file", "sticker"))
-"""As the example itself has it, whose own client is in none of these tests but the last."""
 
 
 def kept(tmp_path: Path) -> int:
@@ -36,13 +32,13 @@ async def test_e13_a_text_and_a_picture_come_back_after_a_restart(
 ) -> None:
     world.switches = Switches(hold_seconds=0.01, picture_content=content)
     example = load("anti_recall")
-    async with open_client(keep=KEEP) as client, at_work(example, client):
+    async with open_client(keep=example.KEEP) as client, at_work(example, client):
         text = world.say("ahua", to, "没什么")
         picture = world.picture("ahua", to, PNG)
         await until(lambda: kept(tmp_path) == 1)
     world.recall("ahua", to, text.id)
     world.recall("ahua", to, picture.id)
-    async with open_client(keep=KEEP) as client, at_work(example, client):
+    async with open_client(keep=example.KEEP) as client, at_work(example, client):
         await until(lambda: len(chat(world, "me", "filehelper")) == 3)
 
     first, second, third = chat(world, "me", "filehelper")
@@ -55,7 +51,8 @@ async def test_e13_a_text_and_a_picture_come_back_after_a_restart(
 
 
 async def test_a_video_comes_back_as_well(open_client: OpenClient, world: World, tmp_path: Path) -> None:
-    async with open_client(keep=KEEP) as client, at_work(load("anti_recall"), client):
+    example = load("anti_recall")
+    async with open_client(keep=example.KEEP) as client, at_work(example, client):
         world.video("ahua", "me", MP4)
         await until(lambda: kept(tmp_path) == 1)
         world.recall("ahua", "me")

@@ -199,7 +199,7 @@ class Keeper:
 
     async def _deal_with(self, consumer: Consumer, entry: Entry, message: Message) -> None:
         """Fetch one medium, again and again while that may help, and be done with it."""
-        failures = 0
+        failures = tries = 0
         try:
             while True:
                 try:
@@ -212,9 +212,11 @@ class Keeper:
                     if _passes(error):
                         self._under_way.discard(entry.number)
                         await self._note_progress()
-                    elif await self._is_given_up(entry, error, failures):
-                        consumer.ack(entry.number)
-                        return
+                    else:
+                        tries += 1
+                        if await self._is_given_up(entry, error, tries):
+                            consumer.ack(entry.number)
+                            return
                 else:
                     consumer.ack(entry.number)
                     return
@@ -274,7 +276,14 @@ def _tell_of_mistake(work: asyncio.Task[None]) -> None:
     """Log a mistake of ours, by its kind alone; whoever reads goes on."""
     error = None if work.cancelled() else work.exception()
     if error is not None:
-        _log.error("No media are kept any more: %s.", type(error).__name__)
+        _log.error("No media are kept any more: %s.", ", ".join(sorted(_kinds(error))))
+
+
+def _kinds(error: BaseException) -> set[str]:
+    """Give the kinds of what a group of errors holds, or of one that is none."""
+    if isinstance(error, BaseExceptionGroup):
+        return set().union(*map(_kinds, error.exceptions))
+    return {type(error).__name__}
 
 
 async def _patiently(consumer: Consumer) -> list[Entry]:

@@ -26,6 +26,8 @@ from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, Ret
 from webwx.transport.spool import Spool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from webwx.flows.call import Flow
     from webwx.flows.media import Passage, Upload
 
@@ -125,6 +127,9 @@ class MediaVerbs(SendingVerbs):
 
         """
         if isinstance(sticker, str) and re.fullmatch(r"[0-9a-fA-F]{32}", sticker):
+            receipt = await self._sent_as(key)
+            if receipt is not None:
+                return receipt
             chat, md5 = await self._target(to), sticker.lower()
             way = at_once(lambda client_id: message_flows.send_known_sticker(self._login, chat, md5, client_id))
             return await self._send(chat, "sticker", name, way, key=key)
@@ -168,7 +173,7 @@ class MediaVerbs(SendingVerbs):
         key: str,
     ) -> Receipt:
         """Look at a file and send it; once more from the start when the platform does not know the upload any more."""
-        receipt = await self._sent_as(key)  # whose file may be gone by now, or the chat
+        receipt = await self._sent_as(key)
         if receipt is not None:
             return receipt
         chat = await self._target(to)
@@ -329,8 +334,8 @@ class MediaVerbs(SendingVerbs):
         size = _size(message)
         path = await self._kept_path(message)
         if path is not None:
-            spool = Spool(file, limit, None if progress is None else lambda done: progress(done, size))
-            if await asyncio.to_thread(_pour, path, spool):
+            spool = Spool(file, limit)
+            if await _pour(path, spool, size, progress):
                 return spool
         return await self._fetch(self._download_flow(message), file, limit, size, progress)
 
@@ -373,14 +378,27 @@ class MediaVerbs(SendingVerbs):
         return spool
 
 
-def _pour(path: Path, spool: Spool) -> bool:
+async def _pour(path: Path, spool: Spool, size: int, progress: Progress | None) -> bool:
     """Pour a kept file into a download; false when it is not there any more, or not what it was."""
-    digest = hashlib.sha256()
+    digest, windows = hashlib.sha256(), _windows(path)
+
+    def pour() -> bool:
+        window = next(windows, b"")
+        digest.update(window)
+        spool.write(window)
+        return bool(window)
+
+    while await asyncio.to_thread(pour):
+        if progress is not None:
+            progress(spool.size, size)  # here and not in the thread, as for a download
+    return digest.hexdigest() == path.name
+
+
+def _windows(path: Path) -> Iterator[bytes]:
+    """Read a file piece by piece, as far as that goes."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         while window := file.read(CHUNK_SIZE):
-            digest.update(window)
-            spool.write(window)
-    return digest.hexdigest() == path.name
+            yield window
 
 
 def _size(message: Message | Receipt | str) -> int:
