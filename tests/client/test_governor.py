@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -459,6 +460,29 @@ class TestALineOfThePlatform:
 
             assert pacing is not None
             assert pacing.refusals == refusals
+
+    @wound()
+    async def test_b22_is_one_refusal_however_often_its_batch_cannot_be_stored(
+        self, stage: Stage, world: World
+    ) -> None:
+        async with stage:
+            client = await stage.process()
+            async with client.events(include_all=False) as events:
+                world.say("ahua", "me", "hi")
+                await anext(events)
+                with contextlib.closing(sqlite3.connect(stage.path)) as file:
+                    file.execute(
+                        "CREATE TRIGGER stop BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'not now'); END"
+                    )
+                    world.post.tell(world.people["xiaoming"], "ahua", letters.system("操作太频繁，请稍后再试"))
+                    after = seconds() + 2 * FIRST_PAUSE  # within one pause a second refusal would not show
+                    await until(lambda: sum(time > after for time in stage.carrier.of("webwxsync")) > 1)
+                    file.execute("DROP TRIGGER stop")
+                await anext(events)
+            pacing = await client.pacing()
+
+            assert pacing is not None
+            assert pacing.refusals == 1
 
 
 class Disk(StatesInMemory):

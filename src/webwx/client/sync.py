@@ -384,8 +384,6 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             self._save()
         position = Position(fetch_key=batch.fetch_key, check_key=batch.check_key)
         look = self._look_at(batch, own_id)
-        if self._governor is not None and look.is_too_often:
-            await self._governor.refused()
         count = await self._part_of_account().ingest(
             Arrival(
                 body=batch.body, items=tuple(look.arrived), position=position.pack(), time=self._cell.now(),
@@ -395,6 +393,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         await self._go_to_position()
         self._is_dirty = True
         self._course.tell()
+        if self._governor is not None and look.is_too_often:  # not before: what cannot be stored is fetched again
+            await self._governor.refused()
         self._introduce(look.contacts.values())
         for activity in look.activities:
             self._introduce_by_real_ids(activity)
