@@ -19,6 +19,9 @@ SLOWEST = 500
 LONGEST_STORE = 0.05
 """Seconds in which 99 of 100 batches are stored."""
 
+LENIENT = 5.0
+"""By so much this one may be missed by a machine that does something else at the same time, as in CI."""
+
 AHEAD = 40_000
 """Messages that wait when the bot starts, and at most."""
 
@@ -41,7 +44,7 @@ async def run(run: Run) -> Figures:
     usual, slow = statistics.median(seconds), statistics.quantiles(seconds, n=100)[98]
     if rate < SLOWEST:
         problems.append(f"{rate:,.0f} messages a second")
-    if run.is_release and slow > LONGEST_STORE:  # a pull request's machine does other things at the same time
+    if slow > LONGEST_STORE * (1.0 if run.is_release else LENIENT):
         problems.append(f"one batch in a hundred took {slow * 1e3:.0f} ms to be stored")
     return Figures(
         f"{rate:,.0f} messages a second from the server to the handler's end, with its start; {len(seconds):,} batches "
