@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,7 @@ from webwx.store.sqlite import SqliteJournal
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.bot.conftest import OpenClient, Server
 
@@ -430,8 +432,11 @@ class TestRun:
     ) -> None:
         with program(server, tmp_path) as process:
             server.say("ahua", "block")
+            deadline = time.monotonic() + 20
             while not (tmp_path / "diary.jsonl").read_text("utf-8"):
                 assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
             for _ in range(2):
                 process.send_signal(signal.SIGINT)
                 with pytest.raises(subprocess.TimeoutExpired):
@@ -442,17 +447,21 @@ class TestRun:
         assert "KeyboardInterrupt" in errors
 
 
-def program(server: Server, folder: Path) -> subprocess.Popen[str]:
-    """Start the program, and return once it is ready."""
+@contextmanager
+def program(server: Server, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start the program and give it once it is ready; afterwards it is gone, whatever the test has found."""
     (folder / "diary.jsonl").touch()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, PROGRAM, server.url, folder],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def test_what_programs_need_is_public() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -272,3 +273,31 @@ def test_f10_a_handler_that_hangs_is_cancelled_after_ten_seconds(bot: Bot, serve
     with bot.running():
         bot.wait(lambda: len(bot.calls("hang")) == 2)
     assert bot.calls("hang")[1][1]
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("bot", PROGRAMS[1:], indirect=True, ids=["bot"])
+def test_g_r13_sigterm_at_random_moments_under_load_loses_nothing_and_answers_nothing_twice(
+    bot: Bot, server: Server
+) -> None:
+    """The soak does it with `deliver`, and far more often."""
+    dice, took = random.Random(13), list[float]()
+    texts: dict[str, list[str]] = {"ahua": [], "lilei": [], "zhangsan": []}
+    for _ in range(10):
+        with bot.running() as process:
+            for _ in range(dice.randrange(5, 15)):
+                sender = dice.choice(list(texts))
+                texts[sender].append(f"{dice.choice(['slow', 'answer', 'note'])} {sender} {len(texts[sender])}")
+                server.say(sender, texts[sender][-1])
+            time.sleep(dice.random() * 0.05)  # the process is another one, whose time nobody can wind
+            process.send_signal(signal.SIGTERM)
+            took.append(end(process))
+    with bot.running() as process:
+        bot.wait(lambda: all(bot.done(text) for said in texts.values() for text in said))
+        process.send_signal(signal.SIGTERM)
+        took.append(end(process))
+    bot.check(texts)
+    for sender, said in texts.items():
+        assert [f"re: {text}" for text in said if text.startswith("answer")] == server.answers(sender)
+    assert max(took) <= 12

@@ -83,7 +83,7 @@ async def test_one_that_has_not_begun_when_its_wait_is_cancelled_never_does(gate
 def test_a_function_that_never_returns_does_not_keep_the_process() -> None:
     program = """
 import asyncio, threading
-from webwx.bot.threads import Threads, is_asynchronous
+from webwx.bot.threads import Threads
 
 async def main():
     begun = threading.Event()

@@ -153,7 +153,7 @@ def test_a_reader_that_goes_away_is_a_regular_end(me: Shell, sandbox: Sandbox, t
 
 
 def test_without_follow_sigterm_is_no_regular_end(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
-    sandbox.control("faults", fault="media_late", endpoint="webwxgetmsgimg", times=1, options={"seconds": "6"})
+    sandbox.control("faults", fault="media_late", endpoint="webwxgetmsgimg", times=1, options={"seconds": "15"})
     picture = phone(sandbox, "picture", pictures.png())
     with me.start("-v", "receive", "--to", str(tmp_path)) as receiving:
         assert receiving.stderr is not None

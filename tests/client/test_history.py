@@ -276,7 +276,7 @@ class TestEchoes:
         outbox = journal.account(client.account.uin).outbox
         # As it is between the moment when the server has it and the one when its answer is here.
         await outbox.settle(send.number, "queued", time=1.0)
-        assert await outbox.sending(send.number, 2.0)
+        assert await outbox.sending(send.number, 2.0, send.chat)
         asking = asyncio.create_task(client.was_sent_here(echo))
         done, _ = await asyncio.wait([asking], timeout=0.01)
         assert done == set()

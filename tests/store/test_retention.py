@@ -157,7 +157,7 @@ class TestPurge:
             await account.outbox.add(
                 client_id=str(number), chat=chat, kind="text", text="x", key="", time=1_000.0 * number
             )
-        await account.outbox.sending(2, 1.0)
+        await account.outbox.sending(2, 1.0, FRIEND)
         assert await account.purge(chats=[FRIEND]) == 1
         assert [row.client_id for row in await account.outbox.list()] == ["3", "2"]
         assert await account.purge(before=4_000) == 1

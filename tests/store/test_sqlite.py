@@ -436,7 +436,7 @@ async def test_g_s2_whatever_is_made_is_private(journal: SqliteJournal, path: Pa
         await account.ingest(arrival(message(1)))
         await account.consumer("bot")
         await account.outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0)
-        await account.outbox.sending(1, 1.0)
+        await account.outbox.sending(1, 1.0, FRIEND)
         await journal.backup(path.with_suffix(".backup"))
     finally:
         os.umask(before)
