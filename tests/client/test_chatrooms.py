@@ -139,7 +139,7 @@ async def test_a_chatroom_that_has_become_large_is_invited_to_after_all(
     client, friend = await log_in(), await log_in("lilei")
     room = client.contacts.resolve("读书会")
     crowd = [world.add_person(f"人{number}") for number in range(37)]
-    world.chatrooms["books"].members += crowd  # and this login has not looked since
+    world.chatrooms["books"].add(crowd)  # and this login has not looked since
     admission = await client.add_members(room, ["Boss"])
 
     assert (admission.added, admission.refused) == ((), ())

@@ -97,7 +97,7 @@ async def test_a_second_list_keeps_strangers_and_drops_whom_nobody_lists_any_mor
 
 
 async def test_d8_an_account_without_chatrooms_has_none(log_in: LogIn, world: World, counted: Counted) -> None:
-    world.chatrooms.clear()
+    world.membership.leave(world.chatrooms["hiking"], world.person("me"))
     client = await log_in()
     await client.list_contacts()
 
@@ -179,7 +179,7 @@ def test_d4_a_thousand_unknown_members_cost_few_calls_and_no_delay(make_world: C
     async def work() -> None:
         client, counted = await logged_in(world)
         crowd = world.chatrooms["hiking"]
-        crowd.members += talkers
+        crowd.add(talkers)
         for person in talkers:
             world.say(person.id, "hiking", "嗨")
         counted.calls.clear()
@@ -378,7 +378,7 @@ async def test_an_avatar_that_does_not_come(log_in: LogIn, world: World) -> None
 def stranger(world: World) -> Somebody:
     """Somebody in a chatroom with everybody and friends with nobody."""
     person = world.add_person("陌生人", "stranger")
-    world.chatrooms["hiking"].members.append(person)
+    world.chatrooms["hiking"].add([person])
     return person
 
 

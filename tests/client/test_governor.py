@@ -545,7 +545,7 @@ class TestOtherChanges:
             await client.set_pinned("A", False)
             assert seconds() == pytest.approx(23, abs=0.4)
 
-            world.chatrooms["hiking"].members.append(world.add_person("陌生人"))
+            world.chatrooms["hiking"].add([world.add_person("陌生人")])
             await client.list_contacts()
             [member] = [each for each in client.contacts.resolve("周末爬山").members if each.nickname == "陌生人"]
             await client.add_friend(member)

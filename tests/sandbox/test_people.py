@@ -22,3 +22,22 @@ def test_reading_clears_one_chat(world):
 
 def test_phones_know_other_ids_than_pages(world):
     assert (world.person("me").real_id, world.chatrooms["hiking"].real_id) == ("wxid_xiaoming", "hiking@chatroom")
+
+
+def test_whoever_is_in_a_chatroom_knows_it(world):
+    room, ahua = world.chatrooms["hiking"], world.person("ahua")
+    assert room.has(ahua)
+    assert ahua.rooms == {"hiking": room}
+    room.remove(ahua)
+    assert not room.has(ahua)
+    assert ahua.rooms == {}
+
+
+def test_the_longest_in_a_chatroom_owns_it_and_nobody_an_empty_one(world):
+    room = world.chatrooms["hiking"]
+    owners = []
+    for person in room.members:
+        owners.append(room.owner)
+        room.remove(person)
+    assert owners == list(world.people.values())
+    assert room.owner is None

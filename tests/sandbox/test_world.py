@@ -159,3 +159,17 @@ def test_strangers_can_be_blocked_and_oneself_cannot(me, world):
     assert me.fetch().mod_contact_list == []
     with pytest.raises(Impossible, match="of their own"):
         world.set_blocked("me", "me", is_blocked=True)
+
+
+def test_somebody_is_found_by_the_new_nickname_and_no_more_by_the_old_one(world):
+    world.change_profile("ahua", nickname="华姐")
+    assert world.person("华姐").id == "ahua"
+    with pytest.raises(Impossible, match="nobody called '阿华'"):
+        world.person("阿华")
+
+
+def test_in_a_large_world_a_sentence_names_a_few(world):
+    for number in range(1000):
+        world.add_person(f"路人{number}")
+    with pytest.raises(Impossible, match=r"there are xiaoming, .*, person20 and 984 others\.$"):
+        world.person("nobody")

@@ -17,6 +17,7 @@ from webwx.sandbox.sessions import Keys, Names, Session, base64_text
 from webwx.sandbox.stream import Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from random import Random
 
     from webwx.protocol.hosts import Hosts
@@ -69,6 +70,10 @@ class Logins:
         self._issued = issued
         self._codes: dict[str, LoginCode] = {}
         self._sessions: dict[str, Session] = {}
+        self._latest: dict[str, Session] = {}
+        """Of each person, by world id: only the last one can be alive."""
+        self._confirmed: dict[str, LoginCode] = {}
+        """What each person has confirmed last, by world id."""
 
     def issue(self, secret: str) -> str:
         """Note a secret as handed out."""
@@ -118,6 +123,7 @@ class Logins:
         """
         code = self._at_stage(Stage.SCANNED, uuid, "No scanned login is waiting to be confirmed; scan its code first.")
         code.stage, code.confirmed = Stage.CONFIRMED, self._clock.now()
+        self._confirmed[_scanner(code).id] = code
         code.ticket = self.issue(f"A{self._dice.randbytes(16).hex()}@qrticket_0")
         return code
 
@@ -139,23 +145,22 @@ class Logins:
         Raises:
             Impossible: There is no such code.
         """
-        live = [
-            code for code in reversed(self._codes.values()) if uuid in {None, "", code.uuid} and self._is_live(code)
-        ]
-        if not live:
+        code = next(self._newest(uuid), None)
+        if code is None:
             raise Impossible("There is no login code that could expire; start a login first.")
-        live[0].made = self._clock.now() - CODE_LIFETIME - 1
-        return live[0]
+        code.made = self._clock.now() - CODE_LIFETIME - 1
+        return code
 
     def _at_stage(self, stage: Stage, uuid: str | None, otherwise: str) -> LoginCode:
-        fitting = [
-            code
-            for code in reversed(self._codes.values())
-            if code.stage is stage and uuid in {None, "", code.uuid} and self._is_live(code)
-        ]
-        if not fitting:
-            raise Impossible(otherwise)
-        return fitting[0]
+        for code in self._newest(uuid):
+            if code.stage is stage:
+                return code
+        raise Impossible(otherwise)
+
+    def _newest(self, uuid: str | None) -> Iterator[LoginCode]:
+        """Give the living codes, the newest first, or the one that is named."""
+        codes = filter(None, [self._codes.get(uuid)]) if uuid else reversed(self._codes.values())
+        return (code for code in codes if self._is_live(code))
 
     def _is_live(self, code: LoginCode) -> bool:
         return code.stage is not Stage.EXCHANGED and self._clock.now() - code.made <= CODE_LIFETIME
@@ -177,7 +182,7 @@ class Logins:
     def redeem(self, code: LoginCode) -> Person:
         """Use up a confirmed code, and give whose it is."""
         code.stage = Stage.EXCHANGED
-        return cast("Person", code.person)  # nobody confirms what nobody has scanned
+        return _scanner(code)
 
     def open(self, person: Person, *, family: Hosts | None = None, is_helper: bool = False) -> Session:
         """Open a session. Another one of the same account ends at once."""
@@ -194,7 +199,7 @@ class Logins:
             family=family,
             is_helper=is_helper,
         )
-        self._sessions[session.keys.sid] = session
+        self._sessions[session.keys.sid] = self._latest[person.id] = session
         return session
 
     def new_media_id(self) -> str:
@@ -207,11 +212,19 @@ class Logins:
 
     def live(self, person: Person) -> Session | None:
         """Give a person's web login."""
-        return next((s for s in self._sessions.values() if s.person is person and s.ended is None), None)
+        session = self._latest.get(person.id)
+        return session if session and session.ended is None else None
+
+    def online(self) -> list[Person]:
+        """List everybody who has a web login."""
+        return [session.person for session in self._latest.values() if session.ended is None]
 
     def is_busy(self, person: Person) -> bool:
         """Say whether a person has a web login, or has just confirmed one."""
-        return self.live(person) is not None or any(
-            code.person is person and code.stage is Stage.CONFIRMED and self._is_live(code)
-            for code in self._codes.values()
-        )
+        code = self._confirmed.get(person.id)
+        is_awaited = code is not None and code.stage is Stage.CONFIRMED and self._is_live(code)
+        return is_awaited or self.live(person) is not None
+
+
+def _scanner(code: LoginCode) -> Person:
+    return cast("Person", code.person)  # nobody confirms what nobody has scanned

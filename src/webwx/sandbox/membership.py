@@ -51,10 +51,10 @@ class Membership:
             Refused: That one is no member.
         """
         self._check_member(room, by)
-        new = [person for person in people if person not in room.members]
+        new = [person for person in people if not room.has(person)]
         if not new:
             return
-        room.members += new
+        room.add(new)
         self._show(room)
         self._announce(room, by, new)
 
@@ -78,8 +78,8 @@ class Membership:
             Refused: The inviter is no member.
         """
         self._check_member(room, by)
-        if person not in room.members:
-            room.members.append(person)
+        if not room.has(person):
+            room.add([person])
             self._show(room)
             self._say(
                 room,
@@ -95,15 +95,15 @@ class Membership:
             Refused: Somebody else than the owner wants that.
         """
         self._check_member(room, by)
-        if by is not room.members[0]:
+        if by is not room.owner:
             raise Refused(Ret.SYSTEM_ERROR)
         for person in people:
-            if person in room.members and person is not by:
+            if room.has(person) and person is not by:
                 self._say(
                     room,
                     {by: f'你将"{person.nickname}"移出了群聊', person: f'你被"{by.nickname}"移出群聊'},
                 )
-                room.members.remove(person)
+                room.remove(person)
                 self._forget(room, person)
         self._show(room)
 
@@ -127,12 +127,12 @@ class Membership:
             Refused: That one is no member.
         """
         self._check_member(room, person)
-        room.members.remove(person)
+        room.remove(person)
         self._forget(room, person)
         self._show(room)
 
     def _check_member(self, room: Chatroom, person: Person) -> None:
-        if person not in room.members:
+        if not room.has(person):
             raise Refused(Ret.CHAT_GONE)
 
     def _show(self, room: Chatroom) -> None:
@@ -153,7 +153,7 @@ class Membership:
 
     def _say(self, room: Chatroom, words: dict[Person, str], to_others: str = "") -> None:
         """Say something to some members, and something to all others, or nothing."""
-        for member in tuple(room.members):
+        for member in room.members:
             line = words.get(member, to_others)
             if line:
                 self._world.post.tell(member, room.id, letters.system(line))

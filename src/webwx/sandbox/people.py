@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from webwx.sandbox.letters import Letter, MessageKind
     from webwx.sandbox.media import Medium
 
@@ -92,6 +94,8 @@ class Person:
     """World ids of those who want to become friends, each with the ticket that accepts."""
     chats: dict[str, Chat] = field(default_factory=dict)
     """By world id, least recently used first."""
+    rooms: dict[str, Chatroom] = field(default_factory=dict)
+    """The chatrooms this person is in, by world id; they themselves write this."""
 
     @property
     def real_id(self) -> str:
@@ -131,16 +135,45 @@ class Person:
         self.chats[key] = chat
 
 
-@dataclass(eq=False, kw_only=True)
 class Chatroom:
-    """A group chat."""
+    """
+    A group chat.
 
-    id: str
-    name: str
-    members: list[Person]
-    """The owner first."""
-    names: dict[str, str] = field(default_factory=dict)
-    """What members call themselves here, by world id."""
+    Who is in it stands in two places, here and with each member, for both are asked for with every message.
+    """
+
+    def __init__(self, *, id: str, name: str, members: Iterable[Person] = ()) -> None:  # noqa: A002 - as a person has it
+        self.id = id
+        self.name = name
+        self.names: dict[str, str] = {}
+        """What members call themselves here, by world id."""
+        self._members: dict[str, Person] = {}
+        self.add(members)
+
+    @property
+    def members(self) -> tuple[Person, ...]:
+        """Everybody, the owner first."""
+        return tuple(self._members.values())
+
+    @property
+    def owner(self) -> Person | None:
+        """Who has been in it for longest; None when all have gone."""
+        return next(iter(self._members.values()), None)
+
+    def has(self, person: Person) -> bool:
+        """Say whether somebody is in it."""
+        return person.id in self._members
+
+    def add(self, people: Iterable[Person]) -> None:
+        """Let people in, behind the others."""
+        for person in people:
+            self._members[person.id] = person
+            person.rooms[self.id] = self
+
+    def remove(self, person: Person) -> None:
+        """Let somebody out."""
+        del self._members[person.id]
+        del person.rooms[self.id]
 
     @property
     def title(self) -> str:

@@ -90,7 +90,7 @@ class Post:
         """
         message = self.message(message_id, person)
         room = self._world.chatrooms.get(message.to)
-        if room and person not in room.members:
+        if room and not room.has(person):
             raise Refused(Ret.CHAT_GONE)
         now = self._world.now
         is_own = message.sender is person and message.kind != "system"
@@ -127,7 +127,7 @@ class Post:
     def _check_target(self, sender: Person, to: str) -> None:
         room = self._world.chatrooms.get(to)
         if room:
-            if sender not in room.members:
+            if not room.has(sender):
                 raise Refused(Ret.CHAT_GONE)
         elif to != FILEHELPER and to not in sender.friends:
             raise Refused(Ret.TARGET_REFUSED)

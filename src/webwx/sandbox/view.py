@@ -119,7 +119,7 @@ class View:
             attr_status=contact.attr_status,
             province=contact.province,
             city=contact.city,
-            chat_room_owner=self.name(room.members[0].id) if room else "",
+            chat_room_owner=self.name(room.owner.id) if room and room.owner else "",
             head_img_url=contact.head_img_url,
             contact_flag=contact.contact_flag,
             member_count=contact.member_count,
@@ -133,8 +133,8 @@ class View:
         if self._session.is_helper:
             return [FILEHELPER]
         used = list(reversed(self._me.chats))
-        always = [FILEHELPER, *(room.id for room in self._world.rooms_of(self._me))]
-        return used + [world_id for world_id in always if world_id not in used]
+        always = [FILEHELPER, *(room.id for room in self._me.rooms.values())]
+        return used + [world_id for world_id in always if world_id not in self._me.chats]
 
     def _person(self, person: Person) -> WireContact:
         name = self.name(person.id)
@@ -180,7 +180,7 @@ class View:
 
     def _chatroom(self, room: Chatroom, *, with_members: bool) -> WireContact:
         name = self.name(room.id)
-        is_owner = room.members[0] is self._me
+        is_owner = room.owner is self._me
         initials, pinyin = spell(room.name)
         return WireContact(
             user_name=name,

@@ -8,6 +8,7 @@ subscribers.
 
 from __future__ import annotations
 
+from itertools import islice
 from secrets import SystemRandom
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from webwx.sandbox.switches import Switches
 from webwx.sandbox.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from random import Random
 
     from webwx.protocol.hosts import Hosts
@@ -38,6 +39,9 @@ __all__ = ["ME", "Clock", "Switches", "SystemClock", "World", "WoundClock", "def
 
 ME = "me"
 """The first account, whatever its name."""
+
+_MANY = 20
+"""People whom a sentence can name."""
 
 
 class World:
@@ -58,6 +62,8 @@ class World:
         self.dice = dice or SystemRandom()
         self.people: dict[str, Person] = {}
         """By world id, in the order they came."""
+        self._called: dict[str, dict[str, Person]] = {}
+        """The same by nickname and world id."""
         self.chatrooms: dict[str, Chatroom] = {}
         """By world id."""
         self.media = Media(self.dice)
@@ -134,6 +140,7 @@ class World:
         person = Person(id=id or f"person{number}", nickname=nickname, uin=1_000_000_000 + number)
         self._check_new(person.id)
         self.people[person.id] = person
+        self._called.setdefault(nickname, {})[person.id] = person
         return person
 
     def person(self, name: str) -> Person:
@@ -147,10 +154,13 @@ class World:
             return next(iter(self.people.values()))
         if name in self.people:
             return self.people[name]
-        for person in self.people.values():
-            if person.nickname == name:
-                return person
-        raise Impossible(f"There is nobody called {name!r}; there are {', '.join(self.people)}.")
+        for person in self.called(name):
+            return person
+        raise Impossible(f"There is nobody called {name!r}; there are {_some(self.people)}.")
+
+    def called(self, nickname: str) -> list[Person]:
+        """List everybody of a nickname."""
+        return list(self._called.get(nickname, {}).values())
 
     def befriend(self, one: str, other: str, remark: str = "") -> None:
         """
@@ -184,10 +194,13 @@ class World:
             Impossible: There is no such person.
         """
         person = self.person(who)
-        person.nickname = nickname or person.nickname
+        if nickname:
+            self._called[person.nickname].pop(person.id)
+            self._called.setdefault(nickname, {})[person.id] = person
+            person.nickname = nickname
         person.signature = person.signature if signature is None else signature
         person.pictures += is_new_picture
-        for friend in self.people.values():
+        for friend in self.logins.online():
             if person.id in friend.friends:
                 self.tell(friend, Selector.CONTACT_CHANGED, lambda view: view.changed(person.id))
 
@@ -215,18 +228,13 @@ class World:
         Raises:
             Impossible: There is no such person, or the id is taken.
         """
-        room = Chatroom(
-            id=id or f"room{len(self.chatrooms) + 1}", name=name, members=[self.person(member) for member in members]
-        )
-        self._check_new(room.id)
-        self.chatrooms[room.id] = room
+        people = [self.person(member) for member in members]
+        world_id = id or f"room{len(self.chatrooms) + 1}"
+        self._check_new(world_id)
+        room = self.chatrooms[world_id] = Chatroom(id=world_id, name=name, members=people)
         for person in room.members:
             self.tell(person, Selector.CONTACT_ADDED, lambda view: view.changed(room.id))
         return room
-
-    def rooms_of(self, person: Person) -> list[Chatroom]:
-        """List the chatrooms somebody is in."""
-        return [room for room in self.chatrooms.values() if person in room.members]
 
     def real_id(self, world_id: str) -> str:
         """Give the id that phones know, as it stands inside notices."""
@@ -234,7 +242,7 @@ class World:
         return known.real_id if known else world_id
 
     def _check_new(self, world_id: str) -> None:
-        if world_id in {ME, *BUILTIN, *self.people, *self.chatrooms}:
+        if world_id == ME or any(world_id in taken for taken in (BUILTIN, self.people, self.chatrooms)):
             raise Impossible(f"The id {world_id!r} is taken.")
 
     def _add_friend(self, person: Person, friend: Person, remark: str) -> None:
@@ -503,7 +511,7 @@ class World:
         Raises:
             Impossible: There is none of that name or id.
         """
-        for room in self.rooms_of(member):
+        for room in member.rooms.values():
             if name in {room.name, room.id}:
                 return room
         raise Impossible(f"{member.nickname} is in no chatroom called {name!r}.")
@@ -517,10 +525,16 @@ class World:
         """
         if name in BUILTIN or name in self.chatrooms:
             return name
-        for room in self.rooms_of(person):
+        for room in person.rooms.values():
             if room.name == name:
                 return room.id
         return self.person(name).id
+
+
+def _some(names: Collection[str]) -> str:
+    """Name everybody, or the first few and the number of the others."""
+    others = len(names) - _MANY
+    return ", ".join(islice(names, _MANY)) + (f" and {others:,} others" if others > 0 else "")
 
 
 def default_world(*, switches: Switches | None = None, clock: Clock | None = None, dice: Random | None = None) -> World:

@@ -33,7 +33,7 @@ def statuses(reply):
 @pytest.fixture
 def stranger(world):
     person = world.add_person("陌生人", "stranger")
-    world.chatrooms["hiking"].members.append(person)
+    world.chatrooms["hiking"].add([person])
     return person
 
 

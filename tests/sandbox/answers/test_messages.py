@@ -247,7 +247,7 @@ def test_only_own_known_and_unrecalled_messages_are_recalled(me, world):
 
 def test_nothing_is_recalled_in_a_chatroom_that_one_has_left(me, world):
     sent = me.send_text(me.name("hiking"), "x")
-    world.chatrooms["hiking"].members.remove(world.person("me"))
+    world.chatrooms["hiking"].remove(world.person("me"))
     assert recall(me, sent.msg_id).base_response.ret == 1201
 
 

@@ -71,7 +71,7 @@ def list_contacts(visit: Visit, request: ContactsRequest) -> ContactsReply:
     """Give one page of everything in the address book: oneself, built-in accounts, friends and chatrooms."""
     session = visit.session
     me = session.person
-    rooms = visit.world.rooms_of(me) if visit.world.switches.chatrooms == "listed" else []
+    rooms = me.rooms.values() if visit.world.switches.chatrooms == "listed" else ()
     everything = [me.id, *BUILTIN, *me.friends, *(room.id for room in rooms)]
     start, size = max(0, request.seq), visit.world.switches.contact_page_size
     page = everything[start : start + size]
@@ -153,11 +153,7 @@ def search(visit: Visit, request: SearchContactRequest) -> SearchContactReply:
     """Find people by their whole nickname."""
     names = visit.session.names
     return SearchContactReply(
-        list=tuple(
-            FoundUser(encry_user_name=names.name(person.id))
-            for person in visit.world.people.values()
-            if person.nickname == request.key_word
-        )
+        list=tuple(FoundUser(encry_user_name=names.name(person.id)) for person in visit.world.called(request.key_word))
     )
 
 
