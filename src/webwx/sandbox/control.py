@@ -24,12 +24,16 @@ JSON in and out, on the server's own origin, loopback only. Errors are a 4xx wit
     POST /control/unblock   {"who", "whom"}                    {}
     POST /control/wind      {"seconds"}                        {"now"}
     POST /control/log-out   {"who"}                            {}
+    GET  /control/wire?after=&endpoint=                        {"last", "exchanges": [exchange]}
+    GET  /control/wire/exchange?number=                        exchange, with headers and bodies
+    POST /control/wire/clear                                   {}
 
 and one for every other kind of message, which `sending` lists, and those for faults, which `fault_verbs` lists.
 
 A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "from", "is_self", "kind", "text", "md5",
 "size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
 `filehelper`. `content` is base64. An empty `uuid` is the newest code, an empty `message_id` the last message.
+An exchange has the fields of `wire_log.Exchange`; ask with `after` what has changed behind the `last` one answered.
 `refuse` lays down what the next calls of an endpoint are answered with: a Ret, or `login`'s `window.code`. It is the
 fault `ret` by another name.
 """
@@ -51,6 +55,7 @@ from webwx.sandbox.people import Chat, Message, Person
 from webwx.sandbox.refusals import Impossible, Refused
 from webwx.sandbox.sending import SENDING_VERBS
 from webwx.sandbox.view import recall_text
+from webwx.sandbox.wire_log import Exchange, Opened
 from webwx.sandbox.world import ME, World
 
 if TYPE_CHECKING:
@@ -176,6 +181,21 @@ class Wind(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+class Behind(msgspec.Struct, frozen=True, kw_only=True):
+    """A place in the log of the wire."""
+
+    after: int = 0
+    """The last change that is known."""
+    endpoint: str = ""
+    """Only this call; empty: all."""
+
+
+class Numbered(msgspec.Struct, frozen=True, kw_only=True):
+    """One exchange."""
+
+    number: int
+
+
 # -- what goes -------------------------------------------------------------------------------------------------------
 
 
@@ -202,6 +222,13 @@ class SentPicture(Sent, frozen=True, kw_only=True):
     """A picture that was sent."""
 
     md5: str
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said on the wire."""
+
+    last: int
+    exchanges: list[Exchange]
 
 
 class Now(msgspec.Struct, frozen=True):
@@ -359,6 +386,20 @@ def _log_out(world: World, of: Who) -> Nothing:
     return Nothing()
 
 
+def _wire(world: World, behind: Behind) -> Wire:
+    last = world.wire.changes  # read first: what changes meanwhile is told twice and not never
+    return Wire(last=last, exchanges=world.wire.since(behind.after, behind.endpoint))
+
+
+def _exchange(world: World, which: Numbered) -> Opened:
+    return world.wire.open(which.number)
+
+
+def _clear_wire(world: World, _: Nothing) -> Nothing:
+    world.wire.clear()
+    return Nothing()
+
+
 def _on_faults(act: Callable[[Faults, Any], msgspec.Struct]) -> Callable[[World, Any], msgspec.Struct]:
     return lambda world, parameters: act(world.faults, parameters)
 
@@ -388,6 +429,9 @@ _VERBS: Verbs[World] = {
     ("POST", "unblock"): (Block, _unblock),
     ("POST", "wind"): (Wind, _wind),
     ("POST", "log-out"): (Who, _log_out),
+    ("GET", "wire"): (Behind, _wire),
+    ("GET", "wire/exchange"): (Numbered, _exchange),
+    ("POST", "wire/clear"): (Nothing, _clear_wire),
     **{("POST", name): verb for name, verb in SENDING_VERBS.items()},
     **{way: (kind, _on_faults(act)) for way, (kind, act) in FAULT_VERBS.items()},
 }
@@ -419,7 +463,7 @@ def obey(verbs: Verbs[T], on: T, request: Request) -> Response:
     kind, act = verb
     try:
         parameters = (
-            msgspec.convert(read_pairs(request.query), kind)
+            msgspec.convert(read_pairs(request.query), kind, strict=False)
             if request.method == "GET"
             else msgspec.json.decode(request.content or b"{}", type=kind)
         )

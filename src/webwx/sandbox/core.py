@@ -24,7 +24,7 @@ from webwx.sandbox import control
 from webwx.sandbox.answers import ANSWERS
 from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtAnswer, AtRequest, Pace, Repeat, raw_answer
-from webwx.sandbox.faults import SAID, Hit, of_kind, steps_of
+from webwx.sandbox.faults import SAID, Hit, name_of, of_kind, steps_of
 from webwx.sandbox.hosts import ABSENT_ON_HELPER, is_helper, page_permission
 from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from webwx.protocol.endpoint import Endpoint
     from webwx.sandbox.bad_lines import Steps
+    from webwx.sandbox.wire_log import Entry
     from webwx.sandbox.world import World
 
 _AT_A_REQUEST = (*SAID, AtRequest, AtAnswer, Pace, Repeat)
@@ -50,10 +51,11 @@ class Broken(Response, frozen=True, kw_only=True):
         return steps_of(raw_answer(self), self.hits)
 
 
-class Faulty(Park, frozen=True, kw_only=True):
-    """A poll that is kept, and what will go wrong with it."""
+class Held(Park, frozen=True, kw_only=True):
+    """A poll that is kept, what will go wrong with it, and its place in the log of the wire."""
 
     hits: tuple[Hit, ...]
+    entry: Entry
 
 
 class Sandbox:
@@ -71,24 +73,45 @@ class Sandbox:
             parked: The park this very request got before, when it is asked again: because the world has changed or
                 the clock has reached its `until`.
         """
-        answer = self._answer(request, parked)
+        beside = self._beside_the_wire(request)
+        if beside is not None:
+            return self._finished(request, beside)
+        wire = self.world.wire
+        held = parked if isinstance(parked, Held) else None
+        entry = held.entry if held else wire.begin(request)
+        answer = self._answer(request, parked, entry)
         if isinstance(answer, Park):
             return answer
+        answer = self._finished(request, answer)
+        hits = answer.hits if isinstance(answer, Broken) else ()
+        wire.end(entry, None if of_kind(hits, AtRequest) else answer, [name_of(hit.fault) for hit in hits])
+        return answer
+
+    def give_up(self, parked: Park) -> None:
+        """Take note that nobody waits for a poll any more."""
+        if isinstance(parked, Held):
+            self.world.wire.end(parked.entry, None)
+
+    def wind_to(self, until: float) -> None:
+        """Wind the clock forward to a moment, unless it has passed."""
+        self.world.wind(max(0.0, until - self.world.now))
+
+    def _finished(self, request: Request, answer: Response) -> Response:
         headers = (*answer.headers, *page_permission(request))
         if not answer.header("Date"):
             # Clients judge by the world's time whether a message can still be recalled.
             headers = (*headers, ("Date", formatdate(self.world.now, usegmt=True)))
         return msgspec.structs.replace(answer, headers=headers)
 
-    def wind_to(self, until: float) -> None:
-        """Wind the clock forward to a moment, unless it has passed."""
-        self.world.wind(max(0.0, until - self.world.now))
-
-    def _answer(self, request: Request, parked: Park | None) -> Response | Park:
+    def _beside_the_wire(self, request: Request) -> Response | None:
+        """Answer what is the sandbox's own and no part of the protocol."""
         if control.is_for(request):
             return control.answer(self.world, request)
         if request.path == "/":
             return Response(headers=(("Content-Type", "text/html"),), body=b"<title>webwx sandbox</title>")
+        return None
+
+    def _answer(self, request: Request, parked: Park | None, entry: Entry) -> Response | Park:
         if request.method == "OPTIONS" and page_permission(request):
             return Response(status=204)
         endpoint = next((each for each in ENDPOINTS if each.matches(request.method, request.path)), None)
@@ -97,14 +120,14 @@ class Sandbox:
         if parked is None:
             hits = self.world.faults.draw(_AT_A_REQUEST, endpoint.name)
         else:
-            hits = parked.hits if isinstance(parked, Faulty) else ()
-        if not hits:
-            return self._call(endpoint, request, parked, hits)
+            hits = parked.hits if isinstance(parked, Held) else ()
         if of_kind(hits, AtRequest):
             return Broken(hits=hits)
         answer = self._call(endpoint, request, parked, hits)
         if isinstance(answer, Park):
-            return Faulty(until=answer.until, account=answer.account, hits=hits)
+            return Held(until=answer.until, account=answer.account, hits=hits, entry=entry)
+        if not hits:
+            return answer
         if of_kind(hits, Repeat):
             self._call(endpoint, request, None, ())
         return Broken(status=answer.status, headers=answer.headers, body=answer.body, hits=hits)

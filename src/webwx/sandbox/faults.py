@@ -33,6 +33,11 @@ Fault = BadAnswer | BadLine
 F = TypeVar("F", bound=BadAnswer | BadLine)
 
 
+def name_of(fault: Fault | type[Fault]) -> str:
+    """Give a fault's name on the menu."""
+    return str(fault.__struct_config__.tag)
+
+
 class Nothing(BadLine, frozen=True, kw_only=True, tag="nothing"):
     """A request passes as it should: a place in a script."""
 
@@ -67,7 +72,7 @@ MENU: dict[str, tuple[type[Fault], ...]] = {
 }  # fmt: skip
 """Everything that can go wrong, by where it does."""
 
-FAULTS: dict[str, type[Fault]] = {str(kind.__struct_config__.tag): kind for kinds in MENU.values() for kind in kinds}
+FAULTS: dict[str, type[Fault]] = {name_of(kind): kind for kinds in MENU.values() for kind in kinds}
 """The same by name."""
 
 SAID = (BadAnswer, Nothing)
@@ -148,7 +153,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 def describe(kind: type[Fault], section: str) -> Description:
     """Describe a fault, in its own words."""
     return Description(
-        name=str(kind.__struct_config__.tag),
+        name=name_of(kind),
         does=(inspect.getdoc(kind) or "").splitlines()[0],
         section=section,
         where=next(place for base, place in _PLACES.items() if issubclass(kind, base)),
@@ -205,7 +210,7 @@ class Rule:
     @property
     def name(self) -> str:
         """The fault's name."""
-        return str(self.fault.__struct_config__.tag)
+        return name_of(self.fault)
 
     @property
     def is_used_up(self) -> bool:

@@ -256,7 +256,11 @@ class _Shell:
         )
         answer = self._sandbox.answer(request)
         while isinstance(answer, Park):
-            await self._wait(answer)
+            try:
+                await self._wait(answer)
+            except asyncio.CancelledError:
+                self._sandbox.give_up(answer)
+                raise
             answer = self._sandbox.answer(request, answer)
         if isinstance(answer, Broken):
             return await self._break(incoming, answer)

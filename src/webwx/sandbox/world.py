@@ -25,6 +25,7 @@ from webwx.sandbox.post import Post
 from webwx.sandbox.refusals import Impossible, Refused
 from webwx.sandbox.switches import Switches
 from webwx.sandbox.view import View
+from webwx.sandbox.wire_log import WireLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -74,6 +75,8 @@ class World:
         self.membership = Membership(self)
         self.faults = Faults()
         """What goes wrong; another set may be put in its place before a server is opened."""
+        self.wire = WireLog(self.clock, self.issued)
+        """What was said lately between clients and this server."""
         self._subscribers: list[Callable[[str], object]] = []
 
     def __repr__(self) -> str:

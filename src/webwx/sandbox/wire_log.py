@@ -1,0 +1,257 @@
+"""
+The last exchanges on the wire, for people to look at.
+
+What has come and what was answered is only kept here; it is read, masked and cut when somebody looks. An exchange
+changes twice, when it begins and when it ends, and each change has a number: whoever asks for what is behind a number
+misses nothing, a poll that is answered a minute later included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.protocol import ENDPOINTS
+from webwx.sandbox.mask import LONGEST, MASKED, Mask
+from webwx.sandbox.refusals import Impossible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
+
+    from webwx.protocol.http import Headers, Request, Response
+    from webwx.sandbox.clock import Clock
+
+SIZE = 500
+"""Exchanges that are kept."""
+
+SHOWN = 4096
+"""Characters of a body that are shown; of an address a tenth."""
+
+_KEPT = SHOWN * 2 + LONGEST
+"""Bytes of a body that are kept: indented it gets longer, and a secret must be known although it is cut."""
+
+_RET = re.compile(rb'"Ret": ?(-?\d+)|retcode:"(-?\d+)"|window\.(?:QRLogin\.)?code ?= ?(-?\d+)|<ret>(-?\d+)</ret>')
+"""The number of an answer, in each shape it can have."""
+
+_PICTURES = ("image/", "audio/", "video/", "application/octet-stream")
+"""Content types of bodies that are nothing to read."""
+
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]+")
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """A request and its answer, in one line."""
+
+    number: int
+    change: int
+    """When it last changed, counted over all."""
+    time: float
+    """When the request came, by the world's clock."""
+    endpoint: str
+    """Which call it was; empty for one that the protocol does not know."""
+    method: str
+    host: str
+    address: str
+    """Path and query, masked."""
+    is_open: bool
+    """It is still to be answered, as a long poll is."""
+    status: int | None
+    """None without an answer, as when the client has hung up or a fault has ended the connection."""
+    ret: int | None
+    """The platform's number, where the answer has one."""
+    seconds: float
+    """How long it took, by the world's clock; 0 while it is open."""
+    sent: int
+    """Bytes of the request's body."""
+    received: int
+    """Bytes of the answer's body."""
+    faults: list[str]
+    """What went wrong on purpose."""
+
+
+class Opened(Exchange, frozen=True, kw_only=True):
+    """The same with all that was said; bodies are cut."""
+
+    request_headers: list[tuple[str, str]]
+    request_body: str
+    answer_headers: list[tuple[str, str]]
+    answer_body: str
+
+
+class Entry:
+    """An exchange as it was: nothing is read or masked yet."""
+
+    __slots__ = ("answer", "body", "change", "ended", "faults", "number", "received", "request", "sent", "time")
+
+    def __init__(self, number: int, request: Request, time: float) -> None:
+        self.number = number
+        self.change = 0
+        self.time = time
+        self.request = (request.method, request.url, request.headers)
+        pieces = (request.body,) if isinstance(request.body, bytes) else request.body
+        self.body = b"".join(piece[:_KEPT] for piece in pieces)[:_KEPT]
+        self.sent = sum(map(len, pieces))
+        self.answer: tuple[int, Headers, bytes] | None = None
+        self.received = 0
+        self.ended: float | None = None
+        self.faults: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Entry({self.number})"
+
+
+class WireLog:
+    """
+    The last exchanges.
+
+    Args:
+        clock: The world's.
+        issued: Every secret that was handed out, to be masked.
+        size: How many exchanges are kept.
+    """
+
+    def __init__(self, clock: Clock, issued: AbstractSet[str], size: int = SIZE) -> None:
+        self._clock = clock
+        self._mask = Mask(issued)
+        self._entries: deque[Entry] = deque(maxlen=size)
+        self._begun = 0
+        self.changes = 0
+        """The number of the last change."""
+        self._subscribers: list[Callable[[], object]] = []
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def begin(self, request: Request) -> Entry:
+        """Note that a request has come."""
+        self._begun += 1
+        entry = Entry(self._begun, request, self._clock.now())
+        self._entries.append(entry)
+        self._change(entry)
+        return entry
+
+    def end(self, entry: Entry, answer: Response | None, faults: Iterable[str] = ()) -> None:
+        """Note what was answered; None: nothing ever will be."""
+        entry.ended = self._clock.now()
+        entry.faults = tuple(faults)
+        if answer is not None:
+            entry.answer = (answer.status, answer.headers, answer.body[:_KEPT])
+            entry.received = len(answer.body)
+        self._change(entry)
+
+    def clear(self) -> None:
+        """Forget every exchange."""
+        self._entries.clear()
+
+    def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """
+        Call back at every change.
+
+        Returns:
+            What ends the subscription.
+        """
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback)
+
+    def _change(self, entry: Entry) -> None:
+        self.changes += 1
+        entry.change = self.changes
+        for callback in tuple(self._subscribers):
+            callback()
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    def since(self, change: int = 0, endpoint: str = "") -> list[Exchange]:
+        """Give what has changed since, in that order: of one call, or of all."""
+        changed = [entry for entry in tuple(self._entries) if entry.change > change]
+        shown = [self._exchange(entry) for entry in sorted(changed, key=lambda entry: entry.change)]
+        return [exchange for exchange in shown if endpoint in {"", exchange.endpoint}]
+
+    def open(self, number: int) -> Opened:
+        """
+        Show all of an exchange.
+
+        Raises:
+            Impossible: There is none of that number, or no longer.
+        """
+        for entry in tuple(self._entries):
+            if entry.number == number:
+                return self._opened(entry)
+        raise Impossible(f"There is no exchange {number}, or no longer: the last {self._entries.maxlen} are kept.")
+
+    def _exchange(self, entry: Entry) -> Exchange:
+        method, url, _ = entry.request
+        host, slash, address = url.partition("://")[2].partition("/")
+        path = (slash + address).partition("?")[0]
+        status, _, body = entry.answer or (None, (), b"")
+        number = _RET.search(body)
+        return Exchange(
+            number=entry.number,
+            change=entry.change,
+            time=entry.time,
+            endpoint=next((each.name for each in ENDPOINTS if each.matches(method, path)), ""),
+            method=method,
+            host=host,
+            address=self._mask.hide(slash + address, SHOWN // 10),
+            is_open=entry.ended is None,
+            status=status,
+            ret=int(next(filter(None, number.groups()))) if number else None,
+            seconds=0.0 if entry.ended is None else max(0.0, entry.ended - entry.time),
+            sent=entry.sent,
+            received=entry.received,
+            faults=list(entry.faults),
+        )
+
+    def _opened(self, entry: Entry) -> Opened:
+        _, _, request_headers = entry.request
+        _, answer_headers, body = entry.answer or (None, (), b"")
+        return Opened(
+            **msgspec.structs.asdict(self._exchange(entry)),
+            request_headers=self._headers(request_headers),
+            request_body=self._text(entry.body, request_headers),
+            answer_headers=self._headers(answer_headers),
+            answer_body=self._text(body, answer_headers),
+        )
+
+    def _headers(self, headers: Headers) -> list[tuple[str, str]]:
+        return [
+            (name, MASKED if name.lower().endswith("authorization") else self._mask.hide(value))
+            for name, value in headers
+        ]
+
+    def _text(self, body: bytes, headers: Headers) -> str:
+        content_type = next((value.lower() for name, value in headers if name.lower() == "content-type"), "")
+        if content_type.startswith(_PICTURES):
+            return ""
+        text = self._mask.hide(body.decode("utf-8", "replace"), _KEPT - LONGEST)
+        if text.startswith(("{", "[")):
+            text = indented(text)
+        return _UNREADABLE.sub("…", text)[:SHOWN]
+
+
+# -- JSON to read ----------------------------------------------------------------------------------------------------
+
+_PART = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+
+
+def indented(text: str) -> str:
+    """Indent JSON, also such that ends in the middle or has a mask in place of a number."""
+    shown: list[str] = []
+    depth, before = 0, ""
+    for part in _PART.findall(text):
+        if part in {"]", "}"}:
+            depth = max(0, depth - 1)
+            shown.append("" if before in {"[", "{"} else _line(depth))
+        elif before in {"[", "{", ","}:
+            shown.append(_line(depth))
+        shown.append(f"{part} " if part == ":" else part)
+        depth += part in {"[", "{"}
+        before = part
+    return "".join(shown)
+
+
+def _line(depth: int) -> str:
+    return "\n" + "  " * depth

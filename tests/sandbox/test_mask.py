@@ -1,0 +1,74 @@
+"""No secret is shown, however it is spelled."""
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+from tests.canary import spellings
+
+from webwx.sandbox.mask import Mask
+
+SECRET = '@crypt_0a1b/2c3d+"你好"=='
+
+TICKET = "ab0a1b2c3d4e5f"
+
+
+@pytest.fixture
+def mask():
+    return Mask({SECRET, TICKET, "short"})
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *sorted(spellings(SECRET)),
+        quote(SECRET, safe="").lower(),
+        quote(quote(quote(SECRET, safe=""), safe=""), safe=""),
+        json.dumps(json.dumps(SECRET)),
+        "".join(f"\\u{ord(sign):04X}" for sign in SECRET),
+        quote(json.dumps(SECRET)),
+        f"100%{TICKET}",
+        f"\\{TICKET}",
+        quote(base64.b64encode(f"ab{SECRET}".encode()).decode(), safe=""),
+    ],
+)
+def test_a_secret_is_hidden_in_every_spelling(mask, canary, spelling):
+    hidden = mask.hide(f"GET /?a=1&b={spelling}&c=你好")
+    assert spelling not in hidden
+    assert hidden.startswith("GET /?a=1&b=")
+    assert "***" in hidden
+    assert hidden.endswith("&c=你好")
+
+
+def test_what_is_issued_later_is_hidden_too():
+    issued = set()
+    mask = Mask(issued)
+    assert mask.hide(TICKET) == TICKET
+    issued.add(TICKET)
+    assert mask.hide(TICKET) == "***"
+
+
+def test_what_is_no_secret_is_left_as_it_is(mask):
+    text = 'GET /?a=%2f%252F&short=short "x\\u4f60\\n" 100% \\'
+    assert mask.hide(text) == text
+
+
+def test_a_secret_that_is_cut_is_hidden_whole(mask):
+    assert mask.hide(f"0123456789{TICKET}!", 12) == "0123456789***"
+    assert mask.hide(f"0123456789{TICKET}!", 10) == "0123456789"
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("?skey=@crypt_of_elsewhere&r=1", "?skey=***&r=1"),
+        ("mm_lang=zh_CN; wxsid=abc/+=; wxuin=123", "mm_lang=zh_CN; wxsid=***; wxuin=***"),
+        ('{"Sid": "abc", "Uin":123,"Skey" : ""}', '{"Sid": "***", "Uin":***,"Skey" : ""}'),
+        (r'"{\"Uin\":\"123\",\"Sid\":\"x\"}"', r'"{\"Uin\":\"***\",\"Sid\":\"***\"}"'),
+        ("<wxsid>abc</wxsid><ret>0</ret>", "<wxsid>***</wxsid><ret>0</ret>"),
+        ("synckey=1_2&deviceid=e1&inside=1", "synckey=1_2&deviceid=e1&inside=1"),
+    ],
+)
+def test_what_the_world_never_handed_out_is_hidden_by_its_name(mask, text, hidden):
+    assert mask.hide(text) == hidden

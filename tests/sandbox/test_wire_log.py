@@ -1,0 +1,206 @@
+"""The log of the wire: what it keeps, what it shows, and that it tells no secret."""
+
+import hashlib
+import json
+
+import msgspec
+import pytest
+from tests.canary import Canary
+
+from webwx.client.aio import AsyncClient
+from webwx.protocol.http import Request, Response
+from webwx.protocol.login import JSLOGIN
+from webwx.sandbox.clock import WoundClock
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.switches import Switches
+from webwx.sandbox.wire_log import SHOWN, SIZE, WireLog, indented
+from webwx.transport.loopback import Loopback
+
+HERE = "http://127.0.0.1:8790"
+
+
+@pytest.fixture
+def log():
+    return WireLog(WoundClock(), set())
+
+
+def get(path, **more):
+    return Request(endpoint="any", method="GET", url=f"{HERE}{path}", **more)
+
+
+def control(sandbox, path, body=None):
+    method = "GET" if body is None else "POST"
+    asked = Request(endpoint="any", method=method, url=f"{HERE}/control/{path}", body=json.dumps(body or {}).encode())
+    response = sandbox.answer(asked)
+    return response.status, json.loads(response.body)
+
+
+# -- what is kept ----------------------------------------------------------------------------------------------------
+
+
+def test_an_exchange_is_told_in_one_line(sandbox, page, world):
+    page.new_code()
+    [line] = world.wire.since()
+    assert (line.number, line.endpoint, line.method, line.host) == (1, "jslogin", "GET", "127.0.0.1:8790")
+    assert (line.is_open, line.status, line.ret, line.seconds, line.faults) == (False, 200, 200, 0.0, [])
+    assert line.address.startswith("/jslogin?")
+    assert (world.now, 0) == (line.time, line.sent)
+    assert line.received > 20
+
+
+def test_a_poll_is_open_until_it_is_answered(sandbox, me, world):
+    park = me.check()
+    last = world.wire.changes
+    line = world.wire.since()[-1]
+    assert (line.endpoint, line.is_open, line.status) == ("synccheck", True, None)
+    assert world.wire.since(last) == []
+    world.wind(25)
+    me.check(parked=park)
+    [answered] = world.wire.since(last)
+    assert (line.number, False, 200, 0, 25.0) == (
+        answered.number, answered.is_open, answered.status, answered.ret, answered.seconds,
+    )  # fmt: skip
+
+
+def test_a_poll_that_its_client_gave_up_is_no_longer_open(sandbox, me, world):
+    world.faults.add("truncated:endpoint=synccheck")
+    sandbox.give_up(me.check())
+    line = world.wire.since()[-1]
+    assert (line.is_open, line.status) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [("blackhole", None), ("reset_after", 200), ("status:code=502", 502), ("ret:ret=1205", 200)]
+)
+def test_what_went_wrong_on_purpose_is_told(sandbox, me, world, fault, status):
+    world.faults.kinds = (object,)
+    world.faults.add(fault)
+    me.ask(JSLOGIN, JSLOGIN.request())
+    line = world.wire.since()[-1]
+    assert (status, [fault.partition(":")[0]], False) == (line.status, line.faults, line.is_open)
+
+
+def test_the_control_api_and_the_page_are_not_on_the_wire(sandbox, world):
+    sandbox.answer(get("/"))
+    control(sandbox, "accounts")
+    assert world.wire.since() == []
+    sandbox.answer(get("/favicon.ico"))
+    [line] = world.wire.since()
+    assert (line.endpoint, line.address, line.status) == ("", "/favicon.ico", 404)
+
+
+def test_only_the_last_ones_are_kept(log):
+    for number in range(SIZE + 1):
+        log.end(log.begin(get(f"/{number}")), Response())
+    assert [f"/{number}" for number in range(1, SIZE + 1)] == [line.address for line in log.since()]
+
+
+def test_a_large_body_is_not_kept(log):
+    chunk = bytes(100_000)
+    entry = log.begin(get("/", body=(b"head", chunk)))
+    log.end(entry, Response(body=chunk))
+    assert len(entry.body) < 10_000
+    assert len(entry.answer[2]) < 10_000
+    [line] = log.since()
+    assert (line.sent, line.received) == (100_004, 100_000)
+
+
+def test_who_subscribed_is_called_at_every_change(log):
+    called = []
+    unsubscribe = log.subscribe(lambda: called.append(log.changes))
+    entry = log.begin(get("/"))
+    log.end(entry, Response())
+    unsubscribe()
+    log.begin(get("/"))
+    assert called == [1, 2]
+
+
+# -- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def test_one_exchange_is_shown_with_all_that_was_said(log):
+    request = get("/", headers=(("Content-Type", "text/plain"), ("X-A", "1")), body=b'{"a": [1, {"b": "c"}]}')
+    log.end(log.begin(request), Response(headers=(("Content-Type", "image/png"),), body=b"\x89PNG"))
+    shown = log.open(1)
+    assert shown.request_headers == [("Content-Type", "text/plain"), ("X-A", "1")]
+    assert shown.request_body == '{\n  "a": [\n    1,\n    {\n      "b": "c"\n    }\n  ]\n}'
+    assert shown.answer_headers == [("Content-Type", "image/png")]
+    assert (shown.answer_body, shown.received) == ("", 4)
+
+
+def test_what_cannot_be_read_is_left_out_of_a_body(log):
+    body = b"--x\r\nname\r\n\xff\xd8\xff\x00\x01"
+    log.end(log.begin(get("/", body=body)), Response(body=b"a" * (SHOWN + 1)))
+    assert log.open(1).request_body == "--x\r\nname\r\n…"
+    assert log.open(1).answer_body == "a" * SHOWN
+
+
+def test_an_exchange_that_is_gone_cannot_be_shown(log):
+    with pytest.raises(Impossible, match="There is no exchange 3"):
+        log.open(3)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("{}", "{}"),
+        ('{"a":***,"b":[]}', '{\n  "a": ***,\n  "b": []\n}'),
+        ('{\n"a": "x,{\\"y', '{\n  "a": "x,{\\"y'),
+        ("[1,2", "[\n  1,\n  2"),
+        ("}1", "\n}1"),
+    ],
+)
+def test_json_is_indented_even_when_it_is_none(text, lines):
+    assert lines == indented(text)
+
+
+# -- over the control API --------------------------------------------------------------------------------------------
+
+
+def test_the_control_api_tells_what_has_changed(sandbox, page):
+    page.new_code()
+    page.login()
+    _, all_of_it = control(sandbox, "wire")
+    status, one_call = control(sandbox, "wire?after=2&endpoint=jslogin")
+    assert status == 200
+    assert {"jslogin", "login", "webwxnewloginpage", "webwxinit"} == {
+        line["endpoint"] for line in all_of_it["exchanges"]
+    }
+    assert [line["number"] for line in one_call["exchanges"]] == [2]
+    assert (200, {"last": all_of_it["last"], "exchanges": []}) == control(sandbox, f"wire?after={all_of_it['last']}")
+
+
+def test_the_control_api_shows_and_forgets(sandbox, page):
+    page.new_code()
+    status, shown = control(sandbox, "wire/exchange?number=1")
+    assert (status, shown["endpoint"]) == (200, "jslogin")
+    assert {"request_headers", "request_body", "answer_headers", "answer_body"} < shown.keys()
+    assert control(sandbox, "wire/clear", {}) == (200, {})
+    assert control(sandbox, "wire/exchange?number=1")[0] == 409
+
+
+# -- no secret -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["web", "filehelper"])
+async def test_nothing_that_is_shown_tells_a_secret(make_world, host):
+    world = make_world(switches=Switches(auto_confirm=True))
+    listener = Canary()
+    listener.watch(world.issued)
+    transport = Loopback(Sandbox(world))
+    async with AsyncClient(server=HERE, host=host, transport=transport, clock=lambda: world.now) as client:
+        await client.login()
+        receipt = await client.send_file("filehelper", b"%PDF-1.7" + bytes(2000), name="a.pdf")
+        await client.mark_read("filehelper")
+        await client.recall(receipt)
+        if host == "web":
+            world.picture("阿华", "me", b"\xff\xd8\xff" + hashlib.sha256(b"").digest())
+            await client.list_contacts()
+            world.ask_friend("lilei", "me", "hello")
+            await client.check()
+        await client.logout()
+    for line in world.wire.since():
+        listener.hear(line.endpoint, msgspec.json.encode(world.wire.open(line.number)).decode())
+    assert listener.leaks() == []
+    assert len(world.wire.since()) > 8
