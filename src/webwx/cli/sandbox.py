@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 
 OnOff = Literal["on", "off"]
 
+_PORT_SENTENCES = {
+    errno.EADDRINUSE: "Port {port} is taken; choose another with --port, or any free one with --port 0.",
+    errno.EACCES: (
+        "Port {port} may not be opened by everybody here; allow it until the next start with"
+        " 'sudo sysctl net.ipv4.ip_unprivileged_port_start={port}', or leave out --port, which needs no such thing."
+    ),
+}
+"""What is said when a port cannot be opened."""
+
 
 @command(
     "sandbox",
@@ -34,6 +43,7 @@ OnOff = Literal["on", "off"]
         "webwx sandbox",
         "webwx sandbox --port 0 --auto-confirm --json",
         "webwx sandbox --tls --switch redirect_origin=https://wx2.qq.com",
+        "webwx sandbox --tls --port 443 --json",
         "webwx sandbox --seed 7 --fault truncated@0.1 --fault sticky_selector:times=20",
     ),
 )
@@ -43,7 +53,7 @@ OnOff = Literal["on", "off"]
     default=8790,
     show_default=True,
     metavar="N",
-    help="Port on 127.0.0.1; 0 takes any free one.",
+    help="Port on 127.0.0.1; 0 takes any free one. With --tls, on 443 the real names answer without a proxy.",
 )
 @click.option(
     "--auto-confirm", is_flag=True, help="Confirm every login, for the first person who is not logged in yet."
@@ -101,18 +111,16 @@ async def sandbox(
     except NoCertificates as error:
         raise CommandFailed(str(error)) from None
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
+        if error.errno not in _PORT_SENTENCES:
             raise
-        raise CommandFailed(
-            f"Port {port} is taken; choose another with --port, or any free one with --port 0."
-        ) from None
+        raise CommandFailed(_PORT_SENTENCES[error.errno].format(port=port)) from None
     try:
         turn_on(world.faults, wishes, script)
         faults = {"seed": world.faults.seed} if wishes or script or seed is not None else {}
         session.output.result(
             _welcome(served, auto_confirm=auto_confirm, seed=faults.get("seed")),
             url=served.url, control=served.control, accounts=served.accounts, **faults,
-            **(msgspec.structs.asdict(served.tls) if served.tls else {}),
+            **({"ca": served.tls.ca, "proxy": served.tls.proxy, "hosts": served.tls.hosts} if served.tls else {}),
         )  # fmt: skip
         await asyncio.Event().wait()
     finally:
@@ -161,11 +169,17 @@ def _tls_notes(tls: TlsAccess | None) -> str:
     """Say how a client that insists on the real names gets here."""
     if tls is None:
         return ""
-    return (
-        "\n"
-        f"It also plays {len(tls.hosts)} of the platform's own hosts, such as https://wx.qq.com. Any client reaches\n"
-        "them with these; one in Python wants SSL_CERT_FILE or REQUESTS_CA_BUNDLE in place of the last:\n"
-        "\n"
+    names = f"{len(tls.hosts)} of the platform's own hosts, such as https://wx.qq.com"
+    wants = "one in Python wants SSL_CERT_FILE or REQUESTS_CA_BUNDLE in place of the last"
+    notes = (
+        f"\nIt also plays {names}. Any client reaches\nthem with these; {wants}:\n\n"
         f"  export HTTPS_PROXY={tls.proxy}\n"
         f"  export NODE_EXTRA_CA_CERTS={tls.ca}\n"
     )
+    if tls.is_straight:
+        lines = "".join(f"  {line}\n" for line in tls.hosts)
+        notes += (
+            "\nThey answer on port 443 as well: without a proxy, for whoever has these lines in a hosts file. Use one of a\n"
+            f"namespace or a container, and not this machine's, whose own way to them they would close:\n\n{lines}"
+        )
+    return notes

@@ -2,8 +2,8 @@
 The sandbox on a port: aiohttp around the core, with real long polls.
 
 A parked poll waits here for the world to wake it or for the clock, and is forgotten when its client hangs up. With TLS
-the same port is a door to the platform's own names besides (`door`). What the connection itself does on a bad day is
-done here too (`bad_lines`).
+the same port is a door to the platform's own names besides (`door`); on port 443 the names answer straight, and the door
+stands on another port. What the connection itself does on a bad day is done here too (`bad_lines`).
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ MAX_BODY = 64 * 1024 * 1024
 WINDOW = 1024 * 1024
 """Bytes of an answer that are written at once."""
 
+HTTPS_PORT = 443
+"""Where the real names answer: whoever looks them up and finds this machine needs no proxy."""
+
 
 class TlsAccess(msgspec.Struct, frozen=True, kw_only=True):
     """What a client needs in order to reach the platform's own names in a sandbox."""
@@ -49,7 +52,9 @@ class TlsAccess(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str
     """For HTTPS_PROXY."""
     hosts: list[str]
-    """The names behind it."""
+    """The names behind it; when they answer on port 443, as the lines of a hosts file that lead there."""
+    is_straight: bool = False
+    """The names answer on port 443 too."""
 
 
 class Served:
@@ -79,11 +84,12 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
         sandbox: What answers.
         host: A loopback address, or `localhost`.
         port: 0 takes any free one.
-        tls: Play the platform's own names too: the port is then a proxy to them as well.
+        tls: Play the platform's own names too: the port is then a proxy to them as well. Port 443 is no proxy: there
+            the names answer themselves, and all else happens on a free port.
 
     Raises:
         ValueError: The address is not a loopback one; whoever reaches a sandbox can be anybody in it.
-        OSError: The port is taken.
+        OSError: The port is taken, or may not be opened.
         NoCertificates: The extra `tls` is not installed.
     """
     if not _is_loopback(host):
@@ -107,17 +113,31 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
         def meet() -> asyncio.Protocol:
             return _Slammed() if world.faults.draw((AtConnect,)) else server()
 
-        async def listen(port: int) -> Door | _Plain:
-            if authority:
+        async def listen(port: int) -> Door | _Listening:
+            if authority and port != HTTPS_PORT:
                 return await open_door(meet, authority.context, host, port)
-            return _Plain(await asyncio.get_running_loop().create_server(meet, host, port))
+            context = authority.context if authority else None
+            return _Listening(await asyncio.get_running_loop().create_server(meet, host, port, ssl=context))
 
-        shell.port = _Port(listen, await listen(port), server)
-        opened.push_async_callback(shell.port.close)
+        is_straight = authority is not None and port == HTTPS_PORT
+        for number in (HTTPS_PORT, 0) if is_straight else (port,):
+            shell.ports.append(_Port(listen, await listen(number), server))
+            opened.push_async_callback(shell.ports[-1].close)
         world.faults.kinds = (*SAID, *CARRIED, Handshake) if authority else (*SAID, *CARRIED)
-        url = _origin(host, shell.port.number)
-        access = TlsAccess(ca=str(authority.certificate), proxy=url, hosts=sorted(PLAYED)) if authority else None
+        url = _origin(host, shell.ports[-1].number)
+        access = _access(authority, url, host if is_straight else "") if authority else None
         return Served(sandbox, url, opened.pop_all(), access)
+
+
+def _access(authority: Authority, proxy: str, straight: str) -> TlsAccess:
+    """Say how the real names are reached; with an address where they answer straight, by that too."""
+    address = "127.0.0.1" if straight == "localhost" else straight
+    return TlsAccess(
+        ca=str(authority.certificate),
+        proxy=proxy,
+        hosts=[f"{address} {name}".strip() for name in sorted(PLAYED)],
+        is_straight=bool(straight),
+    )
 
 
 def _origin(host: str, port: int) -> str:
@@ -134,7 +154,7 @@ def _is_loopback(host: str) -> bool:
 # -- the port --------------------------------------------------------------------------------------------------------
 
 
-class _Plain:
+class _Listening:
     """A listening socket, with the same two verbs as a door."""
 
     def __init__(self, listening: asyncio.Server) -> None:
@@ -146,10 +166,10 @@ class _Plain:
 
 
 class _Port:
-    """The place where connections come in, which a fault can close for a while."""
+    """A place where connections come in, which a fault can close for a while."""
 
     def __init__(
-        self, listen: Callable[[int], Awaitable[Door | _Plain]], listening: Door | _Plain, server: web.Server
+        self, listen: Callable[[int], Awaitable[Door | _Listening]], listening: Door | _Listening, server: web.Server
     ) -> None:
         self._listen = listen
         self._listening = listening
@@ -217,9 +237,8 @@ class _Told(web.StreamResponse):
 class _Shell:
     """Turns sockets into values and back, and keeps the parked polls."""
 
-    port: _Port
-
     def __init__(self, sandbox: Sandbox) -> None:
+        self.ports: list[_Port] = []
         self._sandbox = sandbox
         self._stale: WeakSet[asyncio.Transport] = WeakSet()
         self._loop = asyncio.get_running_loop()
@@ -274,7 +293,8 @@ class _Shell:
         if transport is not None:
             match await play(answer.steps(), transport):
                 case Outage(seconds=seconds):
-                    self.port.go_out(seconds)
+                    for port in self.ports:
+                        port.go_out(seconds)
                 case End.SILENCE:
                     await self._loop.create_future()  # until the client hangs up, which cancels this
                 case End.STALE:
