@@ -1,25 +1,31 @@
 """
-Drives itchat-uos, in a process of its own, by the words of a test.
+Drives itchat, or one of its many descendants, in a process of its own, by the words of a test.
 
-The library is used as anybody would use it: its public functions, and its configuration, where `BASE_URL` names the
-server. Nothing of it is patched, and no bug of it had to be worked around. Only what a person does is left to the
+The library is used as anybody would use it: its public functions, and, where a test names a server, its configuration
+`BASE_URL`; without one it goes to the real hosts. Nothing of it is patched. Only what a person does is left to the
 test: scanning the code.
 
 A command is a line of JSON on stdin, an answer a line on stdout, one for one; `login` answers twice, with the code to
 scan and, when somebody has confirmed it, with who logged in. Messages wait in a queue until `receive` takes them.
 
 Two of the library's habits shape this: it writes a block character to stdout when it is imported, so stdout is taken
-away from it first; and without a `qrCallback` it opens the code in the desktop's picture viewer.
+away from it first; and without a `qrCallback` it opens the code in the desktop's picture viewer. The older ones call a
+method of the standard library that went away with Python 3.9, so the library is given it back.
 """
 
 import hashlib
+import html
 import json
 import os
 import queue
 import sys
+from html.parser import HTMLParser
 
 ANSWERS = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
+
+if not hasattr(HTMLParser, "unescape"):
+    HTMLParser.unescape = staticmethod(html.unescape)
 
 import itchat  # noqa: E402 - after stdout has been taken away
 from itchat.content import ATTACHMENT, NOTE, PICTURE, TEXT, VIDEO  # noqa: E402
@@ -48,9 +54,10 @@ def take(message):
     })  # fmt: skip
 
 
-def login(server: str, saved: str = "") -> None:
+def login(server: str = "", saved: str = "") -> None:
     """Log in; with a file for the login, go on with what was saved there, and save it there."""
-    itchat.config.BASE_URL = server
+    if server:
+        itchat.config.BASE_URL = server
 
     def show(uuid, status, qrcode):
         if status == "0":
@@ -67,7 +74,7 @@ def login(server: str, saved: str = "") -> None:
         exitCallback=ended,
     )
     me = itchat.search_friends()
-    answer(logged_in=itchat.originInstance.alive, nickname=me["NickName"], id=me["UserName"], uin=me["Uin"])
+    answer(logged_in=itchat.instanceList[0].alive, nickname=me["NickName"], id=me["UserName"], uin=me["Uin"])
     itchat.run(blockThread=False)
 
 

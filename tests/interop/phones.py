@@ -6,19 +6,23 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.interop.processes import fetch
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Phones:
-    """The phones of everybody in a sandbox, by its control API."""
+    """The phones of everybody in a sandbox, by its control API, which one may have to be somewhere else to reach."""
 
-    def __init__(self, control: str) -> None:
+    def __init__(self, control: str, fetch: Callable[..., Any] = fetch) -> None:
         self._control = control
+        self._fetch = fetch
 
     def do(self, verb: str, **what: str | int) -> Any:
-        return fetch(f"{self._control}/{verb}", json.dumps(what).encode())
+        return self._fetch(f"{self._control}/{verb}", json.dumps(what).encode())
 
     def scan_and_confirm(self, who: str, uuid: str) -> None:
         self.do("scan", who=who, uuid=uuid)
@@ -29,8 +33,12 @@ class Phones:
             self.do("picture", **{"from": sender}, to=to, content=base64.b64encode(content).decode())["message_id"]
         )
 
+    def file(self, sender: str, to: str, name: str, content: bytes) -> None:
+        encoded = base64.b64encode(content).decode()
+        self.do("file", **{"from": sender}, to=to, name=name, content=encoded)
+
     def chats(self, who: str) -> list[dict[str, Any]]:
-        chats: list[dict[str, Any]] = fetch(f"{self._control}/inbox?who={who}")["chats"]
+        chats: list[dict[str, Any]] = self._fetch(f"{self._control}/inbox?who={who}")["chats"]
         return chats
 
     def messages(self, who: str, chat: str) -> list[dict[str, Any]]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,21 +23,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.verify
 
 HERE = Path(__file__).with_name("wechat4u")
-INSTALLED = Path(__file__).parents[2] / "build" / "interop" / "wechat4u"
 TEXT = "第一行 <b> \"'\n第二行 😄 [微笑] \\n /path"
 
 
 @pytest.fixture(scope="session")
-def modules(worker_id: str) -> Path:
-    """Their client with what it needs, just as the committed lock names it; each test process has its own."""
-    if shutil.which("npm") is None:
-        pytest.skip("wechat4u comes from npm, and there is no npm here")
-    folder = INSTALLED / worker_id
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, folder / name)
-    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, check=True, timeout=50)
-    return folder
+def modules(npm_modules: Callable[[str], Path]) -> Path:
+    """Their client with what it needs."""
+    return npm_modules("wechat4u")
 
 
 @pytest.fixture

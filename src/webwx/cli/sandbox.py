@@ -179,7 +179,8 @@ def _tls_notes(tls: TlsAccess | None) -> str:
     if tls.is_straight:
         lines = "".join(f"  {line}\n" for line in tls.hosts)
         notes += (
-            "\nThey answer on port 443 as well: without a proxy, for whoever has these lines in a hosts file. Use one of a\n"
-            f"namespace or a container, and not this machine's, whose own way to them they would close:\n\n{lines}"
+            "\nThey answer on port 443 as well, without a proxy, for whoever has these lines in a hosts file.\n"
+            "Use one of a namespace or a container: with them, this machine would find the real ones no more.\n"
+            f"\n{lines}"
         )
     return notes

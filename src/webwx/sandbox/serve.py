@@ -2,8 +2,8 @@
 The sandbox on a port: aiohttp around the core, with real long polls.
 
 A parked poll waits here for the world to wake it or for the clock, and is forgotten when its client hangs up. With TLS
-the same port is a door to the platform's own names besides (`door`); on port 443 the names answer straight, and the door
-stands on another port. What the connection itself does on a bad day is done here too (`bad_lines`).
+the same port is a door to the platform's own names besides (`door`). On port 443 the names answer straight, and the
+door stands elsewhere. What the connection itself does on a bad day is done here too (`bad_lines`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,153 @@
+"""
+Drives wxpy, in a process of its own, by the words of a test.
+
+There are two of it with the same public face: wxpy itself, around itchat 1.2, and a branch of it published as bl-wxpy,
+with a core of its own. Both are used as anybody would use them, and nothing of them is patched. Commands and answers
+are those of `itchat_driver`, and so is what is given back to the standard library.
+"""
+
+import hashlib
+import html
+import inspect
+import json
+import os
+import queue
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+ANSWERS = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(2, 1)
+
+if not hasattr(HTMLParser, "unescape"):
+    HTMLParser.unescape = staticmethod(html.unescape)
+
+import wxpy  # noqa: E402 - after stdout has been taken away
+
+MEDIA = {getattr(wxpy, kind) for kind in ("PICTURE", "IMAGE", "ATTACHMENT", "FILE", "VIDEO") if hasattr(wxpy, kind)}
+"""Kinds of messages that have a file; each of the two has its own words for them."""
+
+received: queue.Queue[dict[str, object]] = queue.Queue()
+sent: dict[str, wxpy.SentMessage] = {}
+bots: list[wxpy.Bot] = []
+
+
+def answer(**fields: object) -> None:
+    ANSWERS.write(json.dumps(fields, ensure_ascii=False) + "\n")
+    ANSWERS.flush()
+
+
+def open_bot() -> wxpy.Bot:
+    """Log in; what is different is how the two let a program show the code."""
+    if "qr_callback" in inspect.signature(wxpy.Bot).parameters:
+
+        def show(uuid, status, qrcode):
+            if status == "0":
+                answer(uuid=uuid, is_png=qrcode.startswith(b"\x89PNG"))
+
+        return wxpy.Bot(qr_callback=show, login_callback=lambda: None)
+    return wxpy.Bot(hooks={"show_qrcode": lambda core: answer(uuid=core.uuid, is_png=Path(core.qr_path).exists())})
+
+
+def login() -> None:
+    bots.append(open_bot())
+    [bot] = bots
+
+    @bot.register(except_self=True)
+    def take(message):
+        medium = message.get_file() if message.type in MEDIA else None
+        received.put({
+            "type": str(message.type),
+            "id": str(message.id),
+            "from": name_of(message.sender),
+            "text": message.text if medium is None else "",
+            "md5": None if medium is None else hashlib.md5(medium).hexdigest(),
+        })  # fmt: skip
+
+    answer(nickname=bot.self.name, id=name_of(bot.self))
+
+
+def name_of(chat) -> str:
+    """Give a chat's `UserName`; each of the two spells it in its own way."""
+    return chat.user_name if hasattr(chat, "user_name") else chat.username
+
+
+def listed(chats):
+    """Give a list that one of the two has as a method and the other as a property."""
+    return chats() if inspect.ismethod(chats) else chats
+
+
+def contacts() -> None:
+    [bot] = bots
+    answer(
+        friends=[[each.raw["NickName"], each.raw["RemarkName"], name_of(each)] for each in listed(bot.friends)],
+        chatrooms=[
+            [room.raw["NickName"], name_of(room), [member.raw["NickName"] for member in room.members]]
+            for room in listed(bot.groups)
+        ],
+    )
+
+
+def chat(name: str):
+    [bot] = bots
+    return next(each for each in [*listed(bot.friends), *listed(bot.groups), bot.file_helper] if name_of(each) == name)
+
+
+def find(nickname: str) -> None:
+    [bot] = bots
+    answer(id=next(name_of(each) for each in listed(bot.friends) if each.raw["NickName"] == nickname))
+
+
+def keep(message: wxpy.SentMessage) -> None:
+    sent[str(message.id)] = message
+    answer(MsgID=str(message.id))
+
+
+def send_text(to: str, text: str) -> None:
+    keep(chat(to).send(text))
+
+
+def send_image(to: str, path: str) -> None:
+    keep(chat(to).send_image(path))
+
+
+def send_file(to: str, path: str) -> None:
+    keep(chat(to).send_file(path))
+
+
+def send_video(to: str, path: str) -> None:
+    keep(chat(to).send_video(path))
+
+
+def recall(to: str, message_id: str) -> None:
+    sent[message_id].recall()
+    answer(to=to)
+
+
+def receive() -> None:
+    answer(**received.get(timeout=20))
+
+
+def logout() -> None:
+    [bot] = bots
+    bot.logout()
+    answer()
+
+
+COMMANDS = {
+    each.__name__: each
+    for each in (
+        login, contacts, find, receive, logout,
+        send_text, send_image, send_file, send_video, recall,
+    )
+}  # fmt: skip
+
+
+def main() -> None:
+    for line in sys.stdin:
+        command = json.loads(line)
+        COMMANDS[command.pop("do")](**command)
+
+
+if __name__ == "__main__":
+    main()
