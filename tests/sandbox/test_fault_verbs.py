@@ -82,3 +82,32 @@ def test_a_script_is_taken_whole_or_not_at_all(control, world):
     status, answer = control("/script", faults=["empty", "truncatd"])
     assert (status, answer["error"]) == (409, "There is no fault 'truncatd'; did you mean truncated?")
     assert world.faults.script == ()
+
+
+def test_one_fault_is_taken_off_by_its_number(control, world):
+    control(fault="truncated")
+    control(fault="empty")
+    control("/script", faults=["unavailable", "nothing"])
+    assert control("/take-off", number=1) == (200, {})
+    assert control("/take-off", number=3) == (200, {})
+    assert [rule.name for rule in world.faults.rules] == ["empty"]
+    assert [rule.name for rule in world.faults.script] == ["nothing"]
+    assert control("/take-off", number=1)[0] == 409
+
+
+def test_the_seed_can_be_set_or_made_up(control, world):
+    assert control("/seed", seed=7) == (200, {"seed": 7})
+    assert world.faults.seed == 7
+    _, answer = control("/seed", seed=None)
+    assert answer == {"seed": world.faults.seed}
+    assert world.faults.seed != 7
+
+
+def test_what_happened_is_counted_until_the_reset(control, page):
+    control(fault="ret", times=2)
+    page.new_code()
+    page.new_code()
+    assert control()[1]["active"] == []
+    assert control()[1]["hits"] == {"ret": 2}
+    control("/reset", ignored=1)
+    assert control()[1]["hits"] == {}

@@ -414,6 +414,32 @@ def make_sandbox(make_world, new_page):
     return lambda: new_page(Sandbox(make_world())).login()
 
 
+def test_seeded_again_the_same_day_comes_again():
+    faults = Faults()
+    faults.add("truncated:times=1")
+    faults.draw(SAID, "webwxsync")
+    faults.add("empty@0.5")
+    faults.reseed(7)
+    once = drawn(faults, ["webwxsync"] * 40)
+    faults.reseed(7)
+    assert drawn(faults, ["webwxsync"] * 40) == once
+    faults.reseed(8)
+    assert drawn(faults, ["webwxsync"] * 40) != once
+
+
+def test_who_subscribed_is_called_when_a_fault_happens_or_others_are_on():
+    faults, called = Faults(), []
+    unsubscribe = faults.subscribe(lambda: called.append(len(faults.rules)))
+    faults.add("empty:times=1")
+    faults.draw(SAID, "webwxsync")
+    faults.draw(SAID, "webwxsync")
+    faults.follow(["nothing"])
+    faults.reset()
+    unsubscribe()
+    faults.reseed(1)
+    assert called == [1, 0, 0, 0]
+
+
 def test_a_set_without_a_seed_tells_the_one_it_made_up():
     assert Faults().seed != Faults().seed
 

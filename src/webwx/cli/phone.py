@@ -2,7 +2,7 @@
 `webwx phone`: the hands of everybody in a running sandbox.
 
 Each verb is one request to the sandbox's control API, whose module lists the paths. The verbs for all other kinds of
-message are in `phone_send`, those for bad days in `phone_faults`.
+message are in `phone_send`, those for bad days in `phone_faults`, and `phone_wire` looks at the wire.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from webwx.cli.control import ask_phones
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 from webwx.cli.phone_faults import FAULT_COMMANDS
 from webwx.cli.phone_send import SENDING
+from webwx.cli.phone_wire import wire
 from webwx.cli.session import Session, command
 from webwx.protocol.codec import clean_text
 
@@ -41,7 +42,7 @@ def phone() -> None:
     """
 
 
-for _verb in (*SENDING, *FAULT_COMMANDS):
+for _verb in (*SENDING, *FAULT_COMMANDS, wire):
     phone.add_command(_verb)
 
 

@@ -1,14 +1,18 @@
 """
 The control API's verbs for faults, the same for the sandbox and for the fault proxy: one struct and one function each.
 
-    GET  /control/faults                              {"seed", "menu": [fault], "active": [rule], "script": [rule]}
-    POST /control/faults         rule                 {"number"}
-    POST /control/faults/script  {"faults": [text]}   {}
-    POST /control/faults/reset                        {}
+    GET  /control/faults                                {"seed", "menu": [fault], "active": [rule], "script": [rule],
+                                                         "hits": {name: number}}
+    POST /control/faults           rule                 {"number"}
+    POST /control/faults/script    {"faults": [text]}   {}
+    POST /control/faults/take-off  {"number"}           {}
+    POST /control/faults/seed      {"seed"}             {"seed"}
+    POST /control/faults/reset                          {}
 
 A fault of the menu is `{"name", "does", "section", "where", "calls", "options"}`. A rule is `{"fault", "endpoint",
 "times", "probability", "options"}`, and where it is listed it has its `number` and its `hits` too; without `times` it
-is on until it is taken off. A text is `NAME:OPTION=VALUE@PROBABILITY`.
+is on until it is taken off. `hits` counts since the last reset. Without a `seed` one is made up. A text is
+`NAME:OPTION=VALUE@PROBABILITY`.
 """
 
 from __future__ import annotations
@@ -33,10 +37,22 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     faults: list[str]
 
 
-class Added(msgspec.Struct, frozen=True, kw_only=True):
+class Numbered(msgspec.Struct, frozen=True, kw_only=True):
     """A fault that is on."""
 
     number: int
+
+
+class Seed(msgspec.Struct, frozen=True, kw_only=True):
+    """What all dice come from; none: one is made up."""
+
+    seed: int | None = None
+
+
+class Seeded(msgspec.Struct, frozen=True, kw_only=True):
+    """What all dice come from now."""
+
+    seed: int
 
 
 class Active(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,14 +74,18 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     menu: list[Description]
     active: list[Active]
     script: list[Active]
+    hits: dict[str, int]
+    """How often each has happened since the last reset."""
 
 
-def _list(faults: Faults, _: Nothing) -> Listed:
+def list_faults(faults: Faults, _: Nothing) -> Listed:
+    """List what can go wrong, what does and what did."""
     return Listed(
         seed=faults.seed,
         menu=menu(faults.kinds),
         active=[_active(rule) for rule in faults.rules],
         script=[_active(rule) for rule in faults.script],
+        hits=dict(faults.hits),
     )
 
 
@@ -76,13 +96,23 @@ def _active(rule: Rule) -> Active:
     )  # fmt: skip
 
 
-def _add(faults: Faults, wish: Wish) -> Added:
-    return Added(number=faults.add(wish).number)
+def _add(faults: Faults, wish: Wish) -> Numbered:
+    return Numbered(number=faults.add(wish).number)
 
 
 def _follow(faults: Faults, script: Script) -> Nothing:
     faults.follow(script.faults)
     return Nothing()
+
+
+def _take_off(faults: Faults, which: Numbered) -> Nothing:
+    faults.take_off(which.number)
+    return Nothing()
+
+
+def _reseed(faults: Faults, how: Seed) -> Seeded:
+    faults.reseed(how.seed)
+    return Seeded(seed=faults.seed)
 
 
 def _reset(faults: Faults, _: Nothing) -> Nothing:
@@ -91,9 +121,11 @@ def _reset(faults: Faults, _: Nothing) -> Nothing:
 
 
 FAULT_VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[Faults, Any], msgspec.Struct]]] = {
-    ("GET", "faults"): (Nothing, _list),
+    ("GET", "faults"): (Nothing, list_faults),
     ("POST", "faults"): (Wish, _add),
     ("POST", "faults/script"): (Script, _follow),
+    ("POST", "faults/take-off"): (Numbered, _take_off),
+    ("POST", "faults/seed"): (Seed, _reseed),
     ("POST", "faults/reset"): (Nothing, _reset),
 }
 """By method and path: what comes, and what to do with it."""

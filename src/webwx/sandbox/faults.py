@@ -10,6 +10,7 @@ for each call, so that it does not matter how the calls of a client come between
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from random import Random, SystemRandom
@@ -25,7 +26,7 @@ from webwx.sandbox.bad_lines import AtAnswer, AtConnect, AtRequest, BadLine, Han
 from webwx.sandbox.refusals import Impossible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from webwx.sandbox.bad_lines import Steps
 
@@ -247,6 +248,19 @@ class Faults:
         self._rules: list[Rule] = []
         self._script: list[Rule] = []
         self._made = 0
+        self.hits: Counter[str] = Counter()
+        """How often each fault has happened since the last reset, by its name."""
+        self._subscribers: list[Callable[[], object]] = []
+
+    def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """
+        Call back whenever a fault happens, or others are on.
+
+        Returns:
+            What ends the subscription.
+        """
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -270,7 +284,36 @@ class Faults:
         """
         rule = self._rule(wish)
         self._rules.append(rule)
+        self._tell()
         return rule
+
+    def take_off(self, number: int) -> None:
+        """
+        Turn one fault off, or take it out of the script.
+
+        Raises:
+            Impossible: None of that number is on.
+        """
+        if number not in {rule.number for rule in (*self._rules, *self._script)}:
+            raise Impossible(f"No fault of the number {number} is on.")
+        self._rules = [rule for rule in self._rules if rule.number != number]
+        self._script = [rule for rule in self._script if rule.number != number]
+        self._tell()
+
+    def reseed(self, seed: int | None = None) -> None:
+        """
+        Begin the dice again: with the same seed, what is on now and what will be happens as it did before.
+
+        Args:
+            seed: Of all dice; None makes one up.
+        """
+        self.seed = SystemRandom().randrange(2**32) if seed is None else seed
+        rules = (*self._rules, *self._script)
+        for number, rule in enumerate(rules, start=1):
+            rule.number = number
+            rule.dice.clear()
+        self._made = len(rules)
+        self._tell()
 
     def follow(self, wishes: Iterable[Wish | str]) -> None:
         """
@@ -283,11 +326,14 @@ class Faults:
         for rule in script:
             rule.times = rule.times or 1
         self._script = script
+        self._tell()
 
     def reset(self) -> None:
         """Turn everything off."""
         self._rules.clear()
         self._script.clear()
+        self.hits.clear()
+        self._tell()
 
     def draw(self, kinds: tuple[type, ...], call: str = "") -> tuple[Hit, ...]:
         """
@@ -309,12 +355,19 @@ class Faults:
             if place in taken or (rule.probability < 1 and dice.random() >= rule.probability):
                 continue
             rule.hits += 1
+            self.hits[rule.name] += 1
             hits.append(Hit(fault=rule.fault, dice=dice))
             if place is not None:
                 taken.add(place)
         self._rules = [rule for rule in self._rules if not rule.is_used_up]
         self._script = [rule for rule in self._script if not rule.is_used_up]
+        if hits:
+            self._tell()
         return tuple(hits)
+
+    def _tell(self) -> None:
+        for callback in tuple(self._subscribers):
+            callback()
 
     def _dice(self, rule: Rule, call: str) -> Random:
         if call not in rule.dice:

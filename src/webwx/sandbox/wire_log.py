@@ -218,7 +218,8 @@ class WireLog:
 
     def _headers(self, headers: Headers) -> list[tuple[str, str]]:
         return [
-            (name, MASKED if name.lower().endswith("authorization") else self._mask.hide(value))
+            # An HTTP library's own kind of text is none that JSON is written of.
+            (str(name), MASKED if name.lower().endswith("authorization") else self._mask.hide(value))
             for name, value in headers
         ]
 

@@ -1,0 +1,84 @@
+"""`webwx phone wire`: what clients and the sandbox said to each other, with every secret masked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from webwx.cli.control import ask_phones
+from webwx.cli.faults import complete_calls
+from webwx.cli.session import Session, command, ended_by_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOOK_EVERY = 0.25
+"""Seconds between two looks of who follows."""
+
+
+@command(
+    "wire",
+    examples=(
+        "webwx phone wire",
+        "webwx phone wire --follow --endpoint webwxsendmsg",
+        "webwx phone wire 12",
+        "webwx phone wire --json | jq 'select(.ret > 0)'",
+    ),
+)
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option(
+    "--endpoint", default="", metavar="CALL", shell_complete=complete_calls, help="Only this call; without it all."
+)
+@click.option("--follow", is_flag=True, help="Go on, and show what is said from now on.")
+async def wire(session: Session, number: int | None, endpoint: str, follow: bool) -> None:
+    """
+    Show what was said on the sandbox's wire, or all of the exchange NUMBER.
+
+    Secrets are masked. The last 500 exchanges are kept; with --follow one that is still open, such as a long poll, is
+    shown again when it is answered.
+    """
+    server = session.settings.server
+    if number is not None:
+        shown = await ask_phones(server, f"wire/exchange?number={number}")
+        session.output.result(_describe_all(shown), **shown)
+        return
+    session.is_endless = follow
+    last = 0
+    with ended_by_reader():
+        while True:
+            told = await ask_phones(server, f"wire?after={last}&endpoint={quote(endpoint)}")
+            last = told["last"]
+            for exchange in told["exchanges"]:
+                session.output.result(_describe(exchange), **exchange)
+            if not follow:
+                return
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+def _describe(exchange: Mapping[str, Any]) -> str:
+    at = time.strftime("%H:%M:%S", time.localtime(exchange["time"]))
+    call = exchange["endpoint"] or f"{exchange['method']} {exchange['address']}"
+    parts = [f"{exchange['number']:>4}  {at}  {call:<21}", exchange["host"], _describe_end(exchange)]
+    parts += [f"[{fault}]" for fault in exchange["faults"]]
+    return "  ".join(parts)
+
+
+def _describe_end(exchange: Mapping[str, Any]) -> str:
+    if exchange["is_open"]:
+        return "open"
+    if exchange["status"] is None:
+        return f"no answer  {exchange['seconds']:.2f} s"
+    ret = "" if exchange["ret"] is None else f" ret {exchange['ret']}"
+    return f"{exchange['status']}{ret}  {exchange['seconds']:.2f} s  {exchange['sent']} > {exchange['received']} bytes"
+
+
+def _describe_all(exchange: Mapping[str, Any]) -> str:
+    lines = [_describe(exchange), "", f"{exchange['method']} {exchange['address']}"]
+    for said in ("request", "answer"):
+        lines += [f"{name}: {value}" for name, value in exchange[f"{said}_headers"]]
+        lines += ["", *filter(None, [exchange[f"{said}_body"]]), ""]
+    return "\n".join(lines).rstrip()
