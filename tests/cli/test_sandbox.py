@@ -14,9 +14,10 @@ PATIENCE = 20.0
 
 def test_its_first_line_says_where_it_is_and_who_is_there(sandbox: Any) -> None:
     line = sandbox.first_line
-    assert list(line) == ["url", "control", "accounts"]
+    assert list(line) == ["url", "control", "phone", "accounts"]
     assert line["url"].startswith("http://127.0.0.1:")
     assert line["control"] == f"{line['url']}/control"
+    assert line["phone"] == f"{line['url']}/phone"
     assert line["accounts"][0] == {"nickname": "小明", "id": "xiaoming"}
 
 
@@ -73,7 +74,7 @@ def test_with_tls_its_first_line_says_how_the_real_names_are_reached(shell: Any)
         assert certificate.read_text("ascii").startswith("-----BEGIN CERTIFICATE-----")
         process.terminate()
         process.wait(PATIENCE)
-    assert list(line) == ["url", "control", "accounts", "ca", "proxy", "hosts"]
+    assert list(line) == ["url", "control", "phone", "accounts", "ca", "proxy", "hosts"]
     assert line["proxy"] == line["url"]
     assert {"wx.qq.com", "login.weixin.qq.com", "szfilehelper.weixin.qq.com"} < set(line["hosts"])
     assert not certificate.parent.exists()
@@ -124,7 +125,7 @@ def test_it_begins_with_faults_and_tells_their_seed(shell: Any, tmp_path: Path) 
         listed = shell.run("phone", "faults", "--json", "--server", line["url"]).line
         done = shell.run("login", "--server", line["url"])
         process.terminate()
-    assert list(line) == ["url", "control", "accounts", "seed"]
+    assert list(line) == ["url", "control", "phone", "accounts", "seed"]
     assert (line["seed"], listed["seed"]) == (7, 7)
     assert [rule["fault"] for rule in (*listed["active"], *listed["script"])] == ["html_page", "nothing"]
     assert done.code == 1

@@ -49,6 +49,7 @@ def is_there(path):
 async def test_it_says_where_it_is_and_who_is_there(served):
     assert served.url.startswith("http://127.0.0.1:")
     assert served.control == served.url + "/control"
+    assert served.phone == served.url + "/phone"
     assert served.accounts[0] == {"nickname": "小明", "id": "xiaoming"}
     assert served.tls is None
 
@@ -157,3 +158,33 @@ async def test_uploads_of_many_megabytes_are_taken(served, http):
     body = io.BytesIO(b" " * (20 << 20) + b"{}")
     async with http.post(f"{served.url}/cgi-bin/mmwebwx-bin/webwxsync", data=body) as response:
         assert '"Ret": 1101' in await response.text()
+
+
+# -- the phone in the browser ----------------------------------------------------------------------------------------
+
+
+async def kinds(socket, count):
+    return [(await socket.receive_json(timeout=5))["kind"] for _ in range(count)]
+
+
+async def test_an_open_page_is_told_what_happens_and_hangs_up_with_the_server(sandbox, http):
+    served = await serve(sandbox)
+    async with http.ws_connect(f"{served.url}/phone/live", headers={"Origin": served.url}) as socket:
+        assert await kinds(socket, 3) == ["people", "clock", "logins"]
+        await socket.send_json({"kind": "look", "who": "xiaoming"})
+        assert await kinds(socket, 1) == ["phone"]
+        await asyncio.to_thread(sandbox.world.say, "ahua", "me", "嗨")
+        assert await kinds(socket, 1) == ["phone"]
+        await served.close()
+        assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:1", "https://evil.example", ""])
+async def test_a_page_from_elsewhere_is_not_spoken_with(served, http, origin):
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+        await http.ws_connect(f"{served.url}/phone/live", headers={"Origin": origin})
+
+
+async def test_who_does_not_speak_websocket_is_told_so(served, http):
+    async with http.get(f"{served.url}/phone/live", headers={"Origin": served.url}) as response:
+        assert response.status == 426

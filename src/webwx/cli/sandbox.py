@@ -119,7 +119,7 @@ async def sandbox(
         faults = {"seed": world.faults.seed} if wishes or script or seed is not None else {}
         session.output.result(
             _welcome(served, auto_confirm=auto_confirm, seed=faults.get("seed")),
-            url=served.url, control=served.control, accounts=served.accounts, **faults,
+            url=served.url, control=served.control, phone=served.phone, accounts=served.accounts, **faults,
             **({"ca": served.tls.ca, "proxy": served.tls.proxy, "hosts": served.tls.hosts} if served.tls else {}),
         )  # fmt: skip
         await asyncio.Event().wait()
@@ -149,6 +149,7 @@ def _welcome(served: Served, *, auto_confirm: bool, seed: int | None) -> str:
     faults = "" if seed is None else f"Faults are on (seed {seed}); 'webwx phone faults' lists them.\n"
     return (
         f"A sandbox is running at {served.url}, for this machine only.\n"
+        f"Its phones are in your browser: {served.phone}\n"
         f"{faults}"
         f"People: {people}. You are the first.\n"
         "\n"

@@ -454,8 +454,7 @@ def obey(verbs: Verbs[T], on: T, request: Request) -> Response:
     """Do what a request wants done with something, or say in one sentence why not."""
     if not is_loopback(request.url):
         return _error(403, "The control API answers on loopback addresses only.")
-    origin = request.header("Origin")
-    if origin and not is_loopback(origin):
+    if not is_same_origin(request):
         return _error(403, "The control API answers no pages of other origins.")
     verb = verbs.get((request.method, request.path.removeprefix(PREFIX).strip("/")))
     if verb is None:
@@ -486,6 +485,12 @@ def is_loopback(url: str) -> bool:
         return urlsplit(url).hostname in _LOOPBACK
     except ValueError:
         return False
+
+
+def is_same_origin(request: Request) -> bool:
+    """Say whether a request comes from no page at all, or from one of this very server: scheme, name and port."""
+    there = urlsplit(request.url)
+    return is_loopback(request.url) and request.header("Origin") in {"", f"{there.scheme}://{there.netloc}"}
 
 
 def _json(status: int, value: object) -> Response:

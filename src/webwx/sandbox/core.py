@@ -26,6 +26,7 @@ from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtAnswer, AtRequest, Pace, Repeat, raw_answer
 from webwx.sandbox.faults import SAID, Hit, name_of, of_kind, steps_of
 from webwx.sandbox.hosts import ABSENT_ON_HELPER, is_helper, page_permission
+from webwx.sandbox.phone import pages
 from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit
 
@@ -107,6 +108,8 @@ class Sandbox:
         """Answer what is the sandbox's own and no part of the protocol."""
         if control.is_for(request):
             return control.answer(self.world, request)
+        if pages.is_for(request):
+            return pages.answer(self.world, request)
         if request.path == "/":
             return Response(headers=(("Content-Type", "text/html"),), body=b"<title>webwx sandbox</title>")
         return None

@@ -60,6 +60,11 @@ class LoginCode:
     is_sent_on: bool = False
     """Its exchange has been sent on to another host."""
 
+    @property
+    def ends(self) -> float:
+        """When it expires."""
+        return self.made + CODE_LIFETIME
+
 
 class Logins:
     """Every code and every session of a world."""
@@ -102,6 +107,10 @@ class Logins:
         """Give a code that can still lead to a login; None for an unknown, expired or used one."""
         code = self._codes.get(uuid)
         return code if code and self._is_live(code) else None
+
+    def waiting(self) -> list[LoginCode]:
+        """List the codes that can still lead to a login, the newest first."""
+        return [code for code in reversed(self._codes.values()) if self._is_live(code)]
 
     def scan(self, person: Person, uuid: str | None) -> LoginCode:
         """
@@ -163,7 +172,7 @@ class Logins:
         return (code for code in codes if self._is_live(code))
 
     def _is_live(self, code: LoginCode) -> bool:
-        return code.stage is not Stage.EXCHANGED and self._clock.now() - code.made <= CODE_LIFETIME
+        return code.stage is not Stage.EXCHANGED and self._clock.now() <= code.ends
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
@@ -209,6 +218,10 @@ class Logins:
     def session(self, sid: str) -> Session | None:
         """Give a session, living or ended, by its sid."""
         return self._sessions.get(sid)
+
+    def open_sessions(self) -> list[Session]:
+        """List the sessions that have not ended, oldest first."""
+        return [session for session in self._sessions.values() if session.ended is None]
 
     def live(self, person: Person) -> Session | None:
         """Give a person's web login."""

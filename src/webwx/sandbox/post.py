@@ -62,6 +62,10 @@ class Post:
                 self._show(receiver, message, is_unread=True)
         return message
 
+    def find(self, message_id: str) -> Message | None:
+        """Find a message, whoever can see it; None when there is none of that id."""
+        return self._messages.get(message_id)
+
     def message(self, message_id: str, viewer: Person) -> Message:
         """
         Find a message that somebody can see.
@@ -100,6 +104,7 @@ class Post:
         notice_id, old_id = self.new_id(), self._world.dice.getrandbits(30)
         for viewer in (person, *self._receivers(person, message.to)):
             if viewer.sees(message):
+                self._world.stir(viewer.id, message.chat_of(viewer))
                 self._world.tell(
                     viewer,
                     Selector.MESSAGES,
@@ -140,6 +145,7 @@ class Post:
 
     def _show(self, person: Person, message: Message, *, is_unread: bool, in_session: bool = True) -> None:
         person.receive(message, is_unread=is_unread)
+        self._world.stir(person.id, message.chat_of(person))
         if in_session:
             self._world.tell(person, Selector.MESSAGES, lambda view: view.message(message))
 

@@ -9,14 +9,14 @@ door stands elsewhere. What the connection itself does on a bad day is done here
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import msgspec
-from aiohttp import web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from webwx.protocol.http import Park, Request
 from webwx.sandbox.bad_lines import AtConnect, End, Handshake, Outage, play, reset
@@ -24,6 +24,9 @@ from webwx.sandbox.core import Broken
 from webwx.sandbox.door import Door, open_door
 from webwx.sandbox.faults import CARRIED, SAID, of_kind
 from webwx.sandbox.hosts import PLAYED
+from webwx.sandbox.phone import pages
+from webwx.sandbox.phone.live import PATH as LIVE
+from webwx.sandbox.phone.live import Live, is_welcome
 from webwx.sandbox.tls import Authority
 
 if TYPE_CHECKING:
@@ -42,6 +45,9 @@ WINDOW = 1024 * 1024
 
 HTTPS_PORT = 443
 """Where the real names answer: whoever looks them up and finds this machine needs no proxy."""
+
+MAX_SAID = 64 * 1024
+"""Bytes of one message of a page."""
 
 
 class TlsAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +72,8 @@ class Served:
         """Its origin, such as `http://127.0.0.1:8790`."""
         self.control = f"{url}/control"
         """Where its control API is."""
+        self.phone = f"{url}{pages.PREFIX}"
+        """The page that shows its people's phones."""
         self.accounts = [{"nickname": person.nickname, "id": person.id} for person in sandbox.world.people.values()]
         """Who can log in, the first being `me`; as it is printed."""
         self.tls = tls
@@ -243,13 +251,16 @@ class _Shell:
         self._stale: WeakSet[asyncio.Transport] = WeakSet()
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[asyncio.Future[None], str] = {}
+        self._pages: WeakSet[web.WebSocketResponse] = WeakSet()
         self._unsubscribe = sandbox.world.subscribe(self._wake_from_any_thread)
 
     async def close(self, _: web.Application) -> None:
-        """Hang up on every held poll."""
+        """Hang up on every held poll and every page."""
         self._unsubscribe()
         for waiting in self._waiting:
             waiting.cancel()
+        for page in tuple(self._pages):
+            await page.close(code=WSCloseCode.GOING_AWAY)
 
     async def answer(self, incoming: web.Request) -> web.StreamResponse:
         """Answer one request, however long it takes."""
@@ -273,6 +284,8 @@ class _Shell:
             headers=tuple(incoming.headers.items()),
             body=await incoming.read(),
         )
+        if request.path == LIVE:
+            return await self._talk(incoming) if is_welcome(request) else web.Response(status=403)
         answer = self._sandbox.answer(request)
         while isinstance(answer, Park):
             try:
@@ -286,6 +299,25 @@ class _Shell:
         if len(answer.body) <= WINDOW:
             return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
         return await self._stream(incoming, answer)
+
+    async def _talk(self, incoming: web.Request) -> web.StreamResponse:
+        """Keep a page up to date until it goes away."""
+        socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=MAX_SAID)
+        if not socket.can_prepare(incoming):
+            return web.Response(status=426, headers={"Upgrade": "websocket"})
+        await socket.prepare(incoming)
+        self._pages.add(socket)
+        stirred = asyncio.Event()
+        live = Live(self._sandbox.world, lambda: self._loop.call_soon_threadsafe(stirred.set))
+        telling = asyncio.create_task(_tell(socket, live, stirred))
+        try:
+            async for said in socket:
+                if said.type is WSMsgType.TEXT:
+                    live.hear(said.data)
+        finally:
+            live.close()
+            telling.cancel()
+        return socket
 
     async def _break(self, incoming: web.Request, answer: Broken) -> web.StreamResponse:
         """Answer as a fault wants it."""
@@ -334,6 +366,16 @@ class _Shell:
             concerns_it = not account or not wanted or account == wanted
             if concerns_it and not waiting.done():
                 waiting.set_result(None)
+
+
+async def _tell(socket: web.WebSocketResponse, live: Live, stirred: asyncio.Event) -> None:
+    """Tell a page its news as fast as it takes them."""
+    with suppress(ConnectionError):  # it has gone; whoever listens to it ends this
+        while True:
+            for told in live.news():
+                await socket.send_str(told)
+            await stirred.wait()
+            stirred.clear()
 
 
 def _is_readable(url: str) -> bool:

@@ -44,6 +44,8 @@ ME = "me"
 _MANY = 20
 """People whom a sentence can name."""
 
+_OF_CONTACTS = frozenset({Selector.CONTACT_ADDED, Selector.CONTACT_CHANGED})
+
 
 class World:
     """
@@ -78,6 +80,7 @@ class World:
         self.wire = WireLog(self.clock, self.issued)
         """What was said lately between clients and this server."""
         self._subscribers: list[Callable[[str], object]] = []
+        self._watchers: list[Callable[[str, str], object]] = []
 
     def __repr__(self) -> str:
         return f"World({', '.join(self.people)})"
@@ -93,6 +96,7 @@ class World:
         """Move the clock forward and wake every poll."""
         self.clock.wind(seconds)
         self.wake("")
+        self.stir()
 
     def subscribe(self, callback: Callable[[str], object]) -> Callable[[], None]:
         """
@@ -109,8 +113,27 @@ class World:
         for callback in tuple(self._subscribers):
             callback(account)
 
+    def watch(self, callback: Callable[[str, str], object]) -> Callable[[], None]:
+        """
+        Call back whenever a phone shows something else, with its owner's world id and the chat's.
+
+        Without a chat it is the contacts; without an owner what concerns everybody: profiles, logins, the clock.
+
+        Returns:
+            What ends the watch.
+        """
+        self._watchers.append(callback)
+        return lambda: self._watchers.remove(callback)
+
+    def stir(self, owner: str = "", chat: str = "") -> None:
+        """Call the watchers back."""
+        for callback in tuple(self._watchers):
+            callback(owner, chat)
+
     def tell(self, person: Person, selector: Selector, show: Callable[[View], Item]) -> None:
         """Put what happened into the stream of somebody's web login, as that login sees it; without one, nothing."""
+        if selector in _OF_CONTACTS:
+            self.stir(person.id)
         session = self.logins.live(person)
         if session is None:
             return
@@ -144,6 +167,7 @@ class World:
         self._check_new(person.id)
         self.people[person.id] = person
         self._called.setdefault(nickname, {})[person.id] = person
+        self.stir()
         return person
 
     def person(self, name: str) -> Person:
@@ -206,6 +230,7 @@ class World:
         for friend in self.logins.online():
             if person.id in friend.friends:
                 self.tell(friend, Selector.CONTACT_CHANGED, lambda view: view.changed(person.id))
+        self.stir()
 
     def set_blocked(self, who: str, other: str, *, is_blocked: bool) -> None:
         """
@@ -223,6 +248,7 @@ class World:
             person.blocked.discard(shunned.id)
         if shunned.id in person.friends:
             self.tell(person, Selector.CONTACT_CHANGED, lambda view: view.changed(shunned.id))
+        self.stir(person.id)
 
     def add_chatroom(self, name: str, members: list[str], id: str = "") -> Chatroom:  # noqa: A002 - as in add_person
         """
@@ -256,6 +282,12 @@ class World:
 
     # -- logging in --------------------------------------------------------------------------------------------------
 
+    def new_code(self, host: str = "") -> LoginCode:
+        """Make a code that nobody has scanned, for a login at a host."""
+        code = self.logins.new_code(host)
+        self.stir()
+        return code
+
     def scan(self, who: str = ME, uuid: str | None = None) -> LoginCode:
         """
         Point somebody's phone at a code, the newest when none is named.
@@ -285,6 +317,7 @@ class World:
 
     def _told(self, code: LoginCode) -> LoginCode:
         self.wake("")
+        self.stir()
         return code
 
     def expire(self, uuid: str | None = None) -> LoginCode:
@@ -300,6 +333,7 @@ class World:
         """Open a web login; an earlier one of the same account ends."""
         session = self.logins.open(person, family=family, is_helper=is_helper)
         self.wake(person.id)
+        self.stir()
         return session
 
     def next_account(self) -> Person:
@@ -324,6 +358,7 @@ class World:
         session.ended = ret
         session.silent_until = self.now + silence
         self.wake(session.person.id)
+        self.stir()
 
     # -- talking -----------------------------------------------------------------------------------------------------
 
@@ -395,6 +430,7 @@ class World:
         ticket = f"v2_{self.dice.randbytes(32).hex()}@stranger"
         self.issued.add(ticket)
         other.asked_by[person.id] = ticket
+        self.stir(other.id)
         return self.post.tell(other, person.id, letters.friend_request(person, greeting, ticket))
 
     def accept_friend(self, who: str, asked_by: str, ticket: str = "") -> None:
@@ -415,6 +451,7 @@ class World:
         if expected is None or ticket not in {"", expected}:
             raise Refused(Ret.SYSTEM_ERROR)
         del person.asked_by[other.id]
+        self.stir(person.id)
         self._add_friend(person, other, person.friends.get(other.id, ""))
         self._add_friend(other, person, other.friends.get(person.id, ""))
         self.post.tell(person, other.id, letters.system(f"你已添加了{other.nickname}，现在可以开始聊天了。"))
@@ -484,8 +521,13 @@ class World:
     def _look(self, who: str, chat: str, code: StatusNotify) -> None:
         person = self.person(who)
         world_id = self.chat_id(person, chat)
-        person.mark_read(world_id)
+        self.mark_read(person, world_id)
         self.post.tell_activity(person, world_id, code)
+
+    def mark_read(self, person: Person, chat: str) -> None:
+        """Clear a chat's unread count, by world id, and tell no client of it."""
+        person.mark_read(chat)
+        self.stir(person.id, chat)
 
     def close_chat(self, who: str, chat: str) -> None:
         """

@@ -68,7 +68,7 @@ _PAGE = b"<html><head><title>webwx sandbox</title></head><body></body></html>"
 @answers(JSLOGIN)
 def request_code(visit: Visit, request: QrRequest) -> QrReply:
     """Make a code."""
-    return QrReply(uuid=visit.world.logins.new_code(wished_host(request.redirect_uri, request.appid)).uuid)
+    return QrReply(uuid=visit.world.new_code(wished_host(request.redirect_uri, request.appid)).uuid)
 
 
 @answers(PUSHLOGIN)
@@ -79,6 +79,7 @@ def push(visit: Visit, request: PushLoginRequest) -> PushLoginReply:
     code = None if is_helper(visit.http) else visit.world.logins.push(request.uin, *cookies, host)
     if code is None:
         raise Refused(Ret.PARAMETER_ERROR, "scan the code")
+    visit.world.stir()
     return PushLoginReply(ret="0", msg="all ok", uuid=code.uuid)
 
 

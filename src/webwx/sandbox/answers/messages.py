@@ -144,7 +144,7 @@ def notify(visit: Visit, request: StatusNotifyRequest) -> StatusNotifyReply:
     session = visit.session
     match request.code:
         case StatusNotify.READ:
-            session.person.mark_read(session.known(request.to_user_name))
+            visit.world.mark_read(session.person, session.known(request.to_user_name))
         case StatusNotify.INITED:
             return StatusNotifyReply(msg_id=visit.world.post.greet(session.person))
     return StatusNotifyReply(msg_id=visit.world.post.new_id())

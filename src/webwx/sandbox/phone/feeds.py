@@ -1,0 +1,340 @@
+"""
+What an open page is told: one class for each thing, made anew for every page that opens.
+
+A feed says which kinds of the page's messages it hears, and gives its news whenever it is asked, which is after
+everything that happened in the world and everything the page said. It remembers what it told, so that news are
+differences. To tell the page of something else, write a feed and add it to `FEEDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from webwx.sandbox.logins import Stage
+from webwx.sandbox.people import Chat, Message, Person
+from webwx.sandbox.phone import screen
+
+if TYPE_CHECKING:
+    from webwx.sandbox.world import World
+
+PAGE_OF_HISTORY = 50
+"""Messages that are told at once."""
+
+Heard = Mapping[str, tuple[type[msgspec.Struct], Callable[[Any], None]]]
+"""By kind: what the page says, and what to do with it."""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+    """A message to the page; each sort has its `kind`."""
+
+
+class Feed(Protocol):
+    """One thing that pages are told of."""
+
+    hears: Heard
+
+    def stir(self, owner: str, chat: str) -> None:
+        """Learn that something happened, as `World.watch` tells it; from any thread, so only take note."""
+        ...
+
+    def news(self) -> Iterator[Told]:
+        """Give what the page does not know yet."""
+        ...
+
+
+# -- everybody -------------------------------------------------------------------------------------------------------
+
+
+class People(Told, frozen=True, kw_only=True, tag="people"):
+    """Everybody whose picture or profile is new to the page."""
+
+    people: list[screen.Face]
+
+
+class Clock(Told, frozen=True, kw_only=True, tag="clock"):
+    """The world's time."""
+
+    now: float
+    runs: bool
+    """It goes on by itself."""
+
+
+class Code(screen.Shown, frozen=True, kw_only=True):
+    """A login that waits for a phone."""
+
+    uuid: str
+    stage: str
+    who: str = ""
+    """Who has scanned it."""
+    host: str = ""
+    ends: float
+    """When it expires."""
+    pushed: bool = False
+    """It has no code to be scanned: the phone of an earlier login is asked to confirm."""
+
+
+class Client(screen.Shown, frozen=True, kw_only=True):
+    """A web login that is open."""
+
+    who: str
+    since: float
+    helper: bool = False
+    """It is of File Transfer Helper's page."""
+
+
+class LoginsTold(Told, frozen=True, kw_only=True, tag="logins"):
+    """All logins that wait, the newest first, and all that are open."""
+
+    waiting: list[Code]
+    open: list[Client]
+
+
+class WorldFeed:
+    """People, logins and the clock."""
+
+    def __init__(self, world: World) -> None:
+        self.hears: Heard = {}
+        self._world = world
+        self._is_stirred = True
+        self._faces: dict[str, screen.Face] = {}
+        self._logins: LoginsTold | None = None
+        self._now = 0.0
+
+    def stir(self, owner: str, chat: str) -> None:
+        """Take note of what concerns everybody."""
+        del chat
+        self._is_stirred |= not owner
+
+    def news(self) -> Iterator[Told]:
+        """Give the time, and what is new with people and logins."""
+        if not self._is_stirred:
+            return
+        self._is_stirred = False
+        faces = {person.id: screen.face(person) for person in self._world.people.values()}
+        new = [face for face in faces.values() if self._faces.get(face.id) != face]
+        if new:
+            self._faces = faces
+            yield People(people=new)
+        yield Clock(now=self._world.now, runs=self._world.clock.seconds_until(self._world.now + 1) is not None)
+        logins = _logins(self._world)
+        if logins != self._logins:
+            self._logins = logins
+            yield logins
+
+
+def _logins(world: World) -> LoginsTold:
+    waiting = [
+        Code(
+            uuid=code.uuid,
+            stage=code.stage.value,
+            who=code.person.id if code.person else "",
+            host=code.host,
+            ends=code.ends,
+            pushed=code.is_pushed,
+        )
+        for code in world.logins.waiting()
+        if code.stage in {Stage.NEW, Stage.SCANNED, Stage.CONFIRMED}
+    ]
+    clients = [
+        Client(who=session.person.id, since=session.started, helper=session.is_helper)
+        for session in world.logins.open_sessions()
+    ]
+    return LoginsTold(waiting=waiting, open=clients)
+
+
+# -- one person's phone ----------------------------------------------------------------------------------------------
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """Look at somebody's phone, and at a chat on it."""
+
+    who: str
+    chat: str = ""
+
+
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+    """Show older messages of the chat that is looked at."""
+
+    chat: str
+
+
+class Phone(Told, frozen=True, kw_only=True, tag="phone"):
+    """What a phone shows beside the open chat. Rows, friends and rooms are those that changed, unless `whole`."""
+
+    who: str
+    whole: bool = False
+    rows: list[screen.Row] = []
+    friends: list[screen.Friend] = []
+    rooms: list[screen.Room] = []
+    gone: list[str] = []
+    """Friends and rooms that are no more."""
+    asked: list[str] | None = None
+    """Who wants to become a friend, when that has changed."""
+
+
+class History(Told, frozen=True, kw_only=True, tag="history"):
+    """Messages of the open chat, oldest first."""
+
+    who: str
+    chat: str
+    place: str
+    """`all`: the newest, in place of what was shown; `before` and `after`: more; `again`: ones that changed."""
+    messages: list[screen.Bubble]
+    more: bool = False
+    """There are older ones."""
+
+
+class Members(Told, frozen=True, kw_only=True, tag="members"):
+    """Who is in the chatroom that is open, the owner first."""
+
+    chat: str
+    members: list[str]
+
+
+class PhoneFeed:
+    """The phone that is looked at, and the chat that is open on it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.hears: Heard = {"look": (Look, self._look), "earlier": (Earlier, self._earlier)}
+        self._person: Person | None = None
+        self._open: _OpenChat | None = None
+        self._is_whole = False
+        self._is_stirred = False
+        self._stirred_chats: set[str] = set()
+        self._orders: dict[str, tuple[int, int]] = {}
+        """By chat: how many messages it had when it was told last, and its place."""
+        self._order = 0
+        self._friends: dict[str, screen.Friend] = {}
+        self._rooms: dict[str, screen.Room] = {}
+        self._asked: list[str] = []
+        self._more: list[Told] = []
+
+    def stir(self, owner: str, chat: str) -> None:
+        """Take note of what concerns this phone."""
+        if self._person is None or owner != self._person.id:
+            return
+        if chat:
+            self._stirred_chats.add(chat)
+        else:
+            self._is_stirred = True
+
+    def news(self) -> Iterator[Told]:
+        """Give what is new on the phone, and then in the chat."""
+        if self._person is None:
+            return
+        yield from self._phone(self._person)
+        if self._open:
+            yield from self._open.news()
+        told, self._more = self._more, []
+        yield from told
+
+    def _look(self, at: Look) -> None:
+        person = self._world.people.get(at.who)
+        if person is not self._person:
+            self._person, self._is_whole = person, True
+        is_there = person is not None and at.chat != "" and screen.is_chat_of(self._world, person, at.chat)
+        self._open = _OpenChat(self._world, person, at.chat) if person and is_there else None
+
+    def _earlier(self, what: Earlier) -> None:
+        if self._open and self._open.chat_id == what.chat:
+            self._more.append(self._open.earlier())
+
+    def _phone(self, person: Person) -> Iterator[Phone]:
+        is_whole, self._is_whole = self._is_whole, False
+        stirred, self._stirred_chats = self._stirred_chats, set()
+        if is_whole:
+            self._orders, self._order = {}, 0
+            self._friends, self._rooms, self._asked = {}, {}, []
+        if is_whole or self._is_stirred:
+            self._is_stirred = False
+            yield self._contacts(person, is_whole=is_whole)
+        elif stirred:
+            yield Phone(who=person.id, rows=self._rows(person, stirred))
+
+    def _contacts(self, person: Person, *, is_whole: bool) -> Phone:
+        friends = screen.friends(person)
+        rooms = {each.id: screen.room(each) for each in self._world.rooms_of(person)}
+        asked = list(person.asked_by)
+        told = Phone(
+            who=person.id,
+            whole=is_whole,
+            rows=self._rows(person, set(person.chats)),
+            friends=[friend for friend in friends.values() if self._friends.get(friend.id) != friend],
+            rooms=[each for each in rooms.values() if self._rooms.get(each.id) != each],
+            gone=[each for each in (*self._friends, *self._rooms) if each not in friends and each not in rooms],
+            asked=asked if is_whole or asked != self._asked else None,
+        )
+        self._friends, self._rooms, self._asked = friends, rooms, asked
+        return told
+
+    def _rows(self, person: Person, wanted: set[str]) -> list[screen.Row]:
+        rows = []
+        for chat_id, chat in tuple(person.chats.items()):  # least recently used first
+            if chat_id in wanted and chat.messages:
+                count, order = self._orders.get(chat_id, (0, 0))
+                if len(chat.messages) != count:
+                    self._order += 1
+                    order = self._order
+                    self._orders[chat_id] = len(chat.messages), order
+                rows.append(screen.row(person, chat_id, chat, order))
+        return rows
+
+
+class _OpenChat:
+    """A chat that is open, from the oldest message that the page has to the newest."""
+
+    def __init__(self, world: World, person: Person, chat_id: str) -> None:
+        self._world = world
+        self._person = person
+        self.chat_id = chat_id
+        self._start: int | None = None
+        """Where in the chat the page's oldest message stands."""
+        self._end = 0
+        self._recalled: set[str] = set()
+        self._members: list[str] = []
+
+    def news(self) -> Iterator[Told]:
+        """Give new messages, recalled ones, and who is in the chatroom now."""
+        room = self._world.chatrooms.get(self.chat_id)
+        members = [member.id for member in room.members] if room else []
+        if members != self._members:
+            self._members = members
+            yield Members(chat=self.chat_id, members=members)
+        messages = self._messages
+        if self._start is None:
+            self._start = max(0, len(messages) - PAGE_OF_HISTORY)
+            yield self._history("all", messages[self._start :])
+        elif len(messages) > self._end:
+            yield self._history("after", messages[self._end :])
+        self._end = len(messages)
+        recalled = [each for each in messages[self._start :] if each.is_recalled and each.id not in self._recalled]
+        if recalled:
+            yield self._history("again", recalled)
+
+    def earlier(self) -> History:
+        """Give the page before the oldest message that the page has."""
+        end = self._start or 0
+        self._start = max(0, end - PAGE_OF_HISTORY)
+        return self._history("before", self._messages[self._start : end])
+
+    @property
+    def _messages(self) -> list[Message]:
+        return self._person.chats.get(self.chat_id, Chat()).messages
+
+    def _history(self, place: str, messages: list[Message]) -> History:
+        self._recalled |= {message.id for message in messages if message.is_recalled}
+        return History(
+            who=self._person.id,
+            chat=self.chat_id,
+            place=place,
+            messages=screen.bubbles(self._person, messages),
+            more=bool(self._start),
+        )
+
+
+FEEDS: tuple[Callable[[World], Feed], ...] = (WorldFeed, PhoneFeed)
+"""What makes each of them."""

@@ -1,0 +1,75 @@
+"""
+One open page, without its socket: what it says goes in, what it is told comes out.
+
+The shell that holds the socket is called back when there may be news, asks for them in its own time, and so a slow page
+gets one difference instead of a queue of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.protocol.codec import write_json
+from webwx.sandbox.control import is_same_origin
+from webwx.sandbox.phone.feeds import FEEDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.protocol.http import Request
+    from webwx.sandbox.world import World
+
+PATH = "/phone/live"
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """Any message of the page."""
+
+    kind: str
+
+
+def is_welcome(request: Request) -> bool:
+    """Say whether a handshake comes from a page of this very server; a browser always says whose it is."""
+    return is_same_origin(request) and request.header("Origin") != ""
+
+
+class Live:
+    """
+    What one page knows, and what it does not know yet.
+
+    Args:
+        world: What it is told of.
+        call: Called when there may be news; from any thread.
+    """
+
+    def __init__(self, world: World, call: Callable[[], object]) -> None:
+        self._call = call
+        self._feeds = [make(world) for make in FEEDS]
+        self._unsubscribe = world.watch(self._stir)
+
+    def hear(self, text: str) -> None:
+        """Take a message of the page; one that nobody understands is passed over."""
+        try:
+            kind = msgspec.json.decode(text, type=_Said).kind
+            for feed in self._feeds:
+                if kind in feed.hears:
+                    said, act = feed.hears[kind]
+                    act(msgspec.json.decode(text, type=said))
+        except msgspec.MsgspecError:
+            return
+        self._call()
+
+    def news(self) -> list[str]:
+        """Give what the page does not know yet, each a JSON text."""
+        return [write_json(told).decode() for feed in self._feeds for told in feed.news()]
+
+    def close(self) -> None:
+        """Forget the page."""
+        self._unsubscribe()
+
+    def _stir(self, owner: str, chat: str) -> None:
+        for feed in self._feeds:
+            feed.stir(owner, chat)
+        self._call()

@@ -1,0 +1,119 @@
+"""
+What a browser loads: the page, its scripts and styles, and the media in messages.
+
+Text never becomes markup in the page, and media never become a page: a browser shows nothing inline but the four kinds
+of pictures, and nothing it opens from here may run a script (goal H4 of reliability).
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from webwx.protocol.http import Request, Response
+from webwx.sandbox.control import is_loopback
+
+if TYPE_CHECKING:
+    from webwx.protocol.http import Headers
+    from webwx.sandbox.people import Message
+    from webwx.sandbox.world import World
+
+PREFIX = "/phone"
+
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+"""Media types of the files that make up the page, by how their names end."""
+
+_ALWAYS: Headers = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
+
+_PAGE_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+
+_MEDIA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+_STATIC = files(__package__) / "static"
+
+FILES = {file.name: file for file in _STATIC.iterdir() if file.name.rpartition(".")[2] in _TYPES}
+"""All files that make up the page, by name."""
+
+_SHOWN_INLINE = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+
+
+def is_for(request: Request) -> bool:
+    """Say whether a request is for the page."""
+    return request.path == PREFIX or request.path.startswith(PREFIX + "/")
+
+
+def answer(world: World, request: Request) -> Response:
+    """Answer a request for the page."""
+    if not is_loopback(request.url):
+        return _text(403, "The phone answers on loopback addresses only.")
+    if request.method not in {"GET", "HEAD"}:
+        return _text(405, "The page is only looked at; the control API is what changes things.")
+    match request.path.removeprefix(PREFIX).strip("/").split("/"):
+        case [""]:
+            return _file("index.html")
+        case ["static", name] if name in FILES:
+            return _file(name)
+        case ["media", message_id]:
+            message = world.post.find(message_id)
+            return _medium(message) if message else _text(404, "There is no such message.")
+    return _text(404, "There is no such page.")
+
+
+def _file(name: str) -> Response:
+    headers = (
+        *_ALWAYS,
+        ("Content-Type", _TYPES[name.rpartition(".")[2]]),
+        ("Content-Security-Policy", _PAGE_POLICY),
+        ("X-Frame-Options", "DENY"),
+    )
+    return Response(headers=headers, body=FILES[name].read_bytes())
+
+
+def _medium(message: Message) -> Response:
+    medium = message.medium
+    if medium is None or message.is_recalled:
+        return _text(404, "There is nothing to see in that message.")
+    inline = _inline_type(medium.content[:16])
+    name = quote(medium.name or f"{message.kind}-{message.id}", safe="")
+    headers = (
+        *_ALWAYS,
+        ("Content-Type", inline or _played(medium.content_type)),
+        ("Content-Disposition", "inline" if inline else f"attachment; filename*=UTF-8''{name}"),
+        ("Content-Security-Policy", _MEDIA_POLICY),
+    )
+    return Response(headers=headers, body=medium.content)
+
+
+def _inline_type(start: bytes) -> str:
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for magic, kind in _SHOWN_INLINE if start.startswith(magic)), "")
+
+
+def _played(content_type: str) -> str:
+    """Give the type of what a player may play; of anything else, none that could mean something."""
+    if content_type == "audio/mp3":
+        return "audio/mpeg"
+    return content_type if content_type.startswith(("audio/", "video/")) else "application/octet-stream"
+
+
+def _text(status: int, sentence: str) -> Response:
+    headers = (*_ALWAYS, ("Content-Type", "text/plain; charset=utf-8"), ("Content-Security-Policy", _MEDIA_POLICY))
+    return Response(status=status, headers=headers, body=sentence.encode())

@@ -1,0 +1,199 @@
+"""
+What one person's phone shows, as the page is told it.
+
+Values only, with world ids for everybody: the page knows the names, so that a new nickname is told once and not with
+every row. Fields at their defaults are left out, because a phone may hold ten thousand rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.protocol.appmsg import Reference, read_app
+from webwx.protocol.codes import MessageType
+from webwx.protocol.content import read_attributes
+from webwx.sandbox.people import BUILTIN, Chat, Chatroom, Message, Person
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webwx.sandbox.letters import MessageKind
+    from webwx.sandbox.world import World
+
+_PREVIEW = 80
+"""Characters of the last message that the list of chats has room for."""
+
+_FROM_APPS = frozenset({"link", "music", "mini_program", "quote", "history", "transfer", "red_packet"})
+"""Kinds whose content is the XML of an app."""
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Anything that is told to the page; what is at its default is left out."""
+
+
+class Face(Shown, frozen=True, kw_only=True):
+    """Somebody as everybody sees them."""
+
+    id: str
+    nickname: str
+    picture: str = ""
+    """What their picture is drawn from."""
+    signature: str = ""
+    sex: int = 0
+    region: str = ""
+
+
+class Friend(Shown, frozen=True, kw_only=True):
+    """Somebody in the contacts."""
+
+    id: str
+    remark: str = ""
+    blocked: bool = False
+
+
+class Room(Shown, frozen=True, kw_only=True):
+    """A chatroom in the contacts."""
+
+    id: str
+    name: str = ""
+    size: int = 0
+    members: list[str] = []
+    """The first few, from whom a name is made where there is none; all of them for the chat that is open."""
+
+
+class Preview(Shown, frozen=True, kw_only=True):
+    """The last message of a chat in a line."""
+
+    kind: MessageKind
+    sender: str = msgspec.field(name="from")
+    text: str = ""
+    recalled: bool = False
+
+
+class Row(Shown, frozen=True, kw_only=True):
+    """A chat in the list."""
+
+    id: str
+    order: int
+    """The greater, the more recently used."""
+    time: float
+    unread: int = 0
+    pinned: bool = False
+    last: Preview
+
+
+class Bubble(Shown, frozen=True, kw_only=True):
+    """A message in a chat."""
+
+    id: str
+    sender: str = msgspec.field(name="from")
+    kind: MessageKind
+    time: float
+    text: str = ""
+    mine: bool = False
+    recalled: bool = False
+    type: str = ""
+    """Media type of its content, as the first bytes tell it."""
+    size: int = 0
+    seconds: float = 0
+    title: str = ""
+    note: str = ""
+    """What stands under the title: a description, an artist, lines of a history, a greeting."""
+    url: str = ""
+    about: str = ""
+    """World id of the person on a card or behind a request."""
+
+
+FEW_MEMBERS = 9
+
+
+def face(person: Person) -> Face:
+    """Show somebody."""
+    return Face(
+        id=person.id, nickname=person.nickname, picture=person.picture, signature=person.signature, sex=person.sex,
+        region=" ".join(part for part in (person.province, person.city) if part),
+    )  # fmt: skip
+
+
+def friends(person: Person) -> dict[str, Friend]:
+    """List somebody's friends by world id."""
+    return {
+        friend: Friend(id=friend, remark=remark, blocked=friend in person.blocked)
+        for friend, remark in person.friends.items()
+    }
+
+
+def room(chatroom: Chatroom, *, with_members: bool = False) -> Room:
+    """Show a chatroom."""
+    shown = chatroom.members if with_members else chatroom.members[:FEW_MEMBERS]
+    return Room(id=chatroom.id, name=chatroom.name, size=len(chatroom.members), members=[member.id for member in shown])
+
+
+def row(person: Person, chat_id: str, chat: Chat, order: int) -> Row:
+    """Show a chat in the list; a chat has one message at least."""
+    last = chat.messages[-1]
+    return Row(
+        id=chat_id,
+        order=order,
+        time=last.time,
+        unread=chat.unread,
+        pinned=chat_id in person.pinned,
+        last=Preview(
+            kind=last.kind,
+            sender=last.sender.id,
+            text="" if last.is_recalled else last.text[:_PREVIEW],
+            recalled=last.is_recalled,
+        ),
+    )
+
+
+def bubbles(viewer: Person, messages: Iterable[Message]) -> list[Bubble]:
+    """Show messages as somebody sees them."""
+    return [_bubble(viewer, message) for message in messages]
+
+
+def _bubble(viewer: Person, message: Message) -> Bubble:
+    letter, is_mine = message.letter, message.sender is viewer
+    if message.is_recalled:
+        return Bubble(
+            id=message.id, sender=message.sender.id, kind=letter.kind, time=message.time, mine=is_mine, recalled=True
+        )
+    medium = letter.medium
+    shown = Bubble(
+        id=message.id,
+        sender=message.sender.id,
+        kind=letter.kind,
+        time=message.time,
+        text=letter.text,
+        mine=is_mine,
+        type=medium.content_type if medium else "",
+        size=len(medium.content) if medium else 0,
+        seconds=letter.wire.voice_length / 1000 or letter.wire.play_length,
+        url=letter.wire.url,
+        about=letter.about,
+    )
+    if letter.kind == "location":
+        place = read_attributes(letter.wire.ori_content, "location")
+        return msgspec.structs.replace(shown, title=place.get("poiname", ""))
+    app = read_app(letter.wire.content) if letter.kind in _FROM_APPS else None
+    if app is None:
+        return shown
+    note = _quoted(app.quoted) if app.quoted else app.description or app.source_name
+    return msgspec.structs.replace(shown, title=app.title, note=note, url=app.url)
+
+
+def _quoted(quoted: Reference) -> str:
+    said = quoted.content if quoted.type == MessageType.TEXT else ""  # anything else would be XML
+    return f"{quoted.sender_name}: {said}" if said else quoted.sender_name
+
+
+def is_chat_of(world: World, person: Person, chat_id: str) -> bool:
+    """Say whether somebody has, or could begin, a chat."""
+    return (
+        chat_id in person.chats
+        or chat_id in person.friends
+        or chat_id in BUILTIN
+        or any(chat_id == each.id for each in world.rooms_of(person))
+    )

@@ -1,0 +1,155 @@
+// Where a message is written, and what can be attached to it.
+
+import { inWords } from "./bubbles.js";
+import { act, Refusal } from "./control.js";
+import { fill, h, iconButton, set } from "./dom.js";
+import { chatName, personName } from "./names.js";
+import { attempt, formDialog, menu, refuse } from "./overlays.js";
+import { choosePeople } from "./people.js";
+import { store } from "./store.js";
+import { t } from "./words.js";
+
+const LARGEST = 45 * 1024 * 1024;
+
+const FILES = [
+  { verb: "picture", words: "image", picture: "picture", accept: "image/*" },
+  { verb: "file", words: "file", picture: "file", accept: "" },
+  { verb: "voice", words: "voice", picture: "voice", accept: "audio/*" },
+  { verb: "video", words: "video", picture: "video", accept: "video/*" },
+  { verb: "sticker", words: "sticker", picture: "sticker", accept: "image/*" },
+];
+
+export function composer({ afterSend }) {
+  const drafts = new Map();
+  let quoted = null;
+  let draftOf = "";
+  const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: grow, paste } });
+  const chosen = h("input", { type: "file", class: "chosen-file", tabindex: "-1", "aria-hidden": "true", on: { change: () => chosen.files[0] && sendFile(chosen.dataset.verb, chosen.files[0]) } });
+  const attach = iconButton("plus", "", openMenu, { "aria-haspopup": "menu", "aria-expanded": "false" });
+  const sendButton = iconButton("send", "", send, { class: "icon-button is-main" });
+  const quoteLine = h("div", { class: "quoting", hidden: true });
+  const element = h("div", { class: "composer" }, quoteLine, h("div", { class: "composer-row" }, attach, chosen, text, sendButton));
+
+  function update() {
+    const place = `${store.who}/${store.chat}`;
+    if (place !== draftOf) {
+      drafts.set(draftOf, text.value);
+      draftOf = place;
+      text.value = drafts.get(place) ?? "";
+      quote(null);
+      grow();
+    }
+    set(text, "aria-label", t("message"));
+    text.placeholder = t("writeTo", { name: chatName(store.chat) });
+    for (const [node, words] of [[attach, t("attach")], [sendButton, t("send")]]) {
+      set(node, "aria-label", words);
+      set(node, "title", words);
+    }
+  }
+
+  function grow() {
+    text.style.setProperty("height", "auto");
+    text.style.setProperty("height", `${Math.min(text.scrollHeight + 2, 160)}px`);
+    sendButton.disabled = !text.value.trim();
+  }
+
+  /** Enter sends, Shift and Enter begin a line; while an input method composes, Enter is its own. */
+  function press(event) {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      send();
+    } else if (event.key === "Escape" && quoted) {
+      event.stopPropagation();
+      quote(null);
+    } else if (event.key === "ArrowUp" && !text.value) {
+      const messages = element.parentElement.querySelectorAll(".message, .grey-line");
+      messages[messages.length - 1]?.focus();
+    }
+  }
+
+  async function send() {
+    const words = text.value.trim();
+    if (!words) return;
+    const to = { from: store.who, to: store.chat };
+    const done = await attempt(() => (quoted ? act("quote", { ...to, message_id: quoted.id, text: words }) : act("say", { ...to, text: words })));
+    if (!done) return;
+    text.value = "";
+    quote(null);
+    grow();
+    afterSend();
+  }
+
+  function quote(message) {
+    quoted = message;
+    quoteLine.hidden = !message;
+    if (!message) return;
+    fill(quoteLine, h("span", {}, t("quoting", { name: personName(message.from), text: inWords(message).slice(0, 80) })), iconButton("close", t("cancel"), () => { quote(null); text.focus(); }));
+    text.focus();
+  }
+
+  // -- what is attached ----------------------------------------------------------------------------------------------
+
+  function openMenu() {
+    menu(attach, t("attach"), [
+      ...FILES.map(({ verb, words, picture, accept }) => ({
+        words: t(words), picture,
+        act: () => {
+          chosen.accept = accept;
+          chosen.dataset.verb = verb;
+          chosen.value = "";
+          chosen.click();
+        },
+      })),
+      { words: t("location"), picture: "place", act: askLocation },
+      { words: t("link"), picture: "link", act: askLink },
+      { words: t("card"), picture: "card", act: askCard },
+    ]);
+  }
+
+  function paste(event) {
+    const file = [...(event.clipboardData?.files ?? [])][0];
+    if (!file) return;
+    event.preventDefault();
+    sendFile(file.type.startsWith("image/") ? "picture" : "file", file);
+  }
+
+  async function sendFile(verb, file) {
+    if (file.size > LARGEST) return refuse(t("tooLarge"));
+    const to = { from: store.who, to: store.chat };
+    await attempt(async () => act(verb, { ...to, ...(verb === "picture" || verb === "file" ? { name: file.name } : {}), content: await base64(file) }));
+    afterSend();
+    return text.focus();
+  }
+
+  function askLocation() {
+    formDialog(t("location"), [
+      { name: "name", label: t("placeName"), value: "人民广场", required: true },
+      { name: "label", label: t("placeLabel"), value: "上海市黄浦区人民大道", required: true },
+      { name: "latitude", label: t("latitude"), type: "number", value: "31.2304", required: true },
+      { name: "longitude", label: t("longitude"), type: "number", value: "121.4737", required: true },
+    ], t("send"), (values) => act("location", { from: store.who, to: store.chat, ...values }));
+  }
+
+  function askLink() {
+    formDialog(t("link"), [
+      { name: "title", label: t("title"), required: true },
+      { name: "url", label: t("address"), value: "https://example.com/", required: true },
+      { name: "description", label: t("description") },
+    ], t("send"), (values) => act("link", { from: store.who, to: store.chat, ...values }));
+  }
+
+  function askCard() {
+    choosePeople(t("whoseCard"), [...store.friends.keys()], t("send"), ([person]) => act("card", { from: store.who, to: store.chat, person }), { most: 1 });
+  }
+
+  return { element, update, quote, focus: () => text.focus() };
+}
+
+function base64(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => resolve(reader.result.slice(reader.result.indexOf(",") + 1)));
+    reader.addEventListener("error", () => reject(new Refusal(reader.error.message)));
+    reader.readAsDataURL(file);
+  });
+}

@@ -1,0 +1,200 @@
+// Contacts: friends, chatrooms, who asks to become a friend, and what one does with them.
+
+import { act } from "./control.js";
+import { button, fill, h, iconButton, set, soon } from "./dom.js";
+import { avatar, chatName, FILEHELPER, isRoom, personName, TEAM } from "./names.js";
+import { attempt, dialog, empty, formDialog, say } from "./overlays.js";
+import { choosePeople } from "./people.js";
+import { place } from "./place.js";
+import { Rows } from "./rows.js";
+import { store } from "./store.js";
+import { t } from "./words.js";
+
+export function contactsView() {
+  const search = h("input", { class: "input search", type: "search", autocomplete: "off", on: { input: update } });
+  const create = iconButton("plus", "", createChatroom);
+  const rows = new Rows({ label: "", height: 60, key: (entry) => entry.id, render, choose: (entry) => place.go({ view: "contacts", contact: entry.id }), name: (entry) => entry.name });
+  const body = h("div", { class: "list-body" });
+  const element = h("div", { class: "list" }, h("div", { class: "list-search" }, search, create), body);
+
+  function update() {
+    search.placeholder = t("search");
+    set(search, "aria-label", `${t("search")}: ${t("contacts")}`);
+    set(create, "aria-label", t("newChatroom"));
+    set(create, "title", t("newChatroom"));
+    rows.label = t("contacts");
+    if (!store.isKnown) return fill(body, h("p", { class: "quiet" }, t("loading")));
+    const wanted = search.value.trim().toLowerCase();
+    const found = entries().filter((entry) => !wanted || entry.name.toLowerCase().includes(wanted) || entry.note.toLowerCase().includes(wanted));
+    if (!found.length) return fill(body, empty("contacts", t(wanted ? "nothingFound" : "noContacts"), wanted ? "" : t("noContactsHint")));
+    if (rows.element.parentNode !== body) fill(body, rows.element);
+    return rows.show(found, place.contact || null);
+  }
+
+  function render(entry, node) {
+    set(node, "aria-label", [entry.name, entry.note].filter(Boolean).join(", "));
+    fill(node, avatar(entry.id, "is-small"), h("span", { class: "row-text" }, h("span", { class: "row-name" }, entry.name), entry.note && h("span", { class: "row-line" }, entry.note)));
+  }
+
+  store.on("contacts people place", soon(update));
+  return { element, update, focus: () => rows.focus() };
+}
+
+/** Who is in the list: those who ask, the helper, chatrooms, and friends by name. */
+function entries() {
+  const compare = new Intl.Collator(document.documentElement.lang).compare;
+  const byName = (one, other) => compare(one.name, other.name);
+  const asking = store.asked.filter((id) => !store.friends.has(id)).map((id) => ({ id, name: personName(id), note: t("friend_request") }));
+  const rooms = [...store.rooms.values()].map((room) => ({ id: room.id, name: chatName(room.id), note: t("members", { n: room.size }) }));
+  const friends = [...store.friends.values()].map((friend) => {
+    const { nickname } = store.person(friend.id);
+    return { id: friend.id, name: friend.remark || nickname, note: [friend.remark && nickname, friend.blocked && t("blocked")].filter(Boolean).join(" · ") };
+  });
+  return [...asking, { id: FILEHELPER, name: chatName(FILEHELPER), note: "" }, ...rooms.sort(byName), ...friends.sort(byName)];
+}
+
+// -- one contact -----------------------------------------------------------------------------------------------------
+
+/** Everything about a person or a chatroom, as a dialog. */
+export function showDetails(id) {
+  const element = dialog(t("details"), (close) => {
+    const inside = h("div", {});
+    const update = () => fill(inside, details(id, close));
+    update();
+    store.on("contacts members people", update);
+    return inside;
+  });
+  element.dataset.of = id;
+}
+
+export function contactPane() {
+  const backButton = iconButton("back", "", () => place.go({ contact: "" }), { class: "icon-button only-narrow" });
+  const title = h("h2", { class: "pane-title" });
+  const body = h("div", { class: "pane-body" });
+  const element = h("section", { class: "pane contact-pane" }, h("header", { class: "pane-head" }, backButton, title), body);
+
+  function update() {
+    if (!place.contact) return;
+    set(backButton, "aria-label", t("back"));
+    const name = chatName(place.contact);
+    fill(title, name);
+    set(element, "aria-label", name);
+    fill(body, details(place.contact, () => {}));
+  }
+
+  store.on("contacts people members place", soon(update));
+  return { element, update };
+}
+
+function details(id, close) {
+  return isRoom(id) ? roomDetails(id, close) : personDetails(id, close);
+}
+
+function open(id, close) {
+  return button(t("sayHello"), () => {
+    close();
+    place.openChat(id);
+  }, { kind: "is-main", picture: "chats" });
+}
+
+function facts(pairs) {
+  return h("dl", { class: "facts" }, pairs.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+function personDetails(id, close) {
+  if (id === FILEHELPER || id === TEAM) return h("div", { class: "profile" }, avatar(id, "is-large"), h("h3", {}, chatName(id)), h("div", { class: "buttons" }, open(id, close)));
+  const person = store.person(id);
+  const friend = store.friends.get(id);
+  const isAsking = store.asked.includes(id);
+  const isMe = id === store.who;
+  const name = personName(id);
+  return h(
+    "div",
+    { class: "profile" },
+    avatar(id, "is-large"),
+    h("h3", {}, name),
+    !friend && !isMe && h("p", { class: "faint" }, t("notFriends")),
+    facts([[t("nickname"), name === person.nickname ? "" : person.nickname], [t("region"), person.region], [t("signature"), person.signature], [t("worldId"), id]]),
+    h(
+      "div",
+      { class: "buttons" },
+      friend && open(id, close),
+      isAsking && button(t("accept"), () => attempt(() => act("accept", { who: store.who, asked_by: id })), { kind: "is-main", picture: "check" }),
+      friend && button(t("remark"), () => formDialog(t("remark"), [{ name: "remark", label: t("remark"), value: friend.remark ?? "" }], t("done"), ({ remark }) => act("remark", { who: store.who, friend: id, remark }))),
+      !friend && !isMe && button(t("addFriend"), () => askFriend(id), { picture: "plus" }),
+      !isMe && (friend?.blocked ? button(t("unblock"), () => attempt(() => act("unblock", { who: store.who, whom: id }))) : friend && button(t("block"), () => attempt(() => act("block", { who: store.who, whom: id })))),
+    ),
+  );
+}
+
+function askFriend(id) {
+  formDialog(t("addFriend"), [{ name: "greeting", label: t("greeting"), value: "" }], t("sendRequest"), async ({ greeting }) => {
+    await act("ask", { from: store.who, to: id, greeting });
+    say(t("requestSent", { name: personName(id) }));
+  });
+}
+
+// -- chatrooms -------------------------------------------------------------------------------------------------------
+
+function roomDetails(id, close) {
+  const room = store.rooms.get(id);
+  if (!room) return h("div", { class: "profile" }, avatar(id, "is-large"), h("h3", {}, t("chatroom")));
+  const members = store.chat === id && store.members.length ? store.members : (room.members ?? []);
+  const isOwner = members[0] === store.who;
+  const name = chatName(id);
+  return h(
+    "div",
+    { class: "profile" },
+    avatar(id, "is-large"),
+    h("h3", {}, name),
+    h("p", { class: "faint" }, t("members", { n: room.size })),
+    h(
+      "ul",
+      { class: "member-list", "aria-label": t("memberList") },
+      members.slice(0, 200).map((member, at) => h("li", {}, avatar(member, "is-small"), h("span", { class: "member-name" }, personName(member)), at === 0 && h("span", { class: "tag" }, t("owner")))),
+      room.size > members.slice(0, 200).length && h("li", { class: "faint" }, `+${room.size - members.slice(0, 200).length}`),
+    ),
+    h(
+      "div",
+      { class: "buttons" },
+      open(id, close),
+      button(t("invite"), () => inviteTo(id, members), { picture: "plus" }),
+      isOwner && members.length > 1 && button(t("remove"), () => removeFrom(id, members)),
+      button(t("rename"), () => formDialog(t("renameChatroom"), [{ name: "name", label: t("chatroomName"), value: room.name ?? "" }], t("rename"), ({ name: wanted }) => act("rename", { who: store.who, chat: id, name: wanted }))),
+      button(t("leave"), () => leave(id, name, close), { kind: "is-danger" }),
+    ),
+  );
+}
+
+export function createChatroom() {
+  const name = h("input", { class: "input", id: "field-chatroom-name", autocomplete: "off", placeholder: t("optional") });
+  choosePeople(
+    t("newChatroom"),
+    [...store.friends.keys()],
+    t("create"),
+    async (people) => {
+      const { chat } = await act("create", { who: store.who, name: name.value.trim(), people });
+      place.openChat(chat);
+    },
+    { least: 2, hint: t("twoAtLeast"), extra: h("div", { class: "field" }, h("label", { for: name.id }, t("chatroomName")), name) },
+  );
+}
+
+function inviteTo(id, members) {
+  choosePeople(t("invitePeople"), [...store.friends.keys()].filter((friend) => !members.includes(friend)), t("invite"), (people) => act("invite", { who: store.who, chat: id, people }));
+}
+
+function removeFrom(id, members) {
+  choosePeople(t("removePeople"), members.filter((member) => member !== store.who), t("remove"), (people) => act("remove", { who: store.who, chat: id, people }));
+}
+
+function leave(id, name, closeDetails) {
+  dialog(t("leaveChatroom", { name }), (close) => [
+    h("p", { class: "hint" }, t("leaveHint")),
+    h("div", { class: "dialog-buttons" }, button(t("cancel"), close, { autofocus: true }), button(t("leave"), async () => {
+      if (!(await attempt(() => act("leave", { who: store.who, chat: id })))) return;
+      close();
+      closeDetails();
+    }, { kind: "is-danger" })),
+  ]);
+}

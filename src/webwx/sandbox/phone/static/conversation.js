@@ -1,0 +1,187 @@
+// A conversation: its messages, the newest in view, older ones on demand, and what one does with a message.
+
+import { content, greyLine, inWords } from "./bubbles.js";
+import { act } from "./control.js";
+import { button, fill, h, iconButton, set, soon } from "./dom.js";
+import { live } from "./live.js";
+import { composer } from "./composer.js";
+import { avatar, chatName, isRoom, personName, TEAM } from "./names.js";
+import { attempt, empty, menu } from "./overlays.js";
+import { place } from "./place.js";
+import { store } from "./store.js";
+import { longTime, t } from "./words.js";
+
+const RECALL_WINDOW = 120;
+const GAP = 300;
+const NEAR = 80;
+
+export function conversation({ showDetails }) {
+  const title = h("h2", { class: "pane-title" });
+  const size = h("span", { class: "faint" });
+  const backButton = iconButton("back", "", () => place.go({ chat: "" }), { class: "icon-button only-narrow" });
+  const detailsButton = iconButton("more", "", () => showDetails(store.chat));
+  const earlier = button("", () => live.say("earlier", { chat: store.chat }), { kind: "is-quiet" });
+  const log = h("div", { class: "messages", role: "log", "aria-live": "polite", on: { keydown: move } });
+  const jump = button("", () => toEnd(), { kind: "jump", picture: "down", hidden: true });
+  const scroller = h("div", { class: "scroller", on: { scroll: scrolled } }, h("div", { class: "earlier" }, earlier), log);
+  const nodes = new Map();
+  const write = composer({ afterSend: () => toEnd() });
+  const element = h(
+    "section",
+    { class: "pane conversation" },
+    h("header", { class: "pane-head" }, backButton, title, size, h("span", { class: "stretch" }), detailsButton),
+    h("div", { class: "scroller-box" }, scroller, jump),
+    write.element,
+  );
+  let current = null;
+  let isAtEnd = true;
+
+  function update() {
+    const name = chatName(store.chat);
+    const room = isRoom(store.chat);
+    fill(title, name);
+    fill(size, room && store.members.length ? `(${store.members.length})` : "");
+    set(element, "aria-label", name);
+    set(log, "aria-label", t("messagesWith", { name }));
+    for (const [node, words] of [[backButton, t("back")], [detailsButton, t("details")]]) {
+      set(node, "aria-label", words);
+      set(node, "title", words);
+    }
+    detailsButton.hidden = !(store.people.has(store.chat) || room);
+    fill(earlier, t("showEarlier"));
+    fill(jump.lastChild.nodeType === Node.TEXT_NODE ? jump : jump, jump.firstChild, t("newMessages"));
+    write.element.hidden = store.chat === TEAM;
+    write.update();
+  }
+
+  // -- messages ------------------------------------------------------------------------------------------------------
+
+  function renew() {
+    nodes.clear();
+    current = null;
+    if (store.messages.length) fill(log, store.messages.map((message, at) => [rest(message, store.messages[at - 1]), node(message)]).flat());
+    else fill(log, store.isLoaded ? empty("chats", t("noMessages"), store.chat === TEAM ? "" : t("noMessagesHint")) : h("p", { class: "quiet" }, t("loading")));
+    earlier.parentElement.hidden = !store.hasMore;
+    toEnd();
+  }
+
+  function hear({ place: where, messages }) {
+    earlier.parentElement.hidden = !store.hasMore;
+    if (where === "again") return messages.forEach((message) => nodes.get(message.id)?.replaceWith(node(message)));
+    if (where === "before") return before(messages);
+    if (where === "all" || !nodes.size) return renew();
+    const wasAtEnd = isAtEnd;
+    const first = store.messages.length - messages.length;
+    log.append(...messages.flatMap((message, at) => [rest(message, store.messages[first + at - 1]), node(message)].filter(Boolean)));
+    if (wasAtEnd || messages.some((message) => message.mine)) toEnd();
+    else jump.hidden = false;
+    if (!document.hidden && messages.some((message) => !message.mine)) read();
+    return undefined;
+  }
+
+  /** Older messages go above without moving those that are read. */
+  function before(messages) {
+    const height = scroller.scrollHeight - scroller.scrollTop;
+    log.prepend(...messages.flatMap((message, at) => [rest(message, messages[at - 1]), node(message)].filter(Boolean)));
+    scroller.scrollTop = scroller.scrollHeight - height;
+  }
+
+  function rest(message, previous) {
+    if (previous && message.time - previous.time < GAP) return null;
+    return h("p", { class: "time-line" }, h("time", { datetime: new Date(message.time * 1000).toISOString() }, longTime(message.time, store.now())));
+  }
+
+  function node(message) {
+    const grey = greyLine(message);
+    const words = inWords(message);
+    const element = grey
+      ? h("div", { class: "grey-line", tabindex: "-1", "data-id": message.id }, h("span", {}, grey))
+      : h(
+          "article",
+          { class: `message ${message.mine ? "is-mine" : ""} kind-${message.kind}`, tabindex: "-1", "data-id": message.id, "aria-label": `${message.mine ? t("you") : personName(message.from)}: ${words}`, on: { contextmenu: (event) => { event.preventDefault(); openMenu(message, actions); } } },
+          avatar(message.from, "is-small"),
+          h("div", { class: "message-body" }, isRoom(store.chat) && !message.mine && h("p", { class: "sender" }, personName(message.from)), h("div", { class: "bubble" }, content(message))),
+        );
+    const actions = grey ? null : iconButton("more", t("actions"), () => openMenu(message, actions), { class: "icon-button message-actions", tabindex: "-1", "aria-haspopup": "menu", "aria-expanded": "false" });
+    if (actions) element.append(actions);
+    nodes.set(message.id, element);
+    return element;
+  }
+
+  function openMenu(message, anchor) {
+    const items = [];
+    if (message.mine && store.now() - message.time <= RECALL_WINDOW) {
+      items.push({ words: t("recall"), picture: "recall", act: () => attempt(() => act("recall", { from: store.who, to: store.chat, message_id: message.id })) });
+    }
+    if (store.chat !== TEAM) items.push({ words: t("quoteThis"), picture: "chats", act: () => write.quote(message) });
+    if (message.text) items.push({ words: t("copy"), picture: "copy", act: () => navigator.clipboard.writeText(message.text) });
+    menu(anchor, t("actions"), items);
+  }
+
+  // -- by keyboard ---------------------------------------------------------------------------------------------------
+
+  function all() {
+    return [...log.querySelectorAll(".message, .grey-line")];
+  }
+
+  /** Up and down go from message to message, Enter opens what can be done with one. */
+  function move(event) {
+    const list = all();
+    const at = list.indexOf(document.activeElement);
+    if (at < 0) return;
+    const moves = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: list.length - 1 };
+    if (event.key in moves) {
+      event.preventDefault();
+      if (moves[event.key] >= list.length) write.focus();
+      else if (moves[event.key] < 0) earlier.focus();
+      else focusMessage(list[moves[event.key]]);
+    } else if (event.key === "Enter" || event.key === "ContextMenu") {
+      event.preventDefault();
+      list[at].querySelector(".message-actions")?.click();
+    }
+  }
+
+  function focusMessage(message) {
+    if (current) current.tabIndex = -1;
+    current = message;
+    current.tabIndex = 0;
+    current.focus();
+  }
+
+  // -- where one reads -----------------------------------------------------------------------------------------------
+
+  function toEnd() {
+    scroller.scrollTop = scroller.scrollHeight;
+    jump.hidden = true;
+    isAtEnd = true;
+    const last = all().at(-1);
+    if (last && (!current || !current.isConnected)) last.tabIndex = 0;
+  }
+
+  function scrolled() {
+    isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    if (isAtEnd) jump.hidden = true;
+    if (scroller.scrollTop < NEAR && store.hasMore && store.messages.length && !earlier.disabled) askEarlier();
+  }
+
+  function askEarlier() {
+    earlier.disabled = true;
+    live.say("earlier", { chat: store.chat });
+    setTimeout(() => { earlier.disabled = false; }, 400);
+  }
+
+  /** What is looked at is read. */
+  function read() {
+    if (store.chat && (store.rows.get(store.chat)?.unread ?? 0) >= 0) attempt(() => act("read", { who: store.who, chat: store.chat }));
+  }
+
+  // A picture that arrives late must not push the newest message out of view.
+  new ResizeObserver(() => isAtEnd && toEnd()).observe(log);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && store.rows.get(store.chat)?.unread) read();
+  });
+  store.on("messages", (detail) => store.chat && hear(detail));
+  store.on("place", () => store.chat && !store.isLoaded && renew());
+  store.on("members contacts people place", soon(() => store.chat && update()));
+  return { element, update, renew, focus: () => write.focus() };
+}

@@ -1,0 +1,99 @@
+// The phone as a device: login codes to scan, the web login that is open, and the network.
+
+import { act } from "./control.js";
+import { button, fill, h, icon, set, soon } from "./dom.js";
+import { personName } from "./names.js";
+import { attempt, empty } from "./overlays.js";
+import { store } from "./store.js";
+import { countdown, t, timeOfDay } from "./words.js";
+
+export function deviceView() {
+  const codes = h("div", { class: "codes" });
+  const logins = h("div", { class: "stack" });
+  const network = h("div", { class: "stack" });
+  const headings = ["scan", "webLogin", "connection"].map((key) => [key, h("h3", { class: "section-title" })]);
+  const hint = h("p", { class: "hint" });
+  const [scanHead, loginHead, networkHead] = headings.map(([, node]) => node);
+  const element = h("div", { class: "list device" }, scanHead, hint, codes, loginHead, logins, networkHead, network);
+
+  function update() {
+    for (const [key, node] of headings) fill(node, t(key));
+    fill(hint, t("scanHint"));
+    keepFocus(codes, () => fill(codes, store.logins.waiting.length ? store.logins.waiting.map(code) : empty("scan", t("noCodes"), t("noCodesHint"))));
+    keepFocus(logins, () => fill(logins, ...webLogin()));
+    keepFocus(network, () => fill(network, ...connection()));
+    tick();
+  }
+
+  /** The only thing here that changes with the time. */
+  function tick() {
+    for (const left of codes.querySelectorAll("[data-ends]")) fill(left, t("expiresIn", { time: countdown(Number(left.dataset.ends) - store.now()) }));
+  }
+
+  setInterval(tick, 1000);
+  store.on("logins people place clock", soon(update));
+  return { element, update, focus: () => element.querySelector("button")?.focus() };
+}
+
+/** A button that is drawn anew keeps the focus, if it is still there under its name. */
+function keepFocus(within, draw) {
+  const name = within.contains(document.activeElement) ? document.activeElement.dataset.do : null;
+  draw();
+  if (name) (within.querySelector(`[data-do="${name}"]`) ?? within.querySelector("button"))?.focus();
+}
+
+function code(login) {
+  const { uuid, stage } = login;
+  const verb = (name, fields = {}) => () => attempt(() => act(name, { uuid, ...fields }));
+  const name = login.who ? personName(login.who) : "";
+  const where = login.host ? t("codeFor", { host: login.host }) : t("codeHere");
+  const said = stage === "new" ? "" : t(login.pushed && stage === "scanned" ? "pushedTo" : stage === "scanned" ? "scannedBy" : "confirmedBy", { name });
+  const buttons = {
+    new: [
+      button(t("scanThis", { name: personName(store.who) }), verb("scan", { who: store.who }), { kind: "is-main", picture: "scan", "data-do": "scan" }),
+      button(t("expire"), verb("expire"), { "data-do": "expire" }),
+    ],
+    scanned: [
+      button(t("confirm"), verb("confirm"), { kind: "is-main", picture: "check", "data-do": "confirm" }),
+      button(t("refuse"), verb("cancel"), { "data-do": "cancel" }),
+      button(t("expire"), verb("expire"), { "data-do": "expire" }),
+    ],
+    confirmed: [],
+  }[stage];
+  return h(
+    "article",
+    { class: "code", "aria-label": where },
+    !login.pushed && stage === "new" && h("img", { class: "qr", src: `/qrcode/${encodeURIComponent(uuid)}`, alt: t("qrOf"), width: "148", height: "148" }),
+    h("p", { class: "code-where" }, where),
+    said && h("p", { class: "code-said", role: "status" }, said),
+    h("p", { class: "faint", "data-ends": String(login.ends) }),
+    h("div", { class: "buttons" }, buttons),
+  );
+}
+
+function webLogin() {
+  const login = store.login(store.who);
+  if (!login) return [h("p", { class: "quiet-left" }, t("noWebLogin", { name: personName(store.who) }))];
+  return [
+    h("p", { class: "state-line" }, h("span", { class: "dot is-on", "aria-hidden": "true" }), [t("openSince", { time: timeOfDay(login.since) }), login.helper && t("helperLogin")].filter(Boolean).join(" · ")),
+    action("logout", "logOut", "logOutHint", () => act("log-out", { who: store.who })),
+    action("device", "otherClient", "otherClientHint", () => act("other-client", { who: store.who })),
+  ];
+}
+
+function action(picture, words, hint, doing) {
+  return h("div", { class: "action" }, button(t(words), () => attempt(doing), { picture, "data-do": words }), h("p", { class: "hint" }, t(hint)));
+}
+
+function connection() {
+  const isOffline = Boolean(store.person(store.who).offline);
+  const toggle = h(
+    "button",
+    { type: "button", class: "switch", role: "switch", "aria-checked": String(isOffline), "data-do": "offline", on: { click: () => attempt(() => act(isOffline ? "online" : "offline", { who: store.who })) } },
+    icon("offline"),
+    h("span", {}, t("offline")),
+    h("span", { class: "switch-track", "aria-hidden": "true" }),
+  );
+  set(toggle, "aria-describedby", "offline-hint");
+  return [toggle, h("p", { class: "hint", id: "offline-hint" }, t("offlineHint"))];
+}

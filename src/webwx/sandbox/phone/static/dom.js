@@ -1,0 +1,66 @@
+// Elements, made by hand: text becomes text nodes and nothing else, so that no message can be markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Make an element. `props` are attributes; `on` holds listeners, `style` custom properties; false and null are left out. */
+export function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name === "on") {
+      for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    } else if (name === "style") {
+      for (const [property, each] of Object.entries(value)) element.style.setProperty(property, each);
+    } else {
+      set(element, name, value);
+    }
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** Set an attribute, or take it away. */
+export function set(element, name, value) {
+  if (value === false || value === null || value === undefined) element.removeAttribute(name);
+  else element.setAttribute(name, value === true ? "" : value);
+}
+
+/** Put other children into an element. */
+export function fill(element, ...children) {
+  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+}
+
+/** One of the pictures in icons.svg; what it means is said by words beside it. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `/phone/static/icons.svg#${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** A button with words, and perhaps a picture. */
+export function button(words, onClick, { picture = null, kind = "", ...props } = {}) {
+  return h("button", { type: "button", class: `button ${kind}`, on: { click: onClick }, ...props }, picture && icon(picture), words);
+}
+
+/** A button that shows a picture only; its words are for those who do not see it. */
+export function iconButton(picture, words, onClick, props = {}) {
+  return h("button", { type: "button", class: "icon-button", "aria-label": words, title: words, on: { click: onClick }, ...props }, icon(picture));
+}
+
+/** Do something once before the next picture is drawn, however often it is asked for. */
+export function soon(act) {
+  let isAsked = false;
+  return () => {
+    if (isAsked) return;
+    isAsked = true;
+    // A page that is not looked at draws nothing, and still has to be right.
+    const next = document.hidden ? setTimeout : requestAnimationFrame;
+    next(() => {
+      isAsked = false;
+      act();
+    });
+  };
+}

@@ -1,0 +1,44 @@
+// The one connection that tells this page what is new. When it breaks it comes back by itself, and everything is told anew.
+
+const FIRST_PAUSE = 250;
+const LONGEST_PAUSE = 8000;
+
+class Live extends EventTarget {
+  #hears = new Map();
+  #socket = null;
+  #pause = FIRST_PAUSE;
+  isOpen = false;
+
+  /** Call `listener` with every message of a kind; `opened` and `lost` are events of this object. */
+  on(kind, listener) {
+    if (!this.#hears.has(kind)) this.#hears.set(kind, []);
+    this.#hears.get(kind).push(listener);
+  }
+
+  /** Say something to the server; while there is no connection it is not said, for whoever needs it says it again on `opened`. */
+  say(kind, fields = {}) {
+    if (this.isOpen) this.#socket.send(JSON.stringify({ kind, ...fields }));
+  }
+
+  connect() {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    this.#socket = new WebSocket(`${scheme}://${location.host}/phone/live`);
+    this.#socket.addEventListener("open", () => {
+      this.isOpen = true;
+      this.#pause = FIRST_PAUSE;
+      this.dispatchEvent(new Event("opened"));
+    });
+    this.#socket.addEventListener("message", (event) => {
+      const told = JSON.parse(event.data);
+      for (const listener of this.#hears.get(told.kind) ?? []) listener(told);
+    });
+    this.#socket.addEventListener("close", () => {
+      this.isOpen = false;
+      this.dispatchEvent(new Event("lost"));
+      setTimeout(() => this.connect(), this.#pause * (0.75 + Math.random() / 2));
+      this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
+    });
+  }
+}
+
+export const live = new Live();

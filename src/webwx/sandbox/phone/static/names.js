@@ -1,0 +1,41 @@
+// What people and chats are called on the phone that is looked at, and their pictures.
+
+import { h, icon } from "./dom.js";
+import { store } from "./store.js";
+import { t } from "./words.js";
+
+export const FILEHELPER = "filehelper";
+export const TEAM = "weixin";
+
+/** A person by remark, else by nickname. */
+export function personName(id) {
+  return store.friends.get(id)?.remark || store.person(id).nickname;
+}
+
+export function isRoom(id) {
+  return store.rooms.has(id) || !(store.people.has(id) || id === FILEHELPER || id === TEAM);
+}
+
+/** A chat by remark, nickname, the chatroom's name, or its members'. */
+export function chatName(id) {
+  if (id === FILEHELPER) return t("fileHelper");
+  if (!isRoom(id)) return personName(id);
+  const room = store.rooms.get(id);
+  if (!room) return t("chatroom");
+  return room.name || (room.members ?? []).map(personName).join(document.documentElement.lang === "en" ? ", " : "、");
+}
+
+/** Somebody's or a chatroom's picture: a colour and a letter; its meaning always stands beside it as text. */
+export function avatar(id, size = "") {
+  if (id === FILEHELPER) return h("span", { class: `avatar ${size} is-builtin`, "aria-hidden": "true" }, icon("file"));
+  if (isRoom(id)) return h("span", { class: `avatar ${size} is-room`, "aria-hidden": "true", style: { "--hue": hue(id) } }, icon("room"));
+  const person = store.person(id);
+  const letter = [...new Intl.Segmenter().segment(person.nickname.trim() || "?")][0].segment;
+  return h("span", { class: `avatar ${size}`, "aria-hidden": "true", style: { "--hue": hue(person.picture ?? id) } }, letter);
+}
+
+function hue(seed) {
+  let hash = 7;
+  for (const character of seed) hash = (hash * 31 + character.codePointAt(0)) % 100_003;
+  return String((hash * 47) % 360);
+}

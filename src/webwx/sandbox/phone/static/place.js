@@ -1,0 +1,48 @@
+// Where the page is: whose phone, which view, which chat or contact. It stands in the address, so a reload comes back.
+
+import { act } from "./control.js";
+import { attempt } from "./overlays.js";
+import { store } from "./store.js";
+
+export const VIEWS = ["chats", "contacts", "device"];
+
+class Place extends EventTarget {
+  view = "chats";
+  /** World id of the contact that is shown. */
+  contact = "";
+
+  /** Go somewhere; what is not named stays, but another person's phone starts at its chats. */
+  go({ who = store.who, view = this.view, chat = store.chat, contact = this.contact }) {
+    if (who !== store.who) chat = contact = "";
+    const path = [who, view, view === "contacts" ? contact : chat].map(encodeURIComponent).join("/");
+    const left = { who: store.who, chat: store.chat };
+    this.view = view;
+    this.contact = view === "contacts" ? contact : "";
+    if (location.hash !== `#${path}`) history.pushState(null, "", `#${path}`);
+    store.look(who, chat);
+    this.dispatchEvent(new Event("moved"));
+    this.#tellPhone(left, { who, chat });
+  }
+
+  openChat(chat) {
+    this.go({ view: "chats", chat });
+  }
+
+  /** Go where the address says, as far as that exists. */
+  follow() {
+    const [who = "", view = "chats", what = ""] = location.hash.slice(1).split("/").map(decodeURIComponent);
+    const known = store.people.has(who) ? who : [...store.people.keys()][0];
+    if (!known) return;
+    const isView = VIEWS.includes(view);
+    this.go({ who: known, view: isView ? view : "chats", chat: isView && view !== "contacts" && known === who ? what : "", contact: view === "contacts" ? what : "" });
+  }
+
+  /** A phone tells the platform which chat is opened and left; its count of unread messages goes with that. */
+  #tellPhone(left, now) {
+    if (left.who === now.who && left.chat === now.chat) return;
+    if (left.chat && store.people.has(left.who)) attempt(() => act("close", { who: left.who, chat: left.chat }));
+    if (now.chat) attempt(() => act("open", { who: now.who, chat: now.chat }));
+  }
+}
+
+export const place = new Place();

@@ -1,0 +1,141 @@
+// What this page knows of the world: the last snapshot with every difference applied.
+
+import { live } from "./live.js";
+
+class Store extends EventTarget {
+  /** By world id: {id, nickname, picture, signature, region}. */
+  people = new Map();
+  clock = { now: 0, runs: true, heard: 0 };
+  /** Logins that wait, and those that are open. */
+  logins = { waiting: [], open: [] };
+  /** Whose phone this is, and which of its chats is open. */
+  who = "";
+  chat = "";
+  isKnown = false;
+  /** By chat: {id, order, time, unread, pinned, last}. */
+  rows = new Map();
+  friends = new Map();
+  rooms = new Map();
+  asked = [];
+  /** Of the open chat. */
+  members = [];
+  messages = [];
+  hasMore = false;
+  isLoaded = false;
+
+  /** Call `listener` whenever one of the topics changes: people, clock, logins, place, rows, contacts, members, messages. */
+  on(topics, listener) {
+    for (const topic of topics.split(" ")) this.addEventListener(topic, (event) => listener(event.detail));
+  }
+
+  changed(topic, detail) {
+    this.dispatchEvent(new CustomEvent(topic, { detail }));
+  }
+
+  /** Go to somebody's phone, and to a chat on it. */
+  look(who, chat = "") {
+    if (who !== this.who) this.#forgetPhone();
+    if (who !== this.who || chat !== this.chat) this.#forgetChat();
+    this.who = who;
+    this.chat = chat;
+    this.#sayWhere();
+    this.changed("place");
+  }
+
+  /** The world's time, in seconds since 1970. */
+  now() {
+    return this.clock.now + (this.clock.runs ? (performance.now() - this.clock.heard) / 1000 : 0);
+  }
+
+  person(id) {
+    return this.people.get(id) ?? { id, nickname: BUILTIN[id] ?? id, picture: id };
+  }
+
+  unread() {
+    return [...this.rows.values()].reduce((sum, row) => sum + (row.unread ?? 0), 0);
+  }
+
+  login(who) {
+    return this.logins.open.find((each) => each.who === who);
+  }
+
+  start() {
+    live.addEventListener("opened", () => {
+      this.people = new Map();
+      this.#sayWhere();
+    });
+    live.on("people", ({ people }) => {
+      for (const each of people) this.people.set(each.id, each);
+      this.changed("people");
+    });
+    live.on("clock", ({ now, runs = false }) => {
+      this.clock = { now, runs, heard: performance.now() };
+      this.changed("clock");
+    });
+    live.on("logins", ({ waiting, open }) => {
+      this.logins = { waiting, open };
+      this.changed("logins");
+    });
+    live.on("phone", (told) => this.#hearPhone(told));
+    live.on("history", (told) => this.#hearHistory(told));
+    live.on("members", ({ chat, members }) => {
+      if (chat !== this.chat) return;
+      this.members = members;
+      this.changed("members");
+    });
+  }
+
+  #sayWhere() {
+    if (this.who) live.say("look", { who: this.who, chat: this.chat });
+  }
+
+  #forgetPhone() {
+    this.isKnown = false;
+    this.rows = new Map();
+    this.friends = new Map();
+    this.rooms = new Map();
+    this.asked = [];
+  }
+
+  #forgetChat() {
+    this.members = [];
+    this.messages = [];
+    this.hasMore = false;
+    this.isLoaded = false;
+  }
+
+  #hearPhone({ who, whole = false, rows = [], friends = [], rooms = [], gone = [], asked }) {
+    if (who !== this.who) return;
+    if (whole) this.#forgetPhone();
+    this.isKnown = true;
+    for (const id of gone) {
+      this.friends.delete(id);
+      this.rooms.delete(id);
+    }
+    for (const row of rows) this.rows.set(row.id, row);
+    for (const friend of friends) this.friends.set(friend.id, friend);
+    for (const room of rooms) this.rooms.set(room.id, room);
+    if (asked) this.asked = asked;
+    if (whole || rows.length) this.changed("rows");
+    if (whole || friends.length || rooms.length || gone.length || asked) this.changed("contacts");
+  }
+
+  #hearHistory({ who, chat, place, messages, more = false }) {
+    if (who !== this.who || chat !== this.chat) return;
+    if (place === "again") {
+      const again = new Map(messages.map((message) => [message.id, message]));
+      this.messages = this.messages.map((message) => again.get(message.id) ?? message);
+    } else if (place === "before") {
+      this.messages = [...messages, ...this.messages];
+    } else {
+      this.messages = place === "all" ? messages : [...this.messages, ...messages];
+    }
+    this.hasMore = more;
+    this.isLoaded = true;
+    this.changed("messages", { place, messages });
+  }
+}
+
+const BUILTIN = { filehelper: "文件传输助手", weixin: "微信团队" };
+
+export const store = new Store();

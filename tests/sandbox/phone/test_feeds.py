@@ -1,0 +1,143 @@
+from webwx.sandbox.phone.feeds import FEEDS, PAGE_OF_HISTORY
+
+
+def phones(told):
+    return [each for each in told if each["kind"] == "phone"]
+
+
+def histories(told):
+    return [each for each in told if each["kind"] == "history"]
+
+
+def test_a_page_is_told_first_who_there_is_what_time_it_is_and_who_is_logged_in(world, me):
+    told = [each for make in FEEDS for each in make(world).news()]
+    people, clock, logins = told
+    assert [face.id for face in people.people] == ["xiaoming", "ahua", "zhangsan", "lilei"]
+    assert (clock.now, clock.runs) == (world.now, False)
+    assert (logins.waiting, [client.who for client in logins.open]) == ([], ["xiaoming"])
+
+
+def test_only_a_changed_profile_is_told_again(open_page, world):
+    world.change_profile("ahua", nickname="花花")
+    (people,) = open_page.told("people")
+    assert [(face["id"], face["nickname"]) for face in people["people"]] == [("ahua", "花花")]
+
+
+def test_a_login_is_told_from_its_code_to_its_end(open_page, world, page):
+    uuid = page.new_code()
+    (logins,) = open_page.told("logins")
+    assert [(uuid, "new")] == [(code["uuid"], code["stage"]) for code in logins["waiting"]]
+    world.scan("ahua", uuid)
+    (logins,) = open_page.told("logins")
+    assert [(code["who"], code["stage"]) for code in logins["waiting"]] == [("ahua", "scanned")]
+    world.cancel(uuid)
+    assert open_page.told("logins") == [{"kind": "logins", "waiting": [], "open": []}]
+    page.login("ahua")
+    assert [client["who"] for client in open_page.told("logins")[-1]["open"]] == ["ahua"]
+    world.log_out("ahua")
+    assert open_page.told("logins")[-1]["open"] == []
+
+
+def test_nothing_new_is_nothing_told(at_phone, world):
+    world.say("ahua", "lilei", "between others")
+    assert at_phone.told() == []
+
+
+def test_whoever_looks_at_a_phone_is_told_all_of_it(open_page, world):
+    world.say("ahua", "me", "嗨")
+    world.say("lilei", "hiking", "一")
+    (phone,) = phones(open_page.say("look", who="xiaoming"))
+    assert phone["whole"]
+    assert [(row["id"], row["order"], row["unread"]) for row in phone["rows"]] == [("ahua", 1, 1), ("hiking", 2, 1)]
+    assert {"id": "lilei", "remark": "Boss"} in phone["friends"]
+    assert (phone["rooms"]) == [
+        {"id": "hiking", "name": "周末爬山", "size": 4, "members": ["xiaoming", "ahua", "zhangsan", "lilei"]}
+    ]
+    assert phone["asked"] == []
+
+
+def test_a_message_moves_its_chat_up_and_no_other_row_is_told(at_phone, world):
+    world.say("ahua", "me", "一")
+    world.say("lilei", "me", "二")
+    at_phone.told()
+    world.say("ahua", "me", "三")
+    (phone,) = at_phone.told()
+    assert [(r["id"], r["order"], r["unread"], r["last"]["text"]) for r in phone["rows"]] == [("ahua", 3, 2, "三")]
+    assert "whole" not in phone
+
+
+def test_a_chat_that_is_read_or_whose_message_is_recalled_stays_where_it_was(at_phone, world):
+    message = world.say("ahua", "me", "一")
+    world.say("lilei", "me", "二")
+    at_phone.told()
+    world.read_chat("me", "ahua")
+    assert [(row["id"], row["order"]) for row in at_phone.told()[0]["rows"]] == [("ahua", 1)]
+    world.recall("ahua", "me", message.id)
+    (row,) = at_phone.told()[0]["rows"]
+    assert (row["order"], row["last"]) == (1, {"kind": "text", "from": "ahua", "recalled": True})
+
+
+def test_a_client_that_reads_a_chat_clears_the_badge(at_phone, world, me):
+    world.say("ahua", "me", "一")
+    at_phone.told()
+    world.mark_read(world.person("me"), "ahua")
+    assert "unread" not in at_phone.told()[0]["rows"][0]
+
+
+def test_contacts_are_told_as_they_come_change_and_go(at_phone, world):
+    world.add_person("陌生人", "stranger")
+    world.ask_friend("stranger", "me", "你好")
+    assert phones(at_phone.told())[0]["asked"] == ["stranger"]
+    world.accept_friend("me", "stranger")
+    told = phones(at_phone.told())[0]
+    assert (told["friends"], told["asked"]) == ([{"id": "stranger"}], [])
+    world.unfriend("me", "stranger")
+    assert phones(at_phone.told())[0]["gone"] == ["stranger"]
+    world.set_blocked("me", "ahua", is_blocked=True)
+    assert phones(at_phone.told())[0]["friends"] == [{"id": "ahua", "blocked": True}]
+
+
+def test_an_open_chat_begins_with_its_newest_messages_and_goes_back_by_pages(at_phone, world):
+    for number in range(PAGE_OF_HISTORY * 2 + 5):
+        world.say("ahua", "me", str(number))
+    (newest,) = histories(at_phone.say("look", who="xiaoming", chat="ahua"))
+    assert (
+        newest["place"], newest["more"], newest["messages"][0]["text"], newest["messages"][-1]["text"],
+    ) == ("all", True, "55", "104")  # fmt: skip
+    (earlier,) = histories(at_phone.say("earlier", chat="ahua"))
+    assert (
+        earlier["place"], earlier["more"], earlier["messages"][0]["text"], earlier["messages"][-1]["text"],
+    ) == ("before", True, "5", "54")  # fmt: skip
+    (oldest,) = histories(at_phone.say("earlier", chat="ahua"))
+    assert (len(oldest["messages"]), oldest.get("more")) == (5, None)
+
+
+def test_an_open_chat_is_told_new_messages_and_recalled_ones(at_phone, world):
+    message = world.say("ahua", "me", "一")
+    at_phone.say("look", who="xiaoming", chat="ahua")
+    world.say("me", "ahua", "二")
+    (new,) = histories(at_phone.told())
+    assert (new["place"], [each["text"] for each in new["messages"]]) == ("after", ["二"])
+    world.recall("ahua", "me", message.id)
+    (again,) = histories(at_phone.told())
+    assert ("again", [(message.id, True)]) == (
+        again["place"], [(each["id"], each["recalled"]) for each in again["messages"]],
+    )  # fmt: skip
+    assert histories(at_phone.told()) == []
+
+
+def test_whoever_opens_a_chatroom_is_told_its_members_and_every_change(at_phone, world):
+    told = at_phone.say("look", who="xiaoming", chat="hiking")
+    assert told[0]["members"] == ["xiaoming", "ahua", "zhangsan", "lilei"]
+    world.membership.leave(world.chatrooms["hiking"], world.person("ahua"))
+    assert at_phone.told("members")[0]["members"] == ["xiaoming", "zhangsan", "lilei"]
+
+
+def test_a_chat_with_nobody_one_knows_cannot_be_opened(at_phone, world):
+    world.add_person("陌生人", "stranger")
+    assert histories(at_phone.say("look", who="xiaoming", chat="stranger")) == []
+    assert histories(at_phone.say("earlier", chat="stranger")) == []
+
+
+def test_nobodys_phone_shows_nothing(open_page, world):
+    assert open_page.say("look", who="nobody", chat="ahua") == []

@@ -1,0 +1,45 @@
+import pytest
+
+from webwx.protocol.http import Request
+from webwx.sandbox.phone.live import PATH, is_welcome
+
+HERE = "http://127.0.0.1:8790"
+
+
+@pytest.mark.parametrize(
+    ("at", "origin", "is_let_in"),
+    [
+        (HERE, HERE, True),
+        ("http://localhost:8790", "http://localhost:8790", True),
+        (HERE, "", False),
+        (HERE, "http://127.0.0.1:3000", False),
+        (HERE, "http://localhost:8790", False),
+        (HERE, "https://127.0.0.1:8790", False),
+        (HERE, "null", False),
+        ("http://evil.example:8790", "http://evil.example:8790", False),
+    ],
+)
+def test_only_a_page_of_this_very_server_may_listen(at, origin, is_let_in):
+    headers = (("Origin", origin),) if origin else ()
+    assert is_let_in is is_welcome(Request(endpoint="any", method="GET", url=f"{at}{PATH}", headers=headers))
+
+
+def test_whoever_holds_the_socket_is_called_when_something_happens(open_page, world):
+    world.wind(1)
+    assert open_page.calls == 1
+    assert [told["kind"] for told in open_page.told()] == ["clock"]
+
+
+@pytest.mark.parametrize(
+    "said", ["", "[]", "{}", '{"kind": "nothing"}', '{"kind": "look"}', '{"kind": "look", "who": 1}']
+)
+def test_what_nobody_understands_is_passed_over(open_page, said):
+    open_page.live.hear(said)
+    assert open_page.told() == []
+
+
+def test_a_page_that_went_away_is_not_called_any_more(open_page, world):
+    open_page.live.close()
+    world.wind(1)
+    assert open_page.calls == 0
+    open_page.live = type(open_page)(world).live

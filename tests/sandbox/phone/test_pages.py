@@ -1,0 +1,95 @@
+import re
+
+import pytest
+
+from webwx.protocol.http import Request
+from webwx.sandbox.phone import pages
+
+HERE = "http://127.0.0.1:8790"
+
+
+@pytest.fixture
+def get(sandbox):
+    """Load something as a browser does."""
+
+    def load(path, *, origin=HERE, method="GET"):
+        return sandbox.answer(Request(endpoint="any", method=method, url=f"{origin}{path}"))
+
+    return load
+
+
+def test_the_page_allows_nothing_but_its_own_files(get):
+    page = get("/phone")
+    assert (page.status, page.header("Content-Type")) == (200, "text/html; charset=utf-8")
+    policy = page.header("Content-Security-Policy")
+    assert policy.startswith("default-src 'self';")
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert (page.header("X-Content-Type-Options"), page.header("Referrer-Policy")) == ("nosniff", "no-referrer")
+
+
+def test_the_page_has_no_script_and_no_style_of_its_own(get):
+    html = get("/phone").body.decode()
+    assert re.findall(r"<style|<script(?![^>]* src=)|\son\w+=|\sstyle=", html) == []
+
+
+def test_no_file_names_another_host_or_makes_markup_of_text(get):
+    for name in pages.FILES:
+        text = pages.FILES[name].read_text("utf-8")
+        hosts = set(re.findall(r"(?:https?|wss?)://([^/\"'`\s]+)", text))
+        assert hosts <= {"www.w3.org", "example.com"}, name  # a namespace, and what a field shows that wants an address
+        assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text) == [], (
+            name
+        )
+
+
+def test_whatever_the_files_load_is_there(get):
+    for name in pages.FILES:
+        text = pages.FILES[name].read_text("utf-8")
+        for wanted in re.findall(r'from "\./([\w.]+)"|/phone/static/([\w.]+)', text):
+            assert get(f"/phone/static/{''.join(wanted)}").status == 200, name
+
+
+@pytest.mark.parametrize(
+    "path", ["/phone/static/../pages.py", "/phone/static/%2e%2e/pages.py", "/phone/nothing", "/phone/static"]
+)
+def test_nothing_else_is_given_away(get, path):
+    assert get(path).status == 404
+
+
+def test_other_names_and_other_methods_are_refused(get):
+    assert get("/phone", origin="http://evil.example:8790").status == 403
+    assert get("/phone", method="POST").status == 405
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "disposition"),
+    [
+        (b"\x89PNG\r\n\x1a\n...", "image/png", "inline"),
+        (b"\xff\xd8\xff...", "image/jpeg", "inline"),
+        (b"GIF89a...", "image/gif", "inline"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp", "inline"),
+        (b"ID3...", "audio/mpeg", "attachment"),
+        (b"\0\0\0\x18ftypmp42", "video/mp4", "attachment"),
+        (b"BM......", "application/octet-stream", "attachment"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>", "application/octet-stream", "attachment"),
+        (b"<html><script>", "application/octet-stream", "attachment"),
+    ],
+)
+def test_only_pictures_are_shown_inline_and_nothing_runs(get, world, content, media_type, disposition):
+    message = world.file("ahua", "me", content, "恶 意\r\n.svg")
+    answer = get(f"/phone/media/{message.id}")
+    assert (200, media_type) == (answer.status, answer.header("Content-Type"))
+    assert answer.header("Content-Disposition").partition(";")[0] == disposition
+    assert "\r" not in answer.header("Content-Disposition")
+    assert answer.header("X-Content-Type-Options") == "nosniff"
+    assert answer.header("Content-Security-Policy").endswith("sandbox")
+    assert content == answer.body
+
+
+def test_a_recalled_medium_and_a_text_have_nothing_to_see(get, world, png):
+    message = world.picture("ahua", "me", png)
+    world.recall("ahua", "me", message.id)
+    assert get(f"/phone/media/{message.id}").status == 404
+    assert get(f"/phone/media/{world.say('ahua', 'me', 'x').id}").status == 404
+    assert get("/phone/media/1").status == 404
