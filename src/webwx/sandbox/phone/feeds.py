@@ -236,7 +236,7 @@ class PhoneFeed:
         person = self._world.people.get(at.who)
         if person is not self._person:
             self._person, self._is_whole = person, True
-        is_there = person is not None and at.chat != "" and screen.is_chat_of(self._world, person, at.chat)
+        is_there = person is not None and at.chat != "" and screen.can_open(person, at.chat)
         self._open = _OpenChat(self._world, person, at.chat) if person and is_there else None
 
     def _earlier(self, what: Earlier) -> None:
@@ -257,7 +257,7 @@ class PhoneFeed:
 
     def _contacts(self, person: Person, *, is_whole: bool) -> Phone:
         friends = screen.friends(person)
-        rooms = {each.id: screen.room(each) for each in self._world.rooms_of(person)}
+        rooms = {each.id: screen.room(each) for each in person.rooms.values()}
         asked = list(person.asked_by)
         told = Phone(
             who=person.id,

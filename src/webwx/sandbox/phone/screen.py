@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from webwx.sandbox.letters import MessageKind
-    from webwx.sandbox.world import World
 
 _PREVIEW = 80
 """Characters of the last message that the list of chats has room for."""
+
+_FEW_MEMBERS = 9
 
 _FROM_APPS = frozenset({"link", "music", "mini_program", "quote", "history", "transfer", "red_packet"})
 """Kinds whose content is the XML of an app."""
@@ -60,7 +61,7 @@ class Room(Shown, frozen=True, kw_only=True):
     name: str = ""
     size: int = 0
     members: list[str] = []
-    """The first few, from whom a name is made where there is none; all of them for the chat that is open."""
+    """The first few, from whom a name is made where there is none."""
 
 
 class Preview(Shown, frozen=True, kw_only=True):
@@ -106,9 +107,6 @@ class Bubble(Shown, frozen=True, kw_only=True):
     """World id of the person on a card or behind a request."""
 
 
-FEW_MEMBERS = 9
-
-
 def face(person: Person) -> Face:
     """Show somebody."""
     return Face(
@@ -125,10 +123,10 @@ def friends(person: Person) -> dict[str, Friend]:
     }
 
 
-def room(chatroom: Chatroom, *, with_members: bool = False) -> Room:
+def room(chatroom: Chatroom) -> Room:
     """Show a chatroom."""
-    shown = chatroom.members if with_members else chatroom.members[:FEW_MEMBERS]
-    return Room(id=chatroom.id, name=chatroom.name, size=len(chatroom.members), members=[member.id for member in shown])
+    members = [member.id for member in chatroom.members]
+    return Room(id=chatroom.id, name=chatroom.name, size=len(members), members=members[:_FEW_MEMBERS])
 
 
 def row(person: Person, chat_id: str, chat: Chat, order: int) -> Row:
@@ -189,11 +187,6 @@ def _quoted(quoted: Reference) -> str:
     return f"{quoted.sender_name}: {said}" if said else quoted.sender_name
 
 
-def is_chat_of(world: World, person: Person, chat_id: str) -> bool:
+def can_open(person: Person, chat_id: str) -> bool:
     """Say whether somebody has, or could begin, a chat."""
-    return (
-        chat_id in person.chats
-        or chat_id in person.friends
-        or chat_id in BUILTIN
-        or any(chat_id == each.id for each in world.rooms_of(person))
-    )
+    return any(chat_id in known for known in (person.chats, person.friends, person.rooms, BUILTIN))
