@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 SERVER = "http://127.0.0.1:8790"
 """The sandbox's address as the pages write it."""
 
+OWN_PORT = "8791"
+"""Port of a sandbox that a page starts by itself."""
+
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 _BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

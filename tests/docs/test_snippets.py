@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.docs.pages import PAGES, ROOT, SERVER, blocks, commands, in_background, matches, name, program
+from tests.docs.pages import OWN_PORT, PAGES, ROOT, SERVER, blocks, commands, in_background, matches, name, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,12 @@ def server(environment: dict[str, str]) -> Iterator[str]:
             process.terminate()
 
 
+def free_port() -> str:
+    """Give a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return str(listening.getsockname()[1])
+
+
 def run(*command: str | Path, environment: dict[str, str], folder: Path) -> str:
     """Run a page's code, as its last argument, and give what it prints."""
     done = subprocess.run(
@@ -69,10 +76,11 @@ def test_the_commands_of_a_page_print_what_it_says(
     for turn, (typed, _) in enumerate(commands(page)):
         line = in_background(typed, picture.parents[1] / f"output{turn}") if typed.endswith(" &") else typed
         script += f"{line}\nprintf '\\n<next>\\n'\n"
-    script = script.replace(SERVER, server)
+    own_port = free_port()
+    script = script.replace(SERVER, server).replace(OWN_PORT, own_port)
     printed = run("bash", "-e", "-o", "pipefail", "-c", script, environment=environment, folder=picture.parent)
     for (typed, expected), output in zip(commands(page), printed.split("\n<next>\n"), strict=False):
-        assert matches(expected, output.replace(server, SERVER)), f"$ {typed}\n{output}"
+        assert matches(expected, output.replace(server, SERVER).replace(own_port, OWN_PORT)), f"$ {typed}\n{output}"
 
 
 @pytest.fixture

@@ -160,6 +160,25 @@ async def test_uploads_of_many_megabytes_are_taken(served, http):
         assert '"Ret": 1101' in await response.text()
 
 
+async def test_what_is_planned_happens_at_its_time_by_itself_and_a_held_poll_hears_of_it(http):
+    world = default_world(clock=SystemClock())
+    session = world.log_in(world.person("me"))
+    key = str(session.stream.newest)
+    served = await serve(Sandbox(world))
+    world.agenda.add(world.now + 0.1, lambda: world.say("ahua", "me", "on time"))
+    answer = await text(http, served.url + CHECK, params={"sid": session.keys.sid, "synckey": key})
+    await served.close()
+    assert 'selector:"2"' in answer
+
+
+async def test_winding_lets_it_happen_sooner(http, served, sandbox):
+    world = sandbox.world
+    world.agenda.add(world.now + 3600, lambda: world.say("ahua", "me", "in an hour"))
+    async with http.post(served.control + "/wind", json={"seconds": 3600}) as response:
+        assert response.status == 200
+    assert [message.text for message in world.inbox("me")["ahua"].messages] == ["in an hour"]
+
+
 # -- the phone in the browser ----------------------------------------------------------------------------------------
 
 

@@ -12,11 +12,8 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import traceback
 from contextlib import suppress
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +22,7 @@ import click
 from webwx.bot.bot import Bot, check, loading, start
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.options import Given
+from webwx.cli.programs import run_file
 from webwx.cli.reload import supervise
 from webwx.cli.session import Session, command
 from webwx.cli.unit import write_unit
@@ -177,14 +175,9 @@ def load(session: Session, path: Path) -> dict[str, Bot]:
     Raises:
         CommandFailed: It raises something, which is told as Python tells it.
     """
-    name = path.stem if path.stem not in sys.modules else f"{path.stem} in {path.parent}"
-    spec = spec_from_loader(name, loader := SourceFileLoader(name, str(path)))
-    assert spec is not None  # noqa: S101 - for the type checker: this loader says that it is no package
-    module = sys.modules[name] = module_from_spec(spec)
-    sys.path.insert(0, str(path.parent))  # as `python FILE` has it
     with loading() as started:
         try:
-            loader.exec_module(module)
+            module = run_file(path)
         except Exception as error:  # noqa: BLE001 - it is somebody else's program, and this tells them
             session.output.tell(_traceback(error, path))
             raise CommandFailed(f"{path.name} cannot be run, for the reason above.") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -11,6 +12,7 @@ import msgspec
 
 from webwx.cli.exits import CommandFailed
 from webwx.cli.faults import turn_on, with_fault_options
+from webwx.cli.friends import play_file
 from webwx.cli.session import Session, command
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.faults import Faults
@@ -20,8 +22,6 @@ from webwx.sandbox.tls import NoCertificates
 from webwx.sandbox.world import default_world
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from webwx.sandbox.serve import Served, TlsAccess
 
 OnOff = Literal["on", "off"]
@@ -44,6 +44,7 @@ _PORT_SENTENCES = {
         "webwx sandbox --port 0 --auto-confirm --json",
         "webwx sandbox --tls --switch redirect_origin=https://wx2.qq.com",
         "webwx sandbox --tls --port 443 --json",
+        "webwx sandbox --scenario friends.py",
         "webwx sandbox --seed 7 --fault truncated@0.1 --fault sticky_selector:times=20",
     ),
 )
@@ -81,6 +82,12 @@ _PORT_SENTENCES = {
     metavar="NAME=VALUE",
     help="Set any switch of the sandbox, such as login_refused=true; may be repeated.",
 )
+@click.option(
+    "--scenario",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Let the scripted friends of a Python FILE live there.",
+)
 @with_fault_options
 async def sandbox(
     session: Session,
@@ -91,6 +98,7 @@ async def sandbox(
     fold_repeats: bool,
     tls: bool,
     more: tuple[str, ...],
+    scenario: Path | None,
     wishes: tuple[str, ...],
     script: Path | None,
     seed: int | None,
@@ -116,6 +124,8 @@ async def sandbox(
         raise CommandFailed(_PORT_SENTENCES[error.errno].format(port=port)) from None
     try:
         turn_on(world.faults, wishes, script)
+        if scenario is not None:
+            play_file(scenario, world, session.output.tell)
         faults = {"seed": world.faults.seed} if wishes or script or seed is not None else {}
         session.output.result(
             _welcome(served, auto_confirm=auto_confirm, seed=faults.get("seed")),

@@ -47,12 +47,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from webwx.protocol.codec import read_pairs, write_json
-from webwx.protocol.codes import Ret
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.fault_verbs import FAULT_VERBS
 from webwx.sandbox.letters import MessageKind
 from webwx.sandbox.people import Chat, Message, Person
-from webwx.sandbox.refusals import Impossible, Refused
+from webwx.sandbox.refusals import Impossible, Refused, explain
 from webwx.sandbox.sending import SENDING_VERBS
 from webwx.sandbox.view import recall_text
 from webwx.sandbox.wire_log import Exchange, Opened
@@ -67,13 +66,6 @@ PREFIX = "/control"
 
 _LONGEST_WIND = 10 * 365 * 86400
 """Seconds: a clock beyond the year 9999 could date no answer."""
-
-_SENTENCES: dict[int, str] = {
-    Ret.SYSTEM_ERROR: "That cannot be recalled: it is older than two minutes, somebody else's, or unknown.",
-    Ret.TARGET_REFUSED: "Nothing can be sent there: one writes to friends only, and not to oneself.",
-    Ret.CHAT_GONE: "Nothing can be done there: one has to be in the chatroom.",
-}
-"""What the platform's numbers mean to a person."""
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -469,10 +461,8 @@ def obey(verbs: Verbs[T], on: T, request: Request) -> Response:
         return _json(200, act(on, parameters))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return _error(400, f"The request cannot be read: {error}.")
-    except Impossible as no:
-        return _error(409, str(no))
-    except Refused as no:
-        return _error(409, _SENTENCES.get(no.ret, str(no)))
+    except (Impossible, Refused) as no:
+        return _error(409, explain(no))
 
 
 def is_loopback(url: str) -> bool:

@@ -76,11 +76,13 @@ class Sandbox:
         """
         beside = self._beside_the_wire(request)
         if beside is not None:
+            self.world.play()
             return self._finished(request, beside)
         wire = self.world.wire
         held = parked if isinstance(parked, Held) else None
         entry = held.entry if held else wire.begin(request)
         answer = self._answer(request, parked, entry)
+        self.world.play()
         if isinstance(answer, Park):
             return answer
         answer = self._finished(request, answer)
@@ -94,8 +96,10 @@ class Sandbox:
             self.world.wire.end(parked.entry, None)
 
     def wind_to(self, until: float) -> None:
-        """Wind the clock forward to a moment, unless it has passed."""
-        self.world.wind(max(0.0, until - self.world.now))
+        """Wind the clock forward to a moment, unless it has passed, or to what happens before."""
+        planned = self.world.agenda.next
+        moment = until if planned is None else min(until, planned)
+        self.world.wind(max(0.0, moment - self.world.now))
 
     def _finished(self, request: Request, answer: Response) -> Response:
         headers = (*answer.headers, *page_permission(request))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from webwx.sandbox.letters import Letter, MessageKind
     from webwx.sandbox.media import Medium
 
+ME = "me"
+"""The first account, whatever its name."""
+
 FILEHELPER = "filehelper"
 """World id and wire name of the one chat that every account has."""
 

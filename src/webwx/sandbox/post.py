@@ -110,6 +110,8 @@ class Post:
                     Selector.MESSAGES,
                     lambda view: view.recall(message, notice_id=notice_id, old_id=old_id, time=now),
                 )
+                if viewer is not person:
+                    self._world.let_hear(viewer, message)
         return message
 
     def greet(self, person: Person) -> str:
@@ -148,6 +150,8 @@ class Post:
         self._world.stir(person.id, message.chat_of(person))
         if in_session:
             self._world.tell(person, Selector.MESSAGES, lambda view: view.message(message))
+        if person is not message.sender:
+            self._world.let_hear(person, message)
 
     def _bounce(self, sender: Person, receiver: Person, text: str) -> None:
         """Say afterwards that the other side did not get it: the send itself succeeded."""

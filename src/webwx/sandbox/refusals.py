@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from webwx.protocol.codes import Ret
+
+_SENTENCES: dict[int, str] = {
+    Ret.SYSTEM_ERROR: "That cannot be recalled: it is older than two minutes, somebody else's, or unknown.",
+    Ret.TARGET_REFUSED: "Nothing can be sent there: one writes to friends only, and not to oneself.",
+    Ret.CHAT_GONE: "Nothing can be done there: one has to be in the chatroom.",
+}
+"""What the platform's numbers mean to a person."""
+
 
 class Refused(Exception):
     """The platform's no: a call is answered with this number and nothing else."""
@@ -16,3 +25,8 @@ class Refused(Exception):
 
 class Impossible(Exception):
     """The world's no to a person: nobody of that name, nothing to confirm. The text is one sentence."""
+
+
+def explain(no: Impossible | Refused) -> str:
+    """Say a refusal in one sentence to whoever holds a phone."""
+    return _SENTENCES.get(no.ret, str(no)) if isinstance(no, Refused) else str(no)

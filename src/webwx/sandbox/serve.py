@@ -131,6 +131,7 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
         for number in (HTTPS_PORT, 0) if is_straight else (port,):
             shell.ports.append(_Port(listen, await listen(number), server))
             opened.push_async_callback(shell.ports[-1].close)
+        opened.push_async_callback(_Timekeeper(world).close)
         world.faults.kinds = (*SAID, *CARRIED, Handshake) if authority else (*SAID, *CARRIED)
         url = _origin(host, shell.ports[-1].number)
         access = _access(authority, url, host if is_straight else "") if authority else None
@@ -222,6 +223,41 @@ def _flawed(authority: Authority, world: World) -> Callable[[ssl.SSLObject, str 
             connection.context = authority.flawed(fault.flaw)
 
     return choose
+
+
+class _Timekeeper:
+    """Lets happen what is planned when its time has come by itself."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._loop = asyncio.get_running_loop()
+        self._is_news = asyncio.Event()
+        self._unsubscribe = (world.agenda.subscribe(self._tell), world.subscribe(self._hear))
+        self._work = asyncio.create_task(self._keep_time())
+
+    async def close(self) -> None:
+        """Let nothing happen any more."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self._work.cancel()
+        await asyncio.gather(self._work, return_exceptions=True)
+
+    async def _keep_time(self) -> None:
+        while True:
+            self._is_news.clear()
+            self._world.play()
+            planned = self._world.agenda.next
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if planned is None else self._world.clock.seconds_until(planned)):
+                    await self._is_news.wait()
+
+    def _hear(self, account: str) -> None:
+        """Look again when the clock was wound, which wakes everybody's polls."""
+        if not account:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._loop.call_soon_threadsafe(self._is_news.set)
 
 
 # -- requests --------------------------------------------------------------------------------------------------------

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from webwx.protocol.codes import Ret, Selector, StatusNotify
 from webwx.protocol.sync import DeletedContact
 from webwx.sandbox import letters
+from webwx.sandbox.agenda import Agenda
 from webwx.sandbox.clock import Clock, SystemClock, WoundClock
 from webwx.sandbox.faults import Faults, Wish
 from webwx.sandbox.logins import LoginCode, Logins
 from webwx.sandbox.media import Media
 from webwx.sandbox.membership import Membership
-from webwx.sandbox.people import BUILTIN, Chat, Chatroom, Message, Person
+from webwx.sandbox.people import BUILTIN, ME, Chat, Chatroom, Message, Person
 from webwx.sandbox.post import Post
 from webwx.sandbox.refusals import Impossible, Refused
 from webwx.sandbox.switches import Switches
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from webwx.sandbox.stream import Item
 
 __all__ = ["ME", "Clock", "Switches", "SystemClock", "World", "WoundClock", "default_world"]
-
-ME = "me"
-"""The first account, whatever its name."""
 
 _MANY = 20
 """People whom a sentence can name."""
@@ -79,8 +77,12 @@ class World:
         """What goes wrong; another set may be put in its place before a server is opened."""
         self.wire = WireLog(self.clock, self.issued)
         """What was said lately between clients and this server."""
+        self.agenda = Agenda()
+        """What is yet to happen by itself."""
+        self._is_playing = False
         self._subscribers: list[Callable[[str], object]] = []
         self._watchers: list[Callable[[str, str], object]] = []
+        self._listeners: list[Callable[[Person, Message], object]] = []
 
     def __repr__(self) -> str:
         return f"World({', '.join(self.people)})"
@@ -93,10 +95,25 @@ class World:
         return self.clock.now()
 
     def wind(self, seconds: float) -> None:
-        """Move the clock forward and wake every poll."""
-        self.clock.wind(seconds)
+        """Move the clock forward and wake every poll; what was to happen meanwhile happens, each at its time."""
+        until = self.now + seconds
+        while self.agenda.next is not None and self.agenda.next <= until:
+            self.clock.wind(max(0.0, self.agenda.next - self.now))
+            self.play()
+        self.clock.wind(max(0.0, until - self.now))
         self.wake("")
         self.stir()
+
+    def play(self) -> None:
+        """Let everything happen that is due by now."""
+        if self._is_playing:
+            return
+        self._is_playing = True
+        try:
+            while action := self.agenda.take(self.now):
+                action()
+        finally:
+            self._is_playing = False
 
     def subscribe(self, callback: Callable[[str], object]) -> Callable[[], None]:
         """
@@ -141,6 +158,15 @@ class World:
         if session.hears(item):
             session.stream.add(item, selector)
             self.wake(person.id)
+
+    def listen(self, hear: Callable[[Person, Message], object]) -> None:
+        """Call back with everybody whose phone gets a message of somebody else, and again when it is taken back."""
+        self._listeners.append(hear)
+
+    def let_hear(self, person: Person, message: Message) -> None:
+        """Call the listeners back."""
+        for hear in self._listeners:
+            hear(person, message)
 
     # -- bad days ----------------------------------------------------------------------------------------------------
 
@@ -407,7 +433,9 @@ class World:
             Refused: The chat cannot be written to.
         """
         person = self.person(sender)
-        return self.post.send(person, self.chat_id(person, to), letter)
+        message = self.post.send(person, self.chat_id(person, to), letter)
+        self.play()
+        return message
 
     def notify(self, who: str, chat: str, letter: Letter) -> Message:
         """
@@ -417,7 +445,9 @@ class World:
             Impossible: There is no such person or chat.
         """
         person = self.person(who)
-        return self.post.tell(person, self.chat_id(person, chat), letter)
+        message = self.post.tell(person, self.chat_id(person, chat), letter)
+        self.play()
+        return message
 
     def ask_friend(self, sender: str, to: str, greeting: str) -> Message:
         """
@@ -431,7 +461,9 @@ class World:
         self.issued.add(ticket)
         other.asked_by[person.id] = ticket
         self.stir(other.id)
-        return self.post.tell(other, person.id, letters.friend_request(person, greeting, ticket))
+        message = self.post.tell(other, person.id, letters.friend_request(person, greeting, ticket))
+        self.play()
+        return message
 
     def accept_friend(self, who: str, asked_by: str, ticket: str = "") -> None:
         """
@@ -498,7 +530,9 @@ class World:
             if not own:
                 raise Impossible(f"{person.nickname} has nothing to recall there.")
             message_id = own[-1]
-        return self.post.take_back(person, message_id)
+        message = self.post.take_back(person, message_id)
+        self.play()
+        return message
 
     def read_chat(self, who: str, chat: str) -> None:
         """

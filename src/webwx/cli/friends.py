@@ -1,0 +1,38 @@
+"""`webwx sandbox --scenario`: the scripted friends of a Python file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.cli.exits import BadInput
+from webwx.cli.programs import run_file
+from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.scenario import Scenario, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from webwx.sandbox.world import World
+
+
+def play_file(path: Path, world: World, on_mistake: Callable[[str], object]) -> None:
+    """
+    Let the friends of a file live in a world.
+
+    Raises:
+        BadInput: The file cannot be run, has no Scenario, or names somebody who is not there.
+    """
+    path = path.resolve()
+    try:
+        module = run_file(path)
+    except Exception as error:  # noqa: BLE001 - it is somebody else's program, and this tells them
+        raise BadInput(describe(error, str(path))) from None
+    scenarios = [value for value in vars(module).values() if isinstance(value, Scenario)]
+    if not scenarios:
+        raise BadInput(f"{path.name} makes no Scenario; it needs a line such as 'friends = Scenario()'.")
+    try:
+        for scenario in scenarios:
+            scenario.play(world, on_mistake=on_mistake)
+    except Impossible as no:
+        raise BadInput(str(no)) from None

@@ -1,0 +1,23 @@
+"""Somebody's Python file, run as a module of its own: that is how the command line finds bots and scripted friends."""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+
+def run_file(path: Path) -> ModuleType:
+    """Run a file, by its whole path, and give the module it makes; what the file raises comes through."""
+    name = path.stem if path.stem not in sys.modules else f"{path.stem} in {path.parent}"
+    spec = spec_from_loader(name, loader := SourceFileLoader(name, str(path)))
+    assert spec is not None  # noqa: S101 - for the type checker: this loader says that it is no package
+    module = sys.modules[name] = module_from_spec(spec)
+    sys.path.insert(0, str(path.parent))  # as `python FILE` has it
+    loader.exec_module(module)
+    return module

@@ -1,0 +1,245 @@
+"""
+The hands of one person in a script: what their phone can do, and a few things that happen to them.
+
+Where a script answers a message, everything goes to the chat the message came from, unless `to` or `chat` names another
+one. People and chatrooms are named as everywhere: by nickname, name or id, or as `me`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.sandbox import letters
+from webwx.sandbox.pictures import avatar
+from webwx.sandbox.refusals import Impossible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.sandbox.letters import Letter
+    from webwx.sandbox.people import Chatroom, Message, Person
+    from webwx.sandbox.world import World
+
+_VOICE = b"ID3\x04" + bytes(1020)
+"""A kibibyte that passes for something spoken."""
+
+_VIDEO = b"\0\0\0\x18ftypmp42" + bytes(1012)
+"""A kibibyte that passes for a video."""
+
+
+class Hands:
+    """
+    What somebody can do.
+
+    Args:
+        world: Where they live.
+        person: Whose hands these are.
+        chat: World id of the chat they have before them; empty: none.
+        later: Does something after some seconds.
+    """
+
+    def __init__(
+        self, world: World, person: Person, chat: str, later: Callable[[float, Callable[[], object]], None]
+    ) -> None:
+        self.world = world
+        """Where they live, for all that has no verb here."""
+        self.id = person.id
+        """Their world id."""
+        self._person = person
+        self._chat = chat
+        self._later = later
+
+    def __repr__(self) -> str:
+        return f"Hands({self.id})"
+
+    @property
+    def nickname(self) -> str:
+        """What they call themselves."""
+        return self._person.nickname
+
+    def person(self, name: str) -> Hands:
+        """
+        Give the hands of somebody else, with no chat before them.
+
+        Raises:
+            Impossible: There is no such person.
+        """
+        return Hands(self.world, self.world.person(name), "", self._later)
+
+    def after(self, seconds: float, action: Callable[..., object], *arguments: object, **named: object) -> None:
+        """
+        Do something later, as in `ahua.after(5, ahua.recall, pong)`.
+
+        Raises:
+            Impossible: That is no number of seconds.
+        """
+        self._later(seconds, lambda: action(*arguments, **named))
+
+    # -- sending; all raise Impossible and Refused ---------------------------------------------------------------------
+
+    def say(self, text: str, to: str = "") -> Message:
+        """Write a text."""
+        return self.send(letters.text(text), to)
+
+    def picture(self, content: bytes | None = None, to: str = "") -> Message:
+        """Send a picture: this one, or a new one of one colour."""
+        return self.send(letters.image(self.world.media.add(content or self._drawn())), to)
+
+    def file(self, name: str, content: bytes = b"...", to: str = "") -> Message:
+        """Send a file."""
+        return self.send(letters.file(self._person, self.world.media.add(content, name)), to)
+
+    def voice(self, content: bytes = _VOICE, to: str = "", *, seconds: float = 1.0) -> Message:
+        """Send something spoken."""
+        return self.send(letters.voice(self._person, self.world.media.add(content), int(seconds * 1000)), to)
+
+    def video(self, content: bytes = _VIDEO, to: str = "", *, seconds: int = 1) -> Message:
+        """Send a video."""
+        return self.send(letters.video(self._person, self.world.media.add(content), seconds), to)
+
+    def sticker(self, content: bytes | None = None, to: str = "") -> Message:
+        """Send a sticker: this one, or a new one of one colour."""
+        return self.send(letters.sticker(self._person, self.world.media.add(content or self._drawn())), to)
+
+    def send(self, letter: Letter, to: str = "") -> Message:
+        """
+        Send anything that `webwx.sandbox.letters` can write.
+
+        Raises:
+            Impossible: There is no such chat, or none is named.
+            Refused: It cannot be written to.
+        """
+        return self.world.send(self.id, self._where(to), letter)
+
+    def recall(self, message: Message | None = None, to: str = "") -> Message:
+        """
+        Take back a message, or the last one in a chat.
+
+        Raises:
+            Impossible: There is nothing to take back.
+            Refused: It is too late, or somebody else's.
+        """
+        return self.world.recall(self.id, message.to if message else self._where(to), message.id if message else None)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def read(self, chat: str = "") -> None:
+        """
+        Read a chat without opening it, as from a notification.
+
+        Raises:
+            Impossible: There is no such chat, or none is named.
+        """
+        self.world.read_chat(self.id, self._where(chat))
+
+    def open(self, chat: str = "") -> None:
+        """
+        Open a chat.
+
+        Raises:
+            Impossible: There is no such chat, or none is named.
+        """
+        self.world.open_chat(self.id, self._where(chat))
+
+    # -- friends -------------------------------------------------------------------------------------------------------
+
+    def ask_friend(self, who: str, greeting: str = "") -> Message:
+        """
+        Ask somebody to become a friend.
+
+        Raises:
+            Impossible: There is no such person.
+        """
+        return self.world.ask_friend(self.id, who, greeting)
+
+    def accept_friend(self, who: str = "") -> None:
+        """
+        Accept somebody's request, or the one that is answered here.
+
+        Raises:
+            Impossible: There is no such person, or nobody is named.
+            Refused: They have not asked.
+        """
+        self.world.accept_friend(self.id, who or self._where(""))
+
+    def unfriend(self, who: str) -> None:
+        """
+        Delete a friend.
+
+        Raises:
+            Impossible: There is no such person.
+        """
+        self.world.unfriend(self.id, who)
+
+    def set_blocked(self, who: str, *, is_blocked: bool = True) -> None:
+        """
+        Put somebody on the blacklist, or take them off it.
+
+        Raises:
+            Impossible: There is no such person, or it is oneself.
+        """
+        self.world.set_blocked(self.id, who, is_blocked=is_blocked)
+
+    # -- chatrooms; all raise Impossible, and Refused to whoever is not in it ------------------------------------------
+
+    def create_chatroom(self, name: str, *members: str) -> Chatroom:
+        """Open a chatroom with these people."""
+        return self.world.membership.open(self._person, [self.world.person(each) for each in members], name)
+
+    def add_members(self, chat: str, *members: str) -> None:
+        """Let people into a chatroom."""
+        self.world.membership.admit(self._room(chat), [self.world.person(each) for each in members], by=self._person)
+
+    def remove_members(self, chat: str, *members: str) -> None:
+        """Put people out of a chatroom, as its owner."""
+        self.world.membership.remove(self._room(chat), [self.world.person(each) for each in members], by=self._person)
+
+    def join_chatroom(self, chat: str, by: str = "me") -> None:
+        """Open a member's invitation to a chatroom."""
+        member = self.world.person(by)
+        self.world.membership.join(self.world.chatroom(member, chat), self._person, by=member)
+
+    def leave_chatroom(self, chat: str = "") -> None:
+        """Leave a chatroom."""
+        self.world.membership.leave(self._room(chat), self._person)
+
+    def rename_chatroom(self, name: str, chat: str = "") -> None:
+        """Give a chatroom another name."""
+        self.world.membership.rename(self._room(chat), name, by=self._person)
+
+    # -- what happens to clients ---------------------------------------------------------------------------------------
+
+    def log_out(self) -> None:
+        """
+        End this person's web login on the phone: `ahua.person("me").log_out()` is what a bot dreads.
+
+        Raises:
+            Impossible: There is none.
+        """
+        self.world.log_out(self.id)
+
+    def fault(self, wish: str) -> None:
+        """
+        Turn a fault on, such as `html_page:endpoint=webwxsync,times=3`.
+
+        Raises:
+            Impossible: There is no such fault.
+        """
+        self.world.faults.add(wish)
+
+    def faults_off(self) -> None:
+        """Turn all faults off."""
+        self.world.faults.reset()
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _where(self, named: str) -> str:
+        if not named and not self._chat:
+            raise Impossible("Say which chat is meant, as in ahua.say('hello', to='me'): no message is answered here.")
+        return named or self._chat
+
+    def _room(self, named: str) -> Chatroom:
+        return self.world.chatroom(self._person, self._where(named))
+
+    def _drawn(self) -> bytes:
+        return avatar(self.world.dice.randbytes(8).hex())

@@ -1,0 +1,311 @@
+"""
+Scripted friends: what people of a world do by themselves, in reaction to messages or at times.
+
+A script says it with decorators, and each of its functions is given the hands of one person. A function may be a story:
+`yield 5` lets five seconds pass. Everything goes by the world's clock, so winding the clock plays it at once. A mistake
+in a script is told in one sentence, and the world goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from inspect import unwrap
+from pathlib import Path
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Any
+
+from webwx.sandbox.hands import Hands
+from webwx.sandbox.people import ME, Message, Person
+from webwx.sandbox.refusals import Impossible, Refused, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from webwx.sandbox.letters import MessageKind
+    from webwx.sandbox.world import World
+
+Script = Callable[..., object]
+Hears = str | re.Pattern[str] | Callable[[Message], object]
+
+SHORTEST_PAUSE = 0.01
+"""Seconds between two times of what is done again and again."""
+
+LONGEST_CHAIN = 100
+"""Answers that can follow each other with no pause; friends who answer each other without an end are stopped there."""
+
+
+class Scenario:
+    """What friends do by themselves."""
+
+    def __init__(self) -> None:
+        self._reactions: list[_Reaction] = []
+        self._dates: list[_Date] = []
+
+    def when(
+        self,
+        who: str | None = None,
+        *,
+        hears: Hears | None = None,
+        kind: MessageKind | None = None,
+        by: str | None = None,
+        chat: str | None = None,
+        is_recalled: bool = False,
+    ) -> Callable[[Script], Script]:
+        """
+        Let somebody react to messages; the function gets their hands and the message.
+
+        Args:
+            who: By nickname or id; None: everybody but `me`, each for themselves.
+            hears: The whole text, a pattern that is found in it, or a function that says yes to the message.
+            kind: Such as `image` or `friend_request`; None: all that people send, but not the platform's grey lines.
+            by: Who sent it.
+            chat: Where it was said: a chatroom, or a person.
+            is_recalled: React when it is taken back, instead of when it comes.
+        """
+
+        def take(script: Script) -> Script:
+            self._reactions.append(
+                _Reaction(script=script, who=who, hears=hears, kind=kind, by=by, chat=chat, is_recalled=is_recalled)
+            )
+            return script
+
+        return take
+
+    def at(self, moment: float | datetime, who: str) -> Callable[[Script], Script]:
+        """
+        Let somebody do something at a time; the function gets their hands.
+
+        Args:
+            moment: Seconds after the beginning, or a date; one without a time zone is in UTC. What has passed by the
+                beginning is done at once.
+            who: By nickname or id.
+        """
+
+        def take(script: Script) -> Script:
+            self._dates.append(_Date(script=script, who=who, at=moment))
+            return script
+
+        return take
+
+    def every(self, seconds: float, who: str) -> Callable[[Script], Script]:
+        """
+        Let somebody do something again and again; the function gets their hands.
+
+        Raises:
+            ValueError: That is no time to wait.
+        """
+        if seconds < SHORTEST_PAUSE:
+            raise ValueError(f"What is done again and again has pauses of {SHORTEST_PAUSE} s or more.")
+
+        def take(script: Script) -> Script:
+            self._dates.append(_Date(script=script, who=who, at=seconds, every=seconds))
+            return script
+
+        return take
+
+    def play(self, world: World, *, on_mistake: Callable[[str], object] | None = None) -> None:
+        """
+        Begin, from now on.
+
+        Args:
+            world: Where the friends live.
+            on_mistake: Is told in one sentence what a script did wrong, and where; None: it is written to stderr.
+
+        Raises:
+            Impossible: The script names somebody who is not there, or a chat that is not.
+        """
+        for reaction in self._reactions:
+            with _placed(reaction.script):
+                reaction.check(world)
+        for date in self._dates:
+            with _placed(date.script):
+                world.person(date.who)
+        stage = _Stage(world, on_mistake or _tell)
+        for date in self._dates:
+            stage.plan(date)
+        world.listen(lambda person, message: stage.hear(self._reactions, person, message))
+        world.play()
+
+
+# -- what is scripted ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reaction:
+    """What somebody does about a message."""
+
+    script: Script
+    who: str | None
+    hears: Hears | None
+    kind: MessageKind | None
+    by: str | None
+    chat: str | None
+    is_recalled: bool
+
+    def check(self, world: World) -> None:
+        """
+        See whether all whom it names are there.
+
+        Raises:
+            Impossible: One is not.
+        """
+        person = world.person(self.who or ME)
+        if self.by is not None:
+            world.person(self.by)
+        if self.chat is not None and self.who is not None:
+            world.chat_id(person, self.chat)
+
+    def concerns(self, world: World, person: Person, message: Message) -> bool:
+        """Say whether somebody reacts like this to a message that has come to their phone, or is gone from there."""
+        is_kind = message.kind == self.kind if self.kind else message.kind != "system"
+        return (
+            is_kind
+            and message.is_recalled is self.is_recalled
+            and (person is not world.person(ME) if self.who is None else person is world.person(self.who))
+            and (self.by is None or message.sender is world.person(self.by))
+            and (self.chat is None or message.chat_of(person) == world.chat_id(person, self.chat))
+            and self._is_heard(message)
+        )
+
+    def _is_heard(self, message: Message) -> bool:
+        match self.hears:
+            case None:
+                return True
+            case str(text):
+                return message.text == text
+            case re.Pattern() as pattern:
+                return pattern.search(message.text) is not None
+            case says_yes:
+                return bool(says_yes(message))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Date:
+    """What somebody does at a time."""
+
+    script: Script
+    who: str
+    at: float | datetime
+    every: float | None = None
+
+    def moment(self, beginning: float) -> float:
+        """Give when, in seconds since 1970."""
+        if isinstance(self.at, datetime):
+            return (self.at if self.at.tzinfo else self.at.replace(tzinfo=UTC)).timestamp()
+        return beginning + self.at
+
+
+# -- playing it ------------------------------------------------------------------------------------------------------
+
+
+class _Stage:
+    """A scenario in one world."""
+
+    def __init__(self, world: World, on_mistake: Callable[[str], object]) -> None:
+        self._world = world
+        self._on_mistake = on_mistake
+        self._chain = 0
+        """How many answers with no pause have led to what is being done."""
+
+    def plan(self, date: _Date) -> None:
+        """Put down what is done at a time."""
+        self._plan(date, date.moment(self._world.now))
+
+    def hear(self, reactions: list[_Reaction], person: Person, message: Message) -> None:
+        """Let somebody react, once all have got the message."""
+        for reaction in reactions:
+            with self._told(reaction.script):
+                if reaction.concerns(self._world, person, message):
+                    hands = self._hands(reaction.script, person, message.chat_of(person))
+                    self._later(reaction.script, 0, partial(reaction.script, hands, message))
+
+    def _plan(self, date: _Date, moment: float) -> None:
+        def begin() -> object:
+            if date.every is not None:
+                self._plan(date, moment + date.every)
+            return date.script(self._hands(date.script, self._world.person(date.who)))
+
+        self._world.agenda.add(moment, lambda: self._do(date.script, begin, 0))
+
+    def _hands(self, script: Script, person: Person, chat: str = "") -> Hands:
+        return Hands(self._world, person, chat, later=partial(self._later, script))
+
+    def _later(self, script: Script, seconds: float, action: Callable[[], object]) -> None:
+        """
+        Put down what is done after a pause.
+
+        Raises:
+            Impossible: That is no pause, or one of too many without any.
+        """
+        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+            raise Impossible(f"A script waits for some seconds, 0 or more, and {seconds!r} is no such number.")
+        chain = self._chain + 1 if seconds < SHORTEST_PAUSE else 0
+        if chain > LONGEST_CHAIN:
+            raise Impossible("One answer follows the other without an end; let one of the friends wait for a second.")
+        self._world.agenda.add(self._world.now + seconds, lambda: self._do(script, action, chain))
+
+    def _do(self, script: Script, action: Callable[[], object], chain: int) -> None:
+        self._chain = chain
+        with self._told(script):
+            outcome = action()
+            if isinstance(outcome, Generator):
+                self._go_on(script, outcome)
+        self._chain = 0
+
+    def _go_on(self, script: Script, story: Generator[Any, None, None]) -> None:
+        """Play a story up to its next pause."""
+        for pause in story:
+            try:
+                self._later(script, pause, lambda: self._go_on(script, story))
+            except Impossible as no:
+                story.throw(no)  # so that it is told with the line
+            return
+
+    @contextmanager
+    def _told(self, script: Script) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - it is somebody else's program, and this tells them
+            self._on_mistake(_sentence(error, script))
+
+
+# -- mistakes --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _placed(script: Script) -> Iterator[None]:
+    """Say in a refusal which script is meant."""
+    try:
+        yield
+    except Impossible as no:
+        raise Impossible(_sentence(no, script)) from None
+
+
+def _sentence(error: Exception, script: Script) -> str:
+    """Say what is wrong, behind the line of the script where it went wrong, or where the script begins."""
+    code = unwrap(script).__code__
+    return describe(error, code.co_filename, code.co_firstlineno)
+
+
+def describe(error: Exception, file: str, line: int = 1) -> str:
+    """Say in one sentence what went wrong in a file of somebody's, and at which line: the last one that is known."""
+    lines = [at for frame, at in walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    match error:
+        case SyntaxError(msg=str(what), lineno=int(at)) if error.filename == file:
+            lines.append(at)
+        case Impossible() | Refused():
+            what = explain(error)
+        case _:
+            what = f"{type(error).__name__}: {error}"
+    return f"{Path(file).name}, line {[line, *lines][-1]}: {' '.join(what.split())}"
+
+
+def _tell(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")

@@ -1,0 +1,87 @@
+import pytest
+
+from webwx.sandbox.hands import Hands
+from webwx.sandbox.refusals import Impossible
+
+
+@pytest.fixture
+def ahua(world):
+    """The hands of 阿华, with the chat with `me` before them; `later` is at once."""
+    return Hands(world, world.person("ahua"), "xiaoming", lambda seconds, action: action())
+
+
+def kinds(world, who, chat):
+    return [message.kind for message in world.inbox(who)[chat].messages]
+
+
+def test_everything_is_sent_to_the_chat_before_them(world, ahua):
+    for send in (ahua.picture, ahua.voice, ahua.video, ahua.sticker):
+        send()
+    ahua.say("hello")
+    ahua.file("plan.txt")
+    ahua.picture(to="周末爬山")
+    assert kinds(world, "me", "ahua") == ["image", "voice", "video", "sticker", "text", "file"]
+    assert kinds(world, "me", "hiking") == ["image"]
+
+
+def test_media_that_are_not_given_are_real_ones_and_pictures_differ(ahua):
+    types = [send().medium.content_type for send in (ahua.picture, ahua.voice, ahua.video, ahua.sticker)]
+    assert types == ["image/png", "audio/mp3", "video/mp4", "image/png"]
+    assert ahua.picture().medium.content != ahua.picture().medium.content
+    assert ahua.picture(b"own").medium.content == b"own"
+
+
+def test_a_message_or_the_last_one_is_recalled(world, ahua):
+    first, second, third = (ahua.say(word) for word in ("one", "two", "three"))
+    ahua.recall(second)
+    ahua.after(5, ahua.recall)
+    assert [message.is_recalled for message in (first, second, third)] == [False, True, True]
+
+
+def test_reading_and_opening_take_away_what_is_unread(world, ahua):
+    chat = world.person("ahua").chats
+    for look in (ahua.read, ahua.open):
+        world.say("me", "ahua", "hello")
+        assert chat["xiaoming"].unread == 1
+        look()
+        assert chat["xiaoming"].unread == 0
+
+
+def test_friends_are_made_and_lost(world, ahua):
+    world.add_person("新来的", "new")
+    new = ahua.person("new")
+    new.ask_friend("阿华", "我是新来的")
+    ahua.accept_friend("new")
+    assert "new" in world.person("ahua").friends
+    ahua.unfriend("new")
+    ahua.set_blocked("new")
+    assert "new" not in world.person("ahua").friends
+    assert world.person("ahua").blocked == {"new"}
+
+
+def test_chatrooms_are_made_and_changed(world, ahua):
+    room = ahua.create_chatroom("电影", "me", "李雷")
+    ahua.add_members("电影", "张三")
+    ahua.remove_members("电影", "李雷")
+    ahua.person("李雷").join_chatroom("电影", by="阿华")
+    ahua.rename_chatroom("戏剧", "电影")
+    ahua.leave_chatroom("戏剧")
+    assert (room.name, [member.id for member in room.members]) == ("戏剧", ["xiaoming", "zhangsan", "lilei"])
+
+
+def test_clients_are_logged_out_and_faults_turned_on_and_off(world, ahua, me):
+    ahua.person("me").log_out()
+    assert world.logins.live(world.person("me")) is None
+    ahua.fault("html_page:endpoint=webwxsync")
+    assert [rule.name for rule in world.faults.rules] == ["html_page"]
+    ahua.faults_off()
+    assert world.faults.rules == ()
+
+
+def test_where_no_message_is_answered_a_chat_has_to_be_named(ahua):
+    with pytest.raises(Impossible, match="Say which chat is meant"):
+        ahua.person("李雷").say("hello")
+
+
+def test_they_know_whose_they_are(ahua):
+    assert (ahua.id, ahua.nickname, repr(ahua)) == ("ahua", "阿华", "Hands(ahua)")

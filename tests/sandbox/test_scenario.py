@@ -1,0 +1,247 @@
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.scenario import LONGEST_CHAIN, Scenario
+
+
+@pytest.fixture
+def friends():
+    return Scenario()
+
+
+@pytest.fixture
+def play(world, friends):
+    """Begin; what the scripts do wrong is in the list that comes back."""
+
+    def play():
+        mistakes = []
+        friends.play(world, on_mistake=mistakes.append)
+        return mistakes
+
+    return play
+
+
+def shown(world, who="me", chat="ahua"):
+    chats = world.inbox(who)
+    return [("recalled" if m.is_recalled else m.text) for m in chats[chat].messages] if chat in chats else []
+
+
+def line_of(function, offset):
+    return f"test_scenario.py, line {function.__code__.co_firstlineno + offset}: "
+
+
+# -- reactions -------------------------------------------------------------------------------------------------------
+
+
+def test_after_ping_a_friend_answers_and_recalls_it_five_seconds_later(world, friends, play):
+    @friends.when("阿华", hears="ping")
+    def answer(ahua, message):
+        pong = ahua.say("pong")
+        ahua.after(5, ahua.recall, pong)
+
+    assert play() == []
+    world.say("me", "阿华", "ping")
+    assert shown(world) == ["ping", "pong"]
+    world.wind(4.9)
+    assert shown(world)[-1] == "pong"
+    world.wind(0.1)
+    assert shown(world)[-1] == "recalled"
+
+
+def test_a_story_waits_where_it_yields(world, friends, play):
+    @friends.when("阿华", hears="ping")
+    def answer(ahua, message):
+        began = ahua.world.now
+        for word in ("one", "two", "three"):
+            yield 60
+            ahua.say(f"{word} {ahua.world.now - began:g}")
+
+    assert play() == []
+    world.say("me", "阿华", "ping")
+    world.wind(100)
+    assert shown(world) == ["ping", "one 60"]
+    world.wind(1000)
+    assert shown(world)[2:] == ["two 120", "three 180"]
+
+
+@pytest.mark.parametrize(
+    ("hears", "is_answered"),
+    [
+        (None, True),
+        ("I say ping!", True),
+        ("ping", False),
+        (re.compile("p.ng"), True),
+        (re.compile("^ping"), False),
+        (lambda message: message.sender.id == "xiaoming", True),
+        (lambda message: "", False),
+    ],
+)
+def test_what_is_heard_can_be_said_in_several_ways(world, friends, play, hears, is_answered):
+    friends.when("阿华", hears=hears)(lambda ahua, message: ahua.say("yes"))
+    assert play() == []
+    world.say("me", "阿华", "I say ping!")
+    assert ("yes" in shown(world)) is is_answered
+
+
+@pytest.mark.parametrize(
+    ("narrower", "is_answered"),
+    [
+        ({}, True),
+        ({"kind": "text"}, True),
+        ({"kind": "image"}, False),
+        ({"by": "me"}, True),
+        ({"by": "李雷"}, False),
+        ({"chat": "周末爬山"}, True),
+        ({"chat": "me"}, False),
+        ({"is_recalled": True}, False),
+    ],
+)
+def test_a_reaction_can_be_for_some_messages_only(world, friends, play, narrower, is_answered):
+    friends.when("阿华", **narrower)(lambda ahua, message: ahua.say("yes"))
+    assert play() == []
+    world.say("me", "周末爬山", "谁来")
+    assert ("yes" in shown(world, chat="hiking")) is is_answered
+
+
+def test_a_recall_is_heard_too(world, friends, play):
+    friends.when("阿华", is_recalled=True)(lambda ahua, message: ahua.say(f"I saw: {message.text}"))
+    assert play() == []
+    world.say("me", "阿华", "oops")
+    world.recall("me", "阿华")
+    assert shown(world)[-1] == "I saw: oops"
+
+
+def test_whoever_is_not_named_is_everybody_but_me_and_nobody_answers_the_platform(world, friends, play):
+    friends.when(hears=lambda message: message.text != "here")(lambda each, message: each.say("here"))
+    assert play() == []
+    world.membership.rename(world.chatrooms["hiking"], "爬山", by=world.person("me"))
+    world.say("me", "爬山", "who is there?")
+    room = world.inbox("me")["hiking"].messages
+    assert [message.sender.id for message in room[2:]] == ["ahua", "zhangsan", "lilei"]
+
+
+def test_an_answer_comes_when_everybody_has_the_question(world, friends, play):
+    friends.when("阿华", hears="?")(lambda ahua, message: ahua.say("!"))
+    assert play() == []
+    world.say("me", "周末爬山", "?")
+    assert shown(world, "lilei", "hiking") == ["?", "!"]
+
+
+def test_what_a_client_sends_is_answered_into_its_stream(world, friends, play, me):
+    friends.when("阿华", hears="ping")(lambda ahua, message: ahua.say("pong"))
+    assert play() == []
+    me.send_text(me.name("ahua"), "ping")
+    assert [message.content for message in me.messages()] == ["pong"]
+
+
+def test_friends_who_answer_each_other_without_an_end_are_stopped_and_told(world, friends, play):
+    friends.when("阿华", by="李雷")(lambda ahua, message: ahua.say("more"))
+    friends.when("李雷", by="阿华")(lambda lilei, message: lilei.say("more"))
+    mistakes = play()
+    world.say("阿华", "李雷", "begin")
+    assert len(shown(world, "lilei")) == LONGEST_CHAIN + 1
+    assert len(mistakes) == 1
+    assert "without an end; let one of the friends wait" in mistakes[0]
+
+
+# -- times -----------------------------------------------------------------------------------------------------------
+
+
+def test_things_are_done_at_times_and_again_and_again(world, friends, play):
+    friends.at(90, "阿华")(lambda ahua: ahua.say("at 90", to="me"))
+    friends.at(datetime.fromtimestamp(world.now + 30, UTC).replace(tzinfo=None), "阿华")(
+        lambda ahua: ahua.say("at 30", to="me")
+    )
+    friends.at(datetime.fromtimestamp(world.now - 30, UTC), "阿华")(lambda ahua: ahua.say("long ago", to="me"))
+    friends.every(40, "阿华")(lambda ahua: ahua.say("again", to="me"))
+    assert play() == []
+    assert shown(world) == ["long ago"]
+    world.wind(120)
+    assert shown(world) == ["long ago", "at 30", "again", "again", "at 90", "again"]
+
+
+def test_a_poll_in_process_ends_when_a_friend_writes_and_not_later(world, friends, play, sandbox):
+    friends.at(5, "阿华")(lambda ahua: ahua.say("hello", to="me"))
+    assert play() == []
+    began = world.now
+    sandbox.wind_to(began + 25)
+    assert world.now == began + 5
+    assert shown(world) == ["hello"]
+
+
+# -- mistakes --------------------------------------------------------------------------------------------------------
+
+
+def test_a_mistake_is_told_with_its_line_and_the_world_goes_on(world, friends, play):
+    @friends.when("阿华", hears="ping")
+    def answer(ahua, message):
+        ahua.say("pong", to="nobody")
+
+    @friends.when("阿华", hears="ping")
+    def divide(ahua, message):
+        yield 1
+        return 1 / 0
+
+    @friends.when("阿华", hears="ping")
+    def hurry(ahua, message):
+        ahua.say("in a moment")
+        yield "soon"
+
+    mistakes = play()
+    world.say("me", "阿华", "ping")
+    world.wind(1)
+    assert mistakes == [
+        line_of(answer, 2) + "There is nobody called 'nobody'; there are xiaoming, ahua, zhangsan, lilei.",
+        line_of(hurry, 3) + "A script waits for some seconds, 0 or more, and 'soon' is no such number.",
+        line_of(divide, 3) + "ZeroDivisionError: division by zero",
+    ]
+    assert shown(world) == ["ping", "in a moment"]
+
+
+def test_a_function_that_takes_something_else_is_told_with_its_own_line(world, friends, play):
+    @friends.when("阿华")
+    def answer(ahua): ...
+
+    mistakes = play()
+    world.say("me", "阿华", "ping")
+    assert len(mistakes) == 1
+    assert mistakes[0].startswith(line_of(answer, 0) + "TypeError: ")
+
+
+def test_a_refusal_is_told_in_words(world, friends, play):
+    @friends.at(0, "阿华")
+    def write(ahua):
+        ahua.say("hello", to="阿华")
+
+    assert play() == [line_of(write, 2) + "Nothing can be sent there: one writes to friends only, and not to oneself."]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        lambda friends: friends.when("nobody"),
+        lambda friends: friends.when("阿华", by="nobody"),
+        lambda friends: friends.when("阿华", chat="nobody"),
+        lambda friends: friends.at(1, "nobody"),
+    ],
+)
+def test_whoever_is_not_there_is_told_before_it_begins(world, friends, play, script):
+    def answer(*_): ...
+
+    script(friends)(answer)
+    with pytest.raises(Impossible, match=f"^{re.escape(line_of(answer, 0))}There is nobody called 'nobody'"):
+        play()
+
+
+def test_no_pause_at_all_is_none(friends):
+    with pytest.raises(ValueError, match=r"pauses of 0.01 s or more"):
+        friends.every(0, "阿华")
+
+
+def test_without_anybody_to_tell_a_mistake_is_written_to_stderr(world, friends, capsys):
+    friends.at(0, "阿华")(lambda ahua: ahua.say("hello"))
+    friends.play(world)
+    assert capsys.readouterr().err.endswith("no message is answered here.\n")
