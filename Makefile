@@ -61,8 +61,8 @@ check: tools  ## Format, lint, types, import contracts
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports
 
-verify: tools cover  ## What CI adds: strangers' clients and servers, the built package, full coverage
-	@$(SYNC) --group interop
+verify: tools cover  ## What CI adds: strangers' clients and servers, a real browser, the built package, full coverage
+	@$(SYNC) --group interop --group browser
 	$(PYTEST) -m verify
 
 cover: tools  ## Full branch coverage of protocol/ and flows/, by their own tests
