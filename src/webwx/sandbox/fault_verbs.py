@@ -78,18 +78,19 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """How often each has happened since the last reset."""
 
 
-def list_faults(faults: Faults, _: Nothing) -> Listed:
+def _list(faults: Faults, _: Nothing) -> Listed:
     """List what can go wrong, what does and what did."""
     return Listed(
         seed=faults.seed,
         menu=menu(faults.kinds),
-        active=[_active(rule) for rule in faults.rules],
-        script=[_active(rule) for rule in faults.script],
+        active=[active(rule) for rule in faults.rules],
+        script=[active(rule) for rule in faults.script],
         hits=dict(faults.hits),
     )
 
 
-def _active(rule: Rule) -> Active:
+def active(rule: Rule) -> Active:
+    """Show a fault that is on."""
     return Active(
         number=rule.number, fault=rule.name, endpoint=rule.endpoint, times=rule.times, probability=rule.probability,
         options=msgspec.structs.asdict(rule.fault), hits=rule.hits,
@@ -121,7 +122,7 @@ def _reset(faults: Faults, _: Nothing) -> Nothing:
 
 
 FAULT_VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[Faults, Any], msgspec.Struct]]] = {
-    ("GET", "faults"): (Nothing, list_faults),
+    ("GET", "faults"): (Nothing, _list),
     ("POST", "faults"): (Wish, _add),
     ("POST", "faults/script"): (Script, _follow),
     ("POST", "faults/take-off"): (Numbered, _take_off),

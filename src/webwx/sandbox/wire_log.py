@@ -121,6 +121,8 @@ class WireLog:
         self._begun = 0
         self.changes = 0
         """The number of the last change."""
+        self.forgotten = 0
+        """Exchanges up to this number have been cleared."""
         self._subscribers: list[Callable[[], object]] = []
 
     # -- what happens ------------------------------------------------------------------------------------------------
@@ -145,6 +147,8 @@ class WireLog:
     def clear(self) -> None:
         """Forget every exchange."""
         self._entries.clear()
+        self.forgotten = self._begun
+        self._tell()
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """
@@ -157,8 +161,11 @@ class WireLog:
         return lambda: self._subscribers.remove(callback)
 
     def _change(self, entry: Entry) -> None:
+        entry.change = self.changes + 1
+        self._tell()
+
+    def _tell(self) -> None:
         self.changes += 1
-        entry.change = self.changes
         for callback in tuple(self._subscribers):
             callback()
 

@@ -1,4 +1,5 @@
-from webwx.sandbox.phone.feeds import FEEDS, PAGE_OF_HISTORY
+from webwx.sandbox.phone.feeds import PAGE_OF_HISTORY
+from webwx.sandbox.phone.live import FEEDS
 
 
 def phones(told):

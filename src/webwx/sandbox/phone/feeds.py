@@ -3,7 +3,7 @@ What an open page is told: one class for each thing, made anew for every page th
 
 A feed says which kinds of the page's messages it hears, and gives its news whenever it is asked, which is after
 everything that happened in the world and everything the page said. It remembers what it told, so that news are
-differences. To tell the page of something else, write a feed and add it to `FEEDS`.
+differences. To tell the page of something else, write a feed and add it to `FEEDS` in `live`.
 """
 
 from __future__ import annotations
@@ -334,7 +334,3 @@ class _OpenChat:
             messages=screen.bubbles(self._person, messages),
             more=bool(self._start),
         )
-
-
-FEEDS: tuple[Callable[[World], Feed], ...] = (WorldFeed, PhoneFeed)
-"""What makes each of them."""

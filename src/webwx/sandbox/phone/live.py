@@ -13,7 +13,8 @@ import msgspec
 
 from webwx.protocol.codec import write_json
 from webwx.sandbox.control import is_same_origin
-from webwx.sandbox.phone.feeds import FEEDS
+from webwx.sandbox.phone.feeds import Feed, PhoneFeed, WorldFeed
+from webwx.sandbox.phone.tools import FaultsFeed, WireFeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 PATH = "/phone/live"
+
+FEEDS: tuple[Callable[[World], Feed], ...] = (WorldFeed, PhoneFeed, WireFeed, FaultsFeed)
+"""What makes each thing that a page is told of."""
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -47,7 +51,7 @@ class Live:
     def __init__(self, world: World, call: Callable[[], object]) -> None:
         self._call = call
         self._feeds = [make(world) for make in FEEDS]
-        self._unsubscribe = world.watch(self._stir)
+        self._unsubscribes = (world.watch(self._stir), world.wire.subscribe(call), world.faults.subscribe(call))
 
     def hear(self, text: str) -> None:
         """Take a message of the page; one that nobody understands is passed over."""
@@ -67,7 +71,8 @@ class Live:
 
     def close(self) -> None:
         """Forget the page."""
-        self._unsubscribe()
+        for unsubscribe in self._unsubscribes:
+            unsubscribe()
 
     def _stir(self, owner: str, chat: str) -> None:
         for feed in self._feeds:

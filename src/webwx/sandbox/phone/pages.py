@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.control import is_loopback
+from webwx.sandbox.phone.wire_page import wire_page
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Headers
@@ -68,6 +69,8 @@ def answer(world: World, request: Request) -> Response:
     match request.path.removeprefix(PREFIX).strip("/").split("/"):
         case [""]:
             return _file("index.html")
+        case ["wire"]:
+            return _page(_TYPES["html"], wire_page())
         case ["static", name] if name in FILES:
             return _file(name)
         case ["media", message_id]:
@@ -77,13 +80,17 @@ def answer(world: World, request: Request) -> Response:
 
 
 def _file(name: str) -> Response:
+    return _page(_TYPES[name.rpartition(".")[2]], FILES[name].read_bytes())
+
+
+def _page(content_type: str, body: bytes) -> Response:
     headers = (
         *_ALWAYS,
-        ("Content-Type", _TYPES[name.rpartition(".")[2]]),
+        ("Content-Type", content_type),
         ("Content-Security-Policy", _PAGE_POLICY),
         ("X-Frame-Options", "DENY"),
     )
-    return Response(headers=headers, body=FILES[name].read_bytes())
+    return Response(headers=headers, body=body)
 
 
 def _medium(message: Message) -> Response:

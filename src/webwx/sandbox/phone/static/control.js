@@ -2,15 +2,20 @@
 
 export class Refusal extends Error {}
 
-/** Ask for a verb of the control API; a refusal is one sentence. */
-export async function act(verb, fields) {
+/** Do a verb of the control API; a refusal is one sentence. */
+export function act(verb, fields) {
+  return ask(verb, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(fields) });
+}
+
+/** Look at something in the control API. */
+export function look(verb) {
+  return ask(verb);
+}
+
+async function ask(verb, how) {
   let response;
   try {
-    response = await fetch(`/control/${verb}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(fields),
-    });
+    response = await fetch(`/control/${verb}`, how);
   } catch {
     throw new Refusal("The sandbox does not answer.");
   }

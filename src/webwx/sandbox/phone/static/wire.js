@@ -1,0 +1,294 @@
+// The live strip of the wire: each request and its answer, as the sandbox tells them, with every secret masked there.
+
+import { act, look } from "./control.js";
+import { button, fill, h, icon, set, soon } from "./dom.js";
+import { attempt, empty } from "./overlays.js";
+import { addWords, bytes, onLanguage, t, timeOfDay } from "./words.js";
+
+addWords({
+  wire: ["Wire", "线路"],
+  wireFilter: ["Filter: address, call, fault…", "筛选：地址、接口、故障…"],
+  anyCall: ["Any call", "全部接口"],
+  anyHost: ["Any host", "全部主机"],
+  anyEnd: ["Any outcome", "全部结果"],
+  endedWell: ["answered", "已应答"],
+  endedBadly: ["failed", "失败"],
+  stillOpen: ["open", "等待中"],
+  noAnswer: ["no answer", "无应答"],
+  pause: ["Pause", "暂停"],
+  resume: ["Go on ({n} new)", "继续（{n} 条新）"],
+  clear: ["Clear", "清空"],
+  wireQuiet: ["Nothing on the wire", "线路上还没有内容"],
+  wireQuietHint: ["Let a client log in, and its calls appear here.", "让客户端登录，它的请求会显示在这里。"],
+  exchanges: ["Exchanges, the newest first", "请求与应答，最新的在前"],
+  exchange: ["{call}, exchange {n}", "{call}，第 {n} 次"],
+  unknownCall: ["unknown", "未知"],
+  explainCall: ["What {call} means, in a new tab", "{call} 的说明（新标签页）"],
+  request: ["Request", "请求"],
+  answer: ["Answer", "应答"],
+  noBody: ["No body, or nothing to read", "没有可读的内容"],
+  ms: ["{n} ms", "{n} 毫秒"],
+  s: ["{n} s", "{n} 秒"],
+  shownOf: ["{n} of {all}", "{n} / {all}"],
+});
+
+const KEPT = 500;
+
+export const wirePanel = {
+  id: "wire",
+  picture: "wire",
+  words: "wire",
+  mount(element, { live }) {
+    const strip = new Strip();
+    element.append(strip.element);
+    const open = () => live.say("wire", { open: true });
+    live.on("wire", (told) => strip.hear(told));
+    live.addEventListener("opened", () => {
+      strip.forget();
+      open();
+    });
+    onLanguage(() => strip.rename());
+    open();
+  },
+};
+
+class Strip {
+  #exchanges = new Map();
+  #nodes = new Map();
+  #waiting = null;
+  #filter = { text: "", endpoint: "", host: "", end: "" };
+  #draw = soon(() => this.#show());
+
+  constructor() {
+    this.text = h("input", { class: "input", type: "search", on: { input: () => this.#choose("text", this.text.value.trim().toLowerCase()) } });
+    this.endpoint = this.#select("endpoint");
+    this.host = this.#select("host");
+    this.end = this.#select("end");
+    this.pause = button("", () => this.#pauseOrGoOn(), { kind: "is-small" });
+    this.clear = button("", () => attempt(() => act("wire/clear", {})), { kind: "is-small" });
+    this.count = h("span", { class: "faint tool-count", role: "status" });
+    this.quiet = h("div", { class: "tool-quiet" });
+    this.list = h("ol", { class: "exchanges", on: { keydown: (event) => this.#press(event) } });
+    this.element = h(
+      "div",
+      { class: "tool wire" },
+      h("div", { class: "tool-bar" }, this.text, h("div", { class: "tool-row" }, this.endpoint, this.host, this.end), h("div", { class: "tool-row" }, this.pause, this.clear, h("span", { class: "stretch" }), this.count)),
+      h("div", { class: "tool-body" }, this.quiet, this.list),
+    );
+    this.rename();
+  }
+
+  /** Take what the sandbox tells; while paused it waits. */
+  hear(told) {
+    if (this.#waiting) {
+      this.#waiting.push(told);
+      this.#labelPause();
+      return;
+    }
+    for (const number of this.#exchanges.keys()) if (number <= told.forgotten) this.#exchanges.delete(number);
+    for (const exchange of told.exchanges) {
+      if (exchange.number > told.forgotten) this.#exchanges.set(exchange.number, exchange);
+      this.#nodes.get(exchange.number)?.renew(exchange);
+    }
+    while (this.#exchanges.size > KEPT) this.#exchanges.delete(this.#exchanges.keys().next().value);
+    this.#draw();
+  }
+
+  forget() {
+    this.#exchanges.clear();
+    if (this.#waiting) this.#waiting = [];
+    this.#draw();
+  }
+
+  /** Say everything in the language of now. */
+  rename() {
+    set(this.text, "placeholder", t("wireFilter"));
+    set(this.text, "aria-label", t("wireFilter"));
+    set(this.list, "aria-label", t("exchanges"));
+    fill(this.clear, t("clear"));
+    fill(this.quiet, empty("wire", t("wireQuiet"), t("wireQuietHint")));
+    this.#labelPause();
+    for (const node of this.#nodes.values()) node.rename();
+    this.#show();
+  }
+
+  #select(name) {
+    return h("select", { class: "input", on: { change: (event) => this.#choose(name, event.target.value) } });
+  }
+
+  #choose(name, value) {
+    this.#filter[name] = value;
+    this.#show();
+  }
+
+  #pauseOrGoOn() {
+    const waiting = this.#waiting;
+    this.#waiting = waiting ? null : [];
+    for (const told of waiting ?? []) this.hear(told);
+    this.#labelPause();
+  }
+
+  #labelPause() {
+    const numbers = new Set((this.#waiting ?? []).flatMap((told) => told.exchanges.map((each) => each.number)));
+    fill(this.pause, this.#waiting ? t("resume", { n: numbers.size }) : t("pause"));
+    set(this.pause, "aria-pressed", String(Boolean(this.#waiting)));
+  }
+
+  #show() {
+    const all = [...this.#exchanges.values()].sort((one, other) => other.number - one.number);
+    offer(this.endpoint, t("anyCall"), [...new Set(all.map(callOf))].sort());
+    offer(this.host, t("anyHost"), [...new Set(all.map((each) => each.host))].sort());
+    offer(this.end, t("anyEnd"), ["open", "good", "bad"], { open: t("stillOpen"), good: t("endedWell"), bad: t("endedBadly") });
+    const shown = all.filter((each) => this.#isWanted(each));
+    const wanted = new Set(shown.map((each) => each.number));
+    for (const [number, node] of this.#nodes) {
+      if (wanted.has(number)) continue;
+      node.element.remove();
+      this.#nodes.delete(number);
+    }
+    let before = null;
+    for (const exchange of shown) {
+      if (!this.#nodes.has(exchange.number)) this.#nodes.set(exchange.number, new Row(exchange));
+      const { element } = this.#nodes.get(exchange.number);
+      const place = before ? before.nextSibling : this.list.firstChild;
+      if (place !== element) this.list.insertBefore(element, place);
+      before = element;
+    }
+    if (!this.list.querySelector('[tabindex="0"]')) set(this.list.querySelector(".exchange-toggle") ?? this.list, "tabindex", "0");
+    this.quiet.hidden = all.length > 0;
+    fill(this.count, all.length ? t("shownOf", { n: shown.length, all: all.length }) : "");
+  }
+
+  #isWanted(exchange) {
+    const { text, endpoint, host, end } = this.#filter;
+    return (
+      (!endpoint || endpoint === callOf(exchange)) &&
+      (!host || host === exchange.host) &&
+      (!end || end === endOf(exchange)) &&
+      (!text || [exchange.endpoint, exchange.method, exchange.host, exchange.address, exchange.status, `ret ${exchange.ret}`, ...exchange.faults].join(" ").toLowerCase().includes(text))
+    );
+  }
+
+  /** One row has the keyboard; arrows, Home and End move it. */
+  #press(event) {
+    const toggles = [...this.list.querySelectorAll(".exchange-toggle")];
+    const at = toggles.indexOf(event.target);
+    const to = { ArrowDown: at + 1, ArrowUp: Math.max(0, at - 1), Home: 0, End: toggles.length - 1 }[event.key];
+    if (at < 0 || to === undefined || !toggles[to]) return;
+    event.preventDefault();
+    for (const toggle of toggles) set(toggle, "tabindex", toggle === toggles[to] ? "0" : "-1");
+    toggles[to].focus();
+  }
+}
+
+/** One exchange in the strip: a line, and all of it once it is opened. */
+class Row {
+  #exchange;
+  #detail = null;
+
+  constructor(exchange) {
+    this.toggle = h("button", { type: "button", class: "exchange-toggle", "aria-expanded": "false", tabindex: "-1" }, icon("down"));
+    this.said = h("div", { class: "exchange-said" });
+    this.line = h("div", { class: "exchange-line", on: { click: (event) => event.target.closest("a") || this.#openOrClose() } }, this.toggle, this.said);
+    this.element = h("li", { class: "exchange" }, this.line);
+    this.renew(exchange);
+  }
+
+  /** Show what has changed. */
+  renew(exchange) {
+    this.#exchange = exchange;
+    this.rename();
+  }
+
+  /** Say it in the language of now. */
+  rename() {
+    const exchange = this.#exchange;
+    const call = callOf(exchange);
+    set(this.toggle, "aria-label", t("exchange", { call, n: exchange.number }));
+    set(this.element, "data-end", endOf(exchange));
+    set(this.element, "data-call", exchange.endpoint);
+    fill(
+      this.said,
+      h("span", { class: "exchange-name" }, nameOf(exchange)),
+      h("span", { class: "exchange-end" }, endWords(exchange)),
+      h("span", { class: "exchange-facts" }, [timeOfDay(exchange.time, true), !exchange.is_open && spent(exchange.seconds), exchange.host, `${bytes(exchange.sent)} → ${bytes(exchange.received)}`].filter(Boolean).join(" · ")),
+      exchange.faults.map((fault) => h("span", { class: "fault-tag" }, fault)),
+    );
+    if (this.#detail) this.#load();
+  }
+
+  #openOrClose() {
+    if (this.#detail) {
+      this.#detail.remove();
+      this.#detail = null;
+    } else {
+      this.#detail = h("div", { class: "exchange-detail" });
+      this.element.append(this.#detail);
+      this.#load();
+    }
+    set(this.toggle, "aria-expanded", String(Boolean(this.#detail)));
+  }
+
+  #load() {
+    const into = this.#detail;
+    attempt(async () => {
+      const all = await look(`wire/exchange?number=${this.#exchange.number}`);
+      fill(
+        into,
+        h("p", { class: "exchange-address" }, `${all.method} ${all.host}${all.address}`),
+        half(t("request"), all.request_headers, all.request_body),
+        half(t("answer"), all.answer_headers, all.answer_body),
+      );
+    });
+  }
+}
+
+function half(title, headers, body) {
+  return [
+    h("h3", {}, title),
+    headers.length > 0 && h("table", { class: "headers" }, headers.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)))),
+    body ? h("pre", { tabindex: "0" }, body) : h("p", { class: "faint" }, t("noBody")),
+  ];
+}
+
+/** A call's name leads to what it means. */
+function nameOf(exchange) {
+  const call = exchange.endpoint;
+  if (!call) return `${t("unknownCall")}: ${exchange.method} ${exchange.address}`;
+  return h("a", { href: `/phone/wire#${call}`, target: "_blank", rel: "noopener", title: t("explainCall", { call }) }, call);
+}
+
+function callOf(exchange) {
+  return exchange.endpoint || t("unknownCall");
+}
+
+/** Numbers with which an answer says that all is well, as far as one can tell without knowing the call. */
+const WELL = new Set([null, 0, 200, 201, 408]);
+
+function endOf(exchange) {
+  if (exchange.is_open) return "open";
+  return exchange.status !== null && exchange.status < 400 && WELL.has(exchange.ret) && !exchange.faults.length ? "good" : "bad";
+}
+
+function endWords(exchange) {
+  if (exchange.is_open) return t("stillOpen");
+  if (exchange.status === null) return t("noAnswer");
+  return exchange.ret === null ? String(exchange.status) : `${exchange.status} · ret ${exchange.ret}`;
+}
+
+function spent(seconds) {
+  return seconds < 1 ? t("ms", { n: Math.round(seconds * 1000) }) : t("s", { n: seconds.toFixed(1) });
+}
+
+/** Offer these values in a list to choose from, and keep what is chosen. */
+function offer(select, any, values, words = {}) {
+  const chosen = select.value;
+  if (chosen && !values.includes(chosen)) values = [...values, chosen];
+  const wanted = [["", any], ...values.map((value) => [value, words[value] ?? value])];
+  if (JSON.stringify(wanted) !== select.dataset.offered) {
+    select.dataset.offered = JSON.stringify(wanted);
+    fill(select, wanted.map(([value, label]) => h("option", { value }, label)));
+    select.value = chosen;
+  }
+  set(select, "aria-label", any);
+}

@@ -1,0 +1,161 @@
+"""
+Every call and every struct of the wire, described for readers: docs/wire.md and the phone's page are written from it.
+
+Names, types and places come from the structs; what a field means comes from the string under it, which exists in the
+source only and is read from there.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import types
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+import msgspec
+
+from webwx import protocol
+from webwx.protocol.codec import FORM, JSON, MEDIA, MULTIPART, FilePart, Media, Wire
+from webwx.protocol.http import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.protocol.endpoint import Endpoint
+
+_SHAPES = {id(JSON): "JSON", id(FORM): "form", id(MULTIPART): "multipart form", id(MEDIA): "bytes"}
+
+_PATIENCE = {
+    Patience.CALL: "ordinary",
+    Patience.POLL: "long poll, held for about 25 s",
+    Patience.BULK: "bulk, may take minutes",
+}
+
+_WORDS = {int: "number", str: "text", msgspec.Raw: "JSON, read item by item", FilePart: "file"}
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One field."""
+
+    name: str
+    where: str
+    """Part of the request that it travels in."""
+    kind: Any
+    """Its type; `words` says it."""
+    meaning: str
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A struct and its fields."""
+
+    name: str
+    summary: str
+    fields: list[Field]
+    """None for bytes as they are."""
+    has_places: bool = False
+    """Its fields travel in different parts of a request."""
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One call."""
+
+    name: str
+    purpose: str
+    address: str
+    """Methods and path."""
+    facts: list[tuple[str, str]]
+    request: Table
+    reply: Table
+
+
+def calls() -> list[Call]:
+    """Describe every call, in the order of the protocol."""
+    return [_call(endpoint) for endpoint in protocol.ENDPOINTS]
+
+
+def structs() -> list[Table]:
+    """Describe the structs that stand inside requests and replies, in the order of their modules."""
+    outer = {kind for call in protocol.ENDPOINTS for kind in (call.request, call.reply)}
+    found: dict[type[msgspec.Struct], None] = {}
+    for info in pkgutil.iter_modules(protocol.__path__):
+        module = importlib.import_module(f"webwx.protocol.{info.name}")
+        for kind in vars(module).values():
+            is_wire = isinstance(kind, type) and issubclass(kind, Wire) and kind.__module__ == module.__name__
+            if is_wire and kind is not Wire and kind not in outer:
+                found[kind] = None
+    return [_table(kind) for kind in found]
+
+
+def words(kind: Any, link: Callable[[str], str]) -> str:
+    """
+    Say in the reader's words what a field holds.
+
+    Args:
+        kind: Its type.
+        link: How the name of a struct is written.
+    """
+    arguments = get_args(kind)
+    if get_origin(kind) is Annotated:
+        return words(arguments[0], link)
+    if get_origin(kind) in {list, tuple}:
+        return f"list of {words(arguments[0], link)}"
+    if get_origin(kind) in {Union, types.UnionType}:
+        optional = ", may be absent" if msgspec.UnsetType in arguments else ""
+        return " or ".join(words(each, link) for each in arguments if each is not msgspec.UnsetType) + optional
+    if isinstance(kind, type) and issubclass(kind, Wire):
+        return link(kind.__name__)
+    return _WORDS.get(kind, "JSON")
+
+
+def _call(endpoint: Endpoint[Any, Any]) -> Call:
+    body = _SHAPES[id(endpoint.body)] if endpoint.inside else "none"
+    # A script or XML answer has names of its own kind, which are those of the struct's fields.
+    has_wire_names = id(endpoint.reply_shape) in _SHAPES
+    return Call(
+        name=endpoint.name,
+        purpose=endpoint.purpose,
+        address=f"{' or '.join(endpoint.methods)} {endpoint.path}",
+        facts=[
+            ("Host", endpoint.host.value),
+            ("Repeatable", "yes" if endpoint.repeatable else "no"),
+            ("Patience", _PATIENCE[endpoint.patience]),
+            ("Body", f"{body}; reply: {_SHAPES.get(id(endpoint.reply_shape), 'script or XML')}"),
+        ],
+        request=_table(endpoint.request, endpoint.outside),
+        reply=_table(endpoint.reply, has_wire_names=has_wire_names),
+    )
+
+
+def _table(kind: type[msgspec.Struct], outside: dict[str, Any] | None = None, *, has_wire_names: bool = True) -> Table:
+    """Describe a struct; `outside` says where those fields travel that are not in the body."""
+    meanings = _docstrings(kind)
+    fields = []
+    for field in msgspec.structs.fields(kind) if kind is not Media else ():
+        where, name = "body", field.encode_name if has_wire_names else field.name
+        if outside and field.name in outside:
+            where, name = outside[field.name][0].value, outside[field.name][1]
+        meaning = meanings.get(field.name, "").replace("\n", " ")
+        fields.append(Field(name=name, where=where, kind=field.type, meaning=meaning))
+    summary = (inspect.getdoc(kind) or "").partition("\n")[0]
+    return Table(name=kind.__name__, summary=summary, fields=fields, has_places=bool(outside))
+
+
+def _docstrings(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Read the string under each field, those of base classes included."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if not base.__module__.startswith("webwx."):
+            continue
+        (body,) = ast.parse(inspect.getsource(base)).body
+        statements = body.body if isinstance(body, ast.ClassDef) else []
+        for field, below in pairwise(statements):
+            match field, below:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    found[name] = inspect.cleandoc(text)
+    return found

@@ -1,0 +1,57 @@
+"""What the strip of the wire and the panel of faults are told."""
+
+from importlib.resources import files
+
+from webwx.protocol import ENDPOINTS
+from webwx.sandbox.faults import MENU, menu
+
+
+def test_the_wire_is_told_while_somebody_looks_and_by_differences(open_page, page, world):
+    page.new_code()
+    assert open_page.told("wire") == []
+    (wire,) = open_page.say("wire", open=True)
+    assert [(line["number"], line["endpoint"]) for line in wire["exchanges"]] == [(1, "jslogin")]
+    assert open_page.told("wire") == []
+    page.new_code()
+    assert [line["number"] for line in open_page.told("wire")[0]["exchanges"]] == [2]
+    open_page.say("wire", open=False)
+    page.new_code()
+    assert open_page.told("wire") == []
+
+
+def test_the_page_learns_that_the_wire_was_cleared(open_page, page, world):
+    open_page.say("wire", open=True)
+    page.new_code()
+    open_page.told()
+    world.wire.clear()
+    assert open_page.told("wire") == [{"kind": "wire", "forgotten": 1, "exchanges": []}]
+
+
+def test_whoever_holds_the_socket_is_called_for_the_wire_and_for_faults(open_page, page, world):
+    page.ask(ENDPOINTS[0], ENDPOINTS[0].request())
+    calls = open_page.calls
+    world.faults.add("empty")
+    assert 0 < calls < open_page.calls
+
+
+def test_faults_are_told_with_their_menu_and_then_as_they_happen(open_page, page, world):
+    world.faults.reseed(7)
+    assert open_page.told("faults") == []
+    menu_told, faults = open_page.say("faults", open=True)
+    assert [item["name"] for item in menu_told["menu"]] == [item.name for item in menu(world.faults.kinds)]
+    assert menu_told["calls"] == [endpoint.name for endpoint in ENDPOINTS]
+    assert faults == {"kind": "faults", "seed": 7, "active": [], "script": [], "hits": {}}
+    world.faults.add("ret:times=1")
+    assert [rule["fault"] for rule in open_page.told("faults")[0]["active"]] == ["ret"]
+    page.new_code()
+    (told,) = open_page.told("faults")
+    assert (told["active"], told["hits"]) == ([], {"ret": 1})
+    assert open_page.told("faults") == []
+
+
+def test_the_menu_is_in_chinese_too():
+    words = (files("webwx.sandbox.phone") / "static" / "fault-words.js").read_text("utf-8")
+    for section in MENU:
+        assert f'  {section}: "' in words or f'  "{section}": "' in words
+    for item in menu():
+        assert f"\n  {item.name}: " in words

@@ -1,0 +1,38 @@
+"""The calls and structs of the wire, described."""
+
+from webwx.protocol import ENDPOINTS
+from webwx.sandbox.wire_table import calls, structs, words
+
+
+def described(name):
+    return next(call for call in calls() if call.name == name)
+
+
+def test_every_call_is_described_by_its_own_definition():
+    assert [call.name for call in calls()] == [endpoint.name for endpoint in ENDPOINTS]
+    recall = described("webwxrevokemsg")
+    assert recall.address == "POST /cgi-bin/mmwebwx-bin/webwxrevokemsg"
+    assert dict(recall.facts)["Repeatable"] == "no"
+    places = {(field.name, field.where) for field in described("webwxsendmsg").request.fields}
+    assert {("pass_ticket", "query"), ("BaseRequest", "body")} <= places
+
+
+def test_a_fields_meaning_is_the_string_under_it():
+    sent = described("webwxsendmsg").reply
+    assert {field.name: field.meaning for field in sent.fields}["MsgID"] == "Needed for a recall."
+
+
+def test_bytes_have_no_fields():
+    assert described("webwxgetmsgimg").reply.fields == []
+
+
+def test_a_type_is_said_in_words_and_leads_to_its_struct():
+    kinds = {field.name: field.kind for call in calls() for field in call.request.fields}
+    assert words(kinds["BaseRequest"], lambda name: f"<{name}>") == "<Credentials>"
+    assert words(list[int], str) == "list of number"
+
+
+def test_what_stands_inside_is_described_once():
+    names = [each.name for each in structs()]
+    assert "Credentials" in names
+    assert len(names) == len({*names})
