@@ -137,15 +137,27 @@ def test_a_chat_is_opened_closed_and_read(shell: Any, sandbox: Any) -> None:
         assert sandbox.chat("lilei", "zhangsan")["unread"] == unread
 
 
-def test_phones_make_friends_and_change_chatrooms(shell: Any, sandbox: Any) -> None:
+def test_phones_make_friends(shell: Any, sandbox: Any) -> None:
     sandbox.control("ask", **{"from": "lilei", "to": "ahua", "greeting": "是我"})
     for arguments, line in (
         (("accept", "ahua", "lilei"), {"accepted": True}),
-        (("rename", "ahua", "hiking", "--周末游泳"), {"renamed": True}),
-        (("leave", "lilei", "hiking"), {"left": True}),
+        (("remark", "ahua", "lilei", "--雷"), {"remark": "--雷"}),
+        (("remark", "ahua", "lilei"), {"remark": ""}),
+        (("pin", "ahua", "lilei"), {"pinned": True}),
+        (("unpin", "ahua", "lilei"), {"pinned": False}),
         (("block", "ahua"), {"blocked": True}),
         (("unblock", "ahua", "me"), {"blocked": False}),
-        (("join", "lilei", "hiking", "ahua"), {"joined": True}),
     ):
         assert shell.run("phone", "--json", *arguments).line == line
-    assert sandbox.chat("ahua", "hiking")["chat"] == "--周末游泳"
+
+
+def test_a_phone_ends_the_web_login_and_loses_its_network(shell: Any, me: Any) -> None:
+    assert shell.run("phone", "offline", "--json").line == {"offline": True}
+    refused = me.run("send", "filehelper", "hello")
+    assert "ret 3" in refused.sentence
+    assert shell.run("phone", "say", "me", "阿华", "hello").sentence == (
+        "webwx: That phone is offline; let it go online first."
+    )
+    assert shell.run("phone", "online", "--json").line == {"offline": False}
+    assert shell.run("phone", "evict", "--json").line == {"evicted": True}
+    assert shell.run("phone", "log-out", "--json").sentence == "webwx: 小明 has no web login."

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from webwx.protocol.http import Request
+from webwx.sandbox.switches import Switches
 
 HERE = "http://127.0.0.1:8790"
 
@@ -165,6 +166,11 @@ def test_a_foreign_origin_is_refused(control, origin):
     assert control("wind", headers=(("Origin", origin),), seconds=1)[0] == 403
 
 
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:3000", "http://localhost:8790", "https://127.0.0.1:8790"])
+def test_a_page_of_another_server_on_this_machine_is_refused(control, origin):
+    assert control("wind", headers=(("Origin", origin),), seconds=1)[0] == 403
+
+
 def test_a_page_of_the_sandbox_itself_may_call(control):
     assert control("wind", headers=(("Origin", HERE),), seconds=1)[0] == 200
 
@@ -202,6 +208,74 @@ def test_phones_change_chatrooms(control, world):
     assert ([member.id for member in room.members], room.name) == (["xiaoming", "lilei"], "戏剧")
     status, answer = control("leave", who="ahua", chat="戏剧")
     assert (status, answer["error"]) == (409, "阿华 is in no chatroom called '戏剧'.")
+
+
+def test_phones_open_chatrooms_bring_people_in_and_put_them_out(control, world):
+    assert control("create", who="ahua", name="电影", people=["me", "张三"]) == (200, {"chat": "room2"})
+    room = world.chatrooms["room2"]
+    assert control("invite", who="me", chat="电影", people=["lilei"]) == (200, {})
+    assert control("remove", who="ahua", chat="电影", people=["张三"]) == (200, {})
+    assert [member.id for member in room.members] == ["ahua", "xiaoming", "lilei"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "parameters", "sentence"),
+    [
+        ("create", {"people": ["ahua"]}, "A chatroom is opened with 2 others at least."),
+        (
+            "create",
+            {"people": ["ahua", "stranger"]},
+            "小明 cannot add 陌生人: they have to be each other's friends.",
+        ),
+        (
+            "remove",
+            {"who": "ahua", "chat": "hiking", "people": ["me"]},
+            "Only the owner of a chatroom can put people out.",
+        ),
+        ("remark", {"friend": "stranger", "remark": "x"}, "陌生人 is no friend of 小明."),
+        ("evict", {}, "小明 has no web login."),
+    ],
+)
+def test_what_a_phone_cannot_do_is_a_sentence(control, world, verb, parameters, sentence):
+    world.add_person("陌生人", "stranger")
+    assert control(verb, **parameters) == (409, {"error": sentence})
+
+
+@pytest.mark.parametrize("switches", [Switches(large_chatrooms="invited", invite_start_count=4)])
+def test_into_a_large_chatroom_people_are_invited_by_a_card(control, world):
+    world.add_person("韩梅梅", "hanmeimei")
+    world.befriend("me", "hanmeimei")
+    assert control("invite", who="me", chat="hiking", people=["hanmeimei"]) == (200, {})
+    assert world.inbox("hanmeimei")["xiaoming"].messages[-1].kind == "link"
+    assert not world.chatrooms["hiking"].has(world.person("hanmeimei"))
+
+
+def test_a_friend_is_called_otherwise_and_a_chat_is_pinned(control, world):
+    me = world.person("me")
+    assert control("remark", who="me", friend="阿华", remark="花花") == (200, {})
+    assert me.friends["ahua"] == "花花"
+    assert control("pin", who="me", chat="阿华") == (200, {})
+    assert me.pinned == {"ahua"}
+    assert control("unpin", who="me", chat="阿华") == (200, {})
+    assert me.pinned == set()
+
+
+def test_an_offline_phone_sends_nothing_and_its_client_is_refused(control, world, me):
+    assert control("offline") == (200, {})
+    assert me.send_text("filehelper", "x").base_response.ret == 3
+    assert control("say", to="ahua", text="x", **{"from": "me"}) == (
+        409,
+        {"error": "That phone is offline; let it go online first."},
+    )
+    world.new_code()
+    assert control("scan") == (409, {"error": "小明's phone is offline."})
+    assert control("online") == (200, {})
+    assert me.send_text("filehelper", "x").base_response.ret == 0
+
+
+def test_another_client_takes_the_login(control, me):
+    assert control("evict", who="me") == (200, {})
+    assert me.fetch().base_response.ret == 1101
 
 
 def test_a_phone_accepts_whoever_asked(control, world):

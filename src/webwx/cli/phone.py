@@ -2,7 +2,8 @@
 `webwx phone`: the hands of everybody in a running sandbox.
 
 Each verb is one request to the sandbox's control API, whose module lists the paths. The verbs for all other kinds of
-message are in `phone_send`, those for bad days in `phone_faults`, and `phone_wire` looks at the wire.
+message are in `phone_send`, those for chatrooms in `phone_chatrooms`, those for bad days in `phone_faults`, and
+`phone_wire` looks at the wire.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import click
 
 from webwx.cli.control import ask_phones
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
+from webwx.cli.phone_chatrooms import CHATROOM_COMMANDS
 from webwx.cli.phone_faults import FAULT_COMMANDS
 from webwx.cli.phone_send import SENDING
 from webwx.cli.phone_wire import wire
@@ -42,7 +44,7 @@ def phone() -> None:
     """
 
 
-for _verb in (*SENDING, *FAULT_COMMANDS, wire):
+for _verb in (*CHATROOM_COMMANDS, *SENDING, *FAULT_COMMANDS, wire):
     phone.add_command(_verb)
 
 
@@ -237,45 +239,92 @@ async def unblock(session: Session, who: str, whom: str) -> None:
 
 
 @command(
-    "join",
-    group=phone,
-    examples=("webwx phone join 张三 电影 me",),
-)
-@click.argument("who")
-@click.argument("chat")
-@click.argument("by", metavar="FROM")
-async def join(session: Session, who: str, chat: str, by: str) -> None:
-    """Let WHO open FROM's invitation to the chatroom CHAT."""
-    await ask_phones(session.settings.server, "join", {"who": who, "chat": chat, "by": by})
-    session.output.result(f"{who} is in {chat} now.", joined=True)
-
-
-@command(
-    "rename",
+    "remark",
     group=phone,
     cls=FreeTextCommand,
-    examples=("webwx phone rename 阿华 周末爬山 周末游泳",),
+    examples=("webwx phone remark me 阿华 花花",),
 )
 @click.argument("who")
-@click.argument("chat")
-@click.argument("name")
-async def rename(session: Session, who: str, chat: str, name: str) -> None:
-    """Let WHO give the chatroom CHAT another NAME."""
-    await ask_phones(session.settings.server, "rename", {"who": who, "chat": chat, "name": name})
-    session.output.result(f"{chat} is called {name} now.", renamed=True)
+@click.argument("friend")
+@click.argument("remark", default="")
+async def remark_friend(session: Session, who: str, friend: str, remark: str) -> None:
+    """Let WHO call FRIEND by a REMARK, or by none."""
+    await ask_phones(session.settings.server, "remark", {"who": who, "friend": friend, "remark": remark})
+    session.output.result(f"{who} calls {friend} {remark}." if remark else f"{friend} has no remark.", remark=remark)
 
 
 @command(
-    "leave",
+    "pin",
     group=phone,
-    examples=("webwx phone leave 阿华 周末爬山",),
+    examples=("webwx phone pin me 阿华",),
 )
 @click.argument("who")
 @click.argument("chat")
-async def leave(session: Session, who: str, chat: str) -> None:
-    """Let WHO leave the chatroom CHAT."""
-    await ask_phones(session.settings.server, "leave", {"who": who, "chat": chat})
-    session.output.result(f"{who} has left {chat}.", left=True)
+async def pin(session: Session, who: str, chat: str) -> None:
+    """Pin CHAT to the top of WHO's list."""
+    await ask_phones(session.settings.server, "pin", {"who": who, "chat": chat})
+    session.output.result(f"{who} has pinned {chat}.", pinned=True)
+
+
+@command(
+    "unpin",
+    group=phone,
+    examples=("webwx phone unpin me 阿华",),
+)
+@click.argument("who")
+@click.argument("chat")
+async def unpin(session: Session, who: str, chat: str) -> None:
+    """Let CHAT go from the top of WHO's list."""
+    await ask_phones(session.settings.server, "unpin", {"who": who, "chat": chat})
+    session.output.result(f"{who} has {chat} pinned no more.", pinned=False)
+
+
+@command(
+    "log-out",
+    group=phone,
+    examples=("webwx phone log-out",),
+)
+@click.argument("who", default="me")
+async def log_out(session: Session, who: str) -> None:
+    """Log WHO's web client out from the phone: it learns 1100."""
+    await ask_phones(session.settings.server, "log-out", {"who": who})
+    session.output.result(f"{who} is logged out.", logged_out=True)
+
+
+@command(
+    "evict",
+    group=phone,
+    examples=("webwx phone evict",),
+)
+@click.argument("who", default="me")
+async def evict(session: Session, who: str) -> None:
+    """Let another client log in as WHO: the one there is learns 1101."""
+    await ask_phones(session.settings.server, "evict", {"who": who})
+    session.output.result(f"Another client has taken {who}'s login.", evicted=True)
+
+
+@command(
+    "offline",
+    group=phone,
+    examples=("webwx phone offline",),
+)
+@click.argument("who", default="me")
+async def go_offline(session: Session, who: str) -> None:
+    """Take the network from WHO's phone: nothing is sent, and a client's sends are refused with Ret 3."""
+    await ask_phones(session.settings.server, "offline", {"who": who})
+    session.output.result(f"{who}'s phone is offline; 'webwx phone online' ends that.", offline=True)
+
+
+@command(
+    "online",
+    group=phone,
+    examples=("webwx phone online",),
+)
+@click.argument("who", default="me")
+async def go_online(session: Session, who: str) -> None:
+    """Give WHO's phone its network back."""
+    await ask_phones(session.settings.server, "online", {"who": who})
+    session.output.result(f"{who}'s phone is online.", offline=False)
 
 
 @command(

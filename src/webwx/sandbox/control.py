@@ -16,14 +16,23 @@ JSON in and out, on the server's own origin, loopback only. Errors are a 4xx wit
     POST /control/read      {"who", "chat"}                    {}
     POST /control/open      {"who", "chat"}                    {}
     POST /control/close     {"who", "chat"}                    {}
+    POST /control/create    {"who", "name", "people"}          {"chat"}
+    POST /control/invite    {"who", "chat", "people"}          {}
+    POST /control/remove    {"who", "chat", "people"}          {}
     POST /control/join      {"who", "chat", "by"}              {}
     POST /control/leave     {"who", "chat"}                    {}
     POST /control/rename    {"who", "chat", "name"}            {}
     POST /control/accept    {"who", "asked_by"}                {}
+    POST /control/remark    {"who", "friend", "remark"}        {}
+    POST /control/pin       {"who", "chat"}                    {}
+    POST /control/unpin     {"who", "chat"}                    {}
     POST /control/block     {"who", "whom"}                    {}
     POST /control/unblock   {"who", "whom"}                    {}
     POST /control/wind      {"seconds"}                        {"now"}
     POST /control/log-out   {"who"}                            {}
+    POST /control/evict     {"who"}                            {}
+    POST /control/offline   {"who"}                            {}
+    POST /control/online    {"who"}                            {}
     GET  /control/wire?after=&endpoint=                        {"last", "exchanges": [exchange]}
     GET  /control/wire/exchange?number=                        exchange, with headers and bodies
     POST /control/wire/clear                                   {}
@@ -34,6 +43,8 @@ A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "fro
 "size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
 `filehelper`. `content` is base64. An empty `uuid` is the newest code, an empty `message_id` the last message.
 An exchange has the fields of `wire_log.Exchange`; ask with `after` what has changed behind the `last` one answered.
+`invite` adds friends at once, or sends each an invitation where a chatroom wants that. `evict` is another client that
+logs in: the open login ends. A phone that is `offline` sends nothing, and its client's sends are refused with Ret 3.
 `refuse` lays down what the next calls of an endpoint are answered with: a Ret, or `login`'s `window.code`. It is the
 fault `ret` by another name.
 """
@@ -50,6 +61,7 @@ from webwx.protocol.codec import read_pairs, write_json
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.fault_verbs import FAULT_VERBS
 from webwx.sandbox.letters import MessageKind
+from webwx.sandbox.membership import FEWEST
 from webwx.sandbox.people import Chat, Message, Person
 from webwx.sandbox.refusals import Impossible, Refused, explain
 from webwx.sandbox.sending import SENDING_VERBS
@@ -138,6 +150,21 @@ class Join(msgspec.Struct, frozen=True, kw_only=True):
     """The member who invited, who tells which chatroom is meant."""
 
 
+class Create(msgspec.Struct, frozen=True, kw_only=True):
+    """Open a chatroom."""
+
+    who: str = ME
+    name: str = ""
+    """Empty: it is called by its members."""
+    people: list[str]
+
+
+class Members(InChat, frozen=True, kw_only=True):
+    """People who come into a chatroom, or go."""
+
+    people: list[str]
+
+
 class Rename(InChat, frozen=True, kw_only=True):
     """Give a chatroom another name."""
 
@@ -149,6 +176,15 @@ class Accept(msgspec.Struct, frozen=True, kw_only=True):
 
     who: str = ME
     asked_by: str
+
+
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody calls a friend."""
+
+    who: str = ME
+    friend: str
+    remark: str = ""
+    """Empty: none."""
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,6 +257,13 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
 
     last: int
     exchanges: list[Exchange]
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """A chatroom that was opened."""
+
+    chat: str
+    """Its world id."""
 
 
 class Now(msgspec.Struct, frozen=True):
@@ -331,6 +374,41 @@ def _close(world: World, what: InChat) -> Nothing:
     return Nothing()
 
 
+def _create(world: World, what: Create) -> Created:
+    owner = world.person(what.who)
+    people = [world.person(name) for name in what.people]
+    if len(people) < FEWEST:
+        raise Impossible(f"A chatroom is opened with {FEWEST} others at least.")
+    _check_addable(world, owner, people)
+    return Created(chat=world.membership.open(owner, people, what.name).id)
+
+
+def _invite(world: World, what: Members) -> Nothing:
+    member = world.person(what.who)
+    room, people = world.chatroom(member, what.chat), [world.person(name) for name in what.people]
+    if world.membership.is_by_invitation(room):
+        world.membership.invite(room, people, by=member)
+    else:
+        _check_addable(world, member, people)
+        world.membership.admit(room, people, by=member)
+    return Nothing()
+
+
+def _check_addable(world: World, member: Person, people: list[Person]) -> None:
+    for person in people:
+        if not world.membership.can_add(member, person):
+            raise Impossible(f"{member.nickname} cannot add {person.nickname}: they have to be each other's friends.")
+
+
+def _remove(world: World, what: Members) -> Nothing:
+    member = world.person(what.who)
+    room = world.chatroom(member, what.chat)
+    if member is not room.owner:
+        raise Impossible("Only the owner of a chatroom can put people out.")
+    world.membership.remove(room, [world.person(name) for name in what.people], by=member)
+    return Nothing()
+
+
 def _join(world: World, what: Join) -> Nothing:
     member = world.person(what.by)
     world.membership.join(world.chatroom(member, what.chat), world.person(what.who), by=member)
@@ -356,6 +434,24 @@ def _accept(world: World, what: Accept) -> Nothing:
     return Nothing()
 
 
+def _remark(world: World, what: Remark) -> Nothing:
+    person, friend = world.person(what.who), world.person(what.friend)
+    if friend.id not in person.friends:
+        raise Impossible(f"{friend.nickname} is no friend of {person.nickname}.")
+    world.set_remark(person, friend.id, what.remark)
+    return Nothing()
+
+
+def _pin(world: World, what: InChat) -> Nothing:
+    world.set_pinned(what.who, what.chat, is_pinned=True)
+    return Nothing()
+
+
+def _unpin(world: World, what: InChat) -> Nothing:
+    world.set_pinned(what.who, what.chat, is_pinned=False)
+    return Nothing()
+
+
 def _block(world: World, how: Block) -> Nothing:
     world.set_blocked(how.who, how.whom, is_blocked=True)
     return Nothing()
@@ -375,6 +471,21 @@ def _wind(world: World, how: Wind) -> Now:
 
 def _log_out(world: World, of: Who) -> Nothing:
     world.log_out(of.who)
+    return Nothing()
+
+
+def _evict(world: World, of: Who) -> Nothing:
+    world.evict(of.who)
+    return Nothing()
+
+
+def _offline(world: World, of: Who) -> Nothing:
+    world.set_offline(of.who, is_offline=True)
+    return Nothing()
+
+
+def _online(world: World, of: Who) -> Nothing:
+    world.set_offline(of.who, is_offline=False)
     return Nothing()
 
 
@@ -413,14 +524,23 @@ _VERBS: Verbs[World] = {
     ("POST", "read"): (InChat, _read),
     ("POST", "open"): (InChat, _open),
     ("POST", "close"): (InChat, _close),
+    ("POST", "create"): (Create, _create),
+    ("POST", "invite"): (Members, _invite),
+    ("POST", "remove"): (Members, _remove),
     ("POST", "join"): (Join, _join),
     ("POST", "leave"): (InChat, _leave),
     ("POST", "rename"): (Rename, _rename),
     ("POST", "accept"): (Accept, _accept),
+    ("POST", "remark"): (Remark, _remark),
+    ("POST", "pin"): (InChat, _pin),
+    ("POST", "unpin"): (InChat, _unpin),
     ("POST", "block"): (Block, _block),
     ("POST", "unblock"): (Block, _unblock),
     ("POST", "wind"): (Wind, _wind),
     ("POST", "log-out"): (Who, _log_out),
+    ("POST", "evict"): (Who, _evict),
+    ("POST", "offline"): (Who, _offline),
+    ("POST", "online"): (Who, _online),
     ("GET", "wire"): (Behind, _wire),
     ("GET", "wire/exchange"): (Numbered, _exchange),
     ("POST", "wire/clear"): (Nothing, _clear_wire),

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 
+FEWEST = 2
+"""Others that a chatroom is opened with."""
+
+
 class Membership:
     """The chatrooms' doors in one world."""
 

@@ -91,6 +91,8 @@ class Person:
     """World ids of this person's friends, each with the remark it has here. The other side may see it otherwise."""
     blocked: set[str] = field(default_factory=set)
     """World ids of those on this person's blacklist; friends stay friends."""
+    is_offline: bool = False
+    """The phone has no network: nothing is sent, by it or by its web login."""
     pinned: set[str] = field(default_factory=set)
     """World ids of the chats on top of the list."""
     asked_by: dict[str, str] = field(default_factory=dict)

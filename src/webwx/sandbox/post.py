@@ -40,8 +40,10 @@ class Post:
             by: The session that sent it, which hears of it only if echoes are on; None: a phone.
 
         Raises:
-            Refused: The chat cannot be written to.
+            Refused: The chat cannot be written to, or the sender's phone is offline.
         """
+        if sender.is_offline:
+            raise Refused(Ret.PHONE_OFFLINE)
         self._check_target(sender, to)
         message = self._new_message(sender, to, letter)
         is_told = by is None or self._world.switches.echo == "on"

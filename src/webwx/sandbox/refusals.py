@@ -7,6 +7,7 @@ from webwx.protocol.codes import Ret
 _SENTENCES: dict[int, str] = {
     Ret.SYSTEM_ERROR: "That cannot be recalled: it is older than two minutes, somebody else's, or unknown.",
     Ret.TARGET_REFUSED: "Nothing can be sent there: one writes to friends only, and not to oneself.",
+    Ret.PHONE_OFFLINE: "That phone is offline; let it go online first.",
     Ret.CHAT_GONE: "Nothing can be done there: one has to be in the chatroom.",
 }
 """What the platform's numbers mean to a person."""

@@ -319,9 +319,12 @@ class World:
         Point somebody's phone at a code, the newest when none is named.
 
         Raises:
-            Impossible: There is no such person, or no such code.
+            Impossible: There is no such person or code, or the phone is offline.
         """
-        return self._told(self.logins.scan(self.person(who), uuid))
+        person = self.person(who)
+        if person.is_offline:
+            raise Impossible(f"{person.nickname}'s phone is offline.")
+        return self._told(self.logins.scan(person, uuid))
 
     def confirm(self, uuid: str | None = None) -> LoginCode:
         """
@@ -373,11 +376,23 @@ class World:
         Raises:
             Impossible: There is none.
         """
+        self.end(self._login(who), Ret.SESSION_NOT_FOUND)
+
+    def evict(self, who: str) -> None:
+        """
+        End somebody's web login because another client, which is none of this world's, logs in.
+
+        Raises:
+            Impossible: There is none.
+        """
+        self.end(self._login(who), Ret.SESSION_INVALID)
+
+    def _login(self, who: str) -> Session:
         person = self.person(who)
         session = self.logins.live(person)
         if session is None:
             raise Impossible(f"{person.nickname} has no web login.")
-        self.end(session, Ret.SESSION_NOT_FOUND)
+        return session
 
     def end(self, session: Session, ret: Ret, *, silence: float = 0.0) -> None:
         """End a session; a held poll hears of it after the silence."""
@@ -499,6 +514,16 @@ class World:
         if friend not in person.friends:
             raise Refused(Ret.TARGET_REFUSED)
         self._add_friend(person, self.people[friend], remark)
+
+    def set_offline(self, who: str, *, is_offline: bool) -> None:
+        """
+        Take the network from somebody's phone, or give it back.
+
+        Raises:
+            Impossible: There is no such person.
+        """
+        self.person(who).is_offline = is_offline
+        self.stir()
 
     def set_pinned(self, who: str, chat: str, *, is_pinned: bool) -> None:
         """

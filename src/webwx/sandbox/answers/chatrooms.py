@@ -17,6 +17,7 @@ from webwx.protocol.chatrooms import (
 from webwx.protocol.codec import write_json
 from webwx.protocol.codes import Ret
 from webwx.protocol.login import BaseResponse
+from webwx.sandbox.membership import FEWEST
 from webwx.sandbox.refusals import Refused
 from webwx.sandbox.view import View
 from webwx.sandbox.visit import Visit, answers
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from webwx.sandbox.people import Chatroom, Person
-
-_FEWEST = 2
-"""Others that a chatroom is opened with."""
 
 _HAS_BLOCKED = 3
 """`MemberStatus` of somebody who has blocked whoever adds them. Of its values only 0, added, is known for sure."""
@@ -42,7 +40,7 @@ def create(visit: Visit, request: CreateChatroomRequest) -> CreateChatroomReply:
     me, membership = visit.session.person, visit.world.membership
     people = _people(visit, [member.user_name for member in request.member_list])
     willing = [person for person in people if membership.can_add(me, person)]
-    if len(willing) < _FEWEST:
+    if len(willing) < FEWEST:
         raise Refused(Ret.PARAMETER_ERROR)
     room = membership.open(me, willing, request.topic)
     is_whole = len(willing) == len(request.member_list)

@@ -44,6 +44,7 @@ class Face(Shown, frozen=True, kw_only=True):
     signature: str = ""
     sex: int = 0
     region: str = ""
+    offline: bool = False
 
 
 class Friend(Shown, frozen=True, kw_only=True):
@@ -112,6 +113,7 @@ def face(person: Person) -> Face:
     return Face(
         id=person.id, nickname=person.nickname, picture=person.picture, signature=person.signature, sex=person.sex,
         region=" ".join(part for part in (person.province, person.city) if part),
+        offline=person.is_offline,
     )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ function webLogin() {
   return [
     h("p", { class: "state-line" }, h("span", { class: "dot is-on", "aria-hidden": "true" }), [t("openSince", { time: timeOfDay(login.since) }), login.helper && t("helperLogin")].filter(Boolean).join(" · ")),
     action("logout", "logOut", "logOutHint", () => act("log-out", { who: store.who })),
-    action("device", "otherClient", "otherClientHint", () => act("other-client", { who: store.who })),
+    action("device", "otherClient", "otherClientHint", () => act("evict", { who: store.who })),
   ];
 }
 
