@@ -1,0 +1,101 @@
+"""
+Measure, and say what came of it.
+
+    python -m benchmarks                        everything, which takes an hour or so
+    python -m benchmarks sends receive-5k       these cases, and those whose names begin like that
+    python -m benchmarks --compare              and say which ratios have changed since the baseline
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import report
+from benchmarks.cases import CASES
+from benchmarks.harness import ROOT, Round, RunFailed, run_rounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from benchmarks.case import Case
+
+BASELINE = ROOT / "benchmarks" / "baseline.json"
+
+TOLERANCE = 0.15
+"""A ratio may change by so much from run to run on one machine; beyond that it is a regression."""
+
+INTERRUPTED = 130
+
+
+def chosen(names: Iterable[str]) -> list[Case]:
+    """
+    Give the cases that are meant: each by its name or by how it begins.
+
+    Raises:
+        SystemExit: No case is called like that.
+    """
+    wanted = list(names)
+    for name in wanted:
+        if not any(_is_meant(case, name) for case in CASES):
+            sys.exit(f"No case is called {name!r}; there are {', '.join(CASES)}.")
+    return [case for name, case in CASES.items() if not wanted or any(_is_meant(name, each) for each in wanted)]
+
+
+def _is_meant(case: str, name: str) -> bool:
+    return case == name or case.startswith(f"{name}-")
+
+
+def progress(line: str) -> None:
+    """Say on stderr what is being done: it takes long."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """Run it; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("cases", nargs="*", help="default: all")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="of all numbers: 0.01 tries everything out quickly")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
+    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "bench", help="for journals; mind the disk")
+    parser.add_argument("--compare", action="store_true", help="with the baseline; a regression is exit code 1")
+    parser.add_argument("--set-baseline", action="store_true", help="make the baseline of this run")
+    options = parser.parse_args()
+
+    results: dict[str, list[Round]] = {}
+    code = 0
+    try:
+        for case in chosen(options.cases):
+            rounds: list[Round] = []
+            try:
+                for each in run_rounds(
+                    case, options.folder, rounds=options.rounds, scale=options.scale, on_run=progress
+                ):
+                    rounds.append(each)
+                    results[case.name] = rounds
+            except RunFailed as failure:
+                progress(str(failure))
+                code = 1
+            if rounds:
+                print(*report.show(case.scaled(options.scale), results), "", sep="\n", flush=True)
+    except KeyboardInterrupt:
+        progress("Interrupted; what is there is written.")
+        code = INTERRUPTED
+    report.write(options.out, report.as_json(CASES, results))
+    if options.set_baseline:
+        known = json.loads(BASELINE.read_text())["measures"] if BASELINE.exists() else {}
+        report.write(BASELINE, {"machine": report.describe(), "measures": known | report.values(results)})
+    if options.compare:
+        lines, is_worse = report.compare(results, json.loads(BASELINE.read_text())["measures"], TOLERANCE)
+        print(f"Against the baseline, beyond {TOLERANCE:.0%}:", *(lines or ["  nothing has changed"]), sep="\n")
+        code = code or int(is_worse)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

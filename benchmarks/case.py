@@ -1,0 +1,164 @@
+"""
+What is measured: a case, the world that the reference server plays for it, and one run of it in a process of its own.
+
+A case has up to three variants: `ours`, the `floor` (a raw TLS socket that does the same requests), and the peer. Their
+code imports what it measures itself, inside the function, so that no process has more in it than it needs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.memory import peak, reset_peak
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+OURS, FLOOR, PEER = "ours", "floor", "itchat-uos"
+
+PREPARE = "prepare"
+"""Named in place of a variant: the case's `prepare`."""
+
+Figures = dict[str, float]
+"""What a run has measured, by name; seconds and MB unless the name says something else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What the reference server holds."""
+
+    friends: int = 100
+    """Of every account."""
+    chatrooms: int = 0
+    members: int = 0
+    """Of each chatroom."""
+    texts: int = 0
+    """That wait for whoever asks, once a run has released them."""
+    pictures: int = 0
+    """Among the texts."""
+    files: int = 0
+    """Behind the texts."""
+    file_size: int = 0
+    batch: int = 100
+    """Messages in one answer."""
+    hold: float = 25.0
+    """Seconds a poll is held when nothing waits."""
+    is_ascending: bool = False
+    """Message ids grow; else they come in random order."""
+
+    def scaled(self, scale: float) -> World:
+        """Give a smaller world."""
+        sizes = ("friends", "chatrooms", "members", "texts", "pictures", "file_size")
+        changes: dict[str, Any] = {name: scaled(getattr(self, name), scale) for name in sizes}
+        return dataclasses.replace(self, hold=max(0.2, self.hold * min(1.0, scale)), **changes)
+
+
+def scaled(number: int, scale: float) -> int:
+    """Give a smaller number, and something of whatever there was something of."""
+    return max(1, round(number * scale)) if number else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Something to measure."""
+
+    name: str
+    about: str
+    variants: Mapping[str, Callable[[Run], Figures]]
+    world: World = World()
+    count: int = 1
+    """How many of what the case does: sends, accounts, files."""
+    in_flight: int = 1
+    rows: int = 0
+    """Messages that are in the journal before."""
+    journal: bool = False
+    """What comes goes through a journal."""
+
+    prepare: Callable[[Run], object] | None = None
+    """Makes in `shared` what must be there first, when it is not."""
+
+    def scaled(self, scale: float) -> Case:
+        """Give the same with smaller numbers."""
+        return dataclasses.replace(
+            self,
+            world=self.world.scaled(scale),
+            count=scaled(self.count, scale),
+            in_flight=scaled(self.in_flight, min(1.0, scale * 10)),
+            rows=scaled(self.rows, scale),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of a case, in a process of its own, against a server in another one."""
+
+    case: Case
+    port: int
+    """Where the server speaks TLS on 127.0.0.1."""
+    control: int
+    """Where it tells what it has done."""
+    ca_file: str
+    folder: Path
+    """For this run alone."""
+    shared: Path
+    """For what is made once, such as a journal with a million rows."""
+
+    @property
+    def url(self) -> str:
+        """The server's origin."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def world(self) -> World:
+        """What the server holds."""
+        return self.case.world
+
+    def at(self, world: World, where: Mapping[str, Any]) -> Run:
+        """Give this run at another server."""
+        return dataclasses.replace(self, case=dataclasses.replace(self.case, world=world), **where)
+
+    def ask_server(self, word: str) -> dict[str, Any]:
+        """Say a word to the server, beside the protocol: `release` what waits, or just tell how it is."""
+        with socket.create_connection(("127.0.0.1", self.control)) as line:
+            line.sendall(f"{word}\n".encode())
+            with line.makefile() as answer:
+                told: dict[str, Any] = json.loads(answer.readline())
+        return told
+
+    def meter(self) -> Meter:
+        """Measure a block of this run; what waits at the server is released when it begins."""
+        return Meter(self)
+
+
+class Meter:
+    """Wall time, CPU of both sides and memory of a block."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.figures: Figures = {}
+
+    def __enter__(self) -> Self:
+        reset_peak()
+        self._peak = peak()
+        self._server = self._run.ask_server("release")["cpu"]
+        self._cpu, self._begun = time.process_time(), time.perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        seconds, cpu = time.perf_counter() - self._begun, time.process_time() - self._cpu
+        self.figures = {
+            "seconds": seconds,
+            "cpu": cpu,
+            "server_cpu": self._run.ask_server("tell")["cpu"] - self._server,
+            "peak_growth": peak() - self._peak,
+        }

@@ -1,0 +1,191 @@
+"""Receiving: texts that wait at the server reach a handler that does nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from benchmarks import floor, harness, ours, peer
+from benchmarks.case import FLOOR, OURS, PEER, Case, Figures, Run, World
+from benchmarks.machine import fdatasync_p50
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx import AsyncClient, Context, Event, SqliteJournal
+
+TEXTS = 20_000
+
+MILLION = 1_000_000
+
+
+def _figures(figures: Figures, texts: int) -> Figures:
+    figures["per_second"] = texts / figures["seconds"]
+    figures["cpu_us"] = figures["cpu"] / texts * 1e6
+    figures["server_cpu_us"] = figures["server_cpu"] / texts * 1e6
+    return figures
+
+
+def ours_without(run: Run) -> Figures:
+    """Take them from the stream of events."""
+
+    async def handle(event: Event) -> None:
+        del event
+
+    async def main() -> Figures:
+        async with ours.logged_in(run) as client:
+            left = run.world.texts
+            with run.meter() as meter:
+                async for event in client.events(include_all=False):
+                    await handle(event)
+                    left -= 1
+                    if not left:
+                        break
+            return _figures(meter.figures, run.world.texts)
+
+    return asyncio.run(main())
+
+
+def ours_with(run: Run) -> Figures:
+    """Let a bot have them, with a journal: the clock stops when all is stored, handled and acknowledged."""
+    from webwx import SqliteJournal
+
+    async def main() -> Figures:
+        journal = SqliteJournal(_filled(run) if run.case.rows else run.folder / "own.journal")
+        try:
+            async with ours.logged_in(run, journal=journal) as client:
+                rows = await _rows(journal, client)
+                with run.meter() as meter:
+                    await _handle(client, run.world.texts)
+                figures = _figures(meter.figures, run.world.texts)
+                await _indexed(journal, client)
+                return figures | {"rows": rows, "fdatasync_ms": fdatasync_p50(run.shared)}
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+async def _handle(client: AsyncClient, texts: int) -> None:
+    """Run a bot until it has handled so many texts."""
+    from webwx import Bot, TextMessage
+
+    bot, left, done = Bot(client=client), texts, asyncio.Event()
+
+    @bot.on(TextMessage)
+    async def handle(ctx: Context, event: Event) -> None:
+        nonlocal left
+        del ctx, event
+        left -= 1
+        if not left:
+            done.set()
+
+    work = asyncio.create_task(bot.start())
+    await asyncio.wait((work, asyncio.create_task(done.wait())), return_when=asyncio.FIRST_COMPLETED)
+    work.cancel()
+    with suppress(asyncio.CancelledError):
+        await work
+
+
+async def _rows(journal: SqliteJournal, client: AsyncClient) -> int:
+    return (await journal.account(client.account.uin).stats()).entries
+
+
+async def _indexed(journal: SqliteJournal, client: AsyncClient) -> None:
+    """Wait until what follows behind has followed: the next run begins with nothing to do."""
+    account = journal.account(client.account.uin)
+    (last,) = await account.entries(limit=1)
+    while (await account.stats()).indexed < last.number:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.05)
+
+
+def _filled(run: Run) -> Path:
+    """Give the journal that is filled once, and grows by what each run brings."""
+    return run.shared / f"{run.case.rows}-rows-{run.world.friends}-friends.journal"
+
+
+def fill(run: Run) -> None:
+    """Make sure that the journal has its rows; that takes a minute or more, once."""
+    path = _filled(run)
+    part = path.with_suffix(".part")
+    if path.exists():
+        return
+    for each in run.shared.glob(f"{part.name}*"):
+        each.unlink()
+    world = World(friends=run.world.friends, texts=run.case.rows, batch=1_000)
+    with harness.server(world, run.folder) as where:
+        asyncio.run(_fill(run.at(world, where), part))
+    part.rename(path)
+
+
+async def _fill(run: Run, path: Path) -> None:
+    from webwx import SqliteJournal
+
+    journal = SqliteJournal(path)
+    try:
+        async with ours.logged_in(run, journal=journal) as client:
+            run.ask_server("release")
+            await _handle(client, run.world.texts)
+            await _indexed(journal, client)
+    finally:
+        await journal.close()
+
+
+def floor_of(run: Run) -> Figures:
+    """Do the same requests, and read their JSON."""
+    wire = floor.Wire(run)
+    position = int(re.findall(rb'"Val": (\d+)', wire.ask(floor.fetch(0)))[0])
+    left = run.world.texts
+    with run.meter() as meter:
+        while left:
+            wire.ask(floor.check(position))
+            answer = json.loads(wire.ask(floor.fetch(position)))
+            left -= len(answer["AddMsgList"])
+            position = answer["SyncCheckKey"]["List"][0]["Val"]
+    return _figures(meter.figures, run.world.texts)
+
+
+def peer_of(run: Run) -> Figures:
+    """Let a registered function have them."""
+    core = peer.log_in(run)
+    left = run.world.texts
+
+    @core.msg_register("Text")
+    def handle(message: object) -> None:
+        nonlocal left
+        del message
+        left -= 1
+
+    with run.meter() as meter:
+        core.run(blockThread=False)
+        peer.wait_for(lambda: not left)
+    return _figures(meter.figures, run.world.texts)
+
+
+def _cases() -> list[Case]:
+    cases = []
+    for friends, short in ((100, "100"), (5_000, "5k"), (50_000, "50k")):
+        world = World(friends=friends, texts=TEXTS)
+        # What it takes grows with the number of friends, for 50,000 to minutes.
+        theirs = {PEER: peer_of} if friends <= 5_000 else {}
+        cases += [
+            Case(
+                name=f"receive-{short}", about=f"{friends:,} friends, no journal", world=world,
+                variants={FLOOR: floor_of, OURS: ours_without, **theirs},
+            ),
+            Case(
+                name=f"receive-{short}-journal", about=f"{friends:,} friends, an empty journal", world=world,
+                variants={FLOOR: floor_of, OURS: ours_with}, journal=True,
+            ),
+            Case(
+                name=f"receive-{short}-million", about=f"{friends:,} friends, 1 M rows in the journal", world=world,
+                variants={FLOOR: floor_of, OURS: ours_with}, journal=True, rows=MILLION, prepare=fill,
+            ),
+        ]  # fmt: skip
+    return cases
+
+
+CASES = tuple(_cases())

@@ -1,0 +1,91 @@
+"""
+Rounds: each variant of a case once per round, one after another, so that what the machine does besides meets them all.
+
+Every run is a fresh process, with a fresh server beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.case import PREPARE, Case, Figures, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parent.parent
+
+LONGEST = 900
+"""Seconds a run may take; filling a journal takes minutes."""
+
+Round = dict[str, Figures]
+"""What each variant has measured in one round."""
+
+
+class RunFailed(Exception):
+    """A run has ended without figures."""
+
+
+def run_rounds(
+    case: Case, folder: Path, *, rounds: int, scale: float = 1.0, on_run: Callable[[str], object] = lambda _: None
+) -> Iterator[Round]:
+    """Give round after round of a case."""
+    if case.prepare is not None:
+        on_run(f"{case.name}: prepares")
+        run_once(case, PREPARE, folder, scale=scale)
+    for number in range(rounds):
+        done: Round = {}
+        for variant in case.variants:
+            on_run(f"{case.name}: round {number + 1} of {rounds}, {variant}")
+            done[variant] = run_once(case, variant, folder, scale=scale)
+        yield done
+
+
+def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0) -> Figures:
+    """
+    Run one variant in a fresh process.
+
+    Raises:
+        RunFailed: It gave no figures; the text says what it wrote.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as own, server(case.scaled(scale).world, Path(own)) as where:
+        told = {"case": case.name, "variant": variant, "scale": scale, "folder": own, "shared": str(folder)} | where
+        command = [sys.executable, "-m", "benchmarks.actor", json.dumps(told)]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, cwd=ROOT, timeout=LONGEST, start_new_session=True
+            )
+        except subprocess.TimeoutExpired:
+            raise RunFailed(f"{case.name}, {variant}: not done after {LONGEST} s.") from None
+    if done.returncode or not done.stdout:
+        raise RunFailed(f"{case.name}, {variant}: no figures.\n{done.stderr[-4000:]}")
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+@contextmanager
+def server(world: World, folder: Path) -> Iterator[dict[str, Any]]:
+    """Start the reference server; gives where it is."""
+    command = [sys.executable, "-m", "benchmarks.server", json.dumps(asdict(world)), str(folder)]
+    # Sessions of their own: Ctrl-C is the harness's to hear, and it ends what it has started.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise RunFailed("The reference server did not start.")
+        try:
+            yield json.loads(line)
+        finally:
+            process.stdin.close()
+            process.wait(10)

@@ -1,0 +1,136 @@
+"""
+What is said of the cases' figures, and the targets: the one place where they stand.
+
+A ratio to the floor or to the peer is made within one round, whose runs have met the same machine; its median over the
+rounds is what counts.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from benchmarks.case import FLOOR, OURS, PEER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from benchmarks.harness import Round
+
+Beside = Literal["floor", "itchat-uos", ""]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One thing that is said of one case."""
+
+    case: str
+    name: str
+    figure: str
+    over: Beside = ""
+    """Whose figure ours is divided by; empty: it stands for itself."""
+    is_inverse: bool = False
+    """Theirs is divided by ours."""
+    of: str = ""
+    """Another case: by its own median this one's is divided."""
+    at_most: float | None = None
+    at_least: float | None = None
+    is_less_better: bool = True
+    carries_over: bool = True
+    """It may be compared with another machine's: a ratio, or memory."""
+
+    def __str__(self) -> str:
+        return f"{self.case}: {self.name}"
+
+    @property
+    def target(self) -> str:
+        """The target in words; empty when there is none."""
+        if self.at_most is not None:
+            return f"<= {self.at_most:,g}"
+        return "" if self.at_least is None else f">= {self.at_least:,g}"
+
+    def is_reached(self, value: float) -> bool | None:
+        """Say whether a value reaches the target; None when there is none."""
+        if self.at_most is not None:
+            return value <= self.at_most
+        return None if self.at_least is None else value >= self.at_least
+
+    def value(self, results: Mapping[str, Sequence[Round]]) -> float | None:
+        """Give the median over the rounds; None when what it needs was not run."""
+        values = self._values(results.get(self.case, ()))
+        if not self.of:
+            return statistics.median(values) if values else None
+        others = self._values(results.get(self.of, ()))
+        return statistics.median(values) / statistics.median(others) if values and others else None
+
+    def _values(self, rounds: Iterable[Round]) -> list[float]:
+        values = []
+        for each in rounds:
+            mine = each.get(OURS, {}).get(self.figure)
+            theirs = each.get(self.over, {}).get(self.figure) if self.over else 1.0
+            if mine is not None and theirs:
+                values.append(theirs / mine if self.is_inverse else mine / theirs)
+        return values
+
+    def is_worse(self, value: float, before: float, tolerance: float) -> bool:
+        """Say whether a value is worse than before by more than a tolerance, such as 0.15."""
+        if self.is_less_better:
+            return value > before * (1 + tolerance)
+        return value < before / (1 + tolerance)
+
+
+def _speed(case: str, over: Beside, at_least: float | None = None, of: str = "") -> Measure:
+    name = f"speed / {over}" + (f", beside {of}" if of else "")
+    return Measure(case=case, name=name, figure="per_second", over=over, of=of, at_least=at_least, is_less_better=False)
+
+
+def _cpu(case: str, figure: str) -> Measure:
+    return Measure(case=case, name="CPU / floor", figure=figure, over=FLOOR)
+
+
+def _peak(case: str, at_most: float | None = None) -> Measure:
+    return Measure(case=case, name="peak memory, MB more", figure="peak_growth", at_most=at_most)
+
+
+def _own(case: str, name: str, figure: str, at_most: float, *, carries_over: bool = False) -> Measure:
+    return Measure(case=case, name=name, figure=figure, at_most=at_most, carries_over=carries_over)
+
+
+MEASURES: tuple[Measure, ...] = (
+    Measure(case="sends-1", name="p50 / floor", figure="p50_ms", over=FLOOR, at_most=1.3),
+    Measure(
+        case="sends-1", name="itchat-uos's p50 / ours", figure="p50_ms", over=PEER, is_inverse=True, at_least=4.8,
+        is_less_better=False,
+    ),
+    _cpu("sends-1", "cpu_ms"),
+    _speed("sends-16", FLOOR),
+    _speed("sends-16", PEER),
+    _cpu("sends-16", "cpu_ms"),
+    _speed("sends-64", FLOOR),
+    _speed("sends-64", PEER, 30),
+    _cpu("sends-64", "cpu_ms"),
+    _own("sends-64", "CPU per send, ms", "cpu_ms", 0.035),
+    _speed("receive-100", FLOOR, 1.0),
+    _speed("receive-100", PEER),
+    _cpu("receive-100", "cpu_us"),
+    _speed("receive-5k", FLOOR, 1.0),
+    _speed("receive-5k", FLOOR, 0.9, of="receive-100"),
+    _speed("receive-5k", PEER),
+    _speed("receive-50k", FLOOR, 1.0),
+    _speed("receive-50k", FLOOR, 0.9, of="receive-100"),
+    *(
+        measure
+        for friends in ("100", "5k", "50k")
+        for measure in (
+            _speed(f"receive-{friends}-journal", FLOOR, 0.45),
+            _cpu(f"receive-{friends}-journal", "cpu_us"),
+            Measure(
+                case=f"receive-{friends}-million", name="messages per second", figure="per_second", at_least=20_000,
+                is_less_better=False, carries_over=False,
+            ),
+            _speed(f"receive-{friends}-million", FLOOR),
+            _cpu(f"receive-{friends}-million", "cpu_us"),
+        )
+    ),
+)  # fmt: skip

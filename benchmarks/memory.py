@@ -1,0 +1,59 @@
+"""How much memory a process has: Linux tells now and at most, other systems only the most."""
+
+from __future__ import annotations
+
+import gc
+import json
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+MB = 1e6
+
+_STATUS = Path("/proc/self/status")
+
+
+def peak() -> float:
+    """Give the most memory this process has had since `reset_peak`, in MB."""
+    if _STATUS.exists():
+        return _of_status("VmHWM")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / MB
+
+
+def reset_peak() -> None:
+    """Count the most from now on, where the system can."""
+    place = Path("/proc/self/clear_refs")
+    if place.exists():
+        place.write_text("5")
+
+
+def resident() -> float:
+    """Give the memory this process has, without what only waits to be collected, in MB."""
+    gc.collect()
+    return _of_status("VmRSS") if _STATUS.exists() else peak()
+
+
+def of_bare_imports() -> float:
+    """Give the memory of a process that has imported what this one has, and done nothing with it, in MB."""
+    modules = [name for name in sys.modules if not name.startswith(("benchmarks", "__"))]
+    code = """
+import importlib, json, sys
+for name in json.load(sys.stdin):
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        pass
+from benchmarks.memory import resident
+print(resident())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=json.dumps(modules), text=True, capture_output=True, check=True
+    )
+    return float(done.stdout.split()[-1])
+
+
+def _of_status(name: str) -> float:
+    found = re.search(rf"{name}:\s+(\d+) kB", _STATUS.read_text())
+    return int(found[1]) * 1024 / MB if found else 0.0

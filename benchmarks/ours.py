@@ -1,0 +1,22 @@
+"""Our client, as anybody would use it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from benchmarks.case import Run
+    from webwx import AsyncClient
+
+
+@asynccontextmanager
+async def logged_in(run: Run, **options: Any) -> AsyncIterator[AsyncClient]:
+    """Give a client with everything at its default, logged in."""
+    from webwx import AsyncClient
+
+    async with AsyncClient(server=run.url, ca_file=run.ca_file, **options) as client:
+        await client.login(show_qr=lambda _: None)
+        yield client

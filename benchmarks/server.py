@@ -1,0 +1,179 @@
+"""
+The reference server: quick, so that it is never the limit, and small, so that one sees that it is.
+
+It speaks HTTP/1.1 over TLS on loopback, written by hand, with answers that are ready before anybody asks; it runs in a
+process of its own, on another core than its client where the system allows it. It is no sandbox: it refuses nothing,
+checks nothing, and knows only what the cases need.
+
+    python -m benchmarks.server '{"friends": 5000}' build/bench
+
+prints where it is, as a line of JSON, and lives until its stdin ends. Whom to trust for its certificate stands in a
+file of that folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import socket
+import ssl
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import trustme
+
+from benchmarks.answers import Answers, Hold, Stream, content_of
+from benchmarks.case import World
+from benchmarks.machine import allow_connections, use_core
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+_PASSED_OVER = 64 * 1024
+"""Bytes of a body beyond which it is an upload, and counted in place of kept."""
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection, as asyncio calls it."""
+
+    def __init__(self, answers: Answers, held: dict[Connection, asyncio.TimerHandle], hold: float) -> None:
+        self._answers = answers
+        self._held = held
+        self._hold = hold
+        self._heard = b""
+        self._left = 0
+        """Bytes of an upload that are still to come."""
+        self._answer = b""
+        """What the upload is answered."""
+        self._stream: Iterator[bytes] = iter(())
+        self._is_full = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+
+    def connection_lost(self, error: Exception | None) -> None:
+        del error
+        self._stream = iter(())
+        timer = self._held.pop(self, None)
+        if timer is not None:
+            timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._left:
+            if len(data) < self._left:
+                self._left -= len(data)
+                return
+            data, self._left = data[self._left :], 0
+            self._transport.write(self._answer)
+        self._heard = self._heard + data if self._heard else data
+        while self._heard and self._take_request():
+            pass
+
+    def _take_request(self) -> bool:
+        """Answer the first request that was heard; false when it is not there as a whole."""
+        heard = self._heard
+        end = heard.find(b"\r\n\r\n")
+        if end < 0:
+            return False
+        begin = heard.index(b" ") + 1
+        path, _, query = heard[begin : heard.index(b" ", begin)].partition(b"?")
+        make = self._answers.by_name.get(path[path.rfind(b"/") + 1 :])
+        found = _LENGTH.search(heard, 0, end)
+        length = int(found[1]) if found else 0
+        have = len(heard) - end - 4
+        if have < length:
+            if length < _PASSED_OVER:
+                return False
+            answer = make(b"", b"") if make else self._answers.plain
+            assert isinstance(answer, bytes)
+            self._left, self._answer, self._heard = length - have, answer, b""
+            return False
+        self._heard = heard[end + 4 + length :]
+        self._say(make(query, heard[end + 4 : end + 4 + length]) if make else self._answers.plain)
+        return True
+
+    def _say(self, answer: bytes | Hold | Stream) -> None:
+        match answer:
+            case bytes():
+                self._transport.write(answer)
+            case Hold():
+                loop = asyncio.get_running_loop()
+                self._held[self] = loop.call_later(self._hold, self.end_hold, answer.answer)
+            case Stream(head, size):
+                self._transport.write(head)
+                self._stream = content_of(size)
+                self.resume_writing()
+
+    def end_hold(self, answer: bytes) -> None:
+        """Answer the poll that is held."""
+        self._held.pop(self).cancel()
+        self._transport.write(answer)
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        while not self._is_full and (block := next(self._stream, None)):
+            self._transport.write(block)
+
+
+def tls_context(ca_file: Path) -> ssl.SSLContext:
+    """Make a certificate on the spot, and write down whom to trust for it."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(ca_file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    return context
+
+
+async def serve(world: World, folder: Path) -> None:
+    """Serve until stdin ends."""
+    loop = asyncio.get_running_loop()
+    held: dict[Connection, asyncio.TimerHandle] = {}
+    ca_file = folder / "ca.pem"
+    listening = socket.create_server(("127.0.0.1", 0), backlog=2_000)
+    port = listening.getsockname()[1]
+    answers = Answers(world, f"https://127.0.0.1:{port}")
+    await loop.create_server(
+        lambda: Connection(answers, held, world.hold), sock=listening, ssl=tls_context(ca_file), backlog=2_000
+    )
+
+    async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        word = await reader.readline()
+        if word == b"release\n" and not answers.is_released:
+            answer = answers.released()
+            for each in list(held) if answer else ():
+                each.end_hold(answer)
+        writer.write(json.dumps({"cpu": time.process_time()}).encode() + b"\n")
+        writer.close()
+
+    side = await asyncio.start_server(control, "127.0.0.1", 0)
+    where = {"port": port, "control": side.sockets[0].getsockname()[1], "ca_file": str(ca_file)}
+    sys.stdout.write(json.dumps(where) + "\n")
+    sys.stdout.flush()
+    await loop.run_in_executor(None, sys.stdin.read)
+    os._exit(0)  # connections are the client's to close, and it has gone
+
+
+def main() -> None:
+    """Run it."""
+    use_core(0)
+    allow_connections()
+    work = serve(World(**json.loads(sys.argv[1])), Path(sys.argv[2]))
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""That every case can be run, tiny, so that it is there when it is needed. What it says is not judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from benchmarks.case import PEER
+from benchmarks.cases import CASES
+from benchmarks.harness import run_once
+
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(120)]
+
+TINY = 0.002
+
+
+KINDS = {
+    (run, case.rows > 0): (name, variant) for name, case in CASES.items() for variant, run in case.variants.items()
+}
+"""Of the cases that differ in a number only, the last one."""
+
+
+@pytest.mark.parametrize(("name", "variant"), KINDS.values())
+def test_a_run_gives_figures(name: str, variant: str, tmp_path: Path) -> None:
+    if variant == PEER:
+        pytest.importorskip("itchat", reason="the peer is of the group `interop`")
+    case = CASES[name]
+    if case.prepare is not None:
+        run_once(case, "prepare", tmp_path, scale=TINY)
+
+    figures = run_once(case, variant, tmp_path, scale=TINY)
+
+    assert all(value >= 0 for value in figures.values())
+    assert figures["seconds"] > 0
