@@ -216,6 +216,17 @@ class TestStart:
             task.cancel()
             await asyncio.wait([task])
 
+    async def test_a_given_client_is_served_whatever_the_bots_were_told(self, open_client: OpenClient) -> None:
+        bots = [Bot(name=name, server="http://127.0.0.1:9", account="another") for name in ("one", "two")]
+        ready: list[str] = []
+        async with open_client() as client:
+            task = asyncio.create_task(start(*bots, client=client, on_ready=lambda bot, _: ready.append(bot.name)))
+            await until(lambda: sorted(ready) == ["one", "two"])
+            task.cancel()
+            await asyncio.wait([task])
+            with pytest.raises(ValueError, match="Two bots of one account"):
+                await start(bots[0], bots[0], client=client)
+
     async def test_a_client_without_a_journal_is_refused(self, world: World, counted: Counted) -> None:
         async with AsyncClient(server=SERVER, transport=counted, clock=world.clock.now) as client:
             with pytest.raises(NoJournal):

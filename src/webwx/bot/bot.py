@@ -123,14 +123,17 @@ class Bot(Router, Timetable):
         """Names its place in the journal."""
         self.counts: Counts = Counts()
         """What has become of the events so far."""
+        self.host: str | None = host
+        """Where it logs in; None: as it is set."""
+        self.pace: Pace | None = pace
+        """How fast its account may act; None: as it is set."""
+        self.keep: Keep | None = keep
+        """Which media are kept against recalls; None: as it is set."""
         self._account = account
-        self._host = host
         self._server = server
         self._client = client
         self._store = store
         self._journal = journal
-        self._pace = pace
-        self._keep = keep
         self._show_qr = show_qr
         self._on_push = on_push
         self._relogin = relogin
@@ -214,12 +217,13 @@ class Bot(Router, Timetable):
         Raises:
             InvalidSettings: Something set cannot be.
         """
-        return Settings.read(account=self._account, host=self._host, server=self._server)
+        return Settings.read(account=self._account, host=self.host, server=self._server)
 
-    def _place(self) -> object:
-        """Say which account it serves: bots of one place share a client."""
-        if self._client is not None:
-            return id(self._client)
+    def _place(self, client: AsyncClient | None) -> object:
+        """Say which account it serves, unless it is a given client's: bots of one place share a client."""
+        client = client or self._client
+        if client is not None:
+            return id(client)
         return id(self._store) if self._store is not None else self.settings().login_path.absolute()
 
     @asynccontextmanager
@@ -241,8 +245,8 @@ class Bot(Router, Timetable):
                     **settings.for_client(),
                     store=self._store or settings.login_file(),
                     journal=journal,
-                    keep=settings.keep if self._keep is None else self._keep,
-                    pace=settings.pace_in_force if self._pace is None else self._pace,
+                    keep=settings.keep if self.keep is None else self.keep,
+                    pace=settings.pace_in_force if self.pace is None else self.pace,
                 )
             )
 
@@ -291,7 +295,9 @@ class Bot(Router, Timetable):
             )  # fmt: skip
             work = [lanes.run()]
             if self.timers:
-                work.append(Timers(self.timers, feed.part, dispatch.call_timer, bot=self.name).run())
+                work.append(
+                    Timers(self.timers, feed.part, dispatch.call_timer, bot=self.name, clock=client._clock).run()
+                )
             try:
                 await _until_first_ends(*work)
             finally:
@@ -315,7 +321,11 @@ class _Seat:
 # -- several at once -------------------------------------------------------------------------------------------------
 
 
-async def start(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: None) -> None:
+async def start(
+    *bots: Bot,
+    client: AsyncClient | None = None,
+    on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: None,
+) -> None:
     """
     Let bots run side by side, of one account or of several, until this is cancelled. No signal is touched.
 
@@ -323,6 +333,7 @@ async def start(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lam
 
     Args:
         bots: Those of one account share a client.
+        client: Whose account all of them serve, whatever they were told, as in a test; it is not closed at the end.
         on_ready: Called with each bot and its client when it begins to work, after each login.
 
     Raises:
@@ -336,26 +347,32 @@ async def start(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lam
     For others see `AsyncClient.login`.
 
     """
-    check(*bots)
+    check(*bots, client=client)
     for bot in bots:
         if not bot.timers and not list(bot.handlers()):
             _log.warning("%s: it has no handler and no timer, so nothing will come of what arrives.", bot.name)
     async with AsyncExitStack() as stack:
         seats: dict[object, _Seat] = {}
         for bot in bots:
-            if bot._place() not in seats:
-                seats[bot._place()] = _Seat(await stack.enter_async_context(bot._opened_client()))
+            place = bot._place(client)
+            if place not in seats:
+                opened = await stack.enter_async_context(bot._opened_client()) if client is None else client
+                seats[place] = _Seat(opened)
         await _until_all_end(
             *(
-                _tell_end(bot, bot._serve(seats[bot._place()], on_ready), is_one_of_several=len(bots) > 1)
+                _tell_end(bot, bot._serve(seats[bot._place(client)], on_ready), is_one_of_several=len(bots) > 1)
                 for bot in bots
             )
         )
 
 
-def check(*bots: Bot) -> None:
+def check(*bots: Bot, client: AsyncClient | None = None) -> None:
     """
     Make sure that bots can run side by side, before anybody logs in.
+
+    Args:
+        bots: As for `start`.
+        client: As for `start`.
 
     Raises:
         ValueError: There is none, two of one account have one name, or an `on` has no function.
@@ -363,7 +380,7 @@ def check(*bots: Bot) -> None:
     """
     if not bots:
         raise ValueError("There is no bot to run.")
-    places = [(bot._place(), bot.name) for bot in bots]
+    places = [(bot._place(client), bot.name) for bot in bots]
     for bot, place in zip(bots, places, strict=True):
         list(bot.handlers())
         if places.count(place) > 1:

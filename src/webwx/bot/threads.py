@@ -23,6 +23,9 @@ T = TypeVar("T")
 THREADS = 64
 """Plain functions that run at once."""
 
+HANDLER = "webwx handler"
+"""What their threads are called."""
+
 
 def is_asynchronous(function: Callable[..., object]) -> bool:
     """Say whether calling something gives a coroutine; everything else belongs into a thread."""
@@ -50,7 +53,7 @@ class Threads:
         self._calls.put(call)
         if self._count < min(self._unfinished, self._limit):
             self._count += 1
-            threading.Thread(target=self._work, name="webwx handler", daemon=True).start()
+            threading.Thread(target=self._work, name=HANDLER, daemon=True).start()
         error = await call.outcome
         if error is not None:
             raise error
