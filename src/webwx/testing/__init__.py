@@ -1,0 +1,42 @@
+"""
+A test kit for bots: a pytest plugin with a platform in it.
+
+The fixtures are in `plugin`; the names here are what they give, for annotations. Each is loaded when it is first used,
+so a project that has webwx installed and tests something else pays nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from webwx.testing.clock import Clock as Clock
+    from webwx.testing.faults import Faults as Faults
+    from webwx.testing.messages import Message as Message
+    from webwx.testing.people import Chatroom as Chatroom
+    from webwx.testing.people import Heard as Heard
+    from webwx.testing.people import NotHeard as NotHeard
+    from webwx.testing.people import Person as Person
+    from webwx.testing.running import Running as Running
+    from webwx.testing.sandbox import Sandbox as Sandbox
+
+_HOME_OF = {
+    "Chatroom": "people", "Clock": "clock", "Faults": "faults", "Heard": "people", "Message": "messages",
+    "NotHeard": "people", "Person": "people", "Running": "running", "Sandbox": "sandbox",
+}  # fmt: skip
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'webwx.testing' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"webwx.testing.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

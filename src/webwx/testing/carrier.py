@@ -1,0 +1,58 @@
+"""
+Real HTTP for a client whose own loop goes by a wound clock.
+
+The sockets are in the sandbox's thread, where seconds are seconds: so an answer that is on its way is not late because
+a test has let two minutes pass. Only one that never comes is given up when the clock has passed its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from webwx.errors import Timeout
+from webwx.protocol.http import Patience
+from webwx.transport.network import Network
+
+if TYPE_CHECKING:
+    from webwx.protocol.http import Request, Response
+    from webwx.transport.run import Timeouts
+
+
+class Carrier:
+    """
+    A transport whose HTTP is done in another loop.
+
+    Args:
+        loop: Where.
+        timeouts: How long to wait for what, in real seconds.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeouts: Timeouts) -> None:
+        self.on_the_way = 0
+        """Requests without an answer yet; polls are not counted."""
+        self.calls: list[str] = []
+        """Names of the calls, in order."""
+        self._loop = loop
+        self._timeouts = timeouts
+        self._network = Network(timeouts)
+
+    async def send(self, request: Request) -> Response:
+        """Carry one request."""
+        is_call = request.patience is not Patience.POLL
+        self.calls.append(request.endpoint)
+        self.on_the_way += is_call
+        # A poll is answered when the clock is wound, so only what is never answered is late by that clock.
+        limit = self._timeouts.of(request.patience) if is_call else None
+        try:
+            async with asyncio.timeout(limit):
+                carried = asyncio.run_coroutine_threadsafe(self._network.send(request), self._loop)
+                return await asyncio.wrap_future(carried)
+        except TimeoutError:
+            raise Timeout(f"{request.endpoint}: no answer in time.") from None
+        finally:
+            self.on_the_way -= is_call
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._network.close(), self._loop))

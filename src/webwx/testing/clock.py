@@ -1,0 +1,81 @@
+"""The clock of a test: wound, not slept."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from datetime import time as time_of_day
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from webwx.testing.sandbox import Sandbox
+
+_STEPS = 100
+"""Into how many a wind is divided at most."""
+
+
+class Clock:
+    """
+    The world's clock, which the bots under test go by as well.
+
+    It runs as every clock does, from the present time on. Winding it lets time pass at once: timers, sleeps, pacing,
+    pauses before another attempt, and the platform's two minutes for a recall.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def __repr__(self) -> str:
+        return f"Clock({self.now:%Y-%m-%d %H:%M:%S})"
+
+    @property
+    def now(self) -> datetime:
+        """What it shows, in this machine's time zone."""
+        return datetime.fromtimestamp(self._sandbox.world.now).astimezone()
+
+    def wind(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
+        """
+        Let time pass at once.
+
+        What falls due on the way happens in its order, and has happened when this returns, answers and all. Up to 100
+        moments are stopped at, so a timer that is due more often than that is skipped at times, as on a machine that
+        is busy.
+
+        Raises:
+            ValueError: Time cannot go back.
+        """
+        left = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+        if left < 0:
+            raise ValueError("A clock can only be wound forward.")
+        shortest = left / _STEPS
+        self._sandbox.settle()
+        while left > 0:
+            step = min(left, max(shortest, min(self._waits(), default=left)))
+            left -= step
+            self._sandbox.do(lambda world, step=step: world.wind(step))  # type: ignore[misc]  # a lambda's default
+            for each in self._sandbox.at_work:
+                each.look_at_clock()
+            self._sandbox.settle()
+
+    def _waits(self) -> list[float]:
+        """Say how long it is until something happens, in the world and in each bot."""
+        world = self._sandbox.world
+        scripted = [] if world.agenda.next is None else [world.agenda.next - world.now]
+        return scripted + [wait for each in self._sandbox.at_work if (wait := each.seconds_to_timer) is not None]
+
+    def wind_to(self, moment: str | datetime, *, timezone: str | None = None) -> None:
+        """
+        Let time pass until a moment, as `wind` does.
+
+        Args:
+            moment: A time of day such as `08:30`, which is the next one, or a whole date.
+            timezone: Such as `Asia/Shanghai`, for a time of day; None: this machine's.
+
+        Raises:
+            ValueError: It has passed, or is no moment.
+        """
+        now = self.now.astimezone(ZoneInfo(timezone) if timezone else None)
+        if isinstance(moment, str):
+            at = datetime.combine(now.date(), time_of_day.fromisoformat(moment), now.tzinfo)
+            moment = at if at > now else at + timedelta(days=1)
+        self.wind((moment.astimezone() - self.now).total_seconds())

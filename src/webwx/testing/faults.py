@@ -1,0 +1,66 @@
+"""The menu of bad days, for a test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.sandbox.faults import Wish
+
+if TYPE_CHECKING:
+    from webwx.sandbox.faults import Rule
+    from webwx.testing.sandbox import Sandbox
+
+
+class Faults:
+    """
+    What goes wrong between a bot and the platform.
+
+    Its dice are seeded, so a test meets the same faults each time. `webwx phone faults` lists the menu, and so does
+    docs/topics/faults.md.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def on(
+        self,
+        fault: str,
+        *,
+        endpoint: str = "",
+        times: int | None = None,
+        probability: float = 1.0,
+        **options: str | float | bool,
+    ) -> Rule:
+        """
+        Let something go wrong from now on, as in `faults.on("ret", endpoint="webwxsendmsg", ret=1205, times=1)`.
+
+        Args:
+            fault: Its name on the menu, or as on the command line: `truncated@0.1`.
+            endpoint: The call it is for; empty: those it is meant for.
+            times: For how many of them; None: until it is switched off.
+            probability: How likely it is for each.
+            options: The fault's own.
+
+        Returns:
+            The fault, whose `hits` say how often it has happened.
+
+        Raises:
+            Impossible: There is no such fault, option or call.
+        """
+        if ":" in fault or "@" in fault:
+            return self._sandbox.do(lambda world: world.faults.add(fault))
+        wish = Wish(fault=fault, endpoint=endpoint, times=times, probability=probability, options=dict(options))
+        return self._sandbox.do(lambda world: world.faults.add(wish))
+
+    def script(self, *faults: str) -> None:
+        """
+        Let one thing after the other go wrong, each once, as in `faults.script("nothing", "reset_after")`.
+
+        Raises:
+            Impossible: One of them cannot be.
+        """
+        self._sandbox.do(lambda world: world.faults.follow(faults))
+
+    def off(self) -> None:
+        """Let nothing go wrong any more."""
+        self._sandbox.do(lambda world: world.faults.reset())

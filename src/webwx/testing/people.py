@@ -1,0 +1,304 @@
+"""
+People whose phones a test holds, and the chatrooms they are in.
+
+A person speaks (`say`, `picture`, `recall`) and looks at the phone (`inbox`, `hears`). To hear something is to wait
+until the phone shows it: nothing sleeps, and each message is heard once, so a second `hears("pong")` wants a second
+pong.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from webwx.sandbox.people import FILEHELPER, Chat
+from webwx.testing.messages import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.sandbox.letters import MessageKind
+    from webwx.sandbox.people import Chatroom as WorldChatroom
+    from webwx.sandbox.people import Message as WorldMessage
+    from webwx.sandbox.people import Person as WorldPerson
+    from webwx.sandbox.world import World
+    from webwx.testing.sandbox import Sandbox
+
+PICTURE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000"
+    "000c49444154789c636868680000030401814bd3d2100000000049454e44ae426082"
+)
+"""One grey point as PNG: what is sent by whoever does not care."""
+
+
+class Person:
+    """
+    Somebody with a phone.
+
+    Where no chat is named, it is the one with the account whose bot is tested; for that account itself it is File
+    Transfer Helper, in which one writes to oneself. A chat is named by a person, a chatroom, or either's name.
+    """
+
+    def __init__(self, sandbox: Sandbox, person: WorldPerson) -> None:
+        self._sandbox = sandbox
+        self._person = person
+        self._heard: set[str] = set()
+        """Ids of messages that were waited for, or that this phone has written itself."""
+
+    def __repr__(self) -> str:
+        return f"Person({self.nickname!r})"
+
+    @property
+    def nickname(self) -> str:
+        """What others see."""
+        return self._person.nickname
+
+    @property
+    def id(self) -> str:
+        """The name in the world, such as `ahua`; never seen by a client."""
+        return self._person.id
+
+    # -- speaking ----------------------------------------------------------------------------------------------------
+
+    def say(self, text: str, *, to: To | None = None) -> Message:
+        """
+        Write a text.
+
+        Raises:
+            Impossible: There is no such chat.
+            Refused: It cannot be written to.
+        """
+        return self._send(lambda world, chat: world.say(self.id, chat, text), to)
+
+    def picture(self, content: bytes = PICTURE, *, to: To | None = None) -> Message:
+        """Send a picture. Raises as `say`."""
+        return self._send(lambda world, chat: world.picture(self.id, chat, content), to)
+
+    def file(self, content: bytes = b"a file", name: str = "file.txt", *, to: To | None = None) -> Message:
+        """Send a file. Raises as `say`."""
+        return self._send(lambda world, chat: world.file(self.id, chat, content, name), to)
+
+    def voice(self, content: bytes = b"ID3\x04", *, to: To | None = None) -> Message:
+        """Send something spoken: MP3. Raises as `say`."""
+        return self._send(lambda world, chat: world.voice(self.id, chat, content), to)
+
+    def video(self, content: bytes = b"\0\0\0\x18ftypmp42", *, to: To | None = None) -> Message:
+        """Send a video: mp4. Raises as `say`."""
+        return self._send(lambda world, chat: world.video(self.id, chat, content), to)
+
+    def sticker(self, content: bytes = b"GIF89a", *, to: To | None = None) -> Message:
+        """Send a sticker: GIF. Raises as `say`."""
+        return self._send(lambda world, chat: world.sticker(self.id, chat, content), to)
+
+    def recall(self, message: Message | None = None, *, to: To | None = None) -> None:
+        """
+        Take back a message of one's own, the last one in the chat when none is named.
+
+        Raises:
+            Impossible: There is nothing to take back.
+            Refused: It is older than two minutes, or somebody else's.
+        """
+        chat = self._chat_id(to)
+        self._sandbox.do(lambda world: world.recall(self.id, chat, message.id if message else None))
+
+    def confirms_login(self) -> None:
+        """
+        Scan the newest login code and confirm it: `client.login(show_qr=lambda _: account.confirms_login())`.
+
+        Raises:
+            Impossible: No code waits.
+        """
+        self._sandbox.do(lambda world: (world.scan(self.id), world.confirm()))
+
+    def _send(self, send: Callable[[World, str], WorldMessage], to: To | None) -> Message:
+        def sent(world: World) -> Message:
+            message = send(world, self._chat_id(to))
+            self._heard.add(message.id)
+            return Message.of(message, self._person)
+
+        return self._sandbox.do(sent)
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    @property
+    def inbox(self) -> list[Message]:
+        """What the phone shows in the chat with the account, the oldest first."""
+        return self.chat()
+
+    def chat(self, with_: To | None = None) -> list[Message]:
+        """
+        Show a chat, the oldest message first.
+
+        Raises:
+            Impossible: There is no such chat.
+        """
+        return self._sandbox.do(lambda _: self._messages(self._chat_id(with_)))
+
+    def hears(
+        self, what: str | re.Pattern[str] | None = None, *, kind: MessageKind | None = None, chat: To | None = None
+    ) -> Message:
+        """
+        Wait until the phone shows a message that was not heard yet, and give it.
+
+        What this phone has written itself does not count, and neither do the platform's grey lines unless they are
+        asked for by `kind="system"`.
+
+        Args:
+            what: Its whole text, or a pattern that is found in it; None: any.
+            kind: What it is, such as `image`; None: any.
+            chat: Where; default: in the chat with the account.
+
+        Raises:
+            NotHeard: The time is over, or the bot has ended. The text says what the phone did show.
+        """
+        __tracebackhide__ = True
+
+        def fits(message: WorldMessage) -> bool:
+            if message.id in self._heard or (message.kind != kind if kind else message.kind == "system"):
+                return False
+            if isinstance(what, re.Pattern):
+                return what.search(message.text) is not None
+            return what is None or message.text == what
+
+        name = repr(what.pattern if isinstance(what, re.Pattern) else what) if what is not None else "something"
+        return self._wait_for(fits, f"{name} ({kind})" if kind else name, chat)
+
+    def sees_recall(self, what: str | None = None, *, chat: To | None = None) -> Message:
+        """
+        Wait until a message is taken back by whoever wrote it, and give it.
+
+        Args:
+            what: What it said; None: any.
+            chat: Where; default: in the chat with the account.
+
+        Raises:
+            NotHeard: As `hears`.
+        """
+        __tracebackhide__ = True
+
+        def fits(message: WorldMessage) -> bool:
+            is_theirs = message.sender is not self._person
+            return message.is_recalled and is_theirs and (what is None or message.text == what)
+
+        return self._wait_for(fits, f"the recall of {'anything' if what is None else repr(what)}", chat)
+
+    def hears_nothing(self, *, chat: To | None = None) -> bool:
+        """
+        Wait until the bots have handled all that was said, and make sure that nothing came of it here.
+
+        Raises:
+            Heard: Something is there that was not heard yet.
+        """
+        __tracebackhide__ = True
+        self._sandbox.settle()
+        where = self._chat_id(chat)
+        new = self._sandbox.do(lambda _: [each for each in self._messages(where) if self._is_new(each)])
+        if new:
+            raise Heard(f"{self.nickname} should hear nothing, and hears:\n" + _lines(new))
+        return True
+
+    def _is_new(self, message: Message) -> bool:
+        return message.id not in self._heard and message.kind != "system"
+
+    def _wait_for(self, fits: Callable[[WorldMessage], bool], what: str, chat: To | None) -> Message:
+        __tracebackhide__ = True
+        where = self._chat_id(chat)
+
+        def look() -> Message | None:
+            found = next((each for each in self._chat(where).messages if fits(each)), None)
+            return Message.of(found, self._person) if found else None
+
+        found = self._sandbox.wait(look)
+        if found is None:
+            shown = self._sandbox.do(lambda _: self._messages(where))
+            title = "File Transfer Helper" if where == FILEHELPER else self._sandbox.name_of(where)
+            raise NotHeard(
+                f"{self.nickname} waited for {what} in the chat with {title}, "
+                + (f"which shows:\n{_lines(shown)}" if shown else "which is empty.")
+                + self._sandbox.excuses()
+            )
+        self._heard.add(found.id)
+        return found
+
+    def _messages(self, chat: str) -> list[Message]:
+        return [Message.of(each, self._person) for each in self._chat(chat).messages]
+
+    def _chat(self, chat: str) -> Chat:
+        return self._person.chats.get(chat, Chat())
+
+    def _chat_id(self, chat: To | None) -> str:
+        if chat is None:
+            account = self._sandbox.account
+            return FILEHELPER if account.id == self.id else account.id
+        if isinstance(chat, (Person, Chatroom)):
+            return chat.id
+        return self._sandbox.world.chat_id(self._person, chat)
+
+
+class Chatroom:
+    """A group chat, seen by its members."""
+
+    def __init__(self, sandbox: Sandbox, room: WorldChatroom) -> None:
+        self._sandbox = sandbox
+        self._room = room
+
+    def __repr__(self) -> str:
+        return f"Chatroom({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """What phones show."""
+        return self._room.title
+
+    @property
+    def id(self) -> str:
+        """The name in the world, such as `hiking`; never seen by a client."""
+        return self._room.id
+
+    @property
+    def members(self) -> list[Person]:
+        """Who is in it, the owner first."""
+        return [self._sandbox.person(person.id) for person in self._room.members]
+
+    def add(self, *people: Person | str, by: Person | None = None) -> None:
+        """
+        Let people in, together.
+
+        Args:
+            people: People, or nicknames of new ones.
+            by: The member who adds them; default: the sandbox's friend.
+
+        Raises:
+            Refused: That one is no member.
+        """
+        who = [each if isinstance(each, Person) else self._sandbox.add_person(each) for each in people]
+        host = by or self._sandbox.friend
+        self._sandbox.do(
+            lambda world: world.membership.admit(
+                self._room, [world.person(each.id) for each in who], by=world.person(host.id)
+            )
+        )
+
+    def remove(self, *people: Person) -> None:
+        """Let the owner put people out."""
+        self._sandbox.do(
+            lambda world: world.membership.remove(
+                self._room, [world.person(each.id) for each in people], by=self._room.members[0]
+            )
+        )
+
+
+To = Person | Chatroom | str
+"""A chat, as a test names it."""
+
+
+class NotHeard(AssertionError):
+    """A phone did not show what was waited for."""
+
+
+class Heard(AssertionError):
+    """A phone shows something where nothing should be."""
+
+
+def _lines(messages: list[Message]) -> str:
+    return "\n".join(f"  {message}" for message in messages)

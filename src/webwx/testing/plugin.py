@@ -1,0 +1,120 @@
+"""
+The pytest plugin: fixtures for tests of bots.
+
+pytest loads it wherever webwx is installed, so nothing is imported here that a test did not ask for. Each fixture has a
+long name too, such as `webwx_friend`: a project whose own `friend` is something else overrides the short one and loses
+nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from webwx.sandbox.world import World
+    from webwx.testing.clock import Clock
+    from webwx.testing.faults import Faults
+    from webwx.testing.people import Chatroom, Person
+    from webwx.testing.sandbox import Sandbox
+
+_PATIENCE = "webwx_patience"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what can be set in the project's configuration."""
+    parser.addini(_PATIENCE, "real seconds for which a test of a bot waits for anything", default="5")
+
+
+# -- with long names -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def webwx_world() -> World | None:
+    """Who lives in the sandbox: override it to bring a world of your own; None is 小明 and his friends."""
+    return None
+
+
+@pytest.fixture
+def webwx_sandbox(webwx_world: World | None, pytestconfig: pytest.Config) -> Iterator[Sandbox]:
+    """A platform on a port of this machine, new for each test: `with webwx_sandbox.running(bot):`."""
+    from webwx.testing.sandbox import Sandbox
+
+    sandbox = Sandbox(webwx_world, patience=float(pytestconfig.getini(_PATIENCE)))
+    sandbox.open()
+    try:
+        yield sandbox
+    finally:
+        sandbox.close()
+
+
+@pytest.fixture
+def webwx_account(webwx_sandbox: Sandbox) -> Person:
+    """The one whose bot is tested, 小明, phone in hand: `webwx_account.say("hello")` writes to File Transfer Helper."""
+    return webwx_sandbox.account
+
+
+@pytest.fixture
+def webwx_friend(webwx_sandbox: Sandbox) -> Person:
+    """A friend, 阿华: `webwx_friend.say("ping")`, `webwx_friend.hears("pong")`."""
+    return webwx_sandbox.friend
+
+
+@pytest.fixture
+def webwx_chatroom(webwx_sandbox: Sandbox) -> Chatroom:
+    """A chatroom, 周末爬山, with both of them in it: `webwx_friend.say("hello", to=webwx_chatroom)`."""
+    return webwx_sandbox.chatroom()
+
+
+@pytest.fixture
+def webwx_clock(webwx_sandbox: Sandbox) -> Clock:
+    """The clock of bot and platform, to be wound: `webwx_clock.wind(minutes=2)`."""
+    return webwx_sandbox.clock
+
+
+@pytest.fixture
+def webwx_faults(webwx_sandbox: Sandbox) -> Faults:
+    """What goes wrong: `webwx_faults.on("lost_answer", endpoint="webwxsendmsg", times=1)`."""
+    return webwx_sandbox.faults
+
+
+# -- with short ones -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sandbox(webwx_sandbox: Sandbox) -> Sandbox:
+    """A platform on a port of this machine, new for each test: `with sandbox.running(bot):`."""
+    return webwx_sandbox
+
+
+@pytest.fixture
+def account(webwx_account: Person) -> Person:
+    """The one whose bot is tested, 小明, phone in hand: `account.say("hello")` writes to File Transfer Helper."""
+    return webwx_account
+
+
+@pytest.fixture
+def friend(webwx_friend: Person) -> Person:
+    """A friend, 阿华: `friend.say("ping")`, `friend.hears("pong")`."""
+    return webwx_friend
+
+
+@pytest.fixture
+def chatroom(webwx_chatroom: Chatroom) -> Chatroom:
+    """A chatroom, 周末爬山, with both of them in it: `friend.say("hello", to=chatroom)`."""
+    return webwx_chatroom
+
+
+@pytest.fixture
+def clock(webwx_clock: Clock) -> Clock:
+    """The clock of bot and platform, to be wound: `clock.wind(minutes=2)`."""
+    return webwx_clock
+
+
+@pytest.fixture
+def faults(webwx_faults: Faults) -> Faults:
+    """What goes wrong: `faults.on("lost_answer", endpoint="webwxsendmsg", times=1)`."""
+    return webwx_faults

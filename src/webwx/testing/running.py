@@ -1,0 +1,271 @@
+"""Bots at work in a test: in a thread of their own, on real HTTP, by the world's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from webwx.bot.bot import check, start
+from webwx.bot.lanes import Counts
+from webwx.bot.threads import HANDLER
+from webwx.client.aio import AsyncClient
+from webwx.store.sqlite import SqliteJournal
+from webwx.testing.carrier import Carrier
+from webwx.testing.loop import WorldLoop
+from webwx.transport.run import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from webwx.bot.bot import Bot
+    from webwx.model.login import Account, QrCode
+    from webwx.store.saved_login import LoginStore
+    from webwx.testing.server import Server
+
+_TIMEOUTS = Timeouts(retry=0.0)
+
+_START = 30.0
+"""Real seconds in which a bot is at work, or has ended."""
+
+_QUIET = 0.002
+"""Real seconds without a sign of life, after which a handler is taken to wait for the clock..."""
+
+_QUIET_IN_THREAD = 0.02
+"""...and one that may be a plain function, which gives no sign while it works."""
+
+_PATIENCE = 0.2
+"""Real seconds in which a handler that has not ended may do so when the end comes."""
+
+_LONGEST = 2.0
+"""Real seconds after which whatever still moves is left alone."""
+
+
+class _Phoned(AsyncClient):
+    """A client whose owner scans each code, and confirms whatever the phone asks."""
+
+    phone: Callable[[], object]
+
+    async def login(
+        self,
+        *,
+        show_qr: Callable[[QrCode], object] | None = None,
+        max_codes: int = 3,
+        on_push: Callable[[], object] | None = None,
+    ) -> Account:
+        del show_qr, on_push
+        return await super().login(show_qr=lambda _: self.phone(), max_codes=max_codes)
+
+
+class Running:
+    """
+    Bots at work on one account. Leaving `with sandbox.running(...)` ends them well.
+
+    Args:
+        bots: With names of their own.
+        server: What they talk to.
+        account: World id of whose account they serve.
+        store: Where its login is kept.
+        journal: File of its journal.
+    """
+
+    def __init__(
+        self, bots: tuple[Bot, ...], *, server: Server, account: str, store: LoginStore, journal: Path
+    ) -> None:
+        self.bots = bots
+        """What runs."""
+        self.account = account
+        """World id of whose account they serve."""
+        self.error: BaseException | None = None
+        """What ended them before their time."""
+        self._server = server
+        self._store = store
+        self._path = journal
+        self._loop: WorldLoop
+        self._carrier: Carrier
+        self._journal: SqliteJournal
+        self._task: asyncio.Task[None]
+        self._waiting = len(bots)
+        self._fewest = sys.maxsize
+        """Arrivals of a pass through the journal when nothing else moved."""
+        self._is_up = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="webwx bot", daemon=True)
+        self._ear = _Ear(self._thread)
+
+    def __repr__(self) -> str:
+        return f"Running({', '.join(bot.name for bot in self.bots)})"
+
+    # -- beginning and ending ----------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """
+        Log in, and return when every bot is at work: what is said from now on reaches them.
+
+        Whatever ends them before that is raised.
+        """
+        for bot in self.bots:
+            bot.counts = Counts()
+        logging.getLogger("webwx").addHandler(self._ear)
+        self._thread.start()
+        self._is_up.wait(_START)
+        if self.error is not None:
+            self.end()
+            raise self.error
+        self._fewest = min(self._pass() for _ in range(3))
+
+    def end(self) -> None:
+        """End them well; but a handler that waits for the clock is cancelled, and its event comes again."""
+        self.settle()
+        self._cancel()
+        if self.events_in_hand:
+            self._thread.join(_PATIENCE)
+            self._cancel()
+        self._thread.join(_START)
+        logging.getLogger("webwx").removeHandler(self._ear)
+
+    def kill(self) -> None:
+        """End them as a crash does: what they are in the midst of is not done with, and comes again."""
+        self._cancel()
+        self._thread.join(_QUIET)
+        self._cancel()
+        self._thread.join(_START)
+
+    def _cancel(self) -> None:
+        with suppress(RuntimeError):  # they have ended already
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    # -- in the thread -----------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=self._make_loop) as runner:
+                runner.run(self._serve())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - it is raised where the bots are waited for
+            self.error = error
+        finally:
+            self._is_up.set()
+            self._server.do(lambda: None)  # whoever waits for an answer looks again
+
+    def _make_loop(self) -> WorldLoop:
+        self._loop = WorldLoop(self._server.world.clock.now)
+        return self._loop
+
+    async def _serve(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker: this is a coroutine
+        self._task = task
+        first = self.bots[0]
+        self._carrier = Carrier(self._server.loop, _TIMEOUTS)
+        self._journal = SqliteJournal(self._path, retention_days=0)
+        try:
+            check(*self.bots)
+            async with _Phoned(
+                host=first.host, server=self._server.url, store=self._store, transport=self._carrier,
+                timeouts=_TIMEOUTS, clock=self._server.world.clock.now, journal=self._journal, keep=first.keep,
+                pace=first.pace,
+            ) as client:  # fmt: skip
+                client.phone = self._confirm
+                await start(*self.bots, client=client, on_ready=self._note_ready)
+        finally:
+            await self._journal.close()
+            await self._carrier.close()
+
+    def _confirm(self) -> None:
+        world = self._server.world
+        self._server.do(lambda: (world.scan(self.account), world.confirm()))
+
+    def _note_ready(self, _: Bot, __: AsyncClient) -> None:
+        self._waiting -= 1
+        if self._waiting <= 0:
+            self._is_up.set()
+
+    # -- what can be seen of them ------------------------------------------------------------------------------------
+
+    @property
+    def is_alive(self) -> bool:
+        """They are at work."""
+        return self._thread.is_alive() and self.error is None
+
+    @property
+    def calls(self) -> list[str]:
+        """Names of the calls they have made so far, such as `webwxsendmsg`, in order."""
+        return list(self._carrier.calls)
+
+    @property
+    def complaints(self) -> list[str]:
+        """What they have logged as a warning or an error."""
+        return list(self._ear.heard)
+
+    @property
+    def seconds_to_timer(self) -> float | None:
+        """How long it is until something in them is due; None: nothing is."""
+        return self._loop.seconds_to_timer
+
+    @property
+    def events_in_hand(self) -> int:
+        """How many events are being handled, or wait for another attempt."""
+        return sum(bot.counts.in_flight for bot in self.bots)
+
+    def look_at_clock(self) -> None:
+        """Let them see that the clock was wound."""
+        with suppress(RuntimeError):  # they have ended
+            self._loop.look_at_clock()
+
+    def settle(self) -> None:
+        """Return when all that was said has been handled, as far as nothing waits for the clock."""
+        until = time.monotonic() + _LONGEST
+        while self.is_alive and time.monotonic() < until:
+            if self._has_heard_all() and self._is_still():
+                return
+            time.sleep(0.001)
+
+    def _has_heard_all(self) -> bool:
+        return self._server.do(lambda: self._server.has_heard_all(self.account))
+
+    def _is_still(self) -> bool:
+        """Say whether nothing moves: no call, no thread, nothing in the journal's hands, and no handler at work."""
+        try:
+            arrivals = self._pass()
+        except RuntimeError:
+            return True  # they have ended
+        self._fewest = min(self._fewest, arrivals)
+        is_still = arrivals == self._fewest and not self._carrier.on_the_way and not self._loop.in_threads
+        if not is_still or not self.events_in_hand:
+            return is_still
+        # A handler waits, for the clock or for something of its own; only time tells which.
+        before = self._loop.arrivals
+        is_in_thread = any(thread.name == HANDLER for thread in threading.enumerate())
+        time.sleep(_QUIET_IN_THREAD if is_in_thread else _QUIET)
+        return self._loop.arrivals == before and self._loop.is_resting and not self._carrier.on_the_way
+
+    def _pass(self) -> int:
+        """Wait until the journal has done all that it was asked so far, and count what other threads did meanwhile."""
+        before = self._loop.arrivals
+        asyncio.run_coroutine_threadsafe(self._pass_through_journal(), self._loop).result(_LONGEST)
+        return self._loop.arrivals - before
+
+    async def _pass_through_journal(self) -> None:
+        part = self._journal.account(self._server.world.person(self.account).uin)
+        await part.change_state("webwx.testing", lambda _: b"")
+        await part.stats()
+
+
+class _Ear(logging.Handler):
+    """Hears what one thread complains of."""
+
+    def __init__(self, thread: threading.Thread) -> None:
+        super().__init__(logging.WARNING)
+        self.heard: list[str] = []
+        self._thread = thread
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        if record.thread == self._thread.ident:
+            self.heard.append(record.getMessage())

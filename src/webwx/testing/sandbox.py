@@ -1,0 +1,242 @@
+"""
+A platform for one test: a server on a real port, the people in its world, and bots that run on it.
+
+    def test_it_answers(sandbox, friend):
+        with sandbox.running(bot):
+            friend.say("ping")
+            assert friend.hears("pong")
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from webwx.sandbox.faults import CARRIED, SAID
+from webwx.sandbox.faults import Faults as WorldFaults
+from webwx.sandbox.world import ME, default_world
+from webwx.store.saved_login import LoginMemory
+from webwx.testing.clock import Clock
+from webwx.testing.faults import Faults
+from webwx.testing.people import Chatroom, Person
+from webwx.testing.running import Running
+from webwx.testing.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from webwx.bot.bot import Bot
+    from webwx.sandbox.world import World
+
+T = TypeVar("T")
+
+PATIENCE = 5.0
+"""Real seconds for which a test waits for anything."""
+
+SEED = 1
+"""Of the dice of a test's world and of its faults: each run is the same."""
+
+
+class Sandbox:
+    """
+    A server of the protocol for one test, with nobody logged in.
+
+    Args:
+        world: Who lives there; default: 小明, whose bot is tested, his friends 阿华, 张三 and 李雷, and their chatroom.
+        patience: Real seconds after which a wait fails.
+    """
+
+    def __init__(self, world: World | None = None, *, patience: float = PATIENCE) -> None:
+        self.world: World = world or default_world(dice=random.Random(SEED))  # noqa: S311 - the same in each run
+        """The world itself, for what has no word here; touch it in `do` once bots run."""
+        self.world.faults = WorldFaults(seed=SEED)
+        self.patience = patience
+        self.at_work: list[Running] = []
+        """The bots that run now."""
+        self.clock = Clock(self)
+        """What lets time pass."""
+        self.faults = Faults(self)
+        """What lets things go wrong."""
+        self._server = Server(self.world)
+        self._folder = tempfile.TemporaryDirectory(prefix="webwx-")
+        self._logins: dict[str, LoginMemory] = {}
+        self._people: dict[str, Person] = {}
+
+    def __repr__(self) -> str:
+        return f"Sandbox({self.world!r})"
+
+    def open(self) -> None:
+        """
+        Begin to listen.
+
+        Raises:
+            OSError: There is no free port.
+        """
+        self._server.open()
+        self.world.faults.kinds = (*SAID, *CARRIED)
+
+    def close(self) -> None:
+        """End what runs, hang up, and forget everything."""
+        for each in tuple(self.at_work):
+            each.end()
+        self._server.close()
+        self._folder.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Its origin, such as `http://127.0.0.1:8790`: for a client of your own, or `WEBWX_SERVER` of a process."""
+        return self._server.url
+
+    # -- who is there ------------------------------------------------------------------------------------------------
+
+    @property
+    def account(self) -> Person:
+        """The one whose bot is tested."""
+        return self.person(ME)
+
+    @property
+    def friend(self) -> Person:
+        """
+        The account's first friend.
+
+        Raises:
+            LookupError: There is none in this world.
+        """
+        friends = self.world.person(ME).friends
+        if not friends:
+            raise LookupError("The account has no friend in this world; let sandbox.add_person() bring one.")
+        return self.person(next(iter(friends)))
+
+    def person(self, name: str) -> Person:
+        """
+        Give somebody by nickname or world id.
+
+        Raises:
+            Impossible: There is nobody of that name.
+        """
+        person = self.world.person(name)
+        if person.id not in self._people:
+            self._people[person.id] = Person(self, person)
+        return self._people[person.id]
+
+    def add_person(self, nickname: str) -> Person:
+        """Let somebody new come into the world, as a friend of everybody's."""
+
+        def add(world: World) -> str:
+            new = world.add_person(nickname)
+            for other in tuple(world.people):
+                if other != new.id:
+                    world.befriend(other, new.id)
+            return new.id
+
+        return self.person(self.do(add))
+
+    def add_stranger(self, nickname: str) -> Person:
+        """Let somebody new come into the world, without friends."""
+        return self.person(self.do(lambda world: world.add_person(nickname).id))
+
+    def chatroom(self, name: str = "") -> Chatroom:
+        """
+        Give a chatroom by name or world id; the account's first one when none is named.
+
+        Raises:
+            LookupError: The account is in none of that name.
+        """
+        for room in self.world.person(ME).rooms.values():
+            if not name or name in {room.title, room.id}:
+                return Chatroom(self, room)
+        raise LookupError(f"The account is in no chatroom {name!r}; let sandbox.add_chatroom() open one.")
+
+    def add_chatroom(self, name: str, *members: Person) -> Chatroom:
+        """Open a chatroom; the first member owns it."""
+        return Chatroom(self, self.do(lambda world: world.add_chatroom(name, [each.id for each in members])))
+
+    # -- bots --------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def running(self, *bots: Bot, account: Person | None = None) -> Iterator[Running]:
+        """
+        Let bots run, and end them well: `with sandbox.running(bot):`.
+
+        They are logged in and at work when the block begins. They talk real HTTP to this sandbox and nothing else: no
+        setting, no saved login and no `Bot(server=...)` leads elsewhere. Login and journal are kept from one such block
+        of a test to the next, so a second one is a restart.
+
+        Args:
+            bots: As they are in your program. Of several the first says what is kept, and how fast.
+            account: Whose they are; default: the sandbox's account.
+
+        Raises:
+            ValueError: There is no bot, or two have one name.
+
+        What ends a bot is raised at the end of the block, unless the block itself raises.
+
+        """
+        who = (account or self.account).id
+        store = self._logins.setdefault(who, LoginMemory())
+        running = Running(
+            bots, server=self._server, account=who, store=store, journal=Path(self._folder.name) / f"{who}.journal"
+        )
+        running.begin()
+        self.at_work.append(running)
+        try:
+            yield running
+        finally:
+            running.end()
+            self.at_work.remove(running)
+        if running.error is not None:
+            raise running.error
+
+    def settle(self) -> None:
+        """Return when all that was said is handled, as far as nothing waits for the clock."""
+        for each in self.at_work:
+            each.settle()
+
+    # -- the world ---------------------------------------------------------------------------------------------------
+
+    def do(self, act: Callable[[World], T]) -> T:
+        """Do anything in the world, between two requests, and give what comes of it."""
+        return self._server.do(lambda: act(self.world))
+
+    def wait(self, look: Callable[[], T | None]) -> T | None:
+        """
+        Look after each thing that happens, until there is something to see.
+
+        Returns:
+            What was seen; None when the time was over, or a bot has ended.
+        """
+        ended: list[object] = []
+
+        def look_also_at_bots() -> T | object | None:
+            seen = look()
+            if seen is None and any(each.error is not None for each in self.at_work):
+                return ended
+            return seen
+
+        seen = self._server.wait(look_also_at_bots, self.patience)
+        return None if seen is ended else seen  # type: ignore[return-value]  # the only other thing is what look gives
+
+    def name_of(self, world_id: str) -> str:
+        """Give the name of a person or chatroom, as phones show it."""
+        if world_id in self.world.chatrooms:
+            return self.world.chatrooms[world_id].title
+        return self.world.person(world_id).nickname
+
+    def excuses(self) -> str:
+        """Say what may be the reason for a wait in vain, each on a line of its own."""
+        lines: list[str] = []
+        if not self.at_work:
+            lines.append("No bot is running: wait inside `with sandbox.running(bot):`.")
+        for each in self.at_work:
+            if each.error is not None:
+                lines.append(f"{each!r} has ended: {type(each.error).__name__}: {each.error}")
+            lines += (f"It was logged: {complaint}" for complaint in each.complaints)
+            if each.error is None and each.events_in_hand:
+                lines.append(
+                    f"{each!r} has {each.events_in_hand} in hand still: a handler that sleeps, and an event that is "
+                    "tried again after a failure, wait for `clock.wind()`."
+                )
+        return "".join(f"\n{line}" for line in lines)

@@ -1,0 +1,26 @@
+"""The kit's own fixtures, with a world that the canary watches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.sandbox.clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.sandbox.world import World
+    from webwx.testing import Sandbox
+
+
+@pytest.fixture
+def webwx_world(make_world: Callable[..., World]) -> World:
+    return make_world(clock=SystemClock())
+
+
+@pytest.fixture
+def sandbox(webwx_sandbox: Sandbox) -> Sandbox:
+    """The kit's, in place of the core that other tests have under this name."""
+    return webwx_sandbox

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx import Bot, Context, TextMessage
+from webwx.sandbox.refusals import Impossible
+
+if TYPE_CHECKING:
+    from webwx.testing import Clock, Faults, Person, Sandbox
+
+bot = Bot()
+
+
+@bot.on(TextMessage)
+async def echo(ctx: Context, message: TextMessage) -> None:
+    await ctx.reply(f"you said {message.text}")
+
+
+def test_a_fault_is_met_as_often_as_it_should_be(
+    sandbox: Sandbox, friend: Person, clock: Clock, faults: Faults
+) -> None:
+    fault = faults.on("ret", endpoint="webwxsendmsg", times=1, ret=-1)
+    with sandbox.running(bot):
+        friend.say("hello")
+        clock.wind(5)
+        assert friend.hears("you said hello")
+    assert fault.hits == 1
+
+
+def test_what_was_switched_off_does_not_happen(sandbox: Sandbox, friend: Person, faults: Faults) -> None:
+    fault = faults.on("empty@1")
+    faults.script("status", "empty")
+    faults.off()
+    with sandbox.running(bot):
+        friend.say("hello")
+        assert friend.hears("you said hello")
+    assert fault.hits == 0
+
+
+def test_the_dice_are_the_same_in_each_run(sandbox: Sandbox, faults: Faults) -> None:
+    assert sandbox.world.faults.seed == 1
+    with pytest.raises(Impossible, match="There is no fault 'nonsense'"):
+        faults.on("nonsense")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+from webwx.sandbox.clock import WoundClock
+from webwx.testing.loop import WorldLoop
+
+
+def test_a_sleep_passes_when_the_clock_is_wound() -> None:
+    clock = WoundClock()
+
+    async def sleep() -> float:
+        begun = loop.time()
+        sleeping = asyncio.create_task(asyncio.sleep(120))
+        await asyncio.sleep(0)
+        clock.wind(120)
+        loop.look_at_clock()
+        await sleeping
+        return loop.time() - begun
+
+    with asyncio.Runner(loop_factory=lambda: WorldLoop(clock.now)) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, WorldLoop)
+        assert runner.run(sleep()) == 120
+
+
+def test_it_knows_when_it_rests_and_until_when() -> None:
+    clock = WoundClock()
+    seen: list[tuple[bool, float | None]] = []
+
+    def look() -> None:
+        while not loop.is_resting:
+            time.sleep(0)
+        seen.append((loop.is_resting, loop.seconds_to_timer))
+        clock.wind(60)
+        loop.look_at_clock()
+
+    async def rest() -> None:
+        assert not loop.is_resting
+        looking = loop.run_in_executor(None, look)
+        assert loop.in_threads == 1
+        await asyncio.sleep(60)
+        await looking
+        assert loop.in_threads == 0
+        assert loop.arrivals > 0
+
+    with asyncio.Runner(loop_factory=lambda: WorldLoop(clock.now)) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, WorldLoop)
+        runner.run(rest())
+    assert seen == [(True, 60)]

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx import Bot, Context, ImageMessage, MessageRecalled, TextMessage
+from webwx.testing import Heard, NotHeard
+
+if TYPE_CHECKING:
+    from webwx.testing import Chatroom, Person, Sandbox
+
+bot = Bot()
+
+
+@bot.on(TextMessage, text="ping")
+async def pong(ctx: Context, message: TextMessage) -> None:
+    await ctx.reply("pong")
+
+
+@bot.on(TextMessage, text="oops")
+async def take_back(ctx: Context, message: TextMessage) -> None:
+    await ctx.recall(await ctx.reply("wrong"))
+
+
+@bot.on(ImageMessage)
+async def send_back(ctx: Context, message: ImageMessage) -> None:
+    await ctx.send_file(message.chat, await ctx.download(message), name="a.png")
+
+
+@bot.on(MessageRecalled)
+async def tell(ctx: Context, event: MessageRecalled) -> None:
+    await ctx.send_text("filehelper", f"gone: {event.original.text}" if event.original else "gone")
+
+
+def test_each_message_is_heard_once(sandbox: Sandbox, friend: Person) -> None:
+    with sandbox.running(bot):
+        friend.say("ping")
+        friend.say("ping")
+        assert friend.hears("pong").sender == "小明"
+        assert friend.hears(re.compile("^p.ng$")).text == "pong"
+        assert friend.hears_nothing()
+        assert [(each.is_own, each.text) for each in friend.inbox].count((False, "pong")) == 2
+
+
+def test_what_is_not_heard_is_told_with_what_the_phone_shows(sandbox: Sandbox, friend: Person) -> None:
+    sandbox.patience = 0.2
+    friend.say("ping")
+    with pytest.raises(NotHeard, match=r"(?s)waited for 'pong' in the chat with 小明.*me: ping.*No bot is running"):
+        friend.hears("pong")
+
+
+def test_what_should_not_be_heard_is_told(sandbox: Sandbox, friend: Person) -> None:
+    with sandbox.running(bot):
+        friend.say("ping")
+        with pytest.raises(Heard, match="小明: pong"):
+            friend.hears_nothing()
+
+
+def test_a_recall_is_seen_and_a_message_can_be_recalled(sandbox: Sandbox, friend: Person, account: Person) -> None:
+    with sandbox.running(bot):
+        friend.say("oops")
+        assert friend.sees_recall("wrong").is_recalled
+        said = friend.say("a secret")
+        friend.say("and more")
+        friend.recall(said)
+        assert account.hears("gone: a secret", chat="filehelper")
+
+
+def test_everything_can_be_sent(sandbox: Sandbox, friend: Person, chatroom: Chatroom) -> None:
+    kinds = {"image", "file", "voice", "video", "sticker"}
+    for send in (friend.picture, friend.file, friend.voice, friend.video, friend.sticker):
+        send(to=chatroom)
+    assert kinds == {each.kind for each in friend.chat(chatroom)}
+    with sandbox.running(bot):
+        sent = friend.picture()
+        answer = friend.hears(kind="file")
+    assert (sent.content, "a.png") == (answer.content, answer.name)
+    assert str(answer) == "小明: [file] a.png"
+
+
+def test_a_chatroom_is_heard_by_everybody_in_it(sandbox: Sandbox, chatroom: Chatroom) -> None:
+    newcomer = sandbox.add_person("王五")
+    chatroom.add(newcomer, "赵六")
+    assert "赵六" in {member.nickname for member in chatroom.members}
+    with sandbox.running(bot):
+        newcomer.say("ping", to=chatroom)
+        for listener in (newcomer, sandbox.person("李雷")):
+            assert listener.hears("pong", chat="周末爬山")
+    chatroom.remove(newcomer)
+    assert newcomer not in chatroom.members

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx import AsyncClient, Bot, Client, Context, Event, LoggedOut, LoginFile, TextMessage
+from webwx.sandbox.refusals import Impossible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.testing import Person, Sandbox
+
+
+def make_bot(**choices: object) -> Bot:
+    bot = Bot(**choices)  # type: ignore[arg-type]  # passed on as they are
+
+    @bot.on(TextMessage, text="ping")
+    async def pong(ctx: Context, message: TextMessage) -> None:
+        await ctx.reply("pong")
+
+    @bot.on(TextMessage, text="fail")
+    async def fail(ctx: Context, message: TextMessage) -> None:
+        raise RuntimeError
+
+    return bot
+
+
+def test_a_second_run_is_a_restart_and_nothing_is_missed_in_between(sandbox: Sandbox, friend: Person) -> None:
+    bot = make_bot()
+    with sandbox.running(bot):
+        friend.say("ping")
+        assert friend.hears("pong")
+    friend.say("ping")
+    assert friend.hears_nothing()
+    with sandbox.running(bot):
+        assert friend.hears("pong")
+
+
+def test_a_killed_bot_is_given_what_it_was_in_the_midst_of_again(sandbox: Sandbox, friend: Person) -> None:
+    bot, has_begun = Bot(), threading.Event()
+
+    @bot.on(TextMessage)
+    async def hang(ctx: Context, message: TextMessage) -> None:
+        if not ctx.redelivered:
+            has_begun.set()
+            await asyncio.Event().wait()
+        await ctx.reply("at last")
+
+    with sandbox.running(bot) as running:
+        friend.say("hello")
+        has_begun.wait(5)
+        running.kill()
+    with sandbox.running(bot):
+        assert friend.hears("at last")
+
+
+def test_a_bot_runs_in_the_sandbox_whatever_it_was_told(sandbox: Sandbox, friend: Person, tmp_path: Path) -> None:
+    store = LoginFile(tmp_path / "real.json")
+    with sandbox.running(make_bot(server="http://127.0.0.1:9", host="wx2.qq.com", store=store)):
+        friend.say("ping")
+        assert friend.hears("pong")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bots_of_two_accounts_write_to_each_other(sandbox: Sandbox, account: Person, friend: Person) -> None:
+    with sandbox.running(make_bot()) as mine, sandbox.running(make_bot(), account=friend):
+        account.say("ping", to=friend)
+        assert account.hears("pong", chat=friend)
+        assert "webwxsendmsg" not in mine.calls
+
+
+def test_a_login_that_ends_is_made_anew(sandbox: Sandbox, account: Person, friend: Person) -> None:
+    with sandbox.running(make_bot()):
+        sandbox.do(lambda world: world.log_out(account.id))
+        sandbox.settle()
+        friend.say("ping")
+        assert friend.hears("pong")
+
+
+def test_what_ends_a_bot_is_raised(sandbox: Sandbox, account: Person, friend: Person) -> None:
+    def run() -> None:
+        with sandbox.running(make_bot(relogin=False)):
+            sandbox.do(lambda world: world.log_out(account.id))
+            with pytest.raises(AssertionError, match="has ended: LoggedOut"):
+                friend.hears("pong")
+
+    with pytest.raises(LoggedOut):
+        run()
+
+
+def test_a_bot_that_cannot_begin_says_why(sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="called 'bot'"), sandbox.running(make_bot(), make_bot()):
+        raise AssertionError
+    assert sandbox.at_work == []
+
+
+def test_a_handler_that_fails_is_named(sandbox: Sandbox, friend: Person) -> None:
+    sandbox.patience = 0.5
+    with sandbox.running(make_bot()):
+        friend.say("fail")
+        with pytest.raises(AssertionError, match=r"(?s)RuntimeError at test_sandbox.py.*1 in hand still"):
+            friend.hears("anything")
+
+
+def test_a_client_of_ones_own_may_log_in(sandbox: Sandbox, account: Person, friend: Person) -> None:
+    with Client(server=sandbox.url) as client:
+        client.login(show_qr=lambda _: account.confirms_login())
+        client.send_text("阿华", "by hand")
+        assert friend.hears("by hand")
+
+
+async def test_in_an_asynchronous_test_too(sandbox: Sandbox, account: Person, friend: Person) -> None:
+    async with AsyncClient(server=sandbox.url) as client:
+        await client.login(show_qr=lambda _: account.confirms_login())
+        friend.say("hello")
+        async with client.events() as events:
+            async for event in events:
+                if isinstance(event, TextMessage):
+                    break
+        assert isinstance(event, Event)
+
+
+def test_a_stranger_is_nobodys_friend(sandbox: Sandbox) -> None:
+    assert sandbox.add_stranger("路人").chat() == []
+    with pytest.raises(Impossible):
+        sandbox.person("nobody")
+
+
+def test_who_has_no_friend_and_no_chatroom_is_told_how_to_get_one(sandbox: Sandbox) -> None:
+    room = sandbox.add_chatroom("新群", sandbox.friend, sandbox.account)
+    assert room.name == sandbox.chatroom("新群").name
+    sandbox.do(lambda world: [world.person("me").friends.clear(), world.person("me").rooms.clear()])
+    with pytest.raises(LookupError, match="add_person"):
+        sandbox.friend  # noqa: B018 - it is the looking that fails
+    with pytest.raises(LookupError, match="add_chatroom"):
+        sandbox.chatroom()
