@@ -12,6 +12,7 @@ import importlib
 import inspect
 import pkgutil
 import types
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
@@ -144,18 +145,26 @@ def _table(kind: type[msgspec.Struct], outside: dict[str, Any] | None = None, *,
 
 
 def _docstrings(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Read the string under each field, those of base classes included."""
+    """Give the string under each field, those of base classes included."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        if not base.__module__.startswith("webwx."):
-            continue
-        (body,) = ast.parse(inspect.getsource(base)).body
-        statements = body.body if isinstance(body, ast.ClassDef) else []
-        for field, below in pairwise(statements):
-            match field, below:
-                case (
-                    ast.AnnAssign(target=ast.Name(id=name)),
-                    ast.Expr(value=ast.Constant(value=str(text))),
-                ):
-                    found[name] = inspect.cleandoc(text)
+        if base.__module__.startswith("webwx."):
+            found |= _strings_in(base.__module__).get(base.__name__, {})
     return found
+
+
+@cache
+def _strings_in(module: str) -> dict[str, dict[str, str]]:
+    """Read the strings under the fields of every class of a module."""
+    classes: dict[str, dict[str, str]] = {}
+    for node in ast.parse(inspect.getsource(importlib.import_module(module))).body:
+        if isinstance(node, ast.ClassDef):
+            strings = classes[node.name] = {}
+            for field, below in pairwise(node.body):
+                match field, below:
+                    case (
+                        ast.AnnAssign(target=ast.Name(id=name)),
+                        ast.Expr(value=ast.Constant(value=str(text))),
+                    ):
+                        strings[name] = inspect.cleandoc(text)
+    return classes
