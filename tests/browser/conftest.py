@@ -1,0 +1,154 @@
+"""
+A sandbox on a port, Debian's Chromium, and a client: all in one process, so that the canary knows every secret.
+
+Playwright comes from PyPI and its browser from Debian (CONTRIBUTING, "Tests"); whoever lacks one of them skips.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import random
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from webwx.client.aio import AsyncClient
+from webwx.sandbox.clock import SystemClock
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.serve import serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from webwx.model.messages import Event
+    from webwx.sandbox.serve import Served
+    from webwx.sandbox.world import World
+
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+"""A browser in a container, which asks nobody but the page's server for anything."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One loop for all of these tests, for one browser lives through them."""
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Any]:
+    """The browser."""
+    playwright = pytest.importorskip(
+        "playwright.async_api", reason="Playwright is not here; `uv sync --group browser` brings it"
+    )
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("Chromium is not here; Debian's package is `chromium`")
+    async with playwright.async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """小明, his friends and their chatroom, with a clock that runs."""
+    return make_world(clock=SystemClock(), dice=random.Random(2))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(world: World) -> AsyncIterator[Served]:
+    """Their sandbox on a port."""
+    served = await serve(Sandbox(world))
+    yield served
+    await served.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def new_hands(chromium: Any, served: Served, canary: Any) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """Make people with a browser of their own; at the end none of their pages may have done anything wrong."""
+    from tests.browser.hands import Hands
+
+    made = []
+
+    async def make(**how: Any) -> Hands:
+        context = await chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-US"} | how)
+        hands = Hands(await context.new_page(), served.url, canary.hear)
+        made.append((context, hands))
+        await hands.open()
+        return hands
+
+    yield make
+    for context, _ in made:
+        await context.close()
+    assert [wrong for _, hands in made for wrong in hands.wrongs] == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def hands(new_hands: Callable[..., Awaitable[Any]]) -> Any:
+    """Somebody with a browser."""
+    return await new_hands()
+
+
+class Program:
+    """A client that logs in and then hears."""
+
+    def __init__(self, url: str) -> None:
+        self.client = AsyncClient(server=url)
+        self._heard: asyncio.Queue[Event] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def begin(self) -> asyncio.Task[Any]:
+        """Ask for a login; what is given back ends with it."""
+        self._tasks.append(asyncio.create_task(self.client.login(show_qr=lambda _: None)))
+        return self._tasks[-1]
+
+    async def log_in(self, hands: Any) -> None:
+        """Log in, by the phone in somebody's hands."""
+        login = self.begin()
+        await hands.scan()
+        await asyncio.wait_for(login, 20)
+        self._tasks.append(asyncio.create_task(self._listen()))
+
+    async def _listen(self) -> None:
+        async for event in self.client.events():
+            self._heard.put_nowait(event)
+
+    async def next(self, kind: type[Any]) -> Any:
+        """Wait for the next event of a kind."""
+        async with asyncio.timeout(20):
+            while not isinstance(event := await self._heard.get(), kind):
+                pass
+            return event
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await self.client.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def program(served: Served) -> AsyncIterator[Program]:
+    """A client that is not logged in."""
+    program = Program(served.url)
+    yield program
+    await program.close()
+
+
+@pytest.fixture(scope="session")
+def photo() -> dict[str, Any]:
+    """A picture to attach, as a browser's file chooser takes it."""
+    drawn = io.BytesIO()
+    picture = Image.linear_gradient("L").resize((480, 320))
+    Image.merge("RGB", (picture, picture.rotate(180), Image.new("L", picture.size, 160))).save(drawn, "PNG")
+    return {"name": "sunset.png", "mimeType": "image/png", "buffer": drawn.getvalue()}

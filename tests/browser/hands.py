@@ -1,0 +1,144 @@
+"""
+A person at the page: everything is done by click and key, and everything is found as a reader of the screen finds it.
+
+What the page does meanwhile is watched: it may ask no other host for anything, break no rule of its own policy, and
+write no error.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import Error, expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.async_api import Locator, Page
+
+SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+
+PATIENCE = 15_000
+"""Milliseconds until what should appear has to be there."""
+
+expect.set_options(timeout=PATIENCE)
+
+
+class Hands:
+    """Somebody with a browser at a sandbox."""
+
+    see = staticmethod(expect)
+    """Wait until something on the screen is as it should be."""
+
+    def __init__(self, page: Page, url: str, hear: Callable[[str, str], None]) -> None:
+        self.page = page
+        self.url = url
+        self.wrongs: list[str] = []
+        """What the page did and may not do."""
+        self._hear = hear
+        page.set_default_timeout(PATIENCE)
+        page.on("request", lambda request: self._check_host(request.url))
+        page.on("websocket", self._watch)
+        page.on("pageerror", lambda error: self.wrongs.append(f"error: {error}"))
+        page.on("console", self._read)
+        page.on("dialog", lambda dialog: self.wrongs.append(f"a script ran: {dialog.message}"))
+
+    # -- what the page does ------------------------------------------------------------------------------------------
+
+    def _check_host(self, address: str) -> None:
+        parts = urlsplit(address)
+        if parts.scheme not in {"data", "blob"} and parts.netloc != urlsplit(self.url).netloc:
+            self.wrongs.append(f"asked another host: {address}")
+
+    def _watch(self, socket: Any) -> None:
+        self._check_host(socket.url)
+        socket.on("framereceived", lambda frame: self._hear_told(str(frame)))
+
+    def _hear_told(self, told: str) -> None:
+        if '"kind":"logins"' not in told:  # which has the ids of codes, for a phone to scan them
+            self._hear("a message to the page", told)
+
+    def _read(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.wrongs.append(f"console: {message.text}")
+
+    # -- what one sees -----------------------------------------------------------------------------------------------
+
+    async def open(self, path: str = "/phone") -> None:
+        await self.page.goto(f"{self.url}{path}")
+        await self.see(self.rail("chats")).to_be_visible()
+
+    async def keep(self, name: str) -> None:
+        """Keep a picture of the page as it is, and let the canary hear what stands in it."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        await self.page.screenshot(path=SHOTS / f"{name}.png", animations="disabled")
+        self._hear(f"the page {name}", await self.page.locator("body").inner_text())
+
+    def button(self, name: str | re.Pattern[str], within: Locator | None = None) -> Locator:
+        return (within or self.page).get_by_role("button", name=name, exact=True)
+
+    def rail(self, what: str) -> Locator:
+        names = {
+            "chats": r"^(Chats|聊天)", "contacts": r"^(Contacts|通讯录)", "phone": r"^(Phone|手机)",
+            "wire": r"^(Wire|线路)", "faults": r"^(Faults|故障)",
+        }  # fmt: skip
+        return self.page.locator("nav").get_by_role("button", name=re.compile(names[what]))
+
+    def row(self, name: str) -> Locator:
+        """A chat in the list."""
+        return self.page.locator(".list-pane").get_by_role("option", name=re.compile(f"^{re.escape(name)}"))
+
+    def message(self, words: str) -> Locator:
+        return self.page.get_by_role("log").get_by_role("article").filter(has_text=words)
+
+    @property
+    def log(self) -> Locator:
+        return self.page.get_by_role("log")
+
+    # -- what one does -----------------------------------------------------------------------------------------------
+
+    async def be(self, name: str) -> None:
+        """Take somebody's phone into the hand."""
+        await self.page.locator("header").get_by_role("button", name=re.compile("^(Switch person|切换人物)")).click()
+        await self.page.get_by_role("dialog").get_by_role("option", name=re.compile(f"^{re.escape(name)}")).click()
+        await self.see(self.page.locator("header .person-name")).to_have_text(name)
+
+    async def scan(self) -> None:
+        """Scan the login that waits, and confirm it."""
+        await self.rail("phone").click()
+        await self.button(re.compile("^Scan with")).click()
+        await self.button("Confirm").click()
+
+    async def read_chat(self, name: str) -> None:
+        await self.rail("chats").click()
+        await self.row(name).click()
+        await self.see(self.page.get_by_role("heading", name=name)).to_be_visible()
+
+    async def say(self, words: str) -> None:
+        await self.page.get_by_role("textbox", name="Message").fill(words)
+        await self.page.keyboard.press("Enter")
+        await self.see(self.message(words).last).to_be_visible()
+
+    async def attach(self, kind: str, file: dict[str, Any]) -> None:
+        await self.button("Attach").click()
+        async with self.page.expect_file_chooser() as chooser:
+            await self.page.get_by_role("menuitem", name=kind).click()
+        await (await chooser.value).set_files([file])
+
+    async def headers_of(self, address: str) -> dict[str, str]:
+        """Open an address that is no page but a download, and give the headers of its answer."""
+        answers: list[Any] = []
+        self.page.on("response", lambda answer: answers.append(answer) if answer.url == address else None)
+        try:
+            await self.page.goto(address)
+        except Error:  # "Download is starting"
+            return dict(answers[0].headers)
+        raise AssertionError("it was opened as a page")
+
+    async def recall(self, message: Locator) -> None:
+        await message.hover()
+        await message.get_by_role("button", name="Message actions").click()
+        await self.page.get_by_role("menuitem", name="Recall").click()

@@ -1,0 +1,232 @@
+"""The phone in a real browser: what a person does with it, and what a client gets."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webwx.errors import RateLimited
+from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
+
+pytestmark = pytest.mark.verify
+
+WEBWX = Path(sys.executable).with_name("webwx")
+
+
+async def test_the_command_line_logs_in_when_its_code_is_scanned_and_confirmed(hands: Any, tmp_path: Path) -> None:
+    login = await asyncio.create_subprocess_exec(
+        WEBWX, "login", "--server", hands.url, env={"WEBWX_HOME": str(tmp_path), "PATH": ""},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    await hands.rail("phone").click()
+    await hands.button("Scan with 小明’s phone").click()
+    await hands.see(hands.page.get_by_role("status").filter(has_text="Scanned by 小明")).to_be_visible()
+    await hands.keep("login")
+    await hands.button("Confirm").click()
+    said, _ = await asyncio.wait_for(login.communicate(), 20)
+    assert said.decode() == "Logged in as 小明.\n"
+
+
+async def test_a_message_goes_each_way_and_marking_it_as_read_clears_its_badge(hands: Any, program: Any) -> None:
+    await program.log_in(hands)
+    await program.client.send_text("阿华", "Are you there?")
+    await hands.be("阿华")
+    await hands.rail("chats").click()
+    await hands.see(hands.row("小明")).to_have_accessible_name(re.compile("1 unread"))
+    await hands.read_chat("小明")
+    await hands.see(hands.message("Are you there?")).to_be_visible()
+    await hands.see(hands.row("小明")).not_to_have_accessible_name(re.compile("unread"))
+
+    await hands.say("Yes! 在的 🎉")
+    heard = await program.next(TextMessage)
+    assert heard.text == "Yes! 在的 🎉"
+    await hands.be("小明")
+    await hands.rail("chats").click()
+    await hands.see(hands.row("阿华")).to_have_accessible_name(re.compile("1 unread"))
+    await hands.keep("unread")
+    await program.client.mark_read("阿华")
+    await hands.see(hands.row("阿华")).not_to_have_accessible_name(re.compile("unread"))
+
+
+async def test_each_side_recalls_and_the_recalled_picture_is_sent_on(hands: Any, program: Any, photo: Any) -> None:
+    await program.log_in(hands)
+    receipt = await program.client.send_text("阿华", "oops")
+    await hands.be("阿华")
+    await hands.read_chat("小明")
+    await hands.see(hands.message("oops")).to_be_visible()
+    await program.client.recall(receipt)
+    await hands.see(hands.log.get_by_text("小明 recalled a message")).to_be_visible()
+    await hands.see(hands.message("oops")).to_have_count(0)
+
+    await hands.attach("Picture", photo)
+    shown = hands.log.get_by_role("img", name="Picture from 阿华")
+    await hands.see(shown).to_be_visible()
+    await program.next(ImageMessage)
+    await hands.recall(hands.log.get_by_role("article").last)
+    await hands.see(hands.log.get_by_text("You recalled a message")).to_be_visible()
+    recalled = await program.next(MessageRecalled)
+
+    await program.client.forward(recalled.original, "张三")
+    await hands.be("张三")
+    await hands.read_chat("小明")
+    sent_on = hands.log.get_by_role("img", name="Picture from 小明")
+    await hands.see(sent_on).to_be_visible()
+    await hands.see(sent_on).to_have_js_property("naturalWidth", 480)
+    await hands.keep("sent-on")
+
+
+async def test_a_fault_is_switched_on_and_off(hands: Any, program: Any) -> None:
+    await program.log_in(hands)
+    await hands.rail("faults").click()
+    await hands.page.get_by_role("searchbox", name="Search faults").fill("refused with the number")
+    ret = hands.page.locator("article.fault:visible")
+    await hands.see(ret).to_have_count(1)
+    await hands.button("Options of ret").click()
+    await ret.get_by_label("Times").fill("2")
+    await ret.get_by_label("Call").select_option("webwxsendmsg")
+    await ret.get_by_role("textbox", name="ret").fill("1205")
+    await hands.button("Switch on", ret).click()
+    await hands.see(ret.get_by_role("switch")).to_be_checked()
+    with pytest.raises(RateLimited):
+        await program.client.send_text("阿华", "too much")
+    await hands.see(ret).to_contain_text("×1")
+    await hands.see(hands.page.locator(".rule")).to_contain_text("ret=1205 · webwxsendmsg · hit 1 of 2 times")
+    await hands.keep("faults")
+    await ret.get_by_role("switch").click()
+    await hands.see(ret.get_by_role("switch")).not_to_be_checked()
+    await program.client.send_text("阿华", "fine again")
+
+    await hands.page.get_by_label("Seed", exact=True).fill("7")
+    await hands.button("Set").click()
+    await hands.see(hands.page.get_by_role("status").filter(has_text="The seed is 7.")).to_be_visible()
+    await ret.get_by_role("switch").click()
+    await hands.see(ret.get_by_role("switch")).to_be_checked()
+    await hands.button("Reset").click()
+    await hands.see(ret.get_by_role("switch")).not_to_be_checked()
+    await hands.see(ret).not_to_contain_text("×1")
+
+
+async def test_the_wire_is_filtered_paused_opened_and_explained(hands: Any, program: Any) -> None:
+    await hands.rail("wire").click()
+    await hands.see(hands.page.get_by_text("Nothing on the wire")).to_be_visible()
+    await program.log_in(hands)
+    exchanges = hands.page.get_by_role("list", name="Exchanges, the newest first")
+    await hands.see(exchanges.get_by_role("link", name="webwxinit")).to_be_visible()
+    await hands.see(
+        exchanges.get_by_role("listitem").filter(has_text="synccheck").filter(has_text="open")
+    ).to_be_visible()
+    await program.client.send_text("阿华", "Is this seen?")
+    await hands.page.get_by_label("Any call").select_option("webwxsendmsg")
+    sent = exchanges.get_by_role("listitem")
+    await hands.see(sent).to_have_count(1)
+    await hands.see(sent).to_contain_text("200 · ret 0")
+    await hands.button(re.compile("^webwxsendmsg, exchange"), sent).click()
+    await hands.see(sent.locator("pre").first).to_contain_text('"Content": "Is this seen?"')
+    await hands.see(sent.locator("pre").first).to_contain_text('"Skey": "***"')
+    await hands.keep("wire")
+
+    await hands.button("Pause").click()
+    await program.client.send_text("阿华", "unseen")
+    await hands.see(hands.button("Go on (1 new)")).to_be_visible()
+    await hands.see(sent).to_have_count(1)
+    await hands.button("Go on (1 new)").click()
+    await hands.see(sent).to_have_count(2)
+
+    async with hands.page.expect_popup() as opened:
+        await sent.first.get_by_role("link", name="webwxsendmsg").click()
+    explained = await opened.value
+    await hands.see(explained.locator("section:target h3")).to_have_text("webwxsendmsg")
+    await hands.page.get_by_label("Any call").select_option("")
+    await hands.button("Clear").click()
+    await hands.see(exchanges.get_by_role("link", name="webwxinit")).to_have_count(0)
+
+
+async def test_all_of_it_is_done_by_keyboard(hands: Any, program: Any) -> None:
+    keyboard = hands.page.keyboard
+
+    async def walk_to(name: str) -> None:
+        """Press Tab until what has the keyboard is called that."""
+        for _ in range(60):
+            label = "(e => e.getAttribute('aria-label') || e.innerText)(document.activeElement)"
+            if (await hands.page.evaluate(label)).startswith(name):
+                return
+            await keyboard.press("Tab")
+        pytest.fail(f"Tab never comes to {name}")
+
+    login = program.begin()
+    await keyboard.press("Alt+3")
+    await hands.see(hands.button(re.compile("^Scan with"))).to_be_visible()
+    await walk_to("Scan with")
+    await keyboard.press("Enter")
+    await hands.see(hands.button("Confirm")).to_be_visible()
+    await walk_to("Confirm")
+    await keyboard.press("Enter")
+    await asyncio.wait_for(login, 20)
+
+    await program.client.send_text("filehelper", "a note")
+    await keyboard.press("Alt+1")
+    await hands.see(hands.row("File Transfer Helper")).to_be_visible()
+    await walk_to("File Transfer Helper")
+    await keyboard.press("Enter")
+    await hands.see(hands.page.get_by_role("textbox", name="Message")).to_be_focused()
+    await keyboard.type("by hand")
+    await keyboard.press("Enter")
+    await hands.see(hands.message("by hand")).to_be_visible()
+    await keyboard.press("ArrowUp")
+    await keyboard.press("Enter")
+    await hands.see(hands.page.get_by_role("menuitem", name="Recall")).to_be_focused()
+    await keyboard.press("Enter")
+    await hands.see(hands.log.get_by_text("You recalled a message")).to_be_visible()
+
+    await walk_to("Wire")
+    await keyboard.press("Enter")
+    await hands.see(hands.page.get_by_role("list", name="Exchanges, the newest first")).to_be_visible()
+    await walk_to("webwx")
+    first = await hands.page.locator(":focus").get_attribute("aria-label")
+    await keyboard.press("ArrowDown")
+    assert await hands.page.locator(":focus").get_attribute("aria-label") != first
+    await keyboard.press("Enter")
+    await hands.see(hands.page.locator(":focus")).to_have_attribute("aria-expanded", "true")
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "language", "scheme"),
+    [("light", 1280, "en-US", "light"), ("dark-chinese", 1280, "zh-CN", "dark"), ("narrow", 390, "en-US", "light"),
+     ("narrow-dark-chinese", 390, "zh-CN", "dark")],
+)  # fmt: skip
+async def test_it_fits_every_window_in_both_languages_and_both_lights(
+    new_hands: Any, world: Any, name: str, width: int, language: str, scheme: str
+) -> None:
+    world.say("阿华", "me", "周末去爬山吗？🏔️")
+    world.say("张三", "hiking", "The weather will be fine.")
+    hands = await new_hands(viewport={"width": width, "height": 800}, locale=language, color_scheme=scheme)
+    is_chinese = language == "zh-CN"
+    await hands.see(hands.page.locator("html")).to_have_attribute("lang", "zh-CN" if is_chinese else "en")
+    assert await hands.page.evaluate("getComputedStyle(document.documentElement).colorScheme") == scheme
+    await hands.row("阿华").click()
+    await hands.see(hands.message("周末去爬山吗？")).to_be_visible()
+    await fits(hands, f"chat-{name}")
+    for tool in ("wire", "faults"):
+        await hands.page.keyboard.press("Escape")
+        await hands.rail(tool).click()
+        await hands.see(hands.page.locator("aside").get_by_role("heading", level=2)).to_be_visible()
+        await fits(hands, f"{tool}-{name}")
+    assert ("搜索故障" if is_chinese else "Search faults") == await hands.page.get_by_role(
+        "searchbox"
+    ).last.get_attribute("aria-label")
+
+
+async def fits(hands: Any, name: str) -> None:
+    """See that nothing is wider than the window."""
+    await hands.keep(name)
+    wide = await hands.page.evaluate(
+        "[...document.querySelectorAll('body *')].filter(e => e.checkVisibility() &&"
+        " e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.rows, pre, .scrolls'))"
+        ".map(e => e.tagName + '.' + e.className)"
+    )
+    assert wide == []
