@@ -20,6 +20,7 @@ from typing import IO, Any
 from urllib.parse import quote
 
 import pytest
+from tests.cli.forks import Forks, fits
 
 from webwx.cli.consumers import begin
 from webwx.client.aio import AsyncClient
@@ -60,7 +61,8 @@ class Sandbox:
 class Shell:
     """A terminal with a home of its own, pointed at a sandbox."""
 
-    def __init__(self, home: Path, server: str, hear: Callable[[str, str], None]) -> None:
+    def __init__(self, home: Path, server: str, hear: Callable[[str, str], None], forks: Forks) -> None:
+        self._forks = forks
         self.settings = Settings(home=home, server=server)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WEBWX_")},
@@ -72,14 +74,13 @@ class Shell:
 
     def run(self, *arguments: str | bytes, stdin: str | bytes = "", **environment: str) -> Finished:
         """Run `webwx` to its end."""
-        done = subprocess.run(
-            [WEBWX, *arguments],
-            input=stdin if isinstance(stdin, bytes) else stdin.encode(),
-            env=self.environment | environment,
-            capture_output=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        given, whole = stdin if isinstance(stdin, bytes) else stdin.encode(), self.environment | environment
+        if fits(environment):
+            done = self._forks.run([os.fsdecode(each) for each in arguments], given, whole, PATIENCE)
+        else:
+            done = subprocess.run(
+                [WEBWX, *arguments], input=given, env=whole, capture_output=True, timeout=PATIENCE, check=False
+            )
         finished = Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
         self._hear(f"webwx {arguments!r}", finished.stdout + finished.stderr)
         return finished
@@ -133,6 +134,14 @@ class Finished:
         return line
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """What runs `webwx` without importing it each time."""
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox for the tests of a module."""
@@ -152,9 +161,9 @@ def running_sandbox(*options: str) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def shell(sandbox: Sandbox, tmp_path: Path, canary: Any) -> Shell:
+def shell(sandbox: Sandbox, tmp_path: Path, canary: Any, forks: Forks) -> Shell:
     """A terminal where nobody is logged in."""
-    return Shell(tmp_path / "home", sandbox.url, canary.hear)
+    return Shell(tmp_path / "home", sandbox.url, canary.hear, forks)
 
 
 @pytest.fixture

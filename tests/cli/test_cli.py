@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 
-from webwx.cli import COMMANDS, run, webwx
+from webwx.cli import COMMANDS, run_command, webwx
 from webwx.cli.config import config
 from webwx.cli.journal import journal
 from webwx.cli.outbox import outbox
@@ -35,7 +35,7 @@ every_command = pytest.mark.parametrize("path", [*COMMANDS, *VERBS])
 
 def test_the_help_loads_nothing_heavy() -> None:
     program = (
-        "import sys; from webwx.cli import run; run(['--help']);"
+        "import sys; from webwx.cli import run_command; run_command(['--help']);"
         "print(*{'aiohttp', 'asyncio', 'msgspec', 'segno', 'sqlite3'} & {*sys.modules}, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -44,7 +44,7 @@ def test_the_help_loads_nothing_heavy() -> None:
 
 
 def test_the_help_lists_every_command_and_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--help"]) == 0
+    assert run_command(["--help"]) == 0
     shown = capsys.readouterr().out
     for name, (_, summary) in COMMANDS.items():
         assert f"  {name} " in shown
@@ -62,7 +62,7 @@ def test_the_list_says_of_a_command_what_its_own_help_says(name: str) -> None:
 def test_every_command_has_help_with_an_example_and_the_common_options(
     path: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([*path.split(), "--help"]) == 0
+    assert run_command([*path.split(), "--help"]) == 0
     shown = capsys.readouterr().out
     _, _, examples = shown.partition("\n  Example")
     assert f"webwx {path}" in examples
@@ -71,12 +71,12 @@ def test_every_command_has_help_with_an_example_and_the_common_options(
 
 
 def test_without_a_command_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([]) == 2
+    assert run_command([]) == 2
     assert capsys.readouterr().err.startswith("Usage: webwx ")
 
 
 def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--version"]) == 0
+    assert run_command(["--version"]) == 0
     assert capsys.readouterr().out.startswith("webwx ")
 
 
@@ -92,7 +92,7 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_wrong_usage_is_told_in_one_line(
     arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(arguments) == 2
+    assert run_command(arguments) == 2
     assert capsys.readouterr() == ("", f"{sentence}\n")
 
 
@@ -102,7 +102,7 @@ def test_a_mistake_of_ours_is_told_in_one_line_too(
     (tmp_path / "home").write_text("a file where a folder is due")
     monkeypatch.setenv("WEBWX_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("WEBWX_CONFIG", str(tmp_path / "config.toml"))
-    assert run(["logout"]) == 1
+    assert run_command(["logout"]) == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "Traceback" not in told

@@ -96,13 +96,15 @@ def test_a_download_that_breaks_is_done_the_next_time_and_holds_nothing_up(
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(["a.txt", f"{picture}.png"])
 
 
-def test_what_was_sent_from_here_is_not_saved_and_what_the_phone_sends_is(tmp_path: Path, canary: Any) -> None:
+def test_what_was_sent_from_here_is_not_saved_and_what_the_phone_sends_is(
+    tmp_path: Path, canary: Any, forks: Any
+) -> None:
     file = tmp_path / "own.txt"
     file.write_text("own")
     folder = tmp_path / "in"
     folder.mkdir()
     with running_sandbox("--echo", "on") as sandbox:
-        me = Shell(tmp_path / "home", sandbox.url, canary.hear)
+        me = Shell(tmp_path / "home", sandbox.url, canary.hear, forks)
         log_in("me", me.settings, sandbox, canary)
         assert me.run("send", "--file", str(file)).code == 0
         sandbox.control("file", **{"from": "me", "to": "filehelper", "name": "phone.txt", "content": "b25l"})

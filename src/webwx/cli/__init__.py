@@ -152,10 +152,10 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         _speak_utf8(stream)
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run_command(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def run_command(arguments: list[str]) -> int:
     """Run one command and give its exit code; a failure is told in one sentence on stderr."""
     try:
         # Passing the arguments keeps click from expanding `*` in them on Windows: a text is a text.

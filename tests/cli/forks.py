@@ -1,0 +1,138 @@
+"""
+`webwx` many times over, without importing it each time.
+
+A server that has imported every command forks for each one that is asked for: a process of its own, with its own
+environment, folder, streams and exit code, some ten times sooner than from nothing. That `webwx` also starts from
+nothing is for those tests to see that start it otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+from typing import BinaryIO
+
+from webwx import cli
+
+ALSO = ("aiohttp", "webwx.client.aio", "webwx.client.blocking", "webwx.sandbox.serve", "webwx.store.sqlite")
+"""What commands import late, and nearly every one of them does."""
+
+ONLY_AT_THE_START = ("PYTHON", "LD_", "LC_", "LANG")
+"""Variables that a process looks at before it runs anything of ours."""
+
+
+class Forks:
+    """The server, and what asks it."""
+
+    def __init__(self) -> None:
+        self._path = tempfile.mktemp(prefix="webwx-forks-")
+        self._server = subprocess.Popen([sys.executable, "-m", __name__, self._path], stdout=subprocess.PIPE)
+        assert self._server.stdout is not None
+        self._server.stdout.readline()
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.terminate()
+        self._server.communicate()
+        Path(self._path).unlink(missing_ok=True)
+
+    def run(
+        self, arguments: list[str], stdin: bytes, environment: dict[str, str], patience: float
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command to its end, as `subprocess.run` does."""
+        with ExitStack() as stack:
+            streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+            streams[0].write(stdin)
+            streams[0].seek(0)
+            asked = stack.enter_context(socket.socket(socket.AF_UNIX))
+            asked.connect(self._path)
+            socket.send_fds(asked, [b"."], [stream.fileno() for stream in streams])
+            asked.sendall(
+                json.dumps({"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}).encode()
+            )
+            asked.shutdown(socket.SHUT_WR)
+            asked.settimeout(patience)
+            told = stack.enter_context(asked.makefile("rb"))
+            number = int(told.readline())
+            try:
+                code = int(told.readline())
+            except TimeoutError:
+                os.kill(number, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(arguments, patience, _all(streams[1]), _all(streams[2])) from None
+            return subprocess.CompletedProcess(arguments, code, _all(streams[1]), _all(streams[2]))
+
+
+def fits(environment: dict[str, str]) -> bool:
+    """Say whether what a command is given besides can still have its effect in a fork."""
+    return not any(name.startswith(ONLY_AT_THE_START) for name in environment)
+
+
+def _all(stream: BinaryIO) -> bytes:
+    stream.seek(0)
+    return stream.read()
+
+
+# -- the server ------------------------------------------------------------------------------------------------------
+
+
+def serve(path: str) -> None:
+    """Fork for whoever asks, until this is ended."""
+    for module in (*(f"webwx.cli.{module}" for module, _ in cli.COMMANDS.values()), *ALSO):
+        import_module(module)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the minders
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen(16)
+        print("ready", flush=True)
+        while True:
+            asked, _ = listening.accept()
+            with asked:
+                if os.fork() == 0:
+                    listening.close()
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    return _mind(asked)
+
+
+def _mind(asked: socket.socket) -> None:
+    """Start a command, wait for its end, and tell its code; in the command this ends with it."""
+    _, streams, _, _ = socket.recv_fds(asked, 1, 3)
+    with asked.makefile("rb") as coming:
+        wanted = json.load(coming)
+    command = os.fork()
+    if command == 0:
+        asked.close()
+        _become(wanted, streams)
+    asked.sendall(b"%d\n" % command)
+    _, status = os.waitpid(command, 0)
+    asked.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+    os._exit(0)
+
+
+def _become(wanted: dict[str, object], streams: list[int]) -> None:
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    environment, arguments = wanted["environment"], wanted["arguments"]
+    assert isinstance(environment, dict)
+    assert isinstance(arguments, list)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    os.chdir(str(wanted["folder"]))
+    sys.argv = ["webwx", *arguments]
+    sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115 - what the interpreter would have made
+    sys.stderr = open(2, "w", errors="backslashreplace", buffering=1)  # noqa: SIM115 - as above
+    cli.main()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
