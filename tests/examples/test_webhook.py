@@ -10,8 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.bot.conftest import until
-from tests.examples.conftest import at_work, load, until_told
+from tests.examples.conftest import load, until
 
 from webwx.model.events import event_from_json
 from webwx.model.messages import ImageMessage, TextMessage
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from email.message import Message as Headers
 
-    from tests.examples.conftest import OpenClient, Platform, Start
-
-    from webwx.sandbox.world import World
+    from webwx.testing import Clock, Person, Sandbox
 
 SECRET = "kept between the two"
 
@@ -75,11 +72,11 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
         thread.join()
 
 
-async def test_a_message_arrives_as_it_is_and_signed(open_client: OpenClient, world: World, receiver: Receiver) -> None:
-    async with open_client() as client, at_work(load("webhook"), client):
-        world.say("ahua", "me", "你好 👋")
-        world.picture("lilei", "周末爬山", b"\x89PNG\r\n\x1a\n")
-        await until(lambda: len(receiver.taken) == 2)
+def test_a_message_arrives_as_it_is_and_signed(sandbox: Sandbox, friend: Person, receiver: Receiver) -> None:
+    with sandbox.running(load("webhook").bot):
+        friend.say("你好 👋")
+        sandbox.person("lilei").picture(to="周末爬山")
+        until(lambda: len(receiver.taken) == 2)
 
     events = {event_from_json(body) for _, _, body in receiver.taken}
     assert {type(event) for event in events} == {TextMessage, ImageMessage}
@@ -92,52 +89,55 @@ async def test_a_message_arrives_as_it_is_and_signed(open_client: OpenClient, wo
         assert headers["Webwx-Event"].endswith(f"-{event.number}")
 
 
-async def test_what_fails_at_first_is_tried_again_and_is_still_the_same_event(
-    open_client: OpenClient, world: World, receiver: Receiver
+def test_what_fails_at_first_is_tried_again_and_is_still_the_same_event(
+    sandbox: Sandbox, friend: Person, clock: Clock, receiver: Receiver
 ) -> None:
     receiver.answers = [500]
-    async with open_client() as client, at_work(load("webhook"), client):
-        world.say("ahua", "me", "one")
-        world.say("ahua", "me", "two")
-        await until(lambda: receiver.texts == ["one", "one", "two"])
-        assert await client.list_dead_letters(consumer="webhook") == []
+    bot = load("webhook").bot
+    with sandbox.running(bot):
+        friend.say("one")
+        friend.say("two")
+        until(lambda: receiver.texts == ["one"])
+        clock.wind(5)
+        until(lambda: receiver.texts == ["one", "one", "two"])
+    assert (bot.counts.failed, bot.counts.dead) == (1, 0)
 
     first, again, next_ = (headers for _, headers, _ in receiver.taken)
     assert first["Webwx-Event"] == again["Webwx-Event"] != next_["Webwx-Event"]
     assert [headers["Webwx-Attempt"] for headers in (first, again, next_)] == ["1", "2", "1"]
 
 
-async def test_a_redirect_is_a_failure_and_what_always_fails_is_a_dead_letter(
-    open_client: OpenClient, world: World, receiver: Receiver
+def test_a_redirect_is_a_failure_and_what_always_fails_is_a_dead_letter(
+    sandbox: Sandbox, friend: Person, clock: Clock, receiver: Receiver
 ) -> None:
-    receiver.answers = [302, 307]
-    async with open_client() as client:
-        async with at_work(load("webhook"), client, attempts=2):
-            world.say("ahua", "me", "one")
-            world.say("ahua", "me", "two")
-            await until(lambda: receiver.texts[-1:] == ["two"])
-        [letter] = await client.list_dead_letters(consumer="webhook")
-
-    assert isinstance(letter.event, TextMessage)
-    assert letter.event.text == "one"
+    receiver.answers = [302, 307, 500]
+    bot = load("webhook").bot
+    with sandbox.running(bot):
+        friend.say("one")
+        friend.say("two")
+        until(lambda: receiver.texts == ["one"])
+        clock.wind(minutes=1)
+        until(lambda: receiver.texts == ["one", "one", "one", "two"])
+    assert bot.counts.dead == 1
     assert {path for path, _, _ in receiver.taken} == {"/wechat"}
 
 
-async def test_what_holds_a_ticket_is_not_sent_on(open_client: OpenClient, world: World, receiver: Receiver) -> None:
-    stranger = world.add_person("路人")
-    async with open_client() as client, at_work(load("webhook"), client):
-        world.ask_friend(stranger.id, "me", "加个好友")
-        world.say("ahua", "me", "after it")
-        await until(lambda: "after it" in receiver.texts)
+def test_what_holds_a_ticket_is_not_sent_on(sandbox: Sandbox, friend: Person, receiver: Receiver) -> None:
+    stranger = sandbox.add_stranger("路人")
+    with sandbox.running(load("webhook").bot):
+        sandbox.do(lambda world: world.ask_friend(stranger.id, "me", "加个好友"))
+        friend.say("after it")
+        until(lambda: "after it" in receiver.texts)
     assert receiver.texts == ["after it"]
 
 
-def test_what_is_given_up_is_logged_with_the_reason(receiver: Receiver, platform: Platform, start: Start) -> None:
+def test_what_is_given_up_is_logged_with_the_reason(
+    sandbox: Sandbox, friend: Person, clock: Clock, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
     receiver.answers = [503] * 3
-    settings = {"WEBHOOK_URL": receiver.url, "WEBHOOK_SECRET": SECRET}
-    with start("webhook", **settings) as process:
-        until_told(lambda: "webhook runs as 小明" in process.said)
-        platform.do("say", **{"from": "ahua", "to": "me", "text": "one"})
-        until_told(lambda: "could not be sent on: The receiver has answered 503." in process.said)
-        assert process.end() == 0
-    assert receiver.texts == ["one"] * 3
+    with sandbox.running(load("webhook").bot):
+        friend.say("one")
+        until(lambda: receiver.texts == ["one"])
+        clock.wind(minutes=1)
+        until(lambda: receiver.texts == ["one"] * 3)
+    assert "could not be sent on: The receiver has answered 503." in caplog.text

@@ -36,7 +36,7 @@ _START = 30.0
 _QUIET = 0.002
 """Real seconds without a sign of life, after which a handler is taken to wait for the clock..."""
 
-_QUIET_IN_THREAD = 0.02
+_QUIET_IN_THREAD = 0.1
 """...and one that may be a plain function, which gives no sign while it works."""
 
 _PATIENCE = 0.2

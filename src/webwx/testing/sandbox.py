@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from webwx.sandbox.faults import CARRIED, SAID
 from webwx.sandbox.faults import Faults as WorldFaults
 from webwx.sandbox.world import ME, default_world
@@ -192,8 +194,19 @@ class Sandbox:
 
     def settle(self) -> None:
         """Return when all that was said is handled, as far as nothing waits for the clock."""
-        for each in self.at_work:
-            each.settle()
+        calls = -1
+        while calls != (calls := sum(len(each.calls) for each in self.at_work)):  # bots may write to each other
+            for each in self.at_work:
+                each.settle()
+
+    def switch(self, **choices: str | float | bool) -> None:
+        """
+        Let the platform behave otherwise, as in `sandbox.switch(echo="on")`; docs/topics/sandbox.md lists all switches.
+
+        Raises:
+            TypeError: There is no such switch.
+        """
+        self.do(lambda world: setattr(world, "switches", msgspec.structs.replace(world.switches, **choices)))
 
     # -- the world ---------------------------------------------------------------------------------------------------
 
