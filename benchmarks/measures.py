@@ -85,6 +85,16 @@ def _speed(case: str, over: Beside, at_least: float | None = None, of: str = "")
     return Measure(case=case, name=name, figure="per_second", over=over, of=of, at_least=at_least, is_less_better=False)
 
 
+def _rate(case: str, over: Beside, at_least: float | None = None) -> Measure:
+    return Measure(
+        case=case, name=f"speed / {over}", figure="mb_per_second", over=over, at_least=at_least, is_less_better=False
+    )
+
+
+def _time(case: str, over: Beside, at_most: float | None = None) -> Measure:
+    return Measure(case=case, name=f"time / {over}", figure="seconds", over=over, at_most=at_most)
+
+
 def _cpu(case: str, figure: str) -> Measure:
     return Measure(case=case, name="CPU / floor", figure=figure, over=FLOOR)
 
@@ -133,4 +143,34 @@ MEASURES: tuple[Measure, ...] = (
             _cpu(f"receive-{friends}-million", "cpu_us"),
         )
     ),
+    _time("login", FLOOR),
+    _time("login", PEER, 0.15),
+    _cpu("login", "cpu"),
+    *(
+        measure
+        for size, at_least, more in (("50", 1.8, 2), ("300", None, 8))
+        for measure in (
+            _rate(f"upload-{size}", FLOOR),
+            _cpu(f"upload-{size}", "cpu"),
+            _rate(f"upload-{size}", PEER, at_least),
+            _peak(f"upload-{size}", more),
+            _rate(f"download-{size}", FLOOR),
+            _cpu(f"download-{size}", "cpu"),
+            _rate(f"download-{size}", PEER),
+            _peak(f"download-{size}", 8 if size == "300" else None),
+        )
+    ),
+    _own("memory", "above bare imports, MB", "mb_above_imports", 6, carries_over=True),
+    _own("account-100", "each further account, MB", "mb_each", 0.10, carries_over=True),
+    _own("account-5k", "each further account, MB", "mb_each", 0.3, carries_over=True),
+    _own("accounts", "idle CPU, % of a core", "cpu_percent", 4),
+    _own("accounts", "loop lag p99, ms", "lag_p99_ms", 5),
+    _own("accounts", "resident memory, MB", "mb", 120, carries_over=True),
+    _own("import", "`import webwx`, ms", "ms", 25),
+    Measure(case="import", name="time / Python alone", figure="ms", over=FLOOR),
+    _own("help", "`webwx --help`, ms", "ms", 80),
+    Measure(case="help", name="time / Python alone", figure="ms", over=FLOOR),
+    _time("day", FLOOR),
+    _time("day", PEER),
+    _cpu("day", "cpu"),
 )  # fmt: skip

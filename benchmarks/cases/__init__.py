@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import receive, sends
+from benchmarks.cases import accounts, day, files, imports, login, receive, sends
 
-CASES = {case.name: case for module in (sends, receive) for case in module.CASES}
+CASES = {case.name: case for module in (sends, receive, login, files, accounts, imports, day) for case in module.CASES}

@@ -1,0 +1,130 @@
+"""A day of a small bot: 1,000 texts, 100 pictures that it downloads, 50 answers, and 20 of them taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import floor, ours, peer
+from benchmarks.case import FLOOR, OURS, PEER, Case, Figures, Run, World
+from benchmarks.machine import fdatasync_p50
+
+if TYPE_CHECKING:
+    from webwx import Context, ImageMessage, TextMessage
+
+ANSWERED = 20
+"""Every so manieth text is."""
+
+RECALLED = 20
+"""Answers that are taken back, the first ones."""
+
+
+def ours_of(run: Run) -> Figures:
+    """Let a bot do it, with a journal."""
+    from webwx import AsyncClient, Bot, ImageMessage, SqliteJournal, TextMessage
+
+    async def work(client: AsyncClient) -> None:
+        bot, done = Bot(client=client), asyncio.Event()
+        texts = pictures = 0
+
+        def count() -> None:
+            if texts == run.world.texts and pictures == run.world.pictures:
+                done.set()
+
+        @bot.on(TextMessage)
+        async def answer(ctx: Context, message: TextMessage) -> None:
+            nonlocal texts
+            del message
+            texts += 1
+            if texts % ANSWERED == 0:
+                receipt = await ctx.reply("收到")
+                if texts <= RECALLED * ANSWERED:
+                    await ctx.recall(receipt)
+            count()
+
+        @bot.on(ImageMessage)
+        async def look(ctx: Context, message: ImageMessage) -> None:
+            nonlocal pictures
+            assert await ctx.download(message)
+            pictures += 1
+            count()
+
+        running = asyncio.create_task(bot.start())
+        await asyncio.wait((running, asyncio.create_task(done.wait())), return_when=asyncio.FIRST_COMPLETED)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+    async def main() -> Figures:
+        journal = SqliteJournal(run.folder / "day.journal")
+        try:
+            async with ours.logged_in(run, journal=journal) as client:
+                with run.meter() as meter:
+                    await work(client)
+                return meter.figures | {"rows": 0, "fdatasync_ms": fdatasync_p50(run.shared)}
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+def floor_of(run: Run) -> Figures:
+    """Do the same requests, one after another, and read their JSON."""
+    wire = floor.Wire(run)
+    position = int(re.findall(rb'"Val": (\d+)', wire.ask(floor.fetch(0)))[0])
+    texts, left = 0, run.world.texts + run.world.pictures
+    with run.meter() as meter:
+        while left:
+            wire.ask(floor.check(position))
+            answer = json.loads(wire.ask(floor.fetch(position)))
+            for message in answer["AddMsgList"]:
+                left -= 1
+                if message["MsgType"] != 1:
+                    wire.ask(floor.get(f"webwxgetmsgimg?MsgID={message['MsgId']}&skey=@crypt"))
+                    continue
+                texts += 1
+                if texts % ANSWERED == 0:
+                    sent = json.loads(wire.ask(floor.text_message(texts)))
+                    if texts <= RECALLED * ANSWERED:
+                        body = json.dumps({"SvrMsgId": sent["MsgID"], "ToUserName": message["FromUserName"]})
+                        wire.ask(floor.post("webwxrevokemsg?pass_ticket=pass", body))
+            position = answer["SyncCheckKey"]["List"][0]["Val"]
+    return meter.figures
+
+
+def peer_of(run: Run) -> Figures:
+    """Let registered functions do it; nothing is stored."""
+    core = peer.log_in(run)
+    texts = pictures = 0
+
+    @core.msg_register("Text")
+    def answer(message: Any) -> None:
+        nonlocal texts
+        texts += 1
+        if texts % ANSWERED == 0:
+            sent = core.send_msg("收到", message["FromUserName"])
+            if texts <= RECALLED * ANSWERED:
+                core.revoke(sent["MsgID"], message["FromUserName"])
+
+    @core.msg_register("Picture")
+    def look(message: Any) -> None:
+        nonlocal pictures
+        assert message["Text"]()
+        pictures += 1
+
+    with run.meter() as meter:
+        core.run(blockThread=False)
+        peer.wait_for(lambda: texts == run.world.texts and pictures == run.world.pictures)
+    return meter.figures
+
+
+CASES = (
+    Case(
+        name="day", about="1,000 texts, 100 pictures, 50 answers, 20 recalls; ours with a journal",
+        world=World(texts=1_000, pictures=100, batch=10), journal=True,
+        variants={FLOOR: floor_of, OURS: ours_of, PEER: peer_of},
+    ),
+)  # fmt: skip
