@@ -135,3 +135,28 @@ def test_a_fault_that_does_not_exist_is_told_before_it_begins(shell: Any) -> Non
     done = shell.run("sandbox", "--port", "0", "--fault", "html_pgae")
     assert (done.code, done.stdout) == (2, "")
     assert "There is no fault 'html_pgae'; did you mean html_page?" in done.sentence
+
+
+def test_the_world_of_a_file_is_played_and_options_win(shell: Any, tmp_path: Path) -> None:
+    world = tmp_path / "family.toml"
+    world.write_text('people = [{nickname = "小红"}]\n[switches]\nlogin_refused = true\nauto_confirm = true\n', "utf-8")
+    option = ("--switch", "login_refused=false")
+    with shell.start("sandbox", "--port", "0", "--json", "--world", str(world), *option) as process:
+        line = json.loads(process.stdout.readline())
+        done = shell.run("login", "--json", "--server", line["url"])
+        process.terminate()
+    assert line["accounts"] == [{"nickname": "小红", "id": "person1"}]
+    assert done.line["nickname"] == "小红"
+
+
+def test_of_a_big_world_the_first_line_names_a_hundred(shell: Any) -> None:
+    with shell.start("sandbox", "--port", "0", "--json", "--world", "big") as process:
+        line = json.loads(process.stdout.readline())
+        process.terminate()
+    assert len(line["accounts"]) == 100
+
+
+def test_a_world_that_cannot_be_is_told_in_a_sentence(shell: Any, tmp_path: Path) -> None:
+    done = shell.run("sandbox", "--port", "0", "--world", str(tmp_path / "none.toml"))
+    assert (done.code, done.stdout) == (2, "")
+    assert done.sentence == "webwx: none.toml: it cannot be read: No such file or directory."

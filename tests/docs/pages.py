@@ -2,8 +2,9 @@
 The code on a page of the documentation: what of it runs, and what it should print.
 
 Of each page all ```python blocks are one program and all ```console blocks one shell session: lines that begin with
-`$ ` are typed, the others are what comes back, with `…` for anything. A ```python bot.py block is a file that the
-session has from there on. Blocks marked otherwise, or with `no-run` behind the language, are for the reader only.
+`$ ` are typed, the others are what comes back, with `…` for anything. A ```python bot.py or ```toml family.toml block
+is a file that the session has from there on. Blocks marked otherwise, or with `no-run` behind the language, are for the
+reader only.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ OWN_PORT = "8791"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 _BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r"python (\w+\.py)")
+_FILE = re.compile(r"(?:python|toml) (\w+\.(?:py|toml))")
 
 
 def blocks(page: Path, language: str) -> list[str]:

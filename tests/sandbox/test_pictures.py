@@ -35,3 +35,8 @@ def test_thumbnails_keep_the_proportions(size, thumbnail):
 def test_an_avatar_is_a_png_of_its_owners_own_colour():
     assert picture_size(avatar("ahua")) == (32, 32)
     assert avatar("ahua") == avatar("ahua") != avatar("lilei")
+
+
+def test_avatars_differ_by_more_than_their_colour():
+    assert len({avatar(str(number)) for number in range(2000)}) == 2000
+    assert len(Image.open(io.BytesIO(avatar("ahua"))).getcolors()) == 2

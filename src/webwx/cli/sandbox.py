@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING, Literal
 import click
 import msgspec
 
-from webwx.cli.exits import CommandFailed
+from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.faults import turn_on, with_fault_options
 from webwx.cli.friends import play_file
 from webwx.cli.session import Session, command
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.faults import Faults
+from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.serve import serve
 from webwx.sandbox.switches import Switches
 from webwx.sandbox.tls import NoCertificates
-from webwx.sandbox.world import default_world
+from webwx.sandbox.worlds import open_world
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from webwx.sandbox.serve import Served, TlsAccess
+
+_MANY = 10
+"""People whom a sentence can name."""
 
 OnOff = Literal["on", "off"]
 
@@ -44,7 +49,7 @@ _PORT_SENTENCES = {
         "webwx sandbox --port 0 --auto-confirm --json",
         "webwx sandbox --tls --switch redirect_origin=https://wx2.qq.com",
         "webwx sandbox --tls --port 443 --json",
-        "webwx sandbox --scenario friends.py",
+        "webwx sandbox --world family.toml --scenario friends.py",
         "webwx sandbox --seed 7 --fault truncated@0.1 --fault sticky_selector:times=20",
     ),
 )
@@ -62,15 +67,13 @@ _PORT_SENTENCES = {
 @click.option(
     "--media-after-recall",
     type=click.Choice(["gone", "kept"]),
-    default="gone",
-    show_default=True,
+    show_default="gone",
     help="Whether a recalled picture can still be downloaded.",
 )
 @click.option(
     "--echo",
     type=click.Choice(["on", "off"]),
-    default="off",
-    show_default=True,
+    show_default="off",
     help="Whether a client is told of what it sends itself.",
 )
 @click.option("--fold-repeats", is_flag=True, help="Deliver an equal message sent twice within a minute only once.")
@@ -83,6 +86,14 @@ _PORT_SENTENCES = {
     help="Set any switch of the sandbox, such as login_refused=true; may be repeated.",
 )
 @click.option(
+    "--world",
+    "source",
+    default="default",
+    show_default=True,
+    metavar="FILE",
+    help="World to play: a file in TOML, 'default', or 'big' with 10,000 contacts.",
+)
+@click.option(
     "--scenario",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
@@ -93,10 +104,11 @@ async def sandbox(
     session: Session,
     port: int,
     auto_confirm: bool,
-    media_after_recall: Literal["gone", "kept"],
-    echo: OnOff,
+    media_after_recall: Literal["gone", "kept"] | None,
+    echo: OnOff | None,
     fold_repeats: bool,
     tls: bool,
+    source: str,
     more: tuple[str, ...],
     scenario: Path | None,
     wishes: tuple[str, ...],
@@ -106,14 +118,18 @@ async def sandbox(
     """
     Run a server of the protocol on this machine.
 
-    It has four people who are friends, and forgets everything when it ends. Only this machine can reach it. Be their
+    It has four people who are friends, or those of a file, and forgets everything when it ends. Only this machine can
+    reach it. Be their
     phones with 'webwx phone'; end it with Ctrl-C.
     """
-    switches = Switches(
-        auto_confirm=auto_confirm, media_after_recall=media_after_recall, echo=echo, fold_repeats=fold_repeats
-    )
-    world = default_world(switches=_with(switches, more))
-    world.faults = Faults(seed=seed)
+    given = {
+        "auto_confirm": auto_confirm or None, "media_after_recall": media_after_recall, "echo": echo,
+        "fold_repeats": fold_repeats or None,
+    }  # fmt: skip
+    try:
+        world = open_world(source, change=lambda own: _with(own, given, more), seed=seed)
+    except Impossible as no:
+        raise BadInput(str(no)) from None
     try:
         served = await serve(Sandbox(world), port=port, tls=tls)
     except NoCertificates as error:
@@ -128,7 +144,7 @@ async def sandbox(
             play_file(scenario, world, session.output.tell)
         faults = {"seed": world.faults.seed} if wishes or script or seed is not None else {}
         session.output.result(
-            _welcome(served, auto_confirm=auto_confirm, seed=faults.get("seed")),
+            _welcome(served, auto_confirm=world.switches.auto_confirm, seed=faults.get("seed")),
             url=served.url, control=served.control, phone=served.phone, accounts=served.accounts, **faults,
             **({"ca": served.tls.ca, "proxy": served.tls.proxy, "hosts": served.tls.hosts} if served.tls else {}),
         )  # fmt: skip
@@ -137,9 +153,9 @@ async def sandbox(
         await served.close()
 
 
-def _with(switches: Switches, more: tuple[str, ...]) -> Switches:
-    """Set switches by name: `name=value`."""
-    chosen: dict[str, object] = msgspec.structs.asdict(switches)
+def _with(switches: Switches, given: Mapping[str, object], more: tuple[str, ...]) -> Switches:
+    """Set switches by their options, where one was given, and by name: `name=value`."""
+    chosen = msgspec.structs.asdict(switches) | {name: value for name, value in given.items() if value is not None}
     for text in more:
         name, _, value = text.partition("=")
         if name not in chosen:
@@ -152,7 +168,8 @@ def _with(switches: Switches, more: tuple[str, ...]) -> Switches:
 
 
 def _welcome(served: Served, *, auto_confirm: bool, seed: int | None) -> str:
-    people = ", ".join(f"{person['nickname']} ({person['id']})" for person in served.accounts)
+    people = ", ".join(f"{person['nickname']} ({person['id']})" for person in served.accounts[:_MANY])
+    people += ", and others" if len(served.accounts) > _MANY else ""
     # A login waits for the phone, so the phone's commands are for a terminal of their own.
     scan, confirm = (f"webwx phone --server {served.url} {verb}" for verb in ("scan", "confirm"))
     phone = "" if auto_confirm else f"  {scan} && {confirm}    # in a third, while login waits\n"

@@ -23,10 +23,15 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock, ahead of it by what it was wound."""
+    """
+    A clock that runs as the machine's does, ahead of it by what it was wound.
 
-    def __init__(self) -> None:
-        self._ahead = 0.0
+    Args:
+        start: What it shows first, in seconds since 1970; None: what the machine's shows.
+    """
+
+    def __init__(self, start: float | None = None) -> None:
+        self._ahead = 0.0 if start is None else start - time.time()
 
     def now(self) -> float:
         """Give the time in seconds since 1970."""

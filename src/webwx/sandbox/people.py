@@ -11,6 +11,8 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from webwx.sandbox.pictures import avatar
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -87,6 +89,8 @@ class Person:
     city: str = ""
     pictures: int = 1
     """How many pictures this person has had; the last one is shown."""
+    portrait: bytes = b""
+    """A picture of their own, for as long as it is their first; empty: it is drawn."""
     friends: dict[str, str] = field(default_factory=dict)
     """World ids of this person's friends, each with the remark it has here. The other side may see it otherwise."""
     blocked: set[str] = field(default_factory=set)
@@ -111,6 +115,11 @@ class Person:
     def picture(self) -> str:
         """What the picture is drawn from."""
         return self.id if self.pictures == 1 else f"{self.id}/{self.pictures}"
+
+    @property
+    def face(self) -> bytes:
+        """Their picture itself, a PNG or a JPEG."""
+        return (self.portrait if self.pictures == 1 else b"") or avatar(self.picture)
 
     @property
     def attr_status(self) -> int:

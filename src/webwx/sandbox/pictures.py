@@ -44,14 +44,25 @@ def thumbnail_size(height: int, width: int) -> tuple[int, int]:
     return max(1, height * THUMBNAIL_SIDE // longer), max(1, width * THUMBNAIL_SIDE // longer)
 
 
-_AVATAR_SIDE = 32
+_AVATAR_CELLS = 8
+"""On each side of an avatar."""
+
+_AVATAR_CELL = 4
+"""Pixels on each side of a cell."""
+
+_PAPER = b"\xf4\xf4\xf4"
 
 
 def avatar(seed: str) -> bytes:
-    """Draw a PNG of one colour, which the seed decides."""
-    colour = hashlib.sha256(seed.encode()).digest()[:3]
-    rows = (b"\0" + colour * _AVATAR_SIDE) * _AVATAR_SIDE
-    header = _AVATAR_SIDE.to_bytes(4) * 2 + bytes((8, 2, 0, 0, 0))
+    """Draw a PNG of 32 x 32 pixels: a pattern and its colour, which the seed decides; the right half is the left's."""
+    digest = hashlib.sha256(seed.encode()).digest()
+    colour, pattern = digest[:3], digest[3:]
+    rows = bytearray()
+    for row in range(_AVATAR_CELLS):
+        half = [colour if pattern[row] >> cell & 1 else _PAPER for cell in range(_AVATAR_CELLS // 2)]
+        pixels = b"".join(cell * _AVATAR_CELL for cell in (*half, *reversed(half)))
+        rows += (b"\0" + pixels) * _AVATAR_CELL
+    header = (_AVATAR_CELLS * _AVATAR_CELL).to_bytes(4) * 2 + bytes((8, 2, 0, 0, 0))
     chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in chunks)
 

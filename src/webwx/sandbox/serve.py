@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, suppress
 from ipaddress import ip_address
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of one request."""
+
+_MANY = 100
+"""Accounts that a line has room for."""
 
 WINDOW = 1024 * 1024
 """Bytes of an answer that are written at once."""
@@ -74,8 +78,9 @@ class Served:
         """Where its control API is."""
         self.phone = f"{url}{pages.PREFIX}"
         """The page that shows its people's phones."""
-        self.accounts = [{"nickname": person.nickname, "id": person.id} for person in sandbox.world.people.values()]
-        """Who can log in, the first being `me`; as it is printed."""
+        first = islice(sandbox.world.people.values(), _MANY)
+        self.accounts = [{"nickname": person.nickname, "id": person.id} for person in first]
+        """Who can log in, the first being `me`; as it is printed, and of a crowd the first hundred only."""
         self.tls = tls
         """How the real names are reached, if it plays them."""
 

@@ -33,6 +33,7 @@ from webwx.protocol.contacts import (
     VerifyUserRequest,
 )
 from webwx.protocol.login import Reply
+from webwx.protocol.media import image_type
 from webwx.sandbox.people import BUILTIN
 from webwx.sandbox.pictures import avatar
 from webwx.sandbox.refusals import Refused
@@ -109,7 +110,8 @@ def show_chatroom_icon(visit: Visit, request: AvatarRequest) -> Media:
 def _picture_of(visit: Visit, name: str) -> Media:
     world_id = visit.session.known(name)
     person = visit.world.people.get(world_id)
-    return Media(content_type="image/png", content=avatar(person.picture if person else world_id))
+    content = person.face if person else avatar(world_id)
+    return Media(content_type=image_type(content), content=content)
 
 
 @answers(OPLOG)

@@ -1,0 +1,82 @@
+"""
+Crowds: people and chatrooms who are made up, the same ones for the same dice.
+
+Everybody in a crowd is a friend of `me` and of nobody else, and every chatroom has `me` in it: that is what a client
+of a large account meets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from webwx.sandbox.people import ME
+from webwx.sandbox.refusals import Impossible
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from webwx.sandbox.people import Person
+    from webwx.sandbox.world import World
+
+_SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
+_GIVEN = "伟芳娜敏静强磊军洋勇艳杰娟涛明超霞平刚桂英华玉兰建国志文斌红梅春燕海峰雪晨宇欣怡子涵浩然梓轩一诺思远嘉豪若曦"
+_REGIONS = (
+    ("北京", "海淀"), ("北京", "朝阳"), ("上海", "浦东"), ("上海", "徐汇"), ("广东", "广州"), ("广东", "深圳"),
+    ("浙江", "杭州"), ("江苏", "南京"), ("四川", "成都"), ("湖北", "武汉"), ("陕西", "西安"), ("福建", "厦门"),
+)  # fmt: skip
+_SIGNATURES = ("慢慢来", "早睡早起", "在路上", "keep going", "不忘初心", "今天也要加油 <3", "听海 & 看山")
+_TITLES = ("老师", "同事", "邻居", "快递", "房东", "客户")
+_ROOMS = ("徒步", "读书", "羽毛球", "业主", "家长", "校友", "美食", "摄影", "项目", "团购")
+_NICKNAMED = ("群主小号", "潜水员", "管理员", "新人")
+
+_ONE_IN = 8
+"""Of so many people one has something that not everybody has."""
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
+
+
+class Crowd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many people and chatrooms are made up."""
+
+    people: _Count = 0
+    chatrooms: _Count = 0
+    members: _Count = 40
+    """How many people are in each chatroom, `me` among them."""
+
+
+def move_in(world: World, crowd: Crowd, dice: Random) -> None:
+    """
+    Let a crowd live in a world.
+
+    Raises:
+        Impossible: It is too small for its chatrooms.
+    """
+    if crowd.chatrooms and not 2 <= crowd.members <= crowd.people + 1:
+        raise Impossible(f"crowd.members: a chatroom of these people has 2 to {crowd.people + 1:,} members.")
+    me = world.person(ME)
+    people = [_make_person(world, dice) for _ in range(crowd.people)]
+    for person in people:
+        world.befriend(me.id, person.id, dice.choice(_TITLES) + person.nickname if _seldom(dice) else "")
+    for number in range(crowd.chatrooms):
+        others = dice.sample(people, crowd.members - 1)
+        members = [others[0], me, *others[1:]]
+        room = world.add_chatroom(f"{dice.choice(_ROOMS)} {number + 1} 群", [member.id for member in members])
+        room.names.update({member.id: dice.choice(_NICKNAMED) for member in others if _seldom(dice)})
+
+
+def _make_person(world: World, dice: Random) -> Person:
+    given = "".join(dice.choices(_GIVEN, k=dice.choice((1, 2, 2))))
+    person = world.add_person(dice.choice(_SURNAMES) + given)
+    person.sex = dice.randrange(3)
+    person.province, person.city = dice.choice(_REGIONS)
+    if _seldom(dice):
+        person.signature = dice.choice(_SIGNATURES)
+    if _seldom(dice):
+        person.alias = f"wx_{dice.randrange(10**8):08}"
+    return person
+
+
+def _seldom(dice: Random) -> bool:
+    return dice.randrange(_ONE_IN) == 0

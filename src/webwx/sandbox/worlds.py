@@ -1,0 +1,353 @@
+"""
+Worlds as files: who is there, who knows whom, and what was said before, in TOML.
+
+A file is read and judged as a whole before anything is built, and whoever it names is looked for as everywhere: by id,
+nickname, or as `me`, who is the first. Two worlds come with the package: the one every sandbox begins with, and a big
+one.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from webwx.sandbox import letters
+from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.crowds import Crowd, move_in
+from webwx.sandbox.faults import Faults
+from webwx.sandbox.pictures import avatar, picture_size
+from webwx.sandbox.refusals import Impossible, Refused, explain
+from webwx.sandbox.switches import Switches
+from webwx.sandbox.world import World, default_world
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from webwx.sandbox.clock import Clock
+    from webwx.sandbox.letters import Letter
+    from webwx.sandbox.people import Person
+
+BUILTIN_WORLDS = ("default", "big")
+"""Names of the worlds that are no files."""
+
+_SEXES = {"": 0, "male": 1, "female": 2}
+
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
+_AGO = re.compile(r"(?:\d+[dhms] ?)+")
+
+
+class _Told(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
+    """Anything in a file: a name that means nothing is a mistake."""
+
+
+class PersonPlan(_Told, frozen=True, kw_only=True):
+    """Somebody."""
+
+    nickname: str
+    id: str = ""
+    alias: str = ""
+    sex: Literal["", "male", "female"] = ""
+    signature: str = ""
+    province: str = ""
+    city: str = ""
+    picture: str = ""
+    """File with their picture, beside the world's; empty: one is drawn from the id."""
+    friends: list[str] | Literal["everybody"] = []
+    """Whom they have as friends, who have them too."""
+    remarks: dict[str, str] = {}
+    """What they call their friends."""
+    blocks: list[str] = []
+    """Who is on their blacklist."""
+
+
+class ChatroomPlan(_Told, frozen=True, kw_only=True):
+    """A chatroom."""
+
+    name: str = ""
+    id: str = ""
+    members: list[str] | Literal["everybody"]
+    """The owner first."""
+    names: dict[str, str] = {}
+    """What members call themselves there."""
+
+
+class MessagePlan(_Told, frozen=True, kw_only=True):
+    """Something that was said before: a text, a picture or a file."""
+
+    sender: str
+    to: str
+    text: str = ""
+    picture: str | bool = False
+    """A file beside the world's; true: a drawn one."""
+    file: str = ""
+    """A file beside the world's, or just the name of one."""
+    at: datetime | None = None
+    """When; one without a time zone is in UTC."""
+    ago: str = ""
+    """The same, before the world's beginning: such as `2d 4h` or `90m`."""
+    recalled: bool = False
+    unread: bool = False
+    """Whether it is still unread; what came before it stays as it was, and what is read later reads this too."""
+
+
+class WorldPlan(_Told, frozen=True, kw_only=True):
+    """A whole world."""
+
+    seed: int | None = None
+    """Of its ids and keys, its faults and its crowd; without one, ids and keys cannot be guessed."""
+    start: datetime | None = None
+    """What its clock shows first; none: the present time, or, where it stands still, always the same."""
+    clock: Literal["running", "stopped"] = "running"
+    """Whether its clock runs, or stands still until it is wound."""
+    switches: Switches = Switches()
+    friends: Literal["listed", "everybody"] = "listed"
+    """`everybody`: all who are listed know each other."""
+    people: list[PersonPlan]
+    """The first is `me`."""
+    chatrooms: list[ChatroomPlan] = []
+    history: list[MessagePlan] = []
+    crowd: Crowd = Crowd()
+    """People who are made up."""
+
+
+BIG = WorldPlan(
+    seed=1, people=[PersonPlan(nickname="小明", id="xiaoming")], crowd=Crowd(people=10_000, chatrooms=200, members=500)
+)
+"""A world with more people than any account has."""
+
+
+def read_world(path: Path) -> WorldPlan:
+    """
+    Read a file.
+
+    Raises:
+        Impossible: It cannot be read, or does not read like a world; the sentence names the place.
+    """
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=WorldPlan)
+    except OSError as error:
+        raise Impossible(f"{path.name}: it cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise Impossible(f"{path.name}: it is not UTF-8.") from None
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        place = where.strip("`.")
+        raise Impossible(f"{path.name}: {f'{place}: ' if place else ''}{_begun_small(what)}.") from None
+    except msgspec.DecodeError as error:
+        raise Impossible(f"{path.name}: it is no TOML: {_begun_small(str(error))}.") from None
+
+
+def open_world(
+    source: str | Path, *, change: Callable[[Switches], Switches] = lambda own: own, seed: int | None = None
+) -> World:
+    """
+    Make the world of a file, or one that comes with the package.
+
+    Args:
+        source: `default`, `big`, or a file.
+        change: Gives its switches, changed.
+        seed: In place of its own.
+
+    Raises:
+        Impossible: There is no such file, or something in it cannot be; the sentence names the place.
+    """
+    if source == "default":
+        world = default_world(switches=change(Switches()))
+        world.faults = Faults(seed=seed)
+        return world
+    path = Path(source)
+    plan = BIG if source == "big" else read_world(path)
+    plan = replace(plan, seed=plan.seed if seed is None else seed, switches=change(plan.switches))
+    try:
+        return build(plan, path.parent)
+    except Impossible as no:
+        raise Impossible(f"{path.name}: {no}") from None
+
+
+def build(plan: WorldPlan, folder: Path = Path()) -> World:
+    """
+    Make a world.
+
+    Args:
+        plan: What is in it.
+        folder: Where its pictures and files are.
+
+    Raises:
+        Impossible: Something in it cannot be; the sentence names the place.
+    """
+    dice = None if plan.seed is None else Random(plan.seed)  # noqa: S311 - whoever wants a seed wants no secrets
+    world = World(switches=plan.switches, clock=_clock(plan), dice=dice)
+    world.faults = Faults(seed=plan.seed)
+    if not plan.people:
+        raise _Misplaced("people", "there is nobody; the first of them is 'me'.")
+    for number, person in enumerate(plan.people):
+        with _named(f"people[{number}]"):
+            _add_person(world, person, folder)
+    for number, person in enumerate(plan.people):
+        with _named(f"people[{number}]"):
+            _befriend(world, list(world.people)[number], person, knows_all=plan.friends == "everybody")
+    listed = list(world.people)
+    for number, room in enumerate(plan.chatrooms):
+        with _named(f"chatrooms[{number}]"):
+            _add_chatroom(world, room, listed)
+    move_in(world, plan.crowd, Random(plan.seed or 0))  # noqa: S311 - names of people who are made up
+    dates = [_date(message, number, world.now) for number, message in enumerate(plan.history)]
+    for number in sorted(range(len(dates)), key=dates.__getitem__):
+        with _named(f"history[{number}]"):
+            _say(world, plan.history[number], dates[number], folder)
+    return world
+
+
+def _clock(plan: WorldPlan) -> Clock:
+    start = None if plan.start is None else _seconds(plan.start)
+    if plan.clock == "running":
+        return SystemClock(start)
+    return WoundClock() if start is None else WoundClock(start)
+
+
+def _seconds(moment: datetime) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+# -- people and chatrooms --------------------------------------------------------------------------------------------
+
+
+def _add_person(world: World, plan: PersonPlan, folder: Path) -> None:
+    person = world.add_person(plan.nickname, plan.id)
+    person.alias, person.signature, person.sex = plan.alias, plan.signature, _SEXES[plan.sex]
+    person.province, person.city = plan.province, plan.city
+    if plan.picture:
+        with _named("picture"):
+            person.portrait = _picture(folder / plan.picture)
+
+
+def _befriend(world: World, who: str, plan: PersonPlan, *, knows_all: bool) -> None:
+    own = world.people[who]
+    is_listed = plan.friends != "everybody" and not knows_all
+    for number, name in enumerate(plan.friends if is_listed else world.people):
+        with _named(f"friends[{number}]"):
+            friend = world.person(name)
+            if friend is not own:
+                world.befriend(who, friend.id, own.friends.get(friend.id, ""))
+            elif is_listed:
+                raise Impossible("Nobody is a friend of their own.")
+    for name, remark in plan.remarks.items():
+        with _named(f"remarks.{name}"):
+            friend = world.person(name)
+            if friend.id not in own.friends:
+                raise Impossible(f"{name} is no friend of {plan.nickname}.")
+            world.befriend(who, friend.id, remark)
+    for number, name in enumerate(plan.blocks):
+        with _named(f"blocks[{number}]"):
+            world.set_blocked(who, name, is_blocked=True)
+
+
+def _add_chatroom(world: World, plan: ChatroomPlan, listed: list[str]) -> None:
+    if not plan.members:
+        raise _Misplaced("members", "a chatroom has one at least.")
+    members: list[Person] = []
+    for number, name in enumerate(listed if plan.members == "everybody" else plan.members):
+        with _named(f"members[{number}]"):
+            members.append(world.person(name))
+    room = world.add_chatroom(plan.name, [member.id for member in members], plan.id)
+    for name, shown in plan.names.items():
+        with _named(f"names.{name}"):
+            person = world.person(name)
+            if not room.has(person):
+                raise Impossible(f"{name} is not in {room.title}.")
+            room.names[person.id] = shown
+
+
+# -- history ---------------------------------------------------------------------------------------------------------
+
+
+def _date(plan: MessagePlan, number: int, start: float) -> float:
+    with _named(f"history[{number}]"):
+        if plan.at is not None and plan.ago:
+            raise Impossible("It has one of 'at' and 'ago', not both.")
+        if plan.ago and not _AGO.fullmatch(plan.ago):
+            raise _Misplaced("ago", f"{plan.ago!r} is no time such as '2d 4h' or '90m'.")
+        ago = sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d+)([dhms])", plan.ago))
+        moment = start - ago if plan.at is None else _seconds(plan.at)
+        if moment > start:
+            raise _Misplaced("at", "that is after the world's beginning.")
+        return moment
+
+
+def _say(world: World, plan: MessagePlan, moment: float, folder: Path) -> None:
+    with _named("from"):
+        sender = world.person(plan.sender)
+    letter = _letter(world, plan, sender, folder)
+    with _named("to"):
+        message = world.send(sender.id, plan.to, letter)
+    message.time = moment
+    message.is_recalled = plan.recalled
+    room = world.chatrooms.get(message.to)
+    others = room.members if room else filter(None, [world.people.get(message.to)])
+    for person in () if plan.unread else others:
+        person.mark_read(message.chat_of(person))
+
+
+def _letter(world: World, plan: MessagePlan, sender: Person, folder: Path) -> Letter:
+    if [bool(plan.text), bool(plan.picture), bool(plan.file)].count(True) != 1:
+        raise Impossible("It has one of 'text', 'picture' and 'file'.")
+    if plan.text:
+        return letters.text(plan.text)
+    if plan.file:
+        path = folder / plan.file
+        with _named("file"):
+            content = _bytes(path) if "/" in plan.file or path.exists() else plan.file.encode()
+        return letters.file(sender, world.media.add(content, path.name))
+    with _named("picture"):
+        drawn = plan.picture is True
+        content = avatar(world.dice.randbytes(8).hex()) if drawn else _picture(folder / str(plan.picture))
+    return letters.image(world.media.add(content))
+
+
+def _picture(path: Path) -> bytes:
+    content = _bytes(path)
+    if picture_size(content) == (0, 0):
+        raise Impossible(f"{path.name} is neither a PNG nor a JPEG.")
+    return content
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Impossible(f"{path.name} cannot be read: {error.strerror}.") from None
+
+
+# -- mistakes --------------------------------------------------------------------------------------------------------
+
+
+class _Misplaced(Impossible):
+    """Something cannot be, at a place that is known as far as this."""
+
+    def __init__(self, place: str, what: str) -> None:
+        super().__init__(f"{place}: {what}")
+        self.place = place
+        self.what = what
+
+
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    """Say in a refusal which place of the file is meant."""
+    try:
+        yield
+    except _Misplaced as no:
+        raise _Misplaced(f"{place}.{no.place}", no.what) from None
+    except (Impossible, Refused) as no:
+        raise _Misplaced(place, _begun_small(explain(no))) from None
+
+
+def _begun_small(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

@@ -1,0 +1,209 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.pictures import avatar
+from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.switches import Switches
+from webwx.sandbox.worlds import open_world
+
+FAMILY = """
+seed = 7
+start = 2024-05-01T09:00:00Z
+clock = "stopped"
+friends = "everybody"
+
+[switches]
+echo = "on"
+
+[[people]]
+id = "xiaoming"
+nickname = "小明"
+remarks = { "阿华" = "妈妈" }
+
+[[people]]
+id = "ahua"
+nickname = "阿华"
+alias = "ahua66"
+sex = "female"
+signature = "慢慢来"
+province = "上海"
+city = "浦东"
+picture = "ahua.png"
+
+[[people]]
+nickname = "李雷"
+blocks = ["me"]
+
+[[chatrooms]]
+id = "home"
+name = "家"
+members = "everybody"
+names = { "阿华" = "妈" }
+
+[[history]]
+from = "me"
+to = "家"
+file = "plan.pdf"
+at = 2024-05-01T08:00:00
+
+[[history]]
+from = "阿华"
+to = "me"
+text = "在吗"
+ago = "2d 4h"
+
+[[history]]
+from = "阿华"
+to = "me"
+picture = "ahua.png"
+ago = "90m"
+unread = true
+
+[[history]]
+from = "阿华"
+to = "me"
+picture = true
+ago = "1m"
+recalled = true
+unread = true
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "family.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def family(write, tmp_path):
+    (tmp_path / "ahua.png").write_bytes(avatar("mother"))
+    return open_world(write(FAMILY))
+
+
+def test_people_are_as_the_file_says(family):
+    me, ahua, lilei = family.people.values()
+    assert family.person("me") is me
+    assert (ahua.alias, ahua.sex, ahua.signature, ahua.province, ahua.city) == ("ahua66", 2, "慢慢来", "上海", "浦东")
+    assert (ahua.face, me.face) == (avatar("mother"), avatar("xiaoming"))
+    assert me.friends == {"ahua": "妈妈", lilei.id: ""}
+    assert lilei.blocked == {"xiaoming"}
+
+
+def test_a_picture_of_their_own_goes_with_the_next_one(family):
+    family.change_profile("ahua", is_new_picture=True)
+    assert family.person("ahua").face == avatar("ahua/2")
+
+
+def test_chatrooms_are_as_the_file_says(family):
+    room = family.chatrooms["home"]
+    assert list(room.members) == list(family.people.values())
+    assert room.names == {"ahua": "妈"}
+
+
+def test_history_is_in_the_order_of_its_times_and_knows_what_is_unread(family):
+    now = 1714554000.0
+    assert family.now == now
+    chats = family.inbox("me")
+    assert [(m.kind, now - m.time, m.is_recalled) for m in chats["ahua"].messages] == [
+        ("text", 2 * 86400 + 4 * 3600, False),
+        ("image", 5400, False),
+        ("image", 60, True),
+    ]
+    assert [(m.text, now - m.time) for m in chats["home"].messages] == [("plan.pdf", 3600)]
+    assert [(key, chat.unread) for key, chat in chats.items()] == [("ahua", 2), ("home", 0)]
+    assert family.inbox("阿华")["home"].unread == 0
+
+
+def test_clock_switches_and_seed_are_the_files(family, write):
+    assert isinstance(family.clock, WoundClock)
+    assert family.switches == Switches(echo="on")
+    assert family.faults.seed == 7
+    again = open_world(write(FAMILY))
+    assert again.say("me", "阿华", "x").id == family.say("me", "阿华", "x").id
+
+
+def test_a_caller_can_change_switches_and_seed(write, family):
+    changed = open_world(write(FAMILY), change=lambda own: msgspec.structs.replace(own, fold_repeats=True), seed=8)
+    assert changed.switches == Switches(echo="on", fold_repeats=True)
+    assert changed.faults.seed == 8
+
+
+def test_without_a_word_the_clock_runs_from_now_or_from_its_start(write):
+    text = '[[people]]\nnickname = "小明"\n'
+    running = open_world(write(text))
+    assert isinstance(running.clock, SystemClock)
+    assert abs(running.now - SystemClock().now()) < 60
+    old = open_world(write(f"start = 2001-01-01T00:00:00Z\n{text}"))
+    assert 0 <= old.now - 978307200 < 60
+    assert open_world(write(f'clock = "stopped"\n{text}')).now == WoundClock().now()
+
+
+def test_the_default_world_is_the_one_without_a_file():
+    assert [person.nickname for person in open_world("default", seed=3).people.values()] == [
+        "小明", "阿华", "张三", "李雷",
+    ]  # fmt: skip
+
+
+def test_the_big_world_has_ten_thousand_contacts_and_two_hundred_chatrooms_of_five_hundred():
+    world = open_world("big")
+    me = world.person("me")
+    assert (me.nickname, len(me.friends), len(me.rooms)) == ("小明", 10_000, 200)
+    assert {len(room.members) for room in world.chatrooms.values()} == {500}
+    assert len({person.face for person in list(world.people.values())[:1000]}) == 1000
+
+
+ONE = 'people = [{nickname = "小明"}]\n'
+TWO = 'friends = "everybody"\npeople = [{nickname = "小明"}, {nickname = "阿华"}]\n'
+SAID = TWO + '[[history]]\nfrom = "me"\nto = "阿华"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("people = [", "it is no TOML: "),
+        ("people = []", "people: there is nobody"),
+        (ONE + "x = 1", "object contains unknown field `x`."),
+        ('people = [{nickname = "a", sex = "x"}]', "people[0].sex: invalid enum value 'x'."),
+        ('people = [{nickname = "a", id = "x"}, {nickname = "b", id = "x"}]', "people[1]: the id 'x' is taken."),
+        ('people = [{nickname = "a", friends = ["a"]}]', "people[0].friends[0]: nobody is a friend of their own."),
+        ('people = [{nickname = "a", friends = ["x"]}]', "people[0].friends[0]: there is nobody called 'x'; "),
+        (ONE[:-2].replace("}", ', remarks = {x = "y"}}') + "]", "people[0].remarks.x: there is nobody called 'x'; "),
+        ('people = [{nickname = "a"}, {nickname = "b", remarks = {a = "y"}}]', "people[1].remarks.a: a is no friend"),
+        ('people = [{nickname = "a", blocks = ["a"]}]', "people[0].blocks[0]: nobody can be on a blacklist"),
+        ('people = [{nickname = "a", picture = "no.png"}]', "people[0].picture: no.png cannot be read: "),
+        ('people = [{nickname = "a", picture = "family.toml"}]', "people[0].picture: family.toml is neither a PNG nor"),
+        (ONE + "chatrooms = [{members = []}]", "chatrooms[0].members: a chatroom has one at least."),
+        (ONE + 'chatrooms = [{members = ["x"]}]', "chatrooms[0].members[0]: there is nobody called 'x'; "),
+        (TWO + 'chatrooms = [{members = ["me"], names = {"阿华" = "x"}}]', "chatrooms[0].names.阿华: 阿华 is not in"),
+        (SAID, "history[0]: it has one of 'text', 'picture' and 'file'."),
+        (SAID + 'text = "x"\nago = "soon"', "history[0].ago: 'soon' is no time such as '2d 4h' or '90m'."),
+        (SAID + 'text = "x"\nat = 2999-01-01T00:00:00Z', "history[0].at: that is after the world's beginning."),
+        (SAID + 'text = "x"\nat = 2001-01-01T00:00:00Z\nago = "1m"', "history[0]: it has one of 'at' and 'ago'"),
+        (SAID + 'file = "no/plan.pdf"', "history[0].file: plan.pdf cannot be read: "),
+        (SAID.replace('"me"', '"x"') + 'text = "x"', "history[0].from: there is nobody called 'x'; "),
+        (SAID.replace('friends = "everybody"\n', "") + 'text = "x"', "history[0].to: nothing can be sent there: "),
+        (ONE + "crowd = {people = 3, chatrooms = 1}", "crowd.members: a chatroom of these people has 2 to 4 members."),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_sentence_that_names_the_place(write, text, sentence):
+    with pytest.raises(Impossible) as caught:
+        open_world(write(text))
+    assert str(caught.value).startswith(f"family.toml: {sentence}")
+    assert str(caught.value).endswith(".")
+
+
+def test_what_cannot_be_read_is_told_too(write, tmp_path):
+    with pytest.raises(Impossible, match=r"none.toml: it cannot be read: No such file or directory\."):
+        open_world(tmp_path / "none.toml")
+    path = write("")
+    Path(path).write_bytes(b"\xff")
+    with pytest.raises(Impossible, match="it is not UTF-8"):
+        open_world(path)
