@@ -105,11 +105,11 @@ def test_an_open_chat_begins_with_its_newest_messages_and_goes_back_by_pages(at_
     assert (
         newest["place"], newest["more"], newest["messages"][0]["text"], newest["messages"][-1]["text"],
     ) == ("all", True, "55", "104")  # fmt: skip
-    (earlier,) = histories(at_phone.say("earlier", chat="ahua"))
+    (earlier,) = histories(at_phone.say("earlier", chat="ahua", before=newest["messages"][0]["id"]))
     assert (
         earlier["place"], earlier["more"], earlier["messages"][0]["text"], earlier["messages"][-1]["text"],
     ) == ("before", True, "5", "54")  # fmt: skip
-    (oldest,) = histories(at_phone.say("earlier", chat="ahua"))
+    (oldest,) = histories(at_phone.say("earlier", chat="ahua", before=earlier["messages"][0]["id"]))
     assert (len(oldest["messages"]), oldest.get("more")) == (5, None)
 
 
@@ -134,10 +134,17 @@ def test_whoever_opens_a_chatroom_is_told_its_members_and_every_change(at_phone,
     assert at_phone.told("members")[0]["members"] == ["xiaoming", "zhangsan", "lilei"]
 
 
+def test_a_chatroom_that_was_left_keeps_its_name_over_its_chat(at_phone, world):
+    world.say("ahua", "hiking", "嗨")
+    world.membership.leave(world.chatrooms["hiking"], world.person("me"))
+    (room,) = phones(at_phone.told())[-1]["rooms"]
+    assert (room["id"], room["name"], room["left"]) == ("hiking", "周末爬山", True)
+
+
 def test_a_chat_with_nobody_one_knows_cannot_be_opened(at_phone, world):
     world.add_person("陌生人", "stranger")
     assert histories(at_phone.say("look", who="xiaoming", chat="stranger")) == []
-    assert histories(at_phone.say("earlier", chat="stranger")) == []
+    assert histories(at_phone.say("earlier", chat="stranger", before="1")) == []
 
 
 def test_nobodys_phone_shows_nothing(open_page, world):

@@ -9,6 +9,7 @@ differences. To tell the page of something else, write a feed and add it to `FEE
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 PAGE_OF_HISTORY = 50
 """Messages that are told at once."""
+
+RECALLABLE = 500
+"""Newest messages of a chat among which recalled ones are looked for; two minutes hold no more."""
 
 Heard = Mapping[str, tuple[type[msgspec.Struct], Callable[[Any], None]]]
 """By kind: what the page says, and what to do with it."""
@@ -149,16 +153,19 @@ def _logins(world: World) -> LoginsTold:
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """Look at somebody's phone, and at a chat on it."""
+    """Look at somebody's phone, at a chat on it, and at a chatroom's members."""
 
     who: str
     chat: str = ""
+    room: str = ""
 
 
 class Earlier(msgspec.Struct, frozen=True, kw_only=True):
     """Show older messages of the chat that is looked at."""
 
     chat: str
+    before: str
+    """Id of the oldest one that the page has."""
 
 
 class Phone(Told, frozen=True, kw_only=True, tag="phone"):
@@ -184,13 +191,13 @@ class History(Told, frozen=True, kw_only=True, tag="history"):
     """`all`: the newest, in place of what was shown; `before` and `after`: more; `again`: ones that changed."""
     messages: list[screen.Bubble]
     more: bool = False
-    """There are older ones."""
+    """There are older ones; told with `all` and `before`."""
 
 
 class Members(Told, frozen=True, kw_only=True, tag="members"):
-    """Who is in the chatroom that is open, the owner first."""
+    """Who is in the chatroom that is looked at, the owner first."""
 
-    chat: str
+    room: str
     members: list[str]
 
 
@@ -202,6 +209,8 @@ class PhoneFeed:
         self.hears: Heard = {"look": (Look, self._look), "earlier": (Earlier, self._earlier)}
         self._person: Person | None = None
         self._open: _OpenChat | None = None
+        self._room = ""
+        self._members: list[str] = []
         self._is_whole = False
         self._is_stirred = False
         self._stirred_chats: set[str] = set()
@@ -227,6 +236,11 @@ class PhoneFeed:
         if self._person is None:
             return
         yield from self._phone(self._person)
+        room = self._person.rooms.get(self._room)
+        members = [member.id for member in room.members] if room else []
+        if members != self._members:
+            self._members = members
+            yield Members(room=self._room, members=members)
         if self._open:
             yield from self._open.news()
         told, self._more = self._more, []
@@ -235,13 +249,14 @@ class PhoneFeed:
     def _look(self, at: Look) -> None:
         person = self._world.people.get(at.who)
         if person is not self._person:
-            self._person, self._is_whole = person, True
-        is_there = person is not None and at.chat != "" and screen.can_open(person, at.chat)
-        self._open = _OpenChat(self._world, person, at.chat) if person and is_there else None
+            self._person, self._is_whole, self._open = person, True, None
+        if self._open is None or self._open.chat_id != at.chat:
+            self._open = _OpenChat(person, at.chat) if person and screen.can_open(person, at.chat) else None
+        self._room, self._members = at.room or at.chat, []
 
     def _earlier(self, what: Earlier) -> None:
         if self._open and self._open.chat_id == what.chat:
-            self._more.append(self._open.earlier())
+            self._more.append(self._open.earlier(what.before))
 
     def _phone(self, person: Person) -> Iterator[Phone]:
         is_whole, self._is_whole = self._is_whole, False
@@ -257,7 +272,7 @@ class PhoneFeed:
 
     def _contacts(self, person: Person, *, is_whole: bool) -> Phone:
         friends = screen.friends(person)
-        rooms = {each.id: screen.room(each) for each in person.rooms.values()}
+        rooms = screen.rooms(self._world, person)
         asked = list(person.asked_by)
         told = Phone(
             who=person.id,
@@ -285,52 +300,47 @@ class PhoneFeed:
 
 
 class _OpenChat:
-    """A chat that is open, from the oldest message that the page has to the newest."""
+    """A chat that is open on a phone."""
 
-    def __init__(self, world: World, person: Person, chat_id: str) -> None:
-        self._world = world
+    def __init__(self, person: Person, chat_id: str) -> None:
         self._person = person
         self.chat_id = chat_id
-        self._start: int | None = None
-        """Where in the chat the page's oldest message stands."""
-        self._end = 0
+        self._end: int | None = None
+        """How many messages the chat had when it was told last."""
         self._recalled: set[str] = set()
-        self._members: list[str] = []
+        """Ids of those that the page knows to be recalled."""
 
     def news(self) -> Iterator[Told]:
-        """Give new messages, recalled ones, and who is in the chatroom now."""
-        room = self._world.chatrooms.get(self.chat_id)
-        members = [member.id for member in room.members] if room else []
-        if members != self._members:
-            self._members = members
-            yield Members(chat=self.chat_id, members=members)
+        """Give new messages, and those that are recalled."""
         messages = self._messages
-        if self._start is None:
-            self._start = max(0, len(messages) - PAGE_OF_HISTORY)
-            yield self._history("all", messages[self._start :])
+        if self._end is None:
+            start = max(0, len(messages) - PAGE_OF_HISTORY)
+            yield self._history("all", messages[start:], more=start > 0)
         elif len(messages) > self._end:
             yield self._history("after", messages[self._end :])
         self._end = len(messages)
-        recalled = [each for each in messages[self._start :] if each.is_recalled and each.id not in self._recalled]
+        newest = islice(reversed(messages), RECALLABLE)
+        recalled = [each for each in newest if each.is_recalled and each.id not in self._recalled]
         if recalled:
             yield self._history("again", recalled)
 
-    def earlier(self) -> History:
-        """Give the page before the oldest message that the page has."""
-        end = self._start or 0
-        self._start = max(0, end - PAGE_OF_HISTORY)
-        return self._history("before", self._messages[self._start : end])
+    def earlier(self, before: str) -> History:
+        """Give a page of the messages before one of them."""
+        messages = self._messages
+        end = next((place for place, message in enumerate(messages) if message.id == before), 0)
+        start = max(0, end - PAGE_OF_HISTORY)
+        return self._history("before", messages[start:end], more=start > 0)
 
     @property
     def _messages(self) -> list[Message]:
         return self._person.chats.get(self.chat_id, Chat()).messages
 
-    def _history(self, place: str, messages: list[Message]) -> History:
+    def _history(self, place: str, messages: list[Message], *, more: bool = False) -> History:
         self._recalled |= {message.id for message in messages if message.is_recalled}
         return History(
             who=self._person.id,
             chat=self.chat_id,
             place=place,
             messages=screen.bubbles(self._person, messages),
-            more=bool(self._start),
+            more=more,
         )

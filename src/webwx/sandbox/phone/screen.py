@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from webwx.sandbox.letters import MessageKind
+    from webwx.sandbox.world import World
 
 _PREVIEW = 80
 """Characters of the last message that the list of chats has room for."""
@@ -63,6 +64,8 @@ class Room(Shown, frozen=True, kw_only=True):
     size: int = 0
     members: list[str] = []
     """The first few, from whom a name is made where there is none."""
+    left: bool = False
+    """One is in it no more; its chat stays."""
 
 
 class Preview(Shown, frozen=True, kw_only=True):
@@ -125,10 +128,21 @@ def friends(person: Person) -> dict[str, Friend]:
     }
 
 
-def room(chatroom: Chatroom) -> Room:
-    """Show a chatroom."""
+def rooms(world: World, person: Person) -> dict[str, Room]:
+    """List the chatrooms somebody is in, and those left of which there is a chat, by world id."""
+    left = [world.chatrooms[chat] for chat in person.chats if chat in world.chatrooms and chat not in person.rooms]
+    return {each.id: _room(each, person) for each in (*person.rooms.values(), *left)}
+
+
+def _room(chatroom: Chatroom, viewer: Person) -> Room:
     members = [member.id for member in chatroom.members]
-    return Room(id=chatroom.id, name=chatroom.name, size=len(members), members=members[:_FEW_MEMBERS])
+    return Room(
+        id=chatroom.id,
+        name=chatroom.name,
+        size=len(members),
+        members=members[:_FEW_MEMBERS],
+        left=not chatroom.has(viewer),
+    )
 
 
 def row(person: Person, chat_id: str, chat: Chat, order: int) -> Row:

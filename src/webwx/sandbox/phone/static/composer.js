@@ -71,12 +71,15 @@ export function composer({ afterSend }) {
     const words = text.value.trim();
     if (!words) return;
     const to = { from: store.who, to: store.chat };
-    const done = await attempt(() => (quoted ? act("quote", { ...to, message_id: quoted.id, text: words }) : act("say", { ...to, text: words })));
-    if (!done) return;
+    const about = quoted;
+    // It is gone at once, so that a second press does not send it twice, and comes back if it is refused.
     text.value = "";
     quote(null);
     grow();
-    afterSend();
+    const done = await attempt(() => (about ? act("quote", { ...to, message_id: about.id, text: words }) : act("say", { ...to, text: words })));
+    if (done) return afterSend();
+    text.value = words + text.value;
+    return grow();
   }
 
   function quote(message) {

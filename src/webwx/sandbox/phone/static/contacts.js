@@ -45,7 +45,7 @@ function entries() {
   const compare = new Intl.Collator(document.documentElement.lang).compare;
   const byName = (one, other) => compare(one.name, other.name);
   const asking = store.asked.filter((id) => !store.friends.has(id)).map((id) => ({ id, name: personName(id), note: t("friend_request") }));
-  const rooms = [...store.rooms.values()].map((room) => ({ id: room.id, name: chatName(room.id), note: t("members", { n: room.size }) }));
+  const rooms = [...store.rooms.values()].filter((room) => !room.left).map((room) => ({ id: room.id, name: chatName(room.id), note: t("members", { n: room.size }) }));
   const friends = [...store.friends.values()].map((friend) => {
     const { nickname } = store.person(friend.id);
     return { id: friend.id, name: friend.remark || nickname, note: [friend.remark && nickname, friend.blocked && t("blocked")].filter(Boolean).join(" · ") };
@@ -57,14 +57,11 @@ function entries() {
 
 /** Everything about a person or a chatroom, as a dialog. */
 export function showDetails(id) {
-  const element = dialog(t("details"), (close) => {
-    const inside = h("div", {});
-    const update = () => fill(inside, details(id, close));
-    update();
-    store.on("contacts members people", update);
-    return inside;
-  });
-  element.dataset.of = id;
+  const inside = h("div", {});
+  const element = dialog(t("details"), () => inside);
+  const update = () => fill(inside, details(id, () => element.close()));
+  update();
+  element.addEventListener("close", store.on("contacts members people", update));
 }
 
 export function contactPane() {
@@ -138,8 +135,8 @@ function askFriend(id) {
 
 function roomDetails(id, close) {
   const room = store.rooms.get(id);
-  if (!room) return h("div", { class: "profile" }, avatar(id, "is-large"), h("h3", {}, t("chatroom")));
-  const members = store.chat === id && store.members.length ? store.members : (room.members ?? []);
+  if (!room || room.left) return h("div", { class: "profile" }, avatar(id, "is-large"), h("h3", {}, chatName(id)), h("p", { class: "faint" }, t("youLeft")));
+  const members = (store.room || store.chat) === id && store.members.length ? store.members : (room.members ?? []);
   const isOwner = members[0] === store.who;
   const name = chatName(id);
   return h(

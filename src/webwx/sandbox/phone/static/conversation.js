@@ -2,8 +2,7 @@
 
 import { content, greyLine, inWords } from "./bubbles.js";
 import { act } from "./control.js";
-import { button, fill, h, iconButton, set, soon } from "./dom.js";
-import { live } from "./live.js";
+import { button, fill, h, icon, iconButton, set, soon } from "./dom.js";
 import { composer } from "./composer.js";
 import { avatar, chatName, isRoom, personName, TEAM } from "./names.js";
 import { attempt, empty, menu } from "./overlays.js";
@@ -14,26 +13,30 @@ import { longTime, t } from "./words.js";
 const RECALL_WINDOW = 120;
 const GAP = 300;
 const NEAR = 80;
+const MOST = 400;
+const KEPT = 150;
 
 export function conversation({ showDetails }) {
   const title = h("h2", { class: "pane-title" });
   const size = h("span", { class: "faint" });
   const backButton = iconButton("back", "", () => place.go({ chat: "" }), { class: "icon-button only-narrow" });
   const detailsButton = iconButton("more", "", () => showDetails(store.chat));
-  const earlier = button("", () => live.say("earlier", { chat: store.chat }), { kind: "is-quiet" });
+  const earlier = button("", () => store.askEarlier(), { kind: "is-quiet" });
   const log = h("div", { class: "messages", role: "log", "aria-live": "polite", on: { keydown: move } });
-  const jump = button("", () => toEnd(), { kind: "jump", picture: "down", hidden: true });
+  const jump = button("", () => toEnd(), { kind: "jump", hidden: true });
   const scroller = h("div", { class: "scroller", on: { scroll: scrolled } }, h("div", { class: "earlier" }, earlier), log);
   const nodes = new Map();
+  const left = h("p", { class: "left-note", hidden: true });
   const write = composer({ afterSend: () => toEnd() });
   const element = h(
     "section",
     { class: "pane conversation" },
     h("header", { class: "pane-head" }, backButton, title, size, h("span", { class: "stretch" }), detailsButton),
     h("div", { class: "scroller-box" }, scroller, jump),
+    left,
     write.element,
   );
-  let current = null;
+  let current = null; // the message that the keyboard comes back to
   let isAtEnd = true;
 
   function update() {
@@ -49,8 +52,11 @@ export function conversation({ showDetails }) {
     }
     detailsButton.hidden = !(store.people.has(store.chat) || room);
     fill(earlier, t("showEarlier"));
-    fill(jump.lastChild.nodeType === Node.TEXT_NODE ? jump : jump, jump.firstChild, t("newMessages"));
-    write.element.hidden = store.chat === TEAM;
+    fill(jump, icon("down"), t("newMessages"));
+    const hasLeft = Boolean(store.rooms.get(store.chat)?.left);
+    write.element.hidden = store.chat === TEAM || hasLeft;
+    left.hidden = !hasLeft;
+    fill(left, t("youLeft"));
     write.update();
   }
 
@@ -59,6 +65,9 @@ export function conversation({ showDetails }) {
   function renew() {
     nodes.clear();
     current = null;
+    // What was there before is read by whoever looks for it; only what comes is news.
+    set(log, "aria-live", "off");
+    setTimeout(() => set(log, "aria-live", "polite"), 1000);
     if (store.messages.length) fill(log, store.messages.map((message, at) => [rest(message, store.messages[at - 1]), node(message)]).flat());
     else fill(log, store.isLoaded ? empty("chats", t("noMessages"), store.chat === TEAM ? "" : t("noMessagesHint")) : h("p", { class: "quiet" }, t("loading")));
     earlier.parentElement.hidden = !store.hasMore;
@@ -70,12 +79,16 @@ export function conversation({ showDetails }) {
     if (where === "again") return messages.forEach((message) => nodes.get(message.id)?.replaceWith(node(message)));
     if (where === "before") return before(messages);
     if (where === "all" || !nodes.size) return renew();
+    if (!document.hidden && element.isConnected && messages.some((message) => !message.mine)) read();
     const wasAtEnd = isAtEnd;
+    if (wasAtEnd && store.messages.length > MOST) {
+      store.trim(KEPT);
+      return renew();
+    }
     const first = store.messages.length - messages.length;
     log.append(...messages.flatMap((message, at) => [rest(message, store.messages[first + at - 1]), node(message)].filter(Boolean)));
     if (wasAtEnd || messages.some((message) => message.mine)) toEnd();
     else jump.hidden = false;
-    if (!document.hidden && messages.some((message) => !message.mine)) read();
     return undefined;
   }
 
@@ -166,22 +179,24 @@ export function conversation({ showDetails }) {
 
   function askEarlier() {
     earlier.disabled = true;
-    live.say("earlier", { chat: store.chat });
+    store.askEarlier();
     setTimeout(() => { earlier.disabled = false; }, 400);
   }
 
-  /** What is looked at is read. */
   function read() {
-    if (store.chat && (store.rows.get(store.chat)?.unread ?? 0) >= 0) attempt(() => act("read", { who: store.who, chat: store.chat }));
+    attempt(() => act("read", { who: store.who, chat: store.chat }));
+  }
+
+  /** What comes into view is read. */
+  function readIfUnread() {
+    if (!document.hidden && element.isConnected && store.rows.get(store.chat)?.unread) read();
   }
 
   // A picture that arrives late must not push the newest message out of view.
   new ResizeObserver(() => isAtEnd && toEnd()).observe(log);
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && store.rows.get(store.chat)?.unread) read();
-  });
+  document.addEventListener("visibilitychange", readIfUnread);
   store.on("messages", (detail) => store.chat && hear(detail));
   store.on("place", () => store.chat && !store.isLoaded && renew());
   store.on("members contacts people place", soon(() => store.chat && update()));
-  return { element, update, renew, focus: () => write.focus() };
+  return { element, update, renew, readIfUnread, focus: () => write.focus() };
 }

@@ -7,13 +7,15 @@ import { t } from "./words.js";
 export const FILEHELPER = "filehelper";
 export const TEAM = "weixin";
 
+const letters = new Intl.Segmenter();
+
 /** A person by remark, else by nickname. */
 export function personName(id) {
   return store.friends.get(id)?.remark || store.person(id).nickname;
 }
 
 export function isRoom(id) {
-  return store.rooms.has(id) || !(store.people.has(id) || id === FILEHELPER || id === TEAM);
+  return id !== "" && (store.rooms.has(id) || !(store.people.has(id) || id === FILEHELPER || id === TEAM));
 }
 
 /** A chat by remark, nickname, the chatroom's name, or its members'. */
@@ -30,7 +32,7 @@ export function avatar(id, size = "") {
   if (id === FILEHELPER) return h("span", { class: `avatar ${size} is-builtin`, "aria-hidden": "true" }, icon("file"));
   if (isRoom(id)) return h("span", { class: `avatar ${size} is-room`, "aria-hidden": "true", style: { "--hue": hue(id) } }, icon("room"));
   const person = store.person(id);
-  const letter = [...new Intl.Segmenter().segment(person.nickname.trim() || "?")][0].segment;
+  const { segment: letter } = letters.segment(person.nickname.trim() || "?").containing(0);
   return h("span", { class: `avatar ${size}`, "aria-hidden": "true", style: { "--hue": hue(person.picture ?? id) } }, letter);
 }
 

@@ -45,10 +45,13 @@ export async function attempt(doing) {
 
 // -- dialogs ---------------------------------------------------------------------------------------------------------
 
+let dialogs = 0;
+
 /** Open a dialog; `build(close)` gives what is in it. Focus comes back to where it was. */
 export function dialog(title, build, { wide = false } = {}) {
   const before = document.activeElement;
-  const heading = h("h2", { id: `dialog-${Date.now()}` }, title);
+  dialogs += 1;
+  const heading = h("h2", { id: `dialog-${dialogs}` }, title);
   const element = h("dialog", { class: wide ? "dialog is-wide" : "dialog", "aria-labelledby": heading.id });
   const close = () => element.close();
   element.append(h("header", { class: "dialog-head" }, heading, iconButton("close", t("close"), close)), h("div", { class: "dialog-body" }, build(close)));

@@ -17,7 +17,7 @@ export function switchPerson() {
       note: (id) => [store.login(id) && t("loggedIn"), store.person(id).offline && t("isOffline")].filter(Boolean).join(" · "),
       choose: (id) => {
         close();
-        place.go({ who: id });
+        place.take(id);
       },
     });
     return [h("p", { class: "hint" }, t("peopleHint")), search, body];

@@ -147,14 +147,17 @@ function arrange() {
   if (place.contact) pane = contact.element;
   else if (store.chat) pane = talk.element;
   if (main.firstElementChild !== pane) fill(main, pane);
-  if (pane === talk.element) talk.update();
+  if (pane === talk.element) {
+    talk.update();
+    talk.readIfUnread();
+  }
   if (pane === contact.element) contact.update();
   document.body.classList.toggle("is-in", pane !== nothing);
   labels();
 }
 
 function labels() {
-  fill(brand, h("span", { class: "brand-name" }, "webwx"), " ", h("span", {}, t("sandbox")), h("span", { class: "tag", title: t("aboutUnofficial") }, t("unofficial")));
+  fill(brand, h("span", {}, h("b", {}, "webwx"), ` ${t("sandbox")}`), h("span", { class: "tag", title: t("aboutUnofficial") }, t("unofficial")));
   const who = store.who ? personName(store.who) : "";
   set(person, "aria-label", t("switchPerson", { name: who }));
   if (store.who) fill(person, avatar(store.who, "is-tiny"), h("span", { class: "person-name" }, who), store.login(store.who) && h("span", { class: "dot is-on", title: t("loggedIn") }), icon("down"));

@@ -1,6 +1,7 @@
 // Where the page is: whose phone, which view, which chat or contact. It stands in the address, so a reload comes back.
 
 import { act } from "./control.js";
+import { isRoom } from "./names.js";
 import { attempt } from "./overlays.js";
 import { store } from "./store.js";
 
@@ -11,17 +12,21 @@ class Place extends EventTarget {
   /** World id of the contact that is shown. */
   contact = "";
 
-  /** Go somewhere; what is not named stays, but another person's phone starts at its chats. */
+  /** Go somewhere; what is not named stays. */
   go({ who = store.who, view = this.view, chat = store.chat, contact = this.contact }) {
-    if (who !== store.who) chat = contact = "";
     const path = [who, view, view === "contacts" ? contact : chat].map(encodeURIComponent).join("/");
     const left = { who: store.who, chat: store.chat };
     this.view = view;
     this.contact = view === "contacts" ? contact : "";
     if (location.hash !== `#${path}`) history.pushState(null, "", `#${path}`);
-    store.look(who, chat);
+    store.look(who, chat, isRoom(this.contact) ? this.contact : "");
     this.dispatchEvent(new Event("moved"));
     this.#tellPhone(left, { who, chat });
+  }
+
+  /** Take somebody else's phone into the hand; it lies there with nothing open. */
+  take(who) {
+    this.go({ who, chat: "", contact: "" });
   }
 
   openChat(chat) {

@@ -17,28 +17,36 @@ class Store extends EventTarget {
   friends = new Map();
   rooms = new Map();
   asked = [];
-  /** Of the open chat. */
+  /** Of the chatroom that is looked at, whole. */
+  room = "";
   members = [];
+  /** Of the open chat, oldest first; older ones come when they are asked for. */
   messages = [];
   hasMore = false;
   isLoaded = false;
 
-  /** Call `listener` whenever one of the topics changes: people, clock, logins, place, rows, contacts, members, messages. */
+  /**
+   * Call `listener` whenever one of the topics changes: people, clock, logins, place, rows, contacts, members, messages.
+   * Gives what ends that.
+   */
   on(topics, listener) {
-    for (const topic of topics.split(" ")) this.addEventListener(topic, (event) => listener(event.detail));
+    const hear = (event) => listener(event.detail);
+    for (const topic of topics.split(" ")) this.addEventListener(topic, hear);
+    return () => topics.split(" ").forEach((topic) => this.removeEventListener(topic, hear));
   }
 
   changed(topic, detail) {
     this.dispatchEvent(new CustomEvent(topic, { detail }));
   }
 
-  /** Go to somebody's phone, and to a chat on it. */
-  look(who, chat = "") {
+  /** Go to somebody's phone, to a chat on it, and to a chatroom's members. */
+  look(who, chat = "", room = "") {
     if (who !== this.who) this.#forgetPhone();
     if (who !== this.who || chat !== this.chat) this.#forgetChat();
-    this.who = who;
-    this.chat = chat;
-    this.#sayWhere();
+    const isElsewhere = who !== this.who || chat !== this.chat || room !== this.room;
+    if (isElsewhere) this.members = [];
+    Object.assign(this, { who, chat, room });
+    if (isElsewhere) this.#sayWhere();
     this.changed("place");
   }
 
@@ -78,15 +86,26 @@ class Store extends EventTarget {
     });
     live.on("phone", (told) => this.#hearPhone(told));
     live.on("history", (told) => this.#hearHistory(told));
-    live.on("members", ({ chat, members }) => {
-      if (chat !== this.chat) return;
+    live.on("members", ({ room, members }) => {
+      if (room !== (this.room || this.chat)) return;
       this.members = members;
       this.changed("members");
     });
   }
 
   #sayWhere() {
-    if (this.who) live.say("look", { who: this.who, chat: this.chat });
+    if (this.who) live.say("look", { who: this.who, chat: this.chat, room: this.room });
+  }
+
+  askEarlier() {
+    if (this.messages.length) live.say("earlier", { chat: this.chat, before: this.messages[0].id });
+  }
+
+  /** Let go of all but the newest messages; the others are asked for again when somebody wants them. */
+  trim(count) {
+    if (this.messages.length <= count) return;
+    this.messages = this.messages.slice(-count);
+    this.hasMore = true;
   }
 
   #forgetPhone() {
@@ -98,7 +117,6 @@ class Store extends EventTarget {
   }
 
   #forgetChat() {
-    this.members = [];
     this.messages = [];
     this.hasMore = false;
     this.isLoaded = false;
@@ -127,10 +145,13 @@ class Store extends EventTarget {
       this.messages = this.messages.map((message) => again.get(message.id) ?? message);
     } else if (place === "before") {
       this.messages = [...messages, ...this.messages];
+      this.hasMore = more;
+    } else if (place === "all") {
+      this.messages = messages;
+      this.hasMore = more;
     } else {
-      this.messages = place === "all" ? messages : [...this.messages, ...messages];
+      this.messages = [...this.messages, ...messages];
     }
-    this.hasMore = more;
     this.isLoaded = true;
     this.changed("messages", { place, messages });
   }

@@ -18,7 +18,7 @@ const WORDS = {
   nothingFound: ["Nothing found", "没有找到"],
   toDark: ["Dark", "深色"],
   toLight: ["Light", "浅色"],
-  language: ["中文", "English"],
+  language: ["中文", "EN"],
   views: ["Views", "视图"],
   tools: ["Tools", "工具"],
   me: ["me", "我"],
@@ -140,6 +140,7 @@ const WORDS = {
   optional: ["may stay empty", "可不填"],
   leave: ["Leave", "退出"],
   leaveChatroom: ["Leave {name}?", "退出{name}？"],
+  youLeft: ["You are not in this chatroom any more", "你已不在这个群聊中"],
   leaveHint: ["Its messages stay on this phone.", "聊天记录会留在这部手机上。"],
   create: ["Create", "创建"],
   choosePeople: ["Choose people", "选择成员"],
@@ -261,8 +262,8 @@ function daysBetween(seconds, now) {
 }
 
 export function duration(seconds) {
-  if (seconds < 120) return t("seconds", { n: Math.round(seconds) });
-  if (seconds < 7200) return t("minutes", { n: Math.round(seconds / 60) });
+  if (seconds < 180) return t("seconds", { n: Math.round(seconds) });
+  if (seconds < 3600) return t("minutes", { n: Math.round(seconds / 60) });
   if (seconds < 172_800) return t("hours", { n: Math.round(seconds / 3600) });
   return t("days", { n: Math.round(seconds / 86_400) });
 }
