@@ -112,7 +112,8 @@ class Feed:
             is_over = work is None or work.done()  # looked at first: what is stored meanwhile is found by the next turn
             entries = await self._patiently(lambda: consumer.take_waiting(limit))
             if entries:
-                return [Given(entry, await self._patiently(partial(client._event_of, entry))) for entry in entries]
+                events = await self._patiently(partial(client._events_of, entries))
+                return list(map(Given, entries, events))
             if not self._follows:
                 if not await client._fetch_waiting():
                     await client.wait_for_kept()

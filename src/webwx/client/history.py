@@ -329,20 +329,37 @@ class HistoryVerbs(SendingVerbs):
 
     async def _event_of(self, entry: Entry) -> Event:
         """Make the event of an entry, with what the journal and the contacts know beyond it."""
-        event = event_from_item(entry.item, entry.own_id)
-        match event:
-            case MessageRecalled(message_id=gone):
-                part = await self._readable_part()
-                found = await part.find(gone)
-                original = None if found is None else event_from_item(found.item, found.own_id)
-                if found is not None and isinstance(original, Message):
-                    original = msgspec.structs.replace(original, number=found.number)
-                    event = msgspec.structs.replace(event, original=original)
-            case ContactChanged(contact=contact):
-                # Changes carry fewer fields than what they were merged into when they came.
-                event = ContactChanged(contact=self._contacts.get(contact.id) or contact)
-        # Nobody has it yet, and a copy would cost as much as all the rest.
-        msgspec.structs.force_setattr(event, "number", entry.number)
-        msgspec.structs.force_setattr(event, "redelivered", entry.redelivered)
-        msgspec.structs.force_setattr(event, "backlog", entry.is_backlog)
+        (event,) = await self._events_of([entry])
         return event
+
+    async def _events_of(self, entries: Iterable[Entry]) -> list[Event]:
+        """Make the events of entries, with what the journal and the contacts know beyond them."""
+        events: list[Event] = []
+        for entry in entries:
+            event = event_from_item(entry.item, entry.own_id)
+            match event:
+                case Message():
+                    pass
+                case MessageRecalled():
+                    event = await self._with_original(event)
+                case ContactChanged(contact=contact):
+                    # Changes carry fewer fields than what they were merged into when they came.
+                    event = ContactChanged(contact=self._contacts.get(contact.id) or contact)
+            # Nobody has it yet, and a copy would cost as much as all the rest.
+            msgspec.structs.force_setattr(event, "number", entry.number)
+            if entry.redelivered:
+                msgspec.structs.force_setattr(event, "redelivered", True)
+            if entry.is_backlog:
+                msgspec.structs.force_setattr(event, "backlog", True)
+            events.append(event)
+        return events
+
+    async def _with_original(self, recall: MessageRecalled) -> MessageRecalled:
+        """Give a recall with the message that it is about, if the journal has it."""
+        part = await self._readable_part()
+        found = await part.find(recall.message_id)
+        original = None if found is None else event_from_item(found.item, found.own_id)
+        if found is None or not isinstance(original, Message):
+            return recall
+        original = msgspec.structs.replace(original, number=found.number)
+        return msgspec.structs.replace(recall, original=original)

@@ -36,8 +36,8 @@ class EventStream:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Event:
-        return await anext(self._events)
+    def __anext__(self) -> Awaitable[Event]:
+        return self._events.__anext__()
 
     async def __aenter__(self) -> Self:
         return self

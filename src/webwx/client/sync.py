@@ -390,7 +390,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 contacts=tuple(look.contacts.values()), deleted=tuple(look.gone),
             )
         )  # fmt: skip
-        await self._go_to_position()
+        self._cell.change(fetch_key=batch.fetch_key, check_key=batch.check_key)
         self._is_dirty = True
         self._course.tell()
         if self._governor is not None and look.is_too_often:  # not before: what cannot be stored is fetched again
@@ -398,7 +398,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         self._introduce(look.contacts.values())
         for activity in look.activities:
             self._introduce_by_real_ids(activity)
-        for chat, sender in look.people:
+        for chat, sender in dict.fromkeys(look.people):
             self._meet(chat, sender)
         await self._settle_doubts(look.own_chats)
         # What stands beside the messages has no id to be known again by.
@@ -504,19 +504,19 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         """Look at an item: its event, or None when it was handed out before."""
         event = event_from_item(item, self._login.user_id)
         match event:
-            case ContactChanged(contact=contact):
-                return ContactChanged(contact=self._contacts.merge(contact))
-            case ContactDeleted(id=gone):
-                self._contacts.remove(gone)
-            case MessageRecalled(message_id=gone):
-                if self._has_seen(event):
-                    return None
-                return msgspec.structs.replace(event, original=self._recent.get(gone))
             case Message():
                 if self._has_seen(event):
                     return None
                 _remember(self._recent, event.message_id, event, RECENT)
                 self._meet(event.chat, event.sender)
+            case MessageRecalled(message_id=gone):
+                if self._has_seen(event):
+                    return None
+                return msgspec.structs.replace(event, original=self._recent.get(gone))
+            case ContactChanged(contact=contact):
+                return ContactChanged(contact=self._contacts.merge(contact))
+            case ContactDeleted(id=gone):
+                self._contacts.remove(gone)
             case PhoneActivity(recent=recent):
                 for chat in recent:
                     self._meet(chat)

@@ -65,25 +65,28 @@ NEWS = "newsapp"
 class Delivery:
     """A delivered message, and what is worked out about it once: whose, where, and what it holds."""
 
+    __slots__ = ("chat", "envelope", "payload", "raw", "wire")
+
     def __init__(self, wire: WireMessage, own_id: str, raw: bytes) -> None:
-        is_self = wire.from_user_name in {own_id, ""}
-        chat = ContactId(wire.to_user_name if is_self else wire.from_user_name)
-        sender: str | None = own_id if is_self else wire.from_user_name
-        self.payload = wire.content
+        author, content = wire.from_user_name, wire.content
+        is_self = author == own_id or not author
+        chat = wire.to_user_name if is_self else author
+        sender: str | None = own_id if is_self else author
+        self.payload = content
         """The content without a chatroom's prefix, still escaped."""
         if not is_self and is_chatroom(chat):
-            sender, self.payload = split_sender(wire.content)
+            sender, self.payload = split_sender(content)
         self.wire = wire
         self.raw = raw
-        self.chat = chat
-        self.envelope = Envelope(
-            message_id=wire.msg_id,
-            chat=chat,
-            sender=ContactId(sender) if sender else None,
-            is_self=is_self,
-            time=wire.create_time,
-            content=wire.content,
-        )
+        self.chat = ContactId(chat)
+        self.envelope: Envelope = {
+            "message_id": wire.msg_id,
+            "chat": self.chat,
+            "sender": ContactId(sender) if sender else None,
+            "is_self": is_self,
+            "time": wire.create_time,
+            "content": content,
+        }
 
     @property
     def notice_envelope(self) -> Envelope:

@@ -153,8 +153,9 @@ def identify(item: Item, own_id: str) -> Identity:
     except ProtocolError:
         return Identity(message_id=_name(raw), digest=_digest(raw), is_readable=False)
     told = f"{head.msg_type}\n{head.from_user_name}\n{head.create_time}\n{head.content}".encode()
-    is_self = head.from_user_name in {own_id, ""}
-    chat, sender = (head.to_user_name, own_id) if is_self else (head.from_user_name, head.from_user_name)
+    author = head.from_user_name
+    is_self = author == own_id or not author
+    chat, sender = (head.to_user_name, own_id) if is_self else (author, author)
     if not is_self and is_chatroom(chat):
         sender = split_sender(head.content)[0] or ""
     if head.msg_type == MessageType.STATUS_NOTIFY:
