@@ -55,7 +55,7 @@ class TestListContacts:
     def test_d1_asks_for_pages_until_seq_is_0(self) -> None:
         contacts, requests = drive(list_contacts(LOGIN, NOW), page("@a", "@b", seq=2), page("@c", seq=3), page("@d"))
 
-        assert [contact.nickname for contact in contacts] == ["a", "b", "c", "d"]
+        assert [contact.id for contact in contacts] == ["@a", "@b", "@c", "@d"]
         assert [request.url.partition("&seq=")[2] for request in requests] == ["0", "2", "3"]
 
     def test_d1_ends_where_seq_stands_still(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,6 +12,7 @@ from webwx.flows import contacts as contact_flows
 from webwx.flows import login as login_flows
 from webwx.model.contacts import BUILT_IN, Contact, ContactId, Contacts, Kind, Lookup, Member, is_chatroom
 from webwx.protocol.contacts import ContactKey
+from webwx.store.saved_login import LoginFile, LoginMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -57,13 +59,17 @@ class ContactVerbs(IdentityVerbs):
         login = self._login
         listed = await self._run(contact_flows.list_contacts(login, self._cell.now()))
         # Not every chatroom is listed, and nobody who is met in one.
-        known = list(self._contacts)
-        chatrooms = dict.fromkeys(contact.id for contact in (*known, *listed) if contact.kind == "chatroom")
+        known, strangers = list[ContactId](), list[Contact]()
+        for contact in self._contacts:
+            known.append(contact.id)
+            if contact.kind == "stranger":
+                strangers.append(contact)
+        chatrooms = dict.fromkeys(each for each in (*known, *(each.id for each in listed)) if is_chatroom(each))
         keys = [ContactKey(user_name=each) for each in chatrooms]
-        detailed = await self._run(contact_flows.get_contacts(login, keys, self._cell.now()))
-        strangers = [contact for contact in known if contact.kind == "stranger"]
-        self._contacts = Contacts([*strangers, *listed, *detailed.found])
-        return [contact.id for contact in known if self._contacts.get(contact.id) is None]
+        detailed = await self._run(contact_flows.list_details(login, keys, self._cell.now()))
+        self._contacts = Contacts.listed([*listed, *detailed], login.user_id, strangers)
+        asyncio.get_running_loop().run_in_executor(None, self._contacts.pack)
+        return [each for each in known if each not in self._contacts]
 
     async def list_chats(self) -> list[Contact]:
         """
@@ -215,12 +221,14 @@ class ContactVerbs(IdentityVerbs):
         await self._save_contacts()
         return changed
 
-    async def _kept_contacts(self) -> list[Contact]:
+    async def _kept_contacts(self) -> Contacts:
         """Give who was kept: by the journal when it has anybody, else beside the login."""
         kept: list[Contact] = []
         if self._journal is not None:
             kept = await self._part_of_account().contacts(ContactId(self._login.user_id))
-        return kept or self._store.load_contacts()
+        if not kept and isinstance(self._store, LoginMemory):
+            return self._store.packed_contacts()
+        return Contacts.packed(kept or self._store.load_contacts())
 
     async def _save_contacts(self, gone: Collection[ContactId] = ()) -> None:
         """Keep everybody beside the login, and in the journal, from which the next process takes them."""
@@ -231,7 +239,11 @@ class ContactVerbs(IdentityVerbs):
         self._keep_contacts()
 
     def _keep_contacts(self) -> None:
-        self._store.save_contacts(list(self._contacts))
+        # Ours need no list, which would be everybody, read.
+        if isinstance(self._store, LoginMemory | LoginFile):
+            self._store.save_contacts(self._contacts)
+        else:
+            self._store.save_contacts(list(self._contacts))
         self._contacts.is_changed = False
 
     def _forget(self) -> None:
@@ -242,15 +254,11 @@ class ContactVerbs(IdentityVerbs):
 
     def _meet(self, chat: str, sender: str | None = None) -> None:
         """Learn of a chat and its author by what is said there: neither must be in any list, and both have names."""
-        if self._contacts.get(chat) is None:
+        if chat not in self._contacts:
             self._contacts.merge(Contact(id=ContactId(chat), kind=_kind(chat)))
             self._wish(chat)
-        if sender is not None and self._contacts.get(sender) is None and sender not in self._member_ids(chat):
+        if sender is not None and sender not in self._contacts and not self._contacts.has_member(chat, sender):
             self._wish(sender, chat)
-
-    def _member_ids(self, chat: str) -> Collection[str]:
-        known = self._contacts.get(chat)
-        return [member.id for member in known.members] if known else ()
 
     def _wish(self, contact_id: str, chatroom: str = "") -> None:
         if self._login.profile.has_contacts and contact_id not in BUILT_IN:

@@ -225,7 +225,7 @@ class HistoryVerbs(SendingVerbs):
         """
         wanted = dict.fromkeys(map(ContactId, ids))
         known = [contact for each in wanted if (contact := self._contacts.get(each)) is not None]
-        unknown = [each for each in wanted if self._contacts.get(each) is None]
+        unknown = [each for each in wanted if each not in self._contacts]
         earlier = await (await self._readable_part()).people(unknown) if unknown else []
         return Contacts([*earlier, *known])
 
@@ -304,8 +304,7 @@ class HistoryVerbs(SendingVerbs):
         name = known.remark or known.nickname if known else ""
         if name and not is_lasting(contact_id):
             # Who was known before there was a ledger has a name only. Somebody else of that name here is not meant.
-            here = {contact.id for contact in self._contacts}
-            earlier = [each for each in await part.chats_named(name) if each not in here]
+            earlier = [each for each in await part.chats_named(name) if each not in self._contacts]
             ids |= dict.fromkeys([each for each in earlier if await part.ledger.identity_of(each) is None])
         return tuple(ids)
 

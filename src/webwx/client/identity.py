@@ -187,7 +187,7 @@ class IdentityVerbs(BaseClient):
             case int() | Identity():
                 part = await self._readable_part()
                 return await self._contact_of(part, await self._numbered(part, to))
-            case Contact() if self._contacts.get(to.id) is None:
+            case Contact() if to.id not in self._contacts:
                 return await self._contact_of_id(to.id)
             case str() if self._is_unknown_id(to):
                 return await self._contact_of_id(ContactId(to))
@@ -244,7 +244,7 @@ class IdentityVerbs(BaseClient):
         """
         own_id = self._login.user_id
         here = [link for link in await part.ledger.why(identity.number) if link.own_id in {own_id, ""}]
-        if any(self._contacts.get(link.contact_id) is None for link in here):
+        if any(link.contact_id not in self._contacts for link in here):
             await self._catch_up_contacts(part)
         for link in here:
             known = self._contacts.get(link.contact_id)
@@ -258,7 +258,7 @@ class IdentityVerbs(BaseClient):
     async def _catch_up_contacts(self, part: AccountJournal) -> None:
         """Learn of whom another process has met in this login."""
         for contact in await part.contacts(ContactId(self._login.user_id)):
-            if self._contacts.get(contact.id) is None:
+            if contact.id not in self._contacts:
                 self._contacts.merge(contact)
 
     def _id_meant(self, which: Contact | str) -> ContactId | None:
@@ -267,12 +267,12 @@ class IdentityVerbs(BaseClient):
             return which.id
         if self._is_unknown_id(which):
             return ContactId(which)
-        if self._contacts.get(which) is None and not self._contacts.called(which):
+        if which not in self._contacts and not self._contacts.called(which):
             return None
         return self._contacts.resolve(which).id
 
     def _is_unknown_id(self, text: str) -> bool:
-        return self._contacts.get(text) is None and (
+        return text not in self._contacts and (
             is_id(text) or (text.startswith("@") and not self._contacts.called(text))
         )
 

@@ -24,7 +24,7 @@ from webwx.flows import contacts as contact_flows
 from webwx.flows import login as login_flows
 from webwx.flows import messages as message_flows
 from webwx.flows import sync as sync_flows
-from webwx.model.contacts import Contact, ContactId, Contacts, is_chatroom
+from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.model.login import Account, Login, QrCode
 from webwx.model.text import plain_text
 from webwx.protocol.codes import PollCode, Ret
@@ -113,7 +113,7 @@ class LoginVerbs(PositionVerbs):
     async def _restore(self, saved: SavedLogin) -> Account:
         self._cell.login = self._kept = saved.login
         self._pending = deque(saved.pending)
-        self._contacts = Contacts(await self._kept_contacts())
+        self._contacts = await self._kept_contacts()
         self._liveness.restored()
         if saved.ended is not None:
             self._liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
@@ -250,7 +250,7 @@ class LoginVerbs(PositionVerbs):
         for contact in contact_flows.read_contacts(reply.contact_list, self._login.user_id):
             self._contacts.merge(contact)
         for each in reply.chat_set.split(","):
-            if is_chatroom(each) and self._contacts.get(each) is None:
+            if is_chatroom(each) and each not in self._contacts:
                 self._contacts.merge(Contact(id=ContactId(each), kind="chatroom"))
         if self._login.profile.has_contacts:
             await self._run(message_flows.announce(self._login, self._cell.now()))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.errors import MediaUnavailable, ProtocolError
+from webwx.errors import MediaUnavailable
 from webwx.flows.call import Flow, call
-from webwx.model.contacts import Contact, ContactId, Lookup, contact_from_wire, is_chatroom
-from webwx.protocol.codec import read_json
+from webwx.model.contacts import Contact, ContactId, Lookup, is_chatroom, read_listed, take_listed
 from webwx.protocol.codes import BATCH_LIMIT
 from webwx.protocol.contacts import (
     ACCEPT_FRIEND,
@@ -29,7 +28,6 @@ from webwx.protocol.contacts import (
     SearchContactRequest,
     VerifyUser,
     VerifyUserRequest,
-    WireContact,
 )
 
 if TYPE_CHECKING:
@@ -38,26 +36,27 @@ if TYPE_CHECKING:
     import msgspec
 
     from webwx.model.login import Login
+    from webwx.model.roster import Listed
 
 MAX_PAGES = 200
 """Pages of the contact list: a server whose `Seq` never ends must not keep us for ever."""
 
 
-def list_contacts(login: Login, now: float) -> Flow[list[Contact]]:
+def list_contacts(login: Login, now: float) -> Flow[list[Listed]]:
     """
-    Fetch all friends, official accounts and saved chatrooms, these without members.
+    Fetch all friends, official accounts and saved chatrooms, these without members. They are not read yet.
 
     Wire: webwxgetcontact
 
     """
-    contacts: list[Contact] = []
+    contacts: list[Listed] = []
     seq = 0
     for _ in range(MAX_PAGES):
         request = ContactsRequest(
             skey=login.credentials.skey, pass_ticket=login.pass_ticket, r=int(now * 1000), seq=seq
         )
         reply = yield from call(GETCONTACT, request, login.hosts)
-        contacts += read_contacts(reply.member_list, login.user_id)
+        contacts += take_listed(reply.member_list)
         if reply.seq in {0, seq}:
             break
         seq = reply.seq
@@ -71,17 +70,29 @@ def get_contacts(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[L
     Wire: webwxbatchgetcontact
 
     """
+    keys = list(keys)
+    listed = yield from list_details(login, keys, now)
+    read = [read_listed([item.raw], login.user_id) for item in listed]
+    found = {each.id: each for each in read if each is not None}
+    wanted = dict.fromkeys(ContactId(key.user_name) for key in keys)
+    return Lookup(found=tuple(found.values()), missing=tuple(each for each in wanted if each not in found))
+
+
+def list_details(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[list[Listed]]:
+    """
+    Fetch the same, not read yet; whom the server left out twice is missing.
+
+    Wire: webwxbatchgetcontact
+
+    """
     wanted = {key.user_name: key for key in keys}
-    found: dict[str, Contact] = {}
+    found: dict[str, Listed] = {}
     for _ in range(2):
         missing = [key for name, key in wanted.items() if name not in found]
         for start in range(0, len(missing), BATCH_LIMIT):
-            contacts = yield from get_batch(login, missing[start : start + BATCH_LIMIT], now)
-            found |= {contact.id: contact for contact in contacts}
-    return Lookup(
-        found=tuple(contact for name, contact in found.items() if name in wanted),
-        missing=tuple(ContactId(name) for name in wanted if name not in found),
-    )
+            items = yield from _get_batch(login, missing[start : start + BATCH_LIMIT], now)
+            found |= {each.id: each for each in take_listed(items)}
+    return [each for name, each in found.items() if name in wanted]
 
 
 def get_batch(login: Login, keys: Sequence[ContactKey], now: float) -> Flow[list[Contact]]:
@@ -91,23 +102,22 @@ def get_batch(login: Login, keys: Sequence[ContactKey], now: float) -> Flow[list
     Wire: webwxbatchgetcontact
 
     """
+    return read_contacts((yield from _get_batch(login, keys, now)), login.user_id)
+
+
+def _get_batch(login: Login, keys: Sequence[ContactKey], now: float) -> Flow[list[msgspec.Raw]]:
     request = BatchContactsRequest(
         r=int(now * 1000), pass_ticket=login.pass_ticket, credentials=login.credentials,
         count=len(keys), list=tuple(keys),
     )  # fmt: skip
     reply = yield from call(BATCHGETCONTACT, request, login.hosts)
-    return read_contacts(reply.contact_list, login.user_id)
+    return reply.contact_list
 
 
-def read_contacts(items: Sequence[msgspec.Raw], own_id: str) -> list[Contact]:
+def read_contacts(items: Iterable[msgspec.Raw], own_id: str) -> list[Contact]:
     """Read contacts one by one: a broken one is left out and costs no other."""
-    contacts = []
-    for item in items:
-        try:
-            contacts.append(contact_from_wire(read_json(bytes(item), WireContact), own_id))
-        except ProtocolError:
-            continue
-    return contacts
+    read = [read_listed([item], own_id) for item in items]
+    return [contact for contact in read if contact is not None]
 
 
 def set_remark(login: Login, contact: ContactId, remark: str) -> Flow[None]:

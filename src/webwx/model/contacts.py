@@ -8,17 +8,19 @@ may share one.
 from __future__ import annotations
 
 import re
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Literal, NewType
 
 import msgspec
 
-from webwx.errors import StaleContact, UnknownContact
+from webwx.errors import ProtocolError, StaleContact, UnknownContact
+from webwx.model.roster import Hashes, Listed, Roster
 from webwx.model.text import plain_text
+from webwx.protocol.codec import Wire, read_json
+from webwx.protocol.contacts import WireContact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from webwx.protocol.contacts import WireContact
+    from collections.abc import Iterable, Iterator, Sequence
 
 ContactId = NewType("ContactId", str)
 
@@ -186,28 +188,151 @@ def is_id(text: str) -> bool:
     return text in BUILT_IN or _ID.fullmatch(text) is not None
 
 
+class _Head(Wire, frozen=True, kw_only=True):
+    """The part of a contact that tells it from others."""
+
+    user_name: str
+
+
+def take_listed(items: Iterable[msgspec.Raw]) -> list[Listed]:
+    """Take in contacts, to be read when somebody looks at them: one without an id is left out and costs no other."""
+    listed = []
+    for raw in items:
+        try:
+            listed.append(Listed(ContactId(read_json(raw, _Head).user_name), raw))
+        except ProtocolError:
+            continue
+    return listed
+
+
+def read_listed(raws: Iterable[bytes | msgspec.Raw], own_id: str) -> Contact | None:
+    """Read all that was said of somebody, the oldest first; None when nothing of it can be read."""
+    said = []
+    for raw in raws:
+        try:
+            said.append(contact_from_wire(read_json(raw, WireContact), own_id))
+        except ProtocolError:
+            continue
+    return reduce(merged, said) if said else None
+
+
+def merged(known: Contact, newer: Contact) -> Contact:
+    """
+    Give what is known of somebody, once the server has said something newer.
+
+    Empty names and lists never erase what is known: changes carry fewer fields than first snapshots.
+    """
+    # Changes come without pinyin, and that of an earlier name would be wrong.
+    pinyin = known.pinyin if newer.nickname in {"", known.nickname} else ""
+    remark_pinyin = known.remark_pinyin if newer.remark in {"", known.remark} else ""
+    return msgspec.structs.replace(
+        newer,
+        nickname=newer.nickname or known.nickname,
+        remark=newer.remark or known.remark,
+        alias=newer.alias or known.alias,
+        members=newer.members or known.members,
+        kind=known.kind if newer.kind == "stranger" else newer.kind,
+        is_pinned=known.is_pinned if newer.kind == "stranger" else newer.is_pinned,
+        is_owner=newer.is_owner or known.is_owner,
+        avatar_key=newer.avatar_key or known.avatar_key,
+        uin=newer.uin or known.uin,
+        pinyin=newer.pinyin or pinyin,
+        remark_pinyin=newer.remark_pinyin or remark_pinyin,
+        avatar=newer.avatar or known.avatar,
+        signature=newer.signature or known.signature,
+        region=newer.region or known.region,
+        sex=newer.sex or known.sex,
+        attr_status=newer.attr_status or known.attr_status,
+    )
+
+
+_encode = msgspec.json.Encoder().encode
+_read = msgspec.json.Decoder(Contact).decode
+
+
+def _decode(raws: Sequence[bytes]) -> Contact:
+    """Read a contact that we have written."""
+    return _read(raws[-1])
+
+
+_FILEHELPER = Contact(id=FILEHELPER, nickname="文件传输助手", kind="builtin")
+
+_NOBODY = Roster((), lambda _: None, is_chatroom)
+
+
 class Contacts:
     """
     Everybody known in this login, found by id at once and by name through an index.
 
-    `filehelper` is always there.
+    `filehelper` is always there. Thousands weigh little: whoever has not changed since they were listed is kept packed,
+    and read when somebody looks.
+
+    Args:
+        known: Who is known.
+        roster: Whom they are beside.
     """
 
-    def __init__(self, known: Iterable[Contact] = ()) -> None:
-        self._by_id: dict[str, Contact] = {FILEHELPER: Contact(id=FILEHELPER, nickname="文件传输助手", kind="builtin")}
+    def __init__(self, known: Iterable[Contact] = (), *, roster: Roster = _NOBODY) -> None:
+        self._roster = roster
+        self._changed: dict[str, Contact | None] = {}
+        """Who is not, or not as, in the roster; None: gone."""
         self._by_name: tuple[int, dict[str, list[Contact]]] = (-1, {})
-        """An index, and which `_version` it is of."""
+        """An index of these, and which `_version` it is of."""
         self._version = 0
+        self._members: dict[str, Hashes] = {}
+        """Who is in a chatroom, of those that somebody has asked about."""
         for contact in known:
             self.merge(contact)
         self.is_changed: bool = False
         """Something has changed since this was made or saved."""
 
+    @classmethod
+    def listed(cls, listed: Iterable[Listed], own_id: str, known: Iterable[Contact] = ()) -> Contacts:
+        """Begin with what the server has listed, and with further people."""
+        return cls(known, roster=Roster(listed, partial(read_listed, own_id=own_id), is_chatroom))
+
+    @classmethod
+    def packed(cls, known: Iterable[Contact]) -> Contacts:
+        """Begin with any number of people, no two with one id."""
+        if isinstance(known, cls):
+            return known.copy()
+        kept = cls(roster=Roster((Listed(each.id, _encode(each)) for each in known), _decode, is_chatroom))
+        kept.pack()
+        return kept
+
+    def copy(self) -> Contacts:
+        """Give the same once more, so that changes of one are none of the other."""
+        copied = Contacts(roster=self._roster)
+        copied._changed = dict(self._changed)
+        return copied
+
+    def pack(self) -> None:
+        """Compress what is not compressed yet, in any thread."""
+        self._roster.pack()
+
     def __iter__(self) -> Iterator[Contact]:
-        return iter(list(self._by_id.values()))
+        # One thread changes contacts while others read them: what is gone through is a copy.
+        changed = dict(self._changed)
+        first = self.get(FILEHELPER) or _FILEHELPER
+        yield first
+        for contact in self._roster:
+            now = changed.pop(contact.id, contact)
+            if now is not None and now.id != FILEHELPER:
+                yield now
+        yield from (contact for contact in changed.values() if contact is not None and contact.id != FILEHELPER)
+
+    def __contains__(self, contact_id: object) -> bool:
+        try:
+            return self._changed[contact_id] is not None  # type: ignore[index]  # whatever it is, it is no key then
+        except KeyError:
+            return isinstance(contact_id, str) and (contact_id in self._roster or contact_id == FILEHELPER)
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        changed = dict(self._changed)
+        new = sum(contact is not None and each not in self._roster for each, contact in changed.items())
+        gone = sum(contact is None and each in self._roster for each, contact in changed.items())
+        is_unsaid = FILEHELPER not in self._roster and FILEHELPER not in changed
+        return len(self._roster) + new - gone + is_unsaid
 
     def __repr__(self) -> str:
         return f"Contacts({len(self)})"
@@ -218,57 +343,55 @@ class Contacts:
 
         Empty names and lists never erase what is known: changes carry fewer fields than first snapshots.
         """
-        known = self._by_id.get(newer.id)
-        if known is not None:
-            # Changes come without pinyin, and that of an earlier name would be wrong.
-            pinyin = known.pinyin if newer.nickname in {"", known.nickname} else ""
-            remark_pinyin = known.remark_pinyin if newer.remark in {"", known.remark} else ""
-            newer = msgspec.structs.replace(
-                newer,
-                nickname=newer.nickname or known.nickname,
-                remark=newer.remark or known.remark,
-                alias=newer.alias or known.alias,
-                members=newer.members or known.members,
-                kind=known.kind if newer.kind == "stranger" else newer.kind,
-                is_pinned=known.is_pinned if newer.kind == "stranger" else newer.is_pinned,
-                is_owner=newer.is_owner or known.is_owner,
-                avatar_key=newer.avatar_key or known.avatar_key,
-                uin=newer.uin or known.uin,
-                pinyin=newer.pinyin or pinyin,
-                remark_pinyin=newer.remark_pinyin or remark_pinyin,
-                avatar=newer.avatar or known.avatar,
-                signature=newer.signature or known.signature,
-                region=newer.region or known.region,
-                sex=newer.sex or known.sex,
-                attr_status=newer.attr_status or known.attr_status,
-            )
-        return self.put(newer)
+        known = self.get(newer.id)
+        return self.put(newer if known is None else merged(known, newer))
 
     def put(self, contact: Contact) -> Contact:
         """Take somebody in exactly as they are, empty names too, and give the same back."""
-        self._by_id[contact.id] = contact
-        self._version += 1
-        self.is_changed = True
+        self._set(contact.id, contact)
         return contact
 
     def change(self, contact_id: str, **changes: object) -> Contact:
-        """Change fields of somebody who is known, to empty ones too, and give the result."""
-        return self.put(msgspec.structs.replace(self._by_id[contact_id], **changes))
+        """
+        Change fields of somebody who is known, to empty ones too, and give the result.
+
+        Raises:
+            KeyError: Nobody has this id.
+        """
+        known = self.get(contact_id)
+        if known is None:
+            raise KeyError(contact_id)
+        return self.put(msgspec.structs.replace(known, **changes))
 
     def remove(self, contact_id: str) -> None:
         """Forget somebody; an unknown id is no error."""
-        if contact_id != FILEHELPER:
-            self._by_id.pop(contact_id, None)
-            self._version += 1
-            self.is_changed = True
+        if contact_id != FILEHELPER and contact_id in self:
+            self._set(contact_id, None)
+
+    def _set(self, contact_id: str, contact: Contact | None) -> None:
+        self._changed[contact_id] = contact
+        self._members.pop(contact_id, None)
+        self._version += 1
+        self.is_changed = True
 
     def get(self, contact_id: str) -> Contact | None:
         """Look somebody up by id."""
-        return self._by_id.get(contact_id)
+        try:
+            return self._changed[contact_id]
+        except KeyError:
+            return self._roster.get(contact_id) or (_FILEHELPER if contact_id == FILEHELPER else None)
+
+    def has_member(self, chatroom: str, member: str) -> bool:
+        """Say whether somebody is known to be in a chatroom; it is not read anew for each question."""
+        members = self._members.get(chatroom)
+        if members is None:
+            known = self.get(chatroom)
+            members = self._members[chatroom] = Hashes((each.id, 0) for each in (known.members if known else ()))
+        return member in members
 
     def name_of(self, member: Member) -> str:
         """Give the name to show for a member of a chatroom: one's own remark comes first."""
-        known = self._by_id.get(member.id)
+        known = self.get(member.id)
         return (known.remark if known else "") or member.name
 
     def search(self, text: str) -> list[Contact]:
@@ -304,7 +427,7 @@ class Contacts:
             StaleContact: It is an id, of an earlier login or nobody's.
         """
         name = to.id if isinstance(to, Contact) else to
-        known = self._by_id.get(name)
+        known = self.get(name)
         if known is not None:
             return known
         return self._only([] if isinstance(to, Contact) else self.called(name), name)
@@ -316,15 +439,17 @@ class Contacts:
         return by_remark or found
 
     def _named(self, name: str) -> list[Contact]:
-        # One thread changes contacts while others read them: what is looked at is a copy, and an index is of one state.
+        # An index is of one state, and what it is made of is a copy: see `__iter__`.
         version, index = self._by_name
         if version != self._version:
             version, index = self._version, {}
-            for contact in self:
+            for contact in filter(None, dict(self._changed).values()):
                 for each in {contact.nickname, contact.remark} - {""}:
                     index.setdefault(each, []).append(contact)
             self._by_name = version, index
-        return index.get(name, [])
+        listed = [_FILEHELPER] if name == _FILEHELPER.nickname and FILEHELPER not in self._roster else []
+        listed += self._roster.named(name)
+        return [contact for contact in listed if contact.id not in self._changed] + index.get(name, [])
 
     @staticmethod
     def _only(found: list[Contact], name: str) -> Contact:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
-from webwx.model.contacts import Contact
+from webwx.model.contacts import Contact, Contacts
 from webwx.model.events import Item
 from webwx.model.login import Login
 from webwx.store.files import lock, make_private_folder
@@ -27,7 +27,7 @@ from webwx.store.private import write_private
 from webwx.store.sealing import Seal, read_sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from webwx.store.passphrase import Passphrase
 
@@ -114,7 +114,7 @@ class LoginMemory:
 
     def __init__(self) -> None:
         self._saved: SavedLogin | None = None
-        self._contacts: list[Contact] = []
+        self._contacts: list[Contact] | Contacts = []
         self._last_id = 0
         self._is_syncing = False
 
@@ -161,11 +161,15 @@ class LoginMemory:
 
     def load_contacts(self) -> list[Contact]:
         """Give the contacts kept beside the login."""
-        return self._contacts
+        return list(self._contacts)
 
-    def save_contacts(self, contacts: list[Contact]) -> None:
-        """Keep the contacts beside the login."""
-        self._contacts = contacts
+    def packed_contacts(self) -> Contacts:
+        """Give the same, read or not, as the client keeps them."""
+        return Contacts.packed(self._contacts)
+
+    def save_contacts(self, contacts: Iterable[Contact]) -> None:
+        """Keep the contacts beside the login, as they are now."""
+        self._contacts = contacts.copy() if isinstance(contacts, Contacts) else list(contacts)
 
 
 class LoginFile:
@@ -291,10 +295,11 @@ class LoginFile:
         except (OSError, InvalidLogin, msgspec.MsgspecError, UnicodeDecodeError):
             return []
 
-    def save_contacts(self, contacts: list[Contact]) -> None:
-        """Keep the contacts beside the login."""
+    def save_contacts(self, contacts: Iterable[Contact]) -> None:
+        """Keep the contacts beside the login, as they are now."""
+        listed = b",".join(map(msgspec.json.encode, contacts))
         with self._locked():
-            self._write(self._contacts_path, msgspec.json.encode(contacts))
+            self._write(self._contacts_path, b"[" + listed + b"]")
 
     def _load(self) -> SavedLogin | None:
         """

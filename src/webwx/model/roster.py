@@ -1,0 +1,190 @@
+"""
+Thousands of contacts, packed: most of them are looked at one by one, or never.
+
+Each stays as it was delivered until somebody looks at it. Ids and names are found by hashes of 64 bits.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from bisect import bisect_left, bisect_right
+from functools import lru_cache, partial
+from itertools import accumulate, pairwise
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from webwx.model.contacts import Contact, ContactId
+
+_BLOCK = 32 * 1024
+"""Bytes of contacts that are packed together; a larger one is alone."""
+
+_STAY_READ = 128
+"""People who need not be read again."""
+
+_STAY_READ_CHATROOMS = 8
+"""The same of chatrooms, each of which weighs as much as all its members."""
+
+
+class Listed(NamedTuple):
+    """A contact as it was delivered, unread but for the id."""
+
+    id: ContactId
+    raw: bytes | msgspec.Raw
+
+
+class Hashes:
+    """Where texts stand in a list, found by their hashes; for a set, the places do not matter."""
+
+    __slots__ = ("_hashes", "_places")
+
+    def __init__(self, texts: Iterable[tuple[str, int]]) -> None:
+        pairs = sorted([(hash(text), place) for text, place in texts])
+        self._hashes = array("q", map(itemgetter(0), pairs))
+        self._places = array("L", map(itemgetter(1), pairs))
+
+    def __contains__(self, text: str) -> bool:
+        at = bisect_left(self._hashes, hash(text))
+        return at < len(self._hashes) and self._hashes[at] == hash(text)
+
+    def find(self, text: str) -> list[int]:
+        """Give the places of a text, in order; hashes may meet, though nobody lives to see it."""
+        wanted, places = hash(text), []
+        at = bisect_left(self._hashes, wanted)
+        while at < len(self._hashes) and self._hashes[at] == wanted:
+            places.append(self._places[at])
+            at += 1
+        return places
+
+    def groups(self) -> list[list[int]]:
+        """Give the places of each text, in the order in which the texts stand first."""
+        groups: dict[int, list[int]] = {}
+        for hashed, place in zip(self._hashes, self._places, strict=True):
+            groups.setdefault(hashed, []).append(place)
+        return sorted(groups.values())
+
+
+class _Records:
+    """What was delivered of each contact, by its place: as it came, then compressed."""
+
+    def __init__(self, raws: list[bytes | msgspec.Raw]) -> None:
+        self._raws: list[bytes | msgspec.Raw] | None = raws
+        self._firsts = array("L")
+        """The place of each block's first contact."""
+        self._blocks: list[tuple[array[int], bytes]] = []
+        """Where each contact ends, and all of them, compressed."""
+        self._last: tuple[int, list[bytes]] = (-1, [])
+        """The block that was read last, for its neighbours."""
+
+    def pack(self) -> None:
+        """Compress all, in any thread; whoever reads meanwhile does so as before."""
+        raws = self._raws
+        if raws is None:
+            return
+        firsts, blocks = array("L"), []
+        begin = size = 0
+        for place, raw in enumerate(raws):
+            weight = memoryview(raw).nbytes
+            if place > begin and size + weight > _BLOCK:
+                firsts.append(begin)
+                blocks.append(_compressed(raws[begin:place]))
+                begin, size = place, 0
+            size += weight
+        firsts.append(begin)
+        blocks.append(_compressed(raws[begin:]))
+        self._firsts, self._blocks = firsts, blocks
+        self._raws = None  # not before: until now it is read
+
+    def read(self, place: int) -> bytes:
+        """Give what was delivered of a contact."""
+        raws = self._raws
+        if raws is not None:
+            return bytes(raws[place])
+        number = bisect_right(self._firsts, place) - 1
+        last = self._last
+        if last[0] != number:
+            ends, packed = self._blocks[number]
+            whole = zlib.decompress(packed)
+            last = self._last = (number, [whole[start:end] for start, end in pairwise((0, *ends))])
+        return last[1][place - self._firsts[number]]
+
+
+def _compressed(raws: Sequence[bytes | msgspec.Raw]) -> tuple[array[int], bytes]:
+    ends = array("L", accumulate(memoryview(raw).nbytes for raw in raws))
+    return ends, zlib.compress(b"".join(raws), 1)
+
+
+class Roster:
+    """
+    Contacts that never change; of one that was listed more than once, all that was said counts.
+
+    Args:
+        listed: Who there is.
+        read: Makes a contact of all that was said of it, the oldest first; None when nobody can read that.
+        is_chatroom: Says of an id whether it is a chatroom's.
+    """
+
+    def __init__(
+        self,
+        listed: Iterable[Listed],
+        read: Callable[[Sequence[bytes]], Contact | None],
+        is_chatroom: Callable[[str], bool],
+    ) -> None:
+        listed = list(listed)
+        self._ids = Hashes((each.id, place) for place, each in enumerate(listed))
+        self._records = records = _Records([each.raw for each in listed])
+        self._count = len(self._ids.groups())
+        self._read = read
+        self._names: Hashes | None = None
+        self._is_chatroom = is_chatroom
+        # Nothing kept here may lead back to this: it would outlive its login until somebody looks for such circles.
+        find = partial(_find, self._ids, records, read)
+        self._person = lru_cache(_STAY_READ)(find)
+        self._chatroom = lru_cache(_STAY_READ_CHATROOMS)(find)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, contact_id: str) -> bool:
+        return contact_id in self._ids
+
+    def __iter__(self) -> Iterator[Contact]:
+        return (contact for _, contact in self._placed())
+
+    def _placed(self) -> Iterator[tuple[int, Contact]]:
+        """Read everybody, each with the first place where they stand."""
+        for places in self._ids.groups():
+            contact = self._read([self._records.read(place) for place in places])
+            if contact is not None:
+                yield places[0], contact
+
+    def get(self, contact_id: str) -> Contact | None:
+        """Look somebody up by id."""
+        if contact_id not in self._ids:
+            return None
+        return self._chatroom(contact_id) if self._is_chatroom(contact_id) else self._person(contact_id)
+
+    def named(self, name: str) -> list[Contact]:
+        """List whoever has this nickname or this remark; the first to ask has everybody read once."""
+        if self._names is None:
+            self._names = Hashes(
+                (each, place) for place, contact in self._placed() for each in {contact.nickname, contact.remark} - {""}
+            )
+        met = [self._read([self._records.read(place)]) for place in self._names.find(name)]
+        found = [self.get(each.id) for each in met if each is not None]
+        return [each for each in found if each is not None and name in {each.nickname, each.remark}]
+
+    def pack(self) -> None:
+        """Compress what is not compressed yet, in any thread."""
+        self._records.pack()
+
+
+def _find(
+    ids: Hashes, records: _Records, read: Callable[[Sequence[bytes]], Contact | None], contact_id: str
+) -> Contact | None:
+    return read([records.read(place) for place in ids.find(contact_id)])

@@ -1,0 +1,124 @@
+"""Everybody who was listed, packed: found and read as if they were not."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from webwx.model.contacts import Contact, ContactId, Contacts, Member, take_listed
+from webwx.model.roster import Hashes
+from webwx.protocol.codec import write_json
+from webwx.protocol.contacts import WireContact, WireMember
+
+ME = "@me"
+MANY = 500
+
+
+def listed(*contacts: WireContact | bytes) -> list[msgspec.Raw]:
+    """Give contacts as a page of the list has them."""
+    body = b"[" + b",".join(each if isinstance(each, bytes) else write_json(each) for each in contacts) + b"]"
+    return msgspec.json.decode(body, type=list[msgspec.Raw])
+
+
+def friend(number: int) -> WireContact:
+    return WireContact(user_name=f"@{number}", nick_name=f"Friend {number}", contact_flag=1, signature="x" * 200)
+
+
+ROOM = WireContact(user_name="@@room", nick_name="Room", remark_name="Ours")
+MEMBERS = [WireMember(user_name="@a", nick_name="Ann"), WireMember(user_name="@b", nick_name="Ben")]
+
+
+@pytest.fixture(params=[False, True], ids=["as it came", "packed"])
+def crowd(request: pytest.FixtureRequest) -> Contacts:
+    details = WireContact(user_name="@@room", nick_name="Room", member_list=MEMBERS)
+    contacts = Contacts.listed(take_listed(listed(*map(friend, range(MANY)), ROOM, details)), ME)
+    if request.param:
+        contacts.pack()
+        contacts.pack()
+    return contacts
+
+
+def test_everybody_is_found_by_id_and_by_name(crowd: Contacts) -> None:
+    assert [f"Friend {number}" for number in range(MANY)] == [
+        contact.nickname for number in range(MANY) if (contact := crowd.get(f"@{number}")) is not None
+    ]
+    assert crowd.find(nickname="Friend 77").id == "@77"
+    assert crowd.resolve("Ours").id == "@@room"
+    assert (len(crowd), "@499" in crowd, "@500" in crowd) == (MANY + 2, True, False)
+    assert crowd.get("@500") is None
+    assert crowd.called("Friend 500") == []
+
+
+def test_all_are_gone_through_in_the_order_of_the_list_each_once(crowd: Contacts) -> None:
+    assert ["filehelper", *(f"@{number}" for number in range(MANY)), "@@room"] == [each.id for each in crowd]
+
+
+def test_of_one_who_is_listed_twice_all_that_was_said_counts(crowd: Contacts) -> None:
+    room = crowd.resolve("@@room")
+
+    assert (room.remark, [member.name for member in room.members]) == ("Ours", ["Ann", "Ben"])
+    assert [crowd.has_member("@@room", each) for each in ("@a", "@b", "@c")] == [True, True, False]
+    assert not crowd.has_member("@@nowhere", "@a")
+
+
+def test_what_changes_goes_before_what_was_listed(crowd: Contacts) -> None:
+    assert crowd.has_member("@@room", "@b")
+    crowd.put(Contact(id=ContactId("@@room"), kind="chatroom", members=(Member(id=ContactId("@c")),)))
+    crowd.merge(Contact(id=ContactId("@1"), nickname="Other"))
+    crowd.merge(Contact(id=ContactId("@new"), nickname="Friend 1"))
+    crowd.remove("@2")
+
+    assert [crowd.has_member("@@room", each) for each in ("@b", "@c")] == [False, True]
+    assert crowd.find(nickname="Friend 1").id == "@new"
+    assert crowd.find(nickname="Other").id == "@1"
+    assert (crowd.resolve("@1").signature, crowd.get("@2")) == ("x" * 200, None)
+    assert crowd.called("Friend 2") == []
+    assert MANY + 2 == len(crowd) == len(list(crowd))
+    assert "@2" not in [each.id for each in crowd]
+
+
+def test_a_copy_goes_its_own_way(crowd: Contacts) -> None:
+    crowd.remove("@1")
+    copy = Contacts.packed(crowd)
+    copy.remove("@2")
+
+    assert [("@1" in each, "@2" in each) for each in (crowd, copy)] == [(False, True), (False, False)]
+
+
+def test_a_change_of_nobody_is_an_error(crowd: Contacts) -> None:
+    with pytest.raises(KeyError):
+        crowd.change("@nobody", remark="x")
+
+
+def test_whoever_cannot_be_read_is_nobody() -> None:
+    broken = Contacts.listed(
+        take_listed(listed(b'{"UserName":"@a","UserName":{}}', b'{"NickName":"x"}', friend(1))), ME
+    )
+
+    assert [each.id for each in broken] == ["filehelper", "@1"]
+
+
+def test_people_who_were_kept_can_be_packed_as_well() -> None:
+    people = [Contact(id=ContactId(f"@{number}"), nickname=f"Friend {number}") for number in range(MANY)]
+
+    packed = Contacts.packed(people)
+
+    assert people == list(packed)[1:]
+    assert people[7] == packed.find(nickname="Friend 7")
+    assert not packed.is_changed
+
+
+def test_the_platforms_own_word_on_filehelper_goes_before_ours() -> None:
+    own = Contacts.listed(take_listed(listed(WireContact(user_name="filehelper", nick_name="File Transfer"))), ME)
+
+    assert [each.nickname for each in own] == ["File Transfer"]
+    assert (len(own), own.resolve("File Transfer").id) == (1, "filehelper")
+    assert own.called("文件传输助手") == []
+
+
+def test_texts_are_found_at_all_their_places() -> None:
+    hashes = Hashes([("a", 3), ("b", 0), ("a", 1)])
+
+    assert (hashes.find("a"), hashes.find("b"), hashes.find("c")) == ([1, 3], [0], [])
+    assert hashes.groups() == [[0], [1, 3]]
+    assert ("a" in hashes, "c" in hashes) == (True, False)
