@@ -14,7 +14,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-media bench-ingest docs sandbox format clean
+.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-media bench-ingest bench-sandbox docs sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -81,6 +81,9 @@ bench-media: setup  ## Time a large file up and down, and see what memory it cos
 
 bench-ingest: setup  ## Time how fast messages are taken into a journal: make bench-ingest ROWS=1000000
 	@$(BIN)/python benchmarks/ingest.py $(if $(ROWS),--rows $(ROWS))
+
+bench-sandbox: tools  ## Hold the polls of a thousand accounts, and time how soon a message reaches one: make bench-sandbox ACCOUNTS=1000
+	@$(BIN)/python benchmarks/sandbox.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS))
 
 soak: tools  ## The delivery goals with the numbers of a release, for an hour or two: make soak GOALS="G-R1 G-R2" SEED=7
 	$(BIN)/python -m tests.soak $(GOALS) $(if $(SEED),--seed $(SEED)) $(if $(SCALE),--scale $(SCALE))

@@ -11,7 +11,7 @@ import pytest
 from msgspec import inspect
 
 from webwx.errors import ProtocolError
-from webwx.protocol import ENDPOINTS
+from webwx.protocol import ENDPOINTS, find_endpoint
 from webwx.protocol.codec import FORM, MULTIPART, FilePart, Wire
 from webwx.protocol.endpoint import Endpoint, Host, In, InPath, InQuery, InRawQuery, Where
 from webwx.protocol.hosts import FAMILIES
@@ -174,6 +174,7 @@ class TestTheWholeApi:
         for endpoint in ENDPOINTS:
             path = endpoint.path.replace("{uuid}", "Qa1Zw2Sx3E==")
             assert [endpoint] == [each for each in ENDPOINTS if each.matches(endpoint.method, path)]
+            assert endpoint is find_endpoint(endpoint.method, path)
 
     def test_names_are_unique_and_end_the_path(self) -> None:
         names = [endpoint.name for endpoint in ENDPOINTS]

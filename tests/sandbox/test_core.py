@@ -125,7 +125,7 @@ ENTRY = "https://szfilehelper.weixin.qq.com"
 @pytest.mark.parametrize(
     ("url", "origin", "status"),
     [
-        (UPLOAD_URL, ENTRY, 204),
+        (UPLOAD_URL, ENTRY, 200),
         (UPLOAD_URL, "https://evil.example", 404),
         (UPLOAD_URL, "https://szfilehelper.weixin.qq.com.evil.example", 404),
         (UPLOAD_URL.replace("https://file.wx2.qq.com", "http://127.0.0.1:8790"), ENTRY, 404),
@@ -133,12 +133,18 @@ ENTRY = "https://szfilehelper.weixin.qq.com"
     ],
 )
 def test_a_browser_may_let_pages_of_the_platform_upload_and_no_others(sandbox, url, origin, status):
-    asked = Request(endpoint="any", method="OPTIONS", url=url, headers=(("Origin", origin),))
-    answer = sandbox.answer(asked)
+    headers = (("Origin", origin), ("Access-Control-Request-Headers", "mmweb_appid,x-own"))
+    answer = sandbox.answer(Request(endpoint="any", method="OPTIONS", url=url, headers=headers))
     assert answer.status == status
-    allowed = (ENTRY, "true", "mmweb_appid, content-type") if status == 204 else ("", "", "")
+    allowed = (ENTRY, "true", "mmweb_appid,x-own") if status == 200 else ("", "", "")
     names = ("Origin", "Credentials", "Headers")
     assert tuple(answer.header(f"Access-Control-Allow-{name}") for name in names) == allowed
+
+
+@pytest.mark.parametrize(("method", "path"), [("HEAD", "/jslogin"), ("GET", "//jslogin/"), ("POST", "/jslogin")])
+def test_a_call_is_known_whatever_slashes_a_client_puts_and_when_it_asks_for_the_head(sandbox, method, path):
+    answer = sandbox.answer(Request(endpoint="any", method=method, url=f"http://127.0.0.1:8790{path}?appid=x"))
+    assert answer.body.startswith(b"window.QRLogin.code = 200")
 
 
 def test_the_answer_to_such_a_page_permits_it_to_be_read(sandbox):

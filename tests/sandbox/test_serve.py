@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import io
 import json
 import tempfile
@@ -207,3 +208,44 @@ async def test_a_page_from_elsewhere_is_not_spoken_with(served, http, origin):
 async def test_who_does_not_speak_websocket_is_told_so(served, http):
     async with http.get(f"{served.url}/phone/live", headers={"Origin": served.url}) as response:
         assert response.status == 426
+
+
+async def exchange(served, words, until=b""):
+    """Say something on a connection, and give what comes back until the server hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]))
+    writer.write(words)
+    answer = await reader.readuntil(until) if until else await reader.read()
+    return answer, reader, writer
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_a_head_comes_without_its_body(served, version):
+    asked = b"HEAD /jslogin?appid=x HTTP/" + version + b"\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    answer, _, writer = await exchange(served, asked)
+    writer.close()
+    assert answer.startswith(b"HTTP/" + version + b" 200 ")
+    assert b"Content-Length: 64" in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
+async def test_a_chunked_body_is_asked_for_and_taken(served, me):
+    body = json.dumps({"BaseRequest": {"Sid": me.credentials.sid}}).encode()
+    head = b"POST /cgi-bin/mmwebwx-bin/webwxinit HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+    asked = head + b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+    answer, reader, writer = await exchange(served, asked, until=b"\r\n\r\n")
+    assert answer == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+    answer = await reader.read()
+    writer.close()
+    assert b'"Ret": 0' in answer
+
+
+@pytest.mark.parametrize(("accepts", "coding"), [("gzip, deflate", "gzip"), ("identity", None)])
+async def test_a_long_text_is_compressed_for_whoever_can_read_that(served, me, accepts, coding):
+    async with (
+        aiohttp.ClientSession(auto_decompress=False, headers={"Accept-Encoding": accepts}) as http,
+        http.get(f"{served.url}/cgi-bin/mmwebwx-bin/webwxgetcontact", params={"sid": me.credentials.sid}) as answer,
+    ):
+        body = await answer.read()
+    assert answer.headers.get("Content-Encoding") == coding
+    assert b"MemberList" in (gzip.decompress(body) if coding else body)

@@ -158,6 +158,7 @@ def command(
     cls: type[click.Command] = click.Command,
     group: click.Group | None = None,
     endless: bool = False,
+    runner: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
 ) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], click.Command]:
     """
     Make a click command of a coroutine whose first argument is the session.
@@ -169,6 +170,7 @@ def command(
         group: Where it belongs, when not to `webwx` itself.
         endless: It runs until it is told to stop, so SIGTERM is its regular end; what depends on an option says so to
             the session.
+        runner: What runs the coroutine.
 
     """
 
@@ -181,7 +183,7 @@ def command(
             session = Session(given)
             session.is_endless = endless
             try:
-                asyncio.run(_until_sigterm(work(session, **arguments)))
+                runner(_until_sigterm(work(session, **arguments)))
             except asyncio.CancelledError:
                 raise click.exceptions.Exit(Exit.DONE if session.is_endless else Exit.TERMINATED) from None
             except Exception as error:

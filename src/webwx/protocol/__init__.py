@@ -46,3 +46,14 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     SENDFEEDBACK, STATREPORT,
 )  # fmt: skip
 """Every call, by topic."""
+
+_AT = {
+    path: tuple(endpoint for endpoint in ENDPOINTS if endpoint.path == path)
+    for path in {endpoint.path for endpoint in ENDPOINTS if "{" not in endpoint.path}
+}
+_ELSEWHERE = tuple(endpoint for endpoint in ENDPOINTS if "{" in endpoint.path)
+
+
+def find_endpoint(method: str, path: str) -> Endpoint[Any, Any] | None:
+    """Find the call that a request is, by its method and decoded path; None when the protocol knows none such."""
+    return next((each for each in _AT.get(path, _ELSEWHERE) if each.matches(method, path)), None)

@@ -117,7 +117,7 @@ class Park(msgspec.Struct, frozen=True, kw_only=True):
     until: float
     """When the poll is answered whatever happens, by the server's clock."""
     account: str = ""
-    """Whose happenings wake it; empty: anybody's."""
+    """What wakes it: whatever happens to this account, or to the login code of this uuid; empty: anything."""
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,14 +7,16 @@ encodes; who is calling and what happens then is the business of `visit` and `an
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol import ENDPOINTS
+from webwx.protocol import find_endpoint
 from webwx.protocol.codec import Media
 from webwx.protocol.codes import PollCode, Ret
 from webwx.protocol.http import Park, Request, Response
@@ -120,8 +122,10 @@ class Sandbox:
 
     def _answer(self, request: Request, parked: Park | None, entry: Entry) -> Response | Park:
         if request.method == "OPTIONS" and page_permission(request):
-            return Response(status=204)
-        endpoint = next((each for each in ENDPOINTS if each.matches(request.method, request.path)), None)
+            return Response()  # with status 200, which one client insists on
+        request = tidied(request)
+        # Who asks for the head of something asks for the thing, and the shell leaves the body out.
+        endpoint = find_endpoint("GET" if request.method == "HEAD" else request.method, request.path)
         if endpoint is None:
             return Response(status=404, headers=(("Content-Type", "text/plain"),))
         if parked is None:
@@ -175,6 +179,16 @@ class Sandbox:
         if endpoint in ABSENT_ON_HELPER and is_helper(visit.http):
             raise Refused(Ret.PARAMETER_ERROR)
         return ANSWERS[endpoint.name](visit, decoded)
+
+
+def tidied(request: Request) -> Request:
+    """Take doubled and trailing slashes out of a path: clients that glue addresses together ask for such."""
+    parts = urlsplit(request.url)
+    path = _SLASHES.sub("/", parts.path).rstrip("/") or "/"
+    return request if path == parts.path else msgspec.structs.replace(request, url=parts._replace(path=path).geturl())
+
+
+_SLASHES = re.compile("//+")
 
 
 def refusal(endpoint: Endpoint[Any, Any], refused: Refused) -> msgspec.Struct:

@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from webwx.protocol import ENDPOINTS
+from webwx.protocol import find_endpoint
 from webwx.protocol.http import Request, Response
 from webwx.sandbox import control
 from webwx.sandbox.bad_lines import AtConnect, AtRequest, End, Outage, Repeat, Seconds, play, raw_answer, reset
@@ -277,7 +277,8 @@ def _call_of(head: bytes) -> str:
     """Name the call of a request; the path of an unknown one may hold anything."""
     method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
     path = unquote(urlsplit(rest.partition(" ")[0]).path)
-    return next((endpoint.name for endpoint in ENDPOINTS if endpoint.matches(method, path)), "other")
+    endpoint = find_endpoint(method, path)
+    return endpoint.name if endpoint else "other"
 
 
 async def _pass(client: _Caller, server: _Line | None, head: bytes) -> bool:

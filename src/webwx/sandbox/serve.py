@@ -1,9 +1,9 @@
 """
 The sandbox on a port: aiohttp around the core, with real long polls.
 
-A parked poll waits here for the world to wake it or for the clock, and is forgotten when its client hangs up. With TLS
-the same port is a door to the platform's own names besides (`door`). On port 443 the names answer straight, and the
-door stands elsewhere. What the connection itself does on a bad day is done here too (`bad_lines`).
+A poll that is held (`parking`) is forgotten when its client hangs up. With TLS the same port is a door to the
+platform's own names besides (`door`). On port 443 the names answer straight, and the door stands elsewhere. What the
+connection itself does on a bad day is done here too (`bad_lines`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from webwx.sandbox.core import Broken
 from webwx.sandbox.door import Door, open_door
 from webwx.sandbox.faults import CARRIED, SAID, of_kind
 from webwx.sandbox.hosts import PLAYED
+from webwx.sandbox.parking import ParkedPolls
 from webwx.sandbox.phone import pages
 from webwx.sandbox.phone.live import PATH as LIVE
 from webwx.sandbox.phone.live import Live, is_welcome
@@ -46,6 +47,9 @@ _MANY = 100
 
 WINDOW = 1024 * 1024
 """Bytes of an answer that are written at once."""
+
+_WORTH_PACKING = 1024
+"""Bytes of a text from which it is sent compressed to whoever can take that."""
 
 HTTPS_PORT = 443
 """Where the real names answer: whoever looks them up and finds this machine needs no proxy."""
@@ -291,15 +295,14 @@ class _Shell:
         self._sandbox = sandbox
         self._stale: WeakSet[asyncio.Transport] = WeakSet()
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[asyncio.Future[None], str] = {}
+        self._parked = ParkedPolls(sandbox.world.clock)
         self._pages: WeakSet[web.WebSocketResponse] = WeakSet()
-        self._unsubscribe = sandbox.world.subscribe(self._wake_from_any_thread)
+        self._unsubscribe = sandbox.world.subscribe(self._parked.wake)
 
     async def close(self, _: web.Application) -> None:
         """Hang up on every held poll and every page."""
         self._unsubscribe()
-        for waiting in self._waiting:
-            waiting.cancel()
+        self._parked.close()
         for page in tuple(self._pages):
             await page.close(code=WSCloseCode.GOING_AWAY)
 
@@ -330,16 +333,19 @@ class _Shell:
         answer = self._sandbox.answer(request)
         while isinstance(answer, Park):
             try:
-                await self._wait(answer)
+                await self._parked.wait(answer)
             except asyncio.CancelledError:
                 self._sandbox.give_up(answer)
                 raise
             answer = self._sandbox.answer(request, answer)
         if isinstance(answer, Broken):
             return await self._break(incoming, answer)
-        if len(answer.body) <= WINDOW:
-            return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
-        return await self._stream(incoming, answer)
+        if len(answer.body) > WINDOW and incoming.method != "HEAD":
+            return await self._stream(incoming, answer)
+        whole = web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        if _is_worth_packing(answer) and "gzip" in incoming.headers.get("Accept-Encoding", ""):
+            whole.enable_compression(web.ContentCoding.gzip)
+        return whole
 
     async def _talk(self, incoming: web.Request) -> web.StreamResponse:
         """Keep a page up to date until it goes away."""
@@ -388,25 +394,11 @@ class _Shell:
         await stream.write_eof()
         return stream
 
-    async def _wait(self, park: Park) -> None:
-        woken = self._loop.create_future()
-        self._waiting[woken] = park.account
-        try:
-            async with asyncio.timeout(self._sandbox.world.clock.seconds_until(park.until)):
-                await woken
-        except TimeoutError:
-            pass
-        finally:
-            del self._waiting[woken]
 
-    def _wake_from_any_thread(self, account: str) -> None:
-        self._loop.call_soon_threadsafe(self._wake, account)
-
-    def _wake(self, account: str) -> None:
-        for waiting, wanted in self._waiting.items():
-            concerns_it = not account or not wanted or account == wanted
-            if concerns_it and not waiting.done():
-                waiting.set_result(None)
+def _is_worth_packing(answer: Response) -> bool:
+    """Say whether an answer is a text long enough to be sent compressed, and not compressed as it is."""
+    is_text = answer.header("Content-Type").startswith("text/") and not answer.header("Content-Encoding")
+    return is_text and len(answer.body) > _WORTH_PACKING
 
 
 async def _tell(socket: web.WebSocketResponse, live: Live, stirred: asyncio.Event) -> None:

@@ -136,8 +136,8 @@ class Visit:
             raise Refused(Ret.COOKIE_INVALID)
         return session
 
-    def park(self, account: str = "", *, until: float | None = None) -> Park:
-        """Hold this poll until something happens to an account, or to anybody."""
+    def park(self, account: str, *, until: float | None = None) -> Park:
+        """Hold this poll until something happens to an account or a login code."""
         return Park(until=self.deadline if until is None else until, account=account)
 
     def set_cookie(self, name: str, value: str, lifetime: float, *, domain: str = "") -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.protocol import ENDPOINTS
+from webwx.protocol import find_endpoint
 from webwx.sandbox.mask import LONGEST, MASKED, Mask
 from webwx.sandbox.refusals import Impossible
 
@@ -194,12 +194,12 @@ class WireLog:
         host, slash, address = url.partition("://")[2].partition("/")
         path = (slash + address).partition("?")[0]
         status, _, body = entry.answer or (None, (), b"")
-        number = _RET.search(body)
+        number, endpoint = _RET.search(body), find_endpoint(method, path)
         return Exchange(
             number=entry.number,
             change=entry.change,
             time=entry.time,
-            endpoint=next((each.name for each in ENDPOINTS if each.matches(method, path)), ""),
+            endpoint=endpoint.name if endpoint else "",
             method=method,
             host=host,
             address=self._mask.hide(slash + address, SHOWN // 10),

@@ -117,7 +117,9 @@ class World:
 
     def subscribe(self, callback: Callable[[str], object]) -> Callable[[], None]:
         """
-        Call back with an account's world id whenever something may wake its polls, and with "" for everybody's.
+        Call back whenever something may wake polls, with what they wait for.
+
+        That is an account's world id, or a login code's uuid; an empty text means all of them.
 
         Returns:
             What ends the subscription.
@@ -345,7 +347,7 @@ class World:
         return self._told(self.logins.cancel(uuid))
 
     def _told(self, code: LoginCode) -> LoginCode:
-        self.wake("")
+        self.wake(code.uuid)
         self.stir()
         return code
 

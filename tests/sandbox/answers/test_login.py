@@ -53,7 +53,7 @@ def test_an_unknown_code_is_not_found(page, endpoint):
 def test_a_poll_is_held_until_the_scan(page, world):
     uuid = page.new_code()
     park = page.ask(LOGIN_POLL, PollRequest(uuid=uuid))
-    assert (park.until, park.account) == (world.now + 25, "")
+    assert (park.until, park.account) == (world.now + 25, uuid)
     world.scan("me", uuid)
     response = page.ask(LOGIN_POLL, PollRequest(uuid=uuid), parked=park)
     assert response.body.startswith(b"window.code=201;window.userAvatar = 'data:img/jpg;base64,/9j/")

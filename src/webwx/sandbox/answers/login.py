@@ -115,7 +115,7 @@ def poll(visit: Visit, request: PollRequest) -> PollReply | Park:
         case Stage.SCANNED if request.tip == 1 or not code.is_scan_told:
             code.is_scan_told = True
             return PollReply(code=PollCode.SCANNED, user_avatar=_AVATAR)
-    return PollReply(code=PollCode.WAITING) if visit.is_over else visit.park()
+    return PollReply(code=PollCode.WAITING) if visit.is_over else visit.park(code.uuid)
 
 
 @answers(TICKET)

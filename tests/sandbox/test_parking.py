@@ -1,0 +1,77 @@
+"""Held polls, woken one by one."""
+
+import asyncio
+
+import pytest
+
+from webwx.protocol.http import Park
+from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.parking import ParkedPolls
+
+
+@pytest.fixture
+def clock():
+    return WoundClock()
+
+
+@pytest.fixture
+async def polls(clock):
+    return ParkedPolls(clock)
+
+
+@pytest.fixture
+async def park(polls, clock):
+    """Start to wait for an account; the task is done when it has been woken."""
+    tasks = []
+
+    async def start(account, until=25.0):
+        tasks.append(asyncio.create_task(polls.wait(Park(until=clock.now() + until, account=account))))
+        await asyncio.sleep(0)
+        return tasks[-1]
+
+    yield start
+    polls.close()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def woken(*tasks):
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return [task.done() for task in tasks]
+
+
+async def test_a_poll_is_woken_by_what_it_waits_for_and_by_nothing_else(polls, park):
+    mine, same, other, any_ = [await park(account) for account in ("me", "me", "ahua", "")]
+    polls.wake("me")
+    polls.wake("me")
+    assert await woken(mine, same, other, any_) == [True, True, False, True]
+    polls.wake("")
+    assert await woken(other) == [True]
+
+
+async def test_a_poll_that_was_given_up_is_forgotten(polls, park):
+    mine, same = await park("me"), await park("me")
+    mine.cancel()
+    await woken()
+    polls.wake("me")
+    assert await woken(same) == [True]
+    polls.wake("me")
+
+
+async def test_it_ends_by_itself_when_its_time_has_come(polls, park):
+    await (await park("me", until=0.0))
+
+
+async def test_another_thread_may_wake_it():
+    polls = ParkedPolls(SystemClock())
+    waiting = asyncio.create_task(polls.wait(Park(until=2e10, account="me")))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(polls.wake, "me")
+    await waiting
+
+
+async def test_closing_cancels_what_waits(polls, park):
+    mine = await park("me")
+    polls.close()
+    with pytest.raises(asyncio.CancelledError):
+        await mine
