@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,18 @@ def test_it_ends_when_it_is_told_to(shell: Any, how: signal.Signals, code: int) 
         process.send_signal(how)
         stdout, stderr = process.communicate(timeout=PATIENCE)
     assert (process.returncode, stdout, stderr.strip()) == (code, "", "")
+
+
+def test_it_opens_the_page_of_the_phones_in_the_browser(shell: Any, tmp_path: Path) -> None:
+    browser, asked = tmp_path / "browser", tmp_path / "asked"
+    os.mkfifo(asked)  # reading it waits for whoever writes
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{asked}"\n', "utf-8")
+    browser.chmod(0o755)
+    with shell.start("sandbox", "--port", "0", "--json", "--open", BROWSER=f"{browser} %s") as process:
+        phone = json.loads(process.stdout.readline())["phone"]
+        opened = asked.read_text("utf-8")
+        process.terminate()
+    assert opened == f"{phone}\n"
 
 
 def test_a_port_that_is_taken_is_told_in_a_sentence(shell: Any, sandbox: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -48,6 +49,7 @@ _PORT_SENTENCES = {
     runner=run_server,
     examples=(
         "webwx sandbox",
+        "webwx sandbox --open",
         "webwx sandbox --port 0 --auto-confirm --json",
         "webwx sandbox --tls --switch redirect_origin=https://wx2.qq.com",
         "webwx sandbox --tls --port 443 --json",
@@ -63,6 +65,7 @@ _PORT_SENTENCES = {
     metavar="N",
     help="Port on 127.0.0.1; 0 takes any free one. With --tls, on 443 the real names answer without a proxy.",
 )
+@click.option("--open", "is_opened", is_flag=True, help="Open the page with everybody's phones in the browser.")
 @click.option(
     "--auto-confirm", is_flag=True, help="Confirm every login, for the first person who is not logged in yet."
 )
@@ -105,6 +108,7 @@ _PORT_SENTENCES = {
 async def sandbox(
     session: Session,
     port: int,
+    is_opened: bool,
     auto_confirm: bool,
     media_after_recall: Literal["gone", "kept"] | None,
     echo: OnOff | None,
@@ -121,8 +125,7 @@ async def sandbox(
     Run a server of the protocol on this machine.
 
     It has four people who are friends, or those of a file, and forgets everything when it ends. Only this machine can
-    reach it. Be their
-    phones with 'webwx phone'; end it with Ctrl-C.
+    reach it. Be their phones in the browser, at the address it prints, or with 'webwx phone'; end it with Ctrl-C.
     """
     given = {
         "auto_confirm": auto_confirm or None, "media_after_recall": media_after_recall, "echo": echo,
@@ -150,6 +153,8 @@ async def sandbox(
             url=served.url, control=served.control, phone=served.phone, accounts=served.accounts, **faults,
             **({"ca": served.tls.ca, "proxy": served.tls.proxy, "hosts": served.tls.hosts} if served.tls else {}),
         )  # fmt: skip
+        if is_opened:
+            await asyncio.to_thread(webbrowser.open, served.phone)
         await asyncio.Event().wait()
     finally:
         await served.close()

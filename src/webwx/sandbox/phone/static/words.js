@@ -2,14 +2,14 @@
 
 const WORDS = {
   // the page
-  sandbox: ["sandbox", "沙盒"],
+  sandbox: ["sandbox", "沙箱"],
   unofficial: ["unofficial", "非官方"],
   aboutUnofficial: [
     "A test double on this machine. Not affiliated with or endorsed by Tencent or WeChat.",
     "本机上的测试环境，与腾讯、微信无关，亦未获其认可。",
   ],
   skip: ["Skip to the conversation", "跳到会话"],
-  lost: ["The sandbox does not answer. Trying again…", "沙盒没有响应，正在重试…"],
+  lost: ["The sandbox does not answer. Trying again…", "沙箱没有响应，正在重试…"],
   back: ["Back", "返回"],
   close: ["Close", "关闭"],
   cancel: ["Cancel", "取消"],
@@ -60,7 +60,7 @@ const WORDS = {
   quoting: ["Quoting {name}: {text}", "引用{name}：{text}"],
   youRecalled: ["You recalled a message", "你撤回了一条消息"],
   recalled: ["{name} recalled a message", "{name}撤回了一条消息"],
-  tooLarge: ["That is more than the sandbox takes (45 MB).", "文件超过沙盒的上限（45 MB）。"],
+  tooLarge: ["That is more than the sandbox takes (45 MB).", "文件超过沙箱的上限（45 MB）。"],
   newMessages: ["New messages", "新消息"],
 
   // kinds
@@ -118,7 +118,7 @@ const WORDS = {
   nickname: ["Nickname", "昵称"],
   region: ["Region", "地区"],
   signature: ["Signature", "签名"],
-  worldId: ["Id in the sandbox", "沙盒内的 id"],
+  worldId: ["Id in the sandbox", "沙箱内的 id"],
   addFriend: ["Add friend", "添加好友"],
   greeting: ["Greeting", "打招呼"],
   sendRequest: ["Send request", "发送请求"],
@@ -154,7 +154,7 @@ const WORDS = {
   noCodes: ["No login is waiting", "没有等待中的登录"],
   noCodesHint: ["Start one with “webwx login” or a client of yours, and its code appears here.", "运行 “webwx login” 或你的客户端，二维码会显示在这里。"],
   codeFor: ["Login at {host}", "登录 {host}"],
-  codeHere: ["Login at this sandbox", "登录本沙盒"],
+  codeHere: ["Login at this sandbox", "登录本沙箱"],
   qrOf: ["QR code of the login", "登录二维码"],
   scanThis: ["Scan with {name}’s phone", "用{name}的手机扫描"],
   confirm: ["Confirm", "确认登录"],
