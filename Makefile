@@ -14,7 +14,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-media bench-ingest bench-sandbox docs sandbox format clean
+.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-media bench-ingest bench-sandbox docs sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -73,8 +73,11 @@ fuzz: tools  ## Feed damaged input to every decoder, with a seed that it prints:
 	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 bench: tools  ## Speed and memory, each beside its floor and a peer: make bench CASES="sends receive" ROUNDS=5 COMPARE=1
-	@$(SYNC) --group interop --group bench
+	@$(SYNC) --group interop
 	@$(BIN)/python -m benchmarks $(CASES) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(COMPARE),--compare)
+
+bench-plots: setup  ## Draw how cost grows, from what `make bench CASES=growth` has measured
+	@$(BIN)/python -m benchmarks.plots
 
 bench-media: setup  ## Time a large file up and down, and see what memory it costs: make bench-media MIB=300
 	@$(BIN)/python benchmarks/media.py $(if $(MIB),--mib $(MIB))

@@ -1,7 +1,7 @@
 """
 Measure, and say what came of it.
 
-    python -m benchmarks                        everything, which takes an hour or so
+    python -m benchmarks                        everything but `growth`, which takes half an hour or more
     python -m benchmarks sends receive-5k       these cases, and those whose names begin like that
     python -m benchmarks --compare              and say which ratios have changed since the baseline
 """
@@ -9,7 +9,6 @@ Measure, and say what came of it.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from benchmarks import report
 from benchmarks.cases import CASES
 from benchmarks.harness import ROOT, Round, RunFailed, run_rounds
+from benchmarks.machine import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,9 @@ def chosen(names: Iterable[str]) -> list[Case]:
     for name in wanted:
         if not any(_is_meant(case, name) for case in CASES):
             sys.exit(f"No case is called {name!r}; there are {', '.join(CASES)}.")
-    return [case for name, case in CASES.items() if not wanted or any(_is_meant(name, each) for each in wanted)]
+    if not wanted:
+        return [case for case in CASES.values() if not case.axis]
+    return [case for name, case in CASES.items() if any(_is_meant(name, each) for each in wanted)]
 
 
 def _is_meant(case: str, name: str) -> bool:
@@ -86,14 +88,15 @@ def main() -> int:
     except KeyboardInterrupt:
         progress("Interrupted; what is there is written.")
         code = INTERRUPTED
-    report.write(options.out, report.as_json(CASES, results))
-    if options.set_baseline:
-        known = json.loads(BASELINE.read_text())["measures"] if BASELINE.exists() else {}
-        report.write(BASELINE, {"machine": report.describe(), "measures": known | report.values(results)})
+    report.write(options.out, report.merged(report.read(options.out), report.as_json(CASES, results)))
+    baseline = report.read(BASELINE)
     if options.compare:
-        lines, is_worse = report.compare(results, json.loads(BASELINE.read_text())["measures"], TOLERANCE)
+        lines, is_worse = report.compare(results, baseline["measures"], TOLERANCE)
         print(f"Against the baseline, beyond {TOLERANCE:.0%}:", *(lines or ["  nothing has changed"]), sep="\n")
         code = code or int(is_worse)
+    if options.set_baseline:
+        here = {"machine": describe(), "measures": report.values(results)}
+        report.write(BASELINE, report.merged(baseline, here))
     return code
 
 

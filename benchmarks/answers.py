@@ -25,6 +25,9 @@ PAGE = 1_000
 MAX_READY = 100_000
 """Texts up to which batches are made beforehand; more than that are for filling a journal, which is not timed."""
 
+MAX_COME = 100
+"""Texts in one answer, where they come at a rate."""
+
 BLOCK = random.Random(1).randbytes(256 * 1024)
 """What files are made of."""
 
@@ -48,6 +51,7 @@ class Hold(NamedTuple):
 
     answer: bytes
     """What it is answered when the time is over."""
+    seconds: float
 
 
 class Stream(NamedTuple):
@@ -92,8 +96,8 @@ class Answers:
         """Where positions begin. It grows from server to server, so that a journal of earlier ones goes on well."""
         self._dice = random.Random(self._first)
         self._logins = self._sent = 0
-        self.is_released = False
-        """What waits may be fetched."""
+        self._released_at: float | None = None
+        """When what waits could first be fetched."""
         names = random.Random(2)
         self._friends = [f"@{names.randbytes(32).hex()}" for _ in range(world.friends)]
         self._chatrooms = {f"@@{names.randbytes(32).hex()}": number for number in range(world.chatrooms)}
@@ -103,8 +107,9 @@ class Answers:
             for name, number in self._chatrooms.items()
         }
         waiting = world.texts + world.pictures + world.files
-        self._batches = -(-waiting // world.batch)
-        is_many = waiting > MAX_READY
+        self._batches = waiting if world.rate else -(-waiting // world.batch)
+        """Positions: of batches, or of texts that come one by one."""
+        is_many = world.rate or waiting > MAX_READY
         self._ready = {} if is_many else {number: self._batch(number) for number in range(self._batches)}
         self._nothing = http(b'window.synccheck={retcode:"0",selector:"0"}')
         self._something = http(b'window.synccheck={retcode:"0",selector:"2"}')
@@ -217,19 +222,39 @@ class Answers:
 
     def _check(self, query: bytes, body: bytes) -> bytes | Hold:
         del body
-        is_done = _number(_CHECKED, query) - self._first >= self._batches
-        return Hold(self._nothing) if is_done or not self.is_released else self._something
+        position, world = max(0, _number(_CHECKED, query) - self._first), self._world
+        if position < self._there():
+            return self._something
+        if position < self._batches and self._released_at is not None:
+            due = self._released_at + (position + 1) / world.rate
+            return Hold(self._something, max(0.0, due - time.monotonic()))
+        return Hold(self._nothing, world.hold)
 
-    def released(self) -> bytes:
-        """Give what ends the polls that were held when what waits was released; empty when nothing waits."""
-        self.is_released = True
-        return self._something if self._batches else b""
+    def release(self) -> bytes:
+        """Let what waits be fetched; gives what ends the polls that are held, nothing where they go on."""
+        if self._released_at is not None or not self._batches:
+            return b""
+        self._released_at = time.monotonic()
+        return self._something
+
+    def _there(self) -> int:
+        """Give how many batches can be fetched by now."""
+        if self._released_at is None:
+            return 0
+        rate = self._world.rate
+        if not rate:
+            return self._batches
+        return min(self._batches, int((time.monotonic() - self._released_at) * rate))
 
     def _fetch(self, query: bytes, body: bytes) -> bytes:
         del query
         position = max(0, _number(_POSITION, body) - self._first)
-        if position >= self._batches or not self.is_released:
+        there = self._there()
+        if position >= there:
             return self._batch_of([], position)
+        if self._world.rate:  # all that has come since is one batch, as on the platform
+            there = min(there, position + MAX_COME)
+            return self._batch_of([self._text(each) for each in range(position, there)], there)
         return self._ready.get(position) or self._batch(position)
 
     def _batch(self, number: int) -> bytes:

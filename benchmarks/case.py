@@ -51,6 +51,8 @@ class World:
     """Messages in one answer."""
     hold: float = 25.0
     """Seconds a poll is held when nothing waits."""
+    rate: float = 0.0
+    """Texts that come in a second, one by one; 0: all wait already."""
     is_ascending: bool = False
     """Message ids grow; else they come in random order."""
 
@@ -79,6 +81,10 @@ class Case:
     in_flight: int = 1
     rows: int = 0
     """Messages that are in the journal before."""
+    axis: str = ""
+    """What this case has more or less of than its neighbours: it is a point of a plot, and run only when asked for."""
+    at: float = 0.0
+    """How much of that."""
     journal: bool = False
     """What comes goes through a journal."""
 

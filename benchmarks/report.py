@@ -72,20 +72,31 @@ def _verdict(target: str, is_reached: bool | None) -> str:
 
 def as_json(cases: Mapping[str, Case], results: Mapping[str, Sequence[Round]]) -> dict[str, Any]:
     """Give everything."""
+    machine = describe()
     return {
-        "machine": describe(),
         "cases": {
-            name: {"about": cases[name].about, "world": asdict(cases[name].world), "rounds": rounds}
+            name: {"about": cases[name].about, "machine": machine, "world": asdict(cases[name].world), "rounds": rounds}
             for name, rounds in results.items()
         },
         "measures": values(results),
     }
 
 
+def merged(told: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Give what was told with what has been measured since in the place of what it is newer than."""
+    return {part: told.get(part, {}) | more[part] for part in more}
+
+
 def values(results: Mapping[str, Sequence[Round]]) -> dict[str, float]:
     """Give what is said of the cases that were run."""
     found = {str(measure): measure.value(results) for measure in MEASURES}
     return {name: round(value, 4) for name, value in found.items() if value is not None}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read what was written; nothing when there is none."""
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return told
 
 
 def write(path: Path, told: object) -> None:

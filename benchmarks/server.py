@@ -42,10 +42,9 @@ _PASSED_OVER = 64 * 1024
 class Connection(asyncio.Protocol):
     """One client's connection, as asyncio calls it."""
 
-    def __init__(self, answers: Answers, held: dict[Connection, asyncio.TimerHandle], hold: float) -> None:
+    def __init__(self, answers: Answers, held: dict[Connection, asyncio.TimerHandle]) -> None:
         self._answers = answers
         self._held = held
-        self._hold = hold
         self._heard = b""
         self._left = 0
         """Bytes of an upload that are still to come."""
@@ -104,7 +103,7 @@ class Connection(asyncio.Protocol):
                 self._transport.write(answer)
             case Hold():
                 loop = asyncio.get_running_loop()
-                self._held[self] = loop.call_later(self._hold, self.end_hold, answer.answer)
+                self._held[self] = loop.call_later(answer.seconds, self.end_hold, answer.answer)
             case Stream(head, size):
                 self._transport.write(head)
                 self._stream = content_of(size)
@@ -141,16 +140,13 @@ async def serve(world: World, folder: Path) -> None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=2_000)
     port = listening.getsockname()[1]
     answers = Answers(world, f"https://127.0.0.1:{port}")
-    await loop.create_server(
-        lambda: Connection(answers, held, world.hold), sock=listening, ssl=tls_context(ca_file), backlog=2_000
-    )
+    await loop.create_server(lambda: Connection(answers, held), sock=listening, ssl=tls_context(ca_file), backlog=2_000)
 
     async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         word = await reader.readline()
-        if word == b"release\n" and not answers.is_released:
-            answer = answers.released()
-            for each in list(held) if answer else ():
-                each.end_hold(answer)
+        answer = answers.release() if word == b"release\n" else b""
+        for each in list(held) if answer else ():
+            each.end_hold(answer)
         writer.write(json.dumps({"cpu": time.process_time()}).encode() + b"\n")
         writer.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import accounts, day, files, imports, login, receive, sends
+from benchmarks.cases import accounts, day, files, growth, imports, login, receive, sends
 
-CASES = {case.name: case for module in (sends, receive, login, files, accounts, imports, day) for case in module.CASES}
+_MODULES = (sends, receive, login, files, accounts, imports, day, growth)
+
+CASES = {case.name: case for module in _MODULES for case in module.CASES}

@@ -54,14 +54,14 @@ def ours_with(run: Run) -> Figures:
     from webwx import SqliteJournal
 
     async def main() -> Figures:
-        journal = SqliteJournal(_filled(run) if run.case.rows else run.folder / "own.journal")
+        journal = SqliteJournal(filled(run) if run.case.rows else run.folder / "own.journal")
         try:
             async with ours.logged_in(run, journal=journal) as client:
                 rows = await _rows(journal, client)
                 with run.meter() as meter:
-                    await _handle(client, run.world.texts)
+                    await handle_texts(client, run.world.texts)
                 figures = _figures(meter.figures, run.world.texts)
-                await _indexed(journal, client)
+                await indexed(journal, client)
                 return figures | {"rows": rows, "fdatasync_ms": fdatasync_p50(run.shared)}
         finally:
             await journal.close()
@@ -69,7 +69,7 @@ def ours_with(run: Run) -> Figures:
     return asyncio.run(main())
 
 
-async def _handle(client: AsyncClient, texts: int) -> None:
+async def handle_texts(client: AsyncClient, texts: int) -> None:
     """Run a bot until it has handled so many texts."""
     from webwx import Bot, TextMessage
 
@@ -94,7 +94,7 @@ async def _rows(journal: SqliteJournal, client: AsyncClient) -> int:
     return (await journal.account(client.account.uin).stats()).entries
 
 
-async def _indexed(journal: SqliteJournal, client: AsyncClient) -> None:
+async def indexed(journal: SqliteJournal, client: AsyncClient) -> None:
     """Wait until what follows behind has followed: the next run begins with nothing to do."""
     account = journal.account(client.account.uin)
     (last,) = await account.entries(limit=1)
@@ -102,14 +102,14 @@ async def _indexed(journal: SqliteJournal, client: AsyncClient) -> None:
         await asyncio.sleep(0.05)
 
 
-def _filled(run: Run) -> Path:
+def filled(run: Run) -> Path:
     """Give the journal that is filled once, and grows by what each run brings."""
     return run.shared / f"{run.case.rows}-rows-{run.world.friends}-friends.journal"
 
 
 def fill(run: Run) -> None:
     """Make sure that the journal has its rows; that takes a minute or more, once."""
-    path = _filled(run)
+    path = filled(run)
     part = path.with_suffix(".part")
     if path.exists():
         return
@@ -128,8 +128,8 @@ async def _fill(run: Run, path: Path) -> None:
     try:
         async with ours.logged_in(run, journal=journal) as client:
             run.ask_server("release")
-            await _handle(client, run.world.texts)
-            await _indexed(journal, client)
+            await handle_texts(client, run.world.texts)
+            await indexed(journal, client)
     finally:
         await journal.close()
 

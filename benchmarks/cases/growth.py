@@ -1,0 +1,76 @@
+"""
+How cost grows: the same work with more and more of one thing, as points of the plots.
+
+    make bench CASES=growth && make bench-plots
+
+Only our client is measured here; what it is beside its floor stands in the other cases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from benchmarks import ours
+from benchmarks.case import OURS, Case, Figures, Run, World
+from benchmarks.cases.accounts import ours_many
+from benchmarks.cases.receive import fill, filled, handle_texts, indexed
+from benchmarks.memory import resident
+
+TEXTS = 5_000
+
+SECONDS = 8
+"""For which messages come at a rate."""
+
+
+def day_of(run: Run) -> Figures:
+    """Log in, receive texts through a journal, and look back."""
+    from webwx import SqliteJournal
+
+    async def main() -> Figures:
+        begun = time.perf_counter()
+        journal = SqliteJournal(filled(run) if run.case.rows else run.folder / "own.journal")
+        try:
+            async with ours.logged_in(run, journal=journal) as client:
+                login = time.perf_counter() - begun
+                with run.meter() as meter:
+                    await handle_texts(client, run.world.texts)
+                await indexed(journal, client)
+                begun = time.perf_counter()
+                await client.search("报告", limit=50)
+                search = time.perf_counter() - begun
+                figures = meter.figures
+                return figures | {
+                    "login_seconds": login,
+                    "per_second": run.world.texts / figures["seconds"],
+                    "cpu_percent": figures["cpu"] / figures["seconds"] * 100,
+                    "search_ms": search * 1000,
+                    "mb": resident(),
+                }
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+def _day(axis: str, at: int, world: World, rows: int = 0) -> Case:
+    return Case(
+        name=f"growth-{axis}-{at}", about=f"{at:,} {axis}", axis=axis, at=at, world=world, rows=rows,
+        prepare=fill if rows else None, variants={OURS: day_of},
+    )  # fmt: skip
+
+
+CASES = (
+    *(_day("friends", each, World(friends=each, texts=TEXTS)) for each in (100, 1_000, 5_000, 20_000, 50_000)),
+    *(_day("chatrooms", each, World(chatrooms=each, members=100, texts=TEXTS)) for each in (0, 50, 200, 500, 1_000)),
+    *(_day("rows", each, World(texts=TEXTS), rows=each) for each in (0, 10_000, 100_000, 1_000_000)),
+    *(_day("rate", each, World(texts=each * SECONDS, rate=each)) for each in (1, 10, 100, 1_000)),
+    *(
+        Case(
+            name=f"growth-accounts-{each}", about=f"{each:,} accounts", axis="accounts", at=each, count=each,
+            world=World(hold=5), variants={OURS: ours_many},
+        )
+        for each in (10, 100, 300, 1_000)
+    ),
+)  # fmt: skip
+"""Each axis from little to much."""
