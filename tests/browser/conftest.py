@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 
 from webwx.client.aio import AsyncClient
 from webwx.sandbox.clock import SystemClock
@@ -149,6 +149,13 @@ async def program(served: Served) -> AsyncIterator[Program]:
 def photo() -> dict[str, Any]:
     """A picture to attach, as a browser's file chooser takes it."""
     drawn = io.BytesIO()
-    picture = Image.linear_gradient("L").resize((480, 320))
-    Image.merge("RGB", (picture, picture.rotate(180), Image.new("L", picture.size, 160))).save(drawn, "PNG")
+    sky = Image.linear_gradient("L").resize((480, 320))
+    picture = ImageOps.colorize(sky, (44, 52, 110), (255, 196, 120), mid=(214, 110, 120))
+    pencil = ImageDraw.Draw(picture)
+    pencil.ellipse((250, 150, 330, 230), fill=(255, 226, 160))
+    pencil.polygon(
+        [(0, 320), (0, 210), (90, 150), (180, 240), (260, 190), (400, 290), (480, 250), (480, 320)], (58, 50, 92)
+    )
+    pencil.polygon([(0, 320), (0, 270), (120, 240), (280, 290), (380, 250), (480, 300), (480, 320)], (36, 32, 66))
+    picture.save(drawn, "PNG")
     return {"name": "sunset.png", "mimeType": "image/png", "buffer": drawn.getvalue()}

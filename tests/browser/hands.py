@@ -117,6 +117,12 @@ class Hands:
         await self.row(name).click()
         await self.see(self.page.get_by_role("heading", name=name)).to_be_visible()
 
+    async def begin_chat(self, name: str) -> None:
+        """Write to somebody, or to a chatroom, from the contacts."""
+        await self.rail("contacts").click()
+        await self.page.get_by_role("option", name=name).click()
+        await self.button("Send message").click()
+
     async def say(self, words: str) -> None:
         await self.page.get_by_role("textbox", name="Message").fill(words)
         await self.page.keyboard.press("Enter")

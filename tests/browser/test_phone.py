@@ -146,6 +146,26 @@ async def test_the_wire_is_filtered_paused_opened_and_explained(hands: Any, prog
     await hands.see(exchanges.get_by_role("link", name="webwxinit")).to_have_count(0)
 
 
+async def test_what_a_client_does_is_on_the_phone_and_on_the_wire_at_once(hands: Any, program: Any, photo: Any) -> None:
+    await program.log_in(hands)
+    await hands.be("阿华")
+    await hands.begin_chat("周末爬山")
+    await hands.say("周六早上八点，老地方见？")
+    await hands.begin_chat("小明")
+    await hands.say("The view from last time:")
+    await hands.attach("Picture", photo)
+    await program.next(ImageMessage)
+    await program.client.send_text("阿华", "Lovely! 真好看 🌄")
+    await program.client.recall(await program.client.send_text("阿华", "@all wrong chat, sorry"))
+    await program.client.send_text("阿华", "See you on Saturday.")
+    await hands.rail("wire").click()
+    await hands.see(hands.message("See you on Saturday.")).to_be_visible()
+    await hands.see(hands.log.get_by_text("小明 recalled a message")).to_be_visible()
+    await hands.see(hands.log.get_by_role("img", name="Picture from 阿华")).to_have_js_property("naturalWidth", 480)
+    await hands.see(hands.page.locator(".exchange").filter(has_text="webwxrevokemsg")).to_contain_text("ret 0")
+    await hands.keep("main")
+
+
 async def test_all_of_it_is_done_by_keyboard(hands: Any, program: Any) -> None:
     keyboard = hands.page.keyboard
 

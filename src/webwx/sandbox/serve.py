@@ -54,6 +54,9 @@ _WORTH_PACKING = 1024
 HTTPS_PORT = 443
 """Where the real names answer: whoever looks them up and finds this machine needs no proxy."""
 
+BREATH = 0.03
+"""Seconds between two looks for a page's news: what happens meanwhile is told at once, however much it is."""
+
 MAX_SAID = 64 * 1024
 """Bytes of one message of a page."""
 
@@ -407,6 +410,7 @@ async def _tell(socket: web.WebSocketResponse, live: Live, stirred: asyncio.Even
         while True:
             for told in live.news():
                 await socket.send_str(told)
+            await asyncio.sleep(BREATH)
             await stirred.wait()
             stirred.clear()
 

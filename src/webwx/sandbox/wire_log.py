@@ -171,10 +171,11 @@ class WireLog:
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
-    def since(self, change: int = 0, endpoint: str = "") -> list[Exchange]:
-        """Give what has changed since, in that order: of one call, or of all."""
+    def since(self, change: int = 0, endpoint: str = "", *, most: int = SIZE) -> list[Exchange]:
+        """Give what has changed since, in that order, the last at most: of one call, or of all."""
         changed = [entry for entry in tuple(self._entries) if entry.change > change]
-        shown = [self._exchange(entry) for entry in sorted(changed, key=lambda entry: entry.change)]
+        changed.sort(key=lambda entry: entry.change)
+        shown = [self._exchange(entry) for entry in changed[-most:]]
         return [exchange for exchange in shown if endpoint in {"", exchange.endpoint}]
 
     def open(self, number: int) -> Opened:

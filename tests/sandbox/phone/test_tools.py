@@ -4,6 +4,7 @@ from importlib.resources import files
 
 from webwx.protocol import ENDPOINTS
 from webwx.sandbox.faults import MENU, menu
+from webwx.sandbox.phone.tools import AT_ONCE
 
 
 def test_the_wire_is_told_while_somebody_looks_and_by_differences(open_page, page, world):
@@ -17,6 +18,16 @@ def test_the_wire_is_told_while_somebody_looks_and_by_differences(open_page, pag
     open_page.say("wire", open=False)
     page.new_code()
     assert open_page.told("wire") == []
+
+
+def test_of_a_flood_the_last_exchanges_are_told(open_page, page):
+    open_page.say("wire", open=True)
+    page.new_code()
+    open_page.told()
+    for _ in range(AT_ONCE + 1):
+        page.new_code()
+    (wire,) = open_page.told("wire")
+    assert (wire["exchanges"][0]["number"], len(wire["exchanges"])) == (3, AT_ONCE)
 
 
 def test_the_page_learns_that_the_wire_was_cleared(open_page, page, world):

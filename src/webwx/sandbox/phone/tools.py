@@ -10,12 +10,16 @@ from webwx.protocol import ENDPOINTS
 from webwx.sandbox.fault_verbs import Active, active
 from webwx.sandbox.faults import Description, menu
 from webwx.sandbox.phone.feeds import Heard, Told
-from webwx.sandbox.wire_log import Exchange
+from webwx.sandbox.wire_log import SIZE, Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from webwx.sandbox.world import World
+
+
+AT_ONCE = 100
+"""New exchanges that are told at most: nobody reads more of a flood, and a server has better things to do."""
 
 
 class _Opened(msgspec.Struct, frozen=True):
@@ -51,7 +55,7 @@ class WireFeed:
         """Give what has changed."""
         last = self._log.changes
         if self._is_open and last != self._told:
-            exchanges = self._log.since(self._told)
+            exchanges = self._log.since(self._told, most=AT_ONCE if self._told else SIZE)
             self._told = last
             yield WireTold(forgotten=self._log.forgotten, exchanges=exchanges)
 

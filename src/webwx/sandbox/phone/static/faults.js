@@ -77,7 +77,8 @@ class Panel {
     });
     this.on = h("section", { class: "faults-on" });
     this.sections = h("div", { class: "fault-menu" });
-    this.element = h("div", { class: "tool faults" }, h("div", { class: "tool-bar" }, form, this.hint, this.search), h("div", { class: "tool-body" }, this.on, this.sections));
+    this.nothing = h("div", { class: "tool-quiet" });
+    this.element = h("div", { class: "tool faults" }, h("div", { class: "tool-bar" }, form, this.hint, this.search), h("div", { class: "tool-body" }, this.on, this.sections, this.nothing));
     this.rename();
   }
 
@@ -120,6 +121,8 @@ class Panel {
     const wanted = this.search.value.trim().toLowerCase();
     for (const [name, item] of this.#items) item.element.hidden = !`${name} ${name.replaceAll("_", " ")} ${item.meaning}`.toLowerCase().includes(wanted);
     for (const section of this.sections.children) section.hidden = ![...section.querySelectorAll(".fault")].some((each) => !each.hidden);
+    this.nothing.hidden = [...this.sections.children].some((each) => !each.hidden);
+    fill(this.nothing, empty("search", t("nothingFound"), ""));
   }
 
   #show() {

@@ -106,7 +106,6 @@ class Strip {
     set(this.text, "aria-label", t("wireFilter"));
     set(this.list, "aria-label", t("exchanges"));
     fill(this.clear, t("clear"));
-    fill(this.quiet, empty("wire", t("wireQuiet"), t("wireQuietHint")));
     this.#labelPause();
     for (const node of this.#nodes.values()) node.rename();
     this.#show();
@@ -155,7 +154,8 @@ class Strip {
       before = element;
     }
     if (!this.list.querySelector('[tabindex="0"]')) set(this.list.querySelector(".exchange-toggle") ?? this.list, "tabindex", "0");
-    this.quiet.hidden = all.length > 0;
+    fill(this.quiet, all.length ? empty("search", t("nothingFound"), "") : empty("wire", t("wireQuiet"), t("wireQuietHint")));
+    this.quiet.hidden = shown.length > 0;
     fill(this.count, all.length ? t("shownOf", { n: shown.length, all: all.length }) : "");
   }
 
