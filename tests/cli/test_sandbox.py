@@ -70,8 +70,9 @@ def test_auto_confirm_logs_in_one_person_after_the_other(shell: Any) -> None:
     assert (first.line["nickname"], second.line["nickname"]) == ("小明", "阿华")
 
 
-def test_its_switches_reach_the_world(shell: Any) -> None:
-    with shell.start("sandbox", "--port", "0", "--json", "--auto-confirm", "--echo", "on") as process:
+@pytest.mark.parametrize("options", [("--echo", "on"), ("--strict", "--switch", "acts_per_minute=0")])
+def test_its_switches_reach_the_world(shell: Any, options: tuple[str, ...]) -> None:
+    with shell.start("sandbox", "--port", "0", "--json", "--auto-confirm", *options) as process:
         url = json.loads(process.stdout.readline())["url"]
         shell.run("login", "--server", url)
         sent = shell.run("send", "filehelper", "hello", "--json", "--server", url)

@@ -27,7 +27,7 @@ from webwx.protocol.hosts import FAMILIES
 from webwx.sandbox import control, fault_verbs, proxy
 from webwx.sandbox.faults import Description, menu
 from webwx.sandbox.sending import SENDING_VERBS
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.switches import STRICT, Switches
 from webwx.settings import KEYS
 
 DOCS = ROOT / "docs"
@@ -121,6 +121,10 @@ def test_the_page_has_every_switch_with_its_default_and_its_option() -> None:
         for field in msgspec.structs.fields(Switches)
     ]
     assert expected == [row[:3] for row in table(TOPICS / "sandbox.md", "Switch")]
+
+
+def test_the_page_has_every_switch_that_strict_sets() -> None:
+    assert [[name, str(value)] for name, value in STRICT.items()] == table(TOPICS / "sandbox.md", "`--strict` sets")
 
 
 def test_the_page_has_every_request_of_the_control_api() -> None:

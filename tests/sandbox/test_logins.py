@@ -1,6 +1,7 @@
 import pytest
 
 from webwx.sandbox.refusals import Impossible, Refused
+from webwx.sandbox.switches import Switches
 
 
 def test_the_newest_code_is_meant_when_none_is_named(world):
@@ -64,6 +65,18 @@ def test_a_push_needs_the_uin_and_both_cookies_of_one_earlier_login(me, friend, 
     assert world.logins.push(other.person.uin, mine.keys.uvid, mine.keys.auth_ticket) is None
     assert world.logins.push(uin, "", "") is None
     assert world.logins.push(uin, mine.keys.uvid, mine.keys.auth_ticket).person is mine.person
+
+
+@pytest.mark.parametrize("switches", [Switches(login_hours=1)])
+def test_a_login_ends_by_itself_when_its_hours_are_over(me, world):
+    person = world.person("me")
+    world.wind(3599)
+    assert world.logins.live(person) is not None
+    parked = me.check()
+    assert parked.until == world.now + 1
+    world.wind(1)
+    assert world.logins.live(person) is None
+    assert me.check(parked=parked).body == b'window.synccheck={retcode:"1100",selector:"0"}'
 
 
 def test_every_secret_is_noted_as_issued(me, world):

@@ -19,7 +19,7 @@ from webwx.cli.session import Session, command
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.serve import serve
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.switches import STRICT, Switches
 from webwx.sandbox.tls import NoCertificates
 from webwx.sandbox.worlds import open_world
 
@@ -54,6 +54,7 @@ _PORT_SENTENCES = {
         "webwx sandbox --tls --switch redirect_origin=https://wx2.qq.com",
         "webwx sandbox --tls --port 443 --json",
         "webwx sandbox --world family.toml --scenario friends.py",
+        "webwx sandbox --strict --switch picture_content=hash",
         "webwx sandbox --seed 7 --fault truncated@0.1 --fault sticky_selector:times=20",
     ),
 )
@@ -83,6 +84,9 @@ _PORT_SENTENCES = {
 )
 @click.option("--fold-repeats", is_flag=True, help="Deliver an equal message sent twice within a minute only once.")
 @click.option("--tls", is_flag=True, help="Play the platform's own host names too, behind a proxy on the same port.")
+@click.option(
+    "--strict", is_flag=True, help="Be as harsh as the platform can be: rate limits, log-outs, replays and more."
+)
 @click.option(
     "--switch",
     "more",
@@ -114,6 +118,7 @@ async def sandbox(
     echo: OnOff | None,
     fold_repeats: bool,
     tls: bool,
+    strict: bool,
     source: str,
     more: tuple[str, ...],
     scenario: Path | None,
@@ -127,10 +132,11 @@ async def sandbox(
     It has four people who are friends, or those of a file, and forgets everything when it ends. Only this machine can
     reach it. Be their phones in the browser, at the address it prints, or with 'webwx phone'; end it with Ctrl-C.
     """
-    given = {
+    options = {
         "auto_confirm": auto_confirm or None, "media_after_recall": media_after_recall, "echo": echo,
         "fold_repeats": fold_repeats or None,
     }  # fmt: skip
+    given = (STRICT if strict else {}) | {name: value for name, value in options.items() if value is not None}
     try:
         world = open_world(source, change=lambda own: _with(own, given, more), seed=seed)
     except Impossible as no:
@@ -161,8 +167,8 @@ async def sandbox(
 
 
 def _with(switches: Switches, given: Mapping[str, object], more: tuple[str, ...]) -> Switches:
-    """Set switches by their options, where one was given, and by name: `name=value`."""
-    chosen = msgspec.structs.asdict(switches) | {name: value for name, value in given.items() if value is not None}
+    """Set switches by what was given, and by name: `name=value`."""
+    chosen = msgspec.structs.asdict(switches) | dict(given)
     for text in more:
         name, _, value = text.partition("=")
         if name not in chosen:

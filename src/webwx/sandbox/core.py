@@ -17,10 +17,13 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.protocol import find_endpoint
+from webwx.protocol.chatrooms import CREATECHATROOM, UPDATECHATROOM
 from webwx.protocol.codec import Media
 from webwx.protocol.codes import PollCode, Ret
+from webwx.protocol.contacts import OPLOG, VERIFYUSER
 from webwx.protocol.http import Park, Request, Response
 from webwx.protocol.login import BaseResponse, PollReply, PushLoginReply, QrReply, TicketReply
+from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO
 from webwx.protocol.sync import CheckReply
 from webwx.sandbox import control
 from webwx.sandbox.answers import ANSWERS
@@ -42,6 +45,10 @@ if TYPE_CHECKING:
 
 _AT_A_REQUEST = (*SAID, AtRequest, AtAnswer, Pace, Repeat)
 """Faults that are decided on when a request has come."""
+
+
+_ACTS = frozenset({TEXT, IMAGE, VIDEO, STICKER, APP, OPLOG, VERIFYUSER, CREATECHATROOM, UPDATECHATROOM})
+"""Calls that are too frequent sooner or later (protocol notes, 10)."""
 
 
 class Broken(Response, frozen=True, kw_only=True):
@@ -178,6 +185,9 @@ class Sandbox:
                 return instead
         if endpoint in ABSENT_ON_HELPER and is_helper(visit.http):
             raise Refused(Ret.PARAMETER_ERROR)
+        most = self.world.switches.acts_per_minute
+        if most and endpoint in _ACTS:
+            visit.session.act(self.world.now, most)
         return ANSWERS[endpoint.name](visit, decoded)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, cast
 
 from webwx.protocol.codes import Ret
@@ -193,8 +194,10 @@ class Logins:
         code.stage = Stage.EXCHANGED
         return _scanner(code)
 
-    def open(self, person: Person, *, family: Hosts | None = None, is_helper: bool = False) -> Session:
-        """Open a session. Another one of the same account ends at once."""
+    def open(
+        self, person: Person, *, family: Hosts | None = None, is_helper: bool = False, lifetime: float = inf
+    ) -> Session:
+        """Open a session. Another one of the same account ends at once, and this one after its lifetime in seconds."""
         earlier = self.live(person)
         if earlier:
             earlier.ended = Ret.SESSION_INVALID
@@ -207,6 +210,7 @@ class Logins:
             stream=Stream(int(now)),
             family=family,
             is_helper=is_helper,
+            expires=now + lifetime,
         )
         self._sessions[session.keys.sid] = self._latest[person.id] = session
         return session
@@ -217,20 +221,27 @@ class Logins:
 
     def session(self, sid: str) -> Session | None:
         """Give a session, living or ended, by its sid."""
-        return self._sessions.get(sid)
+        session = self._sessions.get(sid)
+        return session and self._aged(session)
 
     def open_sessions(self) -> list[Session]:
         """List the sessions that have not ended, oldest first."""
-        return [session for session in self._sessions.values() if session.ended is None]
+        return [session for session in self._sessions.values() if self._aged(session).ended is None]
 
     def live(self, person: Person) -> Session | None:
         """Give a person's web login."""
         session = self._latest.get(person.id)
-        return session if session and session.ended is None else None
+        return session if session and self._aged(session).ended is None else None
 
     def online(self) -> list[Person]:
         """List everybody who has a web login."""
         return [session.person for session in self._latest.values() if session.ended is None]
+
+    def _aged(self, session: Session) -> Session:
+        """End a session whose time is over."""
+        if session.ended is None and self._clock.now() >= session.expires:
+            session.ended = Ret.SESSION_NOT_FOUND
+        return session
 
     def is_busy(self, person: Person) -> bool:
         """Say whether a person has a web login, or has just confirmed one."""

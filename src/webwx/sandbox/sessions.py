@@ -7,7 +7,9 @@ A session outlives its end, so that a client which comes back learns why it ende
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -22,11 +24,15 @@ if TYPE_CHECKING:
     from random import Random
 
     from webwx.protocol.hosts import Hosts
+    from webwx.protocol.sync import SyncKey
     from webwx.sandbox.media import Medium
     from webwx.sandbox.people import Person
 
 REPEAT_WINDOW = 60
 """Seconds in which a wholly equal message can count as a repeat."""
+
+RATE_WINDOW = 60
+"""Seconds over which it is counted how much a session does."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -108,6 +114,14 @@ class Session:
     """Complete uploads and received files by `MediaId`."""
     accepted: dict[object, tuple[float, str]] = field(default_factory=dict)
     """Sends by their whole `Msg`: when they came, and the id they got."""
+    acts: deque[float] = field(default_factory=deque)
+    """When it sent or changed something, within the last minute."""
+    fetches: int = 0
+    """How often it has synced."""
+    fetched_from: SyncKey | None = None
+    """The position it synced from last."""
+    expires: float = inf
+    """When it ends by itself."""
     ended: Ret | None = None
     """Why it is over; None while it lives."""
     silent_until: float = 0.0
@@ -134,6 +148,25 @@ class Session:
         if world_id is None or (self.is_helper and world_id != FILEHELPER):
             raise Refused(Ret.CHAT_GONE if name.startswith("@@") else Ret.TARGET_REFUSED)
         return world_id
+
+    def act(self, now: float, most: int) -> None:
+        """
+        Count that it sends or changes something.
+
+        Raises:
+            Refused: It has done so too often within the last minute.
+        """
+        while self.acts and now - self.acts[0] >= RATE_WINDOW:
+            self.acts.popleft()
+        if len(self.acts) >= most:
+            raise Refused(Ret.TOO_FREQUENT)
+        self.acts.append(now)
+
+    def fetch_from(self, key: SyncKey, replay_every: int) -> SyncKey:
+        """Give the position that a sync starts at: the one it asks with, or each so many-th time the one before it."""
+        before, self.fetched_from = self.fetched_from or key, key
+        self.fetches += 1
+        return before if replay_every and self.fetches % replay_every == 0 else key
 
     def earlier(self, message: object, now: float) -> str:
         """Give the id that a wholly equal message got within the last minute, or an empty text."""

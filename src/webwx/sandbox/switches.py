@@ -77,3 +77,30 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True):
     """End whoever calls a host that is none of his family's, or not the one that answers such a call (Ret 1101)."""
     strict_cookies: bool = False
     """Know nobody by query or body: cookies must reach the API, the push and the file host (Ret 1100)."""
+    acts_per_minute: int = 0
+    """How often a session may send or change something in a minute before Ret 1205 refuses it; 0: it may always."""
+    login_hours: float = 0
+    """Hours after which a web login ends by itself (Ret 1100), as it does after a day or so; 0: it does not."""
+    replay_every: int = 0
+    """Each so many-th webwxsync of a session also gives what the one before it gave, again; 0: none does."""
+
+
+STRICT: dict[str, str | float | bool] = {
+    "echo": "on",
+    "large_files": "strict",
+    "picture_versions": "zero",
+    "strict_skey": True,
+    "silent_changes": True,
+    "large_chatrooms": "invited",
+    "logout_answer": "redirect",
+    "strict_hosts": True,
+    "strict_cookies": True,
+    "acts_per_minute": 30,
+    "login_hours": 24.0,
+    "replay_every": 3,
+}
+"""
+What is harsh without being wrong, all at once: a client that follows the notes gets its work done all the same.
+
+Pictures keep their full content here, for nobody can forward the others.
+"""

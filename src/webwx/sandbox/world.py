@@ -9,6 +9,7 @@ subscribers.
 from __future__ import annotations
 
 from itertools import islice
+from math import inf
 from secrets import SystemRandom
 from typing import TYPE_CHECKING
 
@@ -362,7 +363,8 @@ class World:
 
     def log_in(self, person: Person, *, family: Hosts | None = None, is_helper: bool = False) -> Session:
         """Open a web login; an earlier one of the same account ends."""
-        session = self.logins.open(person, family=family, is_helper=is_helper)
+        lifetime = self.switches.login_hours * 3600 or inf
+        session = self.logins.open(person, family=family, is_helper=is_helper, lifetime=lifetime)
         self.wake(person.id)
         self.stir()
         return session

@@ -104,6 +104,16 @@ def test_a_wholly_equal_message_is_folded_for_a_minute_by_a_switch(me, friend, w
     assert [message.content for message in friend.messages()] == ["一", "二", "一"]
 
 
+@pytest.mark.parametrize("switches", [Switches(acts_per_minute=2)])
+def test_what_is_sent_too_often_is_refused_until_a_minute_has_gone(me, friend, world):
+    rets = []
+    for seconds in (0, 30, 0, 29, 1, 0):
+        world.wind(seconds)
+        rets.append(int(me.send_text(me.name("ahua"), "x").base_response.ret))
+    assert rets == [0, 0, 1205, 1205, 0, 1205]
+    assert friend.send_text(friend.name("xiaoming"), "x").base_response.ret == 0
+
+
 def test_targets_that_cannot_be_written_to_are_refused_with_nothing_else_in_the_answer(me, world):
     world.add_person("陌生人", "stranger")
     world.add_chatroom("别人的群", ["ahua", "zhangsan"], "foreign")

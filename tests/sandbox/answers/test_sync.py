@@ -127,3 +127,12 @@ def test_a_retcode_can_be_laid_down(me, world):
     world.refuse_next("synccheck", 1102)
     assert me.check().body == b'window.synccheck={retcode:"1102",selector:"0"}'
     assert isinstance(me.check(), Park)
+
+
+@pytest.mark.parametrize("switches", [Switches(replay_every=3)])
+def test_every_third_sync_repeats_the_one_before_and_loses_nothing(me, world):
+    heard = []
+    for number in range(6):
+        world.say("ahua", "me", str(number))
+        heard.append([message.content for message in me.messages()])
+    assert heard == [["0"], ["1"], ["1", "2"], ["3"], ["4"], ["4", "5"]]

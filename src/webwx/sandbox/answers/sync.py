@@ -34,13 +34,17 @@ def check(visit: Visit, request: CheckRequest) -> CheckReply | Park:
             return visit.park(account, until=session.silent_until)
         return CheckReply(retcode=session.ended)
     selector = session.stream.selector(read_sync_key(request.synckey))
-    return CheckReply(retcode=0, selector=selector) if selector or visit.is_over else visit.park(account)
+    if selector or visit.is_over:
+        return CheckReply(retcode=0, selector=selector)
+    return visit.park(account, until=min(visit.deadline, session.expires))
 
 
 @answers(WEBWXSYNC)
 def fetch(visit: Visit, request: SyncRequest) -> SyncReply:
-    """Give what waits behind a key, oldest first; the same key gives the same again."""
-    batch = visit.session.stream.fetch(request.sync_key, visit.batch_size)
+    """Give what waits behind a key, oldest first; the same key gives the same again, and by a switch the one before."""
+    session = visit.session
+    key = session.fetch_from(request.sync_key, visit.world.switches.replay_every)
+    batch = session.stream.fetch(key, visit.batch_size)
     messages = _items(batch, WireMessage)
     changed = _items(batch, ChangedContact)
     deleted = _items(batch, DeletedContact)
