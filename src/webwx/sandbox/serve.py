@@ -359,14 +359,15 @@ class _Shell:
         self._pages.add(socket)
         stirred = asyncio.Event()
         live = Live(self._sandbox.world, lambda: self._loop.call_soon_threadsafe(stirred.set))
-        telling = asyncio.create_task(_tell(socket, live, stirred))
         try:
-            async for said in socket:
-                if said.type is WSMsgType.TEXT:
-                    live.hear(said.data)
+            async with asyncio.TaskGroup() as both:
+                telling = both.create_task(_tell(socket, live, stirred))
+                async for said in socket:
+                    if said.type is WSMsgType.TEXT:
+                        live.hear(said.data)
+                telling.cancel()
         finally:
             live.close()
-            telling.cancel()
         return socket
 
     async def _break(self, incoming: web.Request, answer: Broken) -> web.StreamResponse:

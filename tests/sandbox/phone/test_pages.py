@@ -12,8 +12,8 @@ HERE = "http://127.0.0.1:8790"
 def get(sandbox):
     """Load something as a browser does."""
 
-    def load(path, *, origin=HERE, method="GET"):
-        return sandbox.answer(Request(endpoint="any", method=method, url=f"{origin}{path}"))
+    def load(path, *, origin=HERE, method="GET", headers=()):
+        return sandbox.answer(Request(endpoint="any", method=method, url=f"{origin}{path}", headers=headers))
 
     return load
 
@@ -85,6 +85,23 @@ def test_only_pictures_are_shown_inline_and_nothing_runs(get, world, content, me
     assert answer.header("X-Content-Type-Options") == "nosniff"
     assert answer.header("Content-Security-Policy").endswith("sandbox")
     assert content == answer.body
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "piece", "told"),
+    [
+        ("bytes=2-4", 206, b"234", "bytes 2-4/10"),
+        ("bytes=7-", 206, b"789", "bytes 7-9/10"),
+        ("bytes=0-99", 206, b"0123456789", "bytes 0-9/10"),
+        ("bytes=10-", 416, b"", "bytes */10"),
+        ("bytes=-3", 200, b"0123456789", ""),
+        ("lines=1-2", 200, b"0123456789", ""),
+    ],
+)
+def test_a_player_gets_the_piece_it_asks_for(get, world, wanted, status, piece, told):
+    message = world.file("ahua", "me", b"0123456789", "digits.txt")
+    answer = get(f"/phone/media/{message.id}", headers=(("Range", wanted),))
+    assert (answer.status, answer.body, answer.header("Content-Range")) == (status, piece, told)
 
 
 def test_a_recalled_medium_and_a_text_have_nothing_to_see(get, world, png):

@@ -7,9 +7,12 @@ of pictures, and nothing it opens from here may run a script (goal H4 of reliabi
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+import msgspec
 
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.control import is_loopback
@@ -75,7 +78,7 @@ def answer(world: World, request: Request) -> Response:
             return _file(name)
         case ["media", message_id]:
             message = world.post.find(message_id)
-            return _medium(message) if message else _text(404, "There is no such message.")
+            return _medium(message, request) if message else _text(404, "There is no such message.")
     return _text(404, "There is no such page.")
 
 
@@ -93,7 +96,7 @@ def _page(content_type: str, body: bytes) -> Response:
     return Response(headers=headers, body=body)
 
 
-def _medium(message: Message) -> Response:
+def _medium(message: Message, request: Request) -> Response:
     medium = message.medium
     if medium is None or message.is_recalled:
         return _text(404, "There is nothing to see in that message.")
@@ -104,8 +107,26 @@ def _medium(message: Message) -> Response:
         ("Content-Type", inline or _played(medium.content_type)),
         ("Content-Disposition", "inline" if inline else f"attachment; filename*=UTF-8''{name}"),
         ("Content-Security-Policy", _MEDIA_POLICY),
+        ("Accept-Ranges", "bytes"),
     )
-    return Response(headers=headers, body=medium.content)
+    return _piece(Response(headers=headers, body=medium.content), request.header("Range"))
+
+
+def _piece(whole: Response, wanted: str) -> Response:
+    """Give the piece that a player asks for when somebody goes to another place in a video; else the whole."""
+    asked = re.fullmatch(r"bytes=(\d{1,18})-(\d{0,18})", wanted)
+    size = len(whole.body)
+    if asked is None:
+        return whole
+    start, end = int(asked[1]), min(int(asked[2] or size), size - 1)
+    if start > end:
+        return msgspec.structs.replace(whole, status=416, headers=(*whole.headers, _range(f"*/{size}")), body=b"")
+    headers = (*whole.headers, _range(f"{start}-{end}/{size}"))
+    return msgspec.structs.replace(whole, status=206, headers=headers, body=whole.body[start : end + 1])
+
+
+def _range(which: str) -> tuple[str, str]:
+    return "Content-Range", f"bytes {which}"
 
 
 def _inline_type(start: bytes) -> str:

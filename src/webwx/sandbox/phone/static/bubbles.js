@@ -20,6 +20,11 @@ export function mediaUrl(message) {
   return `/phone/media/${message.id}`;
 }
 
+/** Whether a message is a picture of its own, which needs no bubble around it. */
+export function isBare(message) {
+  return message.kind === "image" || (message.kind === "sticker" && Boolean(message.size));
+}
+
 /** What a grey line says; empty for an ordinary message. */
 export function greyLine(message) {
   if (message.recalled) return message.mine ? t("youRecalled") : t("recalled", { name: personName(message.from) });

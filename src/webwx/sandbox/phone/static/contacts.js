@@ -1,7 +1,7 @@
 // Contacts: friends, chatrooms, who asks to become a friend, and what one does with them.
 
 import { act } from "./control.js";
-import { button, fill, h, iconButton, set, soon } from "./dom.js";
+import { button, fill, h, iconButton, keepFocus, set, soon } from "./dom.js";
 import { avatar, chatName, FILEHELPER, isRoom, personName, TEAM } from "./names.js";
 import { attempt, dialog, empty, formDialog, say } from "./overlays.js";
 import { choosePeople } from "./people.js";
@@ -59,9 +59,9 @@ function entries() {
 export function showDetails(id) {
   const inside = h("div", {});
   const element = dialog(t("details"), () => inside);
-  const update = () => fill(inside, details(id, () => element.close()));
+  const update = () => keepFocus(inside, () => fill(inside, details(id, () => element.close())));
   update();
-  element.addEventListener("close", store.on("contacts members people", update));
+  element.addEventListener("close", store.on("contacts members people rows", update));
 }
 
 export function contactPane() {
@@ -76,10 +76,10 @@ export function contactPane() {
     const name = chatName(place.contact);
     fill(title, name);
     set(element, "aria-label", name);
-    fill(body, details(place.contact, () => {}));
+    keepFocus(body, () => fill(body, details(place.contact, () => {})));
   }
 
-  store.on("contacts people members place", soon(update));
+  store.on("contacts people members place rows", soon(update));
   return { element, update };
 }
 
@@ -94,12 +94,19 @@ function open(id, close) {
   }, { kind: "is-main", picture: "chats" });
 }
 
+/** The chat on top of the list, or not any more; a chat that has not begun has no place there. */
+function pin(id) {
+  const row = store.rows.get(id);
+  if (!row) return null;
+  return button(t(row.pinned ? "unpin" : "pin"), () => attempt(() => act(row.pinned ? "unpin" : "pin", { who: store.who, chat: id })), { picture: "pin" });
+}
+
 function facts(pairs) {
   return h("dl", { class: "facts" }, pairs.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 
 function personDetails(id, close) {
-  if (id === FILEHELPER || id === TEAM) return h("div", { class: "profile" }, avatar(id, "is-large"), h("h3", {}, chatName(id)), h("div", { class: "buttons" }, open(id, close)));
+  if (id === FILEHELPER || id === TEAM) return h("div", { class: "profile" }, avatar(id, "is-large"), h("h3", {}, chatName(id)), h("div", { class: "buttons" }, open(id, close), pin(id)));
   const person = store.person(id);
   const friend = store.friends.get(id);
   const isAsking = store.asked.includes(id);
@@ -116,6 +123,7 @@ function personDetails(id, close) {
       "div",
       { class: "buttons" },
       friend && open(id, close),
+      pin(id),
       isAsking && button(t("accept"), () => attempt(() => act("accept", { who: store.who, asked_by: id })), { kind: "is-main", picture: "check" }),
       friend && button(t("remark"), () => formDialog(t("remark"), [{ name: "remark", label: t("remark"), value: friend.remark ?? "" }], t("done"), ({ remark }) => act("remark", { who: store.who, friend: id, remark }))),
       !friend && !isMe && button(t("addFriend"), () => askFriend(id), { picture: "plus" }),
@@ -155,6 +163,7 @@ function roomDetails(id, close) {
       "div",
       { class: "buttons" },
       open(id, close),
+      pin(id),
       button(t("invite"), () => inviteTo(id, members), { picture: "plus" }),
       isOwner && members.length > 1 && button(t("remove"), () => removeFrom(id, members)),
       button(t("rename"), () => formDialog(t("renameChatroom"), [{ name: "name", label: t("chatroomName"), value: room.name ?? "" }], t("rename"), ({ name: wanted }) => act("rename", { who: store.who, chat: id, name: wanted }))),

@@ -1,6 +1,6 @@
 // A conversation: its messages, the newest in view, older ones on demand, and what one does with a message.
 
-import { content, greyLine, inWords } from "./bubbles.js";
+import { content, greyLine, inWords, isBare } from "./bubbles.js";
 import { act } from "./control.js";
 import { button, fill, h, icon, iconButton, set, soon } from "./dom.js";
 import { composer } from "./composer.js";
@@ -76,7 +76,7 @@ export function conversation({ showDetails }) {
 
   function hear({ place: where, messages }) {
     earlier.parentElement.hidden = !store.hasMore;
-    if (where === "again") return messages.forEach((message) => nodes.get(message.id)?.replaceWith(node(message)));
+    if (where === "again") return messages.forEach(redraw);
     if (where === "before") return before(messages);
     if (where === "all" || !nodes.size) return renew();
     if (!document.hidden && element.isConnected && messages.some((message) => !message.mine)) read();
@@ -90,6 +90,16 @@ export function conversation({ showDetails }) {
     if (wasAtEnd || messages.some((message) => message.mine)) toEnd();
     else jump.hidden = false;
     return undefined;
+  }
+
+  /** A message that changed keeps its place, and the keyboard. */
+  function redraw(message) {
+    const old = nodes.get(message.id);
+    if (!old) return;
+    const hasFocus = old.contains(document.activeElement);
+    const drawn = node(message);
+    old.replaceWith(drawn);
+    if (hasFocus) focusMessage(drawn);
   }
 
   /** Older messages go above without moving those that are read. */
@@ -111,7 +121,7 @@ export function conversation({ showDetails }) {
       ? h("div", { class: "grey-line", tabindex: "-1", "data-id": message.id }, h("span", {}, grey))
       : h(
           "article",
-          { class: `message ${message.mine ? "is-mine" : ""} kind-${message.kind}`, tabindex: "-1", "data-id": message.id, "aria-label": `${message.mine ? t("you") : personName(message.from)}: ${words}`, on: { contextmenu: (event) => { event.preventDefault(); openMenu(message, actions); } } },
+          { class: `message ${message.mine ? "is-mine" : ""} ${isBare(message) ? "is-bare" : ""}`, tabindex: "-1", "data-id": message.id, "aria-label": `${message.mine ? t("you") : personName(message.from)}: ${words}`, on: { contextmenu: (event) => { event.preventDefault(); openMenu(message, actions); } } },
           avatar(message.from, "is-small"),
           h("div", { class: "message-body" }, isRoom(store.chat) && !message.mine && h("p", { class: "sender" }, personName(message.from)), h("div", { class: "bubble" }, content(message))),
         );

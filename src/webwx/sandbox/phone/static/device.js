@@ -1,7 +1,7 @@
 // The phone as a device: login codes to scan, the web login that is open, and the network.
 
 import { act } from "./control.js";
-import { button, fill, h, icon, set, soon } from "./dom.js";
+import { button, fill, h, icon, keepFocus, set, soon } from "./dom.js";
 import { personName } from "./names.js";
 import { attempt, empty } from "./overlays.js";
 import { store } from "./store.js";
@@ -11,7 +11,7 @@ export function deviceView() {
   const codes = h("div", { class: "codes" });
   const logins = h("div", { class: "stack" });
   const network = h("div", { class: "stack" });
-  const headings = ["scan", "webLogin", "connection"].map((key) => [key, h("h3", { class: "section-title" })]);
+  const headings = ["scan", "webLogin", "connection"].map((key) => [key, h("h2", { class: "section-title" })]);
   const hint = h("p", { class: "hint" });
   const [scanHead, loginHead, networkHead] = headings.map(([, node]) => node);
   const element = h("div", { class: "list device" }, scanHead, hint, codes, loginHead, logins, networkHead, network);
@@ -35,13 +35,6 @@ export function deviceView() {
   return { element, update, focus: () => element.querySelector("button")?.focus() };
 }
 
-/** A button that is drawn anew keeps the focus, if it is still there under its name. */
-function keepFocus(within, draw) {
-  const name = within.contains(document.activeElement) ? document.activeElement.dataset.do : null;
-  draw();
-  if (name) (within.querySelector(`[data-do="${name}"]`) ?? within.querySelector("button"))?.focus();
-}
-
 function code(login) {
   const { uuid, stage } = login;
   const verb = (name, fields = {}) => () => attempt(() => act(name, { uuid, ...fields }));
@@ -50,19 +43,19 @@ function code(login) {
   const said = stage === "new" ? "" : t(login.pushed && stage === "scanned" ? "pushedTo" : stage === "scanned" ? "scannedBy" : "confirmedBy", { name });
   const buttons = {
     new: [
-      button(t("scanThis", { name: personName(store.who) }), verb("scan", { who: store.who }), { kind: "is-main", picture: "scan", "data-do": "scan" }),
-      button(t("expire"), verb("expire"), { "data-do": "expire" }),
+      button(t("scanThis", { name: personName(store.who) }), verb("scan", { who: store.who }), { kind: "is-main", picture: "scan" }),
+      button(t("expire"), verb("expire")),
     ],
     scanned: [
-      button(t("confirm"), verb("confirm"), { kind: "is-main", picture: "check", "data-do": "confirm" }),
-      button(t("refuse"), verb("cancel"), { "data-do": "cancel" }),
-      button(t("expire"), verb("expire"), { "data-do": "expire" }),
+      button(t("confirm"), verb("confirm"), { kind: "is-main", picture: "check" }),
+      button(t("refuse"), verb("cancel")),
+      button(t("expire"), verb("expire")),
     ],
     confirmed: [],
   }[stage];
   return h(
     "article",
-    { class: "code", "aria-label": where },
+    { class: "code", "aria-label": where, "data-key": uuid },
     !login.pushed && stage === "new" && h("img", { class: "qr", src: `/qrcode/${encodeURIComponent(uuid)}`, alt: t("qrOf"), width: "148", height: "148" }),
     h("p", { class: "code-where" }, where),
     said && h("p", { class: "code-said", role: "status" }, said),
@@ -82,14 +75,14 @@ function webLogin() {
 }
 
 function action(picture, words, hint, doing) {
-  return h("div", { class: "action" }, button(t(words), () => attempt(doing), { picture, "data-do": words }), h("p", { class: "hint" }, t(hint)));
+  return h("div", { class: "action" }, button(t(words), () => attempt(doing), { picture }), h("p", { class: "hint" }, t(hint)));
 }
 
 function connection() {
   const isOffline = Boolean(store.person(store.who).offline);
   const toggle = h(
     "button",
-    { type: "button", class: "switch", role: "switch", "aria-checked": String(isOffline), "data-do": "offline", on: { click: () => attempt(() => act(isOffline ? "online" : "offline", { who: store.who })) } },
+    { type: "button", class: "switch", role: "switch", "aria-checked": String(isOffline), on: { click: () => attempt(() => act(isOffline ? "online" : "offline", { who: store.who })) } },
     icon("offline"),
     h("span", {}, t("offline")),
     h("span", { class: "switch-track", "aria-hidden": "true" }),

@@ -14,7 +14,7 @@ export function h(tag, props = {}, ...children) {
       set(element, name, value);
     }
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -26,7 +26,7 @@ export function set(element, name, value) {
 
 /** Put other children into an element. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
 }
 
 /** One of the pictures in icons.svg; what it means is said by words beside it. */
@@ -48,6 +48,22 @@ export function button(words, onClick, { picture = null, kind = "", ...props } =
 /** A button that shows a picture only; its words are for those who do not see it. */
 export function iconButton(picture, words, onClick, props = {}) {
   return h("button", { type: "button", class: "icon-button", "aria-label": words, title: words, on: { click: onClick }, ...props }, icon(picture));
+}
+
+/** Draw something anew; what has the focus keeps it, under its words or at its place among its neighbours. */
+export function keepFocus(within, draw) {
+  const held = within.contains(document.activeElement) ? document.activeElement : null;
+  const key = held?.closest("[data-key]")?.dataset.key;
+  const neighbours = () => {
+    const keyed = [...within.querySelectorAll("[data-key]")].find((part) => part.dataset.key === key);
+    return [...(keyed ?? within).querySelectorAll("button, a[href], input, [tabindex='0']")];
+  };
+  const place = held ? neighbours().indexOf(held) : -1;
+  draw();
+  if (!held) return;
+  const words = (element) => element.getAttribute("aria-label") ?? element.textContent;
+  const all = neighbours();
+  (all.find((element) => words(element) === words(held)) ?? all[Math.min(place, all.length - 1)])?.focus();
 }
 
 /** Do something once before the next picture is drawn, however often it is asked for. */

@@ -47,18 +47,14 @@ export async function attempt(doing) {
 
 let dialogs = 0;
 
-/** Open a dialog; `build(close)` gives what is in it. Focus comes back to where it was. */
+/** Open a dialog; `build(close)` gives what is in it. The browser brings the focus back to where it was. */
 export function dialog(title, build, { wide = false } = {}) {
-  const before = document.activeElement;
   dialogs += 1;
   const heading = h("h2", { id: `dialog-${dialogs}` }, title);
   const element = h("dialog", { class: wide ? "dialog is-wide" : "dialog", "aria-labelledby": heading.id });
   const close = () => element.close();
-  element.append(h("header", { class: "dialog-head" }, heading, iconButton("close", t("close"), close)), h("div", { class: "dialog-body" }, build(close)));
-  element.addEventListener("close", () => {
-    element.remove();
-    before?.focus?.();
-  });
+  element.append(h("div", { class: "dialog-head" }, heading, iconButton("close", t("close"), close)), h("div", { class: "dialog-body" }, build(close)));
+  element.addEventListener("close", () => element.remove());
   element.addEventListener("click", (event) => event.target === element && close());
   document.body.append(element);
   element.showModal();
@@ -125,7 +121,7 @@ export function menu(anchor, label, items) {
       close();
     }
   });
-  (anchor.closest("dialog") ?? document.body).append(element);
+  (anchor.closest("dialog, section") ?? document.body).append(element);
   anchor.setAttribute("aria-expanded", "true");
   place(element, anchor.getBoundingClientRect());
   document.addEventListener("pointerdown", away, true);

@@ -63,13 +63,18 @@ const person = h("button", { type: "button", class: "person", "aria-haspopup": "
 const clock = h("button", { type: "button", class: "chip clock", "aria-haspopup": "dialog", on: { click: windClock } });
 const languageButton = h("button", { type: "button", class: "chip", on: { click: () => setLanguage(language() === "en" ? "zh" : "en") } });
 const themeButton = iconButton("moon", "", () => {
-  localStorage.setItem("webwx.theme", isDark() ? "light" : "dark");
+  const wanted = isDark() ? "light" : "dark";
+  // Who chooses what the system has follows it again.
+  if ((wanted === "dark") === systemDark.matches) localStorage.removeItem("webwx.theme");
+  else localStorage.setItem("webwx.theme", wanted);
   applyTheme();
   labels();
 });
 const brand = h("p", { class: "brand" });
 const lost = h("p", { class: "lost", role: "status", hidden: true });
-const offline = h("div", { class: "offline-banner", hidden: true });
+const offlineWords = h("span", {});
+const goOnline = button("", () => attempt(() => act("online", { who: store.who })), { kind: "is-small" });
+const offline = h("div", { class: "offline-banner", role: "status", hidden: true }, icon("offline"), offlineWords, goOnline);
 const rail = h("nav", { class: "rail" });
 const list = h("section", { class: "list-pane" });
 const listTitle = h("h1", { class: "list-title" });
@@ -185,10 +190,10 @@ function labels() {
     badge.hidden = !count;
     fill(badge, count > 99 ? "99+" : String(count));
   }
-  const isOffline = Boolean(store.person(store.who).offline);
-  offline.hidden = !isOffline;
-  if (isOffline) fill(offline, icon("offline"), t("offlineBanner"), button(t("goOnline"), () => attempt(() => act("online", { who: store.who })), { kind: "is-small" }));
-  document.title = `${unread ? `(${unread}) ` : ""}${who ? t("phoneOf", { name: who }) : ""} · webwx sandbox`;
+  offline.hidden = !store.person(store.who).offline;
+  fill(offlineWords, t("offlineBanner"));
+  fill(goOnline, t("goOnline"));
+  document.title = `${unread ? `(${unread}) ` : ""}${who ? `${t("phoneOf", { name: who })} · ` : ""}webwx sandbox`;
 }
 
 function showTime() {
@@ -206,9 +211,9 @@ document.addEventListener("keydown", (event) => {
       if (matchMedia("(max-width: 760px)").matches) place.go({ chat: "", contact: "" });
       views[place.view].focus();
     }
-  } else if (event.altKey && ["1", "2", "3"].includes(event.key)) {
+  } else if (event.altKey && ["Digit1", "Digit2", "Digit3"].includes(event.code)) {
     event.preventDefault();
-    goTo(RAIL[Number(event.key) - 1][0]);
+    goTo(RAIL[Number(event.code.slice(-1)) - 1][0]);
     views[place.view].focus();
   }
 });

@@ -35,7 +35,7 @@ class Place extends EventTarget {
 
   /** Go where the address says, as far as that exists. */
   follow() {
-    const [who = "", view = "chats", what = ""] = location.hash.slice(1).split("/").map(decodeURIComponent);
+    const [who = "", view = "chats", what = ""] = location.hash.slice(1).split("/").map(decoded);
     const known = store.people.has(who) ? who : [...store.people.keys()][0];
     if (!known) return;
     const isView = VIEWS.includes(view);
@@ -47,6 +47,14 @@ class Place extends EventTarget {
     if (left.who === now.who && left.chat === now.chat) return;
     if (left.chat && store.people.has(left.who)) attempt(() => act("close", { who: left.who, chat: left.chat }));
     if (now.chat) attempt(() => act("open", { who: now.who, chat: now.chat }));
+  }
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return ""; // somebody has typed half a character
   }
 }
 

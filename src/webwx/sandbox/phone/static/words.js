@@ -40,6 +40,8 @@ const WORDS = {
   loading: ["Loading…", "加载中…"],
   noChatOpen: ["No conversation open", "尚未打开会话"],
   noChatOpenHint: ["Choose a chat on the left. Arrow keys move in lists, Enter opens.", "在左侧选择一个聊天。方向键移动，回车打开。"],
+  pin: ["Pin", "置顶"],
+  unpin: ["Unpin", "取消置顶"],
   pinned: ["pinned", "已置顶"],
   you: ["You", "你"],
 
