@@ -24,6 +24,7 @@ from webwx.cli.phone_send import SENDING
 from webwx.cli.phone_wire import wire
 from webwx.cli.session import Session, command
 from webwx.protocol.codec import clean_text
+from webwx.store.private import write_private
 
 
 @with_common_options
@@ -349,6 +350,23 @@ async def wind(session: Session, seconds: float) -> None:
     """Move the sandbox's clock forward by SECONDS, instead of waiting."""
     moved = await ask_phones(session.settings.server, "wind", {"seconds": seconds})
     session.output.result(f"The sandbox's clock is {seconds:g} s further on.", now=moved["now"])
+
+
+@command(
+    "save",
+    group=phone,
+    examples=("webwx phone save before-the-storm.state",),
+)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+async def save(session: Session, file: Path) -> None:
+    """
+    Save the whole sandbox in FILE, with all logins and what they have yet to hear.
+
+    'webwx sandbox --state FILE' goes on from there. FILE holds the keys of every login, and only you can read it.
+    """
+    content = base64.b64decode((await ask_phones(session.settings.server, "save", {}))["state"])
+    write_private(file, content)
+    session.output.result(f"Saved in {file} ({len(content):,} bytes).", file=str(file), size=len(content))
 
 
 def _describe_inbox(shown: dict[str, Any]) -> str:

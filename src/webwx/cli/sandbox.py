@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import webbrowser
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ import msgspec
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.faults import turn_on, with_fault_options
 from webwx.cli.friends import play_file
+from webwx.cli.kept_world import kept, locked, read_state
 from webwx.cli.loop import run_server
 from webwx.cli.session import Session, command
 from webwx.sandbox.core import Sandbox
@@ -24,9 +26,10 @@ from webwx.sandbox.tls import NoCertificates
 from webwx.sandbox.worlds import open_world
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from webwx.sandbox.serve import Served, TlsAccess
+    from webwx.sandbox.world import World
 
 _MANY = 10
 """People whom a sentence can name."""
@@ -53,6 +56,7 @@ _PORT_SENTENCES = {
         "webwx sandbox --port 0 --auto-confirm --json",
         "webwx sandbox --tls --switch redirect_origin=https://wx2.qq.com",
         "webwx sandbox --tls --port 443 --json",
+        "webwx sandbox --state ~/sandbox.state",
         "webwx sandbox --world family.toml --scenario friends.py",
         "webwx sandbox --strict --switch picture_content=hash",
         "webwx sandbox --seed 7 --fault truncated@0.1 --fault sticky_selector:times=20",
@@ -103,6 +107,12 @@ _PORT_SENTENCES = {
     help="World to play: a file in TOML, 'default', or 'big' with 10,000 contacts.",
 )
 @click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Go on with what FILE holds, if it is there, and keep everything in it.",
+)
+@click.option(
     "--scenario",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
@@ -121,6 +131,7 @@ async def sandbox(
     strict: bool,
     source: str,
     more: tuple[str, ...],
+    state: Path | None,
     scenario: Path | None,
     wishes: tuple[str, ...],
     script: Path | None,
@@ -129,41 +140,70 @@ async def sandbox(
     """
     Run a server of the protocol on this machine.
 
-    It has four people who are friends, or those of a file, and forgets everything when it ends. Only this machine can
-    reach it. Be their phones in the browser, at the address it prints, or with 'webwx phone'; end it with Ctrl-C.
+    It has four people who are friends, or those of a file, and forgets everything when it ends, unless --state keeps
+    it. Only this machine can reach it. Be their phones in the browser, at the address it prints, or with 'webwx phone';
+    end it with Ctrl-C.
     """
     options = {
         "auto_confirm": auto_confirm or None, "media_after_recall": media_after_recall, "echo": echo,
         "fold_repeats": fold_repeats or None,
     }  # fmt: skip
     given = (STRICT if strict else {}) | {name: value for name, value in options.items() if value is not None}
-    try:
-        world = open_world(source, change=lambda own: _with(own, given, more), seed=seed)
-    except Impossible as no:
-        raise BadInput(str(no)) from None
-    try:
-        served = await serve(Sandbox(world), port=port, tls=tls)
-    except NoCertificates as error:
-        raise CommandFailed(str(error)) from None
-    except OSError as error:
-        if error.errno not in _PORT_SENTENCES:
-            raise
-        raise CommandFailed(_PORT_SENTENCES[error.errno].format(port=port)) from None
-    try:
+
+    def change(own: Switches) -> Switches:
+        return _with(own, given, more)
+
+    async with AsyncExitStack() as opened:
+        if state is None:
+            world = _new_world(source, change, seed)
+        else:
+            opened.enter_context(locked(state))
+            world = read_state(state, change, seed) or _new_world(source, change, seed)
+            await opened.enter_async_context(kept(world, state, session.output.tell))
+        served = await _serve(world, port, tls=tls)
+        opened.push_async_callback(served.close)
         turn_on(world.faults, wishes, script)
         if scenario is not None:
             play_file(scenario, world, session.output.tell)
         faults = {"seed": world.faults.seed} if wishes or script or seed is not None else {}
         session.output.result(
-            _welcome(served, auto_confirm=world.switches.auto_confirm, seed=faults.get("seed")),
+            _welcome(served, auto_confirm=world.switches.auto_confirm, seed=faults.get("seed"), state=state),
             url=served.url, control=served.control, phone=served.phone, accounts=served.accounts, **faults,
             **({"ca": served.tls.ca, "proxy": served.tls.proxy, "hosts": served.tls.hosts} if served.tls else {}),
         )  # fmt: skip
         if is_opened:
             await asyncio.to_thread(webbrowser.open, served.phone)
         await asyncio.Event().wait()
-    finally:
-        await served.close()
+
+
+def _new_world(source: str, change: Callable[[Switches], Switches], seed: int | None) -> World:
+    """
+    Make the world that is asked for.
+
+    Raises:
+        BadInput: It cannot be.
+    """
+    try:
+        return open_world(source, change=change, seed=seed)
+    except Impossible as no:
+        raise BadInput(str(no)) from None
+
+
+async def _serve(world: World, port: int, *, tls: bool) -> Served:
+    """
+    Listen.
+
+    Raises:
+        CommandFailed: The port cannot be had, or an extra is missing.
+    """
+    try:
+        return await serve(Sandbox(world), port=port, tls=tls)
+    except NoCertificates as error:
+        raise CommandFailed(str(error)) from None
+    except OSError as error:
+        if error.errno not in _PORT_SENTENCES:
+            raise
+        raise CommandFailed(_PORT_SENTENCES[error.errno].format(port=port)) from None
 
 
 def _with(switches: Switches, given: Mapping[str, object], more: tuple[str, ...]) -> Switches:
@@ -180,13 +220,14 @@ def _with(switches: Switches, given: Mapping[str, object], more: tuple[str, ...]
         raise click.BadParameter(f"A switch cannot be set to that: {error}.") from None
 
 
-def _welcome(served: Served, *, auto_confirm: bool, seed: int | None) -> str:
+def _welcome(served: Served, *, auto_confirm: bool, seed: int | None, state: Path | None) -> str:
     people = ", ".join(f"{person['nickname']} ({person['id']})" for person in served.accounts[:_MANY])
     people += ", and others" if len(served.accounts) > _MANY else ""
     # A login waits for the phone, so the phone's commands are for a terminal of their own.
     scan, confirm = (f"webwx phone --server {served.url} {verb}" for verb in ("scan", "confirm"))
     phone = "" if auto_confirm else f"  {scan} && {confirm}    # in a third, while login waits\n"
     faults = "" if seed is None else f"Faults are on (seed {seed}); 'webwx phone faults' lists them.\n"
+    ending = "Ctrl-C ends it; nothing is kept." if state is None else f"Ctrl-C ends it; {state} keeps everything."
     return (
         f"A sandbox is running at {served.url}, for this machine only.\n"
         f"Its phones are in your browser: {served.phone}\n"
@@ -202,7 +243,7 @@ def _welcome(served: Served, *, auto_confirm: bool, seed: int | None) -> str:
         "  webwx phone inbox me\n"
         f"{_tls_notes(served.tls)}"
         "\n"
-        "Ctrl-C ends it; nothing is kept."
+        f"{ending}"
     )
 
 

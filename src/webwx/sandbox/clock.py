@@ -33,6 +33,18 @@ class SystemClock:
     def __init__(self, start: float | None = None) -> None:
         self._ahead = 0.0 if start is None else start - time.time()
 
+    @classmethod
+    def ahead_by(cls, seconds: float) -> SystemClock:
+        """Give a clock that shows so much more than the machine's."""
+        clock = cls()
+        clock.wind(seconds)
+        return clock
+
+    @property
+    def ahead(self) -> float:
+        """Seconds that it shows more than the machine's."""
+        return self._ahead
+
     def now(self) -> float:
         """Give the time in seconds since 1970."""
         return time.time() + self._ahead

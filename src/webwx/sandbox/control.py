@@ -29,6 +29,7 @@ JSON in and out, on the server's own origin, loopback only. Errors are a 4xx wit
     POST /control/block     {"who", "whom"}                    {}
     POST /control/unblock   {"who", "whom"}                    {}
     POST /control/wind      {"seconds"}                        {"now"}
+    POST /control/save      {}                                 {"state"}
     POST /control/log-out   {"who"}                            {}
     POST /control/evict     {"who"}                            {}
     POST /control/offline   {"who"}                            {}
@@ -41,7 +42,8 @@ and one for every other kind of message, which `sending` lists, and those for fa
 
 A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "from", "is_self", "kind", "text", "md5",
 "size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
-`filehelper`. `content` is base64. An empty `uuid` is the newest code, an empty `message_id` the last message.
+`filehelper`. `content` is base64. An empty `uuid` is the newest code, an empty `message_id` the last message. `state`
+is the whole world in base64, with the keys of every login.
 An exchange has the fields of `wire_log.Exchange`; ask with `after` what has changed behind the `last` one answered.
 `invite` adds friends at once, or sends each an invitation where a chatroom wants that. `evict` is another client that
 logs in: the open login ends. A phone that is `offline` sends nothing, and its client's sends are refused with Ret 3.
@@ -65,6 +67,7 @@ from webwx.sandbox.membership import FEWEST
 from webwx.sandbox.people import Chat, Message, Person
 from webwx.sandbox.refusals import Impossible, Refused, explain
 from webwx.sandbox.sending import SENDING_VERBS
+from webwx.sandbox.state import save
 from webwx.sandbox.view import recall_text
 from webwx.sandbox.wire_log import Exchange, Opened
 from webwx.sandbox.world import ME, World
@@ -303,6 +306,12 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True):
     chats: list[InboxChat]
 
 
+class State(msgspec.Struct, frozen=True):
+    """The whole world, for its owner alone."""
+
+    state: bytes
+
+
 # -- the verbs -------------------------------------------------------------------------------------------------------
 
 
@@ -469,6 +478,10 @@ def _wind(world: World, how: Wind) -> Now:
     return Now(world.now)
 
 
+def _save(world: World, _: Nothing) -> State:
+    return State(state=save(world))
+
+
 def _log_out(world: World, of: Who) -> Nothing:
     world.log_out(of.who)
     return Nothing()
@@ -537,6 +550,7 @@ _VERBS: Verbs[World] = {
     ("POST", "block"): (Block, _block),
     ("POST", "unblock"): (Block, _unblock),
     ("POST", "wind"): (Wind, _wind),
+    ("POST", "save"): (Nothing, _save),
     ("POST", "log-out"): (Who, _log_out),
     ("POST", "evict"): (Who, _evict),
     ("POST", "offline"): (Who, _offline),

@@ -212,8 +212,17 @@ class Logins:
             is_helper=is_helper,
             expires=now + lifetime,
         )
-        self._sessions[session.keys.sid] = self._latest[person.id] = session
+        self.take(session)
         return session
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """Every session, living or ended, in the order they were opened."""
+        return tuple(self._sessions.values())
+
+    def take(self, session: Session) -> None:
+        """Take in a session that has its keys already, as the person's latest."""
+        self._sessions[session.keys.sid] = self._latest[session.person.id] = session
 
     def new_media_id(self) -> str:
         """Make the id of an upload."""

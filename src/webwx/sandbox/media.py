@@ -71,9 +71,18 @@ class Media:
             thumbnail_height=height,
             thumbnail_width=width,
         )
+        self.take(medium)
+        return medium
+
+    @property
+    def all(self) -> tuple[Medium, ...]:
+        """Every medium, in the order they came."""
+        return tuple(self._by_keys.values())
+
+    def take(self, medium: Medium) -> None:
+        """Take in a medium that has its keys already."""
         self._by_keys[medium.aes_key, medium.cdn_url] = medium
         self._by_md5[medium.md5] = medium
-        return medium
 
     def find(self, attributes: Mapping[str, str]) -> Medium | None:
         """

@@ -68,6 +68,15 @@ class Post:
         """Find a message, whoever can see it; None when there is none of that id."""
         return self._messages.get(message_id)
 
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Everything that was ever sent, oldest first."""
+        return tuple(self._messages.values())
+
+    def take(self, message: Message) -> None:
+        """Take in a message that has its id already; no phone shows it for that."""
+        self._messages[message.id] = message
+
     def message(self, message_id: str, viewer: Person) -> Message:
         """
         Find a message that somebody can see.
@@ -161,5 +170,5 @@ class Post:
 
     def _new_message(self, sender: Person, to: str, letter: Letter) -> Message:
         message = Message(id=self.new_id(), letter=letter, sender=sender, to=to, time=self._world.now)
-        self._messages[message.id] = message
+        self.take(message)
         return message

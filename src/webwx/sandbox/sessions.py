@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections import deque
 from dataclasses import dataclass, field
 from math import inf
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ from webwx.sandbox.refusals import Refused
 from webwx.sandbox.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from webwx.protocol.hosts import Hosts
@@ -73,10 +74,15 @@ def base64_text(dice: Random, size: int) -> str:
 class Names:
     """A session's `@…` names for everybody; new in every login, the same inside one."""
 
-    def __init__(self, dice: Random) -> None:
+    def __init__(self, dice: Random, known: Mapping[str, str] = MappingProxyType({})) -> None:
         self._dice = dice
-        self._names = {name: name for name in BUILTIN}
-        self._ids = dict(self._names)
+        self._names = {name: name for name in BUILTIN} | dict(known)
+        self._ids = {name: world_id for world_id, name in self._names.items()}
+
+    @property
+    def known(self) -> dict[str, str]:
+        """The names that were given so far, by world id."""
+        return dict(self._names)
 
     def name(self, world_id: str, *, is_chatroom: bool = False) -> str:
         """Give the name of somebody, making one at the first time."""
@@ -112,8 +118,8 @@ class Session:
     """Signatures of announced uploads, by the file's md5."""
     media: dict[str, Medium] = field(default_factory=dict)
     """Complete uploads and received files by `MediaId`."""
-    accepted: dict[object, tuple[float, str]] = field(default_factory=dict)
-    """Sends by their whole `Msg`: when they came, and the id they got."""
+    accepted: dict[bytes, tuple[float, str]] = field(default_factory=dict)
+    """Sends by their whole `Msg`, as JSON: when they came, and the id they got."""
     acts: deque[float] = field(default_factory=deque)
     """When it sent or changed something, within the last minute."""
     fetches: int = 0
@@ -168,7 +174,7 @@ class Session:
         self.fetches += 1
         return before if replay_every and self.fetches % replay_every == 0 else key
 
-    def earlier(self, message: object, now: float) -> str:
-        """Give the id that a wholly equal message got within the last minute, or an empty text."""
+    def earlier(self, message: bytes, now: float) -> str:
+        """Give the id that a wholly equal `Msg` got within the last minute, or an empty text."""
         when, message_id = self.accepted.get(message, (0.0, ""))
         return message_id if now - when <= REPEAT_WINDOW else ""

@@ -8,6 +8,7 @@ sync, 3).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from webwx.protocol.sync import DeletedContact, KeyValue, SyncKey
 from webwx.sandbox.view import ChangedContact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _SILENT = 201
 """Number of the counter that only `SyncCheckKey` has."""
@@ -30,6 +31,9 @@ _FIRST: dict[int, int] = {
     SyncKeyKind.PROFILE: 700_000_003,
 }
 """Where the counters start."""
+
+_GAP = 1_000_000
+"""Changes that a client may have heard of and a saved stream does not know."""
 
 Item = WireMessage | ChangedContact | DeletedContact
 
@@ -59,9 +63,40 @@ class Stream:
     def __init__(self, started: int) -> None:
         self._counters: dict[int, int] = {**_FIRST, SyncKeyKind.TIME: started}
         self._changes: list[Change] = []
+        self._numbers: dict[int, list[int]] = {}
+        """Of the changes of each kind."""
         self._places: dict[int, list[int]] = {}
-        """Where the changes of each kind stand among all."""
+        """Where they stand among all."""
         self._silent = 0
+
+    @classmethod
+    def resume(cls, counters: Mapping[int, int], changes: Iterable[Change], silent: int) -> Stream:
+        """
+        Go on with a stream that was saved.
+
+        Its counters leave a gap, so that who has heard of changes that were never saved misses none that come now.
+        """
+        stream = cls(0)
+        for change in changes:
+            stream._append(change)
+        stream._counters = {kind: number + _GAP * (kind in _FIRST) for kind, number in counters.items()}
+        stream._silent = silent
+        return stream
+
+    @property
+    def counters(self) -> dict[int, int]:
+        """The numbers of the last change of each kind."""
+        return dict(self._counters)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Everything, oldest first."""
+        return tuple(self._changes)
+
+    @property
+    def silent(self) -> int:
+        """How many changes there were that deliver nothing."""
+        return self._silent
 
     @property
     def newest(self) -> SyncKey:
@@ -72,8 +107,12 @@ class Stream:
         """Append a change."""
         kind = SyncKeyKind.MESSAGES if isinstance(item, WireMessage) else SyncKeyKind.CONTACTS
         self._counters[kind] += 1
-        self._places.setdefault(kind, []).append(len(self._changes))
-        self._changes.append(Change(kind=kind, number=self._counters[kind], selector=selector, item=item))
+        self._append(Change(kind=kind, number=self._counters[kind], selector=selector, item=item))
+
+    def _append(self, change: Change) -> None:
+        self._numbers.setdefault(change.kind, []).append(change.number)
+        self._places.setdefault(change.kind, []).append(len(self._changes))
+        self._changes.append(change)
 
     def add_silent(self) -> None:
         """Count a change that delivers nothing."""
@@ -98,9 +137,9 @@ class Stream:
     def _behind(self, position: Mapping[int, int]) -> Iterator[Change]:
         # From the first that is new, for a long stream is read to its end by its last part alone.
         firsts = [
-            places[max(0, position[kind] - _FIRST[kind])]
-            for kind, places in self._places.items()
-            if position[kind] < self._counters[kind]
+            self._places[kind][bisect_right(numbers, position[kind])]
+            for kind, numbers in self._numbers.items()
+            if position[kind] < numbers[-1]
         ]
         places = range(min(firsts, default=len(self._changes)), len(self._changes))
         return (change for place in places if (change := self._changes[place]).number > position[change.kind])

@@ -193,11 +193,20 @@ class World:
         """
         number = len(self.people) + 1
         person = Person(id=id or f"person{number}", nickname=nickname, uin=1_000_000_000 + number)
+        self.settle(person)
+        return person
+
+    def settle(self, person: Person) -> None:
+        """
+        Let somebody live here who was known elsewhere.
+
+        Raises:
+            Impossible: The id is taken.
+        """
         self._check_new(person.id)
         self.people[person.id] = person
-        self._called.setdefault(nickname, {})[person.id] = person
+        self._called.setdefault(person.nickname, {})[person.id] = person
         self.stir()
-        return person
 
     def person(self, name: str) -> Person:
         """

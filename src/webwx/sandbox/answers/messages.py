@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.protocol.appmsg import read_app
-from webwx.protocol.codec import Media, number
+from webwx.protocol.codec import Media, number, write_json
 from webwx.protocol.codes import CHECK_ABOVE, AppMessageType, MessageType, Ret, StatusNotify
 from webwx.protocol.content import read_attributes, read_image
 from webwx.protocol.http import Response
@@ -155,13 +155,14 @@ _Outgoing = OutgoingText | OutgoingImage | OutgoingVideo | OutgoingSticker | Out
 
 def _send(visit: Visit, outgoing: _Outgoing, letter: Letter) -> SendReply:
     session, world = visit.session, visit.world
-    earlier = session.earlier(outgoing, world.now) if world.switches.fold_repeats else ""
+    key = write_json(outgoing) if world.switches.fold_repeats else b""
+    earlier = session.earlier(key, world.now) if key else ""
     if earlier:
         return SendReply(msg_id=earlier, local_id=outgoing.local_id)
     to = session.known(outgoing.to_user_name)
     message = world.post.send(session.person, to, letter, by=session)
-    if world.switches.fold_repeats:
-        session.accepted[outgoing] = (world.now, message.id)
+    if key:
+        session.accepted[key] = (world.now, message.id)
     return SendReply(msg_id=message.id, local_id=outgoing.local_id)
 
 

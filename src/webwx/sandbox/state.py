@@ -1,0 +1,407 @@
+"""
+A running world as bytes, so that it goes on in another process.
+
+What is kept is what the platform would know: people, chatrooms, messages, media, and every web login with its keys, its
+names and what it has yet to hear, so that a client goes on as if nothing had been. The clock and the dice go on too.
+Codes that nobody has confirmed, faults, and what is planned are not kept: they belong to the process.
+
+The first line is the format's number and a digest of the rest. The bytes hold the keys of every login: they are for
+their owner alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from math import inf
+from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import asdict
+
+from webwx.protocol.codes import Ret, Selector, SyncKeyKind
+from webwx.protocol.hosts import Hosts
+from webwx.protocol.messages import WireMessage
+from webwx.protocol.sync import DeletedContact, SyncKey
+from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.faults import Faults
+from webwx.sandbox.letters import Letter, MessageKind
+from webwx.sandbox.media import Medium
+from webwx.sandbox.people import Chat, Chatroom, Message, Person
+from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.sessions import Keys, Names, Session
+from webwx.sandbox.stream import Change, Stream
+from webwx.sandbox.switches import Switches
+from webwx.sandbox.view import ChangedContact
+from webwx.sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.sandbox.stream import Item
+
+FORMAT = 1
+"""Of what is written; a higher one cannot be read by this program."""
+
+_TITLE = b"webwx sandbox "
+
+_ITEMS: dict[str, type[Item]] = {kind.__name__: kind for kind in (WireMessage, ChangedContact, DeletedContact)}
+"""What a login can be told, by name."""
+
+
+class _Saved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a world; a field has the meaning of the one of the same name there."""
+
+
+class SavedMedium(_Saved, frozen=True, kw_only=True):
+    """A medium; equal bytes are kept once."""
+
+    content: int
+    """Its place among the contents."""
+    name: str = ""
+    md5: str
+    aes_key: str
+    cdn_url: str
+    thumbnail_height: int = 0
+    thumbnail_width: int = 0
+
+
+class SavedMessage(_Saved, frozen=True, kw_only=True):
+    """A message and its letter."""
+
+    id: str
+    sender: str
+    to: str
+    time: float
+    is_recalled: bool = False
+    kind: MessageKind
+    text: str = ""
+    medium: int | None = None
+    """Its place among the media."""
+    about: str = ""
+    wire: WireMessage
+
+
+class SavedChat(_Saved, frozen=True, kw_only=True):
+    """A chat on a phone."""
+
+    key: str
+    """World id of who or what it is with."""
+    unread: int = 0
+    messages: list[str] = []
+
+
+class SavedPerson(_Saved, frozen=True, kw_only=True):
+    """Somebody and their phone."""
+
+    id: str
+    nickname: str
+    uin: int
+    alias: str = ""
+    signature: str = ""
+    sex: int = 0
+    province: str = ""
+    city: str = ""
+    pictures: int = 1
+    portrait: bytes = b""
+    friends: dict[str, str] = {}
+    blocked: set[str] = set()
+    is_offline: bool = False
+    pinned: set[str] = set()
+    asked_by: dict[str, str] = {}
+    chats: list[SavedChat] = []
+    rooms: list[str] = []
+
+
+class SavedChatroom(_Saved, frozen=True, kw_only=True):
+    """A chatroom."""
+
+    id: str
+    name: str
+    names: dict[str, str] = {}
+    members: list[str]
+
+
+class SavedChange(_Saved, frozen=True, kw_only=True):
+    """Something that a login was told or has yet to hear."""
+
+    kind: SyncKeyKind
+    number: int
+    selector: Selector
+    sort: str
+    """Which of the three an item can be."""
+    item: msgspec.Raw
+
+
+class SavedUpload(_Saved, frozen=True, kw_only=True):
+    """A file that is not complete."""
+
+    client_media_id: int
+    file: str
+    chunks: dict[int, bytes]
+
+
+class SavedSession(_Saved, frozen=True, kw_only=True):
+    """A web login."""
+
+    person: str
+    keys: Keys
+    names: dict[str, str]
+    started: float
+    counters: dict[int, int]
+    changes: list[SavedChange]
+    silent: int = 0
+    family: Hosts | None = None
+    is_helper: bool = False
+    uploads: list[SavedUpload] = []
+    parallel: dict[str, dict[int, bytes]] = {}
+    announced: dict[str, str] = {}
+    media: dict[str, int] = {}
+    """Places among the media."""
+    accepted: dict[bytes, tuple[float, str]] = {}
+    acts: list[float] = []
+    fetches: int = 0
+    fetched_from: SyncKey | None = None
+    expires: float = inf
+    ended: Ret | None = None
+    silent_until: float = 0.0
+
+
+class SavedWorld(_Saved, frozen=True, kw_only=True):
+    """All of it."""
+
+    switches: Switches
+    ahead: float | None = None
+    """Seconds that its clock is ahead of the machine's; None: it stands still."""
+    now: float = 0.0
+    """Where it stands."""
+    dice: tuple[int, tuple[int, ...], float | None] | None = None
+    """How far seeded dice have come; None: they are thrown anew."""
+    seed: int
+    """Of the faults."""
+    issued: list[str]
+    contents: list[bytes]
+    media: list[SavedMedium]
+    found_by_keys: int
+    """How many of the media the server knows by their keys; the others are the same under another name."""
+    people: list[SavedPerson]
+    chatrooms: list[SavedChatroom]
+    messages: list[SavedMessage]
+    sessions: list[SavedSession]
+
+
+# -- saving ----------------------------------------------------------------------------------------------------------
+
+
+def save(world: World) -> bytes:
+    """Give a world as bytes; they hold secrets."""
+    body = msgspec.msgpack.encode(_saved(world))
+    return b"%b%d %b\n%b" % (_TITLE, FORMAT, hashlib.sha256(body).hexdigest().encode(), body)
+
+
+class _Shelf:
+    """Gives each medium a place."""
+
+    def __init__(self) -> None:
+        self.media: list[SavedMedium] = []
+        self.contents: list[bytes] = []
+        self._places: dict[int, int] = {}
+        self._contents: dict[bytes, int] = {}
+
+    def place(self, medium: Medium) -> int:
+        """Give the place of a medium."""
+        if id(medium) not in self._places:
+            self._places[id(medium)] = len(self.media)
+            self.media.append(SavedMedium(**asdict(medium) | {"content": self._content(medium.content)}))
+        return self._places[id(medium)]
+
+    def _content(self, content: bytes) -> int:
+        if content not in self._contents:
+            self._contents[content] = len(self.contents)
+            self.contents.append(content)
+        return self._contents[content]
+
+
+def _saved(world: World) -> SavedWorld:
+    shelf = _Shelf()
+    for medium in world.media.all:
+        shelf.place(medium)
+    found_by_keys = len(shelf.media)
+    return SavedWorld(
+        switches=world.switches,
+        ahead=world.clock.ahead if isinstance(world.clock, SystemClock) else None,
+        now=world.now,
+        dice=world.dice.getstate() if type(world.dice) is Random else None,  # the system's have no state
+        seed=world.faults.seed,
+        issued=sorted(world.issued),
+        people=[_saved_person(person) for person in world.people.values()],
+        chatrooms=[
+            SavedChatroom(id=room.id, name=room.name, names=room.names, members=[each.id for each in room.members])
+            for room in world.chatrooms.values()
+        ],
+        messages=[_saved_message(message, shelf.place) for message in world.post.messages],
+        sessions=[_saved_session(session, shelf.place) for session in world.logins.sessions],
+        contents=shelf.contents,
+        media=shelf.media,
+        found_by_keys=found_by_keys,
+    )
+
+
+_SAME = [name for name in SavedPerson.__struct_fields__ if name not in {"chats", "rooms"}]
+"""Fields of a person that are kept as they are."""
+
+
+def _saved_person(person: Person) -> SavedPerson:
+    chats = [
+        SavedChat(key=key, unread=chat.unread, messages=[message.id for message in chat.messages])
+        for key, chat in person.chats.items()
+    ]
+    return SavedPerson(**{name: getattr(person, name) for name in _SAME}, chats=chats, rooms=list(person.rooms))
+
+
+def _saved_message(message: Message, place: Callable[[Medium], int]) -> SavedMessage:
+    letter = message.letter
+    return SavedMessage(
+        id=message.id,
+        sender=message.sender.id,
+        to=message.to,
+        time=message.time,
+        is_recalled=message.is_recalled,
+        kind=letter.kind,
+        text=letter.text,
+        medium=None if letter.medium is None else place(letter.medium),
+        about=letter.about,
+        wire=letter.wire,
+    )
+
+
+def _saved_session(session: Session, place: Callable[[Medium], int]) -> SavedSession:
+    return SavedSession(
+        person=session.person.id,
+        keys=session.keys,
+        names=session.names.known,
+        started=session.started,
+        counters=session.stream.counters,
+        changes=[
+            SavedChange(
+                kind=change.kind, number=change.number, selector=change.selector, sort=type(change.item).__name__,
+                item=msgspec.Raw(msgspec.msgpack.encode(change.item)),
+            )
+            for change in session.stream.changes
+        ],
+        silent=session.stream.silent,
+        family=session.family,
+        is_helper=session.is_helper,
+        uploads=[
+            SavedUpload(client_media_id=number, file=file, chunks=chunks)
+            for (number, file), chunks in session.uploads.items()
+        ],
+        parallel=session.parallel,
+        announced=session.announced,
+        media={media_id: place(medium) for media_id, medium in session.media.items()},
+        accepted=session.accepted,
+        acts=list(session.acts),
+        fetches=session.fetches,
+        fetched_from=session.fetched_from,
+        expires=session.expires,
+        ended=session.ended,
+        silent_until=session.silent_until,
+    )  # fmt: skip
+
+
+# -- loading ---------------------------------------------------------------------------------------------------------
+
+
+def load(content: bytes, *, change: Callable[[Switches], Switches] = lambda own: own) -> World:
+    """
+    Give the world that was saved as these bytes.
+
+    Args:
+        content: As `save` gave them.
+        change: Gives its switches, changed.
+
+    Raises:
+        Impossible: They are no saved world, or one of a newer webwx, or damaged.
+    """
+    head, _, body = content.partition(b"\n")
+    number, _, digest = head.removeprefix(_TITLE).partition(b" ")
+    if not head.startswith(_TITLE) or not number.isdigit():
+        raise Impossible("This is no saved sandbox.")
+    if int(number) > FORMAT:
+        raise Impossible("This was saved by a newer webwx; use that one, or begin anew with another file.")
+    if hashlib.sha256(body).hexdigest().encode() != digest:
+        raise Impossible("This saved sandbox is damaged; begin anew with another file.")
+    return _world(msgspec.msgpack.decode(body, type=SavedWorld), change)
+
+
+def _world(saved: SavedWorld, change: Callable[[Switches], Switches]) -> World:
+    dice = None
+    if saved.dice is not None:
+        dice = Random()  # noqa: S311 - the world's were seeded too
+        dice.setstate(saved.dice)
+    clock = WoundClock(saved.now) if saved.ahead is None else SystemClock.ahead_by(saved.ahead)
+    world = World(switches=change(saved.switches), clock=clock, dice=dice)
+    world.faults = Faults(seed=saved.seed)
+    world.issued.update(saved.issued)
+    media = [Medium(**asdict(each) | {"content": saved.contents[each.content]}) for each in saved.media]
+    for medium in media[: saved.found_by_keys]:
+        world.media.take(medium)
+    for person in saved.people:
+        world.settle(Person(**{name: getattr(person, name) for name in _SAME}))
+    for room in saved.chatrooms:
+        made = Chatroom(id=room.id, name=room.name, members=[world.people[each] for each in room.members])
+        made.names.update(room.names)
+        world.chatrooms[room.id] = made
+    messages = {each.id: _message(each, world, media) for each in saved.messages}
+    for message in messages.values():
+        world.post.take(message)
+    for person in saved.people:
+        owner = world.people[person.id]
+        owner.rooms = {room: world.chatrooms[room] for room in person.rooms}
+        owner.chats = {
+            chat.key: Chat(unread=chat.unread, messages=[messages[each] for each in chat.messages])
+            for chat in person.chats
+        }
+    for session in saved.sessions:
+        world.logins.take(_session(session, world, media))
+    return world
+
+
+def _message(saved: SavedMessage, world: World, media: list[Medium]) -> Message:
+    medium = None if saved.medium is None else media[saved.medium]
+    letter = Letter(kind=saved.kind, text=saved.text, medium=medium, about=saved.about, wire=saved.wire)
+    return Message(
+        id=saved.id, letter=letter, sender=world.people[saved.sender], to=saved.to, time=saved.time,
+        is_recalled=saved.is_recalled,
+    )  # fmt: skip
+
+
+def _session(saved: SavedSession, world: World, media: list[Medium]) -> Session:
+    changes = [
+        Change(
+            kind=change.kind, number=change.number, selector=change.selector,
+            item=msgspec.msgpack.decode(change.item, type=_ITEMS[change.sort]),
+        )
+        for change in saved.changes
+    ]  # fmt: skip
+    return Session(
+        person=world.people[saved.person],
+        keys=saved.keys,
+        names=Names(world.dice, saved.names),
+        started=saved.started,
+        stream=Stream.resume(saved.counters, changes, saved.silent),
+        family=saved.family,
+        is_helper=saved.is_helper,
+        uploads={(upload.client_media_id, upload.file): upload.chunks for upload in saved.uploads},
+        parallel=saved.parallel,
+        announced=saved.announced,
+        media={media_id: media[place] for media_id, place in saved.media.items()},
+        accepted=saved.accepted,
+        acts=deque(saved.acts),
+        fetches=saved.fetches,
+        fetched_from=saved.fetched_from,
+        expires=saved.expires,
+        ended=saved.ended,
+        silent_until=saved.silent_until,
+    )

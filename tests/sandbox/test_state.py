@@ -1,0 +1,230 @@
+import dataclasses
+import random
+
+import msgspec
+import pytest
+
+from webwx import AsyncClient, TextMessage
+from webwx.protocol.codes import Ret
+from webwx.protocol.media import GETMEDIA, FileDownloadRequest
+from webwx.sandbox import letters
+from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.people import Chat, Message, Person
+from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.sessions import Session
+from webwx.sandbox.state import FORMAT, SavedChat, SavedMessage, SavedPerson, SavedSession, SavedWorld, load, save
+from webwx.sandbox.switches import Switches
+from webwx.sandbox.world import World, default_world
+from webwx.transport.loopback import Loopback
+
+
+def moved(page):
+    """Move a page to the same sandbox in another process."""
+    page.world = load(save(page.world))
+    page.sandbox = Sandbox(page.world)
+    return page.world
+
+
+def written(world):
+    """Give what stands in a saved world."""
+    return msgspec.msgpack.decode(save(world).partition(b"\n")[2], type=SavedWorld)
+
+
+@pytest.fixture
+def lived_in(world, png):
+    """A world with something of everything but logins."""
+    ahua, me = world.person("ahua"), world.person("me")
+    ahua.portrait, ahua.is_offline = png, False
+    world.befriend("me", "lilei", remark="Boss <3")
+    world.set_blocked("lilei", "me", is_blocked=True)
+    world.set_pinned("me", "hiking", is_pinned=True)
+    world.add_person("新来的", "new")
+    world.ask_friend("new", "me", "我是新来的")
+    world.change_profile("ahua", nickname="华姐", signature="变了")
+    world.chatrooms["hiking"].names["ahua"] = "领队"
+    world.say("me", "lilei", "被拒收了")
+    world.picture("ahua", "me", png)
+    world.picture("ahua", "周末爬山", png)
+    world.file("me", "ahua", b"plan", "plan.pdf")
+    world.send("ahua", "me", letters.card(me))
+    world.send("ahua", "me", letters.location(31.2, 121.5, "外滩"))
+    world.say("ahua", "me", "oops")
+    world.recall("ahua", "me")
+    world.read_chat("me", "hiking")
+    return world
+
+
+def test_a_world_is_the_same_when_it_is_loaded(lived_in):
+    again = load(save(lived_in))
+    assert written(again) == written(lived_in)
+    assert list(again.inbox("me")) == list(lived_in.inbox("me"))
+    assert again.person("华姐").rooms == {"hiking": again.chatrooms["hiking"]}
+    assert again.recall("ahua", "周末爬山").is_recalled
+
+
+def test_equal_bytes_are_kept_once(world):
+    large = bytes(100_000)
+    for name in ("one.bin", "two.bin", "three.bin"):
+        world.file("ahua", "me", large, name)
+    assert len(save(world)) < 150_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "saved", "others"),
+    [
+        (Person, SavedPerson, set()),
+        (Chat, SavedChat, set()),
+        (Message, SavedMessage, {"letter"}),
+        (Session, SavedSession, {"stream"}),
+    ],
+)
+def test_every_field_is_kept(kind, saved, others):
+    assert {field.name for field in dataclasses.fields(kind)} - others <= set(saved.__struct_fields__)
+
+
+def test_every_field_of_a_letter_is_kept():
+    assert set(letters.Letter.__struct_fields__) <= set(SavedMessage.__struct_fields__)
+
+
+# -- clients ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_login_goes_on_with_the_names_it_has_and_what_it_has_yet_to_hear(world, me):
+    world.say("ahua", "me", "before")
+    assert [message.content for message in me.messages()] == ["before"]
+    world.say("ahua", "me", "unheard")
+    ahua = me.name("ahua")
+    world = moved(me)
+    world.say("ahua", "me", "after")
+    heard = me.messages()
+    assert [(message.content, message.from_user_name) for message in heard] == [("unheard", ahua), ("after", ahua)]
+    assert me.messages() == []
+    assert me.send_text(ahua, "still here").base_response.ret == Ret.OK
+    assert world.inbox("ahua")["xiaoming"].messages[-1].text == "still here"
+
+
+def test_what_a_login_received_can_be_downloaded_and_what_it_sent_recalled(world, me):
+    world.file("ahua", "me", b"the plan", "plan.pdf")
+    (file,) = me.messages()
+    sent = me.send_text(me.name("ahua"), "oops").msg_id
+    world = moved(me)
+    cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
+    got = me.ask(GETMEDIA, FileDownloadRequest(mediaid=file.media_id), headers=cookie)
+    assert got.body == b"the plan"
+    world.post.take_back(world.person("me"), sent)
+
+
+def test_a_client_that_has_heard_more_than_was_saved_misses_nothing_that_comes(world, me):
+    saved = save(world)
+    for number in range(3):
+        world.say("ahua", "me", f"never saved {number}")
+    assert len(me.messages()) == 3
+    me.world = load(saved)
+    me.sandbox = Sandbox(me.world)
+    assert me.messages() == []
+    me.world.say("ahua", "me", "new")
+    assert [message.content for message in me.messages()] == ["new"]
+
+
+def test_a_login_that_ended_is_told_why_and_a_living_one_is_found(world, me, friend):
+    world.log_out("me")
+    again = load(save(world))
+    assert [session.ended for session in again.logins.sessions] == [Ret.SESSION_NOT_FOUND, None]
+    assert again.logins.live(again.person("ahua")).person is again.person("ahua")
+    assert again.issued == world.issued
+
+
+@pytest.mark.parametrize("switches", [Switches(fold_repeats=True)])
+def test_a_repeat_is_known_across_a_restart(world, me):
+    first = me.send_text(me.name("ahua"), "once").msg_id
+    world = moved(me)
+    assert me.send_text(me.name("ahua"), "once").msg_id == first
+    assert len(world.inbox("ahua")["xiaoming"].messages) == 1
+
+
+def test_uploads_go_on(world, me):
+    session = world.logins.live(world.person("me"))
+    session.uploads[7, "a.bin"] = {0: b"first"}
+    session.parallel["id"] = {1: b"second"}
+    session.announced["md5"] = "signature"
+    again = load(save(world)).logins.sessions[0]
+    assert (again.uploads, again.parallel, again.announced) == (session.uploads, session.parallel, session.announced)
+
+
+async def test_a_real_client_listens_across_restarts_and_nothing_is_lost_or_doubled(world, canary):
+    sandbox = Sandbox(world)
+
+    class Latest:
+        def answer(self, request, parked=None):
+            return sandbox.answer(request, parked)
+
+        def wind_to(self, until):
+            sandbox.wind_to(until)
+
+    heard = []
+    async with AsyncClient(
+        server="http://sandbox.test", transport=Loopback(Latest()), clock=lambda: sandbox.world.now
+    ) as client:
+        await client.login(show_qr=lambda _: (world.scan(), world.confirm()))
+        for number in range(9):
+            sandbox.world.say("ahua", "me", str(number))
+        async for event in client.events():
+            if isinstance(event, TextMessage):
+                heard.append(event.text)
+                sandbox = Sandbox(load(save(sandbox.world)))
+                canary.watch(sandbox.world.issued)
+                if len(heard) < 20:
+                    sandbox.world.say("ahua", "me", str(len(heard) + 8))
+                if heard[-1] == "27":
+                    break
+    assert heard == [str(number) for number in range(28)]
+
+
+# -- clock, dice, switches -------------------------------------------------------------------------------------------
+
+
+def test_seeded_dice_go_on_and_others_stay_unguessable(world):
+    once, twice = load(save(world)), load(save(world))
+    assert once.say("me", "ahua", "x").id == twice.say("me", "ahua", "x").id == world.say("me", "ahua", "x").id
+    wild = load(save(World()))
+    assert type(wild.dice) is random.SystemRandom
+
+
+def test_a_stopped_clock_stands_where_it_was_and_a_running_one_is_as_far_ahead():
+    stopped = default_world(clock=WoundClock(1000.0))
+    stopped.wind(5)
+    assert load(save(stopped)).now == 1005.0
+    running = default_world(clock=SystemClock())
+    running.wind(86400)
+    assert abs(load(save(running)).now - running.now) < 60
+
+
+def test_faults_have_the_same_seed_and_switches_can_be_changed():
+    world = default_world(switches=Switches(echo="on"))
+    again = load(save(world), change=lambda own: msgspec.structs.replace(own, batch_size=7))
+    assert again.switches == Switches(echo="on", batch_size=7)
+    assert again.faults.seed == world.faults.seed
+
+
+# -- what cannot be loaded -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"webwx sandbox ", b"webwx sandbox x y\n"])
+def test_what_is_no_saved_sandbox_is_told(content):
+    with pytest.raises(Impossible, match=r"^This is no saved sandbox\.$"):
+        load(content)
+
+
+def test_a_newer_one_is_told(world):
+    newer = save(world).replace(b"sandbox %d" % FORMAT, b"sandbox %d" % (FORMAT + 1), 1)
+    with pytest.raises(Impossible, match="saved by a newer webwx"):
+        load(newer)
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda saved: saved[:-1], lambda saved: saved[:-1] + b"\0", lambda saved: saved + b"x"]
+)
+def test_a_damaged_one_is_told(world, harm):
+    with pytest.raises(Impossible, match="is damaged"):
+        load(harm(save(world)))
