@@ -31,6 +31,15 @@ def blocks(page: Path, language: str) -> list[str]:
     return [code for mark, code in _BLOCK.findall(page.read_text(encoding="utf-8")) if mark == language]
 
 
+def chinese(page: Path) -> Path:
+    """Give the translation of a page."""
+    return page.with_suffix(".zh.md")
+
+
+TRANSLATED = [page for page in PAGES if page.parent != ROOT and chinese(page).exists()]
+"""Pages of the documentation that there are in Chinese too, with the same code: it runs once."""
+
+
 def program(page: Path) -> str:
     """Give the page's Python blocks as one program."""
     return "\n".join(blocks(page, "python"))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 import pytest
-from tests.docs.pages import PAGES, ROOT, commands, name
+from tests.docs.pages import PAGES, ROOT, TRANSLATED, blocks, chinese, commands, name
 
 import webwx.errors
 from webwx.cli.exits import MEANING
@@ -184,7 +184,8 @@ def test_both_readmes_have_the_same_parts() -> None:
     assert shape(ROOT / "README.md") == shape(ROOT / "README.zh.md")
 
 
-def test_both_tutorials_of_a_bot_have_the_same_parts_and_the_same_code() -> None:
-    english, chinese = DOCS / "tutorial-bot.md", DOCS / "tutorial-bot.zh.md"
-    assert commands(english) == commands(chinese)
-    assert len(anchors(english)) == len(anchors(chinese))
+@pytest.mark.parametrize("page", TRANSLATED, ids=name)
+def test_a_translation_has_the_same_parts_and_the_same_code(page: Path) -> None:
+    assert commands(page) == commands(chinese(page))
+    assert blocks(page, "python") == blocks(chinese(page), "python")
+    assert len(anchors(page)) == len(anchors(chinese(page)))

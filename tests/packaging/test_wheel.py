@@ -5,46 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(600)]
-
-ROOT = Path(__file__).parents[2]
-BIN = "Scripts" if sys.platform == "win32" else "bin"
-
-
-@pytest.fixture(scope="session")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The commands of an environment with nothing but pip in it."""
-    folder = tmp_path_factory.mktemp("bare")
-    venv.create(folder, with_pip=True)
-    return folder / BIN
-
-
-@pytest.fixture(scope="session")
-def wheel(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout."""
-    folder = tmp_path_factory.mktemp("dist")
-    pip(bare, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
-    (built,) = folder.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="session")
-def installed(bare: Path, wheel: Path) -> Path:
-    """The same environment with the wheel in it, and what it depends on."""
-    pip(bare, "install", str(wheel))
-    return bare
-
-
-def pip(bare: Path, *arguments: str) -> None:
-    """Run the environment's own pip."""
-    subprocess.run([bare / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments], check=True)
 
 
 def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
