@@ -49,6 +49,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     medium: Medium | None = None
     about: str = ""
     """World id of the person on a card or behind a request."""
+    leads_to: str = ""
+    """World id of the chatroom that an invitation lets one into."""
     wire: WireMessage = WireMessage(msg_id="")
     """Its fields as they are delivered, but for names, ids, and escaping."""
 

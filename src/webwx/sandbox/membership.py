@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from webwx.protocol.codes import Ret, Selector
 from webwx.protocol.sync import DeletedContact
 from webwx.sandbox import letters
@@ -71,8 +73,9 @@ class Membership:
         """
         self._check_member(room, by)
         card = letters.link(by, "邀请你加入群聊", "http://support.weixin.qq.com/", f"{by.nickname}邀请你加入群聊")
+        invitation = msgspec.structs.replace(card, leads_to=room.id)
         for person in people:
-            self._world.post.send(by, person.id, card)
+            self._world.post.send(by, person.id, invitation)
 
     def join(self, room: Chatroom, person: Person, *, by: Person) -> None:
         """

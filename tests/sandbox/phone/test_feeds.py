@@ -24,6 +24,15 @@ def test_only_a_changed_profile_is_told_again(open_page, world):
     assert [(face["id"], face["nickname"]) for face in people["people"]] == [("ahua", "花花")]
 
 
+def test_a_picture_of_ones_own_is_shown_until_there_is_another(open_page, world):
+    world.person("ahua").portrait = b"GIF89a"
+    world.stir()
+    assert [face["portrait"] for face in open_page.told("people")[0]["people"]] == [True]
+    world.change_profile("ahua", is_new_picture=True)
+    (face,) = open_page.told("people")[0]["people"]
+    assert (face["picture"], face.get("portrait")) == ("ahua/2", None)
+
+
 def test_a_login_is_told_from_its_code_to_its_end(open_page, world, page):
     uuid = page.new_code()
     (logins,) = open_page.told("logins")

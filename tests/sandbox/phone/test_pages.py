@@ -104,6 +104,16 @@ def test_a_player_gets_the_piece_it_asks_for(get, world, wanted, status, piece, 
     assert (answer.status, answer.body, answer.header("Content-Range")) == (status, piece, told)
 
 
+def test_a_face_is_a_picture_or_nothing_that_runs(get, world):
+    drawn = get("/phone/face/ahua")
+    assert (drawn.header("Content-Type"), drawn.header("Content-Disposition")) == ("image/png", "inline")
+    world.person("ahua").portrait = b"<svg><script>"
+    brought = get("/phone/face/ahua")
+    assert brought.header("Content-Type") == "application/octet-stream"
+    assert brought.header("Content-Disposition").startswith("attachment")
+    assert get("/phone/face/nobody").status == 404
+
+
 def test_a_recalled_medium_and_a_text_have_nothing_to_see(get, world, png):
     message = world.picture("ahua", "me", png)
     world.recall("ahua", "me", message.id)

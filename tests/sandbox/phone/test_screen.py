@@ -64,3 +64,9 @@ def test_the_list_of_chats_has_room_for_a_line(world):
     world.say("ahua", "me", "长" * 5000)
     row = screen.row(world.person("me"), "ahua", world.person("me").chats["ahua"], 1)
     assert row.last.text == "长" * 80
+
+
+def test_an_invitation_says_which_chatroom_it_lets_one_into(world):
+    world.membership.invite(world.chatrooms["hiking"], [world.person("ahua")], by=world.person("me"))
+    (bubble,) = screen.bubbles(world.person("ahua"), world.inbox("ahua")["xiaoming"].messages)
+    assert bubble.leads_to == "hiking"

@@ -50,6 +50,8 @@ _STATIC = files(__package__) / "static"
 FILES = {file.name: file for file in _STATIC.iterdir() if file.name.rpartition(".")[2] in _TYPES}
 """All files that make up the page, by name."""
 
+_UNKNOWN = "application/octet-stream"
+
 _SHOWN_INLINE = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -79,6 +81,8 @@ def answer(world: World, request: Request) -> Response:
         case ["media", message_id]:
             message = world.post.find(message_id)
             return _medium(message, request) if message else _text(404, "There is no such message.")
+        case ["face", person_id] if person_id in world.people:
+            return _content("", world.people[person_id].face)
     return _text(404, "There is no such page.")
 
 
@@ -100,16 +104,21 @@ def _medium(message: Message, request: Request) -> Response:
     medium = message.medium
     if medium is None or message.is_recalled:
         return _text(404, "There is nothing to see in that message.")
-    inline = _inline_type(medium.content[:16])
-    name = quote(medium.name or f"{message.kind}-{message.id}", safe="")
+    name = medium.name or f"{message.kind}-{message.id}"
+    return _piece(_content(name, medium.content, _played(medium.content_type)), request.header("Range"))
+
+
+def _content(name: str, content: bytes, content_type: str = _UNKNOWN) -> Response:
+    """Give what somebody has brought into the world: a picture to be looked at, anything else to be kept."""
+    inline = _inline_type(content[:16])
     headers = (
         *_ALWAYS,
-        ("Content-Type", inline or _played(medium.content_type)),
-        ("Content-Disposition", "inline" if inline else f"attachment; filename*=UTF-8''{name}"),
+        ("Content-Type", inline or content_type),
+        ("Content-Disposition", "inline" if inline else f"attachment; filename*=UTF-8''{quote(name, safe='')}"),
         ("Content-Security-Policy", _MEDIA_POLICY),
         ("Accept-Ranges", "bytes"),
     )
-    return _piece(Response(headers=headers, body=medium.content), request.header("Range"))
+    return Response(headers=headers, body=content)
 
 
 def _piece(whole: Response, wanted: str) -> Response:
@@ -139,7 +148,7 @@ def _played(content_type: str) -> str:
     """Give the type of what a player may play; of anything else, none that could mean something."""
     if content_type == "audio/mp3":
         return "audio/mpeg"
-    return content_type if content_type.startswith(("audio/", "video/")) else "application/octet-stream"
+    return content_type if content_type.startswith(("audio/", "video/")) else _UNKNOWN
 
 
 def _text(status: int, sentence: str) -> Response:

@@ -41,7 +41,9 @@ class Face(Shown, frozen=True, kw_only=True):
     id: str
     nickname: str
     picture: str = ""
-    """What their picture is drawn from."""
+    """What their picture is drawn from, which is another one whenever the picture is."""
+    portrait: bool = False
+    """It is not drawn but a picture of their own."""
     signature: str = ""
     sex: int = 0
     region: str = ""
@@ -109,12 +111,15 @@ class Bubble(Shown, frozen=True, kw_only=True):
     url: str = ""
     about: str = ""
     """World id of the person on a card or behind a request."""
+    leads_to: str = ""
+    """World id of the chatroom that an invitation lets one into."""
 
 
 def face(person: Person) -> Face:
     """Show somebody."""
     return Face(
-        id=person.id, nickname=person.nickname, picture=person.picture, signature=person.signature, sex=person.sex,
+        id=person.id, nickname=person.nickname, picture=person.picture,
+        portrait=person.pictures == 1 and person.portrait != b"", signature=person.signature, sex=person.sex,
         region=" ".join(part for part in (person.province, person.city) if part),
         offline=person.is_offline,
     )  # fmt: skip
@@ -187,6 +192,7 @@ def _bubble(viewer: Person, message: Message) -> Bubble:
         seconds=letter.wire.voice_length / 1000 or letter.wire.play_length,
         url=letter.wire.url,
         about=letter.about,
+        leads_to=letter.leads_to,
     )
     if letter.kind == "location":
         place = read_attributes(letter.wire.ori_content, "location")

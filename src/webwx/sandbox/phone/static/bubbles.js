@@ -97,13 +97,19 @@ function card(message, note = message.note) {
     ),
     // An address is shown and not followed: the page asks no other host for anything.
     message.url && message.kind !== "location" && h("p", { class: "card-url" }, message.url),
-    h("p", { class: "card-kind" }, t(message.kind), message.kind === "friend_request" && answerTo(message), message.kind === "card" && open(message)),
+    h("p", { class: "card-kind" }, t(message.kind), message.kind === "friend_request" && answerTo(message), message.kind === "card" && open(message), message.leads_to && !message.mine && join(message)),
   );
 }
 
 function answerTo(message) {
   if (!store.asked.includes(message.about)) return h("span", { class: "faint" }, store.friends.has(message.about) ? t("accepted") : "");
   return button(t("accept"), () => attempt(() => act("accept", { who: store.who, asked_by: message.about })), { kind: "is-small is-main", "aria-label": `${t("accept")}: ${chatName(message.about)}` });
+}
+
+function join(message) {
+  const room = store.rooms.get(message.leads_to);
+  if (room && !room.left) return h("span", { class: "faint" }, t("joined"));
+  return button(t("join"), () => attempt(() => act("join", { who: store.who, chat: message.leads_to, by: message.from })), { kind: "is-small is-main" });
 }
 
 function open(message) {

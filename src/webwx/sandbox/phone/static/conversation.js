@@ -208,5 +208,7 @@ export function conversation({ showDetails }) {
   store.on("messages", (detail) => store.chat && hear(detail));
   store.on("place", () => store.chat && !store.isLoaded && renew());
   store.on("members contacts people place", soon(() => store.chat && update()));
+  // What a request or an invitation offers depends on who is in the contacts.
+  store.on("contacts", soon(() => store.messages.filter((message) => message.kind === "friend_request" || message.leads_to).forEach(redraw)));
   return { element, update, renew, readIfUnread, focus: () => write.focus() };
 }

@@ -92,6 +92,8 @@ const WORDS = {
   stickerFrom: ["Sticker from {name}", "来自{name}的表情"],
   notPlayable: ["This browser cannot play it", "浏览器无法播放"],
   accept: ["Accept", "接受"],
+  join: ["Join", "加入"],
+  joined: ["Joined", "已加入"],
   accepted: ["Accepted", "已接受"],
   seconds: ["{n} s", "{n} 秒"],
 

@@ -1,0 +1,105 @@
+"""Contacts and chatrooms on the page: everything that people do with each other."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from webwx.sandbox.world import Switches
+
+pytestmark = pytest.mark.verify
+
+
+async def choose(hands: Any, action: str, *names: str) -> None:
+    """Choose people in the dialog that is open, and press its button."""
+    dialog = hands.page.get_by_role("dialog").last
+    for name in names:
+        await dialog.get_by_role("option", name=name, exact=True).click()
+    await hands.button(action, dialog).click()
+    await hands.see(dialog.get_by_role("option")).to_have_count(0)
+
+
+async def test_a_chatroom_is_opened_filled_emptied_renamed_and_left(hands: Any, world: Any) -> None:
+    await hands.rail("contacts").click()
+    await hands.button("New chatroom").click()
+    await hands.page.get_by_role("textbox", name="Name of the chatroom").fill("电影 <b>夜</b>")
+    await choose(hands, "Create", "阿华", "张三")
+    await hands.see(hands.page.get_by_role("heading", name="电影 <b>夜</b>")).to_be_visible()
+    await hands.see(hands.log.get_by_text('你邀请"阿华、张三"加入了群聊')).to_be_visible()
+
+    await hands.button("Details").click()
+    details = hands.page.get_by_role("dialog", name="Details")
+    members = details.get_by_role("list", name="Members").get_by_role("listitem")
+    await hands.button("Invite", details).click()
+    await choose(hands, "Invite", "Boss, 李雷")
+    await hands.see(members).to_have_text(["小小明owner", "阿阿华", "张张三", "李Boss"])
+    await hands.button("Remove", details).click()
+    await choose(hands, "Remove", "张三")
+    await hands.see(members).to_have_count(3)
+    await hands.button("Rename", details).click()
+    await hands.page.get_by_role("textbox", name="Name of the chatroom").fill("戏剧")
+    await hands.page.keyboard.press("Enter")
+    await hands.see(details.get_by_role("heading", name="戏剧")).to_be_visible()
+    await hands.keep("chatroom")
+    await hands.button("Leave", details).click()
+    await hands.button("Leave", hands.page.get_by_role("dialog", name="Leave 戏剧?")).click()
+    await hands.see(hands.page.get_by_text("You are not in this chatroom any more")).to_be_visible()
+    await hands.see(hands.page.get_by_role("textbox", name="Message")).to_be_hidden()
+    assert [member.nickname for member in world.chatrooms["room2"].members] == ["阿华", "李雷"]
+
+
+async def test_a_stranger_asks_and_is_accepted_called_otherwise_and_blocked(hands: Any, world: Any) -> None:
+    world.add_person("韩梅梅", "hanmeimei")
+    world.ask_friend("hanmeimei", "me", "我是韩梅梅 <i>")
+    await hands.read_chat("韩梅梅")
+    await hands.see(hands.message("我是韩梅梅 <i>")).to_be_visible()
+    await hands.button("Accept: 韩梅梅").click()
+    await hands.see(hands.message("我是韩梅梅 <i>")).to_contain_text("Accepted")
+    await hands.button("Details").click()
+    details = hands.page.get_by_role("dialog", name="Details")
+    await hands.button("Remark", details).click()
+    await hands.page.get_by_role("textbox", name="Remark").fill("梅梅")
+    await hands.page.keyboard.press("Enter")
+    await hands.see(details.get_by_role("heading", name="梅梅", exact=True)).to_be_visible()
+    await hands.button("Block", details).click()
+    await hands.see(hands.button("Unblock", details)).to_be_focused()
+    assert world.person("me").blocked == {"hanmeimei"}
+
+
+async def test_an_invitation_to_a_large_chatroom_lets_one_in(hands: Any, world: Any) -> None:
+    world.switches = Switches(large_chatrooms="invited", invite_start_count=4)
+    world.add_person("韩梅梅", "hanmeimei")
+    world.befriend("me", "hanmeimei")
+    await hands.rail("contacts").click()
+    await hands.row("周末爬山").click()
+    await hands.button("Invite").click()
+    await choose(hands, "Invite", "韩梅梅")
+    await hands.be("韩梅梅")
+    await hands.read_chat("小明")
+    await hands.button("Join").click()
+    await hands.see(hands.message("邀请你加入群聊")).to_contain_text("Joined")
+    await hands.see(hands.row("周末爬山")).to_be_visible()
+
+
+async def test_a_phone_without_a_network_and_a_login_that_another_client_takes(hands: Any, program: Any) -> None:
+    login = program.begin()
+    await hands.scan()
+    await asyncio.wait_for(login, 20)
+    await hands.page.get_by_role("switch", name="Phone offline").click()
+    await hands.see(hands.page.get_by_text("This phone is offline")).to_be_visible()
+    await hands.button("Go online").click()
+    await hands.see(hands.page.get_by_text("This phone is offline")).to_be_hidden()
+    await hands.button("Another client logs in").click()
+    await hands.see(hands.page.get_by_text("小明 is logged in nowhere.")).to_be_visible()
+
+
+async def test_when_the_clock_is_wound_nothing_of_before_can_be_recalled(hands: Any, world: Any) -> None:
+    world.say("me", "阿华", "too late")
+    await hands.read_chat("阿华")
+    await hands.page.get_by_role("button", name="Clock of the world").click()
+    await hands.button("Forward by 121 s").click()
+    await hands.message("too late").hover()
+    await hands.button("Message actions", hands.message("too late")).click()
+    await hands.see(hands.page.get_by_role("menuitem")).to_have_text(["Quote", "Copy text"])
