@@ -62,7 +62,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True):
     exchange_origin: str = ""
     """Origin that the ticket exchange sends each login on to, once, by `redirecturl`; empty: it does not."""
     exchange_status: Literal["by version", "moved"] = "by version"
-    """Whether `version=v2` spares the ticket exchange its status 301 without Location; the desktop gets it anyway."""
+    """Whether `fun=new` or `version=v2` spares the ticket exchange its status 301 without Location."""
     exchange_location: str = ""
     """Address that the ticket exchange sends a browser on to, with no keys in its answer; empty: it does not."""
     ticket_page: Literal["xml", "html"] = "xml"

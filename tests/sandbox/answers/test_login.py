@@ -148,6 +148,16 @@ def test_without_version_v2_the_exchange_is_a_301_without_location(page, world):
     assert TICKET.decode_reply(response).wxsid
 
 
+def test_with_fun_new_alone_it_is_a_200_as_old_clients_need_it(page, world):
+    uuid = page.new_code()
+    world.scan("me", uuid)
+    world.confirm(uuid)
+    redirect = page.call(LOGIN_POLL, PollRequest(uuid=uuid)).redirect_uri
+    response = page.ask(TICKET, TicketRequest(redirect_query=redirect.partition("?")[2], fun="new"))
+    assert response.status == 200
+    assert TICKET.decode_reply(response).wxsid
+
+
 def test_a_ticket_works_once(page, world):
     uuid = page.new_code()
     world.scan("me", uuid)

@@ -1,9 +1,11 @@
 """
 Login: the code or the prompt on the phone, the poll, the exchange, the logout.
 
-What each client insists on is in the protocol notes (login, 2, 4 and 5); the oddest: without `version=v2` the exchange
-answers 301 without a Location, because one client reads its keys from nothing else. All three profiles log in here:
-File Transfer Helper's page is known by its mark or its host, the desktop by the headers it adds.
+What each client insists on is in the protocol notes (login, 2, 4 and 5); the oddest: to whoever follows the redirect
+as it is, the exchange answers 301 without a Location, because one client reads its keys from nothing else; to whoever
+adds `fun=new` or `version=v2` as the page does, it answers 200, because older versions of that client need this. All
+three profiles log in here: File Transfer Helper's page is known by its mark or its host, the desktop by the headers it
+adds.
 """
 
 from __future__ import annotations
@@ -122,7 +124,8 @@ def poll(visit: Visit, request: PollRequest) -> PollReply | Park:
 def exchange(visit: Visit, request: TicketRequest) -> TicketReply:
     """Open the session and hand out its keys, in the XML and in cookies."""
     world, switches, helper = visit.world, visit.world.switches, is_helper(visit.http)
-    visit.status = 200 if request.version == "v2" and switches.exchange_status == "by version" else 301
+    is_by_script = request.version == "v2" or request.fun == "new"
+    visit.status = 200 if is_by_script and switches.exchange_status == "by version" else 301
     visit.instead = _for_a_browser(visit)
     if visit.instead:
         return TicketReply()
