@@ -14,7 +14,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-media bench-ingest bench-sandbox docs sandbox format clean
+.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-sandbox docs sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -74,16 +74,10 @@ fuzz: tools  ## Feed damaged input to every decoder, with a seed that it prints:
 
 bench: tools  ## Speed and memory, each beside its floor and a peer: make bench CASES="sends receive" ROUNDS=5 COMPARE=1
 	@$(SYNC) --group interop
-	@$(BIN)/python -m benchmarks $(CASES) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(COMPARE),--compare)
+	@$(BIN)/python -m benchmarks $(CASES) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(COMPARE),--compare) $(if $(BASELINE),--set-baseline)
 
 bench-plots: setup  ## Draw how cost grows, from what `make bench CASES=growth` has measured
 	@$(BIN)/python -m benchmarks.plots
-
-bench-media: setup  ## Time a large file up and down, and see what memory it costs: make bench-media MIB=300
-	@$(BIN)/python benchmarks/media.py $(if $(MIB),--mib $(MIB))
-
-bench-ingest: setup  ## Time how fast messages are taken into a journal: make bench-ingest ROWS=1000000
-	@$(BIN)/python benchmarks/ingest.py $(if $(ROWS),--rows $(ROWS))
 
 bench-sandbox: tools  ## Hold the polls of a thousand accounts, and time how soon a message reaches one: make bench-sandbox ACCOUNTS=1000
 	@$(BIN)/python benchmarks/sandbox.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS))

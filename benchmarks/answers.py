@@ -110,7 +110,7 @@ class Answers:
         self._batches = waiting if world.rate else -(-waiting // world.batch)
         """Positions: of batches, or of texts that come one by one."""
         is_many = world.rate or waiting > MAX_READY
-        self._ready = {} if is_many else {number: self._batch(number) for number in range(self._batches)}
+        self._ready = {} if is_many else {number: self.batch(number) for number in range(self._batches)}
         self._nothing = http(b'window.synccheck={retcode:"0",selector:"0"}')
         self._something = http(b'window.synccheck={retcode:"0",selector:"2"}')
         self.plain = of_json({"BaseResponse": _OK})
@@ -255,9 +255,10 @@ class Answers:
         if self._world.rate:  # all that has come since is one batch, as on the platform
             there = min(there, position + MAX_COME)
             return self._batch_of([self._text(each) for each in range(position, there)], there)
-        return self._ready.get(position) or self._batch(position)
+        return self._ready.get(position) or self.batch(position)
 
-    def _batch(self, number: int) -> bytes:
+    def batch(self, number: int) -> bytes:
+        """Give a batch's answer, whether it is there yet or not."""
         world, begin = self._world, number * self._world.batch
         waiting = world.texts + world.pictures
         items = []

@@ -1,10 +1,8 @@
 """
-A large file up and down, and what it costs the client's memory.
+Sends a large file and receives it, in a process of its own, whose memory is what is looked at.
 
-The server is a sandbox in a process of its own, so that the figures are the client's alone. Prints one JSON object:
-
-    python benchmarks/media.py            300 MiB
-    python benchmarks/media.py --mib 64
+The server is a sandbox in another one, which keeps the file, so that one sees that it is the same. Prints one JSON
+object.
 """
 
 from __future__ import annotations

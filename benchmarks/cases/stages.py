@@ -1,0 +1,187 @@
+"""
+Stages of what a received message goes through, without a network: what a change of one of them has brought.
+
+They use parts that no user sees, and have neither floor nor peer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import statistics
+import time
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from benchmarks.answers import Answers, own_id
+from benchmarks.case import OURS, Case, Figures, Run, World
+from benchmarks.machine import fdatasync_p50
+
+if TYPE_CHECKING:
+    from webwx import Context, Event
+    from webwx.client.feed import Given
+    from webwx.store.journal import Arrival
+
+HANDLERS = 20
+"""Of the bot, the last of which is the one that fits."""
+
+
+def bodies(world: World) -> list[bytes]:
+    """Give what the reference server would answer, batch by batch."""
+    answers = Answers(world, "https://127.0.0.1")
+    return [answers.batch(number).partition(b"\r\n\r\n")[2] for number in range(-(-world.texts // world.batch))]
+
+
+class Timed(sqlite3.Connection):
+    """A connection that knows what its statements have cost."""
+
+    seconds: ClassVar[Counter[str]] = Counter()
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """Run a statement on the clock."""
+        begun = time.perf_counter()
+        try:
+            return super().execute(sql, *values)
+        finally:
+            words = sql.split()
+            name = f"insert {words[2]}" if words[0] == "INSERT" else words[0].lower()
+            self.seconds[name] += time.perf_counter() - begun
+
+
+def ingest(run: Run) -> Figures:
+    """Store batches, take and acknowledge what is in them; the indexes that follow behind are timed apart."""
+    sqlite3.connect = partial(sqlite3.connect, factory=Timed)
+    from webwx import ContactId, SqliteJournal
+
+    arrivals = list(map(_arrival, bodies(run.world)))
+
+    async def main() -> Figures:
+        journal = SqliteJournal(run.folder / "stage.journal")
+        account = journal.account(1)
+        await account.open_login(ContactId(own_id(1)), b"", time.time(), [])
+        consumer = await account.consumer("bench")
+        waits = []
+        Timed.seconds.clear()
+        with run.meter() as meter:
+            for arrival in arrivals:
+                begun = time.perf_counter()
+                await account.ingest(arrival)
+                waits.append(time.perf_counter() - begun)
+                for entry in await consumer.take_waiting(run.world.batch):
+                    consumer.ack(entry.number)
+            await consumer.flush()
+        statements, begun = Timed.seconds.most_common(3), time.perf_counter()
+        (last,) = await account.entries(limit=1)
+        while (await account.stats()).indexed < last.number:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.05)
+        late, size = time.perf_counter() - begun, (await account.stats()).size
+        await journal.close()
+        texts = run.world.texts
+        return meter.figures | {
+            "per_second": texts / meter.figures["seconds"],
+            "cpu_us": meter.figures["cpu"] / texts * 1e6,
+            "batch_p50_ms": statistics.median(waits) * 1000,
+            "index_us": late / texts * 1e6,
+            **{f"{name}_us": spent / texts * 1e6 for name, spent in statements},
+            "bytes_each": size / texts,
+            "rows": 0,
+            "fdatasync_ms": fdatasync_p50(run.shared),
+        }
+
+    return asyncio.run(main())
+
+
+def _arrival(body: bytes) -> Arrival:
+    """Make of an answer what a client makes of it."""
+    import msgspec
+
+    from webwx import ContactId
+    from webwx.model.events import Item, identify
+    from webwx.store.journal import Arrival, Arrived
+
+    items = []
+    for fields in json.loads(body)["AddMsgList"]:
+        item = Item(kind="message", raw=msgspec.Raw(json.dumps(fields, ensure_ascii=False).encode()))
+        told = identify(item, ContactId(own_id(1)))
+        items.append(Arrived(item=item, message_id=told.message_id, digest=told.digest, chat=told.chat, time=told.time))
+    return Arrival(body=body, items=tuple(items), position=body[:300], time=time.time())
+
+
+def delivery(run: Run) -> Figures:
+    """Hand events that are in memory to the last of a bot's handlers: its lane, its context, its call and the ack."""
+    from webwx import AsyncClient, Bot, TextMessage
+    from webwx.bot.dispatch import Dispatch, Listeners
+    from webwx.bot.lanes import Lanes
+
+    async def handle(ctx: Context, event: Event) -> None:
+        del ctx, event
+
+    async def main() -> Figures:
+        bot = Bot()
+        for number in range(HANDLERS - 1):
+            bot.on(TextMessage, text=f"command {number}")(handle)
+        bot.on(TextMessage)(handle)
+        memory = Memory(_given(run.world))
+        async with AsyncClient() as client:
+            dispatch = Dispatch("bot", client, bot, Listeners(), threads=1, attempts=3, time_limit=None, answers=20)
+            with run.meter() as meter:
+                await Lanes(memory, dispatch.handle).run()
+        assert len(memory.acked) == run.world.texts
+        return meter.figures | {"cpu_us": meter.figures["cpu"] / run.world.texts * 1e6}
+
+    return asyncio.run(main())
+
+
+def _given(world: World) -> list[Given]:
+    from webwx.client.feed import Given
+    from webwx.model.events import event_from_item
+    from webwx.store.journal import Entry
+
+    given: list[Given] = []
+    for arrived in (each for body in bodies(world) for each in _arrival(body).items):
+        entry = Entry(
+            number=len(given) + 1, item=arrived.item, own_id=own_id(1), message_id=arrived.message_id,
+            chat=arrived.chat, time=arrived.time,
+        )  # fmt: skip
+        given.append(Given(entry, event_from_item(arrived.item, own_id(1))))
+    return given
+
+
+class Memory:
+    """Events that are there already; nothing fails, so nothing else is ever asked of it."""
+
+    name = "bot"
+
+    def __init__(self, given: list[Given]) -> None:
+        self._given = given
+        self._begin = 0
+        self.acked: list[int] = []
+
+    async def take(self, limit: int = 100) -> list[Given]:
+        """Give the next ones."""
+        self._begin, begin = self._begin + limit, self._begin
+        return self._given[begin : self._begin]
+
+    def ack(self, number: int) -> None:
+        """Note it."""
+        self.acked.append(number)
+
+    async def flush(self) -> None:
+        """Do nothing: nothing is stored."""
+
+    async def stop(self) -> None:
+        """Do nothing: nothing runs."""
+
+
+CASES = (
+    Case(
+        name="stage-ingest", about="batches into an empty journal, without a network",
+        world=World(texts=20_000), journal=True, variants={OURS: ingest},
+    ),
+    Case(
+        name="stage-delivery", about=f"events in memory to the last of {HANDLERS} handlers",
+        world=World(texts=20_000), variants={OURS: delivery},
+    ),
+)  # fmt: skip
