@@ -75,3 +75,25 @@ async def test_a_disk_that_does_not_take_it_is_told_at_once(tmp_path: Path) -> N
     with pytest.raises(StorageError):
         async with kept(default_world(), tmp_path / "file" / "home.state", pytest.fail):
             pytest.fail("It began all the same.")
+
+
+@pytest.mark.verify
+def test_who_listens_hears_everything_once_though_the_sandbox_is_started_again(shell: Any, tmp_path: Path) -> None:
+    kept = ("--json", "--auto-confirm", "--state", str(tmp_path / "home.state"))
+    with shell.start("sandbox", "--port", "0", *kept) as process:
+        url = json.loads(process.stdout.readline())["url"]
+        shell.run("login", "--server", url)
+        listener = shell.start("listen", "--json", "--count", "3", "--server", url)
+        shell.run("phone", "say", "阿华", "me", "one", "--server", url)
+        heard = [json.loads(listener.stdout.readline())["text"]]
+        process.terminate()
+        process.wait(PATIENCE)
+    for words in ("two", "three"):
+        with shell.start("sandbox", "--port", url.rpartition(":")[2], *kept) as process:
+            process.stdout.readline()
+            shell.run("phone", "say", "阿华", "me", words, "--server", url)
+            heard.append(json.loads(listener.stdout.readline())["text"])
+            process.kill() if words == "two" else process.terminate()
+            process.wait(PATIENCE)
+    rest, _ = listener.communicate(timeout=PATIENCE)
+    assert (listener.returncode, heard, rest) == (0, ["one", "two", "three"], "")

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from webwx import AsyncClient, Bot, Client, Context, Event, LoggedOut, LoginFile, TextMessage
+from webwx import AsyncClient, Bot, Client, Context, Event, LoggedOut, LoginFile, TextMessage, testing
 from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.scenario import Scenario
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from webwx.sandbox.hands import Hands
+    from webwx.sandbox.world import World
     from webwx.testing import Person, Sandbox
 
 
@@ -138,3 +142,30 @@ def test_who_has_no_friend_and_no_chatroom_is_told_how_to_get_one(sandbox: Sandb
         sandbox.friend  # noqa: B018 - it is the looking that fails
     with pytest.raises(LookupError, match="add_chatroom"):
         sandbox.chatroom()
+
+
+def test_scripted_friends_answer_the_bot(sandbox: Sandbox, friend: Person) -> None:
+    friends = Scenario()
+
+    @friends.at(60, "阿华")
+    def begin(ahua: Hands) -> Iterator[float]:
+        ahua.say("ping", to="me")
+        yield 60
+        ahua.say("still there?", to="me")
+
+    friends.when("阿华", hears="pong")(lambda ahua, message: ahua.say("thank you"))
+    sandbox.play(friends)
+    with sandbox.running(make_bot()):
+        sandbox.clock.wind(minutes=5)
+    assert [message.text for message in friend.chat()] == ["ping", "pong", "thank you", "still there?"]
+
+
+def test_a_mistake_of_a_scenario_fails_the_test(webwx_world: World) -> None:
+    friends = Scenario()
+    friends.at(0, "阿华")(lambda ahua: ahua.say("hello"))
+    sandbox = testing.Sandbox(webwx_world)
+    sandbox.open()
+    sandbox.play(friends)
+    assert "no message is answered here" in sandbox.excuses()
+    with pytest.raises(AssertionError, match="A scenario made a mistake"):
+        sandbox.close()

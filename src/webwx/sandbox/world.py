@@ -86,7 +86,7 @@ class World:
         self._listeners: list[Callable[[Person, Message], object]] = []
 
     def __repr__(self) -> str:
-        return f"World({', '.join(self.people)})"
+        return f"World({_some(self.people)})"
 
     # -- time and wakes ----------------------------------------------------------------------------------------------
 

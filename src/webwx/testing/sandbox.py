@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from webwx.bot.bot import Bot
+    from webwx.sandbox.scenario import Scenario
     from webwx.sandbox.world import World
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class Sandbox:
         self._server = Server(self.world)
         self._folder = tempfile.TemporaryDirectory(prefix="webwx-")
         self._logins: dict[str, LoginMemory] = {}
+        self._mistakes: list[str] = []
         self._people: dict[str, Person] = {}
 
     def __repr__(self) -> str:
@@ -81,11 +83,18 @@ class Sandbox:
         self.world.faults.kinds = (*SAID, *CARRIED)
 
     def close(self) -> None:
-        """End what runs, hang up, and forget everything."""
+        """
+        End what runs, hang up, and forget everything.
+
+        Raises:
+            AssertionError: A scenario made a mistake.
+        """
         for each in tuple(self.at_work):
             each.end()
         self._server.close()
         self._folder.cleanup()
+        if self._mistakes:
+            raise AssertionError("A scenario made a mistake.\n" + "\n".join(self._mistakes))
 
     @property
     def url(self) -> str:
@@ -192,6 +201,15 @@ class Sandbox:
         if running.error is not None:
             raise running.error
 
+    def play(self, scenario: Scenario) -> None:
+        """
+        Let scripted friends live here; a mistake in their script fails the test.
+
+        Raises:
+            Impossible: The script names somebody who is not there, or a chat that is not.
+        """
+        self.do(lambda world: scenario.play(world, on_mistake=self._mistakes.append))
+
     def settle(self) -> None:
         """Return when all that was said is handled, as far as nothing waits for the clock."""
         calls = -1
@@ -240,7 +258,7 @@ class Sandbox:
 
     def excuses(self) -> str:
         """Say what may be the reason for a wait in vain, each on a line of its own."""
-        lines: list[str] = []
+        lines = [*self._mistakes]
         if not self.at_work:
             lines.append("No bot is running: wait inside `with sandbox.running(bot):`.")
         for each in self.at_work:
