@@ -22,6 +22,9 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "cli/demo_bot.py": "the other process of `webwx demo --crash`, whose test runs it",
     "sandbox/refusals.py": "two exceptions without logic; the tests of the answers and of the control API meet both",
     "sandbox/switches.py": "values without logic; each switch is tested where it acts",
+    "transport/engine.py": "tests/transport/conformance holds it to what every engine does",
+    "transport/failures.py": "sentences without logic; tests/transport/conformance meets each of them",
+    "transport/network.py": "tests/transport/conformance holds it to what every engine does",
 }
 """Modules without a test file of their name, and why."""
 

@@ -22,7 +22,7 @@ from webwx.client.aio import AsyncClient
 from webwx.model.messages import TextMessage
 from webwx.store.saved_login import LoginMemory
 from webwx.store.sqlite import SqliteJournal
-from webwx.transport.network import Network
+from webwx.transport.engine import Engine
 from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Noted(Counted):
     """Notes when each poll begins."""
 
     def __init__(self) -> None:
-        super().__init__(Network(Timeouts()))
+        super().__init__(Engine(Timeouts()))
         self.polls: list[float] = []
 
     async def send(self, request: Request) -> Response:

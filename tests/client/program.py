@@ -19,7 +19,7 @@ from webwx.errors import SendUnknown
 from webwx.model.messages import TextMessage
 from webwx.store.saved_login import LoginFile
 from webwx.store.sqlite import SqliteJournal
-from webwx.transport.network import Network
+from webwx.transport.engine import Engine
 from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def tell(**what: object) -> None:
     print(json.dumps(what), flush=True)
 
 
-class Deadly(Network):
+class Deadly(Engine):
     """Kills its process at a call: before it leaves, or when its answer is there."""
 
     def __init__(self, moment: str) -> None:

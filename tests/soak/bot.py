@@ -17,10 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import aiohttp  # noqa: F401 - imported before the fork, as is all that follows
 from tests.soak import meter, patient, sender, veteran
 
-import webwx.transport.network  # noqa: F401
+import webwx.transport.engine  # noqa: F401 - imported before the fork, as is all above
 from webwx.cli import demo_bot
 
 

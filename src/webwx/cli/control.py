@@ -11,7 +11,7 @@ from webwx.cli.exits import BadInput, CommandFailed
 from webwx.protocol.codec import clean_text
 from webwx.protocol.hosts import single
 from webwx.protocol.http import Request
-from webwx.transport.network import Network
+from webwx.transport.default import default_transport
 
 
 async def ask_phones(server: str | None, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -23,7 +23,7 @@ async def ask_phones(server: str | None, path: str, fields: dict[str, Any] | Non
         CommandFailed: It is no sandbox.
         BadInput: The sandbox says no.
     """
-    network = Network()
+    network = default_transport()
     try:
         response = await network.send(
             Request(

@@ -28,6 +28,7 @@ from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import KNOWN_RETS, Ret
 from webwx.protocol.hosts import Desktop, choose
 from webwx.store.saved_login import Ended, LoginMemory, LoginStore, SavedLogin
+from webwx.transport.default import default_transport
 from webwx.transport.run import Cell, Timeouts, Transport, run_async
 
 if TYPE_CHECKING:
@@ -230,9 +231,7 @@ class BaseClient:
     async def _run_login(self, flow: Flow[T]) -> T:
         """Drive a flow that needs no login."""
         if self._transport is None:
-            from webwx.transport.network import Network
-
-            self._transport = Network(self._timeouts, proxy=self._proxy, ca_file=self._ca_file)
+            self._transport = default_transport(self._timeouts, proxy=self._proxy, ca_file=self._ca_file)
         try:
             return await run_async(flow, self._transport, self._cell, self._pause)
         except ApiError as refused:

@@ -1,5 +1,5 @@
 """
-The HTTP library, behind its one door.
+The HTTP library, behind its one door: for what our own engine cannot do (`default`).
 
 One session, one connector, one TLS context. Nothing is redirected, no cookie is kept, no proxy of the environment is
 used: a request goes out as it was made, with nothing added but what HTTP itself needs. An idle connection is dropped
@@ -9,29 +9,33 @@ after a few seconds, because a POST that meets its closing would leave a send in
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
-import ssl
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import yarl
+from aiohttp.http_exceptions import ContentEncodingError
 
-from webwx.errors import ConnectFailed, ProtocolError, Timeout, TlsError, TransportError
-from webwx.protocol.http import Patience, Request, Response
-from webwx.transport.run import Timeouts
+from webwx.protocol.http import Response
+from webwx.transport.failures import Failures
+from webwx.transport.head import read_address, write_head
+from webwx.transport.run import MAX_BODY, Timeouts
+from webwx.transport.trust import NoTrust, trusting
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Awaitable, Callable
 
+    from webwx.errors import WxError
+    from webwx.protocol.http import Request
+
 _log = logging.getLogger("webwx.transport")
 
-MAX_BODY = {
-    Patience.CALL: 16 * 1024 * 1024,
-    Patience.POLL: 1024 * 1024,
-    Patience.BULK: 64 * 1024 * 1024,
-}
-"""Bytes of an answer that are still read."""
+
+_AT_ONCE = 1024 * 1024
+"""Bytes of a body that are handed over in one piece."""
 
 
 class Network:
@@ -61,53 +65,46 @@ class Network:
         Carry one request.
 
         Raises:
+            RefusedLocally: The request would be read as another one; nothing left.
             ConnectFailed: Nothing left this machine.
             TlsError: The other side could not prove who it is; nothing left.
             Timeout: No answer in time.
             TransportError: The answer broke off.
             ProtocolError: The answer is larger than any of its kind.
         """
-        name = request.endpoint
+        address = read_address(request)
+        write_head(request, address)  # the library writes its own; this refuses what must not be written
+        failures = Failures(request.endpoint, f"{address.site.host}:{address.site.port}")
+        try:
+            response = await self._carry(request, failures)
+        except (aiohttp.ClientError, OSError, ValueError, NoTrust) as error:
+            failure = _failure(error, failures)
+        else:
+            _log.debug("%s -> %s, %d bytes", request.endpoint, response.status, len(response.body))
+            return response
+        raise failure  # here, so that it does not hold the library's error, which quotes addresses and answers
+
+    async def _carry(self, request: Request, failures: Failures) -> Response:
         patience = self._timeouts.of(request.patience)
         # A file may take hours; what must not happen is that nothing comes for long.
         total = None if request.sink else patience
-        timeout = aiohttp.ClientTimeout(total=total, sock_read=patience, sock_connect=self._timeouts.connect)
-        try:
-            async with self._open().request(
-                request.method,
-                yarl.URL(request.url, encoded=True),
-                headers=request.headers,
-                data=_payload(request.body),
-                allow_redirects=False,
-                timeout=timeout,
-            ) as answer:
-                if request.sink is None:
-                    body = await _read_body(answer, MAX_BODY[request.patience], name)
-                else:
-                    body = b""
-                    async for piece in answer.content.iter_any():
-                        request.sink.write(piece)
-                headers = tuple((key, value) for key, value in answer.headers.items())
-        except aiohttp.ClientConnectorSSLError:
-            place = _place(request)
-            raise TlsError(f"{name}: {place} could not prove who it is; nothing was sent.") from None
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise TlsError(f"{name}: {_place(request)} {_doubt(error)}; nothing was sent.") from None
-        except aiohttp.ClientHttpProxyError as error:
-            place = _place(request)
-            raise ConnectFailed(
-                f"{name}: the proxy lets nobody to {place} ({error.status}); nothing was sent."
-            ) from None
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            raise ConnectFailed(f"{name}: no connection to {_place(request)}; nothing was sent.") from None
-        except TimeoutError:
-            raise Timeout(f"{name}: no answer from {_place(request)} in time.") from None
-        except _BrokenOff as error:
-            raise TransportError(f"{name}: the connection broke ({error}).") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise TransportError(f"{name}: the connection broke ({type(error).__name__}).") from None
-        _log.debug("%s -> %s, %d bytes", name, answer.status, len(body))
-        return Response(status=answer.status, headers=headers, body=body)
+        async with self._open().request(
+            request.method,
+            yarl.URL(request.url, encoded=True),
+            headers=request.headers,
+            data=_payload(request.body),
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=total, sock_read=patience),
+        ) as answer:
+            if answer.status < HTTPStatus.OK:  # another protocol would follow
+                raise failures.no_http()
+            body = b""
+            if request.sink is None:
+                body = await _read_body(answer, MAX_BODY[request.patience], failures)
+            else:
+                async for piece in answer.content.iter_any():
+                    request.sink.write(piece)
+            return Response(status=answer.status, headers=tuple(answer.headers.items()), body=body)
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -118,9 +115,13 @@ class Network:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            trust = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
             self._session = aiohttp.ClientSession(
-                connector=_Connector(limit=0, keepalive_timeout=self._timeouts.keep_idle, ssl=trust),
+                connector=_Connector(
+                    self._timeouts.connect,
+                    limit=0,
+                    keepalive_timeout=self._timeouts.keep_idle,
+                    ssl=trusting(self._ca_file),
+                ),
                 proxy=self._proxy,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
@@ -130,13 +131,33 @@ class Network:
         return self._session
 
 
+class _NotConnected(aiohttp.ClientError):
+    """There is no connection, so nothing has left."""
+
+
 class _Connector(aiohttp.TCPConnector):
-    """Uses no connection again on which something has come that nobody asked for."""
+    """
+    Tells what happens before a request leaves from what happens afterwards.
+
+    Args:
+        seconds: How long a connection may take, with its proxy and its handshake.
+        more: As for the library's.
+    """
+
+    def __init__(self, seconds: float, **more: Any) -> None:
+        super().__init__(**more)
+        self._seconds = seconds
 
     async def connect(self, *wish: Any, **more: Any) -> aiohttp.connector.Connection:
         """Give a connection, kept or new, that says nothing before it is asked."""
         while True:
-            connection = await super().connect(*wish, **more)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    connection = await super().connect(*wish, **more)
+            except (aiohttp.ClientSSLError, aiohttp.ClientHttpProxyError):
+                raise
+            except (aiohttp.ClientError, OSError, ValueError):
+                raise _NotConnected from None
             if connection.protocol is None or not connection.protocol.should_close:
                 return connection
             connection.close()
@@ -153,32 +174,41 @@ async def _only_once(
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
-        raise
+        raise  # it belongs to the connector, which asks nobody anything
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _BrokenOff(type(error).__name__) from None
 
 
-async def _read_body(answer: aiohttp.ClientResponse, limit: int, name: str) -> bytes:
+def _failure(error: Exception, failures: Failures) -> WxError:
+    """Say in our words what the library's error means."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return failures.unproven(error.certificate_error)
+        case aiohttp.ClientConnectorSSLError():
+            return failures.unproven(error.os_error)
+        case aiohttp.ClientHttpProxyError():
+            return failures.barred(error.status)
+        case NoTrust():
+            return failures.no_trust()
+        case _NotConnected():
+            return failures.no_connection()
+        case TimeoutError():
+            return failures.no_answer()
+        case aiohttp.ClientResponseError() | aiohttp.ClientPayloadError(__cause__=ContentEncodingError()):
+            return failures.no_http()
+        case _:
+            return failures.broken_off()
+
+
+async def _read_body(answer: aiohttp.ClientResponse, limit: int, failures: Failures) -> bytes:
     body = bytearray()
     async for piece in answer.content.iter_any():
         body += piece
         if len(body) > limit:
-            raise ProtocolError(f"{name}: the answer is larger than {limit:,} bytes.")
+            raise failures.too_large(limit)
     return bytes(body)
 
 
-def _payload(body: bytes | tuple[bytes, ...]) -> bytes | None:
+def _payload(body: bytes | tuple[bytes, ...]) -> bytes | io.BytesIO | None:
     whole = body if isinstance(body, bytes) else b"".join(body)
-    return whole or None
-
-
-def _doubt(error: aiohttp.ClientConnectorCertificateError) -> str:
-    """Say what is wrong with a certificate; for another name's, OpenSSL says whose name it lacks."""
-    cause = error.certificate_error
-    reason = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else "not accepted"
-    return f"shows a certificate that cannot be trusted ({reason.rstrip('.')})"
-
-
-def _place(request: Request) -> str:
-    url = yarl.URL(request.url, encoded=True)
-    return f"{url.host}:{url.port}"
+    return io.BytesIO(whole) if len(whole) > _AT_ONCE else whole or None

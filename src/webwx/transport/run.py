@@ -52,6 +52,14 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         return seconds
 
 
+MAX_BODY = {
+    Patience.CALL: 16 * 1024 * 1024,
+    Patience.POLL: 1024 * 1024,
+    Patience.BULK: 64 * 1024 * 1024,
+}
+"""Bytes of an answer that are still read."""
+
+
 class Transport(Protocol):
     """Carries a request to its host and the answer back. The one thing to replace for another HTTP library."""
 
@@ -60,6 +68,7 @@ class Transport(Protocol):
         Carry one request. Where it has a `sink`, the body may go there as it comes instead of into the answer.
 
         Raises:
+            RefusedLocally: The request would be read as another one; nothing left.
             ConnectFailed: Nothing left this machine.
             TlsError: The other side could not prove who it is; nothing left.
             Timeout: No answer in time.

@@ -1,0 +1,189 @@
+"""
+The parser of answers, behind its one door: what comes over one connection, read as one answer after another.
+
+llhttp, which httptools wraps, is as strict here as aiohttp has it. It does not know when a connection ends, so an
+answer that ends with the connection, having neither length nor chunks, is finished by `end`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import httptools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from webwx.protocol.http import Headers
+
+LONGEST_HEAD = 64 * 1024
+"""Bytes that may come before an answer's body begins."""
+
+_UNPACKED = 256 * 1024
+"""Bytes that a packed body is unpacked to at a time, so that a bomb does not burst in memory."""
+
+
+class NoAnswer(Exception):
+    """What came is no HTTP answer."""
+
+
+class NotTaken(Exception):
+    """Whoever was given the body would not have it."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Answers:
+    """
+    Reads the answers of one connection.
+
+    A head of 1xx is a forerunner and is dropped. What comes after an answer, before anybody has asked, spoils the
+    connection: it must not be taken for the answer to the next request.
+    """
+
+    def __init__(self) -> None:
+        self.is_whole = True
+        """The answer has come, or none is expected."""
+        self.is_last = False
+        """Nothing more can be asked on this connection."""
+        self.status = 0
+        self.pairs: list[tuple[bytes, bytes]] = []
+        """Its headers, each as often as it came."""
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
+
+    def expect(self, take: Callable[[bytes], object]) -> None:
+        """Wait for an answer, whose body goes piece by piece to `take`."""
+        self.is_whole = self._has_head = False
+        self.pairs = []
+        self._take = take
+        self._head_size = 0
+        self._unpacker: _Unpacker | None = None
+
+    def feed(self, data: memoryview) -> None:
+        """
+        Take the next bytes.
+
+        Raises:
+            NoAnswer: They are no HTTP.
+            NotTaken: `take` has raised something.
+        """
+        if not self.is_whole and not self._has_head:
+            if self._head_size > LONGEST_HEAD:
+                raise NoAnswer
+            self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            raise NotTaken(error.__context__ or NoAnswer()) from None
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.is_last = True
+            if not self.is_whole:
+                raise NoAnswer from None
+
+    def end(self) -> bool:
+        """Take the connection's end, and say whether the answer is whole by it."""
+        if not self.is_whole and self._has_head and self._ends_with_connection():
+            self.on_message_complete()
+        self.is_last = True
+        return self.is_whole
+
+    @property
+    def headers(self) -> Headers:
+        """The headers as text."""
+        return tuple([(_text(name), _text(value)) for name, value in self.pairs])
+
+    def _ends_with_connection(self) -> bool:
+        framing = {name.lower(): value.lower() for name, value in self.pairs}
+        coding = framing.get(b"transfer-encoding")
+        return b"content-length" not in framing if coding is None else not coding.endswith(b"chunked")
+
+    # -- what the parser calls ---------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Begin an answer, or learn of one that nobody waits for."""
+        if self.is_whole:
+            self.is_last = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; those behind the body are of no use to anybody."""
+        if not self._has_head:
+            self.pairs.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Look at what decides how the body is read."""
+        status = self._parser.get_status_code()
+        if self.is_whole:
+            return
+        if status < 200:
+            self.pairs.clear()
+            return
+        self._has_head = True
+        self.status = status
+        self.is_last = not self._parser.should_keep_alive()
+        for name, value in self.pairs:
+            if len(name) == len("Content-Encoding") and name.lower() == b"content-encoding":
+                self._unpacker = _Unpacker.of(value.strip().lower())
+
+    def on_body(self, piece: bytes) -> None:
+        """Take a piece of the body."""
+        if self.is_whole:
+            return
+        if self._unpacker is None:
+            self._take(piece)
+        else:
+            for part in self._unpacker.unpack(piece):
+                self._take(part)
+
+    def on_message_complete(self) -> None:
+        """Note that all has come."""
+        if self._has_head:
+            if self._unpacker is not None and not self._unpacker.is_whole and not self.is_whole:
+                raise NoAnswer
+            self.is_whole = True
+
+
+class _Unpacker:
+    """Unpacks a body of gzip or deflate, in pieces of a bounded size."""
+
+    def __init__(self, *, may_be_raw: bool) -> None:
+        self._may_be_raw = may_be_raw
+        self._decoder: zlib._Decompress | None = None
+
+    @classmethod
+    def of(cls, coding: bytes) -> _Unpacker | None:
+        """Give the one for a coding; None where nothing was packed, whatever name a server gives to that."""
+        is_ours = coding in {b"gzip", b"x-gzip", b"deflate"}
+        return cls(may_be_raw=coding == b"deflate") if is_ours else None
+
+    @property
+    def is_whole(self) -> bool:
+        """What was begun has been unpacked to its end."""
+        return self._decoder is None or self._decoder.eof
+
+    def unpack(self, piece: bytes) -> Iterator[bytes]:
+        """Give what a piece holds."""
+        while piece:
+            if self._decoder is None or self._decoder.eof:
+                self._decoder = self._begun(piece[0])
+            decoder, part = self._decoder, b"more"
+            try:
+                while part and not decoder.eof:
+                    part = decoder.decompress(piece, _UNPACKED)
+                    piece = decoder.unconsumed_tail
+                    yield part
+            except zlib.error:
+                raise NoAnswer from None
+            piece = decoder.unused_data
+
+    def _begun(self, first: int) -> zlib._Decompress:
+        # By the standard `deflate` has a head, whose first half byte is 8; some servers leave it away.
+        is_raw = self._may_be_raw and first & 0x0F != zlib.DEFLATED
+        return zlib.decompressobj(-zlib.MAX_WBITS if is_raw else 32 + zlib.MAX_WBITS)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")

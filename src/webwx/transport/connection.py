@@ -1,0 +1,193 @@
+"""
+One connection: a socket that the event loop watches, with one request and one answer at a time.
+
+The socket, and TLS on it, are driven here and not by an asyncio transport, which would keep 256 KiB of buffers for each
+connection with TLS and take twice the time for a request. A small request leaves in one write. A large body is never
+copied: its buffers are written as they are.
+
+The reader stays with the loop for the connection's whole life: whatever comes while nobody waits for an answer, be it
+bytes or the end, makes the connection unusable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from typing import TYPE_CHECKING
+
+from webwx.transport.answer import Answers, NoAnswer, NotTaken
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+BUFFER = 64 * 1024
+"""Bytes that are read at once, at most."""
+
+_RECORD = 16 * 1024
+"""
+Bytes of the largest TLS record. OpenSSL reads one at a time, and gives all of it where the buffer is as large, so it
+keeps nothing back that the loop would not see. A full one is mostly followed by another.
+"""
+
+_JOINED = 16 * 1024
+"""Bytes up to which a body is put behind its head, for one write."""
+
+_READS = 16
+"""Times that one connection is read before others get their turn."""
+
+_LATER = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
+
+
+class Connection:
+    """
+    A connection to one site.
+
+    Args:
+        line: A connected socket that does not block.
+        buffer: What is read into; it may be shared by all connections of a loop.
+        on_end: Called once when the connection is closed.
+    """
+
+    def __init__(self, line: socket.socket, buffer: memoryview, on_end: Callable[[Connection], object]) -> None:
+        self.deadline = 0.0
+        """When it ends: the answer must be there, or the next request."""
+        self.idle_since = 0.0
+        """When the last answer was whole."""
+        self._loop = asyncio.get_running_loop()
+        self._line: socket.socket | None = line
+        self._buffer = buffer
+        self._on_end = on_end
+        self._answers = Answers()
+        self._left: deque[memoryview] = deque()
+        """What is still to be written."""
+        self._waiting: asyncio.Future[None] | None = None
+        """Whoever waits for an answer."""
+        self._is_writing = False
+        """The loop tells when more can be written."""
+        self._loop.add_reader(line, self._read)
+
+    @property
+    def is_usable(self) -> bool:
+        """A request may be written to it."""
+        return self._line is not None and self._waiting is None and not self._answers.is_last
+
+    async def ask(self, head: bytes, body: bytes | tuple[bytes, ...], take: Callable[[bytes], object]) -> Answers:
+        """
+        Write a request and read its answer; the answer's body goes piece by piece to `take`.
+
+        Raises:
+            TimeoutError: The deadline has passed.
+            OSError: The connection ended before the answer was whole.
+            NoAnswer: What came is no HTTP.
+        """
+        answers = self._answers
+        answers.expect(take)
+        self._waiting = self._loop.create_future()
+        try:
+            self._left.extend(_joined(head, body))
+            self._write()
+            await self._waiting
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._waiting = None
+        if answers.is_last or self._left:
+            self.close()
+        return answers
+
+    def check(self) -> bool:
+        """See whether it is still usable, though the loop may have had no time to tell."""
+        self._read()
+        return self.is_usable
+
+    def expire(self) -> None:
+        """Take note that the deadline has passed."""
+        self._fail(TimeoutError())
+
+    def close(self) -> None:
+        """Let go of it, whatever is under way."""
+        line, self._line = self._line, None
+        if line is None:
+            return
+        self._loop.remove_reader(line)
+        self._loop.remove_writer(line)
+        line.close()
+        self._left.clear()
+        self._on_end(self)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(ConnectionAbortedError())
+
+    def _fail(self, error: BaseException) -> None:
+        if self._waiting is None:
+            self.close()
+        elif not self._waiting.done():
+            self._waiting.set_exception(error)  # and whoever waits closes
+
+    def _write(self) -> None:
+        line, left = self._line, self._left
+        if line is None:
+            return
+        try:
+            while left:
+                piece = left[0]
+                sent = line.send(piece)
+                if sent == len(piece):
+                    left.popleft()
+                else:
+                    left[0] = piece[sent:]
+        except _LATER:
+            if not self._is_writing:
+                self._is_writing = True
+                self._loop.add_writer(line, self._write)
+            return
+        except OSError:
+            # A server that has heard enough may have answered before it hung up.
+            left.clear()
+            self._answers.is_last = True
+            self._read()
+        if self._is_writing:
+            self._is_writing = False
+            self._loop.remove_writer(line)
+
+    def _read(self) -> None:
+        try:
+            for _ in range(_READS):
+                if self._line is None:
+                    return
+                count = self._line.recv_into(self._buffer)
+                self._take(count)
+                if count < _RECORD:
+                    return
+        except _LATER:
+            return
+        except NotTaken as refusal:
+            self._fail(refusal.reason)
+        except (OSError, NoAnswer) as error:
+            self._fail(error)
+
+    def _take(self, count: int) -> None:
+        answers, waiting = self._answers, self._waiting
+        if waiting is None:
+            self.close()
+            return
+        if count:
+            answers.feed(self._buffer[:count])
+        elif not answers.end():
+            raise ConnectionResetError
+        if answers.is_whole and not waiting.done():
+            waiting.set_result(None)
+
+
+def _joined(head: bytes, body: bytes | tuple[bytes, ...]) -> Iterator[memoryview]:
+    """Give what is to be written, with the head and what is small behind it in one piece."""
+    first, *others = (body,) if isinstance(body, bytes) else body or (b"",)
+    if len(first) <= _JOINED:
+        yield memoryview(head + first)
+    else:
+        yield memoryview(head)
+        yield memoryview(first)
+    for other in others:
+        yield memoryview(other)

@@ -1,0 +1,41 @@
+"""Which engine carries a client's requests: our own, and aiohttp where ours cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from webwx.transport.run import Timeouts
+
+if TYPE_CHECKING:
+    import os
+
+    from webwx.transport.run import Transport
+
+
+def default_transport(
+    timeouts: Timeouts = Timeouts(),  # noqa: B008 - a frozen value
+    *,
+    proxy: str | None = None,
+    ca_file: str | os.PathLike[str] | None = None,
+) -> Transport:
+    """
+    Give a transport over real HTTP for the running loop.
+
+    Args:
+        timeouts: How long to wait for what.
+        proxy: Address of a proxy to go through, such as `http://127.0.0.1:8790`.
+        ca_file: A file of certificates to trust in place of the system's.
+    """
+    # TLS inside TLS takes more than a socket, and Windows' own loop lets nobody watch one.
+    if (proxy and not proxy.lower().startswith("http://")) or not _can_watch(asyncio.get_running_loop()):
+        from webwx.transport.network import Network
+
+        return Network(timeouts, proxy=proxy, ca_file=ca_file)
+    from webwx.transport.engine import Engine
+
+    return Engine(timeouts, proxy=proxy, ca_file=ca_file)
+
+
+def _can_watch(loop: asyncio.AbstractEventLoop) -> bool:
+    return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader

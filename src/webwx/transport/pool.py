@@ -1,0 +1,145 @@
+"""
+The connections of one event loop, shared by all accounts that go the same way.
+
+The last connection given back is the first one taken, so that the others can end. No request has a timer: a connection
+has one deadline, for its answer or for its next request, and one timer for all of them goes off at the earliest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakSet
+
+from webwx.transport.connection import BUFFER, Connection
+from webwx.transport.dial import Dialler, Proxy
+from webwx.transport.trust import trusting
+
+if TYPE_CHECKING:
+    from webwx.transport.head import Site
+
+_MOMENT = 0.01
+"""Seconds in which a connection that was given back is believed to be as it was."""
+
+
+class Way(NamedTuple):
+    """What connections have in common that may stand in for each other."""
+
+    proxy: str | None = None
+    ca_file: str | None = None
+
+
+class Pool:
+    """
+    The connections of one loop by one way.
+
+    Args:
+        way: That way.
+    """
+
+    def __init__(self, way: Way) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.proxy = Proxy(way.proxy) if way.proxy else None
+        """What it goes through."""
+        self._way = way
+        self._users: WeakSet[object] = WeakSet()
+        self._dialler = Dialler(self.proxy, partial(trusting, way.ca_file))
+        self._buffer = memoryview(bytearray(BUFFER))
+        self._open: set[Connection] = set()
+        self._idle: dict[Site, dict[Connection, None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = math.inf
+
+    @staticmethod
+    def join(user: object, way: Way) -> Pool:
+        """Give the running loop's pool for a way; it closes when all who have joined it have left it."""
+        for loop, other in list(_POOLS):
+            if loop.is_closed():
+                del _POOLS[loop, other]
+        key = (asyncio.get_running_loop(), way)
+        pool = _POOLS.get(key)
+        if pool is None:
+            pool = _POOLS[key] = Pool(way)
+        pool._users.add(user)
+        return pool
+
+    def leave(self, user: object) -> None:
+        """Have no more to do with it."""
+        self._users.discard(user)
+        if not self._users:
+            _POOLS.pop((self.loop, self._way), None)
+            for connection in tuple(self._open):
+                connection.close()
+            self._disarm()
+
+    def kept(self, site: Site, keep_idle: float) -> Connection | None:
+        """Give a connection to a site that has been idle for no longer than this; None when there is none."""
+        idle = self._idle.get(site)
+        while idle:
+            connection, _ = idle.popitem()
+            age = self.loop.time() - connection.idle_since
+            if age < keep_idle and (age < _MOMENT or connection.check()):
+                return connection
+            connection.close()
+        return None
+
+    async def open(self, site: Site, seconds: float) -> Connection:
+        """
+        Make a new connection.
+
+        Raises:
+            TimeoutError: It took longer than this.
+            Barred: The proxy said no.
+            NoTrust: Whom to believe is not known.
+            ssl.SSLError: The other side could not prove who it is.
+            OSError: Nobody answers.
+        """
+        async with asyncio.timeout(seconds):
+            line = await self._dialler.dial(site)
+        connection = Connection(line, self._buffer, partial(self._ended, site))
+        self._open.add(connection)
+        return connection
+
+    def keep(self, site: Site, connection: Connection, seconds: float) -> None:
+        """Take a connection back for the next request, for so long."""
+        if connection.is_usable:
+            connection.idle_since = self.loop.time()
+            self._idle.setdefault(site, {})[connection] = None
+            self.watch(connection, connection.idle_since + seconds)
+
+    def watch(self, connection: Connection, deadline: float) -> None:
+        """End a connection at its deadline."""
+        connection.deadline = deadline
+        if deadline < self._due:
+            self._disarm()
+            self._arm(deadline)
+
+    def _arm(self, due: float) -> None:
+        self._due = due
+        self._timer = self.loop.call_at(due, self._sweep)
+
+    def _disarm(self) -> None:
+        self._due = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        self._disarm()
+        later = math.inf
+        for connection in tuple(self._open):
+            if connection.deadline <= now:
+                connection.expire()
+            else:
+                later = min(later, connection.deadline)
+        if later < math.inf:
+            self._arm(later)
+
+    def _ended(self, site: Site, connection: Connection) -> None:
+        self._open.discard(connection)
+        self._idle.get(site, {}).pop(connection, None)
+
+
+_POOLS: dict[tuple[asyncio.AbstractEventLoop, Way], Pool] = {}

@@ -1,0 +1,61 @@
+"""Every test in this folder holds for every engine, and each engine on every loop it is used on."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+import uvloop
+
+from webwx.transport.engine import Engine
+from webwx.transport.network import Network
+from webwx.transport.run import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from webwx.transport.run import Transport
+
+
+class Make(Protocol):
+    """Makes a transport, which is closed after the test."""
+
+    def __call__(self, *, proxy: str | None = None, ca_file: Path | None = None, **timeouts: float) -> Transport: ...
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the other loop to `make verify`."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and "uvloop" in item.name:
+            item.add_marker("verify")
+
+
+@pytest.fixture(params=[Engine, Network], ids=["engine", "aiohttp"])
+async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    made: list[Transport] = []
+
+    def make(*, proxy: str | None = None, ca_file: Path | None = None, **timeouts: float) -> Transport:
+        made.append(request.param(Timeouts(**{"call": 5.0} | timeouts), proxy=proxy, ca_file=ca_file))
+        return made[-1]
+
+    yield make
+    for transport in made:
+        await transport.close()
+
+
+@pytest.fixture
+def transport(make: Make) -> Transport:
+    return make()
+
+
+@pytest.fixture
+def hasty(make: Make) -> Transport:
+    """One that gives up soon."""
+    return make(call=0.1, poll=0.1, bulk=0.1)

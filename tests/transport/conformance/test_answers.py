@@ -1,0 +1,221 @@
+"""What comes back: every framing, every header, and what is no answer at all."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import pytest
+from tests.flows.drive import refusal
+from tests.transport.lines import Caller, answer, serving
+
+from webwx.errors import LocalStateError, ProtocolError, TransportError
+from webwx.protocol.http import Patience
+from webwx.protocol.messages import TEXT
+from webwx.transport.run import MAX_BODY
+from webwx.transport.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from webwx.transport.run import Transport
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def packed_raw(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+# -- whole answers ---------------------------------------------------------------------------------------------------
+
+
+async def test_every_header_is_in_its_place(transport: Transport) -> None:
+    says = answer(b"hi", "Set-Cookie: a=1; Path=/", "X-Y: ü", "Set-Cookie: b=2", status="404 Not Found")
+    async with serving(says) as server:
+        response = await transport.send(server.request())
+
+    assert (response.status, response.body) == (404, b"hi")
+    assert response.header_values("set-cookie") == ("a=1; Path=/", "b=2")
+    assert response.header("x-y") == "ü"
+
+
+FRAMINGS = {
+    "chunks": CHUNKED + b"2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
+    "chunks and a trailer": CHUNKED + b"5\r\nhello\r\n0\r\nX-Y: z\r\n\r\n",
+    "until the end": OK + b"\r\nhello",
+    "http 1.0": b"HTTP/1.0 200 OK\r\n\r\nhello",
+    "1xx before": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + answer(b"hello"),
+    "gzip": answer(gzip.compress(b"hello"), "Content-Encoding: gzip"),
+    "gzip in two members": answer(gzip.compress(b"he") + gzip.compress(b"llo"), "Content-Encoding: gzip"),
+    "deflate": answer(zlib.compress(b"hello"), "Content-Encoding: deflate"),
+    "raw deflate": answer(packed_raw(b"hello"), "Content-Encoding: deflate"),
+    "not packed": answer(b"hello", "Content-Encoding: identity"),
+}
+
+
+@pytest.mark.parametrize("at_a_time", [1, 1 << 20], ids=["byte by byte", "at once"])
+@pytest.mark.parametrize("says", FRAMINGS.values(), ids=FRAMINGS)
+async def test_a_body_comes_whole_however_it_is_framed(transport: Transport, says: bytes, at_a_time: int) -> None:
+    async def say(caller: Caller) -> None:
+        await caller.hear()
+        for start in range(0, len(says), at_a_time):
+            await caller.say(says[start : start + at_a_time])
+
+    async with serving(say) as server:
+        response = await transport.send(server.request())
+
+    assert (response.status, response.body) == (200, b"hello")
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+async def test_some_answers_have_no_body_whatever_they_say(transport: Transport, status: str) -> None:
+    async with serving(f"HTTP/1.1 {status}\r\n\r\n".encode()) as server:
+        for _ in range(2):
+            assert (await transport.send(server.request())).body == b""
+
+    assert server.callers == 1
+
+
+@pytest.mark.parametrize("location", ["Location: http://127.0.0.1:1/", None])
+async def test_b15_a_redirect_is_an_answer_and_is_not_followed(transport: Transport, location: str | None) -> None:
+    says = answer(b"<error>", *([location] if location else []), status="301 Moved Permanently")
+    async with serving(says) as server:
+        response = await transport.send(server.request())
+
+    assert (response.status, response.body, len(server.heard)) == (301, b"<error>", 1)
+
+
+@pytest.mark.parametrize("charset", [None, "", "; charset=iso-8859-1", "; charset=gbk", "; charset=nonsense"])
+async def test_c1_no_charset_changes_a_text(transport: Transport, charset: str | None) -> None:
+    body = refusal(0, "张 贳丽😀").body
+    headers = [] if charset is None else [f"Content-Type: text/plain{charset}"]
+    async with serving(answer(body, *headers)) as server:
+        response = await transport.send(server.request())
+
+    assert TEXT.decode_reply(response).base_response.err_msg == "张 贳丽😀"
+
+
+async def test_cookies_are_not_kept_here(transport: Transport) -> None:
+    async with serving(answer(b"", "Set-Cookie: a=1")) as server:
+        await transport.send(server.request())
+        await transport.send(server.request())
+
+    assert b"Cookie:" not in b"".join(server.heard)
+
+
+# -- broken ones -----------------------------------------------------------------------------------------------------
+
+GARBLED = {
+    "a status of one digit": b"HTTP/1.1 0\r\n\r\n",
+    "a status of letters": b"HTTP/1.1 abc OK\r\n\r\n",
+    "another protocol": b"garbage\r\n\r\n",
+    "zeros": b"\x00" * 64,
+    "two lengths": OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nhi!",
+    "a length and chunks": OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    "a length below zero": OK + b"Content-Length: -1\r\n\r\n",
+    "a head without end": OK + b"X: " + b"x" * 200_000 + b"\r\n\r\n",
+    "a change of protocol": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    "no gzip": answer(b"garbage", "Content-Encoding: gzip"),
+}
+
+
+@pytest.mark.parametrize("says", GARBLED.values(), ids=GARBLED)
+async def test_a18_what_is_garbled_is_no_answer(transport: Transport, says: bytes) -> None:
+    async with serving(says) as server:
+        with pytest.raises(TransportError) as caught:
+            await transport.send(server.request())
+
+    assert (type(caught.value), str(caught.value)) == (TransportError, "webwxsync: what came back is no HTTP answer.")
+
+
+CUT = {
+    "before the head": b"",
+    "in the head": OK + b"Content-Le",
+    "in the body": OK + b"Content-Length: 10\r\n\r\nhalf",
+    "in a chunk": CHUNKED + b"5\r\nhalf",
+    "before the last chunk": CHUNKED + b"4\r\nhalf\r\n",
+}
+
+
+@pytest.mark.parametrize("says", CUT.values(), ids=CUT)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_g_r6_a_broken_off_one_is_none_and_is_not_asked_for_again(
+    transport: Transport, method: str, says: bytes
+) -> None:
+    async def hang_up(caller: Caller) -> None:
+        server.heard.append(await caller.hear())
+        await caller.say(says)
+
+    async with serving(hang_up) as server:
+        with pytest.raises(TransportError) as caught:
+            await transport.send(server.request(method, body=b"x" if method == "POST" else b""))
+
+    sentence = "webwxsync: the connection broke before the answer was whole."
+    assert (type(caught.value), str(caught.value)) == (TransportError, sentence)
+    assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize("says", [OK + b"Content-Length: %d\r\n\r\n", CHUNKED], ids=["length", "chunks"])
+async def test_an_answer_may_be_as_large_as_its_kind_allows_and_no_larger(transport: Transport, says: bytes) -> None:
+    limit = MAX_BODY[Patience.POLL]
+    async with serving(answer(bytes(limit))) as server:
+        assert len((await transport.send(server.request(patience=Patience.POLL))).body) == limit
+    async with serving(answer(bytes(limit + 1))) as server:
+        with pytest.raises(ProtocolError, match="webwxsync: the answer is larger than 1,048,576 bytes"):
+            await transport.send(server.request(patience=Patience.POLL))
+
+
+async def test_a_bomb_does_not_burst(transport: Transport) -> None:
+    async with serving(answer(gzip.compress(bytes(4 << 20)), "Content-Encoding: gzip")) as server:
+        with pytest.raises(ProtocolError, match="larger than 1,048,576 bytes"):
+            await transport.send(server.request(patience=Patience.POLL))
+
+
+# -- into a sink -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full_disk() -> Iterator[BinaryIO]:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        yield full
+
+
+async def test_e9_a_body_goes_to_the_sink_and_not_into_the_answer(transport: Transport) -> None:
+    file, body = io.BytesIO(), bytes(range(256)) * 4096
+    async with serving(answer(body)) as server:
+        response = await transport.send(server.request(sink=Spool(file, MAX_BODY[Patience.CALL])))
+
+    assert (response.status, response.body) == (200, b"")
+    assert file.getvalue() == body
+
+
+async def test_e9_an_endless_body_is_cut_at_the_sinks_limit(transport: Transport) -> None:
+    file = io.BytesIO()
+    async with serving(CHUNKED + 10 * (b"4000\r\n" + bytes(0x4000) + b"\r\n")) as server:
+        with pytest.raises(ProtocolError, match="larger than 20,000 bytes"):
+            await transport.send(server.request(sink=Spool(file, 20_000)))
+        await server.until_gone()
+
+    assert len(file.getvalue()) <= 20_000
+
+
+async def test_e9_a_body_that_breaks_off_is_an_error(transport: Transport) -> None:
+    async def half(caller: Caller) -> None:
+        await caller.hear()
+        await caller.say(OK + b"Content-Length: 100\r\n\r\nhalf")
+
+    async with serving(half) as server:
+        with pytest.raises(TransportError, match="broke before the answer was whole"):
+            await transport.send(server.request(sink=Spool(io.BytesIO(), 1000)))
+
+
+async def test_e9_a_full_disk_is_no_broken_connection(transport: Transport, full_disk: BinaryIO) -> None:
+    async with serving(answer(b"body")) as server:
+        with pytest.raises(LocalStateError, match="cannot be kept"):
+            await transport.send(server.request(sink=Spool(full_disk, 1000)))

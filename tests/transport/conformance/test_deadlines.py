@@ -1,0 +1,184 @@
+"""Nothing waits for ever, at no stage, and whoever is called off leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.transport.lines import Caller, serving, silent_port
+
+from webwx.errors import ConnectFailed, Timeout
+from webwx.protocol.http import Patience, Request
+from webwx.transport.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.transport.conformance.conftest import Make
+
+    from webwx.protocol.http import Response
+    from webwx.transport.run import Transport
+
+SILENCES = {
+    "before the head": b"",
+    "in the head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "in the body": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+    "in a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf",
+}
+silences = pytest.mark.parametrize("says", SILENCES.values(), ids=SILENCES)
+
+
+def then_silent(says: bytes):
+    """Hear a request, begin an answer, and say no more."""
+
+    async def talk(caller: Caller) -> None:
+        await caller.hear()
+        await caller.say(says)
+        await caller.hear_end()
+
+    return talk
+
+
+@silences
+@pytest.mark.parametrize("patience", Patience)
+async def test_silence_ends_the_request_and_the_connection(hasty: Transport, says: bytes, patience: Patience) -> None:
+    async with serving(then_silent(says)) as server:
+        with pytest.raises(Timeout, match=rf"webwxsync: no answer from 127\.0\.0\.1:{server.port} in time") as caught:
+            await hasty.send(server.request(path="/?skey=secret", patience=patience))
+        await server.until_gone()
+
+    assert "secret" not in str(caught.value)
+
+
+@silences
+async def test_silence_ends_a_download(hasty: Transport, says: bytes) -> None:
+    async with serving(then_silent(says)) as server:
+        with pytest.raises(Timeout):
+            await hasty.send(server.request(sink=Spool(io.BytesIO(), 1000)))
+        await server.until_gone()
+
+
+async def test_an_answer_that_drips_has_to_be_whole_in_time(hasty: Transport) -> None:
+    async with serving(dripping) as server:
+        with pytest.raises(Timeout):
+            await hasty.send(server.request())
+
+
+async def test_a_download_has_time_for_each_of_its_pieces(make: Make) -> None:
+    transport, file = make(call=0.3), io.BytesIO()
+    async with serving(dripping) as server:
+        await transport.send(server.request(sink=Spool(file, 1000)))
+
+    assert file.getvalue() == b"drip" * 3
+
+
+async def dripping(caller: Caller) -> None:
+    await caller.hear()
+    await caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n")
+    for _ in range(3):
+        await asyncio.sleep(0.15)
+        await caller.say(b"drip")
+
+
+async def test_a_server_that_reads_nothing_ends_an_upload(hasty: Transport) -> None:
+    async def listen_not(caller: Caller) -> None:
+        caller.writer.transport.pause_reading()
+        await asyncio.sleep(60)
+
+    async with serving(listen_not) as server:
+        with pytest.raises(Timeout):
+            await hasty.send(server.request("POST", body=(b"head", bytes(64 << 20))))
+
+
+# -- connecting ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full_house() -> Iterator[int]:
+    with silent_port() as port:
+        yield port
+
+
+async def test_a_connection_that_does_not_come_about_has_sent_nothing(make: Make, full_house: int) -> None:
+    transport = make(connect=0.1)
+    url = f"http://127.0.0.1:{full_house}/?skey=secret"
+    with pytest.raises(ConnectFailed, match=rf"no connection to 127\.0\.0\.1:{full_house}; nothing was sent"):
+        await transport.send(Request(endpoint="webwxsync", method="POST", url=url, body=b"secret"))
+
+
+async def test_nor_has_one_whose_handshake_does_not_end(make: Make) -> None:
+    async def listen(caller: Caller) -> None:
+        server.heard.append(await caller.reader.read())
+
+    transport = make(connect=0.1)
+    async with serving(listen) as server:
+        with pytest.raises(ConnectFailed, match="nothing was sent"):
+            await transport.send(server.request("POST", body=b"secret", tls=True))
+        await server.until_gone()
+
+    assert b"secret" not in server.heard[0]
+
+
+# -- called off ------------------------------------------------------------------------------------------------------
+
+
+async def call_off(sending: asyncio.Task[Response]) -> None:
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+
+
+@silences
+async def test_a_request_that_is_called_off_ends_its_connection(transport: Transport, says: bytes) -> None:
+    async def begin(caller: Caller) -> None:
+        await caller.hear()
+        await caller.say(says)
+        begun.set()
+        await caller.hear_end()
+
+    begun = asyncio.Event()
+    async with serving(begin) as server:
+        sending = asyncio.create_task(transport.send(server.request()))
+        await begun.wait()
+        await call_off(sending)
+        await server.until_gone()
+
+
+async def test_a_connection_that_is_called_off_ends(transport: Transport, full_house: int) -> None:
+    url = f"http://127.0.0.1:{full_house}/"
+    sending = asyncio.create_task(transport.send(Request(endpoint="webwxsync", method="GET", url=url)))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await call_off(sending)
+
+
+async def test_a_handshake_that_is_called_off_ends_its_connection(transport: Transport) -> None:
+    async def listen(caller: Caller) -> None:
+        await caller.reader.read(1)
+        begun.set()
+        await caller.hear_end()
+
+    begun = asyncio.Event()
+    async with serving(listen) as server:
+        sending = asyncio.create_task(transport.send(server.request(tls=True)))
+        await begun.wait()
+        await call_off(sending)
+        await server.until_gone()
+
+
+async def test_closing_ends_what_is_under_way(transport: Transport) -> None:
+    async def begin(caller: Caller) -> None:
+        await caller.hear()
+        begun.set()
+        await caller.hear_end()
+
+    begun = asyncio.Event()
+    async with serving(begin) as server:
+        sending = asyncio.create_task(transport.send(server.request()))
+        await begun.wait()
+        await transport.close()
+        await server.until_gone()
+        with pytest.raises(Exception, match="webwxsync: the connection broke before the answer was whole"):
+            await sending

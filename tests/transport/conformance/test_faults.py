@@ -1,0 +1,91 @@
+"""The sandbox's whole menu of broken connections, through its real port: what each of them is to a caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import Timeout, TransportError
+from webwx.protocol.http import Request
+from webwx.sandbox.clock import SystemClock
+from webwx.sandbox.core import Sandbox
+from webwx.sandbox.faults import MENU, describe
+from webwx.sandbox.serve import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.transport.conformance.conftest import Make
+
+    from webwx.sandbox.world import World
+
+on_asyncio = pytest.mark.asyncio(loop_factories=["asyncio"])
+"""The sandbox plays its resets by means that uvloop does not have."""
+
+BROKEN = {
+    "refused": TransportError,
+    "reset_at_connect": TransportError,
+    "reset_before": TransportError,
+    "reset_after": TransportError,
+    "reset_midway": TransportError,
+    "closed_in_head": TransportError,
+    "closed_in_body": TransportError,
+    "blackhole": Timeout,
+    "lost_answer": Timeout,
+    "late_answer": Timeout,
+    "garbage_status": TransportError,
+    "http_0_9": TransportError,
+    "wrong_length": TransportError,
+    "endless_chunks": Timeout,
+    "gzip_wrong": TransportError,
+}
+"""Faults that leave no answer."""
+
+HARMLESS = {"answer_twice", "request_twice", "sliced", "latency:seconds=0.01,jitter=0", "slow:rate=100000"}
+"""Faults that leave one."""
+
+LATER = {"stale_connection"}
+"""Faults of the next request."""
+
+URL = "/jslogin?appid=wx782c26e4c19acffb&fun=new"
+
+
+def test_the_whole_menu_is_here() -> None:
+    menu = {describe(kind, "").name for kind in MENU["Connection"]}
+    assert menu == (BROKEN.keys() & menu) | {each.partition(":")[0] for each in HARMLESS} | LATER
+
+
+@on_asyncio
+@pytest.mark.parametrize("fault", BROKEN)
+async def test_a_fault_of_the_line_is_told_and_no_more(
+    make: Make, make_world: Callable[..., World], fault: str
+) -> None:
+    world = make_world(clock=SystemClock())
+    served = await serve(Sandbox(world))
+    try:
+        world.faults.add(fault)
+        with pytest.raises(BROKEN[fault]) as caught:
+            await make(call=0.2).send(Request(endpoint="jslogin", method="GET", url=served.url + URL + "&skey=secret"))
+    finally:
+        await served.close()
+    assert type(caught.value) is BROKEN[fault]
+    assert "secret" not in str(caught.value)
+
+
+@on_asyncio
+@pytest.mark.parametrize("fault", sorted(HARMLESS))
+async def test_a_fault_that_leaves_an_answer_leaves_this_one(
+    make: Make, make_world: Callable[..., World], fault: str
+) -> None:
+    world = make_world(clock=SystemClock())
+    served = await serve(Sandbox(world))
+    try:
+        transport = make()
+        world.faults.add(fault)
+        request = Request(endpoint="jslogin", method="GET", url=served.url + URL)
+        answers = [await transport.send(request) for _ in range(3)]
+    finally:
+        await served.close()
+    assert len({each.body for each in answers}) == 3  # a code each
+    assert all(b"window.QRLogin.code = 200" in each.body for each in answers)

@@ -1,0 +1,162 @@
+"""Through a proxy: by a tunnel with TLS inside, or with the whole address where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from tests.transport.conformance.test_tls import certified
+from tests.transport.lines import Caller, answer, serving
+
+from webwx.errors import ConnectFailed, TlsError
+from webwx.protocol.http import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.transport.conformance.conftest import Make
+
+NO_CONNECTION = r"jslogin: no connection to wx\.qq\.com:443; nothing was sent"
+YES = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return tmp_path / "ca.pem"
+
+
+def tunnel(heard: list[bytes], port: Callable[[], int], yes: bytes = YES):
+    """Say yes to everybody, and pass everything on to one server, whatever its name is to be."""
+
+    async def talk(caller: Caller) -> None:
+        heard.append(await caller.hear())
+        await caller.say(yes)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port())
+        try:
+            await asyncio.gather(copy(caller.reader, writer), copy(reader, caller.writer))
+        finally:
+            writer.close()
+
+    return talk
+
+
+async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while piece := await source.read(65536):
+            target.write(piece)
+            await target.drain()
+    target.close()
+
+
+@pytest.mark.parametrize("yes", [YES, b"HTTP/1.0 200 OK\r\nServer: x\r\n\r\n"])
+async def test_tls_goes_inside_a_tunnel_to_the_name(
+    make: Make, authority: trustme.CA, ca_file: Path, yes: bytes
+) -> None:
+    asked: list[bytes] = []
+    async with (
+        serving(answer(b"hi"), certified(authority, "wx.qq.com")) as server,
+        serving(tunnel(asked, lambda: server.port, yes)) as proxy,
+    ):
+        transport = make(proxy=f"http://127.0.0.1:{proxy.port}", ca_file=ca_file)
+        for _ in range(2):
+            url = "https://wx.qq.com/path?skey=secret"
+            response = await transport.send(Request(endpoint="webwxsync", method="GET", url=url))
+            assert response.body == b"hi"
+
+    [connect] = asked
+    assert connect.startswith(b"CONNECT wx.qq.com:443 HTTP/1.1\r\nHost: wx.qq.com")
+    assert b"secret" not in connect
+    assert server.heard[0].startswith(b"GET /path?skey=secret HTTP/1.1\r\nHost: wx.qq.com\r\n")
+
+
+async def test_the_other_end_of_a_tunnel_has_to_prove_who_it_is(
+    make: Make, authority: trustme.CA, ca_file: Path
+) -> None:
+    async with (
+        serving(answer(b"hi"), certified(authority, "elsewhere.example")) as server,
+        serving(tunnel([], lambda: server.port)) as proxy,
+    ):
+        transport = make(proxy=f"http://127.0.0.1:{proxy.port}", ca_file=ca_file)
+        with pytest.raises(TlsError, match=r"jslogin: wx\.qq\.com:443 shows a certificate .*nothing was sent"):
+            await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
+
+
+async def test_without_tls_the_proxy_is_given_the_whole_address(make: Make) -> None:
+    async with serving(answer(b"hi")) as proxy:
+        transport = make(proxy=f"http://127.0.0.1:{proxy.port}")
+        url = "http://nobody.invalid:8790/path?a=b"
+        response = await transport.send(Request(endpoint="webwxsync", method="POST", url=url, body=b"x"))
+
+    assert response.body == b"hi"
+    assert proxy.heard[0].startswith(
+        b"POST http://nobody.invalid:8790/path?a=b HTTP/1.1\r\nHost: nobody.invalid:8790\r\n"
+    )
+
+
+@pytest.mark.parametrize("url", ["https://wx.qq.com/", "http://wx.qq.com/"], ids=["tunnel", "no tunnel"])
+async def test_a_name_and_a_password_in_its_address_let_one_in(make: Make, url: str) -> None:
+    async with serving(answer(status="403 Forbidden")) as proxy:
+        transport = make(proxy=f"http://me:p%40ss@127.0.0.1:{proxy.port}")
+        with contextlib.suppress(ConnectFailed):
+            await transport.send(Request(endpoint="webwxsync", method="GET", url=url))
+
+    head = proxy.heard[0].partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"me:p@ss") in head
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "407 Proxy Authentication Required", "502 Bad Gateway"])
+async def test_a_proxy_that_refuses_a_host_is_named_as_the_reason(make: Make, status: str) -> None:
+    async with serving(answer(b"no", status=status)) as proxy:
+        transport = make(proxy=f"http://me:secret@127.0.0.1:{proxy.port}")
+        with pytest.raises(ConnectFailed) as caught:
+            await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/?skey=secret"))
+
+    number = status.partition(" ")[0]
+    assert str(caught.value) == f"jslogin: the proxy lets nobody to wx.qq.com:443 ({number}); nothing was sent."
+
+
+async def hang_up(caller: Caller) -> None:
+    await caller.hear()
+
+
+async def babble(caller: Caller) -> None:
+    await caller.hear()
+    await caller.say(b"220 smtp.example ESMTP\r\n\r\n")
+
+
+async def test_a_proxy_that_is_not_there(make: Make) -> None:
+    async with serving(hang_up) as proxy:
+        pass
+    transport = make(proxy=f"http://127.0.0.1:{proxy.port}")
+    with pytest.raises(ConnectFailed, match=NO_CONNECTION):
+        await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
+
+
+@pytest.mark.parametrize("talk", [hang_up, babble])
+async def test_a_proxy_that_is_none(make: Make, talk: Callable[[Caller], object]) -> None:
+    async with serving(talk) as proxy:
+        transport = make(proxy=f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(ConnectFailed, match=NO_CONNECTION):
+            await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
+
+
+async def test_a_proxy_that_says_nothing(make: Make) -> None:
+    async def listen(caller: Caller) -> None:
+        await caller.hear_end()
+
+    async with serving(listen) as proxy:
+        transport = make(proxy=f"http://127.0.0.1:{proxy.port}", connect=0.1)
+        with pytest.raises(ConnectFailed, match=NO_CONNECTION):
+            await transport.send(Request(endpoint="jslogin", method="POST", url="https://wx.qq.com/", body=b"x"))
+        await proxy.until_gone()

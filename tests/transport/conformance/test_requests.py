@@ -1,0 +1,119 @@
+"""What leaves: the request as it was made, and nothing but what HTTP needs besides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.transport.lines import Caller, answer, serving
+
+from webwx.errors import ConnectFailed, RefusedLocally
+from webwx.protocol.hosts import single
+from webwx.protocol.http import Request
+from webwx.protocol.messages import TEXT, OutgoingText, TextRequest
+
+if TYPE_CHECKING:
+    from webwx.transport.run import Transport
+
+
+async def test_it_is_the_request_as_it_was_made(transport: Transport) -> None:
+    headers = (("mmweb_appid", "w"), ("Cookie", "b=2; a=1"), ("ACCEPT", "x/y"), ("Content-Type", "t"))
+    path = "/a%2Fb?pass_ticket=k3Yq%252BZ0%253D&sid=a+b/c'd&&x=%7e|"
+    async with serving(answer()) as server:
+        await transport.send(server.request("POST", path, b"body", headers=headers))
+
+    [heard] = server.heard
+    line, *sent = heard.decode().split("\r\n")
+    assert line == f"POST {path} HTTP/1.1"
+    assert sent[:5] == [f"Host: 127.0.0.1:{server.port}", *(f"{name}: {value}" for name, value in headers)]
+    assert sent[-1] == "body"
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "more"),
+    [("POST", b"body", ["Content-Length: 4"]), ("POST", b"", ["Content-Length: 0"]), ("GET", b"", [])],
+)
+async def test_k3_it_has_only_the_headers_that_http_needs_besides(
+    transport: Transport, method: str, body: bytes, more: list[str]
+) -> None:
+    async with serving(answer()) as server:
+        await transport.send(server.request(method, "/", body))
+
+    lines = server.heard[0].decode().partition("\r\n\r\n")[0].split("\r\n")[1:]
+    assert lines[0] == f"Host: 127.0.0.1:{server.port}"
+    assert sorted(lines[1:]) == ["Accept-Encoding: gzip, deflate", *more]
+
+
+@pytest.mark.parametrize("size", [1, 15_000, 600_000])
+async def test_a_body_may_be_several_buffers(transport: Transport, size: int) -> None:
+    async with serving(answer()) as server:
+        await transport.send(server.request("POST", body=(b"head" * size, b"\x00file" * size, b"tail")))
+
+    assert server.heard[0].partition(b"\r\n\r\n")[2] == b"head" * size + b"\x00file" * size + b"tail"
+
+
+async def test_c9_a_text_is_raw_utf_8_and_says_so(transport: Transport) -> None:
+    text = TextRequest(msg=OutgoingText(content="你好😀", to_user_name="filehelper"))
+    async with serving(answer()) as server:
+        await transport.send(TEXT.encode_request(text, single(f"http://127.0.0.1:{server.port}")))
+
+    head, _, body = server.heard[0].partition(b"\r\n\r\n")
+    assert b"\r\nContent-Type: application/json;charset=UTF-8\r\n" in head + b"\r\n"
+    assert '"Content":"你好😀"'.encode() in body
+    assert b"\\u" not in body
+
+
+@pytest.mark.parametrize("evil", ["a\r\nX-Evil: 1", "a\nX-Evil: 1", "a\rb", "a\0b"])
+async def test_no_header_smuggles_in_another(transport: Transport, evil: str) -> None:
+    async with serving(answer()) as server:
+        with pytest.raises(RefusedLocally, match=r"webwxsync: .*nothing was sent") as caught:
+            await transport.send(server.request(headers=(("Cookie", f"secret={evil}"),)))
+
+    assert server.heard == []
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/ HTTP/1.1\r\nX-Evil: 1\r\n\r\n", "/a\nb", "/a b"])
+async def test_no_address_smuggles_in_a_header(transport: Transport, path: str) -> None:
+    async with serving(answer()) as server:
+        with pytest.raises(RefusedLocally, match="nothing was sent"):
+            await transport.send(server.request(path=path))
+
+    assert server.heard == []
+
+
+async def test_b21_it_goes_past_a_proxy_of_the_environment(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the user asked for is used."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with serving(answer(b"direct")) as server:
+        assert (await transport.send(server.request())).body == b"direct"
+
+
+async def test_an_answer_may_come_before_the_body_has_left(transport: Transport) -> None:
+    async def refuse(caller: Caller) -> None:
+        await caller.reader.readuntil(b"\r\n\r\n")
+        await caller.say(answer(b"too large", "Connection: close", status="413 Content Too Large"))
+        await caller.hear_end()
+
+    async with serving(refuse) as server:
+        response = await transport.send(server.request("POST", body=(b"head", bytes(64 << 20))))
+
+    assert (response.status, response.body) == (413, b"too large")
+
+
+async def test_nobody_listens(transport: Transport) -> None:
+    async with serving(answer()) as server:
+        pass  # and now its port is free again
+
+    with pytest.raises(ConnectFailed, match=r"webwxsync: no connection to 127\.0\.0\.1:\d+; nothing was sent"):
+        await transport.send(server.request())
+
+
+@pytest.mark.parametrize("host", ["nobody.invalid", "a..b", "x" * 70])
+async def test_a_name_that_nobody_has(transport: Transport, host: str) -> None:
+    with pytest.raises(ConnectFailed, match=rf"jslogin: no connection to {host}:443; nothing was sent"):
+        await transport.send(Request(endpoint="jslogin", method="GET", url=f"https://{host}/?skey=secret"))

@@ -1,0 +1,143 @@
+"""TLS: nothing is said to a server that cannot prove who it is, and all else is as without it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from tests.transport.lines import Caller, answer, serving
+
+from webwx.errors import ConnectFailed, TlsError, TransportError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.transport.conformance.conftest import Make
+
+    from webwx.transport.run import Transport
+
+PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return tmp_path / "ca.pem"
+
+
+def certified(issuer: trustme.CA, name: str = "127.0.0.1", **expiry: datetime.datetime) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    issuer.issue_cert(name, **expiry).configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    return certified(authority)
+
+
+@pytest.fixture
+def trusting(make: Make, ca_file: Path) -> Transport:
+    return make(ca_file=ca_file)
+
+
+async def test_a_body_comes_whole_and_the_connection_is_kept(trusting: Transport, tls: ssl.SSLContext) -> None:
+    body = bytes(range(256)) * 4096
+    async with serving(answer(body), tls) as server:
+        for _ in range(3):
+            response = await trusting.send(server.request("POST", body=(b"head", body, b"tail"), tls=True))
+            assert response.body == body
+
+    assert server.callers == 1
+    assert server.heard[0].endswith(b"\r\n\r\nhead" + body + b"tail")
+
+
+async def test_requests_at_once_do_not_mix(trusting: Transport, tls: ssl.SSLContext) -> None:
+    async def echo(caller: Caller) -> None:
+        while True:
+            heard = await caller.hear()
+            await caller.say(answer(heard.partition(b"\r\n\r\n")[2]))
+
+    bodies = [b"%d" % number * 10_000 for number in range(16)]
+    async with serving(echo, tls) as server:
+        requests = [server.request("POST", body=body, tls=True) for body in bodies]
+        answers = await asyncio.gather(*map(trusting.send, requests))
+
+    assert [each.body for each in answers] == bodies
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [("self-signed", "unable to get local issuer"), ("wrong host", "IP address mismatch"), ("expired", "expired")],
+)
+async def test_b20_g_s10_a_certificate_that_proves_nothing_is_told_nothing(
+    trusting: Transport, authority: trustme.CA, how: str, reason: str
+) -> None:
+    async def listen(caller: Caller) -> None:
+        server.heard.append(await caller.reader.read())
+
+    issuer = trustme.CA() if how == "self-signed" else authority
+    expiry = {"not_before": PAST, "not_after": PAST + datetime.timedelta(days=1)} if how == "expired" else {}
+    context = certified(issuer, "wx8.qq.com" if how == "wrong host" else "127.0.0.1", **expiry)
+    async with serving(listen, context) as server:
+        with pytest.raises(TlsError) as caught:
+            await trusting.send(server.request("POST", "/?skey=secret", b"secret", tls=True))
+        await server.until_gone(server.callers)
+
+    sentence = str(caught.value)
+    assert sentence.startswith(f"webwxsync: 127.0.0.1:{server.port} shows a certificate that cannot be trusted (")
+    assert reason in sentence
+    assert sentence.endswith("); nothing was sent.")
+    assert b"secret" not in b"".join(server.heard)
+
+
+async def test_b20_g_s10_a_server_without_tls_is_told_nothing(trusting: Transport) -> None:
+    async def speak_plainly(caller: Caller) -> None:
+        server.heard.append(await caller.reader.read(65536))
+        await caller.say(answer(status="400 Bad Request"))
+        await caller.hear_end()
+
+    async with serving(speak_plainly) as server:
+        with pytest.raises(TlsError, match=r"webwxsync: 127\.0\.0\.1:\d+ could not prove who it is; nothing was sent"):
+            await trusting.send(server.request("POST", body=b"secret", tls=True))
+
+    assert b"secret" not in server.heard[0]
+
+
+async def test_a_server_that_hangs_up_in_the_handshake_was_told_nothing(trusting: Transport) -> None:
+    async def hang_up(caller: Caller) -> None:
+        await caller.reader.read(1)
+
+    async with serving(hang_up) as server:
+        with pytest.raises(ConnectFailed, match=r"webwxsync: no connection to 127\.0\.0\.1:\d+; nothing was sent"):
+            await trusting.send(server.request("POST", body=b"secret", tls=True))
+
+
+async def test_a_server_that_hangs_up_afterwards_leaves_a_doubt(trusting: Transport, tls: ssl.SSLContext) -> None:
+    async def hang_up(caller: Caller) -> None:
+        await caller.hear()
+
+    async with serving(hang_up, tls) as server:
+        with pytest.raises(TransportError, match="webwxsync: the connection broke before the answer was whole"):
+            await trusting.send(server.request("POST", body=b"x", tls=True))
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"], ids=["missing", "no certificates"])
+async def test_a_file_that_vouches_for_nobody_is_named_as_the_reason(
+    make: Make, tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    async with serving(answer()) as server:
+        with pytest.raises(TlsError, match="the file of certificates to trust cannot be read; nothing was sent"):
+            await make(ca_file=file).send(server.request(tls=True))

@@ -1,0 +1,133 @@
+"""Servers that say exactly what a test wants, byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+from webwx.protocol.http import Request
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    Talk = Callable[["Caller"], Awaitable[object]]
+
+
+def answer(body: bytes = b"", *headers: str, status: str = "200 OK") -> bytes:
+    """An answer as it stands on the wire."""
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+class Caller:
+    """Somebody who is connected."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def hear(self) -> bytes:
+        """Read one request."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
+        return head + await self.reader.readexactly(int(length or 0))
+
+    async def hear_end(self) -> None:
+        """Read on until the other side hangs up."""
+        with contextlib.suppress(OSError):
+            while await self.reader.read(65536):
+                pass
+
+    async def say(self, words: bytes) -> None:
+        """Write something."""
+        self.writer.write(words)
+        await self.writer.drain()
+
+
+class Server:
+    """Keeps what it has heard."""
+
+    def __init__(self, talk: Talk) -> None:
+        self.heard: list[bytes] = []
+        """Requests, in the order they came."""
+        self.callers = 0
+        self.gone = 0
+        """How many of them have hung up, or were hung up on."""
+        self.port = 0
+        self._talk = talk
+        self._changed = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.callers += 1
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await self._talk(Caller(reader, writer))
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+        async with self._changed:
+            self.gone += 1
+            self._changed.notify_all()
+
+    async def until_gone(self, count: int = 1) -> None:
+        """Wait until so many have hung up."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.gone >= count)
+
+    async def close(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def request(
+        self, method: str = "GET", path: str = "/", body: bytes | tuple[bytes, ...] = b"", *, tls: bool = False, **more
+    ) -> Request:
+        url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}{path}"
+        return Request(endpoint="webwxsync", method=method, url=url, body=body, **more)
+
+
+@contextlib.asynccontextmanager
+async def serving(talk: bytes | Talk, tls: ssl.SSLContext | None = None, *, port: int = 0) -> AsyncIterator[Server]:
+    """
+    A server on this machine.
+
+    Args:
+        talk: What it does with each caller; bytes: it says them after each request.
+        tls: Its side of TLS.
+        port: Where; 0: on any free port.
+    """
+
+    async def say_the_same(caller: Caller) -> None:
+        while True:
+            server.heard.append(await caller.hear())
+            await caller.say(talk)
+
+    server = Server(say_the_same if isinstance(talk, bytes) else talk)
+    listening = await asyncio.start_server(server.meet, "127.0.0.1", port, ssl=tls)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+        await server.close()
+
+
+@contextlib.contextmanager
+def silent_port(host: str = "127.0.0.1") -> Iterator[int]:
+    """A port where connections are neither taken nor refused."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.ExitStack() as opened:
+        listening = opened.enter_context(socket.create_server((host, 0), family=family, backlog=0))
+        port = listening.getsockname()[1]
+        for _ in range(4):
+            waiting = opened.enter_context(socket.socket(family))
+            waiting.setblocking(False)
+            waiting.connect_ex((host, port))
+        yield port

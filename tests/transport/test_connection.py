@@ -1,0 +1,89 @@
+"""One connection, with the test at its other end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.transport.lines import answer
+
+from webwx.transport.connection import BUFFER, Connection
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Pair:
+    """A connection, and its other end."""
+
+    def __init__(self) -> None:
+        self.other, line = socket.socketpair()
+        self.other.setblocking(False)
+        line.setblocking(False)
+        self.ended = 0
+        self.connection = Connection(line, memoryview(bytearray(BUFFER)), self._note)
+
+    def _note(self, connection: Connection) -> None:
+        assert connection is self.connection
+        self.ended += 1
+
+    async def heard(self, size: int = 1 << 20) -> bytes:
+        return await asyncio.get_running_loop().sock_recv(self.other, size)
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    pair = Pair()
+    yield pair
+    pair.connection.close()
+    pair.other.close()
+
+
+async def test_a_small_request_is_one_write(pair: Pair) -> None:
+    asking = asyncio.create_task(pair.connection.ask(b"head", (b"multipart", b"tail"), bytes))
+    await asyncio.sleep(0)
+    assert await pair.heard() == b"headmultipart" + b"tail"
+    pair.other.send(answer())
+    await asking
+    assert pair.connection.is_usable
+
+
+async def test_a_large_body_is_not_copied(pair: Pair) -> None:
+    size, body = 0, bytes(32 << 20)
+    tracemalloc.start()
+    try:
+        asking = asyncio.create_task(pair.connection.ask(b"head", (b"multipart", body, b"tail"), bytes))
+        while size < len(body) + len(b"headmultiparttail"):
+            size += len(await pair.heard(1 << 16))
+        pair.other.send(answer())
+        await asking
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("says", [b"x", b"\r\n", b""], ids=["a byte", "a line's end", "the end"])
+async def test_g_r14_whatever_comes_unasked_ends_it(pair: Pair, says: bytes) -> None:
+    if says:
+        pair.other.send(says)
+    else:
+        pair.other.close()
+    assert not pair.connection.check()
+    assert pair.ended == 1
+
+
+async def test_silence_leaves_it_usable(pair: Pair) -> None:
+    assert pair.connection.check()
+    assert pair.ended == 0
+
+
+async def test_it_ends_once(pair: Pair) -> None:
+    pair.connection.close()
+    pair.connection.close()
+    pair.connection.expire()
+    assert pair.ended == 1
+    assert await pair.heard() == b""

@@ -1,0 +1,48 @@
+"""Which engine it is: our own, unless it cannot do what is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from webwx.transport.default import default_transport
+from webwx.transport.engine import Engine
+from webwx.transport.network import Network
+
+
+@pytest.mark.parametrize(
+    ("proxy", "kind"),
+    [
+        (None, Engine),
+        ("http://127.0.0.1:3128", Engine),
+        ("HTTP://127.0.0.1:3128", Engine),
+        ("https://127.0.0.1:3128", Network),
+    ],
+)
+async def test_tls_to_the_proxy_itself_needs_the_library(proxy: str | None, kind: type) -> None:
+    assert type(default_transport(proxy=proxy)) is kind
+
+
+def test_a_loop_that_cannot_watch_sockets_needs_it_too() -> None:
+    class LikeOnWindows(asyncio.SelectorEventLoop):
+        """A loop that works, and does not say so."""
+
+        add_reader = asyncio.AbstractEventLoop.add_reader
+
+        def _add_reader(self, *wish: object) -> None:
+            """Let nobody in; the loop itself looks at its pipe with this."""
+
+    async def choose() -> type:
+        return type(default_transport())
+
+    with asyncio.Runner(loop_factory=LikeOnWindows) as runner:
+        assert runner.run(choose()) is Network
+
+
+def test_ours_does_not_load_the_library() -> None:
+    program = "import sys; import webwx.transport.default, webwx.transport.engine; print('aiohttp' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,95 @@
+"""The pool: one for all who go the same way in one loop, and one timer for all its connections."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.transport.lines import answer, serving
+
+from webwx.transport.engine import Engine
+from webwx.transport.pool import Pool, Way
+from webwx.transport.run import Timeouts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_all_of_a_loop_share_their_connections() -> None:
+    async with serving(answer()) as server:
+        engines = [Engine() for _ in range(3)]
+        for engine in engines:
+            await engine.send(server.request())
+        for engine in engines:
+            await engine.close()
+
+    assert server.callers == 1
+
+
+async def test_whoever_goes_another_way_does_not(tmp_path: Path) -> None:
+    async with serving(answer()) as server:
+        engines = [Engine(), Engine(ca_file=tmp_path / "ca.pem"), Engine(proxy=f"http://127.0.0.1:{server.port}")]
+        for engine in engines:
+            await engine.send(server.request())
+        for engine in engines:
+            await engine.close()
+
+    assert server.callers == 3
+
+
+async def test_it_closes_with_the_last_who_leaves_it() -> None:
+    async with serving(answer()) as server:
+        first, last = Engine(), Engine()
+        for engine in (first, last):
+            await engine.send(server.request())
+        await first.close()
+        await last.send(server.request())
+        assert server.callers == 1
+
+        await last.close()
+        await server.until_gone()
+
+
+def test_the_pool_of_a_loop_that_is_closed_is_forgotten() -> None:
+    async def join() -> Pool:
+        return Pool.join(user, Way())
+
+    user = Engine()
+    assert asyncio.run(join()) is not asyncio.run(join())
+
+
+def test_a_transport_may_go_on_in_another_loop() -> None:
+    async def send() -> None:
+        async with serving(answer(b"hi")) as server:
+            assert (await engine.send(server.request())).body == b"hi"
+            await engine.close()
+
+    engine = Engine()
+    asyncio.run(send())
+    asyncio.run(send())
+
+
+async def test_no_request_has_a_timer_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, timers = asyncio.get_running_loop(), []
+    call_at = loop.call_at
+    async with serving(answer()) as server:
+        engine = Engine()
+        await engine.send(server.request())
+        monkeypatch.setattr(loop, "call_at", lambda *wish, **more: (timers.append(wish), call_at(*wish, **more))[1])
+        for _ in range(20):
+            await engine.send(server.request())
+        await engine.close()
+
+    assert timers == []
+
+
+async def test_whoever_is_stricter_does_not_take_what_another_has_kept() -> None:
+    async with serving(answer()) as server:
+        patient, strict = Engine(Timeouts(keep_idle=60)), Engine(Timeouts(keep_idle=0))
+        for engine in (patient, strict):
+            await engine.send(server.request())
+        for engine in (patient, strict):
+            await engine.close()
+
+    assert server.callers == 2
