@@ -158,7 +158,7 @@ def identify(item: Item, own_id: str) -> Identity:
     chat, sender = (head.to_user_name, own_id) if is_self else (author, author)
     if not is_self and is_chatroom(chat):
         sender = split_sender(head.content)[0] or ""
-    if head.msg_type == MessageType.STATUS_NOTIFY:
+    if head.msg_type == _STATUS_NOTIFY:
         chat = sender = ""
     return Identity(
         message_id=head.msg_id if head.msg_id not in {"", "0"} else _name(raw),
@@ -171,6 +171,7 @@ def identify(item: Item, own_id: str) -> Identity:
     )
 
 
+_STATUS_NOTIFY = int(MessageType.STATUS_NOTIFY)
 _NOTICES = {MessageType.SYSTEM_NOTICE, MessageType.SYSTEM, MessageType.RECALL}
 
 

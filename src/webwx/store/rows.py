@@ -10,6 +10,7 @@ would take half a second. So rows are written by the hundred, and read in one st
 from __future__ import annotations
 
 import sqlite3
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -30,19 +31,29 @@ def insert(db: sqlite3.Connection, into: str, rows: Sequence[Sequence[Any]], *, 
     if not rows:
         return
     width = len(rows[0])
-    one = f"({', '.join('?' * width)})"
     limit = db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) - 1
     # Every text is prepared and kept, so there are few: each takes twice the rows of the next, and is filled up.
     most = 1 << (max(1, min(_WRITTEN, limit // width)).bit_length() - 1)
     left = iter(rows)
     while piece := list(islice(left, most)):
         room = 1 << (len(piece) - 1).bit_length()
-        query = f"{verb} INTO {into} SELECT * FROM (VALUES {', '.join([one] * room)}) LIMIT ?"
+        query = _insertion(verb, into, width, room)
         values = [value for row in piece for value in row]
-        weight = sum([len(each) for each in values if type(each) is str or type(each) is bytes])
-        db.execute(query, [*values, *[0] * (room - len(piece)) * width, len(piece)])
+        weight = len(_weigh(values))
+        values += [0] * (room - len(piece)) * width
+        values.append(len(piece))
+        db.execute(query, values)
         if weight > _LIGHT:  # it keeps a copy of what was bound last
             db.execute(query, [0] * (room * width + 1))
+
+
+_weigh = msgspec.msgpack.Encoder().encode
+
+
+@cache
+def _insertion(verb: str, into: str, width: int, room: int) -> str:
+    one = f"({', '.join('?' * width)})"
+    return f"{verb} INTO {into} SELECT * FROM (VALUES {', '.join([one] * room)}) LIMIT ?"
 
 
 def select(db: sqlite3.Connection, columns: Sequence[str], source: str, values: Sequence[object]) -> list[list[Any]]:

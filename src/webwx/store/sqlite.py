@@ -55,6 +55,8 @@ _READ = 500
 _LAST = 2**63 - 1
 """No entry has this number, nor one above."""
 
+_KIND = {kind: place for place, kind in enumerate(KINDS)}
+
 _IS_IN_TAIL = "number > (SELECT number FROM indexed)"
 """Of an entry: no index knows it yet."""
 
@@ -334,7 +336,7 @@ class SqliteAccount:
             start, length, kept = (*place, None) if place is not None else (0, 0, raw)
             rows.append(
                 (
-                    number, account, login, KINDS.index(each.item.kind), each.message_id, each.digest, each.chat, at,
+                    number, account, login, _KIND[each.item.kind], each.message_id, each.digest, each.chat, at,
                     each.is_backlog, each.is_quarantined, batch, start, length, kept, each.is_notice,
                 )
             )  # fmt: skip

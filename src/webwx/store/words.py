@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -79,14 +80,19 @@ def _holds(tokens: Sequence[str], run: tuple[str, ...]) -> bool:
 
 
 _FIELDS = ("text", "title", "description", "name", "label", "program", "greeting")
-"""Of a message, where somebody may have read a word."""
+"""Of a message, where somebody may have read a word: all of them texts."""
+
+
+@cache
+def _told_fields(kind: type[Message]) -> tuple[str, ...]:
+    return tuple(field for field in _FIELDS if field in kind.__struct_fields__)
 
 
 def told_by(event: Event) -> str:
     """Give all words of a message: its text, titles and names; empty for what is no message."""
     if not isinstance(event, Message):
         return ""
-    told = [value for field in _FIELDS if isinstance(value := getattr(event, field, None), str) and value]
+    told = [value for field in _told_fields(type(event)) if (value := getattr(event, field))]
     match event:
         case QuoteMessage(quoted=quoted):
             told.append(quoted.text)
