@@ -223,20 +223,26 @@ class ContactVerbs(IdentityVerbs):
 
     async def _kept_contacts(self) -> Contacts:
         """Give who was kept: by the journal when it has anybody, else beside the login."""
-        kept: list[Contact] = []
         if self._journal is not None:
-            kept = await self._part_of_account().contacts(ContactId(self._login.user_id))
-        if not kept and isinstance(self._store, LoginMemory):
+            roster = await self._part_of_account().roster(ContactId(self._login.user_id))
+            if len(roster):
+                return Contacts(roster=roster)
+        if isinstance(self._store, LoginMemory):
             return self._store.packed_contacts()
-        return Contacts.packed(kept or self._store.load_contacts())
+        return Contacts.packed(self._store.load_contacts())
 
     async def _save_contacts(self, gone: Collection[ContactId] = ()) -> None:
         """Keep everybody beside the login, and in the journal, from which the next process takes them."""
         if self._journal is not None:
             part, own_id = self._part_of_account(), ContactId(self._login.user_id)
             if await part.position(own_id) is not None:  # else it learns of them when the sync begins
-                await part.save_contacts(own_id, list(self._contacts), gone)
+                await part.save_contacts(own_id, self._contacts.unkept(), gone)
+                await self._rest_on_journal()
         self._keep_contacts()
+
+    async def _rest_on_journal(self) -> None:
+        """Have whoever has not changed since read from the journal from now on, where they are kept."""
+        self._contacts.rest_on(await self._part_of_account().roster(ContactId(self._login.user_id)))
 
     def _keep_contacts(self) -> None:
         # Ours need no list, which would be everybody, read.

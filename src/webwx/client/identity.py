@@ -257,9 +257,9 @@ class IdentityVerbs(BaseClient):
 
     async def _catch_up_contacts(self, part: AccountJournal) -> None:
         """Learn of whom another process has met in this login."""
-        for contact in await part.contacts(ContactId(self._login.user_id)):
-            if contact.id not in self._contacts:
-                self._contacts.merge(contact)
+        roster = await part.roster(ContactId(self._login.user_id))
+        if len(roster):
+            self._contacts.rest_on(roster)
 
     def _id_meant(self, which: Contact | str) -> ContactId | None:
         """Give the id of a contact, of any login; that of a name only if somebody here has it."""

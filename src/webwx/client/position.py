@@ -55,6 +55,7 @@ class PositionVerbs(ContactVerbs):
             await self._part_of_account().open_login(
                 ContactId(login.user_id), position.pack(), self._cell.now(), list(self._contacts)
             )
+            await self._rest_on_journal()
             self._introduce_everybody()  # until now the ledger took nobody of this login
 
     async def _go_to_position(self) -> bool:

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Literal, NewType
 import msgspec
 
 from webwx.errors import ProtocolError, StaleContact, UnknownContact
-from webwx.model.roster import Hashes, Listed, Roster
+from webwx.model.roster import Hashes, Listed, PackedRoster
 from webwx.model.text import plain_text
 from webwx.protocol.codec import Wire, read_json
 from webwx.protocol.contacts import WireContact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from webwx.model.roster import Roster
 
 ContactId = NewType("ContactId", str)
 
@@ -257,7 +259,7 @@ def _decode(raws: Sequence[bytes]) -> Contact:
 
 _FILEHELPER = Contact(id=FILEHELPER, nickname="文件传输助手", kind="builtin")
 
-_NOBODY = Roster((), lambda _: None, is_chatroom)
+_NOBODY = PackedRoster((), lambda _: None, is_chatroom)
 
 
 class Contacts:
@@ -289,14 +291,14 @@ class Contacts:
     @classmethod
     def listed(cls, listed: Iterable[Listed], own_id: str, known: Iterable[Contact] = ()) -> Contacts:
         """Begin with what the server has listed, and with further people."""
-        return cls(known, roster=Roster(listed, partial(read_listed, own_id=own_id), is_chatroom))
+        return cls(known, roster=PackedRoster(listed, partial(read_listed, own_id=own_id), is_chatroom))
 
     @classmethod
     def packed(cls, known: Iterable[Contact]) -> Contacts:
         """Begin with any number of people, no two with one id."""
         if isinstance(known, cls):
             return known.copy()
-        kept = cls(roster=Roster((Listed(each.id, _encode(each)) for each in known), _decode, is_chatroom))
+        kept = cls(roster=PackedRoster((Listed(each.id, _encode(each)) for each in known), _decode, is_chatroom))
         kept.pack()
         return kept
 
@@ -309,6 +311,16 @@ class Contacts:
     def pack(self) -> None:
         """Compress what is not compressed yet, in any thread."""
         self._roster.pack()
+
+    def rest_on(self, roster: Roster) -> None:
+        """Keep who has changed, and take all others from another roster from now on."""
+        self._roster = roster
+
+    def unkept(self) -> list[Contact]:
+        """Give whoever the journal may not hold as they are now."""
+        if not self._roster.is_kept:
+            return list(self)
+        return [contact for contact in dict(self._changed).values() if contact is not None]
 
     def __iter__(self) -> Iterator[Contact]:
         # One thread changes contacts while others read them: what is gone through is a copy.

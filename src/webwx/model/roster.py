@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from functools import lru_cache, partial
 from itertools import accumulate, pairwise
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 _BLOCK = 32 * 1024
 """Bytes of contacts that are packed together; a larger one is alone."""
 
-_STAY_READ = 128
+STAY_READ = 128
 """People who need not be read again."""
 
-_STAY_READ_CHATROOMS = 8
+STAY_READ_CHATROOMS = 8
 """The same of chatrooms, each of which weighs as much as all its members."""
 
 
@@ -119,7 +119,32 @@ def _compressed(raws: Sequence[bytes | msgspec.Raw]) -> tuple[array[int], bytes]
     return ends, zlib.compress(b"".join(raws), 1)
 
 
-class Roster:
+class Roster(Protocol):
+    """What `Contacts` rests on: people who never change, as far as it knows."""
+
+    is_kept: bool
+    """The journal holds them."""
+
+    def __len__(self) -> int: ...
+
+    def __contains__(self, contact_id: str) -> bool: ...
+
+    def __iter__(self) -> Iterator[Contact]: ...
+
+    def get(self, contact_id: str) -> Contact | None:
+        """Look somebody up by id."""
+        ...
+
+    def named(self, name: str) -> list[Contact]:
+        """List whoever has this nickname or this remark."""
+        ...
+
+    def pack(self) -> None:
+        """Compress what is not compressed yet, in any thread."""
+        ...
+
+
+class PackedRoster:
     """
     Contacts that never change; of one that was listed more than once, all that was said counts.
 
@@ -128,6 +153,8 @@ class Roster:
         read: Makes a contact of all that was said of it, the oldest first; None when nobody can read that.
         is_chatroom: Says of an id whether it is a chatroom's.
     """
+
+    is_kept = False
 
     def __init__(
         self,
@@ -144,8 +171,8 @@ class Roster:
         self._is_chatroom = is_chatroom
         # Nothing kept here may lead back to this: it would outlive its login until somebody looks for such circles.
         find = partial(_find, self._ids, records, read)
-        self._person = lru_cache(_STAY_READ)(find)
-        self._chatroom = lru_cache(_STAY_READ_CHATROOMS)(find)
+        self._person = lru_cache(STAY_READ)(find)
+        self._chatroom = lru_cache(STAY_READ_CHATROOMS)(find)
 
     def __len__(self) -> int:
         return self._count

@@ -19,6 +19,7 @@ from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
 from webwx.model.ledger import Identified, Identity, Link
 from webwx.model.messages import Receipt
+from webwx.model.roster import Roster
 
 if TYPE_CHECKING:
     import os
@@ -511,6 +512,10 @@ class AccountJournal(Protocol):
 
     async def contacts(self, own_id: ContactId) -> list[Contact]:
         """Give everybody known in a login who is not deleted."""
+        ...
+
+    async def roster(self, own_id: ContactId) -> Roster:
+        """Give the same, each to be read when somebody looks at them."""
         ...
 
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:

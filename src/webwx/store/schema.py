@@ -214,16 +214,23 @@ MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 VERSION = len(MIGRATIONS)
 
 
-def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, is_reader: bool = False, is_shared: bool = False) -> sqlite3.Connection:
     """
     Open a journal, as this webwx knows it; makes it, and brings an older one up to date.
+
+    Args:
+        path: The file.
+        is_reader: Nothing is written through it.
+        is_shared: Any thread may use it, one at a time.
 
     Raises:
         StorageError: It is none, it is a newer one, or others can read it.
         sqlite3.Error: The disk does not take it, or the file is damaged.
     """
     make_private(path)
-    db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, cached_statements=256)
+    db = sqlite3.connect(
+        path, timeout=BUSY, isolation_level=None, cached_statements=256, check_same_thread=not is_shared
+    )
     try:
         set_up(db, path)
         if is_reader:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from webwx.errors import AlreadyRunning, StorageError
-from webwx.model.contacts import Contact, ContactId
+from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.model.events import ContinuityLost, Item
 from webwx.protocol.codec import clean_text
 from webwx.store.bodies import blank, locate, pack
@@ -37,6 +37,7 @@ from webwx.store.index import Index, key_of, tokens_of
 from webwx.store.journal import Arrival, Arrived, Buried, Entry, Stats
 from webwx.store.kept import KeptFiles, SqliteKept
 from webwx.store.outbox import Senders, SqliteOutbox
+from webwx.store.people import Looks, StoredRoster, read_roster
 from webwx.store.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
 from webwx.store.rows import as_list, insert, select, select_numbers
 from webwx.store.schema import connect
@@ -79,6 +80,7 @@ class SqliteJournal:
         retention = Retention(self._index, retention_days * 86_400, self._reached, self._kept_files)
         self._writer = Writer(lambda: connect(self._path), "webwx journal", retention)
         self._reader = Reader(lambda: connect(self._path, is_reader=True), "webwx journal reader")
+        self._looks = Looks(self._path)
         self._senders = Senders(self._path)
         self._streams: dict[int, Stream] = {}
 
@@ -90,7 +92,7 @@ class SqliteJournal:
         stream = self._streams.setdefault(uin, Stream())
         return SqliteAccount(
             uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
-            reached=self._reached, kept_files=self._kept_files,
+            reached=self._reached, kept_files=self._kept_files, looks=self._looks,
         )  # fmt: skip
 
     def _reached(self) -> dict[int, int]:
@@ -181,6 +183,7 @@ class SqliteJournal:
         finally:
             await self._writer.close()
             await self._reader.close()
+            self._looks.close()
             self._senders.close()
 
 
@@ -189,7 +192,7 @@ class SqliteAccount:
 
     def __init__(
         self, uin: int, path: Path, stream: Stream, index: Index, senders: Senders, *, writer: Writer, reader: Reader,
-        reached: Callable[[], dict[int, int]], kept_files: KeptFiles,
+        reached: Callable[[], dict[int, int]], kept_files: KeptFiles, looks: Looks,
     ) -> None:  # fmt: skip
         self._uin = str(uin)
         self._path = path
@@ -198,6 +201,7 @@ class SqliteAccount:
         self._writer = writer
         self._reader = reader
         self._reached = reached
+        self._looks = looks
         self._row: int | None = None
         self._login: tuple[int, ContactId] | None = None
         """The row and the id of the login whose batches are taken in."""
@@ -589,6 +593,18 @@ class SqliteAccount:
     async def contacts(self, own_id: ContactId) -> list[Contact]:
         """Give everybody known in a login who is not deleted."""
         return await self._contacts("l.own_id = ?", own_id)
+
+    async def roster(self, own_id: ContactId) -> StoredRoster:
+        """Give the same, each to be read when somebody looks at them."""
+        account = await self._account()
+
+        def read(db: sqlite3.Connection) -> StoredRoster:
+            found = db.execute(
+                "SELECT login FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
+            ).fetchone()
+            return read_roster(db, self._looks, 0 if found is None else found[0], is_chatroom)
+
+        return await self._reader.do(read)
 
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:
         """Give who had these ids, in whatever login."""

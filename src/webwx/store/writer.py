@@ -236,11 +236,9 @@ class Writer(_Worker):
             inside = [call for call in calls if not call.is_outside]
             if inside or not is_idle or self._is_doubtful:
                 self._write(inside)
-            for call in calls:
-                if call.is_outside:
-                    self._do_outside(call)
+            self._do_outside([call for call in calls if call.is_outside])
             _tell(calls)
-            del calls, inside
+            del calls, inside  # a job may hold on to a great deal
             if not is_ending:
                 pause = _RETRY if self._is_doubtful else self._do_chores(is_idle=is_idle)
 
@@ -322,11 +320,12 @@ class Writer(_Worker):
         if not is_alone:
             db.execute("RELEASE job")
 
-    def _do_outside(self, call: _Call[Any]) -> None:
-        try:
-            call.result = call.job(self._settled_connection())
-        except (sqlite3.Error, StorageError) as error:
-            call.error = StorageError(f"The journal cannot be written: {error}.")
+    def _do_outside(self, calls: list[_Call[Any]]) -> None:
+        for call in calls:
+            try:
+                call.result = call.job(self._settled_connection())
+            except (sqlite3.Error, StorageError) as error:
+                call.error = StorageError(f"The journal cannot be written: {error}.")
 
     def _do_chores(self, *, is_idle: bool) -> float | None:
         if self._db is None:
