@@ -68,7 +68,8 @@ class ContactVerbs(IdentityVerbs):
         keys = [ContactKey(user_name=each) for each in chatrooms]
         detailed = await self._run(contact_flows.list_details(login, keys, self._cell.now()))
         self._contacts = Contacts.listed([*listed, *detailed], login.user_id, strangers)
-        asyncio.get_running_loop().run_in_executor(None, self._contacts.pack)
+        if self._journal is None:  # else they are about to be kept there
+            asyncio.get_running_loop().run_in_executor(None, self._contacts.pack)
         return [each for each in known if each not in self._contacts]
 
     async def list_chats(self) -> list[Contact]:
@@ -244,12 +245,16 @@ class ContactVerbs(IdentityVerbs):
         """Have whoever has not changed since read from the journal from now on, where they are kept."""
         self._contacts.rest_on(await self._part_of_account().roster(ContactId(self._login.user_id)))
 
-    def _keep_contacts(self) -> None:
-        # Ours need no list, which would be everybody, read.
-        if isinstance(self._store, LoginMemory | LoginFile):
-            self._store.save_contacts(self._contacts)
-        else:
-            self._store.save_contacts(list(self._contacts))
+    def _keep_contacts(self, everybody: Sequence[Contact] | None = None) -> None:
+        """Keep everybody beside the login; `everybody` if somebody has read them already."""
+        # A file takes them one by one, and what is in memory is not to be read at all.
+        match self._store:
+            case LoginMemory() as memory:
+                memory.save_contacts(self._contacts)
+            case LoginFile() as file:
+                file.save_contacts(everybody or self._contacts)
+            case store:
+                store.save_contacts(list(everybody or self._contacts))
         self._contacts.is_changed = False
 
     def _forget(self) -> None:

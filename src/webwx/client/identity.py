@@ -320,9 +320,9 @@ class IdentityVerbs(BaseClient):
         if self._journal is not None and all(_may_be_same(contact_id, real_id) for contact_id, real_id in pairs):
             self._introductions.add((), real_ids={one: real for one, real in pairs if one != real})
 
-    def _introduce_everybody(self) -> None:
+    def _introduce_everybody(self, everybody: Iterable[Contact] | None = None) -> None:
         """Let the ledger know of everybody in this login, in the background."""
-        self._introduce(self._contacts, is_all=self._login.profile.has_contacts)
+        self._introduce(self._contacts if everybody is None else everybody, is_all=self._login.profile.has_contacts)
         self._introductions.has_begun = True
 
     async def _identify(self, contacts: list[Contact], real_ids: Mapping[ContactId, str], *, is_all: bool) -> None:
