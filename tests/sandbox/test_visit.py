@@ -27,6 +27,13 @@ def test_the_session_is_found_by_cookie_query_or_body(me):
     assert sync_ret(me, SyncRequest()) == 1101
 
 
+@pytest.mark.parametrize(("body", "ret"), [(b'{"BaseRequest": {"Sid": "%s"}}', 0), (b"sid=%s", 1101), (b"", 1101)])
+def test_a_call_without_a_body_may_have_one_all_the_same(me, sandbox, body, ret):
+    body = body.replace(b"%s", me.credentials.sid.encode())
+    request = replace(GETCONTACT.encode_request(ContactsRequest(), HOSTS), method="POST", body=body)
+    assert GETCONTACT.decode_reply(sandbox.answer(request)).base_response.ret == ret
+
+
 def test_the_cookie_decides_before_the_query_and_the_query_before_the_body(me):
     good = Credentials(sid=me.credentials.sid)
     assert sync_ret(me, SyncRequest(sid=good.sid), cookie="wxsid=other") == 1101

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol.codec import read_json, read_pairs
+from webwx.protocol.codec import Wire, read_json, read_pairs
 from webwx.protocol.codes import Ret
 from webwx.protocol.cookies import read_cookie_header
 from webwx.protocol.endpoint import Host
@@ -172,7 +172,20 @@ class Visit:
         if isinstance(self._request, ParallelUploadRequest):
             return parallel_ticket(self._request).credentials
         credentials = getattr(self._request, "credentials", None)
-        return credentials if isinstance(credentials, Credentials) else Credentials()
+        return credentials if isinstance(credentials, Credentials) else _in_body(self.http.content)
+
+
+class _AnyBody(Wire, frozen=True, kw_only=True):
+    """What nearly every body has, also one that the call has no use for."""
+
+    credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
+
+
+def _in_body(body: bytes) -> Credentials:
+    try:
+        return read_json(body, _AnyBody).credentials if body else Credentials()
+    except ProtocolError:
+        return Credentials()
 
 
 def upload_ticket(request: UploadRequest) -> UploadTicket:

@@ -302,6 +302,16 @@ def send_app(page, content):
     return page.call(APP, AppRequest(credentials=page.credentials, msg=outgoing))
 
 
+@pytest.mark.parametrize("name", ["R&D.txt", "a <b>.txt", "a < b.txt", "a&amp;b.txt"])
+def test_a_file_keeps_a_name_that_no_client_escapes(me, friend, world, name):
+    world.file("ahua", "me", b"x", "before.txt")
+    (received,) = me.messages()
+    friend.messages()
+    attached = f"<appattach><totallen>1</totallen><attachid>{received.media_id}</attachid></appattach>"
+    assert send_app(me, f"<appmsg><title>{name}</title><type>6</type>{attached}</appmsg>").base_response.ret == 0
+    assert world.inbox("ahua")["xiaoming"].messages[-1].medium.name == name.replace("&amp;", "&")
+
+
 def test_a_location_that_is_sent_on_arrives_as_one(me, friend):
     xml = '<?xml version="1.0"?>\n<msg>\n\t<location x="22.5" y="113.25" label="路" poiname="[店]" />\n</msg>\n'
     outgoing = OutgoingText(type=48, content=xml, to_user_name=me.name("ahua"))

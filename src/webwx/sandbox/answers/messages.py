@@ -8,12 +8,13 @@ its `Type`.
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from webwx.protocol.appmsg import read_app
-from webwx.protocol.codec import Media, number, write_json
+from webwx.protocol.codec import Media, number, tag_text, write_json
 from webwx.protocol.codes import CHECK_ABOVE, AppMessageType, MessageType, Ret, StatusNotify
 from webwx.protocol.content import read_attributes, read_image
 from webwx.protocol.http import Response
@@ -109,16 +110,25 @@ def send_sticker(visit: Visit, request: StickerRequest) -> SendReply:
 @answers(APP)
 def send_file(visit: Visit, request: AppRequest) -> SendReply:
     """Deliver a file: an upload of this session, or one it received. Other app messages are mostly refused nowadays."""
-    content = read_app(request.msg.content)
-    if content is None or content.type != AppMessageType.FILE or content.attachment is None:
-        raise Refused(Ret.PARAMETER_ERROR)
-    medium = _found(visit.session.media.get(content.attachment.id))
+    title, media_id = _file_in(request.msg.content)
+    medium = _found(visit.session.media.get(media_id))
     if visit.world.switches.large_files == "strict" and len(medium.content) > CHECK_ABOVE:
         signature = visit.session.announced.get(medium.md5)
         if not signature or request.msg.signature != signature:
             raise Refused(Ret.SYSTEM_ERROR)
-    named = msgspec.structs.replace(medium, name=content.title)
+    named = msgspec.structs.replace(medium, name=title)
     return _send(visit, request.msg, letters.file(visit.session.person, named))
+
+
+def _file_in(xml: str) -> tuple[str, str]:
+    """Read the name and the media id of a file. No client escapes the name, and with `a <b>.txt` it is no XML."""
+    content = read_app(xml)
+    if content and content.type == AppMessageType.FILE and content.attachment and content.attachment.id:
+        return content.title, content.attachment.id
+    media_id = tag_text(xml, "attachid")
+    if media_id is None or tag_text(xml, "type") != str(int(AppMessageType.FILE)):
+        raise Refused(Ret.PARAMETER_ERROR)
+    return unescape(tag_text(xml, "title") or ""), media_id
 
 
 @answers(RECALL)
