@@ -212,6 +212,10 @@ async def test_all_of_it_is_done_by_keyboard(hands: Any, program: Any) -> None:
     assert await hands.page.locator(":focus").get_attribute("aria-label") != first
     await keyboard.press("Enter")
     await hands.see(hands.page.locator(":focus")).to_have_attribute("aria-expanded", "true")
+    await keyboard.press("Tab")
+    await hands.see(hands.page.locator(":focus")).to_have_attribute("href", re.compile("^/phone/wire#webwx"))
+    await keyboard.press("ArrowUp")
+    assert first == await hands.page.locator(":focus").get_attribute("aria-label")
 
 
 @pytest.mark.parametrize(

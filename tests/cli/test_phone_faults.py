@@ -39,10 +39,18 @@ def test_a_fault_may_be_of_the_connection(shell: Any, me: Any) -> None:
         (("truncated", "--times", "3"), "The fault truncated is on, for 3 calls (number "),
         (("truncated", "--probability", "0.5"), "The fault truncated is on, until it is taken off (number "),
         (("--reset",), "All faults are off."),
+        (("--seed", "7"), "The seed is 7."),
     ],
 )
 def test_it_says_what_is_on(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
     assert shell.run("phone", "fault", *arguments).stdout.startswith(sentence)
+
+
+def test_one_fault_is_taken_off_by_its_number(shell: Any) -> None:
+    number = shell.run("phone", "fault", "truncated", "--json").line["number"]
+    assert shell.run("phone", "fault", "--off", str(number)).stdout == f"The fault of number {number} is off.\n"
+    assert shell.run("phone", "faults", "--json").line["active"] == []
+    assert shell.run("phone", "fault", "--off", str(number)).code == 2
 
 
 def test_what_is_on_is_listed_above_the_menu(shell: Any, tmp_path: Path) -> None:
@@ -61,7 +69,7 @@ def test_what_is_on_is_listed_above_the_menu(shell: Any, tmp_path: Path) -> None
 
 def test_the_list_is_one_object(shell: Any) -> None:
     listed = shell.run("phone", "faults", "--json").line
-    assert list(listed) == ["seed", "menu", "active", "script"]
+    assert list(listed) == ["seed", "menu", "active", "script", "hits"]
 
 
 @pytest.mark.parametrize(

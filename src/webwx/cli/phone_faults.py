@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     examples=(
         "webwx phone fault lost_answer --endpoint webwxsendmsg --times 1",
         "webwx phone fault truncated at=100 --probability 0.1",
-        "webwx phone fault --reset",
+        "webwx phone fault --off 3",
+        "webwx phone fault --reset --seed 7",
     ),
 )
 @click.argument("name", default="", shell_complete=complete_faults)
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     "--script", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
     help="Let the faults of FILE happen one after the other, a line each.",
 )  # fmt: skip
+@click.option("--off", type=int, metavar="NUMBER", help="Take one fault off, by the number it got.")
+@click.option("--seed", type=int, metavar="N", help="Begin the dice again: the same faults then happen again.")
 @click.option("--reset", is_flag=True, help="Take all faults off first.")
 async def fault(
     session: Session,
@@ -48,21 +51,34 @@ async def fault(
     times: int | None,
     probability: float,
     script: Path | None,
+    off: int | None,
+    seed: int | None,
     reset: bool,
 ) -> None:
     """Let something go wrong in the sandbox, or in a fault proxy: the fault NAME of 'webwx phone faults'."""
     server = session.settings.server
-    if not (name or reset or script):
+    if not (name or reset or script) and off is None and seed is None:
         raise click.UsageError("Name a fault, or take all off with --reset")
+    done = ""
     if reset:
         await ask_phones(server, "faults/reset", {})
+        done = "All faults are off."
+    if off is not None:
+        await ask_phones(server, "faults/take-off", {"number": off})
+        done = f"The fault of number {off} is off."
+    if seed is not None:
+        await ask_phones(server, "faults/seed", {"seed": seed})
+        done = f"The seed is {seed}."
     if script:
         await ask_phones(server, "faults/script", {"faults": read_script(script)})
+        done = "The script is on."
     number = 0
     if name:
         wish = {"fault": name, "endpoint": endpoint, "times": times, "probability": probability}
         number = (await ask_phones(server, "faults", wish | {"options": _parted(options)}))["number"]
-    session.output.result(_describe_change(name, times, number=number, script=script), fault=name, number=number)
+        until = f"for {times} calls" if times and times > 1 else "for one call" if times else "until it is taken off"
+        done = f"The fault {name} is on, {until} (number {number})."
+    session.output.result(done, fault=name, number=number)
 
 
 @command(
@@ -87,13 +103,6 @@ def _parted(options: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"The option {option!r} has no value: write {option}=VALUE")
         parted[name] = value
     return parted
-
-
-def _describe_change(name: str, times: int | None, *, number: int, script: Path | None) -> str:
-    if name:
-        until = f"for {times} calls" if times and times > 1 else "for one call" if times else "until it is taken off"
-        return f"The fault {name} is on, {until} (number {number})."
-    return "The script is on." if script else "All faults are off."
 
 
 def _describe(listed: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 
 import msgspec
 
@@ -108,8 +108,7 @@ def reset(transport: asyncio.BaseTransport) -> None:
     if line is not None and line.fileno() >= 0:
         # To linger for no time is what turns a close into a reset.
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    if isinstance(transport, asyncio.WriteTransport):
-        transport.abort()
+    cast("asyncio.WriteTransport", transport).abort()  # uvloop's are such ones, and not by their class
 
 
 # -- kinds -----------------------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ class Strip {
   #exchanges = new Map();
   #nodes = new Map();
   #waiting = null;
+  #current = null;
   #filter = { text: "", endpoint: "", host: "", end: "" };
   #draw = soon(() => this.#show());
 
@@ -153,7 +154,7 @@ class Strip {
       if (place !== element) this.list.insertBefore(element, place);
       before = element;
     }
-    if (!this.list.querySelector('[tabindex="0"]')) set(this.list.querySelector(".exchange-toggle") ?? this.list, "tabindex", "0");
+    if (!this.#current?.element.isConnected && shown.length) this.#go(shown[0].number);
     fill(this.quiet, all.length ? empty("search", t("nothingFound"), "") : empty("wire", t("wireQuiet"), t("wireQuietHint")));
     this.quiet.hidden = shown.length > 0;
     fill(this.count, all.length ? t("shownOf", { n: shown.length, all: all.length }) : "");
@@ -169,15 +170,22 @@ class Strip {
     );
   }
 
-  /** One row has the keyboard; arrows, Home and End move it. */
+  /** Arrows, Home and End move from row to row. */
   #press(event) {
-    const toggles = [...this.list.querySelectorAll(".exchange-toggle")];
-    const at = toggles.indexOf(event.target);
-    const to = { ArrowDown: at + 1, ArrowUp: Math.max(0, at - 1), Home: 0, End: toggles.length - 1 }[event.key];
-    if (at < 0 || to === undefined || !toggles[to]) return;
+    const rows = [...this.list.children];
+    const at = rows.indexOf(event.target.closest(".exchange"));
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+    if (event.target.closest("pre") || !rows[to]) return;
     event.preventDefault();
-    for (const toggle of toggles) set(toggle, "tabindex", toggle === toggles[to] ? "0" : "-1");
-    toggles[to].focus();
+    this.#go(Number(rows[to].dataset.number));
+    this.#current.toggle.focus();
+  }
+
+  /** The keyboard comes to one row only, so that Tab passes the list in a few steps. */
+  #go(number) {
+    this.#current?.setCurrent(false);
+    this.#current = this.#nodes.get(number);
+    this.#current.setCurrent(true);
   }
 }
 
@@ -185,6 +193,7 @@ class Strip {
 class Row {
   #exchange;
   #detail = null;
+  #isCurrent = false;
 
   constructor(exchange) {
     this.toggle = h("button", { type: "button", class: "exchange-toggle", "aria-expanded": "false", tabindex: "-1" }, icon("down"));
@@ -192,6 +201,12 @@ class Row {
     this.line = h("div", { class: "exchange-line", on: { click: (event) => event.target.closest("a") || this.#openOrClose() } }, this.toggle, this.said);
     this.element = h("li", { class: "exchange" }, this.line);
     this.renew(exchange);
+  }
+
+  /** Let Tab come to this row, or pass it. */
+  setCurrent(is) {
+    this.#isCurrent = is;
+    for (const each of this.line.querySelectorAll("button, a")) set(each, "tabindex", is ? "0" : "-1");
   }
 
   /** Show what has changed. */
@@ -206,7 +221,7 @@ class Row {
     const call = callOf(exchange);
     set(this.toggle, "aria-label", t("exchange", { call, n: exchange.number }));
     set(this.element, "data-end", endOf(exchange));
-    set(this.element, "data-call", exchange.endpoint);
+    set(this.element, "data-number", String(exchange.number));
     fill(
       this.said,
       h("span", { class: "exchange-name" }, nameOf(exchange)),
@@ -214,6 +229,7 @@ class Row {
       h("span", { class: "exchange-facts" }, [timeOfDay(exchange.time, true), !exchange.is_open && spent(exchange.seconds), exchange.host, `${bytes(exchange.sent)} → ${bytes(exchange.received)}`].filter(Boolean).join(" · ")),
       exchange.faults.map((fault) => h("span", { class: "fault-tag" }, fault)),
     );
+    this.setCurrent(this.#isCurrent);
     if (this.#detail) this.#load();
   }
 
