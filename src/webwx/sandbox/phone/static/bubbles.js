@@ -45,8 +45,8 @@ export function content(message) {
 }
 
 const DRAWN = {
-  text: (message) => h("p", { class: "words" }, message.text ?? ""),
-  quote: (message) => [h("p", { class: "words" }, message.title ?? message.text ?? ""), h("blockquote", { class: "quoted" }, message.note ?? "")],
+  text: (message) => h("p", { class: "words", dir: "auto" }, message.text ?? ""),
+  quote: (message) => [h("p", { class: "words", dir: "auto" }, message.title ?? message.text ?? ""), h("blockquote", { class: "quoted" }, message.note ?? "")],
   image: (message) => picture(message, t("pictureFrom", { name: personName(message.from) }), "photo"),
   sticker: (message) => (message.size ? picture(message, t("stickerFrom", { name: personName(message.from) }), "sticker") : card(message, t("storeSticker"))),
   voice: (message) => played(message, "audio", "audio/"),
@@ -79,7 +79,7 @@ function file(message) {
     "a",
     { class: "attached", href: mediaUrl(message), download: message.text || "" },
     icon("file"),
-    h("span", { class: "attached-text" }, h("span", { class: "attached-name" }, message.text || t(message.kind)), h("span", { class: "faint" }, bytes(message.size ?? 0))),
+    h("span", { class: "attached-text" }, h("span", { class: "attached-name", title: message.text }, message.text || t(message.kind)), h("span", { class: "faint" }, bytes(message.size ?? 0))),
   );
 }
 
@@ -93,7 +93,7 @@ function card(message, note = message.note) {
       "div",
       { class: "card-body" },
       message.about ? avatar(message.about) : h("span", { class: "card-icon", "aria-hidden": "true" }, icon(CARDS[message.kind] ?? message.kind)),
-      h("div", { class: "card-text" }, h("p", { class: "card-title" }, title), below && h("p", { class: "card-note" }, below)),
+      h("div", { class: "card-text" }, h("p", { class: "card-title", dir: "auto" }, title), below && h("p", { class: "card-note" }, below)),
     ),
     // An address is shown and not followed: the page asks no other host for anything.
     message.url && message.kind !== "location" && h("p", { class: "card-url" }, message.url),

@@ -60,7 +60,7 @@ export function chatsView() {
         "span",
         { class: "row-text" },
         h("span", { class: "row-top" }, h("span", { class: "row-name" }, name), h("time", { class: "row-time" }, shortTime(row.time, store.now()))),
-        h("span", { class: "row-bottom" }, h("span", { class: "row-line" }, line), row.pinned && icon("pin"), unread > 0 && h("span", { class: "badge" }, unread > 99 ? "99+" : String(unread))),
+        h("span", { class: "row-bottom" }, h("span", { class: "row-line", dir: "auto" }, line), row.pinned && icon("pin"), unread > 0 && h("span", { class: "badge" }, unread > 99 ? "99+" : String(unread))),
       ),
     );
   }
