@@ -11,7 +11,7 @@ import { shortTime, t } from "./words.js";
 /** A message in one line. */
 export function oneLine(chat, last) {
   if (last.recalled) return last.from === store.who ? t("youRecalled") : t("recalled", { name: personName(last.from) });
-  const text = last.kind === "text" || last.kind === "system" ? last.text : `[${t(last.kind)}] ${last.text ?? ""}`;
+  const text = last.kind === "text" || last.kind === "system" ? last.text : `[${t(last.kind)}] ${last.text ?? ""}`.trim();
   const isOthers = isRoom(chat) && chat !== FILEHELPER && last.from !== store.who && last.kind !== "system";
   return isOthers ? `${personName(last.from)}: ${text}` : (text ?? "");
 }

@@ -13,11 +13,23 @@ import { t } from "./words.js";
 export function contactsView() {
   const search = h("input", { class: "input search", type: "search", autocomplete: "off", on: { input: update } });
   const create = iconButton("plus", "", createChatroom);
+  let shown = "everything";
+  const kinds = ["everything", "friends", "chatrooms"].map((kind) => {
+    const choose = () => {
+      shown = kind;
+      update();
+    };
+    return [kind, h("button", { type: "button", class: "chip is-choice", on: { click: choose } })];
+  });
   const rows = new Rows({ label: "", height: 60, key: (entry) => entry.id, render, choose: (entry) => place.go({ view: "contacts", contact: entry.id }), name: (entry) => entry.name });
   const body = h("div", { class: "list-body" });
-  const element = h("div", { class: "list" }, h("div", { class: "list-search" }, search, create), body);
+  const element = h("div", { class: "list" }, h("div", { class: "list-search" }, search, create), h("div", { class: "choices" }, kinds.map(([, node]) => node)), body);
 
   function update() {
+    for (const [kind, node] of kinds) {
+      fill(node, t(kind));
+      set(node, "aria-pressed", String(kind === shown));
+    }
     search.placeholder = t("search");
     set(search, "aria-label", `${t("search")}: ${t("contacts")}`);
     set(create, "aria-label", t("newChatroom"));
@@ -25,7 +37,7 @@ export function contactsView() {
     rows.label = t("contacts");
     if (!store.isKnown) return fill(body, h("p", { class: "quiet" }, t("loading")));
     const wanted = search.value.trim().toLowerCase();
-    const found = entries().filter((entry) => !wanted || entry.name.toLowerCase().includes(wanted) || entry.note.toLowerCase().includes(wanted));
+    const found = entries().filter((entry) => shown === "everything" || entry.kind === shown).filter((entry) => !wanted || entry.name.toLowerCase().includes(wanted) || entry.note.toLowerCase().includes(wanted));
     if (!found.length) return fill(body, empty("contacts", t(wanted ? "nothingFound" : "noContacts"), wanted ? "" : t("noContactsHint")));
     if (rows.element.parentNode !== body) fill(body, rows.element);
     return rows.show(found, place.contact || null);
@@ -42,15 +54,15 @@ export function contactsView() {
 
 /** Who is in the list: those who ask, the helper, chatrooms, and friends by name. */
 function entries() {
-  const compare = new Intl.Collator(document.documentElement.lang).compare;
+  const compare = new Intl.Collator(document.documentElement.lang, { numeric: true }).compare;
   const byName = (one, other) => compare(one.name, other.name);
-  const asking = store.asked.filter((id) => !store.friends.has(id)).map((id) => ({ id, name: personName(id), note: t("friend_request") }));
-  const rooms = [...store.rooms.values()].filter((room) => !room.left).map((room) => ({ id: room.id, name: chatName(room.id), note: t("members", { n: room.size }) }));
+  const asking = store.asked.filter((id) => !store.friends.has(id)).map((id) => ({ id, kind: "friends", name: personName(id), note: t("friend_request") }));
+  const rooms = [...store.rooms.values()].filter((room) => !room.left).map((room) => ({ id: room.id, kind: "chatrooms", name: chatName(room.id), note: t("members", { n: room.size }) }));
   const friends = [...store.friends.values()].map((friend) => {
     const { nickname } = store.person(friend.id);
-    return { id: friend.id, name: friend.remark || nickname, note: [friend.remark && nickname, friend.blocked && t("blocked")].filter(Boolean).join(" · ") };
+    return { id: friend.id, kind: "friends", name: friend.remark || nickname, note: [friend.remark && nickname, friend.blocked && t("blocked")].filter(Boolean).join(" · ") };
   });
-  return [...asking, { id: FILEHELPER, name: chatName(FILEHELPER), note: "" }, ...rooms.sort(byName), ...friends.sort(byName)];
+  return [...asking, { id: FILEHELPER, kind: "", name: chatName(FILEHELPER), note: "" }, ...rooms.sort(byName), ...friends.sort(byName)];
 }
 
 // -- one contact -----------------------------------------------------------------------------------------------------

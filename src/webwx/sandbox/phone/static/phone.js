@@ -27,6 +27,12 @@ function applyTheme() {
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
 }
 
+const narrow = matchMedia("(max-width: 760px)");
+
+function isNarrow() {
+  return narrow.matches;
+}
+
 // -- the clock -------------------------------------------------------------------------------------------------------
 
 function windClock() {
@@ -97,6 +103,7 @@ document.body.append(
   sentences,
 );
 
+let isPlaced = false;
 const railButtons = new Map();
 const RAIL = [["chats", "chats", "chats"], ["contacts", "contacts", "contacts"], ["device", "phone", "device"]];
 for (const [id, words, picture] of RAIL) rail.append(railButton(id, words, picture, () => goTo(id)));
@@ -112,7 +119,7 @@ function railButton(id, words, picture, onClick) {
 
 function goTo(view) {
   closePanelWhenNarrow();
-  place.go({ view, contact: "", chat: matchMedia("(max-width: 760px)").matches ? "" : store.chat });
+  place.go({ view, contact: "", chat: isNarrow() ? "" : store.chat });
 }
 
 // -- panels ----------------------------------------------------------------------------------------------------------
@@ -138,7 +145,7 @@ function togglePanel(panel) {
 }
 
 function closePanelWhenNarrow() {
-  if (aside.hidden || !matchMedia("(max-width: 760px)").matches) return;
+  if (aside.hidden || !isNarrow()) return;
   togglePanel(PANELS.find((panel) => panel.id === aside.dataset.panel));
 }
 
@@ -196,10 +203,34 @@ function labels() {
   document.title = `${unread ? `(${unread}) ` : ""}${who ? `${t("phoneOf", { name: who })} · ` : ""}webwx sandbox`;
 }
 
+const toldOf = new Set();
+
+/** Say that a login waits, unless a sandbox that confirms by itself has taken it meanwhile. */
+function tellOfLogins() {
+  for (const { uuid } of store.logins.waiting) {
+    if (toldOf.has(uuid)) continue;
+    toldOf.add(uuid);
+    setTimeout(() => {
+      const waits = store.logins.waiting.some((login) => login.uuid === uuid && login.stage !== "confirmed");
+      if (waits && place.view !== "device") say(t("loginWaits"));
+    }, 1500);
+  }
+}
+
 function showTime() {
   const time = timeOfDay(store.now(), true);
   set(clock, "aria-label", t("clock", { time }));
   fill(clock, icon("clock"), h("span", { class: "clock-time" }, time));
+}
+
+/** In a narrow window the part that was left is hidden, and the keyboard with it. */
+function isFocusLost() {
+  return isPlaced && isNarrow() && (document.activeElement === document.body || !document.activeElement.checkVisibility());
+}
+
+function keepKeyboard() {
+  if (document.body.classList.contains("is-in")) main.querySelector("button:not([hidden])")?.focus();
+  else views[place.view].focus();
 }
 
 // -- keys that work everywhere ---------------------------------------------------------------------------------------
@@ -208,7 +239,7 @@ document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") {
     if (main.contains(document.activeElement) && (store.chat || place.contact)) {
-      if (matchMedia("(max-width: 760px)").matches) place.go({ chat: "", contact: "" });
+      if (isNarrow()) place.go({ chat: "", contact: "" });
       views[place.view].focus();
     }
   } else if (event.altKey && ["Digit1", "Digit2", "Digit3"].includes(event.code)) {
@@ -220,7 +251,6 @@ document.addEventListener("keydown", (event) => {
 
 // -- beginning -------------------------------------------------------------------------------------------------------
 
-let isPlaced = false;
 store.on("people", () => {
   if (!isPlaced || !store.people.has(store.who)) {
     isPlaced = true;
@@ -229,8 +259,12 @@ store.on("people", () => {
 });
 store.on("rows people logins contacts", soon(labels));
 store.on("clock", showTime);
+store.on("logins", tellOfLogins);
 place.addEventListener("moved", arrange);
-place.addEventListener("moved", () => place.view === "chats" && store.chat && talk.focus());
+place.addEventListener("moved", ({ detail }) => {
+  if (detail.isOtherChat && place.view === "chats" && store.chat) talk.focus();
+  else if (isFocusLost()) keepKeyboard();
+});
 addEventListener("popstate", () => place.follow());
 systemDark.addEventListener("change", () => {
   applyTheme();

@@ -20,7 +20,7 @@ class Place extends EventTarget {
     this.contact = view === "contacts" ? contact : "";
     if (location.hash !== `#${path}`) history.pushState(null, "", `#${path}`);
     store.look(who, chat, isRoom(this.contact) ? this.contact : "");
-    this.dispatchEvent(new Event("moved"));
+    this.dispatchEvent(new CustomEvent("moved", { detail: { isOtherChat: left.who !== who || left.chat !== chat } }));
     this.#tellPhone(left, { who, chat });
   }
 

@@ -181,6 +181,8 @@ const WORDS = {
   offlineHint: ["While it is on, what a client sends is refused with Ret 3, and this phone sends nothing.", "开启后，客户端发送会得到 Ret 3，这部手机也无法发送。"],
   offlineBanner: ["This phone is offline", "这部手机已离线"],
   goOnline: ["Go online", "恢复在线"],
+  loginWaits: ["A login waits for a phone: see Phone", "有登录在等待手机确认，请看“手机”"],
+  everything: ["All", "全部"],
   pending: ["{n} waiting", "{n} 个等待中"],
 
   // the clock
