@@ -209,10 +209,10 @@ function removeFrom(id, members) {
 function leave(id, name, closeDetails) {
   dialog(t("leaveChatroom", { name }), (close) => [
     h("p", { class: "hint" }, t("leaveHint")),
-    h("div", { class: "dialog-buttons" }, button(t("cancel"), close, { autofocus: true }), button(t("leave"), async () => {
-      if (!(await attempt(() => act("leave", { who: store.who, chat: id })))) return;
+    h("div", { class: "dialog-buttons" }, button(t("cancel"), close, { autofocus: true }), button(t("leave"), () => {
       close();
       closeDetails();
+      attempt(() => act("leave", { who: store.who, chat: id }));
     }, { kind: "is-danger" })),
   ]);
 }
