@@ -122,9 +122,9 @@ def test_a_client_that_has_heard_more_than_was_saved_misses_nothing_that_comes(w
     assert len(me.messages()) == 3
     me.world = load(saved)
     me.sandbox = Sandbox(me.world)
-    assert me.messages() == []
     me.world.say("ahua", "me", "new")
     assert [message.content for message in me.messages()] == ["new"]
+    assert me.messages() == []
 
 
 def test_a_login_that_ended_is_told_why_and_a_living_one_is_found(world, me, friend):

@@ -52,15 +52,15 @@ at = 2024-05-01T08:00:00
 [[history]]
 from = "阿华"
 to = "me"
-text = "在吗"
-ago = "2d 4h"
+picture = "ahua.png"
+ago = "90m"
+unread = true
 
 [[history]]
 from = "阿华"
 to = "me"
-picture = "ahua.png"
-ago = "90m"
-unread = true
+text = "在吗"
+ago = "2d 4h"
 
 [[history]]
 from = "阿华"

@@ -80,6 +80,7 @@ class SavedMessage(_Saved, frozen=True, kw_only=True):
     medium: int | None = None
     """Its place among the media."""
     about: str = ""
+    leads_to: str = ""
     wire: WireMessage
 
 
@@ -272,6 +273,7 @@ def _saved_message(message: Message, place: Callable[[Medium], int]) -> SavedMes
         text=letter.text,
         medium=None if letter.medium is None else place(letter.medium),
         about=letter.about,
+        leads_to=letter.leads_to,
         wire=letter.wire,
     )
 
@@ -370,7 +372,9 @@ def _world(saved: SavedWorld, change: Callable[[Switches], Switches]) -> World:
 
 def _message(saved: SavedMessage, world: World, media: list[Medium]) -> Message:
     medium = None if saved.medium is None else media[saved.medium]
-    letter = Letter(kind=saved.kind, text=saved.text, medium=medium, about=saved.about, wire=saved.wire)
+    letter = Letter(
+        kind=saved.kind, text=saved.text, medium=medium, about=saved.about, leads_to=saved.leads_to, wire=saved.wire
+    )  # fmt: skip
     return Message(
         id=saved.id, letter=letter, sender=world.people[saved.sender], to=saved.to, time=saved.time,
         is_recalled=saved.is_recalled,
