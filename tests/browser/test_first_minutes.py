@@ -35,7 +35,8 @@ def started(tmp_path: Path) -> Iterator[str]:
             here += ["--port", port] if "sandbox" in here else []
             process = stack.enter_context(
                 subprocess.Popen(
-                    here, cwd=ROOT, env=os.environ | {"WEBWX_HOME": str(tmp_path), "PYTHONUTF8": "1"},
+                    here, cwd=ROOT,
+                    env=os.environ | {"WEBWX_HOME": str(tmp_path), "PYTHONUTF8": "1", "BROWSER": "true"},
                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                 )
             )  # fmt: skip

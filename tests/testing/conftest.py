@@ -11,13 +11,19 @@ from webwx.sandbox.clock import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.canary import Canary
+
     from webwx.sandbox.world import World
     from webwx.testing import Sandbox
 
 
 @pytest.fixture
-def webwx_world(make_world: Callable[..., World]) -> World:
-    return make_world(clock=SystemClock())
+def webwx_world(webwx_world: World | None, make_world: Callable[..., World], canary: Canary) -> World:
+    """What a test's marker names, or the usual one."""
+    if webwx_world is None:
+        return make_world(clock=SystemClock())
+    canary.watch(webwx_world.issued)
+    return webwx_world
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
+if TYPE_CHECKING:
     from webwx.testing import Chatroom, Clock, Faults, Person, Sandbox
 
 
@@ -20,6 +20,11 @@ def test_a_long_name_is_the_same_thing(
     assert (sandbox, account, friend) == (webwx_sandbox, webwx_account, webwx_friend)
     assert (chatroom, clock, faults) == (webwx_chatroom, webwx_clock, webwx_faults)
     assert (account.nickname, friend.nickname, chatroom.name) == ("小明", "阿华", "周末爬山")
+
+
+@pytest.mark.webwx_world("shop.toml")
+def test_a_world_is_a_file_beside_the_test(account: Person, friend: Person, chatroom: Chatroom) -> None:
+    assert (account.nickname, friend.nickname, chatroom.name) == ("店长", "客人", "会员群")
 
 
 def test_patience_is_set_in_the_configuration(pytestconfig: pytest.Config, sandbox: Sandbox) -> None:

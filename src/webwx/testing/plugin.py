@@ -29,13 +29,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(_PATIENCE, "real seconds for which a test of a bot waits for anything", default="5")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker."""
+    config.addinivalue_line(
+        "markers", "webwx_world(source): the sandbox's world is a TOML file beside the test's, or `big`"
+    )
+
+
 # -- with long names -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def webwx_world() -> World | None:
-    """Who lives in the sandbox: override it to bring a world of your own; None is 小明 and his friends."""
-    return None
+def webwx_world(request: pytest.FixtureRequest) -> World | None:
+    """
+    Who lives in the sandbox.
+
+    It is what `@pytest.mark.webwx_world("shop.toml")` names, or None: 小明 and his friends. Override it to build one.
+    """
+    mark = request.node.get_closest_marker("webwx_world")
+    if mark is None:
+        return None
+    from webwx.sandbox.worlds import BUILTIN_WORLDS, open_world
+
+    (source,) = mark.args
+    return open_world(source if source in BUILTIN_WORLDS else request.path.parent / source)
 
 
 @pytest.fixture
