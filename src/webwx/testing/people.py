@@ -140,8 +140,8 @@ class Person:
         """
         Wait until the phone shows a message that was not heard yet, and give it.
 
-        What this phone has written itself does not count, and neither do the platform's grey lines unless they are
-        asked for by `kind="system"`.
+        What one has written oneself does not count, but for what a web login writes to File Transfer Helper. Neither do
+        the platform's grey lines, unless they are asked for by `kind="system"`.
 
         Args:
             what: Its whole text, or a pattern that is found in it; None: any.
@@ -154,7 +154,7 @@ class Person:
         __tracebackhide__ = True
 
         def fits(message: WorldMessage) -> bool:
-            if message.id in self._heard or (message.kind != kind if kind else message.kind == "system"):
+            if not self._is_new(message) or (message.kind != kind if kind else message.kind == "system"):
                 return False
             if isinstance(what, re.Pattern):
                 return what.search(message.text) is not None
@@ -191,14 +191,21 @@ class Person:
         """
         __tracebackhide__ = True
         self._sandbox.settle()
-        where = self._chat_id(chat)
-        new = self._sandbox.do(lambda _: [each for each in self._messages(where) if self._is_new(each)])
+        new = self._sandbox.do(
+            lambda _: [
+                Message.of(each, self._person)
+                for each in self._chat(self._chat_id(chat)).messages
+                if self._is_new(each) and each.kind != "system"
+            ]
+        )
         if new:
             raise Heard(f"{self.nickname} should hear nothing, and hears:\n" + _lines(new))
         return True
 
-    def _is_new(self, message: Message) -> bool:
-        return message.id not in self._heard and message.kind != "system"
+    def _is_new(self, message: WorldMessage) -> bool:
+        """Say whether it was not heard yet; what one writes oneself is news in File Transfer Helper only."""
+        is_told = message.sender is not self._person or message.to == FILEHELPER
+        return is_told and message.id not in self._heard
 
     def _wait_for(self, fits: Callable[[WorldMessage], bool], what: str, chat: To | None) -> Message:
         __tracebackhide__ = True
