@@ -45,7 +45,7 @@ async def test_a_chatroom_is_opened_filled_emptied_renamed_and_left(hands: Any, 
     await hands.keep("chatroom")
     await hands.button("Leave", details).click()
     await hands.button("Leave", hands.page.get_by_role("dialog", name="Leave 戏剧?")).click()
-    await hands.see(hands.page.get_by_text("You are not in this chatroom any more")).to_be_visible()
+    await hands.see(hands.page.get_by_role("main").get_by_text("You are not in this chatroom any more")).to_be_visible()
     await hands.see(hands.page.get_by_role("textbox", name="Message")).to_be_hidden()
     assert [member.nickname for member in world.chatrooms["room2"].members] == ["阿华", "李雷"]
 

@@ -32,6 +32,21 @@ async def test_the_command_line_logs_in_when_its_code_is_scanned_and_confirmed(h
     assert said.decode() == "Logged in as 小明.\n"
 
 
+async def test_a_login_that_is_cancelled_or_expires_shows_its_next_code(hands: Any, program: Any) -> None:
+    login = program.begin()
+    await hands.rail("phone").click()
+    code = hands.page.get_by_role("img", name="QR code of the login")
+    shown = set()
+    for refuse in ("Cancel login", "Let it expire", "Confirm"):
+        await hands.see(code).to_be_visible()
+        shown.add(await code.get_attribute("src"))
+        await hands.button("Scan with 小明’s phone").click()
+        await hands.button(refuse).click()
+    assert (await asyncio.wait_for(login, 20)).nickname == "小明"
+    assert len(shown) == 3
+    await hands.see(hands.page.get_by_text("No login is waiting")).to_be_visible()
+
+
 async def test_a_message_goes_each_way_and_marking_it_as_read_clears_its_badge(hands: Any, program: Any) -> None:
     await program.log_in(hands)
     await program.client.send_text("阿华", "Are you there?")
