@@ -11,8 +11,18 @@ import { bytes, t } from "./words.js";
 const INLINE = ["image/jpeg", "image/png", "image/gif"];
 
 const CARDS = {
-  location: "place", live_location: "place", card: "card", friend_request: "contacts", link: "link", music: "music", mini_program: "program",
-  history: "chats", transfer: "money", red_packet: "money", call: "call", raw: "unknown",
+  location: "place",
+  live_location: "place",
+  card: "card",
+  friend_request: "contacts",
+  link: "link",
+  music: "music",
+  mini_program: "program",
+  history: "chats",
+  transfer: "money",
+  red_packet: "money",
+  call: "call",
+  raw: "unknown",
 };
 
 /** Where a message's picture, file, video or voice is. */
@@ -46,9 +56,15 @@ export function content(message) {
 
 const DRAWN = {
   text: (message) => h("p", { class: "words", dir: "auto" }, message.text ?? ""),
-  quote: (message) => [h("p", { class: "words", dir: "auto" }, message.title ?? message.text ?? ""), h("blockquote", { class: "quoted" }, message.note ?? "")],
+  quote: (message) => [
+    h("p", { class: "words", dir: "auto" }, message.title ?? message.text ?? ""),
+    h("blockquote", { class: "quoted" }, message.note ?? ""),
+  ],
   image: (message) => picture(message, t("pictureFrom", { name: personName(message.from) }), "photo"),
-  sticker: (message) => (message.size ? picture(message, t("stickerFrom", { name: personName(message.from) }), "sticker") : card(message, t("storeSticker"))),
+  sticker: (message) =>
+    message.size
+      ? picture(message, t("stickerFrom", { name: personName(message.from) }), "sticker")
+      : card(message, t("storeSticker")),
   voice: (message) => played(message, "audio", "audio/"),
   video: (message) => played(message, "video", "video/"),
   file,
@@ -58,20 +74,40 @@ function picture(message, words, look) {
   if (!INLINE.includes(message.type)) return file(message);
   const shown = h("img", { class: look, src: mediaUrl(message), alt: words, loading: "lazy" });
   shown.addEventListener("error", () => shown.replaceWith(file(message)));
-  return look === "photo" ? h("a", { href: mediaUrl(message), target: "_blank", rel: "noopener noreferrer", class: "photo-link" }, shown) : shown;
+  return look === "photo"
+    ? h("a", { href: mediaUrl(message), target: "_blank", rel: "noopener noreferrer", class: "photo-link" }, shown)
+    : shown;
 }
 
 function played(message, tag, family) {
   const length = message.seconds ? t("seconds", { n: Math.round(message.seconds * 10) / 10 }) : "";
-  const head = h("div", { class: "played-head" }, icon(message.kind), h("span", {}, t(message.kind)), h("span", { class: "faint" }, length));
-  if (!(message.type ?? "").startsWith(family) || message.type === "audio/amr") return [head, download(message, t("notPlayable"))];
-  const player = h(tag, { class: `player is-${message.kind}`, controls: true, preload: "metadata", src: mediaUrl(message), "aria-label": inWords(message) });
+  const head = h(
+    "div",
+    { class: "played-head" },
+    icon(message.kind),
+    h("span", {}, t(message.kind)),
+    h("span", { class: "faint" }, length),
+  );
+  if (!(message.type ?? "").startsWith(family) || message.type === "audio/amr")
+    return [head, download(message, t("notPlayable"))];
+  const player = h(tag, {
+    class: `player is-${message.kind}`,
+    controls: true,
+    preload: "metadata",
+    src: mediaUrl(message),
+    "aria-label": inWords(message),
+  });
   player.addEventListener("error", () => player.replaceWith(download(message, t("notPlayable"))));
   return [head, player];
 }
 
 function download(message, note = "") {
-  return h("a", { class: "download", href: mediaUrl(message), download: message.text || "" }, t("download"), h("span", { class: "faint" }, [bytes(message.size ?? 0), note].filter(Boolean).join(" · ")));
+  return h(
+    "a",
+    { class: "download", href: mediaUrl(message), download: message.text || "" },
+    t("download"),
+    h("span", { class: "faint" }, [bytes(message.size ?? 0), note].filter(Boolean).join(" · ")),
+  );
 }
 
 function file(message) {
@@ -79,12 +115,20 @@ function file(message) {
     "a",
     { class: "attached", href: mediaUrl(message), download: message.text || "" },
     icon("file"),
-    h("span", { class: "attached-text" }, h("span", { class: "attached-name", title: message.text }, message.text || t(message.kind)), h("span", { class: "faint" }, bytes(message.size ?? 0))),
+    h(
+      "span",
+      { class: "attached-text" },
+      h("span", { class: "attached-name", title: message.text }, message.text || t(message.kind)),
+      h("span", { class: "faint" }, bytes(message.size ?? 0)),
+    ),
   );
 }
 
 function card(message, note = message.note) {
-  const title = message.about && store.people.has(message.about) ? store.person(message.about).nickname : message.title || message.text || t(message.kind);
+  const title =
+    message.about && store.people.has(message.about)
+      ? store.person(message.about).nickname
+      : message.title || message.text || t(message.kind);
   const below = message.kind === "location" ? message.text : message.kind === "friend_request" ? message.text : note;
   return h(
     "div",
@@ -92,26 +136,51 @@ function card(message, note = message.note) {
     h(
       "div",
       { class: "card-body" },
-      message.about ? avatar(message.about) : h("span", { class: "card-icon", "aria-hidden": "true" }, icon(CARDS[message.kind] ?? message.kind)),
-      h("div", { class: "card-text" }, h("p", { class: "card-title", dir: "auto" }, title), below && h("p", { class: "card-note" }, below)),
+      message.about
+        ? avatar(message.about)
+        : h("span", { class: "card-icon", "aria-hidden": "true" }, icon(CARDS[message.kind] ?? message.kind)),
+      h(
+        "div",
+        { class: "card-text" },
+        h("p", { class: "card-title", dir: "auto" }, title),
+        below && h("p", { class: "card-note" }, below),
+      ),
     ),
     // An address is shown and not followed: the page asks no other host for anything.
     message.url && message.kind !== "location" && h("p", { class: "card-url" }, message.url),
-    h("p", { class: "card-kind" }, t(message.kind), message.kind === "friend_request" && answerTo(message), message.kind === "card" && open(message), message.leads_to && !message.mine && join(message)),
+    h(
+      "p",
+      { class: "card-kind" },
+      t(message.kind),
+      message.kind === "friend_request" && answerTo(message),
+      message.kind === "card" && open(message),
+      message.leads_to && !message.mine && join(message),
+    ),
   );
 }
 
 function answerTo(message) {
-  if (!store.asked.includes(message.about)) return h("span", { class: "faint" }, store.friends.has(message.about) ? t("accepted") : "");
-  return button(t("accept"), () => attempt(() => act("accept", { who: store.who, asked_by: message.about })), { kind: "is-small is-main", "aria-label": `${t("accept")}: ${chatName(message.about)}` });
+  if (!store.asked.includes(message.about))
+    return h("span", { class: "faint" }, store.friends.has(message.about) ? t("accepted") : "");
+  return button(t("accept"), () => attempt(() => act("accept", { who: store.who, asked_by: message.about })), {
+    kind: "is-small is-main",
+    "aria-label": `${t("accept")}: ${chatName(message.about)}`,
+  });
 }
 
 function join(message) {
   const room = store.rooms.get(message.leads_to);
   if (room && !room.left) return h("span", { class: "faint" }, t("joined"));
-  return button(t("join"), () => attempt(() => act("join", { who: store.who, chat: message.leads_to, by: message.from })), { kind: "is-small is-main" });
+  return button(
+    t("join"),
+    () => attempt(() => act("join", { who: store.who, chat: message.leads_to, by: message.from })),
+    { kind: "is-small is-main" },
+  );
 }
 
 function open(message) {
-  return button(t("details"), () => place.go({ view: "contacts", contact: message.about }), { kind: "is-small", "aria-label": `${t("details")}: ${chatName(message.about)}` });
+  return button(t("details"), () => place.go({ view: "contacts", contact: message.about }), {
+    kind: "is-small",
+    "aria-label": `${t("details")}: ${chatName(message.about)}`,
+  });
 }

@@ -11,7 +11,8 @@ import { shortTime, t } from "./words.js";
 /** A message in one line. */
 export function oneLine(chat, last) {
   if (last.recalled) return last.from === store.who ? t("youRecalled") : t("recalled", { name: personName(last.from) });
-  const text = last.kind === "text" || last.kind === "system" ? last.text : `[${t(last.kind)}] ${last.text ?? ""}`.trim();
+  const text =
+    last.kind === "text" || last.kind === "system" ? last.text : `[${t(last.kind)}] ${last.text ?? ""}`.trim();
   const isOthers = isRoom(chat) && chat !== FILEHELPER && last.from !== store.who && last.kind !== "system";
   return isOthers ? `${personName(last.from)}: ${text}` : (text ?? "");
 }
@@ -19,7 +20,12 @@ export function oneLine(chat, last) {
 export function chatsView() {
   const search = h("input", { class: "input search", type: "search", autocomplete: "off", on: { input: update } });
   const rows = new Rows({
-    label: "", height: 72, key: (row) => row.id, render, choose: (row) => place.openChat(row.id), name: (row) => chatName(row.id),
+    label: "",
+    height: 72,
+    key: (row) => row.id,
+    render,
+    choose: (row) => place.openChat(row.id),
+    name: (row) => chatName(row.id),
   });
   const body = h("div", { class: "list-body" });
   const element = h("div", { class: "list" }, h("div", { class: "list-search" }, search), body);
@@ -27,7 +33,9 @@ export function chatsView() {
   function update() {
     label();
     const wanted = search.value.trim().toLowerCase();
-    const all = [...store.rows.values()].sort((one, other) => (other.pinned ?? 0) - (one.pinned ?? 0) || other.order - one.order);
+    const all = [...store.rows.values()].sort(
+      (one, other) => (other.pinned ?? 0) - (one.pinned ?? 0) || other.order - one.order,
+    );
     const found = wanted ? all.filter((row) => chatName(row.id).toLowerCase().includes(wanted)) : all;
     if (found.length) {
       if (rows.element.parentNode !== body) fill(body, rows.element);
@@ -37,7 +45,15 @@ export function chatsView() {
     } else if (wanted) {
       fill(body, empty("search", t("nothingFound"), ""));
     } else {
-      fill(body, empty("chats", t("noChats"), t("noChatsHint"), button(t("openContacts"), () => place.go({ view: "contacts" }), { picture: "contacts" })));
+      fill(
+        body,
+        empty(
+          "chats",
+          t("noChats"),
+          t("noChatsHint"),
+          button(t("openContacts"), () => place.go({ view: "contacts" }), { picture: "contacts" }),
+        ),
+      );
     }
   }
 
@@ -51,7 +67,18 @@ export function chatsView() {
     const name = chatName(row.id);
     const unread = row.unread ?? 0;
     const line = oneLine(row.id, row.last);
-    node.setAttribute("aria-label", [name, unread ? t("unread", { n: unread }) : "", line, shortTime(row.time, store.now()), row.pinned ? t("pinned") : ""].filter(Boolean).join(", "));
+    node.setAttribute(
+      "aria-label",
+      [
+        name,
+        unread ? t("unread", { n: unread }) : "",
+        line,
+        shortTime(row.time, store.now()),
+        row.pinned ? t("pinned") : "",
+      ]
+        .filter(Boolean)
+        .join(", "),
+    );
     node.classList.toggle("is-pinned", Boolean(row.pinned));
     fill(
       node,
@@ -59,8 +86,19 @@ export function chatsView() {
       h(
         "span",
         { class: "row-text" },
-        h("span", { class: "row-top" }, h("span", { class: "row-name" }, name), h("time", { class: "row-time" }, shortTime(row.time, store.now()))),
-        h("span", { class: "row-bottom" }, h("span", { class: "row-line", dir: "auto" }, line), row.pinned && icon("pin"), unread > 0 && h("span", { class: "badge" }, unread > 99 ? "99+" : String(unread))),
+        h(
+          "span",
+          { class: "row-top" },
+          h("span", { class: "row-name" }, name),
+          h("time", { class: "row-time" }, shortTime(row.time, store.now())),
+        ),
+        h(
+          "span",
+          { class: "row-bottom" },
+          h("span", { class: "row-line", dir: "auto" }, line),
+          row.pinned && icon("pin"),
+          unread > 0 && h("span", { class: "badge" }, unread > 99 ? "99+" : String(unread)),
+        ),
       ),
     );
   }

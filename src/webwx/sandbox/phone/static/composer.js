@@ -24,11 +24,22 @@ export function composer({ afterSend }) {
   let quoted = null;
   let draftOf = "";
   const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: grow, paste } });
-  const chosen = h("input", { type: "file", class: "chosen-file", tabindex: "-1", "aria-hidden": "true", on: { change: () => chosen.files[0] && sendFile(chosen.dataset.verb, chosen.files[0]) } });
+  const chosen = h("input", {
+    type: "file",
+    class: "chosen-file",
+    tabindex: "-1",
+    "aria-hidden": "true",
+    on: { change: () => chosen.files[0] && sendFile(chosen.dataset.verb, chosen.files[0]) },
+  });
   const attach = iconButton("plus", "", openMenu, { "aria-haspopup": "menu", "aria-expanded": "false" });
   const sendButton = iconButton("send", "", send, { class: "icon-button is-main" });
   const quoteLine = h("div", { class: "quoting", hidden: true });
-  const element = h("div", { class: "composer" }, quoteLine, h("div", { class: "composer-row" }, attach, chosen, text, sendButton));
+  const element = h(
+    "div",
+    { class: "composer" },
+    quoteLine,
+    h("div", { class: "composer-row" }, attach, chosen, text, sendButton),
+  );
 
   function update() {
     const place = `${store.who}/${store.chat}`;
@@ -41,7 +52,10 @@ export function composer({ afterSend }) {
     }
     set(text, "aria-label", t("message"));
     text.placeholder = t("writeTo", { name: chatName(store.chat) });
-    for (const [node, words] of [[attach, t("attach")], [sendButton, t("send")]]) {
+    for (const [node, words] of [
+      [attach, t("attach")],
+      [sendButton, t("send")],
+    ]) {
       set(node, "aria-label", words);
       set(node, "title", words);
     }
@@ -76,7 +90,9 @@ export function composer({ afterSend }) {
     text.value = "";
     quote(null);
     grow();
-    const done = await attempt(() => (about ? act("quote", { ...to, message_id: about.id, text: words }) : act("say", { ...to, text: words })));
+    const done = await attempt(() =>
+      about ? act("quote", { ...to, message_id: about.id, text: words }) : act("say", { ...to, text: words }),
+    );
     if (done) return afterSend();
     text.value = words + text.value;
     return grow();
@@ -86,7 +102,14 @@ export function composer({ afterSend }) {
     quoted = message;
     quoteLine.hidden = !message;
     if (!message) return;
-    fill(quoteLine, h("span", {}, t("quoting", { name: personName(message.from), text: inWords(message).slice(0, 80) })), iconButton("close", t("cancel"), () => { quote(null); text.focus(); }));
+    fill(
+      quoteLine,
+      h("span", {}, t("quoting", { name: personName(message.from), text: inWords(message).slice(0, 80) })),
+      iconButton("close", t("cancel"), () => {
+        quote(null);
+        text.focus();
+      }),
+    );
     text.focus();
   }
 
@@ -95,7 +118,8 @@ export function composer({ afterSend }) {
   function openMenu() {
     menu(attach, t("attach"), [
       ...FILES.map(({ verb, words, picture, accept }) => ({
-        words: t(words), picture,
+        words: t(words),
+        picture,
         act: () => {
           chosen.accept = accept;
           chosen.dataset.verb = verb;
@@ -119,30 +143,52 @@ export function composer({ afterSend }) {
   async function sendFile(verb, file) {
     if (file.size > LARGEST) return refuse(t("tooLarge"));
     const to = { from: store.who, to: store.chat };
-    await attempt(async () => act(verb, { ...to, ...(verb === "picture" || verb === "file" ? { name: file.name } : {}), content: await base64(file) }));
+    await attempt(async () =>
+      act(verb, {
+        ...to,
+        ...(verb === "picture" || verb === "file" ? { name: file.name } : {}),
+        content: await base64(file),
+      }),
+    );
     afterSend();
     return text.focus();
   }
 
   function askLocation() {
-    formDialog(t("location"), [
-      { name: "name", label: t("placeName"), value: "人民广场", required: true },
-      { name: "label", label: t("placeLabel"), value: "上海市黄浦区人民大道", required: true },
-      { name: "latitude", label: t("latitude"), type: "number", value: "31.2304", required: true },
-      { name: "longitude", label: t("longitude"), type: "number", value: "121.4737", required: true },
-    ], t("send"), (values) => act("location", { from: store.who, to: store.chat, ...values }));
+    formDialog(
+      t("location"),
+      [
+        { name: "name", label: t("placeName"), value: "人民广场", required: true },
+        { name: "label", label: t("placeLabel"), value: "上海市黄浦区人民大道", required: true },
+        { name: "latitude", label: t("latitude"), type: "number", value: "31.2304", required: true },
+        { name: "longitude", label: t("longitude"), type: "number", value: "121.4737", required: true },
+      ],
+      t("send"),
+      (values) => act("location", { from: store.who, to: store.chat, ...values }),
+    );
   }
 
   function askLink() {
-    formDialog(t("link"), [
-      { name: "title", label: t("title"), required: true },
-      { name: "url", label: t("address"), value: "https://example.com/", required: true },
-      { name: "description", label: t("description") },
-    ], t("send"), (values) => act("link", { from: store.who, to: store.chat, ...values }));
+    formDialog(
+      t("link"),
+      [
+        { name: "title", label: t("title"), required: true },
+        { name: "url", label: t("address"), value: "https://example.com/", required: true },
+        { name: "description", label: t("description") },
+      ],
+      t("send"),
+      (values) => act("link", { from: store.who, to: store.chat, ...values }),
+    );
   }
 
   function askCard() {
-    choosePeople(t("whoseCard"), [...store.friends.keys()], t("send"), ([person]) => act("card", { from: store.who, to: store.chat, person }), { most: 1 });
+    choosePeople(
+      t("whoseCard"),
+      [...store.friends.keys()],
+      t("send"),
+      ([person]) => act("card", { from: store.who, to: store.chat, person }),
+      { most: 1 },
+    );
   }
 
   return { element, update, quote, focus: () => text.focus() };

@@ -21,9 +21,26 @@ export function contactsView() {
     };
     return [kind, h("button", { type: "button", class: "chip is-choice", on: { click: choose } })];
   });
-  const rows = new Rows({ label: "", height: 60, key: (entry) => entry.id, render, choose: (entry) => place.go({ view: "contacts", contact: entry.id }), name: (entry) => entry.name });
+  const rows = new Rows({
+    label: "",
+    height: 60,
+    key: (entry) => entry.id,
+    render,
+    choose: (entry) => place.go({ view: "contacts", contact: entry.id }),
+    name: (entry) => entry.name,
+  });
   const body = h("div", { class: "list-body" });
-  const element = h("div", { class: "list" }, h("div", { class: "list-search" }, search, create), h("div", { class: "choices" }, kinds.map(([, node]) => node)), body);
+  const element = h(
+    "div",
+    { class: "list" },
+    h("div", { class: "list-search" }, search, create),
+    h(
+      "div",
+      { class: "choices" },
+      kinds.map(([, node]) => node),
+    ),
+    body,
+  );
 
   function update() {
     for (const [kind, node] of kinds) {
@@ -37,15 +54,32 @@ export function contactsView() {
     rows.label = t("contacts");
     if (!store.isKnown) return fill(body, h("p", { class: "quiet" }, t("loading")));
     const wanted = search.value.trim().toLowerCase();
-    const found = entries().filter((entry) => shown === "everything" || entry.kind === shown).filter((entry) => !wanted || entry.name.toLowerCase().includes(wanted) || entry.note.toLowerCase().includes(wanted));
-    if (!found.length) return fill(body, empty("contacts", t(wanted ? "nothingFound" : "noContacts"), wanted ? "" : t("noContactsHint")));
+    const found = entries()
+      .filter((entry) => shown === "everything" || entry.kind === shown)
+      .filter(
+        (entry) => !wanted || entry.name.toLowerCase().includes(wanted) || entry.note.toLowerCase().includes(wanted),
+      );
+    if (!found.length)
+      return fill(
+        body,
+        empty("contacts", t(wanted ? "nothingFound" : "noContacts"), wanted ? "" : t("noContactsHint")),
+      );
     if (rows.element.parentNode !== body) fill(body, rows.element);
     return rows.show(found, place.contact || null);
   }
 
   function render(entry, node) {
     set(node, "aria-label", [entry.name, entry.note].filter(Boolean).join(", "));
-    fill(node, avatar(entry.id, "is-small"), h("span", { class: "row-text" }, h("span", { class: "row-name" }, entry.name), entry.note && h("span", { class: "row-line" }, entry.note)));
+    fill(
+      node,
+      avatar(entry.id, "is-small"),
+      h(
+        "span",
+        { class: "row-text" },
+        h("span", { class: "row-name" }, entry.name),
+        entry.note && h("span", { class: "row-line" }, entry.note),
+      ),
+    );
   }
 
   store.on("contacts people place", soon(update));
@@ -56,13 +90,27 @@ export function contactsView() {
 function entries() {
   const compare = new Intl.Collator(document.documentElement.lang, { numeric: true }).compare;
   const byName = (one, other) => compare(one.name, other.name);
-  const asking = store.asked.filter((id) => !store.friends.has(id)).map((id) => ({ id, kind: "friends", name: personName(id), note: t("friend_request") }));
-  const rooms = [...store.rooms.values()].filter((room) => !room.left).map((room) => ({ id: room.id, kind: "chatrooms", name: chatName(room.id), note: t("members", { n: room.size }) }));
+  const asking = store.asked
+    .filter((id) => !store.friends.has(id))
+    .map((id) => ({ id, kind: "friends", name: personName(id), note: t("friend_request") }));
+  const rooms = [...store.rooms.values()]
+    .filter((room) => !room.left)
+    .map((room) => ({ id: room.id, kind: "chatrooms", name: chatName(room.id), note: t("members", { n: room.size }) }));
   const friends = [...store.friends.values()].map((friend) => {
     const { nickname } = store.person(friend.id);
-    return { id: friend.id, kind: "friends", name: friend.remark || nickname, note: [friend.remark && nickname, friend.blocked && t("blocked")].filter(Boolean).join(" · ") };
+    return {
+      id: friend.id,
+      kind: "friends",
+      name: friend.remark || nickname,
+      note: [friend.remark && nickname, friend.blocked && t("blocked")].filter(Boolean).join(" · "),
+    };
   });
-  return [...asking, { id: FILEHELPER, kind: "", name: chatName(FILEHELPER), note: "" }, ...rooms.sort(byName), ...friends.sort(byName)];
+  return [
+    ...asking,
+    { id: FILEHELPER, kind: "", name: chatName(FILEHELPER), note: "" },
+    ...rooms.sort(byName),
+    ...friends.sort(byName),
+  ];
 }
 
 // -- one contact -----------------------------------------------------------------------------------------------------
@@ -71,7 +119,13 @@ function entries() {
 export function showDetails(id) {
   const inside = h("div", {});
   const element = dialog(t("details"), () => inside);
-  const update = () => keepFocus(inside, () => fill(inside, details(id, () => element.close())));
+  const update = () =>
+    keepFocus(inside, () =>
+      fill(
+        inside,
+        details(id, () => element.close()),
+      ),
+    );
   update();
   element.addEventListener("close", store.on("contacts members people rows", update));
 }
@@ -80,7 +134,12 @@ export function contactPane() {
   const backButton = iconButton("back", "", () => place.go({ contact: "" }), { class: "icon-button only-narrow" });
   const title = h("h2", { class: "pane-title" });
   const body = h("div", { class: "pane-body" });
-  const element = h("section", { class: "pane contact-pane" }, h("header", { class: "pane-head" }, backButton, title), body);
+  const element = h(
+    "section",
+    { class: "pane contact-pane" },
+    h("header", { class: "pane-head" }, backButton, title),
+    body,
+  );
 
   function update() {
     if (!place.contact) return;
@@ -88,7 +147,12 @@ export function contactPane() {
     const name = chatName(place.contact);
     fill(title, name);
     set(element, "aria-label", name);
-    keepFocus(body, () => fill(body, details(place.contact, () => {})));
+    keepFocus(body, () =>
+      fill(
+        body,
+        details(place.contact, () => {}),
+      ),
+    );
   }
 
   store.on("contacts people members place rows", soon(update));
@@ -100,25 +164,44 @@ function details(id, close) {
 }
 
 function open(id, close) {
-  return button(t("sayHello"), () => {
-    close();
-    place.openChat(id);
-  }, { kind: "is-main", picture: "chats" });
+  return button(
+    t("sayHello"),
+    () => {
+      close();
+      place.openChat(id);
+    },
+    { kind: "is-main", picture: "chats" },
+  );
 }
 
 /** The chat on top of the list, or not any more; a chat that has not begun has no place there. */
 function pin(id) {
   const row = store.rows.get(id);
   if (!row) return null;
-  return button(t(row.pinned ? "unpin" : "pin"), () => attempt(() => act(row.pinned ? "unpin" : "pin", { who: store.who, chat: id })), { picture: "pin" });
+  return button(
+    t(row.pinned ? "unpin" : "pin"),
+    () => attempt(() => act(row.pinned ? "unpin" : "pin", { who: store.who, chat: id })),
+    { picture: "pin" },
+  );
 }
 
 function facts(pairs) {
-  return h("dl", { class: "facts" }, pairs.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  return h(
+    "dl",
+    { class: "facts" },
+    pairs.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+  );
 }
 
 function personDetails(id, close) {
-  if (id === FILEHELPER || id === TEAM) return h("div", { class: "profile" }, avatar(id, "is-large"), h("h3", {}, chatName(id)), h("div", { class: "buttons" }, open(id, close), pin(id)));
+  if (id === FILEHELPER || id === TEAM)
+    return h(
+      "div",
+      { class: "profile" },
+      avatar(id, "is-large"),
+      h("h3", {}, chatName(id)),
+      h("div", { class: "buttons" }, open(id, close), pin(id)),
+    );
   const person = store.person(id);
   const friend = store.friends.get(id);
   const isAsking = store.asked.includes(id);
@@ -130,32 +213,64 @@ function personDetails(id, close) {
     avatar(id, "is-large"),
     h("h3", {}, name),
     !friend && !isMe && h("p", { class: "faint" }, t("notFriends")),
-    facts([[t("nickname"), name === person.nickname ? "" : person.nickname], [t("region"), person.region], [t("signature"), person.signature], [t("worldId"), id]]),
+    facts([
+      [t("nickname"), name === person.nickname ? "" : person.nickname],
+      [t("region"), person.region],
+      [t("signature"), person.signature],
+      [t("worldId"), id],
+    ]),
     h(
       "div",
       { class: "buttons" },
       friend && open(id, close),
       pin(id),
-      isAsking && button(t("accept"), () => attempt(() => act("accept", { who: store.who, asked_by: id })), { kind: "is-main", picture: "check" }),
-      friend && button(t("remark"), () => formDialog(t("remark"), [{ name: "remark", label: t("remark"), value: friend.remark ?? "" }], t("done"), ({ remark }) => act("remark", { who: store.who, friend: id, remark }))),
+      isAsking &&
+        button(t("accept"), () => attempt(() => act("accept", { who: store.who, asked_by: id })), {
+          kind: "is-main",
+          picture: "check",
+        }),
+      friend &&
+        button(t("remark"), () =>
+          formDialog(
+            t("remark"),
+            [{ name: "remark", label: t("remark"), value: friend.remark ?? "" }],
+            t("done"),
+            ({ remark }) => act("remark", { who: store.who, friend: id, remark }),
+          ),
+        ),
       !friend && !isMe && button(t("addFriend"), () => askFriend(id), { picture: "plus" }),
-      !isMe && (friend?.blocked ? button(t("unblock"), () => attempt(() => act("unblock", { who: store.who, whom: id }))) : friend && button(t("block"), () => attempt(() => act("block", { who: store.who, whom: id })))),
+      !isMe &&
+        (friend?.blocked
+          ? button(t("unblock"), () => attempt(() => act("unblock", { who: store.who, whom: id })))
+          : friend && button(t("block"), () => attempt(() => act("block", { who: store.who, whom: id })))),
     ),
   );
 }
 
 function askFriend(id) {
-  formDialog(t("addFriend"), [{ name: "greeting", label: t("greeting"), value: "" }], t("sendRequest"), async ({ greeting }) => {
-    await act("ask", { from: store.who, to: id, greeting });
-    say(t("requestSent", { name: personName(id) }));
-  });
+  formDialog(
+    t("addFriend"),
+    [{ name: "greeting", label: t("greeting"), value: "" }],
+    t("sendRequest"),
+    async ({ greeting }) => {
+      await act("ask", { from: store.who, to: id, greeting });
+      say(t("requestSent", { name: personName(id) }));
+    },
+  );
 }
 
 // -- chatrooms -------------------------------------------------------------------------------------------------------
 
 function roomDetails(id, close) {
   const room = store.rooms.get(id);
-  if (!room || room.left) return h("div", { class: "profile" }, avatar(id, "is-large"), h("h3", {}, chatName(id)), h("p", { class: "faint" }, t("youLeft")));
+  if (!room || room.left)
+    return h(
+      "div",
+      { class: "profile" },
+      avatar(id, "is-large"),
+      h("h3", {}, chatName(id)),
+      h("p", { class: "faint" }, t("youLeft")),
+    );
   const members = (store.room || store.chat) === id && store.members.length ? store.members : (room.members ?? []);
   const isOwner = members[0] === store.who;
   const name = chatName(id);
@@ -168,8 +283,19 @@ function roomDetails(id, close) {
     h(
       "ul",
       { class: "member-list", "aria-label": t("memberList") },
-      members.slice(0, 200).map((member, at) => h("li", {}, avatar(member, "is-small"), h("span", { class: "member-name" }, personName(member)), at === 0 && h("span", { class: "tag" }, t("owner")))),
-      room.size > members.slice(0, 200).length && h("li", { class: "faint" }, `+${room.size - members.slice(0, 200).length}`),
+      members
+        .slice(0, 200)
+        .map((member, at) =>
+          h(
+            "li",
+            {},
+            avatar(member, "is-small"),
+            h("span", { class: "member-name" }, personName(member)),
+            at === 0 && h("span", { class: "tag" }, t("owner")),
+          ),
+        ),
+      room.size > members.slice(0, 200).length &&
+        h("li", { class: "faint" }, `+${room.size - members.slice(0, 200).length}`),
     ),
     h(
       "div",
@@ -178,14 +304,26 @@ function roomDetails(id, close) {
       pin(id),
       button(t("invite"), () => inviteTo(id, members), { picture: "plus" }),
       isOwner && members.length > 1 && button(t("remove"), () => removeFrom(id, members)),
-      button(t("rename"), () => formDialog(t("renameChatroom"), [{ name: "name", label: t("chatroomName"), value: room.name ?? "" }], t("rename"), ({ name: wanted }) => act("rename", { who: store.who, chat: id, name: wanted }))),
+      button(t("rename"), () =>
+        formDialog(
+          t("renameChatroom"),
+          [{ name: "name", label: t("chatroomName"), value: room.name ?? "" }],
+          t("rename"),
+          ({ name: wanted }) => act("rename", { who: store.who, chat: id, name: wanted }),
+        ),
+      ),
       button(t("leave"), () => leave(id, name, close), { kind: "is-danger" }),
     ),
   );
 }
 
 export function createChatroom() {
-  const name = h("input", { class: "input", id: "field-chatroom-name", autocomplete: "off", placeholder: t("optional") });
+  const name = h("input", {
+    class: "input",
+    id: "field-chatroom-name",
+    autocomplete: "off",
+    placeholder: t("optional"),
+  });
   choosePeople(
     t("newChatroom"),
     [...store.friends.keys()],
@@ -194,25 +332,48 @@ export function createChatroom() {
       const { chat } = await act("create", { who: store.who, name: name.value.trim(), people });
       place.openChat(chat);
     },
-    { least: 2, hint: t("twoAtLeast"), extra: h("div", { class: "field" }, h("label", { for: name.id }, t("chatroomName")), name) },
+    {
+      least: 2,
+      hint: t("twoAtLeast"),
+      extra: h("div", { class: "field" }, h("label", { for: name.id }, t("chatroomName")), name),
+    },
   );
 }
 
 function inviteTo(id, members) {
-  choosePeople(t("invitePeople"), [...store.friends.keys()].filter((friend) => !members.includes(friend)), t("invite"), (people) => act("invite", { who: store.who, chat: id, people }));
+  choosePeople(
+    t("invitePeople"),
+    [...store.friends.keys()].filter((friend) => !members.includes(friend)),
+    t("invite"),
+    (people) => act("invite", { who: store.who, chat: id, people }),
+  );
 }
 
 function removeFrom(id, members) {
-  choosePeople(t("removePeople"), members.filter((member) => member !== store.who), t("remove"), (people) => act("remove", { who: store.who, chat: id, people }));
+  choosePeople(
+    t("removePeople"),
+    members.filter((member) => member !== store.who),
+    t("remove"),
+    (people) => act("remove", { who: store.who, chat: id, people }),
+  );
 }
 
 function leave(id, name, closeDetails) {
   dialog(t("leaveChatroom", { name }), (close) => [
     h("p", { class: "hint" }, t("leaveHint")),
-    h("div", { class: "dialog-buttons" }, button(t("cancel"), close, { autofocus: true }), button(t("leave"), () => {
-      close();
-      closeDetails();
-      attempt(() => act("leave", { who: store.who, chat: id }));
-    }, { kind: "is-danger" })),
+    h(
+      "div",
+      { class: "dialog-buttons" },
+      button(t("cancel"), close, { autofocus: true }),
+      button(
+        t("leave"),
+        () => {
+          close();
+          closeDetails();
+          attempt(() => act("leave", { who: store.who, chat: id }));
+        },
+        { kind: "is-danger" },
+      ),
+    ),
   ]);
 }

@@ -24,7 +24,12 @@ export function conversation({ showDetails }) {
   const earlier = button("", () => store.askEarlier(), { kind: "is-quiet" });
   const log = h("div", { class: "messages", role: "log", "aria-live": "polite", on: { keydown: move } });
   const jump = button("", () => toEnd(), { kind: "jump", hidden: true });
-  const scroller = h("div", { class: "scroller", on: { scroll: scrolled } }, h("div", { class: "earlier" }, earlier), log);
+  const scroller = h(
+    "div",
+    { class: "scroller", on: { scroll: scrolled } },
+    h("div", { class: "earlier" }, earlier),
+    log,
+  );
   const nodes = new Map();
   const left = h("p", { class: "left-note", hidden: true });
   const write = composer({ afterSend: () => toEnd() });
@@ -46,7 +51,10 @@ export function conversation({ showDetails }) {
     fill(size, room && store.members.length ? `(${store.members.length})` : "");
     set(element, "aria-label", name);
     set(log, "aria-label", t("messagesWith", { name }));
-    for (const [node, words] of [[backButton, t("back")], [detailsButton, t("details")]]) {
+    for (const [node, words] of [
+      [backButton, t("back")],
+      [detailsButton, t("details")],
+    ]) {
       set(node, "aria-label", words);
       set(node, "title", words);
     }
@@ -68,8 +76,15 @@ export function conversation({ showDetails }) {
     // What was there before is read by whoever looks for it; only what comes is news.
     set(log, "aria-live", "off");
     setTimeout(() => set(log, "aria-live", "polite"), 1000);
-    if (store.messages.length) fill(log, store.messages.map((message, at) => [rest(message, store.messages[at - 1]), node(message)]).flat());
-    else fill(log, store.isLoaded ? empty("chats", t("noMessages"), store.chat === TEAM ? "" : t("noMessagesHint")) : h("p", { class: "quiet" }, t("loading")));
+    if (store.messages.length)
+      fill(log, store.messages.map((message, at) => [rest(message, store.messages[at - 1]), node(message)]).flat());
+    else
+      fill(
+        log,
+        store.isLoaded
+          ? empty("chats", t("noMessages"), store.chat === TEAM ? "" : t("noMessagesHint"))
+          : h("p", { class: "quiet" }, t("loading")),
+      );
     earlier.parentElement.hidden = !store.hasMore;
     toEnd();
   }
@@ -86,7 +101,11 @@ export function conversation({ showDetails }) {
       return renew();
     }
     const first = store.messages.length - messages.length;
-    log.append(...messages.flatMap((message, at) => [rest(message, store.messages[first + at - 1]), node(message)].filter(Boolean)));
+    log.append(
+      ...messages.flatMap((message, at) =>
+        [rest(message, store.messages[first + at - 1]), node(message)].filter(Boolean),
+      ),
+    );
     if (wasAtEnd || messages.some((message) => message.mine)) toEnd();
     else jump.hidden = false;
     return undefined;
@@ -111,7 +130,11 @@ export function conversation({ showDetails }) {
 
   function rest(message, previous) {
     if (previous && message.time - previous.time < GAP) return null;
-    return h("p", { class: "time-line" }, h("time", { datetime: new Date(message.time * 1000).toISOString() }, longTime(message.time, store.now())));
+    return h(
+      "p",
+      { class: "time-line" },
+      h("time", { datetime: new Date(message.time * 1000).toISOString() }, longTime(message.time, store.now())),
+    );
   }
 
   function node(message) {
@@ -121,11 +144,34 @@ export function conversation({ showDetails }) {
       ? h("div", { class: "grey-line", tabindex: "-1", "data-id": message.id }, h("span", {}, grey))
       : h(
           "article",
-          { class: `message ${message.mine ? "is-mine" : ""} ${isBare(message) ? "is-bare" : ""}`, tabindex: "-1", "data-id": message.id, "aria-label": `${message.mine ? t("you") : personName(message.from)}: ${words}`, on: { contextmenu: (event) => { event.preventDefault(); openMenu(message, actions); } } },
+          {
+            class: `message ${message.mine ? "is-mine" : ""} ${isBare(message) ? "is-bare" : ""}`,
+            tabindex: "-1",
+            "data-id": message.id,
+            "aria-label": `${message.mine ? t("you") : personName(message.from)}: ${words}`,
+            on: {
+              contextmenu: (event) => {
+                event.preventDefault();
+                openMenu(message, actions);
+              },
+            },
+          },
           avatar(message.from, "is-small"),
-          h("div", { class: "message-body" }, isRoom(store.chat) && !message.mine && h("p", { class: "sender" }, personName(message.from)), h("div", { class: "bubble" }, content(message))),
+          h(
+            "div",
+            { class: "message-body" },
+            isRoom(store.chat) && !message.mine && h("p", { class: "sender" }, personName(message.from)),
+            h("div", { class: "bubble" }, content(message)),
+          ),
         );
-    const actions = grey ? null : iconButton("more", t("actions"), () => openMenu(message, actions), { class: "icon-button message-actions", tabindex: "-1", "aria-haspopup": "menu", "aria-expanded": "false" });
+    const actions = grey
+      ? null
+      : iconButton("more", t("actions"), () => openMenu(message, actions), {
+          class: "icon-button message-actions",
+          tabindex: "-1",
+          "aria-haspopup": "menu",
+          "aria-expanded": "false",
+        });
     if (actions) element.append(actions);
     nodes.set(message.id, element);
     return element;
@@ -134,10 +180,15 @@ export function conversation({ showDetails }) {
   function openMenu(message, anchor) {
     const items = [];
     if (message.mine && store.now() - message.time <= RECALL_WINDOW) {
-      items.push({ words: t("recall"), picture: "recall", act: () => attempt(() => act("recall", { from: store.who, to: store.chat, message_id: message.id })) });
+      items.push({
+        words: t("recall"),
+        picture: "recall",
+        act: () => attempt(() => act("recall", { from: store.who, to: store.chat, message_id: message.id })),
+      });
     }
     if (store.chat !== TEAM) items.push({ words: t("quoteThis"), picture: "chats", act: () => write.quote(message) });
-    if (message.text) items.push({ words: t("copy"), picture: "copy", act: () => navigator.clipboard.writeText(message.text) });
+    if (message.text)
+      items.push({ words: t("copy"), picture: "copy", act: () => navigator.clipboard.writeText(message.text) });
     menu(anchor, t("actions"), items);
   }
 
@@ -190,7 +241,9 @@ export function conversation({ showDetails }) {
   function askEarlier() {
     earlier.disabled = true;
     store.askEarlier();
-    setTimeout(() => { earlier.disabled = false; }, 400);
+    setTimeout(() => {
+      earlier.disabled = false;
+    }, 400);
   }
 
   function read() {
@@ -207,8 +260,16 @@ export function conversation({ showDetails }) {
   document.addEventListener("visibilitychange", readIfUnread);
   store.on("messages", (detail) => store.chat && hear(detail));
   store.on("place", () => store.chat && !store.isLoaded && renew());
-  store.on("members contacts people place", soon(() => store.chat && update()));
+  store.on(
+    "members contacts people place",
+    soon(() => store.chat && update()),
+  );
   // What a request or an invitation offers depends on who is in the contacts.
-  store.on("contacts", soon(() => store.messages.filter((message) => message.kind === "friend_request" || message.leads_to).forEach(redraw)));
+  store.on(
+    "contacts",
+    soon(() =>
+      store.messages.filter((message) => message.kind === "friend_request" || message.leads_to).forEach(redraw),
+    ),
+  );
   return { element, update, renew, readIfUnread, focus: () => write.focus() };
 }

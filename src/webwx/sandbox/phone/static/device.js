@@ -19,7 +19,12 @@ export function deviceView() {
   function update() {
     for (const [key, node] of headings) fill(node, t(key));
     fill(hint, t("scanHint"));
-    keepFocus(codes, () => fill(codes, store.logins.waiting.length ? store.logins.waiting.map(code) : empty("scan", t("noCodes"), t("noCodesHint"))));
+    keepFocus(codes, () =>
+      fill(
+        codes,
+        store.logins.waiting.length ? store.logins.waiting.map(code) : empty("scan", t("noCodes"), t("noCodesHint")),
+      ),
+    );
     keepFocus(logins, () => fill(logins, ...webLogin()));
     keepFocus(network, () => fill(network, ...connection()));
     tick();
@@ -27,7 +32,8 @@ export function deviceView() {
 
   /** The only thing here that changes with the time. */
   function tick() {
-    for (const left of codes.querySelectorAll("[data-ends]")) fill(left, t("expiresIn", { time: countdown(Number(left.dataset.ends) - store.now()) }));
+    for (const left of codes.querySelectorAll("[data-ends]"))
+      fill(left, t("expiresIn", { time: countdown(Number(left.dataset.ends) - store.now()) }));
   }
 
   setInterval(tick, 1000);
@@ -37,13 +43,24 @@ export function deviceView() {
 
 function code(login) {
   const { uuid, stage } = login;
-  const verb = (name, fields = {}) => () => attempt(() => act(name, { uuid, ...fields }));
+  const verb =
+    (name, fields = {}) =>
+    () =>
+      attempt(() => act(name, { uuid, ...fields }));
   const name = login.who ? personName(login.who) : "";
   const where = login.host ? t("codeFor", { host: login.host }) : t("codeHere");
-  const said = stage === "new" ? "" : t(login.pushed && stage === "scanned" ? "pushedTo" : stage === "scanned" ? "scannedBy" : "confirmedBy", { name });
+  const said =
+    stage === "new"
+      ? ""
+      : t(login.pushed && stage === "scanned" ? "pushedTo" : stage === "scanned" ? "scannedBy" : "confirmedBy", {
+          name,
+        });
   const buttons = {
     new: [
-      button(t("scanThis", { name: personName(store.who) }), verb("scan", { who: store.who }), { kind: "is-main", picture: "scan" }),
+      button(t("scanThis", { name: personName(store.who) }), verb("scan", { who: store.who }), {
+        kind: "is-main",
+        picture: "scan",
+      }),
       button(t("expire"), verb("expire")),
     ],
     scanned: [
@@ -56,7 +73,15 @@ function code(login) {
   return h(
     "article",
     { class: "code", "aria-label": where, "data-key": uuid },
-    !login.pushed && stage === "new" && h("img", { class: "qr", src: `/qrcode/${encodeURIComponent(uuid)}`, alt: t("qrOf"), width: "148", height: "148" }),
+    !login.pushed &&
+      stage === "new" &&
+      h("img", {
+        class: "qr",
+        src: `/qrcode/${encodeURIComponent(uuid)}`,
+        alt: t("qrOf"),
+        width: "148",
+        height: "148",
+      }),
     h("p", { class: "code-where" }, where),
     said && h("p", { class: "code-said", role: "status" }, said),
     h("p", { class: "faint", "data-ends": String(login.ends) }),
@@ -68,21 +93,37 @@ function webLogin() {
   const login = store.login(store.who);
   if (!login) return [h("p", { class: "quiet-left" }, t("noWebLogin", { name: personName(store.who) }))];
   return [
-    h("p", { class: "state-line" }, h("span", { class: "dot is-on", "aria-hidden": "true" }), [t("openSince", { time: timeOfDay(login.since) }), login.helper && t("helperLogin")].filter(Boolean).join(" · ")),
+    h(
+      "p",
+      { class: "state-line" },
+      h("span", { class: "dot is-on", "aria-hidden": "true" }),
+      [t("openSince", { time: timeOfDay(login.since) }), login.helper && t("helperLogin")].filter(Boolean).join(" · "),
+    ),
     action("logout", "logOut", "logOutHint", () => act("log-out", { who: store.who })),
     action("device", "otherClient", "otherClientHint", () => act("evict", { who: store.who })),
   ];
 }
 
 function action(picture, words, hint, doing) {
-  return h("div", { class: "action" }, button(t(words), () => attempt(doing), { picture }), h("p", { class: "hint" }, t(hint)));
+  return h(
+    "div",
+    { class: "action" },
+    button(t(words), () => attempt(doing), { picture }),
+    h("p", { class: "hint" }, t(hint)),
+  );
 }
 
 function connection() {
   const isOffline = Boolean(store.person(store.who).offline);
   const toggle = h(
     "button",
-    { type: "button", class: "switch", role: "switch", "aria-checked": String(isOffline), on: { click: () => attempt(() => act(isOffline ? "online" : "offline", { who: store.who })) } },
+    {
+      type: "button",
+      class: "switch",
+      role: "switch",
+      "aria-checked": String(isOffline),
+      on: { click: () => attempt(() => act(isOffline ? "online" : "offline", { who: store.who })) },
+    },
     icon("offline"),
     h("span", {}, t("offline")),
     h("span", { class: "switch-track", "aria-hidden": "true" }),

@@ -14,7 +14,9 @@ export function h(tag, props = {}, ...children) {
       set(element, name, value);
     }
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
@@ -26,7 +28,9 @@ export function set(element, name, value) {
 
 /** Put other children into an element. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.replaceChildren(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
 }
 
 /** One of the pictures in icons.svg; what it means is said by words beside it. */
@@ -42,12 +46,21 @@ export function icon(name) {
 
 /** A button with words, and perhaps a picture. */
 export function button(words, onClick, { picture = null, kind = "", ...props } = {}) {
-  return h("button", { type: "button", class: `button ${kind}`, on: { click: onClick }, ...props }, picture && icon(picture), words);
+  return h(
+    "button",
+    { type: "button", class: `button ${kind}`, on: { click: onClick }, ...props },
+    picture && icon(picture),
+    words,
+  );
 }
 
 /** A button that shows a picture only; its words are for those who do not see it. */
 export function iconButton(picture, words, onClick, props = {}) {
-  return h("button", { type: "button", class: "icon-button", "aria-label": words, title: words, on: { click: onClick }, ...props }, icon(picture));
+  return h(
+    "button",
+    { type: "button", class: "icon-button", "aria-label": words, title: words, on: { click: onClick }, ...props },
+    icon(picture),
+  );
 }
 
 /** Draw something anew; what has the focus keeps it, under its words or at its place among its neighbours. */

@@ -30,11 +30,26 @@ export function chatName(id) {
 /** Somebody's or a chatroom's picture: their own, or a colour and a letter. Whose it is always stands beside it. */
 export function avatar(id, size = "") {
   if (id === FILEHELPER) return h("span", { class: `avatar ${size} is-builtin`, "aria-hidden": "true" }, icon("file"));
-  if (isRoom(id)) return h("span", { class: `avatar ${size} is-room`, "aria-hidden": "true", style: { "--hue": hue(id) } }, icon("room"));
+  if (isRoom(id))
+    return h(
+      "span",
+      { class: `avatar ${size} is-room`, "aria-hidden": "true", style: { "--hue": hue(id) } },
+      icon("room"),
+    );
   const person = store.person(id);
-  if (person.portrait) return h("img", { class: `avatar ${size}`, src: `/phone/face/${encodeURIComponent(id)}`, alt: "", loading: "lazy" });
+  if (person.portrait)
+    return h("img", {
+      class: `avatar ${size}`,
+      src: `/phone/face/${encodeURIComponent(id)}`,
+      alt: "",
+      loading: "lazy",
+    });
   const { segment: letter } = letters.segment(person.nickname.trim() || "?").containing(0);
-  return h("span", { class: `avatar ${size}`, "aria-hidden": "true", style: { "--hue": hue(person.picture ?? id) } }, letter);
+  return h(
+    "span",
+    { class: `avatar ${size}`, "aria-hidden": "true", style: { "--hue": hue(person.picture ?? id) } },
+    letter,
+  );
 }
 
 function hue(seed) {

@@ -53,7 +53,10 @@ export function dialog(title, build, { wide = false } = {}) {
   const heading = h("h2", { id: `dialog-${dialogs}` }, title);
   const element = h("dialog", { class: wide ? "dialog is-wide" : "dialog", "aria-labelledby": heading.id });
   const close = () => element.close();
-  element.append(h("div", { class: "dialog-head" }, heading, iconButton("close", t("close"), close)), h("div", { class: "dialog-body" }, build(close)));
+  element.append(
+    h("div", { class: "dialog-head" }, heading, iconButton("close", t("close"), close)),
+    h("div", { class: "dialog-body" }, build(close)),
+  );
   element.addEventListener("close", () => element.remove());
   element.addEventListener("click", (event) => event.target === element && close());
   document.body.append(element);
@@ -65,17 +68,41 @@ export function dialog(title, build, { wide = false } = {}) {
 /** A form in a dialog: `fields` are {name, label, value, type, hint, required}, `submit(values)` is tried. */
 export function formDialog(title, fields, action, submit, hint = "") {
   return dialog(title, (close) => {
-    const inputs = fields.map((field, index) => [field, h("input", { class: "input", id: `field-${field.name}`, name: field.name, type: field.type ?? "text", value: field.value ?? "", step: "any", placeholder: field.hint ?? "", required: field.required ?? false, autofocus: index === 0, autocomplete: "off" })]);
+    const inputs = fields.map((field, index) => [
+      field,
+      h("input", {
+        class: "input",
+        id: `field-${field.name}`,
+        name: field.name,
+        type: field.type ?? "text",
+        value: field.value ?? "",
+        step: "any",
+        placeholder: field.hint ?? "",
+        required: field.required ?? false,
+        autofocus: index === 0,
+        autocomplete: "off",
+      }),
+    ]);
     const form = h(
       "form",
       { class: "form" },
       hint && h("p", { class: "hint" }, hint),
       inputs.map(([field, input]) => h("div", { class: "field" }, h("label", { for: input.id }, field.label), input)),
-      h("div", { class: "dialog-buttons" }, button(t("cancel"), close), h("button", { class: "button is-main", type: "submit" }, action)),
+      h(
+        "div",
+        { class: "dialog-buttons" },
+        button(t("cancel"), close),
+        h("button", { class: "button is-main", type: "submit" }, action),
+      ),
     );
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const values = Object.fromEntries(inputs.map(([field, input]) => [field.name, field.type === "number" ? input.valueAsNumber : input.value.trim()]));
+      const values = Object.fromEntries(
+        inputs.map(([field, input]) => [
+          field.name,
+          field.type === "number" ? input.valueAsNumber : input.value.trim(),
+        ]),
+      );
       if (await attempt(() => submit(values))) close();
     });
     return form;
@@ -100,8 +127,16 @@ export function menu(anchor, label, items) {
       h(
         "button",
         {
-          type: "button", class: "menu-item", role: "menuitem", tabindex: "-1",
-          on: { click: () => { close(); act(); } },
+          type: "button",
+          class: "menu-item",
+          role: "menuitem",
+          tabindex: "-1",
+          on: {
+            click: () => {
+              close();
+              act();
+            },
+          },
         },
         picture && icon(picture),
         words,
@@ -140,5 +175,12 @@ function place(element, at) {
 
 /** What stands where there is nothing yet, and what to do about it. */
 export function empty(picture, title, hint, action = null) {
-  return h("div", { class: "empty" }, icon(picture), h("p", { class: "empty-title" }, title), hint && h("p", { class: "empty-hint" }, hint), action);
+  return h(
+    "div",
+    { class: "empty" },
+    icon(picture),
+    h("p", { class: "empty-title" }, title),
+    hint && h("p", { class: "empty-hint" }, hint),
+    action,
+  );
 }

@@ -14,7 +14,8 @@ export function switchPerson() {
     const { search, body } = searched([...store.people.keys()], {
       label: t("people"),
       selected: store.who,
-      note: (id) => [store.login(id) && t("loggedIn"), store.person(id).offline && t("isOffline")].filter(Boolean).join(" · "),
+      note: (id) =>
+        [store.login(id) && t("loggedIn"), store.person(id).offline && t("isOffline")].filter(Boolean).join(" · "),
       choose: (id) => {
         close();
         place.take(id);
@@ -48,13 +49,27 @@ export function choosePeople(title, ids, action, act, { least = 1, most = Infini
     async function press() {
       if (await attempt(() => act([...chosen]))) close();
     }
-    return [extra, search, body, hint && h("p", { class: "hint" }, hint), h("div", { class: "dialog-buttons" }, count, h("span", { class: "stretch" }), button(t("cancel"), close), go)];
+    return [
+      extra,
+      search,
+      body,
+      hint && h("p", { class: "hint" }, hint),
+      h("div", { class: "dialog-buttons" }, count, h("span", { class: "stretch" }), button(t("cancel"), close), go),
+    ];
   });
 }
 
 /** A list of people with a field that narrows it. */
 function searched(ids, { label, choose, selected = null, isChosen = null, note = () => "" }) {
-  const search = h("input", { class: "input search", type: "search", autocomplete: "off", placeholder: t("search"), "aria-label": t("search"), autofocus: true, on: { input: redraw, keydown: press } });
+  const search = h("input", {
+    class: "input search",
+    type: "search",
+    autocomplete: "off",
+    placeholder: t("search"),
+    "aria-label": t("search"),
+    autofocus: true,
+    on: { input: redraw, keydown: press },
+  });
   const rows = new Rows({ label, height: 56, key: (id) => id, choose, name: personName, render });
   const body = h("div", { class: "chosen-from" });
   if (isChosen) set(rows.element, "aria-multiselectable", "true");
@@ -62,7 +77,9 @@ function searched(ids, { label, choose, selected = null, isChosen = null, note =
 
   function redraw() {
     const wanted = search.value.trim().toLowerCase();
-    const found = wanted ? ids.filter((id) => `${personName(id)} ${store.person(id).nickname} ${id}`.toLowerCase().includes(wanted)) : ids;
+    const found = wanted
+      ? ids.filter((id) => `${personName(id)} ${store.person(id).nickname} ${id}`.toLowerCase().includes(wanted))
+      : ids;
     if (found.length) {
       fill(body, rows.element);
       rows.show(found, selected);
@@ -84,7 +101,17 @@ function searched(ids, { label, choose, selected = null, isChosen = null, note =
     const is = isChosen?.(id) ?? id === selected;
     set(node, "aria-label", [name, line].filter(Boolean).join(", "));
     set(node, "aria-checked", isChosen ? String(is) : null);
-    fill(node, avatar(id, "is-small"), h("span", { class: "row-text" }, h("span", { class: "row-name" }, name), line && h("span", { class: "row-line" }, line)), is && icon("check"));
+    fill(
+      node,
+      avatar(id, "is-small"),
+      h(
+        "span",
+        { class: "row-text" },
+        h("span", { class: "row-name" }, name),
+        line && h("span", { class: "row-line" }, line),
+      ),
+      is && icon("check"),
+    );
   }
 
   return { search, body, redraw };

@@ -37,13 +37,26 @@ function isNarrow() {
 
 function windClock() {
   dialog(t("windClock"), (close) => {
-    const seconds = h("input", { class: "input", id: "field-seconds", type: "number", min: "0", step: "any", value: "121" });
+    const seconds = h("input", {
+      class: "input",
+      id: "field-seconds",
+      type: "number",
+      min: "0",
+      step: "any",
+      value: "121",
+    });
     const wind = async (by) => {
       if (!(await attempt(() => act("wind", { seconds: by })))) return;
       close();
       say(t("wound", { time: duration(by) }));
     };
-    const form = h("form", { class: "wind-form" }, h("label", { for: seconds.id }, t("secondsForward")), seconds, h("button", { class: "button is-main", type: "submit" }, t("wind")));
+    const form = h(
+      "form",
+      { class: "wind-form" },
+      h("label", { for: seconds.id }, t("secondsForward")),
+      seconds,
+      h("button", { class: "button is-main", type: "submit" }, t("wind")),
+    );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       wind(seconds.valueAsNumber || 0);
@@ -51,7 +64,13 @@ function windClock() {
     return [
       h("p", { class: "hint" }, t("windHint")),
       !store.clock.runs && h("p", { class: "hint" }, t("standsStill")),
-      h("div", { class: "buttons" }, [30, 121, 301, 3600, 86_400].map((by) => button(t("windBy", { time: duration(by) }), () => wind(by), { autofocus: by === 30 }))),
+      h(
+        "div",
+        { class: "buttons" },
+        [30, 121, 301, 3600, 86_400].map((by) =>
+          button(t("windBy", { time: duration(by) }), () => wind(by), { autofocus: by === 30 }),
+        ),
+      ),
       form,
     ];
   });
@@ -67,7 +86,11 @@ const openPanels = new Map();
 
 const person = h("button", { type: "button", class: "person", "aria-haspopup": "dialog", on: { click: switchPerson } });
 const clock = h("button", { type: "button", class: "chip clock", "aria-haspopup": "dialog", on: { click: windClock } });
-const languageButton = h("button", { type: "button", class: "chip", on: { click: () => setLanguage(language() === "en" ? "zh" : "en") } });
+const languageButton = h("button", {
+  type: "button",
+  class: "chip",
+  on: { click: () => setLanguage(language() === "en" ? "zh" : "en") },
+});
 const themeButton = iconButton("moon", "", () => {
   const wanted = isDark() ? "light" : "dark";
   // Who chooses what the system has follows it again.
@@ -80,7 +103,13 @@ const brand = h("p", { class: "brand" });
 const lost = h("p", { class: "lost", role: "status", hidden: true });
 const offlineWords = h("span", {});
 const goOnline = button("", () => attempt(() => act("online", { who: store.who })), { kind: "is-small" });
-const offline = h("div", { class: "offline-banner", role: "status", hidden: true }, icon("offline"), offlineWords, goOnline);
+const offline = h(
+  "div",
+  { class: "offline-banner", role: "status", hidden: true },
+  icon("offline"),
+  offlineWords,
+  goOnline,
+);
 const rail = h("nav", { class: "rail" });
 const list = h("section", { class: "list-pane" });
 const listTitle = h("h1", { class: "list-title" });
@@ -105,14 +134,27 @@ document.body.append(
 
 let isPlaced = false;
 const railButtons = new Map();
-const RAIL = [["chats", "chats", "chats"], ["contacts", "contacts", "contacts"], ["device", "phone", "device"]];
+const RAIL = [
+  ["chats", "chats", "chats"],
+  ["contacts", "contacts", "contacts"],
+  ["device", "phone", "device"],
+];
 for (const [id, words, picture] of RAIL) rail.append(railButton(id, words, picture, () => goTo(id)));
-if (PANELS.length) rail.append(h("span", { class: "rail-gap" }), ...PANELS.map((panel) => railButton(panel.id, panel.words, panel.picture, () => togglePanel(panel))));
+if (PANELS.length)
+  rail.append(
+    h("span", { class: "rail-gap" }),
+    ...PANELS.map((panel) => railButton(panel.id, panel.words, panel.picture, () => togglePanel(panel))),
+  );
 
 function railButton(id, words, picture, onClick) {
   const badge = h("span", { class: "badge", hidden: true });
   const label = h("span", { class: "rail-label" });
-  const element = h("button", { type: "button", class: "rail-button", on: { click: onClick } }, h("span", { class: "rail-icon" }, icon(picture), badge), label);
+  const element = h(
+    "button",
+    { type: "button", class: "rail-button", on: { click: onClick } },
+    h("span", { class: "rail-icon" }, icon(picture), badge),
+    label,
+  );
   railButtons.set(id, { element, badge, label, words });
   return element;
 }
@@ -136,7 +178,17 @@ function togglePanel(panel) {
     }
     aside.dataset.panel = panel.id;
     set(aside, "aria-label", t(panel.words));
-    fill(aside, h("header", { class: "pane-head" }, h("h2", { class: "pane-title" }, t(panel.words)), h("span", { class: "stretch" }), iconButton("close", t("close"), () => togglePanel(panel))), openPanels.get(panel.id));
+    fill(
+      aside,
+      h(
+        "header",
+        { class: "pane-head" },
+        h("h2", { class: "pane-title" }, t(panel.words)),
+        h("span", { class: "stretch" }),
+        iconButton("close", t("close"), () => togglePanel(panel)),
+      ),
+      openPanels.get(panel.id),
+    );
     aside.hidden = false;
   }
   document.body.classList.toggle("has-panel", !aside.hidden);
@@ -169,10 +221,21 @@ function arrange() {
 }
 
 function labels() {
-  fill(brand, h("span", {}, h("b", {}, "webwx"), ` ${t("sandbox")}`), h("span", { class: "tag", title: t("aboutUnofficial") }, t("unofficial")));
+  fill(
+    brand,
+    h("span", {}, h("b", {}, "webwx"), ` ${t("sandbox")}`),
+    h("span", { class: "tag", title: t("aboutUnofficial") }, t("unofficial")),
+  );
   const who = store.who ? personName(store.who) : "";
   set(person, "aria-label", t("switchPerson", { name: who }));
-  if (store.who) fill(person, avatar(store.who, "is-tiny"), h("span", { class: "person-name" }, who), store.login(store.who) && h("span", { class: "dot is-on", title: t("loggedIn") }), icon("down"));
+  if (store.who)
+    fill(
+      person,
+      avatar(store.who, "is-tiny"),
+      h("span", { class: "person-name" }, who),
+      store.login(store.who) && h("span", { class: "dot is-on", title: t("loggedIn") }),
+      icon("down"),
+    );
   fill(languageButton, t("language"));
   set(languageButton, "lang", language() === "en" ? "zh-CN" : "en");
   set(themeButton, "aria-label", t(isDark() ? "toLight" : "toDark"));
@@ -190,7 +253,11 @@ function labels() {
   for (const [id, { element, badge, label, words }] of railButtons) {
     const count = id === "chats" ? unread : id === "device" ? waiting : 0;
     fill(label, t(words));
-    set(element, "aria-label", [t(words), count > 0 && t(id === "chats" ? "unread" : "pending", { n: count })].filter(Boolean).join(", "));
+    set(
+      element,
+      "aria-label",
+      [t(words), count > 0 && t(id === "chats" ? "unread" : "pending", { n: count })].filter(Boolean).join(", "),
+    );
     const isPanel = PANELS.some((panel) => panel.id === id);
     set(element, "aria-current", !isPanel && id === place.view ? "page" : null);
     set(element, "aria-pressed", isPanel ? String(!aside.hidden && aside.dataset.panel === id) : null);
@@ -225,7 +292,9 @@ function showTime() {
 
 /** In a narrow window the part that was left is hidden, and the keyboard with it. */
 function isFocusLost() {
-  return isPlaced && isNarrow() && (document.activeElement === document.body || !document.activeElement.checkVisibility());
+  return (
+    isPlaced && isNarrow() && (document.activeElement === document.body || !document.activeElement.checkVisibility())
+  );
 }
 
 function keepKeyboard() {
@@ -270,8 +339,12 @@ systemDark.addEventListener("change", () => {
   applyTheme();
   labels();
 });
-live.addEventListener("opened", () => { lost.hidden = true; });
-live.addEventListener("lost", () => { lost.hidden = false; });
+live.addEventListener("opened", () => {
+  lost.hidden = true;
+});
+live.addEventListener("lost", () => {
+  lost.hidden = false;
+});
 onLanguage(() => {
   arrange();
   showTime();

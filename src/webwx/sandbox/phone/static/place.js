@@ -39,7 +39,12 @@ class Place extends EventTarget {
     const known = store.people.has(who) ? who : [...store.people.keys()][0];
     if (!known) return;
     const isView = VIEWS.includes(view);
-    this.go({ who: known, view: isView ? view : "chats", chat: isView && view !== "contacts" && known === who ? what : "", contact: view === "contacts" ? what : "" });
+    this.go({
+      who: known,
+      view: isView ? view : "chats",
+      chat: isView && view !== "contacts" && known === who ? what : "",
+      contact: view === "contacts" ? what : "",
+    });
   }
 
   /** A phone tells the platform which chat is opened and left; its count of unread messages goes with that. */

@@ -18,7 +18,13 @@ export class Rows {
     this.spacer = h("div", { class: "rows-spacer", role: "presentation" });
     this.element = h(
       "div",
-      { class: "rows", role: "listbox", "aria-label": label, tabindex: "-1", on: { scroll: () => this.#draw(), keydown: (event) => this.#press(event) } },
+      {
+        class: "rows",
+        role: "listbox",
+        "aria-label": label,
+        tabindex: "-1",
+        on: { scroll: () => this.#draw(), keydown: (event) => this.#press(event) },
+      },
       this.spacer,
     );
     new ResizeObserver(() => this.#draw()).observe(this.element);
@@ -33,7 +39,8 @@ export class Rows {
     this.#items = items;
     this.#keys = new Map(items.map((item, index) => [this.key(item), index]));
     this.selected = selected;
-    if (!this.#keys.has(this.#current)) this.#current = selected && this.#keys.has(selected) ? selected : items.length ? this.key(items[0]) : null;
+    if (!this.#keys.has(this.#current))
+      this.#current = selected && this.#keys.has(selected) ? selected : items.length ? this.key(items[0]) : null;
     this.spacer.style.setProperty("height", `${items.length * this.height}px`);
     this.#draw(true);
   }
@@ -46,11 +53,19 @@ export class Rows {
 
   #draw(isNew = false) {
     const top = Math.max(0, Math.floor(this.element.scrollTop / this.height) - BEYOND);
-    const bottom = Math.min(this.#items.length, Math.ceil((this.element.scrollTop + (this.element.clientHeight || 800)) / this.height) + BEYOND);
+    const bottom = Math.min(
+      this.#items.length,
+      Math.ceil((this.element.scrollTop + (this.element.clientHeight || 800)) / this.height) + BEYOND,
+    );
     const wanted = new Set();
     for (let index = top; index < bottom; index++) wanted.add(this.key(this.#items[index]));
     // The row with the focus stays, so that scrolling does not take the keyboard away.
-    if (this.#current !== null && this.#keys.has(this.#current) && this.#nodes.get(this.#current)?.contains(document.activeElement)) wanted.add(this.#current);
+    if (
+      this.#current !== null &&
+      this.#keys.has(this.#current) &&
+      this.#nodes.get(this.#current)?.contains(document.activeElement)
+    )
+      wanted.add(this.#current);
     for (const [key, node] of this.#nodes) {
       if (!wanted.has(key)) {
         node.remove();
@@ -67,7 +82,11 @@ export class Rows {
     const index = this.#keys.get(key);
     let node = this.#nodes.get(key);
     if (!node) {
-      node = h("div", { class: "row", role: "option", on: { click: () => this.#choose(key), focus: () => this.#focused(key) } });
+      node = h("div", {
+        class: "row",
+        role: "option",
+        on: { click: () => this.#choose(key), focus: () => this.#focused(key) },
+      });
       this.#nodes.set(key, node);
       this.spacer.append(node);
       this.render(this.#items[index], node);
@@ -106,7 +125,14 @@ export class Rows {
   #press(event) {
     const at = this.#keys.get(this.#current) ?? 0;
     const page = Math.max(1, Math.floor(this.element.clientHeight / this.height) - 1);
-    const moves = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: this.#items.length - 1 };
+    const moves = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      PageDown: at + page,
+      PageUp: at - page,
+      Home: 0,
+      End: this.#items.length - 1,
+    };
     if (event.key in moves) {
       event.preventDefault();
       this.#go(moves[event.key]);
@@ -131,7 +157,8 @@ export class Rows {
     const index = Math.max(0, Math.min(this.#items.length - 1, wanted));
     const top = index * this.height;
     if (top < this.element.scrollTop) this.element.scrollTop = top;
-    else if (top + this.height > this.element.scrollTop + this.element.clientHeight) this.element.scrollTop = top + this.height - this.element.clientHeight;
+    else if (top + this.height > this.element.scrollTop + this.element.clientHeight)
+      this.element.scrollTop = top + this.height - this.element.clientHeight;
     this.#current = this.key(this.#items[index]);
     this.#draw();
     if (!this.#nodes.has(this.#current)) this.#place(this.#current, false);

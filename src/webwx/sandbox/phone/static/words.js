@@ -35,11 +35,17 @@ const WORDS = {
   chats: ["Chats", "聊天"],
   unread: ["{n} unread", "{n} 条未读"],
   noChats: ["No chats yet", "还没有聊天"],
-  noChatsHint: ["Write to somebody from Contacts, or let a client send something.", "在通讯录里找个人聊聊，或让客户端发条消息。"],
+  noChatsHint: [
+    "Write to somebody from Contacts, or let a client send something.",
+    "在通讯录里找个人聊聊，或让客户端发条消息。",
+  ],
   openContacts: ["Open contacts", "打开通讯录"],
   loading: ["Loading…", "加载中…"],
   noChatOpen: ["No conversation open", "尚未打开会话"],
-  noChatOpenHint: ["Choose a chat on the left. Arrow keys move in lists, Enter opens.", "在左侧选择一个聊天。方向键移动，回车打开。"],
+  noChatOpenHint: [
+    "Choose a chat on the left. Arrow keys move in lists, Enter opens.",
+    "在左侧选择一个聊天。方向键移动，回车打开。",
+  ],
   pin: ["Pin", "置顶"],
   unpin: ["Unpin", "取消置顶"],
   pinned: ["pinned", "已置顶"],
@@ -156,7 +162,10 @@ const WORDS = {
   scan: ["Scan a login code", "扫描登录二维码"],
   scanHint: ["Logins that are waiting for a phone.", "正在等待手机的登录请求。"],
   noCodes: ["No login is waiting", "没有等待中的登录"],
-  noCodesHint: ["Start one with “webwx login” or a client of yours, and its code appears here.", "运行 “webwx login” 或你的客户端，二维码会显示在这里。"],
+  noCodesHint: [
+    "Start one with “webwx login” or a client of yours, and its code appears here.",
+    "运行 “webwx login” 或你的客户端，二维码会显示在这里。",
+  ],
   codeFor: ["Login at {host}", "登录 {host}"],
   codeHere: ["Login at this sandbox", "登录本沙箱"],
   qrOf: ["QR code of the login", "登录二维码"],
@@ -178,7 +187,10 @@ const WORDS = {
   otherClientHint: ["The open login is replaced: its client learns 1101.", "当前登录被顶替，客户端得到 1101。"],
   connection: ["Connection", "网络"],
   offline: ["Phone offline", "手机离线"],
-  offlineHint: ["While it is on, what a client sends is refused with Ret 3, and this phone sends nothing.", "开启后，客户端发送会得到 Ret 3，这部手机也无法发送。"],
+  offlineHint: [
+    "While it is on, what a client sends is refused with Ret 3, and this phone sends nothing.",
+    "开启后，客户端发送会得到 Ret 3，这部手机也无法发送。",
+  ],
   offlineBanner: ["This phone is offline", "这部手机已离线"],
   goOnline: ["Go online", "恢复在线"],
   loginWaits: ["A login waits for a phone: see Phone", "有登录在等待手机确认，请看“手机”"],
@@ -188,7 +200,10 @@ const WORDS = {
   // the clock
   clock: ["Clock of the world, {time}", "世界时钟 {time}"],
   windClock: ["Wind the clock", "拨快时钟"],
-  windHint: ["Moves this world’s time forward at once: recalls close after two minutes, codes expire after five.", "让这个世界的时间立刻前进：撤回限两分钟，二维码五分钟过期。"],
+  windHint: [
+    "Moves this world’s time forward at once: recalls close after two minutes, codes expire after five.",
+    "让这个世界的时间立刻前进：撤回限两分钟，二维码五分钟过期。",
+  ],
   standsStill: ["It stands still until it is wound.", "它静止不动，直到被拨快。"],
   windBy: ["Forward by {time}", "前进 {time}"],
   secondsForward: ["Seconds", "秒数"],
@@ -243,7 +258,12 @@ function format(seconds, options) {
 }
 
 export function timeOfDay(seconds, withSeconds = false) {
-  return format(seconds, { hour: "2-digit", minute: "2-digit", second: withSeconds ? "2-digit" : undefined, hour12: false });
+  return format(seconds, {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: withSeconds ? "2-digit" : undefined,
+    hour12: false,
+  });
 }
 
 /** A time as lists show it: today the hour, then the day. */
@@ -251,7 +271,12 @@ export function shortTime(seconds, now) {
   const days = daysBetween(seconds, now);
   if (days === 0) return timeOfDay(seconds);
   if (days === 1) return t("yesterday");
-  return format(seconds, new Date(seconds * 1000).getFullYear() === new Date(now * 1000).getFullYear() ? { month: "short", day: "numeric" } : { dateStyle: "short" });
+  return format(
+    seconds,
+    new Date(seconds * 1000).getFullYear() === new Date(now * 1000).getFullYear()
+      ? { month: "short", day: "numeric" }
+      : { dateStyle: "short" },
+  );
 }
 
 /** A time as it stands between messages. */
