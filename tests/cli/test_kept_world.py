@@ -34,7 +34,12 @@ def test_a_world_goes_on_where_it_was_with_its_logins(shell: Any, tmp_path: Path
         3, f"webwx: Another sandbox is keeping its world in {state}; end that one first.",
     )  # fmt: skip
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
-    with shell.start("sandbox", "--port", url.rpartition(":")[2], "--json", "--state", str(state)) as process:
+    with shell.start(
+        "sandbox", "--port", url.rpartition(":")[2], "--json", "--state", str(state), "--world", "big"
+    ) as process:
+        assert (
+            process.stderr.readline() == f"{state} goes on with its own world; --world big is for a file that is new.\n"
+        )
         process.stdout.readline()
         heard = shell.run("listen", "--json", "--count", "1", "--server", url)
         process.terminate()

@@ -245,3 +245,11 @@ def test_without_anybody_to_tell_a_mistake_is_written_to_stderr(world, friends, 
     friends.at(0, "阿华")(lambda ahua: ahua.say("hello"))
     friends.play(world)
     assert capsys.readouterr().err.endswith("no message is answered here.\n")
+
+
+def test_a_coroutine_is_no_script(friends):
+    async def answer(ahua, message): ...
+
+    for decorator in (friends.when(), friends.at(1, "阿华"), friends.every(1, "阿华")):
+        with pytest.raises(TypeError, match="write 'def answer', and 'yield 5' to wait"):
+            decorator(answer)

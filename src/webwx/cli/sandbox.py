@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from webwx.sandbox.serve import Served, TlsAccess
     from webwx.sandbox.world import World
 
+_DEFAULT = "default"
+"""Name of the world of whoever names none."""
+
 _MANY = 10
 """People whom a sentence can name."""
 
@@ -101,7 +104,7 @@ _PORT_SENTENCES = {
 @click.option(
     "--world",
     "source",
-    default="default",
+    default=_DEFAULT,
     show_default=True,
     metavar="FILE",
     help="World to play: a file in TOML, 'default', or 'big' with 10,000 contacts.",
@@ -158,7 +161,10 @@ async def sandbox(
             world = _new_world(source, change, seed)
         else:
             opened.enter_context(locked(state))
-            world = read_state(state, change, seed) or _new_world(source, change, seed)
+            found = read_state(state, change, seed)
+            if found is not None and source != _DEFAULT:
+                session.output.tell(f"{state} goes on with its own world; --world {source} is for a file that is new.")
+            world = found or _new_world(source, change, seed)
             await opened.enter_async_context(kept(world, state, session.output.tell))
         served = await _serve(world, port, tls=tls)
         opened.push_async_callback(served.close)

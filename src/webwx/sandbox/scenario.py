@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from inspect import unwrap
+from inspect import isasyncgenfunction, iscoroutinefunction, unwrap
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,11 @@ LONGEST_CHAIN = 100
 
 
 class Scenario:
-    """What friends do by themselves."""
+    """
+    What friends do by themselves.
+
+    Scripts are plain functions: to wait, they `yield` seconds. An `async def` is a `TypeError`.
+    """
 
     def __init__(self) -> None:
         self._reactions: list[_Reaction] = []
@@ -71,6 +75,7 @@ class Scenario:
         """
 
         def take(script: Script) -> Script:
+            _check(script)
             self._reactions.append(
                 _Reaction(script=script, who=who, hears=hears, kind=kind, by=by, chat=chat, is_recalled=is_recalled)
             )
@@ -89,6 +94,7 @@ class Scenario:
         """
 
         def take(script: Script) -> Script:
+            _check(script)
             self._dates.append(_Date(script=script, who=who, at=moment))
             return script
 
@@ -105,6 +111,7 @@ class Scenario:
             raise ValueError(f"What is done again and again has pauses of {SHORTEST_PAUSE} s or more.")
 
         def take(script: Script) -> Script:
+            _check(script)
             self._dates.append(_Date(script=script, who=who, at=seconds, every=seconds))
             return script
 
@@ -274,6 +281,11 @@ class _Stage:
             yield
         except Exception as error:  # noqa: BLE001 - it is somebody else's program, and this tells them
             self._on_mistake(_sentence(error, script))
+
+
+def _check(script: Script) -> None:
+    if iscoroutinefunction(script) or isasyncgenfunction(script):
+        raise TypeError(f"A script is a plain function: write 'def {script.__name__}', and 'yield 5' to wait.")
 
 
 # -- mistakes --------------------------------------------------------------------------------------------------------

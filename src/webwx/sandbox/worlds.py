@@ -102,7 +102,7 @@ class WorldPlan(_Told, frozen=True, kw_only=True):
     """A whole world."""
 
     seed: int | None = None
-    """Of its ids and keys, its faults and its crowd; without one, ids and keys cannot be guessed."""
+    """Of its faults, its crowd and what is drawn in its history; without one, faults are others in each run."""
     start: datetime | None = None
     """What its clock shows first; none: the present time, or, where it stands still, always the same."""
     clock: Literal["running", "stopped"] = "running"
@@ -119,7 +119,7 @@ class WorldPlan(_Told, frozen=True, kw_only=True):
 
 
 BIG = WorldPlan(
-    seed=1, people=[PersonPlan(nickname="小明", id="xiaoming")], crowd=Crowd(people=10_000, chatrooms=200, members=500)
+    people=[PersonPlan(nickname="小明", id="xiaoming")], crowd=Crowd(people=10_000, chatrooms=200, members=500)
 )
 """A world with more people than any account has."""
 
@@ -146,7 +146,11 @@ def read_world(path: Path) -> WorldPlan:
 
 
 def open_world(
-    source: str | Path, *, change: Callable[[Switches], Switches] = lambda own: own, seed: int | None = None
+    source: str | Path,
+    *,
+    change: Callable[[Switches], Switches] = lambda own: own,
+    seed: int | None = None,
+    dice: Random | None = None,
 ) -> World:
     """
     Make the world of a file, or one that comes with the package.
@@ -155,35 +159,36 @@ def open_world(
         source: `default`, `big`, or a file.
         change: Gives its switches, changed.
         seed: In place of its own.
+        dice: Where its ids and keys come from; None: nobody can guess them, and no two runs have the same.
 
     Raises:
         Impossible: There is no such file, or something in it cannot be; the sentence names the place.
     """
     if source == "default":
-        world = default_world(switches=change(Switches()))
+        world = default_world(switches=change(Switches()), dice=dice)
         world.faults = Faults(seed=seed)
         return world
     path = Path(source)
     plan = BIG if source == "big" else read_world(path)
     plan = replace(plan, seed=plan.seed if seed is None else seed, switches=change(plan.switches))
     try:
-        return build(plan, path.parent)
+        return build(plan, path.parent, dice=dice)
     except Impossible as no:
         raise Impossible(f"{path.name}: {no}") from None
 
 
-def build(plan: WorldPlan, folder: Path = Path()) -> World:
+def build(plan: WorldPlan, folder: Path = Path(), *, dice: Random | None = None) -> World:
     """
     Make a world.
 
     Args:
         plan: What is in it.
         folder: Where its pictures and files are.
+        dice: Where its ids and keys come from; None: nobody can guess them.
 
     Raises:
         Impossible: Something in it cannot be; the sentence names the place.
     """
-    dice = None if plan.seed is None else Random(plan.seed)  # noqa: S311 - whoever wants a seed wants no secrets
     world = World(switches=plan.switches, clock=_clock(plan), dice=dice)
     world.faults = Faults(seed=plan.seed)
     if not plan.people:
@@ -198,11 +203,11 @@ def build(plan: WorldPlan, folder: Path = Path()) -> World:
     for number, room in enumerate(plan.chatrooms):
         with _named(f"chatrooms[{number}]"):
             _add_chatroom(world, room, listed)
-    move_in(world, plan.crowd, Random(plan.seed or 0))  # noqa: S311 - names of people who are made up
+    move_in(world, plan.crowd, Random(plan.seed or 0))  # noqa: S311 - of no secrets
     dates = [_date(message, number, world.now) for number, message in enumerate(plan.history)]
     for number in sorted(range(len(dates)), key=dates.__getitem__):
         with _named(f"history[{number}]"):
-            _say(world, plan.history[number], dates[number], folder)
+            _say(world, plan.history[number], dates[number], folder, f"{plan.seed or 0}/{number}")
     return world
 
 
@@ -282,10 +287,10 @@ def _date(plan: MessagePlan, number: int, start: float) -> float:
         return moment
 
 
-def _say(world: World, plan: MessagePlan, moment: float, folder: Path) -> None:
+def _say(world: World, plan: MessagePlan, moment: float, folder: Path, look: str) -> None:
     with _named("from"):
         sender = world.person(plan.sender)
-    letter = _letter(world, plan, sender, folder)
+    letter = _letter(world, plan, sender, folder, look)
     with _named("to"):
         message = world.send(sender.id, plan.to, letter)
     message.time = moment
@@ -296,7 +301,7 @@ def _say(world: World, plan: MessagePlan, moment: float, folder: Path) -> None:
         person.mark_read(message.chat_of(person))
 
 
-def _letter(world: World, plan: MessagePlan, sender: Person, folder: Path) -> Letter:
+def _letter(world: World, plan: MessagePlan, sender: Person, folder: Path, look: str) -> Letter:
     if [bool(plan.text), bool(plan.picture), bool(plan.file)].count(True) != 1:
         raise Impossible("It has one of 'text', 'picture' and 'file'.")
     if plan.text:
@@ -307,8 +312,7 @@ def _letter(world: World, plan: MessagePlan, sender: Person, folder: Path) -> Le
             content = _bytes(path) if "/" in plan.file or path.exists() else plan.file.encode()
         return letters.file(sender, world.media.add(content, path.name))
     with _named("picture"):
-        drawn = plan.picture is True
-        content = avatar(world.dice.randbytes(8).hex()) if drawn else _picture(folder / str(plan.picture))
+        content = avatar(look) if plan.picture is True else _picture(folder / str(plan.picture))
     return letters.image(world.media.add(content))
 
 
