@@ -68,9 +68,20 @@ class Panel {
     this.seedLabel = h("label", { for: "fault-seed" });
     this.setSeed = h("button", { type: "submit", class: "button is-small" });
     this.newSeed = button("", () => this.#reseed(null), { kind: "is-small" });
-    this.reset = button("", () => attempt(() => act("faults/reset", {})).then((isDone) => isDone && say(t("allOff"))), { kind: "is-small" });
+    this.reset = button("", () => attempt(() => act("faults/reset", {})).then((isDone) => isDone && say(t("allOff"))), {
+      kind: "is-small",
+    });
     this.hint = h("p", { class: "hint" });
-    const form = h("form", { class: "tool-row" }, this.seedLabel, this.seed, this.setSeed, this.newSeed, h("span", { class: "stretch" }), this.reset);
+    const form = h(
+      "form",
+      { class: "tool-row" },
+      this.seedLabel,
+      this.seed,
+      this.setSeed,
+      this.newSeed,
+      h("span", { class: "stretch" }),
+      this.reset,
+    );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (Number.isInteger(this.seed.valueAsNumber)) this.#reseed(this.seed.valueAsNumber);
@@ -78,7 +89,12 @@ class Panel {
     this.on = h("section", { class: "faults-on" });
     this.sections = h("div", { class: "fault-menu" });
     this.nothing = h("div", { class: "tool-quiet" });
-    this.element = h("div", { class: "tool faults" }, h("div", { class: "tool-bar" }, form, this.hint, this.search), h("div", { class: "tool-body" }, this.on, this.sections, this.nothing));
+    this.element = h(
+      "div",
+      { class: "tool faults" },
+      h("div", { class: "tool-bar" }, form, this.hint, this.search),
+      h("div", { class: "tool-body" }, this.on, this.sections, this.nothing),
+    );
     this.rename();
   }
 
@@ -105,7 +121,17 @@ class Panel {
     set(this.search, "aria-label", t("faultFilter"));
     this.#items = new Map(this.#menu.map((fault) => [fault.name, new Item(fault, this.#calls, () => this.#told)]));
     const sections = Map.groupBy(this.#menu, (fault) => fault.section);
-    fill(this.sections, [...sections].map(([name, faults]) => h("section", { class: "fault-section" }, h("h3", { class: "section-title" }, language() === "zh" ? SECTIONS[name] ?? name : name), faults.map((fault) => this.#items.get(fault.name).element))));
+    fill(
+      this.sections,
+      [...sections].map(([name, faults]) =>
+        h(
+          "section",
+          { class: "fault-section" },
+          h("h3", { class: "section-title" }, language() === "zh" ? (SECTIONS[name] ?? name) : name),
+          faults.map((fault) => this.#items.get(fault.name).element),
+        ),
+      ),
+    );
     this.#filter();
     this.#show();
   }
@@ -119,8 +145,10 @@ class Panel {
 
   #filter() {
     const wanted = this.search.value.trim().toLowerCase();
-    for (const [name, item] of this.#items) item.element.hidden = !`${name} ${name.replaceAll("_", " ")} ${item.meaning}`.toLowerCase().includes(wanted);
-    for (const section of this.sections.children) section.hidden = ![...section.querySelectorAll(".fault")].some((each) => !each.hidden);
+    for (const [name, item] of this.#items)
+      item.element.hidden = !`${name} ${name.replaceAll("_", " ")} ${item.meaning}`.toLowerCase().includes(wanted);
+    for (const section of this.sections.children)
+      section.hidden = ![...section.querySelectorAll(".fault")].some((each) => !each.hidden);
     this.nothing.hidden = [...this.sections.children].some((each) => !each.hidden);
     fill(this.nothing, empty("search", t("nothingFound"), ""));
   }
@@ -133,7 +161,10 @@ class Panel {
       this.on,
       h("h3", { class: "section-title" }, t("onNow")),
       active.length ? h("ul", { class: "rules" }, active.map(rule)) : h("p", { class: "faint" }, t("noneOn")),
-      script.length > 0 && [h("h3", { class: "section-title" }, t("comingNext")), h("ol", { class: "rules" }, script.map(rule))],
+      script.length > 0 && [
+        h("h3", { class: "section-title" }, t("comingNext")),
+        h("ol", { class: "rules" }, script.map(rule)),
+      ],
     );
     if (focused) (this.on.querySelector("button") ?? this.search).focus();
     for (const item of this.#items.values()) item.show();
@@ -143,12 +174,17 @@ class Panel {
 function rule(each) {
   const options = Object.entries(each.options).map(([name, value]) => `${name}=${value}`);
   const count = each.times === null ? t("hitTimes", { n: each.hits }) : t("hitOf", { n: each.hits, all: each.times });
-  const facts = [...options, each.endpoint, each.probability < 1 && t("likely", { p: each.probability }), count].filter(Boolean);
+  const facts = [...options, each.endpoint, each.probability < 1 && t("likely", { p: each.probability }), count].filter(
+    Boolean,
+  );
   return h(
     "li",
     { class: "rule", "data-fault": each.fault },
     h("span", { class: "rule-what" }, h("code", {}, each.fault), h("span", { class: "faint" }, facts.join(" · "))),
-    button(t("switchOff"), () => attempt(() => act("faults/take-off", { number: each.number })), { kind: "is-small", "aria-label": t("switchOffThis", { name: each.fault, n: each.number }) }),
+    button(t("switchOff"), () => attempt(() => act("faults/take-off", { number: each.number })), {
+      kind: "is-small",
+      "aria-label": t("switchOffThis", { name: each.fault, n: each.number }),
+    }),
   );
 }
 
@@ -163,17 +199,52 @@ class Item {
     const id = `fault-${fault.name}`;
     this.meaning = (language() === "zh" && MEANINGS[fault.name]) || fault.does;
     this.hits = h("span", { class: "fault-hits" });
-    this.toggle = h("button", { type: "button", class: "switch is-bare", role: "switch", "aria-label": fault.name, "aria-describedby": id, on: { click: () => this.#onOrOff() } }, h("span", { class: "switch-track", "aria-hidden": "true" }));
-    this.form = h("form", { class: "fault-form", hidden: true }, this.#fields(calls), h("button", { type: "submit", class: "button is-main is-small" }, t("switchOn")));
+    this.toggle = h(
+      "button",
+      {
+        type: "button",
+        class: "switch is-bare",
+        role: "switch",
+        "aria-label": fault.name,
+        "aria-describedby": id,
+        on: { click: () => this.#onOrOff() },
+      },
+      h("span", { class: "switch-track", "aria-hidden": "true" }),
+    );
+    this.form = h(
+      "form",
+      { class: "fault-form", hidden: true },
+      this.#fields(calls),
+      h("button", { type: "submit", class: "button is-main is-small" }, t("switchOn")),
+    );
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#switchOn();
     });
-    this.opener = h("button", { type: "button", class: "fault-name", "aria-expanded": "false", "aria-label": t("optionsOf", { name: fault.name }), on: { click: () => this.#openOrClose() } }, icon("down"), h("code", {}, fault.name));
+    this.opener = h(
+      "button",
+      {
+        type: "button",
+        class: "fault-name",
+        "aria-expanded": "false",
+        "aria-label": t("optionsOf", { name: fault.name }),
+        on: { click: () => this.#openOrClose() },
+      },
+      icon("down"),
+      h("code", {}, fault.name),
+    );
     this.element = h(
       "article",
       { class: "fault", "data-fault": fault.name },
-      h("div", { class: "fault-line" }, this.opener, this.hits, h("span", { class: "fault-tag is-quiet" }, t(PLACES[fault.where])), h("span", { class: "stretch" }), this.toggle),
+      h(
+        "div",
+        { class: "fault-line" },
+        this.opener,
+        this.hits,
+        h("span", { class: "fault-tag is-quiet" }, t(PLACES[fault.where])),
+        h("span", { class: "stretch" }),
+        this.toggle,
+      ),
       h("p", { class: "fault-does", id }, inCode(this.meaning)),
       this.form,
     );
@@ -191,12 +262,40 @@ class Item {
 
   #fields(every) {
     const { name, calls, options } = this.#fault;
-    const calling = h("select", { class: "input", name: "endpoint" }, h("option", { value: "" }, t("meantFor")), (calls.length ? calls : every).map((call) => h("option", { value: call }, call)));
+    const calling = h(
+      "select",
+      { class: "input", name: "endpoint" },
+      h("option", { value: "" }, t("meantFor")),
+      (calls.length ? calls : every).map((call) => h("option", { value: call }, call)),
+    );
     const fields = [
-      [t("howOften"), h("input", { class: "input", name: "times", type: "number", min: "1", step: "1", placeholder: t("always") })],
+      [
+        t("howOften"),
+        h("input", { class: "input", name: "times", type: "number", min: "1", step: "1", placeholder: t("always") }),
+      ],
       [t("forCall"), calling],
-      [t("probability"), h("input", { class: "input", name: "probability", type: "number", min: "0.01", max: "1", step: "any", value: "1" })],
-      ...Object.entries(options).map(([option, value]) => [option, h("input", { class: "input", name: `option-${option}`, type: "text", value: String(value), autocomplete: "off" })]),
+      [
+        t("probability"),
+        h("input", {
+          class: "input",
+          name: "probability",
+          type: "number",
+          min: "0.01",
+          max: "1",
+          step: "any",
+          value: "1",
+        }),
+      ],
+      ...Object.entries(options).map(([option, value]) => [
+        option,
+        h("input", {
+          class: "input",
+          name: `option-${option}`,
+          type: "text",
+          value: String(value),
+          autocomplete: "off",
+        }),
+      ]),
     ];
     return fields.map(([words, input]) => {
       input.id = `${name}-${input.name}`;
@@ -218,9 +317,19 @@ class Item {
 
   #switchOn() {
     const said = new FormData(this.form);
-    const options = Object.fromEntries(Object.keys(this.#fault.options).map((option) => [option, said.get(`option-${option}`)]));
+    const options = Object.fromEntries(
+      Object.keys(this.#fault.options).map((option) => [option, said.get(`option-${option}`)]),
+    );
     const times = Number(said.get("times")) || null;
-    attempt(() => act("faults", { fault: this.#fault.name, endpoint: said.get("endpoint"), times, probability: Number(said.get("probability")) || 1, options }));
+    attempt(() =>
+      act("faults", {
+        fault: this.#fault.name,
+        endpoint: said.get("endpoint"),
+        times,
+        probability: Number(said.get("probability")) || 1,
+        options,
+      }),
+    );
   }
 }
 

@@ -61,7 +61,11 @@ class Strip {
   #draw = soon(() => this.#show());
 
   constructor() {
-    this.text = h("input", { class: "input", type: "search", on: { input: () => this.#choose("text", this.text.value.trim().toLowerCase()) } });
+    this.text = h("input", {
+      class: "input",
+      type: "search",
+      on: { input: () => this.#choose("text", this.text.value.trim().toLowerCase()) },
+    });
     this.endpoint = this.#select("endpoint");
     this.host = this.#select("host");
     this.end = this.#select("end");
@@ -73,7 +77,13 @@ class Strip {
     this.element = h(
       "div",
       { class: "tool wire" },
-      h("div", { class: "tool-bar" }, this.text, h("div", { class: "tool-row" }, this.endpoint, this.host, this.end), h("div", { class: "tool-row" }, this.pause, this.clear, h("span", { class: "stretch" }), this.count)),
+      h(
+        "div",
+        { class: "tool-bar" },
+        this.text,
+        h("div", { class: "tool-row" }, this.endpoint, this.host, this.end),
+        h("div", { class: "tool-row" }, this.pause, this.clear, h("span", { class: "stretch" }), this.count),
+      ),
       h("div", { class: "tool-body" }, this.quiet, this.list),
     );
     this.rename();
@@ -138,7 +148,11 @@ class Strip {
     const all = [...this.#exchanges.values()].sort((one, other) => other.number - one.number);
     offer(this.endpoint, t("anyCall"), [...new Set(all.map(callOf))].sort());
     offer(this.host, t("anyHost"), [...new Set(all.map((each) => each.host))].sort());
-    offer(this.end, t("anyEnd"), ["open", "good", "bad"], { open: t("stillOpen"), good: t("endedWell"), bad: t("endedBadly") });
+    offer(this.end, t("anyEnd"), ["open", "good", "bad"], {
+      open: t("stillOpen"),
+      good: t("endedWell"),
+      bad: t("endedBadly"),
+    });
     const shown = all.filter((each) => this.#isWanted(each));
     const wanted = new Set(shown.map((each) => each.number));
     for (const [number, node] of this.#nodes) {
@@ -155,7 +169,10 @@ class Strip {
       before = element;
     }
     if (!this.#current?.element.isConnected && shown.length) this.#go(shown[0].number);
-    fill(this.quiet, all.length ? empty("search", t("nothingFound"), "") : empty("wire", t("wireQuiet"), t("wireQuietHint")));
+    fill(
+      this.quiet,
+      all.length ? empty("search", t("nothingFound"), "") : empty("wire", t("wireQuiet"), t("wireQuietHint")),
+    );
     this.quiet.hidden = shown.length > 0;
     fill(this.count, all.length ? t("shownOf", { n: shown.length, all: all.length }) : "");
   }
@@ -166,7 +183,19 @@ class Strip {
       (!endpoint || endpoint === callOf(exchange)) &&
       (!host || host === exchange.host) &&
       (!end || end === endOf(exchange)) &&
-      (!text || [exchange.endpoint, exchange.method, exchange.host, exchange.address, exchange.status, `ret ${exchange.ret}`, ...exchange.faults].join(" ").toLowerCase().includes(text))
+      (!text ||
+        [
+          exchange.endpoint,
+          exchange.method,
+          exchange.host,
+          exchange.address,
+          exchange.status,
+          `ret ${exchange.ret}`,
+          ...exchange.faults,
+        ]
+          .join(" ")
+          .toLowerCase()
+          .includes(text))
     );
   }
 
@@ -196,9 +225,18 @@ class Row {
   #isCurrent = false;
 
   constructor(exchange) {
-    this.toggle = h("button", { type: "button", class: "exchange-toggle", "aria-expanded": "false", tabindex: "-1" }, icon("down"));
+    this.toggle = h(
+      "button",
+      { type: "button", class: "exchange-toggle", "aria-expanded": "false", tabindex: "-1" },
+      icon("down"),
+    );
     this.said = h("div", { class: "exchange-said" });
-    this.line = h("div", { class: "exchange-line", on: { click: (event) => event.target.closest("a") || this.#openOrClose() } }, this.toggle, this.said);
+    this.line = h(
+      "div",
+      { class: "exchange-line", on: { click: (event) => event.target.closest("a") || this.#openOrClose() } },
+      this.toggle,
+      this.said,
+    );
     this.element = h("li", { class: "exchange" }, this.line);
     this.renew(exchange);
   }
@@ -226,7 +264,18 @@ class Row {
       this.said,
       h("span", { class: "exchange-name" }, nameOf(exchange)),
       h("span", { class: "exchange-end" }, endWords(exchange)),
-      h("span", { class: "exchange-facts" }, [timeOfDay(exchange.time, true), !exchange.is_open && spent(exchange.seconds), exchange.host, `${bytes(exchange.sent)} → ${bytes(exchange.received)}`].filter(Boolean).join(" · ")),
+      h(
+        "span",
+        { class: "exchange-facts" },
+        [
+          timeOfDay(exchange.time, true),
+          !exchange.is_open && spent(exchange.seconds),
+          exchange.host,
+          `${bytes(exchange.sent)} → ${bytes(exchange.received)}`,
+        ]
+          .filter(Boolean)
+          .join(" · "),
+      ),
       exchange.faults.map((fault) => h("span", { class: "fault-tag" }, fault)),
     );
     this.setCurrent(this.#isCurrent);
@@ -262,7 +311,12 @@ class Row {
 function half(title, headers, body) {
   return [
     h("h3", {}, title),
-    headers.length > 0 && h("table", { class: "headers" }, headers.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)))),
+    headers.length > 0 &&
+      h(
+        "table",
+        { class: "headers" },
+        headers.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value))),
+      ),
     body ? h("pre", { tabindex: "0" }, body) : h("p", { class: "faint" }, t("noBody")),
   ];
 }
@@ -271,7 +325,11 @@ function half(title, headers, body) {
 function nameOf(exchange) {
   const call = exchange.endpoint;
   if (!call) return `${t("unknownCall")}: ${exchange.method} ${exchange.address}`;
-  return h("a", { href: `/phone/wire#${call}`, target: "_blank", rel: "noopener", title: t("explainCall", { call }) }, call);
+  return h(
+    "a",
+    { href: `/phone/wire#${call}`, target: "_blank", rel: "noopener", title: t("explainCall", { call }) },
+    call,
+  );
 }
 
 function callOf(exchange) {
@@ -283,7 +341,9 @@ const WELL = new Set([null, 0, 200, 201, 408]);
 
 function endOf(exchange) {
   if (exchange.is_open) return "open";
-  return exchange.status !== null && exchange.status < 400 && WELL.has(exchange.ret) && !exchange.faults.length ? "good" : "bad";
+  return exchange.status !== null && exchange.status < 400 && WELL.has(exchange.ret) && !exchange.faults.length
+    ? "good"
+    : "bad";
 }
 
 function endWords(exchange) {
@@ -303,7 +363,10 @@ function offer(select, any, values, words = {}) {
   const wanted = [["", any], ...values.map((value) => [value, words[value] ?? value])];
   if (JSON.stringify(wanted) !== select.dataset.offered) {
     select.dataset.offered = JSON.stringify(wanted);
-    fill(select, wanted.map(([value, label]) => h("option", { value }, label)));
+    fill(
+      select,
+      wanted.map(([value, label]) => h("option", { value }, label)),
+    );
     select.value = chosen;
   }
   set(select, "aria-label", any);
