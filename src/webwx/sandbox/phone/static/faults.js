@@ -21,7 +21,6 @@ addWords({
   noneOn: ["No fault is on.", "没有生效的故障。"],
   hitTimes: ["hit {n} times", "已发生 {n} 次"],
   hitOf: ["hit {n} of {all} times", "已发生 {n} / {all} 次"],
-  untilOff: ["until it is switched off", "直到关闭"],
   likely: ["probability {p}", "概率 {p}"],
   switchOn: ["Switch on", "开启"],
   switchOff: ["Switch off", "关闭"],
