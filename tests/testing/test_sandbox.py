@@ -163,9 +163,11 @@ def test_scripted_friends_answer_the_bot(sandbox: Sandbox, friend: Person) -> No
 def test_a_mistake_of_a_scenario_fails_the_test(webwx_world: World) -> None:
     friends = Scenario()
     friends.at(0, "阿华")(lambda ahua: ahua.say("hello"))
-    sandbox = testing.Sandbox(webwx_world)
-    sandbox.open()
-    sandbox.play(friends)
-    assert "no message is answered here" in sandbox.excuses()
+
+    def play() -> None:
+        with testing.Sandbox(webwx_world) as sandbox:
+            sandbox.play(friends)
+            assert "no message is answered here" in sandbox.excuses()
+
     with pytest.raises(AssertionError, match="A scenario made a mistake"):
-        sandbox.close()
+        play()

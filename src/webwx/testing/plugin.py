@@ -60,12 +60,8 @@ def webwx_sandbox(webwx_world: World | None, pytestconfig: pytest.Config) -> Ite
     """A platform on a port of this machine, new for each test: `with webwx_sandbox.running(bot):`."""
     from webwx.testing.sandbox import Sandbox
 
-    sandbox = Sandbox(webwx_world, patience=float(pytestconfig.getini(_PATIENCE)))
-    sandbox.open()
-    try:
+    with Sandbox(webwx_world, patience=float(pytestconfig.getini(_PATIENCE))) as sandbox:
         yield sandbox
-    finally:
-        sandbox.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ A platform for one test: a server on a real port, the people in its world, and b
 from __future__ import annotations
 
 import random
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ from webwx.testing.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import TracebackType
+    from typing import Self
 
     from webwx.bot.bot import Bot
     from webwx.sandbox.scenario import Scenario
@@ -45,7 +48,7 @@ SEED = 1
 
 class Sandbox:
     """
-    A server of the protocol for one test, with nobody logged in.
+    A server of the protocol for one test, with nobody logged in; it listens inside `with Sandbox() as sandbox:`.
 
     Args:
         world: Who lives there; default: 小明, whose bot is tested, his friends 阿华, 张三 and 李雷, and their chatroom.
@@ -64,7 +67,8 @@ class Sandbox:
         self.faults = Faults(self)
         """What lets things go wrong."""
         self._server = Server(self.world)
-        self._folder = tempfile.TemporaryDirectory(prefix="webwx-")
+        self._folder: Path
+        """Of the journals."""
         self._logins: dict[str, LoginMemory] = {}
         self._mistakes: list[str] = []
         self._people: dict[str, Person] = {}
@@ -72,28 +76,32 @@ class Sandbox:
     def __repr__(self) -> str:
         return f"Sandbox({self.world!r})"
 
-    def open(self) -> None:
+    def __enter__(self) -> Self:
         """
         Begin to listen.
 
         Raises:
             OSError: There is no free port.
         """
+        self._folder = Path(tempfile.mkdtemp(prefix="webwx-"))
         self._server.open()
         self.world.faults.kinds = (*SAID, *CARRIED)
+        return self
 
-    def close(self) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """
-        End what runs, hang up, and forget everything.
+        Hang up, and forget everything.
 
         Raises:
-            AssertionError: A scenario made a mistake.
+            AssertionError: A scenario made a mistake, and nothing else has failed.
         """
         for each in tuple(self.at_work):
             each.end()
         self._server.close()
-        self._folder.cleanup()
-        if self._mistakes:
+        shutil.rmtree(self._folder)
+        if self._mistakes and error is None:
             raise AssertionError("A scenario made a mistake.\n" + "\n".join(self._mistakes))
 
     @property
@@ -188,9 +196,7 @@ class Sandbox:
         """
         who = (account or self.account).id
         store = self._logins.setdefault(who, LoginMemory())
-        running = Running(
-            bots, server=self._server, account=who, store=store, journal=Path(self._folder.name) / f"{who}.journal"
-        )
+        running = Running(bots, server=self._server, account=who, store=store, journal=self._folder / f"{who}.journal")
         running.begin()
         self.at_work.append(running)
         try:
