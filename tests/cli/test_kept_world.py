@@ -11,6 +11,10 @@ import pytest
 
 from webwx.cli.kept_world import kept
 from webwx.errors import StorageError
+from webwx.protocol.contacts import SEARCHCONTACT, SearchContactRequest
+from webwx.protocol.hosts import single
+from webwx.protocol.login import Credentials
+from webwx.sandbox.core import Sandbox
 from webwx.sandbox.state import load
 from webwx.sandbox.world import default_world
 
@@ -73,6 +77,19 @@ async def test_what_happens_is_saved_soon_and_not_only_at_the_end(tmp_path: Path
             await asyncio.sleep(0.05)
         world.say("ahua", "me", "at the end")
     assert [message.text for message in load(path.read_bytes()).inbox("me")["ahua"].messages] == ["soon", "at the end"]
+
+
+async def test_a_name_that_a_login_was_only_told_is_saved_too(tmp_path: Path, canary: Any) -> None:
+    world, path = default_world(), tmp_path / "home.state"
+    canary.watch(world.issued)
+    session = world.log_in(world.person("me"))
+    keys = Credentials(uin=session.person.uin, sid=session.keys.sid, skey=session.keys.skey, device_id="e1")
+    request = SearchContactRequest(credentials=keys, key_word="张三")
+    async with kept(world, path, pytest.fail), asyncio.timeout(PATIENCE):
+        await asyncio.sleep(0)
+        Sandbox(world).answer(SEARCHCONTACT.encode_request(request, single("http://127.0.0.1:8790")))
+        while "zhangsan" not in load(path.read_bytes()).logins.sessions[0].names.known:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
 
 
 async def test_a_disk_that_does_not_take_it_is_told_at_once(tmp_path: Path) -> None:

@@ -97,14 +97,18 @@ async def _save_changes(world: World, path: Path, tell: Callable[[str], object])
 
     world.subscribe(note)
     world.watch(note)
-    pause = PAUSE
+    world.wire.subscribe(note)  # who only looks is told names, and uses them later
+    pause, written = PAUSE, b""
     while True:
         await changed.wait()
         await asyncio.sleep(pause)
         changed.clear()
         begun = time.monotonic()
+        content = save(world)
         try:
-            write_private(path, save(world))
+            if content != written:
+                write_private(path, content)
+                written = content
         except StorageError as error:
             tell(str(error))
         pause = max(PAUSE, SHARE * (time.monotonic() - begun))

@@ -232,7 +232,7 @@ def _saved(world: World) -> SavedWorld:
     return SavedWorld(
         switches=world.switches,
         ahead=world.clock.ahead if isinstance(world.clock, SystemClock) else None,
-        now=world.now,
+        now=0.0 if isinstance(world.clock, SystemClock) else world.now,
         dice=world.dice.getstate() if type(world.dice) is Random else None,  # the system's have no state
         seed=world.faults.seed,
         issued=sorted(world.issued),
