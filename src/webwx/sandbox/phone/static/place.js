@@ -12,15 +12,19 @@ class Place extends EventTarget {
   /** World id of the contact that is shown. */
   contact = "";
 
-  /** Go somewhere; what is not named stays. */
-  go({ who = store.who, view = this.view, chat = store.chat, contact = this.contact }) {
+  /** Go somewhere; what is not named stays. Whoever opens a chat wants to write in it, also when it was open. */
+  go({ who = store.who, view = this.view, chat = store.chat, contact = this.contact, isToWrite = false }) {
     const path = [who, view, view === "contacts" ? contact : chat].map(encodeURIComponent).join("/");
     const left = { who: store.who, chat: store.chat };
     this.view = view;
     this.contact = view === "contacts" ? contact : "";
     if (location.hash !== `#${path}`) history.pushState(null, "", `#${path}`);
     store.look(who, chat, isRoom(this.contact) ? this.contact : "");
-    this.dispatchEvent(new CustomEvent("moved", { detail: { isOtherChat: left.who !== who || left.chat !== chat } }));
+    this.dispatchEvent(
+      new CustomEvent("moved", {
+        detail: { isFirst: !left.who, isToWrite: isToWrite || left.who !== who || left.chat !== chat },
+      }),
+    );
     this.#tellPhone(left, { who, chat });
   }
 
@@ -30,7 +34,7 @@ class Place extends EventTarget {
   }
 
   openChat(chat) {
-    this.go({ view: "chats", chat });
+    this.go({ view: "chats", chat, isToWrite: true });
   }
 
   /** Go where the address says, as far as that exists. */

@@ -20,8 +20,6 @@ const WORDS = {
   toLight: ["Light", "浅色"],
   language: ["中文", "EN"],
   views: ["Views", "视图"],
-  tools: ["Tools", "工具"],
-  me: ["me", "我"],
 
   // whose phone
   phoneOf: ["{name}’s phone", "{name}的手机"],
@@ -120,7 +118,6 @@ const WORDS = {
   chatrooms: ["Chatrooms", "群聊"],
   friends: ["Friends", "好友"],
   fileHelper: ["File Transfer Helper", "文件传输助手"],
-  team: ["The platform’s own account", "平台账号"],
   noContacts: ["No contacts", "没有联系人"],
   noContactsHint: ["Add somebody by a friend request.", "发送好友请求来添加。"],
   sayHello: ["Send message", "发消息"],
@@ -153,7 +150,6 @@ const WORDS = {
   youLeft: ["You are not in this chatroom any more", "你已不在这个群聊中"],
   leaveHint: ["Its messages stay on this phone.", "聊天记录会留在这部手机上。"],
   create: ["Create", "创建"],
-  choosePeople: ["Choose people", "选择成员"],
   chosen: ["{n} chosen", "已选 {n} 人"],
   twoAtLeast: ["At least two people", "至少两人"],
 

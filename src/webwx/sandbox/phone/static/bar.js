@@ -1,0 +1,99 @@
+// The bar on top: whose phone this is, the clock, the language and the light; and under it what is wrong.
+
+import { clockButton } from "./clock.js";
+import { act } from "./control.js";
+import { button, fill, h, icon, iconButton, set, soon } from "./dom.js";
+import { live } from "./live.js";
+import { avatar, personName } from "./names.js";
+import { attempt } from "./overlays.js";
+import { switchPerson } from "./people.js";
+import { store } from "./store.js";
+import { isDark, onSystemTheme, switchTheme } from "./theme.js";
+import { language, onLanguage, setLanguage, t } from "./words.js";
+
+export function bar() {
+  const brand = h("p", { class: "brand" });
+  const person = h("button", {
+    type: "button",
+    class: "person",
+    "aria-haspopup": "dialog",
+    on: { click: switchPerson },
+  });
+  const languageButton = h("button", {
+    type: "button",
+    class: "chip",
+    on: { click: () => setLanguage(language() === "en" ? "zh" : "en") },
+  });
+  const themeButton = iconButton("moon", "", () => {
+    switchTheme();
+    update();
+  });
+  const element = h(
+    "header",
+    { class: "bar" },
+    brand,
+    person,
+    h("span", { class: "stretch" }),
+    clockButton(),
+    languageButton,
+    themeButton,
+  );
+
+  function update() {
+    fill(
+      brand,
+      h("span", {}, h("b", {}, "webwx"), ` ${t("sandbox")}`),
+      h("span", { class: "tag", title: t("aboutUnofficial") }, t("unofficial")),
+    );
+    fill(languageButton, t("language"));
+    set(languageButton, "lang", language() === "en" ? "zh-CN" : "en");
+    const wanted = t(isDark() ? "toLight" : "toDark");
+    set(themeButton, "aria-label", wanted);
+    set(themeButton, "title", wanted);
+    fill(themeButton, icon(isDark() ? "sun" : "moon"));
+    showPerson();
+  }
+
+  function showPerson() {
+    if (!store.who) return;
+    const name = personName(store.who);
+    set(person, "aria-label", t("switchPerson", { name }));
+    fill(
+      person,
+      avatar(store.who, "is-tiny"),
+      h("span", { class: "person-name" }, name),
+      store.login(store.who) && h("span", { class: "dot is-on", title: t("loggedIn") }),
+      icon("down"),
+    );
+  }
+
+  store.on("place people logins contacts", soon(showPerson));
+  onLanguage(update);
+  onSystemTheme(update);
+  return element;
+}
+
+/** What is wrong: the sandbox does not answer, or this phone has no network. */
+export function banners() {
+  const lost = h("p", { class: "banner", role: "status", hidden: true });
+  const words = h("span", {});
+  const goOnline = button("", () => attempt(() => act("online", { who: store.who })), { kind: "is-small" });
+  const offline = h("div", { class: "banner", role: "status", hidden: true }, icon("offline"), words, goOnline);
+
+  function update() {
+    fill(lost, t("lost"));
+    fill(words, t("offlineBanner"));
+    fill(goOnline, t("goOnline"));
+    offline.hidden = !store.person(store.who).offline;
+  }
+
+  live.addEventListener("opened", () => {
+    lost.hidden = true;
+  });
+  live.addEventListener("lost", () => {
+    lost.hidden = false;
+  });
+  store.on("place people", soon(update));
+  onLanguage(update);
+  return [lost, offline];
+}

@@ -1,0 +1,87 @@
+// The rail: the views of the phone with what waits there, and the tools that open beside it.
+
+import { fill, h, icon, iconButton, set, soon } from "./dom.js";
+import { live } from "./live.js";
+import { PANELS } from "./panels.js";
+import { place } from "./place.js";
+import { store } from "./store.js";
+import { onLanguage, t } from "./words.js";
+
+/** The views: where each stands in the address, the key of its name, its picture, and what waits there. */
+export const VIEW_BUTTONS = [
+  { id: "chats", words: "chats", picture: "chats", count: () => store.unread(), counted: "unread" },
+  { id: "contacts", words: "contacts", picture: "contacts", count: () => 0, counted: "" },
+  { id: "device", words: "phone", picture: "device", count: () => store.logins.waiting.length, counted: "pending" },
+];
+
+export function rail({ goTo }) {
+  const title = h("h2", { class: "pane-title" });
+  const closeButton = iconButton("close", "", () => show(null));
+  const head = h("header", { class: "pane-head" }, title, h("span", { class: "stretch" }), closeButton);
+  const aside = h("aside", { class: "aside", hidden: true });
+  const mounted = new Map();
+  let open = null; // the panel that is open
+  const views = VIEW_BUTTONS.map((view) => [view, railButton(view.picture, () => goTo(view.id))]);
+  const tools = PANELS.map((panel) => [panel, railButton(panel.picture, () => show(panel === open ? null : panel))]);
+  const element = h(
+    "nav",
+    { class: "rail" },
+    views.map(([, { node }]) => node),
+    tools.length > 0 && h("span", { class: "rail-gap" }),
+    tools.map(([, { node }]) => node),
+  );
+
+  /** Open a panel, or close the one that is open; it stays as it is for the next time. */
+  function show(panel) {
+    const before = tools.find(([each]) => each === open)?.[1].node;
+    open = panel;
+    if (panel && !mounted.has(panel)) {
+      const inside = h("div", { class: "panel" });
+      panel.mount(inside, { live, store });
+      mounted.set(panel, inside);
+    }
+    if (panel) fill(aside, head, mounted.get(panel));
+    aside.hidden = !panel;
+    document.body.classList.toggle("has-panel", Boolean(panel));
+    update();
+    if (!panel) before?.focus();
+  }
+
+  function update() {
+    set(element, "aria-label", t("views"));
+    for (const [{ id, words, count, counted }, { node, label, badge }] of views) {
+      const waiting = count();
+      fill(label, t(words));
+      set(node, "aria-label", waiting ? `${t(words)}, ${t(counted, { n: waiting })}` : t(words));
+      set(node, "aria-current", id === place.view ? "page" : null);
+      badge.hidden = !waiting;
+      fill(badge, waiting > 99 ? "99+" : String(waiting));
+    }
+    for (const [panel, { node, label }] of tools) {
+      fill(label, t(panel.words));
+      set(node, "aria-label", t(panel.words));
+      set(node, "aria-pressed", String(panel === open));
+    }
+    if (open) set(aside, "aria-label", t(open.words));
+    fill(title, open ? t(open.words) : "");
+    set(closeButton, "aria-label", t("close"));
+    set(closeButton, "title", t("close"));
+  }
+
+  store.on("rows logins", soon(update));
+  place.addEventListener("moved", update);
+  onLanguage(update);
+  return { element, aside, close: () => open && show(null) };
+}
+
+function railButton(picture, onClick) {
+  const badge = h("span", { class: "badge", hidden: true });
+  const label = h("span", { class: "rail-label" });
+  const node = h(
+    "button",
+    { type: "button", class: "rail-button", on: { click: onClick } },
+    h("span", { class: "rail-icon" }, icon(picture), badge),
+    label,
+  );
+  return { node, label, badge };
+}
