@@ -66,9 +66,13 @@ def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0) -> F
         except subprocess.TimeoutExpired:
             raise RunFailed(f"{case.name}, {variant}: not done after {LONGEST} s.") from None
     if done.returncode or not done.stdout:
-        raise RunFailed(f"{case.name}, {variant}: no figures.\n{done.stderr[-4000:]}")
+        raise RunFailed(f"{case.name}, {variant}: no figures.\n{_last(done.stderr)}")
     figures: Figures = json.loads(done.stdout.splitlines()[-1])
     return figures
+
+
+def _last(text: str, lines: int = 8) -> str:
+    return "\n".join(text.splitlines()[-lines:])
 
 
 @contextmanager
