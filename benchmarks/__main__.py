@@ -63,13 +63,15 @@ def main() -> int:
     parser.add_argument("cases", nargs="*", help="default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="of all numbers: 0.01 tries everything out quickly")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json", help="what is there stays in it")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "bench", help="for journals; mind the disk")
     parser.add_argument("--compare", action="store_true", help="with the baseline; a regression is exit code 1")
     parser.add_argument("--set-baseline", action="store_true", help="make the baseline of this run")
     options = parser.parse_args()
 
-    results: dict[str, list[Round]] = {}
+    told = report.read(options.out)
+    results: dict[str, list[Round]] = {name: case["rounds"] for name, case in told.get("cases", {}).items()}
+    ran: dict[str, list[Round]] = {}
     code = 0
     try:
         for case in chosen(options.cases):
@@ -79,7 +81,7 @@ def main() -> int:
                     case, options.folder, rounds=options.rounds, scale=options.scale, on_run=progress
                 ):
                     rounds.append(each)
-                    results[case.name] = rounds
+                    results[case.name] = ran[case.name] = rounds
             except RunFailed as failure:
                 progress(str(failure))
                 code = 1
@@ -88,15 +90,15 @@ def main() -> int:
     except KeyboardInterrupt:
         progress("Interrupted; what is there is written.")
         code = INTERRUPTED
-    report.write(options.out, report.merged(report.read(options.out), report.as_json(CASES, results)))
-    baseline = report.read(BASELINE)
+    cases = told.get("cases", {}) | report.as_json(CASES, ran)
+    report.write(options.out, {"cases": cases, "measures": report.values(results, results)})
+    now, baseline = report.values(results, ran), report.read(BASELINE)
     if options.compare:
-        lines, is_worse = report.compare(results, baseline["measures"], TOLERANCE)
+        lines, is_worse = report.compare(now, baseline["measures"], TOLERANCE)
         print(f"Against the baseline, beyond {TOLERANCE:.0%}:", *(lines or ["  nothing has changed"]), sep="\n")
         code = code or int(is_worse)
     if options.set_baseline:
-        here = {"machine": describe(), "measures": report.values(results)}
-        report.write(BASELINE, report.merged(baseline, here))
+        report.write(BASELINE, {"machine": describe(), "measures": baseline.get("measures", {}) | now})
     return code
 
 

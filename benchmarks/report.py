@@ -11,7 +11,7 @@ from benchmarks.machine import describe
 from benchmarks.measures import MEASURES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.case import Case
@@ -71,25 +71,17 @@ def _verdict(target: str, is_reached: bool | None) -> str:
 
 
 def as_json(cases: Mapping[str, Case], results: Mapping[str, Sequence[Round]]) -> dict[str, Any]:
-    """Give everything."""
+    """Give everything that was measured, by case."""
     machine = describe()
     return {
-        "cases": {
-            name: {"about": cases[name].about, "machine": machine, "world": asdict(cases[name].world), "rounds": rounds}
-            for name, rounds in results.items()
-        },
-        "measures": values(results),
+        name: {"about": cases[name].about, "machine": machine, "world": asdict(cases[name].world), "rounds": rounds}
+        for name, rounds in results.items()
     }
 
 
-def merged(told: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Give what was told with what has been measured since in the place of what it is newer than."""
-    return {part: told.get(part, {}) | more[part] for part in more}
-
-
-def values(results: Mapping[str, Sequence[Round]]) -> dict[str, float]:
-    """Give what is said of the cases that were run."""
-    found = {str(measure): measure.value(results) for measure in MEASURES}
+def values(results: Mapping[str, Sequence[Round]], cases: Collection[str]) -> dict[str, float]:
+    """Give what is said of some cases."""
+    found = {str(measure): measure.value(results) for measure in MEASURES if measure.case in cases}
     return {name: round(value, 4) for name, value in found.items() if value is not None}
 
 
@@ -105,13 +97,11 @@ def write(path: Path, told: object) -> None:
     path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def compare(
-    results: Mapping[str, Sequence[Round]], baseline: Mapping[str, float], tolerance: float
-) -> tuple[list[str], bool]:
+def compare(now: Mapping[str, float], baseline: Mapping[str, float], tolerance: float) -> tuple[list[str], bool]:
     """Give a line for each ratio that has changed by more than a tolerance, and whether one is worse."""
     lines, is_any_worse = [], False
     for measure in MEASURES:
-        value, before = measure.value(results), baseline.get(str(measure))
+        value, before = now.get(str(measure)), baseline.get(str(measure))
         if value is None or before is None or not measure.carries_over:
             continue
         is_worse = measure.is_worse(value, before, tolerance)

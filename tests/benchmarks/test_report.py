@@ -19,24 +19,22 @@ def test_the_table_says_whether_a_target_is_reached() -> None:
 
 def test_a_comparison_names_what_has_changed_and_knows_worse_from_better() -> None:
     before = {"sends-1: p50 / floor": 1.5, "sends-1: CPU / floor": 1.0}
-    lines, is_worse = report.compare({"sends-1": ROUNDS}, before, 0.15)
+    now = report.values({"sends-1": ROUNDS}, {"sends-1"})
+    lines, is_worse = report.compare(now, before, 0.15)
     assert (len(lines), is_worse) == (1, True)
     assert lines[0].split() == ["WORSE", "sends-1:", "p50", "/", "floor", "1.50", "->", "2.00"]
 
-    lines, is_worse = report.compare({"sends-1": ROUNDS}, {"sends-1: p50 / floor": 3.0}, 0.15)
+    lines, is_worse = report.compare(now, {"sends-1: p50 / floor": 3.0}, 0.15)
     assert (lines[0].split()[0], is_worse) == ("better", False)
 
 
 def test_what_does_not_carry_over_to_another_machine_is_not_compared() -> None:
-    rounds = [{"ours": {"cpu_ms": 9.0}}]
+    name = "sends-64: CPU per send, ms"
 
-    assert report.compare({"sends-64": rounds}, {"sends-64: CPU per send, ms": 0.1}, 0.15) == ([], False)
+    assert report.compare({name: 9.0}, {name: 0.1}, 0.15) == ([], False)
 
 
-def test_a_run_of_some_cases_leaves_what_is_known_of_the_others() -> None:
-    told = {"cases": {"a": 1, "b": 1}, "measures": {"a: x": 1.0}}
+def test_a_run_of_some_cases_tells_of_these_alone() -> None:
+    results = {"sends-1": ROUNDS, "import": [{"ours": {"ms": 12.0}}]}
 
-    assert report.merged(told, {"cases": {"b": 2}, "measures": {}}) == {
-        "cases": {"a": 1, "b": 2},
-        "measures": {"a: x": 1.0},
-    }
+    assert report.values(results, {"import"}) == {"import: `import webwx`, ms": 12.0}

@@ -61,6 +61,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 
         So two processes can change different parts of one saved login, and neither takes back what the other did.
         """
+        if onto is before:
+            return self
         changed = {
             name: value for name in self.__struct_fields__ if (value := getattr(self, name)) != getattr(before, name)
         }
