@@ -136,6 +136,27 @@ def test_what_cannot_be_read_is_left_out_of_a_body(log):
     assert log.open(1).answer_body == "a" * SHOWN
 
 
+def test_what_is_no_text_can_still_be_told(log):
+    # An HTTP library keeps each byte that is no UTF-8 as a half character, which JSON cannot hold.
+    half = b"\xff".decode("utf-8", "surrogateescape")
+    odd = Request(endpoint="any", method="GET", url=f"http://{half}/{half}", headers=((half, half),), body=b"\xff")
+    log.end(log.begin(odd), Response(headers=((half, half),)))
+    shown = json.loads(msgspec.json.encode(log.open(1)))
+    assert (shown["host"], shown["address"], shown["request_headers"]) == (
+        "\N{REPLACEMENT CHARACTER}",
+        "/\N{REPLACEMENT CHARACTER}",
+        [["\N{REPLACEMENT CHARACTER}", "\N{REPLACEMENT CHARACTER}"]],
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "endpoint"), [("/jslogin", "jslogin"), ("/%6Aslogin?a", "jslogin"), ("/l/a%3D", "l")]
+)
+def test_a_call_is_known_by_its_decoded_path(log, address, endpoint):
+    log.begin(get(address))
+    assert log.since()[0].endpoint == endpoint
+
+
 def test_an_exchange_that_is_gone_cannot_be_shown(log):
     with pytest.raises(Impossible, match="There is no exchange 3"):
         log.open(3)

@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import msgspec
 
 from webwx.protocol import find_endpoint
+from webwx.protocol.codec import clean_text
 from webwx.sandbox.mask import LONGEST, MASKED, Mask
 from webwx.sandbox.refusals import Impossible
 
@@ -193,7 +195,7 @@ class WireLog:
     def _exchange(self, entry: Entry) -> Exchange:
         method, url, _ = entry.request
         host, slash, address = url.partition("://")[2].partition("/")
-        path = (slash + address).partition("?")[0]
+        path = unquote((slash + address).partition("?")[0])
         status, _, body = entry.answer or (None, (), b"")
         number, endpoint = _RET.search(body), find_endpoint(method, path)
         return Exchange(
@@ -202,8 +204,8 @@ class WireLog:
             time=entry.time,
             endpoint=endpoint.name if endpoint else "",
             method=method,
-            host=host,
-            address=self._mask.hide(slash + address, SHOWN // 10),
+            host=clean_text(host),
+            address=self._shown(slash + address, SHOWN // 10),
             is_open=entry.ended is None,
             status=status,
             ret=int(next(filter(None, number.groups()))) if number else None,
@@ -227,9 +229,12 @@ class WireLog:
     def _headers(self, headers: Headers) -> list[tuple[str, str]]:
         return [
             # An HTTP library's own kind of text is none that JSON is written of.
-            (str(name), MASKED if name.lower().endswith("authorization") else self._mask.hide(value))
+            (clean_text(str(name)), MASKED if name.lower().endswith("authorization") else self._shown(value))
             for name, value in headers
         ]
+
+    def _shown(self, text: str, limit: int | None = None) -> str:
+        return clean_text(self._mask.hide(text, limit))
 
     def _text(self, body: bytes, headers: Headers) -> str:
         content_type = next((value.lower() for name, value in headers if name.lower() == "content-type"), "")
