@@ -10,11 +10,21 @@ import { place } from "./place.js";
 import { store } from "./store.js";
 import { longTime, t } from "./words.js";
 
+/** Seconds in which a message can be recalled. */
 const RECALL_WINDOW = 120;
+
+/** Seconds of silence after which the time stands between two messages. */
 const GAP = 300;
+
+/** Pixels from an end of the conversation that count as being there. */
 const NEAR = 80;
+
+/** Messages on the page before it lets go of all but the newest. */
 const MOST = 400;
 const KEPT = 150;
+
+/** Milliseconds until what came into view is read, so that many messages at once are read at once. */
+const READING = 250;
 
 export function conversation({ showDetails }) {
   const title = h("h2", { class: "pane-title" });
@@ -43,6 +53,7 @@ export function conversation({ showDetails }) {
   );
   let current = null; // the message that the keyboard comes back to
   let isAtEnd = true;
+  let reading = 0; // the timer of what is to be read
 
   function update() {
     const name = chatName(store.chat);
@@ -124,6 +135,8 @@ export function conversation({ showDetails }) {
   /** Older messages go above without moving those that are read. */
   function before(messages) {
     const height = scroller.scrollHeight - scroller.scrollTop;
+    const next = store.messages[messages.length];
+    if (next && !rest(next, messages.at(-1))) log.querySelector(".time-line")?.remove();
     log.prepend(...messages.flatMap((message, at) => [rest(message, messages[at - 1]), node(message)].filter(Boolean)));
     scroller.scrollTop = scroller.scrollHeight - height;
   }
@@ -247,7 +260,9 @@ export function conversation({ showDetails }) {
   }
 
   function read() {
-    attempt(() => act("read", { who: store.who, chat: store.chat }));
+    clearTimeout(reading);
+    const here = { who: store.who, chat: store.chat };
+    reading = setTimeout(() => attempt(() => act("read", here)), READING);
   }
 
   /** What comes into view is read. */
