@@ -50,9 +50,10 @@ class ContactVerbs(IdentityVerbs):
         """
         self._require_contacts("contacts")
         gone = await self._fetch_contacts()
-        await self._save_contacts(gone)
-        self._introduce_everybody()
-        return list(self._contacts)
+        everybody = list(self._contacts)
+        await self._save_contacts(gone, everybody)
+        self._introduce_everybody(everybody)
+        return everybody
 
     async def _fetch_contacts(self) -> list[ContactId]:
         """Fetch all contacts, and give the ids of those who were known and are none any more."""
@@ -232,14 +233,22 @@ class ContactVerbs(IdentityVerbs):
             return self._store.packed_contacts()
         return Contacts.packed(self._store.load_contacts())
 
-    async def _save_contacts(self, gone: Collection[ContactId] = ()) -> None:
-        """Keep everybody beside the login, and in the journal, from which the next process takes them."""
+    async def _save_contacts(
+        self, gone: Collection[ContactId] = (), everybody: Sequence[Contact] | None = None
+    ) -> None:
+        """
+        Keep everybody beside the login, and in the journal, from which the next process takes them.
+
+        Args:
+            gone: Who is none of them any more.
+            everybody: All of them, if somebody has read them already.
+        """
         if self._journal is not None:
             part, own_id = self._part_of_account(), ContactId(self._login.user_id)
             if await part.position(own_id) is not None:  # else it learns of them when the sync begins
-                await part.save_contacts(own_id, self._contacts.unkept(), gone)
+                await part.save_contacts(own_id, self._contacts.unkept() if everybody is None else everybody, gone)
                 await self._rest_on_journal()
-        self._keep_contacts()
+        self._keep_contacts(everybody)
 
     async def _rest_on_journal(self) -> None:
         """Have whoever has not changed since read from the journal from now on, where they are kept."""
