@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from webwx.sandbox.refusals import Impossible
-from webwx.sandbox.scenario import LONGEST_CHAIN, Scenario
+from webwx.sandbox.scenario import MOST_ANSWERS, Scenario
 
 
 @pytest.fixture
@@ -123,6 +123,31 @@ def test_whoever_is_not_named_is_everybody_but_me_and_nobody_answers_the_platfor
     assert [message.sender.id for message in room[2:]] == ["ahua", "zhangsan", "lilei"]
 
 
+def test_whoever_takes_another_nickname_is_still_meant(world, friends, play):
+    friends.when("阿华", by="李雷", chat="周末爬山")(lambda ahua, message: ahua.say("yes"))
+    friends.at(60, "阿华")(lambda ahua: ahua.say("later", to="hiking"))
+    mistakes = play()
+    for who, nickname in (("ahua", "华姐"), ("lilei", "雷哥")):
+        world.change_profile(who, nickname=nickname)
+    world.membership.rename(world.chatrooms["hiking"], "爬山", by=world.person("me"))
+    world.say("lilei", "爬山", "谁来")
+    world.wind(60)
+    assert shown(world, chat="hiking")[1:] == ["谁来", "yes", "later"]
+    assert mistakes == []
+
+
+def test_everybody_in_a_chatroom_is_asked_there_and_nobody_elsewhere(world, friends, play):
+    outsider = world.add_person("外人")
+    world.befriend("me", outsider.id)
+    friends.when(chat="周末爬山")(lambda each, message: each.say("here"))
+    mistakes = play()
+    world.say("me", outsider.id, "who is there?")
+    world.say("me", "周末爬山", "who is there?")
+    assert shown(world, chat=outsider.id) == ["who is there?"]
+    assert len(shown(world, chat="hiking")) == MOST_ANSWERS + 1  # for they answer each other as well
+    assert len(mistakes) == 1
+
+
 def test_an_answer_comes_when_everybody_has_the_question(world, friends, play):
     friends.when("阿华", hears="?")(lambda ahua, message: ahua.say("!"))
     assert play() == []
@@ -142,7 +167,7 @@ def test_friends_who_answer_each_other_without_an_end_are_stopped_and_told(world
     friends.when("李雷", by="阿华")(lambda lilei, message: lilei.say("more"))
     mistakes = play()
     world.say("阿华", "李雷", "begin")
-    assert len(shown(world, "lilei")) == LONGEST_CHAIN + 1
+    assert len(shown(world, "lilei")) == MOST_ANSWERS + 1
     assert len(mistakes) == 1
     assert "without an end; let one of the friends wait" in mistakes[0]
 

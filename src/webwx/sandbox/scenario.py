@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction, unwrap
@@ -37,8 +37,8 @@ Hears = str | re.Pattern[str] | Callable[[Message], object]
 SHORTEST_PAUSE = 0.01
 """Seconds between two times of what is done again and again."""
 
-LONGEST_CHAIN = 100
-"""Answers that can follow each other with no pause; friends who answer each other without an end are stopped there."""
+MOST_ANSWERS = 1000
+"""What can follow from one thing with no pause; friends who answer each other without an end are stopped there."""
 
 
 class Scenario:
@@ -128,16 +128,12 @@ class Scenario:
         Raises:
             Impossible: The script names somebody who is not there, or a chat that is not.
         """
-        for reaction in self._reactions:
-            with _placed(reaction.script):
-                reaction.check(world)
-        for date in self._dates:
-            with _placed(date.script):
-                world.person(date.who)
+        reactions = [reaction.by_ids(world) for reaction in self._reactions]
+        dates = [date.by_id(world) for date in self._dates]
         stage = _Stage(world, on_mistake or _tell)
-        for date in self._dates:
+        for date in dates:
             stage.plan(date)
-        world.listen(lambda person, message: stage.hear(self._reactions, person, message))
+        world.listen(lambda person, message: stage.hear(reactions, person, message))
         world.play()
 
 
@@ -156,18 +152,21 @@ class _Reaction:
     chat: str | None
     is_recalled: bool
 
-    def check(self, world: World) -> None:
+    def by_ids(self, world: World) -> _Reaction:
         """
-        See whether all whom it names are there.
+        Name everybody by world id, which stays when somebody takes another nickname.
 
         Raises:
-            Impossible: One is not.
+            Impossible: One is not there.
         """
-        person = world.person(self.who or ME)
-        if self.by is not None:
-            world.person(self.by)
-        if self.chat is not None and self.who is not None:
-            world.chat_id(person, self.chat)
+        with _placed(self.script):
+            person = world.person(self.who or ME)
+            return replace(
+                self,
+                who=person.id if self.who else None,
+                by=world.person(self.by).id if self.by else None,
+                chat=world.chat_id(person, self.chat) if self.chat else None,
+            )
 
     def concerns(self, world: World, person: Person, message: Message) -> bool:
         """Say whether somebody reacts like this to a message that has come to their phone, or is gone from there."""
@@ -175,9 +174,9 @@ class _Reaction:
         return (
             is_kind
             and message.is_recalled is self.is_recalled
-            and (person is not world.person(ME) if self.who is None else person is world.person(self.who))
-            and (self.by is None or message.sender is world.person(self.by))
-            and (self.chat is None or message.chat_of(person) == world.chat_id(person, self.chat))
+            and (person is not world.person(ME) if self.who is None else person.id == self.who)
+            and self.by in {None, message.sender.id}
+            and self.chat in {None, message.chat_of(person)}
             and self._is_heard(message)
         )
 
@@ -202,6 +201,16 @@ class _Date:
     at: float | datetime
     every: float | None = None
 
+    def by_id(self, world: World) -> _Date:
+        """
+        Name the person by world id.
+
+        Raises:
+            Impossible: There is no such person.
+        """
+        with _placed(self.script):
+            return replace(self, who=world.person(self.who).id)
+
     def moment(self, beginning: float) -> float:
         """Give when, in seconds since 1970."""
         if isinstance(self.at, datetime):
@@ -212,14 +221,36 @@ class _Date:
 # -- playing it ------------------------------------------------------------------------------------------------------
 
 
+@dataclass(kw_only=True)
+class _Chain:
+    """Everything that follows from one thing with no pause."""
+
+    answers: int = 0
+
+    def goes_on(self) -> bool:
+        """
+        Say whether one more thing may follow.
+
+        Raises:
+            Impossible: It has just become too long.
+        """
+        self.answers += 1
+        if self.answers == MOST_ANSWERS + 1:
+            raise Impossible("One answer follows the other without an end; let one of the friends wait for a second.")
+        return self.answers <= MOST_ANSWERS
+
+
 class _Stage:
     """A scenario in one world."""
 
     def __init__(self, world: World, on_mistake: Callable[[str], object]) -> None:
         self._world = world
         self._on_mistake = on_mistake
-        self._chain = 0
-        """How many answers with no pause have led to what is being done."""
+        self._chain: _Chain | None = None
+        """Which one is being played; None: what happens comes from outside."""
+        self._heard: Message | None = None
+        self._from_outside = _Chain()
+        """The chain that the last message from outside has begun."""
 
     def plan(self, date: _Date) -> None:
         """Put down what is done at a time."""
@@ -227,6 +258,8 @@ class _Stage:
 
     def hear(self, reactions: list[_Reaction], person: Person, message: Message) -> None:
         """Let somebody react, once all have got the message."""
+        if message is not self._heard:
+            self._heard, self._from_outside = message, _Chain()
         for reaction in reactions:
             with self._told(reaction.script):
                 if reaction.concerns(self._world, person, message):
@@ -239,7 +272,7 @@ class _Stage:
                 self._plan(date, moment + date.every)
             return date.script(self._hands(date.script, self._world.person(date.who)))
 
-        self._world.agenda.add(moment, lambda: self._do(date.script, begin, 0))
+        self._world.agenda.add(moment, lambda: self._do(date.script, begin, _Chain()))
 
     def _hands(self, script: Script, person: Person, chat: str = "") -> Hands:
         return Hands(self._world, person, chat, later=partial(self._later, script))
@@ -253,18 +286,18 @@ class _Stage:
         """
         if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             raise Impossible(f"A script waits for some seconds, 0 or more, and {seconds!r} is no such number.")
-        chain = self._chain + 1 if seconds < SHORTEST_PAUSE else 0
-        if chain > LONGEST_CHAIN:
-            raise Impossible("One answer follows the other without an end; let one of the friends wait for a second.")
+        chain = (self._chain or self._from_outside) if seconds < SHORTEST_PAUSE else _Chain()
+        if not chain.goes_on():
+            return
         self._world.agenda.add(self._world.now + seconds, lambda: self._do(script, action, chain))
 
-    def _do(self, script: Script, action: Callable[[], object], chain: int) -> None:
+    def _do(self, script: Script, action: Callable[[], object], chain: _Chain) -> None:
         self._chain = chain
         with self._told(script):
             outcome = action()
             if isinstance(outcome, Generator):
                 self._go_on(script, outcome)
-        self._chain = 0
+        self._chain = None
 
     def _go_on(self, script: Script, story: Generator[Any, None, None]) -> None:
         """Play a story up to its next pause."""
