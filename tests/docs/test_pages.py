@@ -25,9 +25,12 @@ from webwx.model.messages import AnyMessage, Message
 from webwx.protocol.codes import Ret
 from webwx.protocol.hosts import FAMILIES
 from webwx.sandbox import control, fault_verbs, proxy
+from webwx.sandbox.crowds import Crowd
 from webwx.sandbox.faults import Description, menu
+from webwx.sandbox.hands import Hands
 from webwx.sandbox.sending import SENDING_VERBS
 from webwx.sandbox.switches import STRICT, Switches
+from webwx.sandbox.worlds import ChatroomPlan, MessagePlan, PersonPlan, WorldPlan
 from webwx.settings import KEYS
 
 DOCS = ROOT / "docs"
@@ -136,6 +139,21 @@ def test_the_page_has_every_verb_that_sends() -> None:
     assert [f"POST /control/{verb}" for verb in SENDING_VERBS] == [
         row[0] for row in table(TOPICS / "sandbox.md", "Sends")
     ]
+
+
+def test_the_page_has_every_key_of_a_world() -> None:
+    keys = [row[0].strip("[]") for row in table(TOPICS / "worlds.md", "Key")]
+    assert [field.encode_name for field in msgspec.structs.fields(WorldPlan)] == keys
+    page = (TOPICS / "worlds.md").read_text(encoding="utf-8")
+    for plan in (PersonPlan, ChatroomPlan, MessagePlan, Crowd):
+        named = {field.encode_name for field in msgspec.structs.fields(plan)}
+        assert named == {name for name in named if f"`{name}" in page}
+
+
+def test_the_page_has_everything_that_hands_can_do() -> None:
+    page = (DOCS / "howto" / "script-a-friend.md").read_text(encoding="utf-8")
+    verbs = {name for name, value in vars(Hands).items() if inspect.isfunction(value) and not name.startswith("_")}
+    assert verbs == {verb for verb in verbs if f"`{verb}(" in page}
 
 
 # -- faults ----------------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import time
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from webwx.cli.exits import BadInput
-from webwx.errors import AlreadyRunning, StorageError
+from webwx.cli.exits import BadInput, CommandFailed
+from webwx.errors import StorageError
 from webwx.sandbox.faults import Faults
 from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.state import load, save
@@ -36,12 +36,12 @@ def locked(path: Path) -> Iterator[None]:
     Keep other sandboxes from a file.
 
     Raises:
-        AlreadyRunning: One has it.
+        CommandFailed: One has it.
         StorageError: Nothing can be written beside it.
     """
     lock = take_lock(path.with_name(f".{path.name}.lock"))
     if lock is None:
-        raise AlreadyRunning(f"Another sandbox is keeping its world in {path}.")
+        raise CommandFailed(f"Another sandbox keeps its world in {path}; end that one first, or name another file.")
     try:
         yield
     finally:
