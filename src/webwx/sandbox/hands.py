@@ -231,8 +231,6 @@ class Hands:
         """Turn all faults off."""
         self.world.faults.reset()
 
-    # ------------------------------------------------------------------------------------------------------------------
-
     def _where(self, named: str) -> str:
         if not named and not self._chat:
             raise Impossible("Say which chat is meant, as in ahua.say('hello', to='me'): no message is answered here.")
