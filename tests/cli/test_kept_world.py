@@ -99,6 +99,20 @@ async def test_a_disk_that_does_not_take_it_is_told_at_once(tmp_path: Path) -> N
             pytest.fail("It began all the same.")
 
 
+async def test_a_disk_that_fails_meanwhile_is_told_and_what_it_missed_is_saved_later(tmp_path: Path) -> None:
+    world, path, told = default_world(), tmp_path / "home.state", []
+    async with kept(world, path, told.append), asyncio.timeout(PATIENCE):
+        await asyncio.sleep(0)
+        path.unlink()
+        path.mkdir()
+        world.say("ahua", "me", "in spite of all")
+        while not told:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
+        path.rmdir()
+    assert told[0].startswith(f"{path} cannot be written: ")
+    assert load(path.read_bytes()).inbox("me")["ahua"].messages[-1].text == "in spite of all"
+
+
 @pytest.mark.verify
 def test_who_listens_hears_everything_once_though_the_sandbox_is_started_again(shell: Any, tmp_path: Path) -> None:
     kept = ("--json", "--auto-confirm", "--state", str(tmp_path / "home.state"))
