@@ -11,6 +11,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,6 +26,8 @@ OWN_PORT = "8791"
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
+TRANSLATIONS = [page for page in PAGES if page.name.endswith(".zh.md")]
+
 _BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"(?:python|toml) (\w+\.(?:py|toml))")
 
@@ -29,15 +35,6 @@ _FILE = re.compile(r"(?:python|toml) (\w+\.(?:py|toml))")
 def blocks(page: Path, language: str) -> list[str]:
     """Give the blocks of a language that are meant to run."""
     return [code for mark, code in _BLOCK.findall(page.read_text(encoding="utf-8")) if mark == language]
-
-
-def chinese(page: Path) -> Path:
-    """Give the translation of a page."""
-    return page.with_suffix(".zh.md")
-
-
-TRANSLATED = [page for page in PAGES if page.parent != ROOT and chinese(page).exists()]
-"""Pages of the documentation that there are in Chinese too, with the same code: it runs once."""
 
 
 def program(page: Path) -> str:
@@ -57,6 +54,16 @@ def commands(page: Path) -> list[tuple[str, list[str]]]:
             else:
                 typed[-1][1].append(line)
     return typed
+
+
+def original(page: Path) -> Path:
+    """Give the page that one is a translation of; itself, when it is none."""
+    return page.with_name(page.name.replace(".zh.md", ".md"))
+
+
+def is_run_already(page: Path, read: Callable[[Path], object]) -> bool:
+    """Say whether a page is a translation whose code, as it is read here, is that of the original."""
+    return page != original(page) and read(page) == read(original(page))
 
 
 def in_background(typed: str, output: Path) -> str:

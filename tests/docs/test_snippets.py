@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.docs.pages import PAGES, ROOT, TRANSLATED, blocks, chinese, name
+from tests.docs.pages import PAGES, ROOT, blocks, commands, is_run_already, name, program
 from tests.docs.reader import Reader
 
-ORIGINALS = [page for page in PAGES if page not in map(chinese, TRANSLATED)]
+WITH_PYTHON = [page for page in PAGES if blocks(page, "python") and not is_run_already(page, program)]
+WITH_COMMANDS = [page for page in PAGES if blocks(page, "console") and not is_run_already(page, commands)]
 
 
 @pytest.fixture
@@ -18,14 +19,14 @@ def reader(tmp_path: Path) -> Reader:
     return Reader(Path(sys.executable).parent, tmp_path)
 
 
-@pytest.mark.parametrize("page", [page for page in ORIGINALS if blocks(page, "python")], ids=name)
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=name)
 def test_the_python_of_a_page_runs(page: Path, reader: Reader) -> None:
     with reader.sandbox() as server:
         reader.runs_python(page, server)
 
 
 @pytest.mark.timeout(180)  # a tutorial starts many processes, one after the other
-@pytest.mark.parametrize("page", [page for page in ORIGINALS if blocks(page, "console")], ids=name)
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=name)
 def test_the_commands_of_a_page_print_what_it_says(page: Path, reader: Reader) -> None:
     with reader.sandbox() as server:
         reader.types(page, server)
