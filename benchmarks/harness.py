@@ -85,10 +85,10 @@ def server(world: World, folder: Path) -> Iterator[dict[str, Any]]:
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise RunFailed("The reference server did not start.")
         try:
+            line = process.stdout.readline()
+            if not line:
+                raise RunFailed("The reference server did not start.")
             yield json.loads(line)
         finally:
             process.stdin.close()
