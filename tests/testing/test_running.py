@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ def test_what_a_bot_does_can_be_counted(sandbox: Sandbox, friend: Person) -> Non
             assert (bot.counts.failed, running.events_in_hand, running.complaints) == (0, 0, [])
             assert 0 < bot.counts.delivered < 3  # each run counts from zero
         assert not running.is_alive
+    assert logging.getLogger("webwx").handlers == []
     assert repr(running) == "Running(counted)"
 
 

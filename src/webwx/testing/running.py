@@ -106,13 +106,19 @@ class Running:
         """
         Log in, and return when every bot is at work: what is said from now on reaches them.
 
+        Raises:
+            TimeoutError: They are not at work after half a minute, as when a fault keeps the login from its end.
+
         Whatever ends them before that is raised.
+
         """
         for bot in self.bots:
             bot.counts = Counts()
         logging.getLogger("webwx").addHandler(self._ear)
         self._thread.start()
-        self._is_up.wait(_START)
+        if not self._is_up.wait(_START):
+            self.kill()
+            raise TimeoutError("\n".join([f"{self!r} was not at work in time.", *self.complaints]))
         if self.error is not None:
             self.end()
             raise self.error
@@ -126,7 +132,6 @@ class Running:
             self._thread.join(_PATIENCE)
             self._cancel()
         self._thread.join(_START)
-        logging.getLogger("webwx").removeHandler(self._ear)
 
     def kill(self) -> None:
         """End them as a crash does: what they are in the midst of is not done with, and comes again."""
@@ -150,6 +155,7 @@ class Running:
         except BaseException as error:  # noqa: BLE001 - it is raised where the bots are waited for
             self.error = error
         finally:
+            logging.getLogger("webwx").removeHandler(self._ear)
             self._is_up.set()
             self._server.do(lambda: None)  # whoever waits for an answer looks again
 
