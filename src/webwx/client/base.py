@@ -337,8 +337,9 @@ class BaseClient:
         saved = self._store.load()
         if saved is None or saved.login.credentials.sid != self._login.credentials.sid:
             return None
-        self._cell.login = self._login.rebased(self._kept, saved.login)
-        self._kept = saved.login
+        if saved.login is not self._kept and saved.login != self._kept:
+            self._cell.login = self._login.rebased(self._kept, saved.login)
+            self._kept = saved.login
         if saved.ended is not None:
             self._liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
         return saved

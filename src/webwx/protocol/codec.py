@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, unquote
 
@@ -300,6 +300,7 @@ def number(text: str | None, default: int) -> int:
 # -- forms -----------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)
 def percent_encode(value: str, *, safe: str = "") -> str:
     """Encode everything but letters, digits, `-._~` and what is safe: `sid` and tickets contain `+` and `/`."""
     return quote(clean_text(value), safe=safe)

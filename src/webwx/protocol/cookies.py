@@ -7,6 +7,7 @@ get its own: a cookie for exactly one host lies beside the one of that name for 
 
 from __future__ import annotations
 
+import math
 import re
 from urllib.parse import urlsplit
 
@@ -97,6 +98,25 @@ class Jar(msgspec.Struct, frozen=True):
         old, new = ({cookie.key: cookie for cookie in jar.cookies} for jar in (before, self))
         kept = {cookie.key: cookie for cookie in onto.cookies if cookie.key in new or cookie.key not in old}
         return Jar(tuple((kept | {key: cookie for key, cookie in new.items() if old.get(key) != cookie}).values()))
+
+
+class CookieHeaders:
+    """The `Cookie` headers of one jar, each written once for as long as no cookie comes to its end."""
+
+    def __init__(self, jar: Jar) -> None:
+        self.jar = jar
+        self._written: dict[str, tuple[float, float, str]] = {}
+
+    def header(self, url: str, now: float) -> str:
+        """Give what `Jar.header` gives."""
+        place = url.partition("?")[0]
+        since, until, text = self._written.get(place, (now, now, ""))
+        if not since <= now < until:
+            text = self.jar.header(url, now)
+            ends = (cookie.expires for cookie in self.jar.cookies if cookie.expires is not None)
+            until = min((end for end in ends if end > now), default=math.inf)
+            self._written[place] = (now, until, text)
+        return text
 
 
 def parse_cookie(text: str, host: str, now: float, *, one_origin: bool) -> Cookie | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -145,6 +146,7 @@ def first_header(headers: Headers, name: str) -> str:
     return next((value for key, value in headers if key.lower() == wanted), "")
 
 
+@lru_cache(maxsize=256)
 def http_time(value: str) -> float | None:
     """Read an HTTP date as seconds since 1970; None when it is none. Without a zone it is UTC, as HTTP says."""
     try:

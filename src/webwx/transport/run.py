@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 import msgspec
 
 from webwx.errors import NoSuchFile, ProtocolError, TransportError
+from webwx.protocol.cookies import CookieHeaders, Jar
 from webwx.protocol.http import Patience, Pause, Read, Request, Response, http_time
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Cell:
         self._user_agent = user_agent
         self._reserve = reserve
         self._common: tuple[Login, Headers] | None = None
+        self._cookies = CookieHeaders(Jar())
 
     def now(self) -> float:
         """Seconds since 1970 by the server's clock, as far as its answers told; else by ours."""
@@ -138,7 +140,9 @@ class Cell:
 
     def attach(self, request: Request) -> Request:
         """Put on what every request of the account carries."""
-        cookies = self.login.jar.header(request.url, self.now())
+        if self._cookies.jar is not self.login.jar:
+            self._cookies = CookieHeaders(self.login.jar)
+        cookies = self._cookies.header(request.url, self.now())
         headers = (*request.headers, *self._common_headers())
         if cookies:
             headers = (*headers, ("Cookie", cookies))
@@ -159,15 +163,21 @@ class Cell:
 
     def absorb(self, request: Request, response: Response) -> None:
         """Take from an answer what it changes: the server's clock, and cookies, whose life is counted by it."""
-        date = response.header("Date")
-        served = http_time(date) if date else None
+        set_cookies: list[str] = []
+        for name, value in response.headers:
+            match name.lower():
+                case "date":
+                    self._set_clock(http_time(value))
+                case "set-cookie":
+                    set_cookies.append(value)
+        if set_cookies:
+            one_origin = self.login.server is not None
+            self.change(jar=self.login.jar.absorb(request.url, tuple(set_cookies), self.now(), one_origin=one_origin))
+
+    def _set_clock(self, served: float | None) -> None:
         # The header counts whole seconds; a smaller difference says nothing.
         if served is not None and abs(served - self.now()) > 1:
             self.change(clock_skew=served - self._clock())
-        set_cookies = response.header_values("Set-Cookie")
-        if set_cookies:
-            one_origin = self.login.server is not None
-            self.change(jar=self.login.jar.absorb(request.url, set_cookies, self.now(), one_origin=one_origin))
 
 
 async def run_async(flow: Flow[T], transport: Transport, cell: Cell, pause: Callable[[Pause], Awaitable[None]]) -> T:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from webwx.sandbox.world import World
 
-on_asyncio = pytest.mark.asyncio(loop_factories=["asyncio"])
-"""The sandbox plays its resets by means that uvloop does not have."""
-
 BROKEN = {
     "refused": TransportError,
     "reset_at_connect": TransportError,
@@ -56,7 +53,6 @@ def test_the_whole_menu_is_here() -> None:
     assert menu == (BROKEN.keys() & menu) | {each.partition(":")[0] for each in HARMLESS} | LATER
 
 
-@on_asyncio
 @pytest.mark.parametrize("fault", BROKEN)
 async def test_a_fault_of_the_line_is_told_and_no_more(
     make: Make, make_world: Callable[..., World], fault: str
@@ -73,7 +69,6 @@ async def test_a_fault_of_the_line_is_told_and_no_more(
     assert "secret" not in str(caught.value)
 
 
-@on_asyncio
 @pytest.mark.parametrize("fault", sorted(HARMLESS))
 async def test_a_fault_that_leaves_an_answer_leaves_this_one(
     make: Make, make_world: Callable[..., World], fault: str
