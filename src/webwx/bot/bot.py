@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from webwx.bot.breaker import LIMIT
 from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.lanes import IN_FLIGHT, Counts, Lanes, describe
+from webwx.bot.loop import run_long
 from webwx.bot.router import Router, check_takes, name_of
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import Timers, Timetable
@@ -410,7 +411,7 @@ def run(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: 
         return
     if _is_in_loop():
         raise RuntimeError("A loop runs here already, as in a notebook; await `start` in it instead.")
-    asyncio.run(_until_told(bots, on_ready))
+    run_long(_until_told(bots, on_ready))
 
 
 def _is_in_loop() -> bool:

@@ -16,7 +16,6 @@ from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.faults import turn_on, with_fault_options
 from webwx.cli.friends import play_file
 from webwx.cli.kept_world import kept, locked, read_state
-from webwx.cli.loop import run_server
 from webwx.cli.session import Session, command
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.refusals import Impossible
@@ -52,7 +51,6 @@ _PORT_SENTENCES = {
 @command(
     "sandbox",
     endless=True,
-    runner=run_server,
     examples=(
         "webwx sandbox",
         "webwx sandbox --open",

@@ -24,6 +24,7 @@ import click
 import click.exceptions
 import msgspec
 
+from webwx.bot.loop import run_long
 from webwx.cli.exits import Exit
 from webwx.cli.options import Given, example_text, with_common_options
 from webwx.cli.output import Output, OutputClosed, tell_log
@@ -158,7 +159,6 @@ def command(
     cls: type[click.Command] = click.Command,
     group: click.Group | None = None,
     endless: bool = False,
-    runner: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
 ) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], click.Command]:
     """
     Make a click command of a coroutine whose first argument is the session.
@@ -170,9 +170,9 @@ def command(
         group: Where it belongs, when not to `webwx` itself.
         endless: It runs until it is told to stop, so SIGTERM is its regular end; what depends on an option says so to
             the session.
-        runner: What runs the coroutine.
 
     """
+    runner = run_long if endless else asyncio.run
 
     def decorate(work: Callable[..., Coroutine[Any, Any, None]]) -> click.Command:
         @functools.wraps(work)

@@ -1,9 +1,9 @@
-"""The loop that a server runs on."""
+"""The loop that a process runs on which stays."""
 
 import asyncio
 import sys
 
-from webwx.cli.loop import run_server
+from webwx.bot.loop import run_long
 
 
 async def its_loop() -> str:
@@ -11,6 +11,6 @@ async def its_loop() -> str:
 
 
 def test_it_is_uvloop_where_that_is_installed_and_pythons_own_elsewhere(monkeypatch) -> None:
-    assert run_server(its_loop()).startswith("uvloop" if sys.platform != "win32" else "asyncio")
+    assert run_long(its_loop()).startswith("uvloop" if sys.platform != "win32" else "asyncio")
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    assert run_server(its_loop()).startswith("asyncio")
+    assert run_long(its_loop()).startswith("asyncio")

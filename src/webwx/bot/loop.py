@@ -1,0 +1,30 @@
+"""Which event loop a process that stays runs on: uvloop's where it is installed, Python's own elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+T = TypeVar("T")
+
+_QUICK = "winloop" if sys.platform == "win32" else "uvloop"
+
+
+def run_long(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end."""
+    with asyncio.Runner(loop_factory=_quick_loop()) as runner:
+        return runner.run(work)
+
+
+def _quick_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        quick = importlib.import_module(_QUICK)
+    except ModuleNotFoundError:
+        return None
+    make: Callable[[], asyncio.AbstractEventLoop] = quick.new_event_loop
+    return make
