@@ -7,6 +7,7 @@ Every run is a fresh process, with a fresh server beside it.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,9 @@ ROOT = Path(__file__).parent.parent
 LONGEST = 900
 """Seconds a run may take; filling a journal takes minutes."""
 
+WARM_UP = 0.002
+"""Scale of the run before the first round, after which everything is compiled and in the disk's cache."""
+
 Round = dict[str, Figures]
 """What each variant has measured in one round."""
 
@@ -40,6 +44,9 @@ def run_rounds(
     if case.prepare is not None:
         on_run(f"{case.name}: prepares")
         run_once(case, PREPARE, folder, scale=scale)
+    for variant in case.variants:
+        on_run(f"{case.name}: warms up, {variant}")
+        run_once(case, variant, folder, scale=min(scale, WARM_UP))
     for number in range(rounds):
         done: Round = {}
         for variant in case.variants:
@@ -50,7 +57,7 @@ def run_rounds(
 
 def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0) -> Figures:
     """
-    Run one variant in a fresh process.
+    Run one variant in a fresh process, with compiled modules as an installed program has them.
 
     Raises:
         RunFailed: It gave no figures; the text says what it wrote.
@@ -61,14 +68,21 @@ def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0) -> F
         command = [sys.executable, "-m", "benchmarks.actor", json.dumps(told)]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, cwd=ROOT, timeout=LONGEST, start_new_session=True
-            )
+                command, capture_output=True, text=True, cwd=ROOT, timeout=LONGEST, start_new_session=True,
+                env=environment(folder),
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise RunFailed(f"{case.name}, {variant}: not done after {LONGEST} s.") from None
     if done.returncode or not done.stdout:
         raise RunFailed(f"{case.name}, {variant}: no figures.\n{_last(done.stderr)}")
     figures: Figures = json.loads(done.stdout.splitlines()[-1])
     return figures
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Give the environment of a run: whatever is set here, what was compiled once is not compiled again."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 
 def _last(text: str, lines: int = 8) -> str:
