@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LONGEST_HEAD = 64 * 1024
 """Bytes that may come before an answer's body begins."""
 
+_TEXT = ("utf-8", "surrogateescape")
+"""How a header is read and, when it is a cookie's, written again: whatever its bytes, they come back the same."""
+
 _UNPACKED = 256 * 1024
 """Bytes that a packed body is unpacked to at a time, so that a bomb does not burst in memory."""
 
@@ -94,7 +97,7 @@ class Answers:
     @property
     def headers(self) -> Headers:
         """The headers as text."""
-        return tuple([(_text(name), _text(value)) for name, value in self.pairs])
+        return tuple([(name.decode(*_TEXT), value.decode(*_TEXT)) for name, value in self.pairs])
 
     def _ends_with_connection(self) -> bool:
         framing = {name.lower(): value.lower() for name, value in self.pairs}
@@ -183,7 +186,3 @@ class _Unpacker:
         # By the standard `deflate` has a head, whose first half byte is 8; some servers leave it away.
         is_raw = self._may_be_raw and first & 0x0F != zlib.DEFLATED
         return zlib.decompressobj(-zlib.MAX_WBITS if is_raw else 32 + zlib.MAX_WBITS)
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
