@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,3 +21,9 @@ async def logged_in(run: Run, **options: Any) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(server=run.url, ca_file=run.ca_file, **options) as client:
         await client.login(show_qr=lambda _: None)
         yield client
+
+
+async def listening(run: Run) -> None:
+    """Return once a poll is held: what the client does when it begins to listen is done."""
+    while not run.ask_server("tell")["held"]:  # noqa: ASYNC110 - the server is another process
+        await asyncio.sleep(0.01)

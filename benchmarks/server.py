@@ -147,7 +147,7 @@ async def serve(world: World, folder: Path) -> None:
         answer = answers.release() if word == b"release\n" else b""
         for each in list(held) if answer else ():
             each.end_hold(answer)
-        writer.write(json.dumps({"cpu": time.process_time()}).encode() + b"\n")
+        writer.write(json.dumps({"cpu": time.process_time(), "held": len(held)}).encode() + b"\n")
         writer.close()
 
     side = await asyncio.start_server(control, "127.0.0.1", 0)

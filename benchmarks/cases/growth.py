@@ -33,13 +33,11 @@ def day_of(run: Run) -> Figures:
         try:
             async with ours.logged_in(run, journal=journal) as client:
                 login = time.perf_counter() - begun
-                with run.meter() as meter:
-                    await handle_texts(client, run.world.texts)
+                figures = await handle_texts(run, client)
                 await indexed(journal, client)
                 begun = time.perf_counter()
                 await client.search("报告", limit=50)
                 search = time.perf_counter() - begun
-                figures = meter.figures
                 return figures | {
                     "login_seconds": login,
                     "per_second": run.world.texts / figures["seconds"],

@@ -35,15 +35,20 @@ def ours_without(run: Run) -> Figures:
     async def handle(event: Event) -> None:
         del event
 
+    async def take(client: AsyncClient) -> None:
+        left = run.world.texts
+        async for event in client.events(include_all=False):
+            await handle(event)
+            left -= 1
+            if not left:
+                break
+
     async def main() -> Figures:
         async with ours.logged_in(run) as client:
-            left = run.world.texts
+            work = asyncio.create_task(take(client))
+            await ours.listening(run)
             with run.meter() as meter:
-                async for event in client.events(include_all=False):
-                    await handle(event)
-                    left -= 1
-                    if not left:
-                        break
+                await work
             return _figures(meter.figures, run.world.texts)
 
     return asyncio.run(main())
@@ -58,9 +63,7 @@ def ours_with(run: Run) -> Figures:
         try:
             async with ours.logged_in(run, journal=journal) as client:
                 rows = await _rows(journal, client)
-                with run.meter() as meter:
-                    await handle_texts(client, run.world.texts)
-                figures = _figures(meter.figures, run.world.texts)
+                figures = _figures(await handle_texts(run, client), run.world.texts)
                 await indexed(journal, client)
                 return figures | {"rows": rows, "fdatasync_ms": fdatasync_p50(run.shared)}
         finally:
@@ -69,11 +72,11 @@ def ours_with(run: Run) -> Figures:
     return asyncio.run(main())
 
 
-async def handle_texts(client: AsyncClient, texts: int) -> None:
-    """Run a bot until it has handled so many texts."""
+async def handle_texts(run: Run, client: AsyncClient) -> Figures:
+    """Run a bot, and measure from when it listens until it has handled all texts and has ended."""
     from webwx import Bot, TextMessage
 
-    bot, left, done = Bot(client=client), texts, asyncio.Event()
+    bot, left, done = Bot(client=client), run.world.texts, asyncio.Event()
 
     @bot.on(TextMessage)
     async def handle(ctx: Context, event: Event) -> None:
@@ -84,10 +87,13 @@ async def handle_texts(client: AsyncClient, texts: int) -> None:
             done.set()
 
     work = asyncio.create_task(bot.start())
-    await asyncio.wait((work, asyncio.create_task(done.wait())), return_when=asyncio.FIRST_COMPLETED)
-    work.cancel()
-    with suppress(asyncio.CancelledError):
-        await work
+    await ours.listening(run)
+    with run.meter() as meter:
+        await asyncio.wait((work, asyncio.create_task(done.wait())), return_when=asyncio.FIRST_COMPLETED)
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+    return meter.figures
 
 
 async def _rows(journal: SqliteJournal, client: AsyncClient) -> int:
@@ -127,8 +133,7 @@ async def _fill(run: Run, path: Path) -> None:
     journal = SqliteJournal(path)
     try:
         async with ours.logged_in(run, journal=journal) as client:
-            run.ask_server("release")
-            await handle_texts(client, run.world.texts)
+            await handle_texts(run, client)
             await indexed(journal, client)
     finally:
         await journal.close()
