@@ -48,7 +48,7 @@ AXES: dict[str, tuple[str, tuple[Panel, ...]]] = {
     "rate": ("messages that come in a second", (_RECEIVED, Panel("cpu_percent", "CPU, % of a core"), _MEMORY)),
     "accounts": (
         "accounts in one process",
-        (_MEMORY, Panel("cpu_percent", "idle CPU, % of a core"), Panel("lag_p99_ms", "loop lag p99, ms")),
+        (_MEMORY, Panel("cpu_percent", "idle CPU, %, polls held 5 s"), Panel("lag_p99_ms", "loop lag p99, ms")),
     ),
 }
 """What is drawn, by axis: how the axis is called, and its panels."""
