@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from webwx.cli.loop import run_server
+from webwx.bot.loop import run_long
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.serve import serve
 from webwx.sandbox.switches import Switches
@@ -61,10 +61,10 @@ def be_the_server(accounts: int, profile: str) -> None:
 
     profiler = cProfile.Profile()
     if profile:
-        profiler.runcall(run_server, work())
+        profiler.runcall(run_long, work())
         profiler.dump_stats(profile)
     else:
-        run_server(work())
+        run_long(work())
 
 
 def cpu_seconds(pid: int) -> float:
