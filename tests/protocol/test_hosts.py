@@ -17,6 +17,7 @@ from webwx.protocol.hosts import (
     choose,
     families,
     follow,
+    is_this_machine,
     single,
 )
 
@@ -182,3 +183,11 @@ class TestWhereALoginStarts:
 
 def test_the_values_of_the_desktop_are_not_shown() -> None:
     assert repr(Desktop(client_version="2.0.0", extspam="opaque")) == "Desktop(2.0.0)"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("localhost", True), ("127.0.0.2", True), ("::1", True), ("192.168.0.2", False), ("127.0.0.1.example", False)],
+)
+def test_this_machine_is_localhost_and_every_loopback_address(host: str, expected: bool) -> None:
+    assert expected is is_this_machine(host)

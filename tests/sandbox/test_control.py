@@ -151,7 +151,7 @@ def test_unknown_verbs_and_wrong_methods_are_not_found(control, sandbox):
     assert sandbox.answer(Request(endpoint="any", method="GET", url=f"{HERE}/control")).status == 404
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1", "[::1]:8790"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2:8790", "localhost:1", "[::1]:8790"])
 def test_every_loopback_name_is_answered(control, host):
     assert control("accounts", origin=f"http://{host}")[0] == 200
 

@@ -9,6 +9,7 @@ it. Only names in the table below, and those the user has added, are followed, c
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import msgspec
@@ -178,6 +179,14 @@ def single(server: str) -> Hosts:
         raise NotOnThisHost("The server's address cannot be read; one looks like http://127.0.0.1:8790.")
     origin = f"{parts.scheme}://{parts.netloc}"
     return Hosts(main=origin, login=origin, file=origin, push=origin, qr=origin)
+
+
+def is_this_machine(host: str) -> bool:
+    """Say whether a host is a loopback address or `localhost`: what is sent there stays on this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # any other name
+        return False
 
 
 def follow(redirect_uri: str, server: str | None, allowed_hosts: tuple[str, ...] = ()) -> Hosts:

@@ -60,6 +60,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from webwx.protocol.codec import read_pairs, write_json
+from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.fault_verbs import FAULT_VERBS
 from webwx.sandbox.letters import MessageKind
@@ -81,8 +82,6 @@ PREFIX = "/control"
 
 _LONGEST_WIND = 10 * 365 * 86400
 """Seconds: a clock beyond the year 9999 could date no answer."""
-
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 # -- what comes ------------------------------------------------------------------------------------------------------
@@ -606,7 +605,7 @@ def is_loopback(url: str) -> bool:
     A page elsewhere can make a browser call a loopback port, under its own name (`Host`) or from its own origin.
     """
     try:
-        return urlsplit(url).hostname in _LOOPBACK
+        return is_this_machine(urlsplit(url).hostname or "")
     except ValueError:
         return False
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
-from ipaddress import ip_address
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from weakref import WeakSet
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Park, Request
 from webwx.sandbox.bad_lines import AtConnect, End, Handshake, Outage, play, reset
 from webwx.sandbox.core import Broken
@@ -112,7 +112,7 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
         OSError: The port is taken, or may not be opened.
         NoCertificates: The extra `tls` is not installed.
     """
-    if not _is_loopback(host):
+    if not is_this_machine(host):
         raise ValueError(f"A sandbox listens on loopback addresses only, and {host} is none.")
     app = web.Application(client_max_size=MAX_BODY)
     world = sandbox.world
@@ -163,13 +163,6 @@ def _access(authority: Authority, proxy: str, straight: str) -> TlsAccess:
 
 def _origin(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # any other name
-        return False
 
 
 # -- the port --------------------------------------------------------------------------------------------------------
