@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from webwx.cli.doctor import host_kind, scrubbed, server_kind
+from webwx.cli.doctor import PACKAGES, host_kind, scrubbed, server_kind
 from webwx.store.saved_login import LoginFile
 from webwx.store.schema import VERSION
 
@@ -31,6 +32,13 @@ def test_it_reports_what_is_here(me: Any, friend: Any) -> None:
         "account 1: FACTS",
     ]
     assert {"WEBWX_CONFIG", "WEBWX_HOME", "WEBWX_SERVER"} <= set(report["variables"]["set"])
+
+
+def test_the_version_of_everything_we_stand_on_is_in_it() -> None:
+    named = {name[0] for each in requires("webwx") or () if (name := re.match(r"[\w-]+", each))}
+    assert {each.replace("winloop", "uvloop") for each in named} == {
+        each.replace("winloop", "uvloop") for each in PACKAGES
+    }
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])

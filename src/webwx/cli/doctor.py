@@ -15,7 +15,6 @@ import ssl
 import stat
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,7 +22,7 @@ from urllib.parse import urlsplit
 from webwx.cli.accounts import read_saved
 from webwx.cli.session import Session, command
 from webwx.errors import InvalidSettings, StorageError
-from webwx.protocol.hosts import FAMILIES, PROFILES
+from webwx.protocol.hosts import FAMILIES, PROFILES, is_this_machine
 from webwx.settings import DEFAULT_ACCOUNT, KEYS, config_path
 from webwx.store.checkup import check_up
 from webwx.store.passphrase import keyring_backend
@@ -31,8 +30,11 @@ from webwx.store.passphrase import keyring_backend
 if TYPE_CHECKING:
     from webwx.settings import Settings
 
-PACKAGES = ("aiohttp", "click", "msgspec", "segno", "trustme", "cryptography", "keyring")
-"""What we stand on; the last three are extras."""
+EXTRAS = ("cryptography", "keyring", "trustme", "winloop" if sys.platform == "win32" else "uvloop")
+"""What some of us have besides."""
+
+PACKAGES = ("aiohappyeyeballs", "aiohttp", "click", "httptools", "msgspec", "segno", *EXTRAS)
+"""What we stand on, as pyproject.toml names it."""
 
 VARIABLES = (
     "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_ALL", "NO_COLOR", "NO_PROXY", "PYTHONIOENCODING", "PYTHONUTF8",
@@ -171,7 +173,7 @@ def server_kind(url: str | None) -> str:
     if url is None:
         return "none"
     parts = urlsplit(url)
-    return f"{parts.scheme} {'on this machine' if _is_loopback(parts.hostname or '') else 'elsewhere'}"
+    return f"{parts.scheme} {'on this machine' if is_this_machine(parts.hostname or '') else 'elsewhere'}"
 
 
 def host_kind(host: str | None) -> str:
@@ -193,13 +195,6 @@ def passphrase_kind(settings: Settings) -> str:
         return "from a keyring, but none can be used"
     name = f"{kind.__module__}.{kind.__qualname__}"
     return f"from {name}" if name.startswith(("keyring.", "keyrings.")) else "from another keyring"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _version(name: str) -> str | None:
