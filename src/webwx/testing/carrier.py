@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from webwx.errors import Timeout
 from webwx.protocol.http import Patience
-from webwx.transport.network import Network
+from webwx.transport.default import default_transport
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
-    from webwx.transport.run import Timeouts
+    from webwx.transport.run import Timeouts, Transport
 
 
 class Carrier:
@@ -35,7 +35,7 @@ class Carrier:
         """Names of the calls, in order."""
         self._loop = loop
         self._timeouts = timeouts
-        self._network = Network(timeouts)
+        self._transport: Transport | None = None
 
     async def send(self, request: Request) -> Response:
         """Carry one request."""
@@ -46,7 +46,7 @@ class Carrier:
         limit = self._timeouts.of(request.patience) if is_call else None
         try:
             async with asyncio.timeout(limit):
-                carried = asyncio.run_coroutine_threadsafe(self._network.send(request), self._loop)
+                carried = asyncio.run_coroutine_threadsafe(self._send(request), self._loop)
                 return await asyncio.wrap_future(carried)
         except TimeoutError:
             raise Timeout(f"{request.endpoint}: no answer in time.") from None
@@ -55,4 +55,11 @@ class Carrier:
 
     async def close(self) -> None:
         """Let go of all connections."""
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._network.close(), self._loop))
+        if self._transport is not None:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._transport.close(), self._loop))
+
+    async def _send(self, request: Request) -> Response:
+        """Carry one request in the other loop, by what a client has there in earnest."""
+        if self._transport is None:
+            self._transport = default_transport(self._timeouts)
+        return await self._transport.send(request)
