@@ -21,10 +21,10 @@ from webwx.errors import (
     RateLimited,
 )
 from webwx.flows import login as login_flows
-from webwx.model.contacts import ContactId, Contacts
+from webwx.model.contacts import Contacts
 from webwx.model.events import Item
 from webwx.model.login import Account, Login
-from webwx.model.messages import Message, Receipt
+from webwx.model.messages import Message
 from webwx.protocol.codes import KNOWN_RETS, Ret
 from webwx.protocol.hosts import Desktop, choose
 from webwx.store.saved_login import Ended, LoginMemory, LoginStore, SavedLogin
@@ -349,9 +349,6 @@ class BaseClient:
             raise NotOnThisHost(
                 f"File Transfer Helper web has no {what}; log in with host 'web', where the account may use it."
             )
-
-    def _receipt(self, message_id: str, client_id: str, chat: ContactId) -> Receipt:
-        return Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now())
 
     def _save(self, **fields: object) -> None:
         """Save what we have changed of the login, and these fields beside it; unless somebody has logged in anew."""
