@@ -11,6 +11,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 
+from webwx.sandbox.subscribers import Subscribers
+
 Action = Callable[[], object]
 
 
@@ -20,7 +22,7 @@ class Agenda:
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, Action]] = []
         self._numbers = count()
-        self._subscribers: list[Action] = []
+        self._subscribers: Subscribers[()] = Subscribers()
 
     @property
     def next(self) -> float | None:
@@ -30,19 +32,17 @@ class Agenda:
     def add(self, moment: float, action: Action) -> None:
         """Plan something."""
         heappush(self._entries, (moment, next(self._numbers), action))
-        for callback in tuple(self._subscribers):
-            callback()
+        self._subscribers.tell()
 
     def take(self, now: float) -> Action | None:
         """Take out what is due first; None when nothing is."""
         return heappop(self._entries)[2] if self._entries and self._entries[0][0] <= now else None
 
-    def subscribe(self, callback: Action) -> Action:
+    def subscribe(self, callback: Action) -> Callable[[], None]:
         """
         Call back whenever something is planned.
 
         Returns:
             What ends the subscription.
         """
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback)
+        return self._subscribers.add(callback)

@@ -24,6 +24,7 @@ from webwx.sandbox import bad_lines as lines
 from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtAnswer, AtConnect, AtRequest, BadLine, Handshake, Pace, Repeat
 from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.subscribers import Subscribers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -250,7 +251,7 @@ class Faults:
         self._made = 0
         self.hits: Counter[str] = Counter()
         """How often each fault has happened since the last reset, by its name."""
-        self._subscribers: list[Callable[[], object]] = []
+        self._subscribers: Subscribers[()] = Subscribers()
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """
@@ -259,8 +260,7 @@ class Faults:
         Returns:
             What ends the subscription.
         """
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback)
+        return self._subscribers.add(callback)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -284,7 +284,7 @@ class Faults:
         """
         rule = self._rule(wish)
         self._rules.append(rule)
-        self._tell()
+        self._subscribers.tell()
         return rule
 
     def take_off(self, number: int) -> None:
@@ -298,7 +298,7 @@ class Faults:
             raise Impossible(f"No fault of the number {number} is on.")
         self._rules = [rule for rule in self._rules if rule.number != number]
         self._script = [rule for rule in self._script if rule.number != number]
-        self._tell()
+        self._subscribers.tell()
 
     def reseed(self, seed: int | None = None) -> None:
         """
@@ -313,7 +313,7 @@ class Faults:
             rule.number = number
             rule.dice.clear()
         self._made = len(rules)
-        self._tell()
+        self._subscribers.tell()
 
     def follow(self, wishes: Iterable[Wish | str]) -> None:
         """
@@ -326,14 +326,14 @@ class Faults:
         for rule in script:
             rule.times = rule.times or 1
         self._script = script
-        self._tell()
+        self._subscribers.tell()
 
     def reset(self) -> None:
         """Turn everything off."""
         self._rules.clear()
         self._script.clear()
         self.hits.clear()
-        self._tell()
+        self._subscribers.tell()
 
     def draw(self, kinds: tuple[type, ...], call: str = "") -> tuple[Hit, ...]:
         """
@@ -362,12 +362,8 @@ class Faults:
         self._rules = [rule for rule in self._rules if not rule.is_used_up]
         self._script = [rule for rule in self._script if not rule.is_used_up]
         if hits:
-            self._tell()
+            self._subscribers.tell()
         return tuple(hits)
-
-    def _tell(self) -> None:
-        for callback in tuple(self._subscribers):
-            callback()
 
     def _dice(self, rule: Rule, call: str) -> Random:
         if call not in rule.dice:

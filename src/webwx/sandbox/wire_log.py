@@ -19,6 +19,7 @@ from webwx.protocol import find_endpoint
 from webwx.protocol.codec import clean_text
 from webwx.sandbox.mask import LONGEST, MASKED, Mask
 from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.subscribers import Subscribers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -125,7 +126,7 @@ class WireLog:
         """The number of the last change."""
         self.forgotten = 0
         """Exchanges up to this number have been cleared."""
-        self._subscribers: list[Callable[[], object]] = []
+        self._subscribers: Subscribers[()] = Subscribers()
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
@@ -159,8 +160,7 @@ class WireLog:
         Returns:
             What ends the subscription.
         """
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback)
+        return self._subscribers.add(callback)
 
     def _change(self, entry: Entry) -> None:
         entry.change = self.changes + 1
@@ -168,8 +168,7 @@ class WireLog:
 
     def _tell(self) -> None:
         self.changes += 1
-        for callback in tuple(self._subscribers):
-            callback()
+        self._subscribers.tell()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 

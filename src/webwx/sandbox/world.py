@@ -25,6 +25,7 @@ from webwx.sandbox.membership import Membership
 from webwx.sandbox.people import BUILTIN, ME, Chat, Chatroom, Message, Person
 from webwx.sandbox.post import Post
 from webwx.sandbox.refusals import Impossible, Refused
+from webwx.sandbox.subscribers import Subscribers
 from webwx.sandbox.switches import Switches
 from webwx.sandbox.view import View
 from webwx.sandbox.wire_log import WireLog
@@ -81,9 +82,9 @@ class World:
         self.agenda = Agenda()
         """What is yet to happen by itself."""
         self._is_playing = False
-        self._subscribers: list[Callable[[str], object]] = []
-        self._watchers: list[Callable[[str, str], object]] = []
-        self._listeners: list[Callable[[Person, Message], object]] = []
+        self._subscribers: Subscribers[str] = Subscribers()
+        self._watchers: Subscribers[str, str] = Subscribers()
+        self._listeners: Subscribers[Person, Message] = Subscribers()
 
     def __repr__(self) -> str:
         return f"World({_some(self.people)})"
@@ -125,13 +126,11 @@ class World:
         Returns:
             What ends the subscription.
         """
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback)
+        return self._subscribers.add(callback)
 
     def wake(self, account: str) -> None:
         """Call the subscribers back."""
-        for callback in tuple(self._subscribers):
-            callback(account)
+        self._subscribers.tell(account)
 
     def watch(self, callback: Callable[[str, str], object]) -> Callable[[], None]:
         """
@@ -142,13 +141,11 @@ class World:
         Returns:
             What ends the watch.
         """
-        self._watchers.append(callback)
-        return lambda: self._watchers.remove(callback)
+        return self._watchers.add(callback)
 
     def stir(self, owner: str = "", chat: str = "") -> None:
         """Call the watchers back."""
-        for callback in tuple(self._watchers):
-            callback(owner, chat)
+        self._watchers.tell(owner, chat)
 
     def tell(self, person: Person, selector: Selector, show: Callable[[View], Item]) -> None:
         """Put what happened into the stream of somebody's web login, as that login sees it; without one, nothing."""
@@ -164,12 +161,11 @@ class World:
 
     def listen(self, hear: Callable[[Person, Message], object]) -> None:
         """Call back with everybody whose phone gets a message of somebody else, and again when it is taken back."""
-        self._listeners.append(hear)
+        self._listeners.add(hear)
 
     def let_hear(self, person: Person, message: Message) -> None:
         """Call the listeners back."""
-        for hear in self._listeners:
-            hear(person, message)
+        self._listeners.tell(person, message)
 
     # -- bad days ----------------------------------------------------------------------------------------------------
 
