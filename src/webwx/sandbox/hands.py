@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webwx.sandbox import letters
+from webwx.sandbox.media import SOME_VIDEO, SOME_VOICE
 from webwx.sandbox.pictures import avatar
 from webwx.sandbox.refusals import Impossible
 
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from webwx.sandbox.letters import Letter
     from webwx.sandbox.people import Chatroom, Message, Person
     from webwx.sandbox.world import World
-
-_VOICE = b"ID3\x04" + bytes(1020)
-"""A kibibyte that passes for something spoken."""
-
-_VIDEO = b"\0\0\0\x18ftypmp42" + bytes(1012)
-"""A kibibyte that passes for a video."""
 
 
 class Hands:
@@ -89,11 +84,11 @@ class Hands:
         """Send a file."""
         return self.send(letters.file(self._person, self.world.media.add(content, name)), to)
 
-    def voice(self, content: bytes = _VOICE, to: str = "", *, seconds: float = 1.0) -> Message:
+    def voice(self, content: bytes = SOME_VOICE, to: str = "", *, seconds: float = 1.0) -> Message:
         """Send something spoken."""
         return self.send(letters.voice(self._person, self.world.media.add(content), int(seconds * 1000)), to)
 
-    def video(self, content: bytes = _VIDEO, to: str = "", *, seconds: int = 1) -> Message:
+    def video(self, content: bytes = SOME_VIDEO, to: str = "", *, seconds: int = 1) -> Message:
         """Send a video."""
         return self.send(letters.video(self._person, self.world.media.add(content), seconds), to)
 

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from random import Random
 
 
+SOME_VOICE = b"ID3\x04" + bytes(1020)
+"""A kibibyte that passes for something spoken, for whoever does not care what."""
+
+SOME_VIDEO = b"\0\0\0\x18ftypmp42" + bytes(1012)
+"""A kibibyte that passes for a video."""
+
+
 class Medium(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that once entered the server."""
 

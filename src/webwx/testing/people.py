@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from webwx.sandbox.media import SOME_VIDEO, SOME_VOICE
 from webwx.sandbox.people import FILEHELPER, Chat
 from webwx.testing.messages import Message
 
@@ -78,11 +79,11 @@ class Person:
         """Send a file. Raises as `say`."""
         return self._send(lambda world, chat: world.file(self.id, chat, content, name), to)
 
-    def voice(self, content: bytes = b"ID3\x04", *, to: To | None = None) -> Message:
+    def voice(self, content: bytes = SOME_VOICE, *, to: To | None = None) -> Message:
         """Send something spoken: MP3. Raises as `say`."""
         return self._send(lambda world, chat: world.voice(self.id, chat, content), to)
 
-    def video(self, content: bytes = b"\0\0\0\x18ftypmp42", *, to: To | None = None) -> Message:
+    def video(self, content: bytes = SOME_VIDEO, *, to: To | None = None) -> Message:
         """Send a video: mp4. Raises as `say`."""
         return self._send(lambda world, chat: world.video(self.id, chat, content), to)
 
