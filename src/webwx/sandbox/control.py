@@ -62,7 +62,7 @@ import msgspec
 from webwx.protocol.codec import read_pairs, write_json
 from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Request, Response
-from webwx.sandbox.fault_verbs import FAULT_VERBS
+from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing, Numbered
 from webwx.sandbox.letters import MessageKind
 from webwx.sandbox.membership import FEWEST
 from webwx.sandbox.people import Chat, Message, Person
@@ -85,10 +85,6 @@ _LONGEST_WIND = 10 * 365 * 86400
 
 
 # -- what comes ------------------------------------------------------------------------------------------------------
-
-
-class Nothing(msgspec.Struct, frozen=True):
-    """No parameters, or no news."""
 
 
 class Who(msgspec.Struct, frozen=True):
@@ -218,12 +214,6 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
     """The last change that is known."""
     endpoint: str = ""
     """Only this call; empty: all."""
-
-
-class Numbered(msgspec.Struct, frozen=True, kw_only=True):
-    """One exchange."""
-
-    number: int
 
 
 # -- what goes -------------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Numbered(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault that is on."""
+    """One of many: a fault that is on, or an exchange on the wire."""
 
     number: int
 
