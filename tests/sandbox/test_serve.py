@@ -61,6 +61,15 @@ async def test_it_listens_on_loopback_only(sandbox, host):
         await serve(sandbox, host=host)
 
 
+async def test_a_mistake_in_what_was_planned_is_not_lost(sandbox):
+    served = await serve(sandbox)
+    sandbox.world.agenda.add(sandbox.world.now, lambda: {}["nobody"])
+    for _ in range(5):
+        await asyncio.sleep(0)  # the timekeeper has its turn
+    with pytest.raises(KeyError, match="nobody"):
+        await served.close()
+
+
 async def test_a_taken_port_is_an_error(sandbox, served):
     with pytest.raises(OSError, match="in use"):
         await serve(sandbox, port=int(served.url.rpartition(":")[2]))

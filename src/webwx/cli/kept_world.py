@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from webwx.cli.exits import BadInput, CommandFailed
@@ -85,8 +85,9 @@ async def kept(world: World, path: Path, tell: Callable[[str], object]) -> Async
         yield
     finally:
         saving.cancel()
-        await asyncio.gather(saving, return_exceptions=True)
         write_private(path, save(world))
+        with suppress(asyncio.CancelledError):
+            await saving
 
 
 async def _save_changes(world: World, path: Path, tell: Callable[[str], object]) -> None:

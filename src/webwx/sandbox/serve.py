@@ -241,11 +241,12 @@ class _Timekeeper:
         self._work = asyncio.create_task(self._keep_time())
 
     async def close(self) -> None:
-        """Let nothing happen any more."""
+        """Let nothing happen any more; what ended the timekeeper before its time is raised here."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._work.cancel()
-        await asyncio.gather(self._work, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await self._work
 
     async def _keep_time(self) -> None:
         while True:
