@@ -73,9 +73,9 @@ class TestC13OwnMessages:
 
             async with running(bot, client):
                 world.say("me", "filehelper", "from the phone")
-                await until(lambda: len(seen) == 1)
+                await all_came_back(client, "re: from the phone")
                 await client.send_text("filehelper", "sent by a script")
-                await all_came_back(client, "re: from the phone", "sent by a script")
+                await all_came_back(client, "sent by a script")
                 await until(lambda: bot.counts.in_flight == 0)
         assert seen == ["from the phone"]
         texts = [message.text for message in world.inbox("me")["filehelper"].messages]
