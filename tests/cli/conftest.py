@@ -91,9 +91,9 @@ class Shell:
         stdin: IO[bytes] | int = subprocess.DEVNULL,
         folder: Path | None = None,
         **environment: str,
-    ) -> subprocess.Popen[str]:
+    ) -> Started:
         """Start `webwx` and let it run."""
-        return subprocess.Popen(
+        return Started(
             [WEBWX, *arguments],
             cwd=folder,
             env=self.environment | environment,
@@ -103,6 +103,15 @@ class Shell:
             text=True,
             encoding="utf-8",
         )
+
+
+class Started(subprocess.Popen[str]):
+    """A command that runs; a test that fails beside it does not wait for its end."""
+
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *error)
 
 
 class Finished:
