@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,9 +23,21 @@ def run_long(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _quick_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if not _has_streams():
+        return None
     try:
         quick = importlib.import_module(_QUICK)
     except ModuleNotFoundError:
         return None
     make: Callable[[], asyncio.AbstractEventLoop] = quick.new_event_loop
     return make
+
+
+def _has_streams() -> bool:
+    """Say whether all three streams are open: uvloop ends a process where a file of its own takes the place of one."""
+    try:
+        for number in range(3):
+            os.fstat(number)
+    except OSError:
+        return False
+    return True

@@ -27,6 +27,7 @@ from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessa
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import default_world
+from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -88,7 +89,11 @@ async def demo(session: Session, is_crash: bool, seed: int | None) -> None:
         world = default_world()
         served = await serve(Sandbox(world))
         stack.push_async_callback(served.close)
-        me, friend = [await stack.enter_async_context(AsyncClient(server=served.url)) for _ in range(2)]
+        # That a recalled picture is gone is believed after three tries; this server does not change its mind meanwhile.
+        timeouts = Timeouts(retry=0.05)
+        me, friend = [
+            await stack.enter_async_context(AsyncClient(server=served.url, timeouts=timeouts)) for _ in range(2)
+        ]
         session.output.remark(
             f"A server of the protocol is running at {served.url}; two clients talk to it over HTTP.\n"
         )

@@ -11,6 +11,7 @@ import ast
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -18,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
     from collections.abc import Iterable, Iterator
 
     from webwx.cli.output import Output
+
+    Child = subprocess.Popen[bytes]
 
     State = dict[str, tuple[int, int]]
     """Of each file, when it was changed and how large it is."""
@@ -49,7 +51,8 @@ async def supervise(output: Output, arguments: list[str], folders: list[Path]) -
     while True:
         before = look(folders)
         with _ctrl_c_ignored():
-            child = await asyncio.create_subprocess_exec(*program)
+            # Not by the loop: uvloop gives a child that heeds Ctrl-C.
+            child = subprocess.Popen(program)  # noqa: ASYNC220, S603 - it is started in a moment, and is ourselves
         try:
             changed = await _until_changed(output, child, before, folders)
         finally:
@@ -57,7 +60,7 @@ async def supervise(output: Output, arguments: list[str], folders: list[Path]) -
         output.tell(f"{', '.join(sorted(changed))} changed; starting again.")
 
 
-async def _until_changed(output: Output, child: Process, before: State, folders: list[Path]) -> set[str]:
+async def _until_changed(output: Output, child: Child, before: State, folders: list[Path]) -> set[str]:
     """Wait until files have changed that are Python, and give their names."""
     last = told = before
     is_end_told = False
@@ -65,7 +68,7 @@ async def _until_changed(output: Output, child: Process, before: State, folders:
         begun = time.monotonic()
         now = look(folders)
         await asyncio.sleep(max(PAUSE, SHARE * (time.monotonic() - begun)))
-        if child.returncode is not None and not is_end_told:
+        if child.poll() is not None and not is_end_told:
             is_end_told = True
             output.tell(f"Ended with exit code {child.returncode}; a change of a file starts it again.")
         # A file may be in the midst of being written, so it counts when it has been the same twice.
@@ -114,18 +117,17 @@ def _first_mistake(paths: Iterable[str]) -> str | None:
     return None
 
 
-async def _end(child: Process) -> None:
+async def _end(child: Child) -> None:
     """Let the bots end well."""
-    if child.returncode is not None:
+    if child.poll() is not None:
         return
     with _ctrl_c_ignored():  # a second one would leave them behind
         child.terminate()
         try:
-            async with asyncio.timeout(PATIENCE):
-                await child.wait()
-        except TimeoutError:
+            await asyncio.to_thread(child.wait, PATIENCE)
+        except subprocess.TimeoutExpired:
             child.kill()
-            await child.wait()
+            await asyncio.to_thread(child.wait)
 
 
 @contextmanager
