@@ -277,7 +277,9 @@ class ContactVerbs(IdentityVerbs):
         if chat not in self._contacts:
             self._contacts.merge(Contact(id=ContactId(chat), kind=_kind(chat)))
             self._wish(chat)
-        if sender is not None and sender not in self._contacts and not self._contacts.has_member(chat, sender):
+        if sender is None or sender == chat or sender in self._contacts:
+            return
+        if not self._contacts.has_member(chat, sender):
             self._wish(sender, chat)
 
     def _wish(self, contact_id: str, chatroom: str = "") -> None:

@@ -259,6 +259,9 @@ def _decode(raws: Sequence[bytes]) -> Contact:
 
 _FILEHELPER = Contact(id=FILEHELPER, nickname="文件传输助手", kind="builtin")
 
+_AS_LISTED = Contact(id=ContactId(""))
+"""In place of somebody who has not changed."""
+
 _NOBODY = PackedRoster((), lambda _: None, is_chatroom)
 
 
@@ -334,10 +337,12 @@ class Contacts:
         yield from (contact for contact in changed.values() if contact is not None and contact.id != FILEHELPER)
 
     def __contains__(self, contact_id: object) -> bool:
-        try:
-            return self._changed[contact_id] is not None  # type: ignore[index]  # whatever it is, it is no key then
-        except KeyError:
-            return isinstance(contact_id, str) and (contact_id in self._roster or contact_id == FILEHELPER)
+        if not isinstance(contact_id, str):
+            return False
+        changed = self._changed.get(contact_id, _AS_LISTED)
+        if changed is _AS_LISTED:
+            return contact_id in self._roster or contact_id == FILEHELPER
+        return changed is not None
 
     def __len__(self) -> int:
         changed = dict(self._changed)
@@ -388,10 +393,10 @@ class Contacts:
 
     def get(self, contact_id: str) -> Contact | None:
         """Look somebody up by id."""
-        try:
-            return self._changed[contact_id]
-        except KeyError:
+        changed = self._changed.get(contact_id, _AS_LISTED)
+        if changed is _AS_LISTED:
             return self._roster.get(contact_id) or (_FILEHELPER if contact_id == FILEHELPER else None)
+        return changed
 
     def has_member(self, chatroom: str, member: str) -> bool:
         """Say whether somebody is known to be in a chatroom; it is not read anew for each question."""

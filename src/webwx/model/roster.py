@@ -49,8 +49,9 @@ class Hashes:
         self._places = array("L", map(itemgetter(1), pairs))
 
     def __contains__(self, text: str) -> bool:
-        at = bisect_left(self._hashes, hash(text))
-        return at < len(self._hashes) and self._hashes[at] == hash(text)
+        wanted, hashes = hash(text), self._hashes
+        at = bisect_left(hashes, wanted)
+        return at < len(hashes) and hashes[at] == wanted
 
     def find(self, text: str) -> list[int]:
         """Give the places of a text, in order; hashes may meet, though nobody lives to see it."""
