@@ -57,7 +57,7 @@ class Pool:
         """Give the running loop's pool for a way; it closes when all who have joined it have left it."""
         for loop, other in list(_POOLS):
             if loop.is_closed():
-                del _POOLS[loop, other]
+                _POOLS.pop((loop, other), None)
         key = (asyncio.get_running_loop(), way)
         pool = _POOLS.get(key)
         if pool is None:
