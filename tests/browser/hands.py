@@ -83,7 +83,7 @@ class Hands:
     def rail(self, what: str) -> Locator:
         names = {
             "chats": r"^(Chats|聊天)", "contacts": r"^(Contacts|通讯录)", "phone": r"^(Phone|手机)",
-            "wire": r"^(Wire|线路)", "faults": r"^(Faults|故障)",
+            "wire": r"^(Wire|报文)", "faults": r"^(Faults|故障)",
         }  # fmt: skip
         return self.page.locator("nav").get_by_role("button", name=re.compile(names[what]))
 

@@ -6,7 +6,7 @@ import { attempt, empty } from "./overlays.js";
 import { addWords, bytes, onLanguage, t, timeOfDay } from "./words.js";
 
 addWords({
-  wire: ["Wire", "线路"],
+  wire: ["Wire", "报文"],
   wireFilter: ["Filter: address, call, fault…", "筛选：地址、接口、故障…"],
   anyCall: ["Any call", "全部接口"],
   anyHost: ["Any host", "全部主机"],
@@ -18,7 +18,7 @@ addWords({
   pause: ["Pause", "暂停"],
   resume: ["Go on ({n} new)", "继续（{n} 条新）"],
   clear: ["Clear", "清空"],
-  wireQuiet: ["Nothing on the wire", "线路上还没有内容"],
+  wireQuiet: ["Nothing on the wire", "还没有报文"],
   wireQuietHint: ["Let a client log in, and its calls appear here.", "让客户端登录，它的请求会显示在这里。"],
   exchanges: ["Exchanges, the newest first", "请求与应答，最新的在前"],
   exchange: ["{call}, exchange {n}", "{call}，第 {n} 次"],
