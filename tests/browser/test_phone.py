@@ -253,7 +253,7 @@ async def test_it_fits_every_window_in_both_languages_and_both_lights(
     for tool in ("wire", "faults"):
         await hands.page.keyboard.press("Escape")
         await hands.rail(tool).click()
-        await hands.see(hands.page.locator("aside").get_by_role("heading", level=2)).to_be_visible()
+        await hands.see(hands.page.locator(".aside").get_by_role("heading", level=2)).to_be_visible()
         await fits(hands, f"{tool}-{name}")
     assert ("搜索故障" if is_chinese else "Search faults") == await hands.page.get_by_role(
         "searchbox"
@@ -269,3 +269,5 @@ async def fits(hands: Any, name: str) -> None:
         ".map(e => e.tagName + '.' + e.className)"
     )
     assert wide == []
+    await hands.see(hands.page.get_by_role("main")).to_have_count(1)
+    await hands.see(hands.page.get_by_role("heading", level=1)).to_have_count(1)

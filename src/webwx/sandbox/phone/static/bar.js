@@ -12,7 +12,7 @@ import { isDark, onSystemTheme, switchTheme } from "./theme.js";
 import { language, onLanguage, setLanguage, t } from "./words.js";
 
 export function bar() {
-  const brand = h("p", { class: "brand" });
+  const brand = h("h1", { class: "brand" });
   const person = h("button", {
     type: "button",
     class: "person",

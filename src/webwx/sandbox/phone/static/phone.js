@@ -23,17 +23,17 @@ const contact = contactPane();
 const nothing = h("section", { class: "pane nothing" });
 
 const side = rail({ goTo });
-const listTitle = h("h1", { class: "list-title" });
+const listTitle = h("h2", { class: "list-title" });
 const listBody = h("div", { class: "list-holder" });
 const list = h("section", { class: "list-pane" }, listTitle, listBody);
-const main = h("main", { class: "main", id: "main", tabindex: "-1" });
-const skip = h("a", { class: "skip", href: "#main", on: { click: skipToMain } });
+const opened = h("div", { class: "opened", id: "opened", tabindex: "-1" });
+const skip = h("a", { class: "skip", href: "#opened", on: { click: skipToOpened } });
 
 document.body.append(
   skip,
   bar(),
   ...banners(),
-  h("div", { class: "stage" }, side.element, list, main, side.aside),
+  h("div", { class: "stage" }, side.element, h("main", { class: "phone" }, list, opened, side.aside)),
   sentences,
 );
 
@@ -49,7 +49,7 @@ function arrange() {
   if (listBody.firstElementChild !== view.element) fill(listBody, view.element);
   view.update();
   const pane = place.contact ? contact : store.chat ? talk : { element: nothing, update: showNothing };
-  if (main.firstElementChild !== pane.element) fill(main, pane.element);
+  if (opened.firstElementChild !== pane.element) fill(opened, pane.element);
   pane.update();
   if (pane === talk) talk.readIfUnread();
   document.body.classList.toggle("is-in", pane.element !== nothing);
@@ -72,9 +72,9 @@ function entitle() {
 
 // -- where the keyboard is -------------------------------------------------------------------------------------------
 
-function skipToMain(event) {
+function skipToOpened(event) {
   event.preventDefault();
-  (main.querySelector("textarea, button") ?? main).focus();
+  (opened.querySelector("textarea, button") ?? opened).focus();
 }
 
 function keepKeyboard({ detail }) {
@@ -85,13 +85,13 @@ function keepKeyboard({ detail }) {
 
 /** In a narrow window the part that was left is hidden, and the keyboard with it; it goes on in the part that is seen. */
 function goOn() {
-  if (document.body.classList.contains("is-in")) main.querySelector("button:not([hidden])")?.focus();
+  if (document.body.classList.contains("is-in")) opened.querySelector("button:not([hidden])")?.focus();
   else views[place.view].focus();
 }
 
 function press(event) {
   if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
-  if (event.key === "Escape" && main.contains(document.activeElement) && (store.chat || place.contact)) {
+  if (event.key === "Escape" && opened.contains(document.activeElement) && (store.chat || place.contact)) {
     if (narrow.matches) place.go({ chat: "", contact: "" });
     views[place.view].focus();
   } else if (event.altKey && /^Digit[123]$/.test(event.code)) {

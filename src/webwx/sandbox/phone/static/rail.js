@@ -18,7 +18,7 @@ export function rail({ goTo }) {
   const title = h("h2", { class: "pane-title" });
   const closeButton = iconButton("close", "", () => show(null));
   const head = h("header", { class: "pane-head" }, title, h("span", { class: "stretch" }), closeButton);
-  const aside = h("aside", { class: "aside", hidden: true });
+  const aside = h("section", { class: "aside", hidden: true });
   const mounted = new Map();
   let open = null; // the panel that is open
   const views = VIEW_BUTTONS.map((view) => [view, railButton(view.picture, () => goTo(view.id))]);
