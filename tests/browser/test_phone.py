@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import sys
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,17 @@ async def test_each_side_recalls_and_the_recalled_picture_is_sent_on(hands: Any,
     await hands.see(sent_on).to_be_visible()
     await hands.see(sent_on).to_have_js_property("naturalWidth", 480)
     await hands.keep("sent-on")
+
+
+async def test_a_voice_is_as_long_as_it_sounds_and_an_unknown_one_a_second(hands: Any) -> None:
+    await hands.begin_chat("阿华")
+    sound = io.BytesIO()
+    with wave.open(sound, "wb") as spoken:
+        spoken.setparams((1, 1, 8000, 0, "NONE", ""))
+        spoken.writeframes(b"\x80" * 20_000)
+    for content, length in ((sound.getvalue(), "2.5 s"), (b"\x02#!SILK_V3", "1 s")):
+        await hands.attach("Voice", {"name": "spoken", "mimeType": "audio/wav", "buffer": content})
+        await hands.see(hands.log.get_by_role("article").last).to_contain_text(length)
 
 
 async def test_a_fault_is_switched_on_and_off(hands: Any, program: Any) -> None:

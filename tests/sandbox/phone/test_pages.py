@@ -22,7 +22,7 @@ def test_the_page_allows_nothing_but_its_own_files(get):
     page = get("/phone")
     assert (page.status, page.header("Content-Type")) == (200, "text/html; charset=utf-8")
     policy = page.header("Content-Security-Policy")
-    assert policy.startswith("default-src 'self';")
+    assert policy.startswith("default-src 'self'; media-src 'self' blob:; base-uri 'none';")
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert (page.header("X-Content-Type-Options"), page.header("Referrer-Policy")) == ("nosniff", "no-referrer")

@@ -41,7 +41,11 @@ _ALWAYS: Headers = (
     ("Cache-Control", "no-store"),
 )
 
-_PAGE_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+_PAGE_POLICY = (
+    "default-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "object-src 'none'"
+)
+"""A blob is a voice or video that somebody has just chosen, whose length the page reads before it sends it."""
 
 _MEDIA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 

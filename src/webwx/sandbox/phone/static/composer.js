@@ -11,6 +11,9 @@ import { t } from "./words.js";
 
 const LARGEST = 45 * 1024 * 1024;
 
+/** Milliseconds until a file that says nothing about its length is sent without one. */
+const LONGEST_LOOK = 3000;
+
 const FILES = [
   { verb: "picture", words: "image", picture: "picture", accept: "image/*" },
   { verb: "file", words: "file", picture: "file", accept: "" },
@@ -147,6 +150,7 @@ export function composer({ afterSend }) {
       act(verb, {
         ...to,
         ...(verb === "picture" || verb === "file" ? { name: file.name } : {}),
+        ...(await lengthOf(verb, file)),
         content: await base64(file),
       }),
     );
@@ -192,6 +196,20 @@ export function composer({ afterSend }) {
   }
 
   return { element, update, quote, focus: () => text.focus() };
+}
+
+/** Give the length of what is played; of what this browser cannot play, none, and the sandbox takes its own. */
+async function lengthOf(verb, file) {
+  if (verb !== "voice" && verb !== "video") return {};
+  const address = URL.createObjectURL(file);
+  const seconds = await new Promise((resolve) => {
+    const end = () => resolve(player.duration);
+    const player = h("video", { preload: "metadata", src: address, on: { loadedmetadata: end, error: end } });
+    setTimeout(end, LONGEST_LOOK);
+  });
+  URL.revokeObjectURL(address);
+  if (!Number.isFinite(seconds)) return {};
+  return { seconds: verb === "video" ? Math.max(1, Math.round(seconds)) : seconds };
 }
 
 function base64(file) {
