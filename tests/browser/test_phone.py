@@ -108,6 +108,18 @@ async def test_a_voice_is_as_long_as_it_sounds_and_an_unknown_one_a_second(hands
         await hands.see(hands.log.get_by_role("article").last).to_contain_text(length)
 
 
+async def test_a_chinese_page_says_in_chinese_why_not(new_hands: Any, world: Any) -> None:
+    world.say("阿华", "me", "在吗？")
+    hands = await new_hands(locale="zh-CN")
+    await hands.row("阿华").click()
+    await hands.rail("phone").click()
+    await hands.page.get_by_role("switch", name="手机离线").click()
+    await hands.page.get_by_role("textbox", name="消息").fill("在")
+    await hands.page.keyboard.press("Enter")
+    await hands.see(hands.page.get_by_role("alert")).to_have_text("这部手机已离线，请先恢复在线。")
+    hands.wrongs.remove("console: Failed to load resource: the server responded with a status of 409 (Conflict)")
+
+
 async def test_a_fault_is_switched_on_and_off(hands: Any, program: Any) -> None:
     await program.log_in(hands)
     await hands.rail("faults").click()

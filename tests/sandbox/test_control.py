@@ -133,7 +133,10 @@ def test_what_cannot_be_done_is_a_sentence(control, verb):
 def test_a_refusal_of_the_platform_is_a_sentence(control):
     assert control("say", to="me", text="x", **{"from": "me"}) == (
         409,
-        {"error": "Nothing can be sent there: one writes to friends only, and not to oneself."},
+        {
+            "error": "Nothing can be sent there: one writes to friends only, and not to oneself.",
+            "code": "target-refused",
+        },
     )
 
 
@@ -219,26 +222,28 @@ def test_phones_open_chatrooms_bring_people_in_and_put_them_out(control, world):
 
 
 @pytest.mark.parametrize(
-    ("verb", "parameters", "sentence"),
+    ("verb", "parameters", "sentence", "code"),
     [
-        ("create", {"people": ["ahua"]}, "A chatroom is opened with 2 others at least."),
+        ("create", {"people": ["ahua"]}, "A chatroom is opened with 2 others at least.", "too-few"),
         (
             "create",
             {"people": ["ahua", "stranger"]},
             "小明 cannot add 陌生人: they have to be each other's friends.",
+            "no-mutual-friend",
         ),
         (
             "remove",
             {"who": "ahua", "chat": "hiking", "people": ["me"]},
             "Only the owner of a chatroom can put people out.",
+            "no-owner",
         ),
-        ("remark", {"friend": "stranger", "remark": "x"}, "陌生人 is no friend of 小明."),
-        ("evict", {}, "小明 has no web login."),
+        ("remark", {"friend": "stranger", "remark": "x"}, "陌生人 is no friend of 小明.", "no-friend"),
+        ("evict", {}, "小明 has no web login.", "no-web-login"),
     ],
 )
-def test_what_a_phone_cannot_do_is_a_sentence(control, world, verb, parameters, sentence):
+def test_what_a_phone_cannot_do_is_a_sentence_and_a_code(control, world, verb, parameters, sentence, code):
     world.add_person("陌生人", "stranger")
-    assert control(verb, **parameters) == (409, {"error": sentence})
+    assert control(verb, **parameters) == (409, {"error": sentence, "code": code})
 
 
 @pytest.mark.parametrize("switches", [Switches(large_chatrooms="invited", invite_start_count=4)])
@@ -265,10 +270,10 @@ def test_an_offline_phone_sends_nothing_and_its_client_is_refused(control, world
     assert me.send_text("filehelper", "x").base_response.ret == 3
     assert control("say", to="ahua", text="x", **{"from": "me"}) == (
         409,
-        {"error": "That phone is offline; let it go online first."},
+        {"error": "That phone is offline; let it go online first.", "code": "phone-offline"},
     )
     world.new_code()
-    assert control("scan") == (409, {"error": "小明's phone is offline."})
+    assert control("scan") == (409, {"error": "小明's phone is offline.", "code": "phone-offline"})
     assert control("online") == (200, {})
     assert me.send_text("filehelper", "x").base_response.ret == 0
 

@@ -1,7 +1,8 @@
 """
 The control API: the phones' and the friends' hands, over HTTP.
 
-JSON in and out, on the server's own origin, loopback only. Errors are a 4xx with `{"error": one sentence}`.
+JSON in and out, on the server's own origin, loopback only. Errors are a 4xx with `{"error": one sentence}`, and
+a `code` beside it where the phone's page says it in another language.
 
     GET  /control/accounts                                     {"accounts": [{"nickname", "id"}]}
     GET  /control/inbox?who=                                   {"nickname", "id", "chats": [chat]}
@@ -66,7 +67,7 @@ from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing, Numbered
 from webwx.sandbox.letters import MessageKind
 from webwx.sandbox.membership import FEWEST
 from webwx.sandbox.people import Chat, Message, Person
-from webwx.sandbox.refusals import Impossible, Refused, explain
+from webwx.sandbox.refusals import Impossible, Refused, code_of, explain
 from webwx.sandbox.sending import SENDING_VERBS
 from webwx.sandbox.state import save
 from webwx.sandbox.view import recall_text
@@ -376,7 +377,7 @@ def _create(world: World, what: Create) -> Created:
     owner = world.person(what.who)
     people = [world.person(name) for name in what.people]
     if len(people) < FEWEST:
-        raise Impossible(f"A chatroom is opened with {FEWEST} others at least.")
+        raise Impossible(f"A chatroom is opened with {FEWEST} others at least.", "too-few")
     _check_addable(world, owner, people)
     return Created(chat=world.membership.open(owner, people, what.name).id)
 
@@ -395,14 +396,17 @@ def _invite(world: World, what: Members) -> Nothing:
 def _check_addable(world: World, member: Person, people: list[Person]) -> None:
     for person in people:
         if not world.membership.can_add(member, person):
-            raise Impossible(f"{member.nickname} cannot add {person.nickname}: they have to be each other's friends.")
+            raise Impossible(
+                f"{member.nickname} cannot add {person.nickname}: they have to be each other's friends.",
+                "no-mutual-friend",
+            )
 
 
 def _remove(world: World, what: Members) -> Nothing:
     member = world.person(what.who)
     room = world.chatroom(member, what.chat)
     if member is not room.owner:
-        raise Impossible("Only the owner of a chatroom can put people out.")
+        raise Impossible("Only the owner of a chatroom can put people out.", "no-owner")
     world.membership.remove(room, [world.person(name) for name in what.people], by=member)
     return Nothing()
 
@@ -427,7 +431,7 @@ def _rename(world: World, what: Rename) -> Nothing:
 
 def _accept(world: World, what: Accept) -> Nothing:
     if world.person(what.asked_by).id not in world.person(what.who).asked_by:
-        raise Impossible(f"{what.asked_by} has not asked {what.who}.")
+        raise Impossible(f"{what.asked_by} has not asked {what.who}.", "not-asked")
     world.accept_friend(what.who, what.asked_by)
     return Nothing()
 
@@ -435,7 +439,7 @@ def _accept(world: World, what: Accept) -> Nothing:
 def _remark(world: World, what: Remark) -> Nothing:
     person, friend = world.person(what.who), world.person(what.friend)
     if friend.id not in person.friends:
-        raise Impossible(f"{friend.nickname} is no friend of {person.nickname}.")
+        raise Impossible(f"{friend.nickname} is no friend of {person.nickname}.", "no-friend")
     world.set_remark(person, friend.id, what.remark)
     return Nothing()
 
@@ -462,7 +466,7 @@ def _unblock(world: World, how: Block) -> Nothing:
 
 def _wind(world: World, how: Wind) -> Now:
     if not 0 <= how.seconds <= _LONGEST_WIND:
-        raise Impossible("The clock can only be wound forward, and by ten years at most.")
+        raise Impossible("The clock can only be wound forward, and by ten years at most.", "no-such-time")
     world.wind(how.seconds)
     return Now(world.now)
 
@@ -585,7 +589,7 @@ def obey(verbs: Verbs[T], on: T, request: Request) -> Response:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return _error(400, f"The request cannot be read: {error}.")
     except (Impossible, Refused) as no:
-        return _error(409, explain(no))
+        return _error(409, explain(no), code_of(no))
 
 
 def is_loopback(url: str) -> bool:
@@ -610,8 +614,8 @@ def _json(status: int, value: object) -> Response:
     return Response(status=status, headers=(("Content-Type", "application/json"),), body=write_json(value))
 
 
-def _error(status: int, sentence: str) -> Response:
-    return _json(status, {"error": sentence})
+def _error(status: int, sentence: str, code: str = "") -> Response:
+    return _json(status, {"error": sentence} | ({"code": code} if code else {}))
 
 
 # -- a phone's screen ------------------------------------------------------------------------------------------------

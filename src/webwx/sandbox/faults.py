@@ -189,7 +189,7 @@ def make_fault(name: str, options: Mapping[str, object]) -> Fault:
     try:
         return msgspec.convert(options, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Impossible(f"The fault {name!r} cannot be like that: {error}.") from None
+        raise Impossible(f"The fault {name!r} cannot be like that: {error}.", "bad-option") from None
 
 
 # -- what is on ------------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ class Faults:
             Impossible: None of that number is on.
         """
         if number not in {rule.number for rule in (*self._rules, *self._script)}:
-            raise Impossible(f"No fault of the number {number} is on.")
+            raise Impossible(f"No fault of the number {number} is on.", "not-on")
         self._rules = [rule for rule in self._rules if rule.number != number]
         self._script = [rule for rule in self._script if rule.number != number]
         self._subscribers.tell()
@@ -374,18 +374,21 @@ class Faults:
         wish = Wish.read(wish) if isinstance(wish, str) else wish
         fault = make_fault(wish.fault, wish.options)
         if not isinstance(fault, self.kinds):
-            raise Impossible(f"The fault {wish.fault!r} cannot happen here: {_needs(fault)}.")
+            raise Impossible(f"The fault {wish.fault!r} cannot happen here: {_needs(fault)}.", "not-here")
         names = [endpoint.name for endpoint in ENDPOINTS]
         if wish.endpoint and wish.endpoint not in names:
             near = " or ".join(get_close_matches(wish.endpoint, names))
             hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}."
             raise Impossible(f"There is no call {wish.endpoint!r}; {hint}")
         if wish.endpoint and isinstance(fault, AtConnect | Handshake):
-            raise Impossible(f"The fault {wish.fault!r} happens before any call is made, so it cannot be for one call.")
+            raise Impossible(
+                f"The fault {wish.fault!r} happens before any call is made, so it cannot be for one call.",
+                "not-for-a-call",
+            )
         if not 0 < wish.probability <= 1:
-            raise Impossible("A probability is more than 0 and at most 1.")
+            raise Impossible("A probability is more than 0 and at most 1.", "bad-probability")
         if wish.times is not None and wish.times < 1:
-            raise Impossible("A fault happens once or more often.")
+            raise Impossible("A fault happens once or more often.", "bad-times")
         self._made += 1
         return Rule(
             number=self._made, fault=fault, endpoint=wish.endpoint, times=wish.times, probability=wish.probability

@@ -157,7 +157,7 @@ class Logins:
         """
         code = next(self._newest(uuid), None)
         if code is None:
-            raise Impossible("There is no login code that could expire; start a login first.")
+            raise Impossible("There is no login code that could expire; start a login first.", "no-code")
         code.made = self._clock.now() - CODE_LIFETIME - 1
         return code
 
@@ -165,7 +165,7 @@ class Logins:
         for code in self._newest(uuid):
             if code.stage is stage:
                 return code
-        raise Impossible(otherwise)
+        raise Impossible(otherwise, "no-code")
 
     def _newest(self, uuid: str | None) -> Iterator[LoginCode]:
         """Give the living codes, the newest first, or the one that is named."""

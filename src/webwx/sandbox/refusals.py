@@ -27,6 +27,18 @@ class Refused(Exception):
 class Impossible(Exception):
     """The world's no to a person: nobody of that name, nothing to confirm. The text is one sentence."""
 
+    def __init__(self, sentence: str, code: str = "") -> None:
+        super().__init__(sentence)
+        self.code = code
+        """What stands for the sentence where it is said in another language, if the phone's page can come to it."""
+
+
+def code_of(no: Impossible | Refused) -> str:
+    """Give what stands for a refusal in every language, or nothing."""
+    if isinstance(no, Impossible):
+        return no.code
+    return Ret(no.ret).name.lower().replace("_", "-") if no.ret in _SENTENCES else ""
+
 
 def explain(no: Impossible | Refused) -> str:
     """Say a refusal in one sentence to whoever holds a phone."""

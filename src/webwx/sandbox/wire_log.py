@@ -189,7 +189,9 @@ class WireLog:
         for entry in tuple(self._entries):
             if entry.number == number:
                 return self._opened(entry)
-        raise Impossible(f"There is no exchange {number}, or no longer: the last {self._entries.maxlen} are kept.")
+        raise Impossible(
+            f"There is no exchange {number}, or no longer: the last {self._entries.maxlen} are kept.", "no-exchange"
+        )
 
     def _exchange(self, entry: Entry) -> Exchange:
         method, url, _ = entry.request

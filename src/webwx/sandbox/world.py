@@ -275,7 +275,7 @@ class World:
         """
         person, shunned = self.person(who), self.person(other)
         if person is shunned:
-            raise Impossible("Nobody can be on a blacklist of their own.")
+            raise Impossible("Nobody can be on a blacklist of their own.", "oneself")
         if is_blocked:
             person.blocked.add(shunned.id)
         else:
@@ -331,7 +331,7 @@ class World:
         """
         person = self.person(who)
         if person.is_offline:
-            raise Impossible(f"{person.nickname}'s phone is offline.")
+            raise Impossible(f"{person.nickname}'s phone is offline.", "phone-offline")
         return self._told(self.logins.scan(person, uuid))
 
     def confirm(self, uuid: str | None = None) -> LoginCode:
@@ -400,7 +400,7 @@ class World:
         person = self.person(who)
         session = self.logins.live(person)
         if session is None:
-            raise Impossible(f"{person.nickname} has no web login.")
+            raise Impossible(f"{person.nickname} has no web login.", "no-web-login")
         return session
 
     def end(self, session: Session, ret: Ret, *, silence: float = 0.0) -> None:
@@ -562,7 +562,7 @@ class World:
             chat = person.chats.get(self.chat_id(person, to), Chat())
             own = [m.id for m in chat.messages if m.sender is person and not m.is_recalled]
             if not own:
-                raise Impossible(f"{person.nickname} has nothing to recall there.")
+                raise Impossible(f"{person.nickname} has nothing to recall there.", "nothing-to-recall")
             message_id = own[-1]
         message = self.post.take_back(person, message_id)
         self.play()

@@ -1,8 +1,11 @@
 // What this page does, it does by the control API, as every other hand does.
 
+import { REFUSALS } from "./refusal-words.js";
+import { language, t } from "./words.js";
+
 export class Refusal extends Error {}
 
-/** Do a verb of the control API; a refusal is one sentence. */
+/** Do a verb of the control API; a refusal is one sentence, in the language of the page. */
 export function act(verb, fields) {
   return ask(verb, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(fields) });
 }
@@ -17,9 +20,9 @@ async function ask(verb, how) {
   try {
     response = await fetch(`/control/${verb}`, how);
   } catch {
-    throw new Refusal("The sandbox does not answer.");
+    throw new Refusal(t("noAnswerAtAll"));
   }
-  const answer = await response.json().catch(() => ({ error: `The sandbox answered ${response.status}.` }));
-  if (answer.error) throw new Refusal(answer.error);
+  const answer = await response.json().catch(() => ({ error: t("oddAnswer", { status: response.status }) }));
+  if (answer.error) throw new Refusal((language() === "zh" && REFUSALS[answer.code]) || answer.error);
   return answer;
 }

@@ -31,7 +31,7 @@ function show(where, words, milliseconds) {
   saidTimer = setTimeout(() => fill(where), milliseconds);
 }
 
-/** Do something, and say so in the sandbox's own words when it is refused. Gives whether it was done. */
+/** Do something, and say why not when it is refused. Gives whether it was done. */
 export async function attempt(doing) {
   try {
     await doing();

@@ -10,6 +10,8 @@ const WORDS = {
   ],
   skip: ["Skip to the conversation", "跳到会话"],
   lost: ["The sandbox does not answer. Trying again…", "沙箱没有响应，正在重试…"],
+  noAnswerAtAll: ["The sandbox does not answer.", "沙箱没有响应。"],
+  oddAnswer: ["The sandbox answered {status}.", "沙箱应答了 {status}。"],
   back: ["Back", "返回"],
   close: ["Close", "关闭"],
   cancel: ["Cancel", "取消"],

@@ -1,0 +1,25 @@
+// What the sandbox refuses, in Chinese, by the code of the refusal; in English it speaks for itself.
+
+export const REFUSALS = {
+  "system-error": "无法撤回：已超过两分钟、不是自己发的，或没有这条消息。",
+  "target-refused": "无法发送：只能发给好友，不能发给自己。",
+  "phone-offline": "这部手机已离线，请先恢复在线。",
+  "chat-gone": "无法操作：不在这个群聊中。",
+  "too-few": "发起群聊至少要选两个人。",
+  "no-mutual-friend": "无法邀请：双方必须互为好友。",
+  "no-owner": "只有群主可以移出成员。",
+  "not-asked": "对方没有发送过好友请求。",
+  "no-friend": "对方不是好友。",
+  "no-such-time": "时钟只能拨快，最多十年。",
+  "no-web-login": "没有网页登录。",
+  "nothing-to-recall": "没有可以撤回的消息。",
+  oneself: "不能把自己加入黑名单。",
+  "no-code": "这个登录已过期或已处理，请重新发起登录。",
+  "no-exchange": "这条报文已不再保留。",
+  "bad-option": "故障的选项无效。",
+  "not-here": "这种故障在这里无法发生。",
+  "not-for-a-call": "这种故障发生在请求之前，不能只针对某个接口。",
+  "bad-probability": "概率要大于 0，不超过 1。",
+  "bad-times": "次数至少为 1。",
+  "not-on": "这个故障已经关闭。",
+};
