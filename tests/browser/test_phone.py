@@ -49,6 +49,22 @@ async def test_a_login_that_is_cancelled_or_expires_shows_its_next_code(hands: A
     await hands.see(hands.page.get_by_text("No login is waiting")).to_be_visible()
 
 
+async def test_of_two_logins_that_wait_the_one_that_is_meant_is_scanned(hands: Any, program: Any) -> None:
+    await hands.rail("phone").click()
+    codes = hands.page.get_by_role("article", name="Login at")
+    first = program.begin()
+    await hands.see(codes).to_have_count(1)
+    second = program.begin()
+    await hands.see(codes).to_have_count(2)
+    older = hands.page.get_by_role("article", name=re.compile("no. 1$"))
+    await hands.see(codes.first.get_by_role("img", name="QR code of the login")).to_have_js_property("complete", True)
+    await hands.see(older.get_by_text("asked for at")).to_be_visible()
+    await hands.button("Scan with 小明’s phone", older).click()
+    await hands.button("Confirm", older).click()
+    await asyncio.wait_for(first, 20)
+    assert not second.done()
+
+
 async def test_a_message_goes_each_way_and_marking_it_as_read_clears_its_badge(hands: Any, program: Any) -> None:
     await program.log_in(hands)
     await program.client.send_text("阿华", "Are you there?")

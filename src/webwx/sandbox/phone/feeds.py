@@ -74,6 +74,8 @@ class Code(screen.Shown, frozen=True, kw_only=True):
     who: str = ""
     """Who has scanned it."""
     host: str = ""
+    made: float
+    """When it was asked for."""
     ends: float
     """When it expires."""
     pushed: bool = False
@@ -136,6 +138,7 @@ def _logins(world: World) -> LoginsTold:
             stage=code.stage.value,
             who=code.person.id if code.person else "",
             host=code.host,
+            made=code.made,
             ends=code.ends,
             pushed=code.is_pushed,
         )

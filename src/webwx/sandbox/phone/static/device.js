@@ -22,7 +22,7 @@ export function deviceView() {
     keepFocus(codes, () =>
       fill(
         codes,
-        store.logins.waiting.length ? store.logins.waiting.map(code) : empty("scan", t("noCodes"), t("noCodesHint")),
+        store.logins.waiting.length ? store.logins.waiting.map((login, at, all) => code(login, all.length > 1 ? all.length - at : 0)) : empty("scan", t("noCodes"), t("noCodesHint")),
       ),
     );
     keepFocus(logins, () => fill(logins, ...webLogin()));
@@ -41,14 +41,16 @@ export function deviceView() {
   return { element, update, focus: () => element.querySelector("button")?.focus() };
 }
 
-function code(login) {
+/** A login that waits; one of several has a number, the oldest is 1. */
+function code(login, number) {
   const { uuid, stage } = login;
   const verb =
     (name, fields = {}) =>
     () =>
       attempt(() => act(name, { uuid, ...fields }));
   const name = login.who ? personName(login.who) : "";
-  const where = login.host ? t("codeFor", { host: login.host }) : t("codeHere");
+  const place = login.host ? t("codeFor", { host: login.host }) : t("codeHere");
+  const where = number ? t("codeNumber", { place, n: number }) : place;
   const said =
     stage === "new"
       ? ""
@@ -84,6 +86,7 @@ function code(login) {
       }),
     h("p", { class: "code-where" }, where),
     said && h("p", { class: "code-said", role: "status" }, said),
+    h("p", { class: "faint" }, t("askedAt", { time: timeOfDay(login.made, true) })),
     h("p", { class: "faint", "data-ends": String(login.ends) }),
     h("div", { class: "buttons" }, buttons),
   );

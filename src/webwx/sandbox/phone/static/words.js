@@ -166,6 +166,8 @@ const WORDS = {
   ],
   codeFor: ["Login at {host}", "登录 {host}"],
   codeHere: ["Login at this sandbox", "登录本沙箱"],
+  codeNumber: ["{place} · no. {n}", "{place} · 第 {n} 个"],
+  askedAt: ["asked for at {time}", "{time} 发起"],
   qrOf: ["QR code of the login", "登录二维码"],
   scanThis: ["Scan with {name}’s phone", "用{name}的手机扫描"],
   confirm: ["Confirm", "确认登录"],
