@@ -3,6 +3,7 @@
 import re
 
 from webwx.protocol import ENDPOINTS
+from webwx.protocol.http import Request
 from webwx.sandbox.phone.wire_page import wire_page
 
 
@@ -19,3 +20,15 @@ def test_nothing_in_it_is_of_another_host_and_no_script():
     assert all(address.startswith(("/phone/", "#")) for address in re.findall(r'(?:href|src)="([^"]+)"', page))
     assert "<script" not in page
     assert "/qrcode/{uuid}" in page
+
+
+def test_a_browser_that_asks_for_chinese_gets_its_words_in_chinese(sandbox):
+    def load(*headers):
+        request = Request(endpoint="any", method="GET", url="http://127.0.0.1:8790/phone/wire", headers=headers)
+        return sandbox.answer(request).body.decode()
+
+    assert wire_page().decode() == load(("Accept-Language", "en-US,zh;q=0.5"))
+    page = load(("Accept-Language", "zh-CN,zh;q=0.9"))
+    assert '<html lang="zh-CN">' in page
+    assert "<h1>报文</h1>" in page
+    assert re.findall(r"<h2>(.*?)</h2>", page) == ["接口", "结构"]

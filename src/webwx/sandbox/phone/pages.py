@@ -79,7 +79,8 @@ def answer(world: World, request: Request) -> Response:
         case [""]:
             return _file("index.html")
         case ["wire"]:
-            return _page(_TYPES["html"], wire_page())
+            chinese = request.header("Accept-Language").lower().startswith("zh")
+            return _page(_TYPES["html"], wire_page(chinese=chinese))
         case ["static", name] if name in FILES:
             return _file(name)
         case ["media", message_id]:

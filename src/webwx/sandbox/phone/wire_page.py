@@ -3,64 +3,81 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from html import escape
 
+from webwx.sandbox.phone.wire_words import CHINESE
 from webwx.sandbox.wire_table import Call, Table, calls, structs, words
+
+Say = Callable[[str], str]
+"""Gives the words of the page in the reader's language."""
 
 _HEAD = """\
 <!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>The wire · webwx sandbox</title>
+<title>{title}</title>
 <link rel="icon" href="/phone/static/favicon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/phone/static/wire-page.css">
 </head>
 <body>
 <main>
-<h1>The wire</h1>
-<p>Every call this sandbox answers, as <code>src/webwx/protocol/</code> defines it.</p>
+<h1>{heading}</h1>
+<p>{summary}</p>
 """
 
 
 @cache
-def wire_page() -> bytes:
+def wire_page(*, chinese: bool = False) -> bytes:
     """Write the page."""
-    index = "".join(f"<li>{_link(call.name)} {_text(call.purpose)}</li>\n" for call in calls())
-    parts = [_HEAD, f"<nav><ul>\n{index}</ul></nav>\n<h2>Calls</h2>\n", *map(_call, calls())]
-    parts += ["<h2>Structs</h2>\n<p>What stands inside requests and replies.</p>\n", *map(_struct, structs())]
+
+    def say(english: str) -> str:
+        return CHINESE.get(english, english) if chinese else english
+
+    index = "".join(f"<li>{_link(call.name)} {_text(say(call.purpose))}</li>\n" for call in calls())
+    head = _HEAD.format(
+        language="zh-CN" if chinese else "en",
+        title=say("The wire · webwx sandbox"),
+        heading=say("The wire"),
+        summary=_text(say("Every call this sandbox answers, as `src/webwx/protocol/` defines it.")),
+    )
+    parts = [head, f"<nav><ul>\n{index}</ul></nav>\n<h2>{say('Calls')}</h2>\n"]
+    parts += [_call(call, say) for call in calls()]
+    parts.append(f"<h2>{say('Structs')}</h2>\n<p>{say('What stands inside requests and replies.')}</p>\n")
+    parts += [_struct(table, say) for table in structs()]
     parts.append("</main>\n</body>\n</html>\n")
     return "".join(parts).encode()
 
 
-def _call(call: Call) -> str:
-    facts = "".join(f"<dt>{name}</dt><dd>{_text(fact)}</dd>" for name, fact in call.facts)
+def _call(call: Call, say: Say) -> str:
+    facts = "".join(f"<dt>{say(name)}</dt><dd>{_text(say(fact))}</dd>" for name, fact in call.facts)
     return (
-        f'<section id="{call.name}"><h3>{call.name}</h3>\n<p>{_text(call.purpose)}</p>\n'
+        f'<section id="{call.name}"><h3>{call.name}</h3>\n<p>{_text(say(call.purpose))}</p>\n'
         f"<p><code>{escape(call.address)}</code></p>\n<dl>{facts}</dl>\n"
-        f"{_half('Request', call.request)}{_half('Reply', call.reply)}</section>\n"
+        f"{_half('Request', call.request, say)}{_half('Reply', call.reply, say)}</section>\n"
     )
 
 
-def _half(title: str, table: Table) -> str:
+def _half(title: str, table: Table, say: Say) -> str:
     if not table.fields:
-        return f"<p>{title}: the bytes, with their content type.</p>\n"
-    return f"<p>{title}: {_text(table.summary)}</p>\n{_fields(table)}"
+        return f"<p>{say(title)}: {say('the bytes, with their content type.')}</p>\n"
+    return f"<p>{say(title)}: {_text(table.summary)}</p>\n{_fields(table, say)}"
 
 
-def _struct(table: Table) -> str:
+def _struct(table: Table, say: Say) -> str:
     return (
         f'<section id="{table.name.lower()}"><h3>{table.name}</h3>\n<p>{_text(table.summary)}</p>\n'
-        f"{_fields(table)}</section>\n"
+        f"{_fields(table, say)}</section>\n"
     )
 
 
-def _fields(table: Table) -> str:
+def _fields(table: Table, say: Say) -> str:
     columns = ["Field", "In", "Type", "Meaning"] if table.has_places else ["Field", "Type", "Meaning"]
-    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    head = "".join(f'<th scope="col">{say(column)}</th>' for column in columns)
     rows = ""
     for field in table.fields:
         where = f"<td>{field.where}</td>" if table.has_places else ""
