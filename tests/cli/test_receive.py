@@ -69,6 +69,7 @@ def test_what_is_gone_is_told_and_the_rest_is_saved(me: Shell, sandbox: Sandbox,
     assert "recalled, has expired, or is not there yet" in done.stderr
 
 
+@pytest.mark.verify  # a download is tried again after seconds
 def test_what_has_nothing_to_give_is_given_up_after_three_runs(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     phone(sandbox, "picture", pictures.png())
     sandbox.control("recall", **{"from": "阿华", "to": "me"})
@@ -130,6 +131,7 @@ def test_beside_a_listener_it_ends_with_3(me: Shell, sandbox: Sandbox, tmp_path:
     assert me.run("receive", "--to", str(tmp_path)).stdout == f"{tmp_path / 'a.txt'}\n"
 
 
+@pytest.mark.verify  # a download is tried again after seconds
 def test_with_follow_a_download_that_breaks_is_begun_again(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.control("faults", fault="media_cut", endpoint="webwxgetmsgimg", times=4)
     picture = phone(sandbox, "picture", pictures.png())
@@ -140,6 +142,7 @@ def test_with_follow_a_download_that_breaks_is_begun_again(me: Shell, sandbox: S
         assert receiving.wait(20) == 0
 
 
+@pytest.mark.verify  # a download is tried again after seconds
 def test_a_reader_that_goes_away_is_a_regular_end(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.control("faults", fault="media_late", endpoint="webwxgetmsgimg", times=1, options={"seconds": "6"})
     picture = phone(sandbox, "picture", pictures.png())
@@ -154,6 +157,7 @@ def test_a_reader_that_goes_away_is_a_regular_end(me: Shell, sandbox: Sandbox, t
     assert me.run("receive", "--to", str(tmp_path)).stdout == f"{tmp_path / f'{picture}.png'}\n"
 
 
+@pytest.mark.verify  # a download is tried again after seconds
 def test_without_follow_sigterm_is_no_regular_end(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.control("faults", fault="media_late", endpoint="webwxgetmsgimg", times=1, options={"seconds": "15"})
     picture = phone(sandbox, "picture", pictures.png())
