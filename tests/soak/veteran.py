@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WEIGHTS = "weights.jsonl"
 LOGIN = "veteran.json"
 
-WARM_LOGINS = 4
+WARM_LOGINS = 10
 """Logins after which every cache is full."""
 
 _EVERY = 1_000
