@@ -23,6 +23,12 @@ BIG = (26_214_399, 26_214_400, 26_214_401)
 
 DONE = "sent and fetched"
 
+PATIENCE = 300.0
+"""
+Seconds after which a message counts as lost. Polls and fetches break as often as anything else here, and after the
+seventh failure in a row half a minute passes before the next: a minute in all has been seen.
+"""
+
 ON_THE_LINE = (
     "reset_before@0.04", "reset_after@0.04", "reset_midway@0.04", "closed_in_body@0.04", "garbage_status@0.03",
     "answer_twice@0.04", "stale_connection@0.04", "latency:seconds=0.01,jitter=0.01@0.1", "media_cut@0.1",
@@ -90,7 +96,7 @@ class _Exchange:
             receipt = await self._me.send_file("阿华", content, name=name)
         except WxError as error:
             return f"not sent ({type(error).__name__})"
-        message = await asyncio.wait_for(self._arrived[receipt.message_id], 60)
+        message = await asyncio.wait_for(self._arrived[receipt.message_id], PATIENCE)
         target = self._play.folder / name
         try:
             path = await self._friend.download_to(message, target)
