@@ -55,6 +55,55 @@ def test_a_wait_of_no_length_leaves_nothing_behind() -> None:
     in_no_time(work)
 
 
+def test_all_who_wait_are_woken_and_who_comes_afterwards_is_not() -> None:
+    async def work() -> None:
+        wall, other, loop = Wall(), Wall(), asyncio.get_running_loop()
+        woken: list[float] = []
+
+        async def wait(by: Wall) -> None:
+            try:
+                async with until_wake(by):
+                    await asyncio.sleep(600)
+            except TimeoutError:
+                woken.append(loop.time())
+
+        before = [asyncio.ensure_future(wait(wall)) for _ in range(3)]
+        by_another_clock = asyncio.ensure_future(wait(other))
+        await asyncio.sleep(61)
+        wall.slept = 3600.0
+        after = asyncio.ensure_future(wait(wall))
+        await asyncio.wait(before)
+        assert woken == [61, 61, 61]
+        await asyncio.wait([by_another_clock, after])
+        assert loop.time() == 661
+        assert len(woken) == 3
+
+    in_no_time(work)
+
+
+def test_a_second_sleep_before_the_first_was_noticed_by_all_does_no_harm() -> None:
+    async def work() -> None:
+        wall, loop = Wall(), asyncio.get_running_loop()
+
+        async def wait() -> None:
+            async with until_wake(wall):
+                try:
+                    await asyncio.sleep(600)
+                finally:
+                    await asyncio.sleep(20)  # it has something to tidy up
+
+        waiting = asyncio.ensure_future(wait())
+        await asyncio.sleep(1)
+        wall.slept = 3600.0
+        await asyncio.sleep(10)
+        wall.slept = 7200.0
+        with pytest.raises(TimeoutError):
+            await waiting
+        assert 21 <= loop.time() <= 26
+
+    in_no_time(work)
+
+
 def test_what_was_raised_comes_out() -> None:
     async def work() -> None:
         with pytest.raises(KeyError):

@@ -15,6 +15,7 @@ from tests.store.arrivals import OWN, UIN, arrival, messages, opened
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.store import consumers as consumers_module
+from webwx.store import writer as writer_module
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
 
 if TYPE_CHECKING:
@@ -421,7 +422,7 @@ class TestRevived:
     async def test_by_another_process_it_comes_within_seconds(
         self, path: Path, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(consumers_module, "LOOK_EVERY", 0.01)
+        monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
         consumer = await account.consumer("bot")
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()

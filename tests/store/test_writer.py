@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.errors import StorageError
+from webwx.store import writer as writer_module
 from webwx.store.writer import Reader, Writer
 
 if TYPE_CHECKING:
@@ -365,6 +366,39 @@ async def test_a_reader_tells_of_failure_and_goes_on(file: File) -> None:
     await reader.close()
     with pytest.raises(StorageError, match="closed"):
         await reader.do(lambda _: None)
+
+
+async def test_a_reader_looks_at_the_file_again_and_again_whatever_else_is_read(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
+    looks = threading.Semaphore(0)
+    reader = Reader(file.connect, "reader", lambda _: looks.release())
+    assert not await asyncio.to_thread(looks.acquire, timeout=0.05)  # nobody has asked for the file yet
+
+    await reader.do(lambda _: None)
+    for _ in range(3):
+        assert await asyncio.to_thread(looks.acquire, timeout=10)
+    while not looks.acquire(blocking=False):
+        await reader.do(lambda _: None)  # and it is never at rest
+    await reader.close()
+
+
+async def test_a_look_that_fails_is_told_to_nobody_and_the_file_is_opened_anew(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
+    has_failed = threading.Event()
+
+    def look(db: sqlite3.Connection) -> None:
+        has_failed.set()
+        db.execute("SELECT * FROM missing")
+
+    reader = Reader(file.connect, "reader", look)
+    await reader.do(lambda _: None)
+    assert await asyncio.to_thread(has_failed.wait, 10)
+    assert await reader.do(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (0,)
+    await reader.close()
 
 
 async def test_what_was_never_used_can_be_closed(file: File) -> None:

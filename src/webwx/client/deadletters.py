@@ -62,6 +62,4 @@ class DeadLetterVerbs(SyncVerbs):
             NoJournal: There is none.
             StorageError: The journal cannot be written.
         """
-        is_one = await (await self._readable_part()).revive(consumer, number)
-        self._course.tell()
-        return is_one
+        return await (await self._readable_part()).revive(consumer, number)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from webwx.errors import RefusedLocally, StorageError
-from webwx.store.journal import LOOK_EVERY
 from webwx.store.kept import KEEPER
 
 if TYPE_CHECKING:
@@ -84,7 +81,7 @@ class Feed:
             await client._join_sync()
             self._is_synced = True
             try:
-                self._consumer = await client._part_of_account().consumer(self.name)
+                self._consumer = await client._part_of_account().consumer(self.name, tell=client._course.tell)
                 await client._begin_keeping()  # after that, for the first consumer of a journal is given everything
             except BaseException:
                 await self._leave()
@@ -119,9 +116,7 @@ class Feed:
                     await client.wait_for_kept()
                     break
             elif not is_over:
-                with contextlib.suppress(TimeoutError):  # another process may have revived something
-                    async with asyncio.timeout(LOOK_EVERY):
-                        await news.wait()
+                await news.wait()
             else:
                 if work is not None and not work.cancelled():
                     await work

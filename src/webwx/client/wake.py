@@ -1,7 +1,8 @@
 """
 A machine that has slept: its connections are dead, and nobody tells whoever waits for them.
 
-A loop's clock stands still meanwhile and the clock on the wall does not, so the two are compared every few seconds.
+A loop's clock stands still meanwhile and the clock on the wall does not, so the two are compared every few seconds;
+once for all who wait.
 """
 
 from __future__ import annotations
@@ -32,35 +33,63 @@ async def until_wake(clock: Callable[[], float]) -> AsyncIterator[None]:
         TimeoutError: The machine has slept.
     """
     async with asyncio.timeout(None) as limit:
-        watch = _Watch(clock, limit)
+        watch = _Watch.of(clock)
+        watch.join(limit)
         try:
             yield
         finally:
-            watch.end()
+            watch.leave(limit)
 
 
 class _Watch:
-    """Looks at the clocks, and ends a time limit once they have parted."""
+    """Looks at two clocks while anybody waits, and ends the time limits of all once the clocks have parted."""
 
-    def __init__(self, clock: Callable[[], float], limit: asyncio.Timeout) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._limit = limit
         self._loop = asyncio.get_running_loop()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._before = self._clock() - self._loop.time()
+        self._limits: set[asyncio.Timeout] = set()
+        self._distance = self._measure()
         self._next = self._loop.call_later(LOOK_EVERY, self._look)
 
-    def _look(self) -> None:
-        if self._clock() - self._loop.time() - self._before > SLEPT_FOR:
-            self._limit.reschedule(self._loop.time())
-        else:
-            self._begin()
+    @staticmethod
+    def of(clock: Callable[[], float]) -> _Watch:
+        """Give the one of this loop and clock."""
+        key = (asyncio.get_running_loop(), id(clock))
+        if key not in _WATCHES:
+            _WATCHES[key] = _Watch(clock)
+        return _WATCHES[key]
 
-    def end(self) -> None:
-        """Look no more."""
-        self._next.cancel()
+    def join(self, limit: asyncio.Timeout) -> None:
+        """End a time limit too when the machine sleeps from now on."""
+        self._compare()
+        self._limits.add(limit)
+
+    def leave(self, limit: asyncio.Timeout) -> None:
+        """End it no more; the last one ends the watch."""
+        self._limits.discard(limit)
+        if not self._limits:
+            self._next.cancel()
+            del _WATCHES[self._loop, id(self._clock)]
+
+    def _look(self) -> None:
+        self._compare()
+        self._distance = self._measure()
+        self._next = self._loop.call_later(LOOK_EVERY, self._look)
+
+    def _compare(self) -> None:
+        distance = self._measure()
+        if distance - self._distance > SLEPT_FOR:
+            self._distance = distance
+            for limit in self._limits:
+                if not limit.expired():
+                    limit.reschedule(self._loop.time())
+
+    def _measure(self) -> float:
+        return self._clock() - self._loop.time()
+
+
+_WATCHES: dict[tuple[asyncio.AbstractEventLoop, int], _Watch] = {}
+"""Those with somebody who waits; a clock goes by its identity, for it may be anything that can be called."""
 
 
 async def pause(seconds: float, clock: Callable[[], float]) -> None:

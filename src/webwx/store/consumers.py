@@ -17,6 +17,7 @@ one entry and for no other.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -27,12 +28,12 @@ import msgspec
 
 from webwx.store.deadletters import read_revivals
 from webwx.store.entries import read_entries
-from webwx.store.journal import LOOK_EVERY, Entry
+from webwx.store.journal import Entry
 from webwx.store.rows import as_list, insert, select_numbers
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from webwx.store.writer import Reader, Writer
 
@@ -105,7 +106,7 @@ class SqliteConsumer:
 
     def __init__(
         self, name: str, *, consumer: int, account: int, known: Known, stream: Stream, writer: Writer, reader: Reader,
-        lock: int,
+        lock: int, tell: Callable[[], object],
     ) -> None:  # fmt: skip
         self.name = name
         self.row = consumer
@@ -114,6 +115,8 @@ class SqliteConsumer:
         self._writer = writer
         self._reader = reader
         self._lock = lock
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
         self._known = known
         self._attempts = dict(known.attempts)
         self._deaths = dict(known.deaths)
@@ -123,8 +126,8 @@ class SqliteConsumer:
         self._revived: deque[int] = deque()
         self._revivals: dict[int, float] = {}
         """When that was revived which this process has been given, or will be."""
-        self._look_at = 0.0
-        """When to look for such again, by the loop's clock."""
+        self._is_look_due = True
+        """To look for such."""
         self._buffer: deque[Entry] = deque()
         self.read_to: int = known.acked
         """All up to here was read into the buffer, or need not be."""
@@ -173,7 +176,7 @@ class SqliteConsumer:
                 self._waiters.remove(waiter)
                 continue
             try:
-                await asyncio.wait([waiter], timeout=LOOK_EVERY)
+                await waiter
             finally:
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
@@ -181,9 +184,8 @@ class SqliteConsumer:
 
     async def take_waiting(self, limit: int = 100) -> list[Entry]:
         """Give the next entries without waiting; an empty list when there are none."""
-        if (now := asyncio.get_running_loop().time()) >= self._look_at:
+        if self._is_look_due:
             await self._look_for_revived()
-            self._look_at = now + LOOK_EVERY
         if not self._buffer:
             await self._fill(limit)
         count = min(limit, len(self._buffer))
@@ -217,15 +219,27 @@ class SqliteConsumer:
 
     def _is_behind(self) -> bool:
         head = self._stream.head
-        return bool(self._buffer or self._revived) or (head is not None and self.read_to < head)
+        return bool(self._buffer or self._revived or self._is_look_due) or (head is not None and self.read_to < head)
 
     def look_soon(self) -> None:
         """Look for what was revived at the next take, which is now if somebody waits."""
-        self._look_at = 0.0
+        self._is_look_due = True
         self._wake()
+        self._tell()
+
+    def look_soon_threadsafe(self) -> None:
+        """Do the same from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and so has whoever waited
+            self._loop.call_soon_threadsafe(self.look_soon)
 
     async def _look_for_revived(self) -> None:
-        for number, revival in (await self._reader.do(lambda db: read_revivals(db, self.row))).items():
+        self._is_look_due = False
+        try:
+            revivals = await self._reader.do(lambda db: read_revivals(db, self.row))
+        except BaseException:
+            self._is_look_due = True
+            raise
+        for number, revival in revivals.items():
             if self._revivals.get(number) != revival.time:
                 self._revivals[number] = revival.time
                 self._attempts[number] = revival.attempts

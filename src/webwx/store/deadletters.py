@@ -1,8 +1,8 @@
 """
 Dead letters: entries that a consumer has given up, and what is handed out once more because somebody wants it.
 
-Both are rows that any process may read and change. The consumer's own process, if there is one, looks at them every few
-seconds; it may be another one than that which asks.
+Both are rows that any process may read and change. A process with consumers looks at them every few seconds, once for
+all of them; it may be another one than that which asks.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.store.entries import read_entries
 from webwx.store.journal import Buried
+from webwx.store.rows import select_numbers
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,6 +54,13 @@ def revive(db: sqlite3.Connection, account: int, consumer: str, number: int) -> 
         (time.time(), account, consumer, number),
     )
     return changed.rowcount > 0
+
+
+def consumers_with_revivals(db: sqlite3.Connection) -> set[int]:
+    """Give the rows of all consumers to whom something is to be given once more."""
+    return set(
+        select_numbers(db, "SELECT consumer AS number FROM failures INDEXED BY revived WHERE state = 'revived'", ())
+    )
 
 
 def read_revivals(db: sqlite3.Connection, consumer: int) -> dict[int, Revival]:

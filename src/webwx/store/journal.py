@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 LOOK_EVERY = 2.0
-"""Seconds between two looks of an open consumer for what another process has revived."""
+"""Seconds between two looks for what another process has revived."""
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
@@ -452,13 +452,16 @@ class AccountJournal(Protocol):
         """
         ...
 
-    async def consumer(self, name: str, *, since: Literal["beginning", "now"] = "now") -> Consumer:
+    async def consumer(
+        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None
+    ) -> Consumer:
         """
         Open a consumer: one at a time of each name.
 
         Args:
             name: Whose cursor it is.
             since: Where a name that is not known yet begins. The first consumer of a journal always gets everything.
+            tell: Called when something waits though nothing came: a dead letter was revived.
         """
         ...
 

@@ -29,7 +29,7 @@ from webwx.model.events import ContinuityLost, Item
 from webwx.protocol.codec import clean_text
 from webwx.store.bodies import blank, locate, pack
 from webwx.store.consumers import SqliteConsumer, Stream, read_known
-from webwx.store.deadletters import read_dead, revive
+from webwx.store.deadletters import consumers_with_revivals, read_dead, revive
 from webwx.store.entries import KINDS, read_entries
 from webwx.store.files import flush_folder, make_private, take_lock
 from webwx.store.identity import SqliteLedger
@@ -79,7 +79,7 @@ class SqliteJournal:
         self._kept_files = KeptFiles(self._path)
         retention = Retention(self._index, retention_days * 86_400, self._reached, self._kept_files)
         self._writer = Writer(lambda: connect(self._path), "webwx journal", retention)
-        self._reader = Reader(lambda: connect(self._path, is_reader=True), "webwx journal reader")
+        self._reader = Reader(lambda: connect(self._path, is_reader=True), "webwx journal reader", self._watch)
         self._looks = Looks(self._path)
         self._senders = Senders(self._path)
         self._streams: dict[int, Stream] = {}
@@ -99,6 +99,14 @@ class SqliteJournal:
         """Say how far the consumers of this process have read, by their rows; asked in the thread that writes."""
         streams = tuple(self._streams.values())
         return {each.row: each.read_to for stream in streams for each in tuple(stream.consumers)}
+
+    def _watch(self, db: sqlite3.Connection) -> None:
+        """Let consumers know of what other processes have revived; done in the thread that reads."""
+        rows = consumers_with_revivals(db)
+        for stream in tuple(self._streams.values()) if rows else ():
+            for consumer in tuple(stream.consumers):
+                if consumer.row in rows:
+                    consumer.look_soon_threadsafe()
 
     async def accounts(self) -> list[int]:
         """Give the numbers of the accounts that have a part, the one that logged in last first."""
@@ -392,7 +400,9 @@ class SqliteAccount:
 
     # -- consumers ---------------------------------------------------------------------------------------------------
 
-    async def consumer(self, name: str, *, since: Literal["beginning", "now"] = "now") -> SqliteConsumer:
+    async def consumer(
+        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None
+    ) -> SqliteConsumer:
         """
         Open a consumer: one at a time of each name.
 
@@ -429,7 +439,7 @@ class SqliteAccount:
             raise
         opened = SqliteConsumer(
             name, consumer=consumer, account=account, known=known, stream=self._stream, writer=self._writer,
-            reader=self._reader, lock=lock,
+            reader=self._reader, lock=lock, tell=tell,
         )  # fmt: skip
         self._stream.consumers.append(opened)
         self._writer.join(opened)

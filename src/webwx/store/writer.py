@@ -21,6 +21,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from webwx.errors import StorageError
+from webwx.store.journal import LOOK_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,10 +166,27 @@ class _Worker:
 
 
 class Reader(_Worker):
-    """Reads, each job from one state of the file."""
+    """
+    Reads, each job from one state of the file.
+
+    Args:
+        connect: Opens the file.
+        name: The thread's.
+        watch: Looks at the file every few seconds, whatever else is read.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        name: str,
+        watch: Callable[[sqlite3.Connection], object] = lambda _: None,
+    ) -> None:
+        super().__init__(connect, name)
+        self._watch = watch
+        self._look_at = time.monotonic() + LOOK_EVERY
 
     def _work(self) -> None:
-        while isinstance(call := self._queue.get(), _Call):
+        while (call := self._next()) is not None:
             try:
                 db = self._connected()
                 db.execute("BEGIN")
@@ -184,6 +202,25 @@ class Reader(_Worker):
                 call.error = error
             _tell([call])
             del call
+
+    def _next(self) -> _Call[Any] | None:
+        """Wait for a job, and look at the file when that is due; None: there will be no more."""
+        while True:
+            wait = self._look_at - time.monotonic()
+            if wait <= 0:
+                self._look()
+                continue
+            with contextlib.suppress(queue.Empty):
+                item = self._queue.get(timeout=wait)
+                return item if isinstance(item, _Call) else None
+
+    def _look(self) -> None:
+        self._look_at = time.monotonic() + LOOK_EVERY
+        if self._db is not None:
+            try:
+                self._watch(self._db)
+            except sqlite3.Error:  # a job that comes will tell of it
+                self._disconnect()
 
 
 class Writer(_Worker):
