@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from webwx.model.contacts import Contact, ContactId, Contacts, Member, take_listed
-from webwx.model.roster import Hashes
+from webwx.model.roster import Places
 from webwx.protocol.codec import write_json
 from webwx.protocol.contacts import WireContact, WireMember
 
@@ -117,7 +117,7 @@ def test_the_platforms_own_word_on_filehelper_goes_before_ours() -> None:
 
 
 def test_texts_are_found_at_all_their_places() -> None:
-    hashes = Hashes([("a", 3), ("b", 0), ("a", 1)])
+    hashes = Places([("a", 3), ("b", 0), ("a", 1)])
 
     assert (hashes.find("a"), hashes.find("b"), hashes.find("c")) == ([1, 3], [0], [])
     assert hashes.groups() == [[0], [1, 3]]

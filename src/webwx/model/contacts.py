@@ -403,7 +403,7 @@ class Contacts:
         members = self._members.get(chatroom)
         if members is None:
             known = self.get(chatroom)
-            members = self._members[chatroom] = Hashes((each.id, 0) for each in (known.members if known else ()))
+            members = self._members[chatroom] = Hashes(each.id for each in (known.members if known else ()))
         return member in members
 
     def name_of(self, member: Member) -> str:

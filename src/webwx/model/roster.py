@@ -39,19 +39,28 @@ class Listed(NamedTuple):
 
 
 class Hashes:
-    """Where texts stand in a list, found by their hashes; for a set, the places do not matter."""
+    """A set of texts, known by their hashes."""
 
-    __slots__ = ("_hashes", "_places")
+    __slots__ = ("_hashes",)
 
-    def __init__(self, texts: Iterable[tuple[str, int]]) -> None:
-        pairs = sorted([(hash(text), place) for text, place in texts])
-        self._hashes = array("q", map(itemgetter(0), pairs))
-        self._places = array("L", map(itemgetter(1), pairs))
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._hashes = array("q", sorted(map(hash, texts)))
 
     def __contains__(self, text: str) -> bool:
         wanted, hashes = hash(text), self._hashes
         at = bisect_left(hashes, wanted)
         return at < len(hashes) and hashes[at] == wanted
+
+
+class Places(Hashes):
+    """Where texts stand in a list, found by their hashes."""
+
+    __slots__ = ("_places",)
+
+    def __init__(self, texts: Iterable[tuple[str, int]]) -> None:
+        pairs = sorted([(hash(text), place) for text, place in texts])
+        self._hashes = array("q", map(itemgetter(0), pairs))
+        self._places = array("I", map(itemgetter(1), pairs))
 
     def find(self, text: str) -> list[int]:
         """Give the places of a text, in order; hashes may meet, though nobody lives to see it."""
@@ -164,11 +173,11 @@ class PackedRoster:
         is_chatroom: Callable[[str], bool],
     ) -> None:
         listed = list(listed)
-        self._ids = Hashes((each.id, place) for place, each in enumerate(listed))
+        self._ids = Places((each.id, place) for place, each in enumerate(listed))
         self._records = records = _Records([each.raw for each in listed])
         self._count = len(self._ids.groups())
         self._read = read
-        self._names: Hashes | None = None
+        self._names: Places | None = None
         self._is_chatroom = is_chatroom
         # Nothing kept here may lead back to this: it would outlive its login until somebody looks for such circles.
         find = partial(_find, self._ids, records, read)
@@ -200,7 +209,7 @@ class PackedRoster:
     def named(self, name: str) -> list[Contact]:
         """List whoever has this nickname or this remark; the first to ask has everybody read once."""
         if self._names is None:
-            self._names = Hashes(
+            self._names = Places(
                 (each, place) for place, contact in self._placed() for each in {contact.nickname, contact.remark} - {""}
             )
         met = [self._read([self._records.read(place)]) for place in self._names.find(name)]
@@ -213,6 +222,6 @@ class PackedRoster:
 
 
 def _find(
-    ids: Hashes, records: _Records, read: Callable[[Sequence[bytes]], Contact | None], contact_id: str
+    ids: Places, records: _Records, read: Callable[[Sequence[bytes]], Contact | None], contact_id: str
 ) -> Contact | None:
     return read([records.read(place) for place in ids.find(contact_id)])

@@ -98,7 +98,7 @@ class StoredRoster:
         listed = list(ids)
         self._looks = looks
         self._login = login
-        self._ids = Hashes((each, 0) for each in listed)
+        self._ids = Hashes(listed)
         self._count = len(listed)
         self._is_chatroom = is_chatroom
         find = partial(_find, looks, login)

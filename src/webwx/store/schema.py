@@ -28,6 +28,15 @@ BUSY = 10.0
 _LOG = 4_000
 """Pages of the log that are copied into the file at once: a page that changes often is then copied less often."""
 
+_CACHE = 512
+"""
+KiB of the file that a connection keeps in memory. The system has the rest in its own, and 2 MiB were no quicker with a
+million rows.
+"""
+
+_CACHE_OF_READERS = 256
+"""The same of one that only reads."""
+
 _VERSION_1 = """
 CREATE TABLE accounts (
     account INTEGER PRIMARY KEY,
@@ -233,6 +242,7 @@ def connect(path: Path, *, is_reader: bool = False, is_shared: bool = False) -> 
     )
     try:
         set_up(db, path)
+        db.execute(f"PRAGMA cache_size = -{_CACHE_OF_READERS if is_reader else _CACHE}")
         if is_reader:
             db.execute("PRAGMA query_only = ON")
     except BaseException:
