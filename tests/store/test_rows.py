@@ -90,6 +90,13 @@ def test_rows_that_are_there_can_be_passed_over(db: sqlite3.Connection) -> None:
     assert select(db, ("number", "text"), "FROM t", ()) == [[1, "old"], [2, "new"]]
 
 
+def test_what_all_rows_share_is_given_once(db: Remembering) -> None:
+    insert(db, "t (text, number)", [(number,) for number in range(300)], shared=("same",))
+
+    assert select(db, ("DISTINCT text", "count(*)"), "FROM t", ()) == [["same", 300]]
+    assert [len(values) for sql, values in db.bound.items() if sql.startswith("INSERT")] == [1 + 256 + 1, 1 + 64 + 1]
+
+
 def test_any_text_and_number_comes_back(db: sqlite3.Connection) -> None:
     rows = [[2**63 - 1, '你"好\\\n\x01😀'], [-(2**63), "a\x00b"]]
     insert(db, "t", rows)

@@ -8,7 +8,7 @@ kept beside the body.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -29,7 +29,7 @@ _BEGINNING = 32
 """Bytes of an item that are looked for first."""
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """Where an item stands in a body."""
 
     start: int
@@ -58,8 +58,9 @@ def locate(body: bytes, items: Iterable[bytes]) -> list[Place | None]:
 def blank(body: bytes, kept: Iterable[Place]) -> bytes:
     """Give a body of the same length in which nothing is left but what stands in some places."""
     left = bytearray(b" " * len(body))
-    for start, length in kept:
-        left[start : start + length] = body[start : start + length]
+    for place in kept:
+        end = place.start + place.length
+        left[place.start : end] = body[place.start : end]
     return bytes(left)
 
 

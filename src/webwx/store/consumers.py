@@ -145,8 +145,8 @@ class SqliteConsumer:
         self._stored_started = known.started
         self._starting = known.started
         """As it stands in a transaction that has not ended."""
-        self._to_store: list[int] = []
-        """Acknowledged since the last transaction."""
+        self._acks: deque[int] = deque()
+        """Acknowledged since the last transaction; taken from there by the thread that writes."""
         self._storing: list[int] = []
         """Acknowledged, and in a transaction that has not ended."""
         self._has_stored_ahead = bool(known.ahead)
@@ -190,11 +190,11 @@ class SqliteConsumer:
             await self._fill(limit)
         count = min(limit, len(self._buffer))
         entries = [self._buffer.popleft() for _ in range(count)]
-        with self._guard:
-            for entry in entries:
-                if entry.number > self._last_given:
-                    self._given.append(entry.number)
-                    self._last_given = entry.number
+        first_times = [entry.number for entry in entries if entry.number > self._last_given]  # all but what was revived
+        if first_times:
+            with self._guard:
+                self._given.extend(first_times)
+                self._last_given = first_times[-1]
         return entries
 
     def receive(self, entries: list[Entry], head_before: int | None) -> None:
@@ -317,20 +317,19 @@ class SqliteConsumer:
 
     def ack(self, number: int) -> None:
         """Note that an entry is done with, for good."""
+        self._acks.append(number)
+        if self._blamed or self._deaths:
+            self._acquit(number)
+        if not self._is_nudged:  # whoever writes says so before it looks at what was acknowledged
+            self._ride()
+
+    def _acquit(self, number: int) -> None:
+        """Have no process be thought to have died of an entry any more."""
         with self._guard:
-            self._to_store.append(number)
             if number in self._blamed or number in self._deaths:
                 self._blamed.discard(number)
                 self._deaths.pop(number, None)
                 self._deaths_to_store[number] = 0
-            if number > self._acked:
-                self._done.add(number)
-                while self._given and self._given[0] in self._done:
-                    self._acked = self._given.popleft()
-                    self._done.discard(self._acked)
-                if not self._given and self._done:  # an earlier process was done with these
-                    self._done = {each for each in self._done if each > self._acked}
-        self._ride()
 
     def _ride(self) -> None:
         """Have what has changed written with whatever comes next."""
@@ -344,9 +343,9 @@ class SqliteConsumer:
         """Write what has changed; the file's part of `ack`, in the thread that writes."""
         with self._guard:
             self._is_nudged = False
-            if not self._is_dirty:
+            if not self._is_dirty and not self._acks:
                 return
-            self._storing, self._to_store = self._to_store, []
+            self._count_acks()
             self._deaths_storing, self._deaths_to_store = self._deaths_to_store, {}
             self._is_dirty, self._is_dirty_in_flight = False, True
             self._starting = self._started
@@ -376,6 +375,16 @@ class SqliteConsumer:
             else:
                 db.execute("DELETE FROM deaths WHERE consumer = ? AND number = ?", (self.row, number))
 
+    def _count_acks(self) -> None:
+        """Move on by all that was acknowledged since the last transaction."""
+        self._storing += (self._acks.popleft() for _ in range(len(self._acks)))
+        self._done.update(number for number in self._storing if number > self._acked)
+        while self._given and self._given[0] in self._done:
+            self._acked = self._given.popleft()
+            self._done.discard(self._acked)
+        if not self._given and self._done:  # an earlier process was done with these
+            self._done = {each for each in self._done if each > self._acked}
+
     def settled(self, *, is_stored: bool) -> None:
         """Take note of how the transaction ended; what was not stored is written in the next one."""
         with self._guard:
@@ -386,15 +395,16 @@ class SqliteConsumer:
                 for number in self._storing:
                     self._attempts.pop(number, None)
             elif self._is_dirty_in_flight:
-                self._to_store = self._storing + self._to_store
                 self._deaths_to_store = {**self._deaths_storing, **self._deaths_to_store}
                 self._is_dirty = True
+            if not is_stored:
+                self._acks.extendleft(reversed(self._storing))
             self._storing, self._deaths_storing = [], {}
             self._is_dirty_in_flight = False
 
     async def flush(self) -> None:
         """Return once every acknowledgement is stored."""
-        if self._is_dirty or self._is_dirty_in_flight:
+        if self._acks or self._is_dirty or self._is_dirty_in_flight:
             await self._writer.do(lambda _: None)
 
     # -- failing -----------------------------------------------------------------------------------------------------
@@ -463,6 +473,7 @@ class SqliteConsumer:
         def end(_: sqlite3.Connection) -> None:
             with self._guard:
                 self._is_open = False
+                self._count_acks()
                 self._started = max(self._acked, min(self._started, max(shown, self._known.started)))
                 self._is_dirty = True
 

@@ -24,7 +24,7 @@ from webwx.store.words import cut, told_by
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable
 
 IDLE = 0.05
 """Seconds without a job after which there is time for the index."""
@@ -63,8 +63,8 @@ class Index:
     """The indexes of a file; what is kept in memory belongs to the thread that writes."""
 
     def __init__(self) -> None:
-        self._tail: dict[tuple[int, str], tuple[int, ...]] | None = None
-        """Of each message that is not indexed: its digests, by account and id."""
+        self._tail: dict[int, dict[str, tuple[int, ...]]] | None = None
+        """Of each message that is not indexed, by account and id: its digests."""
         self._data_version = 0
         self._indexed = 0
         self._last = 0
@@ -77,26 +77,29 @@ class Index:
 
     # -- duplicates --------------------------------------------------------------------------------------------------
 
-    def digests(self, db: sqlite3.Connection, account: int, ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
-        """Give the digests under which messages of these ids are known."""
-        tail = self._loaded(db)
-        known = {each: tail.get((account, each), ()) for each in ids if each}
-        if self._indexed and known:
+    def digests(self, db: sqlite3.Connection, account: int, ids: Collection[str]) -> dict[str, tuple[int, ...]]:
+        """Give the digests under which messages of these ids are known; those that nobody knows are left out."""
+        wanted = set(ids) - {""}
+        tail = self._loaded(db).get(account, {})
+        known = {each: tail[each] for each in tail.keys() & wanted}
+        if self._indexed and wanted:
             rows = db.execute(
                 "SELECT i.digest, e.message_id FROM by_id i CROSS JOIN entries e ON e.number = i.number"
                 " WHERE i.account = ? AND i.key IN (SELECT value FROM json_each(?))",
-                (account, as_list(sorted(map(key_of, known)))),
+                (account, as_list(sorted(map(key_of, wanted)))),
             )
             for digest, message_id in rows:
-                if message_id in known:
-                    known[message_id] = (*known[message_id], digest)
+                if message_id in wanted:
+                    known[message_id] = (*known.get(message_id, ()), digest)
         return known
 
-    def added(self, account: int, message_id: str, digest: int) -> None:
-        """Take note of a message that is being stored."""
-        if self._tail is not None and message_id:
-            key = (account, message_id)
-            self._tail[key] = (*self._tail.get(key, ()), digest)
+    def added(self, account: int, messages: Iterable[tuple[str, int]]) -> None:
+        """Take note of messages that are being stored, each by its id and its digest."""
+        if self._tail is not None:
+            tail = self._tail.setdefault(account, {})
+            for message_id, digest in messages:
+                if message_id:
+                    tail[message_id] = (*tail.get(message_id, ()), digest)
 
     def appended(self, last: int) -> None:
         """Take note of the last number that is being stored."""
@@ -104,7 +107,7 @@ class Index:
         if self._pending_since is None:
             self._pending_since = time.monotonic()
 
-    def _loaded(self, db: sqlite3.Connection) -> dict[tuple[int, str], tuple[int, ...]]:
+    def _loaded(self, db: sqlite3.Connection) -> dict[int, dict[str, tuple[int, ...]]]:
         """Give the tail, read from the file when this process does not know it, or another one has written since."""
         (version,) = db.execute("PRAGMA data_version").fetchone()
         if self._tail is None or version != self._data_version:
@@ -116,7 +119,7 @@ class Index:
                 db, ("account", "message_id", "digest", "number"), "FROM entries WHERE number > ?", (self._indexed,)
             )
             for account, message_id, digest, number in tail:
-                self.added(account, message_id, digest)
+                self.added(account, [(message_id, digest)])
                 self.appended(max(number, self._last))
         return self._tail
 
@@ -181,10 +184,10 @@ class Index:
         """Let go of a message that is indexed now."""
         if self._tail is None:
             return
-        key = (account, message_id)
-        left = self._tail.pop(key, ())
+        tail = self._tail.get(account, {})
+        left = tail.pop(message_id, ())
         if left not in {(), (digest,)}:  # ids have met
-            self._tail[key] = tuple(each for each in left if each != digest)
+            tail[message_id] = tuple(each for each in left if each != digest)
 
 
 def tokens_of(raw: msgspec.Raw | bytes, own_id: str) -> list[str]:

@@ -20,6 +20,7 @@ from webwx.model.events import Item
 from webwx.model.ledger import Identified, Identity, Link
 from webwx.model.messages import Receipt
 from webwx.model.roster import Roster
+from webwx.protocol.messages import WireMessage
 
 if TYPE_CHECKING:
     import os
@@ -50,6 +51,8 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     """It could not be read."""
     is_notice: bool = False
     """It is a grey line, as recalls are."""
+    wire: WireMessage | None = None
+    """The message as it was read for all this, so that nobody reads it once more; it is not stored."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +95,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     Processes that have died while it was in flight, as far as is known. From two on it is a suspect: it should be tried
     alone, and blamed before. From three on one has died that tried it alone.
     """
+    wire: WireMessage | None = None
+    """The message, where it comes straight from the network and was read already."""
 
     def __repr__(self) -> str:
         return f"Entry({self.number})"

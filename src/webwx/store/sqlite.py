@@ -58,6 +58,11 @@ _LAST = 2**63 - 1
 
 _KIND = {kind: place for place, kind in enumerate(KINDS)}
 
+_ENTRIES = (
+    "entries (account, login, batch, kind, is_backlog, is_quarantined, is_notice,"
+    " number, message_id, digest, chat, time, start, length, raw)"
+)
+
 _IS_IN_TAIL = "number > (SELECT number FROM indexed)"
 """Of an entry: no index knows it yet."""
 
@@ -341,24 +346,22 @@ class SqliteAccount:
             body = blank(body, [place for place in places if place is not None])
         batch = last + 1
         db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (batch, account, arrival.time, pack(body)))
-        rows: list[tuple[Any, ...]] = []
+        rows: dict[tuple[int, bool, bool, bool], list[tuple[Any, ...]]] = {}
         entries: list[Entry] = []
         for number, (each, raw, place) in enumerate(zip(new, raws, places, strict=True), batch):
             at = each.time or int(arrival.time)
-            start, length, kept = (*place, None) if place is not None else (0, 0, raw)
-            rows.append(
-                (
-                    number, account, login, _KIND[each.item.kind], each.message_id, each.digest, each.chat, at,
-                    each.is_backlog, each.is_quarantined, batch, start, length, kept, each.is_notice,
-                )
-            )  # fmt: skip
+            start, length, kept = (0, 0, raw) if place is None else (place.start, place.length, None)
+            # Nearly always one kind of row, so nearly always one statement.
+            kind = (_KIND[each.item.kind], each.is_backlog, each.is_quarantined, each.is_notice)
+            rows.setdefault(kind, []).append((number, each.message_id, each.digest, each.chat, at, start, length, kept))
             entries.append(
                 Entry(
                     number=number, item=each.item, own_id=own_id, message_id=each.message_id, chat=each.chat, time=at,
-                    is_backlog=each.is_backlog,
+                    is_backlog=each.is_backlog, wire=each.wire,
                 )
             )  # fmt: skip
-        insert(db, "entries", rows)
+        for kind, theirs in rows.items():
+            insert(db, _ENTRIES, theirs, shared=(account, login, batch, *kind))
         self._index.appended(entries[-1].number)
         for consumer in tuple(self._stream.consumers):
             if consumer.is_live():
@@ -367,22 +370,26 @@ class SqliteAccount:
 
     def _new_items(self, db: sqlite3.Connection, account: int, login: int, arrival: Arrival) -> list[Arrived]:
         """Give what is not known yet; ids that have met are counted."""
-        known = self._index.digests(db, account, [each.message_id for each in arrival.items])
+        ids = [each.message_id for each in arrival.items]
+        known = self._index.digests(db, account, ids)
         new: list[Arrived] = []
         conflicts = 0
-        is_repeated = self._is_repeated(db, login, arrival)
-        for each in arrival.items:
-            if not each.message_id:
-                if not is_repeated:
-                    new.append(each)
-                continue
-            digests = known[each.message_id]
-            if each.digest in digests:
-                continue
-            conflicts += bool(digests)
-            known[each.message_id] = (*digests, each.digest)
-            self._index.added(account, each.message_id, each.digest)
-            new.append(each)
+        if not known and all(ids) and len(set(ids)) == len(ids):  # as nearly always
+            new = list(arrival.items)
+        else:
+            is_repeated = self._is_repeated(db, login, arrival)
+            for each in arrival.items:
+                if not each.message_id:
+                    if not is_repeated:
+                        new.append(each)
+                    continue
+                digests = known.get(each.message_id, ())
+                if each.digest in digests:
+                    continue
+                conflicts += bool(digests)
+                known[each.message_id] = (*digests, each.digest)
+                new.append(each)
+        self._index.added(account, [(each.message_id, each.digest) for each in new])
         if conflicts:
             db.execute("UPDATE accounts SET conflicts = conflicts + ? WHERE account = ?", (conflicts, account))
             _log.warning("%d messages came with the id of another one; both are kept.", conflicts)
