@@ -285,3 +285,28 @@ def test_contacts_know_whether_they_have_changed() -> None:
     known.is_changed = False
     known.remove("@li")
     assert known.is_changed
+
+
+def test_who_writes_where_is_known_until_they_are_gone() -> None:
+    member = Member(id=ContactId("@a"))
+    contacts = Contacts([LILEI, contact("@@room", kind="chatroom", members=(member,))])
+    for _ in range(2):
+        assert contacts.knows("@li", None)
+        assert contacts.knows("@li", "@li")
+        assert contacts.knows("@@room", "@a")
+        assert contacts.knows("@@room", "@li")
+        assert not contacts.knows("@@room", "@stranger")
+        assert not contacts.knows("@other", "@li")
+    contacts.merge(contact("@stranger"))
+    contacts.remove("@li")
+
+    assert contacts.knows("@@room", "@stranger")
+    assert not contacts.knows("@li", None)
+    assert not contacts.knows("@@room", "@li")
+
+
+def test_that_many_are_known_to_be_known_changes_no_answer() -> None:
+    contacts = Contacts(contact(f"@{number}") for number in range(1_500))
+    for _ in range(2):
+        assert all(contacts.knows(f"@{number}", None) for number in range(1_500))
+    assert not contacts.knows("@1500", None)

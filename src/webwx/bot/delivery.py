@@ -14,7 +14,7 @@ from webwx.bot.lanes import IN_FLIGHT, Counts, Lanes, is_last
 from webwx.bot.threads import THREADS, Threads, is_asynchronous
 from webwx.client.feed import Feed
 from webwx.client.state import LoginState
-from webwx.model.events import QUIET
+from webwx.model.events import is_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -74,7 +74,7 @@ async def deliver(
 
         async def handle(given: Given, attempt: int) -> None:
             event = given.event
-            if not include_all and isinstance(event, QUIET):
+            if not include_all and is_quiet(event):
                 return
             context = Context(
                 client, event, key=f"{consumer}/{event.number}", attempt=attempt,

@@ -265,15 +265,14 @@ class Lanes:
         lane = self._lanes.get(chat)
         if lane is None:
             lane = self._lanes[chat] = _Lane(chat)
-        is_new = not lane.waiting
         if lane.noted:
             lane.waiting.append(_note(given))
             lane.noted += 1
             self.counts.noted += 1
-        else:
-            lane.waiting.append(given)
-            self.counts.in_flight += 1
-        if is_new:
+            return
+        lane.waiting.append(given)
+        self.counts.in_flight += 1
+        if len(lane.waiting) == 1:
             self._line_up(lane)
 
     def _line_up(self, lane: _Lane) -> None:
@@ -346,23 +345,25 @@ class Lanes:
             self._is_waking = False
             begun = now()
             while self._has_turn():
-                lane = self._next_lane()
-                if self._ready:
-                    self._wake()
-                lane.worker = worker
-                await self._handle_first(lane)
-                if lane is self._alone:
-                    await self._end_trial()
-                if now() - begun > _SLICE:
+                at = now()
+                if at - begun > _SLICE:
                     await asyncio.sleep(0)
                     begun = now()
+                    continue
+                lane = self._next_lane()
+                if self._ready and not self._is_waking:
+                    self._wake()
+                lane.worker = worker
+                await self._handle_first(lane, at)
+                if lane is self._alone:
+                    await self._end_trial()
             if len(self._idle) >= _IDLE_WORKERS:
                 return
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._idle.append(waiter)
             await waiter
 
-    async def _handle_first(self, lane: _Lane) -> None:
+    async def _handle_first(self, lane: _Lane, now: float) -> None:
         """Handle a lane's first entry, and put the lane back when more waits."""
         given = lane.waiting[0]
         if isinstance(given, _Note):
@@ -371,15 +372,17 @@ class Lanes:
                 self._source.ack(given.number)
                 self._next(lane)
                 return
-            given = read
+            given, now = read, self._loop.time()
         number = given.entry.number
         attempt = lane.attempt or given.entry.attempt
         failure: BaseException | None = None
         if number > self.shown:
             self.shown = number
-        if lane is self._alone and not await self._begin_trial(lane, given, attempt):
-            return
-        lane.begun = self._loop.time()
+        if lane is self._alone:
+            if not await self._begin_trial(lane, given, attempt):
+                return
+            now = self._loop.time()
+        lane.begun = now
         try:
             await self._handle(given, attempt)
         except BaseException as error:

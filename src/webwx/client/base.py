@@ -6,12 +6,13 @@ import asyncio
 import logging
 import random
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from webwx.client.governor import Governor, StatesInMemory
+from webwx.client.recent import Recent
 from webwx.client.state import Liveness, LoginState
 from webwx.errors import (
     ApiError,
@@ -24,7 +25,6 @@ from webwx.flows import login as login_flows
 from webwx.model.contacts import Contacts
 from webwx.model.events import Item
 from webwx.model.login import Account, Login
-from webwx.model.messages import Message
 from webwx.protocol.codes import KNOWN_RETS, Ret
 from webwx.protocol.hosts import Desktop, choose
 from webwx.store.saved_login import Ended, LoginMemory, LoginStore, SavedLogin
@@ -103,8 +103,7 @@ class BaseClient:
         self._ca_file = ca_file
         self._contacts = Contacts()
         self._pending: deque[Item] = deque()
-        self._recent: OrderedDict[str, Message] = OrderedDict()
-        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._recent = Recent()
         self._odd: set[tuple[str, int]] = set()
         """Codes that nobody knows, with the calls that were answered with them."""
         self._is_dirty = False

@@ -274,12 +274,12 @@ class ContactVerbs(IdentityVerbs):
 
     def _meet(self, chat: str, sender: str | None = None) -> None:
         """Learn of a chat and its author by what is said there: neither must be in any list, and both have names."""
+        if self._contacts.knows(chat, sender):
+            return
         if chat not in self._contacts:
             self._contacts.merge(Contact(id=ContactId(chat), kind=_kind(chat)))
             self._wish(chat)
-        if sender is None or sender == chat or sender in self._contacts:
-            return
-        if not self._contacts.has_member(chat, sender):
+        if sender is not None and not self._contacts.knows(chat, sender):
             self._wish(sender, chat)
 
     def _wish(self, contact_id: str, chatroom: str = "") -> None:

@@ -11,7 +11,7 @@ from webwx.client.identity import To
 from webwx.client.sending import SendingVerbs
 from webwx.errors import UnknownContact
 from webwx.model.contacts import ContactId, Contacts
-from webwx.model.events import QUIET, ContactChanged, event_from_item
+from webwx.model.events import ContactChanged, event_from_item, is_quiet
 from webwx.model.ledger import Identity, is_lasting
 from webwx.model.messages import Event, Message, MessageRecalled
 from webwx.store.journal import Outgoing
@@ -72,7 +72,7 @@ class HistoryVerbs(SendingVerbs):
         while len(said) < limit and not is_all:
             page = await part.entries(chats=chats, before=oldest, since=since, until=until, limit=limit)
             made = [(entry, await self._event_of(entry)) for entry in page]
-            said[:0] = [each for each in made if not isinstance(each[1], QUIET)]
+            said[:0] = [each for each in made if not is_quiet(each[1])]
             oldest, is_all = (page[0].number if page else None), len(page) < limit
         is_all = is_all and len(said) <= limit
         said = said[-limit:]
@@ -335,7 +335,7 @@ class HistoryVerbs(SendingVerbs):
         """Make the events of entries, with what the journal and the contacts know beyond them."""
         events: list[Event] = []
         for entry in entries:
-            event = event_from_item(entry.item, entry.own_id)
+            event = event_from_item(entry.item, entry.own_id, entry.wire)
             match event:
                 case Message():
                     pass

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import OrderedDict, deque
+from collections import deque
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -39,7 +39,6 @@ from webwx.flows import sync as sync_flows
 from webwx.flows.sync import Batch
 from webwx.model.contacts import ContactId
 from webwx.model.events import (
-    QUIET,
     ContactChanged,
     ContactDeleted,
     ContinuityLost,
@@ -47,6 +46,8 @@ from webwx.model.events import (
     QuarantinedMessage,
     event_from_item,
     identify,
+    is_quiet,
+    read_message,
 )
 from webwx.model.messages import Event, Message, MessageRecalled, PhoneActivity
 from webwx.model.notices import says_too_often
@@ -57,15 +58,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from webwx.model.contacts import Contact
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-RECENT = 1_000
-"""Messages kept in memory, so that a recall can show its original; a journal knows them all."""
-
-SEEN = 10_000
-"""Messages remembered, so that one delivered twice is handed out once; a journal knows them all."""
 
 REFUSED_FOR = 300.0
 """Seconds in which the server takes our polls and refuses every fetch, until its word counts that our key is lost."""
@@ -409,11 +401,12 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         look = _Look()
         began = self._course.began_there or 0.0
         for item in batch.items:
-            identity = identify(item, own_id)
+            wire = read_message(item)
+            identity = identify(item, own_id, wire)
             is_readable = identity.is_readable
-            # Messages are read when somebody wants them; this is about people, and the phone names chats.
+            # The events of messages are made when somebody wants them; this is about people, and the phone names chats.
             if is_readable and not identity.chat:
-                match event_from_item(item, own_id):
+                match event_from_item(item, own_id, wire):
                     case ContactChanged(contact=contact):
                         merged = look.contacts[contact.id] = self._contacts.merge(contact)
                         look.gone.pop(merged.id, None)
@@ -431,12 +424,12 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 if identity.is_self:
                     look.own_chats.add(identity.chat)
                 if self._governor is not None and _OFTEN in bytes(item.raw) and identity.time >= int(began):
-                    look.is_too_often = look.is_too_often or says_too_often(event_from_item(item, own_id))
+                    look.is_too_often = look.is_too_often or says_too_often(event_from_item(item, own_id, wire))
             look.arrived.append(
                 Arrived(
                     item=item, message_id=identity.message_id, digest=identity.digest, chat=identity.chat,
                     time=identity.time, is_backlog=0 < identity.time < int(began), is_quarantined=not is_readable,
-                    is_notice=identity.is_notice,
+                    is_notice=identity.is_notice, wire=wire,
                 )
             )  # fmt: skip
         return look
@@ -450,11 +443,12 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         await feed.open()
         try:
             while given := await feed.take():
-                for entry, event in given:
-                    shown.note(entry.number)
-                    if include_all or not isinstance(event, QUIET):
-                        yield event
-                    feed.ack(entry.number)
+                for each in given:
+                    number = each.entry.number
+                    shown.note(number)
+                    if include_all or not is_quiet(each.event):
+                        yield each.event
+                    feed.ack(number)
         finally:
             await feed.close(unseen_from=shown.highest + 1)
 
@@ -468,15 +462,15 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             saved = self._catch_up()  # it may have been another process that synced this login last
             if saved is not None:
                 self._pending = deque(saved.pending)
-            course = self._course
+            course, own_id = self._course, self._login.user_id
             course.fetched_at, course.answered_at = self._cell.now(), asyncio.get_running_loop().time()
             course.empty = 0
             try:
                 while True:
                     while self._pending:
                         self._is_dirty = self._has_taken = True
-                        event = self._take(self._pending.popleft())
-                        if event is not None and (include_all or not isinstance(event, QUIET)):
+                        event = self._take(self._pending.popleft(), own_id)
+                        if event is not None and (include_all or not is_quiet(event)):
                             yield event
                     if follow:
                         await self._pull(lambda: bool(self._pending))
@@ -500,19 +494,18 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         self._save(pending=tuple(self._pending))
         return len(batch.items) if has_moved else 0
 
-    def _take(self, item: Item) -> Event | None:
+    def _take(self, item: Item, own_id: str) -> Event | None:
         """Look at an item: its event, or None when it was handed out before."""
-        event = event_from_item(item, self._login.user_id)
+        event = event_from_item(item, own_id)
         match event:
             case Message():
-                if self._has_seen(event):
+                if not self._recent.is_new(event):
                     return None
-                _remember(self._recent, event.message_id, event, RECENT)
                 self._meet(event.chat, event.sender)
             case MessageRecalled(message_id=gone):
-                if self._has_seen(event):
+                if not self._recent.is_new(event):
                     return None
-                return msgspec.structs.replace(event, original=self._recent.get(gone))
+                return msgspec.structs.replace(event, original=self._recent.find(gone))
             case ContactChanged(contact=contact):
                 return ContactChanged(contact=self._contacts.merge(contact))
             case ContactDeleted(id=gone):
@@ -522,22 +515,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                     self._meet(chat)
         return event
 
-    def _has_seen(self, event: Message | MessageRecalled) -> bool:
-        """Say whether an event was handed out before, and remember it. Its id alone does not tell: ids have met."""
-        key = (event.message_id, hash((type(event), event.chat, event.time, event.content)))
-        if key in self._seen:
-            return True
-        _remember(self._seen, key, None, SEEN)
-        return False
-
 
 async def _others_end() -> None:
     """Let a stream that was left by `break` begin to end, which takes two turns of the loop."""
     for _ in range(2):
         await asyncio.sleep(0)
-
-
-def _remember(kept: OrderedDict[K, V], key: K, value: V, limit: int) -> None:
-    kept[key] = value
-    if len(kept) > limit:
-        kept.popitem(last=False)

@@ -259,6 +259,9 @@ def _decode(raws: Sequence[bytes]) -> Contact:
 
 _FILEHELPER = Contact(id=FILEHELPER, nickname="文件传输助手", kind="builtin")
 
+_KNOWN = 1_000
+"""Chats with an author that are known at once to be known."""
+
 _AS_LISTED = Contact(id=ContactId(""))
 """In place of somebody who has not changed."""
 
@@ -284,6 +287,8 @@ class Contacts:
         self._by_name: tuple[int, dict[str, list[Contact]]] = (-1, {})
         """An index of these, and which `_version` it is of."""
         self._version = 0
+        self._known: tuple[int, set[tuple[str, str | None]]] = (-1, set())
+        """What `knows` has said yes to, and which `_version` that was of."""
         self._members: dict[str, Hashes] = {}
         """Who is in a chatroom, of those that somebody has asked about."""
         for contact in known:
@@ -318,6 +323,7 @@ class Contacts:
     def rest_on(self, roster: Roster) -> None:
         """Keep who has changed, and take all others from another roster from now on."""
         self._roster = roster
+        self._known = (-1, set())
 
     def unkept(self) -> list[Contact]:
         """Give whoever the journal may not hold as they are now."""
@@ -405,6 +411,25 @@ class Contacts:
             known = self.get(chatroom)
             members = self._members[chatroom] = Hashes(each.id for each in (known.members if known else ()))
         return member in members
+
+    def knows(self, chat: str, author: str | None) -> bool:
+        """
+        Say whether a chat is known, and who has written there: as a contact, or as one of the chatroom's members.
+
+        It is asked of each message, so what it has said yes to is not looked up again until somebody changes.
+        """
+        version, known = self._known
+        if version != self._version or len(known) > _KNOWN:
+            known = set()
+            self._known = self._version, known
+        if (chat, author) in known:
+            return True
+        is_known = chat in self and (
+            author is None or author == chat or author in self or self.has_member(chat, author)
+        )
+        if is_known:
+            known.add((chat, author))
+        return is_known
 
     def name_of(self, member: Member) -> str:
         """Give the name to show for a member of a chatroom: one's own remark comes first."""

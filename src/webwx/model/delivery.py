@@ -61,31 +61,41 @@ if TYPE_CHECKING:
 NEWS = "newsapp"
 """The platform's account that sends articles as a text."""
 
+_TEXT = int(MessageType.TEXT)  # an enum looks its members up each time
+
+
+def parties(wire: WireMessage, own_id: str) -> tuple[ContactId, ContactId | None, bool, str]:
+    """Give the chat, who wrote there, whether that is this account, and the content without a chatroom's prefix."""
+    author, payload = wire.from_user_name, wire.content
+    is_self = author == own_id or not author
+    chat = wire.to_user_name if is_self else author
+    sender: str | None = own_id if is_self else author
+    if not is_self and is_chatroom(chat):
+        sender, payload = split_sender(payload)
+    return ContactId(chat), ContactId(sender) if sender else None, is_self, payload
+
 
 class Delivery:
     """A delivered message, and what is worked out about it once: whose, where, and what it holds."""
 
-    __slots__ = ("chat", "envelope", "payload", "raw", "wire")
+    __slots__ = ("chat", "is_self", "payload", "raw", "sender", "wire")
 
-    def __init__(self, wire: WireMessage, own_id: str, raw: bytes) -> None:
-        author, content = wire.from_user_name, wire.content
-        is_self = author == own_id or not author
-        chat = wire.to_user_name if is_self else author
-        sender: str | None = own_id if is_self else author
-        self.payload = content
-        """The content without a chatroom's prefix, still escaped."""
-        if not is_self and is_chatroom(chat):
-            sender, self.payload = split_sender(content)
+    def __init__(self, wire: WireMessage, own_id: str, raw: bytes | msgspec.Raw) -> None:
+        self.chat, self.sender, self.is_self, self.payload = parties(wire, own_id)
         self.wire = wire
         self.raw = raw
-        self.chat = ContactId(chat)
-        self.envelope: Envelope = {
+
+    @property
+    def envelope(self) -> Envelope:
+        """What all messages have."""
+        wire = self.wire
+        return {
             "message_id": wire.msg_id,
             "chat": self.chat,
-            "sender": ContactId(sender) if sender else None,
-            "is_self": is_self,
+            "sender": self.sender,
+            "is_self": self.is_self,
             "time": wire.create_time,
-            "content": content,
+            "content": wire.content,
         }
 
     @property
@@ -103,8 +113,16 @@ class Delivery:
         return read_app(xml) or AppContent(title="" if "<" in xml else xml)
 
 
-def message_from_wire(wire: WireMessage, own_id: str, raw: bytes) -> Event:
+def message_from_wire(wire: WireMessage, own_id: str, raw: bytes | msgspec.Raw) -> Event:
     """Build the event of a delivered message; `raw` are its fields as they came."""
+    if wire.msg_type == _TEXT and not wire.sub_msg_type and not wire.app_msg_type and not wire.has_product_id:
+        # Nearly all messages are texts and nothing else.
+        chat, sender, is_self, payload = parties(wire, own_id)
+        if chat != NEWS:
+            return TextMessage(
+                message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=wire.create_time,
+                content=wire.content, text=plain_text(payload),
+            )  # fmt: skip
     return _KINDS.get(wire.msg_type, _unknown)(Delivery(wire, own_id, raw))
 
 
@@ -437,9 +455,9 @@ def _unknown(delivery: Delivery) -> Event:
     return UnknownMessage(**delivery.envelope, message_type=delivery.wire.msg_type, raw=_one_line(delivery.raw))
 
 
-def _one_line(raw: bytes) -> msgspec.Raw:
+def _one_line(raw: bytes | msgspec.Raw) -> msgspec.Raw:
     """Write delivered JSON on one line, in clean UTF-8: the platform breaks lines, and events are kept by the line."""
-    (item,) = read_json(b"[" + raw + b"]", list[msgspec.Raw])
+    (item,) = read_json(b"[" + bytes(raw) + b"]", list[msgspec.Raw])
     return msgspec.Raw(msgspec.json.format(bytes(item).decode("utf-8", "replace"), indent=-1))
 
 

@@ -2,7 +2,7 @@
 What a sync can tell, and how an undelivered rest of it is kept.
 
 A batch is taken over raw, item by item; each becomes an event when it is looked at. One that cannot be read becomes a
-`QuarantinedMessage`, so that it never costs the others. A journal looks no closer than `identify` does.
+`QuarantinedMessage`, so that it never costs the others.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from typing import Literal
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.model.contacts import Contact, ContactId, contact_from_wire, is_chatroom
-from webwx.model.delivery import message_from_wire
+from webwx.model.contacts import Contact, ContactId, contact_from_wire
+from webwx.model.delivery import message_from_wire, parties
 from webwx.model.messages import AnyMessage, Event, MessageRecalled, PhoneActivity
-from webwx.protocol.codec import Wire, read_json
+from webwx.protocol.codec import read_json
 from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
-from webwx.protocol.content import split_sender
 from webwx.protocol.messages import WireMessage
 from webwx.protocol.sync import DeletedContact
 
@@ -85,6 +84,14 @@ class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity_ambiguou
 QUIET = (PhoneActivity, ContactChanged, ContactDeleted, IdentityAmbiguous)
 """Events that are no messages, and that most programs leave out."""
 
+_QUIET = frozenset(QUIET)
+
+
+def is_quiet(event: Event) -> bool:
+    """Say whether an event is one of those; to ask `isinstance` four times takes as long as to make a text."""
+    return type(event) in _QUIET
+
+
 AnyEvent = (
     AnyMessage
     | MessageRecalled
@@ -128,52 +135,54 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return f"Identity({self.message_id})"
 
 
-class _Head(Wire, frozen=True, kw_only=True):
-    """The part of a message that tells it from others."""
-
-    msg_id: str
-    from_user_name: ContactId = ContactId("")
-    to_user_name: ContactId = ContactId("")
-    msg_type: int = 0
-    content: str = ""
-    create_time: int = 0
-
-
 _LATEST = 2**40
 """A time beyond this is none, and no database need hold it."""
 
 
-def identify(item: Item, own_id: str) -> Identity:
-    """Say what an item is without reading it all; whatever it holds, some identity comes out."""
+def read_message(item: Item) -> WireMessage | None:
+    """Read an item; None when it is no message, or nobody can read it."""
+    if item.kind != "message":
+        return None
+    try:
+        return read_json(item.raw, WireMessage)
+    except ProtocolError:
+        return None
+
+
+def identify(item: Item, own_id: str, wire: WireMessage | None = None) -> Identity:
+    """
+    Say what an item is; whatever it holds, some identity comes out.
+
+    Args:
+        item: Of whatever kind.
+        own_id: Who the account is in the login that it came with.
+        wire: What `read_message` gave, where it was asked.
+    """
     if item.kind != "message":
         return Identity()
-    raw = bytes(item.raw)
-    try:
-        head = read_json(raw, _Head)
-    except ProtocolError:
+    wire = wire or read_message(item)
+    if wire is None:
+        raw = bytes(item.raw)
         return Identity(message_id=_name(raw), digest=_digest(raw), is_readable=False)
-    told = f"{head.msg_type}\n{head.from_user_name}\n{head.create_time}\n{head.content}".encode()
-    author = head.from_user_name
-    is_self = author == own_id or not author
-    chat = head.to_user_name if is_self else author
-    sender = ContactId(own_id) if is_self else author
-    if not is_self and is_chatroom(chat):
-        sender = ContactId(split_sender(head.content)[0] or "")
-    if head.msg_type == _STATUS_NOTIFY:
-        chat = sender = ContactId("")
+    kind, time = wire.msg_type, wire.create_time
+    told = f"{kind}\n{wire.from_user_name}\n{time}\n{wire.content}"
+    chat, sender, is_self, _ = parties(wire, own_id)
+    if kind == _STATUS_NOTIFY:
+        chat, sender = ContactId(""), None
     return Identity(
-        message_id=head.msg_id if head.msg_id not in {"", "0"} else _name(raw),
-        digest=_digest(told),
+        message_id=wire.msg_id if wire.msg_id not in _NO_ID else _name(bytes(item.raw)),
+        digest=_digest(told.encode()),
         chat=chat,
-        sender=sender or None,
-        time=head.create_time if 0 <= head.create_time < _LATEST else 0,
+        sender=sender,
+        time=time if 0 <= time < _LATEST else 0,
         is_self=is_self,
-        is_notice=head.msg_type in _NOTICES,
+        is_notice=kind in _NOTICES,
     )
 
 
+_NO_ID = frozenset({"", "0"})
 _STATUS_NOTIFY = int(MessageType.STATUS_NOTIFY)
-_NOTICES = {MessageType.SYSTEM_NOTICE, MessageType.SYSTEM, MessageType.RECALL}
+_NOTICES = frozenset(map(int, (MessageType.SYSTEM_NOTICE, MessageType.SYSTEM, MessageType.RECALL)))
 
 
 def _digest(told: bytes) -> int:
@@ -184,13 +193,20 @@ def _name(raw: bytes) -> str:
     return blake2b(raw, digest_size=16).hexdigest()
 
 
-def event_from_item(item: Item, own_id: str) -> Event:
-    """Look at an item: the event it is."""
-    raw = bytes(item.raw)
+def event_from_item(item: Item, own_id: str, wire: WireMessage | None = None) -> Event:
+    """
+    Look at an item: the event it is.
+
+    Args:
+        item: Of whatever kind.
+        own_id: Who the account is in the login that it came with.
+        wire: What `read_message` gave, where it was asked.
+    """
+    raw = item.raw
     try:
         match item.kind:
             case "message":
-                return message_from_wire(read_json(raw, WireMessage), own_id, raw)
+                return message_from_wire(wire or read_json(raw, WireMessage), own_id, raw)
             case "contact":
                 return ContactChanged(contact=contact_from_wire(read_json(raw, WireContact), own_id))
             case "deleted":
@@ -198,7 +214,7 @@ def event_from_item(item: Item, own_id: str) -> Event:
             case "gap":
                 return msgspec.json.decode(raw, type=ContinuityLost | IdentityAmbiguous)
     except ProtocolError as error:
-        return QuarantinedMessage(raw=raw.decode("utf-8", "replace"), reason=str(error))
+        return QuarantinedMessage(raw=bytes(raw).decode("utf-8", "replace"), reason=str(error))
 
 
 def event_to_json(event: Event) -> str:

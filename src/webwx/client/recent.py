@@ -1,0 +1,46 @@
+"""What a client without a journal remembers of what it has handed out; a journal knows it all."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from webwx.model.messages import Message
+
+if TYPE_CHECKING:
+    from webwx.model.messages import MessageRecalled
+
+MESSAGES = 1_000
+"""Messages kept, so that a recall can show its original."""
+
+SEEN = 10_000
+"""Messages and recalls remembered at least, so that one delivered twice is handed out once; twice as many at most."""
+
+
+class Recent:
+    """What was handed out last."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque(maxlen=MESSAGES)
+        self._seen: set[int] = set()
+        self._seen_before: set[int] = set()
+        """The `SEEN` before those."""
+
+    def __repr__(self) -> str:
+        return "Recent()"
+
+    def is_new(self, event: Message | MessageRecalled) -> bool:
+        """Say whether an event was not handed out before, and remember it. Its id alone does not tell: ids have met."""
+        key = hash((type(event), event.message_id, event.chat, event.time, event.content))
+        if key in self._seen or key in self._seen_before:
+            return False
+        self._seen.add(key)
+        if len(self._seen) >= SEEN:
+            self._seen_before, self._seen = self._seen, set()
+        if isinstance(event, Message):
+            self._messages.append(event)
+        return True
+
+    def find(self, message_id: str) -> Message | None:
+        """Find a message by the platform's id; the newest when ids have met."""
+        return next((each for each in reversed(self._messages) if each.message_id == message_id), None)
