@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from webwx.model.contacts import Contact, ContactId, Contacts, Member, take_listed
-from webwx.model.roster import Places
+from webwx.model.contacts import Contact, ContactId, Contacts, Listing, Member, take_listed
+from webwx.model.roster import Hashes, Places
 from webwx.protocol.codec import write_json
 from webwx.protocol.contacts import WireContact, WireMember
 
@@ -31,7 +31,7 @@ MEMBERS = [WireMember(user_name="@a", nick_name="Ann"), WireMember(user_name="@b
 @pytest.fixture(params=[False, True], ids=["as it came", "packed"])
 def crowd(request: pytest.FixtureRequest) -> Contacts:
     details = WireContact(user_name="@@room", nick_name="Room", member_list=MEMBERS)
-    contacts = Contacts.listed(take_listed(listed(*map(friend, range(MANY)), ROOM, details)), ME)
+    contacts = Contacts.listed(Listing(take_listed(listed(*map(friend, range(MANY)), ROOM, details))), ME)
     if request.param:
         contacts.pack()
         contacts.pack()
@@ -92,7 +92,7 @@ def test_a_change_of_nobody_is_an_error(crowd: Contacts) -> None:
 
 def test_whoever_cannot_be_read_is_nobody() -> None:
     broken = Contacts.listed(
-        take_listed(listed(b'{"UserName":"@a","UserName":{}}', b'{"NickName":"x"}', friend(1))), ME
+        Listing(take_listed(listed(b'{"UserName":"@a","UserName":{}}', b'{"NickName":"x"}', friend(1)))), ME
     )
 
     assert [each.id for each in broken] == ["filehelper", "@1"]
@@ -109,7 +109,9 @@ def test_people_who_were_kept_can_be_packed_as_well() -> None:
 
 
 def test_the_platforms_own_word_on_filehelper_goes_before_ours() -> None:
-    own = Contacts.listed(take_listed(listed(WireContact(user_name="filehelper", nick_name="File Transfer"))), ME)
+    own = Contacts.listed(
+        Listing(take_listed(listed(WireContact(user_name="filehelper", nick_name="File Transfer")))), ME
+    )
 
     assert [each.nickname for each in own] == ["File Transfer"]
     assert (len(own), own.resolve("File Transfer").id) == (1, "filehelper")
@@ -117,8 +119,15 @@ def test_the_platforms_own_word_on_filehelper_goes_before_ours() -> None:
 
 
 def test_texts_are_found_at_all_their_places() -> None:
-    hashes = Places([("a", 3), ("b", 0), ("a", 1)])
+    places = Places([hash(each) for each in "abac"], [1, 0, 3, 4])
 
-    assert (hashes.find("a"), hashes.find("b"), hashes.find("c")) == ([1, 3], [0], [])
-    assert hashes.groups() == [[0], [1, 3]]
-    assert ("a" in hashes, "c" in hashes) == (True, False)
+    assert [places.find(each) for each in "abcd"] == [[1, 3], [0], [4], []]
+    assert places.repeated() == [[1, 3]]
+    assert Places([], []).repeated() == []
+    assert ("a" in places, "d" in places) == (True, False)
+
+
+def test_a_set_of_hashes_knows_what_is_in_it() -> None:
+    hashes = Hashes("abac")
+
+    assert [each in hashes for each in "abcd"] == [True, True, True, False]

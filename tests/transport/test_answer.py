@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import weakref
 
 import pytest
 from tests.transport.lines import answer
@@ -24,6 +25,19 @@ def test_one_is_read_after_the_other() -> None:
         answers.feed(memoryview(answer(b"hi", "A: b", "A: c", status=status)))
         assert (answers.is_whole, answers.is_last, answers.status, body) == (True, False, int(status[:3]), [b"hi"])
         assert answers.headers == (("Content-Length", "2"), ("A", "b"), ("A", "c"))
+
+
+def test_whoever_has_taken_a_body_is_not_kept() -> None:
+    class Taker(list[bytes]):
+        pass
+
+    answers, body = Answers(), Taker()
+    gone = weakref.ref(body)
+    answers.expect(body.append)
+    answers.feed(memoryview(answer(b"hi")))
+    assert body == [b"hi"]
+    del body
+    assert gone() is None
 
 
 @pytest.mark.parametrize("more", [b"x", b"H", b"HTTP/1.1 200 OK\r\n", answer(b"2", status="500 X"), b"\x00"])

@@ -58,17 +58,17 @@ class ContactVerbs(IdentityVerbs):
     async def _fetch_contacts(self) -> list[ContactId]:
         """Fetch all contacts, and give the ids of those who were known and are none any more."""
         login = self._login
-        listed = await self._run(contact_flows.list_contacts(login, self._cell.now()))
+        listing = await self._run(contact_flows.list_contacts(login, self._cell.now()))
         # Not every chatroom is listed, and nobody who is met in one.
         known, strangers = list[ContactId](), list[Contact]()
         for contact in self._contacts:
             known.append(contact.id)
             if contact.kind == "stranger":
                 strangers.append(contact)
-        chatrooms = dict.fromkeys(each for each in (*known, *(each.id for each in listed)) if is_chatroom(each))
+        chatrooms = dict.fromkeys((*filter(is_chatroom, known), *listing.chatrooms))
         keys = [ContactKey(user_name=each) for each in chatrooms]
-        detailed = await self._run(contact_flows.list_details(login, keys, self._cell.now()))
-        self._contacts = Contacts.listed([*listed, *detailed], login.user_id, strangers)
+        listing.add(await self._run(contact_flows.list_details(login, keys, self._cell.now())))
+        self._contacts = Contacts.listed(listing, login.user_id, strangers)
         if self._journal is None:  # else they are about to be kept there
             asyncio.get_running_loop().run_in_executor(None, self._contacts.pack)
         return [each for each in known if each not in self._contacts]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from webwx.errors import MediaUnavailable
 from webwx.flows.call import Flow, call
-from webwx.model.contacts import Contact, ContactId, Lookup, is_chatroom, read_listed, take_listed
+from webwx.model.contacts import Contact, ContactId, Listing, Lookup, is_chatroom, read_listed, take_listed
 from webwx.protocol.codes import BATCH_LIMIT
 from webwx.protocol.contacts import (
     ACCEPT_FRIEND,
@@ -42,21 +42,21 @@ MAX_PAGES = 200
 """Pages of the contact list: a server whose `Seq` never ends must not keep us for ever."""
 
 
-def list_contacts(login: Login, now: float) -> Flow[list[Listed]]:
+def list_contacts(login: Login, now: float) -> Flow[Listing]:
     """
     Fetch all friends, official accounts and saved chatrooms, these without members. They are not read yet.
 
     Wire: webwxgetcontact
 
     """
-    contacts: list[Listed] = []
+    contacts = Listing()
     seq = 0
     for _ in range(MAX_PAGES):
         request = ContactsRequest(
             skey=login.credentials.skey, pass_ticket=login.pass_ticket, r=int(now * 1000), seq=seq
         )
         reply = yield from call(GETCONTACT, request, login.hosts)
-        contacts += take_listed(reply.member_list)
+        contacts.add(take_listed(reply.member_list))
         if reply.seq in {0, seq}:
             break
         seq = reply.seq

@@ -8,6 +8,7 @@ may share one.
 from __future__ import annotations
 
 import re
+from array import array
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Literal, NewType
 
@@ -196,15 +197,37 @@ class _Head(Wire, frozen=True, kw_only=True):
     user_name: str
 
 
-def take_listed(items: Iterable[msgspec.Raw]) -> list[Listed]:
+def take_listed(items: Iterable[msgspec.Raw]) -> Iterator[Listed]:
     """Take in contacts, to be read when somebody looks at them: one without an id is left out and costs no other."""
-    listed = []
     for raw in items:
         try:
-            listed.append(Listed(ContactId(read_json(raw, _Head).user_name), raw))
+            yield Listed(ContactId(read_json(raw, _Head).user_name), raw)
         except ProtocolError:
             continue
-    return listed
+
+
+class Listing:
+    """
+    Contacts as they were delivered, by place: what came of each, and the hash of its id.
+
+    What else they are made of is let go page by page: thousands of small objects leave holes in the memory of a
+    process, which keeps them.
+    """
+
+    def __init__(self, listed: Iterable[Listed] = ()) -> None:
+        self.hashes = array("q")
+        self.raws: list[bytes | msgspec.Raw] = []
+        self.chatrooms: list[ContactId] = []
+        """The ids of those who are one."""
+        self.add(listed)
+
+    def add(self, listed: Iterable[Listed]) -> None:
+        """Take in further ones."""
+        for contact_id, raw in listed:
+            self.hashes.append(hash(contact_id))
+            self.raws.append(raw)
+            if is_chatroom(contact_id):
+                self.chatrooms.append(contact_id)
 
 
 def read_listed(raws: Iterable[bytes | msgspec.Raw], own_id: str) -> Contact | None:
@@ -265,7 +288,7 @@ _KNOWN = 1_000
 _AS_LISTED = Contact(id=ContactId(""))
 """In place of somebody who has not changed."""
 
-_NOBODY = PackedRoster((), lambda _: None, is_chatroom)
+_NOBODY = PackedRoster(Listing(), lambda _: None, is_chatroom)
 
 
 class Contacts:
@@ -297,16 +320,17 @@ class Contacts:
         """Something has changed since this was made or saved."""
 
     @classmethod
-    def listed(cls, listed: Iterable[Listed], own_id: str, known: Iterable[Contact] = ()) -> Contacts:
+    def listed(cls, listing: Listing, own_id: str, known: Iterable[Contact] = ()) -> Contacts:
         """Begin with what the server has listed, and with further people."""
-        return cls(known, roster=PackedRoster(listed, partial(read_listed, own_id=own_id), is_chatroom))
+        return cls(known, roster=PackedRoster(listing, partial(read_listed, own_id=own_id), is_chatroom))
 
     @classmethod
     def packed(cls, known: Iterable[Contact]) -> Contacts:
         """Begin with any number of people, no two with one id."""
         if isinstance(known, cls):
             return known.copy()
-        kept = cls(roster=PackedRoster((Listed(each.id, _encode(each)) for each in known), _decode, is_chatroom))
+        listing = Listing(Listed(each.id, _encode(each)) for each in known)
+        kept = cls(roster=PackedRoster(listing, _decode, is_chatroom))
         kept.pack()
         return kept
 

@@ -10,8 +10,7 @@ import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from functools import lru_cache, partial
-from itertools import accumulate, pairwise
-from operator import itemgetter
+from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
@@ -19,7 +18,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from webwx.model.contacts import Contact, ContactId
+    from webwx.model.contacts import Contact, ContactId, Listing
 
 _BLOCK = 32 * 1024
 """Bytes of contacts that are packed together; a larger one is alone."""
@@ -51,19 +50,22 @@ class Hashes:
         at = bisect_left(hashes, wanted)
         return at < len(hashes) and hashes[at] == wanted
 
+    def __len__(self) -> int:
+        return len(self._hashes)
+
 
 class Places(Hashes):
     """Where texts stand in a list, found by their hashes."""
 
     __slots__ = ("_places",)
 
-    def __init__(self, texts: Iterable[tuple[str, int]]) -> None:
-        pairs = sorted([(hash(text), place) for text, place in texts])
-        self._hashes = array("q", map(itemgetter(0), pairs))
-        self._places = array("I", map(itemgetter(1), pairs))
+    def __init__(self, hashes: Sequence[int], places: Sequence[int]) -> None:
+        order = sorted(range(len(hashes)), key=hashes.__getitem__)
+        self._hashes = array("q", map(hashes.__getitem__, order))
+        self._places = array("I", map(places.__getitem__, order))
 
     def find(self, text: str) -> list[int]:
-        """Give the places of a text, in order; hashes may meet, though nobody lives to see it."""
+        """Give the places of a text, in the order that they came in; hashes may meet, though nobody lives to see it."""
         wanted, places = hash(text), []
         at = bisect_left(self._hashes, wanted)
         while at < len(self._hashes) and self._hashes[at] == wanted:
@@ -71,12 +73,11 @@ class Places(Hashes):
             at += 1
         return places
 
-    def groups(self) -> list[list[int]]:
-        """Give the places of each text, in the order in which the texts stand first."""
-        groups: dict[int, list[int]] = {}
-        for hashed, place in zip(self._hashes, self._places, strict=True):
-            groups.setdefault(hashed, []).append(place)
-        return sorted(groups.values())
+    def repeated(self) -> list[list[int]]:
+        """Give the places of each text that stands in more than one."""
+        hashes, places = self._hashes, self._places
+        begins = [at for at in range(1, len(hashes)) if hashes[at] != hashes[at - 1]]
+        return [list(places[begin:end]) for begin, end in pairwise((0, *begins, len(hashes))) if end - begin > 1]
 
 
 class _Records:
@@ -159,7 +160,7 @@ class PackedRoster:
     Contacts that never change; of one that was listed more than once, all that was said counts.
 
     Args:
-        listed: Who there is.
+        listing: Who there is.
         read: Makes a contact of all that was said of it, the oldest first; None when nobody can read that.
         is_chatroom: Says of an id whether it is a chatroom's.
     """
@@ -168,14 +169,15 @@ class PackedRoster:
 
     def __init__(
         self,
-        listed: Iterable[Listed],
+        listing: Listing,
         read: Callable[[Sequence[bytes]], Contact | None],
         is_chatroom: Callable[[str], bool],
     ) -> None:
-        listed = list(listed)
-        self._ids = Places((each.id, place) for place, each in enumerate(listed))
-        self._records = records = _Records([each.raw for each in listed])
-        self._count = len(self._ids.groups())
+        self._ids = Places(listing.hashes, range(len(listing.hashes)))
+        self._records = records = _Records(listing.raws)
+        self._repeated = {first: more for first, *more in self._ids.repeated()}
+        """Where those stand again who were listed more than once, by the first place."""
+        self._count = len(self._ids) - sum(map(len, self._repeated.values()))
         self._read = read
         self._names: Places | None = None
         self._is_chatroom = is_chatroom
@@ -195,10 +197,12 @@ class PackedRoster:
 
     def _placed(self) -> Iterator[tuple[int, Contact]]:
         """Read everybody, each with the first place where they stand."""
-        for places in self._ids.groups():
-            contact = self._read([self._records.read(place) for place in places])
-            if contact is not None:
-                yield places[0], contact
+        again = set(chain.from_iterable(self._repeated.values()))
+        for place in range(len(self._ids)):
+            if place not in again:
+                contact = self._read([self._records.read(each) for each in (place, *self._repeated.get(place, ()))])
+                if contact is not None:
+                    yield place, contact
 
     def get(self, contact_id: str) -> Contact | None:
         """Look somebody up by id."""
@@ -209,9 +213,12 @@ class PackedRoster:
     def named(self, name: str) -> list[Contact]:
         """List whoever has this nickname or this remark; the first to ask has everybody read once."""
         if self._names is None:
-            self._names = Places(
-                (each, place) for place, contact in self._placed() for each in {contact.nickname, contact.remark} - {""}
-            )
+            hashes, places = array("q"), array("I")
+            for place, contact in self._placed():
+                for each in {contact.nickname, contact.remark} - {""}:
+                    hashes.append(hash(each))
+                    places.append(place)
+            self._names = Places(hashes, places)
         met = [self._read([self._records.read(place)]) for place in self._names.find(name)]
         found = [self.get(each.id) for each in met if each is not None]
         return [each for each in found if each is not None and name in {each.nickname, each.remark}]

@@ -147,6 +147,11 @@ class Answers:
             if self._unpacker is not None and not self._unpacker.is_whole and not self.is_whole:
                 raise NoAnswer
             self.is_whole = True
+            self._take = _drop  # whoever took the body must not be kept by an idle connection, and the body with them
+
+
+def _drop(piece: bytes) -> None:
+    """Take what nobody waits for."""
 
 
 class _Unpacker:
