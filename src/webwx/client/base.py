@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -33,7 +33,7 @@ from webwx.transport.run import Cell, Timeouts, Transport, run_async
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from types import TracebackType
     from typing import Self
 
@@ -229,22 +229,24 @@ class BaseClient:
 
     async def _run_login(self, flow: Flow[T]) -> T:
         """Drive a flow that needs no login."""
+        try:
+            return await self._drive(flow)
+        except ApiError as refused:
+            self._note(refused.endpoint, refused.ret)
+            raise
+
+    def _drive(self, flow: Flow[T]) -> Coroutine[Any, Any, T]:
         if self._transport is None:
             self._transport = default_transport(self._timeouts, proxy=self._proxy, ca_file=self._ca_file)
-        try:
-            return await run_async(flow, self._transport, self._cell, self._pause)
-        except ApiError as refused:
-            if refused.ret is not None:
-                self._note(refused.endpoint, refused.ret)
-            raise
+        return run_async(flow, self._transport, self._cell, self._pause)
 
     async def _pause(self, wish: Pause) -> None:
         self._note(wish.endpoint, wish.ret)
         await asyncio.sleep(self._timeouts.retry)
 
-    def _note(self, endpoint: str, ret: int) -> None:
+    def _note(self, endpoint: str, ret: int | None) -> None:
         """Log a code that nobody knows, the first time a call is answered with it."""
-        if ret not in KNOWN_RETS and (endpoint, ret) not in self._odd:
+        if ret is not None and ret not in KNOWN_RETS and (endpoint, ret) not in self._odd:
             self._odd.add((endpoint, ret))
             _log.info("%s was answered with ret %s, which nobody knows; please report it.", endpoint, ret)
 
@@ -256,12 +258,12 @@ class BaseClient:
             ApiError: The key was too old, and there is a new one now: the call may be made again.
             LoggedOut: The login ended.
         """
-        self.account  # noqa: B018 - raises when nobody is logged in
+        self._login.require()
         self._liveness.require()
         self._is_dirty = True
         skey = self._login.credentials.skey
         try:
-            result = await self._run_login(flow)
+            result = await self._drive(flow)
         except LoggedOut as end:
             if end.ret == Ret.TICKET_ERROR and await self._renew_key(skey):
                 raise ApiError(
@@ -273,6 +275,9 @@ class BaseClient:
         except RateLimited:
             if self._governor is not None:
                 await self._governor.refused()
+            raise
+        except ApiError as refused:
+            self._note(refused.endpoint, refused.ret)
             raise
         self._liveness.answered(self._cell.now())
         return result
@@ -327,7 +332,7 @@ class BaseClient:
         Raises:
             LoggedOut: Nobody is, or not any more.
         """
-        self.account  # noqa: B018 - raises when nobody is logged in
+        self._login.require()
         self._catch_up()
         self._liveness.require()
 

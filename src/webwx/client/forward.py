@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from webwx.client import files
 from webwx.client.identity import To
 from webwx.client.media import MediaVerbs
-from webwx.client.sending import Make, Way, at_once
+from webwx.client.sending import Make, Way
 from webwx.errors import MediaUnavailable, NotForwardable
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import ContactId
@@ -65,7 +65,7 @@ class ForwardVerbs(MediaVerbs):
             message = message.original
         kind, text = _outgoing(message)
         others: tuple[Way, ...]
-        by_upload = Way(lambda: self._fetched_and_uploaded(message, chat, kind), "by_upload")
+        by_upload = Way(ready=lambda: self._fetched_and_uploaded(message, chat, kind), name="by_upload")
         match message:
             case ImageMessage() | VideoMessage() if not message.can_forward:
                 return await self._send(chat, kind, text, by_upload, by_upload, key=key)
@@ -79,7 +79,7 @@ class ForwardVerbs(MediaVerbs):
 
     def _by_content(self, message: Event, chat: ContactId) -> Way:
         make = self._forward_flow(message, chat)
-        return at_once(make, "by_content")
+        return Way(make, name="by_content")
 
     def _forward_flow(self, message: Event, chat: ContactId) -> Make:
         match message:
@@ -120,7 +120,7 @@ class ForwardVerbs(MediaVerbs):
                 raise
             name = message.name if isinstance(message, FileMessage) else ""
             file = await asyncio.to_thread(_PREPARED.get(kind, files.prepare_image), path, name)
-            return await self._by_upload(chat, kind, file).ready()
+            return await self._uploaded(chat, kind, file)
 
 
 _PREPARED = {"video": files.prepare_video, "file": files.prepare_file}

@@ -187,12 +187,16 @@ class IdentityVerbs(BaseClient):
             case int() | Identity():
                 part = await self._readable_part()
                 return await self._contact_of(part, await self._numbered(part, to))
-            case Contact() if to.id not in self._contacts:
-                return await self._contact_of_id(to.id)
-            case str() if self._is_unknown_id(to):
-                return await self._contact_of_id(ContactId(to))
+            case Contact():
+                contact_id: str = to.id
             case _:
-                return self._contacts.resolve(to)
+                contact_id = to
+        known = self._contacts.get(contact_id)
+        if known is not None:
+            return known
+        if isinstance(to, Contact) or self._is_unknown_id(to):
+            return await self._contact_of_id(ContactId(contact_id))
+        return self._contacts.resolve(to)
 
     async def _id_of(self, who: To | Person | Member) -> ContactId:
         """

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from webwx.client import files
 from webwx.client.files import AtHand, Source
 from webwx.client.identity import To
-from webwx.client.sending import Make, SendingVerbs, Way, at_once
+from webwx.client.sending import Make, SendingVerbs, Way
 from webwx.errors import ApiError, SendUnknown, StorageError, TransportError
 from webwx.flows import media as media_flows
 from webwx.flows import messages as message_flows
@@ -131,7 +131,7 @@ class MediaVerbs(SendingVerbs):
             if receipt is not None:
                 return receipt
             chat, md5 = await self._target(to), sticker.lower()
-            way = at_once(lambda client_id: message_flows.send_known_sticker(self._login, chat, md5, client_id))
+            way = Way(lambda client_id: message_flows.send_known_sticker(self._login, chat, md5, client_id))
             return await self._send(chat, "sticker", name, way, key=key)
         return await self._send_file(to, "sticker", files.prepare_sticker, sticker, name, progress, key)
 
@@ -179,18 +179,13 @@ class MediaVerbs(SendingVerbs):
         chat = await self._target(to)
         with files.at_hand(source) as readable:
             file = await asyncio.to_thread(prepare, readable, name)
-            way = self._by_upload(chat, kind, file, progress)
+            way = Way(ready=lambda: self._uploaded(chat, kind, file, progress))
             return await self._send(chat, kind, file.name, way, way, key=key)
 
-    def _by_upload(self, chat: ContactId, kind: str, file: Upload, progress: Progress | None = None) -> Way:
-        """Give the way that begins with an upload."""
-
-        async def ready() -> Make:
-            # From the start after a refusal: whatever stands in one may be somebody else's.
-            upload = await self._paced("uploads", lambda: self._upload(file, chat, progress))
-            return lambda client_id: self._uploaded_flow(chat, kind, file, upload, client_id)
-
-        return Way(ready)
+    async def _uploaded(self, chat: ContactId, kind: str, file: Upload, progress: Progress | None = None) -> Make:
+        """Upload a file, from the start after a refusal: whatever stands in one may be somebody else's."""
+        upload = await self._paced("uploads", lambda: self._upload(file, chat, progress))
+        return lambda client_id: self._uploaded_flow(chat, kind, file, upload, client_id)
 
     def _uploaded_flow(self, chat: ContactId, kind: str, file: Upload, upload: Passage, client_id: str) -> Flow[str]:
         if kind == "file":

@@ -8,7 +8,7 @@ import msgspec
 
 from webwx.client.history import HistoryVerbs
 from webwx.client.identity import To
-from webwx.client.sending import at_once
+from webwx.client.sending import Way
 from webwx.errors import RecallExpired, RecallRefused, RefusedLocally
 from webwx.flows import messages as message_flows
 from webwx.model.messages import Message, Receipt
@@ -56,7 +56,7 @@ class MessageVerbs(HistoryVerbs):
             return receipt
         chat = await self._target(to)
         message_flows.check_text(text)
-        way = at_once(lambda client_id: message_flows.send_text(self._login, chat, text, client_id))
+        way = Way(lambda client_id: message_flows.send_text(self._login, chat, text, client_id))
         return await self._send(chat, "text", text, way, key=key)
 
     async def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
@@ -101,7 +101,7 @@ class MessageVerbs(HistoryVerbs):
         if receipt is not None:
             return receipt
         chat = await self._target(row.chat)
-        way = at_once(lambda client_id: message_flows.send_text(self._login, chat, row.text, client_id))
+        way = Way(lambda client_id: message_flows.send_text(self._login, chat, row.text, client_id))
         return await self._go_on(row, chat, way)
 
     async def mark_read(self, chat: To) -> None:

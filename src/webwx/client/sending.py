@@ -62,26 +62,21 @@ _CLOCKS_DIFFER = 2.0
 
 Settled = Literal["queued", "sent", "failed", "unknown"]
 
+WayName = Literal["sent", "by_content", "by_upload"]
+
 Make = Callable[[str], "Flow[str]"]
 """Makes the flow of a send from its client id; the flow gives the message's id."""
 
 
 class Way(NamedTuple):
-    """One way to send something."""
+    """One way to send something: at once, or after what must be done first."""
 
-    ready: Callable[[], Awaitable[Make]]
+    make: Make | None = None
+    """None: it is not known before all is ready."""
+    ready: Callable[[], Awaitable[Make]] | None = None
     """Does what must be done first, such as an upload. Nothing reaches anybody by it."""
-    name: Literal["sent", "by_content", "by_upload"] = "sent"
+    name: WayName = "sent"
     """As a receipt says it."""
-
-
-def at_once(make: Make, name: Literal["sent", "by_content"] = "sent") -> Way:
-    """Give the way that needs no preparation."""
-
-    async def ready() -> Make:
-        return make
-
-    return Way(ready, name)
 
 
 class SendingVerbs(IdentityVerbs):
@@ -189,21 +184,20 @@ class SendingVerbs(IdentityVerbs):
         )
 
     async def _try(self, chat: ContactId, client_id: str, ways: tuple[Way, ...], record: _Kept | _Unkept) -> Receipt:
-        for left, way in zip(reversed(range(len(ways))), ways, strict=True):
+        for number, way in enumerate(ways, 1):
+            make = way.make or await _prepared(way, record)
+            attempt = partial(self._attempt, chat, client_id, way.name, make, record)
             try:
-                make = await way.ready()
-            except WxError as error:
-                await record.settle(_state_before(error), _ret(error))
-                raise
-            try:
-                return await self._paced("messages", partial(self._attempt, chat, client_id, way, make, record))
+                return await (attempt() if self._governor is None else self._paced("messages", attempt))
             except ApiError as error:
-                if not (left and _is_unknown_medium(error)):
+                if number == len(ways) or not _is_unknown_medium(error):
                     raise
                 await record.settle("queued")
         raise AssertionError("There is no way to send this.")
 
-    async def _attempt(self, chat: ContactId, client_id: str, way: Way, make: Make, record: _Kept | _Unkept) -> Receipt:
+    async def _attempt(
+        self, chat: ContactId, client_id: str, way: WayName, make: Make, record: _Kept | _Unkept
+    ) -> Receipt:
         """Let a send leave, and note how that ends."""
         sent_meanwhile = await record.begin(chat)
         if sent_meanwhile is not None:
@@ -221,7 +215,7 @@ class SendingVerbs(IdentityVerbs):
         except WxError as error:
             await record.settle(_state_after(error), _ret(error))
             raise
-        receipt = Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now(), way=way.name)
+        receipt = Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now(), way=way)
         await record.settle("sent", receipt=receipt)
         return receipt
 
@@ -270,6 +264,15 @@ class SendingVerbs(IdentityVerbs):
                 await part.outbox.settle(row.number, "sent", time=self._cell.now(), receipt=receipt)
                 return receipt
         return None
+
+
+async def _prepared(way: Way, record: _Kept | _Unkept) -> Make:
+    assert way.ready is not None  # noqa: S101 - or there would be no way
+    try:
+        return await way.ready()
+    except WxError as error:
+        await record.settle(_state_before(error), _ret(error))
+        raise
 
 
 class _Unkept:

@@ -18,6 +18,7 @@ from webwx.errors import (
     TargetRefused,
     TlsError,
     TransportError,
+    WxError,
 )
 from webwx.protocol.codes import KNOWN_RETS, LOGGED_OUT_REASONS, Ret
 from webwx.protocol.contacts import WEBWXINIT
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Q = TypeVar("Q", bound=msgspec.Struct)
 R = TypeVar("R", bound=msgspec.Struct)
+
+_REFUSED_FROM = HTTPStatus.MULTIPLE_CHOICES.value
+_IN_TROUBLE_FROM = HTTPStatus.INTERNAL_SERVER_ERROR.value
+_FINE = BaseResponse()
 
 Flow = Generator[Request | Read | Pause, Any, T]
 """
@@ -75,26 +80,20 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, *, also_fine: Colle
     """
     # The sync loop repeats its own calls, slower each time; repeats of ours would multiply with those.
     left = REPEATS if endpoint.repeatable and endpoint is not WEBWXSYNC else 0
+    asked = endpoint.encode_request(request, hosts)
     while True:
-        reply = yield from _ask(endpoint, request, hosts)
-        told = reply.base_response if isinstance(reply, Reply) else BaseResponse()
+        try:
+            reply = read(endpoint, (yield asked))
+        except (TransportError, ProtocolError) as error:
+            raise _judged(endpoint, error) from None
+        told = reply.base_response if isinstance(reply, Reply) else _FINE
         if not left or told.ret in KNOWN_RETS or told.ret in also_fine:
             break
         left -= 1
         yield Pause(endpoint=endpoint.name, ret=told.ret)
-    if told.ret not in also_fine:
+    if told.ret and told.ret not in also_fine:
         judge(endpoint.name, told.ret, told.err_msg)
     return reply
-
-
-def _ask(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts) -> Flow[R]:
-    try:
-        response = yield from exchange(endpoint, request, hosts)
-        return read(endpoint, response)
-    except ProtocolError as error:
-        if endpoint.repeatable:
-            raise
-        raise SendUnknown(f"{_unknown(endpoint)} ({error})") from None
 
 
 def read(endpoint: Endpoint[Any, R], response: Response) -> R:
@@ -102,9 +101,11 @@ def read(endpoint: Endpoint[Any, R], response: Response) -> R:
     Read an answer, without judging what it says.
 
     Raises:
+        TransportError: One that says the server is in trouble.
         ProtocolError: An answer that makes no sense.
     """
-    if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+    if response.status >= _REFUSED_FROM:
+        _require_health(endpoint, response)
         raise ProtocolError(f"{endpoint.name}: the server answered with status {response.status}.")
     return endpoint.decode_reply(response)
 
@@ -119,19 +120,24 @@ def exchange(endpoint: Endpoint[Q, Any], request: Q, hosts: Hosts, *, sink: Sink
     """
     try:
         response: Response = yield msgspec.structs.replace(endpoint.encode_request(request, hosts), sink=sink)
-        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise TransportError(f"{endpoint.name}: the server is in trouble (status {response.status}).")
-    except (ConnectFailed, TlsError):
-        raise  # nothing has left: no doubt about the outcome
+        _require_health(endpoint, response)
     except TransportError as error:
-        if endpoint.repeatable:
-            raise
-        raise SendUnknown(f"{_unknown(endpoint)} ({error})") from None
+        raise _judged(endpoint, error) from None
     return response
 
 
-def _unknown(endpoint: Endpoint[Any, Any]) -> str:
-    return f"{endpoint.name}: no usable answer, so it may or may not have been done; look before you repeat it."
+def _require_health(endpoint: Endpoint[Any, Any], response: Response) -> None:
+    if response.status >= _IN_TROUBLE_FROM:
+        raise TransportError(f"{endpoint.name}: the server is in trouble (status {response.status}).")
+
+
+def _judged(endpoint: Endpoint[Any, Any], error: TransportError | ProtocolError) -> WxError:
+    """Give what a failure says of its call: where that may not be repeated its outcome is in doubt, if it has left."""
+    if endpoint.repeatable or isinstance(error, ConnectFailed | TlsError):
+        return error
+    return SendUnknown(
+        f"{endpoint.name}: no usable answer, so it may or may not have been done; look before you repeat it. ({error})"
+    )
 
 
 def judge(name: str, ret: int, message: str = "") -> None:

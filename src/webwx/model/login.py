@@ -78,6 +78,16 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
         """What this client calls itself."""
         return PROFILES[self.profile_name]
 
+    def require(self) -> None:
+        """
+        Make sure that somebody is logged in.
+
+        Raises:
+            LoggedOut: Nobody is.
+        """
+        if not self.user_id:
+            raise LoggedOut("Nobody is logged in; log in first.", reason="absent")
+
     @property
     def account(self) -> Account:
         """
@@ -86,8 +96,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             LoggedOut: Nobody.
         """
-        if not self.user_id:
-            raise LoggedOut("Nobody is logged in; log in first.", reason="absent")
+        self.require()
         return Account(
             id=ContactId(self.user_id),
             nickname=self.nickname,

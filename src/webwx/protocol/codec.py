@@ -19,7 +19,7 @@ import msgspec
 from webwx.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -351,13 +351,21 @@ def from_pairs(pairs: Mapping[str, str], kind: type[T]) -> T:
     return coerce(values, kind)
 
 
+def _sent(value: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+    """Give the fields that are set, by the names they travel under."""
+    for field in msgspec.structs.fields(value):
+        content = getattr(value, field.name)
+        if content is not msgspec.UNSET:
+            yield field.encode_name, content
+
+
 class FormShape:
     """`application/x-www-form-urlencoded`."""
 
     def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
         """Give the content type and the body."""
         del is_reply
-        pairs = [(f.encode_name, as_text(getattr(value, f.name))) for f in msgspec.structs.fields(value)]
+        pairs = [(name, as_text(content)) for name, content in _sent(value)]
         return "application/x-www-form-urlencoded", write_pairs(pairs).encode()
 
     def load(self, body: bytes, kind: type[T], content_type: str) -> T:
@@ -402,12 +410,11 @@ class MultipartShape:
         del is_reply
         file_name, file = "", FilePart(name="", content=b"")
         texts: list[tuple[str, bytes]] = []
-        for field in msgspec.structs.fields(value):
-            content = getattr(value, field.name)
+        for name, content in _sent(value):
             if isinstance(content, FilePart):
-                file_name, file = field.encode_name, content
+                file_name, file = name, content
             elif content != "":
-                texts.append((field.encode_name, as_text(content).encode()))
+                texts.append((name, as_text(content).encode()))
         boundary = self._boundary([file.content, *(text for _, text in texts)])
         head = b"".join(
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + text + b"\r\n"

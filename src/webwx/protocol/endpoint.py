@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_type_hin
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol.codec import JSON, Shape, as_text, coerce, keep_encoded, percent_encode, read_pairs, write_pairs
+from webwx.protocol.codec import JSON, Shape, as_text, coerce, keep_encoded, percent_encode, read_pairs
 from webwx.protocol.http import Headers, Patience, Request, Response
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
 
 
-class Host(enum.Enum):
-    """Which of a family's hosts answers a call."""
+class Host(enum.StrEnum):
+    """Which of a family's hosts answers a call; each is the name of a field of `Hosts`."""
 
     MAIN = "main"
     LOGIN = "login"
@@ -133,15 +133,23 @@ class Endpoint(Generic[Q, R]):
                 self.outside[field.name] = (mark.where, mark.name or field.name, field.type)
         self.inside = tuple(field.name for field in inside)
         """Fields of the body, in the order they are written."""
-        self._body_is_request = not self.outside
+        self._query = self._fields_of(Where.QUERY)
+        self._made_by_server = self._fields_of(Where.RAW_QUERY)
+        self._in_path = self._fields_of(Where.PATH)
+        self._headers = self._fields_of(Where.HEADER)
+        self._left_out = dict.fromkeys(self.outside, msgspec.UNSET)
+        """What is put in place of fields that are not in the body."""
         self._body_type: type[msgspec.Struct] = self.request
-        if not self._body_is_request:
+        if self.outside:
             self._body_type = msgspec.defstruct(
                 f"{self.request.__name__}Body",
                 [(field.name, field.type, _same_default(field)) for field in inside],
                 frozen=True,
                 kw_only=True,
             )
+
+    def _fields_of(self, place: Where) -> tuple[tuple[str, str], ...]:
+        return tuple((name, wire_name) for name, (where, wire_name, _) in self.outside.items() if where is place)
 
     def matches(self, method: str, path: str) -> bool:
         """Say whether a request belongs here. Paths are case-sensitive."""
@@ -151,31 +159,28 @@ class Endpoint(Generic[Q, R]):
 
     def encode_request(self, value: Q, hosts: Hosts, headers: Headers = ()) -> Request:
         """Write a request for one of the family's hosts; an empty query field is left out."""
-        path, raw, pairs = self.path, "", []
-        for name, (where, wire_name, _) in self.outside.items():
-            text = as_text(getattr(value, name))
-            match where:
-                case Where.QUERY if text:
-                    pairs.append((wire_name, text))
-                case Where.RAW_QUERY:
-                    raw = keep_encoded(text)
-                case Where.PATH:
-                    # The uuid stands plain in the QR code; a phone may not decode its `=`.
-                    path = path.replace(f"{{{wire_name}}}", percent_encode(text, safe="="))
-                case Where.HEADER if text:
-                    headers = (*headers, (wire_name, text))
-        query = "&".join(part for part in (raw, write_pairs(pairs)) if part)
+        path = self.path
+        for name, wire_name in self._in_path:
+            # The uuid stands plain in the QR code; a phone may not decode its `=`.
+            path = path.replace(f"{{{wire_name}}}", percent_encode(as_text(getattr(value, name)), safe="="))
+        query = [keep_encoded(raw) for name, _ in self._made_by_server if (raw := getattr(value, name))]
+        query += [
+            f"{wire_name}={percent_encode(text)}"
+            for name, wire_name in self._query
+            if (text := as_text(getattr(value, name)))
+        ]
+        for name, wire_name in self._headers:
+            if text := as_text(getattr(value, name)):
+                headers = (*headers, (wire_name, text))
         body: bytes | tuple[bytes, ...] = b""
         if self.inside:
-            inner = value
-            if not self._body_is_request:
-                inner = self._body_type(**{name: getattr(value, name) for name in self.inside})  # type: ignore[assignment]  # the request's own fields
+            inner = msgspec.structs.replace(value, **self._left_out) if self._left_out else value
             content_type, body = self.body.dump(inner, is_reply=False)
             headers = (("Content-Type", content_type), *headers)
         return Request(
             endpoint=self.name,
             method=self.method,
-            url=f"{hosts.origin(self.host)}{path}{'?' if query else ''}{query}",
+            url=f"{hosts.origin(self.host)}{path}?{'&'.join(query)}" if query else f"{hosts.origin(self.host)}{path}",
             headers=headers,
             body=body,
             patience=self.patience,

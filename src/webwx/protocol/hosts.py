@@ -32,7 +32,7 @@ class Hosts(msgspec.Struct, frozen=True, kw_only=True):
 
     def origin(self, host: Host) -> str:
         """Give the origin, such as `https://wx.qq.com`, that plays a part."""
-        origin: str = getattr(self, host.value)
+        origin: str = getattr(self, host)
         return origin
 
 

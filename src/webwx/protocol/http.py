@@ -19,7 +19,7 @@ import msgspec
 Headers = tuple[tuple[str, str], ...]
 
 
-class Patience(enum.Enum):
+class Patience(enum.StrEnum):
     """How long an answer may take; the transport turns it into seconds."""
 
     CALL = "call"
@@ -143,7 +143,10 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 def first_header(headers: Headers, name: str) -> str:
     """Give the first value of a header whatever its case, or an empty string."""
     wanted = name.lower()
-    return next((value for key, value in headers if key.lower() == wanted), "")
+    for key, value in headers:
+        if key.lower() == wanted:
+            return value
+    return ""
 
 
 @lru_cache(maxsize=256)

@@ -49,7 +49,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, patience: Patience) -> float:
         """Give the seconds for a kind of call."""
-        seconds: float = getattr(self, patience.value)
+        seconds: float = getattr(self, patience)
         return seconds
 
 
@@ -196,14 +196,14 @@ async def run_async(flow: Flow[T], transport: Transport, cell: Cell, pause: Call
             answer: Response | bytes | None
             try:
                 match step:
+                    case Request():
+                        answer = _drained(step, await transport.send(cell.attach(step)))
+                        cell.absorb(step, answer)
                     case Read():
                         answer = await _read(step)
                     case Pause():
                         answer = None
                         await pause(step)
-                    case Request():
-                        answer = _drained(step, await transport.send(cell.attach(step)))
-                        cell.absorb(step, answer)
             except (TransportError, ProtocolError) as error:
                 step = flow.throw(error)
             else:
