@@ -13,7 +13,7 @@ from webwx.transport.answer import LONGEST_HEAD, Answers, NoAnswer, NotTaken
 
 def expecting() -> tuple[Answers, list[bytes]]:
     answers, body = Answers(), []
-    answers.expect(body.append)
+    answers.expect(0, body.append)
     return answers, body
 
 
@@ -21,7 +21,7 @@ def test_one_is_read_after_the_other() -> None:
     answers = Answers()
     for status in ("200 OK", "404 Not Found"):
         body: list[bytes] = []
-        answers.expect(body.append)
+        answers.expect(0, body.append)
         answers.feed(memoryview(answer(b"hi", "A: b", "A: c", status=status)))
         assert (answers.is_whole, answers.is_last, answers.status, body) == (True, False, int(status[:3]), [b"hi"])
         assert answers.headers == (("Content-Length", "2"), ("A", "b"), ("A", "c"))
@@ -87,7 +87,7 @@ def test_what_the_taker_raises_comes_out() -> None:
         raise Full
 
     answers = Answers()
-    answers.expect(refuse)
+    answers.expect(0, refuse)
     with pytest.raises(NotTaken) as caught:
         answers.feed(memoryview(answer(b"hi")))
     assert isinstance(caught.value.reason, Full)

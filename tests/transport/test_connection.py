@@ -43,7 +43,7 @@ async def pair() -> AsyncIterator[Pair]:
 
 
 async def test_a_small_request_is_one_write(pair: Pair) -> None:
-    asking = asyncio.create_task(pair.connection.ask(b"head", (b"multipart", b"tail"), bytes))
+    asking = asyncio.create_task(pair.connection.ask(b"head", (b"multipart", b"tail"), 1 << 20))
     await asyncio.sleep(0)
     assert await pair.heard() == b"headmultipart" + b"tail"
     pair.other.send(answer())
@@ -55,7 +55,7 @@ async def test_a_large_body_is_not_copied(pair: Pair) -> None:
     size, body = 0, bytes(32 << 20)
     tracemalloc.start()
     try:
-        asking = asyncio.create_task(pair.connection.ask(b"head", (b"multipart", body, b"tail"), bytes))
+        asking = asyncio.create_task(pair.connection.ask(b"head", (b"multipart", body, b"tail"), 1 << 20))
         while size < len(body) + len(b"headmultiparttail"):
             size += len(await pair.heard(1 << 16))
         pair.other.send(answer())

@@ -193,8 +193,10 @@ class Endpoint(Generic[Q, R]):
         Raises:
             ProtocolError: It is not what this call answers.
         """
+        # JSON is read whatever it is called, and nearly all answers are JSON.
+        content_type = "" if self.reply_shape is JSON else response.header("Content-Type")
         try:
-            reply: R = self.reply_shape.load(response.body, self.reply, response.header("Content-Type"))
+            reply: R = self.reply_shape.load(response.body, self.reply, content_type)
         except ProtocolError as error:
             raise ProtocolError(f"{self.name}: {error}") from None
         return reply

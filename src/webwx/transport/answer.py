@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LONGEST_HEAD = 64 * 1024
 """Bytes that may come before an answer's body begins."""
 
+_CODING = b"content-encoding"
+
 _TEXT = ("utf-8", "surrogateescape")
 """How a header is read and, when it is a cookie's, written again: whatever its bytes, they come back the same."""
 
@@ -31,8 +33,12 @@ class NoAnswer(Exception):
     """What came is no HTTP answer."""
 
 
+class TooLarge(Exception):
+    """A body is larger than anybody would want."""
+
+
 class NotTaken(Exception):
-    """Whoever was given the body would not have it."""
+    """The body would not do, for this reason."""
 
     def __init__(self, reason: BaseException) -> None:
         super().__init__(reason)
@@ -53,18 +59,27 @@ class Answers:
         self.is_last = False
         """Nothing more can be asked on this connection."""
         self.status = 0
-        self.pairs: list[tuple[bytes, bytes]] = []
-        """Its headers, each as often as it came."""
+        self.headers: Headers = ()
+        self.size = 0
+        """Bytes of the body, unpacked."""
+        self._pieces: list[bytes] = []
         self._parser = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
 
-    def expect(self, take: Callable[[bytes], object]) -> None:
-        """Wait for an answer, whose body goes piece by piece to `take`."""
+    def expect(self, limit: int, take: Callable[[bytes], object] | None = None) -> None:
+        """Wait for an answer, whose body is kept up to a limit of bytes, or goes piece by piece to `take`."""
         self.is_whole = self._has_head = False
-        self.pairs = []
+        self._limit = limit
         self._take = take
-        self._head_size = 0
+        self._head_size = self.size = 0
+        self._pairs: list[tuple[bytes, bytes]] = []
+        self._pieces = []
         self._unpacker: _Unpacker | None = None
+
+    @property
+    def body(self) -> bytes:
+        """What was kept of the body."""
+        return b"".join(self._pieces)
 
     def feed(self, data: memoryview) -> None:
         """
@@ -72,7 +87,7 @@ class Answers:
 
         Raises:
             NoAnswer: They are no HTTP.
-            NotTaken: `take` has raised something.
+            NotTaken: The body is too large, cannot be unpacked, or `take` has raised something.
         """
         if not self.is_whole and not self._has_head:
             if self._head_size > LONGEST_HEAD:
@@ -94,13 +109,8 @@ class Answers:
         self.is_last = True
         return self.is_whole
 
-    @property
-    def headers(self) -> Headers:
-        """The headers as text."""
-        return tuple([(name.decode(*_TEXT), value.decode(*_TEXT)) for name, value in self.pairs])
-
     def _ends_with_connection(self) -> bool:
-        framing = {name.lower(): value.lower() for name, value in self.pairs}
+        framing = {name.lower(): value.lower() for name, value in self._pairs}
         coding = framing.get(b"transfer-encoding")
         return b"content-length" not in framing if coding is None else not coding.endswith(b"chunked")
 
@@ -112,34 +122,37 @@ class Answers:
             self.is_last = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those behind the body are of no use to anybody."""
-        if not self._has_head:
-            self.pairs.append((name, value))
+        """Take a header; those behind the body come too late to be of use to anybody."""
+        self._pairs.append((name, value))
+        if len(name) == len(_CODING) and name.lower() == _CODING and not self._has_head:
+            self._unpacker = _Unpacker.of(value.strip().lower())
 
     def on_headers_complete(self) -> None:
         """Look at what decides how the body is read."""
-        status = self._parser.get_status_code()
         if self.is_whole:
             return
+        status, pairs = self._parser.get_status_code(), self._pairs
         if status < 200:
-            self.pairs.clear()
+            pairs.clear()
+            self._unpacker = None
             return
         self._has_head = True
         self.status = status
         self.is_last = not self._parser.should_keep_alive()
-        for name, value in self.pairs:
-            if len(name) == len("Content-Encoding") and name.lower() == b"content-encoding":
-                self._unpacker = _Unpacker.of(value.strip().lower())
+        self.headers = tuple([(name.decode(*_TEXT), value.decode(*_TEXT)) for name, value in pairs])
 
     def on_body(self, piece: bytes) -> None:
         """Take a piece of the body."""
         if self.is_whole:
             return
-        if self._unpacker is None:
-            self._take(piece)
-        else:
-            for part in self._unpacker.unpack(piece):
+        for part in (piece,) if self._unpacker is None else self._unpacker.unpack(piece):
+            self.size += len(part)
+            if self._take is not None:
                 self._take(part)
+            elif self.size <= self._limit:
+                self._pieces.append(part)
+            else:
+                raise TooLarge
 
     def on_message_complete(self) -> None:
         """Note that all has come."""

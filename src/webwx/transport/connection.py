@@ -14,13 +14,16 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from webwx.transport.answer import Answers, NoAnswer, NotTaken
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextvars import Context
+    from typing import Any
 
 BUFFER = 64 * 1024
 """Bytes that are read at once, at most."""
@@ -40,6 +43,39 @@ _READS = 16
 _LATER = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
 
 
+class Answered(asyncio.Future[None]):
+    """
+    Awaited by one task, which goes on as soon as it is woken.
+
+    A plain future wakes its task a turn of the loop later, and a turn costs as much as the reading of an answer.
+    """
+
+    _then: tuple[Callable[[Any], object], Context] | None = None
+
+    def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
+        """Take note of the task that waits."""
+        self._then = (fn, context or copy_context())
+
+    def cancel(self, msg: object = None) -> bool:
+        """Let the task end, a turn of the loop later."""
+        is_news = super().cancel(msg)
+        self.get_loop().call_soon(self.wake)
+        return is_news
+
+    def fail(self, error: BaseException) -> None:
+        """Let the task fail, unless its answer has come: a turn of the loop later, for it may be itself that runs."""
+        if not self.done():
+            self.set_exception(error)
+            self.get_loop().call_soon(self.wake)
+
+    def wake(self) -> None:
+        """Have the task go on if it waits; no other may be running."""
+        then, self._then = self._then, None
+        if then is not None:
+            fn, context = then
+            context.run(fn, self)
+
+
 class Connection:
     """
     A connection to one site.
@@ -55,36 +91,46 @@ class Connection:
         """When it ends: the answer must be there, or the next request."""
         self.idle_since = 0.0
         """When the last answer was whole."""
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
+        """Where it is read."""
         self._line: socket.socket | None = line
         self._buffer = buffer
         self._on_end = on_end
         self._answers = Answers()
-        self._left: deque[memoryview] = deque()
+        self._left: deque[bytes | memoryview] = deque()
         """What is still to be written."""
-        self._waiting: asyncio.Future[None] | None = None
+        self._waiting: Answered | None = None
         """Whoever waits for an answer."""
         self._is_writing = False
         """The loop tells when more can be written."""
-        self._loop.add_reader(line, self._read)
+        self.loop.add_reader(line, self._read)
 
     @property
     def is_usable(self) -> bool:
         """A request may be written to it."""
         return self._line is not None and self._waiting is None and not self._answers.is_last
 
-    async def ask(self, head: bytes, body: bytes | tuple[bytes, ...], take: Callable[[bytes], object]) -> Answers:
+    async def ask(
+        self, head: bytes, body: bytes | tuple[bytes, ...], limit: int, take: Callable[[bytes], object] | None = None
+    ) -> Answers:
         """
-        Write a request and read its answer; the answer's body goes piece by piece to `take`.
+        Write a request and read its answer.
+
+        Args:
+            head: What comes before the body.
+            body: The body, or the buffers that make it up.
+            limit: Bytes of an answer's body that are kept.
+            take: Is given that body piece by piece, instead.
 
         Raises:
             TimeoutError: The deadline has passed.
             OSError: The connection ended before the answer was whole.
             NoAnswer: What came is no HTTP.
+            TooLarge: The body is larger than the limit.
         """
         answers = self._answers
-        answers.expect(take)
-        self._waiting = self._loop.create_future()
+        answers.expect(limit, take)
+        self._waiting = Answered(loop=self.loop)
         try:
             self._left.extend(_joined(head, body))
             self._write()
@@ -112,19 +158,19 @@ class Connection:
         line, self._line = self._line, None
         if line is None:
             return
-        self._loop.remove_reader(line)
-        self._loop.remove_writer(line)
+        self.loop.remove_reader(line)
+        self.loop.remove_writer(line)
         line.close()
         self._left.clear()
         self._on_end(self)
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(ConnectionAbortedError())
+        if self._waiting is not None:
+            self._waiting.fail(ConnectionAbortedError())
 
     def _fail(self, error: BaseException) -> None:
         if self._waiting is None:
             self.close()
-        elif not self._waiting.done():
-            self._waiting.set_exception(error)  # and whoever waits closes
+        else:
+            self._waiting.fail(error)  # and whoever waits closes
 
     def _write(self) -> None:
         line, left = self._line, self._left
@@ -137,57 +183,55 @@ class Connection:
                 if sent == len(piece):
                     left.popleft()
                 else:
-                    left[0] = piece[sent:]
+                    left[0] = memoryview(piece)[sent:]
         except _LATER:
             if not self._is_writing:
                 self._is_writing = True
-                self._loop.add_writer(line, self._write)
+                self.loop.add_writer(line, self._write)
             return
         except OSError:
             # A server that has heard enough may have answered before it hung up.
             left.clear()
             self._answers.is_last = True
-            self._read()
+            self.loop.call_soon(self._read)
         if self._is_writing:
             self._is_writing = False
-            self._loop.remove_writer(line)
+            self.loop.remove_writer(line)
 
     def _read(self) -> None:
+        waiting = self._waiting
         try:
-            for _ in range(_READS):
-                if self._line is None:
-                    return
-                count = self._line.recv_into(self._buffer)
-                self._take(count)
-                if count < _RECORD:
-                    return
-        except _LATER:
-            return
+            self._take_in(waiting)
         except NotTaken as refusal:
             self._fail(refusal.reason)
         except (OSError, NoAnswer) as error:
             self._fail(error)
+        if waiting is not None and waiting.done():
+            waiting.wake()
 
-    def _take(self, count: int) -> None:
-        answers, waiting = self._answers, self._waiting
-        if waiting is None:
-            self.close()
+    def _take_in(self, waiting: Answered | None) -> None:
+        line, answers = self._line, self._answers
+        if line is None:
             return
-        if count:
-            answers.feed(self._buffer[:count])
-        elif not answers.end():
-            raise ConnectionResetError
-        if answers.is_whole and not waiting.done():
-            waiting.set_result(None)
+        for _ in range(_READS):
+            try:
+                count = line.recv_into(self._buffer)
+            except _LATER:
+                return
+            if waiting is None:
+                self.close()
+                return
+            if count:
+                answers.feed(self._buffer[:count])
+            elif not answers.end():
+                raise ConnectionResetError
+            if answers.is_whole and not waiting.done():
+                waiting.set_result(None)
+            if count < _RECORD:
+                return
 
 
-def _joined(head: bytes, body: bytes | tuple[bytes, ...]) -> Iterator[memoryview]:
+def _joined(head: bytes, body: bytes | tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Give what is to be written, with the head and what is small behind it in one piece."""
     first, *others = (body,) if isinstance(body, bytes) else body or (b"",)
-    if len(first) <= _JOINED:
-        yield memoryview(head + first)
-    else:
-        yield memoryview(head)
-        yield memoryview(first)
-    for other in others:
-        yield memoryview(other)
+    return (head + first, *others) if len(first) <= _JOINED else (head, first, *others)

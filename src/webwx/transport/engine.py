@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING
 
 from webwx.protocol.http import Response
-from webwx.transport.answer import NoAnswer
+from webwx.transport.answer import NoAnswer, TooLarge
 from webwx.transport.dial import Barred
 from webwx.transport.failures import Failures
-from webwx.transport.head import read_address, write_head
+from webwx.transport.head import end_head, write_head
 from webwx.transport.pool import Pool, Way
 from webwx.transport.run import MAX_BODY, Timeouts
 from webwx.transport.trust import NoTrust
@@ -24,9 +25,9 @@ from webwx.transport.trust import NoTrust
 if TYPE_CHECKING:
     import os
 
-    from webwx.protocol.http import Request
+    from webwx.protocol.http import Headers, Request, Sink
     from webwx.transport.connection import Connection
-    from webwx.transport.head import Site
+    from webwx.transport.head import Head, Site
 
 _log = logging.getLogger("webwx.transport")
 
@@ -51,6 +52,8 @@ class Engine:
         self._timeouts = timeouts
         self._way = Way(proxy, None if ca_file is None else str(ca_file))
         self._pool: Pool | None = None
+        self._asked: tuple[str, str, Headers] | None = None
+        """What the last head was written of."""
 
     async def send(self, request: Request) -> Response:
         """
@@ -64,50 +67,46 @@ class Engine:
             TransportError: The answer broke off.
             ProtocolError: The answer is larger than any of its kind.
         """
-        if self._pool is None or self._pool.loop is not asyncio.get_running_loop():
-            self._pool = Pool.join(self, self._way)
         pool = self._pool
-        address = read_address(request)
-        site = address.site
-        head = write_head(request, address, pool.proxy.headers if pool.proxy and not site.is_tls else None)
-        began = pool.loop.time()
-        patience = self._timeouts.of(request.patience)
-        connection = pool.kept(site, self._timeouts.keep_idle) or await self._connect(pool, site, request, patience)
-        pool.watch(connection, began + patience)
-        limit = MAX_BODY[request.patience]
-        pieces: list[bytes] = []
-        size = 0
-
-        def take(piece: bytes) -> None:
-            nonlocal size
-            size += len(piece)
-            if request.sink is not None:
-                request.sink.write(piece)
-                # A file may take hours; what must not happen is that nothing comes for long.
-                connection.deadline = pool.loop.time() + patience
-            elif size <= limit:
-                pieces.append(piece)
-            else:
-                raise _failures(request, site).too_large(limit)
-
+        if pool is None or pool.loop is not asyncio.get_running_loop():
+            pool = self._pool = Pool.join(self, self._way)
+        head = self._head_of(request, pool)
+        site, patience = head.site, self._timeouts.of(request.patience)
+        now = pool.loop.time()
+        connection = pool.kept(site, self._timeouts.keep_idle, now)
+        if connection is None:
+            connection = await self._connect(pool, site, request, patience)
+        pool.watch(connection, now + patience)
+        limit, take = MAX_BODY[request.patience], None
+        if request.sink is not None:
+            # A file may take hours; what must not happen is that nothing comes for long.
+            take = partial(_pour, request.sink, connection, patience)
         try:
-            answers = await connection.ask(head, request.body, take)
+            answer = await connection.ask(end_head(head, request), request.body, limit, take)
         except TimeoutError:
             raise _failures(request, site).no_answer() from None
+        except TooLarge:
+            raise _failures(request, site).too_large(limit) from None
         except NoAnswer:
             raise _failures(request, site).no_http() from None
         except OSError:
             raise _failures(request, site).broken_off() from None
-        response = Response(status=answers.status, headers=answers.headers, body=b"".join(pieces))
         pool.keep(site, connection, self._timeouts.keep_idle)
-        _log.debug("%s -> %s, %d bytes", request.endpoint, response.status, size)
-        return response
+        _log.debug("%s -> %s, %d bytes", request.endpoint, answer.status, answer.size)
+        return Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     async def close(self) -> None:
         """Let go of all connections that nobody else uses."""
         if self._pool is not None:
             self._pool.leave(self)
             self._pool = None
+
+    def _head_of(self, request: Request, pool: Pool) -> Head:
+        """Give a request's head; it is that of the one before, where only the body is another."""
+        asked = (request.method, request.url, request.headers)
+        if asked != self._asked:
+            self._head, self._asked = write_head(request, pool.proxy), asked
+        return self._head
 
     async def _connect(self, pool: Pool, site: Site, request: Request, patience: float) -> Connection:
         failures = _failures(request, site)
@@ -123,6 +122,11 @@ class Engine:
             raise failures.unproven(doubt) from None
         except (OSError, ValueError):  # a name that no host can have is a ValueError
             raise failures.no_connection() from None
+
+
+def _pour(sink: Sink, connection: Connection, patience: float, piece: bytes) -> None:
+    sink.write(piece)
+    connection.deadline = connection.loop.time() + patience
 
 
 def _failures(request: Request, site: Site) -> Failures:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from webwx.transport.failures import Failures
 
 if TYPE_CHECKING:
-    from webwx.protocol.http import Headers, Request
+    from webwx.protocol.http import Request
+    from webwx.transport.dial import Proxy
 
 _ADDRESS = re.compile(r"(https?://([^/?#@\s]+))((?:[/?][^#\s]*)?)")
 
@@ -23,32 +24,53 @@ class Site(NamedTuple):
     is_tls: bool
 
 
-class Address(NamedTuple):
-    """An address in its parts."""
+class Head(NamedTuple):
+    """What all requests have in common that differ in their body only."""
 
     site: Site
-    origin: str
-    host: str
-    """As its header has it."""
-    path: str
-    """With the query."""
+    lines: bytes
+    """Up to the length of the body."""
 
 
-def read_address(request: Request) -> Address:
+def write_head(request: Request, proxy: Proxy | None = None) -> Head:
     """
-    Say where a request goes.
+    Write a head, with nothing added but what HTTP itself needs.
+
+    Args:
+        request: Whose.
+        proxy: What it goes through: without TLS that reads the head, with TLS it only sees a tunnel.
 
     Raises:
-        RefusedLocally: Its address is none.
+        RefusedLocally: Its address is none, or it would be read as another one.
     """
     parts = _ADDRESS.fullmatch(request.url)
     if parts is None:
         raise Failures(request.endpoint).malformed()
     origin, host, path = parts.groups()
     try:
-        return Address(_site(origin), origin, host, path if path.startswith("/") else f"/{path}")
+        site = _site(origin)
     except ValueError:  # a port that is no number
         raise Failures(request.endpoint).malformed() from None
+    target, headers = path if path.startswith("/") else f"/{path}", request.headers
+    if proxy is not None and not site.is_tls:
+        target, headers = origin + target, headers + proxy.headers
+    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    lines.append("Accept-Encoding: gzip, deflate")
+    written = "\r\n".join(lines)
+    ends = len(lines) - 1
+    if written.count("\r") != ends or written.count("\n") != ends or "\0" in written:
+        raise Failures(request.endpoint).malformed()
+    return Head(site, f"{written}\r\n".encode("utf-8", "surrogateescape"))
+
+
+def end_head(head: Head, request: Request) -> bytes:
+    """Give a head with the length of its body."""
+    body = request.body
+    size = len(body) if isinstance(body, bytes) else sum(map(len, body))
+    if size or request.method == "POST":
+        return b"%bContent-Length: %d\r\n\r\n" % (head.lines, size)
+    return head.lines + b"\r\n"
 
 
 @lru_cache(maxsize=256)
@@ -56,32 +78,3 @@ def _site(origin: str) -> Site:
     parts = urlsplit(origin)
     is_tls = parts.scheme == "https"
     return Site(parts.hostname or "", parts.port or (443 if is_tls else 80), is_tls)
-
-
-def write_head(request: Request, address: Address, proxy: Headers | None = None) -> bytes:
-    """
-    Write a head, with nothing added but what HTTP itself needs.
-
-    Args:
-        request: Whose.
-        address: Where it goes.
-        proxy: Headers for the proxy that has to read this head; None: there is none, or it only sees a tunnel.
-
-    Raises:
-        RefusedLocally: It would be read as another one.
-    """
-    target, headers = address.path, request.headers
-    if proxy is not None:
-        target, headers = address.origin + target, headers + proxy
-    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {address.host}"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    lines.append("Accept-Encoding: gzip, deflate")
-    body = request.body
-    size = len(body) if isinstance(body, bytes) else sum(map(len, body))
-    if size or request.method == "POST":
-        lines.append(f"Content-Length: {size}")
-    head = "\r\n".join(lines)
-    ends = len(lines) - 1
-    if head.count("\r") != ends or head.count("\n") != ends or "\0" in head:
-        raise Failures(request.endpoint).malformed()
-    return f"{head}\r\n\r\n".encode("utf-8", "surrogateescape")

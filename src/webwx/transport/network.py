@@ -20,7 +20,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 
 from webwx.protocol.http import Response
 from webwx.transport.failures import Failures
-from webwx.transport.head import read_address, write_head
+from webwx.transport.head import write_head
 from webwx.transport.run import MAX_BODY, Timeouts
 from webwx.transport.trust import NoTrust, trusting
 
@@ -72,9 +72,8 @@ class Network:
             TransportError: The answer broke off.
             ProtocolError: The answer is larger than any of its kind.
         """
-        address = read_address(request)
-        write_head(request, address)  # the library writes its own; this refuses what must not be written
-        failures = Failures(request.endpoint, f"{address.site.host}:{address.site.port}")
+        site = write_head(request).site  # the library writes its own head; this refuses what must not be written
+        failures = Failures(request.endpoint, f"{site.host}:{site.port}")
         try:
             response = await self._carry(request, failures)
         except (aiohttp.ClientError, OSError, ValueError, NoTrust) as error:

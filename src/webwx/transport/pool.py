@@ -74,12 +74,12 @@ class Pool:
                 connection.close()
             self._disarm()
 
-    def kept(self, site: Site, keep_idle: float) -> Connection | None:
+    def kept(self, site: Site, keep_idle: float, now: float) -> Connection | None:
         """Give a connection to a site that has been idle for no longer than this; None when there is none."""
         idle = self._idle.get(site)
         while idle:
             connection, _ = idle.popitem()
-            age = self.loop.time() - connection.idle_since
+            age = now - connection.idle_since
             if age < keep_idle and (age < _MOMENT or connection.check()):
                 return connection
             connection.close()
