@@ -8,7 +8,7 @@ import weakref
 import pytest
 from tests.transport.lines import answer
 
-from webwx.transport.answer import LONGEST_HEAD, Answers, NoAnswer, NotTaken
+from webwx.transport.answer import LONGEST_HEAD, Answers, NoAnswer, NotTaken, TooLarge
 
 
 def expecting() -> tuple[Answers, list[bytes]]:
@@ -33,11 +33,27 @@ def test_whoever_has_taken_a_body_is_not_kept() -> None:
 
     answers, body = Answers(), Taker()
     gone = weakref.ref(body)
-    answers.expect(body.append)
+    answers.expect(0, body.append)
     answers.feed(memoryview(answer(b"hi")))
     assert body == [b"hi"]
     del body
     assert gone() is None
+
+
+def test_a_body_is_handed_out_once_and_then_not_kept() -> None:
+    answers = Answers()
+    answers.expect(5)
+    for piece in (answer(b"hello")[:-2], b"lo"):
+        answers.feed(memoryview(piece))
+    assert (answers.hand_out(), answers.hand_out()) == (b"hello", b"")
+
+
+def test_a_body_beyond_the_limit_is_refused() -> None:
+    answers = Answers()
+    answers.expect(4)
+    with pytest.raises(NotTaken) as caught:
+        answers.feed(memoryview(answer(b"hello")))
+    assert isinstance(caught.value.reason, TooLarge)
 
 
 @pytest.mark.parametrize("more", [b"x", b"H", b"HTTP/1.1 200 OK\r\n", answer(b"2", status="500 X"), b"\x00"])

@@ -76,10 +76,10 @@ class Answers:
         self._pieces = []
         self._unpacker: _Unpacker | None = None
 
-    @property
-    def body(self) -> bytes:
-        """What was kept of the body."""
-        return b"".join(self._pieces)
+    def hand_out(self) -> bytes:
+        """Give what was kept of the body, and keep it no longer."""
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def feed(self, data: memoryview) -> None:
         """
@@ -160,11 +160,7 @@ class Answers:
             if self._unpacker is not None and not self._unpacker.is_whole and not self.is_whole:
                 raise NoAnswer
             self.is_whole = True
-            self._take = _drop  # whoever took the body must not be kept by an idle connection, and the body with them
-
-
-def _drop(piece: bytes) -> None:
-    """Take what nobody waits for."""
+            self._take = None  # an idle connection keeps nobody
 
 
 class _Unpacker:

@@ -93,7 +93,7 @@ class Engine:
             raise _failures(request, site).broken_off() from None
         pool.keep(site, connection, self._timeouts.keep_idle)
         _log.debug("%s -> %s, %d bytes", request.endpoint, answer.status, answer.size)
-        return Response(status=answer.status, headers=answer.headers, body=answer.body)
+        return Response(status=answer.status, headers=answer.headers, body=answer.hand_out())
 
     async def close(self) -> None:
         """Let go of all connections that nobody else uses."""
