@@ -29,7 +29,7 @@ from webwx.protocol.codes import KNOWN_RETS, Ret
 from webwx.protocol.hosts import Desktop, choose
 from webwx.store.saved_login import Ended, LoginMemory, LoginStore, SavedLogin
 from webwx.transport.default import default_transport
-from webwx.transport.run import Cell, Timeouts, Transport, run_async
+from webwx.transport.run import Cell, Timeouts, Transport, read_window, run_async
 
 if TYPE_CHECKING:
     import os
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from webwx.client.pace import Kind, Pace, Pacing, Why
     from webwx.flows.call import Flow
     from webwx.model.keeping import Keep
-    from webwx.protocol.http import Pause
+    from webwx.protocol.http import Pause, Read
     from webwx.store.journal import AccountJournal, Journal
 
 _log = logging.getLogger("webwx.client")
@@ -235,10 +235,10 @@ class BaseClient:
             self._note(refused.endpoint, refused.ret)
             raise
 
-    def _drive(self, flow: Flow[T]) -> Coroutine[Any, Any, T]:
+    def _drive(self, flow: Flow[T], read: Callable[[Read], Awaitable[bytes]] = read_window) -> Coroutine[Any, Any, T]:
         if self._transport is None:
             self._transport = default_transport(self._timeouts, proxy=self._proxy, ca_file=self._ca_file)
-        return run_async(flow, self._transport, self._cell, self._pause)
+        return run_async(flow, self._transport, self._cell, self._pause, read)
 
     async def _pause(self, wish: Pause) -> None:
         self._note(wish.endpoint, wish.ret)
@@ -250,7 +250,7 @@ class BaseClient:
             self._odd.add((endpoint, ret))
             _log.info("%s was answered with ret %s, which nobody knows; please report it.", endpoint, ret)
 
-    async def _run(self, flow: Flow[T]) -> T:
+    async def _run(self, flow: Flow[T], read: Callable[[Read], Awaitable[bytes]] = read_window) -> T:
         """
         Drive a flow of the logged-in account; an end of the login is remembered and not asked for twice.
 
@@ -263,7 +263,7 @@ class BaseClient:
         self._is_dirty = True
         skey = self._login.credentials.skey
         try:
-            result = await self._drive(flow)
+            result = await self._drive(flow, read)
         except LoggedOut as end:
             if end.ret == Ret.TICKET_ERROR and await self._renew_key(skey):
                 raise ApiError(

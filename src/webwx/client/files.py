@@ -16,6 +16,7 @@ import re
 import tempfile
 import time
 import unicodedata
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -140,6 +141,9 @@ def prepare_file(source: AtHand, name: str) -> Upload:
     return _upload(seen, name, mimetypes.guess_type(name)[0] or "application/octet-stream", "doc")
 
 
+_md5 = partial(hashlib.md5, usedforsecurity=False)
+
+
 class _Seen(msgspec.Struct, frozen=True, kw_only=True):
     """A file that was read through once."""
 
@@ -156,7 +160,7 @@ def _look_at(source: AtHand, what: str, limit: int) -> _Seen:
         return _pour(source, what, limit)
     if isinstance(source, bytes):
         _check_size(len(source), what, limit)
-        md5 = hashlib.md5(source, usedforsecurity=False).hexdigest()
+        md5 = _md5(source).hexdigest()
         return _Seen(source=source, name="", size=len(source), md5=md5, start=source[:64], modified=time.time())
     path = Path(source)
     try:
@@ -164,13 +168,11 @@ def _look_at(source: AtHand, what: str, limit: int) -> _Seen:
         if not path.is_file():
             raise NoSuchFile(f"{path} is no file.")
         _check_size(about.st_size, f"{what} {path}", limit)
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             start = file.read(64)
             file.seek(0)
-            digest, size = hashlib.md5(usedforsecurity=False), 0
-            while window := file.read(CHUNK_SIZE):
-                digest.update(window)
-                size += len(window)
+            digest = hashlib.file_digest(file, _md5)
+            size = file.tell()
     except OSError as error:
         raise NoSuchFile(f"The file {path} cannot be read: {error.strerror}.") from None
     return _Seen(
@@ -180,7 +182,7 @@ def _look_at(source: AtHand, what: str, limit: int) -> _Seen:
 
 def _pour(poured: Poured, what: str, limit: int) -> _Seen:
     """Read a stream to its end, or to the first byte that is too many."""
-    digest, size, start = hashlib.md5(usedforsecurity=False), 0, b""
+    digest, size, start = _md5(), 0, b""
     for window in _windows(poured.stream, limit + 1, what):
         size += len(window)
         if size > limit:

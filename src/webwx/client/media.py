@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from webwx.client import files
+from webwx.client.ahead import Ahead
 from webwx.client.files import AtHand, Source
 from webwx.client.identity import To
 from webwx.client.sending import Make, SendingVerbs, Way
@@ -209,10 +210,11 @@ class MediaVerbs(SendingVerbs):
         if not passage.media_id:
             is_parallel = file.must_be_announced and helper
             send_chunk = media_flows.upload_parallel_chunk if is_parallel else media_flows.upload_chunk
-            for chunk in range(file.chunks):
-                passage = await self._persist(send_chunk, file, passage, chunk)
-                if progress is not None and chunk + 1 < file.chunks:
-                    progress((chunk + 1) * CHUNK_SIZE, file.size)
+            async with Ahead(file.size) as ahead:
+                for chunk in range(file.chunks):
+                    passage = await self._persist(send_chunk, file, passage, chunk, ahead)
+                    if progress is not None and chunk + 1 < file.chunks:
+                        progress((chunk + 1) * CHUNK_SIZE, file.size)
             if not passage.media_id:
                 raise ApiError("The server took the whole file but named no upload; nothing was sent to anybody.")
         if progress is not None:
@@ -225,12 +227,13 @@ class MediaVerbs(SendingVerbs):
         file: Upload,
         passage: Passage,
         chunk: int,
+        ahead: Ahead,
     ) -> Passage:
         """Upload one chunk, again and again where that cannot do harm: the file need not start over."""
         is_last = chunk + 1 == file.chunks
         for _ in range(_CHUNK_REPEATS):
             try:
-                return await self._run(send_chunk(self._login, file, passage, chunk))
+                return await self._run(send_chunk(self._login, file, passage, chunk), ahead.read)
             except ApiError as refused:
                 if refused.ret != Ret.SYSTEM_ERROR:
                     raise
@@ -238,7 +241,7 @@ class MediaVerbs(SendingVerbs):
                 if is_last and isinstance(lost, SendUnknown):
                     raise
             await asyncio.sleep(self._timeouts.retry)
-        return await self._run(send_chunk(self._login, file, passage, chunk))
+        return await self._run(send_chunk(self._login, file, passage, chunk), ahead.read)
 
     def _data_ticket(self) -> str:
         login = self._login

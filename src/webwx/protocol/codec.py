@@ -351,12 +351,18 @@ def from_pairs(pairs: Mapping[str, str], kind: type[T]) -> T:
     return coerce(values, kind)
 
 
+@cache
+def _names(kind: type[msgspec.Struct]) -> list[tuple[str, str]]:
+    """Give the names of a struct's fields, each with its name on the wire; looked up once, that takes long."""
+    return [(field.name, field.encode_name) for field in msgspec.structs.fields(kind)]
+
+
 def _sent(value: msgspec.Struct) -> Iterator[tuple[str, Any]]:
     """Give the fields that are set, by the names they travel under."""
-    for field in msgspec.structs.fields(value):
-        content = getattr(value, field.name)
+    for name, wire_name in _names(type(value)):
+        content = getattr(value, name)
         if content is not msgspec.UNSET:
-            yield field.encode_name, content
+            yield wire_name, content
 
 
 class FormShape:

@@ -20,6 +20,7 @@ from webwx.protocol.http import Patience, Pause, Read, Request, Response, http_t
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from concurrent.futures import Executor
 
     from webwx.flows.call import Flow
     from webwx.model.login import Login
@@ -180,7 +181,35 @@ class Cell:
             self.change(clock_skew=served - self._clock())
 
 
-async def run_async(flow: Flow[T], transport: Transport, cell: Cell, pause: Callable[[Pause], Awaitable[None]]) -> T:
+async def read_window(wish: Read, threads: Executor | None = None) -> bytes:
+    """
+    Read a piece of a file, in a thread; of what ends before, what there is.
+
+    Raises:
+        NoSuchFile: It cannot be read any more.
+    """
+    if isinstance(wish.source, bytes):
+        return wish.source[wish.start : wish.start + wish.size]
+    try:
+        return await asyncio.get_running_loop().run_in_executor(threads, _read_file, wish.source, wish.start, wish.size)
+    except OSError as error:
+        which = f"file {wish.source}" if isinstance(wish.source, str) else "stream's content"
+        raise NoSuchFile(f"The {which} cannot be read any more: {error.strerror}.") from None
+
+
+def _read_file(source: str | BinaryIO, start: int, size: int) -> bytes:
+    with Path(source).open("rb") if isinstance(source, str) else contextlib.nullcontext(source) as file:
+        file.seek(start)
+        return file.read(size)
+
+
+async def run_async(
+    flow: Flow[T],
+    transport: Transport,
+    cell: Cell,
+    pause: Callable[[Pause], Awaitable[None]],
+    read: Callable[[Read], Awaitable[bytes]] = read_window,
+) -> T:
     """
     Drive a flow to its end. What it raises, and what the transport raises through it, comes out as it is.
 
@@ -189,6 +218,7 @@ async def run_async(flow: Flow[T], transport: Transport, cell: Cell, pause: Call
         transport: Carries its requests.
         cell: The account it works for.
         pause: Waits when it wishes for that.
+        read: Reads when it wishes for that.
     """
     try:
         step = next(flow)
@@ -200,7 +230,7 @@ async def run_async(flow: Flow[T], transport: Transport, cell: Cell, pause: Call
                         answer = _drained(step, await transport.send(cell.attach(step)))
                         cell.absorb(step, answer)
                     case Read():
-                        answer = await _read(step)
+                        answer = await read(step)
                     case Pause():
                         answer = None
                         await pause(step)
@@ -219,19 +249,3 @@ def _drained(request: Request, response: Response) -> Response:
         return response
     request.sink.write(response.body)
     return msgspec.structs.replace(response, body=b"")
-
-
-async def _read(wish: Read) -> bytes:
-    if isinstance(wish.source, bytes):
-        return wish.source[wish.start : wish.start + wish.size]
-    try:
-        return await asyncio.to_thread(_read_file, wish.source, wish.start, wish.size)
-    except OSError as error:
-        which = f"file {wish.source}" if isinstance(wish.source, str) else "stream's content"
-        raise NoSuchFile(f"The {which} cannot be read any more: {error.strerror}.") from None
-
-
-def _read_file(source: str | BinaryIO, start: int, size: int) -> bytes:
-    with Path(source).open("rb") if isinstance(source, str) else contextlib.nullcontext(source) as file:
-        file.seek(start)
-        return file.read(size)
