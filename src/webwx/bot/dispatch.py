@@ -121,7 +121,8 @@ class Dispatch:
     async def _hand_over(self, handlers: tuple[Handler, ...], context: Context) -> None:
         """Call the first handler that fits."""
         event = context.event
-        own = event if isinstance(event, (Message, MessageRecalled)) and event.is_self else None
+        is_own = getattr(event, "is_self", False)
+        own = event if is_own and isinstance(event, (Message, MessageRecalled)) else None
         is_hidden = own is not None and own.chat != FILEHELPER  # there the phone's own are what is said to us
         for handler in handlers:
             if (is_hidden and not handler.takes_own) or not handler.fits(context):

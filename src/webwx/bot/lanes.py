@@ -576,7 +576,7 @@ class Lanes:
 
 def is_last(entry: Entry, attempt: int, attempts: int) -> bool:
     """Say whether an entry is given up when this attempt fails; one that was cut short is no failure."""
-    return attempt - max(entry.deaths, int(entry.redelivered)) >= attempts
+    return attempt >= attempts and attempt - max(entry.deaths, int(entry.redelivered)) >= attempts
 
 
 def _note(given: Given) -> _Note:

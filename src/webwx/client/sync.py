@@ -399,13 +399,13 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
     def _look_at(self, batch: Batch, own_id: ContactId) -> _Look:
         """Look at a batch as closely as the journal must, and let the contacts know what it says of them."""
         look = _Look()
-        began = self._course.began_there or 0.0
+        began = int(self._course.began_there or 0.0)
         for item in batch.items:
             wire = read_message(item)
             identity = identify(item, own_id, wire)
-            is_readable = identity.is_readable
+            chat, time, is_readable = identity.chat, identity.time, identity.is_readable
             # The events of messages are made when somebody wants them; this is about people, and the phone names chats.
-            if is_readable and not identity.chat:
+            if is_readable and not chat:
                 match event_from_item(item, own_id, wire):
                     case ContactChanged(contact=contact):
                         merged = look.contacts[contact.id] = self._contacts.merge(contact)
@@ -419,17 +419,16 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                         look.activities.append(activity)
                     case QuarantinedMessage():
                         is_readable = False
-            elif identity.chat:
-                look.people.append((identity.chat, identity.sender))
+            elif chat:
+                look.people.append((chat, identity.sender))
                 if identity.is_self:
-                    look.own_chats.add(identity.chat)
-                if self._governor is not None and _OFTEN in bytes(item.raw) and identity.time >= int(began):
+                    look.own_chats.add(chat)
+                if self._governor is not None and time >= began and _OFTEN in bytes(item.raw):
                     look.is_too_often = look.is_too_often or says_too_often(event_from_item(item, own_id, wire))
             look.arrived.append(
                 Arrived(
-                    item=item, message_id=identity.message_id, digest=identity.digest, chat=identity.chat,
-                    time=identity.time, is_backlog=0 < identity.time < int(began), is_quarantined=not is_readable,
-                    is_notice=identity.is_notice, wire=wire,
+                    item=item, message_id=identity.message_id, digest=identity.digest, chat=chat, time=time,
+                    is_backlog=0 < time < began, is_quarantined=not is_readable, is_notice=identity.is_notice, wire=wire,
                 )
             )  # fmt: skip
         return look

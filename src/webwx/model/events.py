@@ -185,8 +185,13 @@ _STATUS_NOTIFY = int(MessageType.STATUS_NOTIFY)
 _NOTICES = frozenset(map(int, (MessageType.SYSTEM_NOTICE, MessageType.SYSTEM, MessageType.RECALL)))
 
 
+_BLANK = blake2b(digest_size=8)
+
+
 def _digest(told: bytes) -> int:
-    return int.from_bytes(blake2b(told, digest_size=8).digest(), signed=True)
+    digest = _BLANK.copy()  # in half the time of a new one
+    digest.update(told)
+    return int.from_bytes(digest.digest(), signed=True)
 
 
 def _name(raw: bytes) -> str:
@@ -203,10 +208,12 @@ def event_from_item(item: Item, own_id: str, wire: WireMessage | None = None) ->
         wire: What `read_message` gave, where it was asked.
     """
     raw = item.raw
+    if wire is not None:
+        return message_from_wire(wire, own_id, raw)
     try:
         match item.kind:
             case "message":
-                return message_from_wire(wire or read_json(raw, WireMessage), own_id, raw)
+                return message_from_wire(read_json(raw, WireMessage), own_id, raw)
             case "contact":
                 return ContactChanged(contact=contact_from_wire(read_json(raw, WireContact), own_id))
             case "deleted":
