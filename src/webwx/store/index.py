@@ -137,7 +137,7 @@ class Index:
         quiet = now - self._busy_at
         waited = now - self._pending_since
         length = self._last - self._indexed
-        if waited < LATEST and length < LONGEST:
+        if waited < LATEST and length <= LONGEST:
             if quiet < IDLE:
                 return IDLE - quiet
             if waited < PATIENCE and length < STEP:
