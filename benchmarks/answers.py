@@ -6,6 +6,7 @@ It remembers nothing of its clients: who is meant stands in the request, and so 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import random
@@ -13,6 +14,7 @@ import re
 import time
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +88,16 @@ def content_of(size: int) -> Iterator[bytes]:
         size -= len(BLOCK)
 
 
+class _Keys:
+    """A login's keys, as long and as odd as the platform's: a client looks for them in whatever it keeps."""
+
+    def __init__(self, uin: int) -> None:
+        dice = random.Random(uin)
+        self.skey = f"@crypt_{dice.randbytes(4).hex()}_{dice.randbytes(16).hex()}"
+        self.sid = base64.b64encode(dice.randbytes(12)).decode()
+        self.pass_ticket = quote(base64.b64encode(dice.randbytes(48)).decode(), safe="")
+
+
 class Answers:
     """What is answered to what in one world."""
 
@@ -146,11 +158,12 @@ class Answers:
     def _ticket(self, query: bytes, body: bytes) -> bytes:
         del body
         uin = 1_000_000_000 + _number(_UUID, query)
-        values = {"wxuin": uin, "wxsid": f"sid{uin}", "webwx_data_ticket": "data", "webwx_auth_ticket": "auth"}
+        keys = _Keys(uin)
+        values = {"wxuin": uin, "wxsid": keys.sid, "webwx_data_ticket": "data", "webwx_auth_ticket": "auth"}
         cookies = [f"Set-Cookie: {name}={value}; Path=/; Secure" for name, value in values.items()]
         return http(
-            f"<error><ret>0</ret><message></message><skey>@crypt_{uin}</skey><wxsid>sid{uin}</wxsid>"
-            f"<wxuin>{uin}</wxuin><pass_ticket>pass{uin}</pass_ticket><isgrayscale>1</isgrayscale></error>".encode(),
+            f"<error><ret>0</ret><message></message><skey>{keys.skey}</skey><wxsid>{keys.sid}</wxsid>"
+            f"<wxuin>{uin}</wxuin><pass_ticket>{keys.pass_ticket}</pass_ticket><isgrayscale>1</isgrayscale></error>".encode(),
             *cookies,
         )
 
@@ -160,7 +173,7 @@ class Answers:
         own = {"Uin": uin, "UserName": own_id(uin), "NickName": f"Bench {uin}", "HeadImgUrl": "", "Sex": 1}
         return of_json({
             "BaseResponse": _OK, "Count": 0, "ContactList": [], "SyncKey": self._key(0), "User": own,
-            "ChatSet": "filehelper,", "SKey": f"@crypt_{uin}", "ClientVersion": 1, "SystemTime": int(time.time()),
+            "ChatSet": "filehelper,", "SKey": _Keys(uin).skey, "ClientVersion": 1, "SystemTime": int(time.time()),
             "GrayScale": 1, "InviteStartCount": 40, "MPSubscribeMsgCount": 0, "MPSubscribeMsgList": [],
             "ClickReportInterval": 600000,
         })  # fmt: skip

@@ -428,7 +428,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             look.arrived.append(
                 Arrived(
                     item=item, message_id=identity.message_id, digest=identity.digest, chat=chat, time=time,
-                    is_backlog=0 < time < began, is_quarantined=not is_readable, is_notice=identity.is_notice, wire=wire,
+                    is_backlog=0 < time < began, is_quarantined=not is_readable, is_notice=identity.is_notice,
+                    wire=wire,
                 )
             )  # fmt: skip
         return look
