@@ -17,7 +17,7 @@ from webwx.errors import RefusedLocally, StorageError, UnknownContact
 from webwx.model.contacts import Contact, ContactId, Member
 from webwx.model.ledger import Identified, Identity
 from webwx.store.identity import SqliteLedger
-from webwx.store.schema import connect
+from webwx.store.schema import APPLICATION, MIGRATIONS, connect
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
 from webwx.store.writer import Reader
 
@@ -254,6 +254,79 @@ class TestIdentify:
         assert len(await relogin.account.ledger.identities()) == 5
 
 
+class TestFaces:
+    """What was known of somebody is kept once, for all logins in which it was the same."""
+
+    async def rows(self, path: Path, table: str) -> int:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            (count,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(count)
+
+    async def test_what_a_login_says_once_more_is_not_kept_once_more(self, relogin: Phone, path: Path) -> None:
+        before = await self.rows(path, "faces")
+        for _ in range(3):
+            await relogin.log_in()
+            await relogin.tell(*map(relogin.shown, ("ann", "cid")), FILEHELPER)
+
+        assert (await self.rows(path, "faces"), await self.rows(path, "findings")) == (before, 3)
+        assert len(await relogin.account.ledger.contact_ids(await relogin.number("ann"))) == 5
+
+    async def test_what_changes_in_a_login_leaves_the_earlier_ones_as_they_were(
+        self, relogin: Phone, path: Path
+    ) -> None:
+        ann, before = await relogin.number("ann"), await self.rows(path, "faces")
+        for nickname in ("Queen", "Queen of Hearts"):
+            await relogin.tell(relogin.shown("ann", nickname=nickname), complete=False)
+        assert await self.rows(path, "faces") == before + 1, "what was not said in an earlier login is written over"
+        assert [link.name for link in await relogin.account.ledger.why(ann)] == ["Queen of Hearts", "ann"]
+        first = await relogin.account.ledger.split(ann, relogin.id("ann", 1))
+        await relogin.log_in()
+        found = await relogin.tell(relogin.shown("ann"), relogin.shown("ann2", nickname="Queen of Hearts", avatar=7))
+        assert found[relogin.id("ann")].candidates[0] == first.number or (
+            found[relogin.id("ann")].number == first.number
+        )
+
+    async def test_a_real_id_is_nothing_that_earlier_logins_knew(self, relogin: Phone) -> None:
+        ann = await relogin.number("ann")
+        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
+        first = await relogin.account.ledger.split(ann, relogin.id("ann", 1))
+        await relogin.log_in()
+        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
+        found = (await relogin.tell(relogin.shown("ann")))[relogin.id("ann")]
+        assert (found.by, found.number) == ("certain", ann)
+        assert found.number != first.number
+
+    async def test_a_real_id_noted_of_an_earlier_login_is_known_in_all_later_ones(
+        self, relogin: Phone, path: Path
+    ) -> None:
+        await relogin.account.ledger.note_real_id(relogin.id("ann", 1), "wxid_ann")
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            faces = db.execute(
+                "SELECT count(DISTINCT face), count(*), min(json_extract(evidence, '$.wxid')) FROM links"
+                " JOIN faces USING (face) WHERE links.number = ?",
+                (await relogin.number("ann"),),
+            ).fetchone()
+        assert faces == (1, 2, "wxid_ann")
+
+    async def test_who_was_split_off_has_a_face_of_their_own(self, relogin: Phone, path: Path) -> None:
+        ann = await relogin.number("ann")
+        other = await relogin.account.ledger.split(ann, relogin.id("ann"))
+        await relogin.tell(relogin.shown("ann", nickname="Queen"), complete=False)
+        assert (await relogin.identity(other.number)).name == "Queen"
+        (link,) = await relogin.account.ledger.why(ann)
+        assert link.name == "ann"
+        assert [each.number for each in await relogin.account.ledger.identities("ann")] == [ann]
+
+    async def test_nothing_is_left_of_what_was_known_in_logins_that_are_purged(
+        self, relogin: Phone, path: Path
+    ) -> None:
+        await relogin.tell(relogin.shown("ann", nickname="Queen"), complete=False)
+        await relogin.account.purge(before=NOW - DAY / 2)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            names = {name for (name,) in db.execute("SELECT json_extract(evidence, '$.nickname') FROM faces")}
+        assert names == {"Queen", "cid", FILEHELPER.nickname}
+
+
 class TestRealIds:
     async def test_somebody_is_known_by_it_in_the_next_login(self, relogin: Phone) -> None:
         number = await relogin.number("ann")
@@ -445,6 +518,103 @@ async def test_c15_what_is_asked_for_one_id_costs_the_same_among_however_many(tm
         await thread.close()
     few, many = costs
     assert many < 2 * few
+
+
+def version_2(path: Path) -> None:
+    """Make a file of version 2: Ann in three logins, renamed in the last; Bob, who was split off her; filehelper."""
+    connect(path).close()
+    path.unlink()
+    path.touch(0o600)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("".join(MIGRATIONS[:2]))
+        db.execute(f"PRAGMA application_id = {APPLICATION}")
+        db.execute("PRAGMA user_version = 2")
+        db.execute("INSERT INTO accounts (account, uin) VALUES (1, '1')")
+        for login in (1, 2, 3):
+            row = (login, 1, f"@me-{login}", b"", NOW + login, NOW + login, b"told")
+            db.execute(
+                "INSERT INTO logins (login, account, own_id, position, opened_at, last_at, listed)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+        db.executemany(
+            "INSERT INTO identities VALUES (?, 1, ?, ?, ?)",
+            [(1, "person", NOW, 0), (2, "person", NOW, 0), (3, "person", NOW, 0), (4, "person", NOW, 1)],
+        )
+        ann = '{"kind":"person","nickname":"ann","avatar":7,"wxid":"wxid_ann"}'
+        bob = '{"kind":"person","nickname":"ann","avatar":7}'
+        queen = '{"kind":"person","nickname":"queen","avatar":7,"wxid":"wxid_ann"}'
+        same = '{"by":"matched","confidence":0.99,"reasons":[{"what":"avatar","weight":22.0,"agrees":true}]}'
+        links = [
+            (1, 1, "@ann-1", 1, "ann", 11, ann, '{"by":"seen"}', NOW + 1),
+            (1, 1, "@bob-1", 2, "ann", 12, bob, '{"by":"hand","candidates":[1]}', NOW + 1),
+            (1, 2, "@ann-2", 1, "ann", 11, ann, same, NOW + 2),
+            (1, 3, "@ann-3", 1, "queen", 13, queen, same, NOW + 3),
+            (1, 0, "filehelper", 3, "File Transfer", 14, '{"kind":"person"}', '{"by":"certain"}', NOW + 1),
+        ]
+        db.executemany("INSERT INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", links)
+        db.executemany("INSERT INTO apart VALUES (?, ?)", [(1, 2), (2, 1)])
+        db.executemany("INSERT INTO real_ids VALUES (1, ?, ?)", [("@ann-1", "wxid_ann"), ("@new-3", "wxid_new")])
+        db.commit()
+
+
+async def test_g_r16_the_ledger_of_version_2_knows_the_same(journal: SqliteJournal, path: Path) -> None:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    version_2(path)
+    ledger = journal.account(1).ledger
+
+    told = {each.number: each for each in await ledger.identities()}
+    assert {number: (each.name, each.contact_id) for number, each in told.items()} == {
+        1: ("queen", "@ann-3"), 2: ("ann", ""), 3: ("File Transfer", "filehelper")
+    }  # fmt: skip
+    assert [each.last_seen for each in told.values()] == [NOW + 3, NOW + 1, NOW + 3]
+    assert [(link.contact_id, link.own_id, link.name, link.by) for link in await ledger.why(1)] == [
+        ("@ann-3", "@me-3", "queen", "matched"),
+        ("@ann-2", "@me-2", "ann", "matched"),
+        ("@ann-1", "@me-1", "ann", "seen"),
+    ]
+    (newest, *_) = await ledger.why(1)
+    assert (newest.confidence, [reason.what for reason in newest.reasons]) == (0.99, ["avatar"])
+    merged = await ledger.identity(4)
+    assert merged is not None
+    assert merged.number == 1
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM faces").fetchone() == (4,), "Ann's, Bob's own, and filehelper's"
+        assert db.execute("SELECT login, id FROM real_ids ORDER BY id").fetchall() == [(1, "@ann-1"), (3, "@new-3")]
+    phone = Phone(journal.account(1))
+    phone.login = 3
+    await phone.log_in()
+    await ledger.note_real_id(phone.id("ann"), "wxid_ann")
+    found = (await phone.tell(phone.shown("ann", avatar=9)))[phone.id("ann")]
+    assert (found.by, found.number) == ("certain", 1)
+
+
+async def test_c15_a_login_costs_the_same_after_however_many(phone: Phone, path: Path) -> None:
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    def counted() -> sqlite3.Connection:
+        db = connect(path)
+        db.set_progress_handler(step, 10)
+        return db
+
+    costs = []
+    for login in range(1, 25):
+        await phone.log_in(NOW + login)
+        people = [phone.shown(f"person {number}") for number in range(50)]
+        everybody = [*people, phone.room("room", *(each.nickname for each in people))]
+        thread = Reader(counted, "counted")  # which takes back what it was told
+        ledger = SqliteLedger(partial(asyncio.sleep, 0, 1), partial(int, login), thread, thread)
+        steps = 0
+        await ledger.identify(phone.own_id, everybody, complete=True, time=NOW + login)
+        await ledger.identities()
+        costs.append(steps)
+        await thread.close()
+        await phone.tell(*everybody, at=NOW + login)
+    assert costs[-1] < 1.2 * costs[2]
 
 
 async def test_a_doubt_about_a_real_id_is_told_once(relogin: Phone) -> None:

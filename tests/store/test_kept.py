@@ -17,6 +17,7 @@ from webwx.errors import StorageError
 from webwx.model.events import ContinuityLost, event_from_item
 from webwx.store.index import Index
 from webwx.store.kept import KEEPER, LEFT_BEHIND, KeptFiles
+from webwx.store.people import Thinning
 from webwx.store.retention import Retention
 from webwx.store.schema import connect
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
@@ -147,7 +148,7 @@ async def test_retention_takes_bytes_with_their_messages(account: SqliteAccount,
     [new] = await receive(account, message(2), at=now)
     await keep(account, new, b"new")
     index = Index()
-    retention = Retention(index, 10 * 86_400, dict, KeptFiles(path))
+    retention = Retention(index, 10 * 86_400, dict, KeptFiles(path), thinning=Thinning())
     with contextlib.closing(connect(path)) as db:
         index.fill(db, 5_000)
         while retention.work(db, is_idle=True) == 0.0:

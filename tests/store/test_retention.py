@@ -30,6 +30,7 @@ from webwx.model.events import ContinuityLost
 from webwx.store import retention as retention_module
 from webwx.store.index import Index
 from webwx.store.kept import KeptFiles
+from webwx.store.people import Thinning
 from webwx.store.retention import Retention
 from webwx.store.schema import connect
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
@@ -60,7 +61,7 @@ def gap_in(entry: Entry) -> ContinuityLost:
 def keep_house(path: Path, days: float) -> None:
     """Do what a writer does when it is idle, until nothing is left to do."""
     index = Index()
-    retention = Retention(index, days * DAY, dict, KeptFiles(path))
+    retention = Retention(index, days * DAY, dict, KeptFiles(path), thinning=Thinning())
     with contextlib.closing(connect(path)) as db:
         index.fill(db, 5_000)
         while retention.work(db, is_idle=True) == 0.0:

@@ -52,7 +52,7 @@ class ContactVerbs(IdentityVerbs):
         gone = await self._fetch_contacts()
         everybody = list(self._contacts)
         await self._save_contacts(gone, everybody)
-        self._introduce_everybody(everybody)
+        self._introduce_everybody()
         return everybody
 
     async def _fetch_contacts(self) -> list[ContactId]:

@@ -21,7 +21,7 @@ from webwx.model.events import IdentityAmbiguous, Item
 from webwx.model.ledger import Identity, Link
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
     from webwx.model.contacts import Member
     from webwx.model.messages import Person, PhoneActivity
@@ -307,16 +307,10 @@ class IdentityVerbs(BaseClient):
             await self._introductions.done()
         return part
 
-    def _introduce(self, contacts: Iterable[Contact], *, is_all: bool = False) -> None:
-        """
-        Let the ledger know of contacts, in the background.
-
-        Args:
-            contacts: Those who are new or have changed.
-            is_all: There are no others in this login.
-        """
+    def _introduce(self, contacts: Iterable[Contact]) -> None:
+        """Let the ledger know of contacts who are new or have changed, in the background."""
         if self._journal is not None:
-            self._introductions.add(contacts, is_all=is_all)
+            self._introductions.add(contacts)
 
     def _introduce_by_real_ids(self, activity: PhoneActivity) -> None:
         """Let the ledger know of the real ids that the phone told; none, if they are not surely in the same order."""
@@ -324,19 +318,22 @@ class IdentityVerbs(BaseClient):
         if self._journal is not None and all(_may_be_same(contact_id, real_id) for contact_id, real_id in pairs):
             self._introductions.add((), real_ids={one: real for one, real in pairs if one != real})
 
-    def _introduce_everybody(self, everybody: Iterable[Contact] | None = None) -> None:
+    def _introduce_everybody(self) -> None:
         """Let the ledger know of everybody in this login, in the background."""
-        self._introduce(self._contacts if everybody is None else everybody, is_all=self._login.profile.has_contacts)
+        if self._journal is not None:
+            self._introductions.add_everybody()
         self._introductions.has_begun = True
 
-    async def _identify(self, contacts: list[Contact], real_ids: Mapping[ContactId, str], *, is_all: bool) -> None:
+    async def _identify(self, some: Iterable[Contact], real_ids: Mapping[ContactId, str], *, is_all: bool) -> None:
         part, own_id = self._part_of_account(), ContactId(self._login.user_id)
         if await part.position(own_id) is None:
             return  # it learns of them when the sync begins
-        by_id = {contact.id: contact for contact in contacts}
-        now = self._cell.now()
-        found_all = await part.ledger.identify(own_id, contacts, complete=is_all, time=now)
+        # They are read while they are told of: all of them at once would weigh more than all else.
+        contacts = _Named(self._contacts) if is_all else some
+        now, is_complete = self._cell.now(), is_all and self._login.profile.has_contacts
+        found_all = await part.ledger.identify(own_id, contacts, complete=is_complete, time=now)
         found_all += filter(None, await asyncio.gather(*(part.ledger.note_real_id(*each) for each in real_ids.items())))
+        by_id = {contact.id: contact for contact in some}
         for found in {each.contact_id: each for each in found_all}.values():
             if found.by == "ambiguous":
                 contact = by_id.get(found.contact_id) or self._contacts.get(found.contact_id)
@@ -360,6 +357,16 @@ def _may_be_same(contact_id: ContactId, real_id: str) -> bool:
     return is_chatroom(contact_id) == is_chatroom(real_id)
 
 
+class _Named:
+    """Those of some contacts who have a name: the others are nobody that the ledger could know again."""
+
+    def __init__(self, contacts: Iterable[Contact]) -> None:
+        self._contacts = contacts
+
+    def __iter__(self) -> Iterator[Contact]:
+        return (each for each in self._contacts if each.nickname or each.remark or each.members)
+
+
 class Introductions:
     """
     Contacts of one login that the ledger has still to be told of; one task tells it, and nothing waits for that.
@@ -377,15 +384,23 @@ class Introductions:
         self.has_begun = False
         """Everybody known in this login has been told of, or is about to be."""
 
-    def add(
-        self, contacts: Iterable[Contact], *, real_ids: Mapping[ContactId, str] | None = None, is_all: bool = False
-    ) -> None:
-        """Have the ledger told of contacts; those without a name yet are nobody that it could know again."""
-        self._waiting |= {each.id: each for each in contacts if each.nickname or each.remark or each.members}
+    def add(self, contacts: Iterable[Contact], *, real_ids: Mapping[ContactId, str] | None = None) -> None:
+        """Have the ledger told of contacts."""
+        self._waiting |= {each.id: each for each in _Named(contacts)}
         self._real_ids |= real_ids or {}
-        self._is_all = self._is_all or is_all
-        if (self._waiting or self._real_ids) and (self._work is None or self._work.done()):
+        self._begin()
+
+    def add_everybody(self) -> None:
+        """Have the ledger told of everybody in this login, as they are when it is told."""
+        self._is_all = True
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._is_wanted() and (self._work is None or self._work.done()):
             self._work = asyncio.get_running_loop().create_task(self._tell())
+
+    def _is_wanted(self) -> bool:
+        return bool(self._waiting or self._real_ids or self._is_all)
 
     async def done(self) -> None:
         """Wait until the ledger has been told."""
@@ -398,7 +413,7 @@ class Introductions:
         self._is_all = self.has_begun = False
 
     async def _tell(self) -> None:
-        while self._waiting or self._real_ids:
+        while self._is_wanted():
             contacts, real_ids, is_all = list(self._waiting.values()), dict(self._real_ids), self._is_all
             self._waiting, self._is_all = {}, False
             try:

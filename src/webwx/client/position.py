@@ -67,7 +67,7 @@ class PositionVerbs(ContactVerbs):
                 ContactId(login.user_id), position.pack(), self._cell.now(), everybody
             )
             await self._rest_on_journal()
-            self._introduce_everybody(everybody)  # until now the ledger took nobody of this login
+            self._introduce_everybody()  # until now the ledger took nobody of this login
 
     async def _go_to_position(self) -> bool:
         """

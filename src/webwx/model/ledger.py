@@ -315,12 +315,14 @@ class _Side(NamedTuple):
     """Of the fields, in their order."""
     sounds: tuple[str, ...]
     """Of the same, empty where there is none."""
-    members: frozenset[tuple[int, int]]
+    members: frozenset[int]
+    """Numbers of those in a chatroom who have one."""
 
     @classmethod
     def of(cls, evidence: Evidence) -> _Side:
         sounds = tuple(getattr(evidence, field.sound) if field.sound else "" for field in _FIELDS)
-        return cls(evidence, _values_of(evidence), sounds, frozenset(evidence.members))
+        members = frozenset(number for _, number in evidence.members if number)
+        return cls(evidence, _values_of(evidence), sounds, members)
 
 
 class _Shared(NamedTuple):
@@ -412,13 +414,14 @@ def _is_impossible(one: _Side, other: _Side, members: _Shared | None) -> bool:
 
 def _shared_members(one: _Side, other: _Side) -> _Shared | None:
     """Say how many members two chatrooms share, by number or by nickname; nothing when those of one are not known."""
-    if not one.members or not other.members:
+    ours, theirs = one.evidence.members, other.evidence.members
+    if not ours or not theirs:
         return None
-    friends = {number for _, number in one.members if number} & {number for _, number in other.members}
-    mine = {mark for mark, number in one.members if number not in friends}
-    theirs = {mark for mark, number in other.members if number not in friends}
-    shared = len(friends) + len(mine & theirs)
-    return _Shared(shared, shared / (len(one.members) + len(other.members) - shared))
+    shared = len(friends := one.members & other.members)
+    if shared < min(len(ours), len(theirs)):
+        marks = {mark for mark, number in ours if number not in friends}
+        shared += len(marks & {mark for mark, number in theirs if number not in friends})
+    return _Shared(shared, shared / (len(ours) + len(theirs) - shared))
 
 
 def _certain_pairs(ours: Sequence[_Side], theirs: Sequence[_Side], scale: _Scale) -> Iterator[tuple[int, int, str]]:

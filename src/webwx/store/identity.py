@@ -2,7 +2,8 @@
 The ledger in the journal's file: which contacts of which logins are one identity.
 
 A contact of a login is linked to an identity once, by what it says of itself (`model.ledger`), and stays so whatever it
-is called later on. Each link keeps what was last known of it, so that it can be taken out of its identity again.
+is called later on. Each link keeps what was last known of it, so that it can be taken out of its identity again. It is
+called its face, and the links of one identity share it for as long as nothing else is said.
 Contacts that never change their id, such as `filehelper`, are linked once for all logins.
 """
 
@@ -12,12 +13,12 @@ from __future__ import annotations
 
 import sqlite3
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from webwx.errors import RefusedLocally, StorageError, UnknownContact
-from webwx.model.contacts import Contact, ContactId
+from webwx.model.contacts import BUILT_IN, Contact, ContactId, Kind
 from webwx.model.ledger import (
     CERTAINTY,
     By,
@@ -44,8 +45,11 @@ if TYPE_CHECKING:
 _ALWAYS = 0
 """The login of an id that every login has."""
 
-_IS_NEWEST = "l.login = (SELECT max(login) FROM links n WHERE n.number = l.number)"
-"""Of a link: it is of the newest login that its identity was in."""
+_NEWEST_LINKS = "FROM identities i CROSS JOIN links l ON l.login = i.login AND l.number = i.number"
+"""Each identity with its links of the newest login that it was in; the older ones are not even looked at."""
+
+_LOGINS = f"(SELECT {_ALWAYS} AS login UNION ALL SELECT login FROM logins WHERE account = ?1)"
+"""Every login of an account: what is of one of them is looked for in each, since no index goes across them."""
 
 
 class SqliteLedger:
@@ -57,36 +61,42 @@ class SqliteLedger:
         current: Gives the row of the login that is open here, 0 when there is none.
         writer: The thread that writes.
         reader: The thread that reads.
+        told: Called when all contacts of a login were told.
     """
 
     def __init__(
-        self, account: Callable[[], Awaitable[int]], current: Callable[[], int], writer: Writer, reader: Reader
-    ) -> None:
+        self, account: Callable[[], Awaitable[int]], current: Callable[[], int], writer: Writer, reader: Reader, *,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._account = account
         self._current = current
         self._writer = writer
         self._reader = reader
+        self._told = told
 
     def __repr__(self) -> str:
         return "SqliteLedger(***)"
 
     async def identify(
-        self, own_id: ContactId, contacts: Collection[Contact], *, complete: bool, time: float
+        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float
     ) -> list[Identified]:
         """Find out who the contacts of a login are; gives those that had no identity in it, or wait for one."""
         account = await self._account()
         if complete and await self._reader.do(lambda db: _is_told(db, account, own_id, contacts)):
             return []
         # One job: it is done when it was handed in, and whoever asks after that gets its answer.
-        return await self._writer.do(
+        found = await self._writer.do(
             lambda db: _identify(db, account, own_id, contacts, is_complete=complete, time=time)
         )
+        if complete:
+            self._told()
+        return found
 
     async def note_real_id(self, contact_id: ContactId, wxid: str) -> Identified | None:
         """Note somebody's real id, as a notice told it; gives who they turned out to be, if that is somebody else."""
-        account = await self._account()
+        account, current = await self._account(), self._current()
         contact_id, wxid = ContactId(clean_text(contact_id)), clean_text(wxid)
-        return await self._writer.do(lambda db: _note_real_id(db, account, contact_id, wxid))
+        return await self._writer.do(lambda db: _note_real_id(db, account, current, contact_id, wxid))
 
     async def identity(self, number: int) -> Identity | None:
         """Find an identity by its number, or by one that was merged into it."""
@@ -99,8 +109,8 @@ class SqliteLedger:
         contact_id = ContactId(clean_text(contact_id))
 
         def read(db: sqlite3.Connection) -> Identity | None:
-            found = _link_of(db, account, contact_id)
-            return None if found is None else _read(db, account, current, found.number)
+            found = _links_of_id(db, account, contact_id)
+            return _read(db, account, current, found[0].row.number) if found else None
 
         return await self._reader.do(read)
 
@@ -113,9 +123,21 @@ class SqliteLedger:
         account, current = await self._account(), self._current()
         condition, values = "1", list[object]()
         if name:
-            condition = "? IN (l.name, json_extract(l.evidence, '$.nickname'), json_extract(l.evidence, '$.remark'))"
+            condition = "? IN (l.name, json_extract(f.evidence, '$.nickname'), json_extract(f.evidence, '$.remark'))"
             values = [clean_text(name)]
         return await self._reader.do(lambda db: _read_all(db, account, current, condition, values))
+
+    async def contacts(self, ids: Collection[str]) -> list[Contact]:
+        """Give who had these ids in whatever login, with what an identity tells of them."""
+        account = await self._account()
+        return await self._reader.do(
+            lambda db: [
+                _contact_of(each)
+                for each in _links(
+                    db, _LOGINS, "l.account = ?1 AND l.id IN (SELECT value FROM json_each(?2))", account, as_list(ids)
+                )
+            ]
+        )
 
     async def why(self, number: int) -> list[Link]:
         """Give what was found to be this identity, the newest first, and why."""
@@ -140,7 +162,7 @@ class SqliteLedger:
             if kept.number != gone.number and kept.contact_id and gone.contact_id:
                 raise RefusedLocally(f"{kept.number} and {gone.number} are both in this login, so they are two.")
             if kept.number != gone.number:
-                _merge(db, kept.number, gone.number)
+                _merge(db, account, kept.number, gone.number)
             return _existing(db, account, current, number)
 
         return await self._writer.do(store)
@@ -203,17 +225,31 @@ class _Row(NamedTuple):
     number: int
     name: str
     digest: int
+    face: int
+    finding: int
+    seen_at: float
+
+
+class _Link(NamedTuple):
+    """A link with what it leads to."""
+
+    row: _Row
+    face_login: int
+    """The first login that the face was seen in."""
     evidence: str
     found: str
-    seen_at: float
 
     @property
     def known(self) -> Evidence:
         return msgspec.json.decode(self.evidence, type=Evidence)
 
+    @property
+    def how(self) -> _Found:
+        return msgspec.json.decode(self.found, type=_Found)
+
 
 def _identify(
-    db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Collection[Contact], *, is_complete: bool,
+    db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Iterable[Contact], *, is_complete: bool,
     time: float,
 ) -> list[Identified]:  # fmt: skip
     login, listed = _login(db, account, own_id)
@@ -223,10 +259,8 @@ def _identify(
     if is_complete:
         db.execute("UPDATE logins SET listed = ? WHERE login = ?", (_digest_of_all(contacts), login))
     told: list[Identified] = []
-    rooms = [each for each in contacts if each.kind == "chatroom"]
-    people = [each for each in contacts if each.kind != "chatroom"]
-    for group in filter(None, (people, rooms)):  # a chatroom is known by who is in it
-        look = _look(db, telling, group)
+    for is_room in (False, True):  # a chatroom is known by who is in it
+        look = _look(db, telling, (each for each in contacts if (each.kind == "chatroom") is is_room))
         if look.changed:
             _refresh(db, telling, look.changed)
         if look.seen:
@@ -234,7 +268,7 @@ def _identify(
     return told
 
 
-def _is_told(db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Collection[Contact]) -> bool:
+def _is_told(db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Iterable[Contact]) -> bool:
     """Say whether these are the contacts that a login was last said to have."""
     return _login(db, account, own_id)[1] == _digest_of_all(contacts)
 
@@ -249,8 +283,9 @@ def _login(db: sqlite3.Connection, account: int, own_id: ContactId) -> tuple[int
     return found
 
 
-def _digest_of_all(contacts: Collection[Contact]) -> bytes:
-    return _digest_of(sorted(contacts, key=lambda contact: contact.id)).to_bytes(8, "big")
+def _digest_of_all(contacts: Iterable[Contact]) -> bytes:
+    """Give a digest of contacts in any order."""
+    return (sum(map(_digest_of, contacts)) % 2**64).to_bytes(8, "big")
 
 
 def _digest_of(value: object) -> int:
@@ -269,7 +304,7 @@ class _Look(NamedTuple):
     """Who is found in this login already."""
 
 
-def _look(db: sqlite3.Connection, telling: _Telling, contacts: Collection[Contact]) -> _Look:
+def _look(db: sqlite3.Connection, telling: _Telling, contacts: Iterable[Contact]) -> _Look:
     account = telling.account
     rows = select(
         db, ("id", "number", "digest"), "FROM links WHERE account = ? AND login IN (0, ?)", (account, telling.login)
@@ -293,74 +328,110 @@ def _look(db: sqlite3.Connection, telling: _Telling, contacts: Collection[Contac
 
 def _link(db: sqlite3.Connection, telling: _Telling, look: _Look) -> list[Identified]:
     """Find out who those are that are not linked yet, and link them."""
-    seen = _with_real_ids(db, telling.account, look.seen)
-    known = _known(db, telling.account)
+    seen = _with_real_ids(db, telling, look.seen)
+    faces = _known(db, telling.account)
     findings = match(
         {each: value.evidence for each, value in seen.items() if not is_lasting(each)},
-        [face for face in known if face.number not in look.taken],
-        [face.evidence for face in known],
+        [face for face in faces if face.number not in look.taken],
+        [face.evidence for face in faces],
         is_careful=not telling.is_complete,
     )
     told: list[Identified] = []
-    links: list[_Row] = []
-    made: list[tuple[int, int, IdentityKind, float, int]] = []
+    links: list[tuple[_Row, str]] = []
+    new_faces: list[tuple[int, int, int, str]] = []
+    made: list[tuple[int, int, IdentityKind, float, int, int]] = []
     (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'identities'").fetchone()
+    (last_face,) = db.execute("SELECT coalesce(max(face), 0) FROM faces").fetchone()
     for each, (evidence, name, digest) in seen.items():
         finding = findings.get(each, Finding("certain"))
         # A chatroom whose members are not known has nothing but a name.
         if finding.by == "ambiguous" and (telling.may_wait or (evidence.kind == "chatroom" and not evidence.members)):
             told.append(Identified(contact_id=each, number=0, by="waiting", candidates=finding.candidates))
             continue
+        login = _ALWAYS if is_lasting(each) else telling.login
+        face = 0
         if finding.face is not None:
             number, before = finding.face
             evidence = evidence.filled_from(before)
+            if evidence == before:
+                face = faces[finding.face]
         else:
             number = last + len(made) + 1
-            made.append((number, telling.account, evidence.kind, telling.time, 0))
+            made.append((number, telling.account, evidence.kind, telling.time, 0, login))
+        if not face:
+            face = last_face + len(new_faces) + 1
+            new_faces.append((face, number, login, _write(evidence)))
         found = _Found(
             by=finding.by, confidence=finding.confidence, reasons=finding.reasons, candidates=finding.candidates
         )
-        links.append(
-            _Row(
-                telling.account, _ALWAYS if is_lasting(each) else telling.login, each, number, name, digest,
-                _write(evidence), _write(found), telling.time,
-            )
-        )  # fmt: skip
+        links.append((_Row(telling.account, login, each, number, name, digest, face, 0, telling.time), _write(found)))
         told.append(Identified(contact_id=each, number=number, by=finding.by, candidates=finding.candidates))
     insert(db, "identities", made)
-    insert(db, "links", links)
+    insert(db, "faces", new_faces)
+    rows = _findings(db, {found for _, found in links})
+    insert(db, "links", sorted(row._replace(finding=rows[found]) for row, found in links))
+    db.execute(
+        "UPDATE identities SET login = max(login, ?) WHERE number IN (SELECT value FROM json_each(?))",
+        (telling.login, as_list(row.number for row, _ in links if row.login)),
+    )
     return told
+
+
+def _findings(db: sqlite3.Connection, wanted: Collection[str]) -> dict[str, int]:
+    """Give the row of each way in which links were found; many are found in the same way."""
+    insert(db, "findings (found)", [(each,) for each in wanted], verb="INSERT OR IGNORE")
+    rows = select(
+        db, ("found", "finding"), "FROM findings WHERE found IN (SELECT value FROM json_each(?))", (as_list(wanted),)
+    )
+    return dict(rows)
 
 
 def _refresh(db: sqlite3.Connection, telling: _Telling, changed: Mapping[ContactId, _Seen]) -> None:
     """Note what those say now that are linked already."""
+    logins = f"(SELECT {_ALWAYS} AS login UNION ALL SELECT ?2)"
+    condition = "l.account = ?1 AND l.id IN (SELECT value FROM json_each(?3))"
     rows: list[_Row] = []
-    condition = "account = ? AND login IN (0, ?) AND id IN (SELECT value FROM json_each(?))"
-    for row in _rows(db, condition, telling.account, telling.login, as_list(changed)):
-        seen = changed[row.id]
-        evidence = _write(seen.evidence.filled_from(row.known))
-        rows.append(row._replace(name=seen.name, digest=seen.digest, evidence=evidence, seen_at=telling.time))
+    for link in _links(db, logins, condition, telling.account, telling.login, as_list(changed)):
+        seen = changed[link.row.id]
+        face = _changed_face(db, link, _write(seen.evidence.filled_from(link.known)), link.row.login)
+        rows.append(link.row._replace(name=seen.name, digest=seen.digest, face=face, seen_at=telling.time))
     insert(db, "links", rows, verb="INSERT OR REPLACE")
 
 
-def _known(db: sqlite3.Connection, account: int) -> list[Face]:
-    """Give what was last known of everybody whose id changes."""
+def _changed_face(db: sqlite3.Connection, link: _Link, evidence: str, since: int) -> int:
+    """Have links that share a face say something else from a login on, and give the face; earlier ones stay."""
+    if evidence == link.evidence:
+        return link.row.face
+    if link.face_login >= since:
+        db.execute("UPDATE faces SET evidence = ? WHERE face = ?", (evidence, link.row.face))
+        return link.row.face
+    return _new_face(db, link.row.number, since, evidence)
+
+
+def _new_face(db: sqlite3.Connection, number: int, login: int, evidence: str) -> int:
+    made = db.execute("INSERT INTO faces (number, login, evidence) VALUES (?, ?, ?)", (number, login, evidence))
+    return int(made.lastrowid or 0)
+
+
+def _known(db: sqlite3.Connection, account: int) -> dict[Face, int]:
+    """Give what was last known of everybody whose id changes, with its row."""
     (listed,) = db.execute(
-        "SELECT '[' || coalesce(group_concat('[' || l.number || ',' || l.evidence || ']'), '') || ']'"
-        f" FROM links l WHERE l.account = ? AND l.login <> {_ALWAYS} AND {_IS_NEWEST}",
+        "SELECT '[' || coalesce(group_concat('[' || i.number || ',' || f.evidence || ',' || f.face || ']'), '') || ']'"
+        f" {_NEWEST_LINKS} CROSS JOIN faces f USING (face) WHERE i.account = ? AND i.login <> {_ALWAYS}",
         (account,),
     ).fetchone()
-    return msgspec.json.decode(listed, type=list[Face])
+    return {
+        Face(number, evidence): face
+        for number, evidence, face in msgspec.json.decode(listed, type=list[tuple[int, Evidence, int]])
+    }
 
 
-def _with_real_ids(db: sqlite3.Connection, account: int, seen: Mapping[ContactId, _Seen]) -> Mapping[ContactId, _Seen]:
+def _with_real_ids(
+    db: sqlite3.Connection, telling: _Telling, seen: Mapping[ContactId, _Seen]
+) -> Mapping[ContactId, _Seen]:
     """Give contacts with the real ids that were noted of them."""
-    noted = select(
-        db,
-        ("id", "wxid"),
-        "FROM real_ids WHERE account = ? AND id IN (SELECT value FROM json_each(?))",
-        (account, as_list(seen)),
-    )
+    rows = select(db, ("id", "wxid"), "FROM real_ids WHERE account = ? AND login = ?", (telling.account, telling.login))
+    noted = [(each, wxid) for each, wxid in rows if each in seen]
     return {
         **seen,
         **{each: seen[each]._replace(evidence=msgspec.structs.replace(seen[each].evidence, wxid=wxid))
@@ -368,98 +439,131 @@ def _with_real_ids(db: sqlite3.Connection, account: int, seen: Mapping[ContactId
     }  # fmt: skip
 
 
-def _found_of(row: _Row) -> _Found:
-    return msgspec.json.decode(row.found, type=_Found)
-
-
 def _write(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _rows(db: sqlite3.Connection, condition: str, *values: object) -> list[_Row]:
-    """Read links, the newest first."""
-    # The plus keeps SQLite from going through all links of an account only because they are in this order already.
+def _links(db: sqlite3.Connection, logins: str, condition: str, *values: object) -> list[_Link]:
+    """Read links of some logins, the newest first."""
+    columns = [f"l.{field}" for field in _Row._fields]
     rows = select(
-        db, _Row._fields, f"FROM links WHERE {condition} ORDER BY +login DESC, seen_at DESC, rowid DESC", values
+        db,
+        (*columns, "f.login", "f.evidence", "h.found"),
+        f"FROM {logins} g CROSS JOIN links l USING (login) CROSS JOIN faces f USING (face)"
+        f" CROSS JOIN findings h USING (finding) WHERE {condition}"
+        " ORDER BY l.login DESC, l.seen_at DESC, l.rowid DESC",
+        values,
     )
-    return [_Row(*row) for row in rows]
+    return [_Link(_Row(*row[: len(columns)]), *row[len(columns) :]) for row in rows]
 
 
-def _link_of(db: sqlite3.Connection, account: int, contact_id: ContactId) -> _Row | None:
-    """Give the newest link of an id."""
-    return next(iter(_rows(db, "account = ? AND id = ?", account, contact_id)), None)
+def _links_of_id(db: sqlite3.Connection, account: int, contact_id: ContactId) -> list[_Link]:
+    return _links(db, _LOGINS, "l.account = ?1 AND l.id = ?2", account, contact_id)
+
+
+def _links_of_number(db: sqlite3.Connection, account: int, number: int) -> list[_Link]:
+    return _links(db, _LOGINS, "l.number = ?2", account, number)
 
 
 # -- real ids --------------------------------------------------------------------------------------------------------
 
 
-def _note_real_id(db: sqlite3.Connection, account: int, contact_id: ContactId, wxid: str) -> Identified | None:
+def _note_real_id(
+    db: sqlite3.Connection, account: int, current: int, contact_id: ContactId, wxid: str
+) -> Identified | None:
     if is_lasting(contact_id):
         return None
+    link = next(iter(_links_of_id(db, account, contact_id)), None)
+    if link is not None:
+        current = link.row.login
+    elif not current:
+        (current,) = db.execute("SELECT coalesce(max(login), 0) FROM logins WHERE account = ?", (account,)).fetchone()
     noted = db.execute(
-        "INSERT INTO real_ids VALUES (?, ?, ?) ON CONFLICT (account, id)"
+        "INSERT INTO real_ids VALUES (?, ?, ?, ?) ON CONFLICT (account, login, id)"
         " DO UPDATE SET wxid = excluded.wxid WHERE wxid <> excluded.wxid",
-        (account, contact_id, wxid),
+        (account, current, contact_id, wxid),
     )
     if not noted.rowcount:
         return None  # the phone tells the same ones again and again
-    link = _link_of(db, account, contact_id)
     if link is None:  # it is looked at with this when all contacts are told the next time
         db.execute("UPDATE logins SET listed = zeroblob(0) WHERE account = ? AND listed IS NOT NULL", (account,))
         return None
     found = _reconsider(db, link, wxid)
-    db.execute(
-        "UPDATE links SET evidence = json_set(evidence, '$.wxid', ?) WHERE login >= ? AND number = ("
-        "SELECT number FROM links WHERE account = ? AND login = ? AND id = ?)",
-        (wxid, link.login, account, link.login, contact_id),
-    )
+    number = link.row.number if found is None or found.by == "ambiguous" else found.number
+    faces: dict[int, int] = {}
+    for each in _links(db, _LOGINS, "l.number = ?2 AND l.login >= ?3", account, number, link.row.login):
+        face = each.row.face
+        if face not in faces:
+            evidence = _write(msgspec.structs.replace(each.known, wxid=wxid))
+            faces[face] = _changed_face(db, each, evidence, link.row.login)
+        if faces[face] != face:
+            db.execute(
+                "UPDATE links SET face = ? WHERE account = ? AND login = ? AND id = ?",
+                (faces[face], account, each.row.login, each.row.id),
+            )
     return found
 
 
-def _reconsider(db: sqlite3.Connection, link: _Row, wxid: str) -> Identified | None:
+def _reconsider(db: sqlite3.Connection, link: _Link, wxid: str) -> Identified | None:
     """Give a contact whose real id is known now to whom it belongs, if that is not who it was taken for."""
+    row = link.row
     # CROSS keeps SQLite to this order: few bear a real id, and the other way round all links are looked through.
     bearers = select_numbers(
         db,
-        "SELECT DISTINCT l.number FROM real_ids r CROSS JOIN links l USING (account, id)"
+        "SELECT DISTINCT l.number FROM real_ids r CROSS JOIN links l USING (account, login, id)"
         " WHERE r.account = ? AND r.wxid = ? AND l.number <> ?",
-        (link.account, wxid, link.number),
+        (row.account, wxid, row.number),
     )
     is_another = db.execute(
-        "SELECT 1 FROM links l CROSS JOIN real_ids r USING (account, id)"
-        " WHERE l.number = ? AND l.id <> ? AND r.wxid <> ?",
-        (link.number, link.id, wxid),
+        f"SELECT 1 FROM {_LOGINS} g CROSS JOIN links l USING (login) CROSS JOIN real_ids r USING (account, login, id)"
+        " WHERE l.number = ?2 AND l.id <> ?3 AND r.wxid <> ?4",
+        (row.account, row.number, row.id, wxid),
     ).fetchone()
-    if _found_of(link).by == "hand" or not (bearers or is_another):
+    if link.how.by == "hand" or not (bearers or is_another):
         return None
     if not bearers:
-        number = _new(db, link.account, link.known.kind, link.seen_at)
-    elif len(bearers) == 1 and _is_free(db, bearers[0], link):
+        number = _new(db, row.account, link.known.kind, row.seen_at)
+    elif len(bearers) == 1 and _is_free(db, bearers[0], row):
         (number,) = bearers
     else:
-        return Identified(contact_id=link.id, number=link.number, by="ambiguous", candidates=tuple(bearers))
+        return Identified(contact_id=row.id, number=row.number, by="ambiguous", candidates=tuple(bearers))
     _move(db, link, number, _Found(by="certain", reasons=(Reason(what="wxid", weight=CERTAINTY, agrees=True),)))
-    return Identified(contact_id=link.id, number=number, by="certain", candidates=(link.number,))
+    if not _links_of_number(db, row.account, row.number):  # a number that has none left names that one too
+        _become(db, row.number, number)
+    return Identified(contact_id=row.id, number=number, by="certain", candidates=(row.number,))
 
 
-def _is_free(db: sqlite3.Connection, number: int, link: _Row) -> bool:
+def _is_free(db: sqlite3.Connection, number: int, row: _Row) -> bool:
     """Say whether an identity may take over a link: it has none in that login, and the user does not object."""
     in_the_way = db.execute(
         "SELECT 1 FROM links WHERE number = ?1 AND login = ?2"
         " UNION ALL SELECT 1 FROM apart WHERE number = ?1 AND other = ?3",
-        (number, link.login, link.number),
+        (number, row.login, row.number),
     ).fetchone()
     return in_the_way is None
 
 
-def _move(db: sqlite3.Connection, link: _Row, number: int, found: _Found) -> None:
-    """Let a link be another identity's; a number that has none left names that one too."""
+def _move(db: sqlite3.Connection, link: _Link, number: int, found: _Found) -> None:
+    """Let a link be another identity's, with a face of its own."""
+    row, written = link.row, _write(found)
+    face = _new_face(db, number, row.login, link.evidence)
     db.execute(
-        "UPDATE links SET number = ?, found = ? WHERE account = ? AND login = ? AND id = ?",
-        (number, _write(found), link.account, link.login, link.id),
+        "UPDATE links SET number = ?, face = ?, finding = ? WHERE account = ? AND login = ? AND id = ?",
+        (number, face, _findings(db, [written])[written], row.account, row.login, row.id),
     )
-    if db.execute("SELECT 1 FROM links WHERE number = ?", (link.number,)).fetchone() is None:
-        _become(db, link.number, number)
+    if all(each.row.face != row.face for each in _links_of_number(db, row.account, row.number)):
+        db.execute("DELETE FROM faces WHERE face = ?", (row.face,))
+    _note_newest_login(db, row.account, row.number, number)
+
+
+def _note_newest_login(db: sqlite3.Connection, account: int, *numbers: int) -> None:
+    """Find out which is the newest login of identities whose links have changed."""
+    db.execute(
+        "UPDATE identities SET login = ("
+        f" SELECT coalesce(max(l.login), {_ALWAYS}) FROM {_LOGINS} g CROSS JOIN links l USING (login)"
+        " WHERE l.number = identities.number) WHERE number IN (SELECT value FROM json_each(?2))",
+        (account, as_list(numbers)),
+    )
 
 
 # -- by hand ---------------------------------------------------------------------------------------------------------
@@ -472,11 +576,15 @@ def _existing(db: sqlite3.Connection, account: int, current: int, number: int) -
     return found
 
 
-def _merge(db: sqlite3.Connection, kept: int, gone: int) -> None:
-    db.execute(
-        "UPDATE links SET number = ?, found = json_set(found, '$.by', 'hand', '$.confidence', 1.0) WHERE number = ?",
-        (kept, gone),
-    )
+def _merge(db: sqlite3.Connection, account: int, kept: int, gone: int) -> None:
+    for link in _links_of_number(db, account, gone):
+        found = _write(msgspec.structs.replace(link.how, by="hand", confidence=1.0))
+        db.execute(
+            "UPDATE links SET number = ?, finding = ? WHERE account = ? AND login = ? AND id = ?",
+            (kept, _findings(db, [found])[found], link.row.account, link.row.login, link.row.id),
+        )
+    db.execute("UPDATE faces SET number = ? WHERE number = ?", (kept, gone))
+    _note_newest_login(db, account, kept)
     _become(db, gone, kept)
     db.execute("DELETE FROM apart WHERE ? IN (number, other) AND ? IN (number, other)", (kept, gone))
     db.execute("UPDATE OR IGNORE apart SET number = ? WHERE number = ?", (kept, gone))
@@ -494,17 +602,15 @@ def _become(db: sqlite3.Connection, gone: int, kept: int) -> None:
 
 
 def _split(db: sqlite3.Connection, account: int, known: Identity, contact_id: ContactId) -> int:
-    theirs = _rows(db, "number = ?", known.number)
-    leaving = [row for row in theirs if row.id == contact_id]
+    theirs = _links_of_number(db, account, known.number)
+    leaving = [link for link in theirs if link.row.id == contact_id]
     if not leaving:
         raise UnknownContact(f"Identity {known.number} never had this id; ask why to see which it had.")
     if len(leaving) == len(theirs):
         raise UnknownContact(f"Identity {known.number} has no other id, so there is nothing to split.")
-    number = _new(db, account, known.kind, leaving[-1].seen_at)
-    found = _write(_Found(by="hand", candidates=(known.number,)))
-    db.execute(
-        "UPDATE links SET number = ?, found = ? WHERE number = ? AND id = ?", (number, found, known.number, contact_id)
-    )
+    number = _new(db, account, known.kind, leaving[-1].row.seen_at)
+    for link in leaving:
+        _move(db, link, number, _Found(by="hand", candidates=(known.number,)))
     db.execute("INSERT INTO apart VALUES (?, ?), (?, ?)", (number, known.number, known.number, number))
     return number
 
@@ -527,7 +633,7 @@ def _now(db: sqlite3.Connection, account: int, number: int) -> int:
 
 
 def _read(db: sqlite3.Connection, account: int, current: int, number: int) -> Identity | None:
-    found = _read_all(db, account, current, "l.number = ?", [_now(db, account, number)])
+    found = _read_all(db, account, current, "i.number = ?", [_now(db, account, number)])
     return found[0] if found else None
 
 
@@ -539,12 +645,13 @@ def _read_all(
         (current,) = db.execute("SELECT coalesce(max(login), 0) FROM links WHERE account = ?", (account,)).fetchone()
     rows = select(
         db,
-        ("l.number", "i.kind", "l.name", "l.login", "l.id", "l.found", "i.first_seen",
+        ("l.number", "i.kind", "l.name", "l.login", "l.id", "h.found", "i.first_seen",
          "max(l.seen_at, g.last_at)"),
         # An id that every login has is in the newest one as well.
-        "FROM links l JOIN identities i USING (number) JOIN logins g ON g.login = CASE l.login WHEN 0"
+        f"{_NEWEST_LINKS} CROSS JOIN faces f USING (face) CROSS JOIN findings h USING (finding)"
+        f" JOIN logins g ON g.login = CASE l.login WHEN {_ALWAYS}"
         " THEN (SELECT max(login) FROM logins o WHERE o.account = l.account) ELSE l.login END"
-        f" WHERE l.account = ? AND {_IS_NEWEST} AND {condition} ORDER BY l.number, l.seen_at",
+        f" WHERE i.account = ? AND {condition} ORDER BY l.number, l.seen_at",
         (account, *values),
     )  # fmt: skip
     found: dict[int, Identity] = {}
@@ -560,8 +667,8 @@ def _read_all(
 def _read_links(db: sqlite3.Connection, account: int, number: int) -> list[Link]:
     own_ids: dict[int, str] = dict(select(db, ("login", "own_id"), "FROM logins WHERE account = ?", (account,)))
     links: list[Link] = []
-    for row in _rows(db, "number = ?", number):
-        found = _found_of(row)
+    for link in _links_of_number(db, account, number):
+        row, found = link.row, link.how
         links.append(
             Link(
                 number=number, contact_id=ContactId(row.id), own_id=ContactId(own_ids.get(row.login, "")),
@@ -570,6 +677,35 @@ def _read_links(db: sqlite3.Connection, account: int, number: int) -> list[Link]
             )
         )  # fmt: skip
     return links
+
+
+def _contact_of(link: _Link) -> Contact:
+    """Make a contact of what is known of a link, called as it was shown last."""
+    row, known = link.row, link.known
+    kind: Kind = "friend" if known.kind == "person" else known.kind
+    if known.is_self or row.id in BUILT_IN:
+        kind = "self" if known.is_self else "builtin"
+    nickname, remark = known.nickname or row.name, "" if row.name == known.nickname else row.name
+    return Contact(
+        id=row.id, kind=kind, nickname=nickname, remark=remark,
+        alias=known.alias, is_owner=known.is_owner, uin=known.uin, pinyin=known.pinyin, avatar=known.avatar,
+        signature=known.signature, region=known.region, sex=known.sex, attr_status=known.attr_status,
+    )  # fmt: skip
+
+
+def links_named(db: sqlite3.Connection, account: int, name: str) -> list[list[Any]]:
+    """Give login and id of all who had this remark or nickname; an id that every login has is of login 0."""
+    return [
+        row
+        for field in ("nickname", "remark")
+        for row in select(
+            db,
+            ("l.login", "l.id"),
+            f"FROM faces f CROSS JOIN {_LOGINS} g CROSS JOIN links l USING (login, number, face)"
+            f" WHERE json_extract(f.evidence, '$.{field}') = ?2",
+            (account, name),
+        )
+    ]
 
 
 # -- letting go ------------------------------------------------------------------------------------------------------
@@ -585,11 +721,19 @@ def forget_logins(db: sqlite3.Connection, logins: str) -> None:
     """
     if not db.execute("DELETE FROM links WHERE login IN (SELECT value FROM json_each(?))", (logins,)).rowcount:
         return
-    db.execute("DELETE FROM identities WHERE became = 0 AND number NOT IN (SELECT number FROM links)")
-    db.execute("DELETE FROM identities WHERE became <> 0 AND became NOT IN (SELECT number FROM identities)")
-    for column in ("number", "other"):
-        db.execute(f"DELETE FROM apart WHERE {column} NOT IN (SELECT number FROM links)")
     db.execute(
-        "DELETE FROM real_ids WHERE NOT EXISTS ("
-        "SELECT 1 FROM links l WHERE l.account = real_ids.account AND l.id = real_ids.id)"
+        f"UPDATE identities SET login = (SELECT coalesce(max(l.login), {_ALWAYS}) FROM logins g"
+        " CROSS JOIN links l USING (login) WHERE g.account = identities.account AND l.number = identities.number)"
+        " WHERE login IN (SELECT value FROM json_each(?))",
+        (logins,),
     )
+    db.execute(
+        f"DELETE FROM identities WHERE became = 0 AND login = {_ALWAYS}"
+        f" AND number NOT IN (SELECT number FROM links WHERE login = {_ALWAYS})"
+    )
+    db.execute("DELETE FROM identities WHERE became <> 0 AND became NOT IN (SELECT number FROM identities)")
+    db.execute("DELETE FROM faces WHERE face NOT IN (SELECT face FROM links)")
+    db.execute("DELETE FROM findings WHERE finding NOT IN (SELECT finding FROM links)")
+    for column in ("number", "other"):
+        db.execute(f"DELETE FROM apart WHERE {column} NOT IN (SELECT number FROM identities WHERE became = 0)")
+    db.execute("DELETE FROM real_ids WHERE login IN (SELECT value FROM json_each(?))", (logins,))

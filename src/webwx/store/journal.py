@@ -24,7 +24,7 @@ from webwx.protocol.messages import WireMessage
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
     from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import BinaryIO
@@ -343,7 +343,7 @@ class Ledger(Protocol):
     """
 
     async def identify(
-        self, own_id: ContactId, contacts: Collection[Contact], *, complete: bool, time: float
+        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float
     ) -> list[Identified]:
         """
         Find out who the contacts of a login are; gives those that had no identity in it, or wait for one.
@@ -352,7 +352,7 @@ class Ledger(Protocol):
 
         Args:
             own_id: Who the account is in this login.
-            contacts: All that is known of them.
+            contacts: All that is known of them; gone through several times, in another thread.
             complete: These are all contacts of the login. Before they have been told once, whoever is like somebody
                 known but not surely the same is `waiting`; afterwards they are somebody new.
             time: Now, in seconds since 1970.

@@ -3,6 +3,9 @@ The contacts of one login, read from the journal when somebody looks at them.
 
 In memory are the hashes of their ids and whoever was looked at last. A look cannot wait for a turn of the loop, so it
 has a connection of its own, which any thread may use.
+
+Once another login has followed and the ledger knows everybody in both, the earlier one is thinned: what is left are
+those whom the ledger does not know, and chatrooms in which something was said, whose members are named there.
 """
 
 from __future__ import annotations
@@ -16,16 +19,28 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import StorageError
-from webwx.model.contacts import Contact
+from webwx.model.contacts import Contact, is_chatroom
 from webwx.model.roster import STAY_READ, STAY_READ_CHATROOMS, Hashes
 from webwx.protocol.codec import clean_text
-from webwx.store.rows import select
-from webwx.store.schema import connect
+from webwx.store.index import key_of
+from webwx.store.rows import as_list, insert, select, select_numbers
+from webwx.store.schema import connect, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
     from typing import Any
+
+    from webwx.model.contacts import ContactId
+
+_READ = 64
+"""Contacts that are read at a time, where there may be any number: a chatroom may hold 500 members."""
+
+_PAUSE = 0.05
+"""Seconds without a job after which there is time to thin."""
+
+_THINNED = 2_000
+"""Contacts that are let go of in one transaction."""
 
 _read = msgspec.json.Decoder(Contact).decode
 _read_all = msgspec.json.Decoder(list[Contact]).decode
@@ -112,12 +127,15 @@ class StoredRoster:
         return contact_id in self._ids
 
     def __iter__(self) -> Iterator[Contact]:
-        [(listed,)] = self._looks.rows(
-            "SELECT '[' || coalesce(group_concat(contact), '') || ']' FROM ("
-            "SELECT contact FROM contacts WHERE login = ? ORDER BY rowid)",
-            self._login,
-        )
-        return (contact for contact in _read_all(listed) if contact.id in self._ids)
+        places = self._looks.rows("SELECT rowid FROM contacts WHERE login = ? ORDER BY rowid", self._login)
+        for start in range(0, len(places), _READ):
+            some = as_list(place for (place,) in places[start : start + _READ])
+            [(listed,)] = self._looks.rows(
+                "SELECT '[' || coalesce(group_concat(contact), '') || ']' FROM ("
+                "SELECT contact FROM contacts WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid)",
+                some,
+            )
+            yield from (contact for contact in _read_all(listed) if contact.id in self._ids)
 
     def get(self, contact_id: str) -> Contact | None:
         """Look somebody up by id."""
@@ -144,3 +162,93 @@ def read_roster(db: sqlite3.Connection, looks: Looks, login: int, is_chatroom: C
     """Give the contacts of a login as they are now."""
     ids = [each for (each,) in select(db, ("id",), "FROM contacts WHERE login = ?", (login,))]
     return StoredRoster(looks, login, ids, is_chatroom)
+
+
+def keep_contacts(
+    db: sqlite3.Connection, login: int, contacts: Collection[Contact], deleted: Iterable[ContactId] = ()
+) -> None:
+    """Keep contacts of a login, and let these go; whoever is kept as they are already is not written again."""
+    gone = [clean_text(each) for each in deleted]
+    if gone:
+        db.execute(
+            "DELETE FROM contacts WHERE login = ? AND id IN (SELECT value FROM json_each(?))", (login, as_list(gone))
+        )
+    kept = [(login, each.id, msgspec.json.encode(each).decode()) for each in contacts]
+    insert(
+        db, "contacts", kept,
+        then="ON CONFLICT (login, id) DO UPDATE SET contact = excluded.contact WHERE contact <> excluded.contact",
+    )  # fmt: skip
+    names = {(login, name, each.id) for each in contacts for name in (each.nickname, each.remark) if name}
+    insert(db, "names", sorted(names), verb="INSERT OR IGNORE")
+
+
+class Thinning:
+    """The thinning of a file's earlier logins, a piece at a time."""
+
+    def __init__(self) -> None:
+        self._is_due = True
+
+    def look_soon(self) -> None:
+        """Take note that a login may have followed another one."""
+        self._is_due = True
+
+    def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
+        """Do a piece, in a transaction of its own, when nobody waits; gives the seconds until the next."""
+        if not self._is_due:
+            return None
+        if not is_idle:
+            return _PAUSE
+        with transaction(db):
+            self._is_due = _thin(db)
+        return 0.0 if self._is_due else None
+
+
+def _thin(db: sqlite3.Connection) -> bool:
+    """Let some go of a login that has ended; says whether there was one."""
+    # Contacts are told in full of logins alone that end each other. What is heard of one later shows that it has not.
+    ended = db.execute(
+        "SELECT l.account, l.login FROM logins l WHERE NOT l.is_thinned AND l.listed IS NOT NULL AND EXISTS ("
+        " SELECT 1 FROM logins n WHERE n.account = l.account AND n.login > l.login AND n.listed IS NOT NULL"
+        " AND n.opened_at >= l.last_at) LIMIT 1"
+    ).fetchone()
+    if ended is None:
+        return False
+    account, login = ended
+    gone = select_numbers(
+        db,
+        "SELECT c.rowid AS number FROM contacts c WHERE c.login = ?2 AND c.id NOT IN (SELECT value FROM json_each(?3))"
+        " AND EXISTS (SELECT 1 FROM links l WHERE l.account = ?1 AND l.login IN (0, ?2) AND l.id = c.id)"
+        " ORDER BY c.rowid LIMIT ?4",
+        (account, login, as_list(_chatrooms_with_words(db, account, login)), _THINNED),
+    )
+    db.execute("DELETE FROM contacts WHERE rowid IN (SELECT value FROM json_each(?))", (as_list(gone),))
+    if len(gone) < _THINNED:
+        db.execute(
+            "DELETE FROM names WHERE login = ?1 AND id NOT IN (SELECT id FROM contacts WHERE login = ?1)", (login,)
+        )
+        db.execute("UPDATE logins SET is_thinned = 1 WHERE login = ?", (login,))
+    return True
+
+
+def _chatrooms_with_words(db: sqlite3.Connection, account: int, login: int) -> list[str]:
+    """Give the chatrooms of a login in which something was said."""
+    rows = select(db, ("id",), "FROM contacts WHERE login = ? AND id LIKE '%@%'", (login,))
+    rooms = {each: key_of(each) for (each,) in rows if is_chatroom(each)}
+    said = select_numbers(
+        db,
+        "SELECT value AS number FROM json_each(?2) WHERE EXISTS ("
+        " SELECT 1 FROM by_chat WHERE account = ?1 AND key = value)",
+        (account, as_list(rooms.values())),
+    )
+    unindexed = select(
+        db, ("DISTINCT chat",), "FROM entries WHERE number > (SELECT number FROM indexed) AND account = ?", (account,)
+    )
+    sent = select(
+        db,
+        ("value",),
+        "FROM json_each(?2) WHERE EXISTS (SELECT 1 FROM outbox WHERE account = ?1 AND chat = value)",
+        (account, as_list(rooms)),
+    )
+    named = {each for (each,) in (*unindexed, *sent)}
+    keys = set(said)
+    return [each for each, key in rooms.items() if key in keys or each in named]

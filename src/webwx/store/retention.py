@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from webwx.store.index import Index
     from webwx.store.kept import KeptFiles
+    from webwx.store.people import Thinning
 
 QUARANTINE = 10_000
 """Entries that could not be read and are kept nevertheless: the newest so many."""
@@ -53,26 +54,31 @@ class Retention:
         seconds: How long what came is kept; 0: for ever.
         reached: Says how far the consumers of this process have read, by their rows.
         kept_files: What goes with its entries.
+        thinning: What is done about logins that others have followed.
     """
 
     def __init__(
-        self, index: Index, seconds: float, reached: Callable[[], Mapping[int, int]], kept_files: KeptFiles
-    ) -> None:
+        self, index: Index, seconds: float, reached: Callable[[], Mapping[int, int]], kept_files: KeptFiles, *,
+        thinning: Thinning,
+    ) -> None:  # fmt: skip
         self._index = index
         self._seconds = seconds
         self._reached = reached
         self._kept_files = kept_files
+        self._thinning = thinning
         self._due_at = 0.0
 
     def forget(self) -> None:
         """Look at the file anew before anything else is done."""
         self._index.forget()
+        self._thinning.look_soon()
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
         """Do a piece; gives the seconds until the next, None when nothing is left."""
-        pause = self._index.work(db, is_idle=is_idle)
-        if pause is not None:
-            return pause
+        for chores in (self._index, self._thinning):
+            pause = chores.work(db, is_idle=is_idle)
+            if pause is not None:
+                return pause
         left = self._due_at - time.monotonic()
         if left > 0 or not is_idle:
             return max(left, 1.0)

@@ -33,6 +33,7 @@ def insert(
     *,
     verb: str = "INSERT",
     shared: Sequence[Any] = (),
+    then: str = "",
 ) -> None:
     """
     Insert rows by as few statements as can be.
@@ -43,6 +44,7 @@ def insert(
         rows: What differs from row to row: the last columns.
         verb: How.
         shared: What is the same in all rows: the first columns. To give that once saves most of an insertion's time.
+        then: What becomes of rows that are there already, as `ON CONFLICT` says it.
     """
     if not rows:
         return
@@ -53,7 +55,7 @@ def insert(
     left = iter(rows)
     while piece := list(islice(left, most)):
         room = 1 << (len(piece) - 1).bit_length()
-        query = _insertion(verb, into, len(shared), width, room)
+        query = _insertion(verb, into, len(shared), width, room, then)
         values = [*shared, *chain.from_iterable(piece)]
         weight = len(_weigh(values))
         values += [0] * (room - len(piece)) * width
@@ -67,9 +69,9 @@ _weigh = msgspec.msgpack.Encoder().encode
 
 
 @cache
-def _insertion(verb: str, into: str, shared: int, width: int, room: int) -> str:
+def _insertion(verb: str, into: str, shared: int, width: int, room: int, then: str) -> str:
     first, one = "?, " * shared, f"({', '.join('?' * width)})"
-    return f"{verb} INTO {into} SELECT {first}* FROM (VALUES {', '.join([one] * room)}) LIMIT ?"
+    return f"{verb} INTO {into} SELECT {first}* FROM (VALUES {', '.join([one] * room)}) LIMIT ? {then}"
 
 
 def select(db: sqlite3.Connection, columns: Sequence[str], source: str, values: Sequence[object]) -> list[list[Any]]:

@@ -217,7 +217,66 @@ CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
 CREATE INDEX revived ON failures (consumer, number) WHERE state = 'revived';
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+# What every login adds comes to the end of its tables and indexes, and what it says of somebody once more is not kept
+# once more: so a login costs the same after hundreds of others (docs/decisions/0018).
+_VERSION_3 = """
+-- the newest login that it was in, 0 when it is in all of them
+ALTER TABLE identities ADD COLUMN login INTEGER NOT NULL DEFAULT 0;
+UPDATE identities SET login = coalesce((SELECT max(login) FROM links l WHERE l.number = identities.number), 0);
+CREATE TABLE faces (
+    face INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL,                    -- of the identity, all of whose links may share it
+    login INTEGER NOT NULL,                     -- the first that it was seen in
+    evidence TEXT NOT NULL                      -- JSON, with what was known before
+);
+CREATE INDEX faces_number ON faces (number);
+INSERT INTO faces (number, login, evidence) SELECT number, min(login), evidence FROM links GROUP BY number, evidence;
+CREATE TABLE findings (
+    finding INTEGER PRIMARY KEY,
+    found TEXT NOT NULL UNIQUE                  -- JSON: how a link was found, and why
+);
+INSERT OR IGNORE INTO findings (found) SELECT found FROM links;
+ALTER TABLE links RENAME TO links_2;
+DROP INDEX links_number;
+CREATE TABLE links (
+    account INTEGER NOT NULL,
+    login INTEGER NOT NULL,                     -- 0 for an id that every login has
+    id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    digest INTEGER NOT NULL,                    -- of the evidence and the name, as they came
+    face INTEGER NOT NULL,
+    finding INTEGER NOT NULL,
+    seen_at REAL NOT NULL,
+    PRIMARY KEY (account, login, id)
+);
+INSERT INTO links SELECT l.account, l.login, l.id, l.number, l.name, l.digest, f.face, g.finding, l.seen_at
+    FROM links_2 l CROSS JOIN faces f ON f.number = l.number AND f.evidence = l.evidence
+    CROSS JOIN findings g ON g.found = l.found ORDER BY l.rowid;
+DROP TABLE links_2;
+CREATE INDEX links_number ON links (login, number);
+CREATE INDEX faces_nickname ON faces (json_extract(evidence, '$.nickname'));
+CREATE INDEX faces_remark ON faces (json_extract(evidence, '$.remark'));
+ALTER TABLE real_ids RENAME TO real_ids_2;
+DROP INDEX real_ids_wxid;
+CREATE TABLE real_ids (
+    account INTEGER NOT NULL,
+    login INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    wxid TEXT NOT NULL,
+    PRIMARY KEY (account, login, id)
+) WITHOUT ROWID;
+INSERT INTO real_ids SELECT r.account, coalesce(
+    (SELECT max(l.login) FROM logins g CROSS JOIN links l ON l.account = r.account AND l.login = g.login AND l.id = r.id
+     WHERE g.account = r.account), (SELECT max(login) FROM logins g WHERE g.account = r.account), 0), r.id, r.wxid
+    FROM real_ids_2 r;
+DROP TABLE real_ids_2;
+CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
+-- of who was in it only those are kept that nothing else tells of
+ALTER TABLE logins ADD COLUMN is_thinned INTEGER NOT NULL DEFAULT 0;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """What leads from each version to the next, beginning with nothing."""
 
 VERSION = len(MIGRATIONS)

@@ -32,12 +32,12 @@ from webwx.store.consumers import SqliteConsumer, Stream, read_known
 from webwx.store.deadletters import consumers_with_revivals, read_dead, revive
 from webwx.store.entries import KINDS, read_entries
 from webwx.store.files import flush_folder, make_private, take_lock
-from webwx.store.identity import SqliteLedger
+from webwx.store.identity import SqliteLedger, links_named
 from webwx.store.index import Index, key_of, tokens_of
 from webwx.store.journal import Arrival, Arrived, Buried, Entry, Stats
 from webwx.store.kept import KeptFiles, SqliteKept
 from webwx.store.outbox import Senders, SqliteOutbox
-from webwx.store.people import Looks, StoredRoster, read_roster
+from webwx.store.people import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.store.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
 from webwx.store.rows import as_list, insert, select, select_numbers
 from webwx.store.schema import connect
@@ -45,7 +45,7 @@ from webwx.store.words import Query
 from webwx.store.writer import Reader, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from collections.abc import AsyncIterator, Callable, Collection
 
 RETENTION_DAYS = 90
 """How long what came is kept, unless somebody says otherwise."""
@@ -82,7 +82,10 @@ class SqliteJournal:
         self._path = Path(path)
         self._index = Index()
         self._kept_files = KeptFiles(self._path)
-        retention = Retention(self._index, retention_days * 86_400, self._reached, self._kept_files)
+        self._thinning = Thinning()
+        retention = Retention(
+            self._index, retention_days * 86_400, self._reached, self._kept_files, thinning=self._thinning
+        )
         self._writer = Writer(lambda: connect(self._path), "webwx journal", retention)
         self._reader = Reader(lambda: connect(self._path, is_reader=True), "webwx journal reader", self._watch)
         self._looks = Looks(self._path)
@@ -97,7 +100,7 @@ class SqliteJournal:
         stream = self._streams.setdefault(uin, Stream())
         return SqliteAccount(
             uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
-            reached=self._reached, kept_files=self._kept_files, looks=self._looks,
+            reached=self._reached, kept_files=self._kept_files, looks=self._looks, thinning=self._thinning,
         )  # fmt: skip
 
     def _reached(self) -> dict[int, int]:
@@ -205,7 +208,7 @@ class SqliteAccount:
 
     def __init__(
         self, uin: int, path: Path, stream: Stream, index: Index, senders: Senders, *, writer: Writer, reader: Reader,
-        reached: Callable[[], dict[int, int]], kept_files: KeptFiles, looks: Looks,
+        reached: Callable[[], dict[int, int]], kept_files: KeptFiles, looks: Looks, thinning: Thinning,
     ) -> None:  # fmt: skip
         self._uin = str(uin)
         self._path = path
@@ -220,7 +223,7 @@ class SqliteAccount:
         """The row and the id of the login whose batches are taken in."""
         self.outbox: SqliteOutbox = SqliteOutbox(self._account, senders, writer, reader)
         self.ledger: SqliteLedger = SqliteLedger(
-            self._account, lambda: self._login[0] if self._login else 0, writer, reader
+            self._account, lambda: self._login[0] if self._login else 0, writer, reader, told=thinning.look_soon
         )
         self._kept_files = kept_files
         self.kept: SqliteKept = SqliteKept(self._account, kept_files, writer, reader)
@@ -262,7 +265,7 @@ class SqliteAccount:
             (login,) = db.execute(
                 "SELECT login FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
             ).fetchone()
-            _store_contacts(db, login, contacts)
+            keep_contacts(db, login, contacts)
             stored: list[Entry] = []
             if before is not None and before[0] != own_id:
                 gap = ContinuityLost(since=before[1], until=time, reason="new_login")
@@ -335,7 +338,7 @@ class SqliteAccount:
             (arrival.position, arrival.time, login),
         )
         new = self._new_items(db, account, login, arrival)
-        _store_contacts(db, login, arrival.contacts, arrival.deleted)
+        keep_contacts(db, login, arrival.contacts, arrival.deleted)
         if not new:
             return []
         (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'").fetchone()
@@ -617,7 +620,7 @@ class SqliteAccount:
 
         def read(db: sqlite3.Connection) -> StoredRoster:
             found = db.execute(
-                "SELECT login FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
+                "SELECT login FROM logins WHERE account = ? AND own_id = ? AND NOT is_thinned", (account, own_id)
             ).fetchone()
             return read_roster(db, self._looks, 0 if found is None else found[0], is_chatroom)
 
@@ -625,9 +628,10 @@ class SqliteAccount:
 
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:
         """Give who had these ids, in whatever login."""
-        return await self._contacts(
-            "c.id IN (SELECT value FROM json_each(?))", as_list(clean_text(each) for each in ids)
-        )
+        wanted = {clean_text(each) for each in ids}
+        found = await self._contacts("c.id IN (SELECT value FROM json_each(?))", as_list(wanted))
+        unknown = wanted - {each.id for each in found}
+        return [*await self.ledger.contacts(unknown), *found] if unknown else found
 
     async def _contacts(self, condition: str, value: str) -> list[Contact]:
         account = await self._account()
@@ -655,23 +659,21 @@ class SqliteAccount:
             ).fetchone()
             if found is None:
                 raise StorageError("The journal does not know this login.")
-            _store_contacts(db, found[0], contacts, deleted)
+            keep_contacts(db, found[0], contacts, deleted)
+            db.execute("UPDATE logins SET is_thinned = 0 WHERE login = ? AND is_thinned", found)
 
         await self._writer.do(store)
 
     async def chats_named(self, name: str) -> list[ContactId]:
         """Give every id that had this remark or nickname, in whatever login."""
-        account = await self._account()
-        rows = await self._reader.do(
-            lambda db: select(
-                db,
-                ("DISTINCT n.id",),
-                "FROM logins l CROSS JOIN names n USING (login) WHERE l.account = ? AND n.name = ?"
-                " ORDER BY l.login DESC",
-                (account, clean_text(name)),
-            )
-        )
-        return [ContactId(each) for (each,) in rows]
+        account, name = await self._account(), clean_text(name)
+
+        def read(db: sqlite3.Connection) -> list[list[Any]]:
+            listed = "FROM logins l CROSS JOIN names n USING (login) WHERE l.account = ? AND n.name = ?"
+            return select(db, ("l.login", "n.id"), listed, (account, name)) + links_named(db, account, name)
+
+        rows = sorted(await self._reader.do(read), reverse=True)
+        return list(dict.fromkeys(ContactId(each) for _, each in rows))
 
     async def state(self, name: str) -> bytes:
         """Give what something small was kept as; empty when it never was."""
@@ -722,20 +724,6 @@ def _state(db: sqlite3.Connection, account: int, name: str) -> bytes:
         "SELECT state FROM states WHERE account = ? AND name = ?", (account, name)
     ).fetchone()
     return b"" if found is None else found[0]
-
-
-def _store_contacts(
-    db: sqlite3.Connection, login: int, contacts: Iterable[Contact], deleted: Iterable[ContactId] = ()
-) -> None:
-    gone = [clean_text(each) for each in deleted]
-    if gone:
-        db.execute(
-            "DELETE FROM contacts WHERE login = ? AND id IN (SELECT value FROM json_each(?))", (login, as_list(gone))
-        )
-    kept = [(login, each.id, msgspec.json.encode(each).decode()) for each in contacts]
-    insert(db, "contacts", kept, verb="INSERT OR REPLACE")
-    names = {(login, name, each.id) for each in contacts for name in (each.nickname, each.remark) if name}
-    insert(db, "names", sorted(names), verb="INSERT OR IGNORE")
 
 
 def _condition(account: int, chats: Collection[ContactId], before: int | None) -> tuple[str, list[object]]:
