@@ -1,9 +1,9 @@
 """
 The reference server: quick, so that it is never the limit, and small, so that one sees that it is.
 
-It speaks HTTP/1.1 over TLS on loopback, written by hand, with answers that are ready before anybody asks; it runs in a
-process of its own, on another core than its client where the system allows it. It is no sandbox: it refuses nothing,
-checks nothing, and knows only what the cases need.
+It speaks HTTP/1.1 over TLS on loopback, written by hand on sockets that the loop watches, with answers that are ready
+before anybody asks; it runs in a process of its own, on another core than its client where the system allows it. It is
+no sandbox: it refuses nothing, checks nothing, and knows only what the cases need.
 
     python -m benchmarks.server '{"friends": 5000}' build/bench
 
@@ -14,6 +14,7 @@ file of that folder.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -22,7 +23,7 @@ import ssl
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import trustme
 
@@ -31,45 +32,71 @@ from benchmarks.case import World
 from benchmarks.machine import allow_connections, use_core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+_PIECE = 64 * 1024
+
+_RECORD = 16 * 1024
+"""Bytes of the largest TLS record; after a shorter one there is mostly nothing more."""
+
+_READS = 16
+"""Times that one connection is read before others get their turn."""
+
+_LATER = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError)
 
 _PASSED_OVER = 64 * 1024
 """Bytes of a body beyond which it is an upload, and counted in place of kept."""
 
 
-class Connection(asyncio.Protocol):
-    """One client's connection, as asyncio calls it."""
+class Connection:
+    """One client's connection: a TLS socket that the loop watches, with nothing between them."""
 
-    def __init__(self, answers: Answers, held: dict[Connection, asyncio.TimerHandle]) -> None:
+    def __init__(self, line: ssl.SSLSocket, answers: Answers, held: dict[Connection, asyncio.TimerHandle]) -> None:
+        self._line = line
         self._answers = answers
         self._held = held
+        self._loop = asyncio.get_running_loop()
         self._heard = b""
         self._left = 0
         """Bytes of an upload that are still to come."""
         self._answer = b""
         """What the upload is answered."""
+        self._unsent: list[bytes] = []
         self._stream: Iterator[bytes] = iter(())
-        self._is_full = False
+        self._loop.add_reader(line, self._read)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+    def _read(self) -> None:
+        try:
+            for _ in range(_READS):
+                data = self._line.recv(_PIECE)
+                if not data:
+                    raise ConnectionResetError
+                self._take(data)
+                if len(data) < _RECORD:
+                    return
+        except _LATER:
+            return
+        except OSError:
+            self._close()
 
-    def connection_lost(self, error: Exception | None) -> None:
-        del error
-        self._stream = iter(())
+    def _close(self) -> None:
         timer = self._held.pop(self, None)
         if timer is not None:
             timer.cancel()
+        if self._line.fileno() >= 0:
+            self._loop.remove_reader(self._line)
+            self._loop.remove_writer(self._line)
+            self._line.close()
 
-    def data_received(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> None:
         if self._left:
             if len(data) < self._left:
                 self._left -= len(data)
                 return
             data, self._left = data[self._left :], 0
-            self._transport.write(self._answer)
+            self._send(self._answer)
         self._heard = self._heard + data if self._heard else data
         while self._heard and self._take_request():
             pass
@@ -100,27 +127,76 @@ class Connection(asyncio.Protocol):
     def _say(self, answer: bytes | Hold | Stream) -> None:
         match answer:
             case bytes():
-                self._transport.write(answer)
+                self._send(answer)
             case Hold():
-                loop = asyncio.get_running_loop()
-                self._held[self] = loop.call_later(answer.seconds, self.end_hold, answer.answer)
+                self._held[self] = self._loop.call_later(answer.seconds, self.end_hold, answer.answer)
             case Stream(head, size):
-                self._transport.write(head)
                 self._stream = content_of(size)
-                self.resume_writing()
+                self._send(head)
 
     def end_hold(self, answer: bytes) -> None:
         """Answer the poll that is held."""
         self._held.pop(self).cancel()
-        self._transport.write(answer)
+        self._send(answer)
 
-    def pause_writing(self) -> None:
-        self._is_full = True
+    def _send(self, answer: bytes) -> None:
+        self._unsent.append(answer)
+        if len(self._unsent) == 1:
+            self._write()
 
-    def resume_writing(self) -> None:
-        self._is_full = False
-        while not self._is_full and (block := next(self._stream, None)):
-            self._transport.write(block)
+    def _write(self) -> None:
+        """Write what there is, and come back when there is room for more."""
+        unsent = self._unsent
+        try:
+            while unsent or (block := next(self._stream, None)):
+                if not unsent:
+                    unsent.append(block)
+                sent = self._line.send(unsent[0])
+                if sent < len(unsent[0]):
+                    unsent[0] = unsent[0][sent:]
+                else:
+                    unsent.pop(0)
+        except _LATER:
+            self._loop.add_writer(self._line, self._write)
+        except OSError:
+            self._close()
+        else:
+            self._loop.remove_writer(self._line)
+
+
+class Doorman:
+    """Lets clients in, and shows them who we are."""
+
+    def __init__(
+        self, listening: socket.socket, context: ssl.SSLContext, welcome: Callable[[ssl.SSLSocket], object]
+    ) -> None:
+        self._listening = listening
+        self._context = context
+        self._welcome = welcome
+        self._loop = asyncio.get_running_loop()
+        listening.setblocking(False)
+        self._loop.add_reader(listening, self._accept)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(*_LATER):
+            while True:
+                line, _ = self._listening.accept()
+                line.setblocking(False)
+                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                secure = self._context.wrap_socket(line, server_side=True, do_handshake_on_connect=False)
+                self._loop.add_reader(secure, self._shake_hands, secure)
+
+    def _shake_hands(self, line: ssl.SSLSocket) -> None:
+        try:
+            line.do_handshake()
+        except _LATER:
+            return
+        except OSError:
+            self._loop.remove_reader(line)
+            line.close()
+            return
+        self._loop.remove_reader(line)
+        self._welcome(line)
 
 
 def tls_context(ca_file: Path) -> ssl.SSLContext:
@@ -140,7 +216,7 @@ async def serve(world: World, folder: Path) -> None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=2_000)
     port = listening.getsockname()[1]
     answers = Answers(world, f"https://127.0.0.1:{port}")
-    await loop.create_server(lambda: Connection(answers, held), sock=listening, ssl=tls_context(ca_file), backlog=2_000)
+    Doorman(listening, tls_context(ca_file), lambda line: Connection(line, answers, held))
 
     async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         word = await reader.readline()
