@@ -72,7 +72,7 @@ class Answers:
         self._limit = limit
         self._take = take
         self._head_size = self.size = 0
-        self._pairs: list[tuple[bytes, bytes]] = []
+        self._pairs: list[tuple[str, str]] = []
         self._pieces = []
         self._unpacker: _Unpacker | None = None
 
@@ -110,9 +110,9 @@ class Answers:
         return self.is_whole
 
     def _ends_with_connection(self) -> bool:
-        framing = {name.lower(): value.lower() for name, value in self._pairs}
-        coding = framing.get(b"transfer-encoding")
-        return b"content-length" not in framing if coding is None else not coding.endswith(b"chunked")
+        framing = {name.lower(): value.lower() for name, value in self.headers}
+        coding = framing.get("transfer-encoding")
+        return "content-length" not in framing if coding is None else not coding.endswith("chunked")
 
     # -- what the parser calls ---------------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Answers:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; those behind the body come too late to be of use to anybody."""
-        self._pairs.append((name, value))
+        self._pairs.append((str(name, *_TEXT), str(value, *_TEXT)))
         if len(name) == len(_CODING) and name.lower() == _CODING and not self._has_head:
             self._unpacker = _Unpacker.of(value.strip().lower())
 
@@ -139,20 +139,26 @@ class Answers:
         self._has_head = True
         self.status = status
         self.is_last = not self._parser.should_keep_alive()
-        self.headers = tuple([(name.decode(*_TEXT), value.decode(*_TEXT)) for name, value in pairs])
+        self.headers = tuple(pairs)
 
     def on_body(self, piece: bytes) -> None:
         """Take a piece of the body."""
         if self.is_whole:
             return
-        for part in (piece,) if self._unpacker is None else self._unpacker.unpack(piece):
-            self.size += len(part)
-            if self._take is not None:
-                self._take(part)
-            elif self.size <= self._limit:
-                self._pieces.append(part)
-            else:
-                raise TooLarge
+        if self._unpacker is None:
+            self._put(piece)
+        else:
+            for part in self._unpacker.unpack(piece):
+                self._put(part)
+
+    def _put(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self._take is not None:
+            self._take(piece)
+        elif self.size <= self._limit:
+            self._pieces.append(piece)
+        else:
+            raise TooLarge
 
     def on_message_complete(self) -> None:
         """Note that all has come."""

@@ -233,5 +233,7 @@ class Connection:
 
 def _joined(head: bytes, body: bytes | tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Give what is to be written, with the head and what is small behind it in one piece."""
-    first, *others = (body,) if isinstance(body, bytes) else body or (b"",)
+    if not body:
+        return (head,)
+    first, others = (body, ()) if isinstance(body, bytes) else (body[0], body[1:])
     return (head + first, *others) if len(first) <= _JOINED else (head, first, *others)
