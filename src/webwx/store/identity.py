@@ -473,7 +473,8 @@ def _note_real_id(
 ) -> Identified | None:
     if is_lasting(contact_id):
         return None
-    link = next(iter(_links_of_id(db, account, contact_id)), None)
+    here = _links(db, "(SELECT ?2 AS login)", "l.account = ?1 AND l.id = ?3", account, current, contact_id)
+    link = next(iter(here or _links_of_id(db, account, contact_id)), None)
     if link is not None:
         current = link.row.login
     elif not current:
@@ -491,7 +492,8 @@ def _note_real_id(
     found = _reconsider(db, link, wxid)
     number = link.row.number if found is None or found.by == "ambiguous" else found.number
     faces: dict[int, int] = {}
-    for each in _links(db, _LOGINS, "l.number = ?2 AND l.login >= ?3", account, number, link.row.login):
+    since = "(SELECT login FROM logins WHERE account = ?1 AND login >= ?2)"
+    for each in _links(db, since, "l.number = ?3", account, link.row.login, number):
         face = each.row.face
         if face not in faces:
             evidence = _write(msgspec.structs.replace(each.known, wxid=wxid))
@@ -514,12 +516,7 @@ def _reconsider(db: sqlite3.Connection, link: _Link, wxid: str) -> Identified | 
         " WHERE r.account = ? AND r.wxid = ? AND l.number <> ?",
         (row.account, wxid, row.number),
     )
-    is_another = db.execute(
-        f"SELECT 1 FROM {_LOGINS} g CROSS JOIN links l USING (login) CROSS JOIN real_ids r USING (account, login, id)"
-        " WHERE l.number = ?2 AND l.id <> ?3 AND r.wxid <> ?4",
-        (row.account, row.number, row.id, wxid),
-    ).fetchone()
-    if link.how.by == "hand" or not (bearers or is_another):
+    if link.how.by == "hand" or not (bearers or _bears_another(db, row, wxid)):
         return None
     if not bearers:
         number = _new(db, row.account, link.known.kind, row.seen_at)
@@ -531,6 +528,21 @@ def _reconsider(db: sqlite3.Connection, link: _Link, wxid: str) -> Identified | 
     if not _links_of_number(db, row.account, row.number):  # a number that has none left names that one too
         _become(db, row.number, number)
     return Identified(contact_id=row.id, number=number, by="certain", candidates=(row.number,))
+
+
+def _bears_another(db: sqlite3.Connection, row: _Row, wxid: str) -> bool:
+    """Say whether another real id was noted of the identity of a link, in another login."""
+    is_said = db.execute(
+        "SELECT 1 FROM faces WHERE number = ? AND json_extract(evidence, '$.wxid') <> ?", (row.number, wxid)
+    ).fetchone()
+    if is_said is None:  # mostly, and it saves a look at all logins
+        return False
+    noted = db.execute(
+        f"SELECT 1 FROM {_LOGINS} g CROSS JOIN links l USING (login) CROSS JOIN real_ids r USING (account, login, id)"
+        " WHERE l.number = ?2 AND l.id <> ?3 AND r.wxid <> ?4",
+        (row.account, row.number, row.id, wxid),
+    ).fetchone()
+    return noted is not None
 
 
 def _is_free(db: sqlite3.Connection, number: int, row: _Row) -> bool:
