@@ -286,6 +286,7 @@ class TestThinning:
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN, BEN)
+        await asyncio.sleep(1.5)  # until it has looked for what is too old, which it does once an hour
         await self.follow(account, at=NOW + 60)
 
         async with asyncio.timeout(20):

@@ -61,7 +61,7 @@ class SqliteLedger:
         current: Gives the row of the login that is open here, 0 when there is none.
         writer: The thread that writes.
         reader: The thread that reads.
-        told: Called when all contacts of a login were told.
+        told: Called, in the thread that writes, when all contacts of a login were told.
     """
 
     def __init__(
@@ -84,13 +84,15 @@ class SqliteLedger:
         account = await self._account()
         if complete and await self._reader.do(lambda db: _is_told(db, account, own_id, contacts)):
             return []
+
+        def tell(db: sqlite3.Connection) -> list[Identified]:
+            found = _identify(db, account, own_id, contacts, is_complete=complete, time=time)
+            if complete:
+                self._told()
+            return found
+
         # One job: it is done when it was handed in, and whoever asks after that gets its answer.
-        found = await self._writer.do(
-            lambda db: _identify(db, account, own_id, contacts, is_complete=complete, time=time)
-        )
-        if complete:
-            self._told()
-        return found
+        return await self._writer.do(tell)
 
     async def note_real_id(self, contact_id: ContactId, wxid: str) -> Identified | None:
         """Note somebody's real id, as a notice told it; gives who they turned out to be, if that is somebody else."""
