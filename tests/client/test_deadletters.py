@@ -38,7 +38,8 @@ async def give_up(client: AsyncClient, world: World, *said: str) -> list[int]:
     numbers: list[int] = []
     async with Feed(client, "bot", follow=False) as feed:
         while given := await feed.take():
-            for entry, event in given:
+            for each in given:
+                entry, event = each.entry, each.event
                 if isinstance(event, TextMessage) and event.text in said:
                     await feed.failed(entry.number, "ValueError at bot.py:3")
                     await feed.give_up(entry.number, "ValueError at bot.py:3")

@@ -79,6 +79,7 @@ class PositionVerbs(ContactVerbs):
         packed = await self._part_of_account().position(ContactId(self._login.user_id))
         if packed is None:
             return False
-        position = Position.unpack(packed)
-        self._cell.change(fetch_key=position.fetch_key, check_key=position.check_key)
+        position, login = Position.unpack(packed), self._login
+        if position != Position(fetch_key=login.fetch_key, check_key=login.check_key):
+            self._cell.change(fetch_key=position.fetch_key, check_key=position.check_key)
         return True

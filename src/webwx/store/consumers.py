@@ -123,7 +123,7 @@ class SqliteConsumer:
         """Of processes before this one."""
         self._blamed: set[int] = set()
         """What this process is to have died of, should it die."""
-        self._revived: deque[int] = deque()
+        self._revived: list[int] = []
         self._revivals: dict[int, float] = {}
         """When that was revived which this process has been given, or will be."""
         self._is_look_due = True
@@ -257,7 +257,7 @@ class SqliteConsumer:
             if self._buffer or (not self._revived and self.is_live()):
                 return
             head, after = self._stream.head, self.read_to
-            revived = [self._revived.popleft() for _ in range(len(self._revived))]
+            revived, self._revived = self._revived, []
             most = max(limit, PIECE)
 
             def read(db: sqlite3.Connection) -> tuple[list[Entry], list[Entry]]:
@@ -274,7 +274,7 @@ class SqliteConsumer:
                 if last > self._stored_started or ((again or following) and not self._is_stored_open):
                     await self._writer.do(lambda _: self.start(last))  # it rides in that very transaction
             except BaseException:
-                self._revived.extendleft(reversed(revived))
+                self._revived = [*revived, *self._revived]
                 raise
             self._buffer.extend(self._marked(again, is_revived=True))
             self._buffer.extend(
