@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from benchmarks.case import World
 
@@ -132,7 +132,7 @@ class Answers:
         )
         self._picture = http(PICTURE, kind="image/jpeg")
         self._file = Stream(head(world.file_size, kind="application/octet-stream"), world.file_size)
-        self.by_name = {
+        self.by_name: dict[bytes, Callable[[bytes, bytes], bytes | Hold | Stream]] = {
             b"jslogin": self._code, b"login": self._poll, b"webwxnewloginpage": self._ticket, b"webwxinit": self._init,
             b"webwxgetcontact": self._page, b"webwxbatchgetcontact": self._details, b"synccheck": self._check,
             b"webwxsync": self._fetch, b"webwxsendmsg": self._send, b"webwxsendappmsg": self._send,

@@ -12,7 +12,7 @@ import json
 import socket
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.memory import peak, reset_peak
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-OURS, FLOOR, PEER = "ours", "floor", "itchat-uos"
+OURS: Final = "ours"
+FLOOR: Final = "floor"
+PEER: Final = "itchat-uos"
 
 PREPARE = "prepare"
 """Named in place of a variant: the case's `prepare`."""

@@ -102,7 +102,7 @@ def _round_up(value: float) -> float:
     """Give the next of 1, 2, 5, 10, 20 … that is not below."""
     if value <= 0:
         return 1.0
-    power = 10 ** math.floor(math.log10(value))
+    power: float = 10 ** math.floor(math.log10(value))
     return next(each * power for each in (1, 2, 5, 10) if value <= each * power)
 
 

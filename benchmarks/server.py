@@ -148,7 +148,7 @@ class Connection:
         """Write what there is, and come back when there is room for more."""
         unsent = self._unsent
         try:
-            while unsent or (block := next(self._stream, None)):
+            while unsent or (block := next(self._stream, b"")):
                 if not unsent:
                     unsent.append(block)
                 sent = self._line.send(unsent[0])

@@ -100,7 +100,6 @@ def peer_of(run: Run) -> Figures:
     core = peer.log_in(run)
     texts = pictures = 0
 
-    @core.msg_register("Text")
     def answer(message: Any) -> None:
         nonlocal texts
         texts += 1
@@ -109,12 +108,13 @@ def peer_of(run: Run) -> Figures:
             if texts <= RECALLED * ANSWERED:
                 core.revoke(sent["MsgID"], message["FromUserName"])
 
-    @core.msg_register("Picture")
     def look(message: Any) -> None:
         nonlocal pictures
         assert message["Text"]()
         pictures += 1
 
+    core.msg_register("Text")(answer)
+    core.msg_register("Picture")(look)
     with run.meter() as meter:
         core.run(blockThread=False)
         peer.wait_for(lambda: texts == run.world.texts and pictures == run.world.pictures)

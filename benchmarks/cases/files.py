@@ -101,6 +101,7 @@ def ours_down(run: Run) -> Figures:
                 if isinstance(event, FileMessage):
                     break
             await client.download("7000000000000000001")
+            assert isinstance(event, FileMessage)
             with run.meter() as meter:
                 path = await client.download_to(event, run.folder)
             assert path.stat().st_size == run.world.file_size

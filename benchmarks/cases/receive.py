@@ -158,12 +158,12 @@ def peer_of(run: Run) -> Figures:
     core = peer.log_in(run)
     left = run.world.texts
 
-    @core.msg_register("Text")
     def handle(message: object) -> None:
         nonlocal left
         del message
         left -= 1
 
+    core.msg_register("Text")(handle)
     with run.meter() as meter:
         core.run(blockThread=False)
         peer.wait_for(lambda: not left)

@@ -11,9 +11,10 @@ import json
 import sqlite3
 import statistics
 import time
-from collections import Counter
+from collections import defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from benchmarks.answers import Answers, own_id
 from benchmarks.case import OURS, Case, Figures, Run, World
@@ -21,6 +22,7 @@ from benchmarks.machine import fdatasync_p50
 
 if TYPE_CHECKING:
     from webwx import Context, Event
+    from webwx.bot.lanes import Source
     from webwx.client.feed import Given
     from webwx.store.journal import Arrival
 
@@ -37,7 +39,7 @@ def bodies(world: World) -> list[bytes]:
 class Timed(sqlite3.Connection):
     """A connection that knows what its statements have cost."""
 
-    seconds: ClassVar[Counter[str]] = Counter()
+    seconds: ClassVar[dict[str, float]] = defaultdict(float)
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """Run a statement on the clock."""
@@ -52,7 +54,7 @@ class Timed(sqlite3.Connection):
 
 def ingest(run: Run) -> Figures:
     """Store batches, take and acknowledge what is in them; the indexes that follow behind are timed apart."""
-    sqlite3.connect = partial(sqlite3.connect, factory=Timed)
+    sqlite3.connect = partial(sqlite3.connect, factory=Timed)  # type: ignore[assignment]  # its overloads
     from webwx import ContactId, SqliteJournal
 
     arrivals = list(map(_arrival, bodies(run.world)))
@@ -72,7 +74,8 @@ def ingest(run: Run) -> Figures:
                 for entry in await consumer.take_waiting(run.world.batch):
                     consumer.ack(entry.number)
             await consumer.flush()
-        statements, begun = Timed.seconds.most_common(3), time.perf_counter()
+        statements = sorted(Timed.seconds.items(), key=itemgetter(1), reverse=True)[:3]
+        begun = time.perf_counter()
         (last,) = await account.entries(limit=1)
         while (await account.stats()).indexed < last.number:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.05)
@@ -127,7 +130,7 @@ def delivery(run: Run) -> Figures:
         async with AsyncClient() as client:
             dispatch = Dispatch("bot", client, bot, Listeners(), threads=1, attempts=3, time_limit=None, answers=20)
             with run.meter() as meter:
-                await Lanes(memory, dispatch.handle).run()
+                await Lanes(cast("Source", memory), dispatch.handle).run()
         assert len(memory.acked) == run.world.texts
         return meter.figures | {"cpu_us": meter.figures["cpu"] / run.world.texts * 1e6}
 
@@ -135,6 +138,7 @@ def delivery(run: Run) -> Figures:
 
 
 def _given(world: World) -> list[Given]:
+    from webwx import ContactId
     from webwx.client.feed import Given
     from webwx.model.events import event_from_item
     from webwx.store.journal import Entry
@@ -142,7 +146,7 @@ def _given(world: World) -> list[Given]:
     given: list[Given] = []
     for arrived in (each for body in bodies(world) for each in _arrival(body).items):
         entry = Entry(
-            number=len(given) + 1, item=arrived.item, own_id=own_id(1), message_id=arrived.message_id,
+            number=len(given) + 1, item=arrived.item, own_id=ContactId(own_id(1)), message_id=arrived.message_id,
             chat=arrived.chat, time=arrived.time,
         )  # fmt: skip
         given.append(Given(entry, event_from_item(arrived.item, own_id(1))))
