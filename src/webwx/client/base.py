@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from webwx.client.governor import Governor, StatesInMemory
-from webwx.client.recent import Recent
 from webwx.client.state import Liveness, LoginState
 from webwx.errors import (
     ApiError,
@@ -103,7 +102,6 @@ class BaseClient:
         self._ca_file = ca_file
         self._contacts = Contacts()
         self._pending: deque[Item] = deque()
-        self._recent = Recent()
         self._odd: set[tuple[str, int]] = set()
         """Codes that nobody knows, with the calls that were answered with them."""
         self._is_dirty = False

@@ -22,6 +22,7 @@ from webwx.client.history import HistoryVerbs
 from webwx.client.keeping import Keeper
 from webwx.client.media import MediaVerbs
 from webwx.client.position import Position, PositionVerbs
+from webwx.client.recent import Recent
 from webwx.client.state import STALE_AFTER
 from webwx.client.stream import EventStream
 from webwx.client.wake import pause, until_wake
@@ -138,6 +139,11 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
     @cached_property
     def _course(self) -> _Course:
         return _Course()
+
+    @cached_property
+    def _recent(self) -> Recent:
+        """For a client without a journal, which knows all that was handed out."""
+        return Recent()
 
     def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> EventStream:
         """
