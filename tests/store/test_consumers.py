@@ -134,6 +134,66 @@ class TestGiving:
 
         assert taken == list(range(1, 3_001))
 
+    async def test_one_that_has_come_as_far_as_what_is_new_goes_on_from_memory(
+        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(consumers_module, "PIECE", 2)
+        monkeypatch.setattr(consumers_module, "MOST_WAITING", 4)
+        await account.ingest(arrival(*messages(1, 2)))
+        consumer = await account.consumer("bot")
+        for number in range(3, 9):
+            await account.ingest(arrival(*messages(number, 1)))
+        taken: list[int] = []
+        for _ in range(2):
+            taken += numbers(await consumer.take(2))
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("DELETE FROM entries")  # nobody reads them there any more
+        while len(taken) < 8:
+            taken += numbers(await consumer.take(2))
+
+        assert taken == list(range(1, 9))
+
+    async def test_what_is_given_from_memory_is_stored_as_given_before(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        await account.ingest(arrival(*messages(1, 1)))
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(2, 3)))
+        await consumer.take(1)
+        await consumer.take(1)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            (started,) = db.execute("SELECT started FROM consumers").fetchone()
+
+        assert started >= 2
+
+    async def test_what_cannot_be_stored_as_given_is_not_given_and_comes_the_next_time(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 3)))
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TRIGGER stop BEFORE UPDATE ON consumers BEGIN SELECT RAISE(FAIL, 'stop'); END")
+            with pytest.raises(StorageError):
+                await consumer.take()
+            db.execute("DROP TRIGGER stop")
+
+        assert numbers(await consumer.take()) == [1, 2, 3]
+        await account.ingest(arrival(*messages(4, 2)))
+        assert numbers(await consumer.take()) == [4, 5]
+
+    async def test_what_is_deleted_before_it_is_reached_is_missed_with_a_gap(
+        self, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(consumers_module, "PIECE", 2)
+        await account.ingest(arrival(*messages(1, 4)))
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(5, 4)))
+        assert numbers(await consumer.take(2)) == [1, 2]
+        await account.purge(before=2**40)
+
+        (gap,) = await consumer.take()
+        assert (gap.number, gap.item.kind) == (8, "gap")
+
 
 class TestAcknowledging:
     async def test_what_was_acknowledged_does_not_come_again(self, path: Path) -> None:

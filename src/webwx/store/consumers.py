@@ -6,7 +6,8 @@ What is stored of one is three things. `acked`: it is done with all up to here. 
 
 A consumer that keeps up is served from memory: a batch is handed to it when it is stored, and the transaction that
 stores the batch moves `started` as well. One that does not reads from the file, and stores `started` by itself before
-it gives anything.
+it gives anything. The newest batches are kept for it nevertheless, so that it need not run after what comes while it
+reads: once it has come so far, it goes on from memory.
 
 An entry that ends its process each time must not end every process. Nothing is written of an entry before it is given,
 so after a death all that was in flight may be to blame, and mostly none of it is. What was in flight at two deaths is a
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from webwx.store.writer import Reader, Writer
 
 MOST_WAITING = 2_000
-"""Entries in memory that were not taken yet; beyond, they are read from the file when their turn comes."""
+"""Entries in memory that were not taken yet; older ones are read from the file when their turn comes."""
 
 PIECE = 500
 """Entries read from the file at a time."""
@@ -101,6 +102,52 @@ class Stream:
             consumer.receive(entries, before)
 
 
+class _News:
+    """
+    The newest entries that were stored while a consumer is open.
+
+    Once it has come as far as these it is given all of them from here, even what is deleted meanwhile; then what is too
+    much is not added. As long as it has not, the oldest make room.
+    """
+
+    def __init__(self) -> None:
+        self.to = 0
+        """The last that was added."""
+        self.is_void = False
+        """The file is to be read in place of what is here: as after a deletion, which may have left a gap there."""
+        self.has_room = True
+        self._entries: deque[Entry] = deque()
+        self._after: int | None = None
+        """All that was stored after this entry was added, until there was no room; None: nothing was."""
+
+    def follow(self, number: int) -> bool:
+        """Say whether what comes next after an entry is here, as far as anything is."""
+        return self._after is not None and not self.is_void and number >= self._after
+
+    def add(self, entries: list[Entry], after: int, read_to: int) -> None:
+        """Add what was stored after some entry, for a consumer that has read so far."""
+        if self.is_void or (not self.has_room and read_to >= self.to):
+            self._entries.clear()
+            self._after, self.has_room, self.is_void = None, True, False
+        is_followed = self.follow(read_to)
+        if is_followed and (not self.has_room or len(self._entries) >= MOST_WAITING):
+            self.has_room = False
+            return
+        if self._after is None:
+            self._after = after
+        self._entries.extend(entries)
+        self.to = entries[-1].number
+        while not is_followed and len(self._entries) > MOST_WAITING:
+            self._after = self._entries.popleft().number
+
+    def after(self, number: int, limit: int) -> list[Entry]:
+        """Take the next entries after one out; those before were read from the file."""
+        entries = self._entries
+        while entries and entries[0].number <= number:
+            entries.popleft()
+        return [entries.popleft() for _ in range(min(limit, len(entries)))]
+
+
 class SqliteConsumer:
     """One reader's way through an account's entries; what it promises is said in `journal`."""
 
@@ -129,8 +176,10 @@ class SqliteConsumer:
         self._is_look_due = True
         """To look for such."""
         self._buffer: deque[Entry] = deque()
+        """About to be given."""
         self.read_to: int = known.acked
-        """All up to here was read into the buffer, or need not be."""
+        """All up to here was put into the buffer, or need not be."""
+        self._news = _News()
         self._filling = asyncio.Lock()
         self._waiters: list[asyncio.Future[None]] = []
         # What follows is shared with the thread that writes.
@@ -198,18 +247,25 @@ class SqliteConsumer:
         return entries
 
     def receive(self, entries: list[Entry], head_before: int | None) -> None:
-        """Take over what was stored just now, when all before it was read; else it is read when its turn comes."""
-        is_next = head_before is not None and self.read_to >= head_before
-        is_covered = self._stored_started >= entries[-1].number
-        if is_next and is_covered and len(self._buffer) < MOST_WAITING:
-            self._buffer.extend(entry for entry in entries if entry.number > self.read_to)
-            self.read_to = entries[-1].number
+        """Keep what was stored just now until its turn comes; what is too much is read from the file then."""
+        after = entries[0].number - 1 if head_before is None else head_before
+        self._news.add(entries, after, self.read_to)
         self._wake()
 
     def is_live(self) -> bool:
-        """Say whether the next batch will be taken over from memory."""
-        head = self._stream.head
-        return head is not None and self.read_to >= head and len(self._buffer) < MOST_WAITING
+        """Say whether the next batch will be given from memory."""
+        return self._news.has_room and self._news.follow(self.read_to)
+
+    def reached(self) -> int:
+        """
+        Say how far this has come, to whoever is about to delete something, in whatever thread.
+
+        All up to there is given, though it be deleted.
+        """
+        if self._news.follow(self.read_to):
+            return max(self.read_to, self._news.to)
+        self._news.is_void = True
+        return self.read_to
 
     def start(self, number: int) -> None:
         """Note, in the transaction that stores a batch, that it may be given from when that ends."""
@@ -252,9 +308,11 @@ class SqliteConsumer:
                 waiter.set_result(None)
 
     async def _fill(self, limit: int) -> None:
-        """Read the next entries from the file, and store that they are about to be given."""
+        """Get the next entries, from memory or from the file, once it is stored that they are about to be given."""
         async with self._filling:
-            if self._buffer or (not self._revived and self.is_live()):
+            if self._buffer:
+                return
+            if not self._revived and self._news.follow(self.read_to) and await self._take_news(limit):
                 return
             head, after = self._stream.head, self.read_to
             revived, self._revived = self._revived, []
@@ -284,6 +342,23 @@ class SqliteConsumer:
             )
             is_all = len(following) < most
             self.read_to = max(self.read_to, (head or 0) if is_all else 0, following[-1].number if following else 0)
+
+    async def _take_news(self, limit: int) -> bool:
+        """Get the next entries from memory; says whether these were all, if there were none."""
+        entries = self._news.after(self.read_to, limit)
+        if not entries:
+            return self.read_to >= (self._stream.head or 0)
+        last = entries[-1].number
+        if last > self._stored_started or not self._is_stored_open:
+            newest = self._news.to  # all of it may be given soon
+            try:
+                await self._writer.do(lambda _: self.start(newest))
+            except BaseException:
+                self._news.is_void = True  # these are in the file
+                raise
+        self._buffer.extend(entries)
+        self.read_to = last
+        return True
 
     def _marked(self, entries: Iterable[Entry], *, is_revived: bool = False) -> Iterable[Entry]:
         """Say of entries from the file whether and how often they were given before."""

@@ -106,7 +106,7 @@ class SqliteJournal:
     def _reached(self) -> dict[int, int]:
         """Say how far the consumers of this process have read, by their rows; asked in the thread that writes."""
         streams = tuple(self._streams.values())
-        return {each.row: each.read_to for stream in streams for each in tuple(stream.consumers)}
+        return {each.row: each.reached() for stream in streams for each in tuple(stream.consumers)}
 
     def _watch(self, db: sqlite3.Connection) -> None:
         """Let consumers know of what other processes have revived; done in the thread that reads."""
