@@ -82,11 +82,17 @@ class SqliteLedger:
     ) -> list[Identified]:
         """Find out who the contacts of a login are; gives those that had no identity in it, or wait for one."""
         account = await self._account()
-        if complete and await self._reader.do(lambda db: _is_told(db, account, own_id, contacts)):
-            return []
+        digest: bytes | None = None
+        if complete:
+            # Not by the thread that writes: who is there is mostly known, and then nothing is to be written.
+            listed, digest = await self._reader.do(
+                lambda db: (_login(db, account, own_id)[1], _digest_of_all(contacts))
+            )
+            if listed == digest:
+                return []
 
         def tell(db: sqlite3.Connection) -> list[Identified]:
-            found = _identify(db, account, own_id, contacts, is_complete=complete, time=time)
+            found = _identify(db, account, own_id, contacts, digest=digest, time=time)
             if complete:
                 self._told()
             return found
@@ -251,15 +257,17 @@ class _Link(NamedTuple):
 
 
 def _identify(
-    db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Iterable[Contact], *, is_complete: bool,
+    db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Iterable[Contact], *, digest: bytes | None,
     time: float,
 ) -> list[Identified]:  # fmt: skip
+    """Find out who contacts are; the digest is of all that a login has, if these are all."""
     login, listed = _login(db, account, own_id)
+    is_complete = digest is not None
     # Until all contacts of a login were told once, the others may hold somebody who fits better.
     may_wait = not is_complete and listed is None
     telling = _Telling(account, login, own_id, is_complete=is_complete, may_wait=may_wait, time=time)
     if is_complete:
-        db.execute("UPDATE logins SET listed = ? WHERE login = ?", (_digest_of_all(contacts), login))
+        db.execute("UPDATE logins SET listed = ? WHERE login = ?", (digest, login))
     told: list[Identified] = []
     for is_room in (False, True):  # a chatroom is known by who is in it
         look = _look(db, telling, (each for each in contacts if (each.kind == "chatroom") is is_room))
@@ -268,11 +276,6 @@ def _identify(
         if look.seen:
             told += _link(db, telling, look)
     return told
-
-
-def _is_told(db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Iterable[Contact]) -> bool:
-    """Say whether these are the contacts that a login was last said to have."""
-    return _login(db, account, own_id)[1] == _digest_of_all(contacts)
 
 
 def _login(db: sqlite3.Connection, account: int, own_id: ContactId) -> tuple[int, bytes | None]:
