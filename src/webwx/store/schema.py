@@ -28,13 +28,13 @@ BUSY = 10.0
 _LOG = 4_000
 """Pages of the log that are copied into the file at once: a page that changes often is then copied less often."""
 
-_CACHE = 512
+_CACHE = 384
 """
 KiB of the file that a connection keeps in memory. The system has the rest in its own, and 2 MiB were no quicker with a
 million rows.
 """
 
-_CACHE_OF_READERS = 256
+_CACHE_OF_READERS = 192
 """The same of one that only reads."""
 
 _VERSION_1 = """
