@@ -235,12 +235,12 @@ class TestThinning:
         assert await account.contacts(OWN) == [said, sent]
         assert [each.members for each in await account.people([silent.id])] == [()]
 
-    @pytest.mark.parametrize("heard_at", [NOW + 61, NOW + 3_600])
+    @pytest.mark.parametrize("later", [61, 3_600])
     async def test_a_login_of_which_something_was_heard_since_is_left_alone(
-        self, account: SqliteAccount, path: Path, heard_at: float
+        self, account: SqliteAccount, path: Path, later: float
     ) -> None:
         await self.listed(account, ANN)
-        await account.ingest(arrival(message(1), at=heard_at))
+        await account.ingest(arrival(message(1), at=NOW + later))
         await self.follow(account, at=NOW + 60)
         self.thin(path)
 
