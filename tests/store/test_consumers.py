@@ -503,6 +503,23 @@ class TestRevived:
         assert (entry.number, entry.attempt) == (2, 3)
         await other.close()
 
+    async def test_at_once_it_is_not_taken_for_done_with(self, path: Path) -> None:
+        journal, account, consumer = await reopened(path)
+        await account.ingest(arrival(*messages(1, 1)))
+        await consumer.take()
+        await consumer.give_up(1, "KeyError")  # its acknowledgement is stored some milliseconds later
+        with contextlib.closing(sqlite3.connect(path)) as db:  # as another process does
+            db.execute("UPDATE failures SET state = 'revived', time = 1")
+            db.commit()
+        consumer.look_soon()
+        (entry,) = await consumer.take()
+        assert (entry.number, entry.attempt) == (1, 2)
+        await consumer.flush()
+        await die(journal, path)
+
+        _, _, consumer = await reopened(path)
+        assert numbers(await consumer.take()) == [1]
+
     async def test_one_that_failed_and_was_not_done_with_comes_again_to_the_next_process(self, path: Path) -> None:
         journal, account, consumer = await reopened(path)
         await account.ingest(arrival(*messages(1, 2)))

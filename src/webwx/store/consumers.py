@@ -295,8 +295,12 @@ class SqliteConsumer:
         except BaseException:
             self._is_look_due = True
             raise
+        with self._guard:
+            unsettled = {*self._acks, *self._storing}
         for number, revival in revivals.items():
-            if self._revivals.get(number) != revival.time:
+            if number in unsettled:  # its burial's acknowledgement, which must not be taken for the revived one's
+                self._is_look_due = True
+            elif self._revivals.get(number) != revival.time:
                 self._revivals[number] = revival.time
                 self._attempts[number] = revival.attempts
                 self._revived.append(number)
