@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from webwx.store.sqlite import SqliteAccount
 
 NOW = time.time()
+TOMORROW = NOW + 86_400
+"""Later than any test of the run, whose logins begin when it does."""
 ANN = Contact(id=ContactId("@ann"), nickname="Ann", remark="Boss")
 BEN = Contact(id=ContactId("@ben"), nickname="Ben")
 ROOM = Contact(id=ContactId("@@room"), nickname="Room", kind="chatroom", members=(Member(id=BEN.id),))
@@ -176,7 +178,7 @@ class TestThinning:
     async def test_who_is_in_the_ledger_goes_and_is_still_found(self, account: SqliteAccount, path: Path) -> None:
         stranger = Contact(id=ContactId("@eve"), nickname="Eve", kind="stranger")
         await self.listed(account, ANN, BEN, ROOM, stranger)
-        await self.follow(account, at=NOW + 60)
+        await self.follow(account, at=TOMORROW)
         self.thin(path)
 
         assert await account.contacts(OWN) == [stranger]
@@ -195,7 +197,7 @@ class TestThinning:
     ) -> None:
         await self.listed(account, ANN)
         await self.listed(account, Contact(id=ANN.id, nickname="Ann"))
-        await self.follow(account, at=NOW + 60)
+        await self.follow(account, at=TOMORROW)
         self.thin(path)
 
         assert [each.display_name for each in await account.people([ANN.id])] == ["Ann"]
@@ -205,10 +207,10 @@ class TestThinning:
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN)
-        await account.open_login(self.NEXT, b"", NOW + 60, [])
+        await account.open_login(self.NEXT, b"", TOMORROW, [])
         anna = Contact(id=ContactId("@anna"), nickname="Anna", remark="Boss")
         await account.save_contacts(self.NEXT, [anna])
-        await account.ledger.identify(self.NEXT, [anna], complete=True, time=NOW + 60)
+        await account.ledger.identify(self.NEXT, [anna], complete=True, time=TOMORROW)
         self.thin(path)
 
         assert [each.nickname for each in await account.people([ANN.id, anna.id])] == ["Ann", "Anna"]
@@ -229,19 +231,19 @@ class TestThinning:
         if is_indexed:
             with contextlib.closing(connect(path)) as db:
                 Index().fill(db, 5_000)
-        await self.follow(account, at=NOW + 60)
+        await self.follow(account, at=TOMORROW)
         self.thin(path)
 
         assert await account.contacts(OWN) == [said, sent]
         assert [each.members for each in await account.people([silent.id])] == [()]
 
-    @pytest.mark.parametrize("later", [61, 3_600])
+    @pytest.mark.parametrize("later", [1, 3_600])
     async def test_a_login_of_which_something_was_heard_since_is_left_alone(
         self, account: SqliteAccount, path: Path, later: float
     ) -> None:
         await self.listed(account, ANN)
-        await account.ingest(arrival(message(1), at=NOW + later))
-        await self.follow(account, at=NOW + 60)
+        await account.ingest(arrival(message(1), at=TOMORROW + later))
+        await self.follow(account, at=TOMORROW)
         self.thin(path)
 
         assert await account.contacts(OWN) == [ANN]
@@ -250,7 +252,7 @@ class TestThinning:
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN)
-        await self.follow(account, at=NOW + 60, is_told=False)
+        await self.follow(account, at=TOMORROW, is_told=False)
         self.thin(path)
 
         assert await account.contacts(OWN) == [ANN]
@@ -259,7 +261,7 @@ class TestThinning:
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN, BEN)
-        await self.follow(account, at=NOW + 60)
+        await self.follow(account, at=TOMORROW)
         self.thin(path)
         assert len(await account.roster(OWN)) == 0
 
@@ -271,7 +273,7 @@ class TestThinning:
     ) -> None:
         monkeypatch.setattr("webwx.store.people._THINNED", 2)
         await self.listed(account, *(Contact(id=ContactId(f"@{each}"), nickname=f"n{each}") for each in range(5)))
-        await self.follow(account, at=NOW + 60)
+        await self.follow(account, at=TOMORROW)
         thinning, left = Thinning(), []
         with contextlib.closing(connect(path)) as db:
             pause = thinning.work(db, is_idle=False)
@@ -287,7 +289,7 @@ class TestThinning:
     ) -> None:
         await self.listed(account, ANN, BEN)
         await asyncio.sleep(1.5)  # until it has looked for what is too old, which it does once an hour
-        await self.follow(account, at=NOW + 60)
+        await self.follow(account, at=TOMORROW)
 
         async with asyncio.timeout(20):
             while await account.contacts(OWN):  # noqa: ASYNC110 - nothing tells of it
@@ -296,7 +298,7 @@ class TestThinning:
     async def test_nothing_is_left_of_who_goes(self, account: SqliteAccount, path: Path) -> None:
         members = (Member(id=ContactId("@secret-id"), nickname="secret member"),)
         await self.listed(account, Contact(id=ROOM.id, nickname="Room", kind="chatroom", members=members))
-        await self.follow(account, at=NOW + 60)
+        await self.follow(account, at=TOMORROW)
         self.thin(path)
         await account.purge(before=1.0)  # has the log copied into the file
 
