@@ -18,6 +18,7 @@ from tests.carriers import Counted
 from webwx.client.aio import AsyncClient
 from webwx.errors import ProtocolError, WxError
 from webwx.flows import contacts, login, sync
+from webwx.model.contacts import Listing
 from webwx.model.messages import TextMessage
 from webwx.protocol.http import Request, Response
 from webwx.protocol.login import TICKET
@@ -129,7 +130,7 @@ def cut_everywhere(name: str, recorded: tuple[Login, dict[str, Response]], place
 
 
 def shows(value: Any) -> str:
-    return repr(value)
+    return repr([bytes(raw) for raw in value.raws] if isinstance(value, Listing) else value)
 
 
 def is_told(name: str, body: bytes, got: Any, whole: Any) -> bool:
