@@ -243,7 +243,10 @@ async def spoil(day: Day, text: str) -> None:
         day.say()
         await day.send()
         await asyncio.sleep(20)
-    await until(lambda: day.ended is not None or all(rule.is_used_up for rule in rules))
+    async with asyncio.timeout(3600):
+        while day.ended is None and not all(rule.is_used_up for rule in rules):
+            await day.send()  # one that hits new connections may need more of them
+            await asyncio.sleep(20)
     day.world.faults.reset()
     day.say()
     await day.send()
