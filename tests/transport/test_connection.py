@@ -20,11 +20,11 @@ class Pair:
     """A connection, and its other end."""
 
     def __init__(self) -> None:
-        self.other, line = socket.socketpair()
+        self.other, self.line = socket.socketpair()
         self.other.setblocking(False)
-        line.setblocking(False)
+        self.line.setblocking(False)
         self.ended = 0
-        self.connection = Connection(line, memoryview(bytearray(BUFFER)), self._note)
+        self.connection = Connection(self.line, memoryview(bytearray(BUFFER)), self._note)
 
     def _note(self, connection: Connection) -> None:
         assert connection is self.connection
@@ -87,3 +87,31 @@ async def test_it_ends_once(pair: Pair) -> None:
     pair.connection.expire()
     assert pair.ended == 1
     assert await pair.heard() == b""
+
+
+async def test_an_answer_wakes_its_task_before_the_loop_turns(pair: Pair) -> None:
+    loop, order = asyncio.get_running_loop(), []
+
+    async def ask() -> None:
+        await pair.connection.ask(b"head", b"", 1 << 20)
+        order.append("the task")
+
+    asking = asyncio.create_task(ask())
+    assert await pair.heard() == b"head"
+    loop.remove_reader(pair.line)  # it is read when the test says so
+    pair.other.send(answer())
+    loop.call_soon(pair.connection.check)
+    loop.call_soon(order.append, "the loop")
+    await asking
+    await asyncio.sleep(0)
+    assert order == ["the task", "the loop"]
+
+
+async def test_whoever_is_cancelled_while_waiting_ends_once_and_ends_the_connection(pair: Pair) -> None:
+    asking = asyncio.create_task(pair.connection.ask(b"head", b"", 1 << 20))
+    assert await pair.heard() == b"head"
+    asking.cancel()
+    pair.other.send(answer())  # it comes with the cancellation
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert (pair.connection.is_usable, pair.ended) == (False, 1)
