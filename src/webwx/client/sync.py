@@ -444,7 +444,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
 
     async def _stored_events(self, feed: Feed, shown: _Shown, *, include_all: bool) -> AsyncGenerator[Event, None]:
         """Yield what a feed gives."""
-        self.account  # noqa: B018 - raises when nobody is logged in
+        self._login.require()
         await _others_end()
         await feed.open()
         try:
@@ -462,7 +462,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
 
     async def _fetched_events(self, *, include_all: bool, follow: bool) -> AsyncGenerator[Event, None]:
         """Yield what is pending, and fetch when nothing is."""
-        self.account  # noqa: B018 - raises when nobody is logged in
+        self._login.require()
         await _others_end()
         with self._store.syncing():
             saved = self._catch_up()  # it may have been another process that synced this login last

@@ -91,7 +91,7 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, *, also_fine: Colle
             break
         left -= 1
         yield Pause(endpoint=endpoint.name, ret=told.ret)
-    if told.ret and told.ret not in also_fine:
+    if told.ret not in also_fine:
         judge(endpoint.name, told.ret, told.err_msg)
     return reply
 
@@ -147,7 +147,7 @@ def judge(name: str, ret: int, message: str = "") -> None:
     Raises:
         ApiError: By the table of codes in docs/topics/errors.md.
     """
-    if ret == Ret.OK:
+    if not ret:
         return
     words = f" The platform says: {message}" if message else ""
     number = f"{name} was refused (ret {ret})"
