@@ -215,7 +215,7 @@ class Listing:
     """
 
     def __init__(self, listed: Iterable[Listed] = ()) -> None:
-        self.hashes = array("q")
+        self.hashes: array[int] = array("q")
         self.raws: list[bytes | msgspec.Raw] = []
         self.chatrooms: list[ContactId] = []
         """The ids of those who are one."""
