@@ -7,12 +7,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from webwx.errors import StorageError
 from webwx.store import schema
+from webwx.store.files import make_private
 from webwx.store.schema import VERSION, connect
 
 if TYPE_CHECKING:
@@ -142,6 +144,26 @@ def test_processes_that_come_at_once_make_one_file(path: Path) -> None:
     assert [other.returncode for other in others] == [0] * 4
     with contextlib.closing(connect(path)) as db:
         assert ask(db, "SELECT count(*) FROM accounts") == 4
+
+
+def test_a_new_file_that_another_process_is_making_is_waited_for(path: Path) -> None:
+    make_private(path)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        soon = threading.Timer(0.1, other.execute, ["COMMIT"])
+        soon.start()
+        with contextlib.closing(connect(path)) as db:
+            assert ask(db, "PRAGMA user_version") == VERSION
+        soon.join()
+
+
+def test_a_new_file_that_another_process_never_lets_go_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "BUSY", 0.05)
+    make_private(path)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            connect(path)
 
 
 def test_opening_a_file_again_takes_no_lock_away_from_whoever_has_it_open(path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
@@ -24,6 +25,9 @@ APPLICATION = 0x77786A6C
 
 BUSY = 10.0
 """Seconds to wait for another process that is writing."""
+
+_AGAIN = 0.005
+"""Seconds until another try where SQLite does not wait by itself."""
 
 _LOG = 4_000
 """Pages of the log that are copied into the file at once: a page that changes often is then copied less often."""
@@ -321,7 +325,7 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
     # A commit has to outlive a loss of power: in a WAL only FULL does that.
     db.execute("PRAGMA synchronous = FULL")
     kept = (
-        _ask(db, "PRAGMA journal_mode = WAL"),
+        _to_wal(db),
         _ask(db, "PRAGMA synchronous"),
         _ask(db, "PRAGMA secure_delete = ON"),
     )
@@ -341,6 +345,23 @@ def _version_of(db: sqlite3.Connection, path: Path) -> int:
     if version > VERSION:
         raise StorageError(f"{path} was written by a newer webwx (version {version}, this one reads {VERSION}).")
     return version
+
+
+def _to_wal(db: sqlite3.Connection) -> str | int:
+    """
+    Make a file keep its commits in a log beside it; give the mode that it has then.
+
+    Of several processes that come to a new file at once SQLite refuses all but one here, and does not wait as it does
+    elsewhere: each has the file open for reading and would wait for the others.
+    """
+    deadline = time.monotonic() + BUSY
+    while True:
+        try:
+            return _ask(db, "PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN)
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
