@@ -2,13 +2,14 @@
 Measure, and say what came of it.
 
     python -m benchmarks                        everything but `growth`, which takes half an hour or more
-    python -m benchmarks sends receive-5k       these cases, and those whose names begin like that
+    python -m benchmarks sends receive-5k       these cases; a name that is none's means all that begin like it
     python -m benchmarks --compare              and say which ratios have changed since the baseline
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ INTERRUPTED = 130
 
 def chosen(names: Iterable[str]) -> list[Case]:
     """
-    Give the cases that are meant: each by its name or by how it begins.
+    Give the cases that are meant: each by its name, or many by how their names begin.
 
     Raises:
         SystemExit: No case is called like that.
@@ -48,7 +49,7 @@ def chosen(names: Iterable[str]) -> list[Case]:
 
 
 def _is_meant(case: str, name: str) -> bool:
-    return case == name or case.startswith(f"{name}-")
+    return case == name or (name not in CASES and case.startswith(f"{name}-"))
 
 
 def progress(line: str) -> None:
@@ -69,6 +70,8 @@ def main() -> int:
     parser.add_argument("--set-baseline", action="store_true", help="make the baseline of this run")
     options = parser.parse_args()
 
+    # What was started ends with this, however it is told to end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     told = report.read(options.out)
     results: dict[str, list[Round]] = {name: case["rounds"] for name, case in told.get("cases", {}).items()}
     ran: dict[str, list[Round]] = {}
