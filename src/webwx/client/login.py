@@ -226,11 +226,9 @@ class LoginVerbs(PositionVerbs):
         await self._open_session()
         self._store.save(SavedLogin(login=self._login))
         self._kept = self._login
-        everybody: list[Contact] | None = None
         if self._journal is not None:
-            everybody = list(self._contacts)
-            await self._find_position(everybody)
-        self._keep_contacts(everybody)
+            await self._find_position()
+        self._keep_contacts()
 
     async def _open_session(self) -> None:
         """Take the first snapshot after the ticket exchange."""

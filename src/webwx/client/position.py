@@ -7,19 +7,12 @@ behind, for the day when somebody goes on without the journal.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from webwx.client.contacts import ContactVerbs
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.protocol.sync import SyncKey
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from webwx.model.contacts import Contact
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,12 +42,9 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 class PositionVerbs(ContactVerbs):
     """An account's place in its journal."""
 
-    async def _find_position(self, everybody: Sequence[Contact] | None = None) -> None:
+    async def _find_position(self) -> None:
         """
         Go to where the journal stands; one that does not know this login begins with it.
-
-        Args:
-            everybody: The contacts, if somebody has read them already.
 
         Raises:
             StorageError: The journal cannot be read or written.
@@ -62,9 +52,9 @@ class PositionVerbs(ContactVerbs):
         if not await self._go_to_position():
             login = self._login
             position = Position(fetch_key=login.fetch_key, check_key=login.check_key)
-            everybody = list(self._contacts) if everybody is None else everybody
+            # They are read while they are written: all of them at once would weigh more than all else.
             await self._part_of_account().open_login(
-                ContactId(login.user_id), position.pack(), self._cell.now(), everybody
+                ContactId(login.user_id), position.pack(), self._cell.now(), self._contacts
             )
             await self._rest_on_journal()
             self._introduce_everybody()  # until now the ledger took nobody of this login

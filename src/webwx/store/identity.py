@@ -45,6 +45,12 @@ if TYPE_CHECKING:
 _ALWAYS = 0
 """The login of an id that every login has."""
 
+_WRITTEN = 1_024
+"""Contacts whose links are made and written at a time."""
+
+_BY_ID = Finding("certain")
+"""Of a contact whose id says who it is."""
+
 _NEWEST_LINKS = "FROM identities i CROSS JOIN links l ON l.login = i.login AND l.number = i.number"
 """Each identity with its links of the newest login that it was in; the older ones are not even looked at."""
 
@@ -223,6 +229,10 @@ class _Telling(NamedTuple):
     may_wait: bool
     time: float
 
+    def login_of(self, contact_id: ContactId) -> int:
+        """Give the login that an id is of."""
+        return _ALWAYS if is_lasting(contact_id) else self.login
+
 
 class _Row(NamedTuple):
     """A link, as it is stored."""
@@ -270,12 +280,15 @@ def _identify(
         db.execute("UPDATE logins SET listed = ? WHERE login = ?", (digest, login))
     told: list[Identified] = []
     for is_room in (False, True):  # a chatroom is known by who is in it
-        look = _look(db, telling, (each for each in contacts if (each.kind == "chatroom") is is_room))
-        if look.changed:
-            _refresh(db, telling, look.changed)
-        if look.seen:
-            told += _link(db, telling, look)
+        told += _identify_some(db, telling, (each for each in contacts if (each.kind == "chatroom") is is_room))
     return told
+
+
+def _identify_some(db: sqlite3.Connection, telling: _Telling, contacts: Iterable[Contact]) -> list[Identified]:
+    look = _look(db, telling, contacts)
+    if look.changed:
+        _refresh(db, telling, look.changed)
+    return _link(db, telling, look) if look.seen else []
 
 
 def _login(db: sqlite3.Connection, account: int, own_id: ContactId) -> tuple[int, bytes | None]:
@@ -342,44 +355,58 @@ def _link(db: sqlite3.Connection, telling: _Telling, look: _Look) -> list[Identi
         is_careful=not telling.is_complete,
     )
     told: list[Identified] = []
-    links: list[tuple[_Row, str]] = []
-    new_faces: list[tuple[int, int, int, str]] = []
     made: list[tuple[int, int, IdentityKind, float, int, int]] = []
     (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'identities'").fetchone()
-    (last_face,) = db.execute("SELECT coalesce(max(face), 0) FROM faces").fetchone()
-    for each, (evidence, name, digest) in seen.items():
-        finding = findings.get(each, Finding("certain"))
+    for each, (evidence, _, _) in seen.items():
+        finding = findings.get(each, _BY_ID)
         # A chatroom whose members are not known has nothing but a name.
         if finding.by == "ambiguous" and (telling.may_wait or (evidence.kind == "chatroom" and not evidence.members)):
             told.append(Identified(contact_id=each, number=0, by="waiting", candidates=finding.candidates))
             continue
-        login = _ALWAYS if is_lasting(each) else telling.login
-        face = 0
         if finding.face is not None:
-            number, before = finding.face
+            number = finding.face.number
+        else:
+            number = last + len(made) + 1
+            made.append((number, telling.account, evidence.kind, telling.time, 0, telling.login_of(each)))
+        told.append(Identified(contact_id=each, number=number, by=finding.by, candidates=finding.candidates))
+    insert(db, "identities", made)
+    # As the index has them, and a few at a time: what is written of all of them would weigh more than they do.
+    linked = sorted((each.contact_id, each.number) for each in told if each.number)
+    for start in range(0, len(linked), _WRITTEN):
+        some = linked[start : start + _WRITTEN]
+        _write_links(db, telling, [(*each, seen[each[0]], findings.get(each[0], _BY_ID)) for each in some], faces)
+    return told
+
+
+def _write_links(
+    db: sqlite3.Connection, telling: _Telling, linked: Iterable[tuple[ContactId, int, _Seen, Finding]],
+    faces: Mapping[Face, int],
+) -> None:  # fmt: skip
+    """Link contacts to their identities, each with the face that says what is known of it now."""
+    links: list[tuple[_Row, str]] = []
+    new_faces: list[tuple[int, int, int, str]] = []
+    (last,) = db.execute("SELECT coalesce(max(face), 0) FROM faces").fetchone()
+    for each, number, (evidence, name, digest), finding in linked:
+        login, face = telling.login_of(each), 0
+        if finding.face is not None:
+            before = finding.face.evidence
             evidence = evidence.filled_from(before)
             if evidence == before:
                 face = faces[finding.face]
-        else:
-            number = last + len(made) + 1
-            made.append((number, telling.account, evidence.kind, telling.time, 0, login))
         if not face:
-            face = last_face + len(new_faces) + 1
+            face = last + len(new_faces) + 1
             new_faces.append((face, number, login, _write(evidence)))
         found = _Found(
             by=finding.by, confidence=finding.confidence, reasons=finding.reasons, candidates=finding.candidates
         )
         links.append((_Row(telling.account, login, each, number, name, digest, face, 0, telling.time), _write(found)))
-        told.append(Identified(contact_id=each, number=number, by=finding.by, candidates=finding.candidates))
-    insert(db, "identities", made)
     insert(db, "faces", new_faces)
     rows = _findings(db, {found for _, found in links})
-    insert(db, "links", sorted(row._replace(finding=rows[found]) for row, found in links))
+    insert(db, "links", [row._replace(finding=rows[found]) for row, found in links])
     db.execute(
         "UPDATE identities SET login = max(login, ?) WHERE number IN (SELECT value FROM json_each(?))",
         (telling.login, as_list(row.number for row, _ in links if row.login)),
     )
-    return told
 
 
 def _findings(db: sqlite3.Connection, wanted: Collection[str]) -> dict[str, int]:

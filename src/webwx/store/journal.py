@@ -424,9 +424,9 @@ class AccountJournal(Protocol):
         """Its sends."""
         ...
 
-    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Collection[Contact]) -> None:
+    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
         """
-        Begin with a new login.
+        Begin with a new login; its contacts are read as they are kept, and in any thread.
 
         Where there was another before, a gap from its last batch until now is stored, since nobody can say what it
         missed.

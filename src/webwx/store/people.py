@@ -14,6 +14,7 @@ import contextlib
 import sqlite3
 import threading
 from functools import lru_cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,7 +28,7 @@ from webwx.store.rows import as_list, insert, select, select_numbers
 from webwx.store.schema import connect, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import Any
 
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 _READ = 64
 """Contacts that are read at a time, where there may be any number: a chatroom may hold 500 members."""
+
+_KEPT = 1_024
+"""Contacts that are written at a time: what is written of thousands weighs as much as they do."""
 
 _PAUSE = 0.05
 """Seconds without a job after which there is time to thin."""
@@ -165,7 +169,7 @@ def read_roster(db: sqlite3.Connection, looks: Looks, login: int, is_chatroom: C
 
 
 def keep_contacts(
-    db: sqlite3.Connection, login: int, contacts: Collection[Contact], deleted: Iterable[ContactId] = ()
+    db: sqlite3.Connection, login: int, contacts: Iterable[Contact], deleted: Iterable[ContactId] = ()
 ) -> None:
     """Keep contacts of a login, and let these go; whoever is kept as they are already is not written again."""
     gone = [clean_text(each) for each in deleted]
@@ -173,13 +177,15 @@ def keep_contacts(
         db.execute(
             "DELETE FROM contacts WHERE login = ? AND id IN (SELECT value FROM json_each(?))", (login, as_list(gone))
         )
-    kept = [(login, each.id, msgspec.json.encode(each).decode()) for each in contacts]
-    insert(
-        db, "contacts", kept,
-        then="ON CONFLICT (login, id) DO UPDATE SET contact = excluded.contact WHERE contact <> excluded.contact",
-    )  # fmt: skip
-    names = {(login, name, each.id) for each in contacts for name in (each.nickname, each.remark) if name}
-    insert(db, "names", sorted(names), verb="INSERT OR IGNORE")
+    left = iter(contacts)
+    while some := list(islice(left, _KEPT)):
+        kept = [(login, each.id, msgspec.json.encode(each).decode()) for each in some]
+        insert(
+            db, "contacts", kept,
+            then="ON CONFLICT (login, id) DO UPDATE SET contact = excluded.contact WHERE contact <> excluded.contact",
+        )  # fmt: skip
+        names = {(login, name, each.id) for each in some for name in (each.nickname, each.remark) if name}
+        insert(db, "names", sorted(names), verb="INSERT OR IGNORE")
 
 
 class Thinning:

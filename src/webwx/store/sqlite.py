@@ -45,7 +45,7 @@ from webwx.store.words import Query
 from webwx.store.writer import Reader, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
 RETENTION_DAYS = 90
 """How long what came is kept, unless somebody says otherwise."""
@@ -249,7 +249,7 @@ class SqliteAccount:
 
     # -- taking in ---------------------------------------------------------------------------------------------------
 
-    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Collection[Contact]) -> None:
+    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
         """Begin with a new login; where there was another before, a gap is stored."""
         account = await self._account()
 
