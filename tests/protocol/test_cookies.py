@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.protocol.cookies import Cookie, CookieHeaders, Jar, parse_cookie, read_cookie_header
+from webwx.protocol.cookies import Carried, Cookie, Jar, parse_cookie, read_cookie_header
 
 NOW = 1_700_000_000.0
 MAIN = "https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxinit"
@@ -170,13 +170,13 @@ def test_b8_two_processes_keep_the_cookies_of_both() -> None:
     }  # fmt: skip
 
 
-def test_a_header_is_written_once_until_a_cookie_comes_to_its_end() -> None:
+def test_headers_are_written_once_until_a_cookie_comes_to_its_end() -> None:
     jar = Jar((
         Cookie(name="a", value="1", domain="wx.qq.com"),
         Cookie(name="b", value="2", domain="wx.qq.com", expires=200.0),
         Cookie(name="c", value="3", domain="file.wx.qq.com"),
     ))  # fmt: skip
-    headers = CookieHeaders(jar)
+    carried = Carried(jar, (("Accept", "*/*"),))
     for url, now in [
         ("https://wx.qq.com/a?x=1", 100.0),
         ("https://wx.qq.com/a?x=2", 199.0),
@@ -184,5 +184,6 @@ def test_a_header_is_written_once_until_a_cookie_comes_to_its_end() -> None:
         ("https://wx.qq.com/a", 200.0),
         ("https://wx.qq.com/a", 150.0),
     ]:
-        assert headers.header(url, now) == jar.header(url, now)
-    assert headers.header("https://wx.qq.com/a?x=1", 150.0) is headers.header("https://wx.qq.com/a?x=2", 160.0)
+        assert carried.to(url, now) == (("Accept", "*/*"), ("Cookie", jar.header(url, now)))
+    assert carried.to("https://wx.qq.com/a?x=1", 150.0) is carried.to("https://wx.qq.com/a?x=2", 160.0)
+    assert carried.to("https://login.wx.qq.com/", 150.0) == (("Accept", "*/*"),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import weakref
 
+import httptools
 import pytest
 from tests.transport.lines import answer
 
@@ -25,6 +26,109 @@ def test_one_is_read_after_the_other() -> None:
         answers.feed(memoryview(answer(b"hi", "A: b", "A: c", status=status)))
         assert (answers.is_whole, answers.is_last, answers.status, body) == (True, False, int(status[:3]), [b"hi"])
         assert answers.headers == (("Content-Length", "2"), ("A", "b"), ("A", "c"))
+
+
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[memoryview]:
+    """What the parser is given from now on."""
+    given: list[memoryview] = []
+
+    class Parser(httptools.HttpResponseParser):
+        def feed_data(self, data: memoryview) -> None:
+            given.append(data)
+            super().feed_data(data)
+
+    monkeypatch.setattr(httptools, "HttpResponseParser", Parser)
+    return given
+
+
+def test_a_head_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = parsed(monkeypatch)
+    answers = Answers()
+    for body in (b"first", b"again", b"more!"):
+        answers.expect(1000)
+        answers.feed(memoryview(answer(body, "A: b", status="404 Not Found")))
+        assert (answers.is_whole, answers.is_last, answers.status, answers.size) == (True, False, 404, 5)
+        assert answers.headers == (("Content-Length", "5"), ("A", "b"))
+        assert answers.hand_out() == body
+    assert len(given) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        answer(b"other", "A: c"),
+        answer(b"other", "A: b", status="200 ok"),
+        answer(b"others", "A: b"),
+        answer(b"other", "A: b", "Connection: close"),
+        answer(b"other", "A: b").replace(b"\r\n\r\n", b"\r\nX: y\r\n\r\n"),
+    ],
+)
+def test_any_other_head_is_judged_as_well(monkeypatch: pytest.MonkeyPatch, other: bytes) -> None:
+    given = parsed(monkeypatch)
+    answers = Answers()
+    for said in (answer(b"first", "A: b"), other):
+        answers.expect(1000)
+        answers.feed(memoryview(said))
+        assert answers.is_whole
+    assert len(given) == 2
+    assert answers.hand_out() == other.partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b"hello"),
+        answer(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"") + b"5\r\nhello\r\n0\r\n\r\n",
+        answer(gzip.compress(b"hello", mtime=0), "Content-Encoding: gzip"),
+        answer(b"hello").replace(b"\r\n", b"\n"),
+    ],
+    ids=["a forerunner", "chunks", "packed", "bare line ends"],
+)
+def test_only_a_head_with_nothing_but_a_body_behind_it_is_known_again(
+    monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    given = parsed(monkeypatch)
+    answers = Answers()
+    for _ in range(2):
+        answers.expect(1000)
+        answers.feed(memoryview(said))
+        assert answers.hand_out() == b"hello"
+    assert len(given) == 2
+
+
+def test_one_that_is_known_may_come_in_pieces_or_be_taken() -> None:
+    answers, said = Answers(), answer(b"hello")
+    answers.expect(1000)
+    answers.feed(memoryview(said))
+    for cut in range(1, len(said)):
+        answers.expect(1000)
+        answers.feed(memoryview(said)[:cut])
+        assert not answers.is_whole
+        answers.feed(memoryview(said)[cut:])
+        assert answers.is_whole
+        assert answers.hand_out() == b"hello"
+    taken: list[bytes] = []
+    answers.expect(1000, taken.append)
+    answers.feed(memoryview(said))
+    assert (answers.is_whole, taken, answers.hand_out()) == (True, [b"hello"], b"")
+
+
+def test_g_r14_what_follows_one_that_is_known_spoils_the_connection_too() -> None:
+    answers, said = Answers(), answer(b"hello")
+    for more in (b"", b"", said):
+        answers.expect(1000)
+        answers.feed(memoryview(said + more))
+        assert (answers.is_whole, answers.hand_out()) == (True, b"hello")
+    assert answers.is_last
+
+
+def test_one_that_is_known_is_still_held_to_its_limit() -> None:
+    answers = Answers()
+    answers.expect(1000)
+    answers.feed(memoryview(answer(b"hello")))
+    answers.expect(4)
+    with pytest.raises(NotTaken):
+        answers.feed(memoryview(answer(b"hello")))
 
 
 def test_whoever_has_taken_a_body_is_not_kept() -> None:

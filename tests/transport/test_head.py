@@ -7,11 +7,11 @@ import pytest
 from webwx.errors import RefusedLocally
 from webwx.protocol.http import Request
 from webwx.transport.dial import Proxy
-from webwx.transport.head import Site, write_head
+from webwx.transport.head import Site, write_head, write_out
 
 
-def asking(url: str) -> Request:
-    return Request(endpoint="webwxsync", method="GET", url=url)
+def asking(url: str, method: str = "GET", body: bytes | tuple[bytes, ...] = b"") -> Request:
+    return Request(endpoint="webwxsync", method=method, url=url, body=body)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,31 @@ def test_a_proxy_is_given_the_whole_address_and_its_own_headers() -> None:
     assert head.lines.startswith(
         b"GET http://wx.qq.com/a HTTP/1.1\r\nHost: wx.qq.com\r\nProxy-Authorization: Basic YTpi\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "length"),
+    [
+        ("GET", b"", b""),
+        ("POST", b"", b"Content-Length: 0\r\n"),
+        ("POST", b"body", b"Content-Length: 4\r\n"),
+        ("POST", (b"multi", b"part"), b"Content-Length: 9\r\n"),
+    ],
+)
+def test_what_is_small_goes_with_its_head_in_one_piece(
+    method: str, body: bytes | tuple[bytes, ...], length: bytes
+) -> None:
+    request = asking("https://wx.qq.com/a", method, body)
+    head = write_head(request)
+    first, others = (body[0], body[1:]) if isinstance(body, tuple) else (body, ())
+    assert write_out(head, request) == (head.lines + length + b"\r\n" + first, *others)
+
+
+def test_what_is_large_is_not_copied() -> None:
+    file = bytes(1 << 20)
+    request = asking("https://wx.qq.com/a", "POST", (file, b"tail"))
+    head = write_head(request)
+    start, *others = write_out(head, request)
+    assert start == head.lines + b"Content-Length: 1048580\r\n\r\n"
+    assert others[0] is file
+    assert others[1] == b"tail"

@@ -256,14 +256,14 @@ class BaseClient:
             ApiError: The key was too old, and there is a new one now: the call may be made again.
             LoggedOut: The login ended.
         """
-        self._login.require()
+        login = self._cell.login
+        login.require()
         self._liveness.require()
         self._is_dirty = True
-        skey = self._login.credentials.skey
         try:
             result = await self._drive(flow, read)
         except LoggedOut as end:
-            if end.ret == Ret.TICKET_ERROR and await self._renew_key(skey):
+            if end.ret == Ret.TICKET_ERROR and await self._renew_key(login.credentials.skey):
                 raise ApiError(
                     f"{end.endpoint} was refused (ret {end.ret}): this login's key was too old; "
                     "it has a new one now and nothing was done, so the call may be made again.",

@@ -57,9 +57,8 @@ class ForwardVerbs(MediaVerbs):
         Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
 
         """
-        receipt = await self._sent_as(key)  # which may have been to somebody who is gone
-        if receipt is not None:
-            return receipt
+        if key and (sent := await self._sent_as(key)):  # which may have been to somebody who is gone
+            return sent
         chat = await self._target(to)
         if isinstance(message, MessageRecalled) and message.original is not None:
             message = message.original

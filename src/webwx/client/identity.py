@@ -184,13 +184,13 @@ class IdentityVerbs(BaseClient):
             StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
         """
         match to:
-            case int() | Identity():
+            case str():
+                contact_id = to
+            case Contact():
+                contact_id = to.id
+            case _:
                 part = await self._readable_part()
                 return await self._contact_of(part, await self._numbered(part, to))
-            case Contact():
-                contact_id: str = to.id
-            case _:
-                contact_id = to
         known = self._contacts.get(contact_id)
         if known is not None:
             return known

@@ -128,9 +128,8 @@ class MediaVerbs(SendingVerbs):
 
         """
         if isinstance(sticker, str) and re.fullmatch(r"[0-9a-fA-F]{32}", sticker):
-            receipt = await self._sent_as(key)
-            if receipt is not None:
-                return receipt
+            if key and (sent := await self._sent_as(key)):
+                return sent
             chat, md5 = await self._target(to), sticker.lower()
             way = Way(lambda client_id: message_flows.send_known_sticker(self._login, chat, md5, client_id))
             return await self._send(chat, "sticker", name, way, key=key)
@@ -174,9 +173,8 @@ class MediaVerbs(SendingVerbs):
         key: str,
     ) -> Receipt:
         """Look at a file and send it; once more from the start when the platform does not know the upload any more."""
-        receipt = await self._sent_as(key)
-        if receipt is not None:
-            return receipt
+        if key and (sent := await self._sent_as(key)):
+            return sent
         chat = await self._target(to)
         with files.at_hand(source) as readable:
             file = await asyncio.to_thread(prepare, readable, name)

@@ -51,9 +51,8 @@ class MessageVerbs(HistoryVerbs):
         Wire: webwxsendmsg
 
         """
-        receipt = await self._sent_as(key)
-        if receipt is not None:
-            return receipt
+        if key and (sent := await self._sent_as(key)):
+            return sent
         chat = await self._target(to)
         message_flows.check_text(text)
         way = Way(lambda client_id: message_flows.send_text(self._login, chat, text, client_id))

@@ -67,6 +67,9 @@ WayName = Literal["sent", "by_content", "by_upload"]
 Make = Callable[[str], "Flow[str]"]
 """Makes the flow of a send from its client id; the flow gives the message's id."""
 
+Attempt = Callable[[], Awaitable[Receipt]]
+"""Lets a send leave."""
+
 
 class Way(NamedTuple):
     """One way to send something: at once, or after what must be done first."""
@@ -105,7 +108,7 @@ class SendingVerbs(IdentityVerbs):
         """
         if self._journal is None:
             _refuse_key(key)
-            return await self._try(chat, self._cell.next_client_id(), ways, _Unkept())
+            return await self._try(chat, self._cell.next_client_id(), ways)
         outbox = self._part_of_account().outbox
         async with self._turn(key):
             row = await outbox.add(
@@ -117,7 +120,8 @@ class SendingVerbs(IdentityVerbs):
         """
         Give the receipt of what was sent under a key; None when nothing was, so that it may be.
 
-        Every verb asks this first: what is done needs neither its file nor anybody to be there any more.
+        Every verb that was given one asks this first: what is done needs neither its file nor anybody to be there any
+        more.
 
         Raises:
             NoJournal: There is a key and no journal to keep it.
@@ -125,8 +129,6 @@ class SendingVerbs(IdentityVerbs):
         """
         if self._journal is None:
             _refuse_key(key)
-        if not key:
-            return None
         async with self._turn(key):
             row = await self._part_of_account().outbox.get(key=key)
             return None if row is None else await self._outcome(row)
@@ -147,7 +149,7 @@ class SendingVerbs(IdentityVerbs):
         outbox = self._part_of_account().outbox
         if row.state == "unknown":  # it may be repeated, so from now on it waits like any other
             await outbox.settle(row.number, "queued", time=self._cell.now())
-        return await self._try(chat, row.client_id, ways, _Kept(outbox, row, self._cell.now))
+        return await self._try(chat, row.client_id, ways, _Record(outbox, row, self._cell.now))
 
     async def _note_recall(self, client_id: str) -> None:
         """Note that a send was taken back; when that cannot be noted it was, all the same."""
@@ -183,53 +185,60 @@ class SendingVerbs(IdentityVerbs):
             f"look into the chat before you send it {'under another key' if row.key else 'anew'}."
         )
 
-    async def _try(self, chat: ContactId, client_id: str, ways: tuple[Way, ...], record: _Kept | _Unkept) -> Receipt:
+    async def _try(
+        self, chat: ContactId, client_id: str, ways: tuple[Way, ...], record: _Record | None = None
+    ) -> Receipt:
         for number, way in enumerate(ways, 1):
             make = way.make or await _prepared(way, record)
-            attempt = partial(self._attempt, chat, client_id, way.name, make, record)
+            attempt: Attempt = partial(self._attempt, chat, client_id, way.name, make)
+            if record is not None:
+                attempt = partial(self._recorded, record, chat, attempt)
             try:
-                return await (attempt() if self._governor is None else self._paced("messages", attempt))
+                return await (attempt() if self._governor is None else self._governor.run("messages", attempt))
             except ApiError as error:
                 if number == len(ways) or not _is_unknown_medium(error):
                     raise
-                await record.settle("queued")
+                if record is not None:
+                    await record.settle("queued")
         raise AssertionError("There is no way to send this.")
 
-    async def _attempt(
-        self, chat: ContactId, client_id: str, way: WayName, make: Make, record: _Kept | _Unkept
-    ) -> Receipt:
-        """Let a send leave, and note how that ends."""
-        sent_meanwhile = await record.begin(chat)
-        if sent_meanwhile is not None:
-            return sent_meanwhile
-        try:
-            message_id = await self._deliver(make, client_id)
-        except asyncio.CancelledError:
-            await record.settle("unknown")
-            raise
-        except SendUnknown:
-            await record.settle("unknown")
-            if record.row is not None and (receipt := await self._settle_doubt(record.row)):
-                return receipt
-            raise
-        except WxError as error:
-            await record.settle(_state_after(error), _ret(error))
-            raise
-        receipt = Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now(), way=way)
-        await record.settle("sent", receipt=receipt)
-        return receipt
+    async def _attempt(self, chat: ContactId, client_id: str, way: WayName, make: Make) -> Receipt:
+        """Let a send leave; where the server is known to fold repeats, again when its answer is lost."""
+        message_id = await (self._repeated(make, client_id) if self._dedupes else self._run(make(client_id)))
+        return Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now(), way=way)
 
-    async def _deliver(self, make: Make, client_id: str) -> str:
-        """Let a send's one request leave; where the server is known to fold repeats, again when its answer is lost."""
+    async def _repeated(self, make: Make, client_id: str) -> str:
         try:
             return await self._run(make(client_id))
         except SendUnknown as lost:
-            for _ in range(REPEATS if self._dedupes else 0):
+            for _ in range(REPEATS):
                 await asyncio.sleep(self._timeouts.retry)
                 # Whatever a repeat meets, the first may have been done: no refusal takes that back.
                 with contextlib.suppress(TransportError, ProtocolError, ApiError):
                     return await self._run(make(client_id))
             raise lost from None
+
+    async def _recorded(self, record: _Record, chat: ContactId, attempt: Attempt) -> Receipt:
+        """Make an attempt, with a note before it that a byte may leave, and one of how it ended."""
+        sent_meanwhile = await record.begin(chat)
+        if sent_meanwhile is not None:
+            return sent_meanwhile
+        try:
+            receipt = await attempt()
+        except asyncio.CancelledError:
+            await record.settle("unknown")
+            raise
+        except SendUnknown:
+            await record.settle("unknown")
+            found = await self._settle_doubt(record.row)
+            if found is None:
+                raise
+            return found
+        except WxError as error:
+            await record.settle(_state_after(error), _ret(error))
+            raise
+        await record.settle("sent", receipt=receipt)
+        return receipt
 
     # -- when the answer was lost ------------------------------------------------------------------------------------
 
@@ -266,30 +275,18 @@ class SendingVerbs(IdentityVerbs):
         return None
 
 
-async def _prepared(way: Way, record: _Kept | _Unkept) -> Make:
+async def _prepared(way: Way, record: _Record | None) -> Make:
     assert way.ready is not None  # noqa: S101 - or there would be no way
     try:
         return await way.ready()
     except WxError as error:
-        await record.settle(_state_before(error), _ret(error))
+        if record is not None:
+            await record.settle(_state_before(error), _ret(error))
         raise
 
 
-class _Unkept:
-    """A send of a client without a journal."""
-
-    row = None
-
-    async def begin(self, _: ContactId) -> Receipt | None:
-        """Nobody need know."""
-        return None
-
-    async def settle(self, state: Settled, ret: int = 0, *, receipt: Receipt | None = None) -> None:
-        """Nobody need know."""
-
-
-class _Kept:
-    """A send with a row in the outbox."""
+class _Record:
+    """The row that a send has in the outbox."""
 
     def __init__(self, outbox: Outbox, row: Outgoing, now: Callable[[], float]) -> None:
         self.row = row

@@ -77,7 +77,7 @@ def send_text(login: Login, to: str, text: str, client_id: str, *, scene: int = 
         content=text, from_user_name=login.user_id, to_user_name=to, local_id=client_id, client_msg_id=client_id
     )
     request = TextRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene)
-    return (yield from _send(login, TEXT, request, client_id))
+    return _send(login, TEXT, request, client_id)
 
 
 def forward_text(login: Login, to: str, text: str, client_id: str) -> Flow[str]:
@@ -87,7 +87,7 @@ def forward_text(login: Login, to: str, text: str, client_id: str) -> Flow[str]:
     Wire: webwxsendmsg
 
     """
-    return (yield from send_text(login, to, text, client_id, scene=FORWARD_SCENE))
+    return send_text(login, to, text, client_id, scene=FORWARD_SCENE)
 
 
 def send_image(login: Login, to: str, media_id: str, client_id: str) -> Flow[str]:
@@ -100,7 +100,7 @@ def send_image(login: Login, to: str, media_id: str, client_id: str) -> Flow[str
     Wire: webwxsendmsgimg
 
     """
-    return (yield from _send_image(login, to, client_id, media_id=media_id))
+    return _send_image(login, to, client_id, media_id=media_id)
 
 
 def forward_image(login: Login, to: str, content: str, client_id: str) -> Flow[str]:
@@ -114,7 +114,7 @@ def forward_image(login: Login, to: str, content: str, client_id: str) -> Flow[s
     Wire: webwxsendmsgimg
 
     """
-    return (yield from _send_image(login, to, client_id, content=content, scene=FORWARD_SCENE))
+    return _send_image(login, to, client_id, content=content, scene=FORWARD_SCENE)
 
 
 def _send_image(
@@ -125,7 +125,7 @@ def _send_image(
         local_id=client_id, client_msg_id=client_id,
     )  # fmt: skip
     request = ImageRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene)
-    return (yield from _send(login, IMAGE, request, client_id))
+    return _send(login, IMAGE, request, client_id)
 
 
 def forward_location(login: Login, to: str, xml: str, client_id: str) -> Flow[str]:
@@ -142,7 +142,7 @@ def forward_location(login: Login, to: str, xml: str, client_id: str) -> Flow[st
     request = TextRequest(
         pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=FORWARD_SCENE
     )
-    return (yield from _send(login, TEXT, request, client_id))
+    return _send(login, TEXT, request, client_id)
 
 
 def send_video(login: Login, to: str, media_id: str, client_id: str) -> Flow[str]:
@@ -152,7 +152,7 @@ def send_video(login: Login, to: str, media_id: str, client_id: str) -> Flow[str
     Wire: webwxsendvideomsg
 
     """
-    return (yield from _send_video(login, to, client_id, media_id=media_id))
+    return _send_video(login, to, client_id, media_id=media_id)
 
 
 def forward_video(login: Login, to: str, content: str, client_id: str) -> Flow[str]:
@@ -165,7 +165,7 @@ def forward_video(login: Login, to: str, content: str, client_id: str) -> Flow[s
     Wire: webwxsendvideomsg
 
     """
-    return (yield from _send_video(login, to, client_id, content=content, scene=FORWARD_SCENE))
+    return _send_video(login, to, client_id, content=content, scene=FORWARD_SCENE)
 
 
 def _send_video(
@@ -176,7 +176,7 @@ def _send_video(
         local_id=client_id, client_msg_id=client_id,
     )  # fmt: skip
     request = VideoRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene)
-    return (yield from _send(login, VIDEO, request, client_id))
+    return _send(login, VIDEO, request, client_id)
 
 
 def send_sticker(login: Login, to: str, media_id: str, client_id: str) -> Flow[str]:
@@ -186,9 +186,9 @@ def send_sticker(login: Login, to: str, media_id: str, client_id: str) -> Flow[s
     Wire: webwxsendemoticon
 
     """
-    return (yield from _send_sticker(login, OutgoingSticker(
+    return _send_sticker(login, OutgoingSticker(
         media_id=media_id, from_user_name=login.user_id, to_user_name=to, local_id=client_id, client_msg_id=client_id
-    )))  # fmt: skip
+    ))  # fmt: skip
 
 
 def send_known_sticker(login: Login, to: str, md5: str, client_id: str) -> Flow[str]:
@@ -201,14 +201,14 @@ def send_known_sticker(login: Login, to: str, md5: str, client_id: str) -> Flow[
     Wire: webwxsendemoticon
 
     """
-    return (yield from _send_sticker(login, OutgoingSticker(
+    return _send_sticker(login, OutgoingSticker(
         emoticon_md5=md5, from_user_name=login.user_id, to_user_name=to, local_id=client_id, client_msg_id=client_id
-    )))  # fmt: skip
+    ))  # fmt: skip
 
 
 def _send_sticker(login: Login, message: OutgoingSticker) -> Flow[str]:
     request = StickerRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message)
-    return (yield from _send(login, STICKER, request, message.client_msg_id))
+    return _send(login, STICKER, request, message.client_msg_id)
 
 
 def send_file(login: Login, to: str, file: Upload, upload: Passage, client_id: str) -> Flow[str]:
@@ -225,7 +225,7 @@ def send_file(login: Login, to: str, file: Upload, upload: Passage, client_id: s
         signature=upload.signature or msgspec.UNSET,
         aes_key=(upload.aes_key if profile.mmweb_appid else "") or msgspec.UNSET,
     )  # fmt: skip
-    return (yield from _send_app(login, message, scene=0))
+    return _send_app(login, message, scene=0)
 
 
 def forward_file(login: Login, to: str, file: FileMessage, client_id: str) -> Flow[str]:
@@ -242,14 +242,14 @@ def forward_file(login: Login, to: str, file: FileMessage, client_id: str) -> Fl
         content=write_outgoing_file(file.name, file.size, file.media_id, app_id=login.profile.file_app),
         from_user_name=login.user_id, to_user_name=to, local_id=client_id, client_msg_id=client_id,
     )  # fmt: skip
-    return (yield from _send_app(login, message, scene=FORWARD_SCENE))
+    return _send_app(login, message, scene=FORWARD_SCENE)
 
 
 def _send_app(login: Login, message: OutgoingApp, *, scene: int) -> Flow[str]:
     request = AppRequest(
         mod=login.profile.mod, pass_ticket=login.pass_ticket, credentials=login.credentials, msg=message, scene=scene
     )
-    return (yield from _send(login, APP, request, message.client_msg_id))
+    return _send(login, APP, request, message.client_msg_id)
 
 
 def _send(login: Login, endpoint: Endpoint[Q, SendReply], request: Q, client_id: str) -> Flow[str]:

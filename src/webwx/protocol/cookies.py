@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from webwx.protocol.http import http_time
+from webwx.protocol.http import Headers, http_time
 
 
 class Cookie(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,23 +100,31 @@ class Jar(msgspec.Struct, frozen=True):
         return Jar(tuple((kept | {key: cookie for key, cookie in new.items() if old.get(key) != cookie}).values()))
 
 
-class CookieHeaders:
-    """The `Cookie` headers of one jar, each written once for as long as no cookie comes to its end."""
+class Carried:
+    """
+    The headers that requests carry, written once for each place and as long as no cookie comes to its end.
 
-    def __init__(self, jar: Jar) -> None:
+    Args:
+        jar: The cookies.
+        common: What goes everywhere.
+    """
+
+    def __init__(self, jar: Jar, common: Headers = ()) -> None:
         self.jar = jar
-        self._written: dict[str, tuple[float, float, str]] = {}
+        self._common = common
+        self._written: dict[str, tuple[float, float, Headers]] = {}
 
-    def header(self, url: str, now: float) -> str:
-        """Give what `Jar.header` gives."""
+    def to(self, url: str, now: float) -> Headers:
+        """Give the headers for an address: the common ones, and a `Cookie` where one goes there."""
         place = url.partition("?")[0]
-        since, until, text = self._written.get(place, (now, now, ""))
+        since, until, headers = self._written.get(place, (now, now, ()))
         if not since <= now < until:
-            text = self.jar.header(url, now)
+            cookies = self.jar.header(url, now)
+            headers = (*self._common, ("Cookie", cookies)) if cookies else self._common
             ends = (cookie.expires for cookie in self.jar.cookies if cookie.expires is not None)
             until = min((end for end in ends if end > now), default=math.inf)
-            self._written[place] = (now, until, text)
-        return text
+            self._written[place] = (now, until, headers)
+        return headers
 
 
 def parse_cookie(text: str, host: str, now: float, *, one_origin: bool) -> Cookie | None:

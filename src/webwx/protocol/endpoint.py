@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import re
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_type_hints
 
 import msgspec
@@ -19,6 +20,8 @@ from webwx.protocol.codec import JSON, Shape, as_text, coerce, keep_encoded, per
 from webwx.protocol.http import Headers, Patience, Request, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from webwx.protocol.hosts import Hosts
 
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -65,6 +68,10 @@ def _same_default(field: msgspec.structs.FieldInfo) -> Any:
     if field.default_factory is not msgspec.NODEFAULT:
         return msgspec.field(name=field.encode_name, default_factory=field.default_factory)
     return msgspec.field(name=field.encode_name)
+
+
+def _nothing(_: msgspec.Struct) -> None:
+    return None
 
 
 class Endpoint(Generic[Q, R]):
@@ -137,6 +144,9 @@ class Endpoint(Generic[Q, R]):
         self._made_by_server = self._fields_of(Where.RAW_QUERY)
         self._in_path = self._fields_of(Where.PATH)
         self._headers = self._fields_of(Where.HEADER)
+        self._outside_of: Callable[[msgspec.Struct], Any] = attrgetter(*self.outside) if self.outside else _nothing
+        self._addressed: tuple[tuple[str, Any], str, Headers] = ("", None), "", ()
+        """Where the last request went, and with which headers: most calls of a login differ in their body only."""
         self._left_out = dict.fromkeys(self.outside, msgspec.UNSET)
         """What is put in place of fields that are not in the body."""
         self._body_type: type[msgspec.Struct] = self.request
@@ -159,6 +169,27 @@ class Endpoint(Generic[Q, R]):
 
     def encode_request(self, value: Q, hosts: Hosts, headers: Headers = ()) -> Request:
         """Write a request for one of the family's hosts; an empty query field is left out."""
+        asked, url, more = self._addressed
+        asking = (hosts.origin(self.host), self._outside_of(value))
+        if asking != asked:
+            url, more = self._url(value, asking[0]), self._headers_of(value)
+            self._addressed = asking, url, more
+        headers += more
+        body: bytes | tuple[bytes, ...] = b""
+        if self.inside:
+            inner = msgspec.structs.replace(value, **self._left_out) if self._left_out else value
+            content_type, body = self.body.dump(inner, is_reply=False)
+            headers = (("Content-Type", content_type), *headers)
+        return Request(
+            endpoint=self.name,
+            method=self.method,
+            url=url,
+            headers=headers,
+            body=body,
+            patience=self.patience,
+        )
+
+    def _url(self, value: Q, origin: str) -> str:
         path = self.path
         for name, wire_name in self._in_path:
             # The uuid stands plain in the QR code; a phone may not decode its `=`.
@@ -169,22 +200,10 @@ class Endpoint(Generic[Q, R]):
             for name, wire_name in self._query
             if (text := as_text(getattr(value, name)))
         ]
-        for name, wire_name in self._headers:
-            if text := as_text(getattr(value, name)):
-                headers = (*headers, (wire_name, text))
-        body: bytes | tuple[bytes, ...] = b""
-        if self.inside:
-            inner = msgspec.structs.replace(value, **self._left_out) if self._left_out else value
-            content_type, body = self.body.dump(inner, is_reply=False)
-            headers = (("Content-Type", content_type), *headers)
-        return Request(
-            endpoint=self.name,
-            method=self.method,
-            url=f"{hosts.origin(self.host)}{path}?{'&'.join(query)}" if query else f"{hosts.origin(self.host)}{path}",
-            headers=headers,
-            body=body,
-            patience=self.patience,
-        )
+        return f"{origin}{path}?{'&'.join(query)}" if query else f"{origin}{path}"
+
+    def _headers_of(self, value: Q) -> Headers:
+        return tuple((wire_name, text) for name, wire_name in self._headers if (text := as_text(getattr(value, name))))
 
     def decode_reply(self, response: Response) -> R:
         """

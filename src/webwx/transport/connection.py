@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from webwx.transport.answer import Answers, NoAnswer, NotTaken
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextvars import Context
     from typing import Any
 
@@ -33,9 +32,6 @@ _RECORD = 16 * 1024
 Bytes of the largest TLS record. OpenSSL reads one at a time, and gives all of it where the buffer is as large, so it
 keeps nothing back that the loop would not see. A full one is mostly followed by another.
 """
-
-_JOINED = 16 * 1024
-"""Bytes up to which a body is put behind its head, for one write."""
 
 _READS = 16
 """Times that one connection is read before others get their turn."""
@@ -97,7 +93,7 @@ class Connection:
         self._buffer = buffer
         self._on_end = on_end
         self._answers = Answers()
-        self._left: deque[bytes | memoryview] = deque()
+        self._left: list[bytes | memoryview] = []
         """What is still to be written."""
         self._waiting: Answered | None = None
         """Whoever waits for an answer."""
@@ -111,14 +107,13 @@ class Connection:
         return self._line is not None and self._waiting is None and not self._answers.is_last
 
     async def ask(
-        self, head: bytes, body: bytes | tuple[bytes, ...], limit: int, take: Callable[[bytes], object] | None = None
+        self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None = None
     ) -> Answers:
         """
         Write a request and read its answer.
 
         Args:
-            head: What comes before the body.
-            body: The body, or the buffers that make it up.
+            request: The buffers that make it up.
             limit: Bytes of an answer's body that are kept.
             take: Is given that body piece by piece, instead.
 
@@ -130,11 +125,11 @@ class Connection:
         """
         answers = self._answers
         answers.expect(limit, take)
-        self._waiting = Answered(loop=self.loop)
+        self._waiting = waiting = Answered(loop=self.loop)
+        self._left += request
         try:
-            self._left.extend(_joined(head, body))
             self._write()
-            await self._waiting
+            await waiting
         except BaseException:
             self.close()
             raise
@@ -178,12 +173,11 @@ class Connection:
             return
         try:
             while left:
-                piece = left[0]
-                sent = line.send(piece)
-                if sent == len(piece):
-                    left.popleft()
+                sent = line.send(left[0])
+                if sent < len(left[0]):
+                    left[0] = memoryview(left[0])[sent:]
                 else:
-                    left[0] = memoryview(piece)[sent:]
+                    del left[0]
         except _LATER:
             if not self._is_writing:
                 self._is_writing = True
@@ -199,41 +193,28 @@ class Connection:
             self.loop.remove_writer(line)
 
     def _read(self) -> None:
-        waiting = self._waiting
+        line, waiting, answers = self._line, self._waiting, self._answers
+        if line is None:
+            return
         try:
-            self._take_in(waiting)
+            for _ in range(_READS):
+                count = line.recv_into(self._buffer, BUFFER)
+                if waiting is None:
+                    self.close()
+                    return
+                if count:
+                    answers.feed(self._buffer[:count])
+                elif not answers.end():
+                    raise ConnectionResetError
+                if answers.is_whole and not waiting.done():
+                    waiting.set_result(None)
+                if count < _RECORD:
+                    break
+        except _LATER:
+            pass
         except NotTaken as refusal:
             self._fail(refusal.reason)
         except (OSError, NoAnswer) as error:
             self._fail(error)
         if waiting is not None and waiting.done():
             waiting.wake()
-
-    def _take_in(self, waiting: Answered | None) -> None:
-        line, answers = self._line, self._answers
-        if line is None:
-            return
-        for _ in range(_READS):
-            try:
-                count = line.recv_into(self._buffer)
-            except _LATER:
-                return
-            if waiting is None:
-                self.close()
-                return
-            if count:
-                answers.feed(self._buffer[:count])
-            elif not answers.end():
-                raise ConnectionResetError
-            if answers.is_whole and not waiting.done():
-                waiting.set_result(None)
-            if count < _RECORD:
-                return
-
-
-def _joined(head: bytes, body: bytes | tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Give what is to be written, with the head and what is small behind it in one piece."""
-    if not body:
-        return (head,)
-    first, others = (body, ()) if isinstance(body, bytes) else (body[0], body[1:])
-    return (head + first, *others) if len(first) <= _JOINED else (head, first, *others)

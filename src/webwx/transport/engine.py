@@ -17,7 +17,7 @@ from webwx.protocol.http import Response
 from webwx.transport.answer import NoAnswer, TooLarge
 from webwx.transport.dial import Barred
 from webwx.transport.failures import Failures
-from webwx.transport.head import end_head, write_head
+from webwx.transport.head import write_head, write_out
 from webwx.transport.pool import Pool, Way
 from webwx.transport.run import MAX_BODY, Timeouts
 from webwx.transport.trust import NoTrust
@@ -82,7 +82,7 @@ class Engine:
             # A file may take hours; what must not happen is that nothing comes for long.
             take = partial(_pour, request.sink, connection, patience)
         try:
-            answer = await connection.ask(end_head(head, request), request.body, limit, take)
+            answer = await connection.ask(write_out(head, request), limit, take)
         except TimeoutError:
             raise _failures(request, site).no_answer() from None
         except TooLarge:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"(https?://([^/?#@\s]+))((?:[/?][^#\s]*)?)")
 
 
+_JOINED = 16 * 1024
+"""Bytes up to which a body is put behind its head, for one write."""
+
+
 class Site(NamedTuple):
     """A place that requests go to."""
 
@@ -64,13 +68,15 @@ def write_head(request: Request, proxy: Proxy | None = None) -> Head:
     return Head(site, f"{written}\r\n".encode("utf-8", "surrogateescape"))
 
 
-def end_head(head: Head, request: Request) -> bytes:
-    """Give a head with the length of its body."""
+def write_out(head: Head, request: Request) -> tuple[bytes, ...]:
+    """Give what is to be written: a head with the length of its body, what is small behind it in one piece with it."""
     body = request.body
-    size = len(body) if isinstance(body, bytes) else sum(map(len, body))
-    if size or request.method == "POST":
-        return b"%bContent-Length: %d\r\n\r\n" % (head.lines, size)
-    return head.lines + b"\r\n"
+    first, others = (body, ()) if isinstance(body, bytes) else (body[0], body[1:])
+    size = len(first) + sum(map(len, others)) if others else len(first)
+    length = b"Content-Length: %d\r\n" % size if size or request.method == "POST" else b""
+    if len(first) <= _JOINED:
+        return (b"%b%b\r\n%b" % (head.lines, length, first), *others)
+    return (b"%b%b\r\n" % (head.lines, length), first, *others)
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 import msgspec
 
 from webwx.errors import NoSuchFile, ProtocolError, TransportError
-from webwx.protocol.cookies import CookieHeaders, Jar
+from webwx.protocol.cookies import Carried
 from webwx.protocol.http import Patience, Pause, Read, Request, Response, http_time
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from webwx.flows.call import Flow
     from webwx.model.login import Login
+    from webwx.protocol.hosts import Hosts
     from webwx.protocol.http import Headers
 
 T = TypeVar("T")
@@ -99,8 +100,12 @@ class Cell:
         self._clock = clock
         self._user_agent = user_agent
         self._reserve = reserve
-        self._common: tuple[Login, Headers] | None = None
-        self._cookies = CookieHeaders(Jar())
+        self._carried = Carried(login.jar)
+        self._carried_to: Hosts | None = None
+        """Whose pages they name."""
+        self._heard: Headers = ()
+        self._told: tuple[float | None, tuple[str, ...]] = None, ()
+        """What those headers of an answer tell."""
 
     def now(self) -> float:
         """Seconds since 1970 by the server's clock, as far as its answers told; else by ours."""
@@ -141,44 +146,33 @@ class Cell:
 
     def attach(self, request: Request) -> Request:
         """Put on what every request of the account carries."""
-        if self._cookies.jar is not self.login.jar:
-            self._cookies = CookieHeaders(self.login.jar)
-        cookies = self._cookies.header(request.url, self.now())
-        headers = (*request.headers, *self._common_headers())
-        if cookies:
-            headers = (*headers, ("Cookie", cookies))
-        return msgspec.structs.replace(request, headers=headers)
+        login = self.login
+        if self._carried.jar is not login.jar or self._carried_to is not login.hosts:
+            self._carried, self._carried_to = Carried(login.jar, self._common_headers()), login.hosts
+        return msgspec.structs.replace(request, headers=request.headers + self._carried.to(request.url, self.now()))
 
     def _common_headers(self) -> Headers:
         login = self.login
-        if self._common is None or self._common[0].hosts is not login.hosts:
-            headers: Headers = (
-                ("Accept", "application/json, text/plain, */*"),
-                ("User-Agent", self._user_agent),
-                ("Referer", f"{login.hosts.main}{login.profile.page}"),
-            )
-            if login.profile.mmweb_appid:
-                headers = (*headers, ("mmweb_appid", login.profile.mmweb_appid))
-            self._common = (login, headers)
-        return self._common[1]
+        headers: Headers = (
+            ("Accept", "application/json, text/plain, */*"),
+            ("User-Agent", self._user_agent),
+            ("Referer", f"{login.hosts.main}{login.profile.page}"),
+        )
+        return (*headers, ("mmweb_appid", login.profile.mmweb_appid)) if login.profile.mmweb_appid else headers
 
     def absorb(self, request: Request, response: Response) -> None:
         """Take from an answer what it changes: the server's clock, and cookies, whose life is counted by it."""
-        set_cookies: list[str] = []
-        for name, value in response.headers:
-            match name.lower():
-                case "date":
-                    self._set_clock(http_time(value))
-                case "set-cookie":
-                    set_cookies.append(value)
-        if set_cookies:
-            one_origin = self.login.server is not None
-            self.change(jar=self.login.jar.absorb(request.url, tuple(set_cookies), self.now(), one_origin=one_origin))
-
-    def _set_clock(self, served: float | None) -> None:
+        if response.headers is not self._heard:  # an engine gives the same ones again when no letter has changed
+            dates = response.header_values("Date")
+            self._told = http_time(dates[0]) if dates else None, response.header_values("Set-Cookie")
+            self._heard = response.headers
+        served, set_cookies = self._told
         # The header counts whole seconds; a smaller difference says nothing.
         if served is not None and abs(served - self.now()) > 1:
             self.change(clock_skew=served - self._clock())
+        if set_cookies:
+            one_origin = self.login.server is not None
+            self.change(jar=self.login.jar.absorb(request.url, set_cookies, self.now(), one_origin=one_origin))
 
 
 async def read_window(wish: Read, threads: Executor | None = None) -> bytes:
