@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections import Counter, defaultdict
+from functools import lru_cache
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -325,6 +326,12 @@ class _Side(NamedTuple):
         return cls(evidence, _values_of(evidence), sounds, members)
 
 
+@lru_cache(1_024)
+def _reason(what: str, weight: float, agrees: bool) -> Reason:
+    """Give a reason; thousands have the same ones."""
+    return Reason(what=what, weight=weight, agrees=agrees)
+
+
 class _Shared(NamedTuple):
     """The members that two chatrooms share."""
 
@@ -373,7 +380,7 @@ class _Scale:
     def reasons(self, one: _Side, other: _Side) -> tuple[Reason, ...]:
         """Say what speaks for two being the same, and what against it."""
         return tuple(
-            Reason(what=what, weight=round(weight, 1), agrees=agrees)
+            _reason(what, round(weight, 1), agrees)
             for what, weight, agrees in self._compared(one, other, _shared_members(one, other))
             if weight
         )
@@ -445,20 +452,17 @@ def _likely_pairs(
     ours: Sequence[_Side], theirs: Sequence[_Side], left: Iterable[int], free: Collection[int]
 ) -> set[tuple[int, int]]:
     """Give contacts and faces that have something in common which is not everybody's."""
-    by_key: defaultdict[object, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-    for which, sides, places in ((0, ours, left), (1, theirs, free)):
-        for place in places:
-            each = sides[place].evidence
-            for name in _KEYS:
+    pairs: set[tuple[int, int]] = set()
+    for name in _KEYS:  # one after the other: the bearers of all values together weigh more than whoever bears them
+        by_value: defaultdict[object, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+        for which, sides, places in ((0, ours, left), (1, theirs, free)):
+            for place in places:
+                each = sides[place].evidence
                 if value := getattr(each, name):
-                    by_key[name, each.kind, value][which].append(place)
-    pairs = {
-        (one, face)
-        for some, others in by_key.values()
-        if len(some) * len(others) <= _CROWD
-        for one in some
-        for face in others
-    }
+                    by_value[each.kind, value][which].append(place)
+        for some, others in by_value.values():
+            if len(some) * len(others) <= _CROWD:
+                pairs.update((one, face) for one in some for face in others)
     by_member: defaultdict[object, list[int]] = defaultdict(list)
     for face in free:
         for key in _member_keys(theirs[face]):
