@@ -23,6 +23,7 @@ import os
 import threading
 import time
 from collections import deque
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -175,7 +176,7 @@ class SqliteConsumer:
         """When that was revived which this process has been given, or will be."""
         self._is_look_due = True
         """To look for such."""
-        self._buffer: deque[Entry] = deque()
+        self._buffer: list[Entry] = []
         """About to be given."""
         self.read_to: int = known.acked
         """All up to here was put into the buffer, or need not be."""
@@ -184,7 +185,7 @@ class SqliteConsumer:
         self._waiters: list[asyncio.Future[None]] = []
         # What follows is shared with the thread that writes.
         self._guard = threading.Lock()
-        self._given: deque[int] = deque()
+        self._given: list[int] = []
         """What was given and is not acknowledged, or not all before it is."""
         self._done: set[int] = set(known.ahead)
         """Acknowledged ahead of `_acked`."""
@@ -237,8 +238,8 @@ class SqliteConsumer:
             await self._look_for_revived()
         if not self._buffer:
             await self._fill(limit)
-        count = min(limit, len(self._buffer))
-        entries = [self._buffer.popleft() for _ in range(count)]
+        entries = self._buffer[:limit]
+        del self._buffer[:limit]
         first_times = [entry.number for entry in entries if entry.number > self._last_given]  # all but what was revived
         if first_times:
             with self._guard:
@@ -458,9 +459,11 @@ class SqliteConsumer:
         """Move on by all that was acknowledged since the last transaction."""
         self._storing += (self._acks.popleft() for _ in range(len(self._acks)))
         self._done.update(number for number in self._storing if number > self._acked)
-        while self._given and self._given[0] in self._done:
-            self._acked = self._given.popleft()
-            self._done.discard(self._acked)
+        passed = list(takewhile(self._done.__contains__, self._given))
+        if passed:
+            self._acked = passed[-1]
+            self._done.difference_update(passed)
+            del self._given[: len(passed)]
         if not self._given and self._done:  # an earlier process was done with these
             self._done = {each for each in self._done if each > self._acked}
 
