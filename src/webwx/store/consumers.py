@@ -442,7 +442,7 @@ class SqliteConsumer:
         self._has_stored_ahead = self._has_stored_ahead or bool(ahead)
         if self._has_stored_ahead:
             db.execute("DELETE FROM ahead WHERE consumer = ? AND number <= ?", (self.row, acked))
-        tried = [number for number in storing if number in self._attempts]
+        tried = [number for number in storing if number in self._attempts] if self._attempts else []
         if tried:
             db.execute(
                 "DELETE FROM failures WHERE consumer = ? AND state <> 'dead'"
@@ -474,7 +474,7 @@ class SqliteConsumer:
                 self._stored_started = self._starting
                 self._is_stored_open = True
                 self._has_stored_ahead = self._has_stored_ahead and not self._was_all_done
-                for number in self._storing:
+                for number in self._storing if self._attempts else ():
                     self._attempts.pop(number, None)
             elif self._is_dirty_in_flight:
                 self._deaths_to_store = {**self._deaths_storing, **self._deaths_to_store}
