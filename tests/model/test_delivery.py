@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from webwx.model.contacts import ContactId
-from webwx.model.delivery import message_from_wire
+from webwx.model.delivery import message_from_wire, read_wire
 from webwx.model.messages import (
     AppMessage,
     CallMessage,
@@ -54,7 +54,10 @@ def event(sender: str, receiver: str, content: str = "hi", *, msg_type: int = 1,
         msg_id="9223372036854775807", from_user_name=sender, to_user_name=receiver, msg_type=msg_type, content=content,
         create_time=1_560_000_000, **more,
     )  # fmt: skip
-    return message_from_wire(wire, ME, write_json(wire))
+    raw = write_json(wire)
+    told = message_from_wire(wire, ME, raw)
+    assert told == message_from_wire(read_wire(raw), ME, raw), "as much of it is read as its event needs"
+    return told
 
 
 class TestC13WhoSaidItAndWhere:

@@ -50,13 +50,12 @@ from webwx.protocol.appmsg import AppContent, Article, Attachment, MiniProgram, 
 from webwx.protocol.codec import number, read_json
 from webwx.protocol.codes import AppMessageType, MessageType, StatusNotify
 from webwx.protocol.content import read_attributes, read_loosely, read_recall_notice, split_sender
+from webwx.protocol.messages import WireMessage, WireText
 from webwx.protocol.sysmsg import read_notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
-
-    from webwx.protocol.messages import WireMessage
 
 NEWS = "newsapp"
 """The platform's account that sends articles as a text."""
@@ -64,7 +63,19 @@ NEWS = "newsapp"
 _TEXT = int(MessageType.TEXT)  # an enum looks its members up each time
 
 
-def parties(wire: WireMessage, own_id: str) -> tuple[ContactId, ContactId | None, bool, str]:
+def read_wire(raw: bytes | msgspec.Raw) -> WireMessage | WireText:
+    """
+    Read a delivered message; of one that is a text and nothing else no more than a text needs.
+
+    Raises:
+        ProtocolError: Nobody can read it.
+    """
+    wire = read_json(raw, WireText)
+    is_other = wire.msg_type != _TEXT or wire.sub_msg_type or wire.app_msg_type or wire.has_product_id
+    return read_json(raw, WireMessage) if is_other or wire.from_user_name == NEWS else wire
+
+
+def parties(wire: WireMessage | WireText, own_id: str) -> tuple[ContactId, ContactId | None, bool, str]:
     """Give the chat, who wrote there, whether that is this account, and the content without a chatroom's prefix."""
     author, payload = wire.from_user_name, wire.content
     is_self = author == own_id or not author
@@ -113,16 +124,14 @@ class Delivery:
         return read_app(xml) or AppContent(title="" if "<" in xml else xml)
 
 
-def message_from_wire(wire: WireMessage, own_id: str, raw: bytes | msgspec.Raw) -> Event:
+def message_from_wire(wire: WireMessage | WireText, own_id: str, raw: bytes | msgspec.Raw) -> Event:
     """Build the event of a delivered message; `raw` are its fields as they came."""
-    if wire.msg_type == _TEXT and not wire.sub_msg_type and not wire.app_msg_type and not wire.has_product_id:
-        # Nearly all messages are texts and nothing else.
+    if isinstance(wire, WireText):
         chat, sender, is_self, payload = parties(wire, own_id)
-        if chat != NEWS:
-            return TextMessage(
-                message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=wire.create_time,
-                content=wire.content, text=plain_text(payload),
-            )  # fmt: skip
+        return TextMessage(
+            message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=wire.create_time,
+            content=wire.content, text=plain_text(payload),
+        )  # fmt: skip
     return _KINDS.get(wire.msg_type, _unknown)(Delivery(wire, own_id, raw))
 
 

@@ -14,12 +14,12 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.model.contacts import Contact, ContactId, contact_from_wire
-from webwx.model.delivery import message_from_wire, parties
+from webwx.model.delivery import message_from_wire, parties, read_wire
 from webwx.model.messages import AnyMessage, Event, MessageRecalled, PhoneActivity
-from webwx.protocol.codec import read_json
+from webwx.protocol.codec import Wire, read_json
 from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
-from webwx.protocol.messages import WireMessage
+from webwx.protocol.messages import WireMessage, WireText
 from webwx.protocol.sync import DeletedContact
 
 
@@ -105,7 +105,7 @@ AnyEvent = (
 )
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # no circle leads through it: see decision 21
     """One thing in a batch, not yet looked at."""
 
     kind: Literal["message", "contact", "deleted", "gap"]
@@ -113,7 +113,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """As delivered; a `gap` is our own note: a `ContinuityLost`, or an `IdentityAmbiguous`."""
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
+class Identity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What tells an item from others, and where it belongs."""
 
     message_id: str = ""
@@ -139,17 +139,17 @@ _LATEST = 2**40
 """A time beyond this is none, and no database need hold it."""
 
 
-def read_message(item: Item) -> WireMessage | None:
+def read_message(item: Item) -> WireMessage | WireText | None:
     """Read an item; None when it is no message, or nobody can read it."""
     if item.kind != "message":
         return None
     try:
-        return read_json(item.raw, WireMessage)
+        return read_wire(item.raw)
     except ProtocolError:
         return None
 
 
-def identify(item: Item, own_id: str, wire: WireMessage | None = None) -> Identity:
+def identify(item: Item, own_id: str, wire: WireMessage | WireText | None = None) -> Identity:
     """
     Say what an item is; whatever it holds, some identity comes out.
 
@@ -198,7 +198,7 @@ def _name(raw: bytes) -> str:
     return blake2b(raw, digest_size=16).hexdigest()
 
 
-def event_from_item(item: Item, own_id: str, wire: WireMessage | None = None) -> Event:
+def event_from_item(item: Item, own_id: str, wire: Wire | None = None) -> Event:
     """
     Look at an item: the event it is.
 
@@ -208,12 +208,12 @@ def event_from_item(item: Item, own_id: str, wire: WireMessage | None = None) ->
         wire: What `read_message` gave, where it was asked.
     """
     raw = item.raw
-    if wire is not None:
-        return message_from_wire(wire, own_id, raw)
     try:
         match item.kind:
+            case "message" if isinstance(wire, (WireText, WireMessage)):
+                return message_from_wire(wire, own_id, raw)
             case "message":
-                return message_from_wire(read_json(raw, WireMessage), own_id, raw)
+                return message_from_wire(read_wire(raw), own_id, raw)
             case "contact":
                 return ContactChanged(contact=contact_from_wire(read_json(raw, WireContact), own_id))
             case "deleted":

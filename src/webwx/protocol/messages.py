@@ -17,7 +17,7 @@ from webwx.protocol.login import Credentials, Reply
 # -- as received -----------------------------------------------------------------------------------------------------
 
 
-class RecommendInfo(Wire, frozen=True, kw_only=True):
+class RecommendInfo(Wire, frozen=True, kw_only=True, gc=False):
     """The person in a card or a friend request."""
 
     user_name: str = ""
@@ -40,14 +40,14 @@ class RecommendInfo(Wire, frozen=True, kw_only=True):
         return "RecommendInfo(***)"
 
 
-class AppInfo(Wire, frozen=True, kw_only=True):
+class AppInfo(Wire, frozen=True, kw_only=True, gc=False):
     """The app that sent a message."""
 
     app_id: str = msgspec.field(name="AppID", default="")
     type: int = 0
 
 
-class WireMessage(Wire, frozen=True, kw_only=True):
+class WireMessage(Wire, frozen=True, kw_only=True, gc=False):
     """A message as `webwxsync` delivers it. The server sends every field, whatever the type."""
 
     msg_id: str
@@ -86,6 +86,27 @@ class WireMessage(Wire, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"WireMessage(msg_type={self.msg_type}, msg_id={self.msg_id})"
+
+
+class WireText(Wire, frozen=True, kw_only=True, gc=False):
+    """
+    All of a message that a text needs, and what tells whether it is one; for the fields see `WireMessage`.
+
+    Nearly all messages are texts, and to read the other fields takes as long as to read these.
+    """
+
+    msg_id: str
+    from_user_name: str = ""
+    to_user_name: str = ""
+    msg_type: int = 0
+    content: str = ""
+    create_time: int = 0
+    app_msg_type: int = 0
+    has_product_id: int = 0
+    sub_msg_type: int = 0
+
+    def __repr__(self) -> str:
+        return f"WireText(msg_type={self.msg_type}, msg_id={self.msg_id})"
 
 
 # -- sends -----------------------------------------------------------------------------------------------------------

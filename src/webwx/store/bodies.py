@@ -29,7 +29,7 @@ _BEGINNING = 32
 """Bytes of an item that are looked for first."""
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where an item stands in a body."""
 
     start: int

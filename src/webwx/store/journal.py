@@ -20,7 +20,7 @@ from webwx.model.events import Item
 from webwx.model.ledger import Identified, Identity, Link
 from webwx.model.messages import Receipt
 from webwx.model.roster import Roster
-from webwx.protocol.messages import WireMessage
+from webwx.protocol.codec import Wire
 
 if TYPE_CHECKING:
     import os
@@ -33,7 +33,7 @@ LOOK_EVERY = 2.0
 """Seconds between two looks for what another process has revived."""
 
 
-class Arrived(msgspec.Struct, frozen=True, kw_only=True):
+class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One thing of a batch, with what tells it from others."""
 
     item: Item
@@ -51,7 +51,7 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     """It could not be read."""
     is_notice: bool = False
     """It is a grey line, as recalls are."""
-    wire: WireMessage | None = None
+    wire: Wire | None = None
     """The message as it was read for all this, so that nobody reads it once more; it is not stored."""
 
 
@@ -74,7 +74,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
         return f"Arrival({len(self.items)} items)"
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something stored."""
 
     number: int
@@ -95,7 +95,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     Processes that have died while it was in flight, as far as is known. From two on it is a suspect: it should be tried
     alone, and blamed before. From three on one has died that tried it alone.
     """
-    wire: WireMessage | None = None
+    wire: Wire | None = None
     """The message, where it comes straight from the network and was read already."""
 
     def __repr__(self) -> str:
