@@ -32,11 +32,8 @@ IDLE = 0.05
 PATIENCE = 0.5
 """Seconds that a short tail may wait for more, so that a message now and then costs no commit each."""
 
-LATEST = 5.0
-"""
-Seconds that a tail waits at most, however busy the writer is. It is short enough for a look-up whatever its age, and
-whoever has much to catch up with is mostly done by then.
-"""
+LATEST = 1.5
+"""Seconds that a tail waits at most, however busy the writer is: no index is more than two behind."""
 
 LONGEST = 20_000
 """Rows in a tail at most; beyond, indexing does not wait for an idle moment."""
