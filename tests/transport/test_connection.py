@@ -15,6 +15,8 @@ from webwx.transport.connection import BUFFER, Connection
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from webwx.transport.answer import Answers
+
 
 class Pair:
     """A connection, and its other end."""
@@ -30,6 +32,9 @@ class Pair:
         assert connection is self.connection
         self.ended += 1
 
+    async def ask(self, request: tuple[bytes, ...]) -> Answers:
+        return await self.connection.ask(request, 1 << 20)
+
     async def heard(self, size: int = 1 << 20) -> bytes:
         return await asyncio.get_running_loop().sock_recv(self.other, size)
 
@@ -43,7 +48,7 @@ async def pair() -> AsyncIterator[Pair]:
 
 
 async def test_a_request_is_written_at_once(pair: Pair) -> None:
-    asking = asyncio.create_task(pair.connection.ask((b"head", b"tail"), 1 << 20))
+    asking = asyncio.create_task(pair.ask((b"head", b"tail")))
     await asyncio.sleep(0)
     assert await pair.heard() == b"headtail"
     pair.other.send(answer())
@@ -55,7 +60,7 @@ async def test_a_large_body_is_not_copied(pair: Pair) -> None:
     size, body = 0, bytes(32 << 20)
     tracemalloc.start()
     try:
-        asking = asyncio.create_task(pair.connection.ask((b"headmultipart", body, b"tail"), 1 << 20))
+        asking = asyncio.create_task(pair.ask((b"headmultipart", body, b"tail")))
         while size < len(body) + len(b"headmultiparttail"):
             size += len(await pair.heard(1 << 16))
         pair.other.send(answer())
@@ -93,7 +98,7 @@ async def test_an_answer_wakes_its_task_before_the_loop_turns(pair: Pair) -> Non
     loop, order = asyncio.get_running_loop(), []
 
     async def ask() -> None:
-        await pair.connection.ask((b"head",), 1 << 20)
+        await pair.ask((b"head",))
         order.append("the task")
 
     asking = asyncio.create_task(ask())
@@ -108,10 +113,10 @@ async def test_an_answer_wakes_its_task_before_the_loop_turns(pair: Pair) -> Non
 
 
 async def test_whoever_is_cancelled_while_waiting_ends_once_and_ends_the_connection(pair: Pair) -> None:
-    asking = asyncio.create_task(pair.connection.ask((b"head",), 1 << 20))
+    asking = asyncio.create_task(pair.ask((b"head",)))
     assert await pair.heard() == b"head"
-    asking.cancel()
-    pair.other.send(answer())  # it comes with the cancellation
+    pair.other.send(answer())
+    asking.cancel()  # it comes with the answer
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert (pair.connection.is_usable, pair.ended) == (False, 1)

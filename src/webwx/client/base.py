@@ -330,14 +330,14 @@ class BaseClient:
         Raises:
             LoggedOut: Nobody is, or not any more.
         """
-        self._login.require()
+        self._cell.login.require()
         self._catch_up()
         self._liveness.require()
 
     def _catch_up(self) -> SavedLogin | None:
         """Take over what other processes have saved of this login; gives it, or None when it is saved no more."""
         saved = self._store.load()
-        if saved is None or saved.login.credentials.sid != self._login.credentials.sid:
+        if saved is None or saved.login.credentials.sid != self._cell.login.credentials.sid:
             return None
         if saved.login is not self._kept and saved.login != self._kept:
             self._cell.login = self._login.rebased(self._kept, saved.login)

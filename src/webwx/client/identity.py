@@ -173,6 +173,9 @@ class IdentityVerbs(BaseClient):
             StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
         """
         self._require_login()
+        contact_id = to.id if isinstance(to, Contact) else to
+        if isinstance(contact_id, str) and contact_id in self._contacts:
+            return ContactId(contact_id)  # what is known of them need not be read
         return (await self._contact(to)).id
 
     async def _contact(self, to: To) -> Contact:

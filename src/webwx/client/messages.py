@@ -55,7 +55,7 @@ class MessageVerbs(HistoryVerbs):
             return sent
         chat = await self._target(to)
         message_flows.check_text(text)
-        way = Way(lambda client_id: message_flows.send_text(self._login, chat, text, client_id))
+        way = Way(lambda client_id: message_flows.send_text(self._cell.login, chat, text, client_id))
         return await self._send(chat, "text", text, way, key=key)
 
     async def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:

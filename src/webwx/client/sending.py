@@ -99,15 +99,13 @@ class SendingVerbs(IdentityVerbs):
             kind: As the outbox calls it.
             text: The text, or a file's name.
             ways: In the order in which they are tried.
-            key: The caller's name for it: what was sent under it before is not sent again.
+            key: The caller's name for it, which `_sent_as` was asked about.
 
         Raises:
-            NoJournal: There is a key and no journal to keep it; nothing was sent.
             StorageError: The journal cannot be written; nothing was sent.
             SendUnknown: The answer was lost, now or in an earlier send of the same key.
         """
         if self._journal is None:
-            _refuse_key(key)
             return await self._try(chat, self._cell.next_client_id(), ways)
         outbox = self._part_of_account().outbox
         async with self._turn(key):
@@ -120,15 +118,14 @@ class SendingVerbs(IdentityVerbs):
         """
         Give the receipt of what was sent under a key; None when nothing was, so that it may be.
 
-        Every verb that was given one asks this first: what is done needs neither its file nor anybody to be there any
-        more.
+        Every verb that is given one asks this first: what is done needs neither its file nor anybody any more.
 
         Raises:
             NoJournal: There is a key and no journal to keep it.
             SendUnknown: It may have been sent.
         """
         if self._journal is None:
-            _refuse_key(key)
+            raise NoJournal("A key is kept in a journal, and this client has none; nothing was sent.")
         async with self._turn(key):
             row = await self._part_of_account().outbox.get(key=key)
             return None if row is None else await self._outcome(row)
@@ -320,11 +317,6 @@ class _Record:
             await self._outbox.settle(self.row.number, state, time=self._now(), receipt=receipt, ret=ret)
         except StorageError as error:
             _log.warning("How a send ended could not be stored, so the outbox will say it is unknown: %s", error)
-
-
-def _refuse_key(key: str) -> None:
-    if key:
-        raise NoJournal("A key is kept in a journal, and this client has none; nothing was sent.")
 
 
 def _state_before(error: WxError) -> Settled:

@@ -78,7 +78,8 @@ class Liveness:
         self.last_ok_at = now
         self.is_restored = self.is_renewed = False
         self._failures = 0
-        self._mend()
+        if self.state is not LoginState.ONLINE:
+            self._mend()
 
     def polled(self, now: float) -> None:
         """Note that a poll or a fetch went well."""

@@ -91,7 +91,7 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, *, also_fine: Colle
             break
         left -= 1
         yield Pause(endpoint=endpoint.name, ret=told.ret)
-    if told.ret not in also_fine:
+    if told.ret and told.ret not in also_fine:
         judge(endpoint.name, told.ret, told.err_msg)
     return reply
 

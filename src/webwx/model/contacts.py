@@ -371,7 +371,7 @@ class Contacts:
             return False
         changed = self._changed.get(contact_id, _AS_LISTED)
         if changed is _AS_LISTED:
-            return contact_id in self._roster or contact_id == FILEHELPER
+            return contact_id == FILEHELPER or contact_id in self._roster
         return changed is not None
 
     def __len__(self) -> int:

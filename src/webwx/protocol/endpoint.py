@@ -145,7 +145,7 @@ class Endpoint(Generic[Q, R]):
         self._in_path = self._fields_of(Where.PATH)
         self._headers = self._fields_of(Where.HEADER)
         self._outside_of: Callable[[msgspec.Struct], Any] = attrgetter(*self.outside) if self.outside else _nothing
-        self._addressed: tuple[tuple[str, Any], str, Headers] = ("", None), "", ()
+        self._addressed: tuple[tuple[Hosts | None, Any], str, Headers] = (None, None), "", ()
         """Where the last request went, and with which headers: most calls of a login differ in their body only."""
         self._left_out = dict.fromkeys(self.outside, msgspec.UNSET)
         """What is put in place of fields that are not in the body."""
@@ -170,9 +170,9 @@ class Endpoint(Generic[Q, R]):
     def encode_request(self, value: Q, hosts: Hosts, headers: Headers = ()) -> Request:
         """Write a request for one of the family's hosts; an empty query field is left out."""
         asked, url, more = self._addressed
-        asking = (hosts.origin(self.host), self._outside_of(value))
+        asking = (hosts, self._outside_of(value))
         if asking != asked:
-            url, more = self._url(value, asking[0]), self._headers_of(value)
+            url, more = self._url(value, hosts.origin(self.host)), self._headers_of(value)
             self._addressed = asking, url, more
         headers += more
         body: bytes | tuple[bytes, ...] = b""

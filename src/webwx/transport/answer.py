@@ -103,7 +103,12 @@ class Answers:
             NotTaken: The body is too large, cannot be unpacked, or `take` has raised something.
         """
         is_first = not self._head_size
-        if is_first and len(data) == self._known.size and self._is_known(bytes(data)):
+        head, size, status, headers = self._known
+        if is_first and len(data) == size <= self._limit and self._take is None and bytes(data[: len(head)]) == head:
+            self._head_size = len(head)
+            self._pieces = [bytes(data[len(head) :])]
+            self.status, self.headers, self.size = status, headers, size - len(head)
+            self.is_whole = True
             return
         if not self.is_whole and not self._has_head:
             if self._head_size > LONGEST_HEAD:
@@ -119,17 +124,6 @@ class Answers:
                 raise NoAnswer from None
         if is_first and self.is_whole and not self.is_last and self._unpacker is None:
             self._learn(bytes(data))
-
-    def _is_known(self, answer: bytes) -> bool:
-        """Take an answer that differs in its body only from one that was judged."""
-        head, size, status, headers = self._known
-        if self._take is not None or size > self._limit or not answer.startswith(head):
-            return False
-        body = answer[len(head) :]
-        self._head_size, self.size, self._pieces = len(head), len(body), [body]
-        self.status, self.headers = status, headers
-        self.is_whole = True
-        return True
 
     def _learn(self, answer: bytes) -> None:
         """Keep what the next one may begin with, where nothing but a body follows the head."""

@@ -39,13 +39,15 @@ _READS = 16
 _LATER = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
 
 
-class Answered(asyncio.Future[None]):
+class Answered(asyncio.Future["Answers"]):
     """
     Awaited by one task, which goes on as soon as it is woken.
 
     A plain future wakes its task a turn of the loop later, and a turn costs as much as the reading of an answer.
     """
 
+    give_up: Callable[[], object]
+    """Ends what is waited for."""
     _then: tuple[Callable[[Any], object], Context] | None = None
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
@@ -53,8 +55,9 @@ class Answered(asyncio.Future[None]):
         self._then = (fn, context or copy_context())
 
     def cancel(self, msg: object = None) -> bool:
-        """Let the task end, a turn of the loop later."""
+        """Let the task end, a turn of the loop later; nobody waits for the answer any more."""
         is_news = super().cancel(msg)
+        self.give_up()
         self.get_loop().call_soon(self.wake)
         return is_news
 
@@ -104,13 +107,13 @@ class Connection:
     @property
     def is_usable(self) -> bool:
         """A request may be written to it."""
-        return self._line is not None and self._waiting is None and not self._answers.is_last
+        return self._line is not None and not self._left and not self._answers.is_last
 
-    async def ask(
+    def ask(
         self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None = None
-    ) -> Answers:
+    ) -> Answered:
         """
-        Write a request and read its answer.
+        Write a request, and give its answer to the one who awaits it.
 
         Args:
             request: The buffers that make it up.
@@ -123,21 +126,12 @@ class Connection:
             NoAnswer: What came is no HTTP.
             TooLarge: The body is larger than the limit.
         """
-        answers = self._answers
-        answers.expect(limit, take)
+        self._answers.expect(limit, take)
         self._waiting = waiting = Answered(loop=self.loop)
+        waiting.give_up = self.close
         self._left += request
-        try:
-            self._write()
-            await waiting
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self._waiting = None
-        if answers.is_last or self._left:
-            self.close()
-        return answers
+        self._write()
+        return waiting
 
     def check(self) -> bool:
         """See whether it is still usable, though the loop may have had no time to tell."""
@@ -158,14 +152,13 @@ class Connection:
         line.close()
         self._left.clear()
         self._on_end(self)
-        if self._waiting is not None:
-            self._waiting.fail(ConnectionAbortedError())
+        self._fail(ConnectionAbortedError())
 
     def _fail(self, error: BaseException) -> None:
-        if self._waiting is None:
-            self.close()
-        else:
-            self._waiting.fail(error)  # and whoever waits closes
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.fail(error)
+        self.close()
 
     def _write(self) -> None:
         line, left = self._line, self._left
@@ -207,7 +200,8 @@ class Connection:
                 elif not answers.end():
                     raise ConnectionResetError
                 if answers.is_whole and not waiting.done():
-                    waiting.set_result(None)
+                    self._waiting = None
+                    waiting.set_result(answers)
                 if count < _RECORD:
                     break
         except _LATER:

@@ -13,7 +13,7 @@ import ssl
 from functools import partial
 from typing import TYPE_CHECKING
 
-from webwx.protocol.http import Response
+from webwx.protocol.http import Patience, Response
 from webwx.transport.answer import NoAnswer, TooLarge
 from webwx.transport.dial import Barred
 from webwx.transport.failures import Failures
@@ -50,10 +50,13 @@ class Engine:
         ca_file: str | os.PathLike[str] | None = None,
     ) -> None:
         self._timeouts = timeouts
+        self._terms = {each: (timeouts.of(each), MAX_BODY[each]) for each in Patience}
+        """By how long an answer may take: that in seconds, and how large it may be."""
         self._way = Way(proxy, None if ca_file is None else str(ca_file))
         self._pool: Pool | None = None
         self._asked: tuple[str, str, Headers] | None = None
-        """What the last head was written of."""
+        """What the last head was written of; it is that of the next request, where only the body is another."""
+        self._head: Head
 
     async def send(self, request: Request) -> Response:
         """
@@ -70,14 +73,17 @@ class Engine:
         pool = self._pool
         if pool is None or pool.loop is not asyncio.get_running_loop():
             pool = self._pool = Pool.join(self, self._way)
-        head = self._head_of(request, pool)
-        site, patience = head.site, self._timeouts.of(request.patience)
+        asked = (request.method, request.url, request.headers)
+        if asked != self._asked:
+            self._head, self._asked = write_head(request, pool.proxy), asked
+        head, site = self._head, self._head.site
+        patience, limit = self._terms[request.patience]
         now = pool.loop.time()
         connection = pool.kept(site, self._timeouts.keep_idle, now)
         if connection is None:
             connection = await self._connect(pool, site, request, patience)
         pool.watch(connection, now + patience)
-        limit, take = MAX_BODY[request.patience], None
+        take = None
         if request.sink is not None:
             # A file may take hours; what must not happen is that nothing comes for long.
             take = partial(_pour, request.sink, connection, patience)
@@ -100,13 +106,6 @@ class Engine:
         if self._pool is not None:
             self._pool.leave(self)
             self._pool = None
-
-    def _head_of(self, request: Request, pool: Pool) -> Head:
-        """Give a request's head; it is that of the one before, where only the body is another."""
-        asked = (request.method, request.url, request.headers)
-        if asked != self._asked:
-            self._head, self._asked = write_head(request, pool.proxy), asked
-        return self._head
 
     async def _connect(self, pool: Pool, site: Site, request: Request, patience: float) -> Connection:
         failures = _failures(request, site)

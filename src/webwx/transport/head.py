@@ -34,6 +34,8 @@ class Head(NamedTuple):
     site: Site
     lines: bytes
     """Up to the length of the body."""
+    is_post: bool
+    """That length is told even if there is none."""
 
 
 def write_head(request: Request, proxy: Proxy | None = None) -> Head:
@@ -65,18 +67,18 @@ def write_head(request: Request, proxy: Proxy | None = None) -> Head:
     ends = len(lines) - 1
     if written.count("\r") != ends or written.count("\n") != ends or "\0" in written:
         raise Failures(request.endpoint).malformed()
-    return Head(site, f"{written}\r\n".encode("utf-8", "surrogateescape"))
+    return Head(site, f"{written}\r\n".encode("utf-8", "surrogateescape"), request.method == "POST")
 
 
 def write_out(head: Head, request: Request) -> tuple[bytes, ...]:
     """Give what is to be written: a head with the length of its body, what is small behind it in one piece with it."""
     body = request.body
     first, others = (body, ()) if isinstance(body, bytes) else (body[0], body[1:])
-    size = len(first) + sum(map(len, others)) if others else len(first)
-    length = b"Content-Length: %d\r\n" % size if size or request.method == "POST" else b""
-    if len(first) <= _JOINED:
-        return (b"%b%b\r\n%b" % (head.lines, length, first), *others)
-    return (b"%b%b\r\n" % (head.lines, length), first, *others)
+    size = len(first)
+    if others:
+        size += sum(map(len, others))
+    start = b"%bContent-Length: %d\r\n\r\n" % (head.lines, size) if size or head.is_post else head.lines + b"\r\n"
+    return (start + first, *others) if len(first) <= _JOINED else (start, first, *others)
 
 
 @lru_cache(maxsize=256)

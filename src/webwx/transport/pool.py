@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
@@ -48,7 +49,7 @@ class Pool:
         self._dialler = Dialler(self.proxy, partial(trusting, way.ca_file))
         self._buffer = memoryview(bytearray(BUFFER))
         self._open: set[Connection] = set()
-        self._idle: dict[Site, dict[Connection, None]] = {}
+        self._idle: defaultdict[Site, dict[Connection, None]] = defaultdict(dict)
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf
 
@@ -76,7 +77,7 @@ class Pool:
 
     def kept(self, site: Site, keep_idle: float, now: float) -> Connection | None:
         """Give a connection to a site that has been idle for no longer than this; None when there is none."""
-        idle = self._idle.get(site)
+        idle = self._idle[site]
         while idle:
             connection, _ = idle.popitem()
             age = now - connection.idle_since
@@ -103,11 +104,13 @@ class Pool:
         return connection
 
     def keep(self, site: Site, connection: Connection, seconds: float) -> None:
-        """Take a connection back for the next request, for so long."""
+        """Take a connection back for the next request, for so long; one that has had its last is closed."""
         if connection.is_usable:
-            connection.idle_since = self.loop.time()
-            self._idle.setdefault(site, {})[connection] = None
-            self.watch(connection, connection.idle_since + seconds)
+            connection.idle_since = now = self.loop.time()
+            self._idle[site][connection] = None
+            self.watch(connection, now + seconds)
+        else:
+            connection.close()
 
     def watch(self, connection: Connection, deadline: float) -> None:
         """End a connection at its deadline."""
@@ -139,7 +142,7 @@ class Pool:
 
     def _ended(self, site: Site, connection: Connection) -> None:
         self._open.discard(connection)
-        self._idle.get(site, {}).pop(connection, None)
+        self._idle[site].pop(connection, None)
 
 
 _POOLS: dict[tuple[asyncio.AbstractEventLoop, Way], Pool] = {}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from webwx.flows.call import Flow
     from webwx.model.login import Login
     from webwx.protocol.hosts import Hosts
-    from webwx.protocol.http import Headers
+    from webwx.protocol.http import Headers, Sink
 
 T = TypeVar("T")
 
@@ -141,7 +141,7 @@ class Cell:
 
     def _reserve_id(self, at_least: int) -> int:
         made = self._reserve(at_least)
-        self.change(last_client_id=made)
+        self.login = msgspec.structs.replace(self.login, last_client_id=made)
         return made
 
     def attach(self, request: Request) -> Request:
@@ -221,7 +221,9 @@ async def run_async(
             try:
                 match step:
                     case Request():
-                        answer = _drained(step, await transport.send(cell.attach(step)))
+                        answer = await transport.send(cell.attach(step))
+                        if step.sink is not None:
+                            answer = _drained(step.sink, answer)
                         cell.absorb(step, answer)
                     case Read():
                         answer = await read(step)
@@ -237,9 +239,8 @@ async def run_async(
         return result
 
 
-def _drained(request: Request, response: Response) -> Response:
-    """Move a body to where the request wants it; a transport that streams has done so already."""
-    if request.sink is None or not response.body:
-        return response
-    request.sink.write(response.body)
+def _drained(sink: Sink, response: Response) -> Response:
+    """Move a body to where its request wants it; a transport that streams has done so already."""
+    if response.body:
+        sink.write(response.body)
     return msgspec.structs.replace(response, body=b"")

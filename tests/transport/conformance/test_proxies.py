@@ -14,12 +14,16 @@ from tests.transport.lines import Caller, answer, serving
 
 from webwx.errors import ConnectFailed, TlsError
 from webwx.protocol.http import Request
+from webwx.transport.default import default_transport
+from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.transport.conformance.conftest import Make
+
+    from webwx.transport.run import Transport
 
 NO_CONNECTION = r"jslogin: no connection to wx\.qq\.com:443; nothing was sent"
 YES = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -160,3 +164,74 @@ async def test_a_proxy_that_says_nothing(make: Make) -> None:
         with pytest.raises(ConnectFailed, match=NO_CONNECTION):
             await transport.send(Request(endpoint="jslogin", method="POST", url="https://wx.qq.com/", body=b"x"))
         await proxy.until_gone()
+
+
+# -- a proxy that is spoken to over TLS; `default_transport` knows which engine can ------------------------------------
+
+
+@pytest.fixture
+async def make_default() -> AsyncIterator[Make]:
+    made: list[Transport] = []
+
+    def make(*, proxy: str | None = None, ca_file: Path | None = None, **timeouts: float) -> Transport:
+        made.append(default_transport(Timeouts(**{"call": 5.0} | timeouts), proxy=proxy, ca_file=ca_file))
+        return made[-1]
+
+    yield make
+    for transport in made:
+        await transport.close()
+
+
+async def test_tls_goes_inside_tls_to_the_name(make_default: Make, authority: trustme.CA, ca_file: Path) -> None:
+    asked: list[bytes] = []
+    async with (
+        serving(answer(b"hi"), certified(authority, "wx.qq.com")) as server,
+        serving(tunnel(asked, lambda: server.port), certified(authority, "localhost")) as proxy,
+    ):
+        transport = make_default(proxy=f"https://me:p%40ss@localhost:{proxy.port}", ca_file=ca_file)
+        for _ in range(2):
+            url = "https://wx.qq.com/path?skey=secret"
+            response = await transport.send(Request(endpoint="webwxsync", method="POST", url=url, body=b"x" * 100_000))
+            assert response.body == b"hi"
+
+    [connect] = asked
+    assert connect.startswith(b"CONNECT wx.qq.com:443 HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"me:p@ss") in connect
+    assert b"secret" not in connect
+    assert server.heard[0].startswith(b"POST /path?skey=secret HTTP/1.1\r\nHost: wx.qq.com\r\n")
+
+
+async def test_a_proxy_over_tls_has_to_prove_who_it_is(
+    make_default: Make, authority: trustme.CA, ca_file: Path
+) -> None:
+    asked: list[bytes] = []
+    async with serving(tunnel(asked, lambda: 0), certified(authority, "elsewhere.example")) as proxy:
+        transport = make_default(proxy=f"https://me:secret@localhost:{proxy.port}", ca_file=ca_file)
+        with pytest.raises(TlsError, match="nothing was sent") as caught:
+            await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/?skey=secret"))
+    assert asked == []
+    assert "secret" not in str(caught.value)
+
+
+async def test_behind_a_proxy_over_tls_the_other_end_has_to_prove_itself_too(
+    make_default: Make, authority: trustme.CA, ca_file: Path
+) -> None:
+    async with (
+        serving(answer(b"hi"), certified(authority, "elsewhere.example")) as server,
+        serving(tunnel([], lambda: server.port), certified(authority, "localhost")) as proxy,
+    ):
+        transport = make_default(proxy=f"https://localhost:{proxy.port}", ca_file=ca_file)
+        # Some asyncio of 3.11 and 3.12 trips when TLS inside TLS fails, and gives no reason (python/cpython#113214).
+        with pytest.raises((TlsError, ConnectFailed), match=r"wx\.qq\.com:443.*; nothing was sent"):
+            await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
+    assert server.heard == []
+
+
+async def test_a_proxy_over_tls_that_refuses_a_host_is_named_as_the_reason(
+    make_default: Make, authority: trustme.CA, ca_file: Path
+) -> None:
+    async with serving(answer(b"no", status="403 Forbidden"), certified(authority, "localhost")) as proxy:
+        transport = make_default(proxy=f"https://localhost:{proxy.port}", ca_file=ca_file)
+        with pytest.raises(ConnectFailed) as caught:
+            await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/?skey=secret"))
+    assert str(caught.value) == "jslogin: the proxy lets nobody to wx.qq.com:443 (403); nothing was sent."
