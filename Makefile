@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(BIN)/uv)
 PYTEST := $(BIN)/pytest -q
+# Of what CI adds, the part that does not mind another test beside it.
+PAIRED := tests/benchmarks tests/client tests/flows tests/model tests/store tests/transport
 
 export WEBWX_HOME := $(CURDIR)/build/home
 unexport WEBWX_SERVER WEBWX_HOST WEBWX_ACCOUNT WEBWX_PROXY WEBWX_CONFIG WEBWX_PASSPHRASE \
@@ -63,7 +65,8 @@ check: tools  ## Format, lint, types, import contracts
 
 verify: tools cover  ## What CI adds: strangers' clients and servers, a real browser, the built package, full coverage
 	@$(SYNC) --group interop --group browser
-	$(PYTEST) -m verify
+	$(PYTEST) -n 2 -m verify $(PAIRED)
+	$(PYTEST) -m verify $(addprefix --ignore=,$(PAIRED))
 
 cover: tools  ## Full branch coverage of protocol/ and flows/, by their own tests
 	$(PYTEST) -n 2 --cov=webwx --cov-branch --cov-report= tests/protocol tests/flows tests/test_reprs.py
