@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.transport.run import read_window
+from webwx.transport.run import read_file, read_window
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from types import TracebackType
     from typing import Self
 
@@ -31,8 +32,8 @@ class Ahead:
         self._size = size
         self._thread = ThreadPoolExecutor(1)  # begun when there is something to read
         self._next: Read | None = None
-        self._task: asyncio.Task[bytes] | None = None
-        """Reads what is likely to be wished for next."""
+        self._begun: Future[bytes] | None = None
+        """What is likely to be wished for next. The loop is told of it only if it is still read when it is wanted."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -40,9 +41,8 @@ class Ahead:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._task is not None and isinstance(error, asyncio.CancelledError):
-            self._task.cancel()  # whoever cancels need not wait for a disk
-        await self._settle()
+        if not isinstance(error, asyncio.CancelledError):  # whoever cancels need not wait for a disk
+            await self._settle()
         self._thread.shutdown(wait=False)
 
     async def read(self, wish: Read) -> bytes:
@@ -54,19 +54,19 @@ class Ahead:
         """
         if isinstance(wish.source, bytes) or self._size <= wish.size:
             return await read_window(wish)
-        if self._task is not None and self._next == wish:
-            content = await self._task
+        begun = self._begun
+        if begun is not None and self._next == wish:
+            content = begun.result() if begun.done() else await asyncio.wrap_future(begun)
         else:
             await self._settle()
             content = await read_window(wish, self._thread)
-        self._next, self._task = msgspec.structs.replace(wish, start=wish.start + wish.size), None
-        if self._next.start < self._size:
-            self._task = asyncio.get_running_loop().create_task(read_window(self._next, self._thread))
+        after = self._next = msgspec.structs.replace(wish, start=wish.start + wish.size)
+        self._begun = None
+        if after.start < self._size:
+            self._begun = self._thread.submit(read_file, wish.source, after.start, after.size)
         return content
 
     async def _settle(self) -> None:
         """Wait for what is being read in vain: a file that is open can only be read by one at a time."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-            if not self._task.cancelled():
-                self._task.exception()  # nobody need know
+        if self._begun is not None:
+            await asyncio.gather(asyncio.wrap_future(self._begun), return_exceptions=True)  # nobody need know

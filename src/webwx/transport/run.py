@@ -184,17 +184,23 @@ async def read_window(wish: Read, threads: Executor | None = None) -> bytes:
     """
     if isinstance(wish.source, bytes):
         return wish.source[wish.start : wish.start + wish.size]
+    return await asyncio.get_running_loop().run_in_executor(threads, read_file, wish.source, wish.start, wish.size)
+
+
+def read_file(source: str | BinaryIO, start: int, size: int) -> bytes:
+    """
+    Read a piece of a file, and wait for the disk; of what ends before, what there is.
+
+    Raises:
+        NoSuchFile: It cannot be read any more.
+    """
     try:
-        return await asyncio.get_running_loop().run_in_executor(threads, _read_file, wish.source, wish.start, wish.size)
+        with Path(source).open("rb") if isinstance(source, str) else contextlib.nullcontext(source) as file:
+            file.seek(start)
+            return file.read(size)
     except OSError as error:
-        which = f"file {wish.source}" if isinstance(wish.source, str) else "stream's content"
+        which = f"file {source}" if isinstance(source, str) else "stream's content"
         raise NoSuchFile(f"The {which} cannot be read any more: {error.strerror}.") from None
-
-
-def _read_file(source: str | BinaryIO, start: int, size: int) -> bytes:
-    with Path(source).open("rb") if isinstance(source, str) else contextlib.nullcontext(source) as file:
-        file.seek(start)
-        return file.read(size)
 
 
 async def run_async(
