@@ -67,6 +67,57 @@ class TestGiving:
             await account.ingest(arrival(*messages(first, 1)))
             assert numbers(await waiting) == [first]
 
+    @pytest.mark.parametrize("is_taken_between", [True, False])
+    async def test_what_another_process_stores_between_two_batches_is_given_in_its_place(
+        self, path: Path, is_taken_between: bool
+    ) -> None:
+        journal, account, consumer = await reopened(path)
+        other = SqliteJournal(path)
+        beside = other.account(UIN)
+        await beside.position(OWN)
+        taken: list[int] = []
+        try:
+            for first in (1, 2):  # from the file, then from memory
+                await account.ingest(arrival(*messages(first, 1)))
+                taken += numbers(await consumer.take())
+            await account.ingest(arrival(*messages(3, 1)))
+            if is_taken_between:
+                taken += numbers(await consumer.take())
+            await beside.ingest(arrival(*messages(4, 1)))
+            await account.ingest(arrival(*messages(5, 1)))
+            while more := await consumer.take_waiting():
+                taken += numbers(more)
+        finally:
+            await other.close()
+            await journal.close()
+
+        assert taken == [1, 2, 3, 4, 5]
+
+    async def test_what_another_process_stores_for_one_account_is_not_hidden_by_the_next_batch_of_another(
+        self, path: Path
+    ) -> None:
+        journal, account, consumer = await reopened(path)
+        second = journal.account(UIN + 1)
+        await second.open_login(OWN, b"fresh", 1.0, [])
+        other = SqliteJournal(path)
+        beside = other.account(UIN)
+        await beside.position(OWN)
+        taken: list[int] = []
+        try:
+            for first in (1, 2):
+                await account.ingest(arrival(*messages(first, 1)))
+                taken += numbers(await consumer.take())
+            await beside.ingest(arrival(*messages(3, 1)))
+            await second.ingest(arrival(*messages(4, 1)))
+            await account.ingest(arrival(*messages(5, 1)))
+            while more := await consumer.take_waiting():
+                taken += numbers(more)
+        finally:
+            await other.close()
+            await journal.close()
+
+        assert taken == [1, 2, 3, 5]
+
     async def test_nothing_waits_when_nobody_wants_to(self, account: SqliteAccount) -> None:
         assert await (await account.consumer("bot")).take_waiting() == []
 

@@ -86,6 +86,14 @@ def read_known(db: sqlite3.Connection, consumer: int) -> Known:
     )
 
 
+class Stored(NamedTuple):
+    """What a transaction has stored of an account."""
+
+    entries: list[Entry]
+    is_after_others: bool
+    """Before it there may be entries that were not handed on here: another process has stored them."""
+
+
 class Stream:
     """What is stored of one account, while it is being stored: the consumers of this process."""
 
@@ -93,14 +101,19 @@ class Stream:
         self.consumers: list[SqliteConsumer] = []
         self.head: int | None = None
         """The last entry that was handed on here; None when none was."""
+        self.has_others = False
+        """The file may hold entries that were not handed on here; it belongs to the thread that writes."""
 
-    def publish(self, entries: list[Entry]) -> None:
+    def publish(self, stored: Stored) -> None:
         """Hand on what was stored."""
-        if not entries:
-            return
-        before, self.head = self.head, entries[-1].number
-        for consumer in self.consumers:
-            consumer.receive(entries, before)
+        entries, is_after_others = stored
+        if is_after_others:
+            for consumer in self.consumers:
+                consumer.look_into_file()
+        if entries:
+            before, self.head = self.head, entries[-1].number
+            for consumer in self.consumers:
+                consumer.receive(entries, None if is_after_others else before)
 
 
 class _News:
@@ -181,6 +194,8 @@ class SqliteConsumer:
         self.read_to: int = known.acked
         """All up to here was put into the buffer, or need not be."""
         self._news = _News()
+        self._is_file_ahead = False
+        """It may hold more than was handed on, and was not read since."""
         self._filling = asyncio.Lock()
         self._waiters: list[asyncio.Future[None]] = []
         # What follows is shared with the thread that writes.
@@ -253,6 +268,12 @@ class SqliteConsumer:
         self._news.add(entries, after, self.read_to)
         self._wake()
 
+    def look_into_file(self) -> None:
+        """Read what comes next from the file, where there is more than this process has stored."""
+        self._news.is_void = True
+        self._is_file_ahead = True
+        self._wake()
+
     def is_live(self) -> bool:
         """Say whether the next batch will be given from memory."""
         return self._news.has_room and self._news.follow(self.read_to)
@@ -276,7 +297,8 @@ class SqliteConsumer:
 
     def _is_behind(self) -> bool:
         head = self._stream.head
-        return bool(self._buffer or self._revived or self._is_look_due) or (head is not None and self.read_to < head)
+        is_due = bool(self._buffer or self._revived or self._is_look_due or self._is_file_ahead)
+        return is_due or (head is not None and self.read_to < head)
 
     def look_soon(self) -> None:
         """Look for what was revived at the next take, which is now if somebody waits."""
@@ -317,6 +339,7 @@ class SqliteConsumer:
         async with self._filling:
             if self._buffer:
                 return
+            is_file_ahead, self._is_file_ahead = self._is_file_ahead, False
             if not self._revived and self._news.follow(self.read_to) and await self._take_news(limit):
                 return
             head, after = self._stream.head, self.read_to
@@ -338,6 +361,7 @@ class SqliteConsumer:
                     await self._writer.do(lambda _: self.start(last))  # it rides in that very transaction
             except BaseException:
                 self._revived = [*revived, *self._revived]
+                self._is_file_ahead = self._is_file_ahead or is_file_ahead
                 raise
             self._buffer.extend(self._marked(again, is_revived=True))
             self._buffer.extend(

@@ -68,12 +68,14 @@ class Index:
         self._data_version = 0
         self._indexed = 0
         self._last = 0
+        self._own_last: int | None = None
+        """The last number that this process has stored or was told of; None: nobody can say what was stored."""
         self._pending_since: float | None = None
         self._busy_at = 0.0
 
     def forget(self) -> None:
         """Look at the file anew before anything else is done."""
-        self._tail = None
+        self._tail = self._own_last = None
 
     # -- duplicates --------------------------------------------------------------------------------------------------
 
@@ -101,9 +103,14 @@ class Index:
                 if message_id:
                     tail[message_id] = (*tail.get(message_id, ()), digest)
 
+    def is_overtaken(self, last: int) -> bool:
+        """Say whether the file's last number is news to this process, which it is once."""
+        is_news, self._own_last = last != self._own_last, last
+        return is_news
+
     def appended(self, last: int) -> None:
         """Take note of the last number that is being stored."""
-        self._last = last
+        self._last = self._own_last = last
         if self._pending_since is None:
             self._pending_since = time.monotonic()
 
@@ -120,7 +127,8 @@ class Index:
             )
             for account, message_id, digest, number in tail:
                 self.added(account, [(message_id, digest)])
-                self.appended(max(number, self._last))
+                self._last = max(number, self._last)
+                self._pending_since = self._pending_since or time.monotonic()
         return self._tail
 
     # -- filling -----------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.model.events import ContinuityLost, Item
 from webwx.protocol.codec import clean_text
 from webwx.store.bodies import blank, locate, pack
-from webwx.store.consumers import SqliteConsumer, Stream, read_known
+from webwx.store.consumers import SqliteConsumer, Stored, Stream, read_known
 from webwx.store.deadletters import consumers_with_revivals, read_dead, revive
 from webwx.store.entries import KINDS, read_entries
 from webwx.store.files import flush_folder, make_private, take_lock
@@ -100,8 +100,14 @@ class SqliteJournal:
         stream = self._streams.setdefault(uin, Stream())
         return SqliteAccount(
             uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
-            reached=self._reached, kept_files=self._kept_files, looks=self._looks, thinning=self._thinning,
+            reached=self._reached, overtaken=self._overtaken, kept_files=self._kept_files, looks=self._looks,
+            thinning=self._thinning,
         )  # fmt: skip
+
+    def _overtaken(self) -> None:
+        """Note that the file holds more than this process has stored, in the thread that writes."""
+        for stream in tuple(self._streams.values()):
+            stream.has_others = True
 
     def _reached(self) -> dict[int, int]:
         """Say how far the consumers of this process have read, by their rows; asked in the thread that writes."""
@@ -208,7 +214,8 @@ class SqliteAccount:
 
     def __init__(
         self, uin: int, path: Path, stream: Stream, index: Index, senders: Senders, *, writer: Writer, reader: Reader,
-        reached: Callable[[], dict[int, int]], kept_files: KeptFiles, looks: Looks, thinning: Thinning,
+        reached: Callable[[], dict[int, int]], overtaken: Callable[[], None], kept_files: KeptFiles, looks: Looks,
+        thinning: Thinning,
     ) -> None:  # fmt: skip
         self._uin = str(uin)
         self._path = path
@@ -217,6 +224,7 @@ class SqliteAccount:
         self._writer = writer
         self._reader = reader
         self._reached = reached
+        self._overtaken = overtaken
         self._looks = looks
         self._row: int | None = None
         self._login: tuple[int, ContactId] | None = None
@@ -253,7 +261,7 @@ class SqliteAccount:
         """Begin with a new login; where there was another before, a gap is stored."""
         account = await self._account()
 
-        def store(db: sqlite3.Connection) -> tuple[int, list[Entry]]:
+        def store(db: sqlite3.Connection) -> tuple[int, Stored]:
             before = db.execute(
                 "SELECT own_id, last_at FROM logins WHERE account = ? ORDER BY last_at DESC LIMIT 1", (account,)
             ).fetchone()
@@ -266,7 +274,7 @@ class SqliteAccount:
                 "SELECT login FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
             ).fetchone()
             keep_contacts(db, login, contacts)
-            stored: list[Entry] = []
+            stored = Stored([], is_after_others=False)
             if before is not None and before[0] != own_id:
                 gap = ContinuityLost(since=before[1], until=time, reason="new_login")
                 item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
@@ -305,7 +313,7 @@ class SqliteAccount:
         stored = await self._writer.do(
             lambda db: self._store(db, account, login, own_id, arrival), then=self._stream.publish
         )
-        return len(stored)
+        return len(stored.entries)
 
     async def add_note(self, own_id: ContactId, item: Item, *, chat: ContactId, time: float) -> None:
         """
@@ -317,7 +325,7 @@ class SqliteAccount:
         account = await self._account()
         note = Arrived(item=item, chat=ContactId(clean_text(chat)), time=int(time))
 
-        def store(db: sqlite3.Connection) -> list[Entry]:
+        def store(db: sqlite3.Connection) -> Stored:
             found = db.execute(
                 "SELECT login, position, last_at FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
             ).fetchone()
@@ -329,9 +337,7 @@ class SqliteAccount:
 
         await self._writer.do(store, then=self._stream.publish)
 
-    def _store(
-        self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival
-    ) -> list[Entry]:
+    def _store(self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival) -> Stored:
         """Store a batch, in the thread that writes: the same few statements whatever it holds."""
         db.execute(
             "UPDATE logins SET position = ?, last_at = max(last_at, ?) WHERE login = ?",
@@ -339,9 +345,12 @@ class SqliteAccount:
         )
         new = self._new_items(db, account, login, arrival)
         keep_contacts(db, login, arrival.contacts, arrival.deleted)
-        if not new:
-            return []
         (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'").fetchone()
+        if self._index.is_overtaken(last):
+            self._overtaken()
+        is_after_others, self._stream.has_others = self._stream.has_others, False
+        if not new:
+            return Stored([], is_after_others)
         raws = [bytes(each.item.raw) for each in new]
         places = locate(arrival.body, raws)
         body = arrival.body
@@ -369,7 +378,7 @@ class SqliteAccount:
         for consumer in tuple(self._stream.consumers):
             if consumer.is_live():
                 consumer.start(entries[-1].number)
-        return entries
+        return Stored(entries, is_after_others)
 
     def _new_items(self, db: sqlite3.Connection, account: int, login: int, arrival: Arrival) -> list[Arrived]:
         """Give what is not known yet; ids that have met are counted."""
