@@ -82,8 +82,8 @@ def open_client(world: World, counted: Counted, tmp_path: Path) -> OpenClient:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so, for ten seconds at most."""
-    async with asyncio.timeout(10):
+    """Wait until something is so, for a minute at most: the machine may be busy."""
+    async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.001)
 
