@@ -945,8 +945,8 @@ class TestDownloading:
     ) -> None:
         client = await log_in()
         path = tmp_path / "x.bin"
-        path.write_bytes(bytes(2 * CHUNK_SIZE))
+        path.write_bytes(bytes(4 * CHUNK_SIZE))  # one piece is read ahead, so the second may be there already
 
         with pytest.raises(LocalStateError, match="was changed"):
             await client.send_file("filehelper", path, progress=lambda *_: path.write_bytes(b"short"))
-        assert counted.calls == ["webwxuploadmedia"]
+        assert counted.calls in (["webwxuploadmedia"], 2 * ["webwxuploadmedia"])
