@@ -43,9 +43,13 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
     handled: int = 0
 
 
-async def settled(client: AsyncClient) -> float:
-    """Give the MiB of this process at rest, when the ledger knows everybody."""
+async def settled(client: AsyncClient, journal: SqliteJournal) -> float:
+    """Give the MiB of this process at rest, when the ledger knows everybody and the indexes everything."""
     await client.list_identities()
+    account = journal.account(client.account.uin)
+    newest = await account.entries(limit=1)
+    while newest and (await account.stats()).indexed < newest[-1].number:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.05)
     return weigh()
 
 
@@ -69,17 +73,19 @@ async def run(server: str, folder: Path, *, logins: int, warm: int, messages: in
                 async for _ in client.events("bot", follow=False):
                     pass
                 notebook.note(
-                    Weight(after="warm logins" if number == WARM_LOGINS else "", mebibytes=await settled(client))
+                    Weight(
+                        after="warm logins" if number == WARM_LOGINS else "", mebibytes=await settled(client, journal)
+                    )
                 )
                 if number < logins - 1:
                     await client.logout()
-            notebook.note(Weight(after="logins", mebibytes=await settled(client)))
-            await _handle(client, notebook, warm, messages)
-            await _move(client, notebook, folder, size)
+            notebook.note(Weight(after="logins", mebibytes=await settled(client, journal)))
+            await _handle(client, journal, notebook, warm, messages)
+            await _move(client, journal, notebook, folder, size)
     await journal.close()
 
 
-async def _handle(client: AsyncClient, notebook: Notebook, warm: int, messages: int) -> None:
+async def _handle(client: AsyncClient, journal: SqliteJournal, notebook: Notebook, warm: int, messages: int) -> None:
     """Deliver so many messages."""
     handled, warm_up, all_handled = 0, asyncio.Event(), asyncio.Event()
 
@@ -96,12 +102,12 @@ async def _handle(client: AsyncClient, notebook: Notebook, warm: int, messages: 
     work = asyncio.create_task(deliver(client, handle, counts=Counts()))
     for reached, name in ((warm_up, "warm messages"), (all_handled, "messages")):
         await reached.wait()
-        notebook.note(Weight(after=name, mebibytes=await settled(client)))
+        notebook.note(Weight(after=name, mebibytes=await settled(client, journal)))
     work.cancel()
     await asyncio.wait([work])
 
 
-async def _move(client: AsyncClient, notebook: Notebook, folder: Path, size: int) -> None:
+async def _move(client: AsyncClient, journal: SqliteJournal, notebook: Notebook, folder: Path, size: int) -> None:
     """Send a file and fetch it again; the heaviest moment is what counts."""
     path, heaviest = folder / "large.bin", 0.0
 
@@ -115,7 +121,7 @@ async def _move(client: AsyncClient, notebook: Notebook, folder: Path, size: int
         path.write_bytes(b"")
         with path.open("wb") as file:
             file.truncate(2_000_000 if is_warm else size)
-        before, heaviest = await settled(client), 0.0
+        before, heaviest = await settled(client, journal), 0.0
         watching = asyncio.create_task(watch())
         await client.send_file("filehelper", path)
         async with client.events("bot") as events:
