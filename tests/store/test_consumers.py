@@ -19,6 +19,7 @@ from webwx.store import writer as writer_module
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from webwx.store.consumers import SqliteConsumer
@@ -36,6 +37,25 @@ async def reopened(path: Path) -> tuple[SqliteJournal, SqliteAccount, SqliteCons
     if await account.position(OWN) is None:
         account = await opened(journal)
     return journal, account, await account.consumer("bot")
+
+
+async def known(journal: SqliteJournal) -> SqliteAccount:
+    """Give the account, at its login."""
+    account = journal.account(UIN)
+    await account.position(OWN)
+    return account
+
+
+@contextlib.asynccontextmanager
+async def two_processes(path: Path) -> AsyncIterator[tuple[SqliteJournal, SqliteJournal, SqliteConsumer]]:
+    """Open a journal twice, as two processes have it; the first has a consumer."""
+    journal, _, consumer = await reopened(path)
+    beside = SqliteJournal(path)
+    try:
+        yield journal, beside, consumer
+    finally:
+        await beside.close()
+        await journal.close()
 
 
 async def die(journal: SqliteJournal, path: Path) -> None:
@@ -71,51 +91,36 @@ class TestGiving:
     async def test_what_another_process_stores_between_two_batches_is_given_in_its_place(
         self, path: Path, is_taken_between: bool
     ) -> None:
-        journal, account, consumer = await reopened(path)
-        other = SqliteJournal(path)
-        beside = other.account(UIN)
-        await beside.position(OWN)
         taken: list[int] = []
-        try:
+        async with two_processes(path) as (journal, beside, consumer):
+            account = await known(journal)
             for first in (1, 2):  # from the file, then from memory
                 await account.ingest(arrival(*messages(first, 1)))
                 taken += numbers(await consumer.take())
             await account.ingest(arrival(*messages(3, 1)))
             if is_taken_between:
                 taken += numbers(await consumer.take())
-            await beside.ingest(arrival(*messages(4, 1)))
+            await (await known(beside)).ingest(arrival(*messages(4, 1)))
             await account.ingest(arrival(*messages(5, 1)))
             while more := await consumer.take_waiting():
                 taken += numbers(more)
-        finally:
-            await other.close()
-            await journal.close()
-
         assert taken == [1, 2, 3, 4, 5]
 
     async def test_what_another_process_stores_for_one_account_is_not_hidden_by_the_next_batch_of_another(
         self, path: Path
     ) -> None:
-        journal, account, consumer = await reopened(path)
-        second = journal.account(UIN + 1)
-        await second.open_login(OWN, b"fresh", 1.0, [])
-        other = SqliteJournal(path)
-        beside = other.account(UIN)
-        await beside.position(OWN)
-        taken: list[int] = []
-        try:
-            for first in (1, 2):
-                await account.ingest(arrival(*messages(first, 1)))
-                taken += numbers(await consumer.take())
-            await beside.ingest(arrival(*messages(3, 1)))
+        async with two_processes(path) as (journal, beside, consumer):
+            account, second = await known(journal), journal.account(UIN + 1)
+            await second.open_login(OWN, b"fresh", 1.0, [])
+            await account.ingest(arrival(*messages(1, 1)))
+            taken = numbers(await consumer.take())
+            await account.ingest(arrival(*messages(2, 1)))
+            taken += numbers(await consumer.take())
+            await (await known(beside)).ingest(arrival(*messages(3, 1)))
             await second.ingest(arrival(*messages(4, 1)))
             await account.ingest(arrival(*messages(5, 1)))
             while more := await consumer.take_waiting():
                 taken += numbers(more)
-        finally:
-            await other.close()
-            await journal.close()
-
         assert taken == [1, 2, 3, 5]
 
     async def test_nothing_waits_when_nobody_wants_to(self, account: SqliteAccount) -> None:
