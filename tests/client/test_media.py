@@ -239,6 +239,19 @@ class TestSending:
 
         assert ids[0] == ids[1] != ids[2] == ids[3]
 
+    async def test_e5_no_name_or_file_can_hold_the_boundary_for_each_upload_draws_one(
+        self, log_in: LogIn, counted: Told
+    ) -> None:
+        client = await log_in()
+        for _ in range(2):
+            await client.send_file("filehelper", b"anything")
+        first, second = [
+            UPLOAD.decode_request(each).filename.boundary for each in counted.requests if each.endpoint == UPLOAD.name
+        ]
+
+        assert first != second
+        assert all(len(each) >= 32 for each in (first, second))  # hex digits: 128 bits
+
     async def test_progress_is_told_after_each_chunk(self, log_in: LogIn) -> None:
         told: list[tuple[int, int]] = []
         size = 2 * CHUNK_SIZE + 1

@@ -61,7 +61,7 @@ ODD = 424242
 """A code that nobody knows."""
 
 FILE = Upload(source=b"x", name="x.png", size=1, md5="", content_type="image/png", kind="pic")
-PASSAGE = Passage(to="filehelper", client_media_id=1, data_ticket="ticket")
+PASSAGE = Passage(to="filehelper", client_media_id=1, data_ticket="ticket", boundary="X")
 
 
 def a_send() -> Flow[str]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 MP4 = b"\0\0\0\x18ftypmp42" + bytes(100)
-PASSAGE = Passage(to="filehelper", client_media_id=1560000000123, data_ticket="gStick+et")
+PASSAGE = Passage(to="filehelper", client_media_id=1560000000123, data_ticket="gStick+et", boundary="X")
 HELPER = msgspec.structs.replace(LOGIN, profile_name=FILEHELPER.name)
 
 

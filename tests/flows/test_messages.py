@@ -132,7 +132,7 @@ class TestNotify:
 
 
 FILE = Upload(source=b"x", name="a&b.txt", size=1, md5="m", content_type="text/plain", kind="doc")
-PASSAGE = Passage(to=FRIEND, client_media_id=1, data_ticket="", media_id="@crypt_m")
+PASSAGE = Passage(to=FRIEND, client_media_id=1, data_ticket="", boundary="X", media_id="@crypt_m")
 RECEIVED = FileMessage(
     message_id="1", chat=ContactId(FRIEND), sender=None, is_self=False, time=0, content="", name="a.txt", size=9,
     media_id="@crypt_r",

@@ -32,8 +32,9 @@ JSON_VALUE = st.recursive(
     st.none() | st.booleans() | NUMBER | TEXT, lambda inner: st.lists(inner, max_size=2), max_leaves=4
 )
 FILE = st.builds(
-    FilePart, name=TEXT, content_type=st.sampled_from(["image/png", "video/mp4"]), content=st.binary(max_size=99)
-)
+    FilePart, name=TEXT, content_type=st.sampled_from(["image/png", "video/mp4"]), content=st.binary(max_size=99),
+    boundary=st.uuids().map(str),
+)  # fmt: skip
 
 SPECIAL: dict[type[msgspec.Struct], st.SearchStrategy[Any]] = {
     FilePart: FILE,

@@ -144,7 +144,7 @@ class TestReplies:
             name="x", method="GET", host=Host.MAIN, path="/x", request=Plain, reply=File, reply_shape=MULTIPART,
             purpose="test",
         )  # fmt: skip
-        value = File(file=FilePart(name="a", content=b"B"))
+        value = File(file=FilePart(name="a", content=b"B", boundary="X"))
         assert endpoint.decode_reply(endpoint.encode_reply(value)) == value
 
 

@@ -75,7 +75,7 @@ class TestUpload:
         mediatype="pic",
         uploadmediarequest="{}",
         webwx_data_ticket="gS",
-        filename=FilePart(name="照片.png", content_type="image/png", content=b"PNG"),
+        filename=FilePart(name="照片.png", content_type="image/png", content=b"PNG", boundary="X"),
     )
 
     def test_it_goes_to_the_file_host_with_the_pages_fields_in_the_pages_order(self) -> None:
@@ -140,7 +140,7 @@ class TestDownload:
         UploadTicket(credentials=Credentials(sid="secret")),
         UploadRequest(
             uploadmediarequest="secret", webwx_data_ticket="secret", pass_ticket="secret",
-            filename=FilePart(name="secret", content=b"secret"),
+            filename=FilePart(name="secret", content=b"secret", boundary="X"),
         ),
         ImageDownloadRequest(skey="secret"),
     ],

@@ -42,7 +42,7 @@ def test_the_cookie_decides_before_the_query_and_the_query_before_the_body(me):
 
 def test_an_upload_is_known_by_the_ticket_inside_it(me):
     ticket = msgspec.json.encode(UploadTicket(credentials=me.credentials)).decode()
-    request = UploadRequest(uploadmediarequest=ticket, filename=FilePart(name="a.png", content=b"x"))
+    request = UploadRequest(uploadmediarequest=ticket, filename=FilePart(name="a.png", content=b"x", boundary="X"))
     assert me.call(UPLOAD, request).base_response.ret == 0
 
 
@@ -156,7 +156,7 @@ def test_without_its_cookies_nobody_is_known(family, world):
 @pytest.mark.parametrize("switches", [Switches(strict_cookies=True)])
 def test_the_file_host_wants_a_ticket_of_its_own(family, world):
     ticket = msgspec.json.encode(UploadTicket(credentials=family.credentials)).decode()
-    request = UploadRequest(uploadmediarequest=ticket, filename=FilePart(name="a.png", content=b"x"))
+    request = UploadRequest(uploadmediarequest=ticket, filename=FilePart(name="a.png", content=b"x", boundary="X"))
     known = world.logins.session(family.credentials.sid).keys.data_ticket
     sid = f"wxsid={family.credentials.sid}"
     answers = [

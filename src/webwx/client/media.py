@@ -202,6 +202,7 @@ class MediaVerbs(SendingVerbs):
             client_media_id=self._cell.next_media_id(),
             data_ticket=self._data_ticket(),
             random=secrets.token_hex(2) if helper else "",
+            boundary=f"----webwxFormBoundary{secrets.token_hex(16)}",
         )
         if file.must_be_announced:
             passage = await self._run(media_flows.announce_upload(self._login, file, passage))

@@ -96,6 +96,8 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     client_media_id: int
     data_ticket: str
     """The file host's cookie, which every upload shows."""
+    boundary: str
+    """What parts a chunk from the fields beside it; see `FilePart`."""
     random: str = ""
     """Four characters that File Transfer Helper's page puts into the address."""
     aes_key: str = ""
@@ -154,7 +156,8 @@ def upload_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Fl
         mediatype=file.kind, uploadmediarequest=write_json(ticket).decode(), webwx_data_ticket=passage.data_ticket,
         pass_ticket=percent_decode(login.pass_ticket),
         filename=FilePart(
-            name=transport_name(file.name), content_type=file.content_type, content=(yield from _read(file, chunk))
+            name=transport_name(file.name), content_type=file.content_type, content=(yield from _read(file, chunk)),
+            boundary=passage.boundary,
         ),
     )  # fmt: skip
     reply = yield from call(UPLOAD, request, login.hosts)
@@ -183,7 +186,7 @@ def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: i
     request = ParallelUploadRequest(
         random=passage.random, pass_ticket=percent_decode(login.pass_ticket),
         webwx_data_ticket=passage.data_ticket, ticket=write_json(ticket).decode(),
-        filename=FilePart(name="blob", content=(yield from _read(file, chunk))),
+        filename=FilePart(name="blob", content=(yield from _read(file, chunk)), boundary=passage.boundary),
     )  # fmt: skip
     reply = yield from call(PARALLELUPLOAD, request, login.hosts)
     return msgspec.structs.replace(passage, upload_id=passage.upload_id or reply.upload_id, media_id=reply.media_id)

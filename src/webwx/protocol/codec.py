@@ -395,6 +395,8 @@ class FilePart(msgspec.Struct, frozen=True, kw_only=True):
     """The file's name as it travels: percent-encoded, so that no server meets `filename*=`."""
     content_type: str = "application/octet-stream"
     content: bytes
+    boundary: str
+    """The line that parts it from the other fields: long and drawn by lot, so that nothing sent can hold it."""
 
     def __repr__(self) -> str:
         return f"FilePart({len(self.content)} bytes)"
@@ -408,37 +410,22 @@ class MultipartShape:
     keep their order; an empty one is left out.
     """
 
-    BOUNDARY = "----webwxFormBoundary7MA4YWxkTrZu0gW"
-    """What parts the fields, or the beginning of it where a field's own content holds this line."""
-
     def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
         """Give the content type and the body as buffers, the file's bytes uncopied."""
         del is_reply
-        file_name, file = "", FilePart(name="", content=b"")
-        texts: list[tuple[str, bytes]] = []
-        for name, content in _sent(value):
-            if isinstance(content, FilePart):
-                file_name, file = name, content
-            elif content != "":
-                texts.append((name, as_text(content).encode()))
-        boundary = self._boundary([file.content, *(text for _, text in texts)])
-        head = b"".join(
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + text + b"\r\n"
-            for name, text in texts
+        fields = dict(_sent(value))
+        file_name, file = next((name, content) for name, content in fields.items() if isinstance(content, FilePart))
+        start = f"--{file.boundary}\r\nContent-Disposition: form-data; name="
+        head = "".join(
+            f'{start}"{name}"\r\n\r\n{as_text(content)}\r\n'
+            for name, content in fields.items()
+            if content is not file and content != ""
         )
         head += (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{file_name}"; '
-            f'filename="{percent_encode(file.name)}"\r\nContent-Type: {file.content_type}\r\n\r\n'
-        ).encode()
-        return f"multipart/form-data; boundary={boundary}", (head, file.content, f"\r\n--{boundary}--\r\n".encode())
-
-    def _boundary(self, contents: list[bytes]) -> str:
-        """Find a line that stands in no field: a name or a file may hold ours, by chance or to forge a field."""
-        boundary, turn = self.BOUNDARY, 0
-        while any(boundary.encode() in content for content in contents):
-            turn += 1
-            boundary = f"{self.BOUNDARY}{turn}"
-        return boundary
+            f'{start}"{file_name}"; filename="{percent_encode(file.name)}"\r\nContent-Type: {file.content_type}\r\n\r\n'
+        )
+        end = f"\r\n--{file.boundary}--\r\n"
+        return f"multipart/form-data; boundary={file.boundary}", (head.encode(), file.content, end.encode())
 
     def load(self, body: bytes, kind: type[T], content_type: str) -> T:
         """Read the parts in any order."""
@@ -461,6 +448,7 @@ class MultipartShape:
                     name=percent_decode(file[1].decode("utf-8", "replace")),
                     content_type=media_type[1].decode("utf-8", "replace") if media_type else "",
                     content=content,
+                    boundary=found[1],
                 )
         known = {}
         for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]  # kind is a Struct class

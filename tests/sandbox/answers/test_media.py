@@ -44,7 +44,7 @@ def upload(page, content, *, chunk="", chunks="", total=None, md5=None, media_id
         chunk=chunk,
         chunks=chunks,
         uploadmediarequest=msgspec.json.encode(ticket).decode(),
-        filename=FilePart(name="photo.png", content=content),
+        filename=FilePart(name="photo.png", content=content, boundary="X"),
     )
     return page.call(UPLOAD, request)
 
@@ -108,7 +108,7 @@ def test_a_file_that_arrived_otherwise_is_refused(me, png, wrong):
 
 
 def test_an_unreadable_upload_ticket_is_refused(me, png):
-    request = UploadRequest(uploadmediarequest="{", filename=FilePart(name="x", content=png))
+    request = UploadRequest(uploadmediarequest="{", filename=FilePart(name="x", content=png, boundary="X"))
     assert me.call(UPLOAD, request).base_response.ret == 1200
 
 
@@ -174,7 +174,7 @@ def parallel(page, content, chunk, *, chunks=2, signature, upload_id=msgspec.UNS
     return page.call(
         PARALLELUPLOAD,
         ParallelUploadRequest(
-            ticket=msgspec.json.encode(ticket).decode(), filename=FilePart(name="blob", content=piece)
+            ticket=msgspec.json.encode(ticket).decode(), filename=FilePart(name="blob", content=piece, boundary="X")
         ),
     )
 
@@ -212,7 +212,7 @@ def test_a_parallel_chunk_that_belongs_nowhere_is_refused(me, png, chunk, more, 
 
 
 def test_an_unreadable_parallel_ticket_is_refused(me, png):
-    request = ParallelUploadRequest(ticket="{", filename=FilePart(name="blob", content=png))
+    request = ParallelUploadRequest(ticket="{", filename=FilePart(name="blob", content=png, boundary="X"))
     assert me.call(PARALLELUPLOAD, request).base_response.ret == 1200
 
 
