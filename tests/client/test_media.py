@@ -958,8 +958,8 @@ class TestDownloading:
     ) -> None:
         client = await log_in()
         path = tmp_path / "x.bin"
-        path.write_bytes(bytes(4 * CHUNK_SIZE))  # one piece is read ahead, so the second may be there already
+        path.write_bytes(bytes(2 * CHUNK_SIZE))
 
         with pytest.raises(LocalStateError, match="was changed"):
             await client.send_file("filehelper", path, progress=lambda *_: path.write_bytes(b"short"))
-        assert counted.calls in (["webwxuploadmedia"], 2 * ["webwxuploadmedia"])
+        assert counted.calls == ["webwxuploadmedia"]

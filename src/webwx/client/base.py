@@ -28,7 +28,8 @@ from webwx.protocol.codes import KNOWN_RETS, Ret
 from webwx.protocol.hosts import Desktop, choose
 from webwx.store.saved_login import Ended, LoginMemory, LoginStore, SavedLogin
 from webwx.transport.default import default_transport
-from webwx.transport.run import Cell, Timeouts, Transport, read_window, run_async
+from webwx.transport.run import Cell, Timeouts, Transport, run_async
+from webwx.transport.windows import read_window
 
 if TYPE_CHECKING:
     import os

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from webwx.client import files
-from webwx.client.ahead import Ahead
 from webwx.client.files import AtHand, Source
 from webwx.client.identity import To
 from webwx.client.sending import Make, SendingVerbs, Way
@@ -25,6 +24,7 @@ from webwx.model.contacts import ContactId
 from webwx.model.messages import FileMessage, Message, Receipt
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, Ret
 from webwx.transport.spool import Spool
+from webwx.transport.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,9 +209,9 @@ class MediaVerbs(SendingVerbs):
         if not passage.media_id:
             is_parallel = file.must_be_announced and helper
             send_chunk = media_flows.upload_parallel_chunk if is_parallel else media_flows.upload_chunk
-            async with Ahead(file.size) as ahead:
+            async with Windows(file.size) as windows:
                 for chunk in range(file.chunks):
-                    passage = await self._persist(send_chunk, file, passage, chunk, ahead)
+                    passage = await self._persist(send_chunk, file, passage, chunk, windows)
                     if progress is not None and chunk + 1 < file.chunks:
                         progress((chunk + 1) * CHUNK_SIZE, file.size)
             if not passage.media_id:
@@ -226,13 +226,13 @@ class MediaVerbs(SendingVerbs):
         file: Upload,
         passage: Passage,
         chunk: int,
-        ahead: Ahead,
+        windows: Windows,
     ) -> Passage:
         """Upload one chunk, again and again where that cannot do harm: the file need not start over."""
         is_last = chunk + 1 == file.chunks
         for _ in range(_CHUNK_REPEATS):
             try:
-                return await self._run(send_chunk(self._login, file, passage, chunk), ahead.read)
+                return await self._run(send_chunk(self._login, file, passage, chunk), windows.read)
             except ApiError as refused:
                 if refused.ret != Ret.SYSTEM_ERROR:
                     raise
@@ -240,7 +240,7 @@ class MediaVerbs(SendingVerbs):
                 if is_last and isinstance(lost, SendUnknown):
                     raise
             await asyncio.sleep(self._timeouts.retry)
-        return await self._run(send_chunk(self._login, file, passage, chunk), ahead.read)
+        return await self._run(send_chunk(self._login, file, passage, chunk), windows.read)
 
     def _data_ticket(self) -> str:
         login = self._login

@@ -7,20 +7,17 @@ the account carries, and takes from an answer what it changes, so that flows run
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
-from webwx.errors import NoSuchFile, ProtocolError, TransportError
+from webwx.errors import ProtocolError, TransportError
 from webwx.protocol.cookies import Carried
 from webwx.protocol.http import Patience, Pause, Read, Request, Response, http_time
+from webwx.transport.windows import read_window
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from concurrent.futures import Executor
 
     from webwx.flows.call import Flow
     from webwx.model.login import Login
@@ -173,34 +170,6 @@ class Cell:
         if set_cookies:
             one_origin = self.login.server is not None
             self.change(jar=self.login.jar.absorb(request.url, set_cookies, self.now(), one_origin=one_origin))
-
-
-async def read_window(wish: Read, threads: Executor | None = None) -> bytes:
-    """
-    Read a piece of a file, in a thread; of what ends before, what there is.
-
-    Raises:
-        NoSuchFile: It cannot be read any more.
-    """
-    if isinstance(wish.source, bytes):
-        return wish.source[wish.start : wish.start + wish.size]
-    return await asyncio.get_running_loop().run_in_executor(threads, read_file, wish.source, wish.start, wish.size)
-
-
-def read_file(source: str | BinaryIO, start: int, size: int) -> bytes:
-    """
-    Read a piece of a file, and wait for the disk; of what ends before, what there is.
-
-    Raises:
-        NoSuchFile: It cannot be read any more.
-    """
-    try:
-        with Path(source).open("rb") if isinstance(source, str) else contextlib.nullcontext(source) as file:
-            file.seek(start)
-            return file.read(size)
-    except OSError as error:
-        which = f"file {source}" if isinstance(source, str) else "stream's content"
-        raise NoSuchFile(f"The {which} cannot be read any more: {error.strerror}.") from None
 
 
 async def run_async(

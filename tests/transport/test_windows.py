@@ -1,0 +1,120 @@
+"""Windows of a file: the right bytes of the one file that was opened, and nobody waits in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import NoSuchFile
+from webwx.protocol.http import Read
+from webwx.transport.windows import Windows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTENT = bytes(range(10))
+
+
+class Told(io.BytesIO):
+    """An open file without a place on a disk, so that only a thread can read it; it tells what was read, and where."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.starts: list[int] = []
+        self.threads: set[int] = set()
+        self.may_be_read = threading.Event()
+        self.may_be_read.set()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.starts.append(self.tell())
+        self.threads.add(threading.get_ident())
+        self.may_be_read.wait(10)
+        return super().read(size)
+
+
+def window(source: Told | str | bytes, start: int) -> Read:
+    return Read(source=source, start=start, size=4)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    return path
+
+
+async def test_they_come_in_any_order_and_as_often_as_they_are_wished_for(path: Path) -> None:
+    for source in (str(path), Told(CONTENT), CONTENT):
+        async with Windows(len(CONTENT)) as windows:
+            for start in (0, 0, 4, 0, 4, 8):
+                assert await windows.read(window(source, start)) == CONTENT[start : start + 4]
+
+
+async def test_one_stays_what_it_was_when_the_next_is_read(path: Path) -> None:
+    async with Windows(len(CONTENT)) as windows:
+        assert [await windows.read(window(str(path), start)) for start in (0, 4, 8)] == [
+            CONTENT[:4], CONTENT[4:8], CONTENT[8:],
+        ]  # fmt: skip
+
+
+async def test_one_thread_reads_what_cannot_be_had_at_once() -> None:
+    file = Told(CONTENT)
+    async with Windows(len(CONTENT)) as windows:
+        for start in (0, 4, 8):
+            await windows.read(window(file, start))
+    assert file.starts == [0, 4, 8]
+    assert len(file.threads) == 1
+    assert threading.get_ident() not in file.threads
+    assert not file.closed
+
+
+async def test_a_file_that_takes_the_place_of_the_first_is_not_mixed_with_it(path: Path) -> None:
+    async with Windows(len(CONTENT)) as windows:
+        await windows.read(window(str(path), 0))
+        other = path.with_name("other")
+        other.write_bytes(CONTENT[::-1])
+        other.replace(path)
+        assert await windows.read(window(str(path), 4)) == CONTENT[4:8]
+
+
+async def test_of_a_file_that_has_become_shorter_there_is_what_is_left(path: Path) -> None:
+    async with Windows(len(CONTENT)) as windows:
+        await windows.read(window(str(path), 0))
+        os.truncate(path, 6)
+        assert await windows.read(window(str(path), 4)) == CONTENT[4:6]
+        assert await windows.read(window(str(path), 8)) == b""
+
+
+async def test_a_file_that_has_gone_before_it_was_opened_is_told_of(path: Path) -> None:
+    async with Windows(len(CONTENT)) as windows:
+        with pytest.raises(NoSuchFile, match=r"gone cannot be read any more"):
+            await windows.read(window(str(path.with_name("gone")), 0))
+
+
+async def test_whoever_cancels_does_not_wait_for_the_disk() -> None:
+    file = Told(CONTENT)
+    file.may_be_read.clear()
+
+    async def work() -> None:
+        async with Windows(len(CONTENT)) as windows:
+            await windows.read(window(file, 0))
+
+    working = asyncio.ensure_future(work())
+    while not file.starts:  # noqa: ASYNC110 - another thread reads
+        await asyncio.sleep(0.001)
+    working.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([working])
+    assert working.cancelled()
+    file.may_be_read.set()
+
+
+async def test_the_only_window_comes_as_well(path: Path) -> None:
+    os.truncate(path, 4)
+    async with Windows(4) as windows:
+        assert await windows.read(window(str(path), 0)) == CONTENT[:4]
