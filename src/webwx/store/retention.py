@@ -19,9 +19,9 @@ import msgspec
 from webwx.model.events import ContinuityLost
 from webwx.store.bodies import Place, blank, pack, unpack
 from webwx.store.entries import KINDS
-from webwx.store.identity import forget_logins
 from webwx.store.index import key_of
 from webwx.store.kept import KEEPER
+from webwx.store.links import forget_logins
 from webwx.store.rows import as_list, select, select_numbers
 from webwx.store.schema import transaction
 

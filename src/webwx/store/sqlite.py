@@ -32,10 +32,11 @@ from webwx.store.consumers import SqliteConsumer, Stored, Stream, read_known
 from webwx.store.deadletters import consumers_with_revivals, read_dead, revive
 from webwx.store.entries import KINDS, read_entries
 from webwx.store.files import flush_folder, make_private, take_lock
-from webwx.store.identity import SqliteLedger, links_named
+from webwx.store.identity import SqliteLedger
 from webwx.store.index import Index, key_of, tokens_of
 from webwx.store.journal import Arrival, Arrived, Buried, Entry, Stats
 from webwx.store.kept import KeptFiles, SqliteKept
+from webwx.store.links import links_named
 from webwx.store.outbox import Senders, SqliteOutbox
 from webwx.store.people import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.store.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people

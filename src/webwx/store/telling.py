@@ -1,0 +1,232 @@
+"""What the ledger is told: who the contacts of a login are, and what they say of themselves now."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from webwx.errors import StorageError
+from webwx.model.contacts import ContactId
+from webwx.model.ledger import Evidence, Face, Finding, Identified, IdentityKind, evidence_of, is_lasting, match
+from webwx.protocol.codec import clean_text
+from webwx.store.links import ALWAYS, NEWEST_LINKS, Found, Row, as_json, changed_face, finding_rows, read_links
+from webwx.store.rows import as_list, insert, select
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterable, Mapping
+
+    from webwx.model.contacts import Contact
+
+_WRITTEN = 1_024
+"""Contacts whose links are made and written at a time."""
+
+_BY_ID = Finding("certain")
+"""Of a contact whose id says who it is."""
+
+
+class _Seen(NamedTuple):
+    """A contact as it came."""
+
+    evidence: Evidence
+    name: str
+    digest: int
+    """Of both."""
+
+
+class _Telling(NamedTuple):
+    """What the ledger is told of: a login, and how much of it."""
+
+    account: int
+    login: int
+    own_id: ContactId
+    is_complete: bool
+    may_wait: bool
+    time: float
+
+    def login_of(self, contact_id: ContactId) -> int:
+        """Give the login that an id is of."""
+        return ALWAYS if is_lasting(contact_id) else self.login
+
+
+def identify(
+    db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Iterable[Contact], *, digest: bytes | None,
+    time: float,
+) -> list[Identified]:  # fmt: skip
+    """Find out who contacts are; the digest is of all that a login has, if these are all."""
+    login, listed = login_of(db, account, own_id)
+    is_complete = digest is not None
+    # Until all contacts of a login were told once, the others may hold somebody who fits better.
+    may_wait = not is_complete and listed is None
+    telling = _Telling(account, login, own_id, is_complete=is_complete, may_wait=may_wait, time=time)
+    if is_complete:
+        db.execute("UPDATE logins SET listed = ? WHERE login = ?", (digest, login))
+    told: list[Identified] = []
+    for is_room in (False, True):  # a chatroom is known by who is in it
+        told += _identify_some(db, telling, (each for each in contacts if (each.kind == "chatroom") is is_room))
+    return told
+
+
+def _identify_some(db: sqlite3.Connection, telling: _Telling, contacts: Iterable[Contact]) -> list[Identified]:
+    look = _look(db, telling, contacts)
+    if look.changed:
+        _refresh(db, telling, look.changed)
+    return _link(db, telling, look) if look.seen else []
+
+
+def login_of(db: sqlite3.Connection, account: int, own_id: ContactId) -> tuple[int, bytes | None]:
+    """Give a login's row, and the digest of its contacts if they were told in full."""
+    found: tuple[int, bytes | None] | None = db.execute(
+        "SELECT login, listed FROM logins WHERE account = ? AND own_id = ?", (account, clean_text(own_id))
+    ).fetchone()
+    if found is None:
+        raise StorageError("The journal does not know this login.")
+    return found
+
+
+def digest_of_all(contacts: Iterable[Contact]) -> bytes:
+    """Give a digest of contacts in any order."""
+    return (sum(map(_digest_of, contacts)) % 2**64).to_bytes(8, "big")
+
+
+def _digest_of(value: object) -> int:
+    digest = blake2b(msgspec.msgpack.encode(value), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1  # an INTEGER has a sign
+
+
+class _Look(NamedTuple):
+    """What there is to find out about some contacts."""
+
+    changed: Mapping[ContactId, _Seen]
+    """Linked in this login already, and not as they were."""
+    seen: Mapping[ContactId, _Seen]
+    """Not linked yet."""
+    taken: Collection[int]
+    """Who is found in this login already."""
+
+
+def _look(db: sqlite3.Connection, telling: _Telling, contacts: Iterable[Contact]) -> _Look:
+    account = telling.account
+    rows = select(
+        db, ("id", "number", "digest"), "FROM links WHERE account = ? AND login IN (0, ?)", (account, telling.login)
+    )
+    numbers = {ContactId(each): number for each, number, _ in rows}
+    digests: dict[str, int] = {each: digest for each, _, digest in rows}
+    seen: dict[ContactId, _Seen] = {}
+    changed: dict[ContactId, _Seen] = {}
+    for contact in contacts:
+        known = digests.get(contact.id)
+        if known is None and contact.kind == "stranger":
+            continue
+        evidence, name = evidence_of(contact, telling.own_id, numbers), contact.display_name
+        digest = _digest_of((evidence, name))
+        if known is None:
+            seen[contact.id] = _Seen(evidence, name, digest)
+        elif known != digest:
+            changed[contact.id] = _Seen(evidence, name, digest)
+    return _Look(changed, seen, set(numbers.values()))
+
+
+def _link(db: sqlite3.Connection, telling: _Telling, look: _Look) -> list[Identified]:
+    """Find out who those are that are not linked yet, and link them."""
+    seen = _with_real_ids(db, telling, look.seen)
+    faces = _known(db, telling.account)
+    findings = match(
+        {each: value.evidence for each, value in seen.items() if not is_lasting(each)},
+        [face for face in faces if face.number not in look.taken],
+        [face.evidence for face in faces],
+        is_careful=not telling.is_complete,
+    )
+    told: list[Identified] = []
+    made: list[tuple[int, int, IdentityKind, float, int, int]] = []
+    (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'identities'").fetchone()
+    for each, (evidence, _, _) in seen.items():
+        finding = findings.get(each, _BY_ID)
+        # A chatroom whose members are not known has nothing but a name.
+        if finding.by == "ambiguous" and (telling.may_wait or (evidence.kind == "chatroom" and not evidence.members)):
+            told.append(Identified(contact_id=each, number=0, by="waiting", candidates=finding.candidates))
+            continue
+        if finding.face is not None:
+            number = finding.face.number
+        else:
+            number = last + len(made) + 1
+            made.append((number, telling.account, evidence.kind, telling.time, 0, telling.login_of(each)))
+        told.append(Identified(contact_id=each, number=number, by=finding.by, candidates=finding.candidates))
+    insert(db, "identities", made)
+    # As the index has them, and a few at a time: what is written of all of them would weigh more than they do.
+    linked = sorted((each.contact_id, each.number) for each in told if each.number)
+    for start in range(0, len(linked), _WRITTEN):
+        some = linked[start : start + _WRITTEN]
+        _write_links(db, telling, [(*each, seen[each[0]], findings.get(each[0], _BY_ID)) for each in some], faces)
+    return told
+
+
+def _write_links(
+    db: sqlite3.Connection, telling: _Telling, linked: Iterable[tuple[ContactId, int, _Seen, Finding]],
+    faces: Mapping[Face, int],
+) -> None:  # fmt: skip
+    """Link contacts to their identities, each with the face that says what is known of it now."""
+    links: list[tuple[Row, str]] = []
+    new_faces: list[tuple[int, int, int, str]] = []
+    (last,) = db.execute("SELECT coalesce(max(face), 0) FROM faces").fetchone()
+    for each, number, (evidence, name, digest), finding in linked:
+        login, face = telling.login_of(each), 0
+        if finding.face is not None:
+            before = finding.face.evidence
+            evidence = evidence.filled_from(before)
+            if evidence == before:
+                face = faces[finding.face]
+        if not face:
+            face = last + len(new_faces) + 1
+            new_faces.append((face, number, login, as_json(evidence)))
+        found = Found(
+            by=finding.by, confidence=finding.confidence, reasons=finding.reasons, candidates=finding.candidates
+        )
+        links.append((Row(telling.account, login, each, number, name, digest, face, 0, telling.time), as_json(found)))
+    insert(db, "faces", new_faces)
+    rows = finding_rows(db, {found for _, found in links})
+    insert(db, "links", [row._replace(finding=rows[found]) for row, found in links])
+    db.execute(
+        "UPDATE identities SET login = max(login, ?) WHERE number IN (SELECT value FROM json_each(?))",
+        (telling.login, as_list(row.number for row, _ in links if row.login)),
+    )
+
+
+def _refresh(db: sqlite3.Connection, telling: _Telling, changed: Mapping[ContactId, _Seen]) -> None:
+    """Note what those say now that are linked already."""
+    logins = f"(SELECT {ALWAYS} AS login UNION ALL SELECT ?2)"
+    condition = "l.account = ?1 AND l.id IN (SELECT value FROM json_each(?3))"
+    rows: list[Row] = []
+    for link in read_links(db, logins, condition, telling.account, telling.login, as_list(changed)):
+        seen = changed[link.row.id]
+        face = changed_face(db, link, as_json(seen.evidence.filled_from(link.known)), link.row.login)
+        rows.append(link.row._replace(name=seen.name, digest=seen.digest, face=face, seen_at=telling.time))
+    insert(db, "links", rows, verb="INSERT OR REPLACE")
+
+
+def _known(db: sqlite3.Connection, account: int) -> dict[Face, int]:
+    """Give what was last known of everybody whose id changes, with its row."""
+    (listed,) = db.execute(
+        "SELECT '[' || coalesce(group_concat('[' || i.number || ',' || f.evidence || ',' || f.face || ']'), '') || ']'"
+        f" {NEWEST_LINKS} CROSS JOIN faces f USING (face) WHERE i.account = ? AND i.login <> {ALWAYS}",
+        (account,),
+    ).fetchone()
+    return {
+        Face(number, evidence): face
+        for number, evidence, face in msgspec.json.decode(listed, type=list[tuple[int, Evidence, int]])
+    }
+
+
+def _with_real_ids(
+    db: sqlite3.Connection, telling: _Telling, seen: Mapping[ContactId, _Seen]
+) -> Mapping[ContactId, _Seen]:
+    """Give contacts with the real ids that were noted of them."""
+    rows = select(db, ("id", "wxid"), "FROM real_ids WHERE account = ? AND login = ?", (telling.account, telling.login))
+    noted = [(each, wxid) for each, wxid in rows if each in seen]
+    return {
+        **seen,
+        **{each: seen[each]._replace(evidence=msgspec.structs.replace(seen[each].evidence, wxid=wxid))
+           for each, wxid in noted},
+    }  # fmt: skip
