@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from webwx.model.messages import Message
+from webwx.model.messages import Message, TextMessage
 
 if TYPE_CHECKING:
     from webwx.model.messages import MessageRecalled
@@ -37,7 +37,7 @@ class Recent:
         self._seen.add(key)
         if len(self._seen) >= SEEN:
             self._seen_before, self._seen = self._seen, set()
-        if isinstance(event, Message):
+        if isinstance(event, (TextMessage, Message)):  # most are of just the first, and that is seen in half the time
             self._messages.append(event)
         return True
 

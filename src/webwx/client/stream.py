@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
     from types import TracebackType
     from typing import Self
 
@@ -33,8 +33,8 @@ class EventStream:
     def __repr__(self) -> str:
         return "EventStream()"
 
-    def __aiter__(self) -> Self:
-        return self
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events  # a loop asks it for each event, with nobody in between
 
     def __anext__(self) -> Awaitable[Event]:
         return self._events.__anext__()

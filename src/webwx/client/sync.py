@@ -50,7 +50,7 @@ from webwx.model.events import (
     is_quiet,
     read_message,
 )
-from webwx.model.messages import Event, Message, MessageRecalled, PhoneActivity
+from webwx.model.messages import Event, Message, MessageRecalled, PhoneActivity, TextMessage
 from webwx.model.notices import says_too_often
 from webwx.protocol.sync import WEBWXSYNC
 from webwx.store.journal import Arrival, Arrived
@@ -469,17 +469,18 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             if saved is not None:
                 self._pending = deque(saved.pending)
             course, own_id = self._course, self._login.user_id
+            take, pending = self._take, self._pending
             course.fetched_at, course.answered_at = self._cell.now(), asyncio.get_running_loop().time()
             course.empty = 0
             try:
                 while True:
-                    while self._pending:
+                    while pending:
                         self._is_dirty = self._has_taken = True
-                        event = self._take(self._pending.popleft(), own_id)
+                        event = take(pending.popleft(), own_id)
                         if event is not None and (include_all or not is_quiet(event)):
                             yield event
                     if follow:
-                        await self._pull(lambda: bool(self._pending))
+                        await self._pull(lambda: bool(pending))
                     elif not await self._fetch_waiting():
                         return
             finally:
@@ -504,7 +505,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         """Look at an item: its event, or None when it was handed out before."""
         event = event_from_item(item, own_id)
         match event:
-            case Message():
+            case TextMessage() | Message():  # most are of just the first, and that is seen in half the time
                 if not self._recent.is_new(event):
                     return None
                 self._meet(event.chat, event.sender)

@@ -78,12 +78,13 @@ def read_wire(raw: bytes | msgspec.Raw) -> WireMessage | WireText:
 def parties(wire: WireMessage | WireText, own_id: str) -> tuple[ContactId, ContactId | None, bool, str]:
     """Give the chat, who wrote there, whether that is this account, and the content without a chatroom's prefix."""
     author, payload = wire.from_user_name, wire.content
-    is_self = author == own_id or not author
-    chat = wire.to_user_name if is_self else author
-    sender: str | None = own_id if is_self else author
-    if not is_self and is_chatroom(chat):
-        sender, payload = split_sender(payload)
-    return ContactId(chat), ContactId(sender) if sender else None, is_self, payload
+    if not author or author == own_id:
+        return ContactId(wire.to_user_name), ContactId(own_id) if own_id else None, True, payload
+    chat = ContactId(author)
+    if not is_chatroom(author):
+        return chat, chat, False, payload
+    sender, payload = split_sender(payload)
+    return chat, ContactId(sender) if sender else None, False, payload
 
 
 class Delivery:

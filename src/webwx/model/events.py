@@ -16,7 +16,7 @@ from webwx.errors import ProtocolError
 from webwx.model.contacts import Contact, ContactId, contact_from_wire
 from webwx.model.delivery import message_from_wire, parties, read_wire
 from webwx.model.messages import AnyMessage, Event, MessageRecalled, PhoneActivity
-from webwx.protocol.codec import Wire, read_json
+from webwx.protocol.codec import read_json
 from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
 from webwx.protocol.messages import WireMessage, WireText
@@ -198,7 +198,7 @@ def _name(raw: bytes) -> str:
     return blake2b(raw, digest_size=16).hexdigest()
 
 
-def event_from_item(item: Item, own_id: str, wire: Wire | None = None) -> Event:
+def event_from_item(item: Item, own_id: str, wire: WireMessage | WireText | None = None) -> Event:
     """
     Look at an item: the event it is.
 
@@ -210,10 +210,8 @@ def event_from_item(item: Item, own_id: str, wire: Wire | None = None) -> Event:
     raw = item.raw
     try:
         match item.kind:
-            case "message" if isinstance(wire, (WireText, WireMessage)):
-                return message_from_wire(wire, own_id, raw)
             case "message":
-                return message_from_wire(read_wire(raw), own_id, raw)
+                return message_from_wire(wire or read_wire(raw), own_id, raw)
             case "contact":
                 return ContactChanged(contact=contact_from_wire(read_json(raw, WireContact), own_id))
             case "deleted":

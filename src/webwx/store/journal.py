@@ -20,7 +20,7 @@ from webwx.model.events import Item
 from webwx.model.ledger import Identified, Identity, Link
 from webwx.model.messages import Receipt
 from webwx.model.roster import Roster
-from webwx.protocol.codec import Wire
+from webwx.protocol.messages import WireMessage, WireText
 
 if TYPE_CHECKING:
     import os
@@ -51,7 +51,7 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """It could not be read."""
     is_notice: bool = False
     """It is a grey line, as recalls are."""
-    wire: Wire | None = None
+    wire: WireMessage | WireText | None = None
     """The message as it was read for all this, so that nobody reads it once more; it is not stored."""
 
 
@@ -95,7 +95,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Processes that have died while it was in flight, as far as is known. From two on it is a suspect: it should be tried
     alone, and blamed before. From three on one has died that tried it alone.
     """
-    wire: Wire | None = None
+    wire: WireMessage | WireText | None = None
     """The message, where it comes straight from the network and was read already."""
 
     def __repr__(self) -> str:
