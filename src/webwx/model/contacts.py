@@ -310,8 +310,8 @@ class Contacts:
         self._by_name: tuple[int, dict[str, list[Contact]]] = (-1, {})
         """An index of these, and which `_version` it is of."""
         self._version = 0
-        self._known: tuple[int, set[tuple[str, str | None]]] = (-1, set())
-        """What `knows` has said yes to, and which `_version` that was of."""
+        self._known: set[tuple[str, str | None]] = set()
+        """What `knows` has said yes to, since somebody has changed."""
         self._members: dict[str, Hashes] = {}
         """Who is in a chatroom, of those that somebody has asked about."""
         for contact in known:
@@ -347,7 +347,7 @@ class Contacts:
     def rest_on(self, roster: Roster) -> None:
         """Keep who has changed, and take all others from another roster from now on."""
         self._roster = roster
-        self._known = (-1, set())
+        self._known = set()
 
     def unkept(self) -> list[Contact]:
         """Give whoever the journal may not hold as they are now."""
@@ -419,6 +419,7 @@ class Contacts:
         self._changed[contact_id] = contact
         self._members.pop(contact_id, None)
         self._version += 1
+        self._known = set()  # at last: what is found out meanwhile, in another thread, goes into the one before
         self.is_changed = True
 
     def get(self, contact_id: str) -> Contact | None:
@@ -442,16 +443,15 @@ class Contacts:
 
         It is asked of each message, so what it has said yes to is not looked up again until somebody changes.
         """
-        version, known = self._known
-        if version != self._version or len(known) > _KNOWN:
-            known = set()
-            self._known = self._version, known
+        known = self._known
         if (chat, author) in known:
             return True
         is_known = chat in self and (
             author is None or author == chat or author in self or self.has_member(chat, author)
         )
         if is_known:
+            if len(known) >= _KNOWN:
+                known.clear()
             known.add((chat, author))
         return is_known
 
