@@ -23,17 +23,17 @@ def test_one_is_read_after_the_other() -> None:
     for status in ("200 OK", "404 Not Found"):
         body: list[bytes] = []
         answers.expect(0, body.append)
-        answers.feed(memoryview(answer(b"hi", "A: b", "A: c", status=status)))
+        answers.feed(answer(b"hi", "A: b", "A: c", status=status))
         assert (answers.is_whole, answers.is_last, answers.status, body) == (True, False, int(status[:3]), [b"hi"])
         assert answers.headers == (("Content-Length", "2"), ("A", "b"), ("A", "c"))
 
 
-def parsed(monkeypatch: pytest.MonkeyPatch) -> list[memoryview]:
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What the parser is given from now on."""
-    given: list[memoryview] = []
+    given: list[bytes] = []
 
     class Parser(httptools.HttpResponseParser):
-        def feed_data(self, data: memoryview) -> None:
+        def feed_data(self, data: bytes) -> None:
             given.append(data)
             super().feed_data(data)
 
@@ -46,7 +46,7 @@ def test_a_head_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers()
     for body in (b"first", b"again", b"more!"):
         answers.expect(1000)
-        answers.feed(memoryview(answer(body, "A: b", status="404 Not Found")))
+        answers.feed(answer(body, "A: b", status="404 Not Found"))
         assert (answers.is_whole, answers.is_last, answers.status, answers.size) == (True, False, 404, 5)
         assert answers.headers == (("Content-Length", "5"), ("A", "b"))
         assert answers.hand_out() == body
@@ -68,7 +68,7 @@ def test_any_other_head_is_judged_as_well(monkeypatch: pytest.MonkeyPatch, other
     answers = Answers()
     for said in (answer(b"first", "A: b"), other):
         answers.expect(1000)
-        answers.feed(memoryview(said))
+        answers.feed(said)
         assert answers.is_whole
     assert len(given) == 2
     assert answers.hand_out() == other.partition(b"\r\n\r\n")[2]
@@ -91,7 +91,7 @@ def test_only_a_head_with_nothing_but_a_body_behind_it_is_known_again(
     answers = Answers()
     for _ in range(2):
         answers.expect(1000)
-        answers.feed(memoryview(said))
+        answers.feed(said)
         assert answers.hand_out() == b"hello"
     assert len(given) == 2
 
@@ -99,17 +99,17 @@ def test_only_a_head_with_nothing_but_a_body_behind_it_is_known_again(
 def test_one_that_is_known_may_come_in_pieces_or_be_taken() -> None:
     answers, said = Answers(), answer(b"hello")
     answers.expect(1000)
-    answers.feed(memoryview(said))
+    answers.feed(said)
     for cut in range(1, len(said)):
         answers.expect(1000)
-        answers.feed(memoryview(said)[:cut])
+        answers.feed(said[:cut])
         assert not answers.is_whole
-        answers.feed(memoryview(said)[cut:])
+        answers.feed(said[cut:])
         assert answers.is_whole
         assert answers.hand_out() == b"hello"
     taken: list[bytes] = []
     answers.expect(1000, taken.append)
-    answers.feed(memoryview(said))
+    answers.feed(said)
     assert (answers.is_whole, taken, answers.hand_out()) == (True, [b"hello"], b"")
 
 
@@ -117,7 +117,7 @@ def test_g_r14_what_follows_one_that_is_known_spoils_the_connection_too() -> Non
     answers, said = Answers(), answer(b"hello")
     for more in (b"", b"", said):
         answers.expect(1000)
-        answers.feed(memoryview(said + more))
+        answers.feed(said + more)
         assert (answers.is_whole, answers.hand_out()) == (True, b"hello")
     assert answers.is_last
 
@@ -125,10 +125,10 @@ def test_g_r14_what_follows_one_that_is_known_spoils_the_connection_too() -> Non
 def test_one_that_is_known_is_still_held_to_its_limit() -> None:
     answers = Answers()
     answers.expect(1000)
-    answers.feed(memoryview(answer(b"hello")))
+    answers.feed(answer(b"hello"))
     answers.expect(4)
     with pytest.raises(NotTaken):
-        answers.feed(memoryview(answer(b"hello")))
+        answers.feed(answer(b"hello"))
 
 
 def test_whoever_has_taken_a_body_is_not_kept() -> None:
@@ -138,7 +138,7 @@ def test_whoever_has_taken_a_body_is_not_kept() -> None:
     answers, body = Answers(), Taker()
     gone = weakref.ref(body)
     answers.expect(0, body.append)
-    answers.feed(memoryview(answer(b"hi")))
+    answers.feed(answer(b"hi"))
     assert body == [b"hi"]
     del body
     assert gone() is None
@@ -148,7 +148,7 @@ def test_a_body_is_handed_out_once_and_then_not_kept() -> None:
     answers = Answers()
     answers.expect(5)
     for piece in (answer(b"hello")[:-2], b"lo"):
-        answers.feed(memoryview(piece))
+        answers.feed(piece)
     assert (answers.hand_out(), answers.hand_out()) == (b"hello", b"")
 
 
@@ -156,7 +156,7 @@ def test_a_body_beyond_the_limit_is_refused() -> None:
     answers = Answers()
     answers.expect(4)
     with pytest.raises(NotTaken) as caught:
-        answers.feed(memoryview(answer(b"hello")))
+        answers.feed(answer(b"hello"))
     assert isinstance(caught.value.reason, TooLarge)
 
 
@@ -167,7 +167,7 @@ def test_g_r14_what_follows_an_answer_changes_nothing_in_it_and_spoils_the_conne
 ) -> None:
     answers, body = expecting()
     for piece in [answer(b"1") + more] if is_together else [answer(b"1"), more]:
-        answers.feed(memoryview(piece))
+        answers.feed(piece)
 
     assert (answers.is_whole, answers.is_last, answers.status, body) == (True, True, 200, [b"1"])
 
@@ -175,13 +175,13 @@ def test_g_r14_what_follows_an_answer_changes_nothing_in_it_and_spoils_the_conne
 def test_a_packed_body_that_ends_too_soon_is_none() -> None:
     answers, _ = expecting()
     with pytest.raises(NotTaken) as caught:
-        answers.feed(memoryview(answer(gzip.compress(bytes(1000))[:-4], "Content-Encoding: gzip")))
+        answers.feed(answer(gzip.compress(bytes(1000))[:-4], "Content-Encoding: gzip"))
     assert isinstance(caught.value.reason, NoAnswer)
 
 
 def test_a_packed_body_is_unpacked_in_pieces() -> None:
     answers, body = expecting()
-    answers.feed(memoryview(answer(gzip.compress(bytes(1 << 20)), "Content-Encoding: gzip")))
+    answers.feed(answer(gzip.compress(bytes(1 << 20)), "Content-Encoding: gzip"))
     assert b"".join(body) == bytes(1 << 20)
     assert max(map(len, body)) <= 256 * 1024
 
@@ -193,7 +193,7 @@ def test_a_head_has_to_end(start: bytes, more: bytes) -> None:
     def feed() -> None:
         answers, _ = expecting()
         for piece in [start, *[more] * (LONGEST_HEAD // len(more) + 2)]:
-            answers.feed(memoryview(piece))
+            answers.feed(piece)
 
     with pytest.raises(NoAnswer):
         feed()
@@ -209,5 +209,5 @@ def test_what_the_taker_raises_comes_out() -> None:
     answers = Answers()
     answers.expect(0, refuse)
     with pytest.raises(NotTaken) as caught:
-        answers.feed(memoryview(answer(b"hi")))
+        answers.feed(answer(b"hi"))
     assert isinstance(caught.value.reason, Full)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.transport.lines import answer
 
-from webwx.transport.connection import BUFFER, Connection
+from webwx.transport.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ class Pair:
         self.other.setblocking(False)
         self.line.setblocking(False)
         self.ended = 0
-        self.connection = Connection(self.line, memoryview(bytearray(BUFFER)), self._note)
+        self.connection = Connection(self.line, self._note)
 
     def _note(self, connection: Connection) -> None:
         assert connection is self.connection

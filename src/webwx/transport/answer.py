@@ -94,7 +94,7 @@ class Answers:
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)
 
-    def feed(self, data: memoryview) -> None:
+    def feed(self, data: bytes) -> None:
         """
         Take the next bytes.
 
@@ -104,9 +104,9 @@ class Answers:
         """
         is_first = not self._head_size
         head, size, status, headers = self._known
-        if is_first and len(data) == size <= self._limit and self._take is None and bytes(data[: len(head)]) == head:
+        if is_first and len(data) == size <= self._limit and self._take is None and data.startswith(head):
             self._head_size = len(head)
-            self._pieces = [bytes(data[len(head) :])]
+            self._pieces = [data[len(head) :]]
             self.status, self.headers, self.size = status, headers, size - len(head)
             self.is_whole = True
             return
@@ -123,7 +123,7 @@ class Answers:
             if not self.is_whole:
                 raise NoAnswer from None
         if is_first and self.is_whole and not self.is_last and self._unpacker is None:
-            self._learn(bytes(data))
+            self._learn(data)
 
     def _learn(self, answer: bytes) -> None:
         """Keep what the next one may begin with, where nothing but a body follows the head."""

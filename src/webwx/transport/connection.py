@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextvars import copy_context
+from types import coroutine
 from typing import TYPE_CHECKING
 
 from webwx.transport.answer import Answers, NoAnswer, NotTaken
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from contextvars import Context
     from typing import Any
 
@@ -39,53 +39,20 @@ _READS = 16
 _LATER = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
 
 
-class Answered(asyncio.Future["Answers"]):
-    """
-    Awaited by one task, which goes on as soon as it is woken.
-
-    A plain future wakes its task a turn of the loop later, and a turn costs as much as the reading of an answer.
-    """
-
-    give_up: Callable[[], object]
-    """Ends what is waited for."""
-    _then: tuple[Callable[[Any], object], Context] | None = None
-
-    def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
-        """Take note of the task that waits."""
-        self._then = (fn, context or copy_context())
-
-    def cancel(self, msg: object = None) -> bool:
-        """Let the task end, a turn of the loop later; nobody waits for the answer any more."""
-        is_news = super().cancel(msg)
-        self.give_up()
-        self.get_loop().call_soon(self.wake)
-        return is_news
-
-    def fail(self, error: BaseException) -> None:
-        """Let the task fail, unless its answer has come: a turn of the loop later, for it may be itself that runs."""
-        if not self.done():
-            self.set_exception(error)
-            self.get_loop().call_soon(self.wake)
-
-    def wake(self) -> None:
-        """Have the task go on if it waits; no other may be running."""
-        then, self._then = self._then, None
-        if then is not None:
-            fn, context = then
-            context.run(fn, self)
-
-
 class Connection:
     """
-    A connection to one site.
+    A connection to one site, awaited by the one task that has asked.
+
+    To that task it is a future: asyncio asks no more of one than what stands under "what a task asks". A future of
+    asyncio's would be one more object for each request, and wakes its task a turn of the loop later, which costs as
+    much as the reading of an answer.
 
     Args:
         line: A connected socket that does not block.
-        buffer: What is read into; it may be shared by all connections of a loop.
         on_end: Called once when the connection is closed.
     """
 
-    def __init__(self, line: socket.socket, buffer: memoryview, on_end: Callable[[Connection], object]) -> None:
+    def __init__(self, line: socket.socket, on_end: Callable[[Connection], object]) -> None:
         self.deadline = 0.0
         """When it ends: the answer must be there, or the next request."""
         self.idle_since = 0.0
@@ -93,15 +60,20 @@ class Connection:
         self.loop = asyncio.get_running_loop()
         """Where it is read."""
         self._line: socket.socket | None = line
-        self._buffer = buffer
         self._on_end = on_end
         self._answers = Answers()
         self._left: list[bytes | memoryview] = []
         """What is still to be written."""
-        self._waiting: Answered | None = None
-        """Whoever waits for an answer."""
+        self._is_asked = False
+        """Somebody waits for an answer."""
+        self._then: tuple[Callable[[Any], object], Context] | None = None
+        """Has the task go on."""
+        self._failure: BaseException | None = None
+        """What it is told in place of an answer."""
         self._is_writing = False
         """The loop tells when more can be written."""
+        self._asyncio_future_blocking = False
+        """By this asyncio knows what may be awaited."""
         self.loop.add_reader(line, self._read)
 
     @property
@@ -109,11 +81,12 @@ class Connection:
         """A request may be written to it."""
         return self._line is not None and not self._left and not self._answers.is_last
 
+    @coroutine
     def ask(
         self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None = None
-    ) -> Answered:
+    ) -> Generator[Connection, None, Answers]:
         """
-        Write a request, and give its answer to the one who awaits it.
+        Write a request, and wait for its answer.
 
         Args:
             request: The buffers that make it up.
@@ -127,11 +100,11 @@ class Connection:
             TooLarge: The body is larger than the limit.
         """
         self._answers.expect(limit, take)
-        self._waiting = waiting = Answered(loop=self.loop)
-        waiting.give_up = self.close
+        self._is_asked = self._asyncio_future_blocking = True
         self._left += request
         self._write()
-        return waiting
+        yield self
+        return self._answers
 
     def check(self) -> bool:
         """See whether it is still usable, though the loop may have had no time to tell."""
@@ -155,10 +128,18 @@ class Connection:
         self._fail(ConnectionAbortedError())
 
     def _fail(self, error: BaseException) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.fail(error)
+        """Let the task fail that waits, a turn of the loop later, for it may be itself that runs."""
+        if self._is_asked:
+            self._is_asked, self._failure = False, error
+            self.loop.call_soon(self._wake)
         self.close()
+
+    def _wake(self) -> None:
+        """Have the task go on if it waits; no other may be running."""
+        then, self._then = self._then, None
+        if then is not None:
+            fn, context = then
+            context.run(fn, self)
 
     def _write(self) -> None:
         line, left = self._line, self._left
@@ -186,23 +167,22 @@ class Connection:
             self.loop.remove_writer(line)
 
     def _read(self) -> None:
-        line, waiting, answers = self._line, self._waiting, self._answers
+        line, is_asked, answers = self._line, self._is_asked, self._answers
         if line is None:
             return
         try:
             for _ in range(_READS):
-                count = line.recv_into(self._buffer, BUFFER)
-                if waiting is None:
+                data = line.recv(BUFFER)
+                if not is_asked:
                     self.close()
                     return
-                if count:
-                    answers.feed(self._buffer[:count])
+                if data:
+                    answers.feed(data)
                 elif not answers.end():
                     raise ConnectionResetError
-                if answers.is_whole and not waiting.done():
-                    self._waiting = None
-                    waiting.set_result(answers)
-                if count < _RECORD:
+                if answers.is_whole:
+                    self._is_asked = False
+                if len(data) < _RECORD:
                     break
         except _LATER:
             pass
@@ -210,5 +190,26 @@ class Connection:
             self._fail(refusal.reason)
         except (OSError, NoAnswer) as error:
             self._fail(error)
-        if waiting is not None and waiting.done():
-            waiting.wake()
+        if is_asked and answers.is_whole:
+            self._wake()
+
+    # -- what a task asks --------------------------------------------------------------------------------------------
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Give the loop it is read in."""
+        return self.loop
+
+    def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None:
+        """Take note of the task that waits."""
+        self._then = (fn, context)
+
+    def result(self) -> None:
+        """Raise what the task is told in place of an answer, if it is."""
+        if self._failure is not None:
+            raise self._failure
+
+    def cancel(self, msg: object = None) -> bool:
+        """Let the task end; nobody waits for the answer any more."""
+        is_news = self._is_asked
+        self._fail(asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg))
+        return is_news

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
-from webwx.transport.connection import BUFFER, Connection
+from webwx.transport.connection import Connection
 from webwx.transport.dial import Dialler, Proxy
 from webwx.transport.trust import trusting
 
@@ -47,9 +47,8 @@ class Pool:
         self._way = way
         self._users: WeakSet[object] = WeakSet()
         self._dialler = Dialler(self.proxy, partial(trusting, way.ca_file))
-        self._buffer = memoryview(bytearray(BUFFER))
         self._open: set[Connection] = set()
-        self._idle: defaultdict[Site, dict[Connection, None]] = defaultdict(dict)
+        self._idle: defaultdict[Site, list[Connection]] = defaultdict(list)
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf
 
@@ -79,7 +78,7 @@ class Pool:
         """Give a connection to a site that has been idle for no longer than this; None when there is none."""
         idle = self._idle[site]
         while idle:
-            connection, _ = idle.popitem()
+            connection = idle.pop()
             age = now - connection.idle_since
             if age < keep_idle and (age < _MOMENT or connection.check()):
                 return connection
@@ -99,7 +98,7 @@ class Pool:
         """
         async with asyncio.timeout(seconds):
             line = await self._dialler.dial(site)
-        connection = Connection(line, self._buffer, partial(self._ended, site))
+        connection = Connection(line, partial(self._ended, site))
         self._open.add(connection)
         return connection
 
@@ -107,7 +106,7 @@ class Pool:
         """Take a connection back for the next request, for so long; one that has had its last is closed."""
         if connection.is_usable:
             connection.idle_since = now = self.loop.time()
-            self._idle[site][connection] = None
+            self._idle[site].append(connection)
             self.watch(connection, now + seconds)
         else:
             connection.close()
@@ -142,7 +141,8 @@ class Pool:
 
     def _ended(self, site: Site, connection: Connection) -> None:
         self._open.discard(connection)
-        self._idle[site].pop(connection, None)
+        if connection in self._idle[site]:
+            self._idle[site].remove(connection)
 
 
 _POOLS: dict[tuple[asyncio.AbstractEventLoop, Way], Pool] = {}
