@@ -111,6 +111,10 @@ class BaseClient:
         """Pending items have been handed out since they were saved."""
         self._has_more = False
         """The last batch said that more waits."""
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what the verbs of a topic keep: plain attributes, which Python reads faster than any other."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._cell.login!r})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from webwx.client.identity import IdentityVerbs, To
@@ -26,9 +25,9 @@ T = TypeVar("T")
 class ContactVerbs(IdentityVerbs):
     """Contacts of one account."""
 
-    @cached_property
-    def _lookups(self) -> Lookups:
-        return Lookups(self._look_up)
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._lookups = Lookups(self._look_up)
 
     async def close(self) -> None:
         """Save what the store does not know yet, and let go of all connections. The login lives on."""

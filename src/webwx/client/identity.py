@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -39,9 +38,9 @@ _log = logging.getLogger("webwx.client")
 class IdentityVerbs(BaseClient):
     """Who is who, across the logins of one account."""
 
-    @cached_property
-    def _introductions(self) -> Introductions:
-        return Introductions(self._identify)
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._introductions = Introductions(self._identify)
 
     async def close(self) -> None:
         """Save what the store does not know yet, and let go of all connections. The login lives on."""
@@ -172,11 +171,18 @@ class IdentityVerbs(BaseClient):
             UnknownContact: Nobody of that name or number, or several.
             StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
         """
+        return self._known_id(to) or (await self._contact(to)).id
+
+    def _known_id(self, to: To) -> ContactId | None:
+        """
+        Give the id of who is meant, when it is that of somebody in this login: what is known of them is not read.
+
+        Raises:
+            LoggedOut: Nobody is logged in.
+        """
         self._require_login()
         contact_id = to.id if isinstance(to, Contact) else to
-        if isinstance(contact_id, str) and contact_id in self._contacts:
-            return ContactId(contact_id)  # what is known of them need not be read
-        return (await self._contact(to)).id
+        return ContactId(contact_id) if isinstance(contact_id, str) and contact_id in self._contacts else None
 
     async def _contact(self, to: To) -> Contact:
         """

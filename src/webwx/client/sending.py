@@ -14,8 +14,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -71,7 +71,7 @@ Attempt = Callable[[], Awaitable[Receipt]]
 """Lets a send leave."""
 
 
-class Way(NamedTuple):
+class Way(msgspec.Struct, frozen=True):
     """One way to send something: at once, or after what must be done first."""
 
     make: Make | None = None
@@ -85,12 +85,12 @@ class Way(NamedTuple):
 class SendingVerbs(IdentityVerbs):
     """What every verb that sends a message stands on."""
 
-    @cached_property
-    def _turns(self) -> WeakValueDictionary[str, asyncio.Lock]:
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """By key: a second send of one that is under way waits for how that ends."""
-        return WeakValueDictionary()
 
-    async def _send(self, chat: ContactId, kind: str, text: str, *ways: Way, key: str = "") -> Receipt:
+    def _send(self, chat: ContactId, kind: str, text: str, *ways: Way, key: str = "") -> Awaitable[Receipt]:
         """
         Send something by its ways in turn: the next one is for what the platform refuses to know any more.
 
@@ -105,8 +105,14 @@ class SendingVerbs(IdentityVerbs):
             StorageError: The journal cannot be written; nothing was sent.
             SendUnknown: The answer was lost, now or in an earlier send of the same key.
         """
-        if self._journal is None:
-            return await self._try(chat, self._cell.next_client_id(), ways)
+        if self._journal is not None:
+            return self._send_stored(chat, kind, text, ways, key)
+        client_id, way = self._cell.next_client_id(), ways[0]
+        if len(ways) == 1 and way.make is not None and self._governor is None:
+            return self._attempt(chat, client_id, way.name, way.make)
+        return self._try(chat, client_id, ways)
+
+    async def _send_stored(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Receipt:
         outbox = self._part_of_account().outbox
         async with self._turn(key):
             row = await outbox.add(

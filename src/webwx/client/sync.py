@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -136,14 +135,11 @@ class _Course:
 class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
     """The stream of one account's events."""
 
-    @cached_property
-    def _course(self) -> _Course:
-        return _Course()
-
-    @cached_property
-    def _recent(self) -> Recent:
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._course = _Course()
+        self._recent = Recent()
         """For a client without a journal, which knows all that was handed out."""
-        return Recent()
 
     def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> EventStream:
         """
