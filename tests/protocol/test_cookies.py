@@ -176,7 +176,7 @@ def test_headers_are_written_once_until_a_cookie_comes_to_its_end() -> None:
         Cookie(name="b", value="2", domain="wx.qq.com", expires=200.0),
         Cookie(name="c", value="3", domain="file.wx.qq.com"),
     ))  # fmt: skip
-    carried = Carried(jar, (("Accept", "*/*"),))
+    carried, own = Carried(jar, (("Accept", "*/*"),)), (("Content-Type", "text/plain"),)
     for url, now in [
         ("https://wx.qq.com/a?x=1", 100.0),
         ("https://wx.qq.com/a?x=2", 199.0),
@@ -184,6 +184,7 @@ def test_headers_are_written_once_until_a_cookie_comes_to_its_end() -> None:
         ("https://wx.qq.com/a", 200.0),
         ("https://wx.qq.com/a", 150.0),
     ]:
-        assert carried.to(url, now) == (("Accept", "*/*"), ("Cookie", jar.header(url, now)))
-    assert carried.to("https://wx.qq.com/a?x=1", 150.0) is carried.to("https://wx.qq.com/a?x=2", 160.0)
-    assert carried.to("https://login.wx.qq.com/", 150.0) == (("Accept", "*/*"),)
+        assert carried.to(url, own, now) == (*own, ("Accept", "*/*"), ("Cookie", jar.header(url, now)))
+    assert carried.to("https://wx.qq.com/a?x=1", own, 150.0) is carried.to("https://wx.qq.com/a?x=1", own, 160.0)
+    assert carried.to("https://wx.qq.com/a", (), 150.0) == (("Accept", "*/*"), ("Cookie", "a=1; b=2"))
+    assert carried.to("https://login.wx.qq.com/", own, 150.0) == (*own, ("Accept", "*/*"))

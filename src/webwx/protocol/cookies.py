@@ -113,18 +113,28 @@ class Carried:
         self.jar = jar
         self._common = common
         self._written: dict[str, tuple[float, float, Headers]] = {}
+        self._asked: tuple[str, Headers] = ("", ())
+        """What was asked for last, as most requests are made like the one before."""
+        self._since = self._until = 0.0
+        self._headers: Headers = ()
 
-    def to(self, url: str, now: float) -> Headers:
-        """Give the headers for an address: the common ones, and a `Cookie` where one goes there."""
+    def to(self, url: str, own: Headers, now: float) -> Headers:
+        """Give the headers for an address: a request's own, the common ones, and a `Cookie` where one goes there."""
+        if (url, own) != self._asked or not self._since <= now < self._until:
+            self._since, self._until, carried = self._to(url, now)
+            self._asked, self._headers = (url, own), own + carried
+        return self._headers
+
+    def _to(self, url: str, now: float) -> tuple[float, float, Headers]:
         place = url.partition("?")[0]
-        since, until, headers = self._written.get(place, (now, now, ()))
-        if not since <= now < until:
+        known = self._written.get(place)
+        if known is None or not known[0] <= now < known[1]:
             cookies = self.jar.header(url, now)
             headers = (*self._common, ("Cookie", cookies)) if cookies else self._common
             ends = (cookie.expires for cookie in self.jar.cookies if cookie.expires is not None)
             until = min((end for end in ends if end > now), default=math.inf)
-            self._written[place] = (now, until, headers)
-        return headers
+            known = self._written[place] = (now, until, headers)
+        return known
 
 
 def parse_cookie(text: str, host: str, now: float, *, one_origin: bool) -> Cookie | None:

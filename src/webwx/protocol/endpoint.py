@@ -145,8 +145,9 @@ class Endpoint(Generic[Q, R]):
         self._in_path = self._fields_of(Where.PATH)
         self._headers = self._fields_of(Where.HEADER)
         self._outside_of: Callable[[msgspec.Struct], Any] = attrgetter(*self.outside) if self.outside else _nothing
-        self._addressed: tuple[tuple[Hosts | None, Any], str, Headers] = (None, None), "", ()
-        """Where the last request went, and with which headers: most calls of a login differ in their body only."""
+        self._asked: tuple[Any, ...] = ()
+        self._addressed = Request(endpoint=self.name, method=self.method, url="", patience=self.patience)
+        """The last request, and what of it was not in the body: most calls of a login differ in that only."""
         self._left_out = dict.fromkeys(self.outside, msgspec.UNSET)
         """What is put in place of fields that are not in the body."""
         self._body_type: type[msgspec.Struct] = self.request
@@ -169,25 +170,19 @@ class Endpoint(Generic[Q, R]):
 
     def encode_request(self, value: Q, hosts: Hosts, headers: Headers = ()) -> Request:
         """Write a request for one of the family's hosts; an empty query field is left out."""
-        asked, url, more = self._addressed
-        asking = (hosts, self._outside_of(value))
-        if asking != asked:
-            url, more = self._url(value, hosts.origin(self.host)), self._headers_of(value)
-            self._addressed = asking, url, more
-        headers += more
+        content_type: str | None = None
         body: bytes | tuple[bytes, ...] = b""
         if self.inside:
             inner = msgspec.structs.replace(value, **self._left_out) if self._left_out else value
             content_type, body = self.body.dump(inner, is_reply=False)
-            headers = (("Content-Type", content_type), *headers)
-        return Request(
-            endpoint=self.name,
-            method=self.method,
-            url=url,
-            headers=headers,
-            body=body,
-            patience=self.patience,
-        )
+        asked = (hosts, headers, content_type, self._outside_of(value))
+        if asked != self._asked:
+            headers += self._headers_of(value)
+            if content_type is not None:
+                headers = (("Content-Type", content_type), *headers)
+            url = self._url(value, hosts.origin(self.host))
+            self._addressed, self._asked = msgspec.structs.replace(self._addressed, url=url, headers=headers), asked
+        return msgspec.structs.replace(self._addressed, body=body)
 
     def _url(self, value: Q, origin: str) -> str:
         path = self.path

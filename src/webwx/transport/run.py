@@ -101,8 +101,8 @@ class Cell:
         self._carried_to: Hosts | None = None
         """Whose pages they name."""
         self._heard: Headers = ()
-        self._told: tuple[float | None, tuple[str, ...]] = None, ()
-        """What those headers of an answer tell."""
+        self._set_cookies: tuple[str, ...] = ()
+        """What the last answer said, and the cookies that it set."""
 
     def now(self) -> float:
         """Seconds since 1970 by the server's clock, as far as its answers told; else by ours."""
@@ -134,7 +134,8 @@ class Cell:
                 return last // 10_000
 
     def _lowest_id(self) -> int:
-        return max(int(self._clock() * 1000) * 10_000, self.login.last_client_id + 1)
+        now, next_one = int(self._clock() * 1000) * 10_000, self.login.last_client_id + 1
+        return now if now > next_one else next_one
 
     def _reserve_id(self, at_least: int) -> int:
         made = self._reserve(at_least)
@@ -146,7 +147,7 @@ class Cell:
         login = self.login
         if self._carried.jar is not login.jar or self._carried_to is not login.hosts:
             self._carried, self._carried_to = Carried(login.jar, self._common_headers()), login.hosts
-        return msgspec.structs.replace(request, headers=request.headers + self._carried.to(request.url, self.now()))
+        return msgspec.structs.replace(request, headers=self._carried.to(request.url, request.headers, self.now()))
 
     def _common_headers(self) -> Headers:
         login = self.login
@@ -160,16 +161,14 @@ class Cell:
     def absorb(self, request: Request, response: Response) -> None:
         """Take from an answer what it changes: the server's clock, and cookies, whose life is counted by it."""
         if response.headers is not self._heard:  # an engine gives the same ones again when no letter has changed
-            dates = response.header_values("Date")
-            self._told = http_time(dates[0]) if dates else None, response.header_values("Set-Cookie")
-            self._heard = response.headers
-        served, set_cookies = self._told
-        # The header counts whole seconds; a smaller difference says nothing.
-        if served is not None and abs(served - self.now()) > 1:
-            self.change(clock_skew=served - self._clock())
-        if set_cookies:
+            self._heard, self._set_cookies = response.headers, response.header_values("Set-Cookie")
+            served = http_time(response.header("Date"))
+            # The header counts whole seconds; a smaller difference says nothing.
+            if served is not None and abs(served - self.now()) > 1:
+                self.change(clock_skew=served - self._clock())
+        if self._set_cookies:
             one_origin = self.login.server is not None
-            self.change(jar=self.login.jar.absorb(request.url, set_cookies, self.now(), one_origin=one_origin))
+            self.change(jar=self.login.jar.absorb(request.url, self._set_cookies, self.now(), one_origin=one_origin))
 
 
 async def run_async(
