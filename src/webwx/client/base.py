@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -33,7 +33,7 @@ from webwx.transport.windows import read_window
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
     from typing import Self
 
@@ -233,15 +233,15 @@ class BaseClient:
     async def _run_login(self, flow: Flow[T]) -> T:
         """Drive a flow that needs no login."""
         try:
-            return await self._drive(flow)
+            return await run_async(flow, self._transport or self._default(), self._cell, self._pause)
         except ApiError as refused:
             self._note(refused.endpoint, refused.ret)
             raise
 
-    def _drive(self, flow: Flow[T], read: Callable[[Read], Awaitable[bytes]] = read_window) -> Coroutine[Any, Any, T]:
-        if self._transport is None:
-            self._transport = default_transport(self._timeouts, proxy=self._proxy, ca_file=self._ca_file)
-        return run_async(flow, self._transport, self._cell, self._pause, read)
+    def _default(self) -> Transport:
+        """Make what carries requests where nobody has given it."""
+        self._transport = default_transport(self._timeouts, proxy=self._proxy, ca_file=self._ca_file)
+        return self._transport
 
     async def _pause(self, wish: Pause) -> None:
         self._note(wish.endpoint, wish.ret)
@@ -261,12 +261,12 @@ class BaseClient:
             ApiError: The key was too old, and there is a new one now: the call may be made again.
             LoggedOut: The login ended.
         """
-        login = self._cell.login
-        login.require()
-        self._liveness.require()
+        login, liveness = self._cell.login, self._liveness
+        if not login.user_id or liveness.end is not None:
+            self._require_alive()
         self._is_dirty = True
         try:
-            result = await self._drive(flow, read)
+            result = await run_async(flow, self._transport or self._default(), self._cell, self._pause, read)
         except LoggedOut as end:
             if end.ret == Ret.TICKET_ERROR and await self._renew_key(login.credentials.skey):
                 raise ApiError(
@@ -282,7 +282,7 @@ class BaseClient:
         except ApiError as refused:
             self._note(refused.endpoint, refused.ret)
             raise
-        self._liveness.answered(self._cell.now())
+        liveness.answered(self._cell.now())
         return result
 
     async def _renew_key(self, refused: str) -> bool:
@@ -335,8 +335,12 @@ class BaseClient:
         Raises:
             LoggedOut: Nobody is, or not any more.
         """
-        self._cell.login.require()
         self._catch_up()
+        if not self._cell.login.user_id or self._liveness.end is not None:
+            self._require_alive()
+
+    def _require_alive(self) -> None:
+        self._cell.login.require()
         self._liveness.require()
 
     def _catch_up(self) -> SavedLogin | None:

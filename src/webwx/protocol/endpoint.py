@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_type_hin
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol.codec import JSON, Shape, as_text, coerce, keep_encoded, percent_encode, read_pairs
+from webwx.protocol.codec import JSON, Shape, as_text, coerce, keep_encoded, percent_encode, read_json, read_pairs
 from webwx.protocol.http import Headers, Patience, Request, Response
 
 if TYPE_CHECKING:
@@ -207,10 +207,10 @@ class Endpoint(Generic[Q, R]):
         Raises:
             ProtocolError: It is not what this call answers.
         """
-        # JSON is read whatever it is called, and nearly all answers are JSON.
-        content_type = "" if self.reply_shape is JSON else response.header("Content-Type")
         try:
-            reply: R = self.reply_shape.load(response.body, self.reply, content_type)
+            if self.reply_shape is JSON:  # it is read whatever it is called, and nearly all answers are JSON
+                return read_json(response.body, self.reply)
+            reply: R = self.reply_shape.load(response.body, self.reply, response.header("Content-Type"))
         except ProtocolError as error:
             raise ProtocolError(f"{self.name}: {error}") from None
         return reply

@@ -119,7 +119,7 @@ class Cell:
         It grows strictly, also when the clock stands still or steps back (protocol notes, 8), and `reserve` may raise
         it above what another process has made.
         """
-        return str(self._reserve_id(self._lowest_id()))
+        return str(self._reserve_id(int(self._clock() * 1000) * 10_000))
 
     def next_media_id(self) -> int:
         """
@@ -129,16 +129,14 @@ class Cell:
         others.
         """
         while True:
-            last = self._lowest_id() // 10_000 * 10_000 + 9_999
+            lowest = max(int(self._clock() * 1000), (self.login.last_client_id + 1) // 10_000)
+            last = lowest * 10_000 + 9_999
             if self._reserve_id(last) == last:
-                return last // 10_000
-
-    def _lowest_id(self) -> int:
-        now, next_one = int(self._clock() * 1000) * 10_000, self.login.last_client_id + 1
-        return now if now > next_one else next_one
+                return lowest
 
     def _reserve_id(self, at_least: int) -> int:
-        made = self._reserve(at_least)
+        last = self.login.last_client_id
+        made = self._reserve(at_least if at_least > last else last + 1)
         self.login = msgspec.structs.replace(self.login, last_client_id=made)
         return made
 
