@@ -101,8 +101,8 @@ def _arrival(body: bytes) -> Arrival:
     import msgspec
 
     from webwx import ContactId
-    from webwx.model.events import Item, identify
-    from webwx.store.journal import Arrival, Arrived
+    from webwx.model.events import Arrived, Item, identify
+    from webwx.store.journal import Arrival
 
     items = []
     for fields in json.loads(body)["AddMsgList"]:

@@ -13,10 +13,10 @@ from tests.samples import sample
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import (
+    Arrived,
     ContactChanged,
     ContactDeleted,
     ContinuityLost,
-    Identity,
     IdentityAmbiguous,
     Item,
     LoopDetected,
@@ -201,7 +201,7 @@ def message(**fields: object) -> Item:
     return item("message", json.dumps(told | fields).encode())
 
 
-class TestIdentity:
+class TestIdentify:
     def test_says_where_when_and_by_whom(self) -> None:
         found = identify(message(), "@me")
 
@@ -233,7 +233,9 @@ class TestIdentity:
         assert identify(other, "@me").digest != identify(message(), "@me").digest
 
     def test_a10_does_not_change_with_what_else_came(self) -> None:
-        assert identify(message(Status=4, NewMsgId=7), "@me") == identify(message(), "@me")
+        one, other = identify(message(Status=4, NewMsgId=7), "@me"), identify(message(), "@me")
+
+        assert msgspec.structs.replace(one, item=other.item) == other
 
     @pytest.mark.parametrize("none", ["", "0", 0])
     def test_a10_of_a_message_without_an_id_is_all_that_came(self, none: object) -> None:
@@ -246,7 +248,7 @@ class TestIdentity:
     def test_a1_of_what_cannot_be_read_says_so(self, raw: bytes) -> None:
         found = identify(item("message", raw), "@me")
 
-        assert not found.is_readable
+        assert found.is_quarantined
         assert found.message_id
         assert isinstance(event_from_item(item("message", raw), "@me"), QuarantinedMessage)
 
@@ -254,12 +256,28 @@ class TestIdentity:
     def test_c4_with_an_impossible_time_has_none(self, time: int) -> None:
         assert identify(message(CreateTime=time), "@me").time == 0
 
-    @pytest.mark.parametrize("kind", ["contact", "deleted", "gap"])
-    def test_of_what_is_no_message_is_empty(self, kind: str) -> None:
-        assert identify(item(kind, b'{"MsgId":"7"}'), "@me") == Identity()
+    @pytest.mark.parametrize("kind", ["contact", "deleted"])
+    def test_what_is_no_message_has_an_event_and_no_id(self, kind: str) -> None:
+        other = item(kind, b'{"UserName":"@peer","MsgId":"7"}')
+
+        assert identify(other, "@me") == Arrived(item=other, read=event_from_item(other, "@me"))
+
+    def test_a_text_is_read_as_the_event_that_is_made_of_it_later(self) -> None:
+        assert identify(message(), "@me").read == event_from_item(message(), "@me")
+
+    def test_any_other_message_is_left_as_it_came_until_somebody_wants_its_event(self) -> None:
+        picture = message(MsgType=MessageType.IMAGE)
+        read = identify(picture, "@me").read
+
+        assert isinstance(read, WireMessage)
+        assert event_from_item(picture, "@me", read) == event_from_item(picture, "@me")
+
+    @pytest.mark.parametrize(("time", "is_backlog"), [(0, False), (99, True), (100, False)])
+    def test_what_was_written_before_the_beginning_is_backlog(self, time: int, is_backlog: bool) -> None:
+        assert identify(message(CreateTime=time), "@me", 100).is_backlog is is_backlog
 
     def test_shows_no_text(self) -> None:
-        assert repr(identify(message(), "@me")) == "Identity(7)"
+        assert repr(identify(message(), "@me")) == "Arrived(7)"
 
     @given(fields=some.dictionaries(some.sampled_from(FIELDS), VALUES))
     @settings(max_examples=200, deadline=None, derandomize=True, database=None)
@@ -267,7 +285,7 @@ class TestIdentity:
         delivered = item("message", json.dumps(fields).encode())
         found, event = identify(delivered, "@me"), event_from_item(delivered, "@me")
 
-        assert found.is_readable == (not isinstance(event, QuarantinedMessage))
+        assert found.is_quarantined == isinstance(event, QuarantinedMessage)
         assert -(2**63) <= found.digest < 2**63
         assert 0 <= found.time < 2**63
         for text in (found.message_id, found.chat, found.sender or ""):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.model.contacts import ContactId
-from webwx.model.events import Item, identify
-from webwx.store.journal import Arrival, Arrived
+from webwx.model.events import Arrived, Item, identify
+from webwx.store.journal import Arrival
 
 if TYPE_CHECKING:
     from webwx.store.journal import Entry
@@ -41,7 +41,7 @@ def arrived(raw: bytes) -> Arrived:
     told = identify(item, OWN)
     return Arrived(
         item=item, message_id=told.message_id, digest=told.digest, chat=told.chat, time=told.time,
-        is_quarantined=not told.is_readable,
+        is_quarantined=told.is_quarantined,
     )  # fmt: skip
 
 

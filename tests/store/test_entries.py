@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from tests.store.arrivals import FRIEND, OWN, arrival, arrived, message, messages, opened
 
+from webwx.model.events import Arrived
 from webwx.store.entries import read_entries, read_rows
-from webwx.store.journal import Arrived
 from webwx.store.schema import connect
 from webwx.store.sqlite import SqliteJournal
 

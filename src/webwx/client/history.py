@@ -335,7 +335,7 @@ class HistoryVerbs(SendingVerbs):
         """Make the events of entries, with what the journal and the contacts know beyond them."""
         events: list[Event] = []
         for entry in entries:
-            event = event_from_item(entry.item, entry.own_id, entry.wire)
+            event = event_from_item(entry.item, entry.own_id, entry.read)
             match event:
                 case Message():
                     pass

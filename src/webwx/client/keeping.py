@@ -178,7 +178,7 @@ class Keeper:
         """Give the message of an entry if what it shows is to be kept."""
         if entry.item.kind != "message" or not entry.chat:
             return None
-        event = event_from_item(entry.item, entry.own_id, entry.wire)
+        event = event_from_item(entry.item, entry.own_id, entry.read)
         kind = _KIND_OF.get(type(event))
         if kind not in self._keep.kinds or not isinstance(event, Message) or not self._is_wanted_chat(event.chat):
             return None

@@ -39,20 +39,19 @@ from webwx.flows import sync as sync_flows
 from webwx.flows.sync import Batch
 from webwx.model.contacts import ContactId
 from webwx.model.events import (
+    Arrived,
     ContactChanged,
     ContactDeleted,
     ContinuityLost,
     Item,
-    QuarantinedMessage,
     event_from_item,
     identify,
     is_quiet,
-    read_message,
 )
 from webwx.model.messages import Event, Message, MessageRecalled, PhoneActivity, TextMessage
 from webwx.model.notices import says_too_often
 from webwx.protocol.sync import WEBWXSYNC
-from webwx.store.journal import Arrival, Arrived
+from webwx.store.journal import Arrival
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -72,10 +71,6 @@ class _Shown:
 
     def note(self, number: int) -> None:
         self.last, self.highest = number, max(number, self.highest)
-
-
-_OFTEN = "频繁".encode()
-"""What a line that says "too often" has in it, so that nothing else need be read."""
 
 
 class _Look:
@@ -403,37 +398,28 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         look = _Look()
         began = int(self._course.began_there or 0.0)
         for item in batch.items:
-            wire = read_message(item)
-            identity = identify(item, own_id, wire)
-            chat, time, is_readable = identity.chat, identity.time, identity.is_readable
-            # The events of messages are made when somebody wants them; this is about people, and the phone names chats.
-            if is_readable and not chat:
-                match event_from_item(item, own_id, wire):
-                    case ContactChanged(contact=contact):
-                        merged = look.contacts[contact.id] = self._contacts.merge(contact)
-                        look.gone.pop(merged.id, None)
-                    case ContactDeleted(id=gone):
-                        self._contacts.remove(gone)
-                        look.contacts.pop(gone, None)
-                        look.gone[gone] = None
-                    case PhoneActivity(recent=recent) as activity:
-                        look.people.extend((chat, None) for chat in recent)
-                        look.activities.append(activity)
-                    case QuarantinedMessage():
-                        is_readable = False
-            elif chat:
-                look.people.append((chat, identity.sender))
-                if identity.is_self:
+            arrived = identify(item, own_id, began)
+            look.arrived.append(arrived)
+            chat = arrived.chat
+            if chat:
+                look.people.append((chat, arrived.sender))
+                if arrived.is_self:
                     look.own_chats.add(chat)
-                if self._governor is not None and time >= began and _OFTEN in bytes(item.raw):
-                    look.is_too_often = look.is_too_often or says_too_often(event_from_item(item, own_id, wire))
-            look.arrived.append(
-                Arrived(
-                    item=item, message_id=identity.message_id, digest=identity.digest, chat=chat, time=time,
-                    is_backlog=0 < time < began, is_quarantined=not is_readable, is_notice=identity.is_notice,
-                    wire=wire,
-                )
-            )  # fmt: skip
+                if arrived.is_notice and self._governor is not None and arrived.time >= began:
+                    look.is_too_often = look.is_too_often or says_too_often(event_from_item(item, own_id, arrived.read))
+                continue
+            # The events of messages are made when somebody wants them; this is about people, and the phone names chats.
+            match event_from_item(item, own_id, arrived.read):
+                case ContactChanged(contact=contact):
+                    merged = look.contacts[contact.id] = self._contacts.merge(contact)
+                    look.gone.pop(merged.id, None)
+                case ContactDeleted(id=gone):
+                    self._contacts.remove(gone)
+                    look.contacts.pop(gone, None)
+                    look.gone[gone] = None
+                case PhoneActivity(recent=recent) as activity:
+                    look.people.extend((chat, None) for chat in recent)
+                    look.activities.append(activity)
         return look
 
     # -- with a journal: who reads it --------------------------------------------------------------------------------

@@ -128,12 +128,17 @@ class Delivery:
 def message_from_wire(wire: WireMessage | WireText, own_id: str, raw: bytes | msgspec.Raw) -> Event:
     """Build the event of a delivered message; `raw` are its fields as they came."""
     if isinstance(wire, WireText):
-        chat, sender, is_self, payload = parties(wire, own_id)
-        return TextMessage(
-            message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=wire.create_time,
-            content=wire.content, text=plain_text(payload),
-        )  # fmt: skip
+        return text_from_wire(wire, own_id)
     return _KINDS.get(wire.msg_type, _unknown)(Delivery(wire, own_id, raw))
+
+
+def text_from_wire(wire: WireText, own_id: str) -> TextMessage:
+    """Build the event of a text that is nothing else."""
+    chat, sender, is_self, payload = parties(wire, own_id)
+    return TextMessage(
+        message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=wire.create_time,
+        content=wire.content, text=plain_text(payload),
+    )  # fmt: skip
 
 
 # -- texts and places ------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.model.contacts import Contact, ContactId, contact_from_wire
-from webwx.model.delivery import message_from_wire, parties, read_wire
-from webwx.model.messages import AnyMessage, Event, MessageRecalled, PhoneActivity
+from webwx.model.delivery import message_from_wire, parties, read_wire, text_from_wire
+from webwx.model.messages import AnyMessage, Event, MessageRecalled, PhoneActivity, TextMessage
 from webwx.protocol.codec import read_json
 from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
@@ -113,69 +113,81 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # no circle le
     """As delivered; a `gap` is our own note: a `ContinuityLost`, or an `IdentityAmbiguous`."""
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What tells an item from others, and where it belongs."""
+class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One thing of a batch, with what tells it from others and where it belongs."""
 
+    item: Item
+    read: Event | WireMessage | None = None
+    """
+    What it was read as for all this, so that nobody reads it once more; it is not stored. A message that is no text is
+    left as it came: its event is made when somebody wants it.
+    """
     message_id: str = ""
     """The platform's; for a message that has none, or "0", the digest of all that came; empty: it is no message."""
     digest: int = 0
     """Of type, sender, time and content: ids have met."""
     chat: ContactId = ContactId("")
-    """Empty for what belongs to no chat."""
+    """Where it was said; empty for what belongs to no chat."""
     sender: ContactId | None = None
     """Who wrote it, where that is a person."""
     time: int = 0
     """Seconds since 1970, by the server's clock; 0 when it does not say."""
     is_self: bool = False
+    is_backlog: bool = False
+    """It was written before this process began to sync."""
+    is_quarantined: bool = False
+    """It could not be read."""
     is_notice: bool = False
     """It is a grey line, as recalls are."""
-    is_readable: bool = True
 
     def __repr__(self) -> str:
-        return f"Identity({self.message_id})"
+        return f"Arrived({self.message_id})"
 
 
 _LATEST = 2**40
 """A time beyond this is none, and no database need hold it."""
 
 
-def read_message(item: Item) -> WireMessage | WireText | None:
-    """Read an item; None when it is no message, or nobody can read it."""
-    if item.kind != "message":
-        return None
-    try:
-        return read_wire(item.raw)
-    except ProtocolError:
-        return None
-
-
-def identify(item: Item, own_id: str, wire: WireMessage | WireText | None = None) -> Identity:
+def identify(item: Item, own_id: str, began: int = 0) -> Arrived:
     """
-    Say what an item is; whatever it holds, some identity comes out.
+    Say what an item is; whatever it holds, something comes out.
 
     Args:
         item: Of whatever kind.
         own_id: Who the account is in the login that it came with.
-        wire: What `read_message` gave, where it was asked.
+        began: What was written before that is backlog.
     """
     if item.kind != "message":
-        return Identity()
-    wire = wire or read_message(item)
-    if wire is None:
+        event = event_from_item(item, own_id)
+        return Arrived(item=item, read=event, is_quarantined=isinstance(event, QuarantinedMessage))
+    try:
+        wire = read_wire(item.raw)
+    except ProtocolError as error:
         raw = bytes(item.raw)
-        return Identity(message_id=_name(raw), digest=_digest(raw), is_readable=False)
+        return Arrived(
+            item=item, read=_quarantined(item, error), message_id=_name(raw), digest=_digest(raw), is_quarantined=True
+        )
+    read: TextMessage | WireMessage
+    if isinstance(wire, WireText):  # as nearly always; making the event takes little, whatever it holds
+        read = text_from_wire(wire, own_id)
+        chat, sender, is_self = read.chat, read.sender, read.is_self
+    else:
+        read = wire
+        chat, sender, is_self, _ = parties(wire, own_id)
     kind, time = wire.msg_type, wire.create_time
-    told = f"{kind}\n{wire.from_user_name}\n{time}\n{wire.content}"
-    chat, sender, is_self, _ = parties(wire, own_id)
     if kind == _STATUS_NOTIFY:
         chat, sender = ContactId(""), None
-    return Identity(
+    told = f"{kind}\n{wire.from_user_name}\n{time}\n{wire.content}"
+    return Arrived(
+        item=item,
+        read=read,
         message_id=wire.msg_id if wire.msg_id not in _NO_ID else _name(bytes(item.raw)),
         digest=_digest(told.encode()),
         chat=chat,
         sender=sender,
         time=time if 0 <= time < _LATEST else 0,
         is_self=is_self,
+        is_backlog=0 < time < began,
         is_notice=kind in _NOTICES,
     )
 
@@ -198,20 +210,22 @@ def _name(raw: bytes) -> str:
     return blake2b(raw, digest_size=16).hexdigest()
 
 
-def event_from_item(item: Item, own_id: str, wire: WireMessage | WireText | None = None) -> Event:
+def event_from_item(item: Item, own_id: str, read: Event | WireMessage | None = None) -> Event:
     """
     Look at an item: the event it is.
 
     Args:
         item: Of whatever kind.
         own_id: Who the account is in the login that it came with.
-        wire: What `read_message` gave, where it was asked.
+        read: What `identify` has read it as, where it was asked.
     """
+    if isinstance(read, Event):
+        return read
     raw = item.raw
     try:
         match item.kind:
             case "message":
-                return message_from_wire(wire or read_wire(raw), own_id, raw)
+                return message_from_wire(read or read_wire(raw), own_id, raw)
             case "contact":
                 return ContactChanged(contact=contact_from_wire(read_json(raw, WireContact), own_id))
             case "deleted":
@@ -219,7 +233,11 @@ def event_from_item(item: Item, own_id: str, wire: WireMessage | WireText | None
             case "gap":
                 return msgspec.json.decode(raw, type=ContinuityLost | IdentityAmbiguous)
     except ProtocolError as error:
-        return QuarantinedMessage(raw=bytes(raw).decode("utf-8", "replace"), reason=str(error))
+        return _quarantined(item, error)
+
+
+def _quarantined(item: Item, error: ProtocolError) -> QuarantinedMessage:
+    return QuarantinedMessage(raw=bytes(item.raw).decode("utf-8", "replace"), reason=str(error))
 
 
 def event_to_json(event: Event) -> str:

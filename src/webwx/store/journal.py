@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from webwx.model.contacts import Contact, ContactId
-from webwx.model.events import Item
+from webwx.model.events import Arrived, Item
 from webwx.model.ledger import Identified, Identity, Link
-from webwx.model.messages import Receipt
+from webwx.model.messages import Event, Receipt
 from webwx.model.roster import Roster
-from webwx.protocol.messages import WireMessage, WireText
+from webwx.protocol.messages import WireMessage
 
 if TYPE_CHECKING:
     import os
@@ -31,28 +31,6 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 2.0
 """Seconds between two looks for what another process has revived."""
-
-
-class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One thing of a batch, with what tells it from others."""
-
-    item: Item
-    message_id: str = ""
-    """The platform's id; for one that has none, or "0", the digest of the raw item; empty: it is no message."""
-    digest: int = 0
-    """Of type, sender, time and content: ids have met."""
-    chat: ContactId = ContactId("")
-    """Where it was said; empty for what belongs to no chat."""
-    time: int = 0
-    """Seconds since 1970, by the server's clock, as the item says."""
-    is_backlog: bool = False
-    """It was written before this process began to sync."""
-    is_quarantined: bool = False
-    """It could not be read."""
-    is_notice: bool = False
-    """It is a grey line, as recalls are."""
-    wire: WireMessage | WireText | None = None
-    """The message as it was read for all this, so that nobody reads it once more; it is not stored."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,8 +73,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Processes that have died while it was in flight, as far as is known. From two on it is a suspect: it should be tried
     alone, and blamed before. From three on one has died that tried it alone.
     """
-    wire: WireMessage | WireText | None = None
-    """The message, where it comes straight from the network and was read already."""
+    read: Event | WireMessage | None = None
+    """What it was read as, where it comes straight from the network and was looked at already."""
 
     def __repr__(self) -> str:
         return f"Entry({self.number})"

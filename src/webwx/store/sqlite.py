@@ -25,7 +25,7 @@ import msgspec
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
-from webwx.model.events import ContinuityLost, Item
+from webwx.model.events import Arrived, ContinuityLost, Item
 from webwx.protocol.codec import clean_text
 from webwx.store.bodies import blank, locate, pack
 from webwx.store.consumers import SqliteConsumer, Stored, Stream, read_known
@@ -34,7 +34,7 @@ from webwx.store.entries import KINDS, read_entries
 from webwx.store.files import flush_folder, make_private, take_lock
 from webwx.store.identity import SqliteLedger
 from webwx.store.index import Index, key_of, tokens_of
-from webwx.store.journal import Arrival, Arrived, Buried, Entry, Stats
+from webwx.store.journal import Arrival, Buried, Entry, Stats
 from webwx.store.kept import KeptFiles, SqliteKept
 from webwx.store.links import links_named
 from webwx.store.outbox import Senders, SqliteOutbox
@@ -370,7 +370,7 @@ class SqliteAccount:
             entries.append(
                 Entry(
                     number=number, item=each.item, own_id=own_id, message_id=each.message_id, chat=each.chat, time=at,
-                    is_backlog=each.is_backlog, wire=each.wire,
+                    is_backlog=each.is_backlog, read=each.read,
                 )
             )  # fmt: skip
         for kind, theirs in rows.items():
