@@ -352,8 +352,7 @@ class SqliteAccount:
         is_after_others, self._stream.has_others = self._stream.has_others, False
         if not new:
             return Stored([], is_after_others)
-        raws = [bytes(each.item.raw) for each in new]
-        places = locate(arrival.body, raws)
+        places = locate(arrival.body, [each.item.raw for each in new])
         body = arrival.body
         if len(new) < len(arrival.items):  # a purge of a chat could not find what no entry points to
             body = blank(body, [place for place in places if place is not None])
@@ -361,9 +360,9 @@ class SqliteAccount:
         db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (batch, account, arrival.time, pack(body)))
         rows: dict[tuple[int, bool, bool, bool], list[tuple[Any, ...]]] = {}
         entries: list[Entry] = []
-        for number, (each, raw, place) in enumerate(zip(new, raws, places, strict=True), batch):
+        for number, (each, place) in enumerate(zip(new, places, strict=True), batch):
             at = each.time or int(arrival.time)
-            start, length, kept = (0, 0, raw) if place is None else (place.start, place.length, None)
+            start, length, kept = (0, 0, bytes(each.item.raw)) if place is None else (place.start, place.length, None)
             # Nearly always one kind of row, so nearly always one statement.
             kind = (_KIND[each.item.kind], each.is_backlog, each.is_quarantined, each.is_notice)
             rows.setdefault(kind, []).append((number, each.message_id, each.digest, each.chat, at, start, length, kept))
