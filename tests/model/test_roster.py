@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
+
 import msgspec
 import pytest
 
 from webwx.model.contacts import Contact, ContactId, Contacts, Listing, Member, take_listed
-from webwx.model.roster import Hashes, Places
+from webwx.model.roster import Places
 from webwx.protocol.codec import write_json
 from webwx.protocol.contacts import WireContact, WireMember
 
@@ -119,15 +121,16 @@ def test_the_platforms_own_word_on_filehelper_goes_before_ours() -> None:
 
 
 def test_texts_are_found_at_all_their_places() -> None:
-    places = Places([hash(each) for each in "abac"], [1, 0, 3, 4])
+    places = Places.of("abaca")
 
-    assert [places.find(each) for each in "abcd"] == [[1, 3], [0], [4], []]
-    assert places.repeated() == [[1, 3]]
-    assert Places([], []).repeated() == []
-    assert ("a" in places, "d" in places) == (True, False)
+    assert [places.find(each) for each in "abcd"] == [[0, 2, 4], [1], [3], []]
+    assert places.again == {0: [2, 4]}
+    assert [each in places for each in "abcd"] == [True, True, True, False]
+    assert (len(places), len(Places.of("")), "a" in Places.of("")) == (5, 0, False)
 
 
-def test_a_set_of_hashes_knows_what_is_in_it() -> None:
-    hashes = Hashes("abac")
+def test_texts_whose_hashes_end_alike_are_told_apart() -> None:
+    alike = array("q", [7, 7 + 2**40, -1, 7 + 2**41, 7])
 
-    assert [each in hashes for each in "abcd"] == [True, True, True, False]
+    assert Places(alike).again == {0: [4]}
+    assert len(Places(array("q", range(MANY))).again) == 0

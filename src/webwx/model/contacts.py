@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NewType
 import msgspec
 
 from webwx.errors import ProtocolError, StaleContact, UnknownContact
-from webwx.model.roster import Hashes, Listed, PackedRoster
+from webwx.model.roster import Listed, PackedRoster, Places
 from webwx.model.text import plain_text
 from webwx.protocol.codec import Wire, read_json
 from webwx.protocol.contacts import WireContact
@@ -312,7 +312,7 @@ class Contacts:
         self._version = 0
         self._known: set[tuple[str, str | None]] = set()
         """What `knows` has said yes to, since somebody has changed."""
-        self._members: dict[str, Hashes] = {}
+        self._members: dict[str, Places] = {}
         """Who is in a chatroom, of those that somebody has asked about."""
         for contact in known:
             self.merge(contact)
@@ -367,12 +367,12 @@ class Contacts:
         yield from (contact for contact in changed.values() if contact is not None and contact.id != FILEHELPER)
 
     def __contains__(self, contact_id: object) -> bool:
-        if not isinstance(contact_id, str):
-            return False
-        changed = self._changed.get(contact_id, _AS_LISTED)
-        if changed is _AS_LISTED:
-            return contact_id == FILEHELPER or contact_id in self._roster
-        return changed is not None
+        return isinstance(contact_id, str) and self._has(contact_id)
+
+    def _has(self, contact_id: str) -> bool:
+        if contact_id in self._changed:
+            return self._changed[contact_id] is not None
+        return contact_id in self._roster or contact_id == FILEHELPER
 
     def __len__(self) -> int:
         changed = dict(self._changed)
@@ -434,24 +434,22 @@ class Contacts:
         members = self._members.get(chatroom)
         if members is None:
             known = self.get(chatroom)
-            members = self._members[chatroom] = Hashes(each.id for each in (known.members if known else ()))
+            members = self._members[chatroom] = Places.of(each.id for each in (known.members if known else ()))
         return member in members
 
     def knows(self, chat: str, author: str | None) -> bool:
         """
         Say whether a chat is known, and who has written there: as a contact, or as one of the chatroom's members.
 
-        It is asked of each message, so what it has said yes to is not looked up again until somebody changes.
+        It is asked of each message, so what it has said yes to is mostly not looked up again until somebody changes.
         """
         known = self._known
         if (chat, author) in known:
             return True
-        is_known = chat in self and (
-            author is None or author == chat or author in self or self.has_member(chat, author)
+        is_known = self._has(chat) and (
+            author is None or author == chat or self._has(author) or self.has_member(chat, author)
         )
-        if is_known:
-            if len(known) >= _KNOWN:
-                known.clear()
+        if is_known and len(known) < _KNOWN:
             known.add((chat, author))
         return is_known
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from functools import lru_cache, partial
 from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -17,6 +17,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Self
 
     from webwx.model.contacts import Contact, ContactId, Listing
 
@@ -37,47 +38,59 @@ class Listed(NamedTuple):
     raw: bytes | msgspec.Raw
 
 
-class Hashes:
-    """A set of texts, known by their hashes."""
+class Places:
+    """
+    Where texts stand in a list, known by their hashes, which may meet, though nobody lives to see it.
 
-    __slots__ = ("_hashes",)
+    A table of numbers, where a `dict` of as many would weigh ten times as much. With many friends it is asked of each
+    message.
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._hashes = array("q", sorted(map(hash, texts)))
+    Args:
+        hashes: Of all texts, in their order.
+    """
+
+    __slots__ = ("_hashes", "_table", "again")
+
+    def __init__(self, hashes: array[int]) -> None:
+        self._hashes = hashes
+        self._table = table = array("I", bytes(4 << (len(hashes) * 3 // 2).bit_length()))
+        """The place of a text, counted from 1, at the end of its hash or in the next that was free; 0: free."""
+        self.again: dict[int, list[int]] = {}
+        """Further places of texts that stand in several, by the first."""
+        last = len(table) - 1
+        for place, wanted in enumerate(hashes):
+            at = wanted & last
+            while (found := table[at]) and hashes[found - 1] != wanted:
+                at = (at + 1) & last
+            if found:
+                self.again.setdefault(found - 1, []).append(place)
+            else:
+                table[at] = place + 1
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Self:
+        """Make them of the texts."""
+        return cls(array("q", map(hash, texts)))
 
     def __contains__(self, text: str) -> bool:
-        wanted, hashes = hash(text), self._hashes
-        at = bisect_left(hashes, wanted)
-        return at < len(hashes) and hashes[at] == wanted
+        return self.first(text) >= 0
 
     def __len__(self) -> int:
         return len(self._hashes)
 
-
-class Places(Hashes):
-    """Where texts stand in a list, found by their hashes."""
-
-    __slots__ = ("_places",)
-
-    def __init__(self, hashes: Sequence[int], places: Sequence[int]) -> None:
-        order = sorted(range(len(hashes)), key=hashes.__getitem__)
-        self._hashes = array("q", map(hashes.__getitem__, order))
-        self._places = array("I", map(places.__getitem__, order))
-
     def find(self, text: str) -> list[int]:
-        """Give the places of a text, in the order that they came in; hashes may meet, though nobody lives to see it."""
-        wanted, places = hash(text), []
-        at = bisect_left(self._hashes, wanted)
-        while at < len(self._hashes) and self._hashes[at] == wanted:
-            places.append(self._places[at])
-            at += 1
-        return places
+        """Give the places of a text, in their order."""
+        first = self.first(text)
+        return [] if first < 0 else [first, *self.again.get(first, ())]
 
-    def repeated(self) -> list[list[int]]:
-        """Give the places of each text that stands in more than one."""
-        hashes, places = self._hashes, self._places
-        begins = [at for at in range(1, len(hashes)) if hashes[at] != hashes[at - 1]]
-        return [list(places[begin:end]) for begin, end in pairwise((0, *begins, len(hashes))) if end - begin > 1]
+    def first(self, text: str) -> int:
+        """Give the first place of a text; -1 when it stands nowhere."""
+        wanted, hashes, table = hash(text), self._hashes, self._table
+        last = len(table) - 1
+        at = wanted & last
+        while (found := table[at]) and hashes[found - 1] != wanted:
+            at = (at + 1) & last
+        return found - 1
 
 
 class _Records:
@@ -173,13 +186,12 @@ class PackedRoster:
         read: Callable[[Sequence[bytes]], Contact | None],
         is_chatroom: Callable[[str], bool],
     ) -> None:
-        self._ids = Places(listing.hashes, range(len(listing.hashes)))
+        self._ids = Places(listing.hashes)
         self._records = records = _Records(listing.raws)
-        self._repeated = {first: more for first, *more in self._ids.repeated()}
-        """Where those stand again who were listed more than once, by the first place."""
-        self._count = len(self._ids) - sum(map(len, self._repeated.values()))
+        self._count = len(self._ids) - sum(map(len, self._ids.again.values()))
         self._read = read
-        self._names: Places | None = None
+        self._names: tuple[Places, array[int]] | None = None
+        """All names, and whose each is."""
         self._is_chatroom = is_chatroom
         # Nothing kept here may lead back to this: it would outlive its login until somebody looks for such circles.
         find = partial(_find, self._ids, records, read)
@@ -190,17 +202,18 @@ class PackedRoster:
         return self._count
 
     def __contains__(self, contact_id: str) -> bool:
-        return contact_id in self._ids
+        return self._ids.first(contact_id) >= 0
 
     def __iter__(self) -> Iterator[Contact]:
         return (contact for _, contact in self._placed())
 
     def _placed(self) -> Iterator[tuple[int, Contact]]:
         """Read everybody, each with the first place where they stand."""
-        again = set(chain.from_iterable(self._repeated.values()))
+        more = self._ids.again
+        again = set(chain.from_iterable(more.values()))
         for place in range(len(self._ids)):
             if place not in again:
-                contact = self._read([self._records.read(each) for each in (place, *self._repeated.get(place, ()))])
+                contact = self._read([self._records.read(each) for each in (place, *more.get(place, ()))])
                 if contact is not None:
                     yield place, contact
 
@@ -218,8 +231,9 @@ class PackedRoster:
                 for each in {contact.nickname, contact.remark} - {""}:
                     hashes.append(hash(each))
                     places.append(place)
-            self._names = Places(hashes, places)
-        met = [self._read([self._records.read(place)]) for place in self._names.find(name)]
+            self._names = Places(hashes), places
+        names, places = self._names
+        met = [self._read([self._records.read(places[each])]) for each in names.find(name)]
         found = [self.get(each.id) for each in met if each is not None]
         return [each for each in found if each is not None and name in {each.nickname, each.remark}]
 

@@ -21,7 +21,7 @@ import msgspec
 
 from webwx.errors import StorageError
 from webwx.model.contacts import Contact, is_chatroom
-from webwx.model.roster import STAY_READ, STAY_READ_CHATROOMS, Hashes
+from webwx.model.roster import STAY_READ, STAY_READ_CHATROOMS, Places
 from webwx.protocol.codec import clean_text
 from webwx.store.index import key_of
 from webwx.store.rows import as_list, insert, select, select_numbers
@@ -117,7 +117,7 @@ class StoredRoster:
         listed = list(ids)
         self._looks = looks
         self._login = login
-        self._ids = Hashes(listed)
+        self._ids = Places.of(listed)
         self._count = len(listed)
         self._is_chatroom = is_chatroom
         find = partial(_find, looks, login)
@@ -128,7 +128,7 @@ class StoredRoster:
         return self._count
 
     def __contains__(self, contact_id: str) -> bool:
-        return contact_id in self._ids
+        return self._ids.first(contact_id) >= 0
 
     def __iter__(self) -> Iterator[Contact]:
         places = self._looks.rows("SELECT rowid FROM contacts WHERE login = ? ORDER BY rowid", self._login)
