@@ -105,7 +105,7 @@ class Dispatch:
             return
         context = Context(
             self._client, event, key=f"{self._name}/{event.number}", attempt=attempt,
-            is_last_attempt=is_last(given.entry, attempt, self._attempts), breaker=self._breaker,
+            is_last_attempt=is_last(given.entry, attempt, self._attempts), _breaker=self._breaker,
         )  # fmt: skip
         try:
             await self._hand_over(handlers, context)
@@ -190,7 +190,7 @@ class Dispatch:
             name = name_of(listener)
             again = Context(
                 self._client, context.event, key=f"{context.key}/{name}/{context.attempt}", attempt=context.attempt,
-                is_last_attempt=context.is_last_attempt, breaker=self._breaker,
+                is_last_attempt=context.is_last_attempt, _breaker=self._breaker,
             )  # fmt: skip
             await self._shielded(name, partial(self._listen, listener, again, event, error))
 
