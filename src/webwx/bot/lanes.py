@@ -156,13 +156,6 @@ class _Lane:
         self.is_over_limit = False
         self.worker: asyncio.Task[None] | None = None
 
-    @property
-    def is_suspect(self) -> bool:
-        """Processes may have died of the first; one that has failed here without that is no suspect any more."""
-        first = self.waiting[0]
-        deaths = first.deaths if isinstance(first, _Note) else first.entry.deaths
-        return deaths >= _SUSPECT and not self.attempt
-
 
 class Lanes:
     """
@@ -277,7 +270,10 @@ class Lanes:
 
     def _line_up(self, lane: _Lane) -> None:
         """Have a lane's first entry handled when its turn comes."""
-        (self._suspected if lane.is_suspect else self._ready).append(lane)
+        first = lane.waiting[0]
+        deaths = first.deaths if isinstance(first, _Note) else first.entry.deaths
+        # One that has failed here and killed nobody is no suspect any more.
+        (self._suspected if deaths >= _SUSPECT and not lane.attempt else self._ready).append(lane)
 
     def _note_down(self) -> None:
         """Keep only the numbers of all that waits behind others."""
@@ -309,7 +305,7 @@ class Lanes:
 
     def _wake(self) -> None:
         """See to it that a worker looks at the queue."""
-        if self._is_waking or not self._has_turn():
+        if self._is_waking or self._alone is not None or not (self._suspected or self._ready):
             return
         self._is_waking = True
         if self._idle:
@@ -319,16 +315,14 @@ class Lanes:
             self._workers.add(worker)
             worker.add_done_callback(self._task_ended)
 
-    def _has_turn(self) -> bool:
-        """Say whether a lane may be begun with."""
-        return self._alone is None and bool(self._suspected or self._ready)
-
-    def _next_lane(self) -> _Lane:
-        """Take the lane whose turn it is."""
-        if not self._suspected:
-            return self._ready.popleft()
-        self._alone = self._suspected.popleft()
-        return self._alone
+    def _next_lane(self) -> _Lane | None:
+        """Take the lane whose turn it is; None when there is none to begin with."""
+        if self._alone is not None:
+            return None
+        if self._suspected:
+            self._alone = self._suspected.popleft()
+            return self._alone
+        return self._ready.popleft() if self._ready else None
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._workers.discard(task)
@@ -343,20 +337,18 @@ class Lanes:
         assert worker is not None  # noqa: S101 - for the type checker: this is a coroutine
         while True:
             self._is_waking = False
-            begun = now()
-            while self._has_turn():
-                at = now()
-                if at - begun > _SLICE:
-                    await asyncio.sleep(0)
-                    begun = now()
-                    continue
-                lane = self._next_lane()
+            begun = at = now()
+            while (lane := self._next_lane()) is not None:
                 if self._ready and not self._is_waking:
                     self._wake()
                 lane.worker = worker
                 await self._handle_first(lane, at)
                 if lane is self._alone:
                     await self._end_trial()
+                at = now()
+                if at - begun > _SLICE:
+                    await asyncio.sleep(0)
+                    begun = at = now()
             if len(self._idle) >= _IDLE_WORKERS:
                 return
             waiter: asyncio.Future[None] = self._loop.create_future()
@@ -448,14 +440,14 @@ class Lanes:
         lane.waiting.popleft()
         lane.attempt = 0
         self._done += 1
-        is_whole = len(lane.waiting) > lane.noted
-        is_note = lane.noted > 0 and not is_whole and not self._is_draining
-        if not is_note:  # a note takes the room of the one that is done
-            self.counts.in_flight -= 1
-        if is_whole or is_note:
-            self._line_up(lane)
+        if lane.noted and len(lane.waiting) == lane.noted and not self._is_draining:
+            self._line_up(lane)  # a note, which takes the room of the one that is done
         else:
-            self._drop(lane)
+            self.counts.in_flight -= 1
+            if len(lane.waiting) > lane.noted:
+                self._line_up(lane)
+            else:
+                self._drop(lane)
         self._tell()
 
     def _drop(self, lane: _Lane) -> None:

@@ -12,7 +12,7 @@ import inspect
 import re
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from webwx.bot.predicates import FIELDS, Conditions, Whom, make_flag, make_regex, make_test
 from webwx.bot.threads import is_asynchronous
@@ -152,7 +152,7 @@ class Handler:
 
     def __init__(
         self,
-        function: Callable[..., object],
+        function: Callable[..., Any],
         kinds: tuple[type, ...],
         predicates: tuple[Predicate, ...],
         conditions: Conditions,
@@ -197,7 +197,8 @@ class Handler:
 
     def start(self, context: Context) -> Awaitable[object]:
         """Call its function, if that is asynchronous."""
-        return cast("Awaitable[object]", self.function(context, context.event))  # as it says of itself
+        awaited: Awaitable[object] = self.function(context, context.event)
+        return awaited
 
     def fits(self, context: Context) -> bool:
         """Say whether all is so that can be told at once, but for `own`; the context learns what the pattern found."""
