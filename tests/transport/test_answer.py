@@ -49,7 +49,7 @@ def test_a_head_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
         answers.feed(answer(body, "A: b", status="404 Not Found"))
         assert (answers.is_whole, answers.is_last, answers.status, answers.size) == (True, False, 404, 5)
         assert answers.headers == (("Content-Length", "5"), ("A", "b"))
-        assert answers.hand_out() == body
+        assert answers.hand_out().body == body
     assert len(given) == 1
 
 
@@ -71,7 +71,7 @@ def test_any_other_head_is_judged_as_well(monkeypatch: pytest.MonkeyPatch, other
         answers.feed(said)
         assert answers.is_whole
     assert len(given) == 2
-    assert answers.hand_out() == other.partition(b"\r\n\r\n")[2]
+    assert answers.hand_out().body == other.partition(b"\r\n\r\n")[2]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_only_a_head_with_nothing_but_a_body_behind_it_is_known_again(
     for _ in range(2):
         answers.expect(1000)
         answers.feed(said)
-        assert answers.hand_out() == b"hello"
+        assert answers.hand_out().body == b"hello"
     assert len(given) == 2
 
 
@@ -106,11 +106,11 @@ def test_one_that_is_known_may_come_in_pieces_or_be_taken() -> None:
         assert not answers.is_whole
         answers.feed(said[cut:])
         assert answers.is_whole
-        assert answers.hand_out() == b"hello"
+        assert answers.hand_out().body == b"hello"
     taken: list[bytes] = []
     answers.expect(1000, taken.append)
     answers.feed(said)
-    assert (answers.is_whole, taken, answers.hand_out()) == (True, [b"hello"], b"")
+    assert (answers.is_whole, taken, answers.hand_out().body) == (True, [b"hello"], b"")
 
 
 def test_g_r14_what_follows_one_that_is_known_spoils_the_connection_too() -> None:
@@ -118,7 +118,7 @@ def test_g_r14_what_follows_one_that_is_known_spoils_the_connection_too() -> Non
     for more in (b"", b"", said):
         answers.expect(1000)
         answers.feed(said + more)
-        assert (answers.is_whole, answers.hand_out()) == (True, b"hello")
+        assert (answers.is_whole, answers.hand_out().body) == (True, b"hello")
     assert answers.is_last
 
 
@@ -149,7 +149,7 @@ def test_a_body_is_handed_out_once_and_then_not_kept() -> None:
     answers.expect(5)
     for piece in (answer(b"hello")[:-2], b"lo"):
         answers.feed(piece)
-    assert (answers.hand_out(), answers.hand_out()) == (b"hello", b"")
+    assert (answers.hand_out().body, answers.hand_out().body) == (b"hello", b"")
 
 
 def test_a_body_beyond_the_limit_is_refused() -> None:

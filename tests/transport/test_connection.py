@@ -53,7 +53,7 @@ async def test_a_request_is_written_at_once(pair: Pair) -> None:
     assert await pair.heard() == b"headtail"
     pair.other.send(answer())
     await asking
-    assert pair.connection.is_usable
+    assert pair.connection.is_usable()
 
 
 async def test_a_large_body_is_not_copied(pair: Pair) -> None:
@@ -119,4 +119,4 @@ async def test_whoever_is_cancelled_while_waiting_ends_once_and_ends_the_connect
     asking.cancel()  # it comes with the answer
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert (pair.connection.is_usable, pair.ended) == (False, 1)
+    assert (pair.connection.is_usable(), pair.ended) == (False, 1)

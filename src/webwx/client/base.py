@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -99,8 +100,7 @@ class BaseClient:
         self._given_transport = transport
         self._transport: Transport | None = transport
         self._timeouts = timeouts
-        self._proxy = proxy
-        self._ca_file = ca_file
+        self._default_transport = partial(default_transport, timeouts, proxy=proxy, ca_file=ca_file)
         self._contacts = Contacts()
         self._pending: deque[Item] = deque()
         self._odd: set[tuple[str, int]] = set()
@@ -240,7 +240,7 @@ class BaseClient:
 
     def _default(self) -> Transport:
         """Make what carries requests where nobody has given it."""
-        self._transport = default_transport(self._timeouts, proxy=self._proxy, ca_file=self._ca_file)
+        self._transport = self._default_transport()
         return self._transport
 
     async def _pause(self, wish: Pause) -> None:

@@ -67,14 +67,14 @@ class ForwardVerbs(MediaVerbs):
         by_upload = Way(ready=lambda: self._fetched_and_uploaded(message, chat, kind), name="by_upload")
         match message:
             case ImageMessage() | VideoMessage() if not message.can_forward:
-                return await self._send(chat, kind, text, by_upload, by_upload, key=key)
+                return await self._send(chat, kind, text, (by_upload, by_upload), key)
             case VoiceMessage() if await self._kept_path(message) is not None:
-                return await self._send(chat, kind, text, by_upload, by_upload, key=key)
+                return await self._send(chat, kind, text, (by_upload, by_upload), key)
             case ImageMessage() | VideoMessage() | StickerMessage() | FileMessage():
                 others = (by_upload, by_upload)
             case _:
                 others = ()
-        return await self._send(chat, kind, text, self._by_content(message, chat), *others, key=key)
+        return await self._send(chat, kind, text, (self._by_content(message, chat), *others), key)
 
     def _by_content(self, message: Event, chat: ContactId) -> Way:
         make = self._forward_flow(message, chat)

@@ -132,7 +132,7 @@ class MediaVerbs(SendingVerbs):
                 return sent
             chat, md5 = await self._target(to), sticker.lower()
             way = Way(lambda client_id: message_flows.send_known_sticker(self._login, chat, md5, client_id))
-            return await self._send(chat, "sticker", name, way, key=key)
+            return await self._send(chat, "sticker", name, (way,), key)
         return await self._send_file(to, "sticker", files.prepare_sticker, sticker, name, progress, key)
 
     async def send_file(
@@ -179,7 +179,7 @@ class MediaVerbs(SendingVerbs):
         with files.at_hand(source) as readable:
             file = await asyncio.to_thread(prepare, readable, name)
             way = Way(ready=lambda: self._uploaded(chat, kind, file, progress))
-            return await self._send(chat, kind, file.name, way, way, key=key)
+            return await self._send(chat, kind, file.name, (way, way), key)
 
     async def _uploaded(self, chat: ContactId, kind: str, file: Upload, progress: Progress | None = None) -> Make:
         """Upload a file, from the start after a refusal: whatever stands in one may be somebody else's."""

@@ -56,7 +56,7 @@ class MessageVerbs(HistoryVerbs):
         chat = self._known_id(to) or await self._target(to)
         message_flows.check_text(text)
         way = Way(lambda client_id: message_flows.send_text(self._cell.login, chat, text, client_id))
-        return await self._send(chat, "text", text, way, key=key)
+        return await self._send(chat, "text", text, (way,), key)
 
     async def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
         """

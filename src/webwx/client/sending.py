@@ -90,7 +90,7 @@ class SendingVerbs(IdentityVerbs):
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """By key: a second send of one that is under way waits for how that ends."""
 
-    def _send(self, chat: ContactId, kind: str, text: str, *ways: Way, key: str = "") -> Awaitable[Receipt]:
+    def _send(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Awaitable[Receipt]:
         """
         Send something by its ways in turn: the next one is for what the platform refuses to know any more.
 

@@ -60,7 +60,7 @@ _ABOUT_THE_SESSION = frozenset({WEBWXINIT.name, SYNCCHECK.name, WEBWXSYNC.name})
 """Calls where ret 3 says that nobody is logged in; anywhere else it says that the phone is offline."""
 
 
-def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, *, also_fine: Collection[int] = ()) -> Flow[R]:
+def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, also_fine: Collection[int] = ()) -> Flow[R]:
     """
     Make one call and give its reply, once the platform has said that it is fine.
 

@@ -60,7 +60,7 @@ def check_text(text: str) -> None:
         raise TextTooLong(f"The text has {len(text):,} characters; one message takes at most {MAX_TEXT:,}.")
 
 
-def send_text(login: Login, to: str, text: str, client_id: str, *, scene: int = 0) -> Flow[str]:
+def send_text(login: Login, to: str, text: str, client_id: str, scene: int = 0) -> Flow[str]:
     """
     Send a text; gives the server's id of the message.
 

@@ -124,7 +124,7 @@ class SendReply(Reply, frozen=True, kw_only=True):
 class OutgoingText(Wire, frozen=True, kw_only=True):
     """`Msg` of a text."""
 
-    type: int = MessageType.TEXT
+    type: int = MessageType.TEXT.value
     content: str = ""
     """Plain text in raw UTF-8; the server escapes it for receivers."""
     from_user_name: str = ""
@@ -156,7 +156,7 @@ TEXT = Endpoint(
 class OutgoingImage(Wire, frozen=True, kw_only=True):
     """`Msg` of a picture: an upload's `media_id`, or the XML of one that exists."""
 
-    type: int = MessageType.IMAGE
+    type: int = MessageType.IMAGE.value
     media_id: str = ""
     """From an upload; empty in a forward."""
     content: str = ""
@@ -194,7 +194,7 @@ FORWARD_SCENE = 2
 class OutgoingVideo(Wire, frozen=True, kw_only=True):
     """`Msg` of a video: an upload's `media_id`, or the XML of one that exists."""
 
-    type: int = MessageType.VIDEO
+    type: int = MessageType.VIDEO.value
     media_id: str = ""
     content: str = ""
     from_user_name: str = ""
@@ -226,7 +226,7 @@ VIDEO = Endpoint(
 class OutgoingSticker(Wire, frozen=True, kw_only=True):
     """`Msg` of a sticker or GIF: an upload's `media_id`, or the md5 of one the platform knows; never both."""
 
-    type: int = MessageType.STICKER
+    type: int = MessageType.STICKER.value
     emoji_flag: int = 2
     """2: a GIF."""
     media_id: str | msgspec.UnsetType = msgspec.UNSET
@@ -260,7 +260,7 @@ STICKER = Endpoint(
 class OutgoingApp(Wire, frozen=True, kw_only=True):
     """`Msg` of an app message: `type` is the AppMsgType, and the upload's id travels inside the content."""
 
-    type: int = AppMessageType.FILE
+    type: int = AppMessageType.FILE.value
     content: str = ""
     """`<appmsg …>` without the `<msg>` around it that receivers get."""
     from_user_name: str = ""

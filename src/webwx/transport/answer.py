@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httptools
 
+from webwx.protocol.http import Response
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -89,10 +91,10 @@ class Answers:
         self._take = take
         self._head_size = 0
 
-    def hand_out(self) -> bytes:
-        """Give what was kept of the body, and keep it no longer."""
+    def hand_out(self) -> Response:
+        """Give the answer, with what was kept of its body, and keep that no longer."""
         pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
+        return Response(status=self.status, headers=self.headers, body=b"".join(pieces))
 
     def feed(self, data: bytes) -> None:
         """

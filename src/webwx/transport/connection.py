@@ -76,9 +76,8 @@ class Connection:
         """By this asyncio knows what may be awaited."""
         self.loop.add_reader(line, self._read)
 
-    @property
     def is_usable(self) -> bool:
-        """A request may be written to it."""
+        """Say whether a request may be written to it."""
         return self._line is not None and not self._left and not self._answers.is_last
 
     @coroutine
@@ -109,7 +108,7 @@ class Connection:
     def check(self) -> bool:
         """See whether it is still usable, though the loop may have had no time to tell."""
         self._read()
-        return self.is_usable
+        return self.is_usable()
 
     def expire(self) -> None:
         """Take note that the deadline has passed."""

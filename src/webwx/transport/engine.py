@@ -13,7 +13,7 @@ import ssl
 from functools import partial
 from typing import TYPE_CHECKING
 
-from webwx.protocol.http import Patience, Response
+from webwx.protocol.http import Patience
 from webwx.transport.answer import NoAnswer, TooLarge
 from webwx.transport.dial import Barred
 from webwx.transport.failures import Failures
@@ -25,7 +25,7 @@ from webwx.transport.trust import NoTrust
 if TYPE_CHECKING:
     import os
 
-    from webwx.protocol.http import Headers, Request, Sink
+    from webwx.protocol.http import Headers, Request, Response, Sink
     from webwx.transport.connection import Connection
     from webwx.transport.head import Head, Site
 
@@ -88,7 +88,7 @@ class Engine:
             # A file may take hours; what must not happen is that nothing comes for long.
             take = partial(_pour, request.sink, connection, patience)
         try:
-            answer = await connection.ask(write_out(head, request), limit, take)
+            answers = await connection.ask(write_out(head, request), limit, take)
         except TimeoutError:
             raise _failures(request, site).no_answer() from None
         except TooLarge:
@@ -98,8 +98,8 @@ class Engine:
         except OSError:
             raise _failures(request, site).broken_off() from None
         pool.keep(site, connection, self._timeouts.keep_idle)
-        _log.debug("%s -> %s, %d bytes", request.endpoint, answer.status, answer.size)
-        return Response(status=answer.status, headers=answer.headers, body=answer.hand_out())
+        _log.debug("%s -> %s, %d bytes", request.endpoint, answers.status, answers.size)
+        return answers.hand_out()
 
     async def close(self) -> None:
         """Let go of all connections that nobody else uses."""

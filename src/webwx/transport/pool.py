@@ -104,7 +104,7 @@ class Pool:
 
     def keep(self, site: Site, connection: Connection, seconds: float) -> None:
         """Take a connection back for the next request, for so long; one that has had its last is closed."""
-        if connection.is_usable:
+        if connection.is_usable():
             connection.idle_since = now = self.loop.time()
             self._idle[site].append(connection)
             self.watch(connection, now + seconds)
