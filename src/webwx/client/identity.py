@@ -181,8 +181,8 @@ class IdentityVerbs(BaseClient):
             LoggedOut: Nobody is logged in.
         """
         self._require_login()
-        contact_id = to.id if isinstance(to, Contact) else to
-        return ContactId(contact_id) if isinstance(contact_id, str) and contact_id in self._contacts else None
+        contact_id = to if isinstance(to, str) else to.id if isinstance(to, Contact) else ""
+        return ContactId(contact_id) if contact_id in self._contacts else None
 
     async def _contact(self, to: To) -> Contact:
         """

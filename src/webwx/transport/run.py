@@ -30,6 +30,13 @@ USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Ge
 """What a browser says; whether the platform looks at it is not known."""
 
 
+_A_MILLISECOND = 10_000
+"""Ids of sends."""
+
+_IDS_SERVE = 1.0
+"""Seconds in which a reserved millisecond's ids are given to sends: they tell when a send was made, more or less."""
+
+
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds to wait, by what is waited for."""
 
@@ -97,6 +104,9 @@ class Cell:
         self._clock = clock
         self._user_agent = user_agent
         self._reserve = reserve
+        self._next_id = self._ids_end = 0
+        self._ids_since = 0.0
+        """Ids of sends that are reserved, and since when."""
         self._carried = Carried(login.jar)
         self._carried_to: Hosts | None = None
         """Whose pages they name."""
@@ -116,29 +126,30 @@ class Cell:
         """
         Make the next id of a send: 13 digits of milliseconds and a counter of four.
 
-        It grows strictly, also when the clock stands still or steps back (protocol notes, 8), and `reserve` may raise
-        it above what another process has made.
+        It grows strictly, also when the clock stands still or steps back (protocol notes, 8). Sends share a millisecond
+        for up to a second, so that whoever remembers what is reserved is not asked for each.
         """
-        return str(self._reserve_id(int(self._clock() * 1000) * 10_000))
+        now = self._clock()
+        if self._next_id == self._ids_end or not self._ids_since <= now < self._ids_since + _IDS_SERVE:
+            self._next_id, self._ids_since = self.next_media_id() * _A_MILLISECOND, now
+            self._ids_end = self._next_id + _A_MILLISECOND
+        made = self._next_id
+        self._next_id = made + 1
+        return str(made)
 
     def next_media_id(self) -> int:
         """
-        Make the next id of an upload: a millisecond that no other upload has, in whatever process, so no chunks mix.
+        Make the next id of an upload: a millisecond that nothing else has, in whatever process, so no chunks mix.
 
-        Whoever reserves a millisecond's last id of a send has that millisecond; when somebody was faster, there are
-        others.
+        Whoever reserves a millisecond's last id has that millisecond; when somebody was faster, there are others.
         """
         while True:
-            lowest = max(int(self._clock() * 1000), (self.login.last_client_id + 1) // 10_000)
-            last = lowest * 10_000 + 9_999
-            if self._reserve_id(last) == last:
-                return lowest
-
-    def _reserve_id(self, at_least: int) -> int:
-        last = self.login.last_client_id
-        made = self._reserve(at_least if at_least > last else last + 1)
-        self.login = msgspec.structs.replace(self.login, last_client_id=made)
-        return made
+            made = max(int(self._clock() * 1000), self.login.last_client_id // _A_MILLISECOND + 1)
+            last = made * _A_MILLISECOND + _A_MILLISECOND - 1
+            reserved = self._reserve(last)
+            self.change(last_client_id=reserved)
+            if reserved == last:
+                return made
 
     def attach(self, request: Request) -> Request:
         """Put on what every request of the account carries."""
