@@ -11,9 +11,10 @@ as long and means the same.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import httptools
+import msgspec
 
 from webwx.protocol.http import Response
 
@@ -50,7 +51,7 @@ class NotTaken(Exception):
         self.reason = reason
 
 
-class _Known(NamedTuple):
+class _Known(msgspec.Struct, frozen=True):
     """An answer that came at once and plainly: what another one is that begins like it and is as long."""
 
     head: bytes
@@ -104,12 +105,11 @@ class Answers:
             NoAnswer: They are no HTTP.
             NotTaken: The body is too large, cannot be unpacked, or `take` has raised something.
         """
-        is_first = not self._head_size
-        head, size, status, headers = self._known
-        if is_first and len(data) == size <= self._limit and self._take is None and data.startswith(head):
-            self._head_size = len(head)
-            self._pieces = [data[len(head) :]]
-            self.status, self.headers, self.size = status, headers, size - len(head)
+        is_first, known = not self._head_size, self._known
+        if is_first and len(data) == known.size <= self._limit and self._take is None and data.startswith(known.head):
+            self._head_size = begin = len(known.head)
+            self._pieces = [data[begin:]]
+            self.status, self.headers, self.size = known.status, known.headers, known.size - begin
             self.is_whole = True
             return
         if not self.is_whole and not self._has_head:

@@ -75,11 +75,11 @@ def write_head(request: Request, proxy: Proxy | None = None) -> Head:
 def write_out(head: Head, request: Request) -> tuple[bytes, ...]:
     """Give what is to be written: a head with the length of its body, what is small behind it in one piece with it."""
     body = request.body
-    first, others = (body, ()) if isinstance(body, bytes) else (body[0], body[1:])
-    size = len(first)
-    if others:
-        size += sum(map(len, others))
-    start = b"%bContent-Length: %d\r\n\r\n" % (head.lines, size) if size or head.is_post else head.lines + b"\r\n"
+    if isinstance(body, bytes) and 0 < len(body) <= _JOINED:  # nearly always, and at once this takes half as long
+        return (head.lines + b"Content-Length: %d\r\n\r\n" % len(body) + body,)
+    first, *others = (body,) if isinstance(body, bytes) else body
+    size = len(first) + sum(map(len, others))
+    start = head.lines + (b"Content-Length: %d\r\n\r\n" % size if size or head.is_post else b"\r\n")
     return (start + first, *others) if len(first) <= _JOINED else (start, first, *others)
 
 
