@@ -381,6 +381,11 @@ class BaseClient:
             self._cell.login = self._kept = kept
         self._is_dirty = self._has_taken = False
 
+    def _resume_pending(self, saved: SavedLogin) -> None:
+        """Wait with what the saved login says is pending; whoever reads it already goes on with that."""
+        self._pending.clear()
+        self._pending.extend(saved.pending)
+
     def _save_session(self) -> None:
         if self._is_dirty and self._login.user_id:
             self._save()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -112,7 +111,7 @@ class LoginVerbs(PositionVerbs):
 
     async def _restore(self, saved: SavedLogin) -> Account:
         self._cell.login = self._kept = saved.login
-        self._pending = deque(saved.pending)
+        self._resume_pending(saved)
         self._contacts = await self._kept_contacts()
         self._liveness.restored()
         if saved.ended is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -449,7 +448,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         with self._store.syncing():
             saved = self._catch_up()  # it may have been another process that synced this login last
             if saved is not None:
-                self._pending = deque(saved.pending)
+                self._resume_pending(saved)
             course, own_id = self._course, self._login.user_id
             take, pending = self._take, self._pending
             course.fetched_at, course.answered_at = self._cell.now(), asyncio.get_running_loop().time()
