@@ -23,7 +23,7 @@ from webwx.errors import (
 from webwx.protocol.codes import KNOWN_RETS, LOGGED_OUT_REASONS, Ret
 from webwx.protocol.contacts import WEBWXINIT
 from webwx.protocol.http import Pause, Read, Request, Response
-from webwx.protocol.login import BaseResponse, Reply
+from webwx.protocol.login import BaseResponse
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, also_fine: Collecti
             reply = read(endpoint, (yield asked))
         except (TransportError, ProtocolError) as error:
             raise _judged(endpoint, error) from None
-        told = reply.base_response if isinstance(reply, Reply) else _FINE
+        told: BaseResponse = getattr(reply, "base_response", _FINE)
         if not left or told.ret in KNOWN_RETS or told.ret in also_fine:
             break
         left -= 1

@@ -372,7 +372,7 @@ class Contacts:
     def _has(self, contact_id: str) -> bool:
         if contact_id in self._changed:
             return self._changed[contact_id] is not None
-        return contact_id in self._roster or contact_id == FILEHELPER
+        return contact_id == FILEHELPER or contact_id in self._roster
 
     def __len__(self) -> int:
         changed = dict(self._changed)

@@ -202,17 +202,16 @@ async def run_async(
         while True:
             answer: Response | bytes | None
             try:
-                match step:
-                    case Request():
-                        answer = await transport.send(cell.attach(step))
-                        if step.sink is not None:
-                            answer = _drained(step.sink, answer)
-                        cell.absorb(step, answer)
-                    case Read():
-                        answer = await read(step)
-                    case Pause():
-                        answer = None
-                        await pause(step)
+                if isinstance(step, Request):
+                    answer = await transport.send(cell.attach(step))
+                    if step.sink is not None:
+                        answer = _drained(step.sink, answer)
+                    cell.absorb(step, answer)
+                elif isinstance(step, Read):
+                    answer = await read(step)
+                else:
+                    answer = None
+                    await pause(step)
             except (TransportError, ProtocolError) as error:
                 step = flow.throw(error)
             else:
