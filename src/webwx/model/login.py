@@ -49,7 +49,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     check_key: SyncKey = SyncKey()
     """For the next synccheck."""
     last_client_id: int = 0
-    """The highest id given to a send: ids only ever grow."""
+    """The highest id reserved for sends: ids only ever grow."""
     invite_start_count: int = 40
     """Members that a chatroom would have from which one invites and does not add; the server says the number."""
     clock_skew: float = 0.0
