@@ -481,7 +481,7 @@ class SqliteConsumer:
 
     def _count_acks(self) -> None:
         """Move on by all that was acknowledged since the last transaction."""
-        self._storing += (self._acks.popleft() for _ in range(len(self._acks)))
+        self._storing += [self._acks.popleft() for _ in range(len(self._acks))]
         self._done.update(number for number in self._storing if number > self._acked)
         passed = list(takewhile(self._done.__contains__, self._given))
         if passed:
