@@ -117,7 +117,7 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One thing of a batch, with what tells it from others and where it belongs."""
 
     item: Item
-    read: Event | WireMessage | None = None
+    read: msgspec.Struct | None = None
     """
     What it was read as for all this, so that nobody reads it once more; it is not stored. A message that is no text is
     left as it came: its event is made when somebody wants it.
@@ -210,7 +210,7 @@ def _name(raw: bytes) -> str:
     return blake2b(raw, digest_size=16).hexdigest()
 
 
-def event_from_item(item: Item, own_id: str, read: Event | WireMessage | None = None) -> Event:
+def event_from_item(item: Item, own_id: str, read: msgspec.Struct | None = None) -> Event:
     """
     Look at an item: the event it is.
 
@@ -225,7 +225,8 @@ def event_from_item(item: Item, own_id: str, read: Event | WireMessage | None = 
     try:
         match item.kind:
             case "message":
-                return message_from_wire(read or read_wire(raw), own_id, raw)
+                wire = read if isinstance(read, WireMessage) else read_wire(raw)
+                return message_from_wire(wire, own_id, raw)
             case "contact":
                 return ContactChanged(contact=contact_from_wire(read_json(raw, WireContact), own_id))
             case "deleted":

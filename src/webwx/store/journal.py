@@ -18,9 +18,8 @@ import msgspec
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, Item
 from webwx.model.ledger import Identified, Identity, Link
-from webwx.model.messages import Event, Receipt
+from webwx.model.messages import Receipt
 from webwx.model.roster import Roster
-from webwx.protocol.messages import WireMessage
 
 if TYPE_CHECKING:
     import os
@@ -73,7 +72,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Processes that have died while it was in flight, as far as is known. From two on it is a suspect: it should be tried
     alone, and blamed before. From three on one has died that tried it alone.
     """
-    read: Event | WireMessage | None = None
+    read: msgspec.Struct | None = None
     """What it was read as, where it comes straight from the network and was looked at already."""
 
     def __repr__(self) -> str:
