@@ -11,10 +11,9 @@ as long and means the same.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import httptools
-import msgspec
 
 from webwx.protocol.http import Response
 
@@ -51,7 +50,7 @@ class NotTaken(Exception):
         self.reason = reason
 
 
-class _Known(msgspec.Struct, frozen=True):
+class _Known(NamedTuple):
     """An answer that came at once and plainly: what another one is that begins like it and is as long."""
 
     head: bytes

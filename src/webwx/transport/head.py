@@ -7,8 +7,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-import msgspec
-
 from webwx.transport.failures import Failures
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ class Site(NamedTuple):
     is_tls: bool
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(NamedTuple):
     """What all requests have in common that differ in their body only."""
 
     site: Site
