@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.store.arrivals import opened
+from tests.store.phone import DAY, FILEHELPER, NOW, Phone
 
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
 
@@ -27,3 +28,18 @@ async def journal(path: Path) -> AsyncIterator[SqliteJournal]:
 @pytest.fixture
 async def account(journal: SqliteJournal) -> SqliteAccount:
     return await opened(journal)
+
+
+@pytest.fixture
+def phone(journal: SqliteJournal) -> Phone:
+    return Phone(journal.account(1))
+
+
+@pytest.fixture
+async def relogin(phone: Phone) -> Phone:
+    """Give a phone in its second login, where nobody has changed but Bob, who is gone."""
+    await phone.log_in(NOW - DAY)
+    await phone.tell(*map(phone.shown, ("ann", "bob", "cid")), FILEHELPER, at=NOW - DAY)
+    await phone.log_in()
+    await phone.tell(*map(phone.shown, ("ann", "cid")), FILEHELPER)
+    return phone
