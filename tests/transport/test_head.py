@@ -72,3 +72,8 @@ def test_what_is_large_is_not_copied() -> None:
     assert start == head.lines + b"Content-Length: 1048580\r\n\r\n"
     assert others[0] is file
     assert others[1] == b"tail"
+
+
+def test_a_head_shows_nothing_of_what_it_holds() -> None:
+    request = Request(endpoint="e", method="GET", url="https://wx.qq.com/?skey=secret", headers=(("Cookie", "secret"),))
+    assert "secret" not in repr(write_head(request))

@@ -59,6 +59,9 @@ class _Known(NamedTuple):
     status: int
     headers: Headers
 
+    def __repr__(self) -> str:
+        return f"_Known({self.size} bytes)"
+
 
 class Answers:
     """

@@ -37,6 +37,9 @@ class Head(NamedTuple):
     is_post: bool
     """That length is told even if there is none."""
 
+    def __repr__(self) -> str:
+        return "Head(***)"
+
 
 def write_head(request: Request, proxy: Proxy | None = None) -> Head:
     """
