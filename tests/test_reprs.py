@@ -32,8 +32,8 @@ SECRET_FIELDS_OF = {
 }
 """Names that hold one in these structs."""
 
-NOT_FILLED = {"Read", "Upload"}
-"""Their `str | bytes` is no type that can be looked into; neither has a field for a secret."""
+NOT_FILLED = {"Read", "Upload", "Context"}
+"""Their `str | bytes`, or their client, is no type that can be looked into; none has a field for a secret."""
 
 SHOWN_ON_PURPOSE = {"QrCode"}
 """`str()` draws it for the phone to scan; `repr()`, which is what logs, does not."""
