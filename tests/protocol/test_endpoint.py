@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -89,6 +91,20 @@ class TestEncodingARequest:
 
     def test_an_empty_query_of_the_servers_making_leaves_our_own(self) -> None:
         assert REFERRED.encode_request(Referred(given="", fun="new"), HOSTS).query == "fun=new"
+
+    def test_threads_that_write_at_once_each_get_the_address_they_ask_for(self) -> None:
+        def write(lang: str) -> set[str]:
+            value = Everywhere(chat="a", lang=lang, user_name="")
+            return {CALL.encode_request(value, HOSTS).query for _ in range(10_000)}
+
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            with ThreadPoolExecutor(2) as threads:
+                written = list(threads.map(write, ("en", "zh")))
+        finally:
+            sys.setswitchinterval(before)
+        assert written == [{"seq=3&lang=en&_=0"}, {"seq=3&lang=zh&_=0"}]
 
 
 class TestDecodingARequest:

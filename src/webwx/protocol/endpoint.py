@@ -145,9 +145,9 @@ class Endpoint(Generic[Q, R]):
         self._in_path = self._fields_of(Where.PATH)
         self._headers = self._fields_of(Where.HEADER)
         self._outside_of: Callable[[msgspec.Struct], Any] = attrgetter(*self.outside) if self.outside else _nothing
-        self._asked: tuple[Any, ...] = ()
-        self._addressed = Request(endpoint=self.name, method=self.method, url="", patience=self.patience)
-        """The last request, and what of it was not in the body: most calls of a login differ in that only."""
+        blank = Request(endpoint=self.name, method=self.method, url="", patience=self.patience)
+        self._addressed: tuple[tuple[Any, ...], Request] = (), blank
+        """What of the last request was not in the body, and the request: most calls of a login differ in that only."""
         self._left_out = dict.fromkeys(self.outside, msgspec.UNSET)
         """What is put in place of fields that are not in the body."""
         self._body_type: type[msgspec.Struct] = self.request
@@ -176,13 +176,15 @@ class Endpoint(Generic[Q, R]):
             inner = msgspec.structs.replace(value, **self._left_out) if self._left_out else value
             content_type, body = self.body.dump(inner, is_reply=False)
         asked = (hosts, headers, content_type, self._outside_of(value))
-        if asked != self._asked:
+        known, request = self._addressed  # both at once, for each thread may have an account of its own
+        if asked != known:
             headers += self._headers_of(value)
             if content_type is not None:
                 headers = (("Content-Type", content_type), *headers)
             url = self._url(value, hosts.origin(self.host))
-            self._addressed, self._asked = msgspec.structs.replace(self._addressed, url=url, headers=headers), asked
-        return msgspec.structs.replace(self._addressed, body=body)
+            request = msgspec.structs.replace(request, url=url, headers=headers)
+            self._addressed = asked, request
+        return msgspec.structs.replace(request, body=body)
 
     def _url(self, value: Q, origin: str) -> str:
         path = self.path
