@@ -134,3 +134,9 @@ def test_texts_whose_hashes_end_alike_are_told_apart() -> None:
 
     assert Places(alike).again == {0: [4]}
     assert len(Places(array("q", range(MANY))).again) == 0
+
+
+@pytest.mark.parametrize("size", [2**16 - 1, 2**16])
+def test_the_last_of_many_texts_has_its_place_however_large_the_table(size: int) -> None:
+    places = Places.of(map(str, range(size)))
+    assert [places.first(str(each)) for each in (0, size - 1, size)] == [0, size - 1, -1]

@@ -87,8 +87,8 @@ class SendingVerbs(IdentityVerbs):
 
     def _prepare(self) -> None:
         super()._prepare()
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """By key: a second send of one that is under way waits for how that ends."""
+        self._turns: WeakValueDictionary[str, asyncio.Lock] | None = None
+        """By key: a second send of one that is under way waits for how that ends. None: there was no key yet."""
 
     def _send(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Awaitable[Receipt]:
         """
@@ -137,7 +137,11 @@ class SendingVerbs(IdentityVerbs):
             return None if row is None else await self._outcome(row)
 
     def _turn(self, key: str) -> AbstractAsyncContextManager[None]:
-        return self._turns.setdefault(key, asyncio.Lock()) if key else contextlib.nullcontext()
+        if not key:
+            return contextlib.nullcontext()
+        if self._turns is None:
+            self._turns = WeakValueDictionary()
+        return self._turns.setdefault(key, asyncio.Lock())
 
     async def _go_on(self, row: Outgoing, chat: ContactId, *ways: Way) -> Receipt:
         """

@@ -132,8 +132,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
     def _prepare(self) -> None:
         super()._prepare()
         self._course = _Course()
-        self._recent = Recent()
-        """For a client without a journal, which knows all that was handed out."""
+        if self._journal is None:  # which knows all that was handed out
+            self._recent = Recent()
 
     def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> EventStream:
         """

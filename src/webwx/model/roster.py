@@ -53,7 +53,9 @@ class Places:
 
     def __init__(self, hashes: array[int]) -> None:
         self._hashes = hashes
-        self._table = table = array("I", bytes(4 << (len(hashes) * 3 // 2).bit_length()))
+        table = array("H" if len(hashes) < 2**16 else "I")
+        table.frombytes(bytes(table.itemsize << (len(hashes) * 3 // 2).bit_length()))
+        self._table = table
         """The place of a text, counted from 1, at the end of its hash or in the next that was free; 0: free."""
         self.again: dict[int, list[int]] = {}
         """Further places of texts that stand in several, by the first."""
