@@ -171,18 +171,11 @@ class IdentityVerbs(BaseClient):
             UnknownContact: Nobody of that name or number, or several.
             StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
         """
-        return self._known_id(to) or (await self._contact(to)).id
-
-    def _known_id(self, to: To) -> ContactId | None:
-        """
-        Give the id of who is meant, when it is that of somebody in this login: what is known of them is not read.
-
-        Raises:
-            LoggedOut: Nobody is logged in.
-        """
         self._require_login()
         contact_id = to if isinstance(to, str) else to.id if isinstance(to, Contact) else ""
-        return ContactId(contact_id) if contact_id in self._contacts else None
+        if contact_id in self._contacts:
+            return ContactId(contact_id)  # what is known of them need not be read
+        return (await self._contact(to)).id
 
     async def _contact(self, to: To) -> Contact:
         """

@@ -53,7 +53,7 @@ class MessageVerbs(HistoryVerbs):
         """
         if key and (sent := await self._sent_as(key)):
             return sent
-        chat = self._known_id(to) or await self._target(to)
+        chat = await self._target(to)
         message_flows.check_text(text)
         way = Way(lambda client_id: message_flows.send_text(self._cell.login, chat, text, client_id))
         return await self._send(chat, "text", text, (way,), key)
