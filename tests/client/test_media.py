@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import re
 import tempfile
 import threading
 from email.parser import BytesParser
@@ -250,7 +251,7 @@ class TestSending:
         ]
 
         assert first != second
-        assert all(len(each) >= 32 for each in (first, second))  # hex digits: 128 bits
+        assert all(re.fullmatch(r"-+\w+Boundary[0-9a-f]{32}", each) for each in (first, second))  # 128 bits by lot
 
     async def test_progress_is_told_after_each_chunk(self, log_in: LogIn) -> None:
         told: list[tuple[int, int]] = []

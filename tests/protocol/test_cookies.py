@@ -186,5 +186,8 @@ def test_headers_are_written_once_until_a_cookie_comes_to_its_end() -> None:
     ]:
         assert carried.to(url, own, now) == (*own, ("Accept", "*/*"), ("Cookie", jar.header(url, now)))
     assert carried.to("https://wx.qq.com/a?x=1", own, 150.0) is carried.to("https://wx.qq.com/a?x=1", own, 160.0)
+    assert (
+        carried.to("https://wx.qq.com/a?x=1", own, 150.0)[-1] is carried.to("https://wx.qq.com/a?x=2", own, 160.0)[-1]
+    )
     assert carried.to("https://wx.qq.com/a", (), 150.0) == (("Accept", "*/*"), ("Cookie", "a=1; b=2"))
     assert carried.to("https://login.wx.qq.com/", own, 150.0) == (*own, ("Accept", "*/*"))
