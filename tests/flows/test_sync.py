@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from tests.delivered import FIELDS, VALUES
 from tests.flows.drive import drive, reply
 from tests.saved import LOGIN, NOW, sync_key
 
 from webwx.errors import ApiError, LoggedOut, ProtocolError, TransportError, WxError
 from webwx.flows.sync import check, fetch
+from webwx.model.events import Item, event_from_item
 from webwx.protocol.codec import percent_encode
 from webwx.protocol.http import Response
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, SyncKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from webwx.model.messages import Event
+
+
+def delivered(fields: dict[str, object]) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps({"MsgId": "1", "MsgType": 1} | fields).encode())
+
+
+def message(number: int, **fields: object) -> msgspec.Raw:
+    told = {"FromUserName": "@peer", "ToUserName": "@me", "Content": f"你好 {number}", "CreateTime": 5}
+    return delivered({"MsgId": str(number)} | told | fields)
+
+
+def body_of(raws: Iterable[msgspec.Raw]) -> bytes:
+    return b'{"BaseResponse":{"Ret":0},"AddMsgList":[' + b",".join(map(bytes, raws)) + b"]}"
+
+
+def events(items: Iterable[Item]) -> list[Event]:
+    return [event_from_item(item, LOGIN.user_id) for item in items]
+
+
+def alone(raw: msgspec.Raw) -> Event:
+    """Give the event of a message that is read by itself."""
+    return event_from_item(Item(kind="message", raw=raw), LOGIN.user_id)
 
 
 def check_of(text: str, status: int = 200) -> bool:
@@ -149,8 +178,59 @@ class TestFetch:
             assert written.encode() not in kept
         assert bytes(batch.items[0].raw) in batch.body
 
+    def test_texts_are_read_with_their_batch_and_all_else_is_left_as_it_came(self) -> None:
+        picture, news = message(2, MsgType=3), message(3, FromUserName="newsapp")
+        raws = [message(1), picture, news, message(4), message(5, ImgWidth=1)]
+        batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, add_msg_list=raws))
+
+        assert [item.text and item.text.msg_id for item in batch.items] == ["1", None, None, "4", "5"]
+        assert [bytes(item.raw) for item in batch.items[1:3]] == [bytes(raw) for raw in batch.delivered()[1:3]]
+        assert events(batch.items) == [alone(raw) for raw in raws]
+
+    @given(some.lists(some.builds(delivered, some.dictionaries(some.sampled_from(FIELDS), VALUES)), max_size=4))
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    def test_a1_each_item_is_what_it_would_be_alone_whatever_comes_with_it(self, raws: list[msgspec.Raw]) -> None:
+        batch, _ = drive(fetch(LOGIN, NOW), Response(body=body_of([*raws, message(1)])))
+
+        assert events(batch.items) == [alone(raw) for raw in (*raws, message(1))]
+        assert [alone(raw) for raw in batch.delivered()] == events(batch.items)
+
+    @pytest.mark.parametrize("broken", [b'{"MsgId":{}}', b'{"MsgId":"2","MsgType":1,"Content":"\xff"}', b"[]", b"7"])
+    def test_a1_one_that_is_broken_leaves_the_texts_beside_it_as_they_are(self, broken: bytes) -> None:
+        batch, _ = drive(fetch(LOGIN, NOW), Response(body=body_of([message(1), msgspec.Raw(broken), message(3)])))
+        first, _, last = events(batch.items)
+
+        assert (first, last) == (alone(message(1)), alone(message(3)))
+
+    def test_whoever_wants_them_gets_all_items_as_they_came_in_their_order(self) -> None:
+        lists = {
+            "del_contact_list": [msgspec.Raw(b'{"UserName":"@c"}')],
+            "mod_contact_list": [msgspec.Raw(b'{"UserName":"@b"}')],
+            "mod_chat_room_member_list": [msgspec.Raw(b'{"UserName":"@@r"}')],
+            "add_msg_list": [message(1), message(2, MsgType=3)],
+            "msg_list": [message(3)],
+        }
+        answer = reply(WEBWXSYNC, **lists)
+        batch, _ = drive(fetch(LOGIN, NOW), answer)
+
+        told = [msgspec.json.decode(raw) for raw in batch.delivered()]
+        assert told == [msgspec.json.decode(raw) for raws in lists.values() for raw in raws]
+        assert all(bytes(raw) in answer.body for raw in batch.delivered())
+
+    def test_a_text_that_was_saved_meanwhile_is_still_the_same(self) -> None:
+        batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, add_msg_list=[message(1), message(2, MsgType=3)]))
+        saved = msgspec.json.decode(msgspec.json.encode(batch.items), type=tuple[Item, ...])
+        later = msgspec.structs.replace(batch, items=saved, body=b"")
+
+        assert saved == batch.items
+        assert [alone(raw) for raw in later.delivered()] == events(batch.items)
+
+    def test_an_answer_with_an_odd_status_is_no_batch(self) -> None:
+        with pytest.raises(ProtocolError):
+            drive(fetch(LOGIN, NOW), Response(status=302, body=body_of([message(1)])))
+
     def test_a_batch_shows_its_size_only(self) -> None:
-        batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, add_msg_list=[msgspec.Raw(b'{"MsgId":"1"}')]))
+        batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, add_msg_list=[message(1)]))
 
         assert repr(batch) == "Batch(1 items)"
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from tests.delivered import FIELDS, VALUES
 from tests.samples import sample
 
 from webwx.model.contacts import Contact, ContactId
@@ -119,14 +120,6 @@ class TestThroughJson:
             event_from_json(text)
 
 
-FIELDS = [field.encode_name for field in msgspec.structs.fields(WireMessage)]
-VALUES = some.recursive(
-    some.none() | some.booleans() | some.integers() | some.text() | some.sampled_from([*map(int, MessageType), 48, 57]),
-    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=8), inner, max_size=3),
-    max_leaves=5,
-)
-
-
 class TestEverythingIsAnEvent:
     @settings(deadline=None, derandomize=True, database=None)
     @given(some.dictionaries(some.sampled_from(FIELDS), VALUES))
@@ -235,7 +228,7 @@ class TestIdentify:
     def test_a10_does_not_change_with_what_else_came(self) -> None:
         one, other = identify(message(Status=4, NewMsgId=7), "@me"), identify(message(), "@me")
 
-        assert msgspec.structs.replace(one, item=other.item) == other
+        assert msgspec.structs.replace(one, item=other.item, raw=other.raw) == other
 
     @pytest.mark.parametrize("none", ["", "0", 0])
     def test_a10_of_a_message_without_an_id_is_all_that_came(self, none: object) -> None:
@@ -260,7 +253,7 @@ class TestIdentify:
     def test_what_is_no_message_has_an_event_and_no_id(self, kind: str) -> None:
         other = item(kind, b'{"UserName":"@peer","MsgId":"7"}')
 
-        assert identify(other, "@me") == Arrived(item=other, read=event_from_item(other, "@me"))
+        assert identify(other, "@me") == Arrived(item=other, raw=other.raw, read=event_from_item(other, "@me"))
 
     def test_a_text_is_read_as_the_event_that_is_made_of_it_later(self) -> None:
         assert identify(message(), "@me").read == event_from_item(message(), "@me")

@@ -28,6 +28,7 @@ from webwx.protocol.codec import (
     read_json,
     read_pairs,
     read_script,
+    read_sound_json,
     tag_text,
     write_json,
     write_pairs,
@@ -201,6 +202,19 @@ class TestReadingJson:
             nested, value = list[nested], [value]  # type: ignore[valid-type]  # built as it runs
         with pytest.raises(ProtocolError, match="nested too deeply"):
             coerce(value, nested)  # type: ignore[arg-type]  # a generic alias stands for its class
+
+
+class TestReadingSoundJson:
+    def test_gives_the_same(self) -> None:
+        body = b'{"MsgId":"1","Content":"\\ud83d\\ude00","CreateTime":"7","Other":[]}'
+
+        assert read_sound_json(body, Item) == read_json(body, Item)
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"{", b'{"MsgId":7}', b'{"Content":"x"}', b'{"MsgId":"1","Content":"\xff"}', b"[" * 100_000]
+    )
+    def test_leaves_alone_what_is_odd(self, body: bytes) -> None:
+        assert read_sound_json(body, Item) is None
 
 
 class TestWritingJson:

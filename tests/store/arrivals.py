@@ -40,15 +40,15 @@ def arrived(raw: bytes) -> Arrived:
     item = Item(kind="message", raw=msgspec.Raw(raw))
     told = identify(item, OWN)
     return Arrived(
-        item=item, message_id=told.message_id, digest=told.digest, chat=told.chat, time=told.time,
+        item=item, raw=item.raw, message_id=told.message_id, digest=told.digest, chat=told.chat, time=told.time,
         is_quarantined=told.is_quarantined,
     )  # fmt: skip
 
 
 def contact_change(name: str) -> Arrived:
     """Give a change of a contact."""
-    raw = json.dumps({"UserName": FRIEND, "NickName": name}).encode()
-    return Arrived(item=Item(kind="contact", raw=msgspec.Raw(raw)))
+    raw = msgspec.Raw(json.dumps({"UserName": FRIEND, "NickName": name}).encode())
+    return Arrived(item=Item(kind="contact", raw=raw), raw=raw)
 
 
 def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None = None) -> Arrival:

@@ -396,8 +396,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         """Look at a batch as closely as the journal must, and let the contacts know what it says of them."""
         look = _Look()
         began = int(self._course.began_there or 0.0)
-        for item in batch.items:
-            arrived = identify(item, own_id, began)
+        for item, raw in zip(batch.items, batch.delivered(), strict=True):
+            arrived = identify(item, own_id, began, raw)
             look.arrived.append(arrived)
             chat = arrived.chat
             if chat:

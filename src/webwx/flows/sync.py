@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from webwx.flows.call import Flow, call, exchange, judge, read
+from webwx.model.delivery import is_text
 from webwx.model.events import Item
-from webwx.protocol.codec import percent_encode
-from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncKey, SyncRequest
+from webwx.protocol.codec import percent_encode, read_json, read_sound_json, write_json
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncKey, SyncReply, SyncRequest, WholeSyncReply
 
 if TYPE_CHECKING:
     from webwx.model.login import Login
+    from webwx.protocol.http import Response
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +35,18 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Batch({len(self.items)} items)"
+
+    def delivered(self) -> list[msgspec.Raw]:
+        """Give each item as it was delivered, in their order; where there is a body most are views of it."""
+        if not self.body:  # of a text that was saved there is no more than its event needs
+            return [
+                item.raw if item.text is None else msgspec.Raw(write_json(item.text)) for item in self.items
+            ]  # fmt: skip
+        reply = read_json(self.body, SyncReply)
+        return [
+            *reply.del_contact_list, *reply.mod_contact_list, *reply.mod_chat_room_member_list, *reply.add_msg_list,
+            *(reply.msg_list or ()),
+        ]  # fmt: skip
 
 
 def check(login: Login, now: float) -> Flow[bool]:
@@ -74,20 +89,22 @@ def fetch(login: Login, now: float) -> Flow[Batch]:
         sync_key=login.fetch_key, rr=~int(now),
     )  # fmt: skip
     response = yield from exchange(WEBWXSYNC, request, login.hosts)
-    reply = read(WEBWXSYNC, response)
+    reply = _read(response)
     judge(WEBWXSYNC.name, reply.base_response.ret, reply.base_response.err_msg)
     skey = reply.skey
     # Keys stand in the addresses of chatrooms' pictures as well.
     body = _masked(response.body, skey, credentials.skey, credentials.sid, login.pass_ticket)
     if body != response.body:
-        reply = read(WEBWXSYNC, msgspec.structs.replace(response, body=body))
+        response = msgspec.structs.replace(response, body=body)
+        reply = _read(response)
     return Batch(
         items=(
             *[Item(kind="deleted", raw=raw.copy()) for raw in reply.del_contact_list],
             *[Item(kind="contact", raw=raw.copy()) for raw in reply.mod_contact_list],
             # Nobody has seen one filled; the page's code reads chatrooms with their members there.
             *[Item(kind="contact", raw=raw.copy()) for raw in reply.mod_chat_room_member_list],
-            *[Item(kind="message", raw=raw.copy()) for raw in (*reply.add_msg_list, *(reply.msg_list or ()))],
+            *_messages(reply, response),
+            *[Item(kind="message", raw=raw.copy()) for raw in reply.msg_list or ()],
         ),
         fetch_key=reply.sync_key.or_older(login.fetch_key),
         check_key=reply.sync_check_key.or_older(reply.sync_key).or_older(login.check_key),
@@ -95,6 +112,27 @@ def fetch(login: Login, now: float) -> Flow[Batch]:
         has_more=reply.continue_flag != 0,
         body=body,
     )
+
+
+def _read(response: Response) -> SyncReply:
+    """Read an answer, as a whole where all in it is sound."""
+    whole = read_sound_json(response.body, WholeSyncReply) if response.status == HTTPStatus.OK else None
+    return read(WEBWXSYNC, response) if whole is None else whole
+
+
+def _messages(reply: SyncReply, response: Response) -> list[Item]:
+    """Give the messages of an answer: texts as they were read, all others as they came."""
+    if not isinstance(reply, WholeSyncReply):
+        return [Item(kind="message", raw=raw.copy()) for raw in reply.add_msg_list]
+    items: list[Item] = []
+    raws: list[msgspec.Raw] = []
+    for place, wire in enumerate(reply.add_msg_list):
+        if is_text(wire):
+            items.append(Item(kind="message", text=wire))
+        else:
+            raws = raws or read(WEBWXSYNC, response).add_msg_list
+            items.append(Item(kind="message", raw=raws[place].copy()))
+    return items
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")

@@ -71,8 +71,16 @@ def read_wire(raw: bytes | msgspec.Raw) -> WireMessage | WireText:
         ProtocolError: Nobody can read it.
     """
     wire = read_json(raw, WireText)
-    is_other = wire.msg_type != _TEXT or wire.sub_msg_type or wire.app_msg_type or wire.has_product_id
-    return read_json(raw, WireMessage) if is_other or wire.from_user_name == NEWS else wire
+    return wire if is_text(wire) else read_json(raw, WireMessage)
+
+
+def is_text(wire: WireText) -> bool:
+    """Say whether a message is a text and nothing else."""
+    return (
+        wire.msg_type == _TEXT
+        and not (wire.sub_msg_type or wire.app_msg_type or wire.has_product_id)
+        and wire.from_user_name != NEWS
+    )
 
 
 def parties(wire: WireMessage | WireText, own_id: str) -> tuple[ContactId, ContactId | None, bool, str]:

@@ -109,14 +109,18 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # no circle le
     """One thing in a batch, not yet looked at."""
 
     kind: Literal["message", "contact", "deleted", "gap"]
-    raw: msgspec.Raw
+    raw: msgspec.Raw = msgspec.Raw(b"null")
     """As delivered; a `gap` is our own note: a `ContinuityLost`, or an `IdentityAmbiguous`."""
+    text: WireText | None = None
+    """In place of that: a text, which was read with its whole batch."""
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One thing of a batch, with what tells it from others and where it belongs."""
 
     item: Item
+    raw: msgspec.Raw
+    """As delivered; it may be a view of all that was."""
     read: msgspec.Struct | None = None
     """
     What it was read as for all this, so that nobody reads it once more; it is not stored. A message that is no text is
@@ -148,7 +152,7 @@ _LATEST = 2**40
 """A time beyond this is none, and no database need hold it."""
 
 
-def identify(item: Item, own_id: str, began: int = 0) -> Arrived:
+def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = None) -> Arrived:
     """
     Say what an item is; whatever it holds, something comes out.
 
@@ -156,17 +160,20 @@ def identify(item: Item, own_id: str, began: int = 0) -> Arrived:
         item: Of whatever kind.
         own_id: Who the account is in the login that it came with.
         began: What was written before that is backlog.
+        raw: The item as delivered, where it does not say so itself.
     """
+    raw = item.raw if raw is None else raw
     if item.kind != "message":
         event = event_from_item(item, own_id)
-        return Arrived(item=item, read=event, is_quarantined=isinstance(event, QuarantinedMessage))
+        return Arrived(item=item, raw=raw, read=event, is_quarantined=isinstance(event, QuarantinedMessage))
     try:
-        wire = read_wire(item.raw)
+        wire = item.text or read_wire(raw)
     except ProtocolError as error:
-        raw = bytes(item.raw)
+        told = bytes(raw)
         return Arrived(
-            item=item, read=_quarantined(item, error), message_id=_name(raw), digest=_digest(raw), is_quarantined=True
-        )
+            item=item, raw=raw, read=_quarantined(item, error), message_id=_name(told), digest=_digest(told),
+            is_quarantined=True,
+        )  # fmt: skip
     read: TextMessage | WireMessage
     if isinstance(wire, WireText):  # as nearly always; making the event takes little, whatever it holds
         read = text_from_wire(wire, own_id)
@@ -177,12 +184,13 @@ def identify(item: Item, own_id: str, began: int = 0) -> Arrived:
     kind, time = wire.msg_type, wire.create_time
     if kind == _STATUS_NOTIFY:
         chat, sender = ContactId(""), None
-    told = f"{kind}\n{wire.from_user_name}\n{time}\n{wire.content}"
+    told = f"{kind}\n{wire.from_user_name}\n{time}\n{wire.content}".encode()
     return Arrived(
         item=item,
+        raw=raw,
         read=read,
-        message_id=wire.msg_id if wire.msg_id not in _NO_ID else _name(bytes(item.raw)),
-        digest=_digest(told.encode()),
+        message_id=wire.msg_id if wire.msg_id not in _NO_ID else _name(bytes(raw)),
+        digest=_digest(told),
         chat=chat,
         sender=sender,
         time=time if 0 <= time < _LATEST else 0,
@@ -221,6 +229,8 @@ def event_from_item(item: Item, own_id: str, read: msgspec.Struct | None = None)
     """
     if isinstance(read, Event):
         return read
+    if item.text is not None:
+        return text_from_wire(item.text, own_id)
     raw = item.raw
     try:
         match item.kind:

@@ -58,6 +58,9 @@ class Shape(Protocol):
 _encode_json = msgspec.json.Encoder().encode
 
 
+_UNSOUND = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
 @cache
 def _json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind, strict=False)
@@ -73,12 +76,21 @@ def read_json(body: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         value: T = _json_decoder(kind).decode(body)  # type: ignore[arg-type]  # a class is hashable
         return value  # noqa: TRY300 - the two paths stand side by side
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _UNSOUND:
         pass  # the slow path knows the wire's bad habits
     try:
         return coerce(_parse(bytes(body).decode("utf-8", "replace").removeprefix("\ufeff")), kind)
     except (ValueError, RecursionError):
         raise ProtocolError("the body is not readable JSON") from None
+
+
+def read_sound_json(body: bytes, kind: type[T]) -> T | None:
+    """Read JSON that is as it should be; None where something in it is not, or would only be taken by `read_json`."""
+    try:
+        value: T = _json_decoder(kind).decode(body)  # type: ignore[arg-type]  # a class is hashable
+    except _UNSOUND:
+        return None
+    return value
 
 
 def write_json(value: object) -> bytes:

@@ -16,6 +16,7 @@ from webwx.protocol.codec import Body, Wire, number, read_script
 from webwx.protocol.endpoint import Endpoint, Host, In, InQuery, Where
 from webwx.protocol.http import Patience
 from webwx.protocol.login import Credentials, Reply
+from webwx.protocol.messages import WireText
 
 
 class KeyValue(Wire, frozen=True, kw_only=True):
@@ -144,6 +145,16 @@ class SyncReply(Reply, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"SyncReply(ret={self.base_response.ret}, messages={len(self.add_msg_list)})"
+
+
+class WholeSyncReply(SyncReply, frozen=True, kw_only=True):
+    """
+    The same, read as a whole: of each message what a text needs, in half the time that it takes one by one.
+
+    One broken item makes all of it unreadable.
+    """
+
+    add_msg_list: list[WireText] = msgspec.field(default_factory=list)  # type: ignore[assignment]  # it is only read
 
 
 WEBWXSYNC = Endpoint(

@@ -281,7 +281,7 @@ class SqliteAccount:
             if before is not None and before[0] != own_id:
                 gap = ContinuityLost(since=before[1], until=time, reason="new_login")
                 item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
-                arrival = Arrival(body=b"", items=(Arrived(item=item),), position=position, time=time)
+                arrival = Arrival(body=b"", items=(Arrived(item=item, raw=item.raw),), position=position, time=time)
                 stored = self._store(db, account, login, own_id, arrival)
             return login, stored
 
@@ -326,7 +326,7 @@ class SqliteAccount:
             StorageError: It was not stored, or the journal does not know this login.
         """
         account = await self._account()
-        note = Arrived(item=item, chat=ContactId(clean_text(chat)), time=int(time))
+        note = Arrived(item=item, raw=item.raw, chat=ContactId(clean_text(chat)), time=int(time))
 
         def store(db: sqlite3.Connection) -> Stored:
             found = db.execute(
@@ -354,7 +354,7 @@ class SqliteAccount:
         is_after_others, self._stream.has_others = self._stream.has_others, False
         if not new:
             return Stored([], is_after_others)
-        places = locate(arrival.body, [each.item.raw for each in new])
+        places = locate(arrival.body, [each.raw for each in new])
         body = arrival.body
         if len(new) < len(arrival.items):  # a purge of a chat could not find what no entry points to
             body = blank(body, [place for place in places if place is not None])
@@ -366,7 +366,7 @@ class SqliteAccount:
             at = each.time or int(arrival.time)
             row: tuple[Any, ...]
             if place is None:
-                into, row = _APART, (number, each.message_id, each.digest, each.chat, at, 0, 0, bytes(each.item.raw))
+                into, row = _APART, (number, each.message_id, each.digest, each.chat, at, 0, 0, bytes(each.raw))
             else:
                 into = _IN_BODY
                 row = (number, each.message_id, each.digest, each.chat, at, place.start, place.length)
