@@ -13,7 +13,7 @@ from tests.client.conftest import PNG, last, later, take
 from tests.client.wound_loop import WoundLoop
 
 from webwx.client.state import LoginState
-from webwx.client.sync import REFUSED_FOR
+from webwx.client.sync import MANY, REFUSED_FOR
 from webwx.errors import (
     AlreadyRunning,
     ConnectFailed,
@@ -482,6 +482,53 @@ class TestWithoutAJournal:
         assert saved.login.fetch_key != before.login.fetch_key
         assert len(saved.pending) == 4  # with the phone's greeting
         assert len(store.load().pending) == 2
+
+    @pytest.mark.parametrize(("count", "is_asked"), [(MANY, True), (MANY - 1, False)])
+    async def test_the_next_poll_is_on_its_way_while_many_are_handed_out_and_not_for_a_few(
+        self, log_in: LogIn, world: World, counted: Counted, count: int, is_asked: bool
+    ) -> None:
+        client = await log_in()
+        await take(client, 1, include_all=True)  # the phone's greeting
+        for number in range(count):
+            world.say("ahua", "me", str(number))
+        async with client.events() as events:
+            counted.calls.clear()
+            first = await anext(events)
+            after = counted.calls[counted.calls.index("webwxsync") + 1 :]
+            rest = [await anext(events) for _ in range(count - 1)]
+
+        assert after == ["synccheck"] * is_asked
+        assert texts([first, *rest]) == [str(number) for number in range(count)]
+
+    async def test_a_poll_on_its_way_ends_with_its_stream(
+        self, log_in: LogIn, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client = await log_in()
+        await take(client, 1, include_all=True)
+        for number in range(MANY):
+            world.say("ahua", "me", str(number))
+        assert texts(await take(client, 1)) == ["0"]
+
+        assert [task for task in asyncio.all_tasks() if "_check" in repr(task)] == []
+        assert texts(await take(client, MANY - 1)) == [str(number) for number in range(1, MANY)]
+        assert "never retrieved" not in caplog.text
+
+    def test_a_poll_on_its_way_that_fails_is_made_again(
+        self, log_in: LogIn, world: World, counted: Counted, wound: asyncio.Runner
+    ) -> None:
+        async def read(client: AsyncClient) -> list[Event]:
+            async with client.events(include_all=False) as events:
+                taken = [await anext(events)]
+                counted.lose_answers("synccheck")
+                taken += [await anext(events) for _ in range(MANY - 1)]
+                world.say("ahua", "me", "after")
+                return [*taken, await anext(events)]
+
+        client = wound.run(log_in())
+        for number in range(MANY):
+            world.say("ahua", "me", str(number))
+
+        assert texts(wound.run(read(client))) == [*map(str, range(MANY)), "after"]
 
     async def test_that_were_not_taken_are_taken_by_the_next_process(
         self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted, tmp_path: Path

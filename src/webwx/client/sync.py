@@ -60,6 +60,12 @@ if TYPE_CHECKING:
 REFUSED_FOR = 300.0
 """Seconds in which the server takes our polls and refuses every fetch, until its word counts that our key is lost."""
 
+MANY = 20
+"""
+Events of one batch from which on the next poll is on its way while they are handed out: more may wait. With few of them
+a handler rather answers one, and would find the connection taken.
+"""
+
 _log = logging.getLogger("webwx.client")
 
 
@@ -103,6 +109,8 @@ class _Course:
         """What polls in the background."""
         self.keeper: Keeper | None = None
         """What fetches media as they arrive."""
+        self.ahead: asyncio.Task[bool] | None = None
+        """A poll that was begun before anybody waits for what it says."""
         self.fetching = asyncio.Lock()
         """The keys are not made for two fetches at once."""
         self.news = asyncio.Event()
@@ -198,7 +206,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         course, failures = self._course, 0
         while not is_enough():
             try:
-                if not self._has_more and not await self._check():
+                if not self._has_more and not await self._checked():
                     course.empty = failures = 0
                     continue
                 news = await (self._start_over() if self._is_key_lost() else self._fetch_batch())
@@ -225,6 +233,11 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             course.empty = 0 if news else course.empty + 1
             if course.empty > 1:
                 await pause(min(30.0, 2.0 ** min(course.empty - 2, 5)), self._clock)
+
+    async def _checked(self) -> bool:
+        """Wait until there is something to fetch; the poll may be on its way already."""
+        ahead, self._course.ahead = self._course.ahead, None
+        return await (self._check() if ahead is None else ahead)
 
     async def _check(self) -> bool:
         async with until_wake(self._clock):
@@ -462,10 +475,27 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                             yield event
                     if follow:
                         await self._pull(lambda: bool(pending))
+                        if len(pending) >= MANY:
+                            await self._poll_ahead()
                     elif not await self._fetch_waiting():
                         return
             finally:
                 self._save_session()
+                await self._drop_poll()
+
+    async def _poll_ahead(self) -> None:
+        """Let the next poll leave while what the last one led to is handed out."""
+        self._course.ahead = asyncio.get_running_loop().create_task(self._check())
+        await asyncio.sleep(0)
+
+    async def _drop_poll(self) -> None:
+        """End a poll that nobody waits for any more."""
+        ahead, self._course.ahead = self._course.ahead, None
+        if ahead is not None:
+            ahead.cancel()
+            await asyncio.wait([ahead])
+            if not ahead.cancelled():
+                ahead.exception()  # whatever it is, the next poll meets it as well
 
     async def _save_taken(self) -> None:
         """Save that what was yielded last is done with."""
