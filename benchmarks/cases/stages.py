@@ -108,7 +108,11 @@ def _arrival(body: bytes) -> Arrival:
     for fields in json.loads(body)["AddMsgList"]:
         item = Item(kind="message", raw=msgspec.Raw(json.dumps(fields, ensure_ascii=False).encode()))
         told = identify(item, ContactId(own_id(1)))
-        items.append(Arrived(item=item, raw=item.raw, message_id=told.message_id, digest=told.digest, chat=told.chat, time=told.time))
+        items.append(
+            Arrived(
+                item=item, raw=item.raw, message_id=told.message_id, digest=told.digest, chat=told.chat, time=told.time
+            )
+        )
     return Arrival(body=body, items=tuple(items), position=body[:300], time=time.time())
 
 
