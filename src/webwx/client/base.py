@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from webwx.client.pace import Kind, Pace, Pacing, Why
     from webwx.flows.call import Flow
     from webwx.model.keeping import Keep
-    from webwx.protocol.http import Pause, Read
+    from webwx.protocol.http import Buffer, Pause, Read
     from webwx.store.journal import AccountJournal, Journal
 
 _log = logging.getLogger("webwx.client")
@@ -253,7 +253,7 @@ class BaseClient:
             self._odd.add((endpoint, ret))
             _log.info("%s was answered with ret %s, which nobody knows; please report it.", endpoint, ret)
 
-    async def _run(self, flow: Flow[T], read: Callable[[Read], Awaitable[bytes]] = read_window) -> T:
+    async def _run(self, flow: Flow[T], read: Callable[[Read], Awaitable[Buffer]] = read_window) -> T:
         """
         Drive a flow of the logged-in account; an end of the login is remembered and not asked for twice.
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from webwx.model.login import Login
     from webwx.protocol.endpoint import Endpoint
-    from webwx.protocol.http import Response
+    from webwx.protocol.http import Buffer, Response
 
 # -- upload ----------------------------------------------------------------------------------------------------------
 
@@ -198,9 +198,9 @@ def _require(data_ticket: str) -> None:
         raise InvalidLogin("The login has no cookie webwx_data_ticket for the file host; log out, and log in again.")
 
 
-def _read(file: Upload, chunk: int) -> Flow[bytes]:
+def _read(file: Upload, chunk: int) -> Flow[Buffer]:
     start = chunk * CHUNK_SIZE
-    content: bytes = yield Read(source=file.source, start=start, size=CHUNK_SIZE)
+    content: Buffer = yield Read(source=file.source, start=start, size=CHUNK_SIZE)
     if len(content) != min(CHUNK_SIZE, file.size - start):
         raise LocalStateError("The file was changed while it was uploaded; nothing was sent to anybody.")
     return content

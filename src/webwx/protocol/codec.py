@@ -17,13 +17,12 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from webwx.errors import ProtocolError
+from webwx.protocol.http import Body, Buffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 T = TypeVar("T")
-
-Body = bytes | tuple[bytes, ...]
 
 MAX_DEPTH = 64
 """Nesting of a JSON body that is still read."""
@@ -406,7 +405,7 @@ class FilePart(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """The file's name as it travels: percent-encoded, so that no server meets `filename*=`."""
     content_type: str = "application/octet-stream"
-    content: bytes
+    content: Buffer
     boundary: str
     """The line that parts it from the other fields: long and drawn by lot, so that nothing sent can hold it."""
 

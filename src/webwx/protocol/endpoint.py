@@ -17,7 +17,7 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.protocol.codec import JSON, Shape, as_text, coerce, keep_encoded, percent_encode, read_json, read_pairs
-from webwx.protocol.http import Headers, Patience, Request, Response
+from webwx.protocol.http import Body, Headers, Patience, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +171,7 @@ class Endpoint(Generic[Q, R]):
     def encode_request(self, value: Q, hosts: Hosts, headers: Headers = ()) -> Request:
         """Write a request for one of the family's hosts; an empty query field is left out."""
         content_type: str | None = None
-        body: bytes | tuple[bytes, ...] = b""
+        body: Body = b""
         if self.inside:
             inner = msgspec.structs.replace(value, **self._left_out) if self._left_out else value
             content_type, body = self.body.dump(inner, is_reply=False)

@@ -18,6 +18,11 @@ import msgspec
 
 Headers = tuple[tuple[str, str], ...]
 
+Buffer = bytes | memoryview
+
+Body = bytes | tuple[Buffer, ...]
+"""A body, or the buffers that make it up."""
+
 
 class Patience(enum.StrEnum):
     """How long an answer may take; the transport turns it into seconds."""
@@ -54,8 +59,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Absolute and already percent-encoded: to be sent as it is."""
     headers: Headers = ()
     """In the order they are sent."""
-    body: bytes | tuple[bytes, ...] = b""
-    """The body, or the buffers that make it up."""
+    body: Body = b""
+    """A view in it holds what it does until this request is answered or has failed, and no longer."""
     patience: Patience = Patience.CALL
     """How long an answer may take."""
     sink: Sink | None = None

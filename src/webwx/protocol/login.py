@@ -13,9 +13,9 @@ from typing import Annotated
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol.codec import FORM, MEDIA, Body, Media, Wire, number, read_pairs, read_script, tag_text
+from webwx.protocol.codec import FORM, MEDIA, Media, Wire, number, read_pairs, read_script, tag_text
 from webwx.protocol.endpoint import Endpoint, Host, In, InPath, InQuery, InRawQuery, Where
-from webwx.protocol.http import Patience
+from webwx.protocol.http import Body, Patience
 
 
 class Credentials(Wire, frozen=True, kw_only=True):

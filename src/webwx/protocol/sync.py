@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol.codec import Body, Wire, number, read_script
+from webwx.protocol.codec import Wire, number, read_script
 from webwx.protocol.endpoint import Endpoint, Host, In, InQuery, Where
-from webwx.protocol.http import Patience
+from webwx.protocol.http import Body, Patience
 from webwx.protocol.login import Credentials, Reply
 from webwx.protocol.messages import WireText
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from webwx.transport.failures import Failures
 
 if TYPE_CHECKING:
-    from webwx.protocol.http import Request
+    from webwx.protocol.http import Buffer, Request
     from webwx.transport.dial import Proxy
 
 _ADDRESS = re.compile(r"(https?://([^/?#@\s]+))((?:[/?][^#\s]*)?)")
@@ -73,7 +73,7 @@ def write_head(request: Request, proxy: Proxy | None = None) -> Head:
     return Head(site, f"{written}\r\n".encode("utf-8", "surrogateescape"), request.method == "POST")
 
 
-def write_out(head: Head, request: Request) -> tuple[bytes, ...]:
+def write_out(head: Head, request: Request) -> tuple[Buffer, ...]:
     """Give what is to be written: a head with the length of its body, what is small behind it in one piece with it."""
     body = request.body
     if isinstance(body, bytes) and 0 < len(body) <= _JOINED:  # nearly always, and at once this takes half as long

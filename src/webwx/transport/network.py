@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from webwx.errors import WxError
-    from webwx.protocol.http import Request
+    from webwx.protocol.http import Body, Request
 
 _log = logging.getLogger("webwx.transport")
 
@@ -208,6 +208,6 @@ async def _read_body(answer: aiohttp.ClientResponse, limit: int, failures: Failu
     return bytes(body)
 
 
-def _payload(body: bytes | tuple[bytes, ...]) -> bytes | io.BytesIO | None:
+def _payload(body: Body) -> bytes | io.BytesIO | None:
     whole = body if isinstance(body, bytes) else b"".join(body)
     return io.BytesIO(whole) if len(whole) > _AT_ONCE else whole or None

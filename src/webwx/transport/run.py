@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from webwx.flows.call import Flow
     from webwx.model.login import Login
     from webwx.protocol.hosts import Hosts
-    from webwx.protocol.http import Headers, Sink
+    from webwx.protocol.http import Buffer, Headers, Sink
 
 T = TypeVar("T")
 
@@ -185,7 +185,7 @@ async def run_async(
     transport: Transport,
     cell: Cell,
     pause: Callable[[Pause], Awaitable[None]],
-    read: Callable[[Read], Awaitable[bytes]] = read_window,
+    read: Callable[[Read], Awaitable[Buffer]] = read_window,
 ) -> T:
     """
     Drive a flow to its end. What it raises, and what the transport raises through it, comes out as it is.
@@ -200,7 +200,7 @@ async def run_async(
     try:
         step = next(flow)
         while True:
-            answer: Response | bytes | None
+            answer: Response | Buffer | None
             try:
                 if isinstance(step, Request):
                     answer = await transport.send(cell.attach(step))

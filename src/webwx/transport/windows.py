@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from webwx.protocol.http import Read
+    from webwx.protocol.http import Buffer, Read
 
 
 async def read_window(wish: Read) -> bytes:
@@ -65,22 +65,22 @@ class Windows:
             self._thread.submit(self._open.close)  # after what it still reads: whoever cancels need not wait for a disk
             self._thread.shutdown(wait=False)
 
-    async def read(self, wish: Read) -> bytes:
+    async def read(self, wish: Read) -> Buffer:
         """
-        Give a window; of what ends before, what there is.
+        Give a window, for as long as no other is asked for; of what ends before, what there is.
 
         Raises:
             NoSuchFile: It cannot be read any more.
         """
         if isinstance(wish.source, bytes) or self._size <= wish.size:
             return await read_window(wish)
-        content = self._from_memory(wish)
-        if content is None:
-            self._thread = self._thread or ThreadPoolExecutor(1)
-            content = await asyncio.get_running_loop().run_in_executor(self._thread, self._from_disk, wish)
-        return content
+        window = self._from_memory(wish)
+        if window is not None:
+            return window
+        self._thread = self._thread or ThreadPoolExecutor(1)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._from_disk, wish)
 
-    def _from_memory(self, wish: Read) -> bytes | None:
+    def _from_memory(self, wish: Read) -> memoryview | None:
         """Take a window that the system has read; None if a disk has a say in it, or if the system cannot tell."""
         if sys.platform != "linux" or self._file is None:
             return None
@@ -89,7 +89,7 @@ class Windows:
         window = self._buffer[: min(wish.size, self._size - wish.start)]
         with contextlib.suppress(OSError):
             if os.preadv(self._file.fileno(), [window], wish.start, os.RWF_NOWAIT) == len(window):
-                return bytes(window)
+                return window
         return None
 
     def _from_disk(self, wish: Read) -> bytes:

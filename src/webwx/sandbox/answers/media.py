@@ -58,7 +58,7 @@ def upload(visit: Visit, request: UploadRequest) -> UploadReply:
     name = re.split(r"[/\\]", request.name or request.filename.name)[-1]
     key = (ticket.client_media_id, ticket.file_md5 or f"{ticket.total_len} {name}")
     chunks = session.uploads.setdefault(key, {})
-    chunks[number(request.chunk, 0)] = request.filename.content
+    chunks[number(request.chunk, 0)] = bytes(request.filename.content)
     received = sum(len(chunk) for chunk in chunks.values())
     if len(chunks) < number(request.chunks, 1):
         return UploadReply(start_pos=received)
@@ -103,7 +103,7 @@ def upload_parallel(visit: Visit, request: ParallelUploadRequest) -> ParallelUpl
     chunks = session.parallel.get(upload_id)
     if chunks is None:
         raise Refused(Ret.SYSTEM_ERROR)
-    chunks[ticket.chunk] = request.filename.content
+    chunks[ticket.chunk] = bytes(request.filename.content)
     if len(chunks) < ticket.chunks:
         return ParallelUploadReply(upload_id=upload_id)
     content = b"".join(chunk for _, chunk in sorted(session.parallel.pop(upload_id).items()))
