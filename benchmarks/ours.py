@@ -23,7 +23,9 @@ async def logged_in(run: Run, **options: Any) -> AsyncIterator[AsyncClient]:
         yield client
 
 
-async def listening(run: Run) -> None:
-    """Return once a poll is held: what the client does when it begins to listen is done."""
-    while not run.ask_server("tell")["held"]:  # noqa: ASYNC110 - the server is another process
-        await asyncio.sleep(0.01)
+async def listening(run: Run, work: asyncio.Task[None]) -> None:
+    """Return once a poll is held: what the client does when it begins to listen is done. What ends that is raised."""
+    while not run.ask_server("tell")["held"]:
+        await asyncio.wait((work,), timeout=0.01)
+        if work.done():
+            await work

@@ -46,7 +46,7 @@ def ours_without(run: Run) -> Figures:
     async def main() -> Figures:
         async with ours.logged_in(run) as client:
             work = asyncio.create_task(take(client))
-            await ours.listening(run)
+            await ours.listening(run, work)
             with run.meter() as meter:
                 await work
             return _figures(meter.figures, run.world.texts)
@@ -87,7 +87,7 @@ async def handle_texts(run: Run, client: AsyncClient) -> Figures:
             done.set()
 
     work = asyncio.create_task(bot.start())
-    await ours.listening(run)
+    await ours.listening(run, work)
     with run.meter() as meter:
         await asyncio.wait((work, asyncio.create_task(done.wait())), return_when=asyncio.FIRST_COMPLETED)
         work.cancel()
