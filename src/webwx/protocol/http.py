@@ -11,14 +11,17 @@ import enum
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 Headers = tuple[tuple[str, str], ...]
 
-Buffer = bytes | memoryview
+if TYPE_CHECKING:
+    Buffer = bytes | memoryview
+else:
+    Buffer = bytes  # msgspec reads fields of one of the two only, and what is read here are bytes
 
 Body = bytes | tuple[Buffer, ...]
 """A body, or the buffers that make it up."""
