@@ -29,3 +29,4 @@ async def listening(run: Run, work: asyncio.Task[None]) -> None:
         await asyncio.wait((work,), timeout=0.01)
         if work.done():
             await work
+            raise AssertionError("The client has ended before it listened.")

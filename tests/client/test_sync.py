@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from tests.client.conftest import PNG, last, later, take
 from tests.client.wound_loop import WoundLoop
 
 from webwx.client.state import LoginState
-from webwx.client.sync import MANY, REFUSED_FOR
+from webwx.client.sync import AHEAD_FROM, REFUSED_FOR
 from webwx.errors import (
     AlreadyRunning,
     ConnectFailed,
@@ -483,7 +484,7 @@ class TestWithoutAJournal:
         assert len(saved.pending) == 4  # with the phone's greeting
         assert len(store.load().pending) == 2
 
-    @pytest.mark.parametrize(("count", "is_asked"), [(MANY, True), (MANY - 1, False)])
+    @pytest.mark.parametrize(("count", "is_asked"), [(AHEAD_FROM, True), (AHEAD_FROM - 1, False)])
     async def test_the_next_poll_is_on_its_way_while_many_are_handed_out_and_not_for_a_few(
         self, log_in: LogIn, world: World, counted: Counted, count: int, is_asked: bool
     ) -> None:
@@ -500,17 +501,32 @@ class TestWithoutAJournal:
         assert after == ["synccheck"] * is_asked
         assert texts([first, *rest]) == [str(number) for number in range(count)]
 
-    async def test_a_poll_on_its_way_ends_with_its_stream(
-        self, log_in: LogIn, world: World, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_a_poll_on_its_way_ends_with_its_stream(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         await take(client, 1, include_all=True)
-        for number in range(MANY):
+        for number in range(AHEAD_FROM):
             world.say("ahua", "me", str(number))
         assert texts(await take(client, 1)) == ["0"]
 
         assert [task for task in asyncio.all_tasks() if "_check" in repr(task)] == []
-        assert texts(await take(client, MANY - 1)) == [str(number) for number in range(1, MANY)]
+        assert texts(await take(client, AHEAD_FROM - 1)) == [str(number) for number in range(1, AHEAD_FROM)]
+
+    async def test_nobody_is_told_of_one_that_has_failed_when_its_stream_ends(
+        self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client = await log_in()
+        await take(client, 1, include_all=True)
+        for number in range(AHEAD_FROM):
+            world.say("ahua", "me", str(number))
+        async with client.events() as events:
+            await anext(events)
+            [poll] = [task for task in asyncio.all_tasks() if "_check" in repr(task)]
+            counted.lose_answers("synccheck")
+            world.say("ahua", "me", "after")
+            await asyncio.wait([poll])
+        del poll
+        gc.collect()
+
         assert "never retrieved" not in caplog.text
 
     def test_a_poll_on_its_way_that_fails_is_made_again(
@@ -520,15 +536,15 @@ class TestWithoutAJournal:
             async with client.events(include_all=False) as events:
                 taken = [await anext(events)]
                 counted.lose_answers("synccheck")
-                taken += [await anext(events) for _ in range(MANY - 1)]
+                taken += [await anext(events) for _ in range(AHEAD_FROM - 1)]
                 world.say("ahua", "me", "after")
                 return [*taken, await anext(events)]
 
         client = wound.run(log_in())
-        for number in range(MANY):
+        for number in range(AHEAD_FROM):
             world.say("ahua", "me", str(number))
 
-        assert texts(wound.run(read(client))) == [*map(str, range(MANY)), "after"]
+        assert texts(wound.run(read(client))) == [*map(str, range(AHEAD_FROM)), "after"]
 
     async def test_that_were_not_taken_are_taken_by_the_next_process(
         self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted, tmp_path: Path

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 REFUSED_FOR = 300.0
 """Seconds in which the server takes our polls and refuses every fetch, until its word counts that our key is lost."""
 
-MANY = 20
+AHEAD_FROM = 20
 """
 Events of one batch from which on the next poll is on its way while they are handed out: more may wait. With few of them
 a handler rather answers one, and would find the connection taken.
@@ -206,7 +206,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         course, failures = self._course, 0
         while not is_enough():
             try:
-                if not self._has_more and not await self._checked():
+                if not self._has_more and not await self._next_poll():
                     course.empty = failures = 0
                     continue
                 news = await (self._start_over() if self._is_key_lost() else self._fetch_batch())
@@ -234,8 +234,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             if course.empty > 1:
                 await pause(min(30.0, 2.0 ** min(course.empty - 2, 5)), self._clock)
 
-    async def _checked(self) -> bool:
-        """Wait until there is something to fetch; the poll may be on its way already."""
+    async def _next_poll(self) -> bool:
+        """Wait for what the next poll says, which may be on its way already: whether there is something to fetch."""
         ahead, self._course.ahead = self._course.ahead, None
         return await (self._check() if ahead is None else ahead)
 
@@ -475,7 +475,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                             yield event
                     if follow:
                         await self._pull(lambda: bool(pending))
-                        if len(pending) >= MANY:
+                        if len(pending) >= AHEAD_FROM:
                             await self._poll_ahead()
                     elif not await self._fetch_waiting():
                         return
@@ -492,10 +492,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         """End a poll that nobody waits for any more."""
         ahead, self._course.ahead = self._course.ahead, None
         if ahead is not None:
-            ahead.cancel()
+            ahead.cancel()  # one that has failed is forgotten by this as well: the next poll meets the same
             await asyncio.wait([ahead])
-            if not ahead.cancelled():
-                ahead.exception()  # whatever it is, the next poll meets it as well
 
     async def _save_taken(self) -> None:
         """Save that what was yielded last is done with."""

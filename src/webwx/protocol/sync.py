@@ -149,9 +149,9 @@ class SyncReply(Reply, frozen=True, kw_only=True):
 
 class WholeSyncReply(SyncReply, frozen=True, kw_only=True):
     """
-    The same, read as a whole: of each message what a text needs, in half the time that it takes one by one.
+    `SyncReply` as a client reads it first: as a whole, and of each message what a text needs.
 
-    One broken item makes all of it unreadable.
+    That takes half the time; one broken item makes all of it unreadable.
     """
 
     add_msg_list: list[WireText] = msgspec.field(default_factory=list)  # type: ignore[assignment]  # it is only read
