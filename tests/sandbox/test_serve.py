@@ -3,6 +3,8 @@ import gzip
 import io
 import json
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import aiohttp
@@ -274,3 +276,18 @@ async def test_a_long_text_is_compressed_for_whoever_can_read_that(served, me, a
         body = await answer.read()
     assert answer.headers.get("Content-Encoding") == coding
     assert b"MemberList" in (gzip.decompress(body) if coding else body)
+
+
+async def test_a_list_that_is_compressed_in_a_moment_waits_for_no_thread(served, me, http):
+    is_over = threading.Event()
+    with ThreadPoolExecutor(1) as busy:
+        busy.submit(is_over.wait)
+        asyncio.get_running_loop().set_default_executor(busy)
+        try:
+            async with asyncio.timeout(10):
+                listed = await text(
+                    http, f"{served.url}/cgi-bin/mmwebwx-bin/webwxgetcontact", params={"sid": me.credentials.sid}
+                )
+        finally:
+            is_over.set()
+    assert 4_096 < len(listed) < 65_536  # longer than what aiohttp would compress itself

@@ -51,6 +51,9 @@ WINDOW = 1024 * 1024
 _WORTH_PACKING = 1024
 """Bytes of a text from which it is sent compressed to whoever can take that."""
 
+_PACKED_AT_ONCE = 64 * 1024
+"""Bytes of a text up to which that takes a moment only, and no thread that may have to wait for its turn."""
+
 HTTPS_PORT = 443
 """Where the real names answer: whoever looks them up and finds this machine needs no proxy."""
 
@@ -339,7 +342,9 @@ class _Shell:
             return await self._break(incoming, answer)
         if len(answer.body) > WINDOW and incoming.method != "HEAD":
             return await self._stream(incoming, answer)
-        whole = web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        whole = web.Response(
+            status=answer.status, headers=answer.headers, body=answer.body, zlib_executor_size=_PACKED_AT_ONCE
+        )
         if _is_worth_packing(answer) and "gzip" in incoming.headers.get("Accept-Encoding", ""):
             whole.enable_compression(web.ContentCoding.gzip)
         return whole
