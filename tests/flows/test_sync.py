@@ -154,11 +154,13 @@ class TestFetch:
 
         assert [msgspec.json.decode(item.raw)["MsgId"] for item in batch.items] == ["1", "2"]
 
-    def test_the_body_is_given_as_it_came(self) -> None:
+    def test_the_body_is_given_as_it_came_to_whoever_asks(self) -> None:
         answer = reply(WEBWXSYNC, add_msg_list=[msgspec.Raw(b'{"MsgId":"1"}')])
-        batch, _ = drive(fetch(LOGIN, NOW), answer)
+        batch, _ = drive(fetch(LOGIN, NOW, with_body=True), answer)
+        other, _ = drive(fetch(LOGIN, NOW), answer)
 
-        assert batch.body == answer.body
+        assert (batch.body, other.body) == (answer.body, b"")
+        assert batch.items == other.items
         assert all(bytes(item.raw) in batch.body for item in batch.items)
 
     @pytest.mark.parametrize(
@@ -170,18 +172,32 @@ class TestFetch:
         written = spelling(key)
         room = b'{"UserName":"@@room","HeadImgUrl":"/cgi-bin/mmwebwx-bin/webwxgetheadimg?skey=%s"}' % written.encode()
         body = b'{"BaseResponse":{"Ret":0},"ModContactList":[%s],"SKey":"@crypt_new/key"}' % room
-        batch, _ = drive(fetch(LOGIN, NOW), Response(body=body))
+        batch, _ = drive(fetch(LOGIN, NOW, with_body=True), Response(body=body))
+        other, _ = drive(fetch(LOGIN, NOW), Response(body=body))
 
         assert batch.skey == "@crypt_new/key"
+        assert batch.items == other.items
         assert len(batch.body) == len(body)
         for kept in (batch.body, *(bytes(item.raw) for item in batch.items)):
             assert written.encode() not in kept
         assert bytes(batch.items[0].raw) in batch.body
 
+    @pytest.mark.parametrize("with_body", [True, False])
+    def test_a_text_that_is_kept_holds_no_key_and_one_that_is_not_is_left_as_it_was_written(
+        self, *, with_body: bool
+    ) -> None:
+        skey = LOGIN.credentials.skey
+        answer = reply(WEBWXSYNC, add_msg_list=[message(1, Content=skey)])
+        batch, _ = drive(fetch(LOGIN, NOW, with_body=with_body), answer)
+        (text,) = [item.text for item in batch.items]
+
+        assert text is not None
+        assert text.content == ("*" * len(skey) if with_body else skey)
+
     def test_texts_are_read_with_their_batch_and_all_else_is_left_as_it_came(self) -> None:
         picture, news = message(2, MsgType=3), message(3, FromUserName="newsapp")
         raws = [message(1), picture, news, message(4), message(5, ImgWidth=1)]
-        batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, add_msg_list=raws))
+        batch, _ = drive(fetch(LOGIN, NOW, with_body=True), reply(WEBWXSYNC, add_msg_list=raws))
 
         assert [item.text and item.text.msg_id for item in batch.items] == ["1", None, None, "4", "5"]
         assert [bytes(item.raw) for item in batch.items[1:3]] == [bytes(raw) for raw in batch.delivered()[1:3]]
@@ -190,7 +206,7 @@ class TestFetch:
     @given(some.lists(some.builds(delivered, some.dictionaries(some.sampled_from(FIELDS), VALUES)), max_size=4))
     @settings(max_examples=200, deadline=None, derandomize=True, database=None)
     def test_a1_each_item_is_what_it_would_be_alone_whatever_comes_with_it(self, raws: list[msgspec.Raw]) -> None:
-        batch, _ = drive(fetch(LOGIN, NOW), Response(body=body_of([*raws, message(1)])))
+        batch, _ = drive(fetch(LOGIN, NOW, with_body=True), Response(body=body_of([*raws, message(1)])))
 
         assert events(batch.items) == [alone(raw) for raw in (*raws, message(1))]
         assert [alone(raw) for raw in batch.delivered()] == events(batch.items)
@@ -211,7 +227,7 @@ class TestFetch:
             "msg_list": [message(3)],
         }
         answer = reply(WEBWXSYNC, **lists)
-        batch, _ = drive(fetch(LOGIN, NOW), answer)
+        batch, _ = drive(fetch(LOGIN, NOW, with_body=True), answer)
 
         told = [msgspec.json.decode(raw) for raw in batch.delivered()]
         assert told == [msgspec.json.decode(raw) for raws in lists.values() for raw in raws]

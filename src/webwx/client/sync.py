@@ -249,7 +249,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         """Fetch once and take over what comes; gives how much of it was news."""
         async with self._course.fetching:
             async with until_wake(self._clock):
-                batch = await self._run(sync_flows.fetch(self._login, self._cell.now()))
+                flow = sync_flows.fetch(self._login, self._cell.now(), with_body=self._journal is not None)
+                batch = await self._run(flow)
             self._note_answer()
             self._course.fetched_at, self._course.refused_since = self._cell.now(), None
             return await self._take_over(batch)

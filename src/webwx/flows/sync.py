@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,7 +32,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool
     """Fetch again at once."""
     body: bytes = b""
-    """The answer as it came, but for the login's keys: nobody may find those where messages are kept."""
+    """
+    The answer as it came, where that was asked for, but for the login's keys: nobody may find those where messages are
+    kept.
+    """
 
     def __repr__(self) -> str:
         return f"Batch({len(self.items)} items)"
@@ -71,9 +75,14 @@ def check(login: Login, now: float) -> Flow[bool]:
     return reply.selector != 0
 
 
-def fetch(login: Login, now: float) -> Flow[Batch]:
+def fetch(login: Login, now: float, *, with_body: bool = False) -> Flow[Batch]:
     """
     Fetch what has happened since the login's key. Fetching the same key again brings the same again.
+
+    Args:
+        login: Whose.
+        now: Seconds since 1970, by the server's clock.
+        with_body: Give the answer as well, to be kept.
 
     Raises:
         LoggedOut: The login ended.
@@ -89,33 +98,43 @@ def fetch(login: Login, now: float) -> Flow[Batch]:
     response = yield from exchange(WEBWXSYNC, request, login.hosts)
     reply = _read(response)
     judge(WEBWXSYNC.name, reply.base_response.ret, reply.base_response.err_msg)
-    skey = reply.skey
-    # Keys stand in the addresses of chatrooms' pictures as well.
-    body = _masked(response.body, skey, credentials.skey, credentials.sid, login.pass_ticket)
-    if body != response.body:
-        response = msgspec.structs.replace(response, body=body)
-        reply = _read(response)
+    skey, items = reply.skey, _items(reply, response)
+    if with_body or not all(map(_TEXT_OF, items)):
+        # Keys stand in the addresses of chatrooms' pictures as well. What somebody wrote is nobody's address.
+        body = _masked(response.body, skey, credentials.skey, credentials.sid, login.pass_ticket)
+        if body != response.body:
+            response = msgspec.structs.replace(response, body=body)
+            reply = _read(response)
+            items = _items(reply, response)
     return Batch(
-        items=(
-            *[Item(kind="deleted", raw=raw.copy()) for raw in reply.del_contact_list],
-            *[Item(kind="contact", raw=raw.copy()) for raw in reply.mod_contact_list],
-            # Nobody has seen one filled; the page's code reads chatrooms with their members there.
-            *[Item(kind="contact", raw=raw.copy()) for raw in reply.mod_chat_room_member_list],
-            *_messages(reply, response),
-            *[Item(kind="message", raw=raw.copy()) for raw in reply.msg_list or ()],
-        ),
+        items=tuple(items),
         fetch_key=reply.sync_key.or_older(login.fetch_key),
         check_key=reply.sync_check_key.or_older(reply.sync_key).or_older(login.check_key),
         skey=skey,
         has_more=reply.continue_flag != 0,
-        body=body,
+        body=response.body if with_body else b"",
     )
+
+
+_TEXT_OF = attrgetter("text")
 
 
 def _read(response: Response) -> SyncReply:
     """Read an answer, as a whole where all in it is sound."""
     whole = read_sound_json(response.body, WholeSyncReply) if response.status == HTTPStatus.OK else None
     return read(WEBWXSYNC, response) if whole is None else whole
+
+
+def _items(reply: SyncReply, response: Response) -> list[Item]:
+    """Give what an answer holds, in the page's order."""
+    return [
+        *[Item(kind="deleted", raw=raw.copy()) for raw in reply.del_contact_list],
+        *[Item(kind="contact", raw=raw.copy()) for raw in reply.mod_contact_list],
+        # Nobody has seen one filled; the page's code reads chatrooms with their members there.
+        *[Item(kind="contact", raw=raw.copy()) for raw in reply.mod_chat_room_member_list],
+        *_messages(reply, response),
+        *[Item(kind="message", raw=raw.copy()) for raw in reply.msg_list or ()],
+    ]
 
 
 def _messages(reply: SyncReply, response: Response) -> list[Item]:
