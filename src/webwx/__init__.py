@@ -6,7 +6,7 @@ The public names, each loaded when it is first used: importing webwx costs next 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # `typing`, where it is at home, takes as long to import as Python to start
 
 if TYPE_CHECKING:
     from webwx.bot.bot import Bot as Bot
