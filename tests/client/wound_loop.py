@@ -52,6 +52,10 @@ class WoundLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._impatient.now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for threads, without the end that Python 3.12 and later have for it: here it would come at once."""
+        await super().shutdown_default_executor()
+
 
 class SteppedLoop(asyncio.SelectorEventLoop):
     """A loop whose clock can be put forward, for what does not rest anyway."""
