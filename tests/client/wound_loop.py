@@ -52,7 +52,7 @@ class WoundLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._impatient.now
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as asyncio has it
         """Wait for threads, without the end that Python 3.12 and later have for it: here it would come at once."""
         await super().shutdown_default_executor()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from webwx.store import rows
 from webwx.store.rows import as_list, insert, select, select_numbers
 
 if TYPE_CHECKING:
@@ -114,3 +117,9 @@ def test_a_list_of_values_is_read_as_rows(db: sqlite3.Connection) -> None:
     values = db.execute("SELECT value FROM json_each(?)", (as_list([1, "二", -3]),)).fetchall()
 
     assert values == [(1,), ("二",), (-3,)]
+
+
+def test_no_statement_numbers_its_values() -> None:
+    """Python 3.12.0 to 3.12.3 take `?1` for a name, warn of each such statement, and fail where warnings are errors."""
+    for module in Path(rows.__file__).parent.glob("*.py"):
+        assert not re.findall(r"\?\d", module.read_text(encoding="utf-8")), module.name

@@ -136,9 +136,9 @@ class SqliteLedger:
                 for each in read_links(
                     db,
                     LOGINS_OF_ACCOUNT,
-                    "l.account = ?1 AND l.id IN (SELECT value FROM json_each(?2))",
-                    account,
-                    as_list(ids),
+                    "l.account = :account AND l.id IN (SELECT value FROM json_each(:ids))",
+                    account=account,
+                    ids=as_list(ids),
                 )
             ]
         )
@@ -196,7 +196,10 @@ def _note_real_id(
 ) -> Identified | None:
     if is_lasting(contact_id):
         return None
-    here = read_links(db, "(SELECT ?2 AS login)", "l.account = ?1 AND l.id = ?3", account, current, contact_id)
+    here = read_links(
+        db, "(SELECT :login AS login)", "l.account = :account AND l.id = :id",
+        account=account, login=current, id=contact_id,
+    )  # fmt: skip
     link = next(iter(here or links_of_id(db, account, contact_id)), None)
     if link is not None:
         current = link.row.login
@@ -215,8 +218,8 @@ def _note_real_id(
     found = _reconsider(db, link, wxid)
     number = link.row.number if found is None or found.by == "ambiguous" else found.number
     faces: dict[int, int] = {}
-    since = "(SELECT login FROM logins WHERE account = ?1 AND login >= ?2)"
-    for each in read_links(db, since, "l.number = ?3", account, link.row.login, number):
+    since = "(SELECT login FROM logins WHERE account = :account AND login >= :since)"
+    for each in read_links(db, since, "l.number = :number", account=account, since=link.row.login, number=number):
         face = each.row.face
         if face not in faces:
             evidence = as_json(msgspec.structs.replace(each.known, wxid=wxid))
@@ -263,8 +266,8 @@ def _bears_another(db: sqlite3.Connection, row: Row, wxid: str) -> bool:
     noted = db.execute(
         f"SELECT 1 FROM {LOGINS_OF_ACCOUNT} g CROSS JOIN links l USING (login)"
         " CROSS JOIN real_ids r USING (account, login, id)"
-        " WHERE l.number = ?2 AND l.id <> ?3 AND r.wxid <> ?4",
-        (row.account, row.number, row.id, wxid),
+        " WHERE l.number = :number AND l.id <> :id AND r.wxid <> :wxid",
+        {"account": row.account, "number": row.number, "id": row.id, "wxid": wxid},
     ).fetchone()
     return noted is not None
 
@@ -272,9 +275,9 @@ def _bears_another(db: sqlite3.Connection, row: Row, wxid: str) -> bool:
 def _is_free(db: sqlite3.Connection, number: int, row: Row) -> bool:
     """Say whether an identity may take over a link: it has none in that login, and the user does not object."""
     in_the_way = db.execute(
-        "SELECT 1 FROM links WHERE number = ?1 AND login = ?2"
-        " UNION ALL SELECT 1 FROM apart WHERE number = ?1 AND other = ?3",
-        (number, row.login, row.number),
+        "SELECT 1 FROM links WHERE number = :number AND login = :login"
+        " UNION ALL SELECT 1 FROM apart WHERE number = :number AND other = :other",
+        {"number": number, "login": row.login, "other": row.number},
     ).fetchone()
     return in_the_way is None
 

@@ -28,8 +28,8 @@ ALWAYS = 0
 NEWEST_LINKS = "FROM identities i CROSS JOIN links l ON l.login = i.login AND l.number = i.number"
 """Each identity with its links of the newest login that it was in; the older ones are not even looked at."""
 
-LOGINS_OF_ACCOUNT = f"(SELECT {ALWAYS} AS login UNION ALL SELECT login FROM logins WHERE account = ?1)"
-"""Every login of an account: what is of one of them is looked for in each, since no index goes across them."""
+LOGINS_OF_ACCOUNT = f"(SELECT {ALWAYS} AS login UNION ALL SELECT login FROM logins WHERE account = :account)"
+"""Every login of the `:account`: what is of one of them is looked for in each, since no index goes across them."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,8 +80,8 @@ def as_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def read_links(db: sqlite3.Connection, logins: str, condition: str, *values: object) -> list[Linked]:
-    """Read links of some logins, the newest first."""
+def read_links(db: sqlite3.Connection, logins: str, condition: str, **values: object) -> list[Linked]:
+    """Read links of some logins, the newest first; the values are what the condition has names for."""
     columns = [f"l.{field}" for field in Row._fields]
     rows = select(
         db,
@@ -96,12 +96,12 @@ def read_links(db: sqlite3.Connection, logins: str, condition: str, *values: obj
 
 def links_of_id(db: sqlite3.Connection, account: int, contact_id: ContactId) -> list[Linked]:
     """Read the links that an account's logins have of an id, the newest first."""
-    return read_links(db, LOGINS_OF_ACCOUNT, "l.account = ?1 AND l.id = ?2", account, contact_id)
+    return read_links(db, LOGINS_OF_ACCOUNT, "l.account = :account AND l.id = :id", account=account, id=contact_id)
 
 
 def links_of_number(db: sqlite3.Connection, account: int, number: int) -> list[Linked]:
     """Read the links of an identity, the newest first."""
-    return read_links(db, LOGINS_OF_ACCOUNT, "l.number = ?2", account, number)
+    return read_links(db, LOGINS_OF_ACCOUNT, "l.number = :number", account=account, number=number)
 
 
 def finding_rows(db: sqlite3.Connection, wanted: Collection[str]) -> dict[str, int]:
@@ -134,8 +134,8 @@ def note_newest_login(db: sqlite3.Connection, account: int, *numbers: int) -> No
     db.execute(
         "UPDATE identities SET login = ("
         f" SELECT coalesce(max(l.login), {ALWAYS}) FROM {LOGINS_OF_ACCOUNT} g CROSS JOIN links l USING (login)"
-        " WHERE l.number = identities.number) WHERE number IN (SELECT value FROM json_each(?2))",
-        (account, as_list(numbers)),
+        " WHERE l.number = identities.number) WHERE number IN (SELECT value FROM json_each(:numbers))",
+        {"account": account, "numbers": as_list(numbers)},
     )
 
 
@@ -148,8 +148,8 @@ def links_named(db: sqlite3.Connection, account: int, name: str) -> list[list[An
             db,
             ("l.login", "l.id"),
             f"FROM faces f CROSS JOIN {LOGINS_OF_ACCOUNT} g CROSS JOIN links l USING (login, number, face)"
-            f" WHERE json_extract(f.evidence, '$.{field}') = ?2",
-            (account, name),
+            f" WHERE json_extract(f.evidence, '$.{field}') = :name",
+            {"account": account, "name": name},
         )
     ]
 

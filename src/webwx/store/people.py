@@ -222,15 +222,22 @@ def _thin(db: sqlite3.Connection) -> bool:
     account, login = ended
     gone = select_numbers(
         db,
-        "SELECT c.rowid AS number FROM contacts c WHERE c.login = ?2 AND c.id NOT IN (SELECT value FROM json_each(?3))"
-        " AND EXISTS (SELECT 1 FROM links l WHERE l.account = ?1 AND l.login IN (0, ?2) AND l.id = c.id)"
-        " ORDER BY c.rowid LIMIT ?4",
-        (account, login, as_list(_chatrooms_with_words(db, account, login)), _THINNED),
+        "SELECT c.rowid AS number FROM contacts c WHERE c.login = :login"
+        " AND c.id NOT IN (SELECT value FROM json_each(:kept))"
+        " AND EXISTS (SELECT 1 FROM links l WHERE l.account = :account AND l.login IN (0, :login) AND l.id = c.id)"
+        " ORDER BY c.rowid LIMIT :most",
+        {
+            "account": account,
+            "login": login,
+            "kept": as_list(_chatrooms_with_words(db, account, login)),
+            "most": _THINNED,
+        },
     )
     db.execute("DELETE FROM contacts WHERE rowid IN (SELECT value FROM json_each(?))", (as_list(gone),))
     if len(gone) < _THINNED:
         db.execute(
-            "DELETE FROM names WHERE login = ?1 AND id NOT IN (SELECT id FROM contacts WHERE login = ?1)", (login,)
+            "DELETE FROM names WHERE login = :login AND id NOT IN (SELECT id FROM contacts WHERE login = :login)",
+            {"login": login},
         )
         db.execute("UPDATE logins SET is_thinned = 1 WHERE login = ?", (login,))
     return True
@@ -242,9 +249,9 @@ def _chatrooms_with_words(db: sqlite3.Connection, account: int, login: int) -> l
     rooms = {each: key_of(each) for (each,) in rows if is_chatroom(each)}
     said = select_numbers(
         db,
-        "SELECT value AS number FROM json_each(?2) WHERE EXISTS ("
-        " SELECT 1 FROM by_chat WHERE account = ?1 AND key = value)",
-        (account, as_list(rooms.values())),
+        "SELECT value AS number FROM json_each(:keys) WHERE EXISTS ("
+        " SELECT 1 FROM by_chat WHERE account = :account AND key = value)",
+        {"account": account, "keys": as_list(rooms.values())},
     )
     unindexed = select(
         db, ("DISTINCT chat",), "FROM entries WHERE number > (SELECT number FROM indexed) AND account = ?", (account,)
@@ -252,8 +259,8 @@ def _chatrooms_with_words(db: sqlite3.Connection, account: int, login: int) -> l
     sent = select(
         db,
         ("value",),
-        "FROM json_each(?2) WHERE EXISTS (SELECT 1 FROM outbox WHERE account = ?1 AND chat = value)",
-        (account, as_list(rooms)),
+        "FROM json_each(:rooms) WHERE EXISTS (SELECT 1 FROM outbox WHERE account = :account AND chat = value)",
+        {"account": account, "rooms": as_list(rooms)},
     )
     named = {each for (each,) in (*unindexed, *sent)}
     keys = set(said)

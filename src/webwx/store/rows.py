@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    Values = Sequence[object] | Mapping[str, object]
+    """What a statement is given: in the order of its `?`, or by the names that it has for them."""
 
 _WRITTEN = 256
 """Rows of one statement; a power of two."""
@@ -74,7 +77,7 @@ def _insertion(verb: str, into: str, shared: int, width: int, room: int, then: s
     return f"{verb} INTO {into} SELECT {first}* FROM (VALUES {', '.join([one] * room)}) LIMIT ? {then}"
 
 
-def select(db: sqlite3.Connection, columns: Sequence[str], source: str, values: Sequence[object]) -> list[list[Any]]:
+def select(db: sqlite3.Connection, columns: Sequence[str], source: str, values: Values) -> list[list[Any]]:
     """Read columns of rows, none of them bytes; `source` is what comes after the columns of a query."""
     listed = ", ".join(f"{column} AS c{place}" for place, column in enumerate(columns))
     names = ", ".join(f"c{place}" for place in range(len(columns)))
@@ -85,7 +88,7 @@ def select(db: sqlite3.Connection, columns: Sequence[str], source: str, values: 
     return rows
 
 
-def select_numbers(db: sqlite3.Connection, query: str, values: Sequence[object]) -> list[int]:
+def select_numbers(db: sqlite3.Connection, query: str, values: Values) -> list[int]:
     """Read the one column `number` of a query."""
     (answer,) = db.execute(f"SELECT json_group_array(number) FROM ({query})", values).fetchone()
     numbers: list[int] = msgspec.json.decode(answer)

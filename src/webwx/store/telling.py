@@ -196,10 +196,11 @@ def _write_links(
 
 def _refresh(db: sqlite3.Connection, telling: _Telling, changed: Mapping[ContactId, _Seen]) -> None:
     """Note what those say now that are linked already."""
-    logins = f"(SELECT {ALWAYS} AS login UNION ALL SELECT ?2)"
-    condition = "l.account = ?1 AND l.id IN (SELECT value FROM json_each(?3))"
+    logins = f"(SELECT {ALWAYS} AS login UNION ALL SELECT :login)"
+    condition = "l.account = :account AND l.id IN (SELECT value FROM json_each(:ids))"
+    told = read_links(db, logins, condition, account=telling.account, login=telling.login, ids=as_list(changed))
     rows: list[Row] = []
-    for link in read_links(db, logins, condition, telling.account, telling.login, as_list(changed)):
+    for link in told:
         seen = changed[link.row.id]
         face = changed_face(db, link, as_json(seen.evidence.filled_from(link.known)), link.row.login)
         rows.append(link.row._replace(name=seen.name, digest=seen.digest, face=face, seen_at=telling.time))
