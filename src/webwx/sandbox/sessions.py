@@ -61,7 +61,8 @@ class Keys:
             skey=issue(crypt + dice.randbytes(16).hex()),
             pass_ticket=issue(quote(issue(base64_text(dice, 32)), safe="")),
             data_ticket=issue("gS" + base64_text(dice, 18)[:22]),
-            uvid=issue(dice.randbytes(32).hex()),
+            # Backwards, for the same dice may give somebody's name elsewhere, and no name is a secret anywhere.
+            uvid=issue(dice.randbytes(32)[::-1].hex()),
             auth_ticket=issue("CIsB" + base64_text(dice, 48)),
         )
 
