@@ -6,6 +6,8 @@ import ast
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,13 @@ def test_the_exceptions_to_that_still_are_ones() -> None:
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_every_example_has_its_test(example: Path) -> None:
     assert (TESTS / "examples" / f"test_{example.name}").is_file()
+
+
+def test_importing_webwx_loads_nothing_besides() -> None:
+    program = "import sys; before = set(sys.modules); import webwx; print(*set(sys.modules) - before - {'__future__'})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["webwx"]
 
 
 # -- every call is complete ------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def fetch(login: Login, now: float, *, with_body: bool = False) -> Flow[Batch]:
     judge(WEBWXSYNC.name, reply.base_response.ret, reply.base_response.err_msg)
     skey, items = reply.skey, _items(reply, response)
     if with_body or not all(map(_TEXT_OF, items)):
-        # Keys stand in the addresses of chatrooms' pictures as well. What somebody wrote is nobody's address.
+        # Keys stand in the addresses of chatrooms' pictures; texts have none, and are searched where they are kept.
         body = _masked(response.body, skey, credentials.skey, credentials.sid, login.pass_ticket)
         if body != response.body:
             response = msgspec.structs.replace(response, body=body)
