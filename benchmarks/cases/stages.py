@@ -7,7 +7,6 @@ They use parts that no user sees, and have neither floor nor peer.
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 import statistics
 import time
@@ -98,22 +97,15 @@ def ingest(run: Run) -> Figures:
 
 def _arrival(body: bytes) -> Arrival:
     """Make of an answer what a client makes of it."""
-    import msgspec
-
     from webwx import ContactId
-    from webwx.model.events import Arrived, Item, identify
+    from webwx.model.events import Item, identify
+    from webwx.protocol.codec import read_json
+    from webwx.protocol.sync import WholeSyncReply
     from webwx.store.journal import Arrival
 
-    items = []
-    for fields in json.loads(body)["AddMsgList"]:
-        item = Item(kind="message", raw=msgspec.Raw(json.dumps(fields, ensure_ascii=False).encode()))
-        told = identify(item, ContactId(own_id(1)))
-        items.append(
-            Arrived(
-                item=item, raw=item.raw, message_id=told.message_id, digest=told.digest, chat=told.chat, time=told.time
-            )
-        )
-    return Arrival(body=body, items=tuple(items), position=body[:300], time=time.time())
+    texts = read_json(body, WholeSyncReply).add_msg_list
+    items = tuple(identify(Item(kind="message", text=each), ContactId(own_id(1))) for each in texts)
+    return Arrival(body=body, items=items, position=body[:300], time=time.time(), is_plain=True)
 
 
 def delivery(run: Run) -> Figures:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.model.contacts import ContactId
-from webwx.model.events import Arrived, Item, identify
+from webwx.model.delivery import is_text
+from webwx.model.events import Arrived, Item, identify, is_plain
+from webwx.protocol.codec import read_sound_json
+from webwx.protocol.sync import WholeSyncReply
 from webwx.store.journal import Arrival
 
 if TYPE_CHECKING:
@@ -36,13 +39,8 @@ def messages(first: int, count: int, chat: str = FRIEND) -> list[bytes]:
 
 
 def arrived(raw: bytes) -> Arrived:
-    """Look at a message as far as a client does before it is stored."""
-    item = Item(kind="message", raw=msgspec.Raw(raw))
-    told = identify(item, OWN)
-    return Arrived(
-        item=item, raw=item.raw, message_id=told.message_id, digest=told.digest, chat=told.chat, time=told.time,
-        is_quarantined=told.is_quarantined,
-    )  # fmt: skip
+    """Look at a message as far as a client does before it is stored, when its batch was not read as a whole."""
+    return msgspec.structs.replace(identify(Item(kind="message", raw=msgspec.Raw(raw)), OWN), read=None)
 
 
 def contact_change(name: str) -> Arrived:
@@ -52,10 +50,25 @@ def contact_change(name: str) -> Arrived:
 
 
 def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None = None) -> Arrival:
-    """Put a batch together."""
-    all_items = tuple(arrived(each) if isinstance(each, bytes) else each for each in items)
-    body = b'{"AddMsgList":[' + b",".join(bytes(each.item.raw) for each in all_items) + b"]}"
-    return Arrival(body=body, items=all_items, position=position, time=time.time() if at is None else at)
+    """Put a batch together, and look at it as a client does."""
+    delivered = [each if isinstance(each, bytes) else bytes(each.raw) for each in items]
+    body = b'{"AddMsgList":[' + b",".join(delivered) + b"]}"
+    at = time.time() if at is None else at
+    texts = _texts(body) if all(isinstance(each, bytes) for each in items) else []
+    if texts:
+        # What it was read as is left out, so that it is read again from what is stored.
+        looked = tuple(msgspec.structs.replace(identify(each, OWN), read=None) for each in texts)
+        return Arrival(body=body, items=looked, position=position, time=at, is_plain=True)
+    looked = tuple(arrived(each) if isinstance(each, bytes) else each for each in items)
+    return Arrival(body=body, items=looked, position=position, time=at)
+
+
+def _texts(body: bytes) -> list[Item]:
+    """Read a batch as a whole; nothing where it cannot be read so, or holds anything but texts with ids."""
+    whole = read_sound_json(body, WholeSyncReply)
+    wires = [] if whole is None else whole.add_msg_list
+    texts = [Item(kind="message", text=each) for each in wires if is_text(each)]
+    return texts if len(texts) == len(wires) and is_plain(texts) else []
 
 
 async def opened(journal: SqliteJournal, uin: int = UIN) -> SqliteAccount:

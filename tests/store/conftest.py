@@ -6,6 +6,7 @@ import pytest
 from tests.store.arrivals import opened
 from tests.store.phone import DAY, FILEHELPER, NOW, Phone
 
+from webwx.store.folding import FOLD_FROM
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "me.journal"
+
+
+@pytest.fixture(params=[FOLD_FROM, 1], ids=["rows", "folded"])
+def folds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a test run twice: few messages are stored with a row for each, or folded as a large batch of texts is."""
+    monkeypatch.setattr("webwx.store.sqlite.FOLD_FROM", request.param)
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from webwx.store.consumers import SqliteConsumer
     from webwx.store.journal import Entry
 
+pytestmark = pytest.mark.usefixtures("folds")
+
 
 def numbers(entries: list[Entry]) -> list[int]:
     return [entry.number for entry in entries]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.store.arrivals import UIN, arrival, messages, opened
 
 from webwx.store.sqlite import SqliteJournal
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from webwx.store.sqlite import SqliteAccount
+
+pytestmark = pytest.mark.usefixtures("folds")
 
 
 async def give_up(account: SqliteAccount, *numbers: int, consumer: str = "bot") -> None:

@@ -45,7 +45,7 @@ async def test_an_entry_is_what_arrived(path: Path) -> None:
 
 async def test_what_does_not_stand_in_the_body_is_kept_beside_it(path: Path) -> None:
     first, mended, last = messages(1, 3)
-    await filled(path, first, mended, last, body=first + b"something broken" + last)
+    await filled(path, *map(arrived, (first, mended, last)), body=first + b"something broken" + last)
     with contextlib.closing(connect(path, is_reader=True)) as db:
         rows = list(read_rows(db, [1, 2, 3]))
         apart = db.execute("SELECT number FROM entries WHERE raw IS NOT NULL").fetchall()

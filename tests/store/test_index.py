@@ -23,6 +23,8 @@ from webwx.store.words import Query, cut
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("folds")
+
 
 def fill(path: Path, limit: int = 5_000) -> None:
     """Index what there is, beside whoever writes."""

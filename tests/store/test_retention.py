@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from webwx.store.journal import Entry
 
+pytestmark = pytest.mark.usefixtures("folds")
+
 DAY = 86_400.0
 NOW = time.time()
 

@@ -33,11 +33,14 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost, IdentityAmbiguous, Item, event_from_item
 from webwx.model.messages import TextMessage
+from webwx.store.folding import FOLD_FROM
 from webwx.store.schema import VERSION
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
 
 if TYPE_CHECKING:
     from webwx.store.journal import Entry
+
+pytestmark = pytest.mark.usefixtures("folds")
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -92,14 +95,15 @@ class TestIngest:
         journal = SqliteJournal(path.with_name("other.journal"))
         account = await opened(journal)
         consumer = await account.consumer("bot")
-        for count in (1, 200):
+        for count in (1, FOLD_FROM - 1, FOLD_FROM, 200):
             traced.clear()
             await account.ingest(arrival(*messages(1_000 * count, count)))
             counts[count] = len(traced)
             await consumer.take_waiting(1_000)
         await journal.close()
 
-        assert counts[200] <= counts[1] + 1
+        assert counts[FOLD_FROM - 1] <= counts[1] + 1
+        assert counts[200] <= counts[FOLD_FROM] + 1
 
     async def test_contacts_go_in_with_the_batch(self, account: SqliteAccount) -> None:
         boss = Contact(id=ContactId("@boss"), nickname="李雷", remark="Boss")
@@ -572,7 +576,7 @@ async def test_g_r16_a_file_of_each_version_opens_with_all_that_is_in_it(path: P
     assert ids(await account.entries(chats=[ROOM])) == ["2"]
     found = await account.find("3")
     assert found is not None
-    assert bytes(found.item.raw) == message("3", "still in the tail")
+    assert bytes(found.item.raw) == message("3", "still in the tail" + ", and folded" * (version > 3))
     assert await account.ingest(arrival(message("1", "你好世界"), message("4"))) == 1
     assert [contact.remark for contact in await account.contacts(OWN)] == ["Boss"]
     assert await account.chats_named("Boss") == [ContactId("@boss")]

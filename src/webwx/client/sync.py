@@ -45,6 +45,7 @@ from webwx.model.events import (
     Item,
     event_from_item,
     identify,
+    is_plain,
     is_quiet,
 )
 from webwx.model.messages import Event, Message, MessageRecalled, PhoneActivity, TextMessage
@@ -81,7 +82,11 @@ class _Shown:
 class _Look:
     """What a batch holds, as far as the journal and the contacts must know."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: int, *, is_plain: bool) -> None:
+        self.began = began
+        """What was written before is backlog."""
+        self.is_plain = is_plain
+        """There are but texts, and nobody need know how they were delivered."""
         self.arrived: list[Arrived] = []
         self.contacts: dict[str, Contact] = {}
         """Who was added or has changed, as they are now."""
@@ -389,7 +394,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         count = await self._part_of_account().ingest(
             Arrival(
                 body=batch.body, items=tuple(look.arrived), position=position.pack(), time=self._cell.now(),
-                contacts=tuple(look.contacts.values()), deleted=tuple(look.gone),
+                began=look.began, is_plain=look.is_plain, contacts=tuple(look.contacts.values()),
+                deleted=tuple(look.gone),
             )
         )  # fmt: skip
         self._cell.change(fetch_key=batch.fetch_key, check_key=batch.check_key)
@@ -408,9 +414,9 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
 
     def _look_at(self, batch: Batch, own_id: ContactId) -> _Look:
         """Look at a batch as closely as the journal must, and let the contacts know what it says of them."""
-        look = _Look()
-        began = int(self._course.began_there or 0.0)
-        for item, raw in zip(batch.items, batch.delivered(), strict=True):
+        look = _Look(began := int(self._course.began_there or 0.0), is_plain=bool(batch.body) and is_plain(batch.items))
+        delivered = [None] * len(batch.items) if look.is_plain else batch.delivered()
+        for item, raw in zip(batch.items, delivered, strict=True):
             arrived = identify(item, own_id, began, raw)
             look.arrived.append(arrived)
             chat = arrived.chat

@@ -44,11 +44,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         """Give each item as it was delivered, in their order; where there is a body most are views of it."""
         if not self.body:  # of a text that was saved there is no more than its event needs
             return [item.raw if item.text is None else msgspec.Raw(write_json(item.text)) for item in self.items]
-        reply = read_json(self.body, SyncReply)
-        return [
-            *reply.del_contact_list, *reply.mod_contact_list, *reply.mod_chat_room_member_list, *reply.add_msg_list,
-            *(reply.msg_list or ()),
-        ]  # fmt: skip
+        return read_json(self.body, SyncReply).delivered()
 
 
 def check(login: Login, now: float) -> Flow[bool]:

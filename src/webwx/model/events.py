@@ -8,7 +8,7 @@ A batch is taken over raw, item by item; each becomes an event when it is looked
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -21,6 +21,9 @@ from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
 from webwx.protocol.messages import WireMessage, WireText
 from webwx.protocol.sync import DeletedContact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ContactChanged(Event, frozen=True, kw_only=True, tag="contact_changed"):
@@ -128,8 +131,6 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     message_id: str = ""
     """The platform's; for a message that has none, or "0", the digest of all that came; empty: it is no message."""
-    digest: int = 0
-    """Of type, sender, time and content: ids have met."""
     chat: ContactId = ContactId("")
     """Where it was said; empty for what belongs to no chat."""
     sender: ContactId | None = None
@@ -143,6 +144,16 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """It could not be read."""
     is_notice: bool = False
     """It is a grey line, as recalls are."""
+
+    @property
+    def digest(self) -> int:
+        """Of type, sender, time and content, made when it is asked for: ids have met. Of what is no message it is 0."""
+        if self.item.kind != "message":
+            return 0
+        if self.is_quarantined:
+            return _digest(bytes(self.raw))
+        wire = self.item.text or (self.read if isinstance(self.read, WireMessage) else read_wire(self.raw))
+        return _digest(f"{wire.msg_type}\n{wire.from_user_name}\n{wire.create_time}\n{wire.content}".encode())
 
     def __repr__(self) -> str:
         return f"Arrived({self.message_id})"
@@ -169,11 +180,9 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
     try:
         wire = item.text or read_wire(raw)
     except ProtocolError as error:
-        told = bytes(raw)
         return Arrived(
-            item=item, raw=raw, read=_quarantined(item, error), message_id=_name(told), digest=_digest(told),
-            is_quarantined=True,
-        )  # fmt: skip
+            item=item, raw=raw, read=_quarantined(item, error), message_id=_name(bytes(raw)), is_quarantined=True
+        )
     read: TextMessage | WireMessage
     if isinstance(wire, WireText):  # as nearly always; making the event takes little, whatever it holds
         read = text_from_wire(wire, own_id)
@@ -184,13 +193,11 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
     kind, time = wire.msg_type, wire.create_time
     if kind == _STATUS_NOTIFY:
         chat, sender = ContactId(""), None
-    told = f"{kind}\n{wire.from_user_name}\n{time}\n{wire.content}".encode()
     return Arrived(
         item=item,
         raw=raw,
         read=read,
         message_id=wire.msg_id if wire.msg_id not in _NO_ID else _name(bytes(raw)),
-        digest=_digest(told),
         chat=chat,
         sender=sender,
         time=time if 0 <= time < _LATEST else 0,
@@ -198,6 +205,11 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
         is_backlog=0 < time < began,
         is_notice=kind in _NOTICES,
     )
+
+
+def is_plain(items: Iterable[Item]) -> bool:
+    """Say whether all items are texts with an id: of these `identify` says all without what was delivered."""
+    return all(item.text is not None and item.text.msg_id not in _NO_ID for item in items)
 
 
 _NO_ID = frozenset({"", "0"})

@@ -143,6 +143,13 @@ class SyncReply(Reply, frozen=True, kw_only=True):
     """When not empty, the new skey."""
     sync_check_key: SyncKey = SyncKey()
 
+    def delivered(self) -> list[msgspec.Raw]:
+        """Give all items in the page's order: deletions, changes, messages."""
+        return [
+            *self.del_contact_list, *self.mod_contact_list, *self.mod_chat_room_member_list, *self.add_msg_list,
+            *(self.msg_list or ()),
+        ]  # fmt: skip
+
     def __repr__(self) -> str:
         return f"SyncReply(ret={self.base_response.ret}, messages={len(self.add_msg_list)})"
 

@@ -15,7 +15,7 @@ from webwx.store.schema import APPLICATION, VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
-_TABLES = ("batches", "entries", "consumers", "outbox", "contacts", "logins")
+_TABLES = ("batches", "entries", "folded", "consumers", "outbox", "contacts", "logins")
 """Where something would be lost; what is only an index can be made anew."""
 
 
@@ -55,7 +55,7 @@ def _check_up(db: sqlite3.Connection) -> Checkup:
     return Checkup(
         version=version,
         accounts=_count(db, "SELECT count(*) FROM accounts"),
-        entries=_count(db, "SELECT count(*) FROM entries"),
+        entries=_count(db, "SELECT (SELECT count(*) FROM entries) + (SELECT coalesce(sum(count), 0) FROM folded)"),
         sends=_count(db, "SELECT count(*) FROM outbox"),
         consumers=_count(db, "SELECT count(*) FROM consumers"),
         is_sound=all(db.execute(f"PRAGMA quick_check({table})").fetchall() == [("ok",)] for table in _TABLES),

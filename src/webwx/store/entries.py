@@ -1,4 +1,4 @@
-"""How entries are read back: rows of the table with what they point to."""
+"""Entries as rows of their table, with what these point to: how they are written, and how they are read back."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from webwx.model.contacts import ContactId
 from webwx.model.events import Item
 from webwx.store.bodies import Bodies, Place
 from webwx.store.journal import Entry
-from webwx.store.rows import as_list, select
+from webwx.store.rows import as_list, insert, select
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
+
+    from webwx.model.events import Arrived
 
 Kind = Literal["message", "contact", "deleted", "gap"]
 
@@ -25,6 +27,46 @@ _COLUMNS = (
     "e.number", "e.account", "e.kind", "e.message_id", "e.digest", "e.chat", "e.time", "e.is_backlog", "e.batch",
     "e.start", "e.length", "e.raw IS NULL", "l.own_id",
 )  # fmt: skip
+
+
+LAST = 2**63 - 1
+"""No entry has this number, nor one above."""
+
+_PLACE_OF = {kind: place for place, kind in enumerate(KINDS)}
+
+_WRITTEN = (
+    "account, login, batch, kind, is_backlog, is_quarantined, is_notice,"
+    " number, message_id, digest, chat, time, start, length"
+)
+_IN_BODY, _APART = f"entries ({_WRITTEN})", f"entries ({_WRITTEN}, raw)"
+"""What is bound for an entry; to bind that nothing is kept apart takes a third of an insertion's time."""
+
+
+def write_entries(
+    db: sqlite3.Connection, account: int, login: int, batch: int, at: float,
+    items: Iterable[tuple[Arrived, int, Place | None]],
+) -> None:  # fmt: skip
+    """
+    Write the rows of a batch, whose entries have numbers in a row.
+
+    Args:
+        db: Where.
+        account: Whose.
+        login: In which it came.
+        batch: The number of its first entry.
+        at: When it came, seconds since 1970: the time of what says none.
+        items: Its entries, each with its digest, and where it stands in the stored body, if it does.
+    """
+    rows: dict[tuple[str, int, bool, bool, bool], list[tuple[object, ...]]] = {}
+    for number, (each, digest, place) in enumerate(items, batch):
+        into = _APART if place is None else _IN_BODY
+        where = (0, 0, bytes(each.raw)) if place is None else (place.start, place.length)
+        row = (number, each.message_id, digest, each.chat, each.time or int(at), *where)
+        # Nearly always one kind of row, so nearly always one statement.
+        kind = (into, _PLACE_OF[each.item.kind], each.is_backlog, each.is_quarantined, each.is_notice)
+        rows.setdefault(kind, []).append(row)
+    for (into, *kinds), theirs in rows.items():
+        insert(db, into, theirs, shared=(account, login, batch, *kinds))
 
 
 class Row(NamedTuple):

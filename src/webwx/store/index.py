@@ -8,6 +8,7 @@ behind the last indexed number are the tail; a look-up asks the index and scans 
 
 from __future__ import annotations
 
+import math
 import time
 from functools import lru_cache
 from hashlib import blake2b
@@ -17,7 +18,8 @@ import msgspec
 
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item, event_from_item
-from webwx.store.entries import read_rows
+from webwx.store.entries import LAST, read_rows
+from webwx.store.folding import is_folded, unfold
 from webwx.store.rows import as_list, insert, select, select_numbers
 from webwx.store.schema import transaction
 from webwx.store.words import cut, told_by
@@ -64,7 +66,7 @@ class Index:
 
     def __init__(self) -> None:
         self._tail: dict[int, dict[str, tuple[int, ...]]] | None = None
-        """Of each message that is not indexed, by account and id: its digests."""
+        """Of each message that is not indexed, by account and id: its digests; none while it is folded."""
         self._data_version = 0
         self._indexed = 0
         self._last = 0
@@ -84,6 +86,9 @@ class Index:
         wanted = set(ids) - {""}
         tail = self._loaded(db).get(account, {})
         known = {each: tail[each] for each in tail.keys() & wanted}
+        if not all(known.values()):
+            self.unfold(db)
+            known = {each: tail[each] for each in known}
         if self._indexed and wanted:
             rows = db.execute(
                 "SELECT i.digest, e.message_id FROM by_id i CROSS JOIN entries e ON e.number = i.number"
@@ -103,6 +108,11 @@ class Index:
                 if message_id:
                     tail[message_id] = (*tail.get(message_id, ()), digest)
 
+    def folded(self, account: int, ids: Iterable[str]) -> None:
+        """Take note of new messages that are being stored folded."""
+        if self._tail is not None:
+            self._tail.setdefault(account, {}).update(dict.fromkeys(ids, ()))
+
     def is_overtaken(self, last: int) -> bool:
         """Say whether the file's last number is news to this process, which it is once."""
         is_news, self._own_last = last != self._own_last, last
@@ -120,6 +130,7 @@ class Index:
         if self._tail is None or version != self._data_version:
             self._data_version = version
             self._tail = {}
+            self.unfold(db)
             (self._indexed,) = db.execute("SELECT number FROM indexed").fetchone()
             self._last, self._pending_since = self._indexed, None
             tail = select(
@@ -136,7 +147,8 @@ class Index:
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
         """Index a piece of the tail, when it is time; gives the seconds until the next piece is due."""
         if self._tail is None:
-            self._loaded(db)
+            with transaction(db):
+                self._loaded(db)
         if self._pending_since is None:
             return None
         now = time.monotonic()
@@ -153,19 +165,34 @@ class Index:
         self.fill(db, STEP if quiet >= IDLE else SHORT_STEP)
         return 0.0 if self._pending_since is not None else None
 
+    def unfold(self, db: sqlite3.Connection, most: float = math.inf, until: float = math.inf) -> None:
+        """Write the rows of what is folded, in the transaction of whoever calls: see `folding`."""
+        for account, message_id, digest in unfold(db, most, until):
+            if self._tail is not None:
+                self._tail.setdefault(account, {})[message_id] = (digest,)
+
+    def unfold_piece(self, db: sqlite3.Connection) -> None:
+        """Do a part of that, so that nobody who wants to write waits for long."""
+        self.unfold(db, SHORT_STEP)
+
     def fill(self, db: sqlite3.Connection, limit: int) -> bool:
         """Index the next entries, in a transaction of its own; says whether any are left."""
         with transaction(db):
+            until = time.monotonic() + SLICE
+            self.unfold(db, limit, until)
             (indexed,) = db.execute("SELECT number FROM indexed").fetchone()
             numbers = select_numbers(
-                db, "SELECT number FROM entries WHERE number > ? ORDER BY number LIMIT ?", (indexed, limit)
+                db,
+                "SELECT number FROM entries WHERE number > ? AND number < coalesce((SELECT min(batch) FROM folded), ?)"
+                " ORDER BY number LIMIT ?",
+                (indexed, LAST, limit),
             )
+            is_rest = len(numbers) < limit and not is_folded(db)
             by_id: list[tuple[int, int, int, int]] = []
             by_chat: list[tuple[int, int, int]] = []
             tokens: list[tuple[int, str]] = []
             indexed_now: list[tuple[int, str, int]] = []
             upto, count = indexed, 0
-            until = time.monotonic() + SLICE
             for row in read_rows(db, numbers):
                 upto, count = row.number, count + 1
                 if row.message_id:
@@ -184,7 +211,7 @@ class Index:
         self._indexed = upto
         for each in indexed_now:
             self._drop(*each)
-        is_done = len(numbers) < limit and count == len(numbers)
+        is_done = is_rest and count == len(numbers)
         self._pending_since = None if is_done else time.monotonic()
         return not is_done
 

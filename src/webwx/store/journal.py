@@ -42,6 +42,13 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """Where the next fetch begins; opaque here."""
     time: float
     """When it came, seconds since 1970."""
+    began: int = 0
+    """What was written before is backlog, seconds since 1970."""
+    is_plain: bool = False
+    """
+    All items are texts with an id, and all that the body holds, in their order: so there they can be read again, and
+    what was delivered is not given with each.
+    """
     contacts: tuple[Contact, ...] = ()
     """Who was added or has changed."""
     deleted: tuple[ContactId, ...] = ()

@@ -23,6 +23,7 @@ from webwx.errors import StorageError
 from webwx.model.contacts import Contact, is_chatroom
 from webwx.model.roster import STAY_READ, STAY_READ_CHATROOMS, Places
 from webwx.protocol.codec import clean_text
+from webwx.store.folding import is_folded
 from webwx.store.index import key_of
 from webwx.store.rows import as_list, insert, select, select_numbers
 from webwx.store.schema import connect, transaction
@@ -205,6 +206,8 @@ class Thinning:
         if not is_idle:
             return _PAUSE
         with transaction(db):
+            if is_folded(db):  # it is looked for rows in which something was said
+                return _PAUSE
             self._is_due = _thin(db)
         return 0.0 if self._is_due else None
 

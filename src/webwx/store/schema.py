@@ -3,7 +3,8 @@ The journal's tables, and how a file gets from one version of them to the next.
 
 An entry is a row that points into the stored body of its batch, so that what arrived is kept once. Taking a batch in
 touches nothing but the ends of `batches` and `entries`, and the row of its login: `by_id`, `by_chat` and `words` are
-filled afterwards, up to the number that `indexed` says.
+filled afterwards, up to the number that `indexed` says. Of a large batch of texts even the rows in `entries` follow
+behind: as long as they do, it is in `folded`.
 """
 
 from __future__ import annotations
@@ -280,7 +281,18 @@ CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
 ALTER TABLE logins ADD COLUMN is_thinned INTEGER NOT NULL DEFAULT 0;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+CREATE TABLE folded (
+    batch INTEGER PRIMARY KEY,                  -- whose entries have no rows yet
+    login INTEGER NOT NULL,
+    began INTEGER NOT NULL,                     -- what was written before is backlog
+    count INTEGER NOT NULL                      -- how many entries, with numbers in a row
+);
+-- their numbers are given there, so it has to have a row for them from the beginning
+INSERT INTO sqlite_sequence SELECT 'entries', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'entries');
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """What leads from each version to the next, beginning with nothing."""
 
 VERSION = len(MIGRATIONS)

@@ -2,7 +2,8 @@
 The journal in one SQLite file.
 
 One thread writes and one reads; everything here hands them jobs. What is stored goes in by `_store`, the one function
-whose speed decides how fast this account receives; the indexes follow behind (`index`).
+whose speed decides how fast this account receives; the indexes follow behind (`index`), and so do the rows of a large
+batch (`folding`).
 """
 
 # ruff: noqa: S608 - what is put together here are columns and conditions, and never a value
@@ -30,8 +31,9 @@ from webwx.protocol.codec import clean_text
 from webwx.store.bodies import blank, locate, pack
 from webwx.store.consumers import SqliteConsumer, Stored, Stream, read_known
 from webwx.store.deadletters import consumers_with_revivals, read_dead, revive
-from webwx.store.entries import KINDS, read_entries
+from webwx.store.entries import LAST, read_entries, write_entries
 from webwx.store.files import flush_folder, make_private, take_lock
+from webwx.store.folding import FOLD_FROM, fold, is_folded, texts_of
 from webwx.store.identity import SqliteLedger
 from webwx.store.index import Index, key_of, tokens_of
 from webwx.store.journal import Arrival, Buried, Entry, Stats
@@ -40,7 +42,7 @@ from webwx.store.links import links_named
 from webwx.store.outbox import Senders, SqliteOutbox
 from webwx.store.people import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.store.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
-from webwx.store.rows import as_list, insert, select, select_numbers
+from webwx.store.rows import as_list, select, select_numbers
 from webwx.store.schema import connect
 from webwx.store.words import Query
 from webwx.store.writer import Reader, Writer
@@ -53,18 +55,6 @@ RETENTION_DAYS = 90
 
 _READ = 500
 """Entries that are read at a time, where there may be any number."""
-
-_LAST = 2**63 - 1
-"""No entry has this number, nor one above."""
-
-_KIND = {kind: place for place, kind in enumerate(KINDS)}
-
-_COLUMNS = (
-    "account, login, batch, kind, is_backlog, is_quarantined, is_notice,"
-    " number, message_id, digest, chat, time, start, length"
-)
-_IN_BODY, _APART = f"entries ({_COLUMNS})", f"entries ({_COLUMNS}, raw)"
-"""What is bound for an entry; to bind that nothing is kept apart takes a third of an insertion's time."""
 
 _IS_IN_TAIL = "number > (SELECT number FROM indexed)"
 """Of an entry: no index knows it yet."""
@@ -90,7 +80,10 @@ class SqliteJournal:
             self._index, retention_days * 86_400, self._reached, self._kept_files, thinning=self._thinning
         )
         self._writer = Writer(lambda: connect(self._path), "webwx journal", retention)
-        self._reader = Reader(lambda: connect(self._path, is_reader=True), "webwx journal reader", self._watch)
+        self._reader = Reader(
+            lambda: connect(self._path, is_reader=True), "webwx journal reader", self._watch,
+            is_behind=is_folded, catch_up=lambda: self._writer.do(self._index.unfold_piece),
+        )  # fmt: skip
         self._looks = Looks(self._path)
         self._senders = Senders(self._path)
         self._streams: dict[int, Stream] = {}
@@ -346,69 +339,70 @@ class SqliteAccount:
             "UPDATE logins SET position = ?, last_at = max(last_at, ?) WHERE login = ?",
             (arrival.position, arrival.time, login),
         )
-        new = self._new_items(db, account, login, arrival)
+        known = self._index.digests(db, account, [each.message_id for each in arrival.items])
         keep_contacts(db, login, arrival.contacts, arrival.deleted)
         (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'").fetchone()
         if self._index.is_overtaken(last):
             self._overtaken()
         is_after_others, self._stream.has_others = self._stream.has_others, False
+        batch = last + 1
+        if _can_be_folded(arrival, known):
+            new = list(arrival.items)
+            db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (batch, account, arrival.time, pack(arrival.body)))
+            fold(db, batch, login, arrival.began, len(new))
+            self._index.folded(account, [each.message_id for each in new])
+        else:
+            new = self._store_rows(db, account, login, own_id, arrival, batch, known)
         if not new:
             return Stored([], is_after_others)
-        places = locate(arrival.body, [each.raw for each in new])
-        body = arrival.body
-        if len(new) < len(arrival.items):  # a purge of a chat could not find what no entry points to
-            body = blank(body, [place for place in places if place is not None])
-        batch = last + 1
-        db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (batch, account, arrival.time, pack(body)))
-        rows: dict[tuple[str, int, bool, bool, bool], list[tuple[Any, ...]]] = {}
-        entries: list[Entry] = []
-        for number, (each, place) in enumerate(zip(new, places, strict=True), batch):
-            at = each.time or int(arrival.time)
-            row: tuple[Any, ...]
-            if place is None:
-                into, row = _APART, (number, each.message_id, each.digest, each.chat, at, 0, 0, bytes(each.raw))
-            else:
-                into = _IN_BODY
-                row = (number, each.message_id, each.digest, each.chat, at, place.start, place.length)
-            # Nearly always one kind of row, so nearly always one statement.
-            kind = (into, _KIND[each.item.kind], each.is_backlog, each.is_quarantined, each.is_notice)
-            rows.setdefault(kind, []).append(row)
-            entries.append(
-                Entry(
-                    number=number, item=each.item, own_id=own_id, message_id=each.message_id, chat=each.chat, time=at,
-                    is_backlog=each.is_backlog, read=each.read,
-                )
-            )  # fmt: skip
-        for (into, *kinds), theirs in rows.items():
-            insert(db, into, theirs, shared=(account, login, batch, *kinds))
+        entries = [
+            Entry(
+                number=number, item=each.item, own_id=own_id, message_id=each.message_id, chat=each.chat,
+                time=each.time or int(arrival.time), is_backlog=each.is_backlog, read=each.read,
+            )
+            for number, each in enumerate(new, batch)
+        ]  # fmt: skip
         self._index.appended(entries[-1].number)
         for consumer in tuple(self._stream.consumers):
             if consumer.is_live():
                 consumer.start(entries[-1].number)
         return Stored(entries, is_after_others)
 
-    def _new_items(self, db: sqlite3.Connection, account: int, login: int, arrival: Arrival) -> list[Arrived]:
-        """Give what is not known yet; ids that have met are counted."""
-        ids = [each.message_id for each in arrival.items]
-        known = self._index.digests(db, account, ids)
-        new: list[Arrived] = []
+    def _store_rows(
+        self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival, batch: int,
+        known: dict[str, tuple[int, ...]],
+    ) -> list[Arrived]:  # fmt: skip
+        """Store what is new of a batch with a row for each; gives that."""
+        items = texts_of(arrival.body, own_id, arrival.began) if arrival.is_plain else arrival.items
+        new = self._new_items(db, account, login, arrival, items, known)
+        if not new:
+            return []
+        places = locate(arrival.body, [each.raw for each, _ in new])
+        body = arrival.body
+        if len(new) < len(items):  # a purge of a chat could not find what no entry points to
+            body = blank(body, [place for place in places if place is not None])
+        db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (batch, account, arrival.time, pack(body)))
+        rows = [(*each, place) for each, place in zip(new, places, strict=True)]
+        write_entries(db, account, login, batch, arrival.time, rows)
+        self._index.added(account, [(each.message_id, digest) for each, digest in new])
+        return [each for each, _ in new]
+
+    def _new_items(
+        self, db: sqlite3.Connection, account: int, login: int, arrival: Arrival, items: Iterable[Arrived],
+        known: dict[str, tuple[int, ...]],
+    ) -> list[tuple[Arrived, int]]:  # fmt: skip
+        """Give what is not known yet, each with its digest; ids that have met are counted."""
+        new: list[tuple[Arrived, int]] = []
         conflicts = 0
-        if not known and all(ids) and len(set(ids)) == len(ids):  # as nearly always
-            new = list(arrival.items)
-        else:
-            is_repeated = self._is_repeated(db, login, arrival)
-            for each in arrival.items:
-                if not each.message_id:
-                    if not is_repeated:
-                        new.append(each)
-                    continue
-                digests = known.get(each.message_id, ())
-                if each.digest in digests:
-                    continue
+        is_repeated = self._is_repeated(db, login, arrival)
+        for each in items:
+            digest, digests = each.digest, known.get(each.message_id, ())
+            if digest in digests or (not each.message_id and is_repeated):
+                continue
+            if each.message_id:
                 conflicts += bool(digests)
-                known[each.message_id] = (*digests, each.digest)
-                new.append(each)
-        self._index.added(account, [(each.message_id, each.digest) for each in new])
+                known[each.message_id] = (*digests, digest)
+            new.append((each, digest))
         if conflicts:
             db.execute("UPDATE accounts SET conflicts = conflicts + ? WHERE account = ?", (conflicts, account))
             _log.warning("%d messages came with the id of another one; both are kept.", conflicts)
@@ -577,7 +571,7 @@ class SqliteAccount:
                 "SELECT w.rowid AS number FROM words w CROSS JOIN entries e ON e.number = w.rowid"
                 f" WHERE words MATCH ? AND w.rowid < ? AND {condition} ORDER BY w.rowid DESC LIMIT ?"
             )
-            newest = _LAST if before is None else before
+            newest = LAST if before is None else before
             numbers = select_numbers(db, from_index, (query.expression, newest, *values, limit - len(found)))
             return found + read_entries(db, numbers)[::-1]
 
@@ -733,6 +727,13 @@ class SqliteAccount:
             has_more = await self._writer.do(partial(expunge, is_first=False))
         await self._writer.do_outside(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
         return count
+
+
+def _can_be_folded(arrival: Arrival, known: Collection[str]) -> bool:
+    """Say whether a batch is worth it, and new as a whole."""
+    items = arrival.items
+    is_new = not known and len({each.message_id for each in items}) == len(items)
+    return arrival.is_plain and len(items) >= FOLD_FROM and is_new
 
 
 def _state(db: sqlite3.Connection, account: int, name: str) -> bytes:

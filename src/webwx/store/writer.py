@@ -18,13 +18,14 @@ import queue
 import sqlite3
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from webwx.errors import StorageError
 from webwx.store.journal import LOOK_EVERY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 T = TypeVar("T")
 
@@ -87,6 +88,10 @@ class _Call(Generic[T]):
             self.future.set_result(self.result)
         else:
             self.future.set_exception(self.error)
+
+
+class _IsBehind(Exception):
+    """Something has to be written before this can be read."""
 
 
 class _Signal:
@@ -173,6 +178,8 @@ class Reader(_Worker):
         connect: Opens the file.
         name: The thread's.
         watch: Looks at the file every few seconds, whatever else is read.
+        is_behind: Says whether something has to be written before anybody reads.
+        catch_up: Has that written, or a piece of it.
     """
 
     def __init__(
@@ -180,10 +187,34 @@ class Reader(_Worker):
         connect: Callable[[], sqlite3.Connection],
         name: str,
         watch: Callable[[sqlite3.Connection], object] = lambda _: None,
+        *,
+        is_behind: Callable[[sqlite3.Connection], bool] = lambda _: False,
+        catch_up: Callable[[], Awaitable[object]] = partial(asyncio.sleep, 0),
     ) -> None:
         super().__init__(connect, name)
         self._watch = watch
+        self._is_behind = is_behind
+        self._catch_up = catch_up
         self._look_at = time.monotonic() + LOOK_EVERY
+
+    async def do(self, job: Callable[[sqlite3.Connection], T], then: Callable[[T], None] | None = None) -> T:
+        """
+        Run a job in the thread, and wait until it is done.
+
+        Raises:
+            StorageError: The file cannot be read, or does not take what has to be written before.
+        """
+
+        def read(db: sqlite3.Connection) -> T:
+            if self._is_behind(db):
+                raise _IsBehind
+            return job(db)
+
+        while True:
+            try:
+                return await super().do(read, then)
+            except _IsBehind:
+                await self._catch_up()
 
     def _work(self) -> None:
         while (call := self._next()) is not None:

@@ -1,0 +1,80 @@
+"""
+Batches that are stored in one piece, and taken apart behind it.
+
+To write a row for each message takes longer than all else about a batch, and nobody needs the rows yet: whoever keeps
+up is given what comes from memory. So a large batch of texts goes in folded: its body, and a note that says so. From
+then on its entries have their numbers; they get their rows before anybody reads the file, or the index comes to them.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from webwx.model.events import Arrived, Item, identify
+from webwx.protocol.codec import read_json
+from webwx.protocol.messages import WireText
+from webwx.protocol.sync import SyncReply
+from webwx.store.bodies import locate, unpack
+from webwx.store.entries import write_entries
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from webwx.model.contacts import ContactId
+
+FOLD_FROM = 20
+"""Messages from which on a batch is folded: of few, the rows are soon written, and a handler may look for one."""
+
+
+def fold(db: sqlite3.Connection, batch: int, login: int, began: int, count: int) -> None:
+    """Note that a batch of a login is folded: so many entries, of which what was written before is backlog."""
+    db.execute("INSERT INTO folded VALUES (?, ?, ?, ?)", (batch, login, began, count))
+    db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'entries'", (batch + count - 1,))
+
+
+def is_folded(db: sqlite3.Connection) -> bool:
+    """Say whether anything is folded, and so has no rows yet."""
+    found: tuple[int] = db.execute("SELECT EXISTS (SELECT 1 FROM folded)").fetchone()
+    return bool(found[0])
+
+
+def unfold(db: sqlite3.Connection, most: float, until: float) -> list[tuple[int, str, int]]:
+    """
+    Write the rows of what is folded, in the transaction of whoever calls; the oldest first.
+
+    Args:
+        db: Where a transaction has begun.
+        most: Entries after which it is enough, at the end of a batch.
+        until: When it is enough as well, by `time.monotonic`.
+
+    Returns:
+        Account, id and digest of each message.
+
+    """
+    made: list[tuple[int, str, int]] = []
+    while True:
+        found = db.execute(
+            "SELECT f.batch, f.login, f.began, f.count, l.own_id, b.account, b.time, b.body"
+            " FROM folded f JOIN logins l USING (login) JOIN batches b USING (batch) ORDER BY f.batch LIMIT 1"
+        ).fetchone()
+        if found is None:
+            return made
+        batch, login, began, count, own_id, account, at, packed = found
+        body = unpack(packed)
+        texts = texts_of(body, own_id, began)[:count]
+        digests = [each.digest for each in texts]
+        places = locate(body, [each.raw for each in texts])
+        write_entries(db, account, login, batch, at, zip(texts, digests, places, strict=True))
+        db.execute("DELETE FROM folded WHERE batch = ?", (batch,))
+        made += ((account, each.message_id, digest) for each, digest in zip(texts, digests, strict=True))
+        if len(made) >= most or time.monotonic() >= until:
+            return made
+
+
+def texts_of(body: bytes, own_id: ContactId, began: int) -> list[Arrived]:
+    """Look at the texts that a body holds, as a client did when it came."""
+    return [
+        identify(Item(kind="message", text=read_json(raw, WireText)), own_id, began, raw)
+        for raw in read_json(body, SyncReply).delivered()
+    ]
