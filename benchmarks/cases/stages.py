@@ -98,14 +98,15 @@ def ingest(run: Run) -> Figures:
 def _arrival(body: bytes) -> Arrival:
     """Make of an answer what a client makes of it."""
     from webwx import ContactId
-    from webwx.model.events import Item, identify
+    from webwx.model.delivery import text_from_wire
+    from webwx.model.events import Item
     from webwx.protocol.codec import read_json
     from webwx.protocol.sync import WholeSyncReply
     from webwx.store.journal import Arrival
 
     texts = read_json(body, WholeSyncReply).add_msg_list
-    items = tuple(identify(Item(kind="message", text=each), ContactId(own_id(1))) for each in texts)
-    return Arrival(body=body, items=items, position=body[:300], time=time.time(), is_plain=True)
+    pairs = tuple((Item(kind="message", text=each), text_from_wire(each, ContactId(own_id(1)))) for each in texts)
+    return Arrival(body=body, texts=pairs, position=body[:300], time=time.time())
 
 
 def delivery(run: Run) -> Figures:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.model.contacts import ContactId
-from webwx.model.delivery import is_text
+from webwx.model.delivery import is_text, text_from_wire
 from webwx.model.events import Arrived, Item, identify, is_plain
 from webwx.protocol.codec import read_sound_json
 from webwx.protocol.sync import WholeSyncReply
@@ -56,9 +56,8 @@ def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None
     at = time.time() if at is None else at
     texts = _texts(body) if all(isinstance(each, bytes) for each in items) else []
     if texts:
-        # What it was read as is left out, so that it is read again from what is stored.
-        looked = tuple(msgspec.structs.replace(identify(each, OWN), read=None) for each in texts)
-        return Arrival(body=body, items=looked, position=position, time=at, is_plain=True)
+        pairs = tuple((each, text_from_wire(each.text, OWN)) for each in texts if each.text is not None)
+        return Arrival(body=body, texts=pairs, position=position, time=at)
     looked = tuple(arrived(each) if isinstance(each, bytes) else each for each in items)
     return Arrival(body=body, items=looked, position=position, time=at)
 

@@ -55,8 +55,10 @@ ALONE = 5.0
 _SUSPECT, _CONVICT = 2, 3
 """Deaths from which on an entry is one; a convict has had a process die that tried it alone."""
 
-_SLICE = 0.005
-"""Seconds of a worker's own work after which others get their turn."""
+_SLICE = 0.0002
+"""
+Seconds of a worker's own work after which others get their turn: what comes next is asked for while this is handled.
+"""
 
 _LAST_WORDS = 0.5
 """Seconds that a cancelled handler may take to end."""
@@ -347,6 +349,8 @@ class Lanes:
                     await self._end_trial()
                 at = now()
                 if at - begun > _SLICE:
+                    if self._is_waking:  # another worker goes on, after whatever else is due
+                        break
                     await asyncio.sleep(0)
                     begun = at = now()
             if len(self._idle) >= _IDLE_WORKERS:

@@ -37,6 +37,7 @@ from webwx.flows import login as login_flows
 from webwx.flows import sync as sync_flows
 from webwx.flows.sync import Batch
 from webwx.model.contacts import ContactId
+from webwx.model.delivery import text_from_wire
 from webwx.model.events import (
     Arrived,
     ContactChanged,
@@ -82,12 +83,12 @@ class _Shown:
 class _Look:
     """What a batch holds, as far as the journal and the contacts must know."""
 
-    def __init__(self, began: int, *, is_plain: bool) -> None:
+    def __init__(self, began: int) -> None:
         self.began = began
         """What was written before is backlog."""
-        self.is_plain = is_plain
-        """There are but texts, and nobody need know how they were delivered."""
         self.arrived: list[Arrived] = []
+        self.texts: list[tuple[Item, TextMessage]] = []
+        """In place of these, where there is nothing else."""
         self.contacts: dict[str, Contact] = {}
         """Who was added or has changed, as they are now."""
         self.gone: dict[ContactId, None] = {}
@@ -393,8 +394,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         look = self._look_at(batch, own_id)
         count = await self._part_of_account().ingest(
             Arrival(
-                body=batch.body, items=tuple(look.arrived), position=position.pack(), time=self._cell.now(),
-                began=look.began, is_plain=look.is_plain, contacts=tuple(look.contacts.values()),
+                body=batch.body, items=tuple(look.arrived), texts=tuple(look.texts), position=position.pack(),
+                time=self._cell.now(), began=look.began, contacts=tuple(look.contacts.values()),
                 deleted=tuple(look.gone),
             )
         )  # fmt: skip
@@ -414,17 +415,19 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
 
     def _look_at(self, batch: Batch, own_id: ContactId) -> _Look:
         """Look at a batch as closely as the journal must, and let the contacts know what it says of them."""
-        look = _Look(began := int(self._course.began_there or 0.0), is_plain=bool(batch.body) and is_plain(batch.items))
-        delivered = [None] * len(batch.items) if look.is_plain else batch.delivered()
-        for item, raw in zip(batch.items, delivered, strict=True):
-            arrived = identify(item, own_id, began, raw)
+        look = _Look(int(self._course.began_there or 0.0))
+        if batch.body and is_plain(batch.items):
+            self._look_at_texts(batch, own_id, look)
+            return look
+        for item, raw in zip(batch.items, batch.delivered(), strict=True):
+            arrived = identify(item, own_id, look.began, raw)
             look.arrived.append(arrived)
             chat = arrived.chat
             if chat:
                 look.people.append((chat, arrived.sender))
                 if arrived.is_self:
                     look.own_chats.add(chat)
-                if arrived.is_notice and self._governor is not None and arrived.time >= began:
+                if arrived.is_notice and self._governor is not None and arrived.time >= look.began:
                     look.is_too_often = look.is_too_often or says_too_often(event_from_item(item, own_id, arrived.read))
                 continue
             # The events of messages are made when somebody wants them; this is about people, and the phone names chats.
@@ -440,6 +443,17 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                     look.people.extend((chat, None) for chat in recent)
                     look.activities.append(activity)
         return look
+
+    def _look_at_texts(self, batch: Batch, own_id: ContactId, look: _Look) -> None:
+        """Look at a batch of texts alone: who they are from, and what events they are."""
+        for item in batch.items:
+            assert item.text is not None  # noqa: S101 - for the type checker: it is a text
+            event = text_from_wire(item.text, own_id)
+            look.texts.append((item, event))
+            if event.chat:
+                look.people.append((event.chat, event.sender))
+                if event.is_self:
+                    look.own_chats.add(event.chat)
 
     # -- with a journal: who reads it --------------------------------------------------------------------------------
 

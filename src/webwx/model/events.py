@@ -200,15 +200,20 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
         message_id=wire.msg_id if wire.msg_id not in _NO_ID else _name(bytes(raw)),
         chat=chat,
         sender=sender,
-        time=time if 0 <= time < _LATEST else 0,
+        time=sound_time(time),
         is_self=is_self,
         is_backlog=0 < time < began,
         is_notice=kind in _NOTICES,
     )
 
 
+def sound_time(time: int) -> int:
+    """Give a time that a message tells, or 0 where it can be none."""
+    return time if 0 <= time < _LATEST else 0
+
+
 def is_plain(items: Iterable[Item]) -> bool:
-    """Say whether all items are texts with an id: of these `identify` says all without what was delivered."""
+    """Say whether all items are texts with an id: of these all is known without what was delivered."""
     return all(item.text is not None and item.text.msg_id not in _NO_ID for item in items)
 
 

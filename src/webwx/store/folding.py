@@ -11,17 +11,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from webwx.model.events import Arrived, Item, identify
+from webwx.model.events import Arrived, Item, identify, sound_time
 from webwx.protocol.codec import read_json
 from webwx.protocol.messages import WireText
 from webwx.protocol.sync import SyncReply
 from webwx.store.bodies import locate, unpack
 from webwx.store.entries import write_entries
+from webwx.store.journal import Entry
 
 if TYPE_CHECKING:
     import sqlite3
 
     from webwx.model.contacts import ContactId
+    from webwx.store.journal import Arrival
 
 FOLD_FROM = 20
 """Messages from which on a batch is folded: of few, the rows are soon written, and a handler may look for one."""
@@ -30,7 +32,26 @@ FOLD_FROM = 20
 def fold(db: sqlite3.Connection, batch: int, login: int, began: int, count: int) -> None:
     """Note that a batch of a login is folded: so many entries, of which what was written before is backlog."""
     db.execute("INSERT INTO folded VALUES (?, ?, ?, ?)", (batch, login, began, count))
-    db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'entries'", (batch + count - 1,))
+
+
+def last_number(db: sqlite3.Connection) -> int:
+    """Give the last number that an entry was given, whether it has a row yet or was deleted."""
+    last: tuple[int] = db.execute(
+        "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'entries'), 0),"
+        " coalesce((SELECT batch + count - 1 FROM folded ORDER BY batch DESC LIMIT 1), 0))"
+    ).fetchone()
+    return last[0]
+
+
+def entries_of(arrival: Arrival, own_id: ContactId, batch: int) -> list[Entry]:
+    """Give the entries of a batch that is folded; from its body they would be read as the same."""
+    return [
+        Entry(
+            number=number, item=item, own_id=own_id, message_id=event.message_id, chat=event.chat,
+            time=sound_time(event.time) or int(arrival.time), is_backlog=0 < event.time < arrival.began, read=event,
+        )
+        for number, (item, event) in enumerate(arrival.texts, batch)
+    ]  # fmt: skip
 
 
 def is_folded(db: sqlite3.Connection) -> bool:

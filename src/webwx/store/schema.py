@@ -288,8 +288,6 @@ CREATE TABLE folded (
     began INTEGER NOT NULL,                     -- what was written before is backlog
     count INTEGER NOT NULL                      -- how many entries, with numbers in a row
 );
--- their numbers are given there, so it has to have a row for them from the beginning
-INSERT INTO sqlite_sequence SELECT 'entries', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'entries');
 """
 
 MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)

@@ -33,7 +33,7 @@ from webwx.store.consumers import SqliteConsumer, Stored, Stream, read_known
 from webwx.store.deadletters import consumers_with_revivals, read_dead, revive
 from webwx.store.entries import LAST, read_entries, write_entries
 from webwx.store.files import flush_folder, make_private, take_lock
-from webwx.store.folding import FOLD_FROM, fold, is_folded, texts_of
+from webwx.store.folding import FOLD_FROM, entries_of, fold, is_folded, last_number, texts_of
 from webwx.store.identity import SqliteLedger
 from webwx.store.index import Index, key_of, tokens_of
 from webwx.store.journal import Arrival, Buried, Entry, Stats
@@ -339,29 +339,22 @@ class SqliteAccount:
             "UPDATE logins SET position = ?, last_at = max(last_at, ?) WHERE login = ?",
             (arrival.position, arrival.time, login),
         )
-        known = self._index.digests(db, account, [each.message_id for each in arrival.items])
+        ids = [event.message_id for _, event in arrival.texts] or [each.message_id for each in arrival.items]
+        known = self._index.digests(db, account, ids)
         keep_contacts(db, login, arrival.contacts, arrival.deleted)
-        (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'").fetchone()
-        if self._index.is_overtaken(last):
+        batch = last_number(db) + 1
+        if self._index.is_overtaken(batch - 1):
             self._overtaken()
         is_after_others, self._stream.has_others = self._stream.has_others, False
-        batch = last + 1
-        if _can_be_folded(arrival, known):
-            new = list(arrival.items)
+        if len(arrival.texts) >= FOLD_FROM and not known and len(set(ids)) == len(ids):
             db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (batch, account, arrival.time, pack(arrival.body)))
-            fold(db, batch, login, arrival.began, len(new))
-            self._index.folded(account, [each.message_id for each in new])
+            fold(db, batch, login, arrival.began, len(ids))
+            self._index.folded(account, ids)
+            entries = entries_of(arrival, own_id, batch)
         else:
-            new = self._store_rows(db, account, login, own_id, arrival, batch, known)
-        if not new:
+            entries = self._store_rows(db, account, login, own_id, arrival, batch, known)
+        if not entries:
             return Stored([], is_after_others)
-        entries = [
-            Entry(
-                number=number, item=each.item, own_id=own_id, message_id=each.message_id, chat=each.chat,
-                time=each.time or int(arrival.time), is_backlog=each.is_backlog, read=each.read,
-            )
-            for number, each in enumerate(new, batch)
-        ]  # fmt: skip
         self._index.appended(entries[-1].number)
         for consumer in tuple(self._stream.consumers):
             if consumer.is_live():
@@ -371,9 +364,9 @@ class SqliteAccount:
     def _store_rows(
         self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival, batch: int,
         known: dict[str, tuple[int, ...]],
-    ) -> list[Arrived]:  # fmt: skip
-        """Store what is new of a batch with a row for each; gives that."""
-        items = texts_of(arrival.body, own_id, arrival.began) if arrival.is_plain else arrival.items
+    ) -> list[Entry]:  # fmt: skip
+        """Store what is new of a batch with a row for each."""
+        items = texts_of(arrival.body, own_id, arrival.began) if arrival.texts else arrival.items
         new = self._new_items(db, account, login, arrival, items, known)
         if not new:
             return []
@@ -385,7 +378,13 @@ class SqliteAccount:
         rows = [(*each, place) for each, place in zip(new, places, strict=True)]
         write_entries(db, account, login, batch, arrival.time, rows)
         self._index.added(account, [(each.message_id, digest) for each, digest in new])
-        return [each for each, _ in new]
+        return [
+            Entry(
+                number=number, item=each.item, own_id=own_id, message_id=each.message_id, chat=each.chat,
+                time=each.time or int(arrival.time), is_backlog=each.is_backlog, read=each.read,
+            )
+            for number, (each, _) in enumerate(new, batch)
+        ]  # fmt: skip
 
     def _new_items(
         self, db: sqlite3.Connection, account: int, login: int, arrival: Arrival, items: Iterable[Arrived],
@@ -437,10 +436,7 @@ class SqliteAccount:
             found = db.execute(known, (account, name)).fetchone()
             if found is None:
                 is_first = db.execute("SELECT 1 FROM consumers WHERE account = ?", (account,)).fetchone() is None
-                (last,) = db.execute(
-                    "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'"
-                ).fetchone()
-                begin = 0 if is_first or since == "beginning" else last
+                begin = 0 if is_first or since == "beginning" else last_number(db)
                 db.execute(
                     "INSERT INTO consumers (account, name, acked, started) VALUES (?, ?, ?, ?)",
                     (account, name, begin, begin),
@@ -727,13 +723,6 @@ class SqliteAccount:
             has_more = await self._writer.do(partial(expunge, is_first=False))
         await self._writer.do_outside(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
         return count
-
-
-def _can_be_folded(arrival: Arrival, known: Collection[str]) -> bool:
-    """Say whether a batch is worth it, and new as a whole."""
-    items = arrival.items
-    is_new = not known and len({each.message_id for each in items}) == len(items)
-    return arrival.is_plain and len(items) >= FOLD_FROM and is_new
 
 
 def _state(db: sqlite3.Connection, account: int, name: str) -> bytes:

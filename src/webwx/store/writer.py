@@ -18,7 +18,6 @@ import queue
 import sqlite3
 import threading
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from webwx.errors import StorageError
@@ -170,6 +169,10 @@ class _Worker:
                 db.close()
 
 
+async def _nothing() -> None:
+    """Have nothing to write."""
+
+
 class Reader(_Worker):
     """
     Reads, each job from one state of the file.
@@ -189,7 +192,7 @@ class Reader(_Worker):
         watch: Callable[[sqlite3.Connection], object] = lambda _: None,
         *,
         is_behind: Callable[[sqlite3.Connection], bool] = lambda _: False,
-        catch_up: Callable[[], Awaitable[object]] = partial(asyncio.sleep, 0),
+        catch_up: Callable[[], Awaitable[object]] = _nothing,
     ) -> None:
         super().__init__(connect, name)
         self._watch = watch
