@@ -450,9 +450,12 @@ class Lanes:
             self.counts.in_flight -= 1
             if len(lane.waiting) > lane.noted:
                 self._line_up(lane)
-            else:
+            elif lane.noted:
                 self._drop(lane)
-        self._tell()
+            else:
+                del self._lanes[lane.chat]
+        if self._change is not None:
+            self._tell()
 
     def _drop(self, lane: _Lane) -> None:
         """Let go of a lane; what is left in it is not acknowledged, and comes again another time."""

@@ -13,7 +13,7 @@ from webwx.errors import UnknownContact
 from webwx.model.contacts import ContactId, Contacts
 from webwx.model.events import ContactChanged, event_from_item, is_quiet
 from webwx.model.ledger import Identity, is_lasting
-from webwx.model.messages import Event, Message, MessageRecalled
+from webwx.model.messages import Event, Message, MessageRecalled, TextMessage
 from webwx.store.journal import Outgoing
 from webwx.store.words import Query, cut
 
@@ -337,7 +337,7 @@ class HistoryVerbs(SendingVerbs):
         for entry in entries:
             event = event_from_item(entry.item, entry.own_id, entry.read)
             match event:
-                case Message():
+                case TextMessage() | Message():  # most are of just the first, and that is seen in half the time
                     pass
                 case MessageRecalled():
                     event = await self._with_original(event)
