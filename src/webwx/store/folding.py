@@ -8,9 +8,12 @@ then on its entries have their numbers; they get their rows before anybody reads
 
 from __future__ import annotations
 
+import logging
 import time
+import zlib
 from typing import TYPE_CHECKING
 
+from webwx.errors import ProtocolError
 from webwx.model.events import Arrived, Item, identify, sound_time
 from webwx.protocol.codec import read_json
 from webwx.protocol.messages import WireText
@@ -25,8 +28,13 @@ if TYPE_CHECKING:
     from webwx.model.contacts import ContactId
     from webwx.store.journal import Arrival
 
+_log = logging.getLogger("webwx.store")
+
 FOLD_FROM = 20
 """Messages from which on a batch is folded: of few, the rows are soon written, and a handler may look for one."""
+
+
+_DAMAGED = Arrived(item=Item(kind="message"), raw=Item(kind="message").raw, is_quarantined=True)
 
 
 def fold(db: sqlite3.Connection, batch: int, login: int, began: int, count: int) -> None:
@@ -82,8 +90,12 @@ def unfold(db: sqlite3.Connection, most: float, until: float) -> list[tuple[int,
         if found is None:
             return made
         batch, login, began, count, own_id, account, at, packed = found
-        body = unpack(packed)
-        texts = texts_of(body, own_id, began)[:count]
+        try:
+            body = unpack(packed)
+            texts = texts_of(body, own_id, began)[:count]
+        except (zlib.error, ProtocolError) as error:  # it must not keep anybody from all else
+            _log.error("A batch of %d messages is damaged in the file: %s.", count, type(error).__name__)
+            body, texts = b"", [_DAMAGED] * count
         digests = [each.digest for each in texts]
         places = locate(body, [each.raw for each in texts])
         write_entries(db, account, login, batch, at, zip(texts, digests, places, strict=True))
