@@ -21,6 +21,7 @@ from webwx.store import index as index_module
 from webwx.store.checkup import check_up
 from webwx.store.folding import FOLD_FROM, is_folded
 from webwx.store.index import Index
+from webwx.store.people import Thinning
 from webwx.store.schema import connect
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
 
@@ -273,6 +274,28 @@ class TestIndexing:
         with contextlib.closing(connect(path)) as db:
             assert Index().fill(db, 1_000) is True
             assert folded(path) == [(MANY + 1, MANY)]
+
+    async def test_a_step_without_time_never_takes_the_rest_for_done(
+        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(index_module, "SLICE", -1.0)
+        monkeypatch.setattr("webwx.store.sqlite.FOLD_FROM", 1)
+        for each in range(1, 4):
+            await account.ingest(arrival(message(str(each))))
+        with contextlib.closing(connect(path)) as db:
+            index = Index()
+            assert [index.fill(db, 1_000) for _ in range(3)] == [True, True, False]
+            assert db.execute("SELECT number FROM indexed").fetchone() == (3,)
+
+    async def test_nobody_is_let_go_of_before_it_is_known_what_was_said(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        await account.ingest(arrival(*messages(1, MANY)))
+        thinning = Thinning()
+        with contextlib.closing(connect(path)) as db:
+            assert thinning.work(db, is_idle=True)
+            await account.stats()
+            assert thinning.work(db, is_idle=True) is None
 
     async def test_what_is_deleted_leaves_nothing(self, account: SqliteAccount, path: Path) -> None:
         texts = [

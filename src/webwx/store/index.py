@@ -18,7 +18,7 @@ import msgspec
 
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item, event_from_item
-from webwx.store.entries import LAST, read_rows
+from webwx.store.entries import read_rows
 from webwx.store.folding import is_folded, unfold
 from webwx.store.rows import as_list, insert, select, select_numbers
 from webwx.store.schema import transaction
@@ -181,11 +181,9 @@ class Index:
             until = time.monotonic() + SLICE
             self.unfold(db, limit, until)
             (indexed,) = db.execute("SELECT number FROM indexed").fetchone()
+            # None of them stands behind what is left folded: that was enough, or there is only time for the first.
             numbers = select_numbers(
-                db,
-                "SELECT number FROM entries WHERE number > ? AND number < coalesce((SELECT min(batch) FROM folded), ?)"
-                " ORDER BY number LIMIT ?",
-                (indexed, LAST, limit),
+                db, "SELECT number FROM entries WHERE number > ? ORDER BY number LIMIT ?", (indexed, limit)
             )
             is_rest = len(numbers) < limit and not is_folded(db)
             by_id: list[tuple[int, int, int, int]] = []
