@@ -85,8 +85,10 @@ async def stage(make_world: Callable[..., World], tmp_path: Path) -> AsyncIterat
     await served.close()
 
 
-async def test_a2_a_message_that_was_being_handled_at_a_kill_comes_again_and_no_other(stage: Stage) -> None:
-    for text in ("0", "1", "2", "3", "end"):
+@pytest.mark.parametrize("count", [5, 100], ids=["few", "many, which are stored folded"])
+async def test_a2_a_message_that_was_being_handled_at_a_kill_comes_again_and_no_other(stage: Stage, count: int) -> None:
+    texts = [*map(str, range(count - 1)), "end"]
+    for text in texts:
         stage.world.say("ahua", "me", text)
     code, first = await stage.run("listen", "2")
     assert code == -signal.SIGKILL
@@ -94,7 +96,7 @@ async def test_a2_a_message_that_was_being_handled_at_a_kill_comes_again_and_no_
     assert code == 0
 
     assert [told["text"] for told in first] == ["0", "1", "2"]
-    assert [told["text"] for told in second] == ["2", "3", "end"]
+    assert [told["text"] for told in second] == texts[2:]
     assert not any(told["redelivered"] for told in first)
     assert second[0]["redelivered"]
 

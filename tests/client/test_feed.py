@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +20,7 @@ from webwx.errors import AlreadyRunning, LoggedOut, NoJournal, RefusedLocally, S
 from webwx.model.events import ContactChanged, ContinuityLost
 from webwx.model.messages import Event, MessageRecalled, TextMessage
 from webwx.protocol.sync import WEBWXSYNC, SyncReply
+from webwx.store.folding import FOLD_FROM, is_folded
 from webwx.store.saved_login import LoginFile, LoginMemory
 from webwx.store.sqlite import SqliteJournal
 from webwx.transport.loopback import Loopback
@@ -243,23 +246,40 @@ class TestWhatIsStored:
         assert texts(got) == ["0", "1", "2"]
         assert all(event.backlog for event in got)
 
+    @pytest.mark.parametrize("count", [FOLD_FROM - 1, FOLD_FROM])
+    async def test_a_burst_is_found_however_it_was_stored(
+        self, log_in: LogIn, world: World, journal: SqliteJournal, tmp_path: Path, count: int
+    ) -> None:
+        client = await log_in()
+        said = [str(number) for number in range(count)]
+        async with Feed(client, "one") as feed:
+            await take_texts(feed, 0)
+            await client.search("nothing")
+            for text in said:
+                world.say("ahua", "me", text)
+            assert texts([given.event for given in await take_texts(feed, count)]) == said
+            with closing(sqlite3.connect(tmp_path / "kept.journal")) as db:
+                assert is_folded(db) is (count == FOLD_FROM)
+            assert texts(await client.history("阿华", limit=count)) == said
+
     @pytest.mark.parametrize("ahead", [3_600.0, -3_600.0, 86_400.0, -86_400.0])
     async def test_a13_is_told_from_what_is_new_by_the_servers_clock(
         self, new_client: NewClient, world: World, phone_of: Phone, ahead: float
     ) -> None:
         client = new_client(clock=lambda: world.now + ahead)
         await client.login(show_qr=phone_of("me"))
-        for number in range(10):
-            world.say("ahua", "me", str(number))
+        said = [str(number) for number in range(FOLD_FROM)]
+        for text in said:
+            world.say("ahua", "me", text)
         world.wind(60)
         got: list[Event] = []
         async with client.events(include_all=False) as events:
-            got += [await anext(events) for _ in range(10)]
+            got += [await anext(events) for _ in said]
             world.say("ahua", "me", "new")
             got.append(await anext(events))
 
-        assert texts(got) == [*"0123456789", "new"]
-        assert [event.backlog for event in got] == [True] * 10 + [False]
+        assert texts(got) == [*said, "new"]
+        assert [event.backlog for event in got] == [True] * FOLD_FROM + [False]
 
     async def test_a13_is_told_right_while_the_clock_jumps(
         self, new_client: NewClient, world: World, phone_of: Phone
