@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from webwx.model.contacts import ContactId
     from webwx.store.journal import Arrival
 
-_log = logging.getLogger("webwx.store")
-
 FOLD_FROM = 20
 """Messages from which on a batch is folded: of few, the rows are soon written, and a handler may look for one."""
 
+_NOTHING = Item(kind="message")
+_DAMAGED = Arrived(item=_NOTHING, raw=_NOTHING.raw, is_quarantined=True)
 
-_DAMAGED = Arrived(item=Item(kind="message"), raw=Item(kind="message").raw, is_quarantined=True)
+_log = logging.getLogger("webwx.store")
 
 
 def fold(db: sqlite3.Connection, batch: int, login: int, began: int, count: int) -> None:
@@ -78,7 +78,7 @@ def unfold(db: sqlite3.Connection, most: float, until: float) -> list[tuple[int,
         until: When it is enough as well, by `time.monotonic`.
 
     Returns:
-        Account, id and digest of each message.
+        Account, id and digest of each message; without an id where it is damaged.
 
     """
     made: list[tuple[int, str, int]] = []
@@ -100,7 +100,7 @@ def unfold(db: sqlite3.Connection, most: float, until: float) -> list[tuple[int,
         places = locate(body, [each.raw for each in texts])
         write_entries(db, account, login, batch, at, zip(texts, digests, places, strict=True))
         db.execute("DELETE FROM folded WHERE batch = ?", (batch,))
-        made += ((account, each.message_id, digest) for each, digest in zip(texts, digests, strict=True))
+        made += [(account, each.message_id, digest) for each, digest in zip(texts, digests, strict=True)]
         if len(made) >= most or time.monotonic() >= until:
             return made
 

@@ -168,7 +168,7 @@ class Index:
     def unfold(self, db: sqlite3.Connection, most: float = math.inf, until: float = math.inf) -> None:
         """Write the rows of what is folded, in the transaction of whoever calls: see `folding`."""
         for account, message_id, digest in unfold(db, most, until):
-            if self._tail is not None:
+            if self._tail is not None and message_id:
                 self._tail.setdefault(account, {})[message_id] = (digest,)
 
     def unfold_piece(self, db: sqlite3.Connection) -> None:
