@@ -248,8 +248,10 @@ class TestWhatIsStored:
 
     @pytest.mark.parametrize("count", [FOLD_FROM - 1, FOLD_FROM])
     async def test_a_burst_is_found_however_it_was_stored(
-        self, log_in: LogIn, world: World, journal: SqliteJournal, tmp_path: Path, count: int
+        self, log_in: LogIn, world: World, tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        for patience in ("LATEST", "PATIENCE"):  # of the index, which would unfold it
+            monkeypatch.setattr(f"webwx.store.index.{patience}", 3_600.0)
         client = await log_in()
         said = [str(number) for number in range(count)]
         async with Feed(client, "one") as feed:

@@ -197,6 +197,22 @@ class TestTheServersClock:
 
         assert ours.now() == NOW
 
+    @pytest.mark.parametrize("told", [0.0, 10.0, 25.0])
+    async def test_is_not_said_to_be_another_by_an_answer_that_was_long_on_its_way(self, told: float) -> None:
+        clock = Clock()
+        ours = cell(clock=clock)
+
+        class Slow(Told):
+            async def send(self, request: Request) -> Response:
+                clock.now += 25.0
+                return await super().send(request)
+
+        await run(fetch(LOGIN, NOW), Slow(dated(NOW + told)), ours)
+        assert ours.login.clock_skew == 0.0
+
+        await run(fetch(LOGIN, NOW), Slow(dated(NOW + 60)), ours)
+        assert ours.now() == pytest.approx(NOW + 60, abs=1)
+
     async def test_outlives_the_process_with_the_login(self) -> None:
         ours = cell()
         await ask(ours, dated(NOW + HOUR))

@@ -167,13 +167,20 @@ class Cell:
         )
         return (*headers, ("mmweb_appid", login.profile.mmweb_appid)) if login.profile.mmweb_appid else headers
 
-    def absorb(self, request: Request, response: Response) -> None:
-        """Take from an answer what it changes: the server's clock, and cookies, whose life is counted by it."""
+    def absorb(self, request: Request, response: Response, asked_at: float) -> None:
+        """
+        Take from an answer what it changes: the server's clock, and cookies, whose life is counted by it.
+
+        Args:
+            request: What was asked.
+            response: The answer.
+            asked_at: When that was, as `now` said it. An answer that was long on its way tells no other time.
+        """
         if response.headers is not self._heard:  # an engine gives the same ones again when no letter has changed
             self._heard, self._set_cookies = response.headers, response.header_values("Set-Cookie")
             served = http_time(response.header("Date"))
             # The header counts whole seconds; a smaller difference says nothing.
-            if served is not None and abs(served - self.now()) > 1:
+            if served is not None and not asked_at - 1 <= served <= self.now() + 1:
                 self.change(clock_skew=served - self._clock())
         if self._set_cookies:
             one_origin = self.login.server is not None
@@ -203,10 +210,11 @@ async def run_async(
             answer: Response | Buffer | None
             try:
                 if isinstance(step, Request):
+                    asked_at = cell.now()
                     answer = await transport.send(cell.attach(step))
                     if step.sink is not None:
                         answer = _drained(step.sink, answer)
-                    cell.absorb(step, answer)
+                    cell.absorb(step, answer, asked_at)
                 elif isinstance(step, Read):
                     answer = await read(step)
                 else:
