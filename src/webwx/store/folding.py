@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from typing import TYPE_CHECKING
+from itertools import repeat
+from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import ProtocolError
 from webwx.model.events import Arrived, Item, identify, sound_time
@@ -68,7 +69,17 @@ def is_folded(db: sqlite3.Connection) -> bool:
     return bool(found[0])
 
 
-def unfold(db: sqlite3.Connection, most: float, until: float) -> list[tuple[int, str, int]]:
+class Unfolded(NamedTuple):
+    """An entry whose row was written just now."""
+
+    number: int
+    account: int
+    digest: int
+    told: Arrived
+    """What its row says, and more; a damaged one has no id."""
+
+
+def unfold(db: sqlite3.Connection, most: float, until: float) -> list[Unfolded]:
     """
     Write the rows of what is folded, in the transaction of whoever calls; the oldest first.
 
@@ -77,11 +88,8 @@ def unfold(db: sqlite3.Connection, most: float, until: float) -> list[tuple[int,
         most: Entries after which it is enough, at the end of a batch.
         until: When it is enough as well, by `time.monotonic`.
 
-    Returns:
-        Account, id and digest of each message; without an id where it is damaged.
-
     """
-    made: list[tuple[int, str, int]] = []
+    made: list[Unfolded] = []
     while True:
         found = db.execute(
             "SELECT f.batch, f.login, f.began, f.count, l.own_id, b.account, b.time, b.body"
@@ -100,7 +108,8 @@ def unfold(db: sqlite3.Connection, most: float, until: float) -> list[tuple[int,
         places = locate(body, [each.raw for each in texts])
         write_entries(db, account, login, batch, at, zip(texts, digests, places, strict=True))
         db.execute("DELETE FROM folded WHERE batch = ?", (batch,))
-        made += [(account, each.message_id, digest) for each, digest in zip(texts, digests, strict=True)]
+        numbers = range(batch, batch + len(texts))
+        made += map(Unfolded, numbers, repeat(account), digests, texts)
         if len(made) >= most or time.monotonic() >= until:
             return made
 

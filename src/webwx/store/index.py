@@ -18,15 +18,16 @@ import msgspec
 
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item, event_from_item
+from webwx.model.messages import Event
 from webwx.store.entries import read_rows
-from webwx.store.folding import is_folded, unfold
+from webwx.store.folding import Unfolded, is_folded, unfold
 from webwx.store.rows import as_list, insert, select, select_numbers
 from webwx.store.schema import transaction
 from webwx.store.words import cut, told_by
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
 IDLE = 0.05
 """Seconds without a job after which there is time for the index."""
@@ -165,11 +166,14 @@ class Index:
         self.fill(db, STEP if quiet >= IDLE else SHORT_STEP)
         return 0.0 if self._pending_since is not None else None
 
-    def unfold(self, db: sqlite3.Connection, most: float = math.inf, until: float = math.inf) -> None:
+    def unfold(self, db: sqlite3.Connection, most: float = math.inf, until: float = math.inf) -> list[Unfolded]:
         """Write the rows of what is folded, in the transaction of whoever calls: see `folding`."""
-        for account, message_id, digest in unfold(db, most, until):
-            if self._tail is not None and message_id:
-                self._tail.setdefault(account, {})[message_id] = (digest,)
+        unfolded = unfold(db, most, until)
+        if self._tail is not None:
+            for _, account, digest, told in unfolded:
+                if told.message_id:
+                    self._tail.setdefault(account, {})[told.message_id] = (digest,)
+        return unfolded
 
     def unfold_piece(self, db: sqlite3.Connection) -> None:
         """Do a part of that, so that nobody who wants to write waits for long."""
@@ -179,7 +183,7 @@ class Index:
         """Index the next entries, in a transaction of its own; says whether any are left."""
         with transaction(db):
             until = time.monotonic() + SLICE
-            self.unfold(db, limit, until)
+            unfolded = self.unfold(db, limit, until)
             (indexed,) = db.execute("SELECT number FROM indexed").fetchone()
             # None of them stands behind what is left folded: that was enough, or there is only time for the first.
             numbers = select_numbers(
@@ -191,15 +195,15 @@ class Index:
             tokens: list[tuple[int, str]] = []
             indexed_now: list[tuple[int, str, int]] = []
             upto, count = indexed, 0
-            for row in read_rows(db, numbers):
-                upto, count = row.number, count + 1
-                if row.message_id:
-                    by_id.append((row.account, key_of(row.message_id), row.digest, upto))
-                    indexed_now.append((row.account, row.message_id, row.digest))
-                if row.chat:
-                    by_chat.append((row.account, _key_of_chat(row.chat), upto))
-                if row.kind == "message" and (told := tokens_of(row.raw, row.own_id)):
-                    tokens.append((upto, " ".join(told)))
+            for upto, account, message_id, digest, chat, words in _looked_at(db, numbers, unfolded):
+                count += 1
+                if message_id:
+                    by_id.append((account, key_of(message_id), digest, upto))
+                    indexed_now.append((account, message_id, digest))
+                if chat:
+                    by_chat.append((account, _key_of_chat(chat), upto))
+                if words:
+                    tokens.append((upto, " ".join(words)))
                 if time.monotonic() > until:
                     break
             insert(db, "by_id", sorted(by_id))
@@ -221,6 +225,27 @@ class Index:
         left = tail.pop(message_id, ())
         if left not in {(), (digest,)}:  # ids have met
             tail[message_id] = tuple(each for each in left if each != digest)
+
+
+def _looked_at(
+    db: sqlite3.Connection, numbers: list[int], unfolded: list[Unfolded]
+) -> Iterator[tuple[int, int, str, int, str, list[str]]]:
+    """
+    Give what is to be indexed of entries, in their order: number, account, id, digest, chat and words.
+
+    What was unfolded just now need not be read from the file.
+    """
+    known = {each.number: each for each in unfolded}
+    rows = read_rows(db, [number for number in numbers if number not in known])
+    for number in numbers:
+        if number in known:
+            _, account, digest, told = known[number]
+            words = cut(told_by(told.read)) if isinstance(told.read, Event) else []
+            yield number, account, told.message_id, digest, told.chat, words
+        else:
+            row = next(rows)
+            words = tokens_of(row.raw, row.own_id) if row.kind == "message" else []
+            yield number, row.account, row.message_id, row.digest, row.chat, words
 
 
 def tokens_of(raw: msgspec.Raw | bytes, own_id: str) -> list[str]:
