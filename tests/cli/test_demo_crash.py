@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click.exceptions
 import pytest
+from tests.cli.test_checker import TABLES
 
 from webwx.cli.checker import JOURNAL, SAID, Notebook, Said
 from webwx.cli.demo_crash import conclude, crash
@@ -56,7 +57,7 @@ def test_what_the_checker_finds_fails_the_command_and_is_kept(
     with Notebook(tmp_path / SAID) as notebook:
         notebook.note(Said(message_id="17", chat="ahua"))
     with closing(sqlite3.connect(tmp_path / JOURNAL)) as db:
-        db.executescript("CREATE TABLE entries (number, message_id); CREATE TABLE failures (state)")
+        db.executescript(TABLES)
     with pytest.raises(click.exceptions.Exit) as ended:
         conclude(Session(Given()), tmp_path, kills=20, seed=7, seconds=1)
     assert ended.value.exit_code == 1

@@ -19,7 +19,7 @@ from webwx.model.contacts import ContactId
 from webwx.model.events import QuarantinedMessage, event_from_item
 from webwx.store import index as index_module
 from webwx.store.checkup import check_up
-from webwx.store.folding import FOLD_FROM, is_folded
+from webwx.store.folding import FOLD_FROM, is_folded, read_folded
 from webwx.store.index import Index
 from webwx.store.people import Thinning
 from webwx.store.schema import connect
@@ -185,6 +185,13 @@ class TestReading:
         assert isinstance(event_from_item(found[0].item, OWN), QuarantinedMessage)
         assert (await account.stats()).quarantined == MANY
         assert "damaged" in caplog.text
+
+    async def test_whoever_may_only_look_finds_it_and_changes_nothing(self, account: SqliteAccount, path: Path) -> None:
+        await account.ingest(arrival(message("7"), at=1.0))
+        await account.ingest(arrival(*messages(1_000, MANY)))
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+            assert read_folded(db) == [(number, str(998 + number)) for number in range(2, MANY + 2)]
+        assert folded(path) == [(2, MANY)]
 
     async def test_a_checkup_counts_it(self, account: SqliteAccount, path: Path) -> None:
         await account.ingest(arrival(*messages(1, MANY)))

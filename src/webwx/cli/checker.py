@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import msgspec
 
 from webwx.cli.exits import CommandFailed
+from webwx.store.folding import read_folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -236,8 +237,9 @@ def _has_tables(folder: Path) -> bool:
 
 def _compare_journal(folder: Path, said: list[Said], done: list[Call], marks: list[Mark]) -> Iterable[str]:
     with closing(_open(folder)) as db:
+        db.execute("BEGIN")  # one state of it
         state = str(db.execute("PRAGMA integrity_check").fetchone()[0])
-        rows = db.execute("SELECT number, message_id FROM entries ORDER BY number").fetchall()
+        rows = sorted([*db.execute("SELECT number, message_id FROM entries"), *read_folded(db)])
         dead = db.execute("SELECT count(*) FROM failures WHERE state = 'dead'").fetchone()[0]
     if state != "ok":
         yield f"the journal is damaged: {state}"

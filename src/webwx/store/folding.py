@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 FOLD_FROM = 20
 """Messages from which on a batch is folded: of few, the rows are soon written, and a handler may look for one."""
 
+_FOLDED = (
+    "SELECT f.batch, f.login, f.began, f.count, l.own_id, b.account, b.time, b.body"
+    " FROM folded f JOIN logins l USING (login) JOIN batches b USING (batch) ORDER BY f.batch"
+)
+
 _NOTHING = Item(kind="message")
 _DAMAGED = Arrived(item=_NOTHING, raw=_NOTHING.raw, is_quarantined=True)
 
@@ -91,19 +96,11 @@ def unfold(db: sqlite3.Connection, most: float, until: float) -> list[Unfolded]:
     """
     made: list[Unfolded] = []
     while True:
-        found = db.execute(
-            "SELECT f.batch, f.login, f.began, f.count, l.own_id, b.account, b.time, b.body"
-            " FROM folded f JOIN logins l USING (login) JOIN batches b USING (batch) ORDER BY f.batch LIMIT 1"
-        ).fetchone()
+        found = db.execute(f"{_FOLDED} LIMIT 1").fetchone()
         if found is None:
             return made
         batch, login, began, count, own_id, account, at, packed = found
-        try:
-            body = unpack(packed)
-            texts = texts_of(body, own_id, began)[:count]
-        except (zlib.error, ProtocolError) as error:  # it must not keep anybody from all else
-            _log.error("A batch of %d messages is damaged in the file: %s.", count, type(error).__name__)
-            body, texts = b"", [_DAMAGED] * count
+        body, texts = _read(packed, own_id, began, count)
         digests = [each.digest for each in texts]
         places = locate(body, [each.raw for each in texts])
         write_entries(db, account, login, batch, at, zip(texts, digests, places, strict=True))
@@ -112,6 +109,25 @@ def unfold(db: sqlite3.Connection, most: float, until: float) -> list[Unfolded]:
         made += map(Unfolded, numbers, repeat(account), digests, texts)
         if len(made) >= most or time.monotonic() >= until:
             return made
+
+
+def read_folded(db: sqlite3.Connection) -> list[tuple[int, str]]:
+    """Give number and id of all that is folded, and change nothing: for whoever may only look at the file."""
+    found: list[tuple[int, str]] = []
+    for batch, _, began, count, own_id, _, _, packed in db.execute(_FOLDED):
+        _, texts = _read(packed, own_id, began, count)
+        found += [(number, each.message_id) for number, each in enumerate(texts, batch)]
+    return found
+
+
+def _read(packed: bytes, own_id: ContactId, began: int, count: int) -> tuple[bytes, list[Arrived]]:
+    """Read a stored body, and what it holds; what is damaged must not keep anybody from all else."""
+    try:
+        body = unpack(packed)
+        return body, texts_of(body, own_id, began)[:count]
+    except (zlib.error, ProtocolError) as error:
+        _log.error("A batch of %d messages is damaged in the file: %s.", count, type(error).__name__)
+        return b"", [_DAMAGED] * count
 
 
 def texts_of(body: bytes, own_id: ContactId, began: int) -> list[Arrived]:
