@@ -186,6 +186,18 @@ class TestReading:
         assert (await account.stats()).quarantined == MANY
         assert "damaged" in caplog.text
 
+    async def test_what_is_said_to_be_folded_and_is_not_there_holds_nobody_up(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        await account.ingest(arrival(*messages(1, MANY)))
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("INSERT INTO folded VALUES (1000, 1, 0, 5)")
+            db.commit()
+
+        async with asyncio.timeout(10):
+            assert len(await everything(account)) == MANY
+        assert folded(path) == []
+
     async def test_whoever_may_only_look_finds_it_and_changes_nothing(self, account: SqliteAccount, path: Path) -> None:
         await account.ingest(arrival(message("7"), at=1.0))
         await account.ingest(arrival(*messages(1_000, MANY)))

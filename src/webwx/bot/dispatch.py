@@ -105,8 +105,7 @@ class Dispatch:
             return
         context = Context(
             self._client, event, key=f"{self._name}/{event.number}", attempt=attempt,
-            is_last_attempt=attempt >= self._attempts and is_last(given.entry, attempt, self._attempts),
-            _breaker=self._breaker,
+            is_last_attempt=is_last(given.entry, attempt, self._attempts), _breaker=self._breaker,
         )  # fmt: skip
         try:
             await self._hand_over(handlers, context)

@@ -98,6 +98,7 @@ def unfold(db: sqlite3.Connection, most: float, until: float) -> list[Unfolded]:
     while True:
         found = db.execute(f"{_FOLDED} LIMIT 1").fetchone()
         if found is None:
+            db.execute("DELETE FROM folded")  # what has no batch: whoever reads would wait for it for ever
             return made
         batch, login, began, count, own_id, account, at, packed = found
         body, texts = _read(packed, own_id, began, count)
