@@ -168,5 +168,6 @@ class Meter:
             "seconds": seconds,
             "cpu": cpu,
             "server_cpu": self._run.ask_server("tell")["cpu"] - self._server,
-            "peak_growth": peak() - self._peak,
+            # Linux counts pages for each core by itself, and may tell of a smaller "most" than it told of before.
+            "peak_growth": max(0.0, peak() - self._peak),
         }
