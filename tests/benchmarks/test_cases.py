@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 
 import pytest
-from benchmarks.case import PEER, Run, World
+from benchmarks.case import PEER
 from benchmarks.cases import CASES
-from benchmarks.harness import run_once, server
+from benchmarks.harness import run_once
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(120)]
 
@@ -33,14 +32,3 @@ def test_a_run_gives_figures(name: str, variant: str, tmp_path: Path) -> None:
 
     assert [name for name, value in figures.items() if value < 0] == []
     assert figures["seconds"] > 0
-
-
-def test_what_gives_memory_back_has_not_grown_by_less_than_nothing(tmp_path: Path) -> None:
-    with server(World(), tmp_path) as where:
-        run = Run(case=CASES["help"], folder=tmp_path, shared=tmp_path, **where)
-        pages = mmap.mmap(-1, 40 * mmap.PAGESIZE)
-        pages.write(bytes(len(pages)))
-        with run.meter() as meter:
-            pages.close()
-
-    assert meter.figures["peak_growth"] >= 0

@@ -1,0 +1,27 @@
+"""What a run measures of itself."""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING
+
+import pytest
+from benchmarks.case import Run, World
+from benchmarks.cases import CASES
+from benchmarks.harness import server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(120)]
+
+
+def test_what_gives_memory_back_has_not_grown_by_less_than_nothing(tmp_path: Path) -> None:
+    with server(World(), tmp_path) as where:
+        run = Run(case=CASES["help"], folder=tmp_path, shared=tmp_path, **where)
+        pages = mmap.mmap(-1, 40 * mmap.PAGESIZE)
+        pages.write(bytes(len(pages)))
+        with run.meter() as meter:
+            pages.close()
+
+    assert meter.figures["peak_growth"] >= 0
