@@ -67,12 +67,16 @@ class File:
         self.path = path
         self.opened = 0
         self.is_broken = False
+        self.is_refused = False
+        """As one that others can read."""
         self.failing: str | None = None
         """Statements that begin so fail."""
 
     def connect(self) -> sqlite3.Connection:
         if self.is_broken:
             raise sqlite3.OperationalError("unable to open database file")
+        if self.is_refused:
+            raise StorageError("others can read it")
         self.opened += 1
         file = self
 
@@ -227,6 +231,21 @@ async def test_g12_after_a_failed_commit_nothing_is_appended_to_what_may_be_lost
     assert file.statements.index("PRAGMA wal_checkpoint(TRUNCATE)") < file.statements.index("BEGIN IMMEDIATE")
 
 
+async def test_g12_what_may_be_lost_is_not_forgotten_while_the_file_is_refused(file: File, writer: Writer) -> None:
+    file.failing = "COMMIT"
+    with pytest.raises(StorageError):
+        await writer.do(add(1))
+    file.failing = None
+    file.is_refused = True
+    with pytest.raises(StorageError, match="others can read it"):
+        await writer.do(add(2))
+    file.is_refused = False
+    file.statements.clear()
+    await writer.do(add(3))
+
+    assert file.statements.index("PRAGMA wal_checkpoint(TRUNCATE)") < file.statements.index("BEGIN IMMEDIATE")
+
+
 async def test_a_file_that_cannot_be_opened_is_an_error_until_it_can(file: File, writer: Writer) -> None:
     file.is_broken = True
     with pytest.raises(StorageError, match="unable to open"):
@@ -312,6 +331,23 @@ async def test_a_job_outside_has_no_transaction_around_it(writer: Writer) -> Non
     with pytest.raises(StorageError, match="no such table"):
         await writer.do_outside(lambda db: db.execute("SELECT * FROM missing"))
     assert await writer.do(lambda db: db.in_transaction) is True
+
+
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("disk I/O error"), OSError("a mistake of ours")])
+async def test_g12_a_job_outside_that_fails_leaves_what_may_be_lost_too(
+    file: File, writer: Writer, error: Exception
+) -> None:
+    def fail(_: sqlite3.Connection) -> None:
+        file.statements.clear()
+        raise error
+
+    await writer.do(add(1))
+    with pytest.raises((StorageError, OSError)):
+        await writer.do_outside(fail)
+    await writer.do(add(2))
+
+    assert file.numbers() == [1, 2]
+    assert file.statements.index("PRAGMA wal_checkpoint(TRUNCATE)") < file.statements.index("BEGIN IMMEDIATE")
 
 
 async def test_what_waits_is_done_before_the_end_and_nothing_after(file: File, writer: Writer) -> None:

@@ -349,12 +349,7 @@ class Writer(_Worker):
                 rider.write(db)
             db.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - it is raised wherever somebody waits, and the next job may work
-            self._is_doubtful = not isinstance(error, StorageError)
-            self._disconnect()
-            self._chores.forget()
-            failure = (
-                StorageError(f"The journal cannot be written: {error}.") if isinstance(error, sqlite3.Error) else error
-            )
+            failure = self._failed(error)
             for call in calls:
                 call.error = failure
             is_stored = False
@@ -362,6 +357,13 @@ class Writer(_Worker):
             is_stored = True
         for rider in riders:
             rider.settled(is_stored=is_stored)
+
+    def _failed(self, error: Exception) -> Exception:
+        """Let go of a file in which nobody knows what is written; gives what those are told who wait."""
+        self._is_doubtful |= not isinstance(error, StorageError)
+        self._disconnect()
+        self._chores.forget()
+        return StorageError(f"The journal cannot be written: {error}.") if isinstance(error, sqlite3.Error) else error
 
     def _settled_connection(self) -> sqlite3.Connection:
         db = self._connected()
@@ -395,8 +397,8 @@ class Writer(_Worker):
         for call in calls:
             try:
                 call.result = call.job(self._settled_connection())
-            except (sqlite3.Error, StorageError) as error:
-                call.error = StorageError(f"The journal cannot be written: {error}.")
+            except Exception as error:  # noqa: BLE001 - it is raised where the job came from
+                call.error = self._failed(error)
 
     def _do_chores(self, *, is_idle: bool) -> float | None:
         if self._db is None:
