@@ -34,7 +34,7 @@ async def main(path: Path, batches: int, ballast: Path | None) -> None:
             position = await account.position(OWN)
             if position is None:
                 await account.open_login(OWN, b"0", 1.0, [])
-            consumer = consumer or await account.consumer("bot")
+            consumer = consumer or await account.consumer("bot", stays=True)
             for batch in range(int(position or b"0"), batches):
                 first = 1 + SIZE * batch
                 say("trying", batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import sqlite3
 import sys
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from tests.store.arrivals import OWN, UIN, arrival, messages, opened
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.store import consumers as consumers_module
 from webwx.store import writer as writer_module
+from webwx.store.schema import ROOM
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
 
 if TYPE_CHECKING:
@@ -629,6 +631,34 @@ class TestABrokenFile:
                 await account.consumer("bot")
             db.execute("ALTER TABLE hidden RENAME TO ahead")
         assert await (await account.consumer("bot")).take_waiting() == []
+
+
+class TestRoom:
+    """Of the log, for a consumer that stays."""
+
+    @staticmethod
+    def length(path: Path) -> int:
+        return path.with_name(f"{path.name}-wal").stat().st_size
+
+    @pytest.mark.parametrize("stays", [False, True])
+    async def test_is_made_for_one_that_stays(self, account: SqliteAccount, path: Path, stays: bool) -> None:
+        await account.consumer("bot", stays=stays)
+
+        assert (self.length(path) >= ROOM) is stays
+
+    async def test_that_the_disk_does_not_give_keeps_nobody_from_opening_and_is_given_back(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM // 2, unlimited[1]))
+        try:
+            consumer = await account.consumer("bot", stays=True)
+            await account.ingest(arrival(*messages(1, 2)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+
+        assert numbers(await consumer.take()) == [1, 2]
+        assert self.length(path) < ROOM // 2 // 2
 
 
 class TestNames:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -15,7 +17,7 @@ import pytest
 from webwx.errors import StorageError
 from webwx.store import schema
 from webwx.store.files import make_private
-from webwx.store.schema import VERSION, connect
+from webwx.store.schema import ROOM, VERSION, connect, make_room
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,3 +181,99 @@ def test_opening_a_file_again_takes_no_lock_away_from_whoever_has_it_open(path: 
         assert path.with_name("me.journal-wal").exists()
     with contextlib.closing(connect(path)) as db:
         assert ask(db, "SELECT count(*) FROM accounts") == 2
+
+
+class TestRoomInTheLog:
+    @staticmethod
+    def length(path: Path) -> int:
+        return path.with_name("me.journal-wal").stat().st_size
+
+    def test_is_no_part_of_the_journal(self, path: Path) -> None:
+        with contextlib.closing(connect(path)) as db, contextlib.closing(connect(path, is_reader=True)) as reader:
+            db.execute("INSERT INTO accounts (uin) VALUES ('7')")
+            before = db.execute("SELECT * FROM sqlite_master").fetchall(), ask(db, "PRAGMA page_count")
+            make_room(db, path)
+
+            assert self.length(path) >= ROOM
+            assert (db.execute("SELECT * FROM sqlite_master").fetchall(), ask(db, "PRAGMA page_count")) == before
+            assert ask(reader, "SELECT uin FROM accounts") == "7"
+            assert ask(db, "PRAGMA integrity_check") == "ok"
+
+    def test_is_what_the_next_commits_are_written_into(self, path: Path) -> None:
+        with contextlib.closing(connect(path)) as db:
+            make_room(db, path)
+            length = self.length(path)
+            for number in range(300):
+                db.execute("INSERT INTO accounts (uin) VALUES (?)", (str(number),))
+
+            assert self.length(path) == length
+            shutil.copytree(path.parent, path.parent.with_name("copy"))  # as whoever finds it after a loss of power
+        with contextlib.closing(connect(path.parent.with_name("copy") / path.name)) as db:
+            assert ask(db, "SELECT count(*) FROM accounts") == 300
+
+    def test_is_made_where_there_is_none(self, path: Path) -> None:
+        with contextlib.closing(connect(path)) as db:
+            for is_long in (False, True):
+                statements: list[str] = []
+                db.set_trace_callback(statements.append)
+                make_room(db, path)
+                assert bool(statements) is not is_long
+
+    def test_is_not_taken_from_a_disk_with_little_to_give(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with contextlib.closing(connect(path)) as db:
+            length = self.length(path)
+            monkeypatch.setattr(schema, "_PLENTY", 1 + shutil.disk_usage(path.parent).total // ROOM)
+            make_room(db, path)
+
+            assert self.length(path) == length
+
+    def test_that_cannot_be_had_leaves_nothing_open(self, path: Path) -> None:
+        with contextlib.closing(connect(path)) as db:
+            db.execute("PRAGMA max_page_count = 100")
+            with pytest.raises(sqlite3.OperationalError, match="full"):
+                make_room(db, path)
+
+            assert not db.in_transaction
+            db.execute("INSERT INTO accounts (uin) VALUES ('7')")
+
+    def test_is_not_there_yet_when_a_process_dies_over_it(self, path: Path) -> None:
+        dead = path.parent.with_name("dead")
+
+        def look(statement: str) -> None:
+            if statement == "ROLLBACK":
+                shutil.copytree(path.parent, dead)
+
+        with contextlib.closing(connect(path)) as db:
+            db.execute("INSERT INTO accounts (uin) VALUES ('7')")
+            db.set_trace_callback(look)
+            make_room(db, path)
+        assert self.length(dead / path.name) >= ROOM
+        with contextlib.closing(connect(dead / path.name)) as db:
+            assert db.execute("SELECT uin FROM accounts").fetchall() == [("7",)]
+            assert ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'room'") == 0
+            assert ask(db, "PRAGMA integrity_check") == "ok"
+
+    def test_is_made_while_others_write(self, path: Path) -> None:
+        is_made = threading.Event()
+
+        def write() -> None:
+            with contextlib.closing(connect(path)) as other:
+                for number in itertools.count():
+                    other.execute("INSERT INTO accounts (uin) VALUES (?)", (str(number),))
+                    written.append(number)
+                    if is_made.is_set():
+                        break
+
+        written: list[int] = []
+        with contextlib.closing(connect(path)) as db:
+            writing = threading.Thread(target=write)
+            writing.start()
+            for _ in range(5):
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                make_room(db, path)
+            is_made.set()
+            writing.join()
+
+            assert self.length(path) >= ROOM
+            assert ask(db, "SELECT count(*) FROM accounts") == len(written)
+            assert ask(db, "PRAGMA integrity_check") == "ok"

@@ -81,7 +81,9 @@ class Feed:
             await client._join_sync()
             self._is_synced = True
             try:
-                self._consumer = await client._part_of_account().consumer(self.name, tell=client._course.tell)
+                self._consumer = await client._part_of_account().consumer(
+                    self.name, tell=client._course.tell, stays=self._follows
+                )
                 await client._begin_keeping()  # after that, for the first consumer of a journal is given everything
             except BaseException:
                 await self._leave()

@@ -442,8 +442,9 @@ class AccountJournal(Protocol):
         ...
 
     async def consumer(
-        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None
-    ) -> Consumer:
+        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None,
+        stays: bool = False,
+    ) -> Consumer:  # fmt: skip
         """
         Open a consumer: one at a time of each name.
 
@@ -451,6 +452,7 @@ class AccountJournal(Protocol):
             name: Whose cursor it is.
             since: Where a name that is not known yet begins. The first consumer of a journal always gets everything.
             tell: Called when something waits though nothing came: a dead letter was revived.
+            stays: It is open for as long as messages come, so what makes many commits quicker is worth its price.
         """
         ...
 

@@ -10,6 +10,7 @@ behind: as long as they do, it is in `folded`.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 import time
 from typing import TYPE_CHECKING
@@ -32,6 +33,12 @@ _AGAIN = 0.005
 
 _LOG = 4_000
 """Pages of the log that are copied into the file at once: a page that changes often is then copied less often."""
+
+ROOM = 8 * 1024 * 1024
+"""Bytes of the log that are there before anything is written into it, where a consumer stays."""
+
+_PLENTY = 32
+"""They are taken only from a disk that has so many times as much free."""
 
 _CACHE = 384
 """
@@ -344,6 +351,36 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
     db.execute(f"PRAGMA wal_autocheckpoint = {_LOG}")
     if version < VERSION:
         _migrate(db, path)
+
+
+def make_room(db: sqlite3.Connection, path: Path) -> None:
+    """
+    Make the log long before there is much to write, unless it is long already or the disk has little to give.
+
+    A commit that ends a file waits until the file's new length is stored too; one that is written into the midst of it
+    does not. So more than the cache holds is written in a transaction, and taken back: what it leaves in the log belongs
+    to no commit, and the next ones are written over it.
+
+    Raises:
+        sqlite3.Error: The disk does not take it.
+    """
+    if not _lacks_room(path):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute("CREATE TABLE room (zeros BLOB)")
+        db.execute("INSERT INTO room VALUES (zeroblob(?))", (ROOM + _CACHE * 1024,))
+    finally:
+        if db.in_transaction:  # SQLite may have taken it back by itself
+            db.execute("ROLLBACK")
+
+
+def _lacks_room(path: Path) -> bool:
+    try:
+        length = path.with_name(f"{path.name}-wal").stat().st_size
+        return length < ROOM and shutil.disk_usage(path.parent).free >= _PLENTY * ROOM
+    except OSError:  # then it goes without
+        return False
 
 
 def _version_of(db: sqlite3.Connection, path: Path) -> int:

@@ -43,7 +43,7 @@ from webwx.store.outbox import Senders, SqliteOutbox
 from webwx.store.people import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.store.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
 from webwx.store.rows import as_list, select, select_numbers
-from webwx.store.schema import connect
+from webwx.store.schema import connect, make_room
 from webwx.store.words import Query
 from webwx.store.writer import Reader, Writer
 
@@ -420,8 +420,9 @@ class SqliteAccount:
     # -- consumers ---------------------------------------------------------------------------------------------------
 
     async def consumer(
-        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None
-    ) -> SqliteConsumer:
+        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None,
+        stays: bool = False,
+    ) -> SqliteConsumer:  # fmt: skip
         """
         Open a consumer: one at a time of each name.
 
@@ -444,6 +445,9 @@ class SqliteAccount:
                 found = db.execute(known, (account, name)).fetchone()
             return int(found[0])
 
+        if stays:
+            with contextlib.suppress(StorageError):  # without it, each commit only takes longer
+                await self._writer.do_outside(lambda db: make_room(db, self._path))
         consumer = await self._writer.do(make)
         lock = take_lock(self._path.with_name(f".{self._path.name}.consumer-{consumer}"))
         if lock is None:
