@@ -357,9 +357,9 @@ def make_room(db: sqlite3.Connection, path: Path) -> None:
     """
     Make the log long before there is much to write, unless it is long already or the disk has little to give.
 
-    A commit that ends a file waits until the file's new length is stored too; one that is written into the midst of it
-    does not. So more than the cache holds is written in a transaction, and taken back: what it leaves in the log belongs
-    to no commit, and the next ones are written over it.
+    A commit at the end of a file waits until the file's new length is stored too, and one inside of it does not. So
+    more than the cache holds is written in a transaction, and taken back: what it leaves in the log belongs to no
+    commit, and the next ones are written over it.
 
     Raises:
         sqlite3.Error: The disk does not take it.
