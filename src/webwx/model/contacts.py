@@ -282,8 +282,8 @@ def _decode(raws: Sequence[bytes]) -> Contact:
 
 _FILEHELPER = Contact(id=FILEHELPER, nickname="文件传输助手", kind="builtin")
 
-_KNOWN = 1_000
-"""Chats with an author that are known at once to be known."""
+_KNOWN = 10_000
+"""Chats with an author that are known at once to be known; a number is kept of each."""
 
 _AS_LISTED = Contact(id=ContactId(""))
 """In place of somebody who has not changed."""
@@ -310,8 +310,8 @@ class Contacts:
         self._by_name: tuple[int, dict[str, list[Contact]]] = (-1, {})
         """An index of these, and which `_version` it is of."""
         self._version = 0
-        self._known: set[tuple[str, str | None]] = set()
-        """What `knows` has said yes to, since somebody has changed."""
+        self._known: set[int] = set()
+        """Hashes of what `knows` has said yes to, since somebody has changed."""
         self._members: dict[str, Places] = {}
         """Who is in a chatroom, of those that somebody has asked about."""
         for contact in known:
@@ -443,14 +443,14 @@ class Contacts:
 
         It is asked of each message, so what it has said yes to is mostly not looked up again until somebody changes.
         """
-        known = self._known
-        if (chat, author) in known:
+        known, asked = self._known, hash((chat, author))
+        if asked in known:
             return True
         is_known = self._has(chat) and (
             author is None or author == chat or self._has(author) or self.has_member(chat, author)
         )
         if is_known and len(known) < _KNOWN:
-            known.add((chat, author))
+            known.add(asked)
         return is_known
 
     def name_of(self, member: Member) -> str:
