@@ -22,6 +22,7 @@ from webwx.model.messages import Event, MessageRecalled, TextMessage
 from webwx.protocol.sync import WEBWXSYNC, SyncReply
 from webwx.store.folding import FOLD_FROM, is_folded
 from webwx.store.saved_login import LoginFile, LoginMemory
+from webwx.store.schema import ROOM, log_of
 from webwx.store.sqlite import SqliteJournal
 from webwx.transport.loopback import Loopback
 
@@ -441,6 +442,12 @@ class TestContacts:
         await following.resume()
 
         assert len(following.contacts) == known > 1
+
+
+@pytest.mark.parametrize("follow", [False, True])
+async def test_only_one_that_follows_has_room_made_in_the_log(log_in: LogIn, tmp_path: Path, follow: bool) -> None:
+    async with Feed(await log_in(), "one", follow=follow):
+        assert (log_of(tmp_path / "kept.journal").stat().st_size >= ROOM) is follow
 
 
 class TestAFullDisk:

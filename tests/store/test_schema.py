@@ -17,10 +17,15 @@ import pytest
 from webwx.errors import StorageError
 from webwx.store import schema
 from webwx.store.files import make_private
-from webwx.store.schema import ROOM, VERSION, connect, make_room
+from webwx.store.schema import ROOM, VERSION, connect, log_of, make_room
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def length(path: Path) -> int:
+    """Say how long a journal's log is."""
+    return log_of(path).stat().st_size
 
 
 def ask(db: sqlite3.Connection, question: str) -> object:
@@ -178,23 +183,19 @@ def test_opening_a_file_again_takes_no_lock_away_from_whoever_has_it_open(path: 
         subprocess.run([sys.executable, "-c", stranger, str(path)], check=True)
         db.execute("INSERT INTO accounts (uin) VALUES ('8')")
 
-        assert path.with_name("me.journal-wal").exists()
+        assert log_of(path).exists()
     with contextlib.closing(connect(path)) as db:
         assert ask(db, "SELECT count(*) FROM accounts") == 2
 
 
 class TestRoomInTheLog:
-    @staticmethod
-    def length(path: Path) -> int:
-        return path.with_name("me.journal-wal").stat().st_size
-
     def test_is_no_part_of_the_journal(self, path: Path) -> None:
         with contextlib.closing(connect(path)) as db, contextlib.closing(connect(path, is_reader=True)) as reader:
             db.execute("INSERT INTO accounts (uin) VALUES ('7')")
             before = db.execute("SELECT * FROM sqlite_master").fetchall(), ask(db, "PRAGMA page_count")
             make_room(db, path)
 
-            assert self.length(path) >= ROOM
+            assert length(path) >= ROOM
             assert (db.execute("SELECT * FROM sqlite_master").fetchall(), ask(db, "PRAGMA page_count")) == before
             assert ask(reader, "SELECT uin FROM accounts") == "7"
             assert ask(db, "PRAGMA integrity_check") == "ok"
@@ -202,12 +203,12 @@ class TestRoomInTheLog:
     def test_is_what_the_next_commits_are_written_into(self, path: Path) -> None:
         with contextlib.closing(connect(path)) as db:
             make_room(db, path)
-            length = self.length(path)
+            before = length(path)
             for number in range(300):
                 db.execute("INSERT INTO accounts (uin) VALUES (?)", (str(number),))
 
-            assert self.length(path) == length
-            shutil.copytree(path.parent, path.parent.with_name("copy"))  # as whoever finds it after a loss of power
+            assert length(path) == before
+            shutil.copytree(path.parent, path.parent.with_name("copy"))  # as a process that died leaves it
         with contextlib.closing(connect(path.parent.with_name("copy") / path.name)) as db:
             assert ask(db, "SELECT count(*) FROM accounts") == 300
 
@@ -221,11 +222,11 @@ class TestRoomInTheLog:
 
     def test_is_not_taken_from_a_disk_with_little_to_give(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with contextlib.closing(connect(path)) as db:
-            length = self.length(path)
+            before = length(path)
             monkeypatch.setattr(schema, "_PLENTY", 1 + shutil.disk_usage(path.parent).total // ROOM)
             make_room(db, path)
 
-            assert self.length(path) == length
+            assert length(path) == before
 
     def test_that_cannot_be_had_leaves_nothing_open(self, path: Path) -> None:
         with contextlib.closing(connect(path)) as db:
@@ -247,7 +248,7 @@ class TestRoomInTheLog:
             db.execute("INSERT INTO accounts (uin) VALUES ('7')")
             db.set_trace_callback(look)
             make_room(db, path)
-        assert self.length(dead / path.name) >= ROOM
+        assert length(dead / path.name) >= ROOM
         with contextlib.closing(connect(dead / path.name)) as db:
             assert db.execute("SELECT uin FROM accounts").fetchall() == [("7",)]
             assert ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'room'") == 0
@@ -274,6 +275,6 @@ class TestRoomInTheLog:
             is_made.set()
             writing.join()
 
-            assert self.length(path) >= ROOM
+            assert length(path) >= ROOM
             assert ask(db, "SELECT count(*) FROM accounts") == len(written)
             assert ask(db, "PRAGMA integrity_check") == "ok"

@@ -1,5 +1,5 @@
 """
-The journal's tables, and how a file gets from one version of them to the next.
+The journal's tables, how its file is opened, and how that gets from one version of them to the next.
 
 An entry is a row that points into the stored body of its batch, so that what arrived is kept once. Taking a batch in
 touches nothing but the ends of `batches` and `entries`, and the row of its login: `by_id`, `by_chat` and `words` are
@@ -353,6 +353,11 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
         _migrate(db, path)
 
 
+def log_of(path: Path) -> Path:
+    """Say where SQLite keeps the log of a journal."""
+    return path.with_name(f"{path.name}-wal")
+
+
 def make_room(db: sqlite3.Connection, path: Path) -> None:
     """
     Make the log long before there is much to write, unless it is long already or the disk has little to give.
@@ -377,8 +382,7 @@ def make_room(db: sqlite3.Connection, path: Path) -> None:
 
 def _lacks_room(path: Path) -> bool:
     try:
-        length = path.with_name(f"{path.name}-wal").stat().st_size
-        return length < ROOM and shutil.disk_usage(path.parent).free >= _PLENTY * ROOM
+        return log_of(path).stat().st_size < ROOM and shutil.disk_usage(path.parent).free >= _PLENTY * ROOM
     except OSError:  # then it goes without
         return False
 

@@ -43,7 +43,7 @@ from webwx.store.outbox import Senders, SqliteOutbox
 from webwx.store.people import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.store.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
 from webwx.store.rows import as_list, select, select_numbers
-from webwx.store.schema import connect, make_room
+from webwx.store.schema import connect, log_of, make_room
 from webwx.store.words import Query
 from webwx.store.writer import Reader, Writer
 
@@ -184,7 +184,7 @@ class SqliteJournal:
                     raise AlreadyRunning(f"Another process is using {self._path}.")
                 held.callback(os.close, handle)
             try:
-                for each in (self._path, folder / f"{name}-wal", folder / f"{name}-shm", *locks):
+                for each in (self._path, log_of(self._path), folder / f"{name}-shm", *locks):
                     each.unlink(missing_ok=True)
                 self._kept_files.delete()
                 flush_folder(folder)
