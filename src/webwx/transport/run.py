@@ -176,7 +176,7 @@ class Cell:
             response: The answer.
             asked_at: When that was, as `now` said it. An answer that was long on its way tells no other time.
         """
-        if response.headers is not self._heard:  # an engine gives the same ones again when no letter has changed
+        if response.headers != self._heard:  # where no letter has changed they say what the last ones said
             self._heard, self._set_cookies = response.headers, response.header_values("Set-Cookie")
             served = http_time(response.header("Date"))
             # The header counts whole seconds; a smaller difference says nothing.
