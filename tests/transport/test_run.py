@@ -178,7 +178,7 @@ class TestCookies:
         told = Told(*(dated(NOW, f"c{number}=1; Path=/") for number in range(64)))
         await asyncio.gather(*(run(fetch(LOGIN, NOW), told, ours) for _ in range(64)))
 
-        sent = ours.attach(WEBWXSYNC.encode_request(WEBWXSYNC.request(), LOGIN.hosts)).header("Cookie")
+        sent = ours.attach(WEBWXSYNC.encode_request(WEBWXSYNC.request(), LOGIN.hosts), NOW).header("Cookie")
         assert all(f"c{number}=1" in sent for number in range(64))
 
 
@@ -287,7 +287,7 @@ class TestHeaders:
 
     async def test_follow_the_host_that_the_login_ended_on(self) -> None:
         ours = cell()
-        ours.attach(Request(endpoint="e", method="GET", url="https://wx2.qq.com/"))
+        ours.attach(Request(endpoint="e", method="GET", url="https://wx2.qq.com/"), NOW)
         ours.change(hosts=single("http://127.0.0.1:1"), server="http://127.0.0.1:1")
         [request] = await ask(ours, dated(NOW))
 

@@ -11,9 +11,10 @@ as long and means the same.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import httptools
+import msgspec
 
 from webwx.protocol.http import Response
 
@@ -50,7 +51,7 @@ class NotTaken(Exception):
         self.reason = reason
 
 
-class _Known(NamedTuple):
+class _Known(msgspec.Struct, frozen=True):
     """An answer that came at once and plainly: what another one is that begins like it and is as long."""
 
     head: bytes

@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
+
 from webwx.transport.failures import Failures
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class Site(NamedTuple):
     is_tls: bool
 
 
-class Head(NamedTuple):
+class Head(msgspec.Struct, frozen=True):
     """What all requests have in common that differ in their body only."""
 
     site: Site

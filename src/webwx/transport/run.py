@@ -151,12 +151,12 @@ class Cell:
             if reserved == last:
                 return made
 
-    def attach(self, request: Request) -> Request:
-        """Put on what every request of the account carries."""
+    def attach(self, request: Request, now: float) -> Request:
+        """Put on what every request of the account carries at a moment by the server's clock."""
         login = self.login
         if self._carried.jar is not login.jar or self._carried_to is not login.hosts:
             self._carried, self._carried_to = Carried(login.jar, self._common_headers()), login.hosts
-        return msgspec.structs.replace(request, headers=self._carried.to(request.url, request.headers, self.now()))
+        return msgspec.structs.replace(request, headers=self._carried.to(request.url, request.headers, now))
 
     def _common_headers(self) -> Headers:
         login = self.login
@@ -211,7 +211,7 @@ async def run_async(
             try:
                 if isinstance(step, Request):
                     asked_at = cell.now()
-                    answer = await transport.send(cell.attach(step))
+                    answer = await transport.send(cell.attach(step, asked_at))
                     if step.sink is not None:
                         answer = _drained(step.sink, answer)
                     cell.absorb(step, answer, asked_at)
