@@ -173,7 +173,7 @@ class IdentityVerbs(BaseClient):
         """
         self._require_login()
         contact_id = to if isinstance(to, str) else to.id if isinstance(to, Contact) else ""
-        if contact_id in self._contacts:
+        if self._contacts.has(contact_id):
             return ContactId(contact_id)  # what is known of them need not be read
         return (await self._contact(to)).id
 

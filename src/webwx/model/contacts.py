@@ -367,9 +367,10 @@ class Contacts:
         yield from (contact for contact in changed.values() if contact is not None and contact.id != FILEHELPER)
 
     def __contains__(self, contact_id: object) -> bool:
-        return isinstance(contact_id, str) and self._has(contact_id)
+        return isinstance(contact_id, str) and self.has(contact_id)
 
-    def _has(self, contact_id: str) -> bool:
+    def has(self, contact_id: str) -> bool:
+        """Say whether somebody has this id; it is asked of each send, and `in` would ask in two steps."""
         if contact_id in self._changed:
             return self._changed[contact_id] is not None
         return contact_id == FILEHELPER or contact_id in self._roster
@@ -446,8 +447,8 @@ class Contacts:
         known, asked = self._known, hash((chat, author))
         if asked in known:
             return True
-        is_known = self._has(chat) and (
-            author is None or author == chat or self._has(author) or self.has_member(chat, author)
+        is_known = self.has(chat) and (
+            author is None or author == chat or self.has(author) or self.has_member(chat, author)
         )
         if is_known and len(known) < _KNOWN:
             known.add(asked)

@@ -98,7 +98,8 @@ class Engine:
         except OSError:
             raise _failures(request, site).broken_off() from None
         pool.keep(site, connection, self._timeouts.keep_idle)
-        _log.debug("%s -> %s, %d bytes", request.endpoint, answers.status, answers.size)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s -> %s, %d bytes", request.endpoint, answers.status, answers.size)
         return answers.hand_out()
 
     async def close(self) -> None:

@@ -79,11 +79,16 @@ def write_out(head: Head, request: Request) -> tuple[Buffer, ...]:
     """Give what is to be written: a head with the length of its body, what is small behind it in one piece with it."""
     body = request.body
     if isinstance(body, bytes) and 0 < len(body) <= _JOINED:  # nearly always, and at once this takes half as long
-        return (head.lines + b"Content-Length: %d\r\n\r\n" % len(body) + body,)
+        return (head.lines + _length(len(body)) + body,)
     first, *others = (body,) if isinstance(body, bytes) else body
     size = len(first) + sum(map(len, others))
-    start = head.lines + (b"Content-Length: %d\r\n\r\n" % size if size or head.is_post else b"\r\n")
+    start = head.lines + (_length(size) if size or head.is_post else b"\r\n")
     return (start + first, *others) if len(first) <= _JOINED else (start, first, *others)
+
+
+@lru_cache(maxsize=256)  # texts are about as long as each other
+def _length(size: int) -> bytes:
+    return b"Content-Length: %d\r\n\r\n" % size
 
 
 @lru_cache(maxsize=256)
