@@ -40,7 +40,7 @@ def _of_type(kind: inspect.Type, name: str, text: Callable[[str], str]) -> Any:
             return tuple(_of_type(item, name, text) for item in items)
         case inspect.LiteralType(values=values):
             return values[0]
-        case inspect.StructType(cls=cls, fields=fields):
+        case inspect.StructType(cls=cls, fields=fields) | inspect.NamedTupleType(cls=cls, fields=fields):
             return cls(**{field.name: _of_type(field.type, field.name, text) for field in fields})
         case inspect.UnionType(types=types):
             return _of_type(next(each for each in types if not isinstance(each, inspect.NoneType)), name, text)

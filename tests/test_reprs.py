@@ -23,6 +23,7 @@ SECRET_FIELDS_OF = {
     "Cookie": {"value"},
     "PollReply": {"redirect_uri"},
     "Request": {"url", "headers"},
+    "_Known": {"headers"},
     "QrCode": {"url"},
     "RecommendInfo": {"ticket"},
     "WireMessage": {"ticket", "content"},

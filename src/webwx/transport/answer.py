@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING
 import httptools
 import msgspec
 
-from webwx.protocol.http import Response
+from webwx.protocol.http import Headers, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from webwx.protocol.http import Headers
 
 LONGEST_HEAD = 64 * 1024
 """Bytes that may come before an answer's body begins."""
