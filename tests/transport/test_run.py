@@ -166,6 +166,15 @@ class TestCookies:
         assert "fresh=1" in second.header("Cookie")
         assert "fresh=1" not in third.header("Cookie")
 
+    async def test_that_come_again_in_the_same_words_live_on_from_then(self) -> None:
+        clock = Clock()
+        ours, answer = cell(clock=clock), dated(NOW, "fresh=1; Path=/; Max-Age=60")
+        for _ in range(3):
+            [request] = await ask(ours, answer)
+            clock.now += 40
+
+        assert "fresh=1" in request.header("Cookie")
+
     async def test_of_a_server_that_plays_all_hosts_are_kept_for_it_whatever_domain_they_name(self) -> None:
         server = "http://127.0.0.1:8790"
         login = msgspec.structs.replace(LOGIN, server=server, hosts=single(server))

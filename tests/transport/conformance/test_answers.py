@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -43,6 +44,18 @@ async def test_every_header_is_in_its_place(transport: Transport) -> None:
     assert (response.status, response.body) == (404, b"hi")
     assert response.header_values("set-cookie") == ("a=1; Path=/", "b=2")
     assert response.header("x-y") == "ü"
+
+
+async def test_a_log_for_debugging_has_a_line_for_each_that_names_the_call_and_no_address(
+    transport: Transport, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(answer(b"hi")) as server:
+        for level in (logging.INFO, logging.DEBUG):
+            caplog.set_level(level, "webwx.transport")
+            await transport.send(server.request(path="/?skey=secret"))
+
+    told = [record.getMessage() for record in caplog.records if record.name == "webwx.transport"]
+    assert told == [f"{server.request().endpoint} -> 200, 2 bytes"]
 
 
 FRAMINGS = {
