@@ -192,6 +192,15 @@ class TestCookies:
 
 
 class TestTheServersClock:
+    async def test_is_told_anew_by_the_same_words_when_ours_has_jumped(self) -> None:
+        clock = Clock()
+        ours, answer = cell(clock=clock), dated(NOW)
+        await ask(ours, answer)
+        clock.now += HOUR
+        await ask(ours, answer)
+
+        assert ours.now() == int(NOW)  # the header counts whole seconds
+
     @pytest.mark.parametrize("ahead", [-HOUR, -2.0, 2.0, HOUR])
     async def test_counts_once_an_answer_told_it(self, ahead: float) -> None:
         ours = cell()

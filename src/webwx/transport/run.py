@@ -112,7 +112,8 @@ class Cell:
         """Whose pages they name."""
         self._heard: Headers = ()
         self._set_cookies: tuple[str, ...] = ()
-        """What the last answer said, and the cookies that it set."""
+        self._served: float | None = None
+        """What the last answer said, the cookies that it set, and the server's time; the next mostly says the same."""
 
     def now(self) -> float:
         """Seconds since 1970 by the server's clock, as far as its answers told; else by ours."""
@@ -177,12 +178,13 @@ class Cell:
             response: The answer.
             asked_at: When that was, as `now` said it. An answer that was long on its way tells no other time.
         """
-        if response.headers != self._heard:  # where no letter has changed they say what the last ones said
+        if response.headers != self._heard:
             self._heard, self._set_cookies = response.headers, response.header_values("Set-Cookie")
-            served = http_time(response.header("Date"))
-            # The header counts whole seconds; a smaller difference says nothing.
-            if served is not None and not asked_at - 1 <= served <= self.now() + 1:
-                self.change(clock_skew=served - self._clock())
+            self._served = http_time(response.header("Date"))
+        served = self._served
+        # The header counts whole seconds; a smaller difference says nothing.
+        if served is not None and not asked_at - 1 <= served <= self.now() + 1:
+            self.change(clock_skew=served - self._clock())
         if self._set_cookies:
             one_origin = self.login.server is not None
             self.change(jar=self.login.jar.absorb(request.url, self._set_cookies, self.now(), one_origin=one_origin))
