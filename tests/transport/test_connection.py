@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.transport.lines import answer
 
-from webwx.transport.connection import Connection
+from webwx.transport.connection import Connection, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -120,3 +121,8 @@ async def test_whoever_is_cancelled_while_waiting_ends_once_and_ends_the_connect
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert (pair.connection.is_usable(), pair.ended) == (False, 1)
+
+
+def test_a_tls_socket_with_nothing_inside_is_read_and_written_itself() -> None:
+    with socket.socket() as plain, ssl.create_default_context().wrap_socket(plain, server_hostname="name") as line:
+        assert stream_of(line) is line

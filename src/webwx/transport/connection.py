@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from types import coroutine
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from webwx.transport.answer import Answers, NoAnswer, NotTaken
 
@@ -39,6 +39,37 @@ _READS = 16
 _LATER = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
 
 
+class Stream(Protocol):
+    """Where a connection's bytes come from and go to; both raise what a socket that does not block raises."""
+
+    def read(self, size: int, /) -> bytes:
+        """Give what has come, at most so many bytes; none at the end."""
+        ...
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Take bytes, and say how many were taken."""
+        ...
+
+
+class _Plain:
+    """A socket without TLS."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self.read, self.write = line.recv, line.send
+
+
+def stream_of(line: socket.socket) -> Stream:
+    """
+    Give what a socket is read and written by.
+
+    With TLS that is OpenSSL's own object. Python's socket around it makes seven more calls for each request, and does
+    the same for us, so it stands in for what is inside where a later Python calls that something else.
+    """
+    if isinstance(line, ssl.SSLSocket):
+        return cast("Stream", getattr(line, "_sslobj", None) or line)
+    return _Plain(line)
+
+
 class Connection:
     """
     A connection to one site, awaited by the one task that has asked.
@@ -60,6 +91,7 @@ class Connection:
         self.loop = asyncio.get_running_loop()
         """Where it is read."""
         self._line: socket.socket | None = line
+        self._stream = stream_of(line)
         self._on_end = on_end
         self._answers = Answers()
         self._left: list[bytes | memoryview] = []
@@ -98,10 +130,11 @@ class Connection:
             NoAnswer: What came is no HTTP.
             TooLarge: The body is larger than the limit.
         """
-        self._answers.expect(limit, take)
-        self._is_asked = self._asyncio_future_blocking = True
         self._left += request
         self._write()
+        # The rest is done while the request is on its way.
+        self._answers.expect(limit, take)
+        self._is_asked = self._asyncio_future_blocking = True
         yield self
         return self._answers
 
@@ -141,12 +174,12 @@ class Connection:
             context.run(fn, self)
 
     def _write(self) -> None:
-        line, left = self._line, self._left
+        line, stream, left = self._line, self._stream, self._left
         if line is None:
             return
         try:
             while left:
-                sent = line.send(left[0])
+                sent = stream.write(left[0])
                 if sent < len(left[0]):
                     left[0] = memoryview(left[0])[sent:]
                 else:
@@ -166,12 +199,12 @@ class Connection:
             self.loop.remove_writer(line)
 
     def _read(self) -> None:
-        line, is_asked, answers = self._line, self._is_asked, self._answers
+        line, stream, is_asked, answers = self._line, self._stream, self._is_asked, self._answers
         if line is None:
             return
         try:
             for _ in range(_READS):
-                data = line.recv(BUFFER)
+                data = stream.read(BUFFER)
                 if not is_asked:
                     self.close()
                     return
