@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+import zlib
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +53,18 @@ def test_large_and_small_bodies_are_read_alike() -> None:
     db.close()
 
 
-@given(st.binary())
+@given(
+    st.one_of(st.binary(), st.builds(lambda piece, times: piece * times, st.binary(min_size=1), st.integers(1, 5000)))
+)
 def test_a_packed_body_comes_back(body: bytes) -> None:
     assert body == unpack(pack(body))
+
+
+def test_a_body_that_another_program_has_packed_is_read() -> None:
+    assert unpack(zlib.compress(b"body", 9)) == b"body"
+
+
+def test_where_isal_is_not_installed_bodies_are_packed_all_the_same() -> None:
+    program = "import sys; sys.modules['isal'] = None; from webwx.store.bodies import pack; print(pack(b'body').hex())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert unpack(bytes.fromhex(done.stdout)) == b"body"

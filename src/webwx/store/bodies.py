@@ -8,6 +8,7 @@ kept beside the body.
 from __future__ import annotations
 
 import zlib
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +17,7 @@ from webwx.store.rows import as_list
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _KEPT = 4
 """Bodies that stay unpacked: neighbours mostly come from one batch."""
@@ -70,13 +71,23 @@ def blank(body: bytes, kept: Iterable[Place]) -> bytes:
 
 
 def pack(body: bytes) -> bytes:
-    """Compress a body, fast."""
-    return zlib.compress(body, 1)
+    """Compress a body, fast, for `unpack` or whatever else reads zlib's format."""
+    return _compressor()(body, 1)
 
 
 def unpack(packed: bytes) -> bytes:
     """Give a body back."""
     return zlib.decompress(packed)
+
+
+@cache
+def _compressor() -> Callable[[bytes, int], bytes]:
+    # It takes 1 MB, so whoever stores nothing does without.
+    try:
+        from isal.isal_zlib import compress
+    except ImportError:  # it has no wheel for this platform
+        return zlib.compress
+    return compress
 
 
 class Bodies:
