@@ -274,8 +274,6 @@ class ContactVerbs(IdentityVerbs):
 
     def _meet(self, chat: str, sender: str | None = None) -> None:
         """Learn of a chat and its author by what is said there: neither must be in any list, and both have names."""
-        if self._contacts.knows(chat, sender):
-            return
         if chat not in self._contacts:
             self._contacts.merge(Contact(id=ContactId(chat), kind=_kind(chat)))
             self._wish(chat)

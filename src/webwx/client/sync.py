@@ -408,7 +408,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         for activity in look.activities:
             self._introduce_by_real_ids(activity)
         for chat, sender in dict.fromkeys(look.people):
-            self._meet(chat, sender)
+            if not self._contacts.knows(chat, sender):
+                self._meet(chat, sender)
         await self._settle_doubts(look.own_chats)
         # What stands beside the messages has no id to be known again by.
         return count if has_moved else count - sum(not each.message_id for each in look.arrived)
@@ -538,7 +539,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             case TextMessage() | Message():  # most are of just the first, and that is seen in half the time
                 if not self._recent.is_new(event):
                     return None
-                self._meet(event.chat, event.sender)
+                if not self._contacts.knows(event.chat, event.sender):
+                    self._meet(event.chat, event.sender)
             case MessageRecalled(message_id=gone):
                 if not self._recent.is_new(event):
                     return None

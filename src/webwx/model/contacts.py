@@ -373,13 +373,13 @@ class Contacts:
         """Say whether somebody has this id; it is asked of each send, and `in` would ask in two steps."""
         if contact_id in self._changed:
             return self._changed[contact_id] is not None
-        return contact_id == FILEHELPER or contact_id in self._roster
+        return contact_id == FILEHELPER or self._roster.ids.first(contact_id) >= 0
 
     def __len__(self) -> int:
-        changed = dict(self._changed)
-        new = sum(contact is not None and each not in self._roster for each, contact in changed.items())
-        gone = sum(contact is None and each in self._roster for each, contact in changed.items())
-        is_unsaid = FILEHELPER not in self._roster and FILEHELPER not in changed
+        changed, ids = dict(self._changed), self._roster.ids
+        new = sum(contact is not None and each not in ids for each, contact in changed.items())
+        gone = sum(contact is None and each in ids for each, contact in changed.items())
+        is_unsaid = FILEHELPER not in ids and FILEHELPER not in changed
         return len(self._roster) + new - gone + is_unsaid
 
     def __repr__(self) -> str:
@@ -512,7 +512,7 @@ class Contacts:
                 for each in {contact.nickname, contact.remark} - {""}:
                     index.setdefault(each, []).append(contact)
             self._by_name = version, index
-        listed = [_FILEHELPER] if name == _FILEHELPER.nickname and FILEHELPER not in self._roster else []
+        listed = [_FILEHELPER] if name == _FILEHELPER.nickname and FILEHELPER not in self._roster.ids else []
         listed += self._roster.named(name)
         return [contact for contact in listed if contact.id not in self._changed] + index.get(name, [])
 

@@ -150,10 +150,10 @@ class Roster(Protocol):
 
     is_kept: bool
     """The journal holds them."""
+    ids: Places
+    """Who there is."""
 
     def __len__(self) -> int: ...
-
-    def __contains__(self, contact_id: str) -> bool: ...
 
     def __iter__(self) -> Iterator[Contact]: ...
 
@@ -188,32 +188,29 @@ class PackedRoster:
         read: Callable[[Sequence[bytes]], Contact | None],
         is_chatroom: Callable[[str], bool],
     ) -> None:
-        self._ids = Places(listing.hashes)
+        self.ids = Places(listing.hashes)
         self._records = records = _Records(listing.raws)
-        self._count = len(self._ids) - sum(map(len, self._ids.again.values()))
+        self._count = len(self.ids) - sum(map(len, self.ids.again.values()))
         self._read = read
         self._names: tuple[Places, array[int]] | None = None
         """All names, and whose each is."""
         self._is_chatroom = is_chatroom
         # Nothing kept here may lead back to this: it would outlive its login until somebody looks for such circles.
-        find = partial(_find, self._ids, records, read)
+        find = partial(_find, self.ids, records, read)
         self._person = lru_cache(STAY_READ)(find)
         self._chatroom = lru_cache(STAY_READ_CHATROOMS)(find)
 
     def __len__(self) -> int:
         return self._count
 
-    def __contains__(self, contact_id: str) -> bool:
-        return self._ids.first(contact_id) >= 0
-
     def __iter__(self) -> Iterator[Contact]:
         return (contact for _, contact in self._placed())
 
     def _placed(self) -> Iterator[tuple[int, Contact]]:
         """Read everybody, each with the first place where they stand."""
-        more = self._ids.again
+        more = self.ids.again
         again = set(chain.from_iterable(more.values()))
-        for place in range(len(self._ids)):
+        for place in range(len(self.ids)):
             if place not in again:
                 contact = self._read([self._records.read(each) for each in (place, *more.get(place, ()))])
                 if contact is not None:
@@ -221,7 +218,7 @@ class PackedRoster:
 
     def get(self, contact_id: str) -> Contact | None:
         """Look somebody up by id."""
-        if contact_id not in self._ids:
+        if contact_id not in self.ids:
             return None
         return self._chatroom(contact_id) if self._is_chatroom(contact_id) else self._person(contact_id)
 

@@ -118,7 +118,7 @@ class StoredRoster:
         listed = list(ids)
         self._looks = looks
         self._login = login
-        self._ids = Places.of(listed)
+        self.ids = Places.of(listed)
         self._count = len(listed)
         self._is_chatroom = is_chatroom
         find = partial(_find, looks, login)
@@ -127,9 +127,6 @@ class StoredRoster:
 
     def __len__(self) -> int:
         return self._count
-
-    def __contains__(self, contact_id: str) -> bool:
-        return self._ids.first(contact_id) >= 0
 
     def __iter__(self) -> Iterator[Contact]:
         places = self._looks.rows("SELECT rowid FROM contacts WHERE login = ? ORDER BY rowid", self._login)
@@ -140,11 +137,11 @@ class StoredRoster:
                 "SELECT contact FROM contacts WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid)",
                 some,
             )
-            yield from (contact for contact in _read_all(listed) if contact.id in self._ids)
+            yield from (contact for contact in _read_all(listed) if contact.id in self.ids)
 
     def get(self, contact_id: str) -> Contact | None:
         """Look somebody up by id."""
-        if contact_id not in self._ids:
+        if contact_id not in self.ids:
             return None
         return self._chatroom(contact_id) if self._is_chatroom(contact_id) else self._person(contact_id)
 
