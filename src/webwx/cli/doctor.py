@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 EXTRAS = ("cryptography", "keyring", "trustme", "winloop" if sys.platform == "win32" else "uvloop")
 """What some of us have besides."""
 
-PACKAGES = ("aiohappyeyeballs", "aiohttp", "click", "httptools", "msgspec", "segno", *EXTRAS)
+PACKAGES = ("aiohappyeyeballs", "aiohttp", "click", "httptools", "isal", "msgspec", "segno", *EXTRAS)
 """What we stand on, as pyproject.toml names it."""
 
 VARIABLES = (
