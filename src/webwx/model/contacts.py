@@ -283,7 +283,7 @@ def _decode(raws: Sequence[bytes]) -> Contact:
 _FILEHELPER = Contact(id=FILEHELPER, nickname="文件传输助手", kind="builtin")
 
 _KNOWN = 10_000
-"""Chats with an author that are known at once to be known; a number is kept of each."""
+"""Members of chatrooms that are known at once to be known; a number is kept of each."""
 
 _AS_LISTED = Contact(id=ContactId(""))
 """In place of somebody who has not changed."""
@@ -442,14 +442,15 @@ class Contacts:
         """
         Say whether a chat is known, and who has written there: as a contact, or as one of the chatroom's members.
 
-        It is asked of each message, so what it has said yes to is mostly not looked up again until somebody changes.
+        It is asked of each message, so the members that it has said yes to are mostly not looked up again until
+        somebody changes.
         """
+        if author is None or author == chat:
+            return self.has(chat)
         known, asked = self._known, hash((chat, author))
         if asked in known:
             return True
-        is_known = self.has(chat) and (
-            author is None or author == chat or self.has(author) or self.has_member(chat, author)
-        )
+        is_known = self.has(chat) and (self.has(author) or self.has_member(chat, author))
         if is_known and len(known) < _KNOWN:
             known.add(asked)
         return is_known

@@ -49,25 +49,26 @@ class Places:
         hashes: Of all texts, in their order.
     """
 
-    __slots__ = ("_hashes", "_table", "again")
+    __slots__ = ("_hashes", "_last", "_table", "again")
 
     def __init__(self, hashes: array[int]) -> None:
-        self._hashes = hashes
         table = array("H" if len(hashes) < 2**16 else "I")
         table.frombytes(bytes(table.itemsize << (len(hashes) * 3 // 2).bit_length()))
         self._table = table
         """The place of a text, counted from 1, at the end of its hash or in the next that was free; 0: free."""
+        self._last = last = len(table) - 1
         self.again: dict[int, list[int]] = {}
         """Further places of texts that stand in several, by the first."""
-        last = len(table) - 1
-        for place, wanted in enumerate(hashes):
+        self._hashes = hashes = array("q", (0,)) + hashes  # counted from 1, too
+        for place in range(1, len(hashes)):
+            wanted = hashes[place]
             at = wanted & last
-            while (found := table[at]) and hashes[found - 1] != wanted:
+            while (found := table[at]) and hashes[found] != wanted:
                 at = (at + 1) & last
             if found:
-                self.again.setdefault(found - 1, []).append(place)
+                self.again.setdefault(found - 1, []).append(place - 1)
             else:
-                table[at] = place + 1
+                table[at] = place
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:
@@ -78,7 +79,7 @@ class Places:
         return self.first(text) >= 0
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return len(self._hashes) - 1
 
     def find(self, text: str) -> list[int]:
         """Give the places of a text, in their order."""
@@ -87,10 +88,9 @@ class Places:
 
     def first(self, text: str) -> int:
         """Give the first place of a text; -1 when it stands nowhere."""
-        wanted, hashes, table = hash(text), self._hashes, self._table
-        last = len(table) - 1
+        wanted, hashes, table, last = hash(text), self._hashes, self._table, self._last
         at = wanted & last
-        while (found := table[at]) and hashes[found - 1] != wanted:
+        while (found := table[at]) and hashes[found] != wanted:
             at = (at + 1) & last
         return found - 1
 
