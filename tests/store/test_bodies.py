@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +63,12 @@ def test_a_packed_body_comes_back(body: bytes) -> None:
 
 def test_a_body_that_another_program_has_packed_is_read() -> None:
     assert unpack(zlib.compress(b"body", 9)) == b"body"
+
+
+def test_where_isal_is_installed_it_packs() -> None:
+    isal_zlib = pytest.importorskip("isal.isal_zlib")  # not every platform has a wheel
+    body = b'{"Content":"hello"}' * 100
+    assert pack(body) == isal_zlib.compress(body, 1) != zlib.compress(body, 1)
 
 
 def test_where_isal_is_not_installed_bodies_are_packed_all_the_same() -> None:
