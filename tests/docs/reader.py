@@ -63,7 +63,7 @@ class Reader:
             line = in_background(typed, self.folder.parent / f"output{turn}") if typed.endswith(" &") else typed
             script += f"{line}\nprintf '\\n<next>\\n'\n"
         own_port = free_port()
-        script = script.replace(SERVER, server).replace(OWN_PORT, own_port)
+        script = script.replace(OWN_PORT, own_port).replace(SERVER, server)  # a port may hold the digits of another
         printed = self._run("bash", "-e", "-o", "pipefail", "-c", script)
         for (typed, expected), output in zip(commands(page), printed.split("\n<next>\n"), strict=False):
             assert matches(expected, output.replace(server, SERVER).replace(own_port, OWN_PORT)), f"$ {typed}\n{output}"
