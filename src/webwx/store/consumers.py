@@ -22,8 +22,9 @@ import contextlib
 import os
 import threading
 import time
-from collections import deque
+from bisect import bisect_right
 from itertools import takewhile
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -130,7 +131,7 @@ class _News:
         self.is_void = False
         """The file is to be read in place of what is here: as after a deletion, which may have left a gap there."""
         self.has_room = True
-        self._entries: deque[Entry] = deque()
+        self._entries: list[Entry] = []
         self._after: int | None = None
         """All that was stored after this entry was added, until there was no room; None: nothing was."""
 
@@ -151,15 +152,18 @@ class _News:
             self._after = after
         self._entries.extend(entries)
         self.to = entries[-1].number
-        while not is_followed and len(self._entries) > MOST_WAITING:
-            self._after = self._entries.popleft().number
+        too_many = 0 if is_followed else len(self._entries) - MOST_WAITING
+        if too_many > 0:
+            self._after = self._entries[too_many - 1].number
+            del self._entries[:too_many]
 
     def after(self, number: int, limit: int) -> list[Entry]:
         """Take the next entries after one out; those before were read from the file."""
-        entries = self._entries
-        while entries and entries[0].number <= number:
-            entries.popleft()
-        return [entries.popleft() for _ in range(min(limit, len(entries)))]
+        begin = bisect_right(self._entries, number, key=attrgetter("number"))
+        end = begin + limit
+        taken = self._entries[begin:end]
+        del self._entries[:end]
+        return taken
 
 
 class SqliteConsumer:
@@ -210,7 +214,7 @@ class SqliteConsumer:
         self._stored_started = known.started
         self._starting = known.started
         """As it stands in a transaction that has not ended."""
-        self._acks: deque[int] = deque()
+        self._acks: list[int] = []
         """Acknowledged since the last transaction; taken from there by the thread that writes."""
         self._storing: list[int] = []
         """Acknowledged, and in a transaction that has not ended."""
@@ -481,7 +485,9 @@ class SqliteConsumer:
 
     def _count_acks(self) -> None:
         """Move on by all that was acknowledged since the last transaction."""
-        self._storing += [self._acks.popleft() for _ in range(len(self._acks))]
+        count = len(self._acks)  # more may be added meanwhile
+        self._storing += self._acks[:count]
+        del self._acks[:count]
         self._done.update(number for number in self._storing if number > self._acked)
         passed = list(takewhile(self._done.__contains__, self._given))
         if passed:
@@ -504,7 +510,7 @@ class SqliteConsumer:
                 self._deaths_to_store = {**self._deaths_storing, **self._deaths_to_store}
                 self._is_dirty = True
             if not is_stored:
-                self._acks.extendleft(reversed(self._storing))
+                self._acks[:0] = self._storing
             self._storing, self._deaths_storing = [], {}
             self._is_dirty_in_flight = False
 
