@@ -52,7 +52,7 @@ def test_as_many_are_remembered_as_it_says_and_not_for_ever() -> None:
 def test_a_message_is_found_while_it_is_recent() -> None:
     recent = Recent()
     for number in range(MESSAGES + 1):
-        recent.is_new(text(str(number)))
+        recent.messages.append(text(str(number)))
 
     assert recent.find("0") is None
     assert recent.find("1") == text("1")
@@ -60,8 +60,7 @@ def test_a_message_is_found_while_it_is_recent() -> None:
 
 def test_the_newest_of_those_with_one_id_is_found() -> None:
     recent = Recent()
-    recent.is_new(text("1", "old"))
-    recent.is_new(text("1", "new"))
+    recent.messages += (text("1", "old"), text("1", "new"))
 
     assert recent.find("1") == text("1", "new")
 

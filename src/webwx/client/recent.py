@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from webwx.model.messages import Message, TextMessage
-
 if TYPE_CHECKING:
-    from webwx.model.messages import MessageRecalled
+    from webwx.model.messages import Message, MessageRecalled
 
 MESSAGES = 1_000
 """Messages kept, so that a recall can show its original."""
@@ -21,7 +19,8 @@ class Recent:
     """What was handed out last."""
 
     def __init__(self) -> None:
-        self._messages: deque[Message] = deque(maxlen=MESSAGES)
+        self.messages: deque[Message] = deque(maxlen=MESSAGES)
+        """Where recalls find their originals; whoever hands a message out adds it."""
         self._seen: set[int] = set()
         self._seen_before: set[int] = set()
         """The `SEEN` before those."""
@@ -37,10 +36,8 @@ class Recent:
         self._seen.add(key)
         if len(self._seen) >= SEEN:
             self._seen_before, self._seen = self._seen, set()
-        if isinstance(event, (TextMessage, Message)):  # most are of just the first, and that is seen in half the time
-            self._messages.append(event)
         return True
 
     def find(self, message_id: str) -> Message | None:
         """Find a message by the platform's id; the newest when ids have met."""
-        return next((each for each in reversed(self._messages) if each.message_id == message_id), None)
+        return next((each for each in reversed(self.messages) if each.message_id == message_id), None)

@@ -539,6 +539,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             case TextMessage() | Message():  # most are of just the first, and that is seen in half the time
                 if not self._recent.is_new(event):
                     return None
+                self._recent.messages.append(event)
                 if not self._contacts.knows(event.chat, event.sender):
                     self._meet(event.chat, event.sender)
             case MessageRecalled(message_id=gone):

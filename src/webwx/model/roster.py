@@ -53,7 +53,7 @@ class Places:
 
     def __init__(self, hashes: array[int]) -> None:
         table = array("H" if len(hashes) < 2**16 else "I")
-        table.frombytes(bytes(table.itemsize << (len(hashes) * 3 // 2).bit_length()))
+        table.frombytes(bytes(table.itemsize << (len(hashes) * 2).bit_length()))
         self._table = table
         """The place of a text, counted from 1, at the end of its hash or in the next that was free; 0: free."""
         self._last = last = len(table) - 1
