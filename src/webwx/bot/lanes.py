@@ -55,7 +55,7 @@ ALONE = 5.0
 _SUSPECT, _CONVICT = 2, 3
 """Deaths from which on an entry is one; a convict has had a process die that tried it alone."""
 
-_SLICE = 0.0002
+_SLICE = 0.0001
 """
 Seconds of a worker's own work after which others get their turn: what comes next is asked for while this is handled.
 """
