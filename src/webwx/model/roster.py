@@ -52,9 +52,8 @@ class Places:
     __slots__ = ("_hashes", "_last", "_table", "again")
 
     def __init__(self, hashes: array[int]) -> None:
-        table = array("H" if len(hashes) < 2**16 else "I")
-        table.frombytes(bytes(table.itemsize << (len(hashes) * 2).bit_length()))
-        self._table = table
+        free = array("H" if len(hashes) < 2**16 else "I", (0,))
+        self._table = table = free * (1 << (len(hashes) * 2).bit_length())
         """The place of a text, counted from 1, at the end of its hash or in the next that was free; 0: free."""
         self._last = last = len(table) - 1
         self.again: dict[int, list[int]] = {}
