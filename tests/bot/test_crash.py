@@ -57,7 +57,10 @@ class Bot:
     @property
     def diary(self) -> list[dict[str, Any]]:
         path = self._folder / "diary.jsonl"
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+        if not path.exists():
+            return []
+        whole, _, _ = path.read_text("utf-8").rpartition("\n")  # the last line may be in the midst of being written
+        return [json.loads(line) for line in whole.splitlines()]
 
     def calls(self, text: str) -> list[tuple[int, bool]]:
         """Give attempt and mark of each call for a text."""
