@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PAGE = 1_000
 """Contacts in one answer."""
 
-MAX_READY = 100_000
-"""Texts up to which batches are made beforehand; more than that are for filling a journal, which is not timed."""
+MAX_READY = 300_000
+"""Number of texts up to which all answers are encoded before the run; larger worlds only fill a journal, untimed."""
 
 MAX_COME = 100
 """Texts in one answer, where they come at a rate."""

@@ -95,8 +95,8 @@ def _time(case: str, over: Beside, at_most: float | None = None) -> Measure:
     return Measure(case=case, name=f"time / {over}", figure="seconds", over=over, at_most=at_most)
 
 
-def _cpu(case: str, figure: str) -> Measure:
-    return Measure(case=case, name="CPU / floor", figure=figure, over=FLOOR)
+def _cpu(case: str, figure: str, at_most: float | None = None) -> Measure:
+    return Measure(case=case, name="CPU / floor", figure=figure, over=FLOOR, at_most=at_most)
 
 
 def _peak(case: str, at_most: float | None = None) -> Measure:
@@ -143,6 +143,12 @@ MEASURES: tuple[Measure, ...] = (
             _cpu(f"receive-{friends}-million", "cpu_us"),
         )
     ),
+    _speed("stream", FLOOR, 0.28),
+    Measure(
+        case="stream", name="messages per second", figure="per_second", at_least=20_000, is_less_better=False,
+        carries_over=False,
+    ),
+    _own("stream", "CPU per message, us", "cpu_us", 40),
     _time("login", FLOOR),
     _time("login", PEER, 0.15),
     _cpu("login", "cpu"),
@@ -170,7 +176,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(case="import", name="time / Python alone", figure="ms", over=FLOOR),
     _own("help", "`webwx --help`, ms", "ms", 80),
     Measure(case="help", name="time / Python alone", figure="ms", over=FLOOR),
-    _time("day", FLOOR),
+    _time("day", FLOOR, 1.35),
     _time("day", PEER),
-    _cpu("day", "cpu"),
+    _cpu("day", "cpu", 4),
 )  # fmt: skip

@@ -13,11 +13,15 @@ from benchmarks.case import FLOOR, OURS, PEER, Case, Figures, Run, World
 from benchmarks.machine import fdatasync_p50
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from webwx import AsyncClient, Context, Event, SqliteJournal
 
 TEXTS = 20_000
+
+STREAM = 250_000
+"""Texts of a stream long enough that deferred work, such as indexing, has to keep up."""
 
 MILLION = 1_000_000
 
@@ -72,8 +76,35 @@ def ours_with(run: Run) -> Figures:
     return asyncio.run(main())
 
 
-async def handle_texts(run: Run, client: AsyncClient) -> Figures:
-    """Run a bot, and measure from when it listens until it has handled all texts and has ended."""
+def ours_until_indexed(run: Run) -> Figures:
+    """Run a bot with a journal; the clock stops when every text is stored, acknowledged and indexed."""
+    from webwx import SqliteJournal
+
+    async def main() -> Figures:
+        journal = SqliteJournal(run.folder / "own.journal")
+        try:
+            async with ours.logged_in(run, journal=journal) as client:
+                figures = await handle_texts(run, client, lambda: indexed(journal, client))
+                return _figures(figures, run.world.texts) | {"rows": 0, "fdatasync_ms": fdatasync_p50(run.shared)}
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+async def _nothing() -> None:
+    pass
+
+
+async def handle_texts(run: Run, client: AsyncClient, afterwards: Callable[[], Awaitable[None]] = _nothing) -> Figures:
+    """
+    Run a bot and measure it from its first poll until it has handled all texts and has ended.
+
+    Args:
+        run: The run that is measured.
+        client: The client of the bot; its login is open.
+        afterwards: More work that belongs to the measured time.
+    """
     from webwx import Bot, TextMessage
 
     bot, left, done = Bot(client=client), run.world.texts, asyncio.Event()
@@ -93,6 +124,7 @@ async def handle_texts(run: Run, client: AsyncClient) -> Figures:
         work.cancel()
         with suppress(asyncio.CancelledError):
             await work
+        await afterwards()
     return meter.figures
 
 
@@ -190,6 +222,12 @@ def _cases() -> list[Case]:
                 variants={FLOOR: floor_of, OURS: ours_with}, journal=True, rows=MILLION, prepare=fill,
             ),
         ]  # fmt: skip
+    cases.append(
+        Case(
+            name="stream", about="100 friends, an empty journal, until all is indexed", world=World(texts=STREAM),
+            variants={FLOOR: floor_of, OURS: ours_until_indexed}, journal=True,
+        )
+    )  # fmt: skip
     return cases
 
 
