@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.protocol.cookies import Carried, Cookie, Jar, parse_cookie, read_cookie_header
+from webwx.protocol.cookies import (
+    MAX_COOKIE,
+    MAX_COOKIES,
+    MAX_HEADER,
+    MAX_OF_DOMAIN,
+    Carried,
+    Cookie,
+    Jar,
+    parse_cookie,
+    read_cookie_header,
+)
 
 NOW = 1_700_000_000.0
 MAIN = "https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxinit"
@@ -120,6 +130,61 @@ class TestHowLongACookieLives:
     def test_expired_ones_are_forgotten_when_others_arrive(self) -> None:
         jar = jar_of("a=1; Max-Age=60").absorb(MAIN, ("b=2",), NOW + 61)
         assert [cookie.name for cookie in jar.cookies] == ["b"]
+
+    def test_its_end_is_reckoned_by_the_clock_of_the_server_that_set_it(self) -> None:
+        expires = "a=1; Expires=Tue, 14 Nov 2023 22:14:20 GMT"  # a minute after NOW
+        jar = Jar().absorb(MAIN, (expires, "b=2; Max-Age=60"), NOW - 1_000, ahead=1_000)
+        assert {cookie.name: cookie.expires for cookie in jar.cookies} == {"a": NOW - 940, "b": NOW - 940}
+
+    def test_a_jump_of_the_clock_takes_nothing_from_it(self) -> None:
+        jar = jar_of("a=1; Max-Age=60", "b=2").aged(1_000)
+        assert jar.header(MAIN, NOW + 1_059) == "a=1; b=2"
+        assert jar.header(MAIN, NOW + 1_060) == "b=2"
+
+
+class TestAJarIsBounded:
+    SESSION = ("wxuin=1; Domain=wx.qq.com", "wxsid=x; Domain=wx.qq.com", "webwx_data_ticket=y; Domain=.qq.com")
+
+    def test_a_cookie_that_is_too_large_is_dropped(self) -> None:
+        fits = "a=" + "x" * (MAX_COOKIE - len("a=;Path=/")) + ";Path=/"
+        assert [len(cookie.name) for cookie in jar_of(fits, "b" + fits).cookies] == [1]
+
+    def test_a_flood_of_cookies_finds_the_jar_full_and_displaces_none_of_the_login(self) -> None:
+        jar = jar_of(*self.SESSION)
+        for number in range(101):
+            path = "/cgi-bin/mmwebwx-bin" if number % 2 else "/"
+            flood = [f"c{number}_{each}={'x' * 4_000}; Path={path}; Domain=.qq.com" for each in range(10)]
+            jar = jar.absorb(MAIN, tuple(flood), NOW)
+        sent = jar.header(MAIN, NOW)
+
+        assert len(jar.cookies) == len(self.SESSION) - 1 + MAX_OF_DOMAIN
+        assert len(sent) <= MAX_HEADER
+        assert all(part in sent.split("; ") for part in ("wxuin=1", "wxsid=x", "webwx_data_ticket=y"))
+
+    def test_a_domain_may_have_so_many_and_a_new_value_of_one_is_taken_when_it_is_full(self) -> None:
+        jar = jar_of(*(f"c{number}=1" for number in range(MAX_OF_DOMAIN + 1))).absorb(MAIN, ("c49=2", "c50=2"), NOW)
+        assert len(jar.cookies) == MAX_OF_DOMAIN
+        assert jar.header(MAIN, NOW).endswith("c48=1; c49=2")
+
+    def test_what_has_expired_makes_room(self) -> None:
+        jar = jar_of(*(f"c{number}=1; Max-Age=60" for number in range(MAX_OF_DOMAIN)))
+        jar = jar.absorb(MAIN, ("new=1",), NOW + 61)
+        assert [cookie.name for cookie in jar.cookies] == ["new"]
+
+    def test_all_domains_together_may_have_so_many(self) -> None:
+        jar = Jar()
+        for number in range(20):
+            url = f"https://host{number}.qq.com/"
+            jar = jar.absorb(url, tuple(f"c{each}=1" for each in range(MAX_OF_DOMAIN)), NOW)
+        assert len(jar.cookies) == MAX_COOKIES
+
+    def test_nor_do_two_processes_fill_it_beyond_that(self) -> None:
+        one, other = (jar_of(*(f"{kind}{number}=1" for number in range(MAX_OF_DOMAIN))) for kind in "ab")
+        assert len(one.rebased(Jar(), other).cookies) == MAX_OF_DOMAIN
+
+    def test_the_jar_of_an_older_version_is_not_sent_whole(self) -> None:
+        large = tuple(Cookie(name=f"c{number}", value="x" * 4_000, domain="wx.qq.com") for number in range(1_000))
+        assert len(Jar(large).header(MAIN, NOW)) <= MAX_HEADER
 
 
 class TestOneOrigin:

@@ -69,6 +69,7 @@ def test_with_headers_gives_a_new_request_and_leaves_the_old_one(request_: Reque
         ("soon", None),
         ("Tue, 99 Nov 2023 22:13:20 GMT", None),
         ("Tue, 14 Nov 2023 22:13:20 +999999", None),
+        pytest.param("Tue, 14 Nov 2023 22:13:20 GMT" + " " * 64, None, id="longer than a date"),
     ],
 )
 def test_http_dates_are_read_as_seconds_and_what_is_none_as_none(text: str, seconds: float | None) -> None:

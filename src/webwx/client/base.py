@@ -325,9 +325,9 @@ class BaseClient:
         return LoggedOut(text, reason=reason, endpoint=end.endpoint, ret=end.ret, message=end.message)
 
     def _missing_cookies(self) -> list[str]:
-        hosts, jar, now = self._login.hosts, self._login.jar, self._cell.now()
+        hosts = self._login.hosts
         needed = (("wxuin", hosts.main), ("wxsid", hosts.main), ("webwx_data_ticket", hosts.file))
-        return [name for name, origin in needed if not jar.value(name, f"{origin}/", now)]
+        return [name for name, origin in needed if not self._cell.cookie(name, origin)]
 
     def _require_login(self) -> None:
         """

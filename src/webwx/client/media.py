@@ -243,8 +243,7 @@ class MediaVerbs(SendingVerbs):
         return await self._run(send_chunk(self._login, file, passage, chunk), windows.read)
 
     def _data_ticket(self) -> str:
-        login = self._login
-        return login.jar.value("webwx_data_ticket", login.hosts.file, self._cell.now())
+        return self._cell.cookie("webwx_data_ticket", self._login.hosts.file)
 
     # -- down --------------------------------------------------------------------------------------------------------
 

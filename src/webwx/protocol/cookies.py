@@ -9,11 +9,24 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from urllib.parse import urlsplit
 
 import msgspec
 
 from webwx.protocol.http import Headers, http_time
+
+MAX_COOKIE = 4096
+"""Characters of a `Set-Cookie` value that is still taken; this limit and the next two are those of RFC 6265, 6.1."""
+
+MAX_OF_DOMAIN = 50
+"""Cookies of one domain."""
+
+MAX_COOKIES = 300
+"""Cookies of a login; RFC 6265 has 3,000 for all sites that a browser visits."""
+
+MAX_HEADER = 16 * 1024
+"""Characters of a `Cookie` header: what many servers accept at most."""
 
 
 class Cookie(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +74,12 @@ class Jar(msgspec.Struct, frozen=True):
         """Give the `Cookie` header for an address, the nearest first; empty when nothing goes there."""
         parts = urlsplit(url)
         host, is_https = parts.hostname or "", parts.scheme == "https"
-        fitting = [c for c in self.cookies if c.goes_to(host, parts.path or "/", is_https=is_https, now=now)]
+        fitting, room = [], MAX_HEADER
+        for cookie in self.cookies:  # the oldest first: a flood of cookies does not displace those of the login
+            size = len(cookie.name) + len("=") + len(cookie.value) + len("; ")
+            if size <= room and cookie.goes_to(host, parts.path or "/", is_https=is_https, now=now):
+                fitting.append(cookie)
+                room -= size
         fitting.sort(key=lambda cookie: (-len(cookie.path), -len(cookie.domain), not cookie.host_only))
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
 
@@ -73,31 +91,65 @@ class Jar(msgspec.Struct, frozen=True):
                 return value
         return ""
 
-    def absorb(self, url: str, set_cookies: tuple[str, ...], now: float, *, one_origin: bool = False) -> Jar:
+    def absorb(
+        self, url: str, set_cookies: tuple[str, ...], now: float, *, one_origin: bool = False, ahead: float = 0.0
+    ) -> Jar:
         """
         Take in an answer's `Set-Cookie` values.
 
-        A cookie for a foreign domain is dropped. With `one_origin` the answer comes from a server that plays all hosts
-        at one address: every cookie then belongs to that address, whatever domain it names, and over plain http too.
+        A cookie for a foreign domain is dropped, and so is one that is too large or that finds the jar full. A new
+        value keeps the place of the old one.
+
+        Args:
+            url: Where the answer comes from.
+            set_cookies: The values.
+            now: When, by the clock that the cookies age by.
+            one_origin: The answer comes from a server that plays all hosts at one address: every cookie belongs to
+                that address, whatever domain it names, and goes there over plain http too.
+            ahead: Seconds by which the server's clock was ahead of that clock when it answered.
         """
         if not set_cookies:
             return self
         kept = {c.key: c for c in self.cookies if c.expires is None or c.expires > now}
         host = urlsplit(url).hostname or ""
         for text in set_cookies:
-            cookie = parse_cookie(text, host, now, one_origin=one_origin)
+            cookie = parse_cookie(text, host, now, one_origin=one_origin, ahead=ahead)
             if cookie is None:
                 continue
-            kept.pop(cookie.key, None)
             if cookie.expires is None or cookie.expires > now:
                 kept[cookie.key] = cookie
-        return Jar(tuple(kept.values()))
+            else:
+                kept.pop(cookie.key, None)
+        return Jar(_bounded(tuple(kept.values())))
+
+    def aged(self, seconds: float) -> Jar:
+        """Return the jar for a clock that has been set forward by so many seconds, which nobody lived through."""
+        return Jar(
+            tuple(
+                cookie if cookie.expires is None else msgspec.structs.replace(cookie, expires=cookie.expires + seconds)
+                for cookie in self.cookies
+            )
+        )
 
     def rebased(self, before: Jar, onto: Jar) -> Jar:
         """Give `onto` with what has changed here since `before`; each of two processes may have got cookies."""
         old, new = ({cookie.key: cookie for cookie in jar.cookies} for jar in (before, self))
         kept = {cookie.key: cookie for cookie in onto.cookies if cookie.key in new or cookie.key not in old}
-        return Jar(tuple((kept | {key: cookie for key, cookie in new.items() if old.get(key) != cookie}).values()))
+        changed = {key: cookie for key, cookie in new.items() if old.get(key) != cookie}
+        return Jar(_bounded(tuple((kept | changed).values())))
+
+
+def _bounded(cookies: tuple[Cookie, ...]) -> tuple[Cookie, ...]:
+    """Return as many of the cookies as a jar may hold, the oldest first."""
+    if len(cookies) <= MAX_OF_DOMAIN:
+        return cookies
+    room: defaultdict[str, int] = defaultdict(lambda: MAX_OF_DOMAIN)
+    kept = []
+    for cookie in cookies:
+        if room[cookie.domain] > 0:
+            room[cookie.domain] -= 1
+            kept.append(cookie)
+    return tuple(kept[:MAX_COOKIES])
 
 
 class Carried:
@@ -137,8 +189,10 @@ class Carried:
         return known
 
 
-def parse_cookie(text: str, host: str, now: float, *, one_origin: bool) -> Cookie | None:
-    """Read one `Set-Cookie` value; None when it is broken or not for this host."""
+def parse_cookie(text: str, host: str, now: float, *, one_origin: bool, ahead: float = 0.0) -> Cookie | None:
+    """Read one `Set-Cookie` value; None when it is broken, too large or not for this host."""
+    if len(text) > MAX_COOKIE:
+        return None
     pair, *attributes = text.split(";")
     name, equals, value = (piece.strip() for piece in pair.partition("="))
     if not equals or not name:
@@ -157,15 +211,16 @@ def parse_cookie(text: str, host: str, now: float, *, one_origin: bool) -> Cooki
         path=path if path.startswith("/") else "/",
         host_only=not domain,
         secure="secure" in given and not one_origin,
-        expires=_expiry(given, now),
+        expires=_expiry(given, now, ahead),
     )
 
 
-def _expiry(given: dict[str, str], now: float) -> float | None:
+def _expiry(given: dict[str, str], now: float, ahead: float) -> float | None:
     age = given.get("max-age", "")
     if re.fullmatch(r"-?\d{1,12}", age):
         return now + int(age)
-    return http_time(given["expires"]) if "expires" in given else None
+    date = http_time(given["expires"]) if "expires" in given else None
+    return None if date is None else date - ahead
 
 
 def read_cookie_header(text: str) -> dict[str, str]:

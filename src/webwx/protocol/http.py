@@ -157,9 +157,17 @@ def first_header(headers: Headers, name: str) -> str:
     return ""
 
 
-@lru_cache(maxsize=256)
+_LONGEST_DATE = 64
+"""Characters of a date that is still read, and remembered."""
+
+
 def http_time(value: str) -> float | None:
     """Read an HTTP date as seconds since 1970; None when it is none. Without a zone it is UTC, as HTTP says."""
+    return _http_time(value) if len(value) <= _LONGEST_DATE else None
+
+
+@lru_cache(maxsize=256)
+def _http_time(value: str) -> float | None:
     try:
         date = parsedate_to_datetime(value)
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

@@ -7,6 +7,7 @@ the account carries, and takes from an answer what it changes, so that flows run
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
@@ -32,6 +33,9 @@ USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Ge
 
 _A_MILLISECOND = 10_000
 """Ids of sends."""
+
+_A_JUMP = 60.0
+"""Seconds by which two clocks come apart, from which on one of them was set."""
 
 _IDS_SERVE = 1.0
 """Seconds in which a reserved millisecond's ids are given to sends: they tell when a send was made, more or less."""
@@ -114,6 +118,10 @@ class Cell:
         self._set_cookies: tuple[str, ...] = ()
         self._served: float | None = None
         """What the last answer said, the cookies that it set, and the server's time; the next mostly says the same."""
+        self._aged_to = clock()
+        """The moment by our clock that cookies have aged to."""
+        self._both: tuple[float, float] | None = None
+        """What our clock and the server's showed at a moment since which neither has jumped."""
 
     def now(self) -> float:
         """Seconds since 1970 by the server's clock, as far as its answers told; else by ours."""
@@ -153,12 +161,17 @@ class Cell:
             if reserved == last:
                 return made
 
-    def attach(self, request: Request, now: float) -> Request:
-        """Put on what every request of the account carries at a moment by the server's clock."""
+    def cookie(self, name: str, origin: str) -> str:
+        """Return the value of a cookie that goes to an origin, or an empty string."""
+        return self.login.jar.value(name, f"{origin}/", self._aged_to)
+
+    def attach(self, request: Request) -> Request:
+        """Put on what every request of the account carries."""
         login = self.login
         if self._carried.jar is not login.jar or self._carried_to is not login.hosts:
             self._carried, self._carried_to = Carried(login.jar, self._common_headers()), login.hosts
-        return msgspec.structs.replace(request, headers=self._carried.to(request.url, request.headers, now))
+        headers = self._carried.to(request.url, request.headers, self._aged_to)
+        return msgspec.structs.replace(request, headers=headers)
 
     def _common_headers(self) -> Headers:
         login = self.login
@@ -171,7 +184,9 @@ class Cell:
 
     def absorb(self, request: Request, response: Response, asked_at: float) -> None:
         """
-        Take from an answer what it changes: the server's clock, and cookies, whose life is counted by it.
+        Take from an answer what it changes: the server's clock, and cookies.
+
+        The date of an error is not believed: it is often that of a proxy or of a machine that has just started.
 
         Args:
             request: What was asked.
@@ -182,12 +197,34 @@ class Cell:
             self._heard, self._set_cookies = response.headers, response.header_values("Set-Cookie")
             self._served = http_time(response.header("Date"))
         served = self._served
-        # The header counts whole seconds; a smaller difference says nothing.
-        if served is not None and not asked_at - 1 <= served <= self.now() + 1:
-            self.change(clock_skew=served - self._clock())
+        if response.status < HTTPStatus.BAD_REQUEST:
+            self._set_clocks(served, asked_at)
         if self._set_cookies:
+            aged_to = self._aged_to
+            ahead = (self.now() if served is None else served) - aged_to
             one_origin = self.login.server is not None
-            self.change(jar=self.login.jar.absorb(request.url, self._set_cookies, self.now(), one_origin=one_origin))
+            jar = self.login.jar.absorb(request.url, self._set_cookies, aged_to, one_origin=one_origin, ahead=ahead)
+            self.change(jar=jar)
+
+    def _set_clocks(self, served: float | None, asked_at: float) -> None:
+        """Take over the server's time, and let cookies age: by what has passed by both clocks, for either may jump."""
+        ours = self._clock()
+        if served is None:
+            if self._both is None:
+                self._aged_to = ours
+            return
+        there = ours + self.login.clock_skew
+        # The header counts whole seconds; a smaller difference says nothing.
+        if not asked_at - 1 <= served <= there + 1:
+            self.change(clock_skew=served - ours)
+        if there - asked_at > _A_JUMP:  # long on its way
+            return
+        self._aged_to = ours
+        self._both = self._both or (ours, served)
+        passed, passed_there = ours - self._both[0], served - self._both[1]
+        if abs(passed - passed_there) > _A_JUMP:
+            self._both = (ours, served)
+            self.change(jar=self.login.jar.aged(passed - max(0.0, min(passed, passed_there))))
 
 
 async def run_async(
@@ -214,7 +251,7 @@ async def run_async(
             try:
                 if isinstance(step, Request):
                     asked_at = cell.now()
-                    answer = await transport.send(cell.attach(step, asked_at))
+                    answer = await transport.send(cell.attach(step))
                     if step.sink is not None:
                         answer = _drained(step.sink, answer)
                     cell.absorb(step, answer, asked_at)
