@@ -148,6 +148,15 @@ def test_a_request_that_lacks_something_is_a_sentence(control, sandbox):
     assert sandbox.answer(request).status == 400
 
 
+@pytest.mark.parametrize("field", ["text", "nothing"])
+@pytest.mark.parametrize("nested", ["[" * 200_000 + "]" * 200_000, '{"a":' * 200_000 + "1" + "}" * 200_000])
+def test_a_field_that_is_nested_deeply_is_a_bad_request(sandbox, field, nested):
+    body = f'{{"from": "ahua", "to": "me", "{field}": {nested}}}'.encode()
+    answer = sandbox.answer(Request(endpoint="any", method="POST", url=f"{HERE}/control/say", body=body))
+    assert answer.status == 400
+    assert b"The request cannot be read" in answer.body
+
+
 def test_unknown_verbs_and_wrong_methods_are_not_found(control, sandbox):
     assert control("dance")[0] == 404
     assert sandbox.answer(Request(endpoint="any", method="GET", url=f"{HERE}/control/scan")).status == 404

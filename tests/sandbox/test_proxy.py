@@ -131,6 +131,21 @@ def test_what_is_no_plain_http_harms_nobody(me, said, answer):
     assert after.status == "HTTP/1.1 200 OK"
 
 
+@pytest.mark.parametrize("half", [b"G", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nA: b"])
+@pytest.mark.parametrize("is_order", [False, True])
+def test_a_head_that_is_not_complete_within_ten_seconds_ends_the_connection(me, half, is_order):
+    async def work(proxy, _):
+        async with connected(proxy.control if is_order else proxy.url) as line:
+            assert (await line.ask(b"", patience=30)).end == "kept"
+            begun = asyncio.get_running_loop().time()
+            seen = await line.ask(half, patience=60)
+            return seen.end, asyncio.get_running_loop().time() - begun
+
+    end, seconds = between(me, work)
+    assert end == "closed"
+    assert 10 <= seconds < 20
+
+
 @pytest.mark.parametrize(
     "to", ["http://192.168.0.2:8790", "http://wx.qq.com", "https://127.0.0.1:8790", "127.0.0.1:8790"]
 )

@@ -4,11 +4,14 @@ import io
 import json
 import tempfile
 import threading
+import tracemalloc
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import aiohttp
 import pytest
+from tests.sandbox.wire import at_once, connected
 
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.serve import serve
@@ -207,6 +210,116 @@ async def test_a_clock_that_was_wound_still_runs_to_what_is_planned(http):
     assert 'selector:"2"' in answer
 
 
+# -- hostile clients -------------------------------------------------------------------------------------------------
+
+
+async def status(served, words):
+    answer, _, writer = await exchange(served, words)
+    writer.close()
+    return int(answer.split(b" ")[1])
+
+
+@pytest.mark.parametrize("path", ["/jslogin?appid=wx782c26e4c19acffb", "/cgi-bin/mmwebwx-bin/webwxsync", "/"])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8790", "wx.qq.com", "127.0.0.1.evil.example", "a b"])
+async def test_a_name_that_was_made_to_lead_here_is_answered_nothing(served, path, host):
+    words = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}"
+    assert await status(served, words.encode()) == 403
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2:1", "localhost", "LOCALHOST:8790", "[::1]:8790"])
+async def test_every_loopback_name_is_answered(served, host):
+    assert await status(served, f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()) == 200
+
+
+@pytest.mark.parametrize("host", [b"", b"Host:\r\n"])
+async def test_a_client_that_names_no_host_is_answered_at_the_address_that_it_calls(served, host):
+    assert await status(served, b"GET / HTTP/1.0\r\n" + host + b"\r\n") == 200
+
+
+@pytest.mark.parametrize(("coding", "bits"), [("gzip", 31), ("deflate", 15)])
+async def test_a_compressed_request_is_refused_and_never_unpacked(served, coding, bits):
+    packer = zlib.compressobj(wbits=bits)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(32)) + packer.flush()
+    head = f"POST /control/say HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Encoding: {coding}\r\n"
+    tracemalloc.start()
+    try:
+        assert await status(served, f"{head}Content-Length: {len(bomb)}\r\n\r\n".encode() + bomb) == 415
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+_HEAD = b"POST /control/say HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        _HEAD + b"Host: x\r\n\r\n",
+        _HEAD + b"A: " + b"x" * 9000 + b"\r\n\r\n",
+        _HEAD + b"Content-Length: x\r\n\r\n",
+        _HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+    ids=["no request", "tls", "version", "address", "two hosts", "long header", "length", "chunk"],
+)
+async def test_a_request_that_is_not_http_is_one_line_in_the_log(served, caplog, words):
+    assert await status(served, words) == 400
+    assert len(caplog.messages) == 1
+    assert caplog.records[0].exc_info is None
+    assert "\n" not in caplog.messages[0]
+
+
+async def test_a_mistake_of_the_sandbox_itself_keeps_its_traceback(served, caplog, monkeypatch):
+    monkeypatch.setattr(Sandbox, "answer", lambda *_: {}["nobody"])
+    assert await status(served, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n") == 500
+    assert caplog.records[0].exc_info is not None
+
+
+_ASKED = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+@pytest.mark.parametrize("before", [b"", _ASKED], ids=["first", "second"])
+@pytest.mark.parametrize("half", [b"G", b"CONNECT wx.qq.com:4", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nA: b"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "door"])
+def test_a_head_that_is_not_complete_within_ten_seconds_ends_the_connection(sandbox, before, half, tls):
+    async def run():
+        served = await serve(sandbox, tls=tls)
+        try:
+            async with connected(served.url) as line:
+                if before:
+                    assert (await line.ask(before)).end == "kept"
+                begun = asyncio.get_running_loop().time()
+                seen = await line.ask(half, patience=60)
+                return seen.end, asyncio.get_running_loop().time() - begun
+        finally:
+            await served.close()
+
+    end, seconds = at_once(run)
+    assert end == "closed"
+    assert 10 <= seconds < 20
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "door"])
+def test_a_slow_body_and_a_long_silence_end_no_connection(sandbox, tls):
+    async def run():
+        served = await serve(sandbox, tls=tls)
+        try:
+            async with connected(served.url) as line:
+                assert (await line.ask(b"", patience=30)).end == "kept"
+                assert (await line.ask(_ASKED, patience=30)).end == "kept"
+                head = b"POST /control/accounts HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n"
+                assert (await line.ask(head + b"{", patience=30)).end == "kept"
+                return await line.ask(b"}")
+        finally:
+            await served.close()
+
+    assert at_once(run).status == "HTTP/1.1 404 Not Found"
+
+
 # -- the phone in the browser ----------------------------------------------------------------------------------------
 
 
@@ -230,6 +343,20 @@ async def test_an_open_page_is_told_what_happens_and_hangs_up_with_the_server(sa
 async def test_a_page_from_elsewhere_is_not_spoken_with(served, http, origin):
     with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
         await http.ws_connect(f"{served.url}/phone/live", headers={"Origin": origin})
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    ["{", '{"kind": 1}', '{"kind": "look", "who": "' + "x" * 9 + '", "deep": ' + "[" * 60_000, "[" * 60_000, b"\xff{"],
+    ids=["half", "type", "deep in a field", "deep", "binary"],
+)
+async def test_an_open_page_survives_messages_that_cannot_be_read(served, http, caplog, nonsense):
+    async with http.ws_connect(f"{served.url}/phone/live", headers={"Origin": served.url}) as socket:
+        assert await kinds(socket, 3) == ["people", "clock", "logins"]
+        await (socket.send_bytes if isinstance(nonsense, bytes) else socket.send_str)(nonsense)
+        await socket.send_json({"kind": "look", "who": "xiaoming"})
+        assert await kinds(socket, 1) == ["phone"]
+    assert caplog.messages == []
 
 
 async def test_who_does_not_speak_websocket_is_told_so(served, http):

@@ -586,7 +586,7 @@ def obey(verbs: Verbs[T], on: T, request: Request) -> Response:
             else msgspec.json.decode(request.content or b"{}", type=kind)
         )
         return _json(200, act(on, parameters))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _error(400, f"The request cannot be read: {error}.")
     except (Impossible, Refused) as no:
         return _error(409, explain(no), code_of(no))

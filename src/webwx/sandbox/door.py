@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _METHOD = b"CONNECT "
 _LONGEST_HEAD = 16 * 1024
-_HANDSHAKE_SECONDS = 10.0
+HEAD_SECONDS = 10.0
+"""Seconds after its first byte by which the head of a request, or a handshake, has to be complete."""
+
 _TARGET = re.compile(rb"CONNECT ([^ \r\n:]+):(\d+) HTTP/1\.[01]\r\n")
 
 
@@ -42,6 +44,7 @@ class Caller(asyncio.Protocol):
         self._said = bytearray()
         """What has come and nobody has read."""
         self._upgrade: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember whom to answer."""
@@ -51,7 +54,7 @@ class Caller(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Forget a caller who has hung up."""
         del error
-        self._callers.discard(self)
+        self._leave()
 
     def hang_up(self) -> None:
         """End the connection at once."""
@@ -71,6 +74,8 @@ class Caller(asyncio.Protocol):
             self._answer_connect(self._transport)
         elif len(self._said) > _LONGEST_HEAD:
             self._refuse(self._transport, b"431 Request Header Fields Too Large")
+        elif self._deadline is None:
+            self._deadline = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._transport.close)
 
     def _answer_connect(self, transport: asyncio.Transport) -> None:
         head, _, rest = bytes(self._said).partition(b"\r\n\r\n")
@@ -83,6 +88,7 @@ class Caller(asyncio.Protocol):
             # Nobody greets before the proxy has agreed, and TLS could not be given what has been read already.
             self._refuse(transport, b"400 Bad Request")
         else:
+            self._disarm()
             self._said.clear()
             transport.write(b"HTTP/1.1 200 Connection Established\r\n\r\n")
             self._upgrade = asyncio.ensure_future(self._secure(transport))
@@ -90,7 +96,7 @@ class Caller(asyncio.Protocol):
     async def _secure(self, transport: asyncio.Transport) -> None:
         try:
             tunnel = await asyncio.get_running_loop().start_tls(
-                transport, self, self._context, server_side=True, ssl_handshake_timeout=_HANDSHAKE_SECONDS
+                transport, self, self._context, server_side=True, ssl_handshake_timeout=HEAD_SECONDS
             )
         except OSError:  # TLS errors are ones too: the other side hung up, or does not trust us
             transport.abort()
@@ -99,12 +105,21 @@ class Caller(asyncio.Protocol):
             self._hand_over(tunnel)
 
     def _hand_over(self, transport: asyncio.Transport) -> None:
-        self._callers.discard(self)
+        self._leave()
         server = self._server()
         transport.set_protocol(server)
         server.connection_made(transport)
         if self._said:
             server.data_received(bytes(self._said))
+
+    def _leave(self) -> None:
+        self._disarm()
+        self._callers.discard(self)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def _refuse(self, transport: asyncio.Transport, status: bytes) -> None:
         transport.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

@@ -28,6 +28,7 @@ from webwx.protocol import find_endpoint
 from webwx.protocol.http import Request, Response
 from webwx.sandbox import control
 from webwx.sandbox.bad_lines import AtConnect, AtRequest, End, Outage, Repeat, Seconds, play, raw_answer, reset
+from webwx.sandbox.door import HEAD_SECONDS
 from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing
 from webwx.sandbox.faults import CARRIED, Faults, Hit, of_kind, steps_of
 from webwx.sandbox.refusals import Impossible
@@ -310,10 +311,12 @@ class _Line:
         self._writer = writer
 
     async def head(self) -> bytes | None:
-        """Read a head; None when no further one comes."""
+        """Read a head; None when no further one comes, or its end does not come in time."""
         try:
-            return await self._reader.readuntil(b"\r\n\r\n")
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            first = await self._reader.readexactly(1)
+            async with asyncio.timeout(HEAD_SECONDS):
+                return first + await self._reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             return None
 
     async def body(self, head: bytes, *, is_answer: bool = False) -> AsyncIterator[bytes]:

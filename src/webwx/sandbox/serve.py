@@ -9,20 +9,23 @@ connection itself does on a bad day is done here too (`bad_lines`).
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack, suppress
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Park, Request
 from webwx.sandbox.bad_lines import AtConnect, End, Handshake, Outage, play, reset
+from webwx.sandbox.control import is_loopback
 from webwx.sandbox.core import Broken
-from webwx.sandbox.door import Door, open_door
+from webwx.sandbox.door import HEAD_SECONDS, Door, open_door
 from webwx.sandbox.faults import CARRIED, SAID, of_kind
 from webwx.sandbox.hosts import PLAYED
 from webwx.sandbox.parking import ParkedPolls
@@ -127,20 +130,33 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
         shell = _Shell(sandbox)
         app.router.add_route("*", "/{path:.*}", shell.answer)
         app.on_shutdown.append(shell.close)
-        # Cancelling the handler when the client hangs up is what frees a poll that nobody waits for.
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        # Cancelling the handler when the client hangs up is what frees a poll that no client waits for.
+        # A body is never decompressed: `answer` refuses compressed ones.
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=1.0,
+            auto_decompress=False,
+            logger=_ServerLog(logging.getLogger(__name__)),
+        )
         await runner.setup()
         opened.push_async_callback(runner.cleanup)
         server = cast("web.Server", runner.server)  # None before the setup only
 
         def meet() -> asyncio.Protocol:
-            return _Slammed() if world.faults.draw((AtConnect,)) else server()
+            return _Slammed() if world.faults.draw((AtConnect,)) else _Connection(server())
 
         async def listen(port: int) -> Door | _Listening:
             if authority and port != HTTPS_PORT:
                 return await open_door(meet, authority.context, host, port)
             context = authority.context if authority else None
-            return _Listening(await asyncio.get_running_loop().create_server(meet, host, port, ssl=context))
+            handshake = HEAD_SECONDS if context else None
+            return _Listening(
+                await asyncio.get_running_loop().create_server(
+                    meet, host, port, ssl=context, ssl_handshake_timeout=handshake
+                )
+            )
 
         is_straight = authority is not None and port == HTTPS_PORT
         for number in (HTTPS_PORT, 0) if is_straight else (port,):
@@ -220,6 +236,75 @@ class _Slammed(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         reset(transport)
+
+
+class _Connection(asyncio.Protocol):
+    """
+    A connection on its way to the HTTP server: it is closed when the head of a request stays incomplete for too long.
+
+    Args:
+        http: The server's protocol, which is passed everything.
+    """
+
+    def __init__(self, http: asyncio.Protocol) -> None:
+        self._http = http
+        self._transport: asyncio.BaseTransport | None = None
+        self._answering = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def begin_answer(self) -> None:
+        """A request is complete up to its body: what comes from now on is that body."""
+        self._answering = True
+        self._disarm()
+
+    def end_answer(self) -> None:
+        """The request is answered: what comes from now on is the head of the next one."""
+        self._answering = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Introduce the client to the server."""
+        self._transport = transport
+        self._http.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what has come, and start the clock with the first bytes of a head."""
+        if not self._answering and self._deadline is None and self._transport is not None:
+            self._deadline = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._transport.close)
+        self._http.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass on that the client has no more to send."""
+        return self._http.eof_received()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Pass on the end."""
+        self._disarm()
+        self._http.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        """Pass on that the client reads too slowly."""
+        self._http.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on that the client has caught up."""
+        self._http.resume_writing()
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class _ServerLog(logging.LoggerAdapter[logging.Logger]):
+    """Writes one line, and no traceback, about a request that is not HTTP."""
+
+    def log(self, level: int, msg: object, *args: object, **more: Any) -> None:  # Any: as in the class above
+        """Log a message of the HTTP server."""
+        error = more.get("exc_info")
+        if isinstance(error, HttpProcessingError):
+            self.logger.warning("Refused a request that is not HTTP (%s).", type(error).__name__)
+        else:
+            super().log(level, msg, *args, **more)
 
 
 def _flawed(authority: Authority, world: World) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
@@ -311,9 +396,19 @@ class _Shell:
         if incoming.transport is not None and incoming.transport in self._stale:
             reset(incoming.transport)
             return _Told()
+        connection = incoming.transport.get_protocol() if incoming.transport else None
+        if not isinstance(connection, _Connection):
+            return await self._answer(incoming)
+        connection.begin_answer()
+        try:
+            return await self._answer(incoming)
+        finally:
+            connection.end_answer()
+
+    async def _answer(self, incoming: web.Request) -> web.StreamResponse:
         if not incoming.raw_path.startswith("/"):
-            return web.Response(status=403)  # a proxy would ask somebody else now
-        host = incoming.host
+            return web.Response(status=403)  # a proxy would ask another server now
+        host = incoming.headers.get("Host") or _own_host(incoming)
         if incoming.secure:
             host = host.lower().removesuffix(":443")
             if host not in PLAYED:
@@ -321,6 +416,12 @@ class _Shell:
         url = f"{incoming.scheme}://{host}{incoming.raw_path}"
         if not _is_readable(url):
             return web.Response(status=400)
+        if not incoming.secure and not is_loopback(url):
+            # A page elsewhere can let its own name lead to this machine, and then read what is answered.
+            return web.Response(status=403, text="A sandbox answers on loopback addresses only.")
+        if incoming.headers.get("Content-Encoding", "identity").lower() != "identity":
+            # No client compresses what it sends, and a few bytes could stand for gigabytes.
+            return web.Response(status=415, headers={"Accept-Encoding": "identity"})
         request = Request(
             endpoint="any",  # not the path, which may hold a uuid
             method=incoming.method,
@@ -413,6 +514,12 @@ async def _tell(socket: web.WebSocketResponse, live: Live, stirred: asyncio.Even
             await asyncio.sleep(BREATH)
             await stirred.wait()
             stirred.clear()
+
+
+def _own_host(incoming: web.Request) -> str:
+    """Return the address that a request came to, for one that names no host."""
+    address, port, *_ = incoming.transport.get_extra_info("sockname") if incoming.transport else ("", 0)
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _is_readable(url: str) -> bool:

@@ -31,9 +31,13 @@ def test_whoever_holds_the_socket_is_called_when_something_happens(open_page, wo
 
 
 @pytest.mark.parametrize(
-    "said", ["", "[]", "{}", '{"kind": "nothing"}', '{"kind": "look"}', '{"kind": "look", "who": 1}']
-)
-def test_what_nobody_understands_is_passed_over(open_page, said):
+    "said",
+    [
+        "", "[]", "{}", '{"kind": "nothing"}', '{"kind": "look"}', '{"kind": "look", "who": 1}', "[" * 60_000,
+        '{"kind": "look", "who": "xiaoming", "deep": ' + "[" * 60_000,
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_passed_over(open_page, said):
     open_page.live.hear(said)
     assert open_page.told() == []
 

@@ -54,14 +54,14 @@ class Live:
         self._unsubscribes = (world.watch(self._stir), world.wire.subscribe(call), world.faults.subscribe(call))
 
     def hear(self, text: str) -> None:
-        """Take a message of the page; one that nobody understands is passed over."""
+        """Take a message of the page; one that cannot be read is passed over."""
         try:
             kind = msgspec.json.decode(text, type=_Said).kind
             for feed in self._feeds:
                 if kind in feed.hears:
                     said, act = feed.hears[kind]
                     act(msgspec.json.decode(text, type=said))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return
         self._call()
 
