@@ -50,6 +50,39 @@ def test_any_other_notice_keeps_its_words(kind: str) -> None:
     assert read_notice(xml) == SystemNotice(type=kind, text="x y & z")
 
 
+JOINED_BY_CODE = (
+    "<sysmsg type='delchatroommember'><delchatroommember>{plain}<text><![CDATA[x joined  ]]></text><link>"
+    "<scene>qrcode</scene><text><![CDATA[  Revoke]]></text><memberlist><username>wxid_a</username></memberlist>"
+    "<qrcode><![CDATA[http://weixin.qq.com/g/AAAA]]></qrcode></link></delchatroommember></sysmsg>"
+)
+
+
+@pytest.mark.parametrize(
+    ("plain", "text"),
+    [("<plain><![CDATA[y joined  ]]></plain>", "y joined"), ("<plain></plain>", "x joined"), ("", "x joined")],
+)
+def test_an_owners_notice_shows_its_plain_text_and_no_join_link(plain: str, text: str) -> None:
+    assert read_notice(JOINED_BY_CODE.format(plain=plain)) == SystemNotice(type="delchatroommember", text=text)
+
+
+def test_links_and_codes_are_no_words_of_a_notice() -> None:
+    links = "<link><ticket>t</ticket></link><qrcode>http://weixin.qq.com/g/A</qrcode>"
+    assert read_notice(f"<sysmsg type='newest'><a>x{links} y</a></sysmsg>") == SystemNotice(type="newest", text="x y")
+
+
+def test_an_owners_notice_between_stray_tags_still_shows_its_plain_text() -> None:
+    xml = "<sysmsg type='delchatroommember'></span><plain><![CDATA[y joined  ]]></plain></sysmsg>"
+    assert read_notice(xml) == SystemNotice(type="delchatroommember", text="y joined")
+
+
+def test_an_announcement_shows_its_text_and_not_the_record_of_it() -> None:
+    xml = (
+        "<sysmsg type='mmchatroombarannouncememt'><mmchatroombarannouncememt><content>一\n二</content><xmlcontent>"
+        "<![CDATA[<group_notice_item/>]]></xmlcontent></mmchatroombarannouncememt></sysmsg>"
+    )
+    assert read_notice(xml) == SystemNotice(type="mmchatroombarannouncememt", text="一\n二")
+
+
 @pytest.mark.parametrize("xml", ["", "hi", "<msg/>", "<a><sysmsg/></a>", "<sysmsg", "<!DOCTYPE a><sysmsg/>"])
 def test_anything_else_is_none(xml: str) -> None:
     assert read_notice(xml) is None

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from webwx.protocol.codec import tag_text
 from webwx.protocol.content import escape_xml, read_loosely, write_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from xml.etree.ElementTree import Element
 
 _PLACEHOLDER = re.compile(r"\$(\w{1,64})\$")
 _PATTED = re.compile(r"\$\{([^{}]{1,128})\}")
 _SEPARATOR = "、"
+_LINKS = frozenset({"link", "qrcode"})
+"""Elements that phones make buttons and pictures of."""
 
 
 class SystemNotice(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +56,24 @@ def read_notice(xml: str) -> SystemNotice | None:
             actor=(pat.findtext("fromusername") or "").strip(),
             target=(pat.findtext("pattedusername") or "").strip(),
         )
-    return SystemNotice(type=kind, text=" ".join("".join(root.itertext()).split()))
+    return SystemNotice(type=kind, text=_words(root) or (tag_text(xml, "plain") or "").strip())
+
+
+def _words(root: Element) -> str:
+    """Return what a notice of another type shows; its links hold tickets and the way into a chatroom."""
+    for tag in ("plain", "text", "content"):
+        shown = (root.findtext(f"*/{tag}") or "").strip()
+        if shown:
+            return shown
+    return " ".join("".join(_outside_links(root)).split())
+
+
+def _outside_links(element: Element) -> Iterator[str]:
+    yield element.text or ""
+    for child in element:
+        if child.tag not in _LINKS:
+            yield from _outside_links(child)
+        yield child.tail or ""
 
 
 def _sentence(template: Element) -> str:
