@@ -88,12 +88,16 @@ if TYPE_CHECKING:
     from webwx.model.messages import AppMessage as AppMessage
     from webwx.model.messages import CallMessage as CallMessage
     from webwx.model.messages import CardMessage as CardMessage
+    from webwx.model.messages import ChatroomDissolved as ChatroomDissolved
+    from webwx.model.messages import ChatroomOwnerChanged as ChatroomOwnerChanged
+    from webwx.model.messages import ChatroomRejoined as ChatroomRejoined
     from webwx.model.messages import ChatroomRenamed as ChatroomRenamed
     from webwx.model.messages import Event as Event
     from webwx.model.messages import FileMessage as FileMessage
     from webwx.model.messages import FriendAdded as FriendAdded
     from webwx.model.messages import FriendConfirmationRequired as FriendConfirmationRequired
     from webwx.model.messages import FriendRequest as FriendRequest
+    from webwx.model.messages import HistoryItem as HistoryItem
     from webwx.model.messages import HistoryMessage as HistoryMessage
     from webwx.model.messages import ImageMessage as ImageMessage
     from webwx.model.messages import LinkedArticle as LinkedArticle
@@ -168,8 +172,9 @@ _HOMES = {
     "model.ledger": ("Identity", "Link", "Reason"),
     "model.login": ("Account", "QrCode"),
     "model.messages": (
-        "AppMessage", "CallMessage", "CardMessage", "ChatroomRenamed", "Event", "FileMessage", "FriendAdded",
-        "FriendConfirmationRequired", "FriendRequest", "HistoryMessage", "ImageMessage", "LinkMessage",
+        "AppMessage", "CallMessage", "CardMessage", "ChatroomDissolved", "ChatroomOwnerChanged", "ChatroomRejoined",
+        "ChatroomRenamed", "Event", "FileMessage", "FriendAdded",
+        "FriendConfirmationRequired", "FriendRequest", "HistoryItem", "HistoryMessage", "ImageMessage", "LinkMessage",
         "LinkedArticle", "LiveLocationEnded", "LiveLocationMessage", "LocationMessage", "MemberJoined",
         "MemberRemoved", "Message", "MessageRecalled", "MessageRejected", "MiniProgramMessage",
         "MusicMessage", "Pat", "Person", "PhoneActivity", "PossibleFriend", "QuoteMessage", "Quoted",

@@ -42,11 +42,15 @@ SAID: list[tuple[type[Message], dict[str, Any], str]] = [
     (kinds.LinkMessage, {"title": "标题", "url": "http://a"}, "[link] 标题 http://a"),
     (kinds.MusicMessage, {"title": "茉莉花", "url": "http://a"}, "[music] 茉莉花 http://a"),
     (kinds.MiniProgramMessage, {"title": "拼车", "url": ""}, "[mini program] 拼车"),
-    (kinds.AppMessage, {"title": "券", "url": ""}, "[app message] 券"),
+    (kinds.AppMessage, {"title": "券", "url": "", "text": "", "author": ""}, "[app message] 券"),
+    (kinds.AppMessage, {"text": "明天放假", "author": ""}, "[announcement] 明天放假"),
+    (kinds.AppMessage, {"text": "还招人么？", "author": "国风"}, "[channel video of 国风] 还招人么？"),
     (kinds.HistoryMessage, {"title": "记录"}, "[chat history] 记录"),
-    (kinds.TransferMessage, {"title": "微信转账"}, "[transfer] 微信转账"),
+    (kinds.TransferMessage, {"title": "微信转账", "amount": ""}, "[transfer] 微信转账"),
+    (kinds.TransferMessage, {"title": "微信转账", "amount": "￥0.10"}, "[transfer, ￥0.10] 微信转账"),
     (kinds.RedPacketMessage, {"title": "恭喜发财"}, "[red packet] 恭喜发财"),
-    (kinds.CallMessage, {}, "[call, on the phone only]"),
+    (kinds.CallMessage, {"state": ""}, "[call, on the phone only]"),
+    (kinds.CallMessage, {"state": "对方已取消"}, "[call, on the phone only] 对方已取消"),
     (kinds.UnknownMessage, {"message_type": 4242}, "[message of type 4242]"),
 ]
 

@@ -14,6 +14,7 @@ from webwx.model.messages import (
     Event,
     FileMessage,
     FriendRequest,
+    HistoryItem,
     HistoryMessage,
     ImageMessage,
     LinkedArticle,
@@ -40,9 +41,10 @@ from webwx.model.messages import (
     VideoMessage,
     VoiceMessage,
 )
+from webwx.protocol.appmsg import RecordItem, write_record
 from webwx.protocol.codec import write_json
 from webwx.protocol.codes import AppMessageType, MessageType
-from webwx.protocol.content import RecallNotice, escape, write_recall_notice
+from webwx.protocol.content import RecallNotice, escape, escape_xml, write_recall_notice
 from webwx.protocol.messages import RecommendInfo, WireMessage
 from webwx.protocol.sysmsg import write_pat, write_template
 
@@ -341,6 +343,13 @@ class TestMedia:
         assert sticker.url == "http://emoji.example/1/?a=1&b=2"
         assert (sticker.height, sticker.width, sticker.game, sticker.game_result) == (120, 240, "", 0)
 
+    @pytest.mark.parametrize(("content", "size"), [("", (148, 123)), ('<emoji md5="f" height="9" />', (148, 123))])
+    def test_a_stickers_size_is_what_the_fields_say(self, content: str, size: tuple[int, int]) -> None:
+        sticker = event(PEER, ME, escape(f"<msg>{content}</msg>"), msg_type=47, img_height=148, img_width=123)
+
+        assert isinstance(sticker, StickerMessage)
+        assert (sticker.height, sticker.width) == size
+
     @pytest.mark.parametrize(("type_", "game"), [("1", "rock_paper_scissors"), ("2", "dice")])
     def test_a_sticker_may_have_played(self, type_: str, game: str) -> None:
         xml = f'<msg><emoji md5="ffee"></emoji><gameext type="{type_}" content="4"></gameext></msg>'
@@ -500,7 +509,18 @@ class TestPeople:
         told = event(PEER, ME, "&lt;voipmsg/&gt;", msg_type=type_)
 
         assert isinstance(told, CallMessage)
-        assert told.stage == stage
+        assert (told.stage, told.state) == (stage, "")
+
+    @pytest.mark.parametrize("behind", ["", "<voipinvitemsg><roomid>1</roomid></voipinvitemsg>", "\n<br/>"])
+    def test_a_call_tells_how_it_stands(self, behind: str) -> None:
+        xml = (
+            '<voipmsg type="VoIPBubbleMsg"><VoIPBubbleMsg><msg><![CDATA[通话时长 00:31]]></msg><room_type>1</room_type>'
+            f"</VoIPBubbleMsg></voipmsg>{behind}"
+        )
+        told = event(PEER, ME, escape(xml), msg_type=50)
+
+        assert isinstance(told, CallMessage)
+        assert told.state == "通话时长 00:31"
 
 
 def app(type_: int, inner: str, *, shell: str = "", **more: object) -> Event:
@@ -605,6 +625,24 @@ class TestApps:
         )  # fmt: skip
         assert quote.quoted.content.startswith(("a < b", "<msg>") if content else "")
 
+    @pytest.mark.parametrize(
+        ("fromusr", "sender", "chatroom"),
+        [
+            ("1234@chatroom", "wxid_b", "1234@chatroom"),
+            ("1234@im.chatroom", "wxid_b", "1234@im.chatroom"),
+            ("wxid_a", "wxid_a", ""),
+            ("2598@openim", "2598@openim", ""),
+        ],
+    )
+    def test_a_quote_in_a_chatroom_names_its_author(self, fromusr: str, sender: str, chatroom: str) -> None:
+        quote = app(
+            57, f"<title>好</title><refermsg><type>1</type><fromusr>{fromusr}</fromusr><chatusr>wxid_b</chatusr>"
+            "<displayname>小华</displayname><content>在吗</content></refermsg>",
+        )  # fmt: skip
+
+        assert isinstance(quote, QuoteMessage)
+        assert (quote.quoted.sender, quote.quoted.chatroom, quote.quoted.sender_name) == (sender, chatroom, "小华")
+
     def test_a_reply_that_does_not_say_to_what(self) -> None:
         quote = app(57, "<title>好</title>")
 
@@ -619,7 +657,22 @@ class TestApps:
 
         assert isinstance(history, HistoryMessage)
         assert (history.title, history.description) == ("群聊的聊天记录", "张三: 在吗\n李雷: 在")
-        assert history.record == "<recordinfo/>"
+        assert (history.record, history.items) == ("<recordinfo/>", ())
+
+    @pytest.mark.parametrize("is_in_cdata", [False, True])
+    def test_a_merged_history_tells_its_messages(self, is_in_cdata: bool) -> None:
+        items = (
+            RecordItem(sender_name="张三", text="在吗 <1>", time=1_560_000_000, shown_time="2019-06-08 21:20:00"),
+            RecordItem(type=2, sender_name="李雷", shown_time="2019-06-08 21:21"),
+        )
+        record = write_record("记录", items)
+        history = app(19, f"<recorditem>{f'<![CDATA[{record}]]>' if is_in_cdata else escape_xml(record)}</recorditem>")
+
+        assert isinstance(history, HistoryMessage)
+        assert history.items == (
+            HistoryItem(sender_name="张三", text="在吗 <1>", time=1_560_000_000, shown_time="2019-06-08 21:20:00"),
+            HistoryItem(sender_name="李雷", text="", shown_time="2019-06-08 21:21", kind=2),
+        )
 
     def test_a_merged_history_of_type_0_that_the_xml_knows_better(self) -> None:
         xml = "<msg><appmsg><title>记录</title><type>19</type></appmsg></msg>"
@@ -633,12 +686,14 @@ class TestApps:
         assert (shown.app_type, shown.title) == (0, "该类型暂不支持，请在手机上查看")
 
     def test_money(self) -> None:
-        transfer = app(2000, "<title>微信转账</title><des>收到转账0.01元</des><wcpayinfo></wcpayinfo>")
+        paid = "<wcpayinfo><paysubtype>3</paysubtype><feedesc><![CDATA[￥0.01]]></feedesc></wcpayinfo>"
+        transfer = app(2000, f"<title>微信转账</title><des>收到转账0.01元</des>{paid}")
         packet = app(2001, "<title>恭喜发财</title><des>红包</des>")
 
         assert isinstance(transfer, TransferMessage)
         assert isinstance(packet, RedPacketMessage)
         assert (transfer.title, transfer.description) == ("微信转账", "收到转账0.01元")
+        assert (transfer.amount, transfer.pay_subtype) == ("￥0.01", 3)
         assert (packet.title, packet.description) == ("恭喜发财", "红包")
 
     def test_a_red_packet_that_comes_as_a_text(self) -> None:
@@ -653,6 +708,27 @@ class TestApps:
     @pytest.mark.parametrize(("title", "kind"), [('"小华" 拍了拍我', Pat), ("别的", AppMessage)])
     def test_a_pat_that_comes_as_an_app_message(self, title: str, kind: type[Event]) -> None:
         assert type(app(62, f"<title>{title}</title>")) is kind
+
+    def test_a_transfer_that_does_not_say_how_much(self) -> None:
+        transfer = event(PEER, ME, "", msg_type=49, app_msg_type=2000, file_name="微信转账")
+
+        assert isinstance(transfer, TransferMessage)
+        assert (transfer.title, transfer.amount, transfer.pay_subtype) == ("微信转账", "", 0)
+
+    def test_an_announcement_tells_its_text(self) -> None:
+        told = app(87, "<url>http://a</url><textannouncement><![CDATA[一\n二]]></textannouncement>")
+
+        assert isinstance(told, AppMessage)
+        assert (told.app_type, told.text, told.author) == (87, "一\n二", "")
+
+    def test_a_channels_video_tells_its_author_and_its_caption(self) -> None:
+        told = app(
+            51, "<title>当前微信版本不支持展示该内容</title><finderFeed><nickname>国风</nickname>"
+            "<desc>还招人么？#cos</desc><mediaCount>1</mediaCount></finderFeed>",
+        )  # fmt: skip
+
+        assert isinstance(told, AppMessage)
+        assert (told.app_type, told.text, told.author) == (51, "还招人么？#cos", "国风")
 
     def test_anything_else_keeps_its_number_title_and_link(self) -> None:
         other = app(16, "<title>优惠券</title><des>九折</des>", url="http://a")
@@ -722,6 +798,18 @@ class TestGreyLines:
 
         assert isinstance(line, Pat)
         assert (line.actor, line.target, line.text) == ("wxid_a", "wxid_b", '"wxid_a" 拍了拍 "wxid_b"')
+
+    def test_an_owners_notice_is_told_by_its_plain_text(self) -> None:
+        xml = (
+            '<sysmsg type="delchatroommember"><delchatroommember><plain><![CDATA["A"通过扫描你分享的二维码加入群聊  ]]>'
+            "</plain><link><scene>qrcode</scene><text><![CDATA[  撤销]]></text><qrcode><![CDATA[http://weixin.qq.com/g/A]]>"
+            "</qrcode></link></delchatroommember></sysmsg>"
+        )
+        line = event(ROOM, ME, f"1@chatroom:\n{escape(xml)}", msg_type=10002)
+
+        assert isinstance(line, MemberJoined)
+        assert (line.names, line.by, line.is_by_code) == (("A",), None, True)
+        assert "weixin.qq.com" not in line.text
 
     def test_xml_of_another_type_keeps_its_words(self) -> None:
         line = event(ROOM, ME, escape('<sysmsg type="roomtoolstips"><todo>待办\n一</todo></sysmsg>'), msg_type=10002)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from tests.corpus import said_of
 from tests.delivered import FIELDS, VALUES
 from tests.samples import sample
 
@@ -283,3 +284,21 @@ class TestIdentify:
         assert 0 <= found.time < 2**63
         for text in (found.message_id, found.chat, found.sender or ""):
             text.encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [
+        ("call_message", '"stage":"ended"'),
+        ("history_message", '"title":"记录","description":"a: b","record":"<recordinfo/>"'),
+        ("transfer_message", '"title":"微信转账","description":"收到转账0.01元"'),
+        ("app_message", '"app_type":87,"title":"","description":"","url":""'),
+        (
+            "quote_message",
+            '"text":"好","quoted":{"message_id":"1","sender_name":"A","sender":"wxid_a","message_type":1,"text":"","content":""}',
+        ),
+    ],
+)
+def test_an_event_written_before_it_had_its_newer_fields_is_still_read(kind: str, written: str) -> None:
+    line = f'{{"event":"{kind}",{json.dumps(COMMON | {"content": ""})[1:-1]},{written}}}'
+    assert json.loads(line) == said_of(json.loads(event_to_json(event_from_json(line))), json.loads(line))

@@ -8,6 +8,9 @@ import pytest
 
 from webwx.model.contacts import ContactId
 from webwx.model.messages import (
+    ChatroomDissolved,
+    ChatroomOwnerChanged,
+    ChatroomRejoined,
     ChatroomRenamed,
     Envelope,
     FriendAdded,
@@ -90,6 +93,36 @@ LINES: list[tuple[str, type[SystemMessage], dict[str, Any]]] = [
     ('"A"修改群名为“T “ U”', ChatroomRenamed, {"name": "T “ U", "by": "A"}),
     ('You changed the group name to "T"', ChatroomRenamed, {"name": "T", "by": None}),
     ('"A" changed the group name to "T"', ChatroomRenamed, {"name": "T", "by": "A"}),
+    ("A invited you to a group chat with ", MemberJoined, {"names": (None,), "by": "A"}),
+    ("A invited you and B to a group chat.", MemberJoined, {"names": (None, "B"), "by": "A"}),
+    ("You invited 小华、Bob to the group chat.   ", MemberJoined, {"names": ("小华", "Bob"), "by": None}),
+    ("You invited X to the group chat.  Revoke", MemberJoined, {"names": ("X",), "by": None}),
+    ('You\'ve invited "X、Y" to the group chat', MemberJoined, {"names": ("X", "Y"), "by": None}),
+    ("You invited X to join the group.", MemberJoined, {"names": ("X",), "by": None}),
+    ('"X" joined group chat via the QR code you shared.  Revoke', MemberJoined, {"names": ("X",), "by": None}),
+    ('"X" joined the group chat via the QR Code shared by "Y".', MemberJoined, {"names": ("X",), "by": "Y"}),
+    ('" X" joined group chat via the QR code "Y" shared.  ', MemberJoined, {"names": ("X",), "by": "Y"}),
+    ('"X" joined the group chat via your shared QR Code.', MemberJoined, {"names": ("X",), "is_by_code": True}),
+    ('"X"通过扫描你分享的二维码加入群聊  撤销', MemberJoined, {"names": ("X",), "is_by_code": True}),
+    ("你通过扫描二维码加入群聊，群聊参与人还有：A、B", MemberJoined, {"names": (None,), "is_by_code": True}),
+    (
+        "You've joined the group chat via QR Code. Group chat members: A, B",
+        MemberJoined,
+        {"names": (None,), "is_by_code": True},
+    ),
+    ("你加入了群聊，群聊参与人还有：A", MemberJoined, {"names": (None,), "is_by_code": False}),
+    ("You've joined this group chat. Other participants are: A", MemberJoined, {"names": (None,)}),
+    ('You removed "X" from the group chat. ', MemberRemoved, {"names": ("X",), "by": None}),
+    ('"A" removed "X" from the group chat', MemberRemoved, {"names": ("X",), "by": "A"}),
+    ('"A"将"X"移出了群聊', MemberRemoved, {"names": ("X",), "by": "A"}),
+    ('"A" changed the group name to "T". ', ChatroomRenamed, {"name": "T", "by": "A"}),
+    ('"A"已成为新群主', ChatroomOwnerChanged, {"name": "A"}),
+    ("你已成为新群主", ChatroomOwnerChanged, {"name": None}),
+    ('群主"A"已解散该群聊', ChatroomDissolved, {"by": "A"}),
+    ("你已解散该群聊", ChatroomDissolved, {"by": None}),
+    ("欢迎回到群聊", ChatroomRejoined, {}),
+    ("消息已发出，但被对方拒收了", MessageRejected, {}),
+    ("Red packet received. View on phone", RedPacketNotice, {}),
     ('"A" 拍了拍 "B"', Pat, {"actor": "A", "target": "B"}),
     ('"A" 拍了拍我', Pat, {"actor": "A", "target": None}),
     ('"A" 拍了拍我的肩膀', Pat, {"actor": "A", "target": None}),
@@ -98,7 +131,7 @@ LINES: list[tuple[str, type[SystemMessage], dict[str, Any]]] = [
     ('"A" tickled "B"', Pat, {"actor": "A", "target": "B"}),
     ('"A" tickled me', Pat, {"actor": "A", "target": None}),
 ]
-"""The table of the protocol notes (messages, 4), and its kin."""
+"""The table of the protocol notes (messages, 4), and its kin, as seen: with a period, blanks or a link behind them."""
 
 
 @pytest.mark.parametrize(("text", "kind", "said"), LINES, ids=[text for text, _, _ in LINES])
@@ -138,7 +171,22 @@ def test_a_line_is_looked_into_up_to_a_length(length: int, kind: type[SystemMess
 
 
 @pytest.mark.parametrize(
-    "piece", ['"', "”", '"A"邀请"', '"A" 拍了拍 "', "你邀请", " invited ", "现在可以开始聊天了。", "、"]
+    "piece",
+    [
+        '"',
+        "”",
+        "群主",
+        " joined group chat via ",
+        '"A"已解散',
+        "Revoke ",
+        ". ",
+        '"A"邀请"',
+        '"A" 拍了拍 "',
+        "你邀请",
+        " invited ",
+        "现在可以开始聊天了。",
+        "、",
+    ],
 )
 def test_no_line_takes_long_to_look_into(piece: str) -> None:
     # The timeout of a test is the limit: a pattern that tries every way would need hours.

@@ -8,12 +8,17 @@ from webwx.protocol.appmsg import (
     AppContent,
     Article,
     Attachment,
+    ChannelVideo,
     MiniProgram,
+    Payment,
+    RecordItem,
     Reference,
     read_app,
     read_articles,
+    read_record,
     write_app,
     write_received_app,
+    write_record,
 )
 from webwx.protocol.content import read_xml
 
@@ -40,6 +45,9 @@ FULL = AppContent(
     articles=(Article(title="一", url="u", digest="d", cover="c|1|2", time=7), Article(title="二")),
     mini_program=MiniProgram(id="gh_1@app", app_id="wx2", page="a.html?b=1&c=2"),
     record="<recordinfo/>",
+    payment=Payment(amount="￥0.10", subtype=1),
+    channel_video=ChannelVideo(author="频道", caption="一 & 二"),
+    announcement="一\n二",
 )
 HOSTILE = ["a&b", "<x>", "</title><url>http://evil</url>", "]]>", '"', "a < b & c", "你好😀", "<![CDATA[x]]>"]
 
@@ -110,6 +118,43 @@ def test_articles_are_found_wherever_they_stand() -> None:
             xml.format("<item><title>一</title><url>u</url></item><item><title>二</title></item>")
         ) == (articles)
     assert read_articles("hi") == ()
+
+
+ITEMS = (
+    RecordItem(type=1, sender_name="小华", time=1_560_000_000, shown_time="2019-06-08 21:20:00", text="在吗 <1> & 2"),
+    RecordItem(type=2, sender_name="小明", shown_time="2019-06-08 21:21"),
+)
+
+
+def test_a_merged_history_comes_back_from_its_record() -> None:
+    assert read_record(write_record("记录", ITEMS)) == ITEMS
+
+
+@pytest.mark.parametrize(
+    "record", ["", "hi", "<recordinfo/>", "<recordinfo><datalist count='1'></datalist></recordinfo>"]
+)
+def test_a_record_without_messages_has_none(record: str) -> None:
+    assert read_record(record) == ()
+
+
+def test_what_is_no_text_in_a_record_goes_by_its_title() -> None:
+    record = (
+        "<recordinfo><datalist><dataitem datatype='17'><datatitle>记录</datatitle><datadesc>a: b</datadesc><recordxml>"
+        "<recordinfo><datalist><dataitem datatype='1'><datadesc>b</datadesc></dataitem></datalist></recordinfo>"
+        "</recordxml></dataitem><dataitem datatype='5'><datadesc>d</datadesc></dataitem></datalist></recordinfo>"
+    )
+    assert [(item.type, item.text) for item in read_record(record)] == [(17, "记录"), (5, "d")]
+
+
+def test_an_announcement_without_its_text_is_read_from_its_note() -> None:
+    note = (
+        "<group_notice_item><datalist count='3'><dataitem datatype='8'><datafmt>.htm</datafmt></dataitem>"
+        "<dataitem datatype='1'><datadesc>一</datadesc></dataitem>"
+        "<dataitem datatype='1'><datadesc>二</datadesc></dataitem></datalist></group_notice_item>"
+    )
+    read = read_app(f"<appmsg><type>87</type><announcement><![CDATA[{note}]]></announcement></appmsg>")
+    assert read is not None
+    assert read.announcement == "一\n二"
 
 
 def test_an_attachment_shows_no_key() -> None:

@@ -132,7 +132,7 @@ MESSAGE_ROWS = {
     10002: MessageRecalled,
 }
 APP_ROWS = {
-    **dict.fromkeys((0, 1, 2, 4, 7, 8, 9, 10, 13, 15, 16, 51, 53, 74, 100001), AppMessage),
+    **dict.fromkeys((0, 1, 2, 4, 7, 8, 9, 10, 13, 15, 16, 51, 53, 74, 87, 100001), AppMessage),
     3: MusicMessage,
     5: LinkMessage,
     6: FileMessage,
@@ -287,6 +287,21 @@ def test_a_location(delivered):
 def test_a_location_in_a_chatroom_has_three_parts(delivered):
     wire = delivered(letters.location(22, 113.5, "路"), to="hiking")
     assert [part[:1] for part in wire.content.split(":<br/>")] == ["@", "路", "/"]
+
+
+def test_a_quote_in_a_chatroom_names_the_chatroom_and_the_author(delivered, me, world, ahua):
+    quoted, room = world.say("ahua", "hiking", "原文"), world.real_id("hiking")
+    wire = delivered(letters.quote(ahua, quoted, room, "好"), to="hiking")
+    event = message_from_wire(wire, me.me, write_json(wire))
+    assert isinstance(event, QuoteMessage)
+    assert (event.quoted.sender, event.quoted.chatroom, event.quoted.text) == (ahua.real_id, room, "原文")
+
+
+def test_a_merged_history_holds_its_messages(delivered, me, ahua):
+    wire = delivered(letters.history(ahua, "记录", ("张三: 在吗", "[图片]")))
+    event = message_from_wire(wire, me.me, write_json(wire))
+    assert isinstance(event, HistoryMessage)
+    assert [(item.sender_name, item.text) for item in event.items] == [("张三", "在吗"), ("", "[图片]")]
 
 
 def test_no_other_text_has_a_link(delivered):

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from tests.samples import sample
 
 from webwx.model.messages import (
+    AppMessage,
     CardMessage,
     FileMessage,
     FriendRequest,
+    HistoryMessage,
     LinkMessage,
     LocationMessage,
     PhoneActivity,
@@ -129,6 +131,8 @@ def test_the_index_finds_what_a_scan_finds(texts: list[str], words: str) -> None
         (sample(LinkMessage, lambda name: name), "title\ndescription"),
         (sample(LocationMessage, lambda name: name), "name\nlabel"),
         (sample(SystemMessage, lambda name: name), "text"),
+        (sample(AppMessage, lambda name: name), "text\ntitle\ndescription\nauthor"),
+        (sample(HistoryMessage, lambda name: name), "title\ndescription\ntext"),
         (sample(QuoteMessage, lambda name: name), "text\ntext"),
         (sample(CardMessage, lambda name: name), "nickname"),
         (sample(FriendRequest, lambda name: name), "greeting\nnickname"),

@@ -56,12 +56,16 @@ def summarize(message: Message) -> str:
             return f"[card] {message.person.nickname}"
         case FriendRequest():
             return f"[friend request of {message.person.nickname}] {message.greeting}"
+        case AppMessage(text=text, author=author) if text:
+            return f"[channel video of {author}] {text}" if author else f"[announcement] {text}"
         case LinkMessage() | MusicMessage() | MiniProgramMessage() | AppMessage():
             return f"[{_WORDS[type(message)]}] {message.title} {message.url}".rstrip()
+        case TransferMessage(amount=amount) if amount:
+            return f"[transfer, {amount}] {message.title}".rstrip()
         case HistoryMessage() | TransferMessage() | RedPacketMessage() | LiveLocationMessage():
             return f"[{_WORDS[type(message)]}] {message.title}".rstrip()
-        case CallMessage():
-            return "[call, on the phone only]"
+        case CallMessage(state=state):
+            return f"[call, on the phone only] {state}".rstrip()
         case UnknownMessage():
             return f"[message of type {message.message_type}]"
         case _:

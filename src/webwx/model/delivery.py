@@ -21,6 +21,7 @@ from webwx.model.messages import (
     Event,
     FileMessage,
     FriendRequest,
+    HistoryItem,
     HistoryMessage,
     ImageMessage,
     LinkedArticle,
@@ -46,7 +47,19 @@ from webwx.model.messages import (
 )
 from webwx.model.notices import system_message
 from webwx.model.text import notice_text, plain_text, xml_text
-from webwx.protocol.appmsg import AppContent, Article, Attachment, MiniProgram, Reference, read_app, read_articles
+from webwx.protocol.appmsg import (
+    AppContent,
+    Article,
+    Attachment,
+    ChannelVideo,
+    MiniProgram,
+    Payment,
+    RecordItem,
+    Reference,
+    read_app,
+    read_articles,
+    read_record,
+)
 from webwx.protocol.codec import number, read_json
 from webwx.protocol.codes import AppMessageType, MessageType, StatusNotify
 from webwx.protocol.content import read_attributes, read_loosely, read_recall_notice, split_sender
@@ -228,8 +241,8 @@ def _sticker(delivery: Delivery) -> Event:
         md5=said.get("md5", ""),
         url=said.get("cdnurl", ""),
         size=number(said.get("len"), 0),
-        height=number(said.get("height"), 0),
-        width=number(said.get("width"), 0),
+        height=delivery.wire.img_height or number(said.get("height"), 0),
+        width=delivery.wire.img_width or number(said.get("width"), 0),
         game=played,
         game_result=number(game.get("content"), 0) if played else 0,
     )
@@ -282,7 +295,9 @@ _STAGES: dict[int, Literal["invited", "ended", "noted"]] = {
 
 
 def _call(delivery: Delivery) -> Event:
-    return CallMessage(**delivery.envelope, stage=_STAGES[delivery.wire.msg_type])
+    root = read_loosely(plain_text(delivery.payload))
+    state = "" if root is None else (root.findtext(".//VoIPBubbleMsg/msg") or "").strip()
+    return CallMessage(**delivery.envelope, stage=_STAGES[delivery.wire.msg_type], state=state)
 
 
 # -- from apps -------------------------------------------------------------------------------------------------------
@@ -304,12 +319,15 @@ def _url(delivery: Delivery, said: AppContent) -> str:
 
 
 def _other_app(delivery: Delivery, said: AppContent) -> Event:
+    video = said.channel_video or ChannelVideo()
     return AppMessage(
         **delivery.envelope,
         app_type=delivery.wire.app_msg_type or said.type,
         title=_title(delivery, said),
         description=said.description,
         url=_url(delivery, said),
+        text=said.announcement or video.caption,
+        author=video.author,
     )
 
 
@@ -373,18 +391,28 @@ def _mini_program(delivery: Delivery, said: AppContent) -> Event:
 
 def _quote(delivery: Delivery, said: AppContent) -> Event:
     quoted = said.quoted or Reference()
+    is_in_chatroom = _names_a_chatroom(quoted.sender)
     return QuoteMessage(
         **delivery.envelope,
         text=said.title,
         quoted=Quoted(
             message_id=quoted.message_id,
             sender_name=quoted.sender_name,
-            sender=quoted.sender,
+            sender=quoted.chat if is_in_chatroom else quoted.sender,
             message_type=quoted.type,
             text=_quoted_text(quoted),
             content=quoted.content,
+            chatroom=quoted.sender if is_in_chatroom else "",
         ),
     )
+
+
+_PEOPLE_WITH_AT = ("@openim", "@stranger")
+
+
+def _names_a_chatroom(real_id: str) -> bool:
+    """Say whether a real id is a chatroom's; people's hold no `@`, except users of other companies and strangers."""
+    return "@" in real_id and not real_id.endswith(_PEOPLE_WITH_AT)
 
 
 def _quoted_text(quoted: Reference) -> str:
@@ -400,12 +428,29 @@ def _live_location(delivery: Delivery, said: AppContent) -> Event:
 
 def _history(delivery: Delivery, said: AppContent) -> Event:
     return HistoryMessage(
-        **delivery.envelope, title=_title(delivery, said), description=said.description, record=said.record
+        **delivery.envelope,
+        title=_title(delivery, said),
+        description=said.description,
+        record=said.record,
+        items=tuple(_history_item(item) for item in read_record(said.record)),
+    )
+
+
+def _history_item(item: RecordItem) -> HistoryItem:
+    return HistoryItem(
+        sender_name=item.sender_name, text=item.text, time=item.time, shown_time=item.shown_time, kind=item.type
     )
 
 
 def _transfer(delivery: Delivery, said: AppContent) -> Event:
-    return TransferMessage(**delivery.envelope, title=_title(delivery, said), description=said.description)
+    paid = said.payment or Payment()
+    return TransferMessage(
+        **delivery.envelope,
+        title=_title(delivery, said),
+        description=said.description,
+        amount=paid.amount,
+        pay_subtype=paid.subtype,
+    )
 
 
 def _red_packet(delivery: Delivery, said: AppContent) -> Event:

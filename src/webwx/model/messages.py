@@ -14,7 +14,8 @@ delivered stays in `content`, word for word: after a recall nothing could bring 
     │   ├── AppMessage           any other app message
     │   ├── SystemMessage        any other grey line
     │   │   ├── FriendAdded      FriendConfirmationRequired           MessageRejected
-    │   │   ├── MemberJoined     MemberRemoved     ChatroomRenamed    Pat
+    │   │   ├── MemberJoined     MemberRemoved     ChatroomRenamed    ChatroomOwnerChanged
+    │   │   ├── ChatroomDissolved                  ChatroomRejoined   Pat
     │   │   └── RedPacketNotice  SplitBillNotice   LiveLocationEnded
     │   └── UnknownMessage       any other kind, with its raw fields
     ├── MessageRecalled
@@ -319,6 +320,8 @@ class CallMessage(Message, frozen=True, kw_only=True, tag="call_message"):
 
     stage: Literal["invited", "ended", "noted"]
     """`noted`: the platform tells of a call without saying how far it got."""
+    state: str = ""
+    """How it stands, in the platform's words, such as `对方已取消`; empty when it does not say."""
 
 
 # -- from apps -------------------------------------------------------------------------------------------------------
@@ -381,13 +384,15 @@ class Quoted(msgspec.Struct, frozen=True, kw_only=True):
     sender_name: str
     """As the platform shows it."""
     sender: str
-    """The platform's real id, such as `wxid_…`: no `ContactId`."""
+    """The author's real id, such as `wxid_…`: no `ContactId`."""
     message_type: int
     """The platform's `MsgType`."""
     text: str
     """What it said; a title where it was no text, empty where it has none."""
     content: str
     """As it stands in the reply: a text, or XML."""
+    chatroom: str = ""
+    """Real id of the chatroom it was said in; empty elsewhere."""
 
 
 class QuoteMessage(Message, frozen=True, kw_only=True, tag="quote_message"):
@@ -402,14 +407,31 @@ class QuoteMessage(Message, frozen=True, kw_only=True, tag="quote_message"):
         return is_mentioned(self.text, names)
 
 
+class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of a merged history."""
+
+    sender_name: str
+    """As the platform shows them."""
+    text: str
+    """What it says; a title where it is no text, empty where it has none."""
+    time: int = 0
+    """Seconds since 1970; 0 when unknown."""
+    shown_time: str = ""
+    """The time as the forwarding phone shows it, in its own time zone, which is not delivered."""
+    kind: int = 1
+    """The platform's `datatype`: 1 is a text, 2 a picture, 17 a merged history."""
+
+
 class HistoryMessage(Message, frozen=True, kw_only=True, tag="history_message"):
-    """Several messages merged into one, which only phones can open."""
+    """Several messages merged into one."""
 
     title: str
     description: str = ""
     """Their first lines."""
     record: str = ""
     """All of them as XML, when it was delivered."""
+    items: tuple[HistoryItem, ...] = ()
+    """All of them, when they were delivered."""
 
 
 class TransferMessage(Message, frozen=True, kw_only=True, tag="transfer_message"):
@@ -417,6 +439,10 @@ class TransferMessage(Message, frozen=True, kw_only=True, tag="transfer_message"
 
     title: str
     description: str = ""
+    amount: str = ""
+    """As the platform writes it, such as `￥0.10`."""
+    pay_subtype: int = 0
+    """The platform's `paysubtype`: 1 is an offer, 3 says that it was taken; others exist, and 0 is unknown."""
 
 
 class RedPacketMessage(Message, frozen=True, kw_only=True, tag="red_packet_message"):
@@ -427,13 +453,18 @@ class RedPacketMessage(Message, frozen=True, kw_only=True, tag="red_packet_messa
 
 
 class AppMessage(Message, frozen=True, kw_only=True, tag="app_message"):
-    """Whatever else an app sends: a coupon, a channel's video, a group note, an upload that has begun."""
+    """Whatever else an app sends: a chatroom's announcement, a channel's video, a coupon, an upload that has begun."""
 
     app_type: int
     """The platform's `AppMsgType`."""
     title: str = ""
+    """Of a channel's video only a sentence of the platform."""
     description: str = ""
     url: str = ""
+    text: str = ""
+    """Of an announcement (87) its text, of a channel's video (51) its caption; empty elsewhere."""
+    author: str = ""
+    """Of a channel's video the channel's name."""
 
 
 # -- grey lines ------------------------------------------------------------------------------------------------------
@@ -484,7 +515,7 @@ class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="member_joined"
     names: tuple[str | None, ...]
     """As the platform shows them; None is this account."""
     by: str | None = None
-    """Who invited them, or shared the code they scanned; None is this account."""
+    """Who invited them, or shared the code they scanned; None is this account, or unknown where it joined itself."""
     is_by_code: bool = False
     """They scanned the chatroom's code."""
 
@@ -504,6 +535,24 @@ class ChatroomRenamed(SystemMessage, frozen=True, kw_only=True, tag="chatroom_re
     name: str
     by: str | None = None
     """Who did it; None is this account."""
+
+
+class ChatroomOwnerChanged(SystemMessage, frozen=True, kw_only=True, tag="chatroom_owner_changed"):
+    """A chatroom has another owner."""
+
+    name: str | None = None
+    """The new owner, as the platform shows them; None is this account."""
+
+
+class ChatroomDissolved(SystemMessage, frozen=True, kw_only=True, tag="chatroom_dissolved"):
+    """A chatroom's owner closed it."""
+
+    by: str | None = None
+    """Who did it; None is this account."""
+
+
+class ChatroomRejoined(SystemMessage, frozen=True, kw_only=True, tag="chatroom_rejoined"):
+    """This account is back in a chatroom that it had left."""
 
 
 class Pat(SystemMessage, frozen=True, kw_only=True, tag="pat"):
@@ -555,6 +604,9 @@ AnyMessage = (
     | MemberJoined
     | MemberRemoved
     | ChatroomRenamed
+    | ChatroomOwnerChanged
+    | ChatroomDissolved
+    | ChatroomRejoined
     | Pat
     | UnknownMessage
 )

@@ -2,7 +2,7 @@
 Grey lines: what the platform itself says in a chat.
 
 Plain ones carry nothing but a sentence in the account's language, so they are told apart by their wording, Chinese and
-English. A sentence nobody has met stays a `SystemMessage`: no notice is lost for being unknown, and none is guessed.
+English. An unknown sentence stays a `SystemMessage`: no notice is lost for being unknown, and none is guessed.
 
 A name is what the platform shows, and None where it says "you".
 """
@@ -13,6 +13,9 @@ import re
 from typing import TYPE_CHECKING
 
 from webwx.model.messages import (
+    ChatroomDissolved,
+    ChatroomOwnerChanged,
+    ChatroomRejoined,
     ChatroomRenamed,
     FriendAdded,
     FriendConfirmationRequired,
@@ -39,39 +42,54 @@ ME = (None,)
 
 _WORDINGS: tuple[tuple[type[SystemMessage], str, dict[str, Any]], ...] = (
     (RedPacketNotice, r"(?:收到|发出)红包，请在手机上查看", {}),
-    (RedPacketNotice, r"Red packet (?:received|sent)\. View on phone\.?", {}),
+    (RedPacketNotice, r"Red packet (?:received|sent)\. View on phone", {}),
     (SplitBillNotice, r"群收款消息，请在手机上查看", {}),
     (LiveLocationEnded, r"位置共享已经结束", {}),
-    (FriendAdded, r"你已添加了{name}，现在可以开始聊天了。?", {"is_by_self": True}),
+    (FriendAdded, r"你已添加了{name}，现在可以开始聊天了", {"is_by_self": True}),
     (FriendAdded, r"You have added {name} as your WeChat contact\. Start chatting!", {"is_by_self": True}),
-    (FriendAdded, r"{name}刚刚把你添加到通讯录，现在可以开始聊天了。?", {"is_by_self": False}),
+    (FriendAdded, r"{name}刚刚把你添加到通讯录，现在可以开始聊天了", {"is_by_self": False}),
     (FriendAdded, r"{name} just added you to (?:his/her|his|her) contacts list\..*", {"is_by_self": False}),
     (FriendConfirmationRequired, r"{name}开启了朋友验证，你还不是他（她）朋友。.*", {}),
     (FriendConfirmationRequired, r"{name} has enabled Friend Confirmation.*", {}),
-    (MessageRejected, r"消息已发出，但被对方拒收了。?", {}),
-    (MessageRejected, r"The message is successfully sent but rejected by the receiver\.?", {}),
+    (MessageRejected, r"消息已发出，但被对方拒收了", {}),
+    (MessageRejected, r"The message is successfully sent but rejected by the receiver", {}),
     (MemberJoined, r"你邀请<names>加入了群聊", {}),
-    (MemberJoined, r"You invited {names} to the group chat", {}),
-    (MemberJoined, r"<by>邀请你加入了群聊(?:，群聊参与人还有：.+)?", {"names": ME}),
+    (MemberJoined, r"You(?:['’]ve)? invited {names} to (?:the|a) group chat", {}),
+    (MemberJoined, r"You(?:['’]ve)? invited {names} to join the group", {}),
+    (MemberJoined, r"<by>邀请你加入了群聊(?:，群聊参与人还有：.*)?", {"names": ME}),
     (MemberJoined, r"<by>邀请你和<names>加入了群聊", {"names": ME}),
     (MemberJoined, r"<by>邀请<names>加入了群聊", {}),
-    (MemberJoined, r"{by} invited you to a group chat(?: with .+)?", {"names": ME}),
-    (MemberJoined, r"{by} invited you and {names} to the group chat", {"names": ME}),
-    (MemberJoined, r"{by} invited {names} to the group chat", {}),
+    (MemberJoined, r"你加入了群聊(?:，群聊参与人还有：.*)?", {"names": ME}),
+    (MemberJoined, r"You['’]ve joined this group chat(?:\..*)?", {"names": ME}),
+    (MemberJoined, r"{by} invited you to a group chat(?: with\b.*)?", {"names": ME}),
+    (MemberJoined, r"{by} invited you and {names} to (?:the|a) group chat", {"names": ME}),
+    (MemberJoined, r"{by} invited {names} to (?:the|a) group chat", {}),
     (MemberJoined, r"<names>通过扫描<by>分享的二维码加入群聊", {"is_by_code": True}),
     (MemberJoined, r"<names>通过扫描你分享的二维码加入群聊", {"is_by_code": True}),
+    (MemberJoined, r"你通过扫描二维码加入群聊(?:，群聊参与人还有：.*)?", {"names": ME, "is_by_code": True}),
+    (MemberJoined, r"You['’]ve joined the group chat via QR [Cc]ode(?:\..*)?", {"names": ME, "is_by_code": True}),
     (MemberJoined, r"<names> joined (?:the )?group chat via the QR [Cc]ode shared by <by>", {"is_by_code": True}),
+    (MemberJoined, r"<names> joined (?:the )?group chat via the QR [Cc]ode <by> shared", {"is_by_code": True}),
     (MemberJoined, r"<names> joined (?:the )?group chat via the QR [Cc]ode you shared", {"is_by_code": True}),
+    (MemberJoined, r"<names> joined (?:the )?group chat via your shared QR [Cc]ode", {"is_by_code": True}),
     (MemberRemoved, r"你将<names>移出了群聊", {}),
     (MemberRemoved, r"You removed <names> from the group chat", {}),
-    (MemberRemoved, r"你被<by>移出群聊", {"names": ME}),
+    (MemberRemoved, r"<by>将<names>移出了群聊", {}),
+    (MemberRemoved, r"<by> removed <names> from the group chat", {}),
+    (MemberRemoved, r"你被<by>移出(?:了)?群聊", {"names": ME}),
     (MemberRemoved, r"You were removed from the group chat by <by>", {"names": ME}),
     (ChatroomRenamed, r"(?:你|<by>)修改群名为<name>", {}),
     (ChatroomRenamed, r"(?:You|<by>) changed the group name to <name>", {}),
+    (ChatroomOwnerChanged, r"(?:你|<name>)已成为新群主", {}),
+    (ChatroomDissolved, r"(?:你|(?:群主)?<by>)已解散该群聊", {}),
+    (ChatroomRejoined, r"欢迎回到群聊", {}),
     (Pat, r"(?:我|<actor>) ?(?:拍了拍|拍拍) ?(?:我|<target>).*", {}),
     (Pat, r"(?:I|<actor>) tickled (?:me|<target>).*", {}),
 )
-"""The wordings of the protocol notes (messages, 4), special ones first. `<by>` is in quotes, `{by}` is not."""
+"""The wordings seen so far, special ones first. `<by>` is in quotes, `{by}` is not. All may end as `_END` says."""
+
+_END = r"[。.]?(?:\s*(?:撤销|Revoke))?"
+"""English lines end in a period, and a link to undo an invitation stands at the end for whom may use it."""
 
 
 _TOO_OFTEN = re.compile(r"(?:发送消息|操作)(?:过于|太)频繁")
@@ -81,8 +99,7 @@ _TOO_OFTEN = re.compile(r"(?:发送消息|操作)(?:过于|太)频繁")
 def _pattern(wording: str) -> re.Pattern[str]:
     # The platform has been seen to put a blank behind an opening quote.
     quoted = re.sub(r"<(\w+)>", r"""["“] ?(?P<\1>.+?) ?["”]""", wording)
-    # A link to undo an invitation ends the line of whoever may.
-    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>.+?)", quoted) + r"(?:\s+撤销)?", re.DOTALL)
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>.+?)", quoted) + _END, re.DOTALL)
 
 
 _PATTERNS = tuple((kind, _pattern(wording), known) for kind, wording, known in _WORDINGS)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 
+TEXT_ITEM = 1
+"""`datatype` of a text in a merged history or a group note."""
+
+
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """The file in an app message."""
 
@@ -41,9 +45,9 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str = ""
     """`svrid`."""
     sender: str = ""
-    """`fromusr`: the platform's real id, no `UserName`."""
+    """`fromusr`: the platform's real id, no `UserName`; of a message in a chatroom the chatroom's."""
     chat: str = ""
-    """`chatusr`, real as well."""
+    """`chatusr`, real as well: of a message in a chatroom its author's."""
     sender_name: str = ""
     content: str = ""
     """A text, or the XML of anything else."""
@@ -68,6 +72,36 @@ class MiniProgram(msgspec.Struct, frozen=True, kw_only=True):
     """`gh_…@app`."""
     app_id: str = ""
     page: str = ""
+
+
+class Payment(msgspec.Struct, frozen=True, kw_only=True):
+    """The money in a transfer (`wcpayinfo`)."""
+
+    amount: str = ""
+    """`feedesc`, with its currency."""
+    subtype: int = 0
+    """`paysubtype`: 1 is an offer, 3 says that it was taken; others exist."""
+
+
+class ChannelVideo(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel's video (`finderFeed`)."""
+
+    author: str = ""
+    caption: str = ""
+
+
+class RecordItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of a merged history (`dataitem`)."""
+
+    type: int = 1
+    """`datatype`: 1 is a text, 2 a picture, 17 a merged history; others exist."""
+    sender_name: str = ""
+    time: int = 0
+    """`srcMsgCreateTime`: seconds since 1970, 0 when it is missing."""
+    shown_time: str = ""
+    """`sourcetime`, as the forwarding phone shows it."""
+    text: str = ""
+    """A text, or a title."""
 
 
 class AppContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +130,10 @@ class AppContent(msgspec.Struct, frozen=True, kw_only=True):
     mini_program: MiniProgram | None = None
     record: str = ""
     """The XML of a merged history."""
+    payment: Payment | None = None
+    channel_video: ChannelVideo | None = None
+    announcement: str = ""
+    """Of a chatroom's announcement the text (`textannouncement`)."""
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
@@ -125,7 +163,21 @@ def read_app(xml: str) -> AppContent | None:
         articles=tuple(_article(item) for item in app.iterfind("mmreader/category/item")),
         mini_program=_mini_program(app.find("weappinfo")),
         record=_text(app, "recorditem"),
+        payment=_payment(app.find("wcpayinfo")),
+        channel_video=_channel_video(app.find("finderFeed")),
+        announcement=_text(app, "textannouncement") or _noted(_text(app, "announcement")),
     )
+
+
+def read_record(xml: str) -> tuple[RecordItem, ...]:
+    """Read the messages of a merged history; those of another history inside it stay closed."""
+    root = read_loosely(xml)
+    return () if root is None else tuple(_record_item(item) for item in root.iterfind("datalist/dataitem"))
+
+
+def _noted(xml: str) -> str:
+    """Return the texts of a group note, in which an announcement stands as well."""
+    return "\n".join(item.text for item in read_record(xml) if item.type == TEXT_ITEM and item.text)
 
 
 def read_articles(xml: str) -> tuple[Article, ...]:
@@ -179,6 +231,30 @@ def _mini_program(opened: Element | None) -> MiniProgram | None:
     return MiniProgram(id=_text(opened, "username"), app_id=_text(opened, "appid"), page=_text(opened, "pagepath"))
 
 
+def _payment(paid: Element | None) -> Payment | None:
+    if paid is None:
+        return None
+    return Payment(amount=_text(paid, "feedesc"), subtype=number(_text(paid, "paysubtype"), 0))
+
+
+def _channel_video(feed: Element | None) -> ChannelVideo | None:
+    if feed is None:
+        return None
+    return ChannelVideo(author=_text(feed, "nickname"), caption=_text(feed, "desc"))
+
+
+def _record_item(item: Element) -> RecordItem:
+    title, description = _text(item, "datatitle"), _text(item, "datadesc")
+    kind = number(item.get("datatype"), 0)
+    return RecordItem(
+        type=kind,
+        sender_name=_text(item, "sourcename"),
+        time=number(_text(item, "srcMsgCreateTime"), 0),
+        shown_time=_text(item, "sourcetime"),
+        text=description if kind == TEXT_ITEM else title or description,
+    )
+
+
 # -- writing ---------------------------------------------------------------------------------------------------------
 
 
@@ -215,7 +291,29 @@ def write_app(content: AppContent) -> str:
     head = write_tag("appmsg", {"appid": content.app_id, "sdkver": "0"})
     return (
         f"{head}>{_tags(*tags)}<appattach>{attachment}</appattach>{_tags(('md5', content.md5))}"
-        f"{_write_quoted(content.quoted)}{_write_articles(content)}{_write_mini_program(content.mini_program)}</appmsg>"
+        f"{_write_quoted(content.quoted)}{_write_articles(content)}{_write_mini_program(content.mini_program)}"
+        f"{_write_payment(content.payment)}{_write_channel_video(content.channel_video)}"
+        f"{_tags(('textannouncement', content.announcement)) if content.announcement else ''}</appmsg>"
+    )
+
+
+def write_record(title: str, items: tuple[RecordItem, ...]) -> str:
+    """Write the record of a merged history."""
+    written = "".join(
+        f"{write_tag('dataitem', {'datatype': str(item.type)})}>"
+        + _tags(
+            ("datadesc", item.text),
+            ("sourcename", item.sender_name),
+            ("sourcetime", item.shown_time),
+            ("srcMsgCreateTime", str(item.time)),
+        )
+        + "</dataitem>"
+        for item in items
+    )
+    shown = "\n".join(f"{item.sender_name}: {item.text}" for item in items)
+    return (
+        f"<recordinfo>{_tags(('title', title), ('desc', shown))}"
+        f"{write_tag('datalist', {'count': str(len(items))})}>{written}</datalist></recordinfo>"
     )
 
 
@@ -281,3 +379,15 @@ def _write_mini_program(opened: MiniProgram | None) -> str:
         return ""
     inner = _tags(("username", opened.id), ("appid", opened.app_id), ("pagepath", opened.page))
     return f"<weappinfo>{inner}</weappinfo>"
+
+
+def _write_payment(paid: Payment | None) -> str:
+    if paid is None:
+        return ""
+    return f"<wcpayinfo>{_tags(('paysubtype', str(paid.subtype)), ('feedesc', paid.amount))}</wcpayinfo>"
+
+
+def _write_channel_video(video: ChannelVideo | None) -> str:
+    if video is None:
+        return ""
+    return f"<finderFeed>{_tags(('nickname', video.author), ('desc', video.caption))}</finderFeed>"

@@ -129,6 +129,7 @@ class AppMessageType(enum.IntEnum):
     QUOTE = 57
     PAT = 62
     UPLOADING = 74
+    ANNOUNCEMENT = 87
     TRANSFER = 2000
     RED_PACKET = 2001
 

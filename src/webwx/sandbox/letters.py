@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
-from webwx.protocol.appmsg import AppContent, Article, Attachment, MiniProgram, Reference, write_received_app
+from webwx.protocol.appmsg import (
+    AppContent,
+    Article,
+    Attachment,
+    MiniProgram,
+    RecordItem,
+    Reference,
+    write_received_app,
+    write_record,
+)
 from webwx.protocol.codes import AppMessageType, MessageStatus, MessageType
 from webwx.protocol.content import write_image, write_message, write_tag
 from webwx.protocol.messages import AppInfo, RecommendInfo, WireMessage
@@ -369,11 +378,14 @@ def mini_program(sender: Person, title: str, program: str, page: str) -> Letter:
 
 def quote(sender: Person, quoted: Message, chat: str, words: str) -> Letter:
     """Reply to a message; `chat` is the real id of where it stands."""
+    author = quoted.sender.real_id
+    # In a chatroom the platform swaps the two fields: `fromusr` is the chatroom, `chatusr` the author.
+    is_chatroom = chat.endswith("@chatroom")
     reference = Reference(
         type=quoted.letter.wire.msg_type,
         message_id=quoted.id,
-        sender=quoted.sender.real_id,
-        chat=chat,
+        sender=chat if is_chatroom else author,
+        chat=author if is_chatroom else chat,
         sender_name=quoted.sender.nickname,
         content=quoted.letter.wire.content,
     )
@@ -386,9 +398,15 @@ def history(sender: Person, title: str, lines: tuple[str, ...]) -> Letter:
         type=AppMessageType.HISTORY,
         title=title,
         description="\n".join(lines),
-        record=f'<recordinfo><datalist count="{len(lines)}"></datalist></recordinfo>',
+        record=write_record(title, tuple(map(_record_item, lines))),
     )
     return app(sender, content, "history")
+
+
+def _record_item(line: str) -> RecordItem:
+    """Make a message of a merged history from a line such as `小华: 在吗`."""
+    name, colon, text = line.partition(": ")
+    return RecordItem(sender_name=name if colon else "", text=text if colon else line)
 
 
 def unsupported() -> Letter:

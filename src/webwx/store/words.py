@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.model.messages import CardMessage, FriendRequest, Message, PossibleFriend, QuoteMessage
+from webwx.model.messages import CardMessage, FriendRequest, HistoryMessage, Message, PossibleFriend, QuoteMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ def _holds(tokens: Sequence[str], run: tuple[str, ...]) -> bool:
     )
 
 
-_FIELDS = ("text", "title", "description", "name", "label", "program", "greeting")
+_FIELDS = ("text", "title", "description", "name", "label", "program", "greeting", "author")
 """Of a message, where somebody may have read a word: all of them texts."""
 
 
@@ -96,6 +96,8 @@ def told_by(event: Event) -> str:
     match event:
         case QuoteMessage(quoted=quoted):
             told.append(quoted.text)
+        case HistoryMessage(items=items):
+            told += [item.text for item in items if item.text]
         case CardMessage(person=person) | FriendRequest(person=person) | PossibleFriend(person=person):
             told.append(person.nickname)
         case _:
