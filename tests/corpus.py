@@ -1,0 +1,62 @@
+"""Real payloads of the live service, and what each decodes to: `recordings/corpus` and its index."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+CORPUS = Path(__file__).parent / "recordings" / "corpus"
+
+
+class Payload(NamedTuple):
+    """One file of the corpus."""
+
+    file: str
+    """Its path in the corpus."""
+    protocol: str
+    """`web`, or `phone` where other clients get it."""
+    expected: Any
+    """What it decodes to, as far as that matters."""
+
+    @property
+    def kind(self) -> str:
+        """The folder it lies in."""
+        return self.file.partition("/")[0]
+
+    @property
+    def body(self) -> bytes:
+        """What travelled."""
+        return (CORPUS / self.file).read_bytes()
+
+    @property
+    def text(self) -> str:
+        """The same as text."""
+        return self.body.decode()
+
+    def __str__(self) -> str:
+        return self.file
+
+
+def _read_index() -> list[Payload]:
+    with (CORPUS / "index.tsv").open(encoding="utf-8", newline="") as index:
+        rows = csv.DictReader(index, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return [Payload(row["file"], row["protocol"], json.loads(row["expected"])) for row in rows]
+
+
+PAYLOADS = _read_index()
+
+
+def payloads(*kinds: str) -> list[Payload]:
+    """Return those of some kinds."""
+    return [payload for payload in PAYLOADS if payload.kind in kinds]
+
+
+def said_of(actual: Any, expected: Any) -> Any:
+    """Return of a decoded value only what the index says something about."""
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        return {key: said_of(actual.get(key), value) for key, value in expected.items()}
+    if isinstance(actual, list | tuple) and isinstance(expected, list) and len(actual) == len(expected):
+        return [said_of(one, other) for one, other in zip(actual, expected, strict=True)]
+    return actual

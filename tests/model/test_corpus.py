@@ -1,0 +1,114 @@
+"""Every real message, sync answer and contact decodes to what the index of the corpus names."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+from tests.corpus import CORPUS, PAYLOADS, Payload, payloads, said_of
+
+from webwx.model.contacts import contact_from_wire
+from webwx.model.delivery import message_from_wire, read_wire
+from webwx.model.events import Item, event_from_item, event_from_json, event_to_json, identify
+from webwx.model.messages import Event, ImageMessage
+from webwx.protocol.codec import read_json, write_json
+from webwx.protocol.codes import MessageType
+from webwx.protocol.contacts import WireContact
+from webwx.protocol.http import Response
+from webwx.protocol.messages import WireMessage
+from webwx.protocol.sync import WEBWXSYNC
+
+ME = "@me"
+
+TYPES = {
+    "app": MessageType.APP,
+    "card": MessageType.CARD,
+    "friendrequest": MessageType.FRIEND_REQUEST,
+    "image": MessageType.IMAGE,
+    "location": MessageType.TEXT,
+    "statusnotify": MessageType.STATUS_NOTIFY,
+    "sticker": MessageType.STICKER,
+    "sysmsg": MessageType.RECALL,
+    "video": MessageType.VIDEO,
+    "voice": MessageType.VOICE,
+    "voip": MessageType.CALL,
+}
+"""`MsgType` of a content, by the folder it lies in."""
+
+
+def told(event: Event) -> dict[str, Any]:
+    """Return an event as its JSON tells it, and that it comes back from that."""
+    written = event_to_json(event)
+    assert event_to_json(event_from_json(written)) == written
+    fields: dict[str, Any] = json.loads(written)
+    return fields | ({"can_forward": event.can_forward} if isinstance(event, ImageMessage) else {})
+
+
+def delivered(text: str) -> str:
+    """Return a content as it is delivered: escaped, except for line breaks and emoji. Some were published so."""
+    if "<msg" not in text and "<sysmsg" not in text and "&lt;" in text:
+        return text
+    escaped = html.escape(text, quote=False)
+    return re.sub(r'&lt;(br/|span class="emoji \w+"&gt;&lt;/span)&gt;', lambda it: html.unescape(it[0]), escaped)
+
+
+def message_with(payload: Payload) -> WireMessage:
+    """Put a content into a message that it may have come in."""
+    kind, _, number = payload.file.split("/")[1].partition("-")
+    opened = re.search(r"""<op id=['"](\d)""", payload.text)
+    return WireMessage(
+        msg_id="9223372036854775807",
+        from_user_name="@@room" if "@chatroom:\n" in payload.text[:40] else "@peer",
+        to_user_name=ME,
+        msg_type=TYPES[kind],
+        sub_msg_type=MessageType.LOCATION if kind == "location" else 0,
+        app_msg_type=int(number) if kind == "app" else 0,
+        status_notify_code=int(opened[1]) if kind == "statusnotify" and opened else 0,
+        content=delivered(payload.text),
+        create_time=1_560_000_000,
+    )
+
+
+def test_the_index_names_every_file() -> None:
+    files = {path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*") if path.is_file()}
+    assert files - {"index.tsv"} == {payload.file for payload in PAYLOADS}
+    assert len(PAYLOADS) == 420
+    assert all((payload.protocol == "phone") == (payload.kind == "phone-xml") for payload in PAYLOADS)
+
+
+@pytest.mark.parametrize("payload", payloads("message"), ids=str)
+def test_a_message_is_the_event_that_the_index_names(payload: Payload) -> None:
+    event = told(message_from_wire(read_wire(payload.body), ME, payload.body))
+    assert payload.expected == said_of(event, payload.expected)
+
+
+@pytest.mark.parametrize("payload", payloads("webwxsync"), ids=str)
+def test_a_sync_answer_is_the_events_that_the_index_names(payload: Payload) -> None:
+    reply = WEBWXSYNC.decode_reply(Response(body=payload.body))
+    assert reply.base_response.ret == 0
+    items = [
+        *(Item(kind="deleted", raw=raw) for raw in reply.del_contact_list),
+        *(Item(kind="contact", raw=raw) for raw in reply.mod_contact_list),
+        *(Item(kind="message", raw=raw) for raw in reply.add_msg_list),
+    ]
+    events = [told(event_from_item(item, ME)) for item in items]
+    assert payload.expected == said_of(events, payload.expected)
+    assert not any(identify(item, ME).is_quarantined for item in items)
+
+
+@pytest.mark.parametrize("payload", payloads("content-xml", "phone-xml"), ids=str)
+def test_a_content_is_the_event_that_the_index_names(payload: Payload) -> None:
+    wire = message_with(payload)
+    event = told(message_from_wire(wire, ME, write_json(wire)))
+    assert payload.expected == said_of(event, payload.expected)
+
+
+@pytest.mark.parametrize("payload", payloads("contact"), ids=str)
+def test_a_contact_is_what_the_index_names(payload: Payload) -> None:
+    contact = contact_from_wire(read_json(payload.body, WireContact), ME)
+    assert payload.expected == {
+        "kind": contact.kind, "nickname": contact.nickname, "members": len(contact.members),
+    }  # fmt: skip
