@@ -438,16 +438,24 @@ class TestRun:
             output, errors = process.communicate(timeout=20)
         assert (process.returncode, output, errors) == (0, "ended well\n", "")
 
+    def test_a_signal_that_is_ignored_from_the_start_stays_ignored(self, server: Server, tmp_path: Path) -> None:
+        ignoring = (
+            "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+        )
+        with program(server, tmp_path, sys.executable, "-c", ignoring) as process:
+            process.send_signal(signal.SIGINT)
+            server.say("ahua", "answer me")
+            wait_until(lambda: "answer me" in (tmp_path / "diary.jsonl").read_text("utf-8"), process)
+            process.terminate()
+            output, errors = process.communicate(timeout=20)
+        assert (process.returncode, output, errors) == (0, "ended well\n", "")
+
     def test_f10_a_loop_that_nothing_reaches_is_interrupted_by_the_third_signal(
         self, server: Server, tmp_path: Path
     ) -> None:
         with program(server, tmp_path) as process:
             server.say("ahua", "block")
-            deadline = time.monotonic() + 20
-            while not (tmp_path / "diary.jsonl").read_text("utf-8"):
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            wait_until((tmp_path / "diary.jsonl").read_text, process)
             for _ in range(2):
                 process.send_signal(signal.SIGINT)
                 with pytest.raises(subprocess.TimeoutExpired):
@@ -458,12 +466,21 @@ class TestRun:
         assert "KeyboardInterrupt" in errors
 
 
+def wait_until(is_so: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Wait until something is so while a process lives."""
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @contextmanager
-def program(server: Server, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def program(server: Server, folder: Path, *starter: str) -> Iterator[subprocess.Popen[str]]:
     """Start the program and give it once it is ready; afterwards it is gone, whatever the test has found."""
     (folder / "diary.jsonl").touch()
     with subprocess.Popen(
-        [sys.executable, PROGRAM, server.url, folder],
+        [*starter, sys.executable, PROGRAM, server.url, folder],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from tests.client.wound_loop import until
 
-from webwx.bot.threads import Threads, is_asynchronous
+from webwx.bot.threads import Threads, is_any_at_work, is_asynchronous, wait_for
 
 
 @pytest.fixture
@@ -55,6 +55,28 @@ async def test_many_run_at_once_up_to_the_limit(gate: threading.Event) -> None:
     assert set(begun) == set(await asyncio.gather(*calls))
     assert len(set(begun)) == 3
     assert len(begun) == 5
+    threads.end()
+
+
+async def test_a_function_is_at_work_until_it_ends_but_not_while_it_waits_for_the_loop(gate: threading.Event) -> None:
+    loop, answer, has_asked = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def ask() -> None:
+        gate.wait(10)
+        asked = asyncio.run_coroutine_threadsafe(answer.wait(), loop)
+        has_asked.set()
+        wait_for(asked)
+
+    threads = Threads(1)
+    calls = [asyncio.ensure_future(threads.run(ask)), asyncio.ensure_future(threads.run(lambda: True))]
+    await asyncio.sleep(0)
+    assert is_any_at_work()
+    gate.set()
+    await asyncio.to_thread(has_asked.wait, 10)
+    await until(lambda: not is_any_at_work())
+    answer.set()
+    await asyncio.gather(*calls)
+    assert not is_any_at_work()
     threads.end()
 
 

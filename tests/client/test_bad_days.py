@@ -156,7 +156,7 @@ def on_a_day(
             await stack.enter_async_context(client)
             await live(Day(world, served, client))
 
-    with asyncio.Runner(loop_factory=lambda: WoundLoop(grace=0.02 if journal else 0.002)) as runner:
+    with asyncio.Runner(loop_factory=lambda: WoundLoop(grace=0.002)) as runner:
         runner.run(run())
 
 

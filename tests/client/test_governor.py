@@ -40,23 +40,15 @@ START = 1_560_000_000.0
 Test = Callable[..., Coroutine[Any, Any, None]]
 
 
-def wound(grace: float = 0.05) -> Callable[[Test], Callable[..., None]]:
-    """
-    Run a test on a loop whose clock jumps.
+def wound(test: Test) -> Callable[..., None]:
+    """Run a test on a loop whose clock jumps, but not while a journal writes."""
 
-    Args:
-        grace: Seconds that journals have for what they do before it jumps; more where that is what it is about.
-    """
+    @functools.wraps(test)
+    def run(*arguments: Any, **fixtures: Any) -> None:
+        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+            runner.run(test(*arguments, **fixtures))
 
-    def decorate(test: Test) -> Callable[..., None]:
-        @functools.wraps(test)
-        def run(*arguments: Any, **fixtures: Any) -> None:
-            with asyncio.Runner(loop_factory=lambda: WoundLoop(grace)) as runner:
-                runner.run(test(*arguments, **fixtures))
-
-        return run
-
-    return decorate
+    return run
 
 
 def seconds() -> float:
@@ -166,7 +158,7 @@ async def send_many(client: AsyncClient, texts: list[str]) -> None:
 
 class TestSends:
     @pytest.mark.parametrize("has_journal", [True, False])
-    @wound(grace=0.001)  # nothing but the one send that is next has a time to wait for
+    @wound
     async def test_b22_two_hundred_arrive_in_order_though_each_tenth_is_refused(
         self, stage: Stage, has_journal: bool
     ) -> None:
@@ -188,7 +180,7 @@ class TestSends:
             if has_journal:
                 assert len(await client.list_sends("sent", limit=999)) == 200
 
-    @wound()
+    @wound
     async def test_b22_what_was_refused_goes_again_under_its_client_id(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process()
@@ -204,7 +196,7 @@ class TestSends:
             assert pacing is not None
             assert pacing.refusals == 0
 
-    @wound(grace=0.3)
+    @wound
     async def test_b22_two_clients_of_a_journal_share_one_bucket(self, stage: Stage) -> None:
         async with stage:
             clients = [await stage.process() for _ in range(2)]
@@ -220,7 +212,7 @@ class TestSends:
                 own = [text for text in stage.texts() if text[0] == who]
                 assert own == [f"{who}{number}" for number in range(8)]
 
-    @wound(grace=0.3)
+    @wound
     async def test_b22_no_process_waits_behind_the_whole_queue_of_another(self, stage: Stage) -> None:
         async with stage:
             bot, script = await stage.process(), await stage.process()
@@ -231,7 +223,7 @@ class TestSends:
             assert stage.texts().index("urgent") <= 8
             await busy
 
-    @wound()
+    @wound
     async def test_b22_a_pause_outlives_its_process(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(patience=1))
@@ -253,7 +245,7 @@ class TestSends:
             assert seconds() - began >= FIRST_PAUSE * 0.8
             assert stage.texts() == ["hi"]
 
-    @wound(grace=0.3)
+    @wound
     async def test_b22_a_pause_of_another_process_holds_what_waits_already(self, stage: Stage) -> None:
         async with stage:
             one, other = await stage.process(), await stage.process()
@@ -269,7 +261,7 @@ class TestSends:
             assert seconds() - began >= FIRST_PAUSE * 0.9
             assert [why for _, why in stage.waits] == ["pace", "refused"]
 
-    @wound()
+    @wound
     async def test_of_a_client_without_a_pace_leave_at_once(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(None)
@@ -284,7 +276,7 @@ class TestSends:
 
 
 class TestAWait:
-    @wound(grace=0.3)
+    @wound
     async def test_b22_that_is_cancelled_leaves_the_send_queued_and_gives_its_place_back(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(jitter=0))
@@ -303,7 +295,7 @@ class TestAWait:
             assert seconds() - began == pytest.approx(1.5, abs=0.2)
             assert stage.texts()[5:] == ["next"]
 
-    @wound(grace=0.3)
+    @wound
     async def test_b22_behind_another_one_that_is_cancelled_leaves_the_send_queued(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process()
@@ -323,7 +315,7 @@ class TestAWait:
             assert send.state == "queued"
             assert stage.texts() == ["first"]
 
-    @wound()
+    @wound
     async def test_that_is_too_long_is_refused_with_a_time_to_come_back(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(burst=1, spacing=30, jitter=0, patience=20))
@@ -340,7 +332,7 @@ class TestAWait:
             assert stage.texts() == ["1", "2"]
             assert seconds() == pytest.approx(30, abs=1)  # no place was taken by what did not wait for it
 
-    @wound()
+    @wound
     async def test_behind_others_counts_as_well(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(patience=20))
@@ -353,7 +345,7 @@ class TestAWait:
             stage.carrier.held.set()
             await first
 
-    @wound(grace=0.3)
+    @wound
     async def test_ends_when_the_send_is_taken_out_of_the_outbox(self, stage: Stage) -> None:
         async with stage:
             client, other = await stage.process(), await stage.process()
@@ -366,7 +358,7 @@ class TestAWait:
 
             assert "never" not in stage.texts()
 
-    @wound(grace=0.3)
+    @wound
     async def test_b22_for_a_key_that_another_process_sends_meanwhile_gives_its_receipt(self, stage: Stage) -> None:
         async with stage:
             clients = [await stage.process() for _ in range(2)]
@@ -376,7 +368,7 @@ class TestAWait:
             assert one == other
             assert stage.texts()[5:] == ["once"]
 
-    @wound()
+    @wound
     async def test_b22_is_no_longer_when_the_clock_is_set_back(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(jitter=0))
@@ -386,7 +378,7 @@ class TestAWait:
 
             assert seconds() == pytest.approx(1.5, abs=0.2)
 
-    @wound()
+    @wound
     async def test_is_told(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(burst=1, spacing=12, jitter=0))
@@ -397,7 +389,7 @@ class TestAWait:
 
 
 class TestAnUpload:
-    @wound()
+    @wound
     async def test_b22_that_is_refused_is_made_anew_and_its_media_id_is_never_used(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process()
@@ -412,7 +404,7 @@ class TestAnUpload:
             [send] = await client.list_sends()
             assert send.state == "sent"
 
-    @wound()
+    @wound
     async def test_b22_is_counted_by_files(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(uploads_per_hour=2))
@@ -424,7 +416,7 @@ class TestAnUpload:
             assert pacing is not None
             assert (pacing.uploads_last_hour, pacing.messages_last_minute) == (1, 1)
 
-    @wound()
+    @wound
     async def test_that_is_refused_for_good_leaves_the_send_queued(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(patience=5))
@@ -445,7 +437,7 @@ class TestALineOfThePlatform:
             ("“阿华”修改群名为“操作太频繁”", 0),
         ],
     )
-    @wound()
+    @wound
     async def test_b22_is_a_refusal_when_it_says_too_often(
         self, stage: Stage, world: World, line: str, refusals: int
     ) -> None:
@@ -461,7 +453,7 @@ class TestALineOfThePlatform:
             assert pacing is not None
             assert pacing.refusals == refusals
 
-    @wound()
+    @wound
     async def test_b22_is_one_refusal_however_often_its_batch_cannot_be_stored(
         self, stage: Stage, world: World
     ) -> None:
@@ -499,7 +491,7 @@ class Disk(StatesInMemory):
 
 
 class TestAFullDisk:
-    @wound()
+    @wound
     async def test_b22_lets_nothing_leave(self) -> None:
         disk, done = Disk(), list[int]()
         disk.is_full = True
@@ -511,7 +503,7 @@ class TestAFullDisk:
             await Governor(Pace(), lambda: disk, seconds).run("messages", act)
         assert done == []
 
-    @wound()
+    @wound
     async def test_makes_no_failure_of_what_has_left(self) -> None:
         disk = Disk()
         governor = Governor(Pace(), lambda: disk, seconds)
@@ -523,7 +515,7 @@ class TestAFullDisk:
 
         assert await governor.run("messages", act) == "sent"
 
-    @wound()
+    @wound
     async def test_leaves_a_refusal_what_it_is(self) -> None:
         disk = Disk()
         disk.is_full = True
@@ -531,7 +523,7 @@ class TestAFullDisk:
 
 
 class TestOtherChanges:
-    @wound()
+    @wound
     async def test_b22_of_each_kind_wait_for_their_own_pace(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process(Pace(jitter=0))
@@ -552,7 +544,7 @@ class TestOtherChanges:
             await client.add_friend(member)
             assert seconds() == pytest.approx(83, abs=0.6)
 
-    @wound()
+    @wound
     async def test_b22_are_tried_again_when_they_are_refused(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process()
@@ -565,7 +557,7 @@ class TestOtherChanges:
             assert stage.carrier.calls.count("webwxoplog") == 2
             assert client.contacts.find(remark="A").nickname == "阿华"
 
-    @wound()
+    @wound
     async def test_b22_a_refusal_of_what_has_no_pace_holds_what_has_one(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process()

@@ -9,10 +9,11 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.client.wound_loop import until
 
 from webwx.errors import StorageError
 from webwx.store import writer as writer_module
-from webwx.store.writer import Reader, Writer
+from webwx.store.writer import Reader, Writer, is_any_at_work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -147,6 +148,27 @@ async def keep_busy(writer: Writer) -> tuple[asyncio.Future[None], threading.Eve
 async def test_a_job_is_done_when_the_wait_is_over(file: File, writer: Writer) -> None:
     assert await writer.do(add(7)) == 7
     assert file.numbers() == [7]
+
+
+async def test_a_journal_is_at_work_until_its_last_job_is_done(writer: Writer) -> None:
+    assert not is_any_at_work()
+    first, is_free = await keep_busy(writer)
+    second = asyncio.ensure_future(writer.do(add(7)))
+    assert is_any_at_work()
+    is_free.set()
+    await first
+    await second
+    await writer.close()
+    assert not is_any_at_work()
+
+
+async def test_a_journal_is_at_work_until_what_rides_is_written(writer: Writer) -> None:
+    rider = Rider(5)
+    writer.join(rider)
+    writer.nudge()
+    assert is_any_at_work()
+    await until(lambda: not is_any_at_work())
+    assert rider.outcomes == [True]
 
 
 async def test_jobs_that_wait_share_one_commit(file: File, writer: Writer) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import threading
 from typing import TYPE_CHECKING
 
-from webwx import Bot, Context, Keep, TextMessage
+from webwx import Bot, Context, Keep, SyncContext, TextMessage
 
 if TYPE_CHECKING:
     from webwx.testing import Person, Sandbox
@@ -48,3 +49,33 @@ def test_a_handler_that_waits_for_the_clock_holds_nothing_up(sandbox: Sandbox, f
         running.settle()
         assert has_begun.is_set()
         assert running.events_in_hand == 1
+
+
+def test_a_plain_function_is_waited_for_as_long_as_it_works(sandbox: Sandbox, friend: Person) -> None:
+    bot = Bot()
+
+    @bot.on(TextMessage)
+    def compute(ctx: SyncContext, message: TextMessage) -> None:
+        ctx.reply(hashlib.pbkdf2_hmac("sha256", b"", b"", 1_000_000).hex())
+
+    with sandbox.running(bot) as running:
+        friend.say("a hard question")
+        running.settle()
+        assert running.events_in_hand == 0
+
+
+def test_a_plain_function_that_waits_for_the_clock_holds_nothing_up(sandbox: Sandbox, friend: Person) -> None:
+    bot, has_begun = Bot(), threading.Event()
+
+    @bot.on(TextMessage)
+    def dream(ctx: SyncContext, message: TextMessage) -> None:
+        has_begun.set()
+        ctx.wait(asyncio.sleep(3600))
+        ctx.reply("good morning")
+
+    with sandbox.running(bot) as running:
+        friend.say("good night")
+        running.settle()
+        assert has_begun.is_set()
+        sandbox.clock.wind(hours=1)
+        assert friend.hears("good morning")

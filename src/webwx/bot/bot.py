@@ -393,7 +393,7 @@ def run(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: 
     Run bots until SIGTERM or Ctrl-C, and end well then: what is in flight gets ten seconds, and then is cancelled.
 
     A second signal does not wait so long. It is the one place where handlers of signals are installed, for the time of
-    this call.
+    this call; a signal that is ignored, as SIGINT is in the background of a shell script, stays ignored.
 
     Args:
         bots: As for `start`.
@@ -449,7 +449,11 @@ async def _until_told(bots: tuple[Bot, ...], on_ready: Callable[[Bot, AsyncClien
 
 @contextmanager
 def _ended_by_signals(task: asyncio.Task[Any]) -> Iterator[list[int]]:
-    """Let SIGTERM and SIGINT cancel a task; gives those that came."""
+    """
+    Let SIGTERM and SIGINT cancel a task; gives those that came.
+
+    One that is ignored stays so: a shell starts what runs in its background with SIGINT ignored.
+    """
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # which is the only one that may say what they do
         yield came
@@ -462,7 +466,8 @@ def _ended_by_signals(task: asyncio.Task[Any]) -> Iterator[list[int]]:
             raise KeyboardInterrupt
         loop.call_soon_threadsafe(task.cancel)
 
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: handler for each, handler in handlers.items() if handler is not signal.SIG_IGN}
     for each in before:
         with suppress(NotImplementedError):  # Windows
             # Makes a signal wake the loop, also one that comes just as it falls asleep.

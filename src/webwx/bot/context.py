@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from webwx.bot.threads import wait_for
 from webwx.errors import UnknownContact
 from webwx.model.messages import Event
 
@@ -218,7 +219,7 @@ class SyncContext:
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something with the client and wait for it, as in `ctx.wait(ctx.client.list_chats())`."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return wait_for(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     @property
     def client(self) -> AsyncClient:

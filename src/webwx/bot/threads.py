@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -23,13 +24,45 @@ T = TypeVar("T")
 THREADS = 64
 """Plain functions that run at once."""
 
-HANDLER = "webwx handler"
-"""What their threads are called."""
-
 
 def is_asynchronous(function: Callable[..., object]) -> bool:
     """Say whether calling something gives a coroutine; everything else belongs into a thread."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - an object may be called
+
+
+class _HandlerThread(threading.Thread):
+    """One thread of some `Threads`."""
+
+    is_waiting = False
+    """Its function waits for something that the loop does."""
+
+    def __init__(self, owner: Threads, work: Callable[[], None]) -> None:
+        super().__init__(target=work, name="webwx handler", daemon=True)
+        self.owner = owner
+
+    def wake(self, _: object) -> None:
+        """Note that what its function has waited for is there."""
+        self.is_waiting = False
+
+
+def is_any_at_work() -> bool:
+    """
+    Return whether a plain function of this process runs and does not wait for its loop.
+
+    A clock that a test winds stands still meanwhile: such a function takes real time.
+    """
+    owners = {thread.owner for thread in threading.enumerate() if isinstance(thread, _HandlerThread)}
+    return any(owner.is_at_work for owner in owners)
+
+
+def wait_for(future: Future[T]) -> T:
+    """Wait, in a plain function, for something that the loop does, and return its result or raise its error."""
+    thread = threading.current_thread()
+    if isinstance(thread, _HandlerThread):
+        thread.is_waiting = True
+        # Ends in the loop's thread: this one may need a while to wake up, and is at work from now on.
+        future.add_done_callback(thread.wake)
+    return future.result()
 
 
 class Threads:
@@ -38,9 +71,15 @@ class Threads:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        self._count = 0
+        self._threads: list[_HandlerThread] = []
         self._unfinished = 0
         """Calls that wait for a thread or are in one."""
+
+    @property
+    def is_at_work(self) -> bool:
+        """A function runs, or is about to, and does not wait for the loop."""
+        waiting = sum(thread.is_waiting for thread in self._threads)
+        return waiting < min(self._unfinished, len(self._threads))
 
     async def run(self, function: Callable[[], T]) -> T:
         """
@@ -51,9 +90,9 @@ class Threads:
         call = _Call(function, self._ended)
         self._unfinished += 1
         self._calls.put(call)
-        if self._count < min(self._unfinished, self._limit):
-            self._count += 1
-            threading.Thread(target=self._work, name=HANDLER, daemon=True).start()
+        if len(self._threads) < min(self._unfinished, self._limit):
+            self._threads.append(_HandlerThread(self, self._work))
+            self._threads[-1].start()
         error = await call.outcome
         if error is not None:
             raise error
@@ -77,9 +116,9 @@ class Threads:
 
     def end(self) -> None:
         """Let go of the threads; one that is in a function ends when that returns."""
-        for _ in range(self._count):
+        for _ in self._threads:
             self._calls.put(None)
-        self._count = 0
+        self._threads.clear()
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:

@@ -101,14 +101,56 @@ _NUDGE = _Signal()
 _END = _Signal()
 
 
+class _JobThread(threading.Thread):
+    """A thread that takes jobs from its queue, and knows whether one is left."""
+
+    def __init__(self, work: Callable[[], None], name: str) -> None:
+        # A daemon: a program that forgets to close must still be able to end, and a commit survives a kill.
+        super().__init__(target=work, name=name, daemon=True)
+        self._queue: queue.SimpleQueue[_Call[Any] | _Signal] = queue.SimpleQueue()
+        self._put_in = self._taken_out = self._finished = 0
+
+    @property
+    def is_at_work(self) -> bool:
+        """Something was put in that is not finished."""
+        return self._put_in != self._finished
+
+    def put(self, item: _Call[Any] | _Signal) -> None:
+        """Put something in, from one thread at a time."""
+        self._put_in += 1
+        self._queue.put(item)
+
+    def get(self, timeout: float | None = None) -> _Call[Any] | _Signal:
+        """
+        Take the next out, in this thread.
+
+        Raises:
+            queue.Empty: There was none in time; 0 does not wait.
+        """
+        item = self._queue.get(timeout != 0, timeout)
+        self._taken_out += 1
+        return item
+
+    def finish(self) -> None:
+        """Note that all that was taken out is finished, and its results are handed over."""
+        self._finished = self._taken_out
+
+
+def is_any_at_work() -> bool:
+    """
+    Return whether a journal of this process has an unfinished job.
+
+    A clock that a test winds stands still meanwhile: a disk takes real time.
+    """
+    return any(isinstance(thread, _JobThread) and thread.is_at_work for thread in threading.enumerate())
+
+
 class _Worker:
     """A thread with a connection of its own, started when it is needed."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], name: str) -> None:
         self._connect = connect
-        self._name = name
-        self._queue: queue.SimpleQueue[_Call[Any] | _Signal] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._thread = _JobThread(self._live, name)
         self._starting = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._is_closed = False
@@ -134,19 +176,18 @@ class _Worker:
         """Do what waits, and let go of the file."""
         with self._starting:
             self._is_closed = True
-        if self._thread is not None:
-            self._queue.put(_END)
-            await asyncio.to_thread(self._thread.join)
+            if self._thread.ident is None:  # it was never started
+                return
+            self._thread.put(_END)
+        await asyncio.to_thread(self._thread.join)
 
     def _put(self, item: _Call[Any] | _Signal) -> None:
         with self._starting:
             if self._is_closed:
                 raise StorageError("This journal was closed.")
-            if self._thread is None:
-                # A daemon: a program that forgets to close must still be able to end, and a commit survives a kill.
-                self._thread = threading.Thread(target=self._live, name=self._name, daemon=True)
+            if self._thread.ident is None:
                 self._thread.start()
-        self._queue.put(item)
+            self._thread.put(item)
 
     def _live(self) -> None:
         try:
@@ -235,6 +276,7 @@ class Reader(_Worker):
             except BaseException as error:  # noqa: BLE001 - it is raised where the job came from
                 call.error = error
             _tell([call])
+            self._thread.finish()
             del call
 
     def _next(self) -> _Call[Any] | None:
@@ -245,7 +287,7 @@ class Reader(_Worker):
                 self._look()
                 continue
             with contextlib.suppress(queue.Empty):
-                item = self._queue.get(timeout=wait)
+                item = self._thread.get(wait)
                 return item if isinstance(item, _Call) else None
 
     def _look(self) -> None:
@@ -309,6 +351,7 @@ class Writer(_Worker):
                 self._write(inside)
             self._do_outside([call for call in calls if call.is_outside])
             _tell(calls)
+            self._thread.finish()
             del calls, inside  # a job may hold on to a great deal
             if not is_ending:
                 pause = _RETRY if self._is_doubtful else self._do_chores(is_idle=is_idle)
@@ -317,7 +360,7 @@ class Writer(_Worker):
         """Wait for jobs: gives all there are, whether the wait was in vain, and whether that was the last."""
         calls: list[_Call[Any]] = []
         try:
-            item = self._queue.get(timeout=pause)
+            item = self._thread.get(pause)
         except queue.Empty:
             return calls, True, False
         ride_at: float | None = None
@@ -331,9 +374,9 @@ class Writer(_Worker):
                     ride_at = ride_at or time.monotonic() + RIDE
             try:
                 if calls or ride_at is None:
-                    item = self._queue.get_nowait()
+                    item = self._thread.get(0)
                 else:
-                    item = self._queue.get(timeout=max(0.0, ride_at - time.monotonic()))
+                    item = self._thread.get(max(0.0, ride_at - time.monotonic()))
             except queue.Empty:
                 return calls, False, False
 

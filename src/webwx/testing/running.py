@@ -10,10 +10,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from webwx.bot import threads
 from webwx.bot.bot import check, start
 from webwx.bot.lanes import Counts
-from webwx.bot.threads import HANDLER
 from webwx.client.aio import AsyncClient
+from webwx.store import writer
 from webwx.store.sqlite import SqliteJournal
 from webwx.testing.carrier import Carrier
 from webwx.testing.loop import WorldLoop
@@ -34,16 +35,16 @@ _START = 30.0
 """Real seconds in which a bot is at work, or has ended."""
 
 _QUIET = 0.002
-"""Real seconds without a sign of life, after which a handler is taken to wait for the clock..."""
-
-_QUIET_IN_THREAD = 0.1
-"""...and one that may be a plain function, which gives no sign while it works."""
+"""Real seconds without a sign of life, after which a handler is taken to wait for the clock."""
 
 _PATIENCE = 0.2
 """Real seconds in which a handler that has not ended may do so when the end comes."""
 
 _LONGEST = 2.0
-"""Real seconds after which whatever still moves is left alone."""
+"""Real seconds after which whatever still moves is left alone, where the machine had time for..."""
+
+_LOOKS = 500
+"""...so many looks at it."""
 
 
 class _Phoned(AsyncClient):
@@ -227,9 +228,11 @@ class Running:
     def settle(self) -> None:
         """Return when all that was said has been handled, as far as nothing waits for the clock."""
         until = time.monotonic() + _LONGEST
-        while self.is_alive and time.monotonic() < until:
+        looks = 0
+        while self.is_alive and (looks < _LOOKS or time.monotonic() < until):
             if self._has_heard_all() and self._is_still():
                 return
+            looks += 1
             time.sleep(0.001)
 
     def _has_heard_all(self) -> bool:
@@ -242,19 +245,27 @@ class Running:
         except RuntimeError:
             return True  # they have ended
         self._fewest = min(self._fewest, arrivals)
-        is_still = arrivals == self._fewest and not self._carrier.on_the_way and not self._loop.in_threads
+        is_still = arrivals == self._fewest and not self._is_at_work()
         if not is_still or not self.events_in_hand:
             return is_still
         # A handler waits, for the clock or for something of its own; only time tells which.
         before = self._loop.arrivals
-        is_in_thread = any(thread.name == HANDLER for thread in threading.enumerate())
-        time.sleep(_QUIET_IN_THREAD if is_in_thread else _QUIET)
-        return self._loop.arrivals == before and self._loop.is_resting and not self._carrier.on_the_way
+        time.sleep(_QUIET)
+        return not self._is_at_work() and self._loop.arrivals == before and self._loop.is_resting
+
+    def _is_at_work(self) -> bool:
+        """Say whether an answer is on its way, or a thread has not finished: none of that goes by the clock."""
+        return bool(
+            self._carrier.on_the_way
+            or self._loop.in_threads
+            or writer.is_any_at_work()
+            or threads.is_any_at_work()
+        )  # fmt: skip
 
     def _pass(self) -> int:
         """Wait until the journal has done all that it was asked so far, and count what other threads did meanwhile."""
         before = self._loop.arrivals
-        asyncio.run_coroutine_threadsafe(self._pass_through_journal(), self._loop).result(_LONGEST)
+        asyncio.run_coroutine_threadsafe(self._pass_through_journal(), self._loop).result(_START)
         return self._loop.arrivals - before
 
     async def _pass_through_journal(self) -> None:

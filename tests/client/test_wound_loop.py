@@ -1,0 +1,45 @@
+"""The loop of tests that wait for minutes: its clock does not run while a thread has real work."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING
+
+from tests.client.wound_loop import in_no_time
+
+from webwx.store.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def work_for_long(_: bytes = b"") -> bytes:
+    """Do what takes real time, beside the loop."""
+    return hashlib.pbkdf2_hmac("sha256", b"", b"", 200_000)
+
+
+def test_its_clock_stands_still_while_a_journal_is_at_work(tmp_path: Path) -> None:
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        journal = SqliteJournal(tmp_path / "me.journal")
+        part = journal.account(1)
+        sleeping = asyncio.create_task(asyncio.sleep(600))
+        assert await part.change_state("a test", work_for_long) == await part.state("a test")
+        assert loop.time() == 0
+        await sleeping
+        assert loop.time() == 600
+        await journal.close()
+
+    in_no_time(work)
+
+
+def test_its_clock_stands_still_while_an_executor_is_at_work() -> None:
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        sleeping = asyncio.create_task(asyncio.sleep(600))
+        await asyncio.to_thread(work_for_long)
+        assert loop.time() == 0
+        await sleeping
+
+    in_no_time(work)
