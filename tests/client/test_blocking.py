@@ -23,6 +23,7 @@ from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request, Response
@@ -105,6 +106,37 @@ def test_the_main_job(world: World, log_in: Callable[..., Client]) -> None:
         me.logout()
         with pytest.raises(LoggedOut):
             me.check()
+
+
+def test_a_client_that_is_given_a_path_leaves_nothing_but_the_journal(
+    world: World, sandbox: Sandbox, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path
+) -> None:
+    path, store = tmp_path / "me.journal", LoginMemory()
+    for number in range(3):
+        with Client(
+            server=SERVER, store=store, transport=Loopback(sandbox), clock=world.clock.now, journal=path
+        ) as client:
+            client.login(show_qr=phone_of("me"))
+            client.send_text("filehelper", f"text {number}")
+        assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    with Client(store=store, journal=str(path)) as client:
+        client.resume()
+        assert len(client.list_sends()) == 3
+
+
+def test_a_client_that_is_given_a_path_can_be_used_after_it_was_closed(
+    world: World, sandbox: Sandbox, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path
+) -> None:
+    client = Client(
+        server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, journal=tmp_path / "me.journal"
+    )  # fmt: skip
+    client.login(show_qr=phone_of("me"))
+    client.send_text("filehelper", "before")
+    client.close()
+    client.send_text("filehelper", "after")
+    assert [send.text for send in client.list_sends()] == ["after", "before"]
+    client.close()
+    assert [each.name for each in tmp_path.iterdir()] == ["me.journal"]
 
 
 def test_an_error_comes_out_as_it_is(log_in: Callable[..., Client]) -> None:

@@ -87,6 +87,26 @@ def test_a_lock_is_taken_once_until_it_is_let_go(tmp_path: Path) -> None:
     os.close(again)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not delete what is open")
+def test_a_file_that_is_deleted_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    path, flock = tmp_path / "lock", fcntl.flock
+
+    def delete_first(handle: int, operation: int) -> None:
+        monkeypatch.undo()
+        path.unlink()
+        flock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", delete_first)
+    handle = take_lock(path)
+    assert handle is not None
+    assert take_lock(path) is None
+    os.close(handle)
+
+
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     program = (

@@ -209,6 +209,26 @@ async def test_b12_whoever_looks_first_is_told(account: SqliteAccount, path: Pat
     await other.close()
 
 
+async def test_what_processes_have_left_that_did_not_close_is_removed_by_the_next_that_writes(path: Path) -> None:
+    for _ in range(3):
+        other = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SENDER, str(path), str(UIN + 1), stdout=asyncio.subprocess.PIPE
+        )
+        assert other.stdout is not None
+        await other.stdout.readline()
+        other.kill()
+        await other.wait()
+    living = SqliteJournal(path)
+    row = await added(living.account(UIN), "1")
+    await living.account(UIN).outbox.sending(row.number, NOW, FRIEND)
+    assert len(list(path.parent.glob(".*sender*"))) == 1, "that of the one which lives"
+    async with SqliteJournal(path) as journal:
+        await added(journal.account(UIN), "2")
+        assert [row.state for row in await journal.account(UIN).outbox.list()] == ["queued", "sending"]
+    await living.close()
+    assert list(path.parent.glob(".*sender*")) == []
+
+
 async def test_closing_ends_what_was_on_its_way(path: Path) -> None:
     journal = SqliteJournal(path)
     row = await added(journal.account(UIN), "1")

@@ -451,6 +451,27 @@ async def test_g_s2_whatever_is_made_is_private(journal: SqliteJournal, path: Pa
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+async def test_async_with_closes_it_and_leaves_nothing_but_the_file(path: Path) -> None:
+    async with SqliteJournal(path) as journal:
+        await journal.account(1).change_state("a test", lambda _: b"kept")
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    with pytest.raises(StorageError, match="closed"):
+        await journal.account(1).state("a test")
+
+
+def test_with_closes_it_and_leaves_nothing_but_the_file(path: Path) -> None:
+    with SqliteJournal(path) as journal:
+        asyncio.run(journal.account(1).change_state("a test", lambda _: b"kept"))
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    with pytest.raises(StorageError, match="closed"):
+        asyncio.run(journal.account(1).state("a test"))
+
+
+async def test_with_names_async_with_where_a_loop_runs(path: Path) -> None:
+    with pytest.raises(RuntimeError, match="async with"), SqliteJournal(path):
+        pass
+
+
 def put(path: Path, content: bytes) -> None:
     """Write a file that is its owner's alone."""
     path.parent.mkdir(0o700)

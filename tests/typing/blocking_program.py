@@ -136,5 +136,7 @@ def keep(client: Client) -> None:
 
 
 def main() -> None:
-    client = Client(host="filehelper", store=LoginMemory(), journal=SqliteJournal("me.journal"))
+    client = Client(host="filehelper", store=LoginMemory(), journal="me.journal")
     client.close()
+    with SqliteJournal("me.journal") as journal, Client(journal=journal) as client:
+        print(client)

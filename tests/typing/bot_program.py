@@ -101,7 +101,7 @@ def gone(reason: LoggedOut) -> None:
 
 
 async def embedded() -> None:
-    async with AsyncClient(journal=SqliteJournal("me.journal")) as client:
+    async with SqliteJournal("me.journal") as journal, AsyncClient(journal=journal) as client:
         await Bot(client=client).start()
         await start(bot, Bot(client=client, name="other"), on_ready=lambda bot, client: print(bot.name, client.account))
 

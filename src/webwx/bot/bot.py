@@ -31,6 +31,7 @@ from webwx.errors import LoggedOut, ProtocolError, TransportError, WxError
 from webwx.settings import Settings
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from types import FrameType
     from typing import Any
@@ -69,7 +70,8 @@ class Bot(Router, Timetable):
         client: All about the account in place of what stands above and below, with a journal; logged in or not. It is
             not closed at the end.
         store: Where the login is kept; default: the command line's file.
-        journal: What keeps messages and sends; default: the file beside that. It is not closed at the end.
+        journal: What keeps messages and sends: a path, or a journal, which is not closed at the end; default: the file
+            beside that.
         pace: How fast the account may act; default: as it is set.
         keep: Which media are fetched as they arrive and kept, against recalls; default: as it is set.
         show_qr: Called with each login code; the default draws it on the terminal.
@@ -95,7 +97,7 @@ class Bot(Router, Timetable):
         name: str = "bot",
         client: AsyncClient | None = None,
         store: LoginStore | None = None,
-        journal: Journal | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
         pace: Pace | None = None,
         keep: Keep | None = None,
         show_qr: Callable[[QrCode], object] = print_code,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import time
 from collections import deque
@@ -33,7 +34,6 @@ from webwx.transport.run import Cell, Timeouts, Transport, run_async
 from webwx.transport.windows import read_window
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Awaitable, Callable
     from types import TracebackType
     from typing import Self
@@ -53,6 +53,9 @@ T = TypeVar("T")
 class BaseClient:
     """The state of one account's client, and what the verbs share."""
 
+    _own_journal: str | os.PathLike[str] | None = None
+    """The path of a journal that is opened and closed here; None: it is somebody else's, or there is none."""
+
     def __init__(
         self,
         *,
@@ -67,7 +70,7 @@ class BaseClient:
         allowed_hosts: tuple[str, ...] = (),
         desktop: Desktop | None = None,
         on_logged_out: Callable[[LoggedOut], object] | None = None,
-        journal: Journal | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
         keep: Keep | None = None,
         dedupe_by_client_id: bool = False,
         pace: Pace | None = None,
@@ -84,11 +87,12 @@ class BaseClient:
         """The login as the store and we last had it in common."""
         self._liveness = Liveness()
         self._on_logged_out = on_logged_out
+        if isinstance(journal, (str, os.PathLike)):
+            self._own_journal = journal
+            journal = _journal_at(journal)
         self._journal = journal
         if keep is not None and journal is None:
-            raise NoJournal(
-                "Media are kept beside a journal; give the client one, such as SqliteJournal('me.journal')."
-            )
+            raise NoJournal("Media are kept beside a journal; give the client one, such as journal='me.journal'.")
         self._to_keep = keep
         self._parts: dict[int, AccountJournal] = {}
         """Of the journal, by account."""
@@ -128,13 +132,23 @@ class BaseClient:
         await self.close()
 
     async def close(self) -> None:
-        """Save what the store does not know yet, and let go of all connections. The login lives on."""
+        """Save what the store does not know yet, and let go of all connections and files. The login lives on."""
         try:
             self._save_session()
         finally:
-            if self._transport is not None:
-                await self._transport.close()
-                self._transport = self._given_transport
+            try:
+                if self._transport is not None:
+                    await self._transport.close()
+                    self._transport = self._given_transport
+            finally:
+                await self._close_own_journal()
+
+    async def _close_own_journal(self) -> None:
+        """Close the journal that this client has opened; one more of the same file takes its place."""
+        if self._own_journal is not None and self._journal is not None:
+            closed, self._journal = self._journal, _journal_at(self._own_journal)
+            self._parts.clear()
+            await closed.close()
 
     @property
     def account(self) -> Account:
@@ -179,7 +193,7 @@ class BaseClient:
         """
         uin = self.account.uin
         if self._journal is None:
-            raise NoJournal("This needs a journal; give the client one, such as SqliteJournal('me.journal').")
+            raise NoJournal("This needs a journal; give the client one, such as journal='me.journal'.")
         if uin not in self._parts:
             self._parts[uin] = self._journal.account(uin)
         return self._parts[uin]
@@ -393,6 +407,14 @@ class BaseClient:
         self._pending.clear()
         self._is_dirty = self._has_taken = self._has_more = False
         self._liveness.forget()
+
+
+def _journal_at(path: str | os.PathLike[str]) -> Journal:
+    """Make the journal of a file, which is opened when it is first needed."""
+    # Imported here, for a program that keeps nothing should not wait for a database.
+    from webwx.store.sqlite import SqliteJournal
+
+    return SqliteJournal(path)
 
 
 def backoff(failures: int) -> float:

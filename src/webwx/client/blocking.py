@@ -107,7 +107,8 @@ class Client:
         allowed_hosts: API hosts a login may be sent on to beside the platform's own, such as `wx9.qq.com`.
         desktop: What host `desktop` needs for its login; not used elsewhere.
         on_logged_out: Called once when the platform ends the login, with the reason; it must not call verbs itself.
-        journal: Where what arrives and what is sent is kept, for as many clients as you like; close it after them.
+        journal: Where what arrives and what is sent is kept: the path of a file, which this client opens and closes, or
+            a journal for as many clients as you like, to be closed after them.
         keep: Which media are fetched as they arrive and kept beside the journal, against recalls; default: none.
         dedupe_by_client_id: Repeat a send whose answer was lost, up to three times with the same client id. Only for a
             server that is known to deliver such a repeat once; nobody knows that of the platform.
@@ -134,7 +135,7 @@ class Client:
         allowed_hosts: tuple[str, ...] = (),
         desktop: Desktop | None = None,
         on_logged_out: Callable[[LoggedOut], object] | None = None,
-        journal: Journal | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
         keep: Keep | None = None,
         dedupe_by_client_id: bool = False,
         pace: Pace | None = None,
@@ -169,7 +170,7 @@ class Client:
                 call.outcome.exception()
 
     def close(self) -> None:
-        """Save what the store does not know yet, and let go of all connections. The login lives on."""
+        """Save what the store does not know yet, and let go of all connections and files. The login lives on."""
         self._wait(self._client.close())
 
     def pacing(self) -> Pacing | None:

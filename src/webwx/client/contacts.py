@@ -30,11 +30,13 @@ class ContactVerbs(IdentityVerbs):
         self._lookups = Lookups(self._look_up)
 
     async def close(self) -> None:
-        """Save what the store does not know yet, and let go of all connections. The login lives on."""
-        await self._lookups.close()
-        if self._login.user_id and self._contacts.is_changed:
-            await self._save_contacts()
-        await super().close()
+        """Save what the store does not know yet, and let go of all connections and files. The login lives on."""
+        try:
+            await self._lookups.close()
+            if self._login.user_id and self._contacts.is_changed:
+                await self._save_contacts()
+        finally:
+            await super().close()
 
     async def list_contacts(self) -> list[Contact]:
         """

@@ -43,9 +43,11 @@ class IdentityVerbs(BaseClient):
         self._introductions = Introductions(self._identify)
 
     async def close(self) -> None:
-        """Save what the store does not know yet, and let go of all connections. The login lives on."""
-        await self._introductions.done()
-        await super().close()
+        """Save what the store does not know yet, and let go of all connections and files. The login lives on."""
+        try:
+            await self._introductions.done()
+        finally:
+            await super().close()
 
     async def who(self, which: To) -> Identity:
         """

@@ -190,9 +190,11 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         return EventStream(self._stored_events(feed, shown, include_all=include_all), ack)
 
     async def close(self) -> None:
-        """Save what the store does not know yet, and let go of all connections. The login lives on."""
-        await self._stop_sync()
-        await super().close()
+        """Save what the store does not know yet, and let go of all connections and files. The login lives on."""
+        try:
+            await self._stop_sync()
+        finally:
+            await super().close()
 
     async def wait_for_kept(self) -> None:
         """

@@ -66,17 +66,21 @@ def take_lock(path: Path) -> int | None:
     Raises:
         StorageError: The lock's file cannot be made.
     """
-    try:
-        make_private_folder(path.parent)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StorageError(f"Nothing can be written beside {path}: {error.strerror}.") from None
-    try:
-        lock(handle, wait=False)
-    except OSError:
-        os.close(handle)
-        return None
-    return handle
+    while True:
+        try:
+            make_private_folder(path.parent)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StorageError(f"Nothing can be written beside {path}: {error.strerror}.") from None
+        try:
+            lock(handle, wait=False)
+        except OSError:
+            os.close(handle)
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        os.close(handle)  # it was deleted between the two, and a lock on what has no name excludes nobody
 
 
 try:

@@ -7,10 +7,13 @@ that process has died in between, and nobody can say what became of the send.
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import secrets
 from typing import TYPE_CHECKING, Literal
 
+from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
@@ -45,10 +48,9 @@ class Senders:
 
     def own(self) -> str:
         """Give this process's name, under which it is known as long as it lives."""
-        if self._lock is None:
-            own = secrets.token_hex(8)
-            self._lock = take_lock(self._path(own))
-            self._own = own
+        while self._lock is None:  # another process may look at the file before it is locked
+            self._own = secrets.token_hex(8)
+            self._lock = take_lock(self._path(self._own))
         return self._own
 
     def is_alive(self, name: str) -> bool:
@@ -64,6 +66,13 @@ class Senders:
         path.unlink(missing_ok=True)
         os.close(lock)
         return False
+
+    def remove_dead(self) -> None:
+        """Delete what processes have left that did not close the journal."""
+        prefix = self._path("").name
+        for path in self._journal.parent.glob(f"{glob.escape(prefix)}*"):
+            with contextlib.suppress(StorageError, OSError):  # another process may do the same
+                self.is_alive(path.name.removeprefix(prefix))
 
     def close(self) -> None:
         """Be known no more."""

@@ -49,6 +49,8 @@ from webwx.store.writer import Reader, Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from types import TracebackType
+    from typing import Self
 
 RETENTION_DAYS = 90
 """How long what came is kept, unless somebody says otherwise."""
@@ -66,6 +68,8 @@ class SqliteJournal:
     """
     A journal in a file, readable by its owner only.
 
+    It is closed at the end of `with SqliteJournal(path) as journal:`, or of `async with` in a coroutine.
+
     Args:
         path: The file; it and its folder are made when they are needed.
         retention_days: What came longer ago is deleted; 0 keeps everything.
@@ -79,7 +83,7 @@ class SqliteJournal:
         retention = Retention(
             self._index, retention_days * 86_400, self._reached, self._kept_files, thinning=self._thinning
         )
-        self._writer = Writer(lambda: connect(self._path), "webwx journal", retention)
+        self._writer = Writer(self._connect, "webwx journal", retention)
         self._reader = Reader(
             lambda: connect(self._path, is_reader=True), "webwx journal reader", self._watch,
             is_behind=is_folded, catch_up=lambda: self._writer.do(self._index.unfold_piece),
@@ -90,6 +94,40 @@ class SqliteJournal:
 
     def __repr__(self) -> str:
         return f"SqliteJournal({str(self._path)!r})"
+
+    def __enter__(self) -> Self:
+        """
+        Return itself; `close` is called at the end of the block.
+
+        Raises:
+            RuntimeError: A loop runs here, so it has to be `async with`.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self
+        raise RuntimeError("A loop runs here; open the journal with `async with` instead.")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        asyncio.run(self.close())
+
+    async def __aenter__(self) -> Self:
+        """Return itself; `close` is called at the end of the block."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        await self.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = connect(self._path)
+        self._senders.remove_dead()
+        return db
 
     def account(self, uin: int) -> SqliteAccount:
         """Give an account's part."""
