@@ -158,7 +158,7 @@ class TestF1:
             assert heard.events[0] == letter.event
             assert letter.attempts == 1
             assert letter.error.startswith(type(error).__name__)
-        assert f"event {letter.event.number} is given up" in caplog.text
+        assert f"event {letter.event.number} is a dead letter" in caplog.text
 
     async def test_f1_a_dead_letter_can_be_handed_out_once_more(
         self, open_client: OpenClient, delivering: Delivering, world: World

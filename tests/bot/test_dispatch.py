@@ -482,5 +482,6 @@ async def test_the_log_names_no_text(open_client: OpenClient, world: World, capl
         async with running(bot, client):
             world.say("ahua", "me", "a very private matter")
             await until(lambda: bot.counts.dead == 1)
-    assert "given up" in caplog.text
+    assert "is a dead letter" in caplog.text
+    assert "in bad\n    raise ValueError(message.text)" in caplog.text
     assert "private" not in caplog.text

@@ -12,7 +12,9 @@ from tests.bot.conftest import running, until
 import webwx
 from webwx.bot.bot import Bot
 from webwx.bot.router import Handler, Router, Routes
+from webwx.model.contacts import ContactId
 from webwx.model.events import QUIET, ContactChanged, ContinuityLost, LoopDetected
+from webwx.model.login import Account
 from webwx.model.messages import (
     Event,
     FileMessage,
@@ -265,3 +267,30 @@ def test_a_class_is_a_kind_and_anything_else_a_predicate() -> None:
     router = Router()
     router.on(TextMessage, is_weekday, ImageMessage)(named("both"))
     assert asked_for(router, ImageMessage) == asked_for(router, TextMessage) == ["both"]
+
+
+class TestFileTransferHelper:
+    """That host has one chat and no contacts."""
+
+    ACCOUNT = Account(id=ContactId("@me"), nickname="小明", uin=1, host="filehelper")
+
+    @pytest.mark.parametrize(
+        ("kinds", "conditions", "reason"),
+        [
+            ((MemberJoined,), {}, "there is no MemberJoined event"),
+            ((TextMessage,), {"group": True}, "group=True needs a chatroom"),
+            ((TextMessage,), {"mentions_me": True}, "mentions_me=True needs a chatroom"),
+            ((TextMessage,), {"chat": "家人群"}, "chat= names another contact"),
+            ((TextMessage,), {"sender": ("阿华", "李雷")}, "sender= names another contact"),
+            ((TextMessage, MemberJoined), {}, ""),
+            ((TextMessage,), {"group": False}, ""),
+            ((TextMessage,), {"chat": "filehelper"}, ""),
+            ((TextMessage,), {"chat": "文件传输助手"}, ""),
+            ((TextMessage,), {"chat": ("家人群", 12)}, ""),
+            ((TextMessage,), {"sender": "小明"}, ""),
+        ],
+    )
+    def test_a_handler_that_can_never_match_there_says_why(
+        self, kinds: tuple[type[Event], ...], conditions: Any, reason: str
+    ) -> None:
+        assert Handler(named("handler"), kinds, (), conditions).unreachable(self.ACCOUNT) == reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from contextlib import contextmanager
@@ -67,8 +68,11 @@ def begun(process: subprocess.Popen[str]) -> int:
 
 
 def told(process: subprocess.Popen[str]) -> str:
+    """Return the next line on stderr that is not part of the log of events."""
     assert process.stderr is not None
-    return process.stderr.readline().rstrip("\n")
+    while re.match(r"\d{4}-\d\d-\d\d | ", line := process.stderr.readline()):
+        pass
+    return line.rstrip("\n")
 
 
 def answer(process: subprocess.Popen[str], sandbox: Sandbox) -> str:

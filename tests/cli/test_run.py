@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.conftest import Shell, running_sandbox
 
 from webwx.cli.exits import BadInput
 from webwx.cli.options import Given
@@ -19,8 +21,10 @@ from webwx.cli.run import as_environment, split_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
-    from tests.cli.conftest import Sandbox, Shell
+    from tests.cli.conftest import Sandbox
+    from tests.cli.forks import Forks
 
 PONG = """
 from webwx import Bot, TextMessage
@@ -163,6 +167,73 @@ def test_a_second_one_of_the_same_login_is_told_of_the_first(me: Shell, file: Pa
         done = me.run("run", str(file))
     assert done.code == 3
     assert (done.stdout, f"(pid {process.pid})" in done.sentence) == ("", True)
+
+
+# -- the log ---------------------------------------------------------------------------------------------------------
+
+FAILING = """
+import logging
+
+from webwx import Bot, TextMessage
+
+bot = Bot(attempts=1)
+
+
+@bot.on(TextMessage)
+async def price(ctx, message):
+    logging.getLogger("shop").info("asked for a price")
+    {"tea": 5}[message.text]
+"""
+
+
+def test_a_failing_handler_is_shown_with_its_traceback_and_the_programs_own_log(
+    me: Shell, sandbox: Sandbox, file: Path
+) -> None:
+    file.write_text(FAILING)
+    with running(me, str(file)) as process:
+        process.line()
+        sandbox.say("ahua", "me", "secret")
+        log = process.wait_for("\nKeyError\n")
+    assert " INFO shop: asked for a price\n" in log
+    assert f'  File "{file}", line 12, in price\n    {{"tea": 5}}[message.text]\n' in log
+    assert "secret" not in log
+
+
+def test_debug_shows_each_event_and_the_messages_of_exceptions(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    file.write_text(FAILING)
+    with running(me, str(file), "--debug") as process:
+        process.line()
+        sandbox.say("ahua", "me", "secret")
+        log = process.wait_for("KeyError: 'secret'\n")
+    assert re.search(r"event \d+ text from 阿华 -> price failed, \d+ ms", log)
+
+
+def test_a_program_that_configures_logging_keeps_its_configuration(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    file.write_text("import logging\nlogging.basicConfig(format='MINE %(message)s', level='INFO')\n" + FAILING)
+    with running(me, str(file)) as process:
+        process.line()
+        sandbox.say("ahua", "me", "secret")
+        log = process.wait_for("\nKeyError\n")
+    assert log.startswith("MINE asked for a price\nMINE bot: event ")
+
+
+def test_handlers_that_can_never_be_called_on_this_host_are_named(tmp_path: Path, canary: Any, forks: Forks) -> None:
+    file = tmp_path / "bot.py"
+    file.write_text(
+        "from webwx import Bot, TextMessage\n\nbot = Bot()\n\n\n@bot.on(TextMessage, group=True)\n"
+        "async def welcome(ctx, message): ...\n"
+    )
+    with running_sandbox("--auto-confirm") as sandbox:
+        shell = Shell(tmp_path / "home", sandbox.url, canary.hear, forks)
+        with running(shell, str(file), "--host", "filehelper") as process:
+            log = process.wait_for("welcome is never called here")
+        assert "this login is File Transfer Helper web, where group=True needs a chatroom" in log
+        done = shell.run("send", "阿华", "hi", "--host", "filehelper")
+    assert done.code == 2
+    assert done.sentence == (
+        "webwx: File Transfer Helper web has one chat, 'filehelper', and no contact '阿华'; "
+        "to write to contacts, log in with host 'web', if this account may use it."
+    )
 
 
 # -- the file --------------------------------------------------------------------------------------------------------

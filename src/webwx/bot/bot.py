@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from webwx.bot.breaker import LIMIT
 from webwx.bot.dispatch import Dispatch, Listeners
-from webwx.bot.lanes import IN_FLIGHT, Counts, Lanes, describe
+from webwx.bot.failures import describe
+from webwx.bot.lanes import IN_FLIGHT, Counts, Lanes
 from webwx.bot.loop import run_long
 from webwx.bot.router import Router, check_takes, name_of
 from webwx.bot.threads import THREADS, is_asynchronous
@@ -28,6 +29,7 @@ from webwx.client.feed import Feed
 from webwx.client.login import print_code
 from webwx.client.state import LoginState
 from webwx.errors import LoggedOut, ProtocolError, TransportError, WxError
+from webwx.protocol.hosts import PROFILES
 from webwx.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from webwx.client.aio import AsyncClient
     from webwx.client.pace import Pace
     from webwx.model.keeping import Keep
-    from webwx.model.login import QrCode
+    from webwx.model.login import Account, QrCode
     from webwx.store.journal import Journal
     from webwx.store.saved_login import LoginStore
 
@@ -82,6 +84,8 @@ class Bot(Router, Timetable):
         in_flight: How many events may be in memory.
         threads: How many plain functions may run at once.
         replies_per_minute: Answers in one chat within a minute, beyond which it is taken for a loop; 0: no limit.
+        debug: Log one line per event with the handler it went to and why others did not match, and the messages of
+            exceptions. These lines hold names and may hold text of a chat; by default logs hold neither.
 
     Raises:
         TypeError: A client, and something else that says which account.
@@ -108,6 +112,7 @@ class Bot(Router, Timetable):
         in_flight: int = IN_FLIGHT,
         threads: int = THREADS,
         replies_per_minute: int = LIMIT,
+        debug: bool = False,
     ) -> None:
         Router.__init__(self)
         Timetable.__init__(self)
@@ -132,6 +137,8 @@ class Bot(Router, Timetable):
         """How fast its account may act; None: as it is set."""
         self.keep: Keep | None = keep
         """Which media are kept against recalls; None: as it is set."""
+        self.debug: bool = debug
+        """Events and exception messages are logged."""
         self._account = account
         self._server = server
         self._client = client
@@ -258,10 +265,11 @@ class Bot(Router, Timetable):
         client = seat.client
         dispatch = Dispatch(
             self.name, client, self, self._listeners, threads=self._threads, attempts=self._attempts,
-            time_limit=self._time_limit, answers=self._replies_per_minute,
+            time_limit=self._time_limit, answers=self._replies_per_minute, debug=self.debug,
         )  # fmt: skip
         try:
             await seat.log_in(self._show_qr, self._on_push)
+            self._warn_of_unreachable_handlers(client.account)
             while True:
                 try:
                     return await self._work(client, dispatch, on_ready)
@@ -274,6 +282,19 @@ class Bot(Router, Timetable):
                 _log.info("%s: logged in again.", self.name)
         finally:
             dispatch.end()
+
+    def _warn_of_unreachable_handlers(self, account: Account) -> None:
+        """Log which handlers can never be called on the host of this login."""
+        if PROFILES[account.host].has_contacts:
+            return
+        for handler in self.handlers():
+            reason = handler.unreachable(account)
+            if reason:
+                _log.warning(
+                    "%s: %s is never called here: this login is File Transfer Helper web, where %s. "
+                    "Choose full web WeChat with host='web' or --host web.",
+                    self.name, handler.name, reason,
+                )  # fmt: skip
 
     async def _log_in_again(self, seat: _Seat) -> None:
         """Log in, however often the network fails on the way."""
@@ -294,13 +315,14 @@ class Bot(Router, Timetable):
             on_ready(self, client)
             lanes = Lanes(
                 feed, dispatch.handle, attempts=self._attempts, in_flight=self._in_flight, counts=self.counts,
-                is_over=lambda: client.state is LoginState.LOGGED_OUT,
+                is_over=lambda: client.state is LoginState.LOGGED_OUT, debug=self.debug,
             )  # fmt: skip
             work = [lanes.run()]
             if self.timers:
-                work.append(
-                    Timers(self.timers, feed.part, dispatch.call_timer, bot=self.name, clock=client._clock).run()
+                timers = Timers(
+                    self.timers, feed.part, dispatch.call_timer, bot=self.name, clock=client._clock, debug=self.debug
                 )
+                work.append(timers.run())
             try:
                 await _until_first_ends(*work)
             finally:

@@ -16,7 +16,9 @@ import msgspec
 
 from webwx.bot.breaker import Breaker
 from webwx.bot.context import Context, SyncContext
-from webwx.bot.lanes import describe, is_last
+from webwx.bot.event_log import EventLog
+from webwx.bot.failures import describe, trace
+from webwx.bot.lanes import is_last
 from webwx.bot.router import Routes, name_of
 from webwx.bot.threads import Threads, is_asynchronous
 from webwx.client.state import LoginState
@@ -63,6 +65,7 @@ class Dispatch:
         attempts: How often an event is tried.
         time_limit: Seconds for an asynchronous handler.
         answers: How many answers in one chat within a minute are no loop; 0: any number.
+        debug: Log each event, and the messages of exceptions.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Dispatch:
         attempts: int,
         time_limit: float | None,
         answers: int,
+        debug: bool = False,
     ) -> None:
         self._name = name
         self._client = client
@@ -90,6 +94,7 @@ class Dispatch:
         """Found by a handler that is running, and not told yet."""
         self._breaker = Breaker(answers, tell=self._loops.append)
         self._loop = asyncio.get_running_loop()
+        self._is_debug = debug
 
     def end(self) -> None:
         """Let go of the threads."""
@@ -101,36 +106,52 @@ class Dispatch:
         """Give an event to the handler that it is for."""
         event = given.event
         handlers = self._routes.of(type(event))
-        if not handlers or not self._breaker.lets_in(event):
+        if not (handlers or self._is_debug) or not self._breaker.lets_in(event):
             return
         context = Context(
             self._client, event, key=f"{self._name}/{event.number}", attempt=attempt,
             is_last_attempt=is_last(given.entry, attempt, self._attempts), _breaker=self._breaker,
         )  # fmt: skip
+        log = EventLog(context, self._routes.all, self._loop.time()) if self._is_debug else None
         try:
-            await self._hand_over(handlers, context)
+            await self._hand_over(handlers, context, log)
         except LoopBroken:
-            pass  # whoever is told not to answer has done nothing wrong
+            if log is not None:
+                log.write(self._loop.time(), "stopped by the loop guard")
         except BaseException as error:
+            if log is not None:
+                log.write(self._loop.time(), "failed")
             if not _is_end(error) and self._client.state is not LoginState.LOGGED_OUT:
                 await self._tell_error(context, event, error)
             raise
+        else:
+            if log is not None:
+                log.write(self._loop.time())
         while self._loops:
             await self._tell_loop(self._loops.pop(), event.number)
 
-    async def _hand_over(self, handlers: tuple[Handler, ...], context: Context) -> None:
-        """Call the first handler that fits."""
+    async def _hand_over(self, handlers: tuple[Handler, ...], context: Context, log: EventLog | None = None) -> None:
+        """Call the first handler that matches."""
         event = context.event
         is_own = getattr(event, "is_self", False)
         own = event if is_own and isinstance(event, (Message, MessageRecalled)) else None
         is_hidden = own is not None and own.chat != FILEHELPER  # there the phone's own are what is said to us
         for handler in handlers:
             if (is_hidden and not handler.takes_own) or not handler.fits(context):
+                if log is not None:
+                    is_own_refused = is_hidden and not handler.takes_own
+                    log.did_not_match(handler, "own= is not set" if is_own_refused else handler.mismatch(context))
                 continue
             if own is not None and await self._client.was_sent_here(own):
+                if log is not None:
+                    log.did_not_match(handler, "this program sent the message itself")
                 return
-            if handler.asks and not await handler.agrees(context):
+            if handler.asks and (refusal := await handler.refusal(context)):
+                if log is not None:
+                    log.did_not_match(handler, refusal)
                 continue
+            if log is not None:
+                log.chose(handler)
             context.key += f"/{handler.name}"
             if handler.is_plain or not self._is_simple:
                 await self._call(handler, context)
@@ -203,7 +224,9 @@ class Dispatch:
         except BaseException as error:  # as for a handler
             if _is_end(error):
                 raise
-            _log.error("%s: %s failed: %s.", self._name, name, describe(error))
+            _log.error(
+                "%s: %s failed: %s.\n%s", self._name, name, describe(error), trace(error, with_messages=self._is_debug)
+            )
 
     async def _listen(self, function: Callable[..., object], *arguments: object) -> None:
         if is_asynchronous(function):

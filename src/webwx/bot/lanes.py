@@ -15,13 +15,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import traceback
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from webwx.bot.failures import describe, trace
 from webwx.client.base import backoff
 from webwx.errors import StorageError
 
@@ -65,9 +64,6 @@ _LAST_WORDS = 0.5
 
 _IDLE_WORKERS = 16
 """Workers kept after many have been busy at once."""
-
-_NOT_THEIRS = {Path(__file__).parents[1], Path(asyncio.__file__).parent}
-"""Where nobody's handlers are: here, and where they are waited for."""
 
 _log = logging.getLogger("webwx.bot")
 
@@ -172,6 +168,7 @@ class Lanes:
         is_over: Says whether attempts fail for a reason that is not the entry's, such as the end of the login: then
             nothing is counted, and the entry comes again another time.
         counts: Where to count; its owner may read it at any time.
+        debug: Log the messages of exceptions, which may hold text of a chat.
     """
 
     def __init__(
@@ -184,6 +181,7 @@ class Lanes:
         time_limit: float | None = None,
         is_over: Callable[[], bool] = lambda: False,
         counts: Counts | None = None,
+        debug: bool = False,
     ) -> None:
         self.counts: Counts = counts or Counts()
         self.shown: int = 0
@@ -194,6 +192,7 @@ class Lanes:
         self._limit = in_flight
         self._time_limit = time_limit
         self._is_over = is_over
+        self._is_debug = debug
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[ContactId, _Lane] = {}
         self._ready: deque[_Lane] = deque()
@@ -416,17 +415,20 @@ class Lanes:
         self.counts.failed += 1
         kind = f"no end within {self._time_limit:g} s" if lane.is_over_limit else describe(error)
         name = self._source.name
-        _log.debug("%s: event %d failed on this way: %s.", name, number, ", ".join(map(str, _places(error))))
         failures = await self._store(lambda: self._source.failed(number, kind))
         if failures >= self._attempts:
             await self._store(lambda: self._source.give_up(number, kind))
             self.counts.dead += 1
             _log.error(
-                "%s: event %d is given up after %d failures, the last of them: %s.", name, number, failures, kind
-            )
+                "%s: event %d is a dead letter after %d failures; the last one was %s.\n%s",
+                name, number, failures, kind, trace(error, with_messages=self._is_debug),
+            )  # fmt: skip
             self._next(lane)
             return
-        _log.warning("%s: event %d failed (%d of %d): %s.", name, number, failures, self._attempts, kind)
+        _log.warning(
+            "%s: event %d failed (attempt %d of %d): %s.\n%s",
+            name, number, failures, self._attempts, kind, trace(error, with_messages=self._is_debug),
+        )  # fmt: skip
         lane.attempt = attempt + 1
         if self._is_draining:
             self._drop(lane)
@@ -584,25 +586,3 @@ def _note(given: Given) -> _Note:
 
 def _number(waiting: Given | _Note) -> int:
     return waiting.number if isinstance(waiting, _Note) else waiting.entry.number
-
-
-class _Place(NamedTuple):
-    """Where something was raised, or passed through."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
-def _places(error: BaseException) -> list[_Place]:
-    return [_Place(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-
-
-def describe(error: BaseException) -> str:
-    """Say what was raised, and where in the handler; its text may hold anything, and is left out."""
-    places = _places(error)
-    own = [place for place in places if _NOT_THEIRS.isdisjoint(Path(place.file).parents)]
-    place = (own or places)[-1]
-    return f"{type(error).__name__} at {Path(place.file).name}:{place.line}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from webwx.client.identity import To
 from webwx.errors import UnknownContact
-from webwx.model.contacts import is_chatroom
+from webwx.model.contacts import Contact, is_chatroom
 from webwx.model.text import is_mentioned
 
 if TYPE_CHECKING:
@@ -175,6 +175,17 @@ class Whom:
                     self._handler, self._keyword,
                 )  # fmt: skip
             return None
+
+
+def names_in(value: To | tuple[To, ...]) -> frozenset[str]:
+    """Return the names and ids in a value of `chat` or `sender`; empty if it holds a number or an identity."""
+    wanted = value if isinstance(value, tuple) else (value,)
+    names = [each.id if isinstance(each, Contact) else each for each in wanted]
+    return frozenset(each for each in names if isinstance(each, str)) if all(map(_is_name, names)) else frozenset()
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str)
 
 
 _text = attrgetter("text")

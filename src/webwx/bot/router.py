@@ -14,9 +14,10 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from webwx.bot.predicates import FIELDS, Conditions, Whom, make_flag, make_regex, make_test
+from webwx.bot.predicates import FIELDS, Conditions, Whom, make_flag, make_regex, make_test, names_in
 from webwx.bot.threads import is_asynchronous
-from webwx.model.events import QUIET
+from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
+from webwx.model.events import CONTACT_EVENTS, QUIET
 from webwx.model.messages import Event, Message
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.context import Context, SyncContext
     from webwx.bot.predicates import Test
+    from webwx.model.login import Account
 
     Predicate = Callable[..., object]
     """Called with the event, or with the context and the event; what it gives, or what is awaited, says yes or no."""
@@ -171,12 +173,19 @@ class Handler:
         self.takes_own: bool = make_flag("own", choices.pop("own", False))
         self.takes_backlog: bool = make_flag("backlog", choices.pop("backlog", True))
         self.regex: re.Pattern[str] | None = make_regex(choices.pop("regex")) if "regex" in choices else None
-        self._predicates = tuple(map(_with_context, predicates))
-        self._whoms = tuple(
-            Whom(keyword, choices.pop(keyword), self.name) for keyword in ("chat", "sender") if keyword in choices
-        )
+        self._predicates = tuple((name_of(each), _with_context(each)) for each in predicates)
+        self._whoms = {
+            keyword: Whom(keyword, choices.pop(keyword), self.name)
+            for keyword in ("chat", "sender")
+            if keyword in choices
+        }
+        self._names = {keyword: names_in(conditions[keyword]) for keyword in self._whoms}
+        """The names and ids that `chat` and `sender` give, by keyword."""
+        self._needs = tuple(keyword for keyword in ("group", "mentions_me") if choices.get(keyword) is True)
+        """Keywords that only match in a chatroom."""
         self.asks: bool = bool(self._whoms or self._predicates)
-        """Something is left to `agrees`."""
+        """Some conditions are left to `refusal`."""
+        self._tested: tuple[str, ...] = tuple(choices)
         self._tests: tuple[Test, ...] = tuple(make_test(keyword, choices[keyword]) for keyword in choices)
         fields = {FIELDS[each]: each for each in conditions if each in FIELDS}
         self._fields = fields.keys()
@@ -187,6 +196,24 @@ class Handler:
 
     def __repr__(self) -> str:
         return f"Handler({self.name})"
+
+    def unreachable(self, account: Account) -> str:
+        """
+        Return why no event of File Transfer Helper, which has one chat and no contacts, can match; empty if one can.
+
+        Args:
+            account: The account that is logged in there.
+
+        """
+        if all(issubclass(kind, CONTACT_EVENTS) for kind in self.kinds):
+            return f"there is no {' or '.join(kind.__name__ for kind in self.kinds)} event"
+        if self._needs:
+            return f"{self._needs[0]}=True needs a chatroom"
+        own = {FILEHELPER, FILEHELPER_NAME, account.id, account.nickname}
+        for keyword, names in self._names.items():
+            if names and own.isdisjoint(names):
+                return f"{keyword}= names another contact"
+        return ""
 
     def is_for(self, kind: type[Event]) -> bool:
         """Say whether it could get an event of just this kind."""
@@ -211,30 +238,41 @@ class Handler:
         context.match = None if self.regex is None else self.regex.search(_text(event))
         return self.regex is None or context.match is not None
 
-    async def agrees(self, context: Context) -> bool:
-        """Say whether all else is so: whom it names, then its predicates."""
-        for whom in self._whoms:
+    def mismatch(self, context: Context) -> str:
+        """Return which condition `fits` found not to hold, in words for a log."""
+        event = context.event
+        if event.backlog and not self.takes_backlog:
+            return "backlog= is False and the message is older than this run"
+        for keyword, test in zip(self._tested, self._tests, strict=True):
+            if not test(context.client, event):
+                return f"{keyword}= does not match"
+        return "regex= does not match"
+
+    async def refusal(self, context: Context) -> str:
+        """Check the conditions that `fits` leaves out; return the one that does not hold, empty if all of them hold."""
+        for keyword, whom in self._whoms.items():
             if not await whom.fits(context.client, context.event):
-                return False
-        for predicate in self._predicates:
+                return f"{keyword}= does not match"
+        for name, predicate in self._predicates:
             answer = predicate(context, context.event)
             if not (await answer if inspect.isawaitable(answer) else answer):
-                return False
-        return True
+                return f"{name} returned a false value"
+        return ""
 
 
 class Routes:
     """The handlers of a router, by the kinds of events they could be for."""
 
     def __init__(self, router: Router) -> None:
-        self._handlers = list(router.handlers())
+        self.all: tuple[Handler, ...] = tuple(router.handlers())
+        """Every handler, in the order in which they are tried."""
         self._by_kind: dict[type[Event], tuple[Handler, ...]] = {}
 
     def of(self, kind: type[Event]) -> tuple[Handler, ...]:
         """Give those that could get an event of a kind, in the order in which they are asked."""
         found = self._by_kind.get(kind)
         if found is None:
-            found = self._by_kind[kind] = tuple(each for each in self._handlers if each.is_for(kind))
+            found = self._by_kind[kind] = tuple(each for each in self.all if each.is_for(kind))
         return found
 
 

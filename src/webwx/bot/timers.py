@@ -25,7 +25,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
-from webwx.bot.lanes import DRAIN, describe
+from webwx.bot.failures import describe, trace
+from webwx.bot.lanes import DRAIN
 from webwx.bot.router import check_takes
 from webwx.client.base import backoff
 from webwx.errors import LoggedOut, StorageError
@@ -318,6 +319,7 @@ class Timers:
             unless the timer is due anew by then.
         bot: The bot's name.
         clock: The wall clock: seconds since 1970.
+        debug: Log the messages of exceptions, which may hold text of a chat.
     """
 
     def __init__(
@@ -328,11 +330,13 @@ class Timers:
         *,
         bot: str,
         clock: Callable[[], float] = time.time,
+        debug: bool = False,
     ) -> None:
         self._timers = timers
         self._part = part
         self._call = call
         self._bot = bot
+        self._is_debug = debug
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._ahead = 0.0
@@ -424,7 +428,10 @@ class Timers:
             # These two are ours; whatever else a handler raises is its own, even a cancellation.
             if self._is_ended or isinstance(error, KeyboardInterrupt):
                 raise
-            _log.error("%s: the timer %s failed: %s.", self._bot, timer.name, describe(error))
+            _log.error(
+                "%s: the timer %s failed: %s.\n%s",
+                self._bot, timer.name, describe(error), trace(error, with_messages=self._is_debug),
+            )  # fmt: skip
             if isinstance(error, LoggedOut):
                 return
         await self._keep(timer, due, is_done=True)

@@ -21,6 +21,7 @@ import click
 
 from webwx.bot.bot import Bot, check, loading, start
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.logs import configure_logging
 from webwx.cli.options import Given
 from webwx.cli.programs import run_file
 from webwx.cli.reload import supervise
@@ -43,6 +44,7 @@ COMMAND_LIMIT = 30.0
     examples=(
         "webwx run bot.py",
         "webwx run bots.py:family bots.py:work",
+        "webwx run bot.py --debug",
         "webwx run bot.py --account work --reload",
         "webwx run bot.py --on-logout 'notify-send webwx'",
         "webwx run bot.py --systemd-unit > ~/.config/systemd/user/webwx-bot.service",
@@ -53,6 +55,12 @@ COMMAND_LIMIT = 30.0
     "--reload", "is_reloading", is_flag=True, help="Start again when a .py file beside FILE or below changes."
 )
 @click.option(
+    "--debug",
+    "is_debugging",
+    is_flag=True,
+    help="Log each event, why handlers did not match, and exception messages; on with --reload. Shows message text.",
+)
+@click.option(
     "--on-logout",
     metavar="COMMAND",
     help="Run this when a login ends, without a shell; WEBWX_REASON says why, WEBWX_ACCOUNT which one.",
@@ -60,7 +68,12 @@ COMMAND_LIMIT = 30.0
 @click.option("--systemd-unit", "is_unit_wanted", is_flag=True, help="Print a unit for a service of yours, and end.")
 @click.argument("targets", metavar="FILE[:NAME]...", type=click.Path(), nargs=-1, required=True)
 def run(
-    session: Session, targets: tuple[str, ...], is_reloading: bool, on_logout: str | None, is_unit_wanted: bool
+    session: Session,
+    targets: tuple[str, ...],
+    is_reloading: bool,
+    is_debugging: bool,
+    on_logout: str | None,
+    is_unit_wanted: bool,
 ) -> Coroutine[Any, Any, None]:
     """
     Run the bots of a Python file.
@@ -80,11 +93,13 @@ def run(
         session.output.document(write_unit(files[0][0], arguments))
         return _nothing()
     if is_reloading:
-        flags = ["--json"] * given.as_json + ["--verbose"] * given.verbose
+        flags = ["--debug"] + ["--json"] * given.as_json + ["--verbose"] * given.verbose
         return supervise(session.output, [*arguments, *flags], [path.parent for path, _ in files])
     _ = session.settings  # a mistake in them is told before anybody's program runs
     bots = find_bots(session, files)
+    configure_logging(is_debugging=is_debugging, is_verbose=given.verbose)
     for bot in bots:
+        bot.debug = bot.debug or is_debugging
         if notice:
             bot.on_logged_out(_teller(bot, notice, session))
     return _serve(session, bots)

@@ -200,6 +200,11 @@ class IdentityVerbs(BaseClient):
             return known
         if isinstance(to, Contact) or self._is_unknown_id(to):
             return await self._contact_of_id(ContactId(contact_id))
+        if not self._login.profile.has_contacts and not self._contacts.called(to):
+            raise UnknownContact(
+                f"File Transfer Helper web has one chat, 'filehelper', and no contact {to!r}; "
+                "to write to contacts, log in with host 'web', if this account may use it."
+            )
         return self._contacts.resolve(to)
 
     async def _id_of(self, who: To | Person | Member) -> ContactId:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 ContactId = NewType("ContactId", str)
 
 FILEHELPER = ContactId("filehelper")
+
+FILEHELPER_NAME = "文件传输助手"
+"""Nickname of File Transfer Helper."""
 """The account's own chat with its phone, on every host."""
 
 BUILT_IN = frozenset((
@@ -280,7 +283,7 @@ def _decode(raws: Sequence[bytes]) -> Contact:
     return _read(raws[-1])
 
 
-_FILEHELPER = Contact(id=FILEHELPER, nickname="文件传输助手", kind="builtin")
+_FILEHELPER = Contact(id=FILEHELPER, nickname=FILEHELPER_NAME, kind="builtin")
 
 _KNOWN = 10_000
 """Members of chatrooms that are known at once to be known; a number is kept of each."""

@@ -15,7 +15,22 @@ import msgspec
 from webwx.errors import ProtocolError
 from webwx.model.contacts import Contact, ContactId, contact_from_wire
 from webwx.model.delivery import message_from_wire, parties, read_wire, text_from_wire
-from webwx.model.messages import AnyMessage, Event, MessageRecalled, PhoneActivity, TextMessage
+from webwx.model.messages import (
+    AnyMessage,
+    ChatroomRenamed,
+    Event,
+    FriendAdded,
+    FriendConfirmationRequired,
+    FriendRequest,
+    MemberJoined,
+    MemberRemoved,
+    MessageRecalled,
+    MessageRejected,
+    Pat,
+    PhoneActivity,
+    PossibleFriend,
+    TextMessage,
+)
 from webwx.protocol.codec import read_json
 from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
@@ -86,6 +101,12 @@ class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity_ambiguou
 
 QUIET = (PhoneActivity, ContactChanged, ContactDeleted, IdentityAmbiguous)
 """Events that are no messages, and that most programs leave out."""
+
+CONTACT_EVENTS = (
+    ContactChanged, ContactDeleted, IdentityAmbiguous, FriendRequest, PossibleFriend, FriendAdded,
+    FriendConfirmationRequired, MessageRejected, MemberJoined, MemberRemoved, ChatroomRenamed, Pat,
+)  # fmt: skip
+"""Events of contacts and chatrooms, which File Transfer Helper web does not have."""
 
 _QUIET = frozenset(QUIET)
 

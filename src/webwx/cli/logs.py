@@ -1,0 +1,42 @@
+"""Logging of `webwx run`: where the log records of a bot's program go."""
+
+from __future__ import annotations
+
+import logging
+
+from webwx.cli.output import printable
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class TerminalFormatter(logging.Formatter):
+    """Formats log records for a terminal: control characters are replaced."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text that cannot control the terminal."""
+        return printable(super().format(record))
+
+
+def configure_logging(*, is_debugging: bool, is_verbose: bool) -> None:
+    """
+    Send log records to stderr, unless the bot's program has configured the root logger itself.
+
+    Records from INFO on are shown. Of this library they are shown from WARNING on, or from INFO on in debug mode.
+
+    Args:
+        is_debugging: `--debug` was given.
+        is_verbose: `--verbose` was given, which has a handler of its own for this library's records.
+
+    """
+    library = logging.getLogger("webwx")
+    if not is_verbose:
+        library.setLevel(logging.INFO if is_debugging else logging.WARNING)
+    root = logging.getLogger()
+    if root.handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(TerminalFormatter(FORMAT))
+    if is_verbose:
+        handler.addFilter(lambda record: record.name.partition(".")[0] != library.name)
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
