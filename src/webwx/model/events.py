@@ -17,6 +17,9 @@ from webwx.model.contacts import Contact, ContactId, contact_from_wire
 from webwx.model.delivery import message_from_wire, parties, read_wire, text_from_wire
 from webwx.model.messages import (
     AnyMessage,
+    ChatroomDissolved,
+    ChatroomOwnerChanged,
+    ChatroomRejoined,
     ChatroomRenamed,
     Event,
     FriendAdded,
@@ -104,7 +107,8 @@ QUIET = (PhoneActivity, ContactChanged, ContactDeleted, IdentityAmbiguous)
 
 CONTACT_EVENTS = (
     ContactChanged, ContactDeleted, IdentityAmbiguous, FriendRequest, PossibleFriend, FriendAdded,
-    FriendConfirmationRequired, MessageRejected, MemberJoined, MemberRemoved, ChatroomRenamed, Pat,
+    FriendConfirmationRequired, MessageRejected, MemberJoined, MemberRemoved, ChatroomRenamed, ChatroomOwnerChanged,
+    ChatroomDissolved, ChatroomRejoined, Pat,
 )  # fmt: skip
 """Events of contacts and chatrooms, which File Transfer Helper web does not have."""
 
