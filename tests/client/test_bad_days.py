@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
+    from webwx.model.contacts import Contact
     from webwx.model.login import QrCode
+    from webwx.model.messages import Receipt
     from webwx.sandbox.world import World
 
     MakeWorld = Callable[..., World]
@@ -193,6 +195,7 @@ VARIANTS = (
         "ret:ret=1102",
         "ret:ret=1103",
     ),
+    *("foreign_json:body={}", 'foreign_json:body={"Ret":1101}', "foreign_json:body=[]"),
     *("status:code=413", "status:code=429", "status:code=500", "redirect_nowhere:code=301"),
     *("message_id:id=", "message_id:id=9223372036854775807", "message_id:id=18446744073709551616"),
     *("sticky_selector:selector=1", "sticky_selector:selector=9", "shrunk_key:keep=2", "continue_run:size=2"),
@@ -262,7 +265,7 @@ _SECTIONS = {str(kind.__struct_config__.tag): section for section, kinds in MENU
 
 ENDPOINTS_OF: dict[str, tuple[str, ...]] = {
     **{name: tuple(sorted(kind.calls)) for name, kind in FAULTS.items() if kind.calls},
-    "phone_offline": ("webwxsendmsg",),
+    **dict.fromkeys(("phone_offline", "no_message_id"), ("webwxsendmsg",)),
     "reset_at_connect": ("",),
 }
 """The calls that a fault hits here, where it is not for all."""
@@ -340,6 +343,50 @@ def test_contacts_are_listed_or_it_is_said_why_not_on_a_day_with(name: str, make
         names = {contact.nickname for contact in await day.client.list_contacts()}
         assert rule.hits
         assert {"阿华", "张三", "李雷"} <= names
+
+    on_a_day(make_world, live)
+
+
+VERBS: dict[str, Callable[[AsyncClient, Receipt, Contact], Coroutine[Any, Any, object]]] = {
+    "send_text": lambda client, *_: client.send_text("阿华", "hi"),
+    "send_image": lambda client, *_: client.send_image("阿华", PNG),
+    "send_sticker": lambda client, *_: client.send_sticker("阿华", "0" * 32),
+    "send_file": lambda client, *_: client.send_file("阿华", b"content", name="a.txt"),
+    "recall": lambda client, receipt, _: client.recall(receipt),
+    "mark_read": lambda client, *_: client.mark_read("阿华"),
+    "set_remark": lambda client, *_: client.set_remark("阿华", "花"),
+    "set_pinned": lambda client, *_: client.set_pinned("阿华"),
+    "download_avatar": lambda client, *_: client.download_avatar("阿华"),
+    "add_friend": lambda client, *_: client.add_friend("阿华"),
+    "list_contacts": lambda client, *_: client.list_contacts(),
+    "list_chats": lambda client, *_: client.list_chats(),
+    "get_contacts": lambda client, _, room: client.get_contacts([room.id]),
+    "create_chatroom": lambda client, *_: client.create_chatroom(["阿华", "张三"]),
+    "add_members": lambda client, _, room: client.add_members(room, ["阿华"]),
+    "invite_members": lambda client, _, room: client.invite_members(room, ["阿华"]),
+    "remove_members": lambda client, _, room: client.remove_members(room, ["阿华"]),
+    "rename_chatroom": lambda client, _, room: client.rename_chatroom(room, "新"),
+    "leave_chatroom": lambda client, _, room: client.leave_chatroom(room),
+    "check": lambda client, *_: client.check(),
+    "logout": lambda client, *_: client.logout(),
+}
+
+
+@pytest.mark.parametrize("fault", ["foreign_json", 'foreign_json:body={"Ret":0}', "foreign_json:body={}", "no_ret"])
+def test_no_verb_succeeds_where_the_answer_does_not_say_so(fault: str, make_world: MakeWorld) -> None:
+    async def live(day: Day) -> None:
+        await day.log_in()
+        receipt = await day.client.send_text("阿华", "hi")
+        room = day.client.contacts.find(nickname="周末爬山")
+        day.world.faults.add(fault)
+        done = []
+        for name, verb in VERBS.items():
+            try:
+                await verb(day.client, receipt, room)
+            except (ProtocolError, SendUnknown):
+                continue
+            done.append(name)
+        assert done == (["download_avatar"] if fault == "no_ret" else []), "a picture's answer has no Ret"
 
     on_a_day(make_world, live)
 

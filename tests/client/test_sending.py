@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests.carriers import Counted
 from tests.client.conftest import GIF, MP4, PNG, last, take
@@ -27,6 +28,7 @@ from webwx.errors import (
 )
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import ImageMessage, SystemMessage, TextMessage
+from webwx.sandbox.faults import Wish
 from webwx.sandbox.switches import Switches
 from webwx.store.saved_login import LoginMemory
 from webwx.transport.loopback import Loopback
@@ -367,6 +369,30 @@ class TestALostAnswer:
 
         assert counted.calls == ["webwxsendmsg"]
         assert texts(world) == ["once"]
+        assert (await only_send(client)).state == "unknown"
+
+    @pytest.mark.parametrize(
+        ("fault", "arrives"),
+        [
+            ("foreign_json", False),
+            ('foreign_json:body={"Ret":1101}', False),
+            ("foreign_json:body=[]", False),
+            ("no_ret", True),
+            ("no_message_id", True),
+        ],
+    )
+    async def test_may_be_one_that_cannot_be_read_and_is_never_called_sent(
+        self, log_in: LogIn, world: World, counted: Counted, fault: str, arrives: bool
+    ) -> None:
+        client = await log_in()
+        rule = world.faults.add(Wish(**msgspec.structs.asdict(Wish.read(fault)) | {"endpoint": "webwxsendmsg"}))
+        for _ in range(2):
+            with pytest.raises(SendUnknown):
+                await client.send_text("阿华", "once", key="1")
+
+        assert rule.hits == 1
+        assert counted.calls == ["webwxsendmsg"]
+        assert texts(world) == (["once"] if arrives else [])
         assert (await only_send(client)).state == "unknown"
 
     async def test_b10_is_no_doubt_any_more_once_the_message_comes_back(

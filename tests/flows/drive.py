@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from webwx.protocol.http import Pause, Response
+from webwx.protocol.messages import SendReply
 
 if TYPE_CHECKING:
     from webwx.flows.call import Flow
@@ -33,7 +34,9 @@ def drive(flow: Flow[T], *answers: Response | bytes | Exception) -> tuple[T, lis
 
 
 def reply(endpoint: Endpoint[Any, Any], **fields: Any) -> Response:
-    """Write an answer of an endpoint; what is not named is empty."""
+    """Write an answer of an endpoint; what is not named is empty, but for the id of a message that was sent."""
+    if issubclass(endpoint.reply, SendReply):
+        fields.setdefault("msg_id", "2900000000000000001")
     response: Response = endpoint.encode_reply(endpoint.reply(**fields))
     return response
 

@@ -22,12 +22,13 @@ from webwx.errors import (
     TransportError,
     WxError,
 )
-from webwx.flows.call import REPEATS, Flow, call, judge
+from webwx.flows.call import REPEATS, Flow, call, judge, read
 from webwx.flows.contacts import get_contacts, list_contacts
 from webwx.flows.media import Passage, Upload, upload_chunk
 from webwx.flows.messages import mark_read, send_image, send_text
 from webwx.flows.sync import check, fetch
 from webwx.protocol import ENDPOINTS
+from webwx.protocol.codec import MEDIA
 from webwx.protocol.contacts import WEBWXINIT, ContactKey
 from webwx.protocol.endpoint import Endpoint
 from webwx.protocol.http import Pause, Read, Request, Response
@@ -102,6 +103,16 @@ class TestJudge:
 
 
 JSON_CALLS = [endpoint for endpoint in ENDPOINTS if issubclass(endpoint.reply, Reply)]
+
+WITHOUT_RET = [
+    b"{}", b'{"error":"blocked by proxy"}', b'{"Ret":0}', b'{"Ret":1101}', b'{"BaseResponse":null}',
+    b'{"BaseResponse":{}}', b'{"BaseResponse":[]}', b'{"BaseResponse":"ok"}', b'{"BaseResponse":0}',
+    b'{"BaseResponse":{"Ret":null}}', b'{"BaseResponse":{"Ret":""}}', b'{"BaseResponse":{"Ret":"ok"}}',
+    b'{"BaseResponse":{"Ret":{}}}', b'{"BaseResponse":{"Ret":[0]}}', b'{"BaseResponse":{"Ret":false}}',
+    b'{"BaseResponse":{"Ret":0.5}}', b'{"BaseResponse":{"Ret":NaN}}', b'{"BaseResponse":{"ret":0}}',
+    b"[]", b'"x"', b"0", b"true", b"null", b'[{"BaseResponse":{"Ret":0}}]',
+]  # fmt: skip
+"""JSON that a proxy, a captive portal or a broken server answers with status 200."""
 
 HAVE_CODES_OF_THEIR_OWN = {
     "jslogin", "qrcode", "l", "login", "webwxpushloginurl", "webwxnewloginpage", "synccheck", "webwxgeticon",
@@ -264,6 +275,42 @@ class TestALostAnswer:
             drive(a_send(), answer)
         with pytest.raises(ProtocolError):
             drive(a_fetch(), answer)
+
+    @pytest.mark.parametrize("body", WITHOUT_RET)
+    @pytest.mark.parametrize("endpoint", JSON_CALLS, ids=lambda endpoint: endpoint.name)
+    def test_may_come_as_one_that_does_not_say_how_the_call_went(
+        self, endpoint: Endpoint[Any, Any], body: bytes
+    ) -> None:
+        with pytest.raises(ProtocolError if endpoint.repeatable else SendUnknown, match=endpoint.name):
+            drive(call(endpoint, sample(endpoint.request), LOGIN.hosts), Response(body=body))
+
+    @pytest.mark.parametrize("body", WITHOUT_RET)
+    def test_may_come_so_to_a_fetch(self, body: bytes) -> None:
+        with pytest.raises(ProtocolError, match="webwxsync"):
+            drive(a_fetch(), Response(body=body))
+
+    @pytest.mark.parametrize("body", WITHOUT_RET)
+    @pytest.mark.parametrize(
+        "endpoint",
+        [each for each in ENDPOINTS if each not in JSON_CALLS and each.reply_shape is not MEDIA],
+        ids=lambda endpoint: endpoint.name,
+    )
+    def test_may_come_so_to_a_call_with_a_code_of_its_own(self, endpoint: Endpoint[Any, Any], body: bytes) -> None:
+        try:
+            answered = read(endpoint, Response(body=body))
+        except ProtocolError:
+            return
+        assert (endpoint.name, answered.code) in {("jslogin", 0), ("login", 0)}, "0 is neither a code nor a scan"
+
+    @pytest.mark.parametrize("message_id", [b"", b',"MsgID":""', b',"MsgID":null', b',"MsgID":"0"', b',"MsgID":0'])
+    def test_of_a_send_is_one_that_names_no_message(self, message_id: bytes) -> None:
+        with pytest.raises(SendUnknown, match="names no message"):
+            drive(a_send(), Response(body=b'{"BaseResponse":{"Ret":0}%b}' % message_id))
+
+    @pytest.mark.parametrize("ret", [b"0", b'"0"', b"0.0", b'" 0 "'])
+    def test_is_none_where_ret_is_a_number_in_another_spelling(self, ret: bytes) -> None:
+        body = b'{"BaseResponse":{"Ret":%b},"MsgID":"4600000000000000001"}' % ret
+        assert drive(a_send(), Response(body=body))[0] == "4600000000000000001"
 
     def test_of_an_upload_leaves_it_in_doubt(self) -> None:
         flow = upload_chunk(LOGIN, FILE, PASSAGE, 0)

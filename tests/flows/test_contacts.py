@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.flows.drive import drive, reply
+from tests.flows.drive import drive, refusal, reply
 from tests.saved import LOGIN, ME, NOW
 
-from webwx.errors import MediaUnavailable, SendUnknown, Timeout
+from webwx.errors import LoggedOut, MediaUnavailable, SendUnknown, Timeout
 from webwx.flows.contacts import (
     MAX_PAGES,
     accept_friend,
@@ -145,19 +145,24 @@ class TestRemarksAndPins:
 class TestAvatars:
     @pytest.mark.parametrize(("who", "call"), [("@a", "webwxgeticon"), ("@@room", "webwxgetheadimg")])
     def test_people_and_chatrooms_have_calls_of_their_own(self, who: str, call: str) -> None:
-        picture, [request] = drive(download_avatar(LOGIN, ContactId(who)), Response(body=b"\xff\xd8picture"))
+        picture, [request] = drive(download_avatar(LOGIN, ContactId(who)), Response(body=b"\xff\xd8\xffpicture"))
 
-        assert picture == b"\xff\xd8picture"
+        assert picture == b"\xff\xd8\xffpicture"
         assert request.endpoint == call
 
     def test_a_stranger_is_asked_for_with_the_chatrooms_key(self) -> None:
-        _, [request] = drive(download_avatar(LOGIN, ContactId("@a"), "@0f1e"), Response(body=b"x"))
+        _, [request] = drive(download_avatar(LOGIN, ContactId("@a"), "@0f1e"), Response(body=b"BMP"))
 
         assert "&chatroomid=%400f1e" in request.url
 
-    def test_no_bytes_are_no_picture(self) -> None:
+    @pytest.mark.parametrize("body", [b"", b"<html></html>", b'{"error":"blocked by proxy"}'])
+    def test_what_is_no_picture_is_never_given_as_one(self, body: bytes) -> None:
         with pytest.raises(MediaUnavailable, match="webwxgeticon"):
-            drive(download_avatar(LOGIN, ContactId("@a")), Response(body=b""))
+            drive(download_avatar(LOGIN, ContactId("@a")), Response(body=body))
+
+    def test_a_refusal_in_place_of_a_picture_is_told_as_such(self) -> None:
+        with pytest.raises(LoggedOut):
+            drive(download_avatar(LOGIN, ContactId("@a")), refusal(1101))
 
 
 class TestFriends:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.flows.drive import drive, reply
+from tests.flows.drive import drive, refusal, reply
 from tests.saved import LOGIN, NOW, SECRETS
 
 from webwx.errors import (
+    ApiError,
     LoginRefused,
     NotOnThisHost,
     ProtocolError,
@@ -22,7 +23,9 @@ from webwx.protocol.contacts import WEBWXINIT, WireUser
 from webwx.protocol.hosts import FAMILIES, Desktop, choose, single
 from webwx.protocol.http import Response
 from webwx.protocol.login import JSLOGIN, LOGIN_POLL, LOGOUT, PUSHLOGIN, TICKET
-from webwx.protocol.sync import SyncKey
+from webwx.protocol.sync import KeyValue, SyncKey
+
+KEY = SyncKey(count=1, list=(KeyValue(key=1, val=700000001),))
 
 UUID = "AbCdEfGhIj=="
 
@@ -308,13 +311,25 @@ class TestExchangeTicket:
 
 
 def test_open_session_asks_with_the_first_keys_and_gives_the_snapshot() -> None:
-    snapshot = reply(WEBWXINIT, user=WireUser(user_name="@me"), skey="@new", sync_key=SyncKey())
+    snapshot = reply(WEBWXINIT, user=WireUser(user_name="@me"), skey="@new", sync_key=KEY)
     given, [request] = drive(flows.open_session(LOGIN, NOW), snapshot)
 
     assert (given.user.user_name, given.skey) == ("@me", "@new")
     assert "pass_ticket=k3Yq%252BZ0example%253D" in request.url
     assert {"BaseRequest": {"Uin": 1234567890, "Sid": "AbCdEfGhIjKlMnOp", "Skey": LOGIN.credentials.skey,
                             "DeviceID": "e123456789012345"}} == msgspec.json.decode(request.content)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "lack"),
+    [
+        (reply(WEBWXINIT, sync_key=KEY), "who is logged in"),
+        (reply(WEBWXINIT, user=WireUser(user_name="@me")), "no sync key"),
+    ],
+)
+def test_a_snapshot_without_what_a_session_needs_opens_none(snapshot: Response, lack: str) -> None:
+    with pytest.raises(ProtocolError, match=lack):
+        drive(flows.open_session(LOGIN, NOW), snapshot)
 
 
 def test_the_platforms_own_picture_of_a_code_is_fetched_by_its_uuid() -> None:
@@ -324,12 +339,23 @@ def test_the_platforms_own_picture_of_a_code_is_fetched_by_its_uuid() -> None:
     assert request.url == "https://login.weixin.qq.com/qrcode/Qa1Zw2Sx3E=="
 
 
-@pytest.mark.parametrize("answer", [reply(LOGOUT), Response(status=301), Response(body=b"<html>")])
-def test_log_out_sends_the_session_and_looks_at_no_answer(answer: Response) -> None:
+@pytest.mark.parametrize("answer", [reply(LOGOUT), Response(status=301), Response(body=b" \n"), refusal(1101)])
+def test_log_out_sends_the_session(answer: Response) -> None:
     _, [request] = drive(flows.log_out(LOGIN), answer)
 
     assert request.content == b"sid=AbCdEfGhIjKlMnOp&uin=1234567890"
     assert request.url.startswith("https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxlogout?redirect=1&type=0&skey=%40crypt_")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"error":"blocked by proxy"}', b"[]", b'{"Ret":0}'])
+def test_an_answer_of_a_proxy_does_not_confirm_a_log_out(body: bytes) -> None:
+    with pytest.raises(ProtocolError, match=r"did not confirm.* end it on the phone as well"):
+        drive(flows.log_out(LOGIN), Response(body=body))
+
+
+def test_a_refused_log_out_is_told() -> None:
+    with pytest.raises(ApiError, match="ret -1"):
+        drive(flows.log_out(LOGIN), refusal(-1))
 
 
 @pytest.mark.parametrize(

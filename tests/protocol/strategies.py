@@ -95,7 +95,7 @@ def plain(value: object) -> object:
         case msgspec.Raw():
             return msgspec.json.decode(value)
         case msgspec.Struct():
-            return type(value), {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+            return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
         case list() | tuple():
             return [plain(each) for each in value]
     return value

@@ -144,10 +144,17 @@ class TestTicketExchange:
         reply = TICKET.decode_reply(Response(body=body))
         assert (reply.ret, reply.skey, reply.wxuin, reply.wxsid) == (0, "a&b<c", 0, "\ufffd")
 
-    def test_a_ret_that_is_no_number_is_never_success(self) -> None:
-        assert TICKET.decode_reply(Response(body=b"<error><ret>ok</ret></error>")).ret == -1
-
-    @pytest.mark.parametrize("body", [b"", b"<html><head></head></html>", b"\x1f\x8b\x08", GRANTED_XML[:8].encode()])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"<error><ret>ok</ret></error>",
+            b"<ret></ret>",
+            b"<html><head></head></html>",
+            b"\x1f\x8b\x08",
+            GRANTED_XML[:8].encode(),
+        ],
+    )
     def test_b16_what_holds_no_ret_is_a_protocol_error(self, body: bytes) -> None:
         with pytest.raises(ProtocolError, match="webwxnewloginpage: no ticket in the answer"):
             TICKET.decode_reply(Response(body=body))

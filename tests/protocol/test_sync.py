@@ -110,11 +110,11 @@ class TestSyncKeys:
         assert (reply.base_response.ret, reply.sync_key.list) == (-1, ())
 
     def test_a_key_whose_numbers_are_texts_is_read(self) -> None:
-        body = b'{"SyncKey":{"Count":"1","List":[{"Key":"1","Val":"7"}]}}'
+        body = b'{"BaseResponse":{"Ret":0},"SyncKey":{"Count":"1","List":[{"Key":"1","Val":"7"}]}}'
         assert WEBWXSYNC.decode_reply(Response(body=body)).sync_key == SyncKey(count=1, list=(KeyValue(key=1, val=7),))
 
     def test_a_key_with_a_broken_pair_is_read_as_empty_and_not_in_part(self) -> None:
-        body = b'{"SyncKey":{"Count":2,"List":[{"Key":1,"Val":7},{"Key":2}]}}'
+        body = b'{"BaseResponse":{"Ret":0},"SyncKey":{"Count":2,"List":[{"Key":1,"Val":7},{"Key":2}]}}'
         assert WEBWXSYNC.decode_reply(Response(body=body)).sync_key.list == ()
 
 
@@ -133,14 +133,16 @@ class TestSync:
         assert read.rr == -7
 
     def test_a1_one_broken_item_costs_no_other(self) -> None:
-        body = b'{"AddMsgCount":3,"AddMsgList":[{"MsgId":"1"},{"MsgType":"x"},{"MsgId":3}],"SyncKey":{"Count":0}}'
+        items = b'[{"MsgId":"1"},{"MsgType":"x"},{"MsgId":3}]'
+        body = b'{"BaseResponse":{"Ret":0},"AddMsgCount":3,"AddMsgList":%b,"SyncKey":{"Count":0}}' % items
         reply = WEBWXSYNC.decode_reply(Response(body=body))
         assert [read_json(reply.add_msg_list[place], WireMessage).msg_id for place in (0, 2)] == ["1", "3"]
         with pytest.raises(ProtocolError):
             read_json(reply.add_msg_list[1], WireMessage)
 
     def test_c2_a_broken_byte_in_one_item_costs_no_other(self) -> None:
-        body = b'{"AddMsgList":[{"MsgId":"1","Content":"a\xff\x01"},{"MsgId":"2","Content":"\\ud83d"}],"SKey":null}'
+        items = b'[{"MsgId":"1","Content":"a\xff\x01"},{"MsgId":"2","Content":"\\ud83d"}]'
+        body = b'{"BaseResponse":{"Ret":0},"AddMsgList":%b,"SKey":null}' % items
         reply = WEBWXSYNC.decode_reply(Response(body=body))
         contents = [read_json(item, WireMessage).content for item in reply.add_msg_list]
         assert contents == ["a\ufffd\x01", "\ufffd"]

@@ -145,6 +145,17 @@ SAYS = {
         lambda good, bad: "301" in bad.status and "location" not in bad.headers,
     ),
     "redirect_away": ("fetch", {}, lambda good, bad: "302" in bad.status and "evil" in bad.headers["location"]),
+    "foreign_json": (
+        "fetch",
+        {"body": "[]"},
+        lambda good, bad: (bad.headers["content-type"], bad.body) == ("application/json", b"[]"),
+    ),
+    "no_ret": ("text", {}, lambda good, bad: good.json.keys() - bad.json.keys() == {"BaseResponse"}),
+    "no_message_id": (
+        "text",
+        {},
+        lambda good, bad: bool(good.json["MsgID"]) and (bad.json["MsgID"], bad.json["BaseResponse"]["Ret"]) == ("", 0),
+    ),
     "empty": ("fetch", {}, lambda good, bad: "200" in bad.status and bad.headers["content-length"] == "0"),
     "truncated": ("fetch", {"at": 100}, lambda good, bad: bad.body == good.body[:100] and bad.end == "kept"),
     "wrong_charset": ("fetch", {}, lambda good, bad: bad.headers["content-type"] == "text/plain; charset=iso-8859-1"),

@@ -35,6 +35,16 @@ ON_THE_LINE = (
 """What happens to a send, each with its probability."""
 
 
+IN_WORDS = tuple(
+    f"{wish},endpoint={TEXT.name}@{probability}"
+    for wish, probability in (
+        ("ret:ret=1205", 0.05), ('foreign_json:body={"error":"blocked by proxy"}', 0.02),
+        ('foreign_json:body={"Ret":1101}', 0.02), ("no_ret:", 0.02), ("no_message_id:", 0.02),
+    )
+)  # fmt: skip
+"""What a server, or a proxy before it, says to a send."""
+
+
 class Counting(Sandbox):
     """A server that counts what it took by client id, beside what its people see."""
 
@@ -46,9 +56,9 @@ class Counting(Sandbox):
     def answer(self, request: Request, parked: Park | None = None) -> Response | Park:
         answer = super().answer(request, parked)
         if TEXT.matches(request.method, request.path) and isinstance(answer, Response):
-            reply = json.loads(answer.body)
-            if reply["BaseResponse"]["Ret"] == 0:
-                self.taken[TEXT.decode_request(request).msg.client_msg_id].add(reply["MsgID"])
+            message_id = json.loads(answer.body).get("MsgID")
+            if message_id:
+                self.taken[TEXT.decode_request(request).msg.client_msg_id].add(message_id)
         return answer
 
 
@@ -72,7 +82,8 @@ async def _run(run: Run, *, dedupes: bool) -> Figures:
         play.proxy.set(
             *(wish.replace("@", f"{',' if ':' in wish else ':'}endpoint={TEXT.name}@") for wish in ON_THE_LINE)
         )
-        play.world.faults.add(f"ret:ret=1205,endpoint={TEXT.name}@0.05")
+        for wish in IN_WORDS:
+            play.world.faults.add(wish)
         await play.start("sender", speed=SPEED, chats=list(CHATS), count=faults // 3, dedupes=dedupes, sync=not dedupes)
         code = await play.end(None)
         met = play.faults_met()

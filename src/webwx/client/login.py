@@ -244,8 +244,6 @@ class LoginVerbs(PositionVerbs):
             fetch_key=reply.sync_key,
             check_key=reply.sync_key,
         )
-        if not reply.user.user_name:
-            raise ProtocolError("webwxinit: the answer does not say who is logged in.")
         for contact in contact_flows.read_contacts(reply.contact_list, self._login.user_id):
             self._contacts.merge(contact)
         for each in reply.chat_set.split(","):

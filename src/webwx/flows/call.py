@@ -37,7 +37,7 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 _REFUSED_FROM = HTTPStatus.MULTIPLE_CHOICES.value
 _IN_TROUBLE_FROM = HTTPStatus.INTERNAL_SERVER_ERROR.value
-_FINE = BaseResponse()
+_FINE = BaseResponse(ret=0)
 
 Flow = Generator[Request | Read | Pause, Any, T]
 """

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from webwx.errors import MediaUnavailable
 from webwx.flows.call import Flow, call
+from webwx.flows.media import judge_medium
 from webwx.model.contacts import Contact, ContactId, Listing, Lookup, is_chatroom, read_listed, take_listed
 from webwx.protocol.codes import BATCH_LIMIT
 from webwx.protocol.contacts import (
@@ -29,6 +30,7 @@ from webwx.protocol.contacts import (
     VerifyUser,
     VerifyUserRequest,
 )
+from webwx.protocol.media import image_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -166,7 +168,8 @@ def download_avatar(login: Login, who: ContactId, avatar_key: str = "") -> Flow[
     request = AvatarRequest(username=who, skey=login.credentials.skey, chatroomid=avatar_key, type="big")
     endpoint = GETHEADIMG if is_chatroom(who) else GETICON
     reply = yield from call(endpoint, request, login.hosts)
-    if not reply.content:
+    if not image_type(reply.content):
+        judge_medium(endpoint.name, reply.content)
         raise MediaUnavailable(f"{endpoint.name}: no picture came; try again in some minutes.")
     return reply.content
 

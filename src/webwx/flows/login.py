@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import html
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from webwx.errors import LoginRefused, NotOnThisHost, ProtocolError, UnexpectedLoginPage, UnsafeRedirect
-from webwx.flows.call import Flow, call, exchange
+from webwx.flows.call import Flow, call, exchange, judge, read
 from webwx.protocol.codec import number
-from webwx.protocol.codes import Ret
+from webwx.protocol.codes import LOGGED_OUT_REASONS, Ret
 from webwx.protocol.contacts import WEBWXINIT, InitRequest
 from webwx.protocol.cookies import read_cookie_header
 from webwx.protocol.hosts import Hosts, follow
@@ -258,6 +259,7 @@ def open_session(login: Login, now: float) -> Flow[InitReply]:
 
     Raises:
         LoggedOut: The session is gone.
+        ProtocolError: The answer does not name the account, or has no sync key.
 
     Wire: webwxinit
 
@@ -265,19 +267,39 @@ def open_session(login: Login, now: float) -> Flow[InitReply]:
     request = InitRequest(
         r=cache_breaker(int(now * 1000)), pass_ticket=login.pass_ticket, credentials=login.credentials
     )
-    return (yield from call(WEBWXINIT, request, login.hosts))
+    reply = yield from call(WEBWXINIT, request, login.hosts)
+    if not reply.user.user_name:
+        raise ProtocolError("webwxinit: the answer does not say who is logged in.")
+    if not reply.sync_key.list:
+        raise ProtocolError("webwxinit: the answer has no sync key.")
+    return reply
 
 
 def log_out(login: Login) -> Flow[None]:
     """
-    End the session on the server. Its answer is not looked at: some hosts redirect, some say nothing.
+    End the session on the server, which answers with a redirect, with nothing, or with a return code.
+
+    Raises:
+        ApiError: The server refused.
+        ProtocolError: The answer does not come from the platform, so the session may still be open.
 
     Wire: webwxlogout
 
     """
     credentials = login.credentials
     request = LogoutRequest(skey=credentials.skey, sid=credentials.sid, uin=str(credentials.uin))
-    yield from exchange(LOGOUT, request, login.hosts)
+    response = yield from exchange(LOGOUT, request, login.hosts)
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST
+    if is_redirect or not response.body.strip():
+        return
+    try:
+        answered = read(LOGOUT, response).base_response
+    except ProtocolError as error:
+        raise ProtocolError(
+            f"The server did not confirm that the login has ended; end it on the phone as well. ({error})"
+        ) from None
+    if answered.ret not in LOGGED_OUT_REASONS:  # it had ended already
+        judge(LOGOUT.name, answered.ret, answered.err_msg)
 
 
 def cache_breaker(milliseconds: int) -> int:

@@ -372,6 +372,18 @@ def _is_no_refusal(start: bytes) -> bool:
     return not (start.lstrip().startswith(b"{") and b'"BaseResponse"' in start)
 
 
+def judge_medium(name: str, start: bytes) -> None:
+    """
+    Raise what a refusal means that came in place of a medium; anything else means nothing.
+
+    Raises:
+        ApiError: As `judge`, but for Ret -1, which only says that there is no such medium.
+    """
+    refused = _RET.search(start) if not _is_no_refusal(start) else None
+    if refused and int(refused[1]) != Ret.SYSTEM_ERROR:
+        judge(name, int(refused[1]))
+
+
 def _fetch(login: Login, wanted: _Wanted, sink: Arrived) -> Flow[None]:
     name = wanted.endpoint.name
     response = yield from exchange(wanted.endpoint, wanted.request, login.hosts, sink=sink)
@@ -380,9 +392,7 @@ def _fetch(login: Login, wanted: _Wanted, sink: Arrived) -> Flow[None]:
         if _is_cut_off(response, sink.size):
             raise BrokeOff(f"{name}: the {wanted.what} broke off.")
         return
-    refused = _RET.search(sink.start) if not _is_no_refusal(sink.start) else None
-    if refused and int(refused[1]) != Ret.SYSTEM_ERROR:
-        judge(name, int(refused[1]))
+    judge_medium(name, sink.start)
     sentence = f"The server has no {wanted.what} for this message: it was recalled, has expired, or is not there yet."
     raise (MediaUnavailable if sink.size else NotThereYet)(sentence)
 

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 
+_NO_ID = frozenset({"", "0"})
+"""`MsgID` of an answer that names no message; a refused send has either."""
+
 
 def check_text(text: str) -> None:
     """
@@ -259,6 +262,11 @@ def _send(login: Login, endpoint: Endpoint[Q, SendReply], request: Q, client_id:
     if reply.local_id != client_id and len(reply.local_id) == len(client_id) and reply.local_id.isdecimal():
         raise SendUnknown(
             f"{endpoint.name}: the answer is another send's, so this one may or may not have been done; "
+            "look before you repeat it."
+        )
+    if reply.msg_id in _NO_ID:
+        raise SendUnknown(
+            f"{endpoint.name}: the answer names no message, so this may or may not have been sent; "
             "look before you repeat it."
         )
     return reply.msg_id

@@ -213,6 +213,14 @@ def _as_int(value: Any) -> int:
     raise ProtocolError("a number was expected")
 
 
+def _as_stated_int(value: Any) -> int:
+    """Read a number that must be there: nothing, a truth value or a fraction does not stand for one."""
+    is_one = not isinstance(value, bool) and value not in (None, "")
+    if is_one and not (isinstance(value, float) and value % 1):
+        return _as_int(value)
+    raise ProtocolError("a number was expected")
+
+
 def _as_struct(value: Any, kind: msgspec.inspect.StructType, depth: int) -> Any:
     if not isinstance(value, dict):
         raise ProtocolError("an object was expected")
@@ -220,7 +228,10 @@ def _as_struct(value: Any, kind: msgspec.inspect.StructType, depth: int) -> Any:
     for field in kind.fields:
         if field.encode_name in value:
             try:
-                known[field.name] = _coerce(value[field.encode_name], field.type, depth + 1)
+                if field.required and isinstance(field.type, msgspec.inspect.IntType):
+                    known[field.name] = _as_stated_int(value[field.encode_name])
+                else:
+                    known[field.name] = _coerce(value[field.encode_name], field.type, depth + 1)
             except ProtocolError:
                 if field.required:
                     raise
@@ -301,6 +312,10 @@ def tag_text(text: str, tag: str) -> str | None:
     _, opened, rest = text.partition(f"<{tag}>")
     inner, closed, _ = rest.partition(f"</{tag}>")
     return inner.removeprefix("<![CDATA[").removesuffix("]]>") if opened and closed else None
+
+
+NO_NUMBER = -(2**31)
+"""A number that no server sends, for a place where none may stand for another."""
 
 
 def number(text: str | None, default: int) -> int:

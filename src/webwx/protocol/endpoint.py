@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import re
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_type_hints
 
@@ -56,6 +57,13 @@ class In(msgspec.Struct, frozen=True):
     name: str = ""
 
 
+class _Stated(msgspec.Struct, frozen=True):
+    """Mark of `Stated`."""
+
+
+Stated = Annotated[T, _Stated()]
+"""A field of a reply without which the reply says nothing: it has a default for the server alone."""
+
 InQuery = Annotated[T, In(Where.QUERY)]
 InRawQuery = Annotated[T, In(Where.RAW_QUERY)]
 InPath = Annotated[T, In(Where.PATH)]
@@ -74,6 +82,20 @@ def _nothing(_: msgspec.Struct) -> None:
     return None
 
 
+@cache
+def _as_read(reply: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Derive the struct that an answer is read as: each field that is `Stated` must be there, and be readable."""
+    hints = get_type_hints(reply, include_extras=True)
+    stated = [
+        (field.name, field.type, msgspec.field(name=field.encode_name))
+        for field in msgspec.structs.fields(reply)
+        if any(isinstance(mark, _Stated) for mark in getattr(hints[field.name], "__metadata__", ()))
+    ]
+    if not stated:
+        return reply
+    return msgspec.defstruct(f"{reply.__name__}AsRead", stated, bases=(reply,), frozen=True, kw_only=True)
+
+
 class Endpoint(Generic[Q, R]):
     """
     One call: where it goes, what it carries, what comes back.
@@ -84,7 +106,7 @@ class Endpoint(Generic[Q, R]):
         host: Which host of the family answers it.
         path: Its path; `{field}` for a field marked `InPath`.
         request: Struct of the request.
-        reply: Struct of the reply.
+        reply: Struct of the reply. An answer that lacks a field which is `Stated` there is unreadable.
         purpose: One line for docs/wire.md.
         body: Shape of the request's body.
         reply_shape: Shape of the reply's body.
@@ -115,6 +137,7 @@ class Endpoint(Generic[Q, R]):
         self.path = path
         self.request = request
         self.reply = reply
+        self._reply_as_read: type[R] = _as_read(reply)  # type: ignore[assignment]  # it is derived from it
         self.purpose = purpose
         self.body = body
         self.reply_shape = reply_shape
@@ -207,11 +230,11 @@ class Endpoint(Generic[Q, R]):
         Read the answer.
 
         Raises:
-            ProtocolError: It is not what this call answers.
+            ProtocolError: It is not what this call answers, or does not say how the call went.
         """
         try:
             if self.reply_shape is JSON:  # it is read whatever it is called, and nearly all answers are JSON
-                return read_json(response.body, self.reply)
+                return read_json(response.body, self._reply_as_read)
             reply: R = self.reply_shape.load(response.body, self.reply, response.header("Content-Type"))
         except ProtocolError as error:
             raise ProtocolError(f"{self.name}: {error}") from None

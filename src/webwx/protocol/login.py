@@ -13,8 +13,8 @@ from typing import Annotated
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol.codec import FORM, MEDIA, Media, Wire, number, read_pairs, read_script, tag_text
-from webwx.protocol.endpoint import Endpoint, Host, In, InPath, InQuery, InRawQuery, Where
+from webwx.protocol.codec import FORM, MEDIA, NO_NUMBER, Media, Wire, number, read_pairs, read_script, tag_text
+from webwx.protocol.endpoint import Endpoint, Host, In, InPath, InQuery, InRawQuery, Stated, Where
 from webwx.protocol.http import Body, Patience
 
 
@@ -35,14 +35,14 @@ class Credentials(Wire, frozen=True, kw_only=True):
 class BaseResponse(Wire, frozen=True, kw_only=True):
     """How a JSON call went."""
 
-    ret: int = 0
+    ret: int
     err_msg: str = ""
 
 
 class Reply(Wire, frozen=True, kw_only=True):
     """What every JSON reply begins with."""
 
-    base_response: BaseResponse = BaseResponse()
+    base_response: Stated[BaseResponse] = BaseResponse(ret=0)  # an answer without it may come from a proxy
 
 
 # -- uuid ------------------------------------------------------------------------------------------------------------
@@ -231,11 +231,11 @@ class _TicketShape:
     def load(self, body: bytes, kind: type[TicketReply], content_type: str) -> TicketReply:
         del content_type
         text = body.decode("utf-8", "replace")
-        ret = tag_text(text, "ret")
-        if ret is None:
+        ret = number((tag_text(text, "ret") or "").strip(), NO_NUMBER)
+        if ret == NO_NUMBER:
             raise ProtocolError("no ticket in the answer")
         return kind(
-            ret=number(ret.strip(), -1),
+            ret=ret,
             message=unescape(tag_text(text, "message") or ""),
             skey=tag_text(text, "skey") or "",
             wxsid=tag_text(text, "wxsid") or "",
@@ -270,7 +270,7 @@ class PushLoginRequest(Wire, frozen=True, kw_only=True):
 class PushLoginReply(Wire, frozen=True, kw_only=True, rename=None):
     """A uuid to poll, or no."""
 
-    ret: str = ""
+    ret: Stated[str] = ""
     """The string `0` when the phone was asked."""
     msg: str = ""
     uuid: str = ""

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol.codec import Wire, number, read_script
+from webwx.protocol.codec import NO_NUMBER, Wire, number, read_script
 from webwx.protocol.endpoint import Endpoint, Host, In, InQuery, Where
 from webwx.protocol.http import Body, Patience
-from webwx.protocol.login import Credentials, Reply
+from webwx.protocol.login import BaseResponse, Credentials, Reply
 from webwx.protocol.messages import WireText
 
 
@@ -82,14 +82,12 @@ class _CheckShape:
     def load(self, body: bytes, kind: type[CheckReply], content_type: str) -> CheckReply:
         del content_type
         values = read_script(body)
-        # -2147483648: a number no server sends. Only a number that is there may end a login (reliability, B1).
-        retcode = number(values.get("synccheck.retcode"), _NO_NUMBER)
-        if retcode == _NO_NUMBER:
+        # Only a number that is there may end a login (reliability, B1).
+        retcode = number(values.get("synccheck.retcode"), NO_NUMBER)
+        if retcode == NO_NUMBER:
             raise ProtocolError("no retcode in the answer")
         return kind(retcode=retcode, selector=number(values.get("synccheck.selector"), 0))
 
-
-_NO_NUMBER = -(2**31)
 
 SYNCCHECK = Endpoint(
     name="synccheck", method="GET", host=Host.PUSH, path="/cgi-bin/mmwebwx-bin/synccheck", patience=Patience.POLL,
@@ -161,6 +159,7 @@ class WholeSyncReply(SyncReply, frozen=True, kw_only=True):
     That takes half the time; one broken item makes all of it unreadable.
     """
 
+    base_response: BaseResponse  # without a default, as what is `Stated`
     add_msg_list: list[WireText] = msgspec.field(default_factory=list)  # type: ignore[assignment]  # it is only read
 
 

@@ -139,6 +139,32 @@ class RedirectAway(BadAnswer, frozen=True, kw_only=True, tag="redirect_away"):
         return Response(status=self.code, headers=(("Location", self.to),))
 
 
+class ForeignJson(BadAnswer, frozen=True, kw_only=True, tag="foreign_json"):
+    """JSON of a proxy or a captive portal, `body`, comes with status 200, and nothing is carried out."""
+
+    is_whole: ClassVar[bool] = True
+    body: str = '{"error":"blocked by proxy"}'
+
+    def before(self, visit: Visit, request: msgspec.Struct) -> Instead:
+        return Response(headers=(("Content-Type", "application/json"),), body=self.body.encode())
+
+
+class NoRet(BadAnswer, frozen=True, kw_only=True, tag="no_ret"):
+    """The call is carried out, and its answer has no BaseResponse, so it does not say how the call went."""
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        return _edited(response, lambda answer: answer.pop("BaseResponse", None))
+
+
+class NoMessageId(BadAnswer, frozen=True, kw_only=True, tag="no_message_id"):
+    """A send is carried out, and its answer has Ret 0 and an empty MsgID."""
+
+    calls: ClassVar[frozenset[str]] = _SENDS
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        return _edited(response, lambda answer: answer.update(MsgID=""))
+
+
 class Empty(BadAnswer, frozen=True, kw_only=True, tag="empty"):
     """The call is carried out, and its answer has no body."""
 
@@ -578,11 +604,13 @@ def _keys(answer: Document) -> dict[str, list[Document]]:
     return {name: key["List"] for name in ("SyncKey", "SyncCheckKey") if (key := answer.get(name))}
 
 
-def _edited(response: Response, edit: Callable[[Document], None]) -> Response:
-    """Change an answer's JSON; what is none stays as it is."""
+def _edited(response: Response, edit: Callable[[Document], object]) -> Response:
+    """Change an answer's JSON object; any other answer stays as it is."""
     try:
         answer = json.loads(response.body)
     except ValueError:
+        return response
+    if not isinstance(answer, dict):
         return response
     edit(answer)
     return msgspec.structs.replace(response, body=platform_json(write_json(answer)))

@@ -47,8 +47,8 @@ class Nothing(BadLine, frozen=True, kw_only=True, tag="nothing"):
 MENU: dict[str, tuple[type[Fault], ...]] = {
     "Any call": (
         answers.RefusedByNumber, answers.HtmlPage, answers.HttpStatus, answers.Unavailable, answers.RedirectNowhere,
-        answers.RedirectAway, answers.Empty, answers.Truncated, answers.WrongCharset, answers.NoContentType,
-        answers.GzipWrong, answers.GzipBomb, answers.WrongClock, Nothing,
+        answers.RedirectAway, answers.ForeignJson, answers.NoRet, answers.NoMessageId, answers.Empty, answers.Truncated,
+        answers.WrongCharset, answers.NoContentType, answers.GzipWrong, answers.GzipBomb, answers.WrongClock, Nothing,
     ),
     "Poll and sync": (
         answers.StickySelector, answers.UnknownSelector, answers.RepeatedKey, answers.NullKey, answers.EmptyKey,
