@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -84,6 +87,52 @@ HOSTILE = [
 ]
 
 
+KILLED_AT_EACH_CALL = """
+import os, signal, sys
+from pathlib import Path
+from webwx.client import files
+
+folder = Path(sys.argv[1])
+if sys.argv[2] == "False":
+    vars(os).pop("O_TMPFILE", None)
+status = None
+for moment in range(1, 100):
+    child = os.fork()
+    if not child:
+        left = moment
+
+        def kill(event, _):
+            global left
+            if event == "open" or event.startswith(("os.", "tempfile.")):
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(kill)
+        place = files.Place(folder)
+        with place.begin() as file:
+            for _ in range(3):
+                file.write(b"x" * 1000)
+            place.keep(file, "a.txt")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    for path in folder.iterdir():
+        print(path.name, path.stat().st_size)
+        path.unlink()
+    if not status:
+        break
+"""
+"""Keeps a file again and again, in processes that are killed at the first call to the system, the second, and so on."""
+
+
+def can_have_nameless_files(folder: Path) -> bool:
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
 def everything(root: Path) -> dict[str, bytes]:
     return {str(each.relative_to(root)): each.read_bytes() for each in root.rglob("*") if each.is_file()}
 
@@ -95,9 +144,9 @@ class TestG8Names:
         folder.mkdir()
         (tmp_path / "x").write_bytes(b"outside")
         place = files.Place(folder)
-        with place.begin() as (file, part):
+        with place.begin() as file:
             file.write(b"content")
-            kept = place.keep(part, name)
+            kept = place.keep(file, name)
 
         assert everything(tmp_path) == {"x": b"outside", f"in/{kept.name}": b"content"}
         assert kept.parent == folder
@@ -132,9 +181,9 @@ class TestG8Names:
         place = files.Place(tmp_path)
         names = []
         for content in (b"1", b"2", b"3"):
-            with place.begin() as (file, part):
+            with place.begin() as file:
                 file.write(content)
-                names.append(place.keep(part, "a.tar.gz").name)
+                names.append(place.keep(file, "a.tar.gz").name)
 
         assert names == ["a.tar.gz", "a.tar (2).gz", "a.tar (3).gz"]
         assert everything(tmp_path) == dict(zip(names, (b"1", b"2", b"3"), strict=True))
@@ -142,8 +191,8 @@ class TestG8Names:
     def test_a_long_name_has_room_for_its_number(self, tmp_path: Path) -> None:
         place = files.Place(tmp_path)
         for _ in range(2):
-            with place.begin() as (_, part):
-                kept = place.keep(part, 300 * "汉" + ".txt")
+            with place.begin() as file:
+                kept = place.keep(file, 300 * "汉" + ".txt")
 
         assert kept.name.endswith("汉 (2).txt")
         assert len(kept.name.encode()) <= 200
@@ -155,9 +204,9 @@ class TestG8Names:
         (tmp_path / "elsewhere").write_bytes(b"outside")
         (folder / "a.txt").symlink_to(tmp_path / target)
         place = files.Place(folder)
-        with place.begin() as (file, part):
+        with place.begin() as file:
             file.write(b"content")
-            kept = place.keep(part, "a.txt")
+            kept = place.keep(file, "a.txt")
 
         assert kept == folder / "a (2).txt"
         assert (tmp_path / "elsewhere").read_bytes() == b"outside"
@@ -167,31 +216,77 @@ class TestG8Names:
 class TestPlace:
     def test_a_file_is_its_owners_alone(self, tmp_path: Path) -> None:
         place = files.Place(tmp_path)
-        with place.begin() as (_, part):
-            assert stat.S_IMODE(part.stat().st_mode) == 0o600
-            kept = place.keep(part, "a")
+        with place.begin() as file:
+            assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
+            kept = place.keep(file, "a")
 
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
     def test_what_was_not_kept_is_gone(self, tmp_path: Path) -> None:
-        with files.Place(tmp_path).begin() as (file, _):
+        with files.Place(tmp_path).begin() as file:
             file.write(b"half")
 
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("has_nameless_files", [True, False])
+    def test_a_name_appears_with_the_whole_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_nameless_files: bool
+    ) -> None:
+        if not has_nameless_files:
+            monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+        place = files.Place(tmp_path)
+        with place.begin() as file:
+            file.write(b"con")
+            assert [each.name for each in tmp_path.iterdir() if not each.name.startswith(".webwx-")] == []
+            file.write(b"tent")
+            kept = place.keep(file, "a")
+            assert kept.read_bytes() == b"content"
+
+        assert everything(tmp_path) == {"a": b"content"}
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no other system kills without a word")
+    @pytest.mark.parametrize("has_nameless_files", [True, False])
+    def test_a_killed_process_leaves_the_whole_file_or_none(self, tmp_path: Path, has_nameless_files: bool) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED_AT_EACH_CALL, tmp_path, str(has_nameless_files)],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        found = [line.split() for line in done.stdout.splitlines()]
+
+        assert found[-1] == ["a.txt", "3000"]
+        assert {tuple(each) for each in found if not each[0].startswith(".webwx-")} == {("a.txt", "3000")}
+        if has_nameless_files and can_have_nameless_files(tmp_path):
+            assert {each[0] for each in found} == {"a.txt"}
+
+    def test_a_file_system_without_links_is_written_to_all_the_same(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+        monkeypatch.setattr(os, "link", refuse)
+        place = files.Place(tmp_path)
+        for content in (b"1", b"2"):
+            with place.begin() as file:
+                file.write(content)
+                place.keep(file, "a.txt")
+
+        assert everything(tmp_path) == {"a.txt": b"1", "a (2).txt": b"2"}
+
     def test_a_path_is_taken_as_it_is_and_never_written_over(self, tmp_path: Path) -> None:
         place = files.Place(tmp_path / "CON .txt")
-        with place.begin() as (_, part):
-            assert place.keep(part, "another") == tmp_path / "CON .txt"
+        with place.begin() as file:
+            assert place.keep(file, "another") == tmp_path / "CON .txt"
         with pytest.raises(RefusedLocally, match="is there already"):
             files.Place(tmp_path / "CON .txt")
 
     def test_a_path_that_somebody_else_took_meanwhile_stays_theirs(self, tmp_path: Path) -> None:
         place = files.Place(tmp_path / "a")
-        with place.begin() as (_, part):
+        with place.begin() as file:
             (tmp_path / "a").write_bytes(b"theirs")
             with pytest.raises(LocalStateError, match="meanwhile"):
-                place.keep(part, "a")
+                place.keep(file, "a")
 
         assert everything(tmp_path) == {"a": b"theirs"}
 
@@ -209,8 +304,8 @@ class TestPlace:
 
     def test_a_name_that_cannot_be_written_is_told(self, tmp_path: Path) -> None:
         place = files.Place(tmp_path / (300 * "a"))
-        with place.begin() as (_, part), pytest.raises(LocalStateError, match="cannot be written"):
-            place.keep(part, "a")
+        with place.begin() as file, pytest.raises(LocalStateError, match="cannot be written"):
+            place.keep(file, "a")
 
 
 class TestPreparing:

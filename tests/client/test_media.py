@@ -75,9 +75,13 @@ class Told(Counted):
         super().__init__(inner)
         self.requests: list[Request] = []
         self.answers: dict[str, list[Response | Exception]] = {}
+        self.meddlers: dict[str, Callable[[], object]] = {}
+        """What happens on this machine just before a call is answered for the first time."""
 
     async def send(self, request: Request) -> Response:
         self.requests.append(request)
+        if request.endpoint in self.meddlers:
+            self.meddlers.pop(request.endpoint)()
         if self.answers.get(request.endpoint):
             self.calls.append(request.endpoint)
             answer = self.answers[request.endpoint].pop(0)
@@ -907,13 +911,26 @@ class TestDownloading:
         [message] = await take(client, 1)
 
         def cancel(done: int, whole: int) -> None:
-            assert sizes_of(tmp_path) == [8]
             task.cancel()
 
         task = asyncio.ensure_future(client.download_to(message, tmp_path, progress=cancel))
         with pytest.raises(asyncio.CancelledError):
             await task
         assert inside(tmp_path) == []
+
+    async def test_a_file_appears_when_it_is_complete(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
+        client = await log_in()
+        world.file("ahua", "me", bytes(3 * CHUNK_SIZE), "a.bin")
+        [file] = await take(client, 1)
+        seen: list[list[str]] = []
+
+        def look(done: int, whole: int) -> None:
+            seen.append([each.name for each in inside(tmp_path) if not each.name.startswith(".webwx-")])
+
+        await client.download_to(file, tmp_path, progress=look)
+        assert seen
+        assert not any(seen)
+        assert sizes_of(tmp_path) == [3 * CHUNK_SIZE]
 
     async def test_a_large_file_is_not_served_by_a_switch(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
         world.switches = Switches(large_files="strict")
@@ -953,6 +970,71 @@ class TestDownloading:
 
         assert await client.download_to(sent.id, tmp_path / ".mine") == tmp_path / ".mine"
         assert (tmp_path / ".mine").read_bytes() == PNG
+
+    @pytest.mark.parametrize("at", [1, 2])
+    async def test_a_file_that_is_rewritten_with_the_same_size_while_it_is_uploaded_is_not_sent(
+        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, at: int
+    ) -> None:
+        client = await log_in()
+        path = tmp_path / "x.bin"
+
+        def write(content: bytes) -> None:
+            path.write_bytes(content)
+            os.utime(path, (1_560_000_000, 1_560_000_000))
+
+        def rewrite(done: int, whole: int) -> None:
+            if done == at * CHUNK_SIZE:
+                write(b"x" * 3 * CHUNK_SIZE)
+
+        write(bytes(3 * CHUNK_SIZE))
+
+        with pytest.raises(LocalStateError, match="was changed"):
+            await client.send_file("filehelper", path, progress=rewrite)
+        assert "webwxsendappmsg" not in counted.calls
+        assert "filehelper" not in world.inbox("me")
+
+    async def test_a_file_that_is_replaced_before_it_is_uploaded_is_not_sent(
+        self, log_in: LogIn, counted: Told, tmp_path: Path
+    ) -> None:
+        client = await log_in()
+        path, other = tmp_path / "x.bin", tmp_path / "other"
+        path.write_bytes(bytes(LARGE))
+        other.write_bytes(b"x" * LARGE)
+        counted.meddlers["webwxcheckupload"] = lambda: other.replace(path)
+
+        with pytest.raises(LocalStateError, match="was changed"):
+            await client.send_file("filehelper", path)
+        assert "webwxsendappmsg" not in counted.calls
+
+    async def test_a_file_that_is_replaced_while_it_is_uploaded_arrives_as_it_was(
+        self, log_in: LogIn, world: World, tmp_path: Path
+    ) -> None:
+        client = await log_in()
+        path, content = tmp_path / "x.bin", random.Random(1).randbytes(3 * CHUNK_SIZE)
+        path.write_bytes(content)
+
+        def replace(done: int, whole: int) -> None:
+            other = tmp_path / "other"
+            other.write_bytes(bytes(len(content)))
+            other.replace(path)
+
+        await client.send_file("filehelper", path, progress=replace)
+        assert last(world, "me", "filehelper").medium.md5 == md5(content)
+
+    async def test_a_chunk_is_repeated_as_it_was_though_the_file_was_rewritten(
+        self, log_in: LogIn, counted: Told, tmp_path: Path
+    ) -> None:
+        client = await log_in()
+        path = tmp_path / "x.bin"
+        path.write_bytes(bytes(2 * CHUNK_SIZE))
+        counted.answers["webwxuploadmedia"] = [ConnectFailed("no")]
+        counted.meddlers["webwxuploadmedia"] = lambda: path.write_bytes(b"x" * 2 * CHUNK_SIZE)
+
+        with pytest.raises(LocalStateError, match="was changed"):
+            await client.send_file("filehelper", path)
+        uploads = [UPLOAD.decode_request(each) for each in counted.requests if each.endpoint == UPLOAD.name]
+        chunks = [bytes(each.filename.content) for each in uploads]
+        assert chunks == [bytes(CHUNK_SIZE)] * 2
 
     async def test_a_file_that_shrinks_while_it_is_uploaded_is_noticed(
         self, log_in: LogIn, counted: Told, tmp_path: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import os
 import sys
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from webwx.errors import NoSuchFile
+from webwx.errors import LocalStateError, NoSuchFile
 from webwx.protocol.http import Read
-from webwx.transport.windows import Windows
+from webwx.transport.windows import Look, Windows, is_settled, look_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +105,64 @@ async def test_a_file_that_takes_the_place_of_the_first_is_not_mixed_with_it(pat
         other.write_bytes(CONTENT[::-1])
         other.replace(path)
         assert await windows.read(window(str(path), 4)) == CONTENT[4:8]
+
+
+MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+
+
+async def _read_all(path: Path, windows: Windows) -> bytes:
+    return b"".join([bytes(await windows.read(window(str(path), start))) for start in (0, 4, 8)])
+
+
+def _rewrite(path: Path, content: bytes) -> None:
+    """Write over a file until its times show it."""
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("is_sure", [True, False])
+async def test_the_announced_file_comes_whole(path: Path, is_sure: bool) -> None:
+    async with Windows(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
+        assert await _read_all(path, windows) == CONTENT
+
+
+@pytest.mark.parametrize("is_sure", [True, False])
+@pytest.mark.parametrize("at", [0, 4])
+async def test_the_last_window_of_a_rewritten_file_never_comes(path: Path, at: int, is_sure: bool) -> None:
+    async with Windows(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
+        for start in range(0, at + 4, 4):
+            await windows.read(window(str(path), start))
+        _rewrite(path, CONTENT[::-1])
+        with pytest.raises(LocalStateError, match="nothing was sent"):
+            await _read_all(path, windows)
+
+
+@pytest.mark.parametrize("is_sure", [True, False])
+async def test_the_last_window_of_another_file_never_comes(path: Path, is_sure: bool) -> None:
+    async with Windows(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
+        path.with_name("other").write_bytes(CONTENT[::-1])
+        path.with_name("other").replace(path)
+        with pytest.raises(LocalStateError, match="nothing was sent"):
+            await _read_all(path, windows)
+
+
+async def test_the_only_window_of_another_content_never_comes(path: Path) -> None:
+    async with Windows(4, MD5) as windows:
+        with pytest.raises(LocalStateError, match="nothing was sent"):
+            await windows.read(window(str(path), 0))
+
+
+def test_what_has_just_changed_may_change_again_unseen(path: Path) -> None:
+    look = look_of(path)
+    assert not is_settled(look)
+    assert is_settled((*look[:3], 0, 0)) == (os.name == "posix")
+
+
+def look_of(path: Path) -> Look:
+    with path.open("rb") as file:
+        return look_at(file)
 
 
 async def test_of_a_file_that_has_become_shorter_there_is_what_is_left(path: Path) -> None:

@@ -26,6 +26,7 @@ from webwx.errors import EmptyFile, LocalStateError, NoSuchFile, NotAPicture, Re
 from webwx.flows.media import Upload
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, MAX_IMAGE, MAX_VIDEO
 from webwx.protocol.media import image_type, is_video, is_voice
+from webwx.transport.windows import Look, is_settled, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,6 +154,7 @@ class _Seen(msgspec.Struct, frozen=True, kw_only=True):
     md5: str
     start: bytes
     modified: float
+    look: Look | None = None
 
 
 def _look_at(source: AtHand, what: str, limit: int) -> _Seen:
@@ -169,15 +171,18 @@ def _look_at(source: AtHand, what: str, limit: int) -> _Seen:
             raise NoSuchFile(f"{path} is no file.")
         _check_size(about.st_size, f"{what} {path}", limit)
         with path.open("rb", buffering=0) as file:
+            look = look_at(file)
             start = file.read(64)
             file.seek(0)
             digest = hashlib.file_digest(file, _md5)
             size = file.tell()
+            is_sure = is_settled(look) and look_at(file) == look
     except OSError as error:
         raise NoSuchFile(f"The file {path} cannot be read: {error.strerror}.") from None
     return _Seen(
-        source=str(path), name=path.name, size=size, md5=digest.hexdigest(), start=start, modified=about.st_mtime
-    )
+        source=str(path), name=path.name, size=size, md5=digest.hexdigest(), start=start, modified=about.st_mtime,
+        look=look if is_sure else None,
+    )  # fmt: skip
 
 
 def _pour(poured: Poured, what: str, limit: int) -> _Seen:
@@ -241,6 +246,7 @@ def _upload(seen: _Seen, name: str, content_type: str, kind: str) -> Upload:
         content_type=content_type,
         kind=kind,
         modified=time.strftime("%a %b %d %Y %H:%M:%S GMT+0000 (UTC)", time.gmtime(seen.modified)),
+        look=seen.look,
     )
 
 
@@ -303,33 +309,38 @@ class Place:
         path = Path(to)
         self._exact = None if os.path.isdir(path) else path  # noqa: PTH112 - Path's raises where a name is too long
         self._folder = path if self._exact is None else path.parent
+        self._part: Path | None = None
+        """The unfinished file, where it has a name."""
         if not self._folder.is_dir():
             raise NoSuchFile(f"There is no folder {self._folder}.")
         if self._exact is not None and os.path.lexists(self._exact):
             raise RefusedLocally(f"{path} is there already, and nothing is written over.")
 
     @contextlib.contextmanager
-    def begin(self) -> Iterator[tuple[BinaryIO, Path]]:
+    def begin(self) -> Iterator[BinaryIO]:
         """
-        Give a file beside the final one, for its owner alone; it is gone afterwards unless it was kept.
+        Return a file for its owner alone, which is gone afterwards unless it was kept.
+
+        It has no name, so that not even a killed process leaves it behind; where the system knows no such files it is
+        a hidden one in the same folder.
 
         Raises:
             LocalStateError: Nothing can be written there.
         """
         try:
-            handle, name = tempfile.mkstemp(prefix=".webwx-", suffix=".part", dir=self._folder)
+            handle, self._part = _make_part(self._folder)
         except OSError as error:
             raise LocalStateError(f"Nothing can be written to {self._folder}: {error.strerror}.") from None
-        part = Path(name)
         try:
             with os.fdopen(handle, "w+b", buffering=0) as file:
-                yield file, part
+                yield file
         finally:
-            part.unlink(missing_ok=True)
+            if self._part is not None:
+                self._part.unlink(missing_ok=True)
 
-    def keep(self, part: Path, name: str) -> Path:
+    def keep(self, file: BinaryIO, name: str) -> Path:
         """
-        Give a finished file its name.
+        Give a finished file its name, under which there is all of it or nothing.
 
         Raises:
             LocalStateError: The path has been taken meanwhile, or cannot be written.
@@ -337,13 +348,46 @@ class Place:
         for turn in itertools.count(1):
             chosen = self._exact or self._folder / _shortened(safe_name(name), f" ({turn})" if turn > 1 else "")
             try:
-                # Whoever claims a name first has it; a link that waits there is not followed.
-                os.close(os.open(chosen, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
+                _publish(file, self._part, chosen)
                 break
             except FileExistsError:
                 if self._exact is not None:
                     raise LocalStateError(f"{chosen} was made by somebody else meanwhile.") from None
             except OSError as error:
                 raise LocalStateError(f"{chosen} cannot be written: {error.strerror}.") from None
-        part.replace(chosen)
         return chosen
+
+
+def _make_part(folder: Path) -> tuple[int, Path | None]:
+    """Open a private file in a folder: one without a name, if it can get one later, else a hidden one."""
+    nameless = getattr(os, "O_TMPFILE", 0)
+    if nameless and os.path.isdir(_OPEN_FILES):  # noqa: PTH112 - as above
+        # Not every file system has such files, and one that cannot be had is told of by the next call.
+        with contextlib.suppress(OSError):
+            return os.open(folder, nameless | os.O_RDWR, 0o600), None
+    handle, name = tempfile.mkstemp(prefix=".webwx-", suffix=".part", dir=folder)
+    return handle, Path(name)
+
+
+_OPEN_FILES = "/proc/self/fd"
+
+
+def _publish(file: BinaryIO, part: Path | None, chosen: Path) -> None:
+    """
+    Make a finished file appear under a name that is free.
+
+    Raises:
+        FileExistsError: It is taken, if only by a link that leads nowhere.
+        OSError: It cannot be written.
+    """
+    if part is None:
+        # The handle makes this call `linkat`, which alone follows the link that stands for an open file.
+        os.link(f"{_OPEN_FILES}/{file.fileno()}", chosen, src_dir_fd=file.fileno(), follow_symlinks=True)
+        return
+    try:
+        os.link(part, chosen)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, such as FAT, where a name can only be claimed beforehand
+        os.close(os.open(chosen, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        part.replace(chosen)

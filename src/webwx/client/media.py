@@ -66,6 +66,7 @@ class MediaVerbs(SendingVerbs):
             TooLarge: More than 20 MiB; nothing was sent.
             NotAPicture: It is none of these kinds; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendUnknown: An answer was lost: it may have been sent, and is not repeated for you.
 
@@ -93,6 +94,7 @@ class MediaVerbs(SendingVerbs):
             TooLarge: More than 20 MiB; nothing was sent.
             RefusedLocally: It is no mp4; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendUnknown: An answer was lost: it may have been sent, and is not repeated for you.
 
@@ -121,6 +123,7 @@ class MediaVerbs(SendingVerbs):
             NotAPicture: It is no GIF; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
             ApiError: The platform knows no sticker of that md5.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendUnknown: An answer was lost: it may have been sent, and is not repeated for you.
 
@@ -209,7 +212,9 @@ class MediaVerbs(SendingVerbs):
         if not passage.media_id:
             is_parallel = file.must_be_announced and helper
             send_chunk = media_flows.upload_parallel_chunk if is_parallel else media_flows.upload_chunk
-            async with Windows(file.size) as windows:
+            # Bytes, and the file that took a stream, are nobody else's to change.
+            md5 = file.md5 if isinstance(file.source, str) else ""
+            async with Windows(file.size, md5, file.look) as windows:
                 for chunk in range(file.chunks):
                     passage = await self._persist(send_chunk, file, passage, chunk, windows)
                     if progress is not None and chunk + 1 < file.chunks:
@@ -300,10 +305,10 @@ class MediaVerbs(SendingVerbs):
         """
         self._require_login()
         place = await asyncio.to_thread(files.Place, to)
-        with place.begin() as (file, part):
+        with place.begin() as file:
             spool = await self._take_media(message, file, MAX_FILE, progress)
             await asyncio.sleep(0)  # whoever has cancelled by now gets no file
-            return place.keep(part, _name(message, spool.start))
+            return place.keep(file, _name(message, spool.start))
 
     async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
         """

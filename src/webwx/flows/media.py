@@ -73,6 +73,8 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """`pic`, `video` or `doc`."""
     modified: str = ""
     """When it was changed last, as a browser writes it."""
+    look: tuple[int, int, int, int, int] | None = None
+    """How the file looked when its digest was made, if each change since then shows; for what reads it."""
 
     def __repr__(self) -> str:
         return f"Upload({self.size} bytes)"

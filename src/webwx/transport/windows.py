@@ -1,20 +1,24 @@
 """
 Files on their way up, window by window.
 
-What the system has in memory is taken at once; what it would have to wait for is read in a thread.
+What the system has in memory is taken at once; what it would have to wait for is read in a thread. Before the last
+window is given, the file must be the one whose digest was announced: by its digest, or, which costs nothing, by its
+inode and its times, where those are sure to show a change.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from webwx.errors import NoSuchFile
+from webwx.errors import LocalStateError, NoSuchFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +27,24 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.protocol.http import Buffer, Read
+
+
+SETTLED_AFTER = 2.5
+"""Seconds after a change until a further one is sure to have another time: FAT counts two seconds."""
+
+Look = tuple[int, int, int, int, int]
+"""What a change of a file changes: device, inode, size, time of the content and time of the inode."""
+
+
+def look_at(file: BinaryIO) -> Look:
+    """Return what a change of an open file changes."""
+    about = os.fstat(file.fileno())
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+
+def is_settled(look: Look) -> bool:
+    """Say whether each later change of the file would show; on Windows no time tells of all changes."""
+    return os.name == "posix" and max(look[3:]) < (time.time() - SETTLED_AFTER) * 1e9
 
 
 async def read_window(wish: Read) -> bytes:
@@ -41,14 +63,23 @@ class Windows:
     """
     Reads a file of several windows.
 
-    It is opened once, so that no file that takes its place is mixed with it.
+    It is opened once, so that no file that takes its place is mixed with it. The window that was read last can be read
+    again and is the same.
 
     Args:
         size: The file's.
+        md5: The digest that was announced, in hex; empty: nobody can change the file.
+        look: How the file looked when that digest was made, if each change since then shows; else the windows are
+            digested as they are read, in their order.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, md5: str = "", look: Look | None = None) -> None:
         self._size = size
+        self._md5 = md5
+        self._look = look
+        self._digest = hashlib.md5(usedforsecurity=False)
+        self._digested = 0
+        self._last: tuple[int, Buffer] | None = None
         self._open = contextlib.ExitStack()
         self._file: BinaryIO | None = None
         self._buffer = memoryview(b"")
@@ -67,18 +98,39 @@ class Windows:
 
     async def read(self, wish: Read) -> Buffer:
         """
-        Give a window, for as long as no other is asked for; of what ends before, what there is.
+        Return a window, for as long as no other is asked for; of what ends before, what there is.
 
         Raises:
             NoSuchFile: It cannot be read any more.
+            LocalStateError: The file is not the announced one any more. The last window is never given then.
         """
-        if isinstance(wish.source, bytes) or self._size <= wish.size:
+        if isinstance(wish.source, bytes):
             return await read_window(wish)
-        window = self._from_memory(wish)
-        if window is not None:
-            return window
-        self._thread = self._thread or ThreadPoolExecutor(1)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._from_disk, wish)
+        if self._last is not None and self._last[0] == wish.start:
+            return self._last[1]
+        self._last = None  # its buffer is about to take another window
+        window: Buffer | None = self._from_memory(wish)
+        if window is None and self._size <= wish.size:
+            window = await read_window(wish)
+        elif window is None:
+            self._thread = self._thread or ThreadPoolExecutor(1)
+            window = await asyncio.get_running_loop().run_in_executor(self._thread, self._from_disk, wish)
+        if self._md5:
+            self._check(wish, window)
+        self._last = wish.start, window
+        return window
+
+    def _check(self, wish: Read, window: Buffer) -> None:
+        is_last = wish.start + wish.size >= self._size
+        if self._look is not None and self._file is not None:
+            is_same = not is_last or look_at(self._file) == self._look
+        else:
+            if wish.start == self._digested:
+                self._digest.update(window)
+                self._digested += len(window)
+            is_same = not is_last or self._digest.hexdigest() == self._md5
+        if not is_same:
+            raise LocalStateError("The file was changed while it was uploaded; nothing was sent to anybody.")
 
     def _from_memory(self, wish: Read) -> memoryview | None:
         """Take a window that the system has read; None if a disk has a say in it, or if the system cannot tell."""
