@@ -161,7 +161,7 @@ class Poisoned(Counted):
         response = await super().send(request)
         if request.endpoint != WEBWXSYNC.name:
             return response
-        body = response.body.replace(b"}\n,\n{", b"}\n,\n" + self._poison + b"\n,\n{", 1)
+        body = response.body.replace(b"}\n,{", b"}\n," + self._poison + b"\n,{", 1)
         return msgspec.structs.replace(response, body=body)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import msgspec
 import pytest
@@ -33,8 +34,23 @@ from webwx.protocol.codec import (
     write_json,
     write_pairs,
 )
+from tests.recording import RECORDINGS
 
 TEXT = "张 贳丽😀"
+
+
+AS_PRINTED = [
+    "base-answer/001.json",
+    "send-answer/008.json",
+    "send-answer/014.json",
+    "webwxgetcontact/004.json",
+    "webwxgetcontact/007.json",
+    "webwxinit/004.json",
+    "webwxrevokemsg/001.json",
+    "webwxuploadmedia/004.json",
+    "webwxuploadmedia/007.json",
+]
+"""Recorded answers whose line breaks are the server's."""
 
 
 class Inner(Wire, frozen=True, kw_only=True):
@@ -234,11 +250,17 @@ class TestWritingJson:
         assert content_type == "text/plain"
         assert body == (
             b'{\n"MsgId": "1",\n"Content": "",\n"CreateTime": 0,\n"Uin": 0,\n"Inner": {\n"Key": 0\n}\n,\n'
-            b'"Raw": [\n{\n"a": 1\n}\n,\n2\n],\n"Flags": {}\n}\n'
+            b'"Raw": [{\n"a": 1\n}\n,\n2\n],\n"Flags": {}\n}\n'
         )
 
+    @pytest.mark.parametrize("name", AS_PRINTED)
+    def test_an_answer_is_printed_with_the_bytes_of_the_live_service(self, name: str) -> None:
+        indented = (RECORDINGS / "corpus" / name).read_bytes()
+        printed = re.sub(rb"\n +", b"\n", indented).rstrip() + b"\n"  # one was indented afterwards
+        assert platform_json(write_json(msgspec.json.decode(printed))) == printed
+
     def test_printing_never_touches_text(self) -> None:
-        text = 'a\n   b\n},\nc "x"\r\n'
+        text = 'a\n   b\n},\n{[\n{c "x"\r\n'
         assert msgspec.json.decode(platform_json(write_json({"Content": text}))) == {"Content": text}
 
     @pytest.mark.parametrize("text", [TEXT, "", "\0", "a\nb"])

@@ -104,11 +104,13 @@ def platform_json(compact: bytes) -> bytes:
     """
     Print JSON as the platform does.
 
-    A newline after every brace and member, no indentation, a blank after each colon, a closing brace's comma on a line
-    of its own. Strings hold no raw newline, so what is replaced here is never text.
+    A newline after every brace and member, no indentation, a blank after each colon. The comma behind a closing brace
+    stands on a line of its own, or before the next object of a list; a list's first object begins on the list's line.
+    Strings hold no raw newline, so what is replaced here is never text.
     """
     lines = re.sub(rb"\n +", b"\n", msgspec.json.format(compact, indent=1))
-    return lines.replace(b"\n},\n", b"\n}\n,\n") + b"\n"
+    lines = lines.replace(b"[\n{", b"[{").replace(b"\n},\n", b"\n}\n,\n")
+    return lines.replace(b"\n}\n,\n{", b"\n}\n,{") + b"\n"
 
 
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
