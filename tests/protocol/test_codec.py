@@ -7,6 +7,7 @@ import re
 
 import msgspec
 import pytest
+from tests.recording import RECORDINGS
 
 from webwx.errors import ProtocolError
 from webwx.protocol.codec import (
@@ -34,7 +35,6 @@ from webwx.protocol.codec import (
     write_json,
     write_pairs,
 )
-from tests.recording import RECORDINGS
 
 TEXT = "张 贳丽😀"
 

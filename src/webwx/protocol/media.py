@@ -96,6 +96,7 @@ class UploadReply(Reply, frozen=True, kw_only=True):
     media_id: str = ""
     """Empty until the last chunk; empty then means failure."""
     start_pos: int = 0
+    """The file's length in the last answer, 0 in those before."""
     cdn_thumb_img_height: int = msgspec.field(name="CDNThumbImgHeight", default=0)
     cdn_thumb_img_width: int = msgspec.field(name="CDNThumbImgWidth", default=0)
     encry_file_name: str = ""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from webwx.protocol.codes import Ret
 from webwx.sandbox.refusals import Impossible, Refused
-from webwx.sandbox.sessions import Keys, Names, Session, base64_text
+from webwx.sandbox.sessions import Keys, Names, Session
 from webwx.sandbox.stream import Stream
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class Logins:
 
     def new_media_id(self) -> str:
         """Make the id of an upload."""
-        return f"@crypt_{self._dice.getrandbits(32):x}_{base64_text(self._dice, 24)}"
+        return f"@crypt_{self._dice.getrandbits(32):x}_{self._dice.randbytes(80).hex()}"
 
     def session(self, sid: str) -> Session | None:
         """Give a session, living or ended, by its sid."""

@@ -8,6 +8,7 @@ recalled picture possible: the server reads only the keys (protocol notes, send,
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -54,8 +55,13 @@ class Medium(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def encrypted_name(self) -> str:
-        """Its name as `EncryFileName` has it: percent-encoded, dots too."""
-        return quote(self.name, safe="").replace(".", "%2E")
+        """Its name as `EncryFileName` has it."""
+        return encrypted_name(self.name)
+
+
+def encrypted_name(name: str) -> str:
+    """Percent-encode a file's name as `EncryFileName` has it: everything but letters and digits."""
+    return re.sub("[-._~]", lambda found: f"%{ord(found[0]):02X}", quote(name, safe=""))
 
 
 class Media:

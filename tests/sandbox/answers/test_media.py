@@ -1,4 +1,5 @@
 import hashlib
+import re
 
 import msgspec
 import pytest
@@ -79,10 +80,11 @@ def test_a_media_id_can_be_sent_again_and_keeps_its_keys(me, friend, png):
 
 def test_chunks_are_put_together_and_only_the_last_answer_names_the_media(me, png):
     md5, total = hashlib.md5(png).hexdigest(), len(png)
-    first = upload(me, png[:100], chunk="0", chunks="2", md5=md5, total=total)
-    assert (first.media_id, first.start_pos) == ("", 100)
-    last = upload(me, png[100:], chunk="1", chunks="2", md5=md5, total=total)
-    assert last.media_id.startswith("@crypt_")
+    first = upload(me, png[:100], chunk="0", chunks="2", md5=md5, total=total, name="IMG_1002.JPG")
+    assert (first.media_id, first.start_pos, first.encry_file_name) == ("", 0, "IMG%5F1002%2EJPG")
+    last = upload(me, png[100:], chunk="1", chunks="2", md5=md5, total=total, name="IMG_1002.JPG")
+    assert re.fullmatch(r"@crypt_[0-9a-f]{1,8}_[0-9a-f]{160}", last.media_id)
+    assert (last.start_pos, last.encry_file_name) == (total, "IMG%5F1002%2EJPG")
     sent = me.send_image("filehelper", media_id=last.media_id)
     assert download(me, sent.msg_id).content == png
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from webwx.protocol.codec import Media, number
 from webwx.protocol.codes import CHECK_ABOVE, Ret
@@ -34,6 +33,7 @@ from webwx.protocol.media import (
     VideoDownloadRequest,
     VoiceDownloadRequest,
 )
+from webwx.sandbox.media import encrypted_name
 from webwx.sandbox.pictures import STILL
 from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit, answers, parallel_ticket, upload_ticket
@@ -61,7 +61,7 @@ def upload(visit: Visit, request: UploadRequest) -> UploadReply:
     chunks[number(request.chunk, 0)] = bytes(request.filename.content)
     received = sum(len(chunk) for chunk in chunks.values())
     if len(chunks) < number(request.chunks, 1):
-        return UploadReply(start_pos=received)
+        return UploadReply(encry_file_name=encrypted_name(name))
     content = b"".join(chunk for _, chunk in sorted(session.uploads.pop(key).items()))
     _check_whole(content, ticket.total_len, ticket.file_md5)
     medium = visit.world.media.add(content, name)
@@ -85,7 +85,7 @@ def check_upload(visit: Visit, request: CheckUploadRequest) -> CheckUploadReply:
         media_id=_offer(visit, known) if known else "",
         aes_key=dice.randbytes(16).hex(),
         signature=signature,
-        encry_file_name=quote(request.file_name, safe="").replace(".", "%2E"),
+        encry_file_name=encrypted_name(request.file_name),
     )
 
 
