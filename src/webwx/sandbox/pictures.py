@@ -1,15 +1,14 @@
-"""What a server reads out of a picture: its size, from which it makes the thumbnail's."""
+"""Pictures as a server needs them: the size of one, and drawn ones whose cells have one colour each."""
 
 from __future__ import annotations
 
 import hashlib
-import zlib
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
-STILL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000"
-    "000c49444154789c636868680000030401814bd3d2100000000049454e44ae426082"
-)
-"""A grey point as PNG: the map of any place and the still of any video, neither of which is drawn here."""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 THUMBNAIL_SIDE = 120
 """The longer side of a thumbnail, in pixels."""
@@ -19,7 +18,9 @@ _JPEG_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 
 
 
 def picture_size(content: bytes) -> tuple[int, int]:
-    """Read height and width out of a JPEG or PNG; zeros for anything else."""
+    """Read height and width out of a JPEG, PNG or GIF; zeros for anything else."""
+    if content[:6] in {b"GIF87a", b"GIF89a"} and len(content) >= 10:
+        return int.from_bytes(content[8:10], "little"), int.from_bytes(content[6:8], "little")
     if content.startswith(b"\x89PNG\r\n\x1a\n") and len(content) >= 24:
         return int.from_bytes(content[20:24]), int.from_bytes(content[16:20])
     if content.startswith(b"\xff\xd8"):
@@ -44,28 +45,91 @@ def thumbnail_size(height: int, width: int) -> tuple[int, int]:
     return max(1, height * THUMBNAIL_SIDE // longer), max(1, width * THUMBNAIL_SIDE // longer)
 
 
+# -- drawn ones ------------------------------------------------------------------------------------------------------
+
+CELL = 8
+"""Pixels on each side of a cell."""
+
+Colour = tuple[int, int, int]
+"""Red, green and blue, up to 255."""
+
+WHITE: Colour = (255, 255, 255)
+BLACK: Colour = (0, 0, 0)
+_GREY: Colour = (128, 128, 128)
+"""What the format takes to be before the first cell."""
+
+_DIFFERENCES = ("00", "010", "011", "100", "101", "110", "1110", "11110", "111110", "1111110", "11111110", "111111110")
+"""Code of a difference, by the number of its bits: the table that JPEG suggests."""
+
+_NOTHING_ELSE = "0"
+"""Code of a cell's end: the only one in the table of what makes a cell more than its mean."""
+
+
+def _segment(marker: int, content: bytes) -> bytes:
+    return bytes((0xFF, marker)) + (len(content) + 2).to_bytes(2) + content
+
+
+_TABLES = (
+    _segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
+    + _segment(0xDB, b"\0" + b"\1" * 64)  # nothing is rounded
+    + _segment(0xC4, b"\0" + bytes((0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0)) + bytes(range(12)))
+    + _segment(0xC4, b"\x10" + bytes((1, *bytes(15))) + b"\0")
+)
+
+_SCAN = _segment(0xDA, bytes((3, 1, 0, 2, 0, 3, 0, 0, 63, 0)))
+
+
+def draw(cells: Sequence[Sequence[Colour]]) -> bytes:
+    """
+    Draw cells as a JPEG.
+
+    A cell is a block of the format. It has one colour, so that it needs no transform: its mean is all there is to it.
+    """
+    size = (len(cells) * CELL).to_bytes(2) + (len(cells[0]) * CELL).to_bytes(2)
+    frame = _segment(0xC0, b"\x08" + size + bytes((3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0)))
+    colours = [_GREY, *(colour for row in cells for colour in row)]
+    coded = "".join(_change(before, colour) for before, colour in pairwise(colours))
+    coded += "1" * (-len(coded) % 8)
+    content = int(coded, 2).to_bytes(len(coded) // 8).replace(b"\xff", b"\xff\0")
+    return b"\xff\xd8" + _TABLES + frame + _SCAN + content + b"\xff\xd9"
+
+
+@lru_cache(maxsize=1024)
+def _change(before: Colour, colour: Colour) -> str:
+    """Write a cell as what differs from the one before it, in brightness and in two parts of its hue."""
+    codes = []
+    for level, earlier in zip(_levels(colour), _levels(before), strict=True):
+        change = level - earlier
+        bits = abs(change).bit_length()
+        digits = f"{change if change > 0 else change + (1 << bits) - 1:0{bits}b}" if bits else ""
+        codes.append(_DIFFERENCES[bits] + digits + _NOTHING_ELSE)
+    return "".join(codes)
+
+
+def _levels(colour: Colour) -> tuple[int, int, int]:
+    red, green, blue = colour
+    return (
+        round(CELL * (0.299 * red + 0.587 * green + 0.114 * blue - 128)),
+        round(CELL * (0.5 * blue - 0.1687 * red - 0.3313 * green)),
+        round(CELL * (0.5 * red - 0.4187 * green - 0.0813 * blue)),
+    )
+
+
+STILL = draw([[_GREY]])
+"""A grey cell: the map of any place and the still of any video, neither of which is drawn here."""
+
 _AVATAR_CELLS = 8
 """On each side of an avatar."""
 
-_AVATAR_CELL = 4
-"""Pixels on each side of a cell."""
-
-_PAPER = b"\xf4\xf4\xf4"
+_PAPER: Colour = (244, 244, 244)
 
 
 def avatar(seed: str) -> bytes:
-    """Draw a PNG of 32 x 32 pixels: a pattern and its colour, which the seed decides; the right half is the left's."""
+    """Draw a JPEG of 64 x 64 pixels: a pattern and its colour, which the seed decides; the right half is the left's."""
     digest = hashlib.sha256(seed.encode()).digest()
-    colour, pattern = digest[:3], digest[3:]
-    rows = bytearray()
-    for row in range(_AVATAR_CELLS):
-        half = [colour if pattern[row] >> cell & 1 else _PAPER for cell in range(_AVATAR_CELLS // 2)]
-        pixels = b"".join(cell * _AVATAR_CELL for cell in (*half, *reversed(half)))
-        rows += (b"\0" + pixels) * _AVATAR_CELL
-    header = (_AVATAR_CELLS * _AVATAR_CELL).to_bytes(4) * 2 + bytes((8, 2, 0, 0, 0))
-    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in chunks)
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return len(content).to_bytes(4) + name + content + zlib.crc32(name + content).to_bytes(4)
+    colour, pattern = (digest[0], digest[1], digest[2]), digest[3:]
+    halves = (
+        [colour if pattern[row] >> cell & 1 else _PAPER for cell in range(_AVATAR_CELLS // 2)]
+        for row in range(_AVATAR_CELLS)
+    )
+    return draw([[*half, *reversed(half)] for half in halves])

@@ -169,7 +169,7 @@ def test_other_operations_are_unknown(me):
 def test_an_avatar_needs_a_login_and_a_name_of_it(me, endpoint):
     cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
     known = me.call(endpoint, AvatarRequest(username=me.name("ahua")), headers=cookie)
-    assert (known.content_type, known.content[:4]) == ("image/png", b"\x89PNG")
+    assert (known.content_type, known.content[:4]) == ("image/jpeg", b"\xff\xd8\xff\xe0")
     assert me.call(endpoint, AvatarRequest(username="@nobody"), headers=cookie).content == b""
     assert me.call(endpoint, AvatarRequest(username=me.name("ahua"))).content == b""
 

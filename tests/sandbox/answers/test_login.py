@@ -1,6 +1,9 @@
+import io
 import re
 
 import pytest
+import segno
+from PIL import Image
 
 from webwx.protocol.cookies import Jar
 from webwx.protocol.hosts import FAMILIES
@@ -40,7 +43,13 @@ def test_jslogin_takes_post(sandbox):
 
 def test_the_code_is_drawn_and_explained(page):
     uuid = page.new_code()
-    assert page.call(QR_PICTURE, QrPictureRequest(uuid=uuid)).content.startswith(b"\x89PNG")
+    picture = page.call(QR_PICTURE, QrPictureRequest(uuid=uuid))
+    assert picture.content_type == "image/jpeg"
+    modules = list(segno.make(f"{page.hosts.qr}/l/{uuid}").matrix_iter())
+    drawn = Image.open(io.BytesIO(picture.content)).convert("L")
+    assert [
+        [drawn.getpixel((8 * x + 4, 8 * y + 4)) < 128 for x in range(len(modules))] for y in range(len(modules))
+    ] == [[bool(is_dark) for is_dark in row] for row in modules]
     assert b"scan" in page.call(QR_TEXT, QrPictureRequest(uuid=uuid)).content
 
 

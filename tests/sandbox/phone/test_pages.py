@@ -123,7 +123,7 @@ def test_a_player_gets_the_piece_it_asks_for(get, world, wanted, status, piece, 
 
 def test_a_face_is_a_picture_or_nothing_that_runs(get, world):
     drawn = get("/phone/face/ahua")
-    assert (drawn.header("Content-Type"), drawn.header("Content-Disposition")) == ("image/png", "inline")
+    assert (drawn.header("Content-Type"), drawn.header("Content-Disposition")) == ("image/jpeg", "inline")
     world.person("ahua").portrait = b"<svg><script>"
     brought = get("/phone/face/ahua")
     assert brought.header("Content-Type") == "application/octet-stream"

@@ -10,7 +10,7 @@ adds.
 
 from __future__ import annotations
 
-import io
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import segno
@@ -40,6 +40,7 @@ from webwx.protocol.login import (
 )
 from webwx.sandbox.hosts import api_origin, cookie_domains, family_of, is_helper, wished_host
 from webwx.sandbox.logins import LoginCode, Stage
+from webwx.sandbox.pictures import BLACK, WHITE, draw
 from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit, answers
 
@@ -52,14 +53,6 @@ _DEVICE_COOKIE = 10 * 365 * 86400
 
 _LOGOUT_SILENCE = 0.1
 """Seconds between a logout's answer and the end of a held poll."""
-
-_AVATAR = (
-    "data:img/jpg;base64,"
-    "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAP//////////////////////////////////////////////////////////////////////////////////"
-    "////wgALCAABAAEBAREA/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAAgBAQABPxA="
-)
-"""One pixel, with the media type misspelled as in every capture."""
-
 
 _REFUSAL = "当前登录环境异常。为了你的帐号安全，暂时不能登录web微信。你可以通过手机客户端或者windows微信登录。"
 """The platform's words with ret 1203."""
@@ -89,9 +82,9 @@ def push(visit: Visit, request: PushLoginRequest) -> PushLoginReply:
 def show_code(visit: Visit, request: QrPictureRequest) -> Media:
     """Draw a code."""
     code = _live_code(visit, request.uuid)
-    picture = io.BytesIO()
-    segno.make(f"{visit.origin}/l/{code.uuid}").save(picture, kind="png", scale=8)
-    return Media(content_type="image/png", content=picture.getvalue())
+    modules = segno.make(f"{visit.origin}/l/{code.uuid}").matrix_iter()
+    picture = draw([[BLACK if is_dark else WHITE for is_dark in row] for row in modules])
+    return Media(content_type="image/jpeg", content=picture)
 
 
 @answers(QR_TEXT)
@@ -116,7 +109,7 @@ def poll(visit: Visit, request: PollRequest) -> PollReply | Park:
             return PollReply(code=PollCode.CANCELLED)
         case Stage.SCANNED if request.tip == 1 or not code.is_scan_told:
             code.is_scan_told = True
-            return PollReply(code=PollCode.SCANNED, user_avatar=_AVATAR)
+            return PollReply(code=PollCode.SCANNED, user_avatar=_avatar(code))
     return PollReply(code=PollCode.WAITING) if visit.is_over else visit.park(code.uuid)
 
 
@@ -195,6 +188,12 @@ def _live_code(visit: Visit, uuid: str) -> LoginCode:
         visit.status = 404
         raise Refused(Ret.SYSTEM_ERROR)
     return code
+
+
+def _avatar(code: LoginCode) -> str:
+    """Write the picture of the person who scanned as an address, its media type misspelled as on the platform."""
+    face = code.person.face if code.person else b""
+    return f"data:img/jpg;base64,{b64encode(face).decode()}"
 
 
 def _press(world: World, code: LoginCode) -> None:

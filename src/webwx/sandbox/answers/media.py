@@ -136,12 +136,12 @@ def _check_whole(content: bytes, size: int, md5: str) -> None:
 
 @answers(GETMSGIMG)
 def download(visit: Visit, request: ImageDownloadRequest) -> Media:
-    """Give a picture or sticker whole, whatever size was asked for; of anything else with a thumbnail a grey point."""
+    """Give a picture or sticker whole, whatever size was asked for; of anything else with a thumbnail a grey cell."""
     message = _seen(visit, request.message_id)
     if message.kind in {"image", "sticker"} and message.medium:
         return _whole(message.medium)
     if message.kind in {"video", "link", "location"} and request.type == "slave":
-        return Media(content_type="image/png", content=STILL)
+        return Media(content_type="image/jpeg", content=STILL)
     raise Refused(Ret.SYSTEM_ERROR)
 
 
@@ -178,10 +178,10 @@ def download_file(visit: Visit, request: FileDownloadRequest) -> Media:
 
 @answers(GETPUBLICLINKIMG)
 def download_map(visit: Visit, request: MapPictureRequest) -> Media:
-    """Give the map of a location: a grey point."""
+    """Give the map of a location: a grey cell."""
     if _seen(visit, request.msgid).kind != "location":
         raise Refused(Ret.SYSTEM_ERROR)
-    return Media(content_type="image/png", content=STILL)
+    return Media(content_type="image/jpeg", content=STILL)
 
 
 @answers(PREVIEW)
