@@ -246,13 +246,16 @@ def test_a_video(delivered, world, ahua, is_short, type_):
 
 
 def test_a_sticker_and_one_of_the_store(delivered, world, ahua):
-    medium = world.media.add(b"GIF89a")
+    medium = world.media.add(b"GIF89a" + (150).to_bytes(2, "little") + (146).to_bytes(2, "little"))
     wire = delivered(letters.sticker(ahua, medium, game=2, result=6))
     assert (wire.msg_type, wire.img_status, wire.has_product_id) == (47, 2, 0)
+    assert (wire.img_height, wire.img_width) == (146, 150)
+    assert 'width="150" height="146"' in wire.content
     assert f'md5="{medium.md5}"' in wire.content
     assert 'gameext type="2" content="6"' in wire.content
     wire = delivered(letters.store_sticker())
     assert (wire.msg_type, wire.img_status, wire.has_product_id, wire.content) == (47, 2, 1, "")
+    assert (wire.img_height, wire.img_width) == (240, 240)
 
 
 def test_a_file(delivered, me, world, ahua):

@@ -25,6 +25,7 @@ from webwx.protocol.codes import AppMessageType, MessageStatus, MessageType
 from webwx.protocol.content import write_image, write_message, write_tag
 from webwx.protocol.messages import AppInfo, RecommendInfo, WireMessage
 from webwx.sandbox.media import Medium
+from webwx.sandbox.pictures import picture_size
 
 if TYPE_CHECKING:
     from webwx.sandbox.people import Message, Person
@@ -184,6 +185,7 @@ def video(sender: Person, medium: Medium, seconds: int, *, is_short: bool = Fals
 def sticker(sender: Person, medium: Medium, *, game: int = 0, result: int = 0) -> Letter:
     """Send a sticker; `game` 1 is rock, paper, scissors, 2 dice."""
     length = str(len(medium.content))
+    height, width = picture_size(medium.content)
     element = write_tag(
         "emoji",
         {
@@ -201,18 +203,21 @@ def sticker(sender: Person, medium: Medium, *, game: int = 0, result: int = 0) -
             "thumburl": "",
             "encrypturl": "",
             "aeskey": medium.aes_key,
-            "width": str(medium.thumbnail_width),
-            "height": str(medium.thumbnail_height),
+            "width": str(width),
+            "height": str(height),
         },
     )
     played = write_tag("gameext", {"type": str(game), "content": str(result)})
     wire = _wire(MessageType.STICKER, f"<msg>{element}></emoji>{played}></gameext></msg>")
-    return Letter(kind="sticker", medium=medium, wire=msgspec.structs.replace(wire, img_status=2))
+    sized = msgspec.structs.replace(wire, img_status=2, img_height=height, img_width=width)
+    return Letter(kind="sticker", medium=medium, wire=sized)
 
 
 def store_sticker() -> Letter:
-    """Send a sticker of the store, of which the web is given nothing."""
-    wire = msgspec.structs.replace(_wire(MessageType.STICKER, ""), img_status=2, has_product_id=1)
+    """Send a sticker of the store, of which the web is given nothing but its size."""
+    wire = msgspec.structs.replace(
+        _wire(MessageType.STICKER, ""), img_status=2, has_product_id=1, img_height=240, img_width=240
+    )
     return Letter(kind="sticker", wire=wire)
 
 
