@@ -688,6 +688,7 @@ class TestB8WithoutTheFileHostsCookie:
     async def test_b8_no_file_is_asked_for_and_a_picture_is(
         self, client: AsyncClient, world: World, counted: Told, tmp_path: Path
     ) -> None:
+        world.faults.add("no_ticket")
         world.file("ahua", "me", b"the file", "a.txt")
         world.picture("ahua", "me", PNG)
         file, picture = await take(client, 2)

@@ -28,7 +28,9 @@ from webwx.protocol.media import GETMEDIA
 from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply, read_sync_key
 from webwx.sandbox.bad_lines import MEDIA_CALLS, At, Count
+from webwx.sandbox.hosts import cookie_domains
 from webwx.sandbox.refusals import Refused
+from webwx.sandbox.visit import SESSION_COOKIE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -530,18 +532,25 @@ class RotatedCookies(BadAnswer, frozen=True, kw_only=True, tag="rotated_cookies"
     def after(self, visit: Visit, response: Response, dice: Random) -> Response:
         session, ticket = visit.session, visit.world.logins.issue(f"gS{dice.randbytes(11).hex()}")
         session.keys = dataclasses.replace(session.keys, data_ticket=ticket)
-        cookie = ("Set-Cookie", f"webwx_data_ticket={ticket}; Path=/")
-        return msgspec.structs.replace(response, headers=(*response.headers, cookie))
+        visit.set_cookie(_TICKET, ticket, SESSION_COOKIE, domain=cookie_domains(visit.origin)[1])
+        headers = (*_without_ticket(response), ("Set-Cookie", visit.cookies[-1]))
+        return msgspec.structs.replace(response, headers=headers)
 
 
 class NoTicket(BadAnswer, frozen=True, kw_only=True, tag="no_ticket"):
-    """A login gets no webwx_data_ticket cookie."""
+    """A login gets no webwx_data_ticket cookie, and no sync renews it."""
 
-    calls: ClassVar[frozenset[str]] = frozenset({TICKET.name})
+    calls: ClassVar[frozenset[str]] = frozenset({TICKET.name}) | _FETCH
 
     def after(self, visit: Visit, response: Response, dice: Random) -> Response:
-        kept = tuple(header for header in response.headers if not header[1].startswith("webwx_data_ticket="))
-        return msgspec.structs.replace(response, headers=kept)
+        return msgspec.structs.replace(response, headers=_without_ticket(response))
+
+
+_TICKET = "webwx_data_ticket"
+
+
+def _without_ticket(response: Response) -> Headers:
+    return tuple(header for header in response.headers if not header[1].startswith(f"{_TICKET}="))
 
 
 # -- media -----------------------------------------------------------------------------------------------------------

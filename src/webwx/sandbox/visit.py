@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 Q = TypeVar("Q", bound=msgspec.Struct)
 R = TypeVar("R", bound=msgspec.Struct)
 
+SESSION_COOKIE = 12 * 3600
+"""Seconds that the cookies of a session last."""
+
 ANSWERS: dict[str, Callable[[Visit, Any], msgspec.Struct | Park]] = {}
 """The answer of every endpoint, by the endpoint's name."""
 
@@ -144,11 +147,12 @@ class Visit:
         """
         Set a cookie; without a domain for this host only, as on one plain origin.
 
-        It always has attributes, because one client reads a value up to its semicolon.
+        The platform's are `Secure`. Over plain http they are not: aiohttp and Python's own jar keep such cookies and
+        never send them back, browsers do so on loopback addresses only or not at all.
         """
-        expires = formatdate(self.world.now + lifetime, usegmt=True)
         where = f" Domain={domain};" if domain else ""
-        self.cookies.append(f"{name}={value};{where} Path=/; Expires={expires}")
+        secure = "; Secure" if self.http.url.startswith("https:") else ""
+        self.cookies.append(f"{name}={value};{where} Path=/; Expires={dashed_date(self.world.now + lifetime)}{secure}")
 
     def cookie(self, name: str) -> str:
         """Give a cookie of the request, or an empty text."""
@@ -173,6 +177,12 @@ class Visit:
             return parallel_ticket(self._request).credentials
         credentials = getattr(self._request, "credentials", None)
         return credentials if isinstance(credentials, Credentials) else _in_body(self.http.content)
+
+
+def dashed_date(seconds: float) -> str:
+    """Write a time as the platform does in cookies: `Mon, 31-Dec-2018 11:12:23 GMT`."""
+    date = formatdate(seconds, usegmt=True)
+    return f"{date[:7]}-{date[8:11]}-{date[12:]}"
 
 
 class _AnyBody(Wire, frozen=True, kw_only=True):

@@ -1,8 +1,10 @@
 import msgspec
 import pytest
 
+from webwx.protocol.cookies import Jar
+from webwx.protocol.hosts import FAMILIES, single
 from webwx.protocol.http import Park
-from webwx.protocol.sync import SYNCCHECK, CheckRequest, KeyValue, SyncKey
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, KeyValue, SyncKey, SyncRequest
 from webwx.sandbox.switches import Switches
 
 
@@ -136,3 +138,37 @@ def test_every_third_sync_repeats_the_one_before_and_loses_nothing(me, world):
         world.say("ahua", "me", str(number))
         heard.append([message.content for message in me.messages()])
     assert heard == [["0"], ["1"], ["1", "2"], ["3"], ["4"], ["4", "5"]]
+
+
+def renewed(page):
+    """Fetch once, and give the cookies that the answer sets."""
+    request = SyncRequest(credentials=page.credentials, sync_key=page.sync_key)
+    return page.ask(WEBWXSYNC, request).header_values("Set-Cookie")
+
+
+def test_a_sync_renews_the_cookies_of_its_session(me, world):
+    jar = Jar()
+    for _ in range(3):
+        world.wind(8 * 3600)
+        jar = jar.absorb(me.hosts.main, renewed(me), world.now)
+    keys = world.logins.session(me.credentials.sid).keys
+    values = [jar.value(name, me.hosts.main, world.now) for name in ("wxsid", "webwx_data_ticket", "wxuin")]
+    assert values == [keys.sid, keys.data_ticket, "1000000001"]
+
+
+def test_cookies_are_dated_as_on_the_platform(me):
+    # The world's clock stands at 13:20 of 8 June 2019.
+    assert f"wxsid={me.credentials.sid}; Path=/; Expires=Sun, 09-Jun-2019 01:20:00 GMT" in renewed(me)
+    assert "wxuin=1000000001; Path=/; Expires=Tue, 11-Jun-2019 13:20:00 GMT" in renewed(me)
+
+
+@pytest.mark.parametrize(("hosts", "is_secure"), [(FAMILIES["wx.qq.com"], True), (single("http://127.0.0.1"), False)])
+def test_cookies_are_secure_over_https_only(page, hosts, is_secure):
+    page.hosts = hosts
+    page.login()
+    assert {value.endswith("; Secure") for value in renewed(page)} == {is_secure}
+
+
+def test_a_sync_that_is_refused_renews_nothing(me, world):
+    world.log_out("me")
+    assert renewed(me) == ()

@@ -42,13 +42,12 @@ from webwx.sandbox.hosts import api_origin, cookie_domains, family_of, is_helper
 from webwx.sandbox.logins import LoginCode, Stage
 from webwx.sandbox.pictures import BLACK, WHITE, draw
 from webwx.sandbox.refusals import Refused
-from webwx.sandbox.visit import Visit, answers
+from webwx.sandbox.visit import SESSION_COOKIE, Visit, answers
 
 if TYPE_CHECKING:
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.world import World
 
-_SESSION_COOKIE = 12 * 3600
 _DEVICE_COOKIE = 10 * 365 * 86400
 
 _LOGOUT_SILENCE = 0.1
@@ -150,11 +149,11 @@ def _set_cookies(visit: Visit, session: Session) -> None:
     keys = session.keys
     own, shared = cookie_domains(visit.origin)
     for name, value, lifetime, domain in (
-        ("wxuin", str(session.person.uin), _SESSION_COOKIE, own),
-        ("wxsid", keys.sid, _SESSION_COOKIE, own),
-        ("wxloadtime", str(int(session.started)), _SESSION_COOKIE, own),
-        ("mm_lang", "zh_CN", _SESSION_COOKIE, own),
-        ("webwx_data_ticket", keys.data_ticket, _SESSION_COOKIE, shared),
+        ("wxuin", str(session.person.uin), SESSION_COOKIE, own),
+        ("wxsid", keys.sid, SESSION_COOKIE, own),
+        ("wxloadtime", str(int(session.started)), SESSION_COOKIE, own),
+        ("mm_lang", "zh_CN", SESSION_COOKIE, own),
+        ("webwx_data_ticket", keys.data_ticket, SESSION_COOKIE, shared),
         ("webwxuvid", keys.uvid, _DEVICE_COOKIE, own),
         ("webwx_auth_ticket", keys.auth_ticket, _DEVICE_COOKIE, own),
     ):

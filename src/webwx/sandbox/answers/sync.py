@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from webwx.protocol.codec import write_json
+from webwx.protocol.codes import SyncKeyKind
 from webwx.protocol.http import Park
 from webwx.protocol.messages import WireMessage
 from webwx.protocol.sync import (
@@ -19,9 +20,17 @@ from webwx.protocol.sync import (
     SyncRequest,
     read_sync_key,
 )
+from webwx.sandbox.hosts import cookie_domains
 from webwx.sandbox.stream import Batch
 from webwx.sandbox.view import ChangedContact
-from webwx.sandbox.visit import Visit, answers
+from webwx.sandbox.visit import SESSION_COOKIE, Visit, answers
+
+if TYPE_CHECKING:
+    from webwx.protocol.sync import SyncKey
+    from webwx.sandbox.sessions import Session
+
+_UIN_COOKIE = 3 * 86400
+"""Seconds that a sync lets `wxuin` last; a login lets it last as long as the others."""
 
 
 @answers(SYNCCHECK)
@@ -41,13 +50,18 @@ def check(visit: Visit, request: CheckRequest) -> CheckReply | Park:
 
 @answers(WEBWXSYNC)
 def fetch(visit: Visit, request: SyncRequest) -> SyncReply:
-    """Give what waits behind a key, oldest first; the same key gives the same again, and by a switch the one before."""
+    """
+    Answer with what waits behind a key, oldest first, and renew the session's cookies.
+
+    The same key gives the same again, and by a switch the one before.
+    """
     session = visit.session
     key = session.fetch_from(request.sync_key, visit.world.switches.replay_every)
     batch = session.stream.fetch(key, visit.batch_size)
     messages = _items(batch, WireMessage)
     changed = _items(batch, ChangedContact)
     deleted = _items(batch, DeletedContact)
+    _renew_cookies(visit, session, batch.key)
     return SyncReply(
         add_msg_count=len(messages),
         add_msg_list=messages,
@@ -59,6 +73,19 @@ def fetch(visit: Visit, request: SyncRequest) -> SyncReply:
         sync_key=batch.key,
         sync_check_key=batch.check_key,
     )
+
+
+def _renew_cookies(visit: Visit, session: Session, key: SyncKey) -> None:
+    own, shared = cookie_domains(visit.origin)
+    time = next((pair.val for pair in key.list if pair.key == SyncKeyKind.TIME), 0)
+    for name, value, lifetime, domain in (
+        ("wxloadtime", f"{int(session.started)}_expired", SESSION_COOKIE, own),
+        ("wxpluginkey", str(time), SESSION_COOKIE, own),
+        ("wxuin", str(session.person.uin), _UIN_COOKIE, own),
+        ("wxsid", session.keys.sid, SESSION_COOKIE, own),
+        ("webwx_data_ticket", session.keys.data_ticket, SESSION_COOKIE, shared),
+    ):
+        visit.set_cookie(name, value, lifetime, domain=domain)
 
 
 _UNCHANGED_PROFILE: dict[str, Any] = {

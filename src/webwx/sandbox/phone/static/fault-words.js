@@ -55,7 +55,7 @@ export const MEANINGS = {
   phone_logout: "手机退出了这个会话：retcode 和 Ret 为 1100。",
   phone_offline: "手机离线太久，发送被拒绝：Ret 3。",
   rotated_cookies: "应答设置新的 webwx_data_ticket，在检查 `strict_cookies` 的地方旧的就失效了。",
-  no_ticket: "登录得不到 webwx_data_ticket 这个 cookie。",
+  no_ticket: "登录得不到 webwx_data_ticket 这个 cookie，同步也不续期。",
   media_empty: "媒体没有内容，就像还没准备好一样。",
   media_gone: "媒体找不到：状态 `code`。",
   media_page: "返回的是网页，不是媒体。",
