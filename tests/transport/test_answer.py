@@ -199,6 +199,27 @@ def test_a_head_has_to_end(start: bytes, more: bytes) -> None:
         feed()
 
 
+def test_small_pieces_of_a_body_are_taken_together() -> None:
+    answers, body = expecting()
+    answers.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"2\r\nhi\r\n" * 1000)
+    assert len(body) < 5
+    answers.feed(b"5000\r\n" + bytes(0x5000) + b"\r\n2\r\nho\r\n0\r\n\r\n")
+    assert b"".join(body) == b"hi" * 1000 + bytes(0x5000) + b"ho"
+    assert {type(piece) for piece in body} == {bytes}
+
+
+@pytest.mark.parametrize("chunks", [b"2\r\nhi\r\n", b"2\r\nhi\r\n0\r\n\r\n"], ids=["midway", "at the end"])
+def test_what_the_taker_raises_comes_out_when_it_is_handed_small_pieces(chunks: bytes) -> None:
+    def refuse(piece: bytes) -> None:
+        raise ZeroDivisionError
+
+    answers = Answers()
+    answers.expect(0, refuse)
+    with pytest.raises(NotTaken) as caught:
+        answers.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+    assert isinstance(caught.value.reason, ZeroDivisionError)
+
+
 def test_what_the_taker_raises_comes_out() -> None:
     class Full(Exception):
         pass

@@ -393,3 +393,12 @@ def test_each_kind_of_call_has_its_patience() -> None:
     timeouts = Timeouts(call=1, poll=2, bulk=3)
 
     assert [timeouts.of(kind) for kind in (Patience.CALL, Patience.POLL, Patience.BULK)] == [1, 2, 3]
+
+
+def test_a_download_may_take_as_long_as_it_is_not_too_slow() -> None:
+    timeouts = Timeouts(bulk=10, slowest=100)
+
+    assert timeouts.until(Patience.BULK, 5.0, 5.0, 0) == 15.0
+    assert timeouts.until(Patience.BULK, 5.0, 60.0, 3_000) == 45.0
+    assert timeouts.until(Patience.BULK, 5.0, 60.0, 1_000_000) == 70.0
+    assert Timeouts(bulk=10, slowest=0).until(Patience.BULK, 5.0, 60.0, 1) == 70.0

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LONGEST_HEAD = 64 * 1024
-"""Bytes that may come before an answer's body begins."""
+"""Bytes that may come before an answer's body begins, between two pieces of it, and behind it."""
+
+_SMALL = 4096
+"""Bytes of a piece that is not kept by itself: as an object a piece of two bytes takes fifty."""
 
 _CODING = b"content-encoding"
 
@@ -79,19 +82,21 @@ class Answers:
         self.headers: Headers = ()
         self.size = 0
         """Bytes of the body, unpacked."""
-        self._pieces: list[bytes] = []
-        self._head_size = 0
-        """Bytes that have come, until the head was there."""
+        self._pieces: list[bytes | bytearray] = []
+        self._is_begun = False
+        """Some of the answer has come."""
+        self._between = 0
+        """Bytes that have come since the body last grew."""
         self._known = _Known(b"", 0, 0, ())
         self._parser = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
 
     def expect(self, limit: int, take: Callable[[bytes], object] | None = None) -> None:
         """Wait for an answer, whose body is kept up to a limit of bytes, or goes piece by piece to `take`."""
-        self.is_whole = self._has_head = False
+        self.is_whole = self._has_head = self._is_begun = False
         self._limit = limit
         self._take = take
-        self._head_size = 0
+        self._between = 0
 
     def hand_out(self) -> Response:
         """Give the answer, with what was kept of its body, and keep that no longer."""
@@ -106,17 +111,18 @@ class Answers:
             NoAnswer: They are no HTTP.
             NotTaken: The body is too large, cannot be unpacked, or `take` has raised something.
         """
-        is_first, known = not self._head_size, self._known
+        is_first, known = not self._is_begun, self._known
+        self._is_begun = True
         if is_first and len(data) == known.size <= self._limit and self._take is None and data.startswith(known.head):
-            self._head_size = begin = len(known.head)
+            begin = len(known.head)
             self._pieces = [data[begin:]]
             self.status, self.headers, self.size = known.status, known.headers, known.size - begin
             self.is_whole = True
             return
-        if not self.is_whole and not self._has_head:
-            if self._head_size > LONGEST_HEAD:
+        if not self.is_whole:
+            if self._between > LONGEST_HEAD:
                 raise NoAnswer
-            self._head_size += len(data)
+            self._between += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
@@ -125,6 +131,11 @@ class Answers:
             self.is_last = True
             if not self.is_whole:
                 raise NoAnswer from None
+        if self._take is not None and self._pieces:
+            try:
+                self._pour()
+            except Exception as error:
+                raise NotTaken(error) from error
         if is_first and self.is_whole and not self.is_last and self._unpacker is None:
             self._learn(data)
 
@@ -159,9 +170,11 @@ class Answers:
         self._unpacker: _Unpacker | None = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those behind the body come too late to be of use to anybody."""
+        """Take a header; those behind the body come too late to be of use."""
+        if self._has_head:
+            return
         self._pairs.append((str(name, *_TEXT), str(value, *_TEXT)))
-        if len(name) == len(_CODING) and name.lower() == _CODING and not self._has_head:
+        if len(name) == len(_CODING) and name.lower() == _CODING:
             self._unpacker = _Unpacker.of(value.strip().lower())
 
     def on_headers_complete(self) -> None:
@@ -187,13 +200,27 @@ class Answers:
                 self._put(part)
 
     def _put(self, piece: bytes) -> None:
+        if not piece:
+            return
         self.size += len(piece)
-        if self._take is not None:
-            self._take(piece)
-        elif self.size <= self._limit:
-            self._pieces.append(piece)
-        else:
+        self._between = 0
+        if self._take is None and self.size > self._limit:
             raise TooLarge
+        if not self._pieces or len(piece) >= _SMALL:
+            self._pieces.append(piece)
+        elif isinstance(last := self._pieces[-1], bytearray):
+            last += piece
+        else:
+            self._pieces.append(bytearray(piece))
+        if self._take is not None and len(piece) >= _SMALL:
+            self._pour()
+
+    def _pour(self) -> None:
+        """Hand over what was gathered of a body that is not kept."""
+        pieces, self._pieces = self._pieces, []
+        assert self._take is not None  # noqa: S101 - for the type checker: who calls has looked
+        for piece in pieces:
+            self._take(bytes(piece))
 
     def on_message_complete(self) -> None:
         """Note that all has come."""
@@ -201,6 +228,8 @@ class Answers:
             if self._unpacker is not None and not self._unpacker.is_whole and not self.is_whole:
                 raise NoAnswer
             self.is_whole = True
+            if self._take is not None:
+                self._pour()
             self._take = None  # an idle connection keeps nobody
 
 

@@ -24,6 +24,7 @@ from webwx.transport.trust import NoTrust
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from webwx.protocol.http import Headers, Request, Response, Sink
     from webwx.transport.connection import Connection
@@ -85,8 +86,7 @@ class Engine:
         pool.watch(connection, now + patience)
         take = None
         if request.sink is not None:
-            # A file may take hours; what must not happen is that nothing comes for long.
-            take = partial(_pour, request.sink, connection, patience)
+            take = _Pouring(request.sink, connection, partial(self._timeouts.until, request.patience, now)).take
         try:
             answers = await connection.ask(write_out(head, request), limit, take)
         except TimeoutError:
@@ -124,9 +124,27 @@ class Engine:
             raise failures.no_connection() from None
 
 
-def _pour(sink: Sink, connection: Connection, patience: float, piece: bytes) -> None:
-    sink.write(piece)
-    connection.deadline = connection.loop.time() + patience
+class _Pouring:
+    """
+    A download on its way: a file may take hours, if only something comes, and not too slowly.
+
+    Args:
+        sink: Where it goes.
+        connection: Where it comes from.
+        until: Says when it has to end or to bring more, by what time it is and how much has come.
+    """
+
+    def __init__(self, sink: Sink, connection: Connection, until: Callable[[float, int], float]) -> None:
+        self._sink = sink
+        self._connection = connection
+        self._until = until
+        self._size = 0
+
+    def take(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self._sink.write(piece)
+        self._size += len(piece)
+        self._connection.deadline = self._until(self._connection.loop.time(), self._size)
 
 
 def _failures(request: Request, site: Site) -> Failures:

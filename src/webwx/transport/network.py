@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -84,25 +85,27 @@ class Network:
         raise failure  # here, so that it does not hold the library's error, which quotes addresses and answers
 
     async def _carry(self, request: Request, failures: Failures) -> Response:
-        patience = self._timeouts.of(request.patience)
-        # A file may take hours; what must not happen is that nothing comes for long.
-        total = None if request.sink else patience
-        async with self._open().request(
+        loop, until = asyncio.get_running_loop(), partial(self._timeouts.until, request.patience)
+        began = loop.time()
+        async with asyncio.timeout_at(until(began, began, 0)) as limit, self._open().request(
             request.method,
             yarl.URL(request.url, encoded=True),
             headers=request.headers,
             data=_payload(request.body),
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=total, sock_read=patience),
-        ) as answer:
+            timeout=aiohttp.ClientTimeout(total=None),
+        ) as answer:  # fmt: skip
             if answer.status < HTTPStatus.OK:  # another protocol would follow
                 raise failures.no_http()
             body = b""
             if request.sink is None:
                 body = await _read_body(answer, MAX_BODY[request.patience], failures)
             else:
+                size = 0
                 async for piece in answer.content.iter_any():
                     request.sink.write(piece)
+                    size += len(piece)
+                    limit.reschedule(until(began, loop.time(), size))
             return Response(status=answer.status, headers=tuple(answer.headers.items()), body=body)
 
     async def close(self) -> None:

@@ -51,7 +51,9 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     poll: float = 35.0
     """For a long poll; the server holds it for about 25 s."""
     bulk: float = 120.0
-    """For contact lists and media; of a download, for each of its pieces."""
+    """For contact lists and media; a download may take longer, but each of its pieces no longer than this."""
+    slowest: float = 512.0
+    """Bytes a second that a download must bring on average, after its first `bulk` seconds; 0: no lower limit."""
     retry: float = 1.0
     """Before a chunk, a download, or a call that was answered with a code nobody knows is tried again."""
     keep_idle: float = 4.0
@@ -61,6 +63,18 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         """Give the seconds for a kind of call."""
         seconds: float = getattr(self, patience)
         return seconds
+
+    def until(self, patience: Patience, began: float, now: float, size: int) -> float:
+        """
+        Return when a download has to end, or to bring more.
+
+        Args:
+            patience: The kind of call.
+            began: When it was asked for.
+            now: When its last piece came.
+            size: Bytes that have come.
+        """
+        return self.of(patience) + (min(now, began + size / self.slowest) if self.slowest else now)
 
 
 MAX_BODY = {

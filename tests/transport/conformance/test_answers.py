@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gzip
 import io
 import logging
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,6 +24,8 @@ from webwx.transport.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.transport.conformance.conftest import Make
 
     from webwx.transport.run import Transport
 
@@ -188,6 +193,77 @@ async def test_a_bomb_does_not_burst(transport: Transport) -> None:
     async with serving(answer(gzip.compress(bytes(4 << 20)), "Content-Encoding: gzip")) as server:
         with pytest.raises(ProtocolError, match="larger than 1,048,576 bytes"):
             await transport.send(server.request(patience=Patience.POLL))
+
+
+ENDLESS = {
+    "trailers": (CHUNKED + b"2\r\nhi\r\n0\r\n", b"".join(b"X-%d: y\r\n" % number for number in range(1_000))),
+    "one trailer": (CHUNKED + b"2\r\nhi\r\n0\r\nX: ", b"y" * 16_384),
+    "the name of a trailer": (CHUNKED + b"2\r\nhi\r\n0\r\n", b"y" * 16_384),
+    "extensions of a chunk": (CHUNKED + b"2", b";x=y" * 4_096),
+    "an extension of a chunk": (CHUNKED + b'2;x="', b"y" * 16_384),
+    "blanks behind the size of a chunk": (CHUNKED + b"2", b" " * 16_384),
+    "digits of the size of a chunk": (CHUNKED, b"0" * 16_384),
+    "headers": (OK, b"".join(b"X-%d: y\r\n" % number for number in range(1_000))),
+    "cookies": (OK, b"Set-Cookie: a=b\r\n" * 1_000),
+    "forerunners": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 400),
+    "packed emptiness": (OK + b"Content-Encoding: deflate\r\n\r\n\x78\x9c", b"\0\0\0\xff\xff" * 3_000),
+}
+
+
+@contextlib.contextmanager
+def no_more_than(size: int) -> Iterator[None]:
+    """Fail when more memory is taken meanwhile."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak - before <= size
+
+
+@pytest.mark.parametrize("is_download", [False, True], ids=["kept", "into a sink"])
+@pytest.mark.parametrize("what", ENDLESS)
+async def test_no_part_of_an_answer_takes_memory_without_end(make: Make, what: str, is_download: bool) -> None:
+    begins, goes_on = ENDLESS[what]
+
+    async def say_for_ever(caller: Caller) -> None:
+        await caller.hear()
+        await caller.say(begins)
+        while True:
+            await caller.say(goes_on)
+            await asyncio.sleep(0)
+
+    sink = Spool(io.BytesIO(), 1_000) if is_download else None
+    transport = make(call=0.5)
+    async with serving(say_for_ever) as server:
+        with no_more_than(2 << 20), pytest.raises(TransportError):
+            await transport.send(server.request(sink=sink))
+        await server.until_gone()
+
+
+@pytest.mark.parametrize("is_download", [False, True], ids=["kept", "into a sink"])
+async def test_a_body_in_tiny_chunks_takes_no_more_memory_than_another(make: Make, is_download: bool) -> None:
+    body, chunk = bytes(64 * 1024), b"2\r\n\0\0\r\n"
+
+    async def say_in_chunks(caller: Caller) -> None:
+        await caller.hear()
+        await caller.say(CHUNKED)
+        for _ in range(64):
+            await caller.say(chunk * (len(body) // 128))
+            await asyncio.sleep(0)
+        await caller.say(b"0\r\n\r\n")
+
+    file = io.BytesIO()
+    sink = Spool(file, len(body)) if is_download else None
+    transport = make(call=30)
+    async with serving(say_in_chunks) as server:
+        with no_more_than(8 * len(body)):
+            response = await transport.send(server.request(sink=sink))
+
+    assert body == (file.getvalue() if is_download else response.body)
 
 
 # -- into a sink -----------------------------------------------------------------------------------------------------

@@ -67,11 +67,28 @@ async def test_an_answer_that_drips_has_to_be_whole_in_time(hasty: Transport) ->
 
 
 async def test_a_download_has_time_for_each_of_its_pieces(make: Make) -> None:
-    transport, file = make(call=0.3), io.BytesIO()
+    transport, file = make(call=0.3, slowest=10), io.BytesIO()
     async with serving(dripping) as server:
         await transport.send(server.request(sink=Spool(file, 1000)))
 
     assert file.getvalue() == b"drip" * 3
+
+
+async def test_a_download_that_only_drips_ends(make: Make) -> None:
+    async def drip(caller: Caller) -> None:
+        await caller.hear()
+        await caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            await caller.say(b"x")
+            await asyncio.sleep(0.01)
+
+    transport, file = make(call=0.2), io.BytesIO()
+    async with serving(drip) as server:
+        with pytest.raises(Timeout, match=rf"webwxsync: no answer from 127\.0\.0\.1:{server.port} in time"):
+            await transport.send(server.request(sink=Spool(file, 100_000)))
+        await server.until_gone()
+
+    assert 0 < len(file.getvalue()) < 100
 
 
 async def dripping(caller: Caller) -> None:
