@@ -50,8 +50,8 @@ $(VENV)/.tools: $(VENV)/.ready
 demo: setup  ## The main job, from nothing: log in, send, mark as read, recall, forward a recalled picture
 	@$(BIN)/webwx demo
 
-demo-crash: setup  ## A bot that is killed twenty times while its friends write: nothing lost, nothing doubled
-	@$(BIN)/webwx demo --crash
+demo-crash: tools  ## A bot that is killed while its friends write: nothing lost, nothing doubled: make demo-crash KILLS=20 SEED=7
+	@$(BIN)/python -m tests.soak.crash $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 test: tools  ## The quick tests
 	$(PYTEST) -n 2

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
 import click.exceptions
 
 from webwx.cli import pictures
-from webwx.cli.exits import BadInput, Exit
+from webwx.cli.exits import Exit
 from webwx.cli.session import Session, command
 from webwx.client.aio import AsyncClient
 from webwx.errors import MediaUnavailable, WxError
@@ -63,28 +62,15 @@ class Done:
     """For `--json`."""
 
 
-@command("demo", examples=("webwx demo", "webwx demo --json", "webwx demo --crash", "webwx demo --crash --seed 7"))
-@click.option("--crash", "is_crash", is_flag=True, help="Kill a bot 20 times while its friends write, instead.")
-@click.option("--seed", type=int, metavar="N", help="With --crash: repeat the same moments.")
-async def demo(session: Session, is_crash: bool, seed: int | None) -> None:
+@command("demo", examples=("webwx demo", "webwx demo --json"))
+async def demo(session: Session) -> None:
     """
     See the main job done against a server in this process.
 
     Starts a sandbox on a free port, logs two people in over HTTP, and shows: send a text, mark a chat as read, recall a
     message, and forward a picture that was recalled. Every step is verified on the server's side before it is printed.
     Needs no account and no network, and keeps nothing.
-
-    With --crash: a bot with a journal is ended by 'kill -9' again and again while messages arrive. Afterwards what the
-    server delivered, what the journal holds and what the bot's handler did are compared.
     """
-    if is_crash:
-        # Imported here, for the main job should not wait for a database.
-        from webwx.cli.demo_crash import crash
-
-        await crash(session, seed=seed)
-        return
-    if seed is not None:
-        raise BadInput("--seed goes with --crash.")
     async with AsyncExitStack() as stack:
         world = default_world()
         served = await serve(Sandbox(world))
