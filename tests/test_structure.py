@@ -21,7 +21,6 @@ SOURCE = ROOT / "src" / "webwx"
 TESTS = ROOT / "tests"
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
-    "cli/demo_bot.py": "the bot of tests/soak, whose goals run it",
     "sandbox/refusals.py": "two exceptions without logic; the tests of the answers and of the control API meet both",
     "sandbox/switches.py": "values without logic; each switch is tested where it acts",
     "transport/engine.py": "tests/transport/conformance holds it to what every engine does",

@@ -1,92 +1,86 @@
 """
-Processes of the SDK for the harness, forked from one that has imported everything: a start costs milliseconds.
+The bot of the harness, which `tests.soak.processes` runs in a process of its own.
 
-`python -m tests.soak.bot` reads orders from stdin, one JSON object on a line, and answers each with one on stdout:
-`{"start": {...}}` forks a process and gives its `pid`; `{"wait": pid}` waits until it has ended and gives its `code`.
+It answers questions, and its handler writes down each call before and after its work, so that a kill between any two
+instructions leaves the truth behind. SIGTERM ends it well.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import json
+import contextlib
 import os
-import selectors
-import sys
-import time
-from pathlib import Path
-from typing import Any
+import signal
+from typing import TYPE_CHECKING, Literal
 
-from tests.soak import meter, patient, sender, veteran
+from tests.soak.checker import CALLS, JOURNAL, Call, Notebook
 
-import webwx.transport.engine  # noqa: F401 - imported before the fork, as is all above
-from webwx.cli import demo_bot
+from webwx.bot.delivery import deliver
+from webwx.client.aio import AsyncClient
+from webwx.errors import SendUnknown
+from webwx.model.events import ContinuityLost
+from webwx.model.messages import TextMessage
+from webwx.store.saved_login import LoginFile
+from webwx.store.sqlite import SqliteJournal
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
-class _Quick(selectors.DefaultSelector):
-    speed = 1.0
+    from webwx.bot.context import Context
+    from webwx.model.messages import Event
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        return super().select(timeout if timeout is None else timeout / self.speed)
+LOGIN = "me.json"
+"""The saved login's file in the folder."""
 
+ANSWER = "Answer to "
+"""What an answer begins with; the id of the question follows."""
 
-class QuickLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock runs faster: pauses and time limits are as they are, and pass sooner."""
-
-    def __init__(self, speed: float) -> None:
-        self._speed = speed
-        selector = _Quick()
-        selector.speed = speed
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return time.monotonic() * self._speed
+PATIENT = 1_000
+"""Attempts at an event: the kills come from outside, and are no handler's fault."""
 
 
-KINDS = {
-    "bot": demo_bot.run,
-    "metered": meter.run,
-    "patient": patient.run,
-    "sender": sender.run,
-    "veteran": veteran.run,
-}
+class Diary:
+    """What the handler writes down."""
+
+    def __init__(self, path: Path) -> None:
+        self._notebook = Notebook(path)
+
+    def note(self, what: Literal["called", "done", "gap"], ctx: Context, message_id: str, answer: str = "") -> None:
+        """Write down what is about to be done, or has been."""
+        self._notebook.note(
+            Call(
+                what=what, pid=os.getpid(), number=ctx.event.number, message_id=message_id, attempt=ctx.attempt,
+                redelivered=ctx.redelivered, answer=answer,
+            )
+        )  # fmt: skip
+
+    async def handle(self, ctx: Context, event: Event) -> None:
+        """Write down a text, and answer one that is a question."""
+        match event:
+            case TextMessage(is_self=False):
+                self.note("called", ctx, event.message_id)
+                answer = await _answer(ctx, event.message_id) if event.text.endswith("?") else ""
+                self.note("done", ctx, event.message_id, answer)
+            case ContinuityLost():
+                self.note("gap", ctx, "")
 
 
-def live(kind: str, server: str, folder: str, speed: float, is_held: bool, options: dict[str, Any]) -> None:
-    """Be a process of some kind, from its first step to its end."""
-    home = Path(folder)
-    log = os.open(home / "bot.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(null, 1)
-    os.dup2(log, 2)
-    while is_held and not (home / "go").exists():
-        time.sleep(0.002)
-    with asyncio.Runner(loop_factory=lambda: QuickLoop(speed)) as runner:
-        runner.run(KINDS[kind](server, home, **options))
+async def _answer(ctx: Context, question: str) -> str:
+    try:
+        return (await ctx.reply(f"{ANSWER}{question}")).message_id
+    except SendUnknown:  # it may have been sent, so it is not sent again
+        return "unknown"
 
 
-def main() -> None:
-    """Take orders."""
-    gc.freeze()
-    for line in sys.stdin:
-        order = json.loads(line)
-        if "wait" in order:
-            _, status = os.waitpid(order["wait"], 0)
-            print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
-            continue
-        pid = os.fork()
-        if not pid:
-            code = 1
-            try:
-                live(**order["start"])
-                code = 0
-            except BaseException:  # noqa: BLE001 - it is told, and ends only this process
-                sys.excepthook(*sys.exc_info())
-            sys.stderr.flush()
-            os._exit(code)
-        print(json.dumps({"pid": pid}), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+async def run(server: str, folder: Path, *, make_journal: Callable[[Path], SqliteJournal] = SqliteJournal) -> None:
+    """Go on with the login of a folder, and deliver until SIGTERM."""
+    diary = Diary(folder / CALLS)
+    journal = make_journal(folder / JOURNAL)
+    async with AsyncClient(server=server, store=LoginFile(folder / LOGIN), journal=journal) as client:
+        await client.resume()
+        work = asyncio.create_task(deliver(client, diary.handle, attempts=PATIENT))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    await journal.close()

@@ -18,12 +18,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.soak.checker import mark
 from tests.soak.stage import Run, Stage, stage
 
-from webwx.cli.checker import mark
-
 if TYPE_CHECKING:
-    from webwx.cli.checker import Verdict
+    from tests.soak.checker import Verdict
 
 KILLS = 20
 

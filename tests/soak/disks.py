@@ -7,9 +7,8 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.soak.checker import ANSWERED, CALLS, MARKS, SAID
 from tests.soak.stage import Figures, stage
-
-from webwx.cli.checker import ANSWERED, CALLS, MARKS, SAID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

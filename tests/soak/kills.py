@@ -8,9 +8,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from tests.soak.checker import mark
 from tests.soak.stage import Figures, Stage, stage
-
-from webwx.cli.checker import mark
 
 if TYPE_CHECKING:
     from tests.soak.stage import Run

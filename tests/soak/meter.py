@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from tests.soak import bot
 
-from webwx.cli import demo_bot
 from webwx.store.sqlite import SqliteJournal
 
 if TYPE_CHECKING:
@@ -52,5 +52,5 @@ class MeteredJournal(SqliteJournal):
 async def run(server: str, folder: Path) -> None:
     """Be the bot until SIGTERM."""
     seconds: list[float] = []
-    await demo_bot.run(server, folder, make_journal=partial(MeteredJournal, seconds=seconds))
+    await bot.run(server, folder, make_journal=partial(MeteredJournal, seconds=seconds))
     (folder / STORED).write_bytes(msgspec.json.encode(seconds))

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from tests.soak.bot import LOGIN
+from tests.soak.checker import JOURNAL
 
 from webwx.bot.delivery import deliver
-from webwx.cli.checker import JOURNAL
-from webwx.cli.demo_bot import LOGIN
 from webwx.client.aio import AsyncClient
 from webwx.model.messages import TextMessage
 from webwx.store.saved_login import LoginFile

@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+from tests.soak.bot import LOGIN
+from tests.soak.checker import JOURNAL, Notebook
 
-from webwx.cli.checker import JOURNAL, Notebook
-from webwx.cli.demo_bot import LOGIN
 from webwx.client.aio import AsyncClient
 from webwx.errors import ApiError, ConnectFailed, RateLimited, SendUnknown, WxError
 from webwx.store.saved_login import LoginFile

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from tests.soak.bot import ANSWER, LOGIN
+from tests.soak.checker import ANSWERED, SAID, Answered, Notebook, Progress, Said, Verdict, check, mark
 
-from webwx.cli.checker import ANSWERED, SAID, Answered, Notebook, Progress, Said, Verdict, check, mark
-from webwx.cli.demo_bot import ANSWER, LOGIN
 from webwx.client.aio import AsyncClient
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.faults import Faults
@@ -82,7 +82,12 @@ class Processes:
 async def processes() -> AsyncIterator[Processes]:
     """Start the process that others are forked from."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.soak.bot", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        sys.executable,
+        "-m",
+        "tests.soak.processes",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
     )
     try:
         yield Processes(process)

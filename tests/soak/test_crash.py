@@ -5,10 +5,9 @@ from __future__ import annotations
 import tempfile
 from typing import TYPE_CHECKING
 
+from tests.soak.checker import Verdict
 from tests.soak.crash import conclude, main
 from tests.soak.stage import Run
-
-from webwx.cli.checker import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from tests.canary import Canary
+from tests.soak.bot import LOGIN
+from tests.soak.checker import JOURNAL
 from tests.soak.stage import Figures, Stage, stage
 
-from webwx.cli.checker import JOURNAL
-from webwx.cli.demo_bot import LOGIN
 from webwx.model.events import event_from_item, event_to_json
 from webwx.store.sqlite import SqliteJournal
 

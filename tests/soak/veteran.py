@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from tests.soak.checker import JOURNAL, Notebook
 
 from webwx.bot.delivery import deliver
 from webwx.bot.lanes import Counts
-from webwx.cli.checker import JOURNAL, Notebook
 from webwx.client.aio import AsyncClient
 from webwx.model.messages import FileMessage
 from webwx.store.saved_login import LoginFile

@@ -1,9 +1,9 @@
 """
-The offline checker: whether what a server delivered, what a journal holds and what a handler did are the same story.
+The offline checker: compares what a server delivered, what a journal holds and what a handler did.
 
-It trusts nobody's word. It reads what each side wrote down while it went on, in one folder: `said.jsonl` and
-`answered.jsonl` by the server, `handler.jsonl` by the bot around each call of its handler, `marks.jsonl` by whoever
-ended the bot, and the journal's own tables, with SQLite and not with the code that wrote them.
+It reads the files that each side wrote during the run, in one folder: `said.jsonl` and `answered.jsonl` of the server,
+`handler.jsonl` of the bot, around each call of its handler, and `marks.jsonl` of the harness, after each end of the
+bot. It reads the journal's tables with SQLite itself, not with the code that wrote them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
-from webwx.cli.exits import CommandFailed
 from webwx.store.folding import read_folded
 
 if TYPE_CHECKING:
@@ -224,7 +223,7 @@ def _open(folder: Path) -> sqlite3.Connection:
     try:
         return sqlite3.connect(f"{(folder / JOURNAL).absolute().as_uri()}?mode=ro", uri=True)
     except sqlite3.Error as error:
-        raise CommandFailed(f"The journal in {folder} cannot be looked at: {error}.") from None
+        raise RuntimeError(f"The journal in {folder} cannot be opened: {error}.") from None
 
 
 def _has_tables(folder: Path) -> bool:

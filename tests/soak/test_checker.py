@@ -8,8 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from webwx.cli.checker import (
+from tests.soak.checker import (
     ANSWERED,
     CALLS,
     JOURNAL,
