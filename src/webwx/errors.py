@@ -45,6 +45,9 @@ from __future__ import annotations
 class WxError(Exception):
     """Anything webwx raises on purpose."""
 
+    def __init__(self, *args: object) -> None:  # so that `inspect.signature` finds one, which a builtin lacks
+        super().__init__(*args)
+
 
 # -- nothing was sent ------------------------------------------------------------------------------------------------
 

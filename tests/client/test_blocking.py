@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
 import os
@@ -54,6 +55,11 @@ def first_line(value: object) -> str:
     return inspect.getdoc(value).partition("\n")[0]
 
 
+def docstrings_in_the_source() -> dict[str, str]:
+    (client,) = ast.parse(inspect.getsource(Client)).body
+    return {each.name: ast.get_docstring(each) or "" for each in client.body if isinstance(each, ast.FunctionDef)}
+
+
 class TestParity:
     def test_both_clients_have_the_same_verbs(self) -> None:
         assert set(public(Client)) == set(public(AsyncClient))
@@ -65,8 +71,14 @@ class TestParity:
         assert list(other.values()) == list(one.values())
 
     @pytest.mark.parametrize("name", public(AsyncClient))
-    def test_a_verb_says_the_same_of_itself(self, name: str) -> None:
-        assert first_line(getattr(Client, name)) == first_line(getattr(AsyncClient, name))
+    def test_a_verb_shows_the_full_docstring(self, name: str) -> None:
+        shown = inspect.getdoc(getattr(Client, name))
+        assert shown
+        assert shown == inspect.getdoc(getattr(AsyncClient, name))
+
+    @pytest.mark.parametrize("name", public(AsyncClient))
+    def test_a_verb_begins_in_the_source_as_the_asynchronous_one_does(self, name: str) -> None:
+        assert first_line(getattr(AsyncClient, name)) in docstrings_in_the_source()[name]
 
     def test_both_classes_explain_their_parameters_alike(self) -> None:
         assert inspect.getdoc(Client) == inspect.getdoc(AsyncClient)

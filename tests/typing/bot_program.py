@@ -59,6 +59,32 @@ async def long(ctx: Context, message: TextMessage) -> Receipt:
     return await ctx.forward(message, to="filehelper")
 
 
+@bot.on(TextMessage, text="x", regex=r"^buy (\w+)")
+async def buy(ctx: Context[re.Match[str]], message: TextMessage) -> None:
+    assert_type(ctx.match, re.Match[str])
+    assert_type(described(ctx), str)
+
+
+@bot.on(TextMessage, FileMessage, regex="x")
+def sell(ctx: SyncContext[re.Match[str]], message: TextMessage | FileMessage) -> str | None:
+    assert_type(ctx.match, re.Match[str])
+    return ctx.match[1]
+
+
+@router.on(regex="x", group=True)
+async def bare(ctx: Context, message: Message) -> None:
+    assert_type(ctx.match, re.Match[str] | None)
+
+
+@bot.on(TextMessage, text="x")  # type: ignore[arg-type]  # pyright: ignore  # without a regex there may be no match
+async def matchless(ctx: Context[re.Match[str]], message: TextMessage) -> None:
+    pass
+
+
+def described(ctx: Context) -> str:
+    return repr(ctx.match)
+
+
 @router.on(chat=("Boss", "阿华"))
 async def any_message(ctx: Context, message: Message) -> None:
     await ctx.mark_read()

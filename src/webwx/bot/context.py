@@ -11,33 +11,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, TypeVar
+import re
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+# What the fields of a struct are annotated with is here at run time too: `inspect.signature` and `help` look it up.
+from webwx.bot.breaker import Breaker
 from webwx.bot.threads import wait_for
+from webwx.client.aio import AsyncClient
 from webwx.errors import UnknownContact
 from webwx.model.messages import Event
 
 if TYPE_CHECKING:
     import os
-    import re
     from collections.abc import Coroutine
     from pathlib import Path
 
-    from webwx.bot.breaker import Breaker
-    from webwx.client.aio import AsyncClient
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
     from webwx.client.files import Source
     from webwx.client.identity import To
     from webwx.client.media import Progress
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Message, Receipt
 
+    M = TypeVarWithDefault("M", bound=re.Match[str] | None, default=re.Match[str] | None, covariant=True)
+else:
+    M = TypeVar("M", covariant=True)  # a default, which only type checkers need, is part of Python from 3.13 on
+
 T = TypeVar("T")
 
 
-class Context(msgspec.Struct, eq=False):  # a struct, because each event has one: it is made in a fourth of the time
-    """The verbs for one event, for an asynchronous handler."""
+class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event has one: made in a fourth of the time
+    """
+    The verbs for one event, for an asynchronous handler.
+
+    For a handler with `regex`, the annotation `Context[re.Match[str]]` says that `match` is never None.
+    """
 
     client: AsyncClient
     """The account's client; what is sent with it directly has no key."""
@@ -49,7 +60,7 @@ class Context(msgspec.Struct, eq=False):  # a struct, because each event has one
     """How often this event has been given to the handler, this time included."""
     is_last_attempt: bool = False
     """Whether the event is given up when this attempt fails."""
-    match: re.Match[str] | None = None
+    match: M = None  # type: ignore[assignment]  # set before a handler with `regex` is called
     """What the handler's `regex` has found in the text; None when it has none."""
     _breaker: Breaker | None = None
     """What counts the answers."""
@@ -205,12 +216,16 @@ class Context(msgspec.Struct, eq=False):  # a struct, because each event has one
         return key
 
 
-class SyncContext:
-    """The verbs for one event, for a handler that is a plain function and runs in a thread of its own."""
+class SyncContext(Generic[M]):
+    """
+    The verbs for one event, for a handler that is a plain function and runs in a thread of its own.
+
+    For a handler with `regex`, the annotation `SyncContext[re.Match[str]]` says that `match` is never None.
+    """
 
     __slots__ = ("_context", "_loop")
 
-    def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, context: Context[M], loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
         self._loop = loop
 
@@ -232,7 +247,7 @@ class SyncContext:
         return self._context.event
 
     @property
-    def match(self) -> re.Match[str] | None:
+    def match(self) -> M:
         """What the handler's `regex` has found in the text; None when it has none."""
         return self._context.match
 

@@ -48,13 +48,11 @@ _EXPECTED = {
 """By keyword, what may be given."""
 
 
-class Conditions(TypedDict, total=False):
-    """The keywords of `on`; all of them must be so."""
+class OtherConditions(TypedDict, total=False):
+    """The keywords of `on` beside `regex`; all of them must be so."""
 
     text: str
     """The text is this, to the letter."""
-    regex: str | re.Pattern[str]
-    """It is found somewhere in the text; `ctx.match` is where."""
     chat: To | tuple[To, ...]
     """It happened in this chat, or in one of these: a remark, a nickname, a number of `who`, an id or a contact."""
     sender: To | tuple[To, ...]
@@ -67,6 +65,13 @@ class Conditions(TypedDict, total=False):
     """The account's own as well, when they come from its phone; what was sent from here never does."""
     backlog: bool
     """False leaves out what was written before the bot began."""
+
+
+class Conditions(OtherConditions, total=False):
+    """The keywords of `on`; all of them must be so."""
+
+    regex: str | re.Pattern[str]
+    """It is found somewhere in the text; `ctx.match` is where."""
 
 
 def make_test(keyword: str, value: object) -> Test:

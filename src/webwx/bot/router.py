@@ -14,7 +14,16 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from webwx.bot.predicates import FIELDS, Conditions, Whom, make_flag, make_regex, make_test, names_in
+from webwx.bot.predicates import (
+    FIELDS,
+    Conditions,
+    OtherConditions,
+    Whom,
+    make_flag,
+    make_regex,
+    make_test,
+    names_in,
+)
 from webwx.bot.threads import is_asynchronous
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.events import CONTACT_EVENTS, QUIET
@@ -59,6 +68,32 @@ class Registration(Generic[E]):
         return function
 
 
+class MatchRegistration(Registration[E]):
+    """What makes a handler of a function where `regex` is given: `ctx.match` is a match, and never None."""
+
+    @overload
+    def __call__(self, function: Callable[[Context, E], Awaitable[R]], /) -> Callable[[Context, E], Awaitable[R]]: ...
+    @overload
+    def __call__(self, function: Callable[[SyncContext, E], R], /) -> Callable[[SyncContext, E], R]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[Context[re.Match[str]], E], Awaitable[R]], /
+    ) -> Callable[[Context[re.Match[str]], E], Awaitable[R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[SyncContext[re.Match[str]], E], R], /
+    ) -> Callable[[SyncContext[re.Match[str]], E], R]: ...
+    def __call__(self, function: Callable[..., object], /) -> Callable[..., object]:
+        """
+        Register a function.
+
+        Raises:
+            TypeError: It cannot be called with a context and an event.
+        """
+        self._take(function)
+        return function
+
+
 class Router:
     """
     Handlers, in the order in which they are asked.
@@ -77,6 +112,29 @@ class Router:
 
     @overload
     def on(  # type: ignore[overload-overlap]  # a class can be called as well, and is no predicate
+        self,
+        kind: type[E],
+        other: type[F],
+        /,
+        *predicates: Predicate,
+        regex: str | re.Pattern[str],
+        **conditions: Unpack[OtherConditions],
+    ) -> MatchRegistration[E | F]: ...
+    @overload
+    def on(  # type: ignore[overload-overlap]  # the same
+        self,
+        kind: type[E],
+        /,
+        *predicates: Predicate,
+        regex: str | re.Pattern[str],
+        **conditions: Unpack[OtherConditions],
+    ) -> MatchRegistration[E]: ...
+    @overload
+    def on(
+        self, *predicates: Predicate, regex: str | re.Pattern[str], **conditions: Unpack[OtherConditions]
+    ) -> MatchRegistration[Message]: ...
+    @overload
+    def on(  # type: ignore[overload-overlap]  # the same
         self, kind: type[E], other: type[F], /, *predicates: Predicate, **conditions: Unpack[Conditions]
     ) -> Registration[E | F]: ...
     @overload
@@ -107,7 +165,8 @@ class Router:
 
         # Mistakes are told where they were made, before there is a function.
         Handler(_no_function, kinds, predicates, conditions)
-        registration = Registration[Any](lambda function: take(function))
+        make = MatchRegistration[Any] if "regex" in conditions else Registration[Any]
+        registration = make(lambda function: take(function))
 
         def take(function: Callable[..., object]) -> None:
             self._handlers.append(Handler(function, kinds, predicates, conditions))

@@ -459,6 +459,12 @@ class Client:
         return self._wait(self._client.revive(number, consumer=consumer))
 
 
+for _name, _verb in vars(Client).items():
+    if not _name.startswith("_"):
+        # `help` shows all of what the asynchronous verb says: its guarantees, limits and errors.
+        _verb.__doc__ = getattr(AsyncClient, _name).__doc__
+
+
 class BlockingEventStream:
     """
     What `Client.events` gives: an iterator.
