@@ -33,6 +33,12 @@ def test_its_own_names_stay_its_own(account, webwx_account, friend):
     assert webwx_account.hears("hello", chat=friend)
 """
 
+ASYNCHRONOUS = """
+async def test_it_needs_no_other_plugin(friend, account):
+    friend.say("hello")
+    assert account.hears("hello", chat=friend)
+"""
+
 NOTHING_TO_DO_WITH_IT = """
 import sys
 
@@ -62,7 +68,11 @@ def test_the_tutorial_leads_from_an_installation_to_a_tested_bot(reader: Reader)
         reader.runs_python(TUTORIAL, server)
 
 
-@pytest.mark.parametrize("tests", [A_PROJECT_OF_ITS_OWN, NOTHING_TO_DO_WITH_IT], ids=["own names", "something else"])
+@pytest.mark.parametrize(
+    "tests",
+    [A_PROJECT_OF_ITS_OWN, ASYNCHRONOUS, NOTHING_TO_DO_WITH_IT],
+    ids=["own names", "asynchronous", "something else"],
+)
 def test_a_project_is_not_disturbed(with_pytest: Path, reader: Reader, tests: str) -> None:
     (reader.folder / "test_it.py").write_text(tests, encoding="utf-8")
     done = subprocess.run(

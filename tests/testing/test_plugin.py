@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from webwx.testing import Chatroom, Clock, Faults, Person, Sandbox
 
 
@@ -38,6 +41,60 @@ def test_the_plugin_loads_nothing_that_was_not_asked_for() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["webwx", "webwx.testing", "webwx.testing.plugin"]
+
+
+AN_ASYNCHRONOUS_TEST = """
+import asyncio
+import pytest
+from webwx import AsyncClient, Bot, TextMessage
+
+bot = Bot()
+
+@bot.on(TextMessage, text="ping")
+async def pong(ctx, message):
+    await ctx.reply("pong")
+
+@pytest.mark.parametrize("said", ["ping"])
+async def test_a_bot(sandbox, friend, said):
+    await asyncio.sleep(0)
+    with sandbox.running(bot):
+        friend.say(said)
+        assert friend.hears("pong")
+
+class TestIt:
+    async def test_a_client(self, account, webwx_sandbox):
+        async with AsyncClient(server=webwx_sandbox.url) as client:
+            await client.login(show_qr=lambda _: account.confirms_login())
+            await client.send_text("filehelper", "hello")
+        assert account.hears("hello")
+
+    async def test_that_fails(self, sandbox):
+        assert sandbox is None
+"""
+
+
+def run_alone(folder: Path, tests: str, *options: str) -> str:
+    """Run tests with the kit's plugin and the named ones only, and return what pytest says."""
+    (folder / "test_it.py").write_text(tests, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "webwx.testing.plugin", "-p", "no:cacheprovider", *options]
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("-p", "pytest_asyncio.plugin"), ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")],
+    ids=["alone", "beside another plugin", "with another plugin"],
+)
+def test_asynchronous_tests_work_as_they_are(tmp_path: Path, options: tuple[str, ...]) -> None:
+    said = run_alone(tmp_path, AN_ASYNCHRONOUS_TEST, *options)
+    assert "1 failed, 2 passed" in said
+    assert "FAILED test_it.py::TestIt::test_that_fails" in said
+
+
+def test_an_asynchronous_test_that_does_not_use_the_kit_is_left_alone(tmp_path: Path) -> None:
+    assert "async def functions are not natively supported" in run_alone(tmp_path, "async def test_it(): pass")
 
 
 def test_every_name_of_the_package_is_there() -> None:

@@ -8,6 +8,7 @@ nothing.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +35,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "webwx_world(source): the sandbox's world is a TOML file beside the test's, or `big`"
     )
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """
+    Run an asynchronous test that uses the kit, which pytest does not do by itself.
+
+    A plugin for asynchronous tests, such as pytest-asyncio or anyio, goes first: what it runs does not get here.
+    """
+    test = pyfuncitem.obj
+    if "webwx_sandbox" not in pyfuncitem.fixturenames or not inspect.iscoroutinefunction(test):
+        return None
+    import asyncio
+
+    asyncio.run(test(**{name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters}))
+    return True
 
 
 # -- with long names -------------------------------------------------------------------------------------------------
