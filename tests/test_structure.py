@@ -88,17 +88,46 @@ def test_the_sandbox_answers_every_call_and_no_other() -> None:
     assert {endpoint.name for endpoint in ENDPOINTS} == set(ANSWERS)
 
 
-@every_call
-def test_a_flow_makes_every_call(endpoint: Endpoint[Any, Any]) -> None:
+def calls_of_the_client() -> set[str]:
+    """Read from the `Wire:` lines of the client which calls its methods make."""
+    source = "".join(path.read_text("utf-8") for path in (SOURCE / "client").glob("*.py"))
+    lines = re.findall(r"^ *Wire: (.+)$", source, re.MULTILINE)
+    return {name for line in lines for name in re.findall(r"\w+", re.sub(r"\(.*?\)", "", line))}
+
+
+def test_a_flow_makes_every_call_of_the_client() -> None:
     import webwx.flows
 
     # An import is a use: the linter refuses one that is not.
-    users = [
-        module.name
-        for module in pkgutil.iter_modules(webwx.flows.__path__)
-        if any(value is endpoint for value in vars(importlib.import_module(f"webwx.flows.{module.name}")).values())
+    modules = [
+        importlib.import_module(f"webwx.flows.{each.name}") for each in pkgutil.iter_modules(webwx.flows.__path__)
     ]
-    assert users != []
+    made = {value.name for module in modules for value in vars(module).values() if isinstance(value, Endpoint)}
+    assert calls_of_the_client() - made == set()
+
+
+def flows_in(path: Path) -> set[str]:
+    """Find the flows of a module: public functions whose docstring names the call."""
+    return {
+        node.name
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef) and "Wire:" in (ast.get_docstring(node) or "")
+    }
+
+
+def names_used_in(path: Path) -> Iterator[str]:
+    """Find the names that a module reads."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                yield name
+
+
+def test_every_flow_has_a_caller() -> None:
+    callers = [*(SOURCE / "flows").glob("*.py"), *(SOURCE / "client").glob("*.py")]
+    used = {name for path in callers for name in names_used_in(path)}
+    flows = {flow for path in (SOURCE / "flows").glob("*.py") for flow in flows_in(path)}
+    assert flows - used == set()
 
 
 @every_call

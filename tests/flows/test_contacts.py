@@ -17,7 +17,6 @@ from webwx.flows.contacts import (
     get_contacts,
     list_contacts,
     read_contacts,
-    search_contacts,
     set_pinned,
     set_remark,
 )
@@ -27,10 +26,8 @@ from webwx.protocol.contacts import (
     BATCHGETCONTACT,
     GETCONTACT,
     OPLOG,
-    SEARCHCONTACT,
     VERIFYUSER,
     ContactKey,
-    FoundUser,
     WireContact,
 )
 from webwx.protocol.http import Response
@@ -185,14 +182,6 @@ class TestFriends:
     def test_a_lost_answer_is_not_asked_for_again(self) -> None:
         with pytest.raises(SendUnknown):
             drive(add_friend(LOGIN, ContactId("@a"), "", NOW), Timeout("no answer"))
-
-
-def test_a_search_gives_ids() -> None:
-    found = (FoundUser(encry_user_name="@a"), FoundUser(encry_user_name="@b"))
-    ids, [request] = drive(search_contacts(LOGIN, "阿华"), reply(SEARCHCONTACT, list=found))
-
-    assert ids == ("@a", "@b")
-    assert msgspec.json.decode(request.content)["KeyWord"] == "阿华"
 
 
 def test_the_account_finds_itself() -> None:

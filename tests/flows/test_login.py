@@ -332,13 +332,6 @@ def test_a_snapshot_without_what_a_session_needs_opens_none(snapshot: Response, 
         drive(flows.open_session(LOGIN, NOW), snapshot)
 
 
-def test_the_platforms_own_picture_of_a_code_is_fetched_by_its_uuid() -> None:
-    media, [request] = drive(flows.code_picture(LOGIN, "Qa1Zw2Sx3E=="), Response(body=b"\xff\xd8\xff"))
-
-    assert media.content == b"\xff\xd8\xff"
-    assert request.url == "https://login.weixin.qq.com/qrcode/Qa1Zw2Sx3E=="
-
-
 @pytest.mark.parametrize("answer", [reply(LOGOUT), Response(status=301), Response(body=b" \n"), refusal(1101)])
 def test_log_out_sends_the_session(answer: Response) -> None:
     _, [request] = drive(flows.log_out(LOGIN), answer)

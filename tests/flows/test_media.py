@@ -286,11 +286,6 @@ class TestDownload:
     def test_a_thumbnail_is_the_small_form_of_a_message(self) -> None:
         assert "&type=slave" in fetch(lambda into: flows.download_thumbnail(LOGIN, "1", into), PNG)
 
-    def test_an_upload_of_ones_own_can_be_looked_at(self) -> None:
-        url = fetch(lambda into: flows.preview_upload(LOGIN, "@crypt_m", into), PNG)
-
-        assert url.partition(" ")[0].endswith("webwxpreview?fun=preview&mediaid=%40crypt_m")
-
     @pytest.mark.parametrize(
         ("body", "kind"),
         [

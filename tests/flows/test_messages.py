@@ -19,7 +19,6 @@ from webwx.model.messages import FileMessage
 from webwx.protocol.codec import percent_encode
 from webwx.protocol.codes import MAX_TEXT
 from webwx.protocol.hosts import DESKTOP, FILEHELPER
-from webwx.protocol.http import Response
 from webwx.protocol.messages import APP, IMAGE, RECALL, STATUSNOTIFY, STICKER, TEXT, VIDEO
 
 if TYPE_CHECKING:
@@ -254,12 +253,3 @@ def test_the_desktops_file_is_these_bytes() -> None:
         f'"Msg":{{"Type":6,"Content":"{content}","FromUserName":"{ME}","ToUserName":"{FRIEND}","LocalID":"17",'
         '"ClientMsgId":"17"},"Scene":0}'
     )
-
-
-@pytest.mark.parametrize("location", ["https://example.com/?a=1&b", ""])
-def test_a_links_redirect_is_asked_for_and_not_followed(location: str) -> None:
-    answer = Response(status=302, headers=(("Location", location),) if location else ())
-    where, [request] = drive(flows.check_url(LOGIN, "https://example.com/?a=1&b"), answer)
-
-    assert where == location
-    assert "requrl=https%3A%2F%2Fexample.com%2F%3Fa%3D1%26b" in request.url

@@ -17,7 +17,6 @@ from webwx.protocol.contacts import (
     GETHEADIMG,
     GETICON,
     OPLOG,
-    SEARCHCONTACT,
     SET_PINNED,
     SET_REMARK,
     VERIFYUSER,
@@ -26,7 +25,6 @@ from webwx.protocol.contacts import (
     ContactKey,
     ContactsRequest,
     OplogRequest,
-    SearchContactRequest,
     VerifyUser,
     VerifyUserRequest,
 )
@@ -200,15 +198,3 @@ def _verification(login: Login, opcode: int, user: VerifyUser, greeting: str, no
         r=int(now * 1000), pass_ticket=login.pass_ticket, credentials=login.credentials, opcode=opcode,
         verify_user_list=(user,), verify_content=greeting, skey=login.credentials.skey,
     )  # fmt: skip
-
-
-def search_contacts(login: Login, words: str) -> Flow[tuple[ContactId, ...]]:
-    """
-    Search the platform for people. The page's own search does not use this call, so no verb does either.
-
-    Wire: webwxsearchcontact
-
-    """
-    request = SearchContactRequest(pass_ticket=login.pass_ticket, credentials=login.credentials, key_word=words)
-    reply = yield from call(SEARCHCONTACT, request, login.hosts)
-    return tuple(ContactId(user.encry_user_name) for user in reply.list)

@@ -25,7 +25,6 @@ from webwx.protocol.login import (
     LOGIN_POLL,
     LOGOUT,
     PUSHLOGIN,
-    QR_PICTURE,
     QR_TEXT,
     TICKET,
     Credentials,
@@ -41,7 +40,6 @@ from webwx.protocol.login import (
 
 if TYPE_CHECKING:
     from webwx.model.login import Login
-    from webwx.protocol.codec import Media
     from webwx.protocol.contacts import InitReply
     from webwx.protocol.hosts import Desktop
     from webwx.protocol.http import Response
@@ -109,16 +107,6 @@ def request_push_ticket(earlier: Login) -> Flow[str]:
 def code_url(login: Login, uuid: str) -> str:
     """Give the address that the QR code of a uuid holds."""
     return QR_TEXT.encode_request(QrPictureRequest(uuid=uuid), login.hosts).url
-
-
-def code_picture(login: Login, uuid: str) -> Flow[Media]:
-    """
-    Fetch the platform's own picture of a QR code; `QrCode` draws one without asking.
-
-    Wire: qrcode
-
-    """
-    return (yield from call(QR_PICTURE, QrPictureRequest(uuid=uuid), login.hosts))
 
 
 def poll(login: Login, uuid: str, tip: int, now: float) -> Flow[PollReply]:

@@ -28,7 +28,6 @@ from webwx.protocol.media import (
     GETVIDEO,
     GETVOICE,
     PARALLELUPLOAD,
-    PREVIEW,
     UPLOAD,
     CheckUploadRequest,
     FileDownloadRequest,
@@ -36,7 +35,6 @@ from webwx.protocol.media import (
     MapPictureRequest,
     ParallelTicket,
     ParallelUploadRequest,
-    PreviewRequest,
     UploadRequest,
     UploadTicket,
     VideoDownloadRequest,
@@ -301,21 +299,6 @@ def download_thumbnail(login: Login, message_id: str, sink: Arrived) -> Flow[Non
 
     """
     yield from _fetch(login, _picture(login, message_id, "slave"), sink)
-
-
-def preview_upload(login: Login, media_id: str, sink: Arrived) -> Flow[None]:
-    """
-    Look at a picture that this login has uploaded and not yet sent.
-
-    Raises:
-        MediaUnavailable: There is no such upload.
-        LoggedOut: The login ended.
-
-    Wire: webwxpreview
-
-    """
-    request = PreviewRequest(mediaid=media_id)
-    yield from _fetch(login, _Wanted(endpoint=PREVIEW, request=request, what="picture", is_one=image_type), sink)
 
 
 def _wanted(login: Login, message: Message | str, data_ticket: str) -> _Wanted:

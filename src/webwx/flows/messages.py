@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from webwx.errors import ApiError, EmptyText, RecallRefused, SendUnknown, TextTooLong
-from webwx.flows.call import Flow, call, exchange
+from webwx.flows.call import Flow, call
 from webwx.protocol.appmsg import write_outgoing_file
 from webwx.protocol.codes import MAX_TEXT, MessageType, Ret, StatusNotify
 from webwx.protocol.messages import (
     APP,
-    CHECKURL,
     FORWARD_SCENE,
     IMAGE,
     RECALL,
@@ -21,7 +20,6 @@ from webwx.protocol.messages import (
     TEXT,
     VIDEO,
     AppRequest,
-    CheckUrlRequest,
     ImageRequest,
     OutgoingApp,
     OutgoingImage,
@@ -320,22 +318,6 @@ def announce(login: Login, now: float) -> Flow[None]:
 
     """
     yield from _notify(login, StatusNotify.INITED, login.user_id, now, credentials=login.credentials)
-
-
-def check_url(login: Login, url: str) -> Flow[str]:
-    """
-    Ask where the page would send whoever clicks a link; empty when it would not. No verb does.
-
-    Wire: webwxcheckurl
-
-    """
-    credentials = login.credentials
-    request = CheckUrlRequest(
-        requrl=url, skey=credentials.skey, deviceid=credentials.device_id, pass_ticket=login.pass_ticket,
-        username=login.user_id,
-    )  # fmt: skip
-    response = yield from exchange(CHECKURL, request, login.hosts)
-    return response.header("Location")
 
 
 def _notify(login: Login, code: StatusNotify, to: str, now: float, *, credentials: Credentials) -> Flow[None]:
