@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Sandbox, Shell
 
 NOWHERE = "http://127.0.0.1:1"
@@ -82,3 +86,50 @@ def test_without_a_login_and_a_journal_there_is_no_past_and_none_is_made(shell: 
 
 def test_who_was_never_known_is_bad_input(me: Shell) -> None:
     assert me.run("history", "nobody").code == 2
+
+
+# -- a journal that cannot be opened ---------------------------------------------------------------------------------
+
+
+def newer(path: Path) -> None:
+    """Have a later webwx written a journal."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+
+
+def without_log(path: Path) -> None:
+    """Keep SQLite from making a journal's log, as a full or a read-only disk does."""
+    path.with_name(f"{path.name}-wal").symlink_to("nowhere/log")
+
+
+def test_a_damaged_or_newer_journal_names_the_remedy(me: Shell, sandbox: Sandbox) -> None:
+    path = me.settings.journal_path
+    newer(path)
+    assert "update webwx, or move the file away" in me.run("history").sentence
+    path.write_bytes(b"no journal" * 10_000)
+    told = me.run("history")
+    assert told.code == 1
+    assert f"{path} cannot be read: " in told.sentence
+    assert "put a backup in its place, or move it away and a new journal begins" in told.sentence
+
+
+def test_what_cannot_be_opened_where_it_is_is_read_from_a_copy(me: Shell, sandbox: Sandbox) -> None:
+    kept(me, sandbox, "remember this")
+    path = me.settings.journal_path
+    without_log(path)
+    before = {each.name: each.read_bytes() for each in path.parent.iterdir() if each.is_file()}
+    for command in (("history",), ("search", "remember"), ("journal", "export")):
+        done = me.run(*command, "--json")
+        assert (done.code, done.lines[-1]["text"]) == (0, "remember this"), command
+        assert done.sentence.endswith("A copy of it is read.")
+    assert {each.name: each.read_bytes() for each in path.parent.iterdir() if each.is_file()} == before
+
+
+def test_a_copy_is_never_changed_in_place_of_the_journal(me: Shell, sandbox: Sandbox) -> None:
+    kept(me, sandbox, "remember this")
+    path = me.settings.journal_path
+    without_log(path)
+    for command in (("journal", "purge", "--before", "0d"), ("outbox", "forget", "1"), ("merge", "1", "2")):
+        done = me.run(*command)
+        assert (done.code, done.stdout) == (1, ""), command
+        assert "Make its folder writable" in done.sentence, command

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.server
 import json
 import re
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -256,6 +258,38 @@ def test_after_a_logout_nobody_is_logged_in(me: Any) -> None:
     assert me.run("logout").code == 4
     # What was said is kept, for the history and for the next login.
     assert [path.name for path in me.settings.login_path.parent.glob("[!.]*")] == [me.settings.journal_path.name]
+
+
+@pytest.mark.parametrize("content", [b"no journal" * 10_000, b""], ids=["damaged", "newer"])
+def test_a_journal_that_cannot_be_opened_keeps_nobody_from_status_and_logout(me: Any, content: bytes) -> None:
+    path = me.settings.journal_path
+    if content:
+        path.write_bytes(content)
+    else:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    told = me.run("status", WEBWX_PACE="on")
+    assert (told.code, told.stdout) == (0, "Logged in as 小明 (web).\n")
+    assert told.sentence.startswith("How the account stands with its pace is unknown: ")
+    assert "move" in told.sentence
+    assert me.run("logout", "--json").line == {"logged_out": True}
+    assert not me.settings.login_path.exists()
+    assert path.read_bytes() == before
+
+
+def test_where_nothing_can_be_written_status_and_logout_do_what_they_can(me: Any, sandbox: Any) -> None:
+    # Nobody can take the lock of the saved login, as where its folder is read-only.
+    lock = me.settings.login_path.with_name(f".{me.settings.login_path.name}.lock")
+    lock.unlink()
+    lock.mkdir()
+    told = me.run("status")
+    assert (told.code, told.stdout) == (0, "Logged in as 小明 (web).\n")
+    assert told.sentence.startswith(f"Nothing can be written beside {me.settings.login_path}: ")
+    told = me.run("logout", "--json")
+    assert (told.code, told.line) == (0, {"logged_out": True})
+    assert told.sentence.startswith("The login has ended, but is still saved; delete it when that is possible. ")
+    assert me.run("status").code == 4
 
 
 def test_a_logout_tells_a_person_that_the_journal_stays(me: Any) -> None:

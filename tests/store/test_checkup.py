@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
 from webwx.errors import StorageError
 from webwx.model.contacts import FILEHELPER
-from webwx.store.checkup import check_up
+from webwx.store.checkup import check_up, copied
 from webwx.store.sqlite import SqliteJournal
 
 if TYPE_CHECKING:
@@ -76,3 +78,22 @@ def test_another_version_is_told(path: Path) -> None:
     db.close()
     with pytest.raises(StorageError, match="version 99"):
         check_up(path)
+
+
+async def test_a_copy_has_what_stands_in_the_log_only_and_is_gone_afterwards(path: Path, tmp_path: Path) -> None:
+    crashed = tmp_path / "crashed" / "a.journal"
+    async with SqliteJournal(path) as journal:
+        await journal.account(1).change_state("a test", lambda _: b"in the log")
+        crashed.parent.mkdir(mode=0o700)
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{crashed}{suffix}")
+    with copied(crashed) as copy:
+        assert stat.S_IMODE(copy.parent.stat().st_mode) == 0o700
+        async with SqliteJournal(copy) as journal:
+            assert await journal.account(1).state("a test") == b"in the log"
+    assert not copy.parent.exists()
+
+
+def test_what_cannot_be_read_is_not_copied(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be copied to be read"), copied(tmp_path / "none.journal"):
+        pass

@@ -105,11 +105,11 @@ async def purge(session: Session, before: float | None, chat: str | None, media:
         session.output.result("The journal is deleted.", deleted=True)
         return
     if media:
-        async with session.reading() as client:
+        async with session.reading(in_place=True) as client:
             count = await client.purge_kept(before=before or 0)
         session.output.result(f"What {count:,} messages showed is deleted, for good.", purged=count)
         return
-    async with session.reading() as client:
+    async with session.reading(in_place=True) as client:
         count = await client.purge_history(whom(chat) if chat else None, before=before or 0)
     session.output.result(f"{count:,} deleted, for good.", purged=count)
 
@@ -199,7 +199,7 @@ async def revive(session: Session, number: int, consumer: str) -> None:
     A bot that is running gets it within seconds; one that is not, when it starts. It has one attempt.
     """
     _require_journal(session)
-    async with session.reading() as client:
+    async with session.reading(in_place=True) as client:
         if not await client.revive(number, consumer=clean_text(consumer)):
             raise BadInput(
                 f"The handler of {consumer!r} has given up no event {number}; 'webwx journal dead' lists them."

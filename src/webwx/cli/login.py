@@ -17,7 +17,7 @@ from webwx.cli.consumers import begin
 from webwx.cli.exits import BadInput
 from webwx.cli.messages import clock_time
 from webwx.cli.session import Session, command
-from webwx.errors import LoggedOut
+from webwx.errors import LoggedOut, StorageError
 from webwx.store.private import write_private
 
 if TYPE_CHECKING:
@@ -113,18 +113,30 @@ async def status(session: Session) -> None:
     the account has a pace, it is said how it stands with it.
     """
     try:
-        async with session.logged_in() as client:
+        async with session.logged_in_without_journal() as client:
             account = await client.check()
-            pacing = await client.pacing()
     except LoggedOut as error:
         if session.output.as_json:
             session.output.result("", logged_in=False, reason=error.reason)
         raise
+    pacing = await _pacing(session)
     session.output.result(
         "\n".join([f"Logged in as {account.nickname} ({account.host}).", *([] if pacing is None else _pace(pacing))]),
         logged_in=True, nickname=account.nickname, id=account.id, uin=account.uin, host=account.host,
         pace=None if pacing is None else {"may_send": pacing.may_send, **msgspec.structs.asdict(pacing)},
     )  # fmt: skip
+
+
+async def _pacing(session: Session) -> Pacing | None:
+    """Return how the account stands with its pace; None when it has none, or when the journal cannot be read."""
+    if session.settings.pace_in_force is None:
+        return None
+    try:
+        async with session.logged_in() as client:
+            return await client.pacing()
+    except StorageError as error:
+        session.output.tell(f"How the account stands with its pace is unknown: {error}")
+        return None
 
 
 def _pace(pacing: Pacing) -> list[str]:
@@ -149,7 +161,10 @@ async def logout(session: Session) -> None:
     What was said and sent stays in the journal, for 'webwx history' and for the next login; 'webwx journal purge --all'
     deletes it.
     """
-    async with session.logged_in() as client:
-        await client.logout()
+    async with session.logged_in_without_journal() as client:
+        try:
+            await client.logout()
+        except StorageError as error:
+            session.output.tell(f"The login has ended, but is still saved; delete it when that is possible. {error}")
     session.output.result("Logged out.", logged_out=True)
     session.output.remark("What was said stays in the journal; 'webwx journal purge --all' deletes it.")

@@ -89,7 +89,7 @@ async def forget(session: Session, number: int) -> None:
 
     Nothing is taken back by it: for that there is 'webwx recall'.
     """
-    async with session.reading() as client:
+    async with session.reading(in_place=True) as client:
         if not await client.forget_send(number):
             raise BadInput(f"The outbox has no send {number} that is not on its way; 'webwx outbox' lists them.")
     session.output.result(f"Send {number} is forgotten.", forgotten=True, number=number)

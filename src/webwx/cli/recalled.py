@@ -49,7 +49,7 @@ async def recalled(session: Session, chat: str | None, limit: int) -> None:
     begins with the message's number, for 'webwx forward --recalled', and ends with whether that can send it on. It
     works without the network, beside 'webwx listen', and when nobody is logged in any more.
     """
-    async with session.reading() as client:
+    async with session.reading(in_place=True) as client:
         found = await client.list_recalled(whom(chat) if chat else None, limit=limit)
         people = await client.find_people({each for one in found for each in people_in(one.notice)})
         for one in found:

@@ -17,7 +17,7 @@ import signal
 import stat
 import sys
 import traceback
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -29,11 +29,12 @@ from webwx.cli.exits import Exit
 from webwx.cli.options import Given, example_text, with_common_options
 from webwx.cli.output import Output, OutputClosed, tell_log
 from webwx.client.aio import AsyncClient
-from webwx.errors import LoggedOut
+from webwx.errors import LoggedOut, StorageError
 from webwx.model.keeping import Keep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from pathlib import Path
     from types import FrameType
 
     from webwx.client.files import Stream
@@ -102,16 +103,20 @@ class Session:
     @asynccontextmanager
     async def client_on(self, journal: Journal) -> AsyncIterator[AsyncClient]:
         """Give the same on a journal that is open already."""
+        async with self._client_on(journal) as client:
+            yield client
+
+    def _client_on(self, journal: Journal | None) -> AsyncClient:
         settings = self.settings
-        async with AsyncClient(
+        keep = settings.keep or (Keep() if self.keeps_media else None)
+        return AsyncClient(
             **settings.for_client(),
             store=settings.login_file(),
             journal=journal,
-            keep=settings.keep or (Keep() if self.keeps_media else None),
+            keep=None if journal is None else keep,
             pace=_with_patience(settings.pace_in_force),
             on_wait=self._tell_wait,
-        ) as client:
-            yield client
+        )
 
     def _tell_wait(self, seconds: float, why: Why) -> None:
         if seconds > _UNNOTICED:
@@ -130,20 +135,72 @@ class Session:
             yield client
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncClient]:
+    async def logged_in_without_journal(self) -> AsyncIterator[AsyncClient]:
         """
-        Give a client for what the journal knows: with the saved login, or with none when there is a journal still.
+        Return a client with the saved login, for what can be done whatever has become of the journal and the disk.
+
+        Raises:
+            LoggedOut: There is none.
+        """
+        async with AsyncExitStack() as stack:
+            client = self._client_on(None)
+            stack.push_async_callback(self._close, client)
+            await client.resume()
+            yield client
+
+    @asynccontextmanager
+    async def reading(self, *, in_place: bool = False) -> AsyncIterator[AsyncClient]:
+        """
+        Return a client for what the journal knows: with the saved login, or with none when there is a journal still.
+
+        A journal that cannot be opened where it is, as on a full or a read-only disk, is read from a copy.
+
+        Args:
+            in_place: It is to be changed, or what lies beside it is to be read, so a copy does not serve.
 
         Raises:
             LoggedOut: There is neither.
+            StorageError: It cannot be opened.
         """
-        async with self.client() as client:
+        from webwx.store.checkup import copied
+
+        path = self.settings.journal_path
+        async with AsyncExitStack() as stack:
             try:
-                await client.resume()
-            except LoggedOut:
-                if not self.settings.journal_path.exists():
+                client = await self._open_to_read(stack, path)
+                if not in_place:
+                    await client.history(limit=1)
+            except StorageError as failure:
+                if in_place:
                     raise
+                await stack.aclose()
+                try:
+                    client = await self._open_to_read(stack, stack.enter_context(copied(path)))
+                    await client.history(limit=1)
+                except StorageError:
+                    raise failure from None
+                self.output.tell(f"{failure} A copy of it is read.")
             yield client
+
+    async def _open_to_read(self, stack: AsyncExitStack, path: Path) -> AsyncClient:
+        from webwx.store.sqlite import SqliteJournal
+
+        journal = await stack.enter_async_context(SqliteJournal(path, retention_days=0))
+        client = self._client_on(journal)
+        stack.push_async_callback(self._close, client)
+        try:
+            await client.resume()
+        except LoggedOut:
+            if not path.exists():  # noqa: ASYNC240 - it takes no time
+                raise
+        return client
+
+    async def _close(self, client: AsyncClient) -> None:
+        """Close a client that has done its work; what cannot be saved is reported."""
+        try:
+            await client.close()
+        except StorageError as error:
+            self.output.tell(str(error))
 
 
 def _with_patience(pace: Pace | None) -> Pace | None:

@@ -80,7 +80,7 @@ async def merge(session: Session, one: str, other: str) -> None:
 
     Both are numbers, names or ids. A's number stays, and B's leads there as well.
     """
-    async with session.reading() as client:
+    async with session.reading(in_place=True) as client:
         merged = await client.merge_identities(_which(one), _which(other))
     session.output.line(f"One and the same now: {describe_identity(merged)}", _as_json(merged))
 
@@ -95,7 +95,7 @@ async def split(session: Session, which: str, contact_id: str) -> None:
     NUMBER is whom it was taken for; 'webwx why' shows the ids. The contact gets a number of its own, and is never taken
     for the same again.
     """
-    async with session.reading() as client:
+    async with session.reading(in_place=True) as client:
         parted = await client.split_identity(_which(which), clean_text(contact_id))
     session.output.line(f"Somebody else now: {describe_identity(parted)}", _as_json(parted))
 

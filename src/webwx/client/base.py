@@ -21,6 +21,7 @@ from webwx.errors import (
     NoJournal,
     NotOnThisHost,
     RateLimited,
+    StorageError,
 )
 from webwx.flows import login as login_flows
 from webwx.model.contacts import Contacts
@@ -321,7 +322,10 @@ class BaseClient:
         """Take note of the login's end, and give it with what we know of its cause."""
         end = self._explained(end)
         if self._liveness.ended(end):
-            self._save(ended=Ended(reason=end.reason, text=str(end)))
+            try:
+                self._save(ended=Ended(reason=end.reason, text=str(end)))
+            except StorageError as error:  # the next process hears of it from the platform
+                _log.warning("The end of the login could not be saved: %s", error)
             if self._on_logged_out is not None and self.state is LoginState.LOGGED_OUT:
                 self._on_logged_out(end)
         return end

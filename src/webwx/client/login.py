@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import sys
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from webwx.errors import (
     LoggedOut,
     LoginTimeout,
     ProtocolError,
+    StorageError,
     TransportError,
 )
 from webwx.flows import contacts as contact_flows
@@ -33,6 +35,7 @@ from webwx.store.saved_login import SavedLogin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_log = logging.getLogger("webwx.client")
 
 _POLL_FAILURES = 10
 """Polls in a row that may fail before a login gives up."""
@@ -152,16 +155,28 @@ class LoginVerbs(PositionVerbs):
 
         Raises:
             LoggedOut: Nobody is logged in.
+            StorageError: The login has ended, and the store does not let go of it.
 
         Wire: webwxlogout
 
         """
         try:
             await self._run(login_flows.log_out(self._login))
-        finally:
+        except BaseException:
+            try:
+                self._leave()
+            except StorageError as error:
+                _log.warning("The saved login could not be deleted: %s", error)
+            raise
+        self._leave()
+
+    def _leave(self) -> None:
+        """Forget the login, here and in the store."""
+        try:
             saved = self._store.load()
             if saved is not None and saved.login.credentials.sid == self._login.credentials.sid:
                 self._store.clear()
+        finally:
             self._forget()
             self._liveness.left()
 

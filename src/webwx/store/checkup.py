@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import sqlite3
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
 
 from webwx.errors import StorageError
-from webwx.store.schema import APPLICATION, VERSION
+from webwx.store.files import make_private
+from webwx.store.schema import APPLICATION, VERSION, log_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 _TABLES = ("batches", "entries", "folded", "consumers", "outbox", "contacts", "logins")
 """Where something would be lost; what is only an index can be made anew."""
@@ -43,6 +48,44 @@ def check_up(path: Path) -> Checkup:
             return _check_up(db)
     except sqlite3.Error as error:
         raise StorageError(f"{path} cannot be read as a journal ({type(error).__name__}).") from None
+
+
+@contextlib.contextmanager
+def copied(path: Path) -> Iterator[Path]:
+    """
+    Copy a journal that cannot be opened where it is, as on a full or read-only disk, and delete the copy afterwards.
+
+    Nothing of this process may have it open: every lock of SQLite on it ends with this.
+
+    Raises:
+        StorageError: It cannot be read, or there is no room for a copy.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - the copy lies in a private folder there
+    is_there = memory.is_dir() and os.access(memory, os.W_OK)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="webwx-", dir=memory if is_there else None))
+            copy = Path(folder, path.name)
+            make_private(copy)
+            _copy(path, copy)
+        except (OSError, sqlite3.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise StorageError(f"{path} cannot be copied to be read: {reason}.") from None
+        yield copy
+
+
+def _copy(path: Path, copy: Path) -> None:
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as source,
+            contextlib.closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+    except sqlite3.OperationalError:  # no process has it open, and this one cannot make the memory that they share
+        shutil.copyfile(path, copy)
+        if log_of(path).exists():
+            make_private(log_of(copy))
+            shutil.copyfile(log_of(path), log_of(copy))
 
 
 def _check_up(db: sqlite3.Connection) -> Checkup:

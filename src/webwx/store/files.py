@@ -8,6 +8,7 @@ which somebody may already have opened the file.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -18,6 +19,21 @@ from webwx.errors import StorageError
 
 _making = threading.Lock()
 """Two threads do not make one file: the first would still have it open when the other has locked it."""
+
+
+_REMEDIES = {
+    errno.ENOSPC: "Make room on its disk",
+    errno.EDQUOT: "Make room in your quota",
+    errno.EROFS: "Make its folder writable",
+    errno.EACCES: "Make its folder writable",
+    errno.EPERM: "Make its folder writable",
+}
+
+
+def explain(error: OSError) -> str:
+    """Return what the system says, and what helps."""
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{error.strerror}." if remedy is None else f"{error.strerror}. {remedy}."
 
 
 def make_private_folder(path: Path) -> None:
@@ -49,7 +65,7 @@ def make_private(path: Path) -> None:
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             mode = stat.S_IMODE(path.stat().st_mode)
         except OSError as error:
-            raise StorageError(f"{path} cannot be opened: {error.strerror}.") from None
+            raise StorageError(f"{path} cannot be opened: {explain(error)}") from None
     if mode & 0o077 and sys.platform != "win32":
         raise StorageError(
             f"{path} can be read by others (mode {mode:04o}), and it holds what was said to you; "
@@ -71,7 +87,7 @@ def take_lock(path: Path) -> int | None:
             make_private_folder(path.parent)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise StorageError(f"Nothing can be written beside {path}: {error.strerror}.") from None
+            raise StorageError(f"Nothing can be written beside {path}: {explain(error)}") from None
         try:
             lock(handle, wait=False)
         except OSError:

@@ -26,7 +26,7 @@ from webwx.protocol.codec import clean_text
 from webwx.store.folding import is_folded
 from webwx.store.index import key_of
 from webwx.store.rows import as_list, insert, select, select_numbers
-from webwx.store.schema import connect, transaction
+from webwx.store.schema import connect, explain, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -82,7 +82,7 @@ class Looks:
                 return self._db.execute(query, values).fetchall()
             except sqlite3.Error as error:
                 self._disconnect()
-                raise StorageError(f"The journal cannot be read: {error}.") from None
+                raise StorageError(f"The journal {self._path} cannot be read: {explain(error)}") from None
 
     def close(self) -> None:
         """Let go of the file."""

@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
-from webwx.store.files import flush_folder, make_private_folder
+from webwx.store.files import explain, flush_folder, make_private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,4 +39,4 @@ def write_private(path: Path, content: bytes) -> None:
         finally:
             new.unlink(missing_ok=True)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}.") from None
+        raise StorageError(f"{path} cannot be written: {explain(error)}") from None

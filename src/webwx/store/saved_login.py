@@ -22,7 +22,7 @@ from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.contacts import Contact, Contacts
 from webwx.model.events import Item
 from webwx.model.login import Login
-from webwx.store.files import lock, make_private_folder
+from webwx.store.files import explain, lock, make_private_folder
 from webwx.store.private import write_private
 from webwx.store.sealing import Seal, read_sealed
 
@@ -245,11 +245,17 @@ class LoginFile:
         Give the lowest id from there on that nobody was given, in whatever process.
 
         The lock's own file remembers the last one: it is lost with the machine's power, and the time has moved on then.
+
+        Raises:
+            StorageError: The disk does not take it.
         """
         with self._locked() as handle:
             last = os.pread(handle, 20, 0).decode("ascii", "replace")
             made = max(at_least, int(last) + 1) if last.isdecimal() else at_least
-            os.pwrite(handle, str(made).encode(), 0)
+            try:
+                os.pwrite(handle, str(made).encode(), 0)
+            except OSError as error:
+                raise StorageError(f"Nothing can be written beside {self._path}: {explain(error)}") from None
         return made
 
     def clear(self) -> None:
@@ -257,11 +263,14 @@ class LoginFile:
         Forget the login and its contacts, and the passphrase where a keyring keeps it.
 
         Raises:
-            StorageError: The keyring does not let go of it; the files are gone.
+            StorageError: The disk does not let go of the files, or the keyring of the passphrase.
         """
         with self._locked():
-            self._path.unlink(missing_ok=True)
-            self._contacts_path.unlink(missing_ok=True)
+            try:
+                self._path.unlink(missing_ok=True)
+                self._contacts_path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StorageError(f"The saved login {self._path} cannot be deleted: {explain(error)}") from None
             if self._seal is not None:
                 self._seal.remove()
 
@@ -386,7 +395,7 @@ class LoginFile:
             make_private_folder(self._path.parent)
             return os.open(self._path.with_name(f".{self._path.name}.{name}"), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise StorageError(f"Nothing can be written beside {self._path}: {error.strerror}.") from None
+            raise StorageError(f"Nothing can be written beside {self._path}: {explain(error)}") from None
 
 
 class _Damaged(Exception):

@@ -303,6 +303,22 @@ MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 VERSION = len(MIGRATIONS)
 
 
+_REMEDIES = {
+    sqlite3.SQLITE_CORRUPT: "The file is damaged: put a backup in its place, or move it away and a new journal begins",
+    sqlite3.SQLITE_NOTADB: "The file is damaged: put a backup in its place, or move it away and a new journal begins",
+    sqlite3.SQLITE_FULL: "Make room on its disk",
+    sqlite3.SQLITE_IOERR: "Make sure that its disk is neither full nor failing",
+    sqlite3.SQLITE_READONLY: "Make the file and its folder writable",
+    sqlite3.SQLITE_CANTOPEN: "Make its folder writable, and make sure that its disk is not full",
+}
+
+
+def explain(error: sqlite3.Error) -> str:
+    """Return what SQLite says, and what helps."""
+    remedy = _REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    return f"{error}." if remedy is None else f"{error}. {remedy}."
+
+
 def connect(path: Path, *, is_reader: bool = False, is_shared: bool = False) -> sqlite3.Connection:
     """
     Open a journal, as this webwx knows it; makes it, and brings an older one up to date.
@@ -392,9 +408,12 @@ def _version_of(db: sqlite3.Connection, path: Path) -> int:
     application = _ask(db, "PRAGMA application_id")
     is_empty = _ask(db, "SELECT count(*) FROM sqlite_master") == 0
     if application != APPLICATION and not is_empty:
-        raise StorageError(f"{path} is no journal of webwx.")
+        raise StorageError(f"{path} is no journal of webwx; move it away, and a new journal begins.")
     if version > VERSION:
-        raise StorageError(f"{path} was written by a newer webwx (version {version}, this one reads {VERSION}).")
+        raise StorageError(
+            f"{path} was written by a newer webwx (version {version}, this one reads {VERSION}); "
+            "update webwx, or move the file away and a new journal begins."
+        )
     return version
 
 

@@ -32,7 +32,7 @@ from webwx.store.bodies import blank, locate, pack
 from webwx.store.consumers import SqliteConsumer, Stored, Stream, read_known
 from webwx.store.deadletters import consumers_with_revivals, read_dead, revive
 from webwx.store.entries import LAST, read_entries, write_entries
-from webwx.store.files import flush_folder, make_private, take_lock
+from webwx.store.files import explain, flush_folder, make_private, take_lock
 from webwx.store.folding import FOLD_FROM, entries_of, fold, is_folded, last_number, texts_of
 from webwx.store.identity import SqliteLedger
 from webwx.store.index import Index, key_of, tokens_of
@@ -83,10 +83,11 @@ class SqliteJournal:
         retention = Retention(
             self._index, retention_days * 86_400, self._reached, self._kept_files, thinning=self._thinning
         )
-        self._writer = Writer(self._connect, "webwx journal", retention)
+        title = f"The journal {self._path}"
+        self._writer = Writer(self._connect, "webwx journal", retention, title=title)
         self._reader = Reader(
             lambda: connect(self._path, is_reader=True), "webwx journal reader", self._watch,
-            is_behind=is_folded, catch_up=lambda: self._writer.do(self._index.unfold_piece),
+            is_behind=is_folded, catch_up=lambda: self._writer.do(self._index.unfold_piece), title=title,
         )  # fmt: skip
         self._looks = Looks(self._path)
         self._senders = Senders(self._path)
@@ -227,7 +228,7 @@ class SqliteJournal:
                 self._kept_files.delete()
                 flush_folder(folder)
             except OSError as error:
-                raise StorageError(f"{self._path} cannot be deleted: {error.strerror}.") from None
+                raise StorageError(f"{self._path} cannot be deleted: {explain(error)}") from None
 
     async def close(self) -> None:
         """Store what is left, and let go of the file."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from webwx.errors import StorageError
 from webwx.store.journal import LOOK_EVERY
+from webwx.store.schema import explain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -146,10 +147,18 @@ def is_any_at_work() -> bool:
 
 
 class _Worker:
-    """A thread with a connection of its own, started when it is needed."""
+    """
+    A thread with a connection of its own, started when it is needed.
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], name: str) -> None:
+    Args:
+        connect: Opens the file.
+        name: The thread's.
+        title: What errors call the file.
+    """
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], name: str, *, title: str = "The journal") -> None:
         self._connect = connect
+        self._title = title
         self._thread = _JobThread(self._live, name)
         self._starting = threading.Lock()
         self._db: sqlite3.Connection | None = None
@@ -224,6 +233,7 @@ class Reader(_Worker):
         watch: Looks at the file every few seconds, whatever else is read.
         is_behind: Says whether something has to be written before anybody reads.
         catch_up: Has that written, or a piece of it.
+        title: What errors call the file.
     """
 
     def __init__(
@@ -234,8 +244,9 @@ class Reader(_Worker):
         *,
         is_behind: Callable[[sqlite3.Connection], bool] = lambda _: False,
         catch_up: Callable[[], Awaitable[object]] = _nothing,
+        title: str = "The journal",
     ) -> None:
-        super().__init__(connect, name)
+        super().__init__(connect, name, title=title)
         self._watch = watch
         self._is_behind = is_behind
         self._catch_up = catch_up
@@ -272,7 +283,7 @@ class Reader(_Worker):
                         db.execute("ROLLBACK")
             except sqlite3.Error as error:
                 self._disconnect()
-                call.error = StorageError(f"The journal cannot be read: {error}.")
+                call.error = StorageError(f"{self._title} cannot be read: {explain(error)}")
             except BaseException as error:  # noqa: BLE001 - it is raised where the job came from
                 call.error = error
             _tell([call])
@@ -307,10 +318,18 @@ class Writer(_Worker):
         connect: Opens the file.
         name: The thread's.
         chores: What else there is to do.
+        title: What errors call the file.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], name: str, chores: Chores) -> None:
-        super().__init__(connect, name)
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        name: str,
+        chores: Chores,
+        *,
+        title: str = "The journal",
+    ) -> None:
+        super().__init__(connect, name, title=title)
         self._chores = chores
         self._riders: tuple[Rider, ...] = ()
         self._is_doubtful = False
@@ -406,7 +425,9 @@ class Writer(_Worker):
         self._is_doubtful |= not isinstance(error, StorageError)
         self._disconnect()
         self._chores.forget()
-        return StorageError(f"The journal cannot be written: {error}.") if isinstance(error, sqlite3.Error) else error
+        if isinstance(error, sqlite3.Error):
+            return StorageError(f"{self._title} cannot be written: {explain(error)}")
+        return error
 
     def _settled_connection(self) -> sqlite3.Connection:
         db = self._connected()
@@ -431,7 +452,9 @@ class Writer(_Worker):
                 db.execute("BEGIN IMMEDIATE")
             self._chores.forget()
             call.error = (
-                StorageError(f"The journal does not take this: {error}.") if isinstance(error, sqlite3.Error) else error
+                StorageError(f"{self._title} does not take this: {explain(error)}")
+                if isinstance(error, sqlite3.Error)
+                else error
             )
         if not is_alone:
             db.execute("RELEASE job")
