@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,7 +90,9 @@ def _no_secret_is_told(canary: Canary) -> Iterator[None]:
 
 
 def pytest_configure() -> None:
-    """Listen to every log line, and to every error that a test expects."""
+    """Listen to every log line, and to every error that a test expects; heed SIGINT."""
+    # A shell starts what runs in its background with SIGINT ignored, and a process that a test starts would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     root = logging.getLogger()
     root.setLevel(logging.DEBUG)
     root.addHandler(_CANARY)
