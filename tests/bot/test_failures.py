@@ -44,3 +44,8 @@ def test_the_cause_of_an_exception_comes_first() -> None:
 def test_a_description_is_the_type_and_the_line_that_raised() -> None:
     line = price_of.__code__.co_firstlineno + 1
     assert describe(caught()) == f"KeyError at test_failures.py:{line}"
+
+
+def test_no_line_of_a_message_can_pass_for_a_log_record() -> None:
+    error = ValueError("one\n2026-01-01 INFO webwx.bot: two")
+    assert trace(error, with_messages=True).endswith("\nValueError: one\n    2026-01-01 INFO webwx.bot: two")

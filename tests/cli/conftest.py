@@ -142,6 +142,12 @@ class Finished:
         (line,) = self.stderr.splitlines()
         return line
 
+    @property
+    def error(self) -> dict[str, Any]:
+        """What `--json` printed of a failure."""
+        error: dict[str, Any] = json.loads(self.sentence)["error"]
+        return error
+
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:

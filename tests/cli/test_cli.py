@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,40 @@ def test_wrong_usage_is_told_in_one_line(
 ) -> None:
     assert run_command(arguments) == 2
     assert capsys.readouterr() == ("", f"{sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fields"),
+    [
+        (["--json", "quux"], {"type": "NoSuchCommand", "message": "No such command 'quux'; see 'webwx --help'."}),
+        (
+            ["read", "--nope", "--json"],
+            {"type": "NoSuchOption", "message": "No such option '--nope'; see 'webwx read --help'."},
+        ),
+    ],
+)
+def test_with_json_a_failure_is_one_object_on_stderr(
+    arguments: list[str], fields: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(arguments) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert json.loads(printed.err) == {"error": fields | {"exit_code": 2}}
+
+
+def test_with_json_a_failure_names_the_exception(shell: Any) -> None:
+    done = shell.run("send", "filehelper", "hello", "--json")
+    assert (done.code, done.stdout) == (4, "")
+    assert done.error == {
+        "type": "LoggedOut",
+        "message": "No login is saved here; log in first: 'webwx login' does it.",
+        "exit_code": 4,
+    }
+
+
+def test_a_text_that_looks_like_json_asks_for_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["quux", "--", "--json"]) == 2
+    assert capsys.readouterr().err.startswith("webwx: No such command")
 
 
 def test_a_mistake_of_ours_is_told_in_one_line_too(

@@ -60,6 +60,5 @@ async def test_a_step_that_is_not_true_on_the_server_fails(capsys: pytest.Captur
     assert ended.value.exit_code == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == (
-        '{"step": "forward_recalled_image", "ok": false, '
-        '"reason": "the recalled picture can still be downloaded by its id"}'
+        '{"step":"forward_recalled_image","ok":false,"reason":"the recalled picture can still be downloaded by its id"}'
     )

@@ -398,7 +398,7 @@ def test_a_second_listen_ends_with_3_and_says_who_is_there(me: Any, sandbox: Any
         first.terminate()
 
     assert (second.code, second.stdout) == (3, "")
-    assert second.sentence == f"webwx: Another process (pid {first.pid}) is syncing this login; end that one first."
+    assert second.error["message"] == f"Another process (pid {first.pid}) is syncing this login; end that one first."
     assert beside.code == 0
 
 

@@ -1,12 +1,29 @@
-"""Results on stdout, everything else on stderr."""
+"""Results on stdout, everything else on stderr, and no text of a contact that could pass for either."""
 
 from __future__ import annotations
 
+import ast
+import base64
 import io
+import json
+import logging
+import sys
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.cli.conftest import Shell, log_in, running_sandbox
 
-from webwx.cli.output import Output, printable, tell_failure
+from webwx import cli
+from webwx.cli.output import Output, printable, printable_json, tell_failure, tell_log, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.conftest import Sandbox
+    from tests.cli.forks import Forks
 
 
 class Terminal(io.StringIO):
@@ -18,8 +35,8 @@ class Terminal(io.StringIO):
 
 def test_a_result_is_a_sentence_or_an_object(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=False).result("你好。", name="你好")
-    Output(as_json=True).result("你好。", name="你好")
-    assert capsys.readouterr() == ('你好。\n{"name": "你好"}\n', "")
+    Output(as_json=True).result("你好。", name="你好", size=1)
+    assert capsys.readouterr() == ('你好。\n{"name":"你好","size":1}\n', "")
 
 
 def test_remarks_are_for_persons(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,8 +46,25 @@ def test_remarks_are_for_persons(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "Look.\nThis one matters.\n")
 
 
-def test_what_contacts_write_cannot_steer_the_terminal() -> None:
-    assert printable("a\x1b[2Jb\x9bc\rd\te\nf") == "a\ufffd[2Jb\ufffdc\ufffdd\te\nf"
+def test_several_lines_are_given_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(as_json=False)
+    output.result(["one", "two\nstill two"])
+    output.tell(["", "three"])
+    assert capsys.readouterr() == ("one\ntwo\\nstill two\n", "\nthree\n")
+
+
+def test_a_program_is_printed_byte_for_byte(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=False).program("one\n\ttwo\u202e")
+    assert capsys.readouterr().out == "one\n\ttwo\u202e\n"
+
+
+def test_nothing_is_printed_on_a_closed_stderr(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    Output(as_json=False).tell("Look.")
+    tell_failure("No.")
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
@@ -48,3 +82,291 @@ def test_a_failure_is_red_on_a_terminal_that_does_not_mind(
 ) -> None:
     tell_failure("No.", stream, environment)
     assert stream.getvalue() == told
+
+
+def test_a_log_record_keeps_its_lines_and_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("webwx")
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "level", logger.level)
+    monkeypatch.setattr(sys, "stderr", shown := io.StringIO())
+    tell_log()
+    try:
+        raise KeyError
+    except KeyError:
+        logger.exception("one\ntwo\x1b[2J")
+    first, second, *traceback = shown.getvalue().splitlines()
+    assert first.endswith(" webwx: one")
+    assert second == r"two\x1b[2J"
+    assert (traceback[0], traceback[-1]) == ("Traceback (most recent call last):", "KeyError")
+
+
+# -- what contacts write ---------------------------------------------------------------------------------------------
+
+
+def is_shown(character: str) -> bool:
+    """Say whether a character has a place of its own on a line, and leaves the others theirs."""
+    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb\r\tc\x00", r"a\nb\r\tc\x00"),
+        ("\x1b[2J\x9b1m\x7f", r"\x1b[2J\x9b1m\x7f"),
+        ("\u202egnp.exe\u2066\u2069", r"\u202egnp.exe\u2066\u2069"),
+        ("a\u2028b\u2029c\x85d", r"a\u2028b\u2029c\x85d"),
+        ("a\u200bb\ufeffc\u2060d\xade\u3164", r"a\u200bb\ufeffc\u2060d\xade\u3164"),
+        ("a\u200db\u200cc", r"a\u200db\u200cc"),
+        ("\U000e0041", r"\U000e0041"),
+    ],
+)
+def test_what_would_not_show_as_itself_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "你好，阿华！ 1 < 2 & C:\\new",
+        "👨\u200d👩\u200d👧 ❤\ufe0f\u200d🔥 👍🏽 🏳\ufe0f\u200d🌈",
+        "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+        "می\u200cخواهم",
+    ],
+)
+def test_a_text_that_shows_as_itself_is_left_alone(text: str) -> None:
+    assert printable(text) == text
+
+
+def test_every_character_that_has_no_place_on_a_line_is_escaped() -> None:
+    hidden = [chr(number) for number in range(sys.maxunicode + 1) if not is_shown(chr(number))]
+    visible_format = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2"  # signs of numbers in Arabic
+    assert [each for each in hidden if printable(each) == each and each not in visible_format] == [
+        each
+        for each in hidden
+        if 0x110BD <= ord(each) <= 0x1345F  # and of other old scripts
+    ]
+
+
+def test_the_json_of_any_character_is_printed_with_what_shows_alone() -> None:
+    everything = "".join(map(chr, range(0x3400))) + "\ud800\ufeff\U000e0041"
+    document = printable_json(json.dumps(everything, ensure_ascii=False))
+    assert json.loads(document) == everything
+    for character in "\n\x1b\x7f\x9b\u200d\u202e\u2028\u2066\ufeff\ud800\U000e0041":
+        assert character not in document
+
+
+ROOT = Path(cli.__file__).parent
+
+PRINTS_BY_ITSELF = {
+    "output.py": "the one place",
+    "__init__.py": "a usage, which holds no text but ours",
+    "progress.py": "the same, with a label that is escaped",
+}
+"""Modules that print without `Output`, and why."""
+
+
+def prints(source: str) -> bool:
+    """Say whether a program prints otherwise than with `Output`."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id="print" | "echo" | "secho" | "pprint")):
+                return True
+            case ast.Call(func=ast.Attribute(attr="echo" | "secho" | "echo_via_pager" | "print_exc")):
+                return True
+            case ast.Call(func=ast.Attribute(value=name, attr="write" | "writelines")) if "std" in ast.unparse(name):
+                return True
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="watched"), attr="write")):
+                return True
+            case _:
+                pass
+    return False
+
+
+def test_no_command_prints_another_way() -> None:
+    assert {path.name for path in ROOT.glob("*.py") if prints(path.read_text("utf-8"))} == set(PRINTS_BY_ITSELF)
+
+
+def test_program_text_is_printed_where_no_contact_has_a_say() -> None:
+    using = {path.name for path in ROOT.glob("*.py") if ".output.program(" in path.read_text("utf-8")}
+    assert using == {"completion.py", "run.py"}
+
+
+HOSTILE = "evil\nIMITATION\r\x1b[2J\x1b]0;title\x07\x9b31m\x7f\u202e\u2066\u2028\u2029\x85\u200b\ufeff\U000e0041"
+"""What a contact may call himself, and write."""
+
+
+class Stage:
+    """小明 at a terminal, with a friend and a chatroom of hostile names."""
+
+    def __init__(self, shell: Shell, sandbox: Sandbox, folder: Path) -> None:
+        self.shell = shell
+        self.sandbox = sandbox
+        self.folder = folder
+        contacts = shell.run("contacts", "--json").lines
+        self.friend, self.room = (
+            f"who:{each['number']}"
+            for kind in ("friend", "chatroom")
+            for each in contacts
+            if each["kind"] == kind and each["nickname"] == HOSTILE
+        )
+
+    def say(self, verb: str = "say", **fields: Any) -> str:
+        """Let the friend send something, and return its id."""
+        return str(self.sandbox.control(verb, **({"from": "mallory", "to": "me"} | fields))["message_id"])
+
+    def hear(self, verb: str = "say", **fields: Any) -> dict[str, Any]:
+        """Let the friend send something, and listen until it has come."""
+        message_id = self.say(verb, **fields)
+        while True:
+            heard = self.shell.run("listen", "--count", "1", "--json").line
+            if heard["message_id"] == message_id:
+                return heard
+
+    def send(self) -> str:
+        """Send the friend a text, and return its number in the outbox."""
+        assert self.shell.run("send", self.friend, HOSTILE).code == 0
+        return str(self.shell.run("outbox", "--limit", "1", "--json").line["number"])
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, canary: Any, forks: Forks) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("hostile")
+    world = folder / "world.toml"
+    world.write_text(
+        f"""
+        people = [
+            {{ nickname = "小明", id = "xiaoming", friends = "everybody" }},
+            {{ nickname = {in_toml(HOSTILE)}, id = "mallory" }},
+            {{ nickname = "李雷", id = "lilei" }},
+        ]
+        chatrooms = [
+            {{ name = {in_toml(HOSTILE)}, id = "room", members = ["mallory", "me", "lilei"] }},
+        ]
+        """
+    )
+    with running_sandbox("--world", str(world)) as sandbox:
+        shell = Shell(folder / "home", sandbox.url, canary.hear, forks)
+        log_in("me", shell.settings, sandbox, canary)
+        stage = Stage(shell, sandbox, folder)
+        stage.hear(text=HOSTILE)  # the chat is among the recent ones
+        yield stage
+
+
+def in_toml(text: str) -> str:
+    return '"' + "".join(f"\\U{ord(character):08x}" for character in text) + '"'
+
+
+Step = Callable[[Stage], object]
+
+
+def typed(*words: str, after: Step | None = None) -> Step:
+    """What is typed, once something has happened; `{friend}` and the like are the stage's."""
+
+    def step(stage: Stage) -> object:
+        happened = after(stage) if after else None
+        number = happened["number"] if isinstance(happened, dict) else happened
+        known = {
+            "{friend}": stage.friend, "{room}": stage.room, "{folder}": str(stage.folder), "{number}": str(number),
+        }  # fmt: skip
+        return [known.get(word, word) for word in words]
+
+    return step
+
+
+def said(verb: str = "say", **fields: Any) -> Step:
+    return lambda stage: stage.say(verb, **fields)
+
+
+def heard(verb: str = "say", **fields: Any) -> Step:
+    return lambda stage: stage.hear(verb, **fields)
+
+
+def recalled(stage: Stage) -> None:
+    stage.hear(text=HOSTILE)
+    stage.sandbox.control("recall", **{"from": "mallory", "to": "me", "message_id": ""})
+    stage.hear(text="behind it")
+
+
+def failed(stage: Stage) -> str:
+    """Let a send be refused, and return its number."""
+    stage.sandbox.control("refuse", endpoint="webwxsendmsg", ret=1, times=1)
+    assert stage.shell.run("send", stage.friend, HOSTILE).code == 5
+    return str(stage.shell.run("outbox", "--limit", "1", "--json").line["number"])
+
+
+FILE = {"name": f"{HOSTILE}.txt", "content": base64.b64encode(b"x").decode()}
+NOTICE = {"from": "me", "to": "mallory", "text": HOSTILE, "xml": ""}
+PLACE = {"latitude": 1.0, "longitude": 2.0, "label": HOSTILE, "name": HOSTILE}
+
+LISTEN = ("listen", "--count", "1")
+
+COMMANDS: dict[str, Step] = {
+    "contacts": typed("contacts"),
+    "chats": typed("chats"),
+    "who": typed("who"),
+    "why": typed("why", "{friend}"),
+    "chatroom list": typed("chatroom", "list"),
+    "chatroom members": typed("chatroom", "members", "{room}"),
+    "read": typed("read", "{friend}"),
+    "pin": typed("pin", "{friend}"),
+    "send": typed("send", "{friend}", "hello"),
+    "send a file": typed("send", "{friend}", "--file", __file__),
+    "recall": typed("recall", "{number}", after=Stage.send),
+    "outbox": typed("outbox", "--limit", "1", after=Stage.send),
+    "outbox retry": typed("outbox", "retry", "{number}", after=failed),
+    "forward": typed("forward", "{number}", "{friend}", after=heard(text=HOSTILE)),
+    "history": typed("history", after=heard(text=HOSTILE)),
+    "history of sends": typed("history", "--limit", "1", after=Stage.send),
+    "search": typed("search", "needle", after=heard(text=f"needle {HOSTILE}")),
+    "recalled": typed("recalled", after=recalled),
+    "listen": typed(*LISTEN, after=said(text=HOSTILE)),
+    "listen in a chatroom": typed(*LISTEN, after=said(text=HOSTILE, to="room")),
+    "listen to a file": typed(*LISTEN, after=said("file", **FILE)),
+    "listen to a link": typed(*LISTEN, after=said("link", title=HOSTILE, url=f"https://example.org/{HOSTILE}")),
+    "listen to a card": typed(*LISTEN, after=said("card", person="mallory")),
+    "listen to a place": typed(*LISTEN, after=said("location", **PLACE)),
+    "listen to a notice": typed(*LISTEN, after=said("notice", **NOTICE)),
+    "receive": typed("receive", "--to", "{folder}", after=said("file", **FILE)),
+    "journal export": typed("journal", "export", after=heard(text=HOSTILE)),
+    "phone inbox": typed("phone", "inbox", "me"),
+    "phone wire": typed("phone", "wire"),
+    "phone say": typed("phone", "say", "me", HOSTILE, "hello"),
+    "phone open": typed("phone", "open", "me", HOSTILE),
+    "phone remark": typed("phone", "remark", "me", "lilei", HOSTILE),
+    "chatroom create": typed("chatroom", "create", "{friend}", "李雷", "--name", HOSTILE),
+    "chatroom rename": typed("chatroom", "rename", "{room}", f"{HOSTILE} 2"),
+    "remark": typed("remark", "{friend}", f"{HOSTILE} 3"),
+}
+"""Commands, each with what makes it print a hostile text."""
+
+ECHO_WHAT_WAS_TYPED = {"phone", "chatroom", "friend", "merge", "split", "login", "status", "logout", "accounts"}
+"""Commands and groups, some of which stand above, that name somebody in the one sentence of their result."""
+
+WITHOUT_CONTACTS = {"demo", "sandbox", "proxy", "run", "journal", "outbox", "config", "completion", "doctor"}
+"""Those, or their subcommands, that print numbers and paths, and the names of the user's own bots."""
+
+
+def test_every_command_is_tried_or_prints_nothing_that_a_contact_wrote() -> None:
+    tried = {name.split()[0] for name in COMMANDS}
+    assert set(cli.COMMANDS) - tried - ECHO_WHAT_WAS_TYPED - WITHOUT_CONTACTS == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_contact_cannot_imitate_what_a_command_prints(name: str, stage: Stage) -> None:
+    done = stage.shell.run(*COMMANDS[name](stage))
+
+    assert done.code == 0, done
+    printed = f"{done.stdout}{done.stderr}"
+    assert "IMITATION" in printed or name == "phone wire"
+    assert [line for line in printed.split("\n") if line.startswith("IMITATION")] == []
+    assert [character for character in printed.replace("\n", "") if not is_shown(character)] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_json_holds_the_whole_text_and_prints_nothing_but_what_shows(name: str, stage: Stage) -> None:
+    done = stage.shell.run(*COMMANDS[name](stage), "--json")
+
+    assert done.code == 0, done
+    assert [character for character in done.stdout.replace("\n", "") if not is_shown(character)] == []
+    for line in done.stdout.splitlines():
+        assert printable_json(to_json(json.loads(line))) == line

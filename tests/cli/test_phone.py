@@ -160,4 +160,4 @@ def test_a_phone_ends_the_web_login_and_loses_its_network(shell: Any, me: Any) -
     )
     assert shell.run("phone", "online", "--json").line == {"offline": False}
     assert shell.run("phone", "evict", "--json").line == {"evicted": True}
-    assert shell.run("phone", "log-out", "--json").sentence == "webwx: 小明 has no web login."
+    assert shell.run("phone", "log-out").sentence == "webwx: 小明 has no web login."

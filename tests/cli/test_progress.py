@@ -21,7 +21,7 @@ def test_on_a_terminal_a_line_is_drawn_and_wiped_out() -> None:
         show(512 * 1024, 1024 * 1024)
 
     drawn = terminal.getvalue()
-    assert "a\N{REPLACEMENT CHARACTER}[2J.txt" in drawn
+    assert r"a\x1b[2J.txt" in drawn
     assert "0.5 of 1.0 MiB" in drawn
     assert drawn.endswith("\r\x1b[K")
 

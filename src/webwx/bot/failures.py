@@ -55,7 +55,8 @@ def _lines(error: BaseException, *, with_messages: bool) -> Iterator[str]:
     yield "Traceback (most recent call last):"
     for text in traceback.StackSummary.from_list(list(frames)[first:]).format():
         yield text.rstrip("\n")
-    message = str(error) if with_messages else ""
+    # Indented, so that no line of a message can pass for a log record.
+    message = "\n    ".join(str(error).splitlines()) if with_messages else ""
     yield f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 

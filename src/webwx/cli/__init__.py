@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from itertools import takewhile
 from typing import TextIO
 
 import click
@@ -18,7 +19,7 @@ from click.shell_completion import CompletionItem
 
 from webwx.cli.exits import MEANING, Exit, explain
 from webwx.cli.options import with_common_options
-from webwx.cli.output import OutputClosed, tell_failure
+from webwx.cli.output import OutputClosed, tell_document, tell_failure, to_json
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Without an account": {
@@ -156,7 +157,7 @@ def main() -> None:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run one command and give its exit code; a failure is told in one sentence on stderr."""
+    """Run one command and return its exit code; a failure is one sentence on stderr, with `--json` one object."""
     try:
         # Passing the arguments keeps click from expanding `*` in them on Windows: a text is a text.
         code: int | None = webwx.main(arguments, prog_name="webwx", standalone_mode=False)
@@ -170,7 +171,12 @@ def run_command(arguments: list[str]) -> int:
         return Exit.DONE
     except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence, never a traceback
         exit_code, sentence = explain(error)
-        tell_failure(sentence)
+        # What the parser refuses it may not have read to the end, so --json is looked for here.
+        if "--json" in takewhile("--".__ne__, arguments):
+            fields = {"type": type(error).__name__, "message": sentence, "exit_code": int(exit_code)}
+            tell_document(to_json({"error": fields}))
+        else:
+            tell_failure(sentence)
         return exit_code
     return code or Exit.DONE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
+from webwx.cli.output import to_json
 from webwx.cli.session import Session, command
 
 SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
@@ -29,4 +30,7 @@ async def completion(session: Session, shell: str) -> None:
     maker = SHELLS[shell](root.command, {}, "webwx", "_WEBWX_COMPLETE")
     # Not `source()`: for bash it looks for one on this machine, and complains where there is none.
     script = maker.source_template % maker.source_vars()
-    session.output.result(script.rstrip(), script=script)
+    if session.output.as_json:
+        session.output.document(to_json({"script": script}))
+    else:
+        session.output.program(script.rstrip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ import msgspec
 from webwx.cli.exits import BadInput
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
+from webwx.cli.output import to_json
 from webwx.cli.session import Session, command, read_piped_line
 from webwx.model.events import event_from_json
 from webwx.model.messages import FriendRequest
@@ -129,7 +129,7 @@ async def _print(session: Session, client: AsyncClient, contacts: list[Contact])
     numbers = {each.contact_id: each.number for each in await client.list_identities()}
     for contact in contacts:
         number = numbers.get(contact.id)
-        document = json.dumps({**msgspec.to_builtins(contact), "number": number}, ensure_ascii=False)
+        document = to_json({**msgspec.to_builtins(contact), "number": number})
         session.output.line(describe(contact, number), document)
 
 

@@ -81,12 +81,13 @@ async def demo(session: Session) -> None:
             await stack.enter_async_context(AsyncClient(server=served.url, timeouts=timeouts)) for _ in range(2)
         ]
         session.output.remark(
-            f"A server of the protocol is running at {served.url}; two clients talk to it over HTTP.\n"
+            [f"A server of the protocol is running at {served.url}; two clients talk to it over HTTP.", ""]
         )
         await perform(session, Demo(world, me, friend))
-        session.output.remark(
-            "\nEvery step was verified on the server. 'webwx sandbox' keeps such a server running for you to play with."
-        )
+        session.output.remark([
+            "",
+            "Every step was verified on the server. 'webwx sandbox' keeps such a server running for you to play with.",
+        ])  # fmt: skip
 
 
 async def perform(session: Session, demo: Demo) -> None:

@@ -53,11 +53,13 @@ async def doctor(session: Session) -> None:
     """
     report = {"versions": versions(), "system": system()} | _configured(session)
     report["variables"] = {"set": variables()}
-    lines = [
-        f"{part}:\n" + "\n".join(f"  {name}: {_shown(value)}" for name, value in facts.items())
-        for part, facts in report.items()
-    ]
-    session.output.result("\n".join(lines), **report)
+    lines = []
+    for part, facts in report.items():
+        lines.append(f"{part}:")
+        for name, value in facts.items():
+            first, *more = _shown(value)
+            lines += [f"  {name}: {first}".rstrip(), *(f"    {each}" for each in more)]
+    session.output.result(lines, **report)
 
 
 def versions() -> dict[str, Any]:
@@ -204,13 +206,14 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any) -> list[str]:
+    """Return what stands behind a name, and the lines below it."""
     match value:
         case None | []:
-            return "none"
+            return ["none"]
         case bool():
-            return "yes" if value else "no"
+            return ["yes" if value else "no"]
         case list():
-            return "".join(f"\n    {each}" for each in value)
+            return ["", *map(str, value)]
         case _:
-            return str(value)
+            return [str(value)]

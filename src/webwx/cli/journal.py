@@ -17,6 +17,7 @@ from webwx.cli.history import DATED, people_in, said_to_json
 from webwx.cli.messages import clock_time, describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import example_text, with_common_options
+from webwx.cli.output import printable_json, to_json
 from webwx.cli.session import Session, command
 from webwx.cli.times import EXAMPLES, Moment
 from webwx.model.events import event_to_json
@@ -61,12 +62,14 @@ async def stats(session: Session) -> None:
     }
     size = counted[0].size if counted else 0
     session.output.result(
-        f"{total['entries']:,} events in {total['batches']:,} batches, {size / 1_000_000:,.1f} MB in "
-        f"{session.settings.journal_path}\n"
-        f"{total['quarantined']:,} could not be read, {total['conflicts']:,} came with another one's id, "
-        f"{total['dead_letters']:,} were given up by a handler\n"
-        f"{total['kept']:,} messages with their media, {total['kept_size'] / 1_000_000:,.1f} MB\n"
-        f"{sends.total():,} sends: {', '.join(f'{count:,} {state}' for state, count in sends.items()) or 'none'}",
+        [
+            f"{total['entries']:,} events in {total['batches']:,} batches, {size / 1_000_000:,.1f} MB in "
+            f"{session.settings.journal_path}",
+            f"{total['quarantined']:,} could not be read, {total['conflicts']:,} came with another one's id, "
+            f"{total['dead_letters']:,} were given up by a handler",
+            f"{total['kept']:,} messages with their media, {total['kept_size'] / 1_000_000:,.1f} MB",
+            f"{sends.total():,} sends: {', '.join(f'{count:,} {state}' for state, count in sends.items()) or 'none'}",
+        ],
         path=str(session.settings.journal_path), size=size, **total, sends=dict(sends),
     )  # fmt: skip
 
@@ -135,7 +138,7 @@ async def export(session: Session, path: Path | None) -> None:
                 if file is None:
                     session.output.document(said_to_json(thing))
                 else:
-                    file.write(f"{said_to_json(thing)}\n")
+                    file.write(f"{printable_json(said_to_json(thing))}\n")
     if path is not None:
         session.output.result(f"{count:,} lines are in {path}.", path=str(path), lines=count)
 
@@ -184,7 +187,7 @@ async def dead(session: Session, consumer: str, limit: int) -> None:
                 "number": letter.event.number, "consumer": letter.consumer, "attempts": letter.attempts,
                 "error": letter.error, "time": letter.time, "event": json.loads(event_to_json(letter.event)),
             }  # fmt: skip
-            session.output.line(f"{letter.event.number:>6}  {what}  [{why}]", json.dumps(fields, ensure_ascii=False))
+            session.output.line(f"{letter.event.number:>6}  {what}  [{why}]", to_json(fields))
     if not letters:
         session.output.remark(f"The handler of {consumer!r} has given nothing up.")
 

@@ -89,10 +89,12 @@ class CodeDisplay:
     def show(self, code: QrCode) -> None:
         """Show a code in place of the one before."""
         if self._file is None:
-            self._output.tell(f"{code}\nScan this with WeChat on your phone, then confirm there.")
+            self._output.tell([*str(code).split("\n"), "Scan this with WeChat on your phone, then confirm there."])
             return
         write_private(self._file, self._draw(code))
-        self._output.tell(f"Scan the code in {self._file} with WeChat on your phone, then confirm there.\n{code.url}")
+        self._output.tell(
+            [f"Scan the code in {self._file} with WeChat on your phone, then confirm there.", code.url],
+        )
 
     def _draw(self, code: QrCode) -> bytes:
         match self._form:
@@ -121,7 +123,7 @@ async def status(session: Session) -> None:
         raise
     pacing = await _pacing(session)
     session.output.result(
-        "\n".join([f"Logged in as {account.nickname} ({account.host}).", *([] if pacing is None else _pace(pacing))]),
+        [f"Logged in as {account.nickname} ({account.host}).", *([] if pacing is None else _pace(pacing))],
         logged_in=True, nickname=account.nickname, id=account.id, uin=account.uin, host=account.host,
         pace=None if pacing is None else {"may_send": pacing.may_send, **msgspec.structs.asdict(pacing)},
     )  # fmt: skip

@@ -10,11 +10,11 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class TerminalFormatter(logging.Formatter):
-    """Formats log records for a terminal: control characters are replaced."""
+    """Formats log records for a terminal: what could control it is shown as escapes."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as text that cannot control the terminal."""
-        return printable(super().format(record))
+        """Return the record, which may have several lines, as text that cannot control the terminal."""
+        return "\n".join(map(printable, super().format(record).split("\n")))
 
 
 def configure_logging(*, is_debugging: bool, is_verbose: bool) -> None:

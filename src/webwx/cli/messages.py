@@ -325,7 +325,7 @@ async def listen(session: Session, count: int | None, consumer: str, include_all
     Print messages and recalls as they arrive.
 
     What arrives is stored first. What was not printed when this ends is printed first the next time; a line that was
-    being printed while the machine died comes again, with "redelivered": true. With --json each line is a whole event,
+    being printed while the machine died comes again, with "redelivered":true. With --json each line is a whole event,
     its content as the platform delivered it, fit for 'webwx forward'.
 
     Programs that want everything each for themselves take turns, each with a --consumer of its own: two at the same

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ import msgspec
 from webwx.cli.exits import BadInput
 from webwx.cli.messages import clock_time, name_of, report_sent
 from webwx.cli.options import example_text, with_common_options
+from webwx.cli.output import to_json
 from webwx.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def describe_send(send: Outgoing) -> str:
 
 def send_to_json(send: Outgoing) -> str:
     """Write a send as one line of JSON; `event` tells it from what was received."""
-    return json.dumps({"event": "outgoing", **msgspec.to_builtins(send)}, ensure_ascii=False)
+    return to_json({"event": "outgoing", **msgspec.to_builtins(send)})
 
 
 def _content(send: Outgoing) -> str:

@@ -1,8 +1,9 @@
 """
-The one way a command speaks: results on stdout, everything else on stderr.
+The one way a command prints: results on stdout, everything else on stderr.
 
-A result is a sentence for a person or one JSON object on a line, never both, and is flushed at once, so that a pipe
-sees it when it happens.
+A result is text for a person or one JSON object on a line, never both, and is flushed at once, so that a pipe sees it
+when it happens. Names and texts of contacts end up in what is printed, so every line passes `printable`: it stays one
+line, in the order in which it was written, and cannot steer the terminal.
 """
 
 from __future__ import annotations
@@ -14,13 +15,28 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+    Text = str | Sequence[str]
+    """One line, or several: a line break inside a line is shown as an escape."""
+
+_UNSEEN = (
+    "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
+)
+"""Characters that break lines, steer a terminal, change the order of others, or take no room."""
+
+_JOINED = "\u0600-\u08ff\u0900-\u0dff\u2190-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff"
+"""Beside a joiner: letters that it shapes, and the parts of an emoji."""
+
+_IN_TEXT = re.compile(
+    f"(?P<kept>\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f|(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}]))|[{_UNSEEN}]"
+)
+_IN_JSON = re.compile(f"[{_UNSEEN}]")
 
 
 class OutputClosed(Exception):
-    """Whoever read our output has gone, as `head` does when it has seen enough."""
+    """The reader of our output has gone, as `head` does when it has seen enough."""
 
 
 class Output:
@@ -28,69 +44,103 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        """One JSON object a line, instead of sentences."""
+        """One JSON object a line, instead of text."""
 
-    def result(self, sentence: str, **fields: Any) -> None:
+    def result(self, text: Text, /, **fields: Any) -> None:
         """
         Print one result.
 
         Args:
-            sentence: For a person.
+            text: For a person.
             fields: For `--json`; names and their order are stable.
 
         """
-        self.line(sentence, json.dumps(fields, ensure_ascii=False))
+        self.line(text, to_json(fields))
 
-    def line(self, sentence: str, document: str) -> None:
+    def line(self, text: Text, document: str) -> None:
         """Print one result whose JSON is already written."""
-        _write(sys.stdout, document if self.as_json else printable(sentence))
+        if self.as_json:
+            self.document(document)
+        else:
+            _write(sys.stdout, _lines(text))
 
     def document(self, document: str) -> None:
-        """Print what is JSON whether somebody asked for JSON or not."""
-        _write(sys.stdout, document)
+        """Print JSON, with or without `--json`."""
+        _write(sys.stdout, printable_json(document))
 
-    def tell(self, text: str) -> None:
-        """Tell on stderr what is no result."""
-        _write(sys.stderr, printable(text))
+    def program(self, source: str) -> None:
+        """Print a file for another program, byte for byte."""
+        _write(sys.stdout, source)
 
-    def remark(self, text: str) -> None:
+    def tell(self, text: Text) -> None:
+        """Print on stderr what is no result."""
+        _write(sys.stderr, _lines(text))
+
+    def remark(self, text: Text) -> None:
         """Tell a person, on stderr, what a program that reads `--json` need not know."""
         if not self.as_json:
             self.tell(text)
 
 
 def printable(text: str) -> str:
-    """Replace control characters: what contacts write must not reach the terminal as commands."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    r"""
+    Return a text as one line for a terminal, with escapes such as `\n` and `\u202e` for what would not show as itself.
+
+    A joiner stays inside an emoji, and between letters that it shapes.
+    """
+    return _IN_TEXT.sub(_escaped, text)
+
+
+def printable_json(document: str) -> str:
+    r"""Return a JSON document on one line with `\u` escapes for the same characters; it means the same."""
+    return _IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], document)
+
+
+def to_json(value: Any) -> str:
+    """Write a value as JSON, with the spacing that every command has."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def tell_failure(sentence: str, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
-    """Tell the one sentence of a command that failed; on a terminal its beginning is red, unless NO_COLOR is set."""
+    """Print the one sentence of a command that failed; on a terminal its beginning is red, unless NO_COLOR is set."""
     stream = stream or sys.stderr
+    if stream is None:
+        return
     is_colored = stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
     mark = "\x1b[31mwebwx:\x1b[0m" if is_colored else "webwx:"
     print(f"{mark} {printable(sentence)}", file=stream)
 
 
+def tell_document(document: str) -> None:
+    """Print JSON on stderr: how a command failed that was asked for JSON."""
+    _write(sys.stderr, printable_json(document))
+
+
 def tell_log() -> None:
-    """Tell on stderr what the library logs; it logs no secret, no name and no text."""
+    """Print on stderr what the library logs; it logs no secret, no name and no text."""
     import logging
 
-    class Printable(logging.Formatter):
-        """Keeps the terminal out of reach of what a server answers."""
-
-        def format(self, record: logging.LogRecord) -> str:
-            return printable(super().format(record))
+    from webwx.cli.logs import TerminalFormatter
 
     handler = logging.StreamHandler()
-    handler.setFormatter(Printable("%(asctime)s %(name)s: %(message)s"))
+    handler.setFormatter(TerminalFormatter("%(asctime)s %(name)s: %(message)s"))
     logger = logging.getLogger("webwx")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
 
 
-def _write(stream: TextIO, line: str) -> None:
+def _escaped(found: re.Match[str]) -> str:
+    return found[0] if found.lastgroup else found[0].encode("unicode_escape").decode()
+
+
+def _lines(text: Text) -> str:
+    return "\n".join(map(printable, [text] if isinstance(text, str) else text))
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # print() would take stdout for a closed stderr
+        return
     try:
-        print(line, file=stream, flush=True)
+        print(text, file=stream, flush=True)
     except BrokenPipeError:
         raise OutputClosed from None

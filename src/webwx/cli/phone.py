@@ -369,12 +369,12 @@ async def save(session: Session, file: Path) -> None:
     session.output.result(f"Saved in {file} ({len(content):,} bytes).", file=str(file), size=len(content))
 
 
-def _describe_inbox(shown: dict[str, Any]) -> str:
+def _describe_inbox(shown: dict[str, Any]) -> list[str]:
     lines = [f"{shown['nickname']}'s phone" + ("" if shown["chats"] else ": no messages yet")]
     for chat in shown["chats"]:
         unread = f" - {chat['unread']} unread" if chat["unread"] else ""
         lines += ["", f"{chat['chat']}{unread}", *(_describe_message(message) for message in chat["messages"])]
-    return "\n".join(lines)
+    return lines
 
 
 def _describe_message(message: dict[str, Any]) -> str:

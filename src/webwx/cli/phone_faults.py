@@ -105,7 +105,7 @@ def _parted(options: tuple[str, ...]) -> dict[str, str]:
     return parted
 
 
-def _describe(listed: Mapping[str, Any]) -> str:
+def _describe(listed: Mapping[str, Any]) -> list[str]:
     lines = [f"Faults that are on (seed {listed['seed']}):", ""]
     lines += [f"  {_describe_rule(rule)}" for rule in listed["active"]] or ["  none"]
     if listed["script"]:
@@ -116,7 +116,7 @@ def _describe(listed: Mapping[str, Any]) -> str:
             lines.append(f"  {item['name']:<18} {item['does']}")
             if item["options"]:
                 lines.append(f"  {'':<18} {_describe_options(item['options'])}")
-    return "\n".join(lines)
+    return lines
 
 
 def _describe_rule(rule: Mapping[str, Any]) -> str:

@@ -76,9 +76,12 @@ def _describe_end(exchange: Mapping[str, Any]) -> str:
     return f"{exchange['status']}{ret}  {exchange['seconds']:.2f} s  {exchange['sent']} > {exchange['received']} bytes"
 
 
-def _describe_all(exchange: Mapping[str, Any]) -> str:
+def _describe_all(exchange: Mapping[str, Any]) -> list[str]:
     lines = [_describe(exchange), "", f"{exchange['method']} {exchange['address']}"]
     for said in ("request", "answer"):
         lines += [f"{name}: {value}" for name, value in exchange[f"{said}_headers"]]
-        lines += ["", *filter(None, [exchange[f"{said}_body"]]), ""]
-    return "\n".join(lines).rstrip()
+        body = exchange[f"{said}_body"]
+        lines += ["", *([*body.split("\n"), ""] if body else [""])]
+    while not lines[-1]:
+        del lines[-1]
+    return lines

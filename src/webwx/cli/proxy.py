@@ -78,18 +78,18 @@ async def proxy(
         raise CommandFailed("The port is taken; choose another, or leave it to the system.") from None
 
 
-def _welcome(fault_proxy: FaultProxy) -> str:
-    return (
-        f"A fault proxy is running at {fault_proxy.url}, in front of {fault_proxy.to}.\n"
-        f"Its seed is {fault_proxy.faults.seed}.\n"
-        "\n"
-        "Type next, in other terminals:\n"
-        "\n"
-        f"  export WEBWX_SERVER={fault_proxy.url}                       # for the client\n"
-        f"  webwx phone --server {fault_proxy.control} fault latency    # to change what it does\n"
-        "\n"
-        "Ctrl-C ends it, and it says what it has done."
-    )
+def _welcome(fault_proxy: FaultProxy) -> list[str]:
+    return [
+        f"A fault proxy is running at {fault_proxy.url}, in front of {fault_proxy.to}.",
+        f"Its seed is {fault_proxy.faults.seed}.",
+        "",
+        "Type next, in other terminals:",
+        "",
+        f"  export WEBWX_SERVER={fault_proxy.url}                       # for the client",
+        f"  webwx phone --server {fault_proxy.control} fault latency    # to change what it does",
+        "",
+        "Ctrl-C ends it, and it says what it has done.",
+    ]
 
 
 def _summary(report: Log) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ import msgspec
 from webwx.cli.history import DATED, people_in
 from webwx.cli.messages import clock_time, name_of, place_of
 from webwx.cli.names import complete_chats, whom
+from webwx.cli.output import to_json
 from webwx.cli.session import Session, command
 from webwx.cli.summary import summarize
 from webwx.model.events import event_to_json
@@ -70,4 +70,4 @@ def _line(one: Recalled, people: Contacts) -> str:
 def recalled_to_json(one: Recalled) -> str:
     """Write a recall as one line of JSON: its event, as `webwx listen --json` has it, and `way`."""
     fields: dict[str, object] = msgspec.json.decode(event_to_json(one.notice))
-    return json.dumps({**fields, "way": one.way}, ensure_ascii=False)
+    return to_json({**fields, "way": one.way})

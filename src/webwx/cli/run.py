@@ -90,7 +90,7 @@ def run(
     if on_logout:
         arguments += ["--on-logout", on_logout]
     if is_unit_wanted:
-        session.output.document(write_unit(files[0][0], arguments))
+        session.output.program(write_unit(files[0][0], arguments))
         return _nothing()
     if is_reloading:
         flags = ["--debug"] + ["--json"] * given.as_json + ["--verbose"] * given.verbose
@@ -205,12 +205,12 @@ def _bots_of(module: ModuleType) -> dict[str, Bot]:
     return {name: value for name, value in vars(module).items() if isinstance(value, Bot)}
 
 
-def _traceback(error: Exception, path: Path) -> str:
-    """Write what a file has raised, from the file's own line on."""
+def _traceback(error: Exception, path: Path) -> list[str]:
+    """Return the lines of what a file has raised, from the file's own line on."""
     place = error.__traceback__
     while place is not None and place.tb_frame.f_code.co_filename != str(path):
         place = place.tb_next
-    return "".join(traceback.format_exception(type(error), error, place)).rstrip()
+    return "".join(traceback.format_exception(type(error), error, place)).rstrip().split("\n")
 
 
 # -- the end of a login ----------------------------------------------------------------------------------------------

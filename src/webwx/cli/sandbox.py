@@ -224,49 +224,52 @@ def _with(switches: Switches, given: Mapping[str, object], more: tuple[str, ...]
         raise click.BadParameter(f"A switch cannot be set to that: {error}.") from None
 
 
-def _welcome(served: Served, *, auto_confirm: bool, seed: int | None, state: Path | None) -> str:
+def _welcome(served: Served, *, auto_confirm: bool, seed: int | None, state: Path | None) -> list[str]:
     people = ", ".join(f"{person['nickname']} ({person['id']})" for person in served.accounts[:_MANY])
     people += ", and others" if len(served.accounts) > _MANY else ""
     # A login waits for the phone, so the phone's commands are for a terminal of their own.
     scan, confirm = (f"webwx phone --server {served.url} {verb}" for verb in ("scan", "confirm"))
-    phone = "" if auto_confirm else f"  {scan} && {confirm}    # in a third, while login waits\n"
-    faults = "" if seed is None else f"Faults are on (seed {seed}); 'webwx phone faults' lists them.\n"
-    ending = "Ctrl-C ends it; nothing is kept." if state is None else f"Ctrl-C ends it; {state} keeps everything."
-    return (
-        f"A sandbox is running at {served.url}, for this machine only.\n"
-        f"Its phones are in your browser: {served.phone}\n"
-        f"{faults}"
-        f"People: {people}. You are the first.\n"
-        "\n"
-        "Type next, in another terminal:\n"
-        "\n"
-        f"  export WEBWX_SERVER={served.url}\n"
-        "  webwx login\n"
-        f"{phone}"
-        '  webwx send filehelper "hello"\n'
-        "  webwx phone inbox me\n"
-        f"{_tls_notes(served.tls)}"
-        "\n"
-        f"{ending}"
-    )
+    phone = [] if auto_confirm else [f"  {scan} && {confirm}    # in a third, while login waits"]
+    faults = [] if seed is None else [f"Faults are on (seed {seed}); 'webwx phone faults' lists them."]
+    return [
+        f"A sandbox is running at {served.url}, for this machine only.",
+        f"Its phones are in your browser: {served.phone}",
+        *faults,
+        f"People: {people}. You are the first.",
+        "",
+        "Type next, in another terminal:",
+        "",
+        f"  export WEBWX_SERVER={served.url}",
+        "  webwx login",
+        *phone,
+        '  webwx send filehelper "hello"',
+        "  webwx phone inbox me",
+        *_tls_notes(served.tls),
+        "",
+        "Ctrl-C ends it; nothing is kept." if state is None else f"Ctrl-C ends it; {state} keeps everything.",
+    ]
 
 
-def _tls_notes(tls: TlsAccess | None) -> str:
+def _tls_notes(tls: TlsAccess | None) -> list[str]:
     """Say how a client that insists on the real names gets here."""
     if tls is None:
-        return ""
+        return []
     names = f"{len(tls.hosts)} of the platform's own hosts, such as https://wx.qq.com"
     wants = "one in Python wants SSL_CERT_FILE or REQUESTS_CA_BUNDLE in place of the last"
-    notes = (
-        f"\nIt also plays {names}. Any client reaches\nthem with these; {wants}:\n\n"
-        f"  export HTTPS_PROXY={tls.proxy}\n"
-        f"  export NODE_EXTRA_CA_CERTS={tls.ca}\n"
-    )
+    notes = [
+        "",
+        f"It also plays {names}. Any client reaches",
+        f"them with these; {wants}:",
+        "",
+        f"  export HTTPS_PROXY={tls.proxy}",
+        f"  export NODE_EXTRA_CA_CERTS={tls.ca}",
+    ]
     if tls.is_straight:
-        lines = "".join(f"  {line}\n" for line in tls.hosts)
-        notes += (
-            "\nThey answer on port 443 as well, without a proxy, for whoever has these lines in a hosts file.\n"
-            "Use one of a namespace or a container: with them, this machine would find the real ones no more.\n"
-            f"\n{lines}"
-        )
+        notes += [
+            "",
+            "They answer on port 443 as well, without a proxy, for whoever has these lines in a hosts file.",
+            "Use one of a namespace or a container: with them, this machine would find the real ones no more.",
+            "",
+            *(f"  {line}" for line in tls.hosts),
+        ]
     return notes
