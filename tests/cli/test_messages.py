@@ -83,17 +83,35 @@ def test_a_text_is_a_text_whatever_it_looks_like(text: str, me: Any, sandbox: An
 
 
 @pytest.mark.parametrize(
-    ("piped", "text"),
-    [("from a pipe\n", "from a pipe"), ("two\nlines\n\n", "two\nlines\n"), (b"not \xff utf-8", "not \ufffd utf-8")],
+    ("piped", "text"), [("from a pipe\n", "from a pipe"), ("two\nlines\n\n", "two\nlines\n"), ("你好", "你好")]
 )
-def test_without_words_the_text_comes_from_stdin(piped: str | bytes, text: str, me: Any, sandbox: Any) -> None:
+def test_without_words_the_text_comes_from_stdin(piped: str, text: str, me: Any, sandbox: Any) -> None:
     assert me.run("send", "--json", stdin=piped).line["chat"] == "filehelper"
     assert last_message(sandbox, "me", "filehelper")["text"] == text
 
 
-def test_an_argument_that_is_no_utf8_is_sent_as_far_as_it_can_be_read(me: Any, sandbox: Any) -> None:
-    assert me.run("send", "filehelper", b"caf\xe9").code == 0
-    assert last_message(sandbox, "me", "filehelper")["text"] == "caf\ufffd"
+@pytest.mark.parametrize(
+    ("arguments", "piped", "what"),
+    [
+        (["filehelper", b"caf\xe9"], b"", "TEXT"),
+        ([], b"caf\xe9", "What came on stdin"),
+        (["--file", __file__, "--name", b"caf\xe9"], b"", "NAME"),
+    ],
+)
+def test_a_text_that_is_not_utf8_is_refused_and_leaves_nothing_behind(
+    arguments: list[str | bytes], piped: bytes, what: str, me: Any
+) -> None:
+    done = me.run("send", *arguments, stdin=piped)
+    assert (done.code, done.stdout) == (2, "")
+    assert done.sentence.startswith(f"webwx: {what} is not valid UTF-8, so nothing was sent")
+    assert me.run("outbox", "--json").lines == []
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t \u3000\n"])
+def test_a_blank_text_is_refused_and_leaves_nothing_behind(text: str, me: Any) -> None:
+    for done in (me.run("send", "filehelper", text), me.run("send", stdin=text)):
+        assert (done.code, done.sentence) == (2, "webwx: There is no text to send: it is empty or blank.")
+    assert me.run("outbox", "--json").lines == []
 
 
 @pytest.mark.parametrize("to", [[], ["filehelper"], ["阿华"]])

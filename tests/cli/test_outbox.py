@@ -74,6 +74,18 @@ def test_what_has_not_left_is_sent_again_under_its_own_id(me: Shell, sandbox: Sa
     assert texts(sandbox)[-1] == "17000000000000001"
     assert me.run("outbox", "retry", str(number), "--json").stdout == done.stdout
     assert me.run("outbox", "--json").line["state"] == "sent"
+    assert texts(sandbox).count("17000000000000001") == 1
+
+
+def test_a_retry_of_what_was_sent_says_that_it_is_not_sent_again(me: Shell, sandbox: Sandbox) -> None:
+    receipt = me.run("send", "filehelper", "only once", "--json").stdout
+    number = str(me.run("outbox", "--json").line["number"])
+    assert me.run("outbox", "retry", number).stdout == f"Send {number} was sent, and is not sent again.\n"
+    assert me.run("outbox", "retry", number, "--json").stdout == receipt
+    assert texts(sandbox).count("only once") == 1
+    me.run("recall", number)
+    assert me.run("outbox", "retry", number).stdout == f"Send {number} was taken back, and is not sent again.\n"
+    assert "only once" not in texts(sandbox)
 
 
 def test_what_cannot_be_sent_again_says_what_to_do(me: Shell) -> None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import io
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
+import sys
+import termios
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from webwx.cli.exits import BadInput
 from webwx.cli.output import Output
 from webwx.cli.session import read_piped_line, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def start_listening(shell: Any, sandbox: Any) -> Any:
@@ -135,28 +139,76 @@ def test_the_next_listen_goes_on_where_a_stopped_one_was(me: Any, sandbox: Any) 
     assert me.run("listen", "--json", "--count", "1").line["text"] == "and now?"
 
 
-@pytest.mark.parametrize(
-    ("piped", "text"),
-    [("hello", "hello"), ("hello\n", "hello"), ("hello\n\n", "hello\n"), ("two\nlines\n", "two\nlines"), ("", "")],
-)
-def test_the_newline_that_ends_a_text_is_dropped(piped: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(piped))
-    assert read_text(Output(as_json=False)) == text
-
-
-def test_a_line_is_read_without_waiting_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextlib.contextmanager
+def piped(content: bytes, monkeypatch: pytest.MonkeyPatch, *, is_open: bool = False) -> Iterator[None]:
+    """Stdin with some bytes in it, which ends there or goes on."""
     reader, writer = os.pipe()
-    os.write(writer, b"one\ntwo\n")
-    with os.fdopen(reader) as stdin:
+    os.write(writer, content)
+    with os.fdopen(reader) as stdin, os.fdopen(writer, "wb") as other_end:
+        if not is_open:
+            other_end.close()
         monkeypatch.setattr("sys.stdin", stdin)
-        assert read_piped_line() == "one"
-    os.close(writer)
+        yield
 
 
-def test_a_closed_stdin_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"hello", "hello"),
+        (b"hello\n", "hello"),
+        (b"hello\n\n", "hello\n"),
+        (b"two\r\nlines\r\n", "two\nlines"),
+        (b"", ""),
+        ("你好\n".encode(), "你好"),
+    ],
+)
+async def test_the_newline_that_ends_a_text_is_dropped(
+    content: bytes, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with piped(content, monkeypatch):
+        assert await read_text(Output(as_json=False)) == text
+
+
+async def test_bytes_that_are_no_text_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with piped(b"caf\xe9", monkeypatch), pytest.raises(BadInput, match="not valid UTF-8"):
+        await read_text(Output(as_json=False))
+
+
+async def test_a_line_is_read_without_waiting_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    with piped(b"one\ntwo\n", monkeypatch, is_open=True):
+        assert await read_piped_line() == "one"
+
+
+async def test_a_closed_stdin_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
-    assert read_piped_line() == ""
-    assert read_text(Output(as_json=False)) == ""
+    assert await read_piped_line() == ""
+    assert await read_text(Output(as_json=False)) == ""
+
+
+@pytest.mark.parametrize("arguments", [["recall"], ["forward", "filehelper"], ["friend", "accept"], ["send"]])
+def test_a_command_that_waits_for_a_pipe_ends_at_ctrl_c(arguments: list[str], me: Any) -> None:
+    with me.start(*arguments, stdin=subprocess.PIPE) as process:
+        process.stdin.write("no end of it")
+        process.stdin.flush()
+        while int.from_bytes(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)), sys.byteorder):
+            pass  # it has not been read yet
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+
+
+@pytest.mark.parametrize("typed", [b"", b"half a sentence\n"])
+def test_ctrl_c_at_the_prompt_of_send_leaves_nothing_behind(typed: bytes, me: Any) -> None:
+    terminal, stdin = pty.openpty()
+    with (
+        os.fdopen(terminal, "wb", buffering=0) as keyboard,
+        os.fdopen(stdin, "rb") as screen,
+        me.start("send", stdin=screen) as process,
+    ):
+        assert "Type your message" in process.stderr.readline()
+        keyboard.write(typed)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    assert me.run("outbox", "--json").lines == []
 
 
 def test_verbose_tells_the_calls_and_nothing_private(me: Any) -> None:

@@ -114,7 +114,7 @@ async def add(session: Session, who: str, greeting: str) -> None:
 async def accept(session: Session) -> None:
     """Accept a friend request: a line of 'webwx listen --json' on stdin."""
     try:
-        request = event_from_json(read_piped_line())
+        request = event_from_json(await read_piped_line())
     except ValueError:
         raise BadInput("Pipe a line of 'webwx listen --json' in here; there was none.") from None
     if not isinstance(request, FriendRequest):

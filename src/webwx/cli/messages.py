@@ -20,7 +20,15 @@ from webwx.cli.exits import BadInput
 from webwx.cli.names import complete_chats, complete_each_chat, whom
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.progress import shown_progress
-from webwx.cli.session import Session, command, ended_by_reader, piped_bytes, read_piped_line, read_text
+from webwx.cli.session import (
+    Session,
+    checked_text,
+    command,
+    ended_by_reader,
+    piped_bytes,
+    read_piped_line,
+    read_text,
+)
 from webwx.cli.summary import summarize
 from webwx.client.aio import AsyncClient
 from webwx.model.contacts import FILEHELPER
@@ -118,13 +126,15 @@ async def send(
         before = await client.find_send(key=key) if key else None
         if attached:
             [(send_it, path)] = attached
-            name = clean_text(name or "")
+            name = checked_text(name or "", "NAME")
             given_bytes = piped_bytes(session.output) if path == "-" else nullcontext(path)
             with given_bytes as source, shown_progress(name or Path(path).name) as progress:
                 receipt = await send_it(client, whom(to), source, name=name, progress=progress, key=key)
         else:
-            text = text if words else read_text(session.output)
-            receipt = await client.send_text(whom(to), clean_text(text), key=key)
+            text = checked_text(text, "TEXT") if words else await read_text(session.output)
+            if not text.strip():  # no phone sends such a message
+                raise BadInput("There is no text to send: it is empty or blank.")
+            receipt = await client.send_text(whom(to), text, key=key)
         if before is not None and receipt == before.receipt:
             session.output.line("This was sent before, and is not sent again.", receipt.to_json())
         else:
@@ -169,7 +179,7 @@ async def recall(session: Session, which: str | None) -> None:
     WHICH is a number that 'webwx outbox' shows, or the message's own id. Without it the receipt of 'webwx send --json'
     is read from stdin; without that as well it takes back the last message that was sent, by whichever process.
     """
-    piped = read_piped_line() if which is None else ""
+    piped = await read_piped_line() if which is None else ""
     given = _read_receipt(piped) if piped else None
     async with session.logged_in() as client:
         receipt = given or (await _last_receipt(client) if which is None else await _receipt_of(client, which))
@@ -241,7 +251,7 @@ async def forward(session: Session, words: tuple[str, ...], recalled: bool) -> N
     which = ""
     match words:
         case [to]:
-            message = None if recalled else _read_event(read_piped_line())
+            message = None if recalled else _read_event(await read_piped_line())
         case [which, to]:
             pass
         case _:

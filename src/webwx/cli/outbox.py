@@ -26,6 +26,9 @@ STATES: dict[State, str] = {
 }
 """What each state is called for a person."""
 
+_DONE = {"sent", "recalled"}
+"""States from which nothing is sent again."""
+
 
 @with_common_options
 @click.group(
@@ -73,12 +76,16 @@ async def retry(session: Session, number: int) -> None:
     """
     Send a text again that has not left or was refused.
 
-    It keeps the id that it was given the first time. Of a picture or a file the outbox keeps the name only: give it to
-    'webwx send' again, with the same --key where it had one.
+    It keeps the id that it was given the first time. What was sent is not sent again. Of a picture or a file the outbox
+    keeps the name only: give it to 'webwx send' again, with the same --key where it had one.
     """
     async with session.logged_in() as client:
+        before = await client.find_send(number=number)
         receipt = await client.retry_send(number)
-        report_sent(session, receipt, name_of(client.contacts, receipt.chat))
+        if before is not None and before.state in _DONE:
+            session.output.line(f"Send {number} was {STATES[before.state]}, and is not sent again.", receipt.to_json())
+        else:
+            report_sent(session, receipt, name_of(client.contacts, receipt.chat))
 
 
 @command("forget", group=outbox, examples=("webwx outbox forget 12",))

@@ -25,7 +25,7 @@ import click.exceptions
 import msgspec
 
 from webwx.bot.loop import run_long
-from webwx.cli.exits import Exit
+from webwx.cli.exits import BadInput, Exit
 from webwx.cli.options import Given, example_text, with_common_options
 from webwx.cli.output import Output, OutputClosed, tell_log
 from webwx.client.aio import AsyncClient
@@ -324,15 +324,8 @@ def _is_pipe(stream: TextIO | None) -> bool:
     return stream is not None and stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
 
 
-def read_piped_line() -> str:
-    """Read one line of what is piped in; empty when nothing is, or when a person sits there."""
-    if sys.stdin is None or sys.stdin.isatty():
-        return ""
-    return sys.stdin.readline().strip()
-
-
 class _Stdin:
-    """Stdin as a stream that a thread reads, which can be ended: the thread would keep the process from ending."""
+    """Stdin for a thread to read, which can be ended: the thread would keep the process from ending."""
 
     is_over = False
 
@@ -363,10 +356,64 @@ def piped_bytes(output: Output) -> Iterator[Stream]:
         stdin.is_over = True
 
 
-def read_text(output: Output) -> str:
-    """Read a text from stdin to its end, without the newline that ends it."""
+async def read_text(output: Output) -> str:
+    """
+    Read a text from stdin to its end, without the newline that ends it.
+
+    Raises:
+        BadInput: It is no text.
+    """
     if sys.stdin is None:
         return ""
     if sys.stdin.isatty():
         output.tell("Type your message; Ctrl-D on a line of its own sends it.")
-    return sys.stdin.read().removesuffix("\n")
+    try:
+        text = (await _read_stdin()).decode()
+    except UnicodeDecodeError:
+        raise BadInput(f"What came on stdin {_NOT_UTF8}; '--file -' sends any bytes as a file.") from None
+    return io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True).removesuffix("\n")
+
+
+async def read_piped_line() -> str:
+    """Read one line of what is piped in; empty when nothing is, or when stdin is a terminal."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return ""
+    return (await _read_stdin(b"\n")).decode(errors="replace").strip()
+
+
+async def _read_stdin(end: bytes = b"") -> bytes:
+    """Read in a thread, so that Ctrl-C is heard meanwhile: all, or as far as the first `end`."""
+    stdin = _Stdin()
+
+    def read() -> bytes:
+        content = b""
+        while piece := stdin.read(_PIECE):
+            content += piece
+            if end and end in piece:
+                break
+        return content.partition(end)[0] if end else content
+
+    try:
+        return await asyncio.to_thread(read)
+    finally:
+        stdin.is_over = True
+
+
+def checked_text(text: str, what: str) -> str:
+    """
+    Return a text of the command line as it can be sent.
+
+    Raises:
+        BadInput: It was typed or passed on in another encoding than UTF-8.
+    """
+    try:
+        # Two halves of a character, as some terminals type them, are the character.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise BadInput(f"{what} {_NOT_UTF8}.") from None
+
+
+_NOT_UTF8 = "is not valid UTF-8, so nothing was sent"
+
+_PIECE = 65_536
+"""Bytes that are read at once."""
