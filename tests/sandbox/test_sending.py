@@ -103,3 +103,9 @@ def test_what_cannot_be_done_is_a_sentence(control, verb, fields):
     status, answer = control(verb, **fields)
     assert status == 409
     assert answer["error"].endswith(".")
+
+
+@pytest.mark.parametrize(("played", "ext"), [({"game": "dice"}, ("2", "1")), ({"result": 3}, ("0", "0"))])
+def test_a_sticker_has_a_result_only_of_a_game(control, me, played, ext):
+    control("sticker", content=BASE64, **played)
+    assert f'gameext type="{ext[0]}" content="{ext[1]}"' in me.messages()[-1].content

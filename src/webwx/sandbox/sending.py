@@ -68,7 +68,8 @@ class SendSticker(Sending, frozen=True, kw_only=True):
 
     content: bytes
     game: Literal["", "rock-paper-scissors", "dice"] = ""
-    result: int = 0
+    result: int = 1
+    """Of the game, when there is one."""
 
 
 class SendLocation(Sending, frozen=True, kw_only=True):
@@ -187,13 +188,12 @@ def _voice(world: World, what: SendVoice) -> Message:
     return world.voice(what.sender, what.to, what.content, milliseconds=int(what.seconds * 1000))
 
 
-_GAMES = {"": 0, "rock-paper-scissors": 1, "dice": 2}
+_GAMES = {"rock-paper-scissors": 1, "dice": 2}
 
 
 def _sticker(world: World, what: SendSticker) -> Message:
-    letter = letters.sticker(
-        world.person(what.sender), world.media.add(what.content), game=_GAMES[what.game], result=what.result
-    )
+    played = {"game": _GAMES[what.game], "result": what.result} if what.game else {}
+    letter = letters.sticker(world.person(what.sender), world.media.add(what.content), **played)
     return world.send(what.sender, what.to, letter)
 
 
