@@ -25,10 +25,10 @@ from webwx.model.messages import AnyMessage, Message
 from webwx.protocol.codes import Ret
 from webwx.protocol.hosts import FAMILIES
 from webwx.sandbox import control, fault_verbs, proxy
+from webwx.sandbox.actions import ACTIONS, Action
 from webwx.sandbox.crowds import Crowd
 from webwx.sandbox.faults import Description, menu
 from webwx.sandbox.hands import Hands
-from webwx.sandbox.sending import SENDING_VERBS
 from webwx.sandbox.switches import STRICT, Switches
 from webwx.sandbox.worlds import ChatroomPlan, MessagePlan, PersonPlan, WorldPlan
 from webwx.settings import KEYS
@@ -135,10 +135,12 @@ def test_the_page_has_every_request_of_the_control_api() -> None:
     assert [" ".join(request) for request in documented] == [row[0] for row in table(TOPICS / "sandbox.md", "Request")]
 
 
-def test_the_page_has_every_verb_that_sends() -> None:
-    assert [f"POST /control/{verb}" for verb in SENDING_VERBS] == [
-        row[0] for row in table(TOPICS / "sandbox.md", "Sends")
-    ]
+def test_the_page_has_every_phone_action() -> None:
+    def row(action: Action) -> list[str]:
+        fields = ", ".join(f"`{parameter.name}`" for parameter in action.parameters).strip("`")
+        return [f"POST /control/{action.name}", fields, action.help]
+
+    assert table(TOPICS / "sandbox.md", "Action") == [row(action) for action in ACTIONS.values()]
 
 
 def test_the_page_has_every_key_of_a_world() -> None:

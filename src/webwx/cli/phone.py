@@ -1,9 +1,8 @@
 """
-`webwx phone`: the hands of everybody in a running sandbox.
+`webwx phone`: the phones of a running sandbox.
 
-Each verb is one request to the sandbox's control API, whose module lists the paths. The verbs for all other kinds of
-message are in `phone_send`, those for chatrooms in `phone_chatrooms`, those for bad days in `phone_faults`, and
-`phone_wire` looks at the wire.
+Each command is one request to the sandbox's control API. Those of the phone actions are made in `phone_actions`; the
+faults are in `phone_faults`, and the traffic is in `phone_wire`.
 """
 
 from __future__ import annotations
@@ -11,16 +10,15 @@ from __future__ import annotations
 import base64
 import time
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote
 
 import click
 
 from webwx.cli.control import ask_phones
-from webwx.cli.options import FreeTextCommand, example_text, with_common_options
-from webwx.cli.phone_chatrooms import CHATROOM_COMMANDS
+from webwx.cli.options import example_text, with_common_options
+from webwx.cli.phone_actions import PHONE_ACTIONS
 from webwx.cli.phone_faults import FAULT_COMMANDS
-from webwx.cli.phone_send import SENDING
 from webwx.cli.phone_wire import wire
 from webwx.cli.session import Session, command
 from webwx.protocol.codec import clean_text
@@ -45,287 +43,8 @@ def phone() -> None:
     """
 
 
-for _verb in (*CHATROOM_COMMANDS, *SENDING, *FAULT_COMMANDS, wire):
+for _verb in (*PHONE_ACTIONS, *FAULT_COMMANDS, wire):
     phone.add_command(_verb)
-
-
-@command(
-    "scan",
-    group=phone,
-    examples=("webwx phone scan 阿华",),
-)
-@click.argument("who", default="me")
-@click.argument("uuid", default="")
-async def scan(session: Session, who: str, uuid: str) -> None:
-    """Point WHO's phone at the login code UUID, or at the newest one."""
-    await ask_phones(session.settings.server, "scan", {"who": who, "uuid": uuid})
-    session.output.result("Scanned; 'webwx phone confirm' lets the login through.", scanned=True)
-
-
-@command(
-    "confirm",
-    group=phone,
-    examples=("webwx phone confirm",),
-)
-@click.argument("uuid", default="")
-async def confirm(session: Session, uuid: str) -> None:
-    """Confirm the login that was scanned."""
-    await ask_phones(session.settings.server, "confirm", {"uuid": uuid})
-    session.output.result("Confirmed.", confirmed=True)
-
-
-@command(
-    "cancel",
-    group=phone,
-    examples=("webwx phone cancel",),
-)
-@click.argument("uuid", default="")
-async def cancel(session: Session, uuid: str) -> None:
-    """Refuse the login that was scanned."""
-    await ask_phones(session.settings.server, "cancel", {"uuid": uuid})
-    session.output.result("Cancelled.", cancelled=True)
-
-
-@command(
-    "expire",
-    group=phone,
-    examples=("webwx phone expire",),
-)
-@click.argument("uuid", default="")
-async def expire(session: Session, uuid: str) -> None:
-    """Let a login code's time run out."""
-    await ask_phones(session.settings.server, "expire", {"uuid": uuid})
-    session.output.result("Expired.", expired=True)
-
-
-@command(
-    "refuse",
-    group=phone,
-    examples=("webwx phone refuse webwxsendmsg 1205", "webwx phone refuse login 500 --times 3"),
-)
-@click.argument("endpoint", metavar="CALL")
-@click.argument("ret", type=int)
-@click.option("--times", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many calls.")
-async def refuse(session: Session, endpoint: str, ret: int, times: int) -> None:
-    """Answer the next CALL with the number RET, as the platform does on a bad day."""
-    await ask_phones(session.settings.server, "refuse", {"endpoint": endpoint, "ret": ret, "times": times})
-    session.output.result(f"The next {endpoint} is answered with {ret}.", endpoint=endpoint, ret=ret, times=times)
-
-
-@command(
-    "say",
-    group=phone,
-    cls=FreeTextCommand,
-    examples=('webwx phone say 阿华 me "Are you there?"',),
-)
-@click.argument("sender", metavar="FROM")
-@click.argument("to")
-@click.argument("text")
-async def say(session: Session, sender: str, to: str, text: str) -> None:
-    """Write TEXT on FROM's phone."""
-    sent = await ask_phones(session.settings.server, "say", {"from": sender, "to": to, "text": text})
-    session.output.result(f"Sent to {to} (message {sent['message_id']}).", message_id=sent["message_id"])
-
-
-@command(
-    "picture",
-    group=phone,
-    examples=("webwx phone picture 阿华 me holiday.jpg",),
-)
-@click.argument("sender", metavar="FROM")
-@click.argument("to")
-@click.argument("file", type=click.File("rb"))
-async def picture(session: Session, sender: str, to: str, file: BinaryIO) -> None:
-    """Send the picture FILE from FROM's phone."""
-    content = base64.b64encode(file.read()).decode()
-    sent = await ask_phones(
-        session.settings.server, "picture", {"from": sender, "to": to, "name": Path(file.name).name, "content": content}
-    )
-    session.output.result(
-        f"Sent to {to} (message {sent['message_id']}, md5 {sent['md5']}).",
-        message_id=sent["message_id"], md5=sent["md5"],
-    )  # fmt: skip
-
-
-@command(
-    "recall",
-    group=phone,
-    examples=("webwx phone recall 阿华 me",),
-)
-@click.argument("sender", metavar="FROM")
-@click.argument("to")
-@click.argument("message_id", metavar="[ID]", default="")
-async def recall(session: Session, sender: str, to: str, message_id: str) -> None:
-    """Take back what FROM sent to TO: the message ID, or the last one."""
-    gone = await ask_phones(session.settings.server, "recall", {"from": sender, "to": to, "message_id": message_id})
-    session.output.result(f"Recalled message {gone['message_id']}.", message_id=gone["message_id"])
-
-
-@command(
-    "open",
-    group=phone,
-    examples=("webwx phone open me 阿华",),
-)
-@click.argument("who")
-@click.argument("chat")
-async def open_chat(session: Session, who: str, chat: str) -> None:
-    """Open CHAT on WHO's phone, so that nothing is unread there."""
-    await ask_phones(session.settings.server, "open", {"who": who, "chat": chat})
-    session.output.result(f"{who} has opened {chat}.", opened=True)
-
-
-@command(
-    "close",
-    group=phone,
-    examples=("webwx phone close me 阿华",),
-)
-@click.argument("who")
-@click.argument("chat")
-async def close_chat(session: Session, who: str, chat: str) -> None:
-    """Go back from CHAT to the list of chats on WHO's phone."""
-    await ask_phones(session.settings.server, "close", {"who": who, "chat": chat})
-    session.output.result(f"{who} has closed {chat}.", closed=True)
-
-
-@command(
-    "read",
-    group=phone,
-    examples=("webwx phone read me 阿华",),
-)
-@click.argument("who")
-@click.argument("chat")
-async def read_chat(session: Session, who: str, chat: str) -> None:
-    """Read CHAT on WHO's phone without opening it, as from a notification."""
-    await ask_phones(session.settings.server, "read", {"who": who, "chat": chat})
-    session.output.result(f"{who} has read {chat}.", read=True)
-
-
-@command(
-    "accept",
-    group=phone,
-    examples=("webwx phone accept 阿华 me",),
-)
-@click.argument("who")
-@click.argument("asked_by", metavar="FROM")
-async def accept(session: Session, who: str, asked_by: str) -> None:
-    """Let WHO accept FROM's friend request."""
-    await ask_phones(session.settings.server, "accept", {"who": who, "asked_by": asked_by})
-    session.output.result(f"{who} and {asked_by} are friends now.", accepted=True)
-
-
-@command(
-    "block",
-    group=phone,
-    examples=("webwx phone block 阿华",),
-)
-@click.argument("who")
-@click.argument("whom", default="me")
-async def block(session: Session, who: str, whom: str) -> None:
-    """Let WHO put WHOM on the blacklist: messages do not arrive, and into a chatroom WHO is not added."""
-    await ask_phones(session.settings.server, "block", {"who": who, "whom": whom})
-    session.output.result(f"{who} has blocked {whom}.", blocked=True)
-
-
-@command(
-    "unblock",
-    group=phone,
-    examples=("webwx phone unblock 阿华",),
-)
-@click.argument("who")
-@click.argument("whom", default="me")
-async def unblock(session: Session, who: str, whom: str) -> None:
-    """Let WHO take WHOM off the blacklist."""
-    await ask_phones(session.settings.server, "unblock", {"who": who, "whom": whom})
-    session.output.result(f"{who} has {whom} on the blacklist no more.", blocked=False)
-
-
-@command(
-    "remark",
-    group=phone,
-    cls=FreeTextCommand,
-    examples=("webwx phone remark me 阿华 花花",),
-)
-@click.argument("who")
-@click.argument("friend")
-@click.argument("remark", default="")
-async def remark_friend(session: Session, who: str, friend: str, remark: str) -> None:
-    """Let WHO call FRIEND by a REMARK, or by none."""
-    await ask_phones(session.settings.server, "remark", {"who": who, "friend": friend, "remark": remark})
-    session.output.result(f"{who} calls {friend} {remark}." if remark else f"{friend} has no remark.", remark=remark)
-
-
-@command(
-    "pin",
-    group=phone,
-    examples=("webwx phone pin me 阿华",),
-)
-@click.argument("who")
-@click.argument("chat")
-async def pin(session: Session, who: str, chat: str) -> None:
-    """Pin CHAT to the top of WHO's list."""
-    await ask_phones(session.settings.server, "pin", {"who": who, "chat": chat})
-    session.output.result(f"{who} has pinned {chat}.", pinned=True)
-
-
-@command(
-    "unpin",
-    group=phone,
-    examples=("webwx phone unpin me 阿华",),
-)
-@click.argument("who")
-@click.argument("chat")
-async def unpin(session: Session, who: str, chat: str) -> None:
-    """Let CHAT go from the top of WHO's list."""
-    await ask_phones(session.settings.server, "unpin", {"who": who, "chat": chat})
-    session.output.result(f"{who} has {chat} pinned no more.", pinned=False)
-
-
-@command(
-    "log-out",
-    group=phone,
-    examples=("webwx phone log-out",),
-)
-@click.argument("who", default="me")
-async def log_out(session: Session, who: str) -> None:
-    """Log WHO's web client out from the phone: it learns 1100."""
-    await ask_phones(session.settings.server, "log-out", {"who": who})
-    session.output.result(f"{who} is logged out.", logged_out=True)
-
-
-@command(
-    "evict",
-    group=phone,
-    examples=("webwx phone evict",),
-)
-@click.argument("who", default="me")
-async def evict(session: Session, who: str) -> None:
-    """Let another client log in as WHO: the one there is learns 1101."""
-    await ask_phones(session.settings.server, "evict", {"who": who})
-    session.output.result(f"Another client has taken {who}'s login.", evicted=True)
-
-
-@command(
-    "offline",
-    group=phone,
-    examples=("webwx phone offline",),
-)
-@click.argument("who", default="me")
-async def go_offline(session: Session, who: str) -> None:
-    """Take the network from WHO's phone: nothing is sent, and a client's sends are refused with Ret 3."""
-    await ask_phones(session.settings.server, "offline", {"who": who})
-    session.output.result(f"{who}'s phone is offline; 'webwx phone online' ends that.", offline=True)
-
-
-@command(
-    "online",
-    group=phone,
-    examples=("webwx phone online",),
-)
-@click.argument("who", default="me")
-async def go_online(session: Session, who: str) -> None:
-    """Give WHO's phone its network back."""
-    await ask_phones(session.settings.server, "online", {"who": who})
-    session.output.result(f"{who}'s phone is online.", offline=False)
 
 
 @command(
@@ -338,18 +57,6 @@ async def inbox(session: Session, who: str) -> None:
     """Show what is on WHO's phone: chats, unread counts, messages."""
     shown = await ask_phones(session.settings.server, f"inbox?who={quote(clean_text(who))}")
     session.output.result(_describe_inbox(shown), **shown)
-
-
-@command(
-    "wind",
-    group=phone,
-    examples=("webwx phone wind 121    # too late now to recall anything",),
-)
-@click.argument("seconds", type=float)
-async def wind(session: Session, seconds: float) -> None:
-    """Move the sandbox's clock forward by SECONDS, instead of waiting."""
-    moved = await ask_phones(session.settings.server, "wind", {"seconds": seconds})
-    session.output.result(f"The sandbox's clock is {seconds:g} s further on.", now=moved["now"])
 
 
 @command(

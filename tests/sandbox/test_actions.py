@@ -1,19 +1,23 @@
-"""The control API's verbs that send, one after the other, as a script would call them."""
+"""The phone actions that send, called over the control API, and the table of all actions."""
 
 import base64
 import hashlib
 import json
+import re
 
+import msgspec
 import pytest
 
 from webwx.protocol.http import Request
+from webwx.sandbox.actions import ACTIONS
 from webwx.sandbox.letters import KINDS
-from webwx.sandbox.sending import SENDING_VERBS
 
 CONTENT = b"\x89PNG content"
 BASE64 = base64.b64encode(CONTENT).decode()
 
 CALLS = {
+    "say": ({"text": "在吗"}, "text", "在吗"),
+    "picture": ({"content": BASE64}, "image", ""),
     "file": ({"name": "a.pdf", "content": BASE64}, "file", "a.pdf"),
     "video": ({"content": BASE64, "seconds": 3, "short": True}, "video", ""),
     "voice": ({"content": BASE64, "seconds": 2.5}, "voice", ""),
@@ -32,27 +36,27 @@ CALLS = {
     "red-packet": ({}, "red_packet", "恭喜发财，大吉大利"),
     "raw": ({"type": 49, "app_type": 16, "content": "<msg/>"}, "raw", "<msg/>"),
 }
-"""What to call a verb with, and what the phone shows then."""
+"""What to call an action with, and what the phone shows then."""
 
 
 @pytest.fixture
 def control(sandbox):
-    def call(verb, sender="阿华", to="me", **fields):
+    def call(action, sender="阿华", to="me", **fields):
         body = json.dumps({"from": sender, "to": to, **fields}).encode()
         response = sandbox.answer(
-            Request(endpoint="any", method="POST", url=f"http://127.0.0.1:8790/control/{verb}", body=body)
+            Request(endpoint="any", method="POST", url=f"http://127.0.0.1:8790/control/{action}", body=body)
         )
         return response.status, json.loads(response.body)
 
     return call
 
 
-@pytest.mark.parametrize("verb", CALLS)
-def test_a_verb_sends_what_it_is_called(control, world, me, verb):
-    fields, kind, text = CALLS[verb]
-    status, sent = control(verb, **fields)
+@pytest.mark.parametrize("name", CALLS)
+def test_an_action_sends_what_it_is_called(control, world, me, name):
+    fields, kind, text = CALLS[name]
+    status, sent = control(name, **fields)
     assert status == 200
-    assert sent["md5"] == (hashlib.md5(CONTENT).hexdigest() if "content" in fields and verb != "raw" else "")
+    assert sent.get("md5", "") == (hashlib.md5(CONTENT).hexdigest() if "content" in fields and name != "raw" else "")
     shown = world.inbox("me")["ahua"].messages[-1]
     assert (shown.id, shown.kind, shown.text) == (sent["message_id"], kind, text)
     assert [wire.msg_id for wire in me.messages()] == [sent["message_id"]]
@@ -76,14 +80,29 @@ def test_a_notice_is_seen_on_one_phone(control, world, me, fields, type_):
     assert world.inbox("me")["hiking"].unread == 0
 
 
-def test_every_verb_is_called_here_and_every_kind_is_sent():
-    assert {*CALLS, "quote", "notice"} == set(SENDING_VERBS)
-    # Texts and pictures have verbs of their own in `control`.
-    assert {kind for _, kind, _ in CALLS.values()} | {"text", "image", "quote", "system"} == set(KINDS)
+def names_of_parameters(action):
+    return [parameter.name for parameter in action.parameters]
+
+
+def test_every_action_that_sends_is_called_here_and_every_kind_is_sent():
+    sending = {name for name, action in ACTIONS.items() if names_of_parameters(action)[:1] == ["from"]} - {"recall"}
+    assert {*CALLS, "quote", "notice"} == sending
+    assert {kind for _, kind, _ in CALLS.values()} | {"quote", "system"} == set(KINDS)
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=lambda action: action.name)
+def test_the_table_has_all_that_a_command_needs(action):
+    fields = [field.encode_name for field in msgspec.structs.fields(action.request)]
+    assert names_of_parameters(action) == fields
+    assert action.help.endswith(".")
+    assert action.examples != ()
+    assert {name for name in action.facts.values() if isinstance(name, str)} <= set(fields)
+    shown = {"FILE" if each.kind is bytes else (each.meta.title or each.name).upper() for each in action.parameters}
+    assert set(re.findall(r"[A-Z]{2,}", action.help)) - {"GIF"} <= shown
 
 
 @pytest.mark.parametrize(
-    ("verb", "fields"),
+    ("name", "fields"),
     [
         ("file", {"content": BASE64}),
         ("file", {"name": "a", "content": "no base64!"}),
@@ -92,15 +111,15 @@ def test_every_verb_is_called_here_and_every_kind_is_sent():
         ("raw", {"type": "x"}),
     ],
 )
-def test_a_call_that_lacks_something_is_a_sentence(control, verb, fields):
-    status, answer = control(verb, **fields)
+def test_a_call_that_lacks_something_is_a_sentence(control, name, fields):
+    status, answer = control(name, **fields)
     assert status == 400
     assert answer["error"].startswith("The request cannot be read:")
 
 
-@pytest.mark.parametrize(("verb", "fields"), [("card", {"person": "nobody"}), ("store-sticker", {"to": "阿华"})])
-def test_what_cannot_be_done_is_a_sentence(control, verb, fields):
-    status, answer = control(verb, **fields)
+@pytest.mark.parametrize(("name", "fields"), [("card", {"person": "nobody"}), ("store-sticker", {"to": "阿华"})])
+def test_what_cannot_be_done_is_a_sentence(control, name, fields):
+    status, answer = control(name, **fields)
     assert status == 409
     assert answer["error"].endswith(".")
 

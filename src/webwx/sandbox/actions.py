@@ -1,0 +1,530 @@
+"""
+The phone actions: one function each, from which the control API and the commands of `webwx phone` are made.
+
+A function's parameters are the fields of `POST /control/NAME` and the arguments of `webwx phone NAME`, in this order;
+its docstring is the help of the command, and what it returns is the answer. A trailing underscore of a parameter is
+dropped. A parameter with an `option` is an option of the command. `bytes` are base64 in JSON and a file on the command
+line.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+
+from webwx.protocol.codes import MessageType
+from webwx.sandbox import letters
+from webwx.sandbox.membership import FEWEST
+from webwx.sandbox.people import Message, Person
+from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.world import ME, World
+
+Answer = dict[str, object]
+
+_LONGEST_WIND = 10 * 365 * 86400
+"""Seconds: a clock beyond the year 9999 could date no answer."""
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter of an action."""
+
+    name: str
+    """In JSON, and of the command's argument or option."""
+    kind: Any
+    """Its type, such as `str` or `Literal["call", "end"]`."""
+    default: Any
+    """`msgspec.NODEFAULT`: it has none."""
+    meta: msgspec.Meta
+    """Limits of a number, and what `option`, `shown_as` and `Text` say."""
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """A phone action."""
+
+    name: str
+    """Last part of the path, and name of the command."""
+    help: str
+    """One sentence, with the arguments in capitals."""
+    parameters: tuple[Parameter, ...]
+    request: type[msgspec.Struct]
+    """The parameters as a body."""
+    act: Callable[..., Answer | None]
+    examples: tuple[str, ...]
+    """What is typed behind the name."""
+    said: Callable[..., str]
+    """Writes the sentence that the command prints, from the arguments and the answer."""
+    facts: Mapping[str, bool | str]
+    """What the command adds to the answer for `--json`; a text names a parameter, whose value it is."""
+
+    def run(self, world: World, request: msgspec.Struct) -> Answer:
+        """
+        Act in a world.
+
+        Raises:
+            Impossible: There is no such person, chat, code or message, or the action makes no sense there.
+            Refused: The platform refuses it.
+        """
+        return self.act(world, **msgspec.structs.asdict(request)) or {}
+
+
+ACTIONS: dict[str, Action] = {}
+"""By name."""
+
+
+def _action(
+    name: str, *examples: str, said: str | Callable[..., str], facts: Mapping[str, bool | str] | None = None
+) -> Callable[[Callable[..., Answer | None]], Callable[..., Answer | None]]:
+    """Put a function into the table; a text as `said` is a template."""
+
+    def add(act: Callable[..., Answer | None]) -> Callable[..., Answer | None]:
+        _world, *fields = inspect.signature(act, eval_str=True).parameters.values()
+        ACTIONS[name] = Action(
+            name=name,
+            help=inspect.getdoc(act) or "",
+            parameters=tuple(_parameter(field) for field in fields),
+            request=msgspec.defstruct(
+                name,
+                [(field.name, field.annotation, _default(field)) for field in fields],
+                frozen=True, kw_only=True, rename=_without_underscore,
+            ),
+            act=act,
+            examples=examples,
+            said=said.format if isinstance(said, str) else said,
+            facts=facts or {},
+        )  # fmt: skip
+        return act
+
+    return add
+
+
+def _parameter(field: inspect.Parameter) -> Parameter:
+    kind, meta = field.annotation, msgspec.Meta()
+    if get_origin(kind) is Annotated:
+        kind, meta = get_args(kind)
+    return Parameter(name=_without_underscore(field.name), kind=kind, default=_default(field), meta=meta)
+
+
+def _default(field: inspect.Parameter) -> Any:
+    return msgspec.NODEFAULT if field.default is field.empty else field.default
+
+
+def _without_underscore(name: str) -> str:
+    return name.rstrip("_")
+
+
+def option(help: str, **limits: Any) -> msgspec.Meta:  # noqa: A002 - as in click
+    """Make a parameter an option of the command."""
+    return msgspec.Meta(description=help, **limits)
+
+
+def shown_as(name: str) -> msgspec.Meta:
+    """Name an argument otherwise in the help."""
+    return msgspec.Meta(title=name)
+
+
+Text = Annotated[str, msgspec.Meta(extra={"is_free_text": True})]
+"""Any text, also one that looks like an option of the command."""
+
+
+# -- logins ----------------------------------------------------------------------------------------------------------
+
+
+@_action("scan", "阿华", said="Scanned; 'webwx phone confirm' lets the login through.", facts={"scanned": True})
+def scan(world: World, *, who: str = ME, uuid: str = "") -> None:
+    """Point WHO's phone at the login code UUID, or at the newest one."""
+    world.scan(who, uuid)
+
+
+@_action("confirm", "", said="Confirmed.", facts={"confirmed": True})
+def confirm(world: World, *, uuid: str = "") -> None:
+    """Confirm the login that was scanned."""
+    world.confirm(uuid)
+
+
+@_action("cancel", "", said="Cancelled.", facts={"cancelled": True})
+def cancel(world: World, *, uuid: str = "") -> None:
+    """Refuse the login that was scanned."""
+    world.cancel(uuid)
+
+
+@_action("expire", "", said="Expired.", facts={"expired": True})
+def expire(world: World, *, uuid: str = "") -> None:
+    """Let a login code's time run out."""
+    world.expire(uuid)
+
+
+@_action("log-out", "", said="{who} is logged out.", facts={"logged_out": True})
+def log_out(world: World, *, who: str = ME) -> None:
+    """Log WHO's web client out from the phone: it learns 1100."""
+    world.log_out(who)
+
+
+@_action("evict", "", said="Another client has taken {who}'s login.", facts={"evicted": True})
+def evict(world: World, *, who: str = ME) -> None:
+    """Let another client log in as WHO: the one there is learns 1101."""
+    world.evict(who)
+
+
+# -- chats -----------------------------------------------------------------------------------------------------------
+
+
+@_action("say", '阿华 me "Are you there?"', said="Sent to {to} (message {message_id}).")
+def say(world: World, *, from_: str, to: str, text: Text) -> Answer:
+    """Write TEXT on FROM's phone."""
+    return {"message_id": world.say(from_, to, text).id}
+
+
+@_action("recall", "阿华 me", said="Recalled message {message_id}.")
+def recall(world: World, *, from_: str, to: str, message_id: Annotated[str, shown_as("ID")] = "") -> Answer:
+    """Take back what FROM sent to TO: the message ID, or the last one."""
+    return {"message_id": world.recall(from_, to, message_id).id}
+
+
+@_action("open", "me 阿华", said="{who} has opened {chat}.", facts={"opened": True})
+def open_chat(world: World, *, who: str = ME, chat: str) -> None:
+    """Open CHAT on WHO's phone, so that nothing is unread there."""
+    world.open_chat(who, chat)
+
+
+@_action("close", "me 阿华", said="{who} has closed {chat}.", facts={"closed": True})
+def close_chat(world: World, *, who: str = ME, chat: str) -> None:
+    """Go back from CHAT to the list of chats on WHO's phone."""
+    world.close_chat(who, chat)
+
+
+@_action("read", "me 阿华", said="{who} has read {chat}.", facts={"read": True})
+def read_chat(world: World, *, who: str = ME, chat: str) -> None:
+    """Read CHAT on WHO's phone without opening it, as from a notification."""
+    world.read_chat(who, chat)
+
+
+@_action("pin", "me 阿华", said="{who} has pinned {chat}.", facts={"pinned": True})
+def pin(world: World, *, who: str = ME, chat: str) -> None:
+    """Pin CHAT to the top of WHO's list."""
+    world.set_pinned(who, chat, is_pinned=True)
+
+
+@_action("unpin", "me 阿华", said="{who} has {chat} pinned no more.", facts={"pinned": False})
+def unpin(world: World, *, who: str = ME, chat: str) -> None:
+    """Let CHAT go from the top of WHO's list."""
+    world.set_pinned(who, chat, is_pinned=False)
+
+
+# -- friends ---------------------------------------------------------------------------------------------------------
+
+
+@_action("accept", "阿华 me", said="{who} and {asked_by} are friends now.", facts={"accepted": True})
+def accept(world: World, *, who: str = ME, asked_by: Annotated[str, shown_as("FROM")]) -> None:
+    """Let WHO accept FROM's friend request."""
+    if world.person(asked_by).id not in world.person(who).asked_by:
+        raise Impossible(f"{asked_by} has not asked {who}.", "not-asked")
+    world.accept_friend(who, asked_by)
+
+
+def _said_remark(who: str, friend: str, remark: str) -> str:
+    return f"{who} calls {friend} {remark}." if remark else f"{friend} has no remark."
+
+
+@_action("remark", "me 阿华 花花", said=_said_remark, facts={"remark": "remark"})
+def set_remark(world: World, *, who: str = ME, friend: str, remark: Text = "") -> None:
+    """Let WHO call FRIEND by a REMARK, or by none."""
+    person, other = world.person(who), world.person(friend)
+    if other.id not in person.friends:
+        raise Impossible(f"{other.nickname} is no friend of {person.nickname}.", "no-friend")
+    world.set_remark(person, other.id, remark)
+
+
+@_action("block", "阿华", said="{who} has blocked {whom}.", facts={"blocked": True})
+def block(world: World, *, who: str, whom: str = ME) -> None:
+    """Let WHO put WHOM on the blacklist: messages do not arrive, and into a chatroom WHO is not added."""
+    world.set_blocked(who, whom, is_blocked=True)
+
+
+@_action("unblock", "阿华", said="{who} has {whom} on the blacklist no more.", facts={"blocked": False})
+def unblock(world: World, *, who: str, whom: str = ME) -> None:
+    """Let WHO take WHOM off the blacklist."""
+    world.set_blocked(who, whom, is_blocked=False)
+
+
+# -- chatrooms -------------------------------------------------------------------------------------------------------
+
+
+def _said_create(name: str, chat: str, **_: object) -> str:
+    return f"{name or 'The chatroom'} is open ({chat})."
+
+
+@_action("create", "me 电影 阿华 张三", said=_said_create)
+def create(world: World, *, who: str = ME, name: str = "", people: list[str]) -> Answer:
+    """Let WHO open a chatroom called NAME with PEOPLE, two at least."""
+    owner, others = world.person(who), [world.person(each) for each in people]
+    if len(others) < FEWEST:
+        raise Impossible(f"A chatroom is opened with {FEWEST} others at least.", "too-few")
+    _check_addable(world, owner, others)
+    return {"chat": world.membership.open(owner, others, name).id}
+
+
+@_action("invite", "me 电影 李雷", said="{who} has invited {people} to {chat}.", facts={"invited": "people"})
+def invite(world: World, *, who: str = ME, chat: str, people: list[str]) -> None:
+    """Let WHO bring PEOPLE into the chatroom CHAT, or send them invitations where it wants that."""
+    member = world.person(who)
+    room, others = world.chatroom(member, chat), [world.person(each) for each in people]
+    if world.membership.is_by_invitation(room):
+        world.membership.invite(room, others, by=member)
+    else:
+        _check_addable(world, member, others)
+        world.membership.admit(room, others, by=member)
+
+
+def _check_addable(world: World, member: Person, others: list[Person]) -> None:
+    for person in others:
+        if not world.membership.can_add(member, person):
+            raise Impossible(
+                f"{member.nickname} cannot add {person.nickname}: they have to be each other's friends.",
+                "no-mutual-friend",
+            )
+
+
+@_action("remove", "me 电影 李雷", said="{people} is out of {chat}.", facts={"removed": "people"})
+def remove(world: World, *, who: str = ME, chat: str, people: list[str]) -> None:
+    """Let WHO, its owner, put PEOPLE out of the chatroom CHAT."""
+    member = world.person(who)
+    room = world.chatroom(member, chat)
+    if member is not room.owner:
+        raise Impossible("Only the owner of a chatroom can put people out.", "no-owner")
+    world.membership.remove(room, [world.person(each) for each in people], by=member)
+
+
+@_action("join", "张三 电影 me", said="{who} is in {chat} now.", facts={"joined": True})
+def join(world: World, *, who: str = ME, chat: str, by: Annotated[str, shown_as("FROM")]) -> None:
+    """Let WHO open FROM's invitation to the chatroom CHAT."""
+    member = world.person(by)
+    world.membership.join(world.chatroom(member, chat), world.person(who), by=member)
+
+
+@_action("rename", "阿华 周末爬山 周末游泳", said="{chat} is called {name} now.", facts={"renamed": True})
+def rename(world: World, *, who: str = ME, chat: str, name: Text) -> None:
+    """Let WHO give the chatroom CHAT another NAME."""
+    member = world.person(who)
+    world.membership.rename(world.chatroom(member, chat), name, by=member)
+
+
+@_action("leave", "阿华 周末爬山", said="{who} has left {chat}.", facts={"left": True})
+def leave(world: World, *, who: str = ME, chat: str) -> None:
+    """Let WHO leave the chatroom CHAT."""
+    member = world.person(who)
+    world.membership.leave(world.chatroom(member, chat), member)
+
+
+# -- sending ---------------------------------------------------------------------------------------------------------
+
+
+def _sent(message: Message) -> Answer:
+    return {"message_id": message.id, "md5": message.medium.md5 if message.medium else ""}
+
+
+def _said_sent(to: str, message_id: str, md5: str = "", **_: object) -> str:
+    return f"Sent to {to} (message {message_id}{f', md5 {md5}' if md5 else ''})."
+
+
+@_action("picture", "阿华 me holiday.jpg", said=_said_sent)
+def picture(world: World, *, from_: str, to: str, content: bytes) -> Answer:
+    """Send the picture FILE from FROM's phone."""
+    return _sent(world.picture(from_, to, content))
+
+
+@_action("file", "阿华 me report.pdf", said=_said_sent)
+def file(
+    world: World, *, from_: str, to: str, content: bytes,
+    name: Annotated[str, option("Name it travels under; that of FILE when not given.")],
+) -> Answer:  # fmt: skip
+    """Send FILE from FROM's phone."""
+    return _sent(world.file(from_, to, content, name))
+
+
+@_action("video", "阿华 me waves.mp4 --seconds 12", said=_said_sent)
+def video(
+    world: World, *, from_: str, to: str, content: bytes,
+    seconds: Annotated[int, option("How long it is said to play.")] = 1,
+    short: Annotated[bool, option("As what old phones call a short video.")] = False,
+) -> Answer:  # fmt: skip
+    """Send the video FILE from FROM's phone."""
+    return _sent(world.video(from_, to, content, seconds=seconds, is_short=short))
+
+
+@_action("voice", "阿华 me hello.mp3 --seconds 2.5", said=_said_sent)
+def voice(
+    world: World, *, from_: str, to: str, content: bytes,
+    seconds: Annotated[float, option("How long it is said to last.")] = 1.0,
+) -> Answer:  # fmt: skip
+    """Send the mp3 FILE as a voice message from FROM's phone."""
+    return _sent(world.voice(from_, to, content, milliseconds=int(seconds * 1000)))
+
+
+_GAMES = {"rock-paper-scissors": 1, "dice": 2}
+
+
+@_action("sticker", "阿华 me cat.gif", said=_said_sent)
+def sticker(
+    world: World, *, from_: str, to: str, content: bytes,
+    game: Annotated[Literal["", "rock-paper-scissors", "dice"], option("It played this game.")] = "",
+    result: Annotated[int, option("How that ended, as the platform numbers it.")] = 1,
+) -> Answer:  # fmt: skip
+    """Send the GIF FILE as a sticker from FROM's phone."""
+    played = {"game": _GAMES[game], "result": result} if game else {}
+    return _sent(world.send(from_, to, letters.sticker(world.person(from_), world.media.add(content), **played)))
+
+
+@_action("store-sticker", "阿华 me", said=_said_sent)
+def store_sticker(world: World, *, from_: str, to: str) -> Answer:
+    """Send a sticker of the store, which the web cannot download."""
+    return _sent(world.send(from_, to, letters.store_sticker()))
+
+
+@_action("location", "阿华 me 39.908722 116.397499 天安门", said=_said_sent)
+def location(
+    world: World, *, from_: str, to: str, latitude: float, longitude: float, label: Text,
+    name: Annotated[str, option("What the place is called.")] = "[位置]",
+) -> Answer:  # fmt: skip
+    """Send the place at LATITUDE and LONGITUDE, with the address LABEL."""
+    return _sent(world.send(from_, to, letters.location(latitude, longitude, label, name)))
+
+
+@_action("live-location", "阿华 me", said=_said_sent)
+def live_location(world: World, *, from_: str, to: str) -> Answer:
+    """Begin to share FROM's location."""
+    return _sent(world.send(from_, to, letters.live_location(world.person(from_))))
+
+
+@_action("card", "阿华 me 李雷", said=_said_sent)
+def card(world: World, *, from_: str, to: str, person: str) -> Answer:
+    """Recommend PERSON."""
+    return _sent(world.send(from_, to, letters.card(world.person(person))))
+
+
+@_action("ask", '李雷 me "我是李雷"', said=_said_sent)
+def ask(world: World, *, from_: str, to: str, greeting: Text = "") -> Answer:
+    """Let FROM ask TO to become a friend."""
+    return _sent(world.ask_friend(from_, to, greeting))
+
+
+_CALLS = {"call": MessageType.CALL, "invite": MessageType.CALL_INVITE, "end": MessageType.CALL_ENDED}
+
+
+@_action("call", "阿华 me", said=_said_sent)
+def call(world: World, *, from_: str, to: str, type_: Literal["call", "invite", "end"] = "call") -> Answer:
+    """Call TO, or end a call."""
+    return _sent(world.send(from_, to, letters.call(_CALLS[type_])))
+
+
+@_action("link", "阿华 me 标题 https://example.org/", said=_said_sent)
+def link(
+    world: World, *, from_: str, to: str, title: Text, url: Text,
+    description: Annotated[str, option("The lines below the title.")] = "",
+) -> Answer:  # fmt: skip
+    """Send a link."""
+    return _sent(world.send(from_, to, letters.link(world.person(from_), title, url, description)))
+
+
+@_action("music", "阿华 me 茉莉花 https://example.org/song --artist 民歌", said=_said_sent)
+def music(
+    world: World, *, from_: str, to: str, title: Text, url: Text,
+    artist: Annotated[str, option("Who plays.")] = "",
+    sound_url: Annotated[str, option("Address of the sound itself.")] = "",
+) -> Answer:  # fmt: skip
+    """Send a piece of music."""
+    return _sent(world.send(from_, to, letters.music(world.person(from_), title, artist, url, sound_url)))
+
+
+@_action("mini-program", "阿华 me 拼车 --program 出行", said=_said_sent)
+def mini_program(
+    world: World, *, from_: str, to: str, title: Text,
+    program: Annotated[str, option("Name of the mini program.")] = "",
+    page: Annotated[str, option("Page of it that opens.")] = "",
+) -> Answer:  # fmt: skip
+    """Send a mini program's card."""
+    return _sent(world.send(from_, to, letters.mini_program(world.person(from_), title, program, page)))
+
+
+@_action("quote", '阿华 me 4600000000000000001 "Yes!"', said=_said_sent)
+def quote(world: World, *, from_: str, to: str, message_id: Annotated[str, shown_as("ID")], text: Text) -> Answer:
+    """Reply to the message ID with TEXT."""
+    person = world.person(from_)
+    chat = world.real_id(world.chat_id(person, to))
+    return _sent(world.send(from_, to, letters.quote(person, world.post.message(message_id, person), chat, text)))
+
+
+@_action("history", "阿华 me 群聊的聊天记录 '张三: 在吗' '李雷: 在'", said=_said_sent)
+def history(world: World, *, from_: str, to: str, title: Text, lines: tuple[str, ...] = ()) -> Answer:
+    """Send several messages merged into one."""
+    return _sent(world.send(from_, to, letters.history(world.person(from_), title, lines)))
+
+
+@_action("transfer", "阿华 me 午饭", said=_said_sent)
+def transfer(world: World, *, from_: str, to: str, description: Text = "") -> Answer:
+    """Send money, in play."""
+    return _sent(world.send(from_, to, letters.transfer(world.person(from_), description)))
+
+
+@_action("red-packet", "阿华 周末爬山 新年快乐", said=_said_sent)
+def red_packet(world: World, *, from_: str, to: str, wish: Text = "恭喜发财，大吉大利") -> Answer:
+    """Send a red packet, in play."""
+    return _sent(world.send(from_, to, letters.red_packet(world.person(from_), wish)))
+
+
+@_action("notice", "me 周末爬山 '\"阿华\"修改群名为“周末游泳”'", said=_said_sent)
+def notice(
+    world: World, *, from_: str, to: str, text: Text,
+    xml: Annotated[str, option("The same as <sysmsg>, when it is to come as XML.")] = "",
+) -> Answer:  # fmt: skip
+    """Show the grey line TEXT on FROM's phone, in the chat TO."""
+    return _sent(world.notify(from_, to, letters.system_xml(xml, text) if xml else letters.system(text)))
+
+
+@_action("raw", "阿华 me 49 '<msg><appmsg>…</appmsg></msg>' --app-type 16", said=_said_sent)
+def raw(
+    world: World, *, from_: str, to: str, type_: int, content: Text = "",
+    app_type: Annotated[int, option("AppMsgType, of type 49.")] = 0,
+) -> Answer:  # fmt: skip
+    """Send anything: TYPE is the platform's MsgType, CONTENT what it holds before escaping."""
+    return _sent(world.send(from_, to, letters.raw(type_, app_type, content)))
+
+
+# -- the network and the clock ---------------------------------------------------------------------------------------
+
+
+@_action("offline", "", said="{who}'s phone is offline; 'webwx phone online' ends that.", facts={"offline": True})
+def go_offline(world: World, *, who: str = ME) -> None:
+    """Take the network from WHO's phone: nothing is sent, and a client's sends are refused with Ret 3."""
+    world.set_offline(who, is_offline=True)
+
+
+@_action("online", "", said="{who}'s phone is online.", facts={"offline": False})
+def go_online(world: World, *, who: str = ME) -> None:
+    """Give WHO's phone its network back."""
+    world.set_offline(who, is_offline=False)
+
+
+@_action(
+    "refuse", "webwxsendmsg 1205", "login 500 --times 3", said="The next {endpoint} is answered with {ret}.",
+    facts={"endpoint": "endpoint", "ret": "ret", "times": "times"},
+)  # fmt: skip
+def refuse(
+    world: World, *, endpoint: Annotated[str, shown_as("CALL")], ret: int,
+    times: Annotated[int, option("How many calls.", ge=1, le=1000)] = 1,
+) -> None:  # fmt: skip
+    """Answer the next CALL with the number RET, as the platform does on a bad day."""
+    world.refuse_next(endpoint, ret, times=times)
+
+
+@_action(
+    "wind", "121    # too late now to recall anything", said="The sandbox's clock is {seconds:g} s further on."
+)  # fmt: skip
+def wind(world: World, *, seconds: float) -> Answer:
+    """Move the sandbox's clock forward by SECONDS, instead of waiting."""
+    if not 0 <= seconds <= _LONGEST_WIND:
+        raise Impossible("The clock can only be wound forward, and by ten years at most.", "no-such-time")
+    world.wind(seconds)
+    return {"now": world.now}

@@ -1,0 +1,123 @@
+"""`webwx phone`, for the phone actions."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from webwx.cli.phone import phone
+from webwx.sandbox.actions import ACTIONS
+
+CALLS: dict[str, tuple[tuple[str, ...], str]] = {
+    "file": (("{file}", "--name", "报告.pdf"), "[file, 7 bytes] 报告.pdf"),
+    "video": (("{file}", "--seconds", "3", "--short"), "[video, 7 bytes]"),
+    "voice": (("{file}", "--seconds", "2.5"), "[voice, 7 bytes]"),
+    "sticker": (("{file}", "--game", "dice", "--result", "6"), "[sticker, 7 bytes]"),
+    "store-sticker": ((), "[sticker]"),
+    "location": (("-22.5", "113.25", "--a road"), "[location] --a road"),
+    "live-location": ((), "[live location] 我发起了位置共享"),
+    "card": (("李雷",), "[card] 李雷"),
+    "ask": (("你好",), "[friend request] 你好"),
+    "call": (("invite",), "[call]"),
+    "link": (("标题", "https://example.org/", "--description", "d"), "[link] 标题"),
+    "music": (("茉莉花", "https://example.org/", "--artist", "a"), "[music] 茉莉花"),
+    "mini-program": (("拼车", "--program", "出行"), "[mini program] 拼车"),
+    "history": (("记录", "张三: 在吗", "李雷: 在"), "[history] 记录"),
+    "transfer": (("午饭",), "[transfer] 微信转账"),
+    "red-packet": (("新年快乐",), "[red packet] 新年快乐"),
+    "raw": (("49", "<msg/>", "--app-type", "16"), "[raw] <msg/>"),
+}
+"""What follows FROM and TO, and what the phone shows then."""
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_command_sends_what_it_is_called(name: str, shell: Any, tmp_path: Path) -> None:
+    file = tmp_path / "content"
+    file.write_bytes(b"content")
+    arguments, shown = CALLS[name]
+
+    sent = shell.run("phone", name, "阿华", "张三", *(each.format(file=file) for each in arguments), "--json").line
+    assert re.fullmatch(r"\d{19}", sent.pop("message_id"))
+    assert sent == ({"md5": hashlib.md5(b"content").hexdigest()} if "{file}" in arguments else {})
+    assert f"阿华: {shown}\n" in shell.run("phone", "inbox", "张三").stdout
+
+
+def test_a_file_travels_under_its_own_name(shell: Any, tmp_path: Path) -> None:
+    (tmp_path / "报告.pdf").write_bytes(b"%PDF")
+    done = shell.run("phone", "file", "阿华", "me", str(tmp_path / "报告.pdf"))
+    assert re.fullmatch(r"Sent to me \(message \d+, md5 [0-9a-f]{32}\)\.\n", done.stdout)
+    assert "[file, 4 bytes] 报告.pdf" in shell.run("phone", "inbox", "me").stdout
+
+
+def test_a_reply_quotes_a_message(shell: Any) -> None:
+    said = shell.run("phone", "say", "阿华", "张三", "原文", "--json").line
+    assert shell.run("phone", "quote", "张三", "阿华", said["message_id"], "-好-").code == 0
+    assert "张三: [quote] -好-" in shell.run("phone", "inbox", "阿华").stdout
+
+
+def test_a_notice_has_no_author(shell: Any) -> None:
+    assert shell.run("phone", "notice", "me", "周末爬山", "位置共享已经结束", "--xml", "<sysmsg/>").code == 0
+    assert "  位置共享已经结束\n" in shell.run("phone", "inbox", "me").stdout
+
+
+def test_phones_open_a_chatroom_and_change_it(shell: Any, sandbox: Any) -> None:
+    room = shell.run("phone", "create", "ahua", "电影", "me", "张三", "--json").line["chat"]
+    for arguments, line in (
+        (("invite", "ahua", "电影", "李雷"), {"invited": ["李雷"]}),
+        (("remove", "ahua", "电影", "张三"), {"removed": ["张三"]}),
+        (("rename", "me", "电影", "--戏剧"), {"renamed": True}),
+        (("leave", "lilei", room), {"left": True}),
+        (("join", "lilei", room, "ahua"), {"joined": True}),
+    ):
+        assert shell.run("phone", "--json", *arguments).line == line
+    assert sandbox.chat("ahua", room)["chat"] == "--戏剧"
+    assert shell.run("phone", "remove", "me", room, "阿华").sentence == (
+        "webwx: Only the owner of a chatroom can put people out."
+    )
+
+
+def test_every_action_is_a_command() -> None:
+    assert set(ACTIONS) <= set(phone.commands)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("scan", "[WHO] [UUID]"),
+        ("pin", "WHO CHAT"),
+        ("block", "WHO [WHOM]"),
+        ("join", "WHO CHAT FROM"),
+        ("recall", "FROM TO [ID]"),
+        ("create", "WHO NAME PEOPLE..."),
+        ("history", "FROM TO TITLE [LINES]..."),
+        ("call", "FROM TO [call|invite|end]"),
+        ("file", "FROM TO FILE"),
+        ("refuse", "CALL RET"),
+    ],
+)
+def test_a_commands_arguments_are_the_parameters_of_its_action(name: str, arguments: str) -> None:
+    usage = phone.commands[name].collect_usage_pieces(click.Context(phone.commands[name]))
+    assert " ".join(usage) == f"[OPTIONS] {arguments}"
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("refuse", "--times INTEGER RANGE How many calls. [default: 1; 1<=x<=1000]"),
+        ("sticker", "--game [rock-paper-scissors|dice] It played this game."),
+        ("video", "--short As what old phones call a short video."),
+        ("voice", "--seconds FLOAT How long it is said to last. [default: 1.0]"),
+    ],
+)
+def test_a_commands_options_are_the_other_parameters(name: str, option: str, shell: Any) -> None:
+    assert option in " ".join(shell.run("phone", name, "--help").stdout.split())
+
+
+def test_every_action_that_sends_is_typed_here() -> None:
+    sending = {name for name, action in ACTIONS.items() if action.parameters[0].name == "from"}
+    assert {*CALLS, "quote", "notice"} == sending - {"say", "picture", "recall"}
