@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.sandbox import letters
 from webwx.sandbox.media import SOME_VIDEO, SOME_VOICE
 from webwx.sandbox.pictures import avatar
 from webwx.sandbox.refusals import Impossible
@@ -74,27 +73,27 @@ class Hands:
 
     def say(self, text: str, to: str = "") -> Message:
         """Write a text."""
-        return self.send(letters.text(text), to)
+        return self.world.say(self.id, self._where(to), text)
 
     def picture(self, content: bytes | None = None, to: str = "") -> Message:
         """Send a picture: this one, or a new one of one colour."""
-        return self.send(letters.image(self.world.media.add(content or self._drawn())), to)
+        return self.world.picture(self.id, self._where(to), content or self._drawn())
 
     def file(self, name: str, content: bytes = b"...", to: str = "") -> Message:
         """Send a file."""
-        return self.send(letters.file(self._person, self.world.media.add(content, name)), to)
+        return self.world.file(self.id, self._where(to), content, name)
 
     def voice(self, content: bytes = SOME_VOICE, to: str = "", *, seconds: float = 1.0) -> Message:
         """Send something spoken."""
-        return self.send(letters.voice(self._person, self.world.media.add(content), int(seconds * 1000)), to)
+        return self.world.voice(self.id, self._where(to), content, milliseconds=int(seconds * 1000))
 
     def video(self, content: bytes = SOME_VIDEO, to: str = "", *, seconds: int = 1) -> Message:
         """Send a video."""
-        return self.send(letters.video(self._person, self.world.media.add(content), seconds), to)
+        return self.world.video(self.id, self._where(to), content, seconds=seconds)
 
     def sticker(self, content: bytes | None = None, to: str = "") -> Message:
         """Send a sticker: this one, or a new one of one colour."""
-        return self.send(letters.sticker(self._person, self.world.media.add(content or self._drawn())), to)
+        return self.world.sticker(self.id, self._where(to), content or self._drawn())
 
     def send(self, letter: Letter, to: str = "") -> Message:
         """
