@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -48,6 +49,21 @@ async def test_a_chatroom_is_opened_filled_emptied_renamed_and_left(hands: Any, 
     await hands.see(hands.page.get_by_role("main").get_by_text("You are not in this chatroom any more")).to_be_visible()
     await hands.see(hands.page.get_by_role("textbox", name="Message")).to_be_hidden()
     assert [member.nickname for member in world.chatrooms["room2"].members] == ["阿华", "李雷"]
+
+
+async def test_the_rows_of_no_list_overlap(hands: Any, world: Any) -> None:
+    for name in ("阿华", "张三", "李雷"):
+        world.say(name, "me", "嗨")
+    rows = hands.page.locator(".rows:visible").last.get_by_role("option")
+    for view in ("chats", "contacts", "people"):
+        if view == "people":
+            await hands.page.get_by_role("button", name="Switch person").click()
+        else:
+            await hands.rail(view).click()
+        await hands.see(rows.nth(2)).to_be_visible()
+        boxes = sorted([await row.bounding_box() for row in await rows.all()], key=lambda box: box["y"])
+        for above, below in pairwise(boxes):
+            assert above["y"] + above["height"] <= below["y"]
 
 
 async def test_a_stranger_asks_and_is_accepted_called_otherwise_and_blocked(hands: Any, world: Any) -> None:

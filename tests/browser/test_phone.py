@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from webwx.errors import RateLimited
 from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
@@ -272,6 +273,124 @@ async def test_all_of_it_is_done_by_keyboard(hands: Any, program: Any) -> None:
     await hands.see(hands.page.locator(":focus")).to_have_attribute("href", re.compile("^/phone/wire#webwx"))
     await keyboard.press("ArrowUp")
     assert first == await hands.page.locator(":focus").get_attribute("aria-label")
+
+
+async def test_the_phone_view_logs_nobody_out_by_an_enter_too_many(hands: Any, program: Any) -> None:
+    keyboard = hands.page.keyboard
+    login = program.begin()
+    await hands.scan()
+    await asyncio.wait_for(login, 20)
+    await hands.rail("chats").click()
+    await keyboard.press("Alt+3")
+    await hands.see(hands.page.get_by_role("heading", name="Scan a login code")).to_be_focused()
+    await keyboard.press("Enter")
+    await keyboard.press("Tab")
+    await hands.see(hands.button("Log out")).to_be_focused()
+
+    question = hands.page.get_by_role("dialog", name="Log 小明 out of the web client?")
+    await keyboard.press("Enter")
+    await hands.see(hands.button("Cancel", question)).to_be_focused()
+    await hands.keep("log-out")
+    await keyboard.press("Enter")
+    await hands.see(question).to_have_count(0)
+    await hands.see(hands.page.get_by_text("Open since")).to_be_visible()
+
+    await hands.button("Log out").click()
+    await hands.button("Log out", question).click()
+    await hands.see(hands.page.get_by_text("小明 is logged in nowhere.")).to_be_visible()
+
+
+async def test_emoji_are_in_colour_and_digits_are_not(hands: Any, world: Any) -> None:
+    world.say("阿华", "me", "😀⏰")
+    world.say("张三", "me", "#10 © ☎")
+    for name, is_coloured in (("阿华", True), ("张三", False)):
+        await hands.read_chat(name)
+        shot = await hands.log.locator(".words").screenshot()
+        colours = Image.open(io.BytesIO(shot)).convert("RGB").getcolors(1 << 20)
+        assert is_coloured is any(max(colour) - min(colour) > 100 for _, colour in colours)
+
+
+@pytest.mark.parametrize("is_by_key", [False, True], ids=["click", "key"])
+async def test_a_search_finds_messages_however_old(hands: Any, world: Any, is_by_key: bool) -> None:
+    world.say("me", "张三", "Where is the KEY?")
+    world.say("阿华", "me", "the key is under the mat " + "x" * 200)
+    for number in range(130):
+        world.say("阿华", "me", f"word {number}")
+    world.recall("me", "张三", world.say("me", "张三", "another key").id)
+    await hands.see(hands.row("阿华")).to_be_visible()
+    search = hands.page.get_by_role("searchbox", name="Search chats and messages")
+    await search.fill("Key")
+    await hands.see(hands.page.locator(".list-pane").get_by_role("option")).to_have_count(2)
+    await hands.see(hands.row("阿华").locator("mark")).to_have_text("key")
+    await hands.keep("search")
+    if is_by_key:
+        await hands.page.keyboard.press("ArrowDown")
+        await hands.page.keyboard.press("Enter")
+    else:
+        await hands.row("阿华").click()
+    await hands.see(hands.message("the key is under the mat")).to_be_focused()
+    await hands.see(hands.message("the key is under the mat")).to_be_in_viewport()
+    await hands.keep("found")
+
+    await hands.row("张三").click()
+    await hands.see(hands.message("Where is the KEY?")).to_be_focused()
+    world.say("李雷", "me", "I have the key.")
+    await hands.see(hands.row("Boss")).to_be_visible()
+    await search.fill("no such words")
+    await hands.see(hands.page.get_by_text("Nothing found")).to_be_visible()
+    await search.fill("")
+    await hands.see(hands.row("Boss")).to_contain_text("I have the key.")
+
+
+async def test_a_text_that_is_too_long_is_refused_and_not_lost(hands: Any) -> None:
+    await hands.begin_chat("阿华")
+    text = hands.page.get_by_role("textbox", name="Message")
+    await text.fill("好" * 16_001)
+    await hands.page.keyboard.press("Enter")
+    await hands.see(hands.page.get_by_role("alert")).to_have_text(
+        "The text has 16,001 characters; one message takes at most 16,000."
+    )
+    await hands.see(text).to_have_value("好" * 16_001)
+    await hands.page.keyboard.press("Backspace")
+    await hands.button("Send").click()
+    await hands.see(hands.message("好" * 16_000)).to_be_visible()
+    hands.wrongs.remove("console: Failed to load resource: the server responded with a status of 409 (Conflict)")
+
+
+@pytest.mark.parametrize(("width", "is_by_touch"), [(390, True), (1024, True), (390, False)])
+async def test_opening_a_chat_on_a_phone_raises_no_keyboard(
+    new_hands: Any, world: Any, width: int, is_by_touch: bool
+) -> None:
+    world.say("阿华", "me", "在吗？")
+    hands = await new_hands(viewport={"width": width, "height": 800}, has_touch=is_by_touch, is_mobile=is_by_touch)
+    text = hands.page.get_by_role("textbox", name="Message")
+    await (hands.row("阿华").tap() if is_by_touch else hands.row("阿华").click())
+    await hands.see(hands.message("在吗？")).to_be_visible()
+    await hands.see(text).not_to_be_focused()
+    await hands.page.reload()
+    await hands.see(hands.message("在吗？")).to_be_visible()
+    await hands.see(text).not_to_be_focused()
+    await (text.tap() if is_by_touch else text.click())
+    await hands.see(text).to_be_focused()
+    await hands.say("在")
+
+
+async def test_chinese_labels_say_what_they_are(new_hands: Any, program: Any) -> None:
+    hands = await new_hands(locale="zh-CN")
+    for _ in range(2):
+        program.begin()
+    await hands.rail("phone").click()
+    await hands.see(hands.page.get_by_role("article", name=re.compile("^登录.* · #[12]$"))).to_have_count(2)
+    await hands.page.get_by_role("button", name=re.compile("^沙箱时钟 ")).click()
+    await hands.see(hands.page.get_by_role("dialog", name="拨快时钟")).to_be_visible()
+    await hands.page.keyboard.press("Escape")
+    await hands.rail("wire").click()
+    await hands.see(hands.page.get_by_role("button", name="jslogin，#1", exact=True)).to_be_visible()
+    await hands.rail("contacts").click()
+    await hands.page.get_by_role("option", name="阿华").click()
+    await hands.button("发消息").click()
+    await hands.button("添加附件").click()
+    await hands.see(hands.page.get_by_role("menu", name="添加附件")).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,17 @@ def test_a_request_that_lacks_something_is_a_sentence(control, sandbox):
     assert sandbox.answer(request).status == 400
 
 
+@pytest.mark.parametrize("verb", ["say", "quote"])
+def test_a_text_longer_than_one_message_is_refused(control, world, verb):
+    quoted = world.say("ahua", "me", "x").id
+    more = {"message_id": quoted} if verb == "quote" else {}
+    assert control(verb, **{"from": "me"}, to="ahua", text="字" * 16_000, **more)[0] == 200
+    assert control(verb, **{"from": "me"}, to="ahua", text="字" * 16_001, **more) == (
+        409,
+        {"error": "The text has 16,001 characters; one message takes at most 16,000.", "code": "text-too-long"},
+    )
+
+
 @pytest.mark.parametrize("field", ["text", "nothing"])
 @pytest.mark.parametrize("nested", ["[" * 200_000 + "]" * 200_000, '{"a":' * 200_000 + "1" + "}" * 200_000])
 def test_a_field_that_is_nested_deeply_is_a_bad_request(sandbox, field, nested):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from webwx.protocol.codes import MessageType
+from webwx.protocol.codes import MAX_TEXT, MessageType
 from webwx.sandbox import letters
 from webwx.sandbox.membership import FEWEST
 from webwx.sandbox.people import Message, Person
@@ -174,7 +174,15 @@ def evict(world: World, *, who: str = ME) -> None:
 @_action("say", '阿华 me "Are you there?"', said="Sent to {to} (message {message_id}).")
 def say(world: World, *, from_: str, to: str, text: Text) -> Answer:
     """Write TEXT on FROM's phone."""
+    _check_length(text)
     return {"message_id": world.say(from_, to, text).id}
+
+
+def _check_length(text: str) -> None:
+    if len(text) > MAX_TEXT:
+        raise Impossible(
+            f"The text has {len(text):,} characters; one message takes at most {MAX_TEXT:,}.", "text-too-long"
+        )
 
 
 @_action("recall", "阿华 me", said="Recalled message {message_id}.")
@@ -451,6 +459,7 @@ def mini_program(
 @_action("quote", '阿华 me 4600000000000000001 "Yes!"', said=_said_sent)
 def quote(world: World, *, from_: str, to: str, message_id: Annotated[str, shown_as("ID")], text: Text) -> Answer:
     """Reply to the message ID with TEXT."""
+    _check_length(text)
     person = world.person(from_)
     chat = world.real_id(world.chat_id(person, to))
     return _sent(world.send(from_, to, letters.quote(person, world.post.message(message_id, person), chat, text)))

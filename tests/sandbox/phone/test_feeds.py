@@ -122,6 +122,52 @@ def test_an_open_chat_begins_with_its_newest_messages_and_goes_back_by_pages(at_
     assert (len(oldest["messages"]), oldest.get("more")) == (5, None)
 
 
+def test_older_messages_come_as_far_back_as_is_asked_for(at_phone, world):
+    first, second, *_ = [world.say("ahua", "me", str(number)) for number in range(PAGE_OF_HISTORY * 4)]
+    (newest,) = histories(at_phone.say("look", who="xiaoming", chat="ahua"))
+    before = newest["messages"][0]["id"]
+    (earlier,) = histories(at_phone.say("earlier", chat="ahua", before=before, upto=second.id))
+    assert (earlier["messages"][0]["id"], earlier["more"]) == (second.id, True)
+    assert len(earlier["messages"]) == PAGE_OF_HISTORY * 3 - 1
+    (rest,) = histories(at_phone.say("earlier", chat="ahua", before=second.id, upto="gone"))
+    assert [each["id"] for each in rest["messages"]] == [first.id]
+
+
+def found(told):
+    return [
+        (each["who"], [(hit["chat"], hit["text"]) for hit in each["hits"]]) for each in told if each["kind"] == "found"
+    ]
+
+
+def test_a_search_finds_the_newest_messages_of_all_chats_and_goes_on(at_phone, world):
+    world.say("me", "ahua", "Where is the KEY?")
+    world.wind(1)
+    world.say("lilei", "hiking", "a" * 100 + " key " + "b" * 100)
+    world.say("lilei", "ahua", "the key of others")
+    world.wind(1)
+    recalled = world.say("zhangsan", "me", "no key")
+    at_phone.told()
+    key = "…" + "a" * 15 + " key " + "b" * 60
+    assert found(at_phone.say("search", words=" Key ")) == [
+        ("xiaoming", [("zhangsan", "no key"), ("hiking", key), ("ahua", "Where is the KEY?")])
+    ]
+    assert found(at_phone.told()) == []
+    world.recall("zhangsan", "me", recalled.id)
+    assert found(at_phone.told()) == [("xiaoming", [("hiking", key), ("ahua", "Where is the KEY?")])]
+    assert [who for who, _ in found(at_phone.say("look", who="ahua"))] == ["ahua"]
+    at_phone.say("search", words="")
+    world.say("lilei", "ahua", "another key")
+    assert found(at_phone.told()) == []
+
+
+def test_a_search_shows_fifty_messages_at_most(at_phone, world):
+    for number in range(60):
+        world.say("ahua", "me", f"word {number}")
+    at_phone.told()
+    ((_, hits),) = found(at_phone.say("search", words="word"))
+    assert (len(hits), hits[0]) == (50, ("ahua", "word 59"))
+
+
 def test_an_open_chat_is_told_new_messages_and_recalled_ones(at_phone, world):
     message = world.say("ahua", "me", "一")
     at_phone.say("look", who="xiaoming", chat="ahua")

@@ -169,6 +169,14 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
     chat: str
     before: str
     """Id of the oldest one that the page has."""
+    upto: str = ""
+    """Id of one that has to be among them; empty: a page of them."""
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """Look for words in all messages on the phone; none ends that."""
+
+    words: str
 
 
 class Phone(Told, frozen=True, kw_only=True, tag="phone"):
@@ -204,12 +212,24 @@ class Members(Told, frozen=True, kw_only=True, tag="members"):
     members: list[str]
 
 
+class Found(Told, frozen=True, kw_only=True, tag="found"):
+    """The newest messages on the phone that hold what is searched for."""
+
+    who: str
+    words: str
+    hits: list[screen.Hit]
+
+
 class PhoneFeed:
     """The phone that is looked at, and the chat that is open on it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.hears: Heard = {"look": (Look, self._look), "earlier": (Earlier, self._earlier)}
+        self.hears: Heard = {
+            "look": (Look, self._look),
+            "earlier": (Earlier, self._earlier),
+            "search": (Search, self._search),
+        }
         self._person: Person | None = None
         self._open: _OpenChat | None = None
         self._room = ""
@@ -224,6 +244,9 @@ class PhoneFeed:
         self._rooms: dict[str, screen.Room] = {}
         self._asked: list[str] = []
         self._more: list[Told] = []
+        self._words = ""
+        self._is_searching = False
+        """What is found may have changed."""
 
     def stir(self, owner: str, chat: str) -> None:
         """Take note of what concerns this phone."""
@@ -231,6 +254,7 @@ class PhoneFeed:
             return
         if chat:
             self._stirred_chats.add(chat)
+            self._is_searching = True
         else:
             self._is_stirred = True
 
@@ -248,18 +272,25 @@ class PhoneFeed:
             yield from self._open.news()
         told, self._more = self._more, []
         yield from told
+        if self._words and self._is_searching:
+            self._is_searching = False
+            yield Found(who=self._person.id, words=self._words, hits=screen.hits(self._person, self._words))
 
     def _look(self, at: Look) -> None:
         person = self._world.people.get(at.who)
         if person is not self._person:
             self._person, self._is_whole, self._open = person, True, None
+            self._is_searching = True
         if self._open is None or self._open.chat_id != at.chat:
             self._open = _OpenChat(person, at.chat) if person and screen.can_open(person, at.chat) else None
         self._room, self._members = at.room or at.chat, []
 
     def _earlier(self, what: Earlier) -> None:
         if self._open and self._open.chat_id == what.chat:
-            self._more.append(self._open.earlier(what.before))
+            self._more.append(self._open.earlier(what.before, what.upto))
+
+    def _search(self, what: Search) -> None:
+        self._words, self._is_searching = what.words.strip(), True
 
     def _phone(self, person: Person) -> Iterator[Phone]:
         is_whole, self._is_whole = self._is_whole, False
@@ -327,11 +358,12 @@ class _OpenChat:
         if recalled:
             yield self._history("again", recalled)
 
-    def earlier(self, before: str) -> History:
-        """Give a page of the messages before one of them."""
+    def earlier(self, before: str, upto: str) -> History:
+        """Return a page of the messages before one of them, or more if another one has to be among them."""
         messages = self._messages
-        end = next((place for place, message in enumerate(messages) if message.id == before), 0)
-        start = max(0, end - PAGE_OF_HISTORY)
+        places = {message.id: place for place, message in enumerate(messages) if message.id in {before, upto}}
+        end = places.get(before, 0)
+        start = max(0, min(end - PAGE_OF_HISTORY, places.get(upto, end)))
         return self._history("before", messages[start:end], more=start > 0)
 
     @property

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 _PREVIEW = 80
 """Characters of the last message that the list of chats has room for."""
 
+_BEFORE_A_HIT = 16
+"""Characters before what was searched for that are shown of a message."""
+
+_MOST_HITS = 50
+"""Messages that a search shows: the newest."""
+
 _FEW_MEMBERS = 9
 
 _FROM_APPS = frozenset({"link", "music", "mini_program", "quote", "history", "transfer", "red_packet"})
@@ -89,6 +95,15 @@ class Row(Shown, frozen=True, kw_only=True):
     unread: int = 0
     pinned: bool = False
     last: Preview
+
+
+class Hit(Preview, frozen=True, kw_only=True):
+    """A message that was searched for."""
+
+    message: str
+    """Its id."""
+    chat: str
+    time: float
 
 
 class Bubble(Shown, frozen=True, kw_only=True):
@@ -165,6 +180,32 @@ def row(person: Person, chat_id: str, chat: Chat, order: int) -> Row:
             text="" if last.is_recalled else last.text[:_PREVIEW],
             recalled=last.is_recalled,
         ),
+    )
+
+
+def hits(person: Person, words: str) -> list[Hit]:
+    """List the newest messages on a phone that hold these words, in any case; a recalled one holds none."""
+    wanted = words.lower()
+    found = [
+        (message, chat_id)
+        for chat_id, chat in tuple(person.chats.items())
+        for message in reversed(chat.messages)
+        if not message.is_recalled and wanted in message.text.lower()
+    ]
+    found.sort(key=lambda each: each[0].time, reverse=True)
+    return [_hit(message, chat_id, wanted) for message, chat_id in found[:_MOST_HITS]]
+
+
+def _hit(message: Message, chat_id: str, wanted: str) -> Hit:
+    start = message.text.lower().find(wanted) - _BEFORE_A_HIT
+    shown = message.text[max(0, start) :][:_PREVIEW]
+    return Hit(
+        message=message.id,
+        chat=chat_id,
+        time=message.time,
+        kind=message.kind,
+        sender=message.sender.id,
+        text=f"…{shown}" if start > 0 else shown,
     )
 
 

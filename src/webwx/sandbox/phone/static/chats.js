@@ -18,29 +18,38 @@ export function oneLine(chat, last) {
 }
 
 export function chatsView() {
-  const search = h("input", { class: "input search", type: "search", autocomplete: "off", on: { input: update } });
+  const search = h("input", {
+    class: "input search",
+    type: "search",
+    autocomplete: "off",
+    on: { input: update, keydown: press },
+  });
   const rows = new Rows({
     label: "",
     height: 72,
-    key: (row) => row.id,
-    render,
-    choose: (row) => place.openChat(row.id),
-    name: (row) => chatName(row.id),
+    key: (row) => (row.message ? `message ${row.message}` : row.id),
+    render: (row, node) => (row.message ? renderHit(row, node) : render(row, node)),
+    choose: (row) => (row.message ? place.openMessage(row.chat, row.message) : place.openChat(row.id)),
+    name: (row) => chatName(row.chat ?? row.id),
   });
   const body = h("div", { class: "list-body" });
   const element = h("div", { class: "list" }, h("div", { class: "list-search" }, search), body);
 
   function update() {
     label();
-    const wanted = search.value.trim().toLowerCase();
+    const words = search.value.trim();
+    store.search(words);
+    const wanted = words.toLowerCase();
     const all = [...store.rows.values()].sort(
       (one, other) => (other.pinned ?? 0) - (one.pinned ?? 0) || other.order - one.order,
     );
-    const found = wanted ? all.filter((row) => chatName(row.id).toLowerCase().includes(wanted)) : all;
+    const found = wanted
+      ? [...all.filter((row) => chatName(row.id).toLowerCase().includes(wanted)), ...store.found.hits]
+      : all;
     if (found.length) {
       if (rows.element.parentNode !== body) fill(body, rows.element);
       rows.show(found, store.chat || null);
-    } else if (!store.isKnown) {
+    } else if (!store.isKnown || store.found.words !== words) {
       fill(body, h("p", { class: "quiet" }, t("loading")));
     } else if (wanted) {
       fill(body, empty("search", t("nothingFound"), ""));
@@ -59,8 +68,23 @@ export function chatsView() {
 
   function label() {
     search.placeholder = t("search");
-    search.setAttribute("aria-label", `${t("search")}: ${t("chats")}`);
+    search.setAttribute("aria-label", t("searchChats"));
     rows.label = t("chats");
+  }
+
+  function press(event) {
+    if ((event.key !== "ArrowDown" && event.key !== "Enter") || event.isComposing) return;
+    event.preventDefault();
+    rows.focus();
+  }
+
+  /** A message that was found, with the words in it marked. */
+  function renderHit(hit, node) {
+    const name = chatName(hit.chat);
+    const line = oneLine(hit.chat, hit);
+    const time = shortTime(hit.time, store.now());
+    node.setAttribute("aria-label", [name, t("message"), line, time].join(", "));
+    fill(node, avatar(hit.chat), rowText(name, time, marked(line, store.found.words)));
   }
 
   function render(row, node) {
@@ -83,26 +107,33 @@ export function chatsView() {
     fill(
       node,
       avatar(row.id),
-      h(
-        "span",
-        { class: "row-text" },
-        h(
-          "span",
-          { class: "row-top" },
-          h("span", { class: "row-name" }, name),
-          h("time", { class: "row-time" }, shortTime(row.time, store.now())),
-        ),
-        h(
-          "span",
-          { class: "row-bottom" },
-          h("span", { class: "row-line", dir: "auto" }, line),
-          row.pinned && icon("pin"),
-          unread > 0 && h("span", { class: "badge" }, unread > 99 ? "99+" : String(unread)),
-        ),
+      rowText(
+        name,
+        shortTime(row.time, store.now()),
+        line,
+        row.pinned && icon("pin"),
+        unread > 0 && h("span", { class: "badge" }, unread > 99 ? "99+" : String(unread)),
       ),
     );
   }
 
-  store.on("rows contacts people place", soon(update));
+  store.on("rows contacts people place found", soon(update));
   return { element, update, focus: () => (store.rows.size ? rows.focus() : search.focus()) };
+}
+
+function rowText(name, time, line, ...more) {
+  return h(
+    "span",
+    { class: "row-text" },
+    h("span", { class: "row-top" }, h("span", { class: "row-name" }, name), h("time", { class: "row-time" }, time)),
+    h("span", { class: "row-bottom" }, h("span", { class: "row-line", dir: "auto" }, line), ...more),
+  );
+}
+
+/** A line with what was searched for marked, once. */
+function marked(line, words) {
+  const at = line.toLowerCase().indexOf(words.toLowerCase());
+  if (at < 0) return line;
+  const end = at + words.length;
+  return [line.slice(0, at), h("mark", {}, line.slice(at, end)), line.slice(end)];
 }

@@ -2,7 +2,7 @@
 
 import { inWords } from "./bubbles.js";
 import { act, Refusal } from "./control.js";
-import { fill, h, iconButton, set } from "./dom.js";
+import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
 import { chatName, personName } from "./names.js";
 import { attempt, formDialog, menu, refuse } from "./overlays.js";
 import { choosePeople } from "./people.js";
@@ -155,7 +155,8 @@ export function composer({ afterSend }) {
       }),
     );
     afterSend();
-    return text.focus();
+    if (!raisesKeyboard()) text.focus();
+    return undefined;
   }
 
   function askLocation() {

@@ -3,7 +3,7 @@
 import { act } from "./control.js";
 import { button, fill, h, iconButton, keepFocus, set, soon } from "./dom.js";
 import { avatar, chatName, FILEHELPER, isRoom, personName, TEAM } from "./names.js";
-import { attempt, dialog, empty, formDialog, say } from "./overlays.js";
+import { attempt, confirmDialog, dialog, empty, formDialog, say } from "./overlays.js";
 import { choosePeople } from "./people.js";
 import { place } from "./place.js";
 import { Rows } from "./rows.js";
@@ -359,21 +359,8 @@ function removeFrom(id, members) {
 }
 
 function leave(id, name, closeDetails) {
-  dialog(t("leaveChatroom", { name }), (close) => [
-    h("p", { class: "hint" }, t("leaveHint")),
-    h(
-      "div",
-      { class: "dialog-buttons" },
-      button(t("cancel"), close, { autofocus: true }),
-      button(
-        t("leave"),
-        () => {
-          close();
-          closeDetails();
-          attempt(() => act("leave", { who: store.who, chat: id }));
-        },
-        { kind: "is-danger" },
-      ),
-    ),
-  ]);
+  confirmDialog(t("leaveChatroom", { name }), t("leaveHint"), t("leave"), () => {
+    closeDetails();
+    return act("leave", { who: store.who, chat: id });
+  });
 }

@@ -54,6 +54,7 @@ export function conversation({ showDetails }) {
   let current = null; // the message that the keyboard comes back to
   let isAtEnd = true;
   let reading = 0; // the timer of what is to be read
+  let sought = null; // the message that was searched for: {chat, id}
 
   function update() {
     const name = chatName(store.chat);
@@ -98,6 +99,7 @@ export function conversation({ showDetails }) {
       );
     earlier.parentElement.hidden = !store.hasMore;
     toEnd();
+    seek();
   }
 
   function hear({ place: where, messages }) {
@@ -139,6 +141,26 @@ export function conversation({ showDetails }) {
     if (next && !rest(next, messages.at(-1))) log.querySelector(".time-line")?.remove();
     log.prepend(...messages.flatMap((message, at) => [rest(message, messages[at - 1]), node(message)].filter(Boolean)));
     scroller.scrollTop = scroller.scrollHeight - height;
+    seek();
+  }
+
+  /** Go to a message of the open chat, however old it is. */
+  function show(id) {
+    sought = { chat: store.chat, id };
+    seek();
+  }
+
+  function seek() {
+    if (!sought || sought.chat !== store.chat || !store.isLoaded) return;
+    const found = nodes.get(sought.id);
+    if (!found && store.hasMore) return store.askEarlier(sought.id);
+    sought = null;
+    if (!found) return undefined; // it is on this phone no more
+    found.classList.add("is-found");
+    found.addEventListener("blur", () => found.classList.remove("is-found"), { once: true });
+    focusMessage(found);
+    found.scrollIntoView({ block: "center" });
+    return scrolled();
   }
 
   function rest(message, previous) {
@@ -286,5 +308,5 @@ export function conversation({ showDetails }) {
       store.messages.filter((message) => message.kind === "friend_request" || message.leads_to).forEach(redraw),
     ),
   );
-  return { element, update, renew, readIfUnread, focus: () => write.focus() };
+  return { element, update, renew, show, readIfUnread, focus: () => write.focus() };
 }

@@ -3,7 +3,7 @@
 import { act } from "./control.js";
 import { button, fill, h, icon, keepFocus, set, soon } from "./dom.js";
 import { personName } from "./names.js";
-import { attempt, empty } from "./overlays.js";
+import { attempt, confirmDialog, empty } from "./overlays.js";
 import { store } from "./store.js";
 import { countdown, t, timeOfDay } from "./words.js";
 
@@ -11,7 +11,7 @@ export function deviceView() {
   const codes = h("div", { class: "codes" });
   const logins = h("div", { class: "stack" });
   const network = h("div", { class: "stack" });
-  const headings = ["scan", "webLogin", "connection"].map((key) => [key, h("h2", { class: "section-title" })]);
+  const headings = ["scan", "webLogin", "connection"].map((key) => [key, h("h2", { class: "section-title", tabindex: "-1" })]);
   const hint = h("p", { class: "hint" });
   const [scanHead, loginHead, networkHead] = headings.map(([, node]) => node);
   const element = h("div", { class: "list device" }, scanHead, hint, codes, loginHead, logins, networkHead, network);
@@ -38,7 +38,8 @@ export function deviceView() {
 
   setInterval(tick, 1000);
   store.on("logins people place clock", soon(update));
-  return { element, update, focus: () => element.querySelector("button")?.focus() };
+  // The keyboard begins at the heading: on the first button, one Enter too many would log a client out.
+  return { element, update, focus: () => scanHead.focus() };
 }
 
 /** A login that waits; one of several has a number, the oldest is 1. */
@@ -102,16 +103,21 @@ function webLogin() {
       h("span", { class: "dot is-on", "aria-hidden": "true" }),
       [t("openSince", { time: timeOfDay(login.since) }), login.helper && t("helperLogin")].filter(Boolean).join(" · "),
     ),
-    action("logout", "logOut", "logOutHint", () => act("log-out", { who: store.who })),
-    action("device", "otherClient", "otherClientHint", () => act("evict", { who: store.who })),
+    action("logout", "logOut", "logOutHint", askToLogOut),
+    action("device", "otherClient", "otherClientHint", () => attempt(() => act("evict", { who: store.who }))),
   ];
+}
+
+function askToLogOut() {
+  const who = store.who;
+  confirmDialog(t("logOutNow", { name: personName(who) }), t("logOutHint"), t("logOut"), () => act("log-out", { who }));
 }
 
 function action(picture, words, hint, doing) {
   return h(
     "div",
     { class: "action" },
-    button(t(words), () => attempt(doing), { picture }),
+    button(t(words), doing, { picture }),
     h("p", { class: "hint" }, t(hint)),
   );
 }

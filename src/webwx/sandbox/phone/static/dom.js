@@ -63,6 +63,13 @@ export function iconButton(picture, words, onClick, props = {}) {
   );
 }
 
+const small = matchMedia("(max-width: 760px), (pointer: coarse)");
+
+/** Whether a field with the focus raises a keyboard on the screen, over what one came to read. */
+export function raisesKeyboard() {
+  return small.matches;
+}
+
 /** Draw something anew; what has the focus keeps it, under its words or at its place among its neighbours. */
 export function keepFocus(within, draw) {
   const held = within.contains(document.activeElement) ? document.activeElement : null;

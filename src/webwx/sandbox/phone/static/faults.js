@@ -24,7 +24,7 @@ addWords({
   likely: ["probability {p}", "概率 {p}"],
   switchOn: ["Switch on", "开启"],
   switchOff: ["Switch off", "关闭"],
-  switchOffThis: ["Switch off {name}, number {n}", "关闭 {name}（第 {n} 个）"],
+  switchOffThis: ["Switch off {name}, #{n}", "关闭 {name}（#{n}）"],
   howOften: ["Times", "次数"],
   always: ["no end", "不限"],
   forCall: ["Call", "接口"],

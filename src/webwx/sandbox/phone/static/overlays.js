@@ -65,6 +65,26 @@ export function dialog(title, build, { wide = false } = {}) {
   return element;
 }
 
+/** Ask before something that cannot be taken back; Cancel has the keyboard. */
+export function confirmDialog(title, hint, words, doing) {
+  return dialog(title, (close) => [
+    h("p", { class: "hint" }, hint),
+    h(
+      "div",
+      { class: "dialog-buttons" },
+      button(t("cancel"), close, { autofocus: true }),
+      button(
+        words,
+        () => {
+          close();
+          attempt(doing);
+        },
+        { kind: "is-danger" },
+      ),
+    ),
+  ]);
+}
+
 /** A form in a dialog: `fields` are {name, label, value, type, hint, required}, `submit(values)` is tried. */
 export function formDialog(title, fields, action, submit, hint = "") {
   return dialog(title, (close) => {

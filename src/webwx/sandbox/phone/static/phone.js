@@ -5,7 +5,7 @@ import { chatsView } from "./chats.js";
 import { contactPane, contactsView, showDetails } from "./contacts.js";
 import { conversation } from "./conversation.js";
 import { deviceView } from "./device.js";
-import { fill, h, set, soon } from "./dom.js";
+import { fill, h, raisesKeyboard, set, soon } from "./dom.js";
 import { live } from "./live.js";
 import { personName } from "./names.js";
 import { empty, say, sentences } from "./overlays.js";
@@ -78,7 +78,8 @@ function skipToOpened(event) {
 }
 
 function keepKeyboard({ detail }) {
-  if (detail.isToWrite && place.view === "chats" && store.chat) talk.focus();
+  if (detail.message) talk.show(detail.message);
+  else if (detail.isToWrite && place.view === "chats" && store.chat && !raisesKeyboard()) talk.focus();
   else if (narrow.matches && !document.activeElement.checkVisibility()) goOn();
   else if (narrow.matches && document.activeElement === document.body && !detail.isFirst) goOn();
 }

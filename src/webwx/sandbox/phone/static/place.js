@@ -12,8 +12,11 @@ class Place extends EventTarget {
   /** World id of the contact that is shown. */
   contact = "";
 
-  /** Go somewhere; what is not named stays. Whoever opens a chat wants to write in it, also when it was open. */
-  go({ who = store.who, view = this.view, chat = store.chat, contact = this.contact, isToWrite = false }) {
+  /**
+   * Go somewhere; what is not named stays. Who opens a chat wants to write in it, also when it was open, or to read the
+   * `message` with that id.
+   */
+  go({ who = store.who, view = this.view, chat = store.chat, contact = this.contact, isToWrite = false, message = "" }) {
     const path = [who, view, view === "contacts" ? contact : chat].map(encodeURIComponent).join("/");
     const left = { who: store.who, chat: store.chat };
     this.view = view;
@@ -22,7 +25,7 @@ class Place extends EventTarget {
     store.look(who, chat, isRoom(this.contact) ? this.contact : "");
     this.dispatchEvent(
       new CustomEvent("moved", {
-        detail: { isFirst: !left.who, isToWrite: isToWrite || left.who !== who || left.chat !== chat },
+        detail: { isFirst: !left.who, isToWrite: isToWrite || left.who !== who || left.chat !== chat, message },
       }),
     );
     this.#tellPhone(left, { who, chat });
@@ -35,6 +38,10 @@ class Place extends EventTarget {
 
   openChat(chat) {
     this.go({ view: "chats", chat, isToWrite: true });
+  }
+
+  openMessage(chat, message) {
+    this.go({ view: "chats", chat, message });
   }
 
   /** Go where the address says, as far as that exists. */

@@ -10,6 +10,7 @@ export const REFUSALS = {
   "no-owner": "只有群主可以移出成员。",
   "not-asked": "对方没有发送过好友请求。",
   "no-friend": "对方不是好友。",
+  "text-too-long": "文字太长：一条消息最多 16,000 个字符。",
   "no-such-time": "时钟只能拨快，最多十年。",
   "no-web-login": "没有网页登录。",
   "nothing-to-recall": "没有可以撤回的消息。",

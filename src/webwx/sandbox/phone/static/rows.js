@@ -93,6 +93,7 @@ export class Rows {
     } else if (isNew) {
       this.render(this.#items[index], node);
     }
+    node.style.setProperty("height", `${this.height}px`);
     node.style.setProperty("transform", `translateY(${index * this.height}px)`);
     node.tabIndex = key === this.#current ? 0 : -1;
     set(node, "aria-selected", String(key === this.selected));

@@ -24,9 +24,13 @@ class Store extends EventTarget {
   messages = [];
   hasMore = false;
   isLoaded = false;
+  /** What is searched for in the messages of this phone, and what was found: {words, hits}. */
+  wanted = "";
+  found = { words: "", hits: [] };
 
   /**
-   * Call `listener` whenever one of the topics changes: people, clock, logins, place, rows, contacts, members, messages.
+   * Call `listener` whenever one of the topics changes: people, clock, logins, place, rows, contacts, members, messages,
+   * found.
    * Gives what ends that.
    */
   on(topics, listener) {
@@ -86,6 +90,11 @@ class Store extends EventTarget {
     });
     live.on("phone", (told) => this.#hearPhone(told));
     live.on("history", (told) => this.#hearHistory(told));
+    live.on("found", ({ who, words, hits }) => {
+      if (who !== this.who || words !== this.wanted) return;
+      this.found = { words, hits };
+      this.changed("found");
+    });
     live.on("members", ({ room, members }) => {
       if (room !== (this.room || this.chat)) return;
       this.members = members;
@@ -94,11 +103,22 @@ class Store extends EventTarget {
   }
 
   #sayWhere() {
-    if (this.who) live.say("look", { who: this.who, chat: this.chat, room: this.room });
+    if (!this.who) return;
+    live.say("look", { who: this.who, chat: this.chat, room: this.room });
+    if (this.wanted) live.say("search", { words: this.wanted });
   }
 
-  askEarlier() {
-    if (this.messages.length) live.say("earlier", { chat: this.chat, before: this.messages[0].id });
+  /** Look for words in all messages of this phone; none ends that. */
+  search(words) {
+    if (words === this.wanted) return;
+    this.wanted = words;
+    if (!words) this.found = { words, hits: [] };
+    live.say("search", { words });
+  }
+
+  /** Ask for a page of older messages, or for all as far back as the one with the id `upto`. */
+  askEarlier(upto = "") {
+    if (this.messages.length) live.say("earlier", { chat: this.chat, before: this.messages[0].id, upto });
   }
 
   /** Let go of all but the newest messages; the others are asked for again when somebody wants them. */
@@ -114,6 +134,7 @@ class Store extends EventTarget {
     this.friends = new Map();
     this.rooms = new Map();
     this.asked = [];
+    this.found = { words: "", hits: [] };
   }
 
   #forgetChat() {

@@ -21,7 +21,7 @@ addWords({
   wireQuiet: ["Nothing on the wire", "还没有报文"],
   wireQuietHint: ["Let a client log in, and its calls appear here.", "让客户端登录，它的请求会显示在这里。"],
   exchanges: ["Exchanges, the newest first", "请求与应答，最新的在前"],
-  exchange: ["{call}, exchange {n}", "{call}，第 {n} 次"],
+  exchange: ["{call}, exchange #{n}", "{call}，#{n}"],
   unknownCall: ["unknown", "未知"],
   explainCall: ["What {call} means, in a new tab", "{call} 的说明（新标签页）"],
   request: ["Request", "请求"],

@@ -49,6 +49,7 @@ const WORDS = {
   pin: ["Pin", "置顶"],
   unpin: ["Unpin", "取消置顶"],
   pinned: ["pinned", "已置顶"],
+  searchChats: ["Search chats and messages", "搜索聊天和消息"],
   you: ["You", "你"],
 
   // a conversation
@@ -59,7 +60,7 @@ const WORDS = {
   message: ["Message", "消息"],
   writeTo: ["Write to {name}", "写给{name}"],
   send: ["Send", "发送"],
-  attach: ["Attach", "附加"],
+  attach: ["Attach", "添加附件"],
   details: ["Details", "详情"],
   actions: ["Message actions", "消息操作"],
   recall: ["Recall", "撤回"],
@@ -166,7 +167,7 @@ const WORDS = {
   ],
   codeFor: ["Login at {host}", "登录 {host}"],
   codeHere: ["Login at this sandbox", "登录本沙箱"],
-  codeNumber: ["{place} · no. {n}", "{place} · 第 {n} 个"],
+  codeNumber: ["{place} · no. {n}", "{place} · #{n}"],
   askedAt: ["asked for at {time}", "{time} 发起"],
   qrOf: ["QR code of the login", "登录二维码"],
   scanThis: ["Scan with {name}’s phone", "用{name}的手机扫描"],
@@ -182,6 +183,7 @@ const WORDS = {
   helperLogin: ["File Transfer Helper’s page", "文件传输助手网页版"],
   noWebLogin: ["{name} is logged in nowhere.", "{name}没有在别处登录。"],
   logOut: ["Log out", "退出网页登录"],
+  logOutNow: ["Log {name} out of the web client?", "让{name}退出网页登录？"],
   logOutHint: ["As from the phone: the client learns 1100.", "如同在手机上退出，客户端得到 1100。"],
   otherClient: ["Another client logs in", "另一客户端登录"],
   otherClientHint: ["The open login is replaced: its client learns 1101.", "当前登录被顶替，客户端得到 1101。"],
@@ -198,11 +200,11 @@ const WORDS = {
   pending: ["{n} waiting", "{n} 个等待中"],
 
   // the clock
-  clock: ["Clock of the world, {time}", "世界时钟 {time}"],
+  clock: ["Clock of the world, {time}", "沙箱时钟 {time}"],
   windClock: ["Wind the clock", "拨快时钟"],
   windHint: [
     "Moves this world’s time forward at once: recalls close after two minutes, codes expire after five.",
-    "让这个世界的时间立刻前进：撤回限两分钟，二维码五分钟过期。",
+    "让沙箱的时间立刻前进：撤回限两分钟，二维码五分钟过期。",
   ],
   standsStill: ["It stands still until it is wound.", "它静止不动，直到被拨快。"],
   windBy: ["Forward by {time}", "前进 {time}"],
