@@ -301,7 +301,7 @@ async def test_the_phone_view_logs_nobody_out_by_an_enter_too_many(hands: Any, p
 
 
 async def test_emoji_are_in_colour_and_digits_are_not(hands: Any, world: Any) -> None:
-    world.say("阿华", "me", "😀⏰")
+    world.say("阿华", "me", "😀☕")
     world.say("张三", "me", "#10 © ☎")
     for name, is_coloured in (("阿华", True), ("张三", False)):
         await hands.read_chat(name)
