@@ -119,7 +119,7 @@ class TestTicketExchange:
     def test_the_answer_is_xml_on_one_line(self) -> None:
         response = TICKET.encode_reply(GRANTED)
         assert response.body.decode() == GRANTED_XML
-        assert response.header("Content-Type") == "text/plain"
+        assert response.header("Content-Type") == "text/plain;charset=utf-8"
         assert TICKET.decode_reply(response) == GRANTED
 
     def test_a_refusal_carries_the_platforms_words_and_no_keys(self) -> None:

@@ -13,6 +13,19 @@ import aiohttp
 import pytest
 from tests.sandbox.wire import at_once, connected
 
+from webwx.protocol.hosts import single
+from webwx.protocol.http import Response
+from webwx.protocol.login import (
+    JSLOGIN,
+    LOGIN_POLL,
+    TICKET,
+    Credentials,
+    PollRequest,
+    QrRequest,
+    TicketRequest,
+)
+from webwx.protocol.messages import STATUSNOTIFY, StatusNotifyRequest
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.serve import serve
 from webwx.sandbox.switches import Switches
@@ -418,3 +431,28 @@ async def test_a_list_that_is_compressed_in_a_moment_waits_for_no_thread(served,
         finally:
             is_over.set()
     assert 4_096 < len(listed) < 65_536  # longer than what aiohttp would compress itself
+
+
+async def test_the_answers_are_compressed_that_the_live_service_compresses(http, page, world, served):
+    # Recorded: the ticket exchange and webwxsync are, the poll, jslogin and synccheck are not.
+    page.hosts = single(served.url)
+    codings = {}
+
+    async def ask(endpoint, value):
+        request = endpoint.encode_request(value, page.hosts)
+        async with http.request(request.method, request.url, data=request.content) as response:
+            codings[endpoint.name] = response.headers.get("Content-Encoding")
+            return endpoint.decode_reply(Response(body=await response.read()))
+
+    uuid = (await ask(JSLOGIN, QrRequest())).uuid
+    world.scan("me", uuid)
+    world.confirm(uuid)
+    redirect = (await ask(LOGIN_POLL, PollRequest(uuid=uuid))).redirect_uri
+    ticket = await ask(TICKET, TicketRequest(redirect_query=redirect.partition("?")[2], version="v2"))
+    credentials = Credentials(sid=ticket.wxsid)
+    await ask(WEBWXSYNC, SyncRequest(credentials=credentials))
+    world.say("ahua", "me", "在吗")
+    await ask(SYNCCHECK, CheckRequest(sid=ticket.wxsid))
+    await ask(STATUSNOTIFY, StatusNotifyRequest(credentials=credentials))
+    assert {name for name, coding in codings.items() if coding == "gzip"} == {"webwxnewloginpage", "webwxsync"}
+    assert len(codings) == 6

@@ -209,6 +209,9 @@ class TicketReply(Wire, frozen=True, kw_only=True):
         return f"TicketReply(ret={self.ret})"
 
 
+_XML_TYPE = "text/plain;charset=utf-8"
+
+
 class _TicketShape:
     """XML on one line, read by its tags, since its values are not always well-formed."""
 
@@ -216,13 +219,13 @@ class _TicketShape:
         del is_reply
         if value.ret:
             message = escape(value.message, quote=False)
-            return "text/plain", f"<error><ret>{value.ret}</ret><message>{message}</message></error>".encode()
+            return _XML_TYPE, f"<error><ret>{value.ret}</ret><message>{message}</message></error>".encode()
         if value.redirecturl:
             elsewhere = escape(value.redirecturl, quote=False)
-            return "text/plain", (
+            return _XML_TYPE, (
                 f"<error><ret>0</ret><message></message><redirecturl>{elsewhere}</redirecturl></error>"
             ).encode()
-        return "text/plain", (
+        return _XML_TYPE, (
             f"<error><ret>0</ret><message></message><skey>{value.skey}</skey><wxsid>{value.wxsid}</wxsid>"
             f"<wxuin>{value.wxuin}</wxuin><pass_ticket>{value.pass_ticket}</pass_ticket>"
             f"<isgrayscale>{value.isgrayscale}</isgrayscale></error>"

@@ -23,6 +23,7 @@ from webwx.protocol.codes import PollCode, Ret
 from webwx.protocol.contacts import OPLOG, VERIFYUSER
 from webwx.protocol.http import Park, Request, Response
 from webwx.protocol.login import BaseResponse, PollReply, PushLoginReply, QrReply, TicketReply
+from webwx.protocol.media import UPLOAD, UploadReply
 from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO
 from webwx.protocol.sync import CheckReply
 from webwx.sandbox import control
@@ -30,6 +31,7 @@ from webwx.sandbox.answers import ANSWERS
 from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtAnswer, AtRequest, Pace, Repeat, raw_answer
 from webwx.sandbox.faults import SAID, Hit, name_of, of_kind, steps_of
+from webwx.sandbox.headers import headers_of
 from webwx.sandbox.hosts import ABSENT_ON_HELPER, is_helper, page_permission
 from webwx.sandbox.phone import pages
 from webwx.sandbox.refusals import Refused
@@ -128,9 +130,11 @@ class Sandbox:
         return None
 
     def _answer(self, request: Request, parked: Park | None, entry: Entry) -> Response | Park:
-        if request.method == "OPTIONS" and page_permission(request):
-            return Response()  # with status 200, which one client insists on
         request = tidied(request)
+        if request.method == "OPTIONS" and page_permission(request):
+            if request.path == UPLOAD.path:
+                return UPLOAD.encode_reply(UploadReply(base_response=BaseResponse(ret=Ret.PARAMETER_ERROR)))
+            return Response()  # with status 200, which one client insists on
         # Who asks for the head of something asks for the thing, and the shell leaves the body out.
         endpoint = find_endpoint("GET" if request.method == "HEAD" else request.method, request.path)
         if endpoint is None:
@@ -170,7 +174,11 @@ class Sandbox:
         else:
             written = visit.instead or endpoint.encode_reply(reply)
             cookies = tuple(("Set-Cookie", cookie) for cookie in visit.cookies)
-            response = Response(status=visit.status, headers=written.headers + cookies, body=written.body)
+            headers = (*written.headers, *cookies, *headers_of(endpoint, visit))
+            response = Response(status=visit.status, headers=headers, body=written.body)
+            known = request.header("If-None-Match")
+            if known and known == response.header("ETag"):
+                response = msgspec.structs.replace(response, status=304, body=b"")
         for fault, dice in faults:
             with suppress(Refused):  # nobody's call: there is no login whose answer could be changed
                 response = fault.after(visit, response, dice)

@@ -62,16 +62,18 @@ def page_permission(request: Request) -> Headers:
     Give the headers by which a browser lets a page of the platform call its other hosts.
 
     File Transfer Helper's page uploads to another family's file host, with a header of its own (protocol notes,
-    filehelper, 5); which headers a client will send it says itself. Pages of other origins are permitted nothing, and
-    on one plain origin nobody needs it.
+    filehelper, 5); which headers a client will send it says itself, when it asks beforehand. Pages of other origins are
+    permitted nothing, and on one plain origin no page needs it.
     """
     origin = request.header("Origin")
     wanted = request.header("Access-Control-Request-Headers")
     if _name(request.url) not in PLAYED or origin not in {family.main for family in FAMILIES.values()}:
         return ()
+    permission = ("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true")
+    if request.method != "OPTIONS":
+        return permission
     return (
-        ("Access-Control-Allow-Origin", origin),
-        ("Access-Control-Allow-Credentials", "true"),
+        *permission,
         ("Access-Control-Allow-Methods", "GET, POST"),
         ("Access-Control-Allow-Headers", wanted or "mmweb_appid, content-type"),
         ("Vary", "Origin"),

@@ -51,8 +51,9 @@ _MANY = 100
 WINDOW = 1024 * 1024
 """Bytes of an answer that are written at once."""
 
-_WORTH_PACKING = 1024
-"""Bytes of a text from which it is sent compressed to whoever can take that."""
+_WORTH_PACKING = 256
+"""Bytes of a text from which it is sent compressed to a client that can take that: the platform compresses the answer
+of the ticket exchange, and none of those that are smaller."""
 
 _PACKED_AT_ONCE = 64 * 1024
 """Bytes of a text up to which that takes a moment only, and no thread that may have to wait for its turn."""

@@ -86,6 +86,8 @@ class Visit:
         """Status of the answer; an answer may change it."""
         self.cookies: list[str] = []
         """`Set-Cookie` values of the answer."""
+        self.digest = ""
+        """MD5 of the picture that is answered, which its `ETag` tells; empty for anything else."""
         self.instead: Response | None = None
         """What is answered in place of the reply, where a browser is meant and not a client."""
         self._request = request

@@ -129,7 +129,7 @@ def test_the_exchange_hands_out_equal_keys_in_xml_and_cookies(page, world):
     world.confirm(uuid)
     response = page.exchange(uuid)
     assert response.status == 200
-    assert response.header("Content-Type") == "text/plain"
+    assert response.header("Content-Type") == "text/plain;charset=utf-8"
     assert response.body.startswith(b"<error><ret>0</ret><message></message><skey>@crypt_")
     assert b"\n" not in response.body
     ticket = TICKET.decode_reply(response)

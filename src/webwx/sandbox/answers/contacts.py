@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from webwx.protocol.codec import Media, write_json
@@ -111,6 +113,7 @@ def _picture_of(visit: Visit, name: str) -> Media:
     world_id = visit.session.known(name)
     person = visit.world.people.get(world_id)
     content = person.face if person else avatar(world_id)
+    visit.digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     return Media(content_type=image_type(content), content=content)
 
 

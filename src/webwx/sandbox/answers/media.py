@@ -139,6 +139,7 @@ def download(visit: Visit, request: ImageDownloadRequest) -> Media:
     """Give a picture or sticker whole, whatever size was asked for; of anything else with a thumbnail a grey cell."""
     message = _seen(visit, request.message_id)
     if message.kind in {"image", "sticker"} and message.medium:
+        visit.digest = message.medium.md5
         return _whole(message.medium)
     if message.kind in {"video", "link", "location"} and request.type == "slave":
         return Media(content_type="image/jpeg", content=STILL)

@@ -1,0 +1,44 @@
+"""What the platform's hosts say in the headers of an answer, beside its type and its cookies."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from webwx.protocol.contacts import GETHEADIMG, GETICON
+from webwx.protocol.endpoint import Host
+from webwx.protocol.login import JSLOGIN
+from webwx.protocol.media import UPLOAD
+from webwx.protocol.sync import SYNCCHECK
+from webwx.sandbox.hosts import page_permission
+from webwx.sandbox.visit import dashed_date
+
+if TYPE_CHECKING:
+    from webwx.protocol.endpoint import Endpoint
+    from webwx.protocol.http import Headers
+    from webwx.sandbox.visit import Visit
+
+_TLS_ONLY = ("Strict-Transport-Security", "max-age=34995000 ; includeSubDomains")
+"""Said by the API and the file host; over plain http it means nothing and must not be said."""
+
+_AVATARS = frozenset({GETICON, GETHEADIMG})
+
+
+def headers_of(endpoint: Endpoint[Any, Any], visit: Visit) -> Headers:
+    """Return the headers that go with an answer of an endpoint."""
+    headers: Headers = ()
+    now = visit.world.now
+    if endpoint is JSLOGIN:
+        headers = ("Content-Type", "text/html; charset=gbk"), ("Cache-Control", "no-cache, must-revalidate")
+    elif endpoint is SYNCCHECK and not page_permission(visit.http):
+        headers = (("Access-Control-Allow-Origin", "*"),)
+    elif endpoint is UPLOAD:
+        headers = (("Date", dashed_date(now)),)
+    elif visit.digest:
+        headers = (("ETag", f'"{visit.digest}"'),)
+        if endpoint in _AVATARS:
+            age = ("Last-Modified", formatdate(now, usegmt=True)), ("Cache-control", "max-age=604800")
+            headers = (*age, *headers)
+    if endpoint.host in {Host.MAIN, Host.FILE} and visit.http.url.startswith("https:"):
+        headers = (*headers, _TLS_ONLY)
+    return headers

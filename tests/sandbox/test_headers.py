@@ -1,0 +1,147 @@
+"""The headers of each answer, beside those that the live service was seen to send."""
+
+import hashlib
+import re
+from email.utils import parsedate_to_datetime
+
+import pytest
+from tests.recording import RECORDINGS
+
+from webwx.protocol.codec import FilePart, write_json
+from webwx.protocol.contacts import GETHEADIMG, GETICON, AvatarRequest
+from webwx.protocol.hosts import FAMILIES, single
+from webwx.protocol.http import Request
+from webwx.protocol.login import JSLOGIN, LOGIN_POLL, QR_PICTURE, PollRequest, QrPictureRequest, QrRequest
+from webwx.protocol.media import GETMSGIMG, UPLOAD, ImageDownloadRequest, UploadRequest, UploadTicket
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
+
+HERE = single("http://127.0.0.1:8790")
+
+
+def recorded():
+    """Give the answers whose headers are kept: what was asked, and the headers."""
+    for path in sorted((RECORDINGS / "corpus/http-headers").iterdir()):
+        first, *lines = path.read_text("utf-8").splitlines()
+        yield first.split()[0].rstrip(":"), [tuple(line.split(": ", 1)) for line in lines if line]
+
+
+RECORDED = dict(recorded())
+
+OF_THE_CONNECTION = {"connection", "content-length", "content-encoding"}
+"""Said by the port, which the core knows nothing of."""
+
+OUR_OWN = {"date", "etag"}
+"""The time by the world's clock, and of pictures a digest: no recording of one shows either."""
+
+
+def lifetimes(headers):
+    """Give each cookie's attributes, with its end as seconds after the first one that ends."""
+    cookies = [value.split("; ") for name, value in headers if name == "Set-Cookie"]
+    ends = [parsedate_to_datetime(cookie[3].removeprefix("Expires=")).timestamp() for cookie in cookies]
+    return [
+        (cookie[0].partition("=")[0], *cookie[1:3], end - min(ends), *cookie[4:])
+        for cookie, end in zip(cookies, ends, strict=True)
+    ]
+
+
+def plain(headers, *beside):
+    """Give all headers but cookies, with dates by their form."""
+    return sorted(
+        (name.lower(), re.sub(r"\d", "0", re.sub(r"\b[A-Z][a-z]{2}\b", "Aaa", value)) if "GMT" in value else value)
+        for name, value in headers
+        if name != "Set-Cookie" and name.lower() not in OF_THE_CONNECTION | set(beside)
+    )
+
+
+@pytest.fixture
+def asked(world, page, png):
+    """Answers to each call whose headers are kept, as a browser gets them on the hosts of wx.qq.com."""
+
+    def ask(name, *, hosts=FAMILIES["wx.qq.com"], **more):
+        page.hosts = hosts
+        if name in {"jslogin", "qrcode", "login", "webwxnewloginpage"}:
+            uuid = page.new_code()
+            world.scan("me", uuid)
+            world.confirm(uuid)
+        else:
+            page.login()
+            world.say("ahua", "me", "在吗")
+        cookie = ("Cookie", f"wxsid={page.credentials.sid}")
+        if name == "webwxnewloginpage":
+            return page.exchange(uuid)
+        ticket = UploadTicket(credentials=page.credentials, client_media_id=1, total_len=len(png))
+        endpoint, request, *headers = {
+            "jslogin": lambda: (JSLOGIN, QrRequest()),
+            "qrcode": lambda: (QR_PICTURE, QrPictureRequest(uuid=uuid)),
+            "login": lambda: (LOGIN_POLL, PollRequest(uuid=uuid)),
+            "synccheck": lambda: (
+                SYNCCHECK, CheckRequest(sid=page.credentials.sid, synckey=str(page.sync_key)),
+            ),
+            "webwxsync": lambda: (WEBWXSYNC, SyncRequest(credentials=page.credentials, sync_key=page.sync_key)),
+            "webwxgeticon": lambda: (GETICON, AvatarRequest(username=page.me), cookie),
+            "webwxgetheadimg": lambda: (GETHEADIMG, AvatarRequest(username=page.name("hiking")), cookie),
+            "webwxuploadmedia": lambda: (
+                UPLOAD,
+                UploadRequest(
+                    name="IMG_1002.JPG", chunk="0", chunks="7", uploadmediarequest=write_json(ticket).decode(),
+                    filename=FilePart(name="blob", content=png, boundary="X"),
+                ),
+                ("Origin", "https://wx.qq.com"),
+            ),
+        }[name]()  # fmt: skip
+        return page.ask(endpoint, request, headers=(*headers, *more.get("headers", ())))
+
+    return ask
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_headers_of_an_answer_are_those_of_the_live_service(asked, name):
+    wanted, headers = RECORDED[name], asked(name).headers
+    beside = {name.lower() for name, _ in headers} & OUR_OWN - {name.lower() for name, _ in wanted}
+    assert plain(headers, *beside) == plain(wanted)
+
+
+@pytest.mark.parametrize("name", ["webwxnewloginpage", "webwxsync"])
+def test_the_cookies_of_an_answer_are_those_of_the_live_service(asked, name):
+    assert lifetimes(asked(name).headers) == lifetimes(RECORDED[name])
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_over_plain_http_nothing_is_said_that_wants_tls(asked, name):
+    answer = asked(name, hosts=HERE)
+    assert not answer.header("Strict-Transport-Security")
+    assert not any("Secure" in cookie for cookie in answer.header_values("Set-Cookie"))
+
+
+@pytest.mark.parametrize("name", ["webwxgeticon", "webwxgetheadimg"])
+def test_a_picture_that_a_client_has_is_not_sent_again(asked, name):
+    first = asked(name)
+    again = asked(name, headers=(("If-None-Match", first.header("ETag")),))
+    other = asked(name, headers=(("If-None-Match", '"other"'),))
+    assert (again.status, again.body, again.header("ETag")) == (304, b"", first.header("ETag"))
+    assert (other.status, other.body) == (200, first.body)
+
+
+def test_the_picture_of_a_message_has_a_tag_and_what_is_refused_has_none(me, world, png):
+    picture = world.picture("ahua", "me", png)
+    cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
+    tags = [
+        me.ask(GETMSGIMG, ImageDownloadRequest(message_id=each), headers=cookie).header("ETag")
+        for each in (picture.id, "1")
+    ]
+    assert tags == [f'"{hashlib.md5(png).hexdigest()}"', ""]
+
+
+def test_a_browser_that_asks_beforehand_is_answered_like_the_live_service(sandbox):
+    asks = ("Origin", "https://wx.qq.com"), ("Access-Control-Request-Method", "POST")
+    url = f"https://file.wx.qq.com{UPLOAD.path}?f=json"
+    answer = sandbox.answer(Request(endpoint="any", method="OPTIONS", url=url, headers=asks))
+    reply = UPLOAD.decode_reply(answer)
+    assert (answer.status, reply.base_response.ret, reply.media_id) == (200, 1, "")
+
+
+def test_a_page_of_the_platform_may_read_a_poll_with_its_cookies(page):
+    page.hosts = FAMILIES["wx2.qq.com"]
+    request = CheckRequest(sid="nobody")
+    answer = page.ask(SYNCCHECK, request, headers=(("Origin", "https://wx2.qq.com"),))
+    assert answer.header_values("Access-Control-Allow-Origin") == ("https://wx2.qq.com",)
