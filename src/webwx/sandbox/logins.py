@@ -195,7 +195,13 @@ class Logins:
         return _scanner(code)
 
     def open(
-        self, person: Person, *, family: Hosts | None = None, is_helper: bool = False, lifetime: float = inf
+        self,
+        person: Person,
+        *,
+        family: Hosts | None = None,
+        is_helper: bool = False,
+        lifetime: float = inf,
+        renews_skey: bool = False,
     ) -> Session:
         """Open a session. Another one of the same account ends at once, and this one after its lifetime in seconds."""
         earlier = self.live(person)
@@ -204,7 +210,7 @@ class Logins:
         now = self._clock.now()
         session = Session(
             person=person,
-            keys=Keys.roll(self._dice, self.issue),
+            keys=Keys.roll(self._dice, self.issue, is_renewed=renews_skey),
             names=Names(self._dice),
             started=now,
             stream=Stream(int(now)),

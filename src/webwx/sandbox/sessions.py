@@ -44,7 +44,7 @@ class Keys:
     first_skey: str
     """From the ticket exchange; some clients never use another."""
     skey: str
-    """From webwxinit."""
+    """From webwxinit; by default the same."""
     pass_ticket: str
     """Percent-encoded, as it stands in the XML."""
     data_ticket: str
@@ -52,13 +52,14 @@ class Keys:
     auth_ticket: str
 
     @classmethod
-    def roll(cls, dice: Random, issue: Callable[[str], str]) -> Keys:
-        """Make the keys of a new login."""
+    def roll(cls, dice: Random, issue: Callable[[str], str], *, is_renewed: bool = False) -> Keys:
+        """Make the keys of a new login, with another skey for webwxinit where it is renewed there."""
         crypt = f"@crypt_{dice.getrandbits(32):x}_"
+        first, second = (crypt + dice.randbytes(16).hex() for _ in range(2))
         return cls(
             sid=issue(base64_text(dice, 12)),
-            first_skey=issue(crypt + dice.randbytes(16).hex()),
-            skey=issue(crypt + dice.randbytes(16).hex()),
+            first_skey=issue(first),
+            skey=issue(second) if is_renewed else first,
             pass_ticket=issue(quote(issue(base64_text(dice, 32)), safe="")),
             data_ticket=issue("gS" + base64_text(dice, 18)[:22]),
             # Backwards, for the same dice may give somebody's name elsewhere, and no name is a secret anywhere.

@@ -31,6 +31,8 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True):
     """Which form of `Content` pictures are delivered in; only the full one can be forwarded."""
     picture_versions: Literal["told", "zero"] = "told"
     """Whether the address of somebody's picture says which one it is, or 0 as some answers do."""
+    skey: Literal["kept", "renewed"] = "kept"
+    """Whether webwxinit repeats the skey of the login or gives another one."""
     strict_skey: bool = False
     """Refuse a non-empty skey that the session never had."""
     silent_changes: bool = False
@@ -89,6 +91,7 @@ STRICT: dict[str, str | float | bool] = {
     "echo": "on",
     "large_files": "strict",
     "picture_versions": "zero",
+    "skey": "renewed",
     "strict_skey": True,
     "silent_changes": True,
     "large_chatrooms": "invited",

@@ -369,7 +369,10 @@ class World:
     def log_in(self, person: Person, *, family: Hosts | None = None, is_helper: bool = False) -> Session:
         """Open a web login; an earlier one of the same account ends."""
         lifetime = self.switches.login_hours * 3600 or inf
-        session = self.logins.open(person, family=family, is_helper=is_helper, lifetime=lifetime)
+        renews_skey = self.switches.skey == "renewed"
+        session = self.logins.open(
+            person, family=family, is_helper=is_helper, lifetime=lifetime, renews_skey=renews_skey
+        )
         self.wake(person.id)
         self.stir()
         return session

@@ -53,7 +53,12 @@ def test_init_twice_gives_the_same_keys(me):
     assert (first.skey, first.sync_key) == (second.skey, second.sync_key)
 
 
-def test_the_skey_changes_at_init_and_the_old_one_stays_good(me):
+def test_init_repeats_the_skey_of_the_login(me):
+    assert me.init().skey == me.credentials.skey
+
+
+@pytest.mark.parametrize("switches", [Switches(skey="renewed")])
+def test_by_a_switch_the_skey_changes_at_init_and_the_old_one_stays_good(me):
     assert me.init().skey != me.credentials.skey
     assert me.fetch().base_response.ret == 0
 
