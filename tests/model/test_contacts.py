@@ -246,6 +246,16 @@ class TestChatrooms:
             "Boss", "韩梅梅", "@x",
         ]  # fmt: skip
 
+    def test_a_chatroom_of_members_without_names_keeps_the_names_that_are_known(self) -> None:
+        known = (
+            Member(id=ContactId("@a"), nickname="阿华", display_name="花"),
+            Member(id=ContactId("@b"), nickname="b"),
+        )
+        contacts = Contacts([contact("@@r", "群", kind="chatroom", members=known)])
+        bare = tuple(Member(id=ContactId(each)) for each in ("@a", "@c"))
+        merged = contacts.merge(contact("@@r", "群", kind="chatroom", members=bare))
+        assert merged.members == (known[0], bare[1])
+
     def test_a_change_erases_neither_owner_nor_key_but_unpins(self) -> None:
         known = Contacts([contact_from_wire(self.ROOM, ME)])
         changed = known.merge(contact_from_wire(WireContact(user_name="@@room", contact_flag=3), ME))

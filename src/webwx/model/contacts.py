@@ -258,7 +258,7 @@ def merged(known: Contact, newer: Contact) -> Contact:
         nickname=newer.nickname or known.nickname,
         remark=newer.remark or known.remark,
         alias=newer.alias or known.alias,
-        members=newer.members or known.members,
+        members=_merged_members(known.members, newer.members),
         kind=known.kind if newer.kind == "stranger" else newer.kind,
         is_pinned=known.is_pinned if newer.kind == "stranger" else newer.is_pinned,
         is_owner=newer.is_owner or known.is_owner,
@@ -272,6 +272,14 @@ def merged(known: Contact, newer: Contact) -> Contact:
         sex=newer.sex or known.sex,
         attr_status=newer.attr_status or known.attr_status,
     )
+
+
+def _merged_members(known: tuple[Member, ...], newer: tuple[Member, ...]) -> tuple[Member, ...]:
+    """Return who is in a chatroom now; the first snapshot of one that is not saved has ids and no names."""
+    if not newer or all(member.nickname for member in newer):
+        return newer or known
+    named = {member.id: member for member in known}
+    return tuple(member if member.nickname else named.get(member.id, member) for member in newer)
 
 
 _encode = msgspec.json.Encoder().encode
