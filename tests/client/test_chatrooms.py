@@ -81,6 +81,7 @@ async def test_whoever_has_blocked_one_is_not_added_and_named(log_in: LogIn, wor
     ahua = client.contacts.find(nickname="阿华")
     created = await client.create_chatroom(["张三", ahua, "Boss"], name="电影")
     world.add_chatroom("吃饭", ["me", "lilei"])
+    world.set_saved("me", "吃饭", is_saved=True)
     await client.list_contacts()
     added = await client.add_members("吃饭", [ahua, "张三"])
 

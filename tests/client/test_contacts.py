@@ -360,7 +360,7 @@ async def test_avatars_of_people_chatrooms_and_members(log_in: LogIn, counted: C
     }
 
     assert len(pictures) == 3
-    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert all(picture.startswith(b"\xff\xd8\xff") for picture in pictures)
     assert counted.calls == ["webwxgeticon", "webwxgetheadimg", "webwxgeticon"]
 
 

@@ -39,6 +39,8 @@ def lived_in(world, png):
     world.befriend("me", "lilei", remark="Boss <3")
     world.set_blocked("lilei", "me", is_blocked=True)
     world.set_pinned("me", "hiking", is_pinned=True)
+    world.set_saved("me", "hiking", is_saved=True)
+    world.add_person("晨报", "paper").verify_flag = 24
     world.add_person("新来的", "new")
     world.ask_friend("new", "me", "我是新来的")
     world.change_profile("ahua", nickname="华姐", signature="变了")

@@ -4,6 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from webwx.protocol.appmsg import read_app
 from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.pictures import avatar
 from webwx.sandbox.refusals import Impossible
@@ -123,6 +124,55 @@ def test_history_is_in_the_order_of_its_times_and_knows_what_is_unread(family):
     assert family.inbox("阿华")["home"].unread == 0
 
 
+PAPER = """
+[[people]]
+nickname = "小明"
+friends = "everybody"
+
+[[people]]
+nickname = "阿华"
+
+[[people]]
+nickname = "晨报"
+id = "paper"
+account = "verified"
+
+[[chatrooms]]
+name = "一家"
+id = "home"
+members = "everybody"
+saved = ["阿华"]
+
+[[chatrooms]]
+id = "all"
+members = ["me", "阿华"]
+saved = "everybody"
+
+[[history]]
+from = "paper"
+to = "me"
+articles = [{title = "一", url = "http://a", digest = "摘要", cover = "http://c"}, {title = "二", url = "http://b"}]
+"""
+
+
+def test_a_public_account_has_followers_and_articles_and_is_in_no_chatroom(write):
+    world = open_world(write(PAPER))
+    me, ahua, paper = world.people.values()
+    assert (me.verify_flag, paper.verify_flag) == (0, 24)
+    assert "paper" in me.friends
+    assert world.chatrooms["home"].members == (me, ahua)
+    (message,) = world.inbox("me")["paper"].messages
+    content = read_app(message.letter.wire.content)
+    assert [(each.title, each.url, each.digest, each.cover) for each in content.articles] == [
+        ("一", "http://a", "摘要", "http://c"), ("二", "http://b", "", ""),
+    ]  # fmt: skip
+
+
+def test_a_chatroom_is_saved_by_those_whom_the_file_names(write):
+    me, ahua, _ = open_world(write(PAPER)).people.values()
+    assert (me.saved, ahua.saved) == ({"all"}, {"home", "all"})
+
+
 def test_clock_switches_and_seed_are_the_files(family, write):
     assert isinstance(family.clock, WoundClock)
     assert family.switches == Switches(echo="on")
@@ -165,7 +215,7 @@ def test_the_default_world_is_the_one_without_a_file():
 def test_the_big_world_has_ten_thousand_contacts_and_two_hundred_chatrooms_of_five_hundred():
     world = open_world("big")
     me = world.person("me")
-    assert (me.nickname, len(me.friends), len(me.rooms)) == ("小明", 10_000, 200)
+    assert (me.nickname, len(me.friends), len(me.rooms)) == ("小明", 10_100, 200)
     assert {len(room.members) for room in world.chatrooms.values()} == {500}
     assert len({person.face for person in list(world.people.values())[:1000]}) == 1000
 
@@ -189,11 +239,16 @@ SAID = TWO + '[[history]]\nfrom = "me"\nto = "阿华"\n'
         ('people = [{nickname = "a"}, {nickname = "b", remarks = {a = "y"}}]', "people[1].remarks.a: a is no friend"),
         ('people = [{nickname = "a", blocks = ["a"]}]', "people[0].blocks[0]: nobody can be on a blacklist"),
         ('people = [{nickname = "a", picture = "no.png"}]', "people[0].picture: no.png cannot be read: "),
-        ('people = [{nickname = "a", picture = "family.toml"}]', "people[0].picture: family.toml is neither a PNG nor"),
+        ('people = [{nickname = "a", picture = "family.toml"}]', "people[0].picture: family.toml is no PNG, JPEG"),
         (ONE + "chatrooms = [{members = []}]", "chatrooms[0].members: a chatroom has one at least."),
         (ONE + 'chatrooms = [{members = ["x"]}]', "chatrooms[0].members[0]: there is nobody called 'x'; "),
         (TWO + 'chatrooms = [{members = ["me"], names = {"阿华" = "x"}}]', "chatrooms[0].names.阿华: 阿华 is not in"),
-        (SAID, "history[0]: it has one of 'text', 'picture' and 'file'."),
+        (
+            'people = [{nickname = "a"}, {nickname = "b", account = "public"}]\nchatrooms = [{members = ["a", "b"]}]',
+            "chatrooms[0].members[1]: b is a public account and cannot be in a chatroom.",
+        ),
+        (TWO + 'chatrooms = [{members = ["me"], saved = ["阿华"]}]', "chatrooms[0].saved[0]: 阿华 is in no chatroom"),
+        (SAID, "history[0]: it has one of 'text', 'picture', 'file' and 'articles'."),
         (SAID + 'text = "x"\nago = "soon"', "history[0].ago: 'soon' is no time such as '2d 4h' or '90m'."),
         (SAID + 'text = "x"\nat = 2999-01-01T00:00:00Z', "history[0].at: that is after the world's beginning."),
         (SAID + 'text = "x"\nat = 2001-01-01T00:00:00Z\nago = "1m"', "history[0]: it has one of 'at' and 'ago'"),

@@ -132,7 +132,8 @@ class State(msgspec.Struct, frozen=True):
 
 def _accounts(world: World, _: Nothing) -> Accounts:
     """List who can log in; the first is `me`."""
-    return Accounts([Account(nickname=person.nickname, id=person.id) for person in world.people.values()])
+    people = (person for person in world.people.values() if not person.is_public)
+    return Accounts([Account(nickname=person.nickname, id=person.id) for person in people])
 
 
 def _inbox(world: World, of: Who) -> Inbox:

@@ -1,5 +1,5 @@
 """
-Crowds: people and chatrooms who are made up, the same ones for the same dice.
+Crowds: people, public accounts and chatrooms that are made up, the same ones for the same dice.
 
 Everybody in a crowd is a friend of `me` and of nobody else, and every chatroom has `me` in it: that is what a client
 of a large account meets.
@@ -29,6 +29,7 @@ _REGIONS = (
 _SIGNATURES = ("慢慢来", "早睡早起", "在路上", "keep going", "不忘初心", "今天也要加油 <3", "听海 & 看山")
 _TITLES = ("老师", "同事", "邻居", "快递", "房东", "客户")
 _ROOMS = ("徒步", "读书", "羽毛球", "业主", "家长", "校友", "美食", "摄影", "项目", "团购")
+_PUBLISHERS = ("日报", "周刊", "小站", "服务号", "俱乐部")
 _NICKNAMED = ("群主小号", "潜水员", "管理员", "新人")
 
 _ONE_IN = 8
@@ -38,9 +39,11 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 
 
 class Crowd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many people and chatrooms are made up."""
+    """How many people, public accounts and chatrooms are made up."""
 
     people: _Count = 0
+    public: _Count = 0
+    """Public accounts that `me` follows."""
     chatrooms: _Count = 0
     members: _Count = 40
     """How many people are in each chatroom, `me` among them."""
@@ -63,7 +66,13 @@ def move_in(world: World, crowd: Crowd, dice: Random) -> None:
         others = dice.sample(people, crowd.members - 1)
         members = [others[0], me, *others[1:]]
         room = world.add_chatroom(f"{dice.choice(_ROOMS)} {number + 1} 群", [member.id for member in members])
+        me.saved.add(room.id)  # else the first snapshot would hold every member of each
         room.names.update({member.id: dice.choice(_NICKNAMED) for member in others if _seldom(dice)})
+    for _ in range(crowd.public):
+        account = world.add_person(dice.choice(_ROOMS) + dice.choice(_PUBLISHERS))
+        account.verify_flag = dice.choice((8, 24))
+        account.province, account.city = dice.choice(_REGIONS)
+        world.befriend(me.id, account.id)
 
 
 def _make_person(world: World, dice: Random) -> Person:

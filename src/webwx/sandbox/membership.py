@@ -34,9 +34,9 @@ class Membership:
         self._world = world
 
     def can_add(self, member: Person, other: Person) -> bool:
-        """Say whether somebody may be added without being asked: only mutual friends who have not blocked one."""
+        """Say whether a person may be added without being asked: only mutual friends who have not blocked one."""
         is_friend = other.id in member.friends and member.id in other.friends
-        return is_friend and not other.has_blocked(member)
+        return is_friend and not other.is_public and not other.has_blocked(member)
 
     def is_by_invitation(self, room: Chatroom) -> bool:
         """Say whether a chatroom is so large that people can only be invited to it."""

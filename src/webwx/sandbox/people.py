@@ -80,6 +80,8 @@ class Person:
     id: str
     nickname: str
     uin: int
+    verify_flag: int = 0
+    """Of a public account: 8, or 24 for a verified one; 0 for a person."""
     alias: str = ""
     """The WeChat id that this person has chosen; pages show it to friends, though the platform has not for years."""
     signature: str = ""
@@ -105,11 +107,18 @@ class Person:
     """By world id, least recently used first."""
     rooms: dict[str, Chatroom] = field(default_factory=dict)
     """The chatrooms this person is in, by world id; they themselves write this."""
+    saved: set[str] = field(default_factory=set)
+    """World ids of the chatrooms that are saved to the address book."""
 
     @property
     def real_id(self) -> str:
         """The id the phone knows, as it stands inside notices."""
-        return f"wxid_{self.id}"
+        return f"gh_{self.id}" if self.is_public else f"wxid_{self.id}"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether this is a public account, which has followers and no phone to log in with."""
+        return self.verify_flag != 0
 
     @property
     def picture(self) -> str:
@@ -118,13 +127,18 @@ class Person:
 
     @property
     def face(self) -> bytes:
-        """Their picture itself, a PNG or a JPEG."""
+        """Their picture itself."""
         return (self.portrait if self.pictures == 1 else b"") or avatar(self.picture)
 
     @property
     def attr_status(self) -> int:
         """Bits of the profile: they differ between people and stay with them. Beyond 31 bits, as the platform's are."""
-        return zlib.crc32(self.id.encode())
+        return 0 if self.is_public else zlib.crc32(self.id.encode())
+
+    @property
+    def sns_flag(self) -> int:
+        """Bits of what they show of their moments: one of the values that are usual."""
+        return 0 if self.is_public else (1, 17, 49)[zlib.crc32(self.id.encode()) % 3]
 
     def mark_read(self, key: str) -> None:
         """Clear a chat's unread count. Nobody else is told."""
@@ -188,6 +202,7 @@ class Chatroom:
         """Let somebody out."""
         del self._members[person.id]
         del person.rooms[self.id]
+        person.saved.discard(self.id)
 
     @property
     def title(self) -> str:

@@ -92,7 +92,7 @@ class Served:
         """Where its control API is."""
         self.phone = f"{url}{pages.PREFIX}"
         """The page that shows its people's phones."""
-        first = islice(sandbox.world.people.values(), _MANY)
+        first = islice((person for person in sandbox.world.people.values() if not person.is_public), _MANY)
         self.accounts = [{"nickname": person.nickname, "id": person.id} for person in first]
         """Who can log in, the first being `me`; as it is printed, and of a crowd the first hundred only."""
         self.tls = tls

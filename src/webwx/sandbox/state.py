@@ -99,6 +99,7 @@ class SavedPerson(_Saved, frozen=True, kw_only=True):
     id: str
     nickname: str
     uin: int
+    verify_flag: int = 0
     alias: str = ""
     signature: str = ""
     sex: int = 0
@@ -113,6 +114,7 @@ class SavedPerson(_Saved, frozen=True, kw_only=True):
     asked_by: dict[str, str] = {}
     chats: list[SavedChat] = []
     rooms: list[str] = []
+    saved: set[str] = set()
 
 
 class SavedChatroom(_Saved, frozen=True, kw_only=True):

@@ -46,7 +46,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: int = 50
     """Changes in one answer of webwxsync."""
     chatrooms: Literal["listed", "recent"] = "listed"
-    """Whether chatrooms are in the address book and the first snapshot, or only among the phone's recent chats."""
+    """Whether chatrooms are in the first snapshot, saved ones in the address book too, or only among recent chats."""
     pin_without_remark: Literal["erases", "keeps"] = "erases"
     """What becomes of a remark when a pin does not repeat it; two clients do not."""
     invite_start_count: int = 40

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec.structs import replace
 
+from webwx.protocol.appmsg import Article, read_app
 from webwx.protocol.codec import Wire
 from webwx.protocol.codes import MessageStatus, MessageType, StatusNotify
 from webwx.protocol.contacts import WireContact, WireMember, WireUser
@@ -30,12 +31,40 @@ if TYPE_CHECKING:
 FRIEND_FLAG = 3
 """`ContactFlag` of a friend, and of a chatroom saved to the contacts."""
 
+_CHAT_FLAG = 2
+"""`ContactFlag` of a chatroom that is not saved; the first snapshot has 0 there."""
+
 _BLOCKED_FLAG = 8
 
 _PINNED_FLAG = 2048
 
 _VERIFIED_TEAM = 56
 """`VerifyFlag` of the platform's own account."""
+
+_TEAM_STATUS = 4
+"""`AttrStatus` of that account."""
+
+Shown = Literal["recent", "listed", "asked"]
+"""Where a contact is shown: in webwxinit, webwxgetcontact or webwxbatchgetcontact."""
+
+
+class SubscribedArticle(Wire, frozen=True, kw_only=True):
+    """An article in `MPSubscribeMsgList`."""
+
+    title: str
+    digest: str
+    cover: str
+    url: str
+
+
+class Subscription(Wire, frozen=True, kw_only=True):
+    """What a public account sent last, in `MPSubscribeMsgList`."""
+
+    user_name: str
+    mp_article_count: int = msgspec.field(name="MPArticleCount")
+    mp_article_list: list[SubscribedArticle] = msgspec.field(name="MPArticleList")
+    time: int
+    nick_name: str
 
 
 class ChangedContact(Wire, frozen=True, kw_only=True):
@@ -90,25 +119,29 @@ class View:
             uin=self._me.uin,
             user_name=name,
             nick_name=escape(self._me.nickname),
-            head_img_url=_icon(name, self._version(self._me)),
+            head_img_url=_icon(name, self._version(self._me)) + self._session.keys.skey,
             sex=self._me.sex,
             signature=escape(self._me.signature),
             head_img_flag=1,
-            sns_flag=17,
+            sns_flag=self._me.sns_flag,
         )
 
-    def contact(self, world_id: str, *, with_members: bool = False) -> WireContact:
-        """Show a person, a chatroom or a built-in account, a chatroom without its members unless asked."""
+    def contact(self, world_id: str, shown: Shown = "listed") -> WireContact:
+        """Show a person, a chatroom or a built-in account; the address of its picture ends in the skey unless asked."""
         room = self._world.chatrooms.get(world_id)
         if room:
-            return self._chatroom(room, with_members=with_members)
-        if world_id in BUILTIN:
-            return self._builtin(world_id)
-        return self._person(self._world.people[world_id])
+            contact = self._chatroom(room, shown)
+        elif world_id in BUILTIN:
+            contact = self._builtin(world_id)
+        else:
+            contact = self._person(self._world.people[world_id], shown)
+        if shown == "asked":
+            return contact
+        return replace(contact, head_img_url=contact.head_img_url + self._session.keys.skey)
 
     def changed(self, world_id: str) -> ChangedContact:
         """Show a contact as sync shows a changed one."""
-        contact = self.contact(world_id, with_members=True)
+        contact = self.contact(world_id, "asked")
         room = self._world.chatrooms.get(world_id)
         return ChangedContact(
             user_name=contact.user_name,
@@ -120,12 +153,15 @@ class View:
             province=contact.province,
             city=contact.city,
             chat_room_owner=self.name(room.owner.id) if room and room.owner else "",
-            head_img_url=contact.head_img_url,
+            head_img_url=contact.head_img_url + self._session.keys.skey,
             contact_flag=contact.contact_flag,
             member_count=contact.member_count,
             member_list=contact.member_list,
+            verify_flag=contact.verify_flag,
             remark_name=contact.remark_name,
             statues=contact.statues,
+            sns_flag=contact.sns_flag,
+            key_word=contact.key_word,
         )
 
     def recent(self) -> list[str]:
@@ -136,7 +172,32 @@ class View:
         always = [FILEHELPER, *(room.id for room in self._me.rooms.values())]
         return used + [world_id for world_id in always if world_id not in self._me.chats]
 
-    def _person(self, person: Person) -> WireContact:
+    def subscriptions(self) -> list[Subscription]:
+        """Show the articles that each public account sent last."""
+        accounts = (self._world.people[each] for each in self._me.friends)
+        return [shown for account in accounts if account.is_public and (shown := self._subscription(account))]
+
+    def _subscription(self, account: Person) -> Subscription | None:
+        chat = self._me.chats.get(account.id)
+        for message in reversed(chat.messages if chat else ()):
+            app = read_app(message.letter.wire.content) if message.kind == "link" else None
+            if app and message.sender is account:
+                articles = app.articles or (Article(title=app.title, digest=app.description, url=app.url),)
+                return Subscription(
+                    user_name=self.name(account.id),
+                    mp_article_count=len(articles),
+                    mp_article_list=[
+                        SubscribedArticle(
+                            title=escape(each.title), digest=escape(each.digest), cover=each.cover, url=each.url
+                        )
+                        for each in articles
+                    ],
+                    time=int(message.time),
+                    nick_name=escape(account.nickname),
+                )
+        return None
+
+    def _person(self, person: Person, shown: Shown) -> WireContact:
         name = self.name(person.id)
         is_contact = person.id in self._me.friends or person is self._me
         blocked = _BLOCKED_FLAG if self._me.has_blocked(person) else 0
@@ -155,10 +216,14 @@ class View:
             remark_py_quan_pin=remark_pinyin,
             sex=person.sex,
             signature=escape(person.signature),
+            verify_flag=person.verify_flag,
             province=person.province,
             city=person.city,
             alias=person.alias,
             attr_status=person.attr_status,
+            sns_flag=person.sns_flag,
+            key_word="gh_" if person.is_public else "",
+            encry_chat_room_id="0" if shown == "asked" else "",
         )
 
     def _version(self, person: Person) -> int:
@@ -167,19 +232,35 @@ class View:
 
     def _builtin(self, world_id: str) -> WireContact:
         initials, pinyin = spell(BUILTIN[world_id])
+        is_team = world_id == TEAM
         return WireContact(
             user_name=world_id,
             nick_name=BUILTIN[world_id],
             head_img_url=_icon(world_id),
-            contact_flag=FRIEND_FLAG,
+            contact_flag=FRIEND_FLAG if is_team else _CHAT_FLAG,
+            signature="微信团队官方帐号" if is_team else "",
             py_initial=initials,
             py_quan_pin=pinyin,
-            verify_flag=_VERIFIED_TEAM if world_id == TEAM else 0,
+            verify_flag=_VERIFIED_TEAM if is_team else 0,
+            attr_status=_TEAM_STATUS if is_team else 0,
             key_word=world_id[:3],
         )
 
-    def _chatroom(self, room: Chatroom, *, with_members: bool) -> WireContact:
+    def _chatroom(self, room: Chatroom, shown: Shown) -> WireContact:
+        """
+        Show a chatroom.
+
+        The address book has the saved ones, without members. The first snapshot shows these in the same way, and of the
+        others who is in them and not what they are called.
+        """
         name = self.name(room.id)
+        is_saved = room.id in self._me.saved
+        members: list[WireMember] = []
+        if shown == "asked":
+            members = [self.member(person, room) for person in room.members]
+        elif not is_saved:
+            members = [WireMember(user_name=self.name(person.id)) for person in room.members]
+        unsaved_flag = 0 if shown == "recent" else _CHAT_FLAG
         is_owner = room.owner is self._me
         initials, pinyin = spell(room.name)
         return WireContact(
@@ -188,12 +269,12 @@ class View:
             py_initial=initials,
             py_quan_pin=pinyin,
             head_img_url=f"/cgi-bin/mmwebwx-bin/webwxgetheadimg?seq=0&username={name}&skey=",
-            contact_flag=FRIEND_FLAG | self._pin(room.id),
-            member_count=len(room.members) if with_members else 0,
-            member_list=[self.member(person, room) for person in room.members] if with_members else [],
+            contact_flag=(FRIEND_FLAG if is_saved else unsaved_flag) | self._pin(room.id),
+            member_count=len(members),
+            member_list=members,
             owner_uin=self._me.uin if is_owner else 0,
             statues=1,
-            encry_chat_room_id=f"@{room.id.encode().hex()}" if with_members else "",
+            encry_chat_room_id=f"@{_digest(room.id)}" if shown == "asked" else "",
             is_owner=int(is_owner),
         )
 
@@ -345,6 +426,9 @@ def recall_text(message: Message, viewer: Person) -> str:
     return "你撤回了一条消息" if message.sender is viewer else f'"{message.sender.nickname}" 撤回了一条消息'
 
 
+def _digest(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
 def _icon(name: str, version: int = 0) -> str:
-    # Real addresses may end like this too, and then the client appends its skey: no secret lies in contacts.
     return f"/cgi-bin/mmwebwx-bin/webwxgeticon?seq={version}&username={name}&skey="

@@ -330,6 +330,8 @@ class World:
             Impossible: There is no such person or code, or the phone is offline.
         """
         person = self.person(who)
+        if person.is_public:
+            raise Impossible(f"{person.nickname} is a public account: it cannot log in.", "public-account")
         if person.is_offline:
             raise Impossible(f"{person.nickname}'s phone is offline.", "phone-offline")
         return self._told(self.logins.scan(person, uuid))
@@ -379,7 +381,8 @@ class World:
 
     def next_account(self) -> Person:
         """Give the first account without a web login; the first of all when everybody has one."""
-        return next((p for p in self.people.values() if not self.logins.is_busy(p)), self.person(ME))
+        free = (p for p in self.people.values() if not p.is_public and not self.logins.is_busy(p))
+        return next(free, self.person(ME))
 
     def log_out(self, who: str) -> None:
         """
@@ -551,6 +554,21 @@ class World:
         else:
             person.pinned.discard(world_id)
         self.tell(person, Selector.CONTACT_CHANGED, lambda view: view.changed(world_id))
+
+    def set_saved(self, who: str, chatroom: str, *, is_saved: bool) -> None:
+        """
+        Save a chatroom to somebody's address book, or take it out again.
+
+        Raises:
+            Impossible: There is no such person or chatroom.
+        """
+        person = self.person(who)
+        room = self.chatroom(person, chatroom)
+        if is_saved:
+            person.saved.add(room.id)
+        else:
+            person.saved.discard(room.id)
+        self.tell(person, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
 
     def recall(self, sender: str, to: str, message_id: str | None = None) -> Message:
         """

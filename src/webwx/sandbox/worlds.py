@@ -16,8 +16,9 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
+from webwx.protocol.appmsg import Article
 from webwx.sandbox import letters
 from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.crowds import Crowd, move_in
@@ -39,6 +40,8 @@ BUILTIN_WORLDS = ("default", "big")
 
 _SEXES = {"": 0, "male": 1, "female": 2}
 
+_VERIFY_FLAGS = {"person": 0, "public": 8, "verified": 24}
+
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 _AGO = re.compile(r"(?:\d+[dhms] ?)+")
@@ -53,6 +56,8 @@ class PersonPlan(_Told, frozen=True, kw_only=True):
 
     nickname: str
     id: str = ""
+    account: Literal["person", "public", "verified"] = "person"
+    """A public account has followers and cannot log in; a verified one is public as well."""
     alias: str = ""
     sex: Literal["", "male", "female"] = ""
     signature: str = ""
@@ -77,10 +82,21 @@ class ChatroomPlan(_Told, frozen=True, kw_only=True):
     """The owner first."""
     names: dict[str, str] = {}
     """What members call themselves there."""
+    saved: list[str] | Literal["everybody"] = []
+    """Who has it in the address book; the others have it only among their chats."""
+
+
+class ArticlePlan(_Told, frozen=True, kw_only=True):
+    """An article of a public account."""
+
+    title: str
+    url: str
+    digest: str = ""
+    cover: str = ""
 
 
 class MessagePlan(_Told, frozen=True, kw_only=True):
-    """Something that was said before: a text, a picture or a file."""
+    """Something that was said before: a text, a picture, a file or articles."""
 
     sender: str
     to: str
@@ -89,6 +105,7 @@ class MessagePlan(_Told, frozen=True, kw_only=True):
     """A file beside the world's; true: a drawn one."""
     file: str = ""
     """A file beside the world's, or just the name of one."""
+    articles: list[ArticlePlan] = []
     at: datetime | None = None
     """When; one without a time zone is in UTC."""
     ago: str = ""
@@ -119,7 +136,8 @@ class WorldPlan(_Told, frozen=True, kw_only=True):
 
 
 BIG = WorldPlan(
-    people=[PersonPlan(nickname="小明", id="xiaoming")], crowd=Crowd(people=10_000, chatrooms=200, members=500)
+    people=[PersonPlan(nickname="小明", id="xiaoming")],
+    crowd=Crowd(people=10_000, public=100, chatrooms=200, members=500),
 )
 """A world with more people than any account has."""
 
@@ -227,6 +245,7 @@ def _seconds(moment: datetime) -> float:
 
 def _add_person(world: World, plan: PersonPlan, folder: Path) -> None:
     person = world.add_person(plan.nickname, plan.id)
+    person.verify_flag = _VERIFY_FLAGS[plan.account]
     person.alias, person.signature, person.sex = plan.alias, plan.signature, _SEXES[plan.sex]
     person.province, person.city = plan.province, plan.city
     if plan.picture:
@@ -259,10 +278,17 @@ def _add_chatroom(world: World, plan: ChatroomPlan, listed: list[str]) -> None:
     if not plan.members:
         raise _Misplaced("members", "a chatroom has one at least.")
     members: list[Person] = []
-    for number, name in enumerate(listed if plan.members == "everybody" else plan.members):
+    people = [each for each in listed if not world.people[each].is_public]
+    for number, name in enumerate(people if plan.members == "everybody" else plan.members):
         with _named(f"members[{number}]"):
             members.append(world.person(name))
+            if members[-1].is_public:
+                raise Impossible(f"{name} is a public account and cannot be in a chatroom.")
     room = world.add_chatroom(plan.name, [member.id for member in members], plan.id)
+    saved = [member.id for member in room.members] if plan.saved == "everybody" else plan.saved
+    for number, name in enumerate(saved):
+        with _named(f"saved[{number}]"):
+            world.set_saved(name, room.id, is_saved=True)
     for name, shown in plan.names.items():
         with _named(f"names.{name}"):
             person = world.person(name)
@@ -302,10 +328,14 @@ def _say(world: World, plan: MessagePlan, moment: float, folder: Path, look: str
 
 
 def _letter(world: World, plan: MessagePlan, sender: Person, folder: Path, look: str) -> Letter:
-    if [bool(plan.text), bool(plan.picture), bool(plan.file)].count(True) != 1:
-        raise Impossible("It has one of 'text', 'picture' and 'file'.")
+    if [bool(each) for each in (plan.text, plan.picture, plan.file, plan.articles)].count(True) != 1:
+        raise Impossible("It has one of 'text', 'picture', 'file' and 'articles'.")
     if plan.text:
         return letters.text(plan.text)
+    if plan.articles:
+        first = plan.articles[0]
+        articles = tuple(Article(**asdict(each)) for each in plan.articles)
+        return letters.link(sender, first.title, first.url, first.digest, articles)
     if plan.file:
         path = folder / plan.file
         with _named("file"):
@@ -319,7 +349,7 @@ def _letter(world: World, plan: MessagePlan, sender: Person, folder: Path, look:
 def _picture(path: Path) -> bytes:
     content = _bytes(path)
     if picture_size(content) == (0, 0):
-        raise Impossible(f"{path.name} is neither a PNG nor a JPEG.")
+        raise Impossible(f"{path.name} is no PNG, JPEG or GIF.")
     return content
 
 

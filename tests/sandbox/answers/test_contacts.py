@@ -1,6 +1,9 @@
+import re
+
 import msgspec
 import pytest
 
+from webwx.protocol.appmsg import Article
 from webwx.protocol.contacts import (
     ACCEPT_FRIEND,
     ADD_FRIEND,
@@ -23,6 +26,8 @@ from webwx.protocol.contacts import (
     VerifyUserRequest,
     WireContact,
 )
+from webwx.sandbox import letters
+from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.switches import Switches
 
 
@@ -76,7 +81,9 @@ def test_names_are_new_in_every_login_and_stable_inside_one(me, new_page):
     assert me.me != other.me
 
 
-def test_the_address_book_holds_oneself_the_built_in_ones_friends_and_chatrooms(me):
+def test_the_address_book_holds_oneself_the_built_in_ones_friends_and_saved_chatrooms(me, world):
+    world.add_chatroom("读书会", ["me", "ahua"], "books")
+    world.set_saved("me", "hiking", is_saved=True)
     contacts = {contact.nick_name: contact for contact in read(list_page(me).member_list)}
     assert list(contacts) == ["小明", "文件传输助手", "微信团队", "阿华", "张三", "李雷", "周末爬山"]
     assert contacts["李雷"].remark_name == "Boss"
@@ -91,7 +98,7 @@ def test_the_address_book_comes_in_pages(me):
         page = list_page(me, seq or 0)
         pages.append(len(page.member_list))
         seq = page.seq
-    assert pages == [3, 3, 1]
+    assert pages == [3, 3]
 
 
 def test_chatrooms_are_given_with_their_members_oneself_included(me):
@@ -119,9 +126,87 @@ def test_nicknames_are_escaped(me, world):
     assert get(me, me.name("bold"))[0].nick_name == "&lt;b&gt; &amp; co"
 
 
-def test_contacts_hold_no_keys(me, world):
-    body = me.ask(GETCONTACT, ContactsRequest(), headers=(("Cookie", f"wxsid={me.credentials.sid}"),)).body.decode()
-    assert [secret for secret in world.issued if secret in body] == []
+def test_the_address_of_a_picture_ends_in_the_skey_but_where_it_was_asked_for(me, world):
+    skey = me.credentials.skey
+    world.set_remark(world.person("me"), "ahua", "花")
+    lists = me.fetch().mod_contact_list, me.init().contact_list, list_page(me).member_list
+    told = [contact.head_img_url for each in lists for contact in read(each)] + [me.init().user.head_img_url]
+    assert len(told) == 1 + 2 + 6 + 1
+    assert all(address.endswith(f"&skey={skey}") for address in told)
+    asked = get(me, me.name("ahua"), me.name("hiking"), "filehelper")
+    assert all(contact.head_img_url.endswith("&skey=") for contact in asked)
+
+
+def test_a_chatroom_that_is_not_saved_is_shown_first_with_the_ids_of_its_members_alone(me, world):
+    (first,) = [contact for contact in read(me.init().contact_list) if contact.nick_name == "周末爬山"]
+    assert (first.contact_flag, first.member_count) == (0, 4)
+    assert [member.user_name for member in first.member_list] == [me.name(who) for who in world.people]
+    assert {member.nick_name for member in first.member_list} == {""}
+    (asked,) = get(me, me.name("hiking"))
+    assert (asked.contact_flag, asked.member_count) == (2, 4)
+    assert [member.nick_name for member in asked.member_list] == ["小明", "阿华", "张三", "李雷"]
+    assert re.fullmatch("@[0-9a-f]{32}", asked.encry_chat_room_id)
+
+
+def test_a_saved_chatroom_is_shown_first_without_members(me, world):
+    world.set_saved("me", "hiking", is_saved=True)
+    (told,) = changes(me)
+    (first,) = [contact for contact in read(me.init().contact_list) if contact.nick_name == "周末爬山"]
+    assert (told.contact_flag, first.contact_flag, first.member_count, first.member_list) == (3, 3, 0, [])
+    world.set_saved("me", "hiking", is_saved=False)
+    assert [contact.contact_flag for contact in changes(me)] == [2]
+    assert "周末爬山" not in {contact.nick_name for contact in read(list_page(me).member_list)}
+
+
+# -- public accounts --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def paper(world):
+    """A public account that 小明 follows."""
+    account = world.add_person("晨报", "paper")
+    account.verify_flag = 24
+    world.befriend("me", "paper")
+    return account
+
+
+def test_a_public_account_is_a_contact_of_its_own_kind(me, paper):
+    (shown,) = get(me, me.name("paper"))
+    assert (shown.verify_flag, shown.contact_flag, shown.key_word) == (24, 3, "gh_")
+    assert (shown.sns_flag, shown.attr_status, shown.sex) == (0, 0, 0)
+
+
+def test_what_public_accounts_sent_last_is_in_the_first_snapshot(me, world, paper):
+    assert me.init().mp_subscribe_msg_list == []
+    world.say("paper", "me", "welcome")
+    assert me.init().mp_subscribe_msg_list == []
+    articles = (
+        Article(title="一 & 二", url="http://a?b=1&c=2", digest="摘要", cover="http://c|640|360"),
+        Article(title="三"),
+    )
+    world.send("paper", "me", letters.link(paper, "一", "http://a", articles=articles))
+    reply = me.init()
+    assert (reply.mp_subscribe_msg_count, len(reply.mp_subscribe_msg_list)) == (1, 1)
+    assert msgspec.json.decode(reply.mp_subscribe_msg_list[0]) == {
+        "UserName": me.name("paper"), "MPArticleCount": 2, "Time": 1_560_000_000, "NickName": "晨报",
+        "MPArticleList": [
+            {"Title": "一 &amp; 二", "Digest": "摘要", "Cover": "http://c|640|360", "Url": "http://a?b=1&c=2"},
+            {"Title": "三", "Digest": "", "Cover": "", "Url": ""},
+        ],
+    }  # fmt: skip
+    world.send("paper", "me", letters.link(paper, "四", "http://d", "摘"))
+    (last,) = me.init().mp_subscribe_msg_list
+    assert [article["Title"] for article in msgspec.json.decode(last)["MPArticleList"]] == ["四"]
+
+
+def test_a_public_account_joins_no_chatroom_and_cannot_log_in(me, world, paper):
+    assert not world.membership.can_add(world.person("me"), paper)
+    uuid = me.new_code()
+    with pytest.raises(Impossible, match="it cannot log in"):
+        world.scan("paper", uuid)
+    for person in list(world.people.values())[:4]:
+        world.log_in(person)
+    assert world.next_account().id == "xiaoming"
 
 
 # -- remark and pin ---------------------------------------------------------------------------------------------------

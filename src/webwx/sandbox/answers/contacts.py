@@ -54,9 +54,10 @@ def init(visit: Visit, request: InitRequest) -> InitReply:
     view = View(visit.world, session)
     hidden = visit.world.chatrooms if visit.world.switches.chatrooms == "recent" else {}
     recent = [world_id for world_id in view.recent() if world_id not in hidden]
+    articles = view.subscriptions()
     return InitReply(
         count=len(recent),
-        contact_list=[_raw(view.contact(world_id)) for world_id in recent],
+        contact_list=[_raw(view.contact(world_id, "recent")) for world_id in recent],
         sync_key=session.stream.newest,
         user=view.user(),
         chat_set="".join(f"{view.name(world_id)}," for world_id in recent),
@@ -65,17 +66,19 @@ def init(visit: Visit, request: InitRequest) -> InitReply:
         system_time=int(visit.world.now),
         gray_scale=1,
         invite_start_count=visit.world.switches.invite_start_count,
+        mp_subscribe_msg_count=len(articles),
+        mp_subscribe_msg_list=[_raw(each) for each in articles],
         click_report_interval=_REPORT_INTERVAL,
     )
 
 
 @answers(GETCONTACT)
 def list_contacts(visit: Visit, request: ContactsRequest) -> ContactsReply:
-    """Give one page of everything in the address book: oneself, built-in accounts, friends and chatrooms."""
+    """Return one page of the address book: oneself, built-in accounts, friends and saved chatrooms."""
     session = visit.session
     me = session.person
-    rooms = me.rooms.values() if visit.world.switches.chatrooms == "listed" else ()
-    everything = [me.id, *BUILTIN, *me.friends, *(room.id for room in rooms)]
+    saved = me.saved if visit.world.switches.chatrooms == "listed" else ()
+    everything = [me.id, *BUILTIN, *me.friends, *(room for room in me.rooms if room in saved)]
     start, size = max(0, request.seq), visit.world.switches.contact_page_size
     page = everything[start : start + size]
     view = View(visit.world, session)
@@ -93,7 +96,7 @@ def get_contacts(visit: Visit, request: BatchContactsRequest) -> BatchContactsRe
     view = View(visit.world, session)
     known = [world_id for key in request.list if (world_id := session.names.world_id(key.user_name)) is not None]
     return BatchContactsReply(
-        count=len(known), contact_list=[_raw(view.contact(world_id, with_members=True)) for world_id in known]
+        count=len(known), contact_list=[_raw(view.contact(world_id, "asked")) for world_id in known]
     )
 
 

@@ -4,6 +4,7 @@ export const REFUSALS = {
   "system-error": "无法撤回：已超过两分钟、不是自己发的，或没有这条消息。",
   "target-refused": "无法发送：只能发给好友，不能发给自己。",
   "phone-offline": "这部手机已离线，请先恢复在线。",
+  "public-account": "公众号不能登录。",
   "chat-gone": "无法操作：不在这个群聊中。",
   "too-few": "发起群聊至少要选两个人。",
   "no-mutual-friend": "无法邀请：双方必须互为好友。",
