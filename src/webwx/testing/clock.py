@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from webwx.testing.sandbox import Sandbox
+    from webwx.testing.stage import Stage
 
 _STEPS = 100
 """Into how many a wind is divided at most."""
@@ -22,8 +22,8 @@ class Clock:
     pauses before another attempt, and the platform's two minutes for a recall.
     """
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
 
     def __repr__(self) -> str:
         return f"Clock({self.now:%Y-%m-%d %H:%M:%S})"
@@ -31,7 +31,7 @@ class Clock:
     @property
     def now(self) -> datetime:
         """What it shows, in this machine's time zone."""
-        return datetime.fromtimestamp(self._sandbox.world.now).astimezone()
+        return datetime.fromtimestamp(self._stage.world.now).astimezone()
 
     def wind(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """
@@ -48,20 +48,20 @@ class Clock:
         if left < 0:
             raise ValueError("A clock can only be wound forward.")
         shortest = left / _STEPS
-        self._sandbox.settle()
+        self._stage.settle()
         while left > 0:
             step = min(left, max(shortest, min(self._waits(), default=left)))
             left -= step
-            self._sandbox.do(lambda world, step=step: world.wind(step))  # type: ignore[misc]  # a lambda's default
-            for each in self._sandbox.at_work:
+            self._stage.do(lambda world, step=step: world.wind(step))  # type: ignore[misc]  # a lambda's default
+            for each in self._stage.at_work:
                 each.look_at_clock()
-            self._sandbox.settle()
+            self._stage.settle()
 
     def _waits(self) -> list[float]:
         """Say how long it is until something happens, in the world and in each bot."""
-        world = self._sandbox.world
+        world = self._stage.world
         scripted = [] if world.agenda.next is None else [world.agenda.next - world.now]
-        return scripted + [wait for each in self._sandbox.at_work if (wait := each.seconds_to_timer) is not None]
+        return scripted + [wait for each in self._stage.at_work if (wait := each.seconds_to_timer) is not None]
 
     def wind_to(self, moment: str | datetime, *, timezone: str | None = None) -> None:
         """

@@ -8,7 +8,7 @@ from webwx.sandbox.faults import Wish
 
 if TYPE_CHECKING:
     from webwx.sandbox.faults import Rule
-    from webwx.testing.sandbox import Sandbox
+    from webwx.testing.stage import Stage
 
 
 class Faults:
@@ -19,8 +19,8 @@ class Faults:
     docs/topics/faults.md.
     """
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
 
     def on(
         self,
@@ -48,9 +48,9 @@ class Faults:
             Impossible: There is no such fault, option or call.
         """
         if ":" in fault or "@" in fault:
-            return self._sandbox.do(lambda world: world.faults.add(fault))
+            return self._stage.do(lambda world: world.faults.add(fault))
         wish = Wish(fault=fault, endpoint=endpoint, times=times, probability=probability, options=dict(options))
-        return self._sandbox.do(lambda world: world.faults.add(wish))
+        return self._stage.do(lambda world: world.faults.add(wish))
 
     def script(self, *faults: str) -> None:
         """
@@ -59,8 +59,8 @@ class Faults:
         Raises:
             Impossible: One of them cannot be.
         """
-        self._sandbox.do(lambda world: world.faults.follow(faults))
+        self._stage.do(lambda world: world.faults.follow(faults))
 
     def off(self) -> None:
         """Let nothing go wrong any more."""
-        self._sandbox.do(lambda world: world.faults.reset())
+        self._stage.do(lambda world: world.faults.reset())

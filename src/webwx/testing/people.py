@@ -9,11 +9,12 @@ pong.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from webwx.sandbox.media import SOME_VIDEO, SOME_VOICE
 from webwx.sandbox.people import FILEHELPER, Chat
 from webwx.testing.messages import Message
+from webwx.testing.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,13 +24,49 @@ if TYPE_CHECKING:
     from webwx.sandbox.people import Message as WorldMessage
     from webwx.sandbox.people import Person as WorldPerson
     from webwx.sandbox.world import World
-    from webwx.testing.sandbox import Sandbox
 
 PICTURE = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000"
     "000c49444154789c636868680000030401814bd3d2100000000049454e44ae426082"
 )
 """One grey point as PNG: what is sent by whoever does not care."""
+
+
+T = TypeVar("T")
+
+
+class PeopleStage(Stage, Protocol):
+    """What people and chatrooms need of their sandbox beside the world."""
+
+    @property
+    def account(self) -> Person:
+        """The person whose bot is tested."""
+        ...
+
+    @property
+    def friend(self) -> Person:
+        """The account's first friend."""
+        ...
+
+    def person(self, name: str, /) -> Person:
+        """Return the person with a nickname or world id."""
+        ...
+
+    def add_person(self, nickname: str, /) -> Person:
+        """Add a friend of the account."""
+        ...
+
+    def name_of(self, world_id: str, /) -> str:
+        """Return the name of a person or chatroom as phones show it."""
+        ...
+
+    def wait(self, look: Callable[[], T | None], /) -> T | None:
+        """Return what a function returns once it is not None; None when the time is over."""
+        ...
+
+    def excuses(self) -> str:
+        """Return what may explain a wait in vain, each reason on a line of its own."""
+        ...
 
 
 class Person:
@@ -40,8 +77,8 @@ class Person:
     Transfer Helper, in which one writes to oneself. A chat is named by a person, a chatroom, or either's name.
     """
 
-    def __init__(self, sandbox: Sandbox, person: WorldPerson) -> None:
-        self._sandbox = sandbox
+    def __init__(self, stage: PeopleStage, person: WorldPerson) -> None:
+        self._stage = stage
         self._person = person
         self._heard: set[str] = set()
         """Ids of messages that were waited for, or that this phone has written itself."""
@@ -100,7 +137,7 @@ class Person:
             Refused: It is older than two minutes, or somebody else's.
         """
         chat = self._chat_id(to)
-        self._sandbox.do(lambda world: world.recall(self.id, chat, message.id if message else None))
+        self._stage.do(lambda world: world.recall(self.id, chat, message.id if message else None))
 
     def confirms_login(self) -> None:
         """
@@ -109,7 +146,7 @@ class Person:
         Raises:
             Impossible: No code waits.
         """
-        self._sandbox.do(lambda world: (world.scan(self.id), world.confirm()))
+        self._stage.do(lambda world: (world.scan(self.id), world.confirm()))
 
     def _send(self, send: Callable[[World, str], WorldMessage], to: To | None) -> Message:
         def sent(world: World) -> Message:
@@ -117,7 +154,7 @@ class Person:
             self._heard.add(message.id)
             return Message.of(message, self._person)
 
-        return self._sandbox.do(sent)
+        return self._stage.do(sent)
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -133,7 +170,7 @@ class Person:
         Raises:
             Impossible: There is no such chat.
         """
-        return self._sandbox.do(lambda _: self._messages(self._chat_id(with_)))
+        return self._stage.do(lambda _: self._messages(self._chat_id(with_)))
 
     def hears(
         self, what: str | re.Pattern[str] | None = None, *, kind: MessageKind | None = None, chat: To | None = None
@@ -191,8 +228,8 @@ class Person:
             Heard: Something is there that was not heard yet.
         """
         __tracebackhide__ = True
-        self._sandbox.settle()
-        new = self._sandbox.do(
+        self._stage.settle()
+        new = self._stage.do(
             lambda _: [
                 Message.of(each, self._person)
                 for each in self._chat(self._chat_id(chat)).messages
@@ -216,14 +253,14 @@ class Person:
             found = next((each for each in self._chat(where).messages if fits(each)), None)
             return Message.of(found, self._person) if found else None
 
-        found = self._sandbox.wait(look)
+        found = self._stage.wait(look)
         if found is None:
-            shown = self._sandbox.do(lambda _: self._messages(where))
-            title = "File Transfer Helper" if where == FILEHELPER else self._sandbox.name_of(where)
+            shown = self._stage.do(lambda _: self._messages(where))
+            title = "File Transfer Helper" if where == FILEHELPER else self._stage.name_of(where)
             raise NotHeard(
                 f"{self.nickname} waited for {what} in the chat with {title}, "
                 + (f"which shows:\n{_lines(shown)}" if shown else "which is empty.")
-                + self._sandbox.excuses()
+                + self._stage.excuses()
             )
         self._heard.add(found.id)
         return found
@@ -236,18 +273,18 @@ class Person:
 
     def _chat_id(self, chat: To | None) -> str:
         if chat is None:
-            account = self._sandbox.account
+            account = self._stage.account
             return FILEHELPER if account.id == self.id else account.id
         if isinstance(chat, (Person, Chatroom)):
             return chat.id
-        return self._sandbox.world.chat_id(self._person, chat)
+        return self._stage.world.chat_id(self._person, chat)
 
 
 class Chatroom:
     """A group chat, seen by its members."""
 
-    def __init__(self, sandbox: Sandbox, room: WorldChatroom) -> None:
-        self._sandbox = sandbox
+    def __init__(self, stage: PeopleStage, room: WorldChatroom) -> None:
+        self._stage = stage
         self._room = room
 
     def __repr__(self) -> str:
@@ -266,7 +303,7 @@ class Chatroom:
     @property
     def members(self) -> list[Person]:
         """Who is in it, the owner first."""
-        return [self._sandbox.person(person.id) for person in self._room.members]
+        return [self._stage.person(person.id) for person in self._room.members]
 
     def add(self, *people: Person | str, by: Person | None = None) -> None:
         """
@@ -279,9 +316,9 @@ class Chatroom:
         Raises:
             Refused: That one is no member.
         """
-        who = [each if isinstance(each, Person) else self._sandbox.add_person(each) for each in people]
-        host = by or self._sandbox.friend
-        self._sandbox.do(
+        who = [each if isinstance(each, Person) else self._stage.add_person(each) for each in people]
+        host = by or self._stage.friend
+        self._stage.do(
             lambda world: world.membership.admit(
                 self._room, [world.person(each.id) for each in who], by=world.person(host.id)
             )
@@ -289,7 +326,7 @@ class Chatroom:
 
     def remove(self, *people: Person) -> None:
         """Let the owner put people out."""
-        self._sandbox.do(
+        self._stage.do(
             lambda world: world.membership.remove(
                 self._room, [world.person(each.id) for each in people], by=self._room.members[0]
             )

@@ -1,0 +1,47 @@
+"""What the clock, the faults and the people of a test need of its sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from webwx.sandbox.world import World
+
+T = TypeVar("T")
+
+
+class RunningBot(Protocol):
+    """A bot under test, as far as the clock has to know it."""
+
+    @property
+    def seconds_to_timer(self) -> float | None:
+        """How long it is until a timer of the bot is due; None if it has none."""
+        ...
+
+    def look_at_clock(self) -> None:
+        """Let the bot see the new time."""
+        ...
+
+
+class Stage(Protocol):
+    """The world of a test, and the bots that run in it."""
+
+    @property
+    def world(self) -> World:
+        """The world; it is changed inside `do` only."""
+        ...
+
+    @property
+    def at_work(self) -> Sequence[RunningBot]:
+        """The bots that run now."""
+        ...
+
+    def do(self, act: Callable[[World], T], /) -> T:
+        """Call a function with the world between two requests, and return its result."""
+        ...
+
+    def settle(self) -> None:
+        """Return when the bots have handled everything, except for what waits for the clock."""
+        ...
