@@ -9,7 +9,7 @@ import click.exceptions
 import pytest
 
 from webwx.cli.demo import STEPS, Demo, perform
-from webwx.cli.options import Given
+from webwx.cli.given import Given
 from webwx.cli.session import Session
 from webwx.client.aio import AsyncClient
 from webwx.sandbox.core import Sandbox

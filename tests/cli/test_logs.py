@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from webwx.cli.logs import TerminalFormatter, configure_logging
+from webwx.cli.logs import TerminalFormatter, configure_logging, log_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,3 +65,19 @@ def test_a_configured_root_logger_is_left_as_it_is() -> None:
 def test_a_record_cannot_control_the_terminal() -> None:
     record = logging.makeLogRecord({"msg": "red \x1b[31m\nsecond line"})
     assert TerminalFormatter("%(message)s").format(record) == "red \\x1b[31m\nsecond line"
+
+
+def test_a_log_record_keeps_its_lines_and_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("webwx")
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "level", logger.level)
+    monkeypatch.setattr(sys, "stderr", shown := io.StringIO())
+    log_to_stderr()
+    try:
+        raise KeyError
+    except KeyError:
+        logger.exception("one\ntwo\x1b[2J")
+    first, second, *traceback = shown.getvalue().splitlines()
+    assert first.endswith(" webwx: one")
+    assert second == r"two\x1b[2J"
+    assert (traceback[0], traceback[-1]) == ("Traceback (most recent call last):", "KeyError")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from webwx.cli.options import FreeTextCommand, Given, example_text, with_common_options
+from webwx.cli.given import Given
+from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 
 
 def parse(*arguments: str) -> Given:
@@ -31,13 +31,6 @@ def test_an_option_may_stand_before_the_command_or_after_it() -> None:
 
 def test_the_nearer_one_wins() -> None:
     assert Given(server="http://b") == parse("--server", "http://a", "inner", "--server", "http://b")
-
-
-def test_what_is_given_are_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("WEBWX_CONFIG", str(tmp_path / "config.toml"))
-    monkeypatch.setenv("WEBWX_ACCOUNT", "home")
-    settings = Given(account="work", proxy="http://p:1").settings()
-    assert (settings.account, settings.proxy) == ("work", "http://p:1")
 
 
 def test_without_options_nothing_is_given() -> None:

@@ -6,7 +6,6 @@ import ast
 import base64
 import io
 import json
-import logging
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -17,7 +16,7 @@ import pytest
 from tests.cli.conftest import Shell, log_in, running_sandbox
 
 from webwx import cli
-from webwx.cli.output import Output, printable, printable_json, tell_failure, tell_log, to_json
+from webwx.cli.output import Output, printable, printable_json, tell_failure, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,22 +81,6 @@ def test_a_failure_is_red_on_a_terminal_that_does_not_mind(
 ) -> None:
     tell_failure("No.", stream, environment)
     assert stream.getvalue() == told
-
-
-def test_a_log_record_keeps_its_lines_and_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    logger = logging.getLogger("webwx")
-    monkeypatch.setattr(logger, "handlers", [])
-    monkeypatch.setattr(logger, "level", logger.level)
-    monkeypatch.setattr(sys, "stderr", shown := io.StringIO())
-    tell_log()
-    try:
-        raise KeyError
-    except KeyError:
-        logger.exception("one\ntwo\x1b[2J")
-    first, second, *traceback = shown.getvalue().splitlines()
-    assert first.endswith(" webwx: one")
-    assert second == r"two\x1b[2J"
-    assert (traceback[0], traceback[-1]) == ("Traceback (most recent call last):", "KeyError")
 
 
 # -- what contacts write ---------------------------------------------------------------------------------------------

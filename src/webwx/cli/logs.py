@@ -1,4 +1,4 @@
-"""Logging of `webwx run`: where the log records of a bot's program go."""
+"""Where log records go: those of the library with `--verbose`, and those of a bot's program under `webwx run`."""
 
 from __future__ import annotations
 
@@ -40,3 +40,12 @@ def configure_logging(*, is_debugging: bool, is_verbose: bool) -> None:
         handler.addFilter(lambda record: record.name.partition(".")[0] != library.name)
     root.addHandler(handler)
     root.setLevel(logging.INFO)
+
+
+def log_to_stderr() -> None:
+    """Print on stderr what the library logs; it logs no secret, no name and no text."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(TerminalFormatter("%(asctime)s %(name)s: %(message)s"))
+    logger = logging.getLogger("webwx")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)

@@ -112,7 +112,7 @@ def _chats(settings: Settings, incomplete: str) -> list[CompletionItem[str]]:
 
 def _settings(ctx: click.Context) -> Settings | None:
     """Give the settings; a mistake in them is told when the command runs, not while it is typed."""
-    from webwx.cli.options import Given
+    from webwx.cli.given import Given
 
     try:
         return ctx.ensure_object(Given).settings()

@@ -7,41 +7,15 @@ innermost one has the last word.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from webwx.cli.given import Given
 from webwx.cli.names import complete_accounts
 
-if TYPE_CHECKING:
-    from webwx.settings import Settings
-
 AnyCommand = TypeVar("AnyCommand", bound=click.Command)
-
-
-@dataclass
-class Given:
-    """What the command line says, so far as it has been read."""
-
-    server: str | None = None
-    host: str | None = None
-    account: str | None = None
-    proxy: str | None = field(default=None, repr=False)
-    as_json: bool = False
-    verbose: bool = False
-
-    def settings(self) -> Settings:
-        """
-        Bring it together with the environment and the configuration file.
-
-        Raises:
-            InvalidSettings: One of them says what cannot be.
-        """
-        from webwx.settings import Settings
-
-        return Settings.read(server=self.server, host=self.host, account=self.account, proxy=self.proxy)
 
 
 def _gather(ctx: click.Context, param: click.Parameter, value: Any) -> None:

@@ -116,19 +116,6 @@ def tell_document(document: str) -> None:
     _write(sys.stderr, printable_json(document))
 
 
-def tell_log() -> None:
-    """Print on stderr what the library logs; it logs no secret, no name and no text."""
-    import logging
-
-    from webwx.cli.logs import TerminalFormatter
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(TerminalFormatter("%(asctime)s %(name)s: %(message)s"))
-    logger = logging.getLogger("webwx")
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-
-
 def _escaped(found: re.Match[str]) -> str:
     return found[0] if found.lastgroup else found[0].encode("unicode_escape").decode()
 

@@ -21,8 +21,8 @@ import click
 
 from webwx.bot.bot import Bot, check, loading, start
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.given import Given
 from webwx.cli.logs import configure_logging
-from webwx.cli.options import Given
 from webwx.cli.programs import run_file
 from webwx.cli.reload import supervise
 from webwx.cli.session import Session, command

@@ -26,8 +26,10 @@ import msgspec
 
 from webwx.bot.loop import run_long
 from webwx.cli.exits import BadInput, Exit
-from webwx.cli.options import Given, example_text, with_common_options
-from webwx.cli.output import Output, OutputClosed, tell_log
+from webwx.cli.given import Given
+from webwx.cli.logs import log_to_stderr
+from webwx.cli.options import example_text, with_common_options
+from webwx.cli.output import Output, OutputClosed
 from webwx.client.aio import AsyncClient
 from webwx.errors import LoggedOut, StorageError
 from webwx.model.keeping import Keep
@@ -236,7 +238,7 @@ def command(
         def run(**arguments: Any) -> None:
             given = click.get_current_context().ensure_object(Given)
             if given.verbose:
-                tell_log()
+                log_to_stderr()
             session = Session(given)
             session.is_endless = endless
             try:

@@ -1,0 +1,32 @@
+"""What the options that every command takes say, before the environment and the configuration file are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from webwx.settings import Settings
+
+
+@dataclass
+class Given:
+    """What the command line says, so far as it has been read."""
+
+    server: str | None = None
+    host: str | None = None
+    account: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    as_json: bool = False
+    verbose: bool = False
+
+    def settings(self) -> Settings:
+        """
+        Bring it together with the environment and the configuration file.
+
+        Raises:
+            InvalidSettings: One of them says what cannot be.
+        """
+        from webwx.settings import Settings
+
+        return Settings.read(server=self.server, host=self.host, account=self.account, proxy=self.proxy)
