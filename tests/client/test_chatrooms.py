@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.client.conftest import take
 
-from webwx.errors import ApiError, NotOnThisHost, RateLimited, TargetRefused, TooFewMembers, UnknownContact
+from webwx.errors import (
+    ApiError,
+    NotOnThisHost,
+    RateLimited,
+    SendUnknown,
+    TargetRefused,
+    TooFewMembers,
+    UnknownContact,
+)
 from webwx.model.events import ContactChanged, ContactDeleted
 from webwx.model.messages import ChatroomRenamed, LinkMessage, MemberJoined, MemberRemoved
 from webwx.sandbox.switches import Switches
@@ -176,6 +184,13 @@ async def test_a_removal_that_the_looks_do_not_show_has_failed(log_in: LogIn, wo
     client = await log_in()
     world.refuse_next("webwxupdatechatroom", 1)  # the number of a removal that worked, and nothing was done
     with pytest.raises(ApiError, match="still in the chatroom"):
+        await client.remove_members("周末爬山", ["阿华"])
+
+
+async def test_a_removal_that_incomplete_looks_do_not_show_is_in_doubt(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    world.faults.add("lost_members")
+    with pytest.raises(SendUnknown, match="may or may not"):
         await client.remove_members("周末爬山", ["阿华"])
 
 

@@ -14,10 +14,11 @@ from tests.client.conftest import SERVER, take
 from tests.client.wound_loop import in_no_time, until
 
 from webwx.client.aio import AsyncClient
-from webwx.errors import ApiError, MediaUnavailable, NotOnThisHost, RateLimited, UnknownContact
-from webwx.model.contacts import ContactId
+from webwx.errors import ApiError, MediaUnavailable, NotOnThisHost, ProtocolError, RateLimited, UnknownContact
+from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContactChanged, ContactDeleted
 from webwx.model.messages import FriendAdded, FriendRequest, Person, PhoneActivity, TextMessage
+from webwx.protocol.http import Response
 from webwx.protocol.sync import WEBWXSYNC
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.people import Chatroom
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 
     from tests.client.conftest import LogIn, NewClient
 
-    from webwx.protocol.http import Request, Response
+    from webwx.protocol.http import Request
     from webwx.sandbox.people import Person as Somebody
     from webwx.sandbox.world import World
+    from webwx.store.sqlite import SqliteJournal
 
 
 def contacts_of(client: AsyncClient) -> set[str]:
@@ -140,6 +142,127 @@ async def test_d8_a_chatroom_is_learnt_from_a_message_in_it(make_world: Callable
 
     assert known is not None
     assert known.kind == "chatroom"
+
+
+# -- a list that lacks somebody --------------------------------------------------------------------------------------
+
+
+class LosesAPage(Counted):
+    """Answers for the second page of contacts with something else."""
+
+    body = b""
+
+    async def send(self, request: Request) -> Response:
+        if self.body and request.endpoint == "webwxgetcontact" and not request.query.endswith("seq=0"):
+            return Response(body=self.body)
+        return await super().send(request)
+
+
+def kept_in(journal: SqliteJournal, client: AsyncClient) -> Awaitable[list[Contact]]:
+    return journal.account(client.account.uin).contacts(ContactId(client.account.id))
+
+
+@pytest.mark.parametrize(
+    ("fault", "page"),
+    [
+        ("null_list:times=1", b""),
+        ("lost_contacts:times=1", b""),
+        ("no_seq:times=1", b""),
+        ("contact_loop", b""),
+        ("no_ret:endpoint=webwxgetcontact", b""),
+        ("", b"{}"),
+        ("", b'{"BaseResponse":{"Ret":0}}'),
+        ("", b'{"BaseResponse":{"Ret":0},"MemberCount":3,"MemberList":[],"Seq":0}'),
+        ("", b'{"BaseResponse":{"Ret":0},"MemberCount":3,"MemberList":null,"Seq":0}'),
+    ],
+)
+async def test_a_list_that_lacks_somebody_is_told_of_and_removes_nobody(
+    log_in: LogIn, world: World, sandbox: Sandbox, journal: SqliteJournal, fault: str, page: bytes
+) -> None:
+    carrier = LosesAPage(Loopback(sandbox))
+    client = await log_in(transport=carrier, journal=journal)
+    before = contacts_of(client)
+    world.switches = Switches(contact_page_size=3)
+    carrier.body = page
+    if fault:
+        world.faults.add(fault)
+    with pytest.raises(ProtocolError):
+        await client.list_contacts()
+
+    assert before == contacts_of(client)
+    assert before == {each.nickname for each in await kept_in(journal, client)}
+    world.faults.reset()
+    carrier.body = b""
+    world.unfriend("me", "lilei")
+    await client.list_contacts()
+    assert before - {"李雷"} == {each.nickname for each in await kept_in(journal, client)}
+
+
+async def test_a_broken_contact_of_the_list_removes_nobody(
+    log_in: LogIn, world: World, sandbox: Sandbox, journal: SqliteJournal
+) -> None:
+    carrier = LosesAPage(Loopback(sandbox))
+    client = await log_in(transport=carrier, journal=journal)
+    before = contacts_of(client)
+    world.switches = Switches(contact_page_size=3)
+    carrier.body = b'{"BaseResponse":{"Ret":0},"MemberCount":1,"MemberList":[{"UserName":{}}],"Seq":0}'
+    await client.list_contacts()
+
+    assert before == contacts_of(client) == {each.nickname for each in await kept_in(journal, client)}
+
+
+async def test_who_becomes_a_friend_while_the_list_comes_stays_one(
+    log_in: LogIn, world: World, sandbox: Sandbox
+) -> None:
+    class Meeting(Counted):
+        """Lets somebody become known once the list was fetched."""
+
+        async def send(self, request: Request) -> Response:
+            response = await super().send(request)
+            if request.endpoint == "webwxgetcontact" and client is not None:
+                client.contacts.put(Contact(id=ContactId("@new"), nickname="新人"))
+            return response
+
+    client: AsyncClient | None = None
+    client = await log_in(transport=Meeting(Loopback(sandbox)))
+    await client.list_contacts()
+
+    assert "新人" in contacts_of(client)
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_incomplete"), [("lost_members", True), ("lost_members:most=0", True), ("cut_batch:most=0", False)]
+)
+async def test_members_that_were_not_listed_are_members_still(
+    log_in: LogIn, world: World, journal: SqliteJournal, fault: str, is_incomplete: bool
+) -> None:
+    client = await log_in(journal=journal)
+    room = client.contacts.resolve("周末爬山")
+    world.faults.add(fault)
+    await client.list_contacts()
+    await client.get_contacts([room.id])
+    now = client.contacts.resolve("周末爬山")
+
+    assert len(room.members) == 4
+    assert {*room.members} == {*now.members}
+    assert now.is_incomplete is is_incomplete
+    [kept] = [each for each in await kept_in(journal, client) if each.id == room.id]
+    assert {*room.members} == {*kept.members}
+    world.faults.reset()
+    world.membership.leave(world.chatrooms["hiking"], world.person("ahua"))
+    await client.list_contacts()
+    now = client.contacts.resolve("周末爬山")
+    assert (len(now.members), now.is_incomplete) == (3, False)
+
+
+async def test_a_login_does_without_a_complete_list(
+    log_in: LogIn, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.faults.add("null_list:times=1")
+    client = await log_in()
+
+    assert "The contact list came incomplete" in caplog.text
+    assert "李雷" in {each.nickname for each in await client.list_contacts()}
 
 
 # -- a few of them ---------------------------------------------------------------------------------------------------

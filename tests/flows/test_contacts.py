@@ -7,7 +7,7 @@ import pytest
 from tests.flows.drive import drive, refusal, reply
 from tests.saved import LOGIN, ME, NOW
 
-from webwx.errors import LoggedOut, MediaUnavailable, SendUnknown, Timeout
+from webwx.errors import LoggedOut, MediaUnavailable, ProtocolError, SendUnknown, Timeout
 from webwx.flows.contacts import (
     MAX_PAGES,
     accept_friend,
@@ -38,8 +38,17 @@ def raw(user_name: str) -> msgspec.Raw:
     return msgspec.Raw(write_json(WireContact(user_name=user_name, nick_name=user_name[1:])))
 
 
-def page(*ids: str, seq: int = 0) -> Response:
-    return reply(GETCONTACT, member_list=[raw(each) for each in ids], seq=seq)
+def page(*ids: str, seq: int = 0, count: int | None = None) -> Response:
+    listed = [raw(each) for each in ids]
+    return reply(GETCONTACT, member_list=listed, seq=seq, member_count=len(ids) if count is None else count)
+
+
+def said(**fields: object) -> Response:
+    """A page of contacts with these fields alone."""
+    return Response(body=msgspec.json.encode({"BaseResponse": {"Ret": 0}, **fields}))
+
+
+A = {"UserName": "@a"}
 
 
 def asked_for(request: object) -> list[str]:
@@ -69,6 +78,46 @@ class TestListContacts:
 
         assert len(ids(drive(list_contacts(LOGIN, NOW), *endless)[0])) == MAX_PAGES
 
+    @pytest.mark.parametrize(
+        "pages",
+        [
+            [page("@a")],
+            [page("@a", "@b", seq=2), page("@c", seq=3), page("@d")],
+            [page("@a", seq=2, count=2), page("@b", count=2)],  # the number of both
+            [page("@a", seq=2), page()],  # a page more than there was to list
+            [said(MemberList=[A], Seq=0)],
+        ],
+    )
+    def test_a_list_that_is_told_to_its_end_is_complete(self, pages: list[Response]) -> None:
+        listing, _ = drive(list_contacts(LOGIN, NOW), *pages)
+
+        assert (listing.lack, listing.is_complete) == ("", True)
+
+    @pytest.mark.parametrize(
+        ("pages", "lack"),
+        [
+            ([said()], "a page names no contacts"),
+            ([said(MemberCount=2, MemberList=None, Seq=0)], "a page names no contacts"),
+            ([said(MemberCount=0, MemberList=[], Seq=0)], "the first page is empty"),
+            ([page("@a", seq=2), said(MemberCount=2, Seq=0)], "a page names no contacts"),
+            ([page("@a", seq=2), said(MemberCount=2, MemberList="x", Seq=0)], "a page names no contacts"),
+            ([said(MemberCount=2, MemberList=[A], Seq=0)], "1 contacts came, and a page has fewer than it says"),
+            ([page("@a", "@b", seq=2), said(MemberCount=2, MemberList=[], Seq=0)], "2 contacts came"),
+            ([page("@a", seq=2), said(MemberCount=3, MemberList=[A], Seq=0)], "2 contacts came"),
+            ([page("@a", seq=2), said(MemberList=[])], "does not say whether another follows"),
+            ([said(MemberCount=1, MemberList=[A])], "does not say whether another follows"),
+            ([said(MemberCount=1, MemberList=[A], Seq=None)], "does not say whether another follows"),
+            ([page("@a", seq=2), page("@b", seq=2)], "no end"),
+            ([page("@a", seq=2), page("@b", seq=3), page("@c", seq=2)], "no end"),
+            ([page(f"@{number}", seq=number) for number in range(1, MAX_PAGES + 1)], "no end"),
+        ],
+    )
+    def test_a_list_that_lacks_somebody_says_so(self, pages: list[Response], lack: str) -> None:
+        listing, _ = drive(list_contacts(LOGIN, NOW), *pages)
+
+        assert lack in listing.lack
+        assert not listing.is_complete
+
     def test_a_broken_contact_costs_no_other(self) -> None:
         body = (
             b'{"BaseResponse":{"Ret":0},"MemberList":[{"UserName":"@a"},{"NickName":"x"},7,{"UserName":"@b"}],"Seq":0}'
@@ -76,6 +125,7 @@ class TestListContacts:
         contacts, _ = drive(list_contacts(LOGIN, NOW), Response(body=body))
 
         assert ids(contacts) == ["@a", "@b"]
+        assert (contacts.lack, contacts.is_complete) == ("", False), "it may be anybody's"
 
 
 def details(*ids: str) -> Response:
@@ -111,6 +161,14 @@ class TestGetContacts:
         lookup, _ = drive(get_contacts(LOGIN, keys("@@a"), NOW), details("@@a", "@other"))
 
         assert [contact.id for contact in lookup.found] == ["@@a"]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{}, {"Count": 1}, {"Count": 1, "ContactList": None}, {"Count": 2, "ContactList": [A]}, {"ContactList": "x"}],
+    )
+    def test_an_answer_with_fewer_than_it_says_is_unreadable(self, fields: dict[str, object]) -> None:
+        with pytest.raises(ProtocolError, match="webwxbatchgetcontact"):
+            drive(get_contacts(LOGIN, keys("@a"), NOW), said(**fields))
 
     def test_a_member_is_asked_for_with_the_chatroom(self) -> None:
         key = ContactKey(user_name="@a", encry_chat_room_id="@@room")

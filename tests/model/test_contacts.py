@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from webwx.errors import StaleContact, UnknownContact
-from webwx.model.contacts import BUILT_IN, Contact, ContactId, Contacts, Kind, Member, contact_from_wire, is_chatroom
+from webwx.model.contacts import (
+    BUILT_IN,
+    Contact,
+    ContactId,
+    Contacts,
+    Kind,
+    Member,
+    contact_from_wire,
+    is_chatroom,
+    names_all_members,
+)
+from webwx.protocol.codec import write_json
 from webwx.protocol.contacts import WireContact, WireMember
 
 ME = "@me"
@@ -168,6 +179,28 @@ class TestFind:
 
 
 class TestMerge:
+    @pytest.mark.parametrize(
+        ("listed", "announced", "is_incomplete"), [(2, 2, False), (2, 0, False), (1, 2, True), (0, 2, True)]
+    )
+    def test_a_chatroom_says_whether_its_members_are_all(
+        self, listed: int, announced: int, is_incomplete: bool
+    ) -> None:
+        members = [WireMember(user_name=f"@{number}") for number in range(listed)]
+        wire = WireContact(user_name="@@room", member_count=announced, member_list=members)
+        assert contact_from_wire(wire, ME).is_incomplete is is_incomplete
+        assert names_all_members(write_json(wire)) is (listed > 0 and not is_incomplete)
+
+    def test_an_incomplete_list_of_members_takes_none_away(self) -> None:
+        a, b, renamed = (
+            Member(id=ContactId(each), nickname=name) for each, name in (("@a", "A"), ("@b", "B"), ("@b", "C"))
+        )
+        contacts = Contacts([contact("@@room", kind="chatroom", members=(a, b))])
+        part = contacts.merge(contact("@@room", kind="chatroom", members=(renamed,), is_incomplete=True))
+        assert (part.members, part.is_incomplete) == ((a, renamed), True)
+        assert contacts.merge(contact("@@room", "name", kind="chatroom")).is_incomplete
+        whole = contacts.merge(contact("@@room", kind="chatroom", members=(b,)))
+        assert (whole.members, whole.is_incomplete) == ((b,), False)
+
     def test_empty_fields_erase_nothing(self) -> None:
         member = Member(id=ContactId("@a"))
         contacts = Contacts([contact("@@r", "群", "我的群", alias="x", members=(member,), kind="chatroom")])

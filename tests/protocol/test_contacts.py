@@ -14,6 +14,7 @@ from webwx.protocol.contacts import (
     WEBWXINIT,
     BatchContactsRequest,
     ContactKey,
+    ContactsReply,
     ContactsRequest,
     InitReply,
     InitRequest,
@@ -66,9 +67,14 @@ class TestContactList:
         assert GETCONTACT.matches(request.method, request.path)
         assert GETCONTACT.decode_request(request).seq == 0
 
-    def test_a_reply_without_a_cursor_is_the_last_page(self) -> None:
-        body = b'{"BaseResponse":{"Ret":0},"MemberCount":0,"MemberList":[]}'
-        assert GETCONTACT.decode_reply(Response(body=body)).seq == 0
+    @pytest.mark.parametrize("fields", ["", ',"MemberList":null,"Seq":null', ',"MemberList":"x","Seq":{}'])
+    def test_what_a_page_does_not_say_is_unset(self, fields: str) -> None:
+        reply = GETCONTACT.decode_reply(Response(body=f'{{"BaseResponse":{{"Ret":0}}{fields}}}'.encode()))
+        assert (reply.member_list, reply.seq) == (msgspec.UNSET, msgspec.UNSET)
+
+    def test_a_server_says_all_of_a_page(self) -> None:
+        body = json.loads(GETCONTACT.encode_reply(ContactsReply()).body)
+        assert (body["MemberCount"], body["MemberList"], body["Seq"]) == (0, [], 0)
 
 
 class TestBatch:
@@ -85,8 +91,9 @@ class TestBatch:
         read = BATCHGETCONTACT.decode_request(Request(endpoint="", method="POST", url=url, body=body))
         assert [entry.user_name for entry in read.list] == ["@@a", "@b"]
 
-    def test_a_reply_may_lack_what_nobody_knows(self) -> None:
-        assert BATCHGETCONTACT.decode_reply(Response(body=b'{"BaseResponse":{"Ret":0}}')).contact_list == []
+    def test_a_list_that_is_not_there_is_unset(self) -> None:
+        body = b'{"BaseResponse":{"Ret":0},"Count":0,"ContactList":null}'
+        assert BATCHGETCONTACT.decode_reply(Response(body=body)).contact_list is msgspec.UNSET
 
 
 class TestNames:

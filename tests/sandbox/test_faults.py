@@ -55,10 +55,13 @@ class Calls:
     def contacts(self):
         return GETCONTACT.encode_request(ContactsRequest(), self.hosts, self._cookie)
 
-    def batch(self):
-        keys = tuple(ContactKey(user_name=self._me.name(who)) for who in ("ahua", "lilei"))
+    def batch(self, *who):
+        keys = tuple(ContactKey(user_name=self._me.name(each)) for each in who or ("ahua", "lilei"))
         request = BatchContactsRequest(credentials=self._me.credentials, count=len(keys), list=keys)
         return BATCHGETCONTACT.encode_request(request, self.hosts)
+
+    def room(self):
+        return self.batch(*self._me.world.chatrooms)
 
     def image(self):
         return GETMSGIMG.encode_request(ImageDownloadRequest(message_id=self.picture), self.hosts, self._cookie)
@@ -189,8 +192,15 @@ SAYS = {
     "rotated_skey": ("fetch", {}, lambda good, bad: bad.json["SKey"].startswith("@crypt_") and not good.json["SKey"]),
     "contact_loop": ("contacts", {"seq": 7}, lambda good, bad: bad.json["Seq"] == 7),
     "no_seq": ("contacts", {}, lambda good, bad: good.json["Seq"] == 4 and "Seq" not in bad.json),
+    "null_list": ("contacts", {}, lambda good, bad: (bad.json["MemberList"], bad.json["MemberCount"]) == (None, 4)),
+    "lost_contacts": (
+        "contacts",
+        {},
+        lambda good, bad: (len(bad.json["MemberList"]), bad.json["MemberCount"]) == (1, 4),
+    ),
     "many_contacts": ("contacts", {"count": 90}, lambda good, bad: bad.json["MemberCount"] == 94),
     "cut_batch": ("batch", {"most": 1}, lambda good, bad: (good.json["Count"], bad.json["Count"]) == (2, 1)),
+    "lost_members": ("room", {"most": 2}, lambda good, bad: members(good)[0] > members(bad)[0] == 2),
     "evicted": ("check", {}, lambda good, bad: b'retcode:"1101"' in bad.body),
     "phone_logout": ("fetch", {}, lambda good, bad: bad.json["BaseResponse"]["Ret"] == 1100),
     "phone_offline": ("text", {}, lambda good, bad: bad.json["BaseResponse"]["Ret"] == 3),
@@ -203,6 +213,10 @@ SAYS = {
     "recalled_first": ("image", {}, lambda good, bad: good.body and bad.body == b""),
 }
 """What the server says: the call, the options, and what is to be seen beside a good answer to the same call."""
+
+
+def members(seen):
+    return [len(contact["MemberList"]) for contact in seen.json["ContactList"]]
 
 
 def date(seen):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from webwx.client.contacts import ContactVerbs
 from webwx.client.identity import To
-from webwx.errors import ApiError, TooFewMembers, UnknownContact
+from webwx.errors import ApiError, SendUnknown, TooFewMembers, UnknownContact
 from webwx.flows import chatrooms as chatroom_flows
 from webwx.model.contacts import Admission, Contact, ContactId
 from webwx.protocol.chatrooms import UPDATECHATROOM
@@ -100,7 +100,7 @@ class ChatroomVerbs(ContactVerbs):
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
             ApiError: Somebody is still there: the owner alone can remove.
-            SendUnknown: The answer was lost.
+            SendUnknown: The answer was lost, or the members that came afterwards were incomplete.
 
         Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
 
@@ -109,6 +109,11 @@ class ChatroomVerbs(ContactVerbs):
         await self._change_room(lambda: chatroom_flows.remove_members(self._login, room.id, ids))
         left = await self._refreshed(room.id)
         still_there = {member.id for member in left.members} & set(ids)
+        if still_there and left.is_incomplete:
+            raise SendUnknown(
+                "The server did not list all members afterwards, so they may or may not have been removed; "
+                "look before you repeat it."
+            )
         if still_there:
             raise ApiError(
                 f"{len(still_there)} of {len(ids)} are still in the chatroom; its owner alone can remove members.",

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from webwx.client.identity import IdentityVerbs, To
 from webwx.client.lookups import Lookups
+from webwx.errors import ProtocolError
 from webwx.flows import contacts as contact_flows
 from webwx.flows import login as login_flows
-from webwx.model.contacts import BUILT_IN, Contact, ContactId, Contacts, Kind, Lookup, Member, is_chatroom
+from webwx.model.contacts import (
+    BUILT_IN,
+    Contact,
+    ContactId,
+    Contacts,
+    Kind,
+    Lookup,
+    Member,
+    is_chatroom,
+    merged,
+    names_all_members,
+)
 from webwx.protocol.contacts import ContactKey
 from webwx.store.saved_login import LoginFile, LoginMemory
 
@@ -17,9 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from webwx.flows.call import Flow
+    from webwx.model.contacts import Listing
     from webwx.model.messages import FriendRequest, Person
 
 T = TypeVar("T")
+
+_log = logging.getLogger("webwx.client")
 
 
 class ContactVerbs(IdentityVerbs):
@@ -42,38 +58,78 @@ class ContactVerbs(IdentityVerbs):
         """
         Fetch all contacts again, chatrooms with their members.
 
+        Only somebody whom a complete list lacks is none any more; a chatroom whose members came incomplete says so.
+
         Raises:
             NotOnThisHost: File Transfer Helper has none.
+            ProtocolError: The list came incomplete. Those who came are known, and all others are still.
             LoggedOut: The login ended.
 
         Wire: webwxgetcontact, webwxbatchgetcontact
 
         """
         self._require_contacts("contacts")
-        gone = await self._fetch_contacts()
+        known = {each.id for each in self._contacts}
+        listing = await self._run(contact_flows.list_contacts(self._login, self._cell.now()))
+        gone = await self._take_in(listing, known)
         everybody = list(self._contacts)
         await self._save_contacts(gone, everybody)
         self._introduce_everybody()
+        if listing.lack:
+            raise ProtocolError(
+                f"The contact list came incomplete, and nobody was removed: {listing.lack}; fetch it again later."
+            )
         return everybody
 
-    async def _fetch_contacts(self) -> list[ContactId]:
-        """Fetch all contacts, and give the ids of those who were known and are none any more."""
+    async def _fetch_contacts(self) -> None:
+        """Fetch all contacts for a new login, which needs no complete list."""
+        known = {each.id for each in self._contacts}
+        listing = await self._run(contact_flows.list_contacts(self._login, self._cell.now()))
+        if listing.lack:
+            _log.warning("The contact list came incomplete: %s; list_contacts() fetches it again.", listing.lack)
+        await self._take_in(listing, known)
+
+    async def _take_in(self, listing: Listing, known: Collection[ContactId]) -> list[ContactId]:
+        """
+        Take in a contact list, with details of chatrooms; gives the ids of those who are no contacts any more.
+
+        Args:
+            listing: The list.
+            known: Who was known before it was asked for: others have become contacts meanwhile.
+        """
         login = self._login
-        listing = await self._run(contact_flows.list_contacts(login, self._cell.now()))
-        # Not every chatroom is listed, and nobody who is met in one.
-        known, strangers = list[ContactId](), list[Contact]()
-        for contact in self._contacts:
-            known.append(contact.id)
-            if contact.kind == "stranger":
-                strangers.append(contact)
         chatrooms = dict.fromkeys((*filter(is_chatroom, known), *listing.chatrooms))
         keys = [ContactKey(user_name=each) for each in chatrooms]
-        listing.add(await self._run(contact_flows.list_details(login, keys, self._cell.now())))
+        details = await self._run(contact_flows.list_details(login, keys, self._cell.now()))
+        listing.add(details)
+        before, strangers, others = self._contacts, list[Contact](), list[ContactId]()
+        for contact in before:
+            # Nobody who is met in a chatroom is listed.
+            if contact.kind == "stranger":
+                strangers.append(contact)
+            else:
+                others.append(contact.id)
         self._contacts = Contacts.listed(listing, login.user_id, strangers)
+        self._lists_all = listing.is_complete
+        whole = {each.id for each in details if names_all_members(each.raw)}
+        gone = []
+        for each in others:
+            is_listed, is_room = each in self._contacts, is_chatroom(each)
+            # Not every chatroom is listed either, and one that is left out of the details may still be there.
+            if not is_listed and not is_room and listing.is_complete and each in known:
+                gone.append(each)
+            elif not is_listed or (is_room and each not in whole):
+                self._keep_known(before, each)
         if self._journal is None:  # else they are about to be kept there
             # Waited for: a thread that packs thousands halves the speed at which the first messages come.
             await asyncio.to_thread(self._contacts.pack)
-        return [each for each in known if each not in self._contacts]
+        return gone
+
+    def _keep_known(self, before: Contacts, contact_id: ContactId) -> None:
+        """Keep what was known of somebody of whom an answer does not tell all."""
+        known, now = before.get(contact_id), self._contacts.get(contact_id)
+        if known is not None:
+            self._contacts.put(known if now is None else merged(known, now))
 
     async def list_chats(self) -> list[Contact]:
         """

@@ -41,6 +41,8 @@ class IdentityVerbs(BaseClient):
     def _prepare(self) -> None:
         super()._prepare()
         self._introductions = Introductions(self._identify)
+        self._lists_all = True
+        """Those known are all there are: the contact list that was fetched last was complete."""
 
     async def close(self) -> None:
         """Save what the store does not know yet, and let go of all connections and files. The login lives on."""
@@ -339,7 +341,7 @@ class IdentityVerbs(BaseClient):
             return  # it learns of them when the sync begins
         # They are read while they are told of: all of them at once would weigh more than all else.
         contacts = _Named(self._contacts) if is_all else some
-        now, is_complete = self._cell.now(), is_all and self._login.profile.has_contacts
+        now, is_complete = self._cell.now(), is_all and self._lists_all and self._login.profile.has_contacts
         found_all = await part.ledger.identify(own_id, contacts, complete=is_complete, time=now)
         found_all += filter(None, await asyncio.gather(*(part.ledger.note_real_id(*each) for each in real_ids.items())))
         by_id = {contact.id: contact for contact in some}

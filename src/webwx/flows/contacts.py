@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.errors import MediaUnavailable
+from webwx.errors import MediaUnavailable, ProtocolError
 from webwx.flows.call import Flow, call
 from webwx.flows.media import judge_medium
 from webwx.model.contacts import Contact, ContactId, Listing, Lookup, is_chatroom, read_listed, take_listed
@@ -46,21 +46,54 @@ def list_contacts(login: Login, now: float) -> Flow[Listing]:
     """
     Fetch all friends, official accounts and saved chatrooms, these without members. They are not read yet.
 
+    The listing says whether it is complete.
+
     Wire: webwxgetcontact
 
     """
     contacts = Listing()
-    seq = 0
-    for _ in range(MAX_PAGES):
+    sizes: list[tuple[int, int]] = []
+    seq, asked = 0, set[int]()
+    while seq not in asked and len(asked) < MAX_PAGES:
+        asked.add(seq)
         request = ContactsRequest(
             skey=login.credentials.skey, pass_ticket=login.pass_ticket, r=int(now * 1000), seq=seq
         )
         reply = yield from call(GETCONTACT, request, login.hosts)
-        contacts.add(take_listed(reply.member_list))
-        if reply.seq in {0, seq}:
+        if not isinstance(reply.member_list, list):
+            contacts.lack = "a page names no contacts"
+            break
+        taken = contacts.add(take_listed(reply.member_list))
+        contacts.is_complete &= taken == len(reply.member_list)
+        sizes.append((len(reply.member_list), reply.member_count))
+        if not isinstance(reply.seq, int):
+            contacts.lack = "a page does not say whether another follows"
+            break
+        if reply.seq == 0:
             break
         seq = reply.seq
+    else:
+        contacts.lack = "its pages have no end"
+    contacts.lack = contacts.lack or _lack_by_size(sizes)
+    contacts.is_complete &= not contacts.lack
     return contacts
+
+
+def _lack_by_size(pages: Sequence[tuple[int, int]]) -> str:
+    """
+    Say what shows that a contact list lacks somebody; empty when nothing does.
+
+    Args:
+        pages: How many contacts each page has, and its `MemberCount`.
+    """
+    if not pages[0][0]:
+        return "the first page is empty"  # which has the account itself, whoever else there is
+    total, announced = sum(came for came, _ in pages), {count for _, count in pages}
+    is_short = any(count > came for came, count in pages)
+    # No public sample has several pages: the number may as well be that of all of them.
+    if is_short and (announced != {total} or (0, total) in pages):
+        return f"{total} contacts came, and a page has fewer than it says"
+    return ""
 
 
 def get_contacts(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[Lookup]:
@@ -81,6 +114,9 @@ def get_contacts(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[L
 def list_details(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[list[Listed]]:
     """
     Fetch the same, not read yet; whom the server left out twice is missing.
+
+    Raises:
+        ProtocolError: An answer has no list, or fewer contacts than it says.
 
     Wire: webwxbatchgetcontact
 
@@ -111,6 +147,8 @@ def _get_batch(login: Login, keys: Sequence[ContactKey], now: float) -> Flow[lis
         count=len(keys), list=tuple(keys),
     )  # fmt: skip
     reply = yield from call(BATCHGETCONTACT, request, login.hosts)
+    if not isinstance(reply.contact_list, list) or len(reply.contact_list) < reply.count:
+        raise ProtocolError(f"{BATCHGETCONTACT.name}: the answer has fewer contacts than it says.")
     return reply.contact_list
 
 

@@ -101,6 +101,8 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """1 male, 2 female, 0 unknown."""
     attr_status: int = 0
     """Properties of the profile, in bits that nobody has explained."""
+    is_incomplete: bool = False
+    """The server listed fewer members than the chatroom has; those who were known before are still among them."""
 
     @property
     def display_name(self) -> str:
@@ -146,6 +148,7 @@ def contact_from_wire(wire: WireContact, own_id: str) -> Contact:
             )
             for member in wire.member_list
         ),
+        is_incomplete=len(wire.member_list) < wire.member_count,
         is_pinned=bool(wire.contact_flag & _IS_PINNED),
         is_owner=bool(wire.is_owner),
         avatar_key=wire.encry_chat_room_id if is_chatroom(wire.user_name) else "",
@@ -200,6 +203,19 @@ class _Head(Wire, frozen=True, kw_only=True):
     user_name: str
 
 
+class _Members(Wire, frozen=True, kw_only=True):
+    """The part of a contact that says how many members it has."""
+
+    member_count: int = 0
+    member_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+
+
+def names_all_members(raw: bytes | msgspec.Raw) -> bool:
+    """Say whether a chatroom was delivered with all its members."""
+    read = read_json(raw, _Members)
+    return 0 < len(read.member_list) >= read.member_count
+
+
 def take_listed(items: Iterable[msgspec.Raw]) -> Iterator[Listed]:
     """Take in contacts, to be read when somebody looks at them: one without an id is left out and costs no other."""
     for raw in items:
@@ -222,15 +238,21 @@ class Listing:
         self.raws: list[bytes | msgspec.Raw] = []
         self.chatrooms: list[ContactId] = []
         """The ids of those who are one."""
+        self.lack: str = ""
+        """What shows that somebody is missing; empty when nothing does."""
+        self.is_complete: bool = True
+        """Whoever is not in it is no contact. False as well where an entry has no id that can be read."""
         self.add(listed)
 
-    def add(self, listed: Iterable[Listed]) -> None:
-        """Take in further ones."""
+    def add(self, listed: Iterable[Listed]) -> int:
+        """Take in further ones, and return how many they were."""
+        before = len(self.raws)
         for contact_id, raw in listed:
             self.hashes.append(hash(contact_id))
             self.raws.append(raw)
             if is_chatroom(contact_id):
                 self.chatrooms.append(contact_id)
+        return len(self.raws) - before
 
 
 def read_listed(raws: Iterable[bytes | msgspec.Raw], own_id: str) -> Contact | None:
@@ -248,17 +270,22 @@ def merged(known: Contact, newer: Contact) -> Contact:
     """
     Give what is known of somebody, once the server has said something newer.
 
-    Empty names and lists never erase what is known: changes carry fewer fields than first snapshots.
+    Empty names and lists never erase what is known: changes carry fewer fields than first snapshots. An incomplete list
+    of members takes none away.
     """
     # Changes come without pinyin, and that of an earlier name would be wrong.
     pinyin = known.pinyin if newer.nickname in {"", known.nickname} else ""
     remark_pinyin = known.remark_pinyin if newer.remark in {"", known.remark} else ""
+    members = _merged_members(known.members, newer.members)
+    if newer.is_incomplete:
+        members = tuple({each.id: each for each in (*known.members, *members)}.values())
     return msgspec.structs.replace(
         newer,
         nickname=newer.nickname or known.nickname,
         remark=newer.remark or known.remark,
         alias=newer.alias or known.alias,
-        members=_merged_members(known.members, newer.members),
+        members=members,
+        is_incomplete=newer.is_incomplete if newer.is_incomplete or newer.members else known.is_incomplete,
         kind=known.kind if newer.kind == "stranger" else newer.kind,
         is_pinned=known.is_pinned if newer.kind == "stranger" else newer.is_pinned,
         is_owner=newer.is_owner or known.is_owner,

@@ -223,12 +223,19 @@ def _as_stated_int(value: Any) -> int:
     raise ProtocolError("a number was expected")
 
 
+def _is_unset(field: msgspec.inspect.Field) -> bool:
+    """Say whether a field is unset where nothing is said of it."""
+    return not field.required and field.default is field.default_factory is msgspec.NODEFAULT
+
+
 def _as_struct(value: Any, kind: msgspec.inspect.StructType, depth: int) -> Any:
     if not isinstance(value, dict):
         raise ProtocolError("an object was expected")
     known = {}
     for field in kind.fields:
         if field.encode_name in value:
+            if value[field.encode_name] is None and _is_unset(field):
+                continue
             try:
                 if field.required and isinstance(field.type, msgspec.inspect.IntType):
                     known[field.name] = _as_stated_int(value[field.encode_name])

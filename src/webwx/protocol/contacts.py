@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from webwx.protocol.codec import MEDIA, Media, Wire
-from webwx.protocol.endpoint import Endpoint, Host, InQuery
+from webwx.protocol.endpoint import Endpoint, Host, IfStated, InQuery
 from webwx.protocol.http import Patience
 from webwx.protocol.login import Credentials, Reply
 from webwx.protocol.sync import SyncKey
@@ -148,8 +148,9 @@ class ContactsReply(Reply, frozen=True, kw_only=True):
     """Friends, official accounts and saved chatrooms, these without members."""
 
     member_count: int = 0
-    member_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
-    seq: int = 0
+    """Of this page."""
+    member_list: IfStated[list[msgspec.Raw]] = msgspec.field(default_factory=list)
+    seq: IfStated[int] = 0
     """0: this was the last page."""
 
 
@@ -185,7 +186,7 @@ class BatchContactsReply(Reply, frozen=True, kw_only=True):
     """The contacts asked for, in any order; unknown ones are missing."""
 
     count: int = 0
-    contact_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    contact_list: IfStated[list[msgspec.Raw]] = msgspec.field(default_factory=list)
 
 
 BATCHGETCONTACT = Endpoint(

@@ -57,12 +57,17 @@ class In(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-class _Stated(msgspec.Struct, frozen=True):
-    """Mark of `Stated`."""
+class _AsRead(msgspec.Struct, frozen=True):
+    """Mark of a field whose default is the server's alone: in an answer it must be there, or is unset."""
+
+    is_required: bool
 
 
-Stated = Annotated[T, _Stated()]
-"""A field of a reply without which the reply says nothing: it has a default for the server alone."""
+Stated = Annotated[T, _AsRead(is_required=True)]
+"""A field of a reply without which the reply is unreadable."""
+
+IfStated = Annotated[T | msgspec.UnsetType, _AsRead(is_required=False)]
+"""A field of a reply that is unset where the answer has none, or null."""
 
 InQuery = Annotated[T, In(Where.QUERY)]
 InRawQuery = Annotated[T, In(Where.RAW_QUERY)]
@@ -84,16 +89,21 @@ def _nothing(_: msgspec.Struct) -> None:
 
 @cache
 def _as_read(reply: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """Derive the struct that an answer is read as: each field that is `Stated` must be there, and be readable."""
+    """Derive the struct that an answer is read as, without the defaults of the fields that are `Stated`."""
     hints = get_type_hints(reply, include_extras=True)
-    stated = [
-        (field.name, field.type, msgspec.field(name=field.encode_name))
+    marked: list[tuple[str, Any, Any]] = [
+        (
+            field.name,
+            field.type,
+            msgspec.field(name=field.encode_name, default=msgspec.NODEFAULT if mark.is_required else msgspec.UNSET),
+        )
         for field in msgspec.structs.fields(reply)
-        if any(isinstance(mark, _Stated) for mark in getattr(hints[field.name], "__metadata__", ()))
+        for mark in getattr(hints[field.name], "__metadata__", ())
+        if isinstance(mark, _AsRead)
     ]
-    if not stated:
+    if not marked:
         return reply
-    return msgspec.defstruct(f"{reply.__name__}AsRead", stated, bases=(reply,), frozen=True, kw_only=True)
+    return msgspec.defstruct(f"{reply.__name__}AsRead", marked, bases=(reply,), frozen=True, kw_only=True)
 
 
 class Endpoint(Generic[Q, R]):

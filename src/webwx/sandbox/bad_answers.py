@@ -467,6 +467,36 @@ class NoSeq(BadContacts, frozen=True, kw_only=True, tag="no_seq"):
         answer.pop("Seq", None)
 
 
+class NullList(BadContacts, frozen=True, kw_only=True, tag="null_list"):
+    """A page of contacts has null for its MemberList; its MemberCount is right."""
+
+    def edit(self, answer: Document, dice: Random) -> None:
+        answer["MemberList"] = None
+
+
+class LostContacts(BadContacts, frozen=True, kw_only=True, tag="lost_contacts"):
+    """A page of contacts has only the first `most` of them; its MemberCount is right."""
+
+    most: Count = 1
+
+    def edit(self, answer: Document, dice: Random) -> None:
+        answer["MemberList"] = answer.get("MemberList", [])[: self.most]
+
+
+class LostMembers(BadAnswer, frozen=True, kw_only=True, tag="lost_members"):
+    """A chatroom asked for by name comes with only the first `most` of its members; its MemberCount is right."""
+
+    calls: ClassVar[frozenset[str]] = frozenset({BATCHGETCONTACT.name})
+    most: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 1
+
+    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+        def edit(answer: Document) -> None:
+            for contact in answer.get("ContactList", []):
+                contact["MemberList"] = contact["MemberList"][: self.most]
+
+        return _edited(response, edit)
+
+
 class ManyContacts(BadContacts, frozen=True, kw_only=True, tag="many_contacts"):
     """A page of contacts has `count` more, friends of whom nobody else knows."""
 

@@ -56,7 +56,10 @@ MENU: dict[str, tuple[type[Fault], ...]] = {
         answers.DoubledBatch, answers.ShuffledBatch, answers.MessageId, answers.SameId, answers.Flood,
         answers.UnknownChatroom, answers.UnknownMember, answers.RecallWithoutId, answers.RotatedKey,
     ),
-    "Contacts": (answers.ContactLoop, answers.NoSeq, answers.ManyContacts, answers.CutBatch),
+    "Contacts": (
+        answers.ContactLoop, answers.NoSeq, answers.NullList, answers.LostContacts, answers.ManyContacts,
+        answers.CutBatch, answers.LostMembers,
+    ),
     "Login and session": (
         answers.Evicted, answers.PhoneLogout, answers.PhoneOffline, answers.RotatedCookies, answers.NoTicket,
     ),
