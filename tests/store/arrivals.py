@@ -52,7 +52,7 @@ def contact_change(name: str) -> Arrived:
 def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None = None) -> Arrival:
     """Put a batch together, and look at it as a client does."""
     delivered = [each if isinstance(each, bytes) else bytes(each.raw) for each in items]
-    body = b'{"AddMsgList":[' + b",".join(delivered) + b"]}"
+    body = b'{"BaseResponse":{"Ret":0},"AddMsgList":[' + b",".join(delivered) + b"]}"
     at = time.time() if at is None else at
     texts = _texts(body) if all(isinstance(each, bytes) for each in items) else []
     if texts:
