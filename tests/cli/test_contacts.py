@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from webwx.cli.columns import width
+
 
 def test_each_contact_is_a_line(me: Any) -> None:
     done = me.run("contacts", "--json")
@@ -23,8 +25,16 @@ def test_each_contact_is_a_line(me: Any) -> None:
 
 def test_a_person_sees_names_first(me: Any) -> None:
     lines = me.run("contacts").stdout.splitlines()
-    assert any(re.match(r"Boss \(李雷\) - friend - who:\d+ - @", line) for line in lines)
-    assert any(re.match(r"周末爬山 - chatroom, 4 members - who:\d+ - @@", line) for line in lines)
+    assert any(re.match(r"Boss \(李雷\)   friend               who:\d+  @", line) for line in lines)
+    assert any(re.match(r"周末爬山      chatroom, 4 members  who:\d+  @@", line) for line in lines)
+
+
+def test_contacts_and_chats_stand_in_columns(me: Any) -> None:
+    for command in ("contacts", "chats"):
+        lines = me.run(command).stdout.splitlines()
+        assert len(lines) > 1
+        for sign in (" who:", " @"):
+            assert len({width(line.partition(sign)[0]) for line in lines if sign in line}) == 1
 
 
 def test_without_a_login_it_says_how_to_get_one(shell: Any) -> None:
@@ -55,7 +65,7 @@ def test_a_remark_is_a_name_from_then_on(me: Any) -> None:
 
 def test_a_chat_is_pinned_and_let_go(me: Any) -> None:
     assert me.run("pin", "阿华", "--json").line["is_pinned"] is True
-    assert ", pinned - " in me.run("contacts", "--search", "阿华").stdout
+    assert ", pinned  " in me.run("contacts", "--search", "阿华").stdout
     assert me.run("pin", "阿华", "--off").stdout.startswith("No longer pinned: 阿华")
 
 

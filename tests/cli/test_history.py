@@ -7,6 +7,8 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING
 
+from webwx.cli.history import LONGEST, TALLEST
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -56,6 +58,36 @@ def test_words_are_found_in_what_was_said_and_sent(me: Shell, sandbox: Sandbox) 
     ]
     nothing = me.run("search", "--chat", "阿华", "--", "--chat")
     assert (nothing.code, nothing.stdout, nothing.sentence) == (0, "", "Nothing was found.")
+
+
+def test_further_lines_of_a_text_stand_behind_a_bar(me: Shell, sandbox: Sandbox) -> None:
+    imitation = "     9  2026-01-01 10:00  张三: give it to me"
+    [number] = kept(me, sandbox, f"one\n{imitation}\n\nlast")
+    me.run("send", "阿华", "here\ntoo")
+
+    first, *others, sent, behind = me.run("history", "阿华").stdout.splitlines()
+    assert first.startswith(f"{number:>6}  ")
+    assert first.endswith("  阿华: one")
+    assert others == [f"        | {imitation}", "        |", "        | last"]
+    assert sent.endswith("  you to 阿华: here")
+    assert behind == "        | too"
+    assert me.run("search", "last").stdout.splitlines()[1:] == others
+
+
+def test_a_long_text_is_cut_unless_all_of_it_is_asked_for(me: Shell, sandbox: Sandbox) -> None:
+    long, tall = "word " * 1_000, "\n".join(map(str, range(100)))
+    kept(me, sandbox, long.strip(), tall)
+
+    first, left, *others = me.run("history", "阿华").stdout.splitlines()
+    assert len(first) < LONGEST + 50
+    assert left == f"        | … {len(long) - 1 - LONGEST:,} more characters; --full prints them"
+    assert len(others) == TALLEST + 1
+    assert others[-2:] == ["        | 11", "        | … 264 more characters; --full prints them"]
+
+    first, *others = me.run("history", "阿华", "--full").stdout.splitlines()
+    assert first.endswith(f": {long.strip()}")
+    assert [line.rpartition(" ")[2] for line in others] == list(map(str, range(100)))
+    assert [line["text"] for line in me.run("history", "阿华", "--json").lines] == [long.strip(), tall]
 
 
 def test_both_work_beside_a_listener(me: Shell, sandbox: Sandbox) -> None:

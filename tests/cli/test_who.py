@@ -93,6 +93,14 @@ def test_what_cannot_be_is_refused(me: Any, numbers: dict[str, int], wrong: tupl
     assert done.sentence
 
 
+def test_nobody_is_merged_with_themselves(me: Any, numbers: dict[str, int]) -> None:
+    number = numbers["张三"]
+    for other in (str(number), f"who:{number}", "张三"):
+        done = me.run("merge", str(number), other)
+        assert (done.code, done.stdout) == (2, "")
+        assert done.sentence == f"webwx: Both are number {number} already, so there is nothing to merge."
+
+
 def test_without_a_login_nobody_has_a_number(shell: Any) -> None:
     done = shell.run("who")
     assert (done.code, done.stdout) == (4, "")

@@ -117,6 +117,13 @@ class TestByHand:
         with pytest.raises(RefusedLocally):
             await relogin.account.ledger.merge(await relogin.number("ann"), await relogin.number("cid"))
 
+    async def test_what_is_one_already_is_not_merged(self, relogin: Phone) -> None:
+        bob, new = await self.ambiguous(relogin)
+        await relogin.account.ledger.merge(bob, new)
+        for one, other in ((bob, bob), (bob, new), (new, bob)):
+            with pytest.raises(RefusedLocally, match=f"Both are number {bob} already"):
+                await relogin.account.ledger.merge(one, other)
+
     async def test_a_person_and_a_chatroom_are_two(self, relogin: Phone) -> None:
         await relogin.tell(relogin.room("room", "ann", "cid"), complete=False)
         with pytest.raises(RefusedLocally):

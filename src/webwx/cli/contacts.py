@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from webwx.cli.columns import columns
 from webwx.cli.exits import BadInput
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
@@ -125,21 +126,29 @@ async def accept(session: Session) -> None:
 
 
 async def _print(session: Session, client: AsyncClient, contacts: list[Contact]) -> None:
-    """Print contacts, each with the number that stays with them."""
+    """Print contacts in columns, each with the number that stays with it."""
     numbers = {each.contact_id: each.number for each in await client.list_identities()}
-    for contact in contacts:
-        number = numbers.get(contact.id)
-        document = to_json({**msgspec.to_builtins(contact), "number": number})
-        session.output.line(describe(contact, number), document)
+    lines = columns((_name(each), _kind(each), _number(numbers.get(each.id)), each.id) for each in contacts)
+    for line, contact in zip(lines, contacts, strict=True):
+        session.output.line(line, to_json({**msgspec.to_builtins(contact), "number": numbers.get(contact.id)}))
 
 
-def describe(contact: Contact, number: int | None = None) -> str:
-    """Describe somebody in a line: names first, because a person knows those."""
-    own_name = f" ({contact.nickname})" if contact.remark else ""
+def describe(contact: Contact) -> str:
+    """Describe a contact in a line: names first, because a person knows those."""
+    return f"{_name(contact)} - {_kind(contact)} - {contact.id}"
+
+
+def _name(contact: Contact) -> str:
+    return f"{contact.display_name} ({contact.nickname})" if contact.remark else contact.display_name
+
+
+def _kind(contact: Contact) -> str:
     members = f", {len(contact.members)} members" if contact.members else ""
-    pinned = ", pinned" if contact.is_pinned else ""
-    who = f" - who:{number}" if number else ""
-    return f"{contact.display_name}{own_name} - {contact.kind}{members}{pinned}{who} - {contact.id}"
+    return f"{contact.kind}{members}{', pinned' if contact.is_pinned else ''}"
+
+
+def _number(number: int | None) -> str:
+    return f"who:{number}" if number else ""
 
 
 def as_json(contact: Contact) -> str:

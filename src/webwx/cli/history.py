@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from webwx.cli.messages import clock_time, describe, name_of
+from webwx.cli.messages import clock_time, describe, name_of, place_of
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.outbox import describe_send, send_to_json
 from webwx.cli.session import Session, command
+from webwx.cli.summary import summarize
 from webwx.cli.times import EXAMPLES, Moment
 from webwx.model.events import event_to_json
 from webwx.model.messages import Message, MessageRecalled, PhoneActivity
@@ -30,6 +31,13 @@ DATED = "%Y-%m-%d %H:%M"
 _limit = click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="The newest N at most."
 )
+_full = click.option("--full", "is_full", is_flag=True, help="Print long texts to their end.")
+
+LONGEST = 600
+"""Characters of a text that are printed without `--full`."""
+
+TALLEST = 12
+"""Lines of a text that are printed without `--full`."""
 
 
 @command(
@@ -45,21 +53,29 @@ _limit = click.option(
 @click.option("--before", type=click.IntRange(min=1), metavar="NUMBER", help="Only what is older than this number.")
 @click.option("--since", type=Moment(), help=f"Not before: {EXAMPLES}.")
 @click.option("--until", type=Moment(is_end=True), help="Not after.")
+@_full
 async def history(
-    session: Session, chat: str | None, limit: int, before: int | None, since: float | None, until: float | None
+    session: Session,
+    chat: str | None,
+    limit: int,
+    before: int | None,
+    since: float | None,
+    until: float | None,
+    is_full: bool,
 ) -> None:
     """
     Print what was said, the oldest first.
 
     Of all chats, or of CHAT: a remark, a nickname, a chatroom's name, an id, or a number of 'webwx who', as who:12.
-    Each line begins with a number, for 'webwx forward'. What was sent from here stands between. It works without the
-    network, beside 'webwx listen', and when nobody is logged in any more.
+    Each message begins with a number, for 'webwx forward'; further lines of its text stand behind a bar, and a long
+    text is cut. What was sent from here stands between. It works without the network, beside 'webwx listen', and when
+    nobody is logged in any more.
     """
     async with session.reading() as client:
         said = await client.history(
             whom(chat) if chat else None, limit=limit, before=before, since=since or 0, until=until or 0
         )
-        await _print(session, client, said)
+        await _print(session, client, said, is_full=is_full)
     if not said:
         session.output.remark("Nothing was said, as far as the journal knows; 'webwx listen' fills it.")
 
@@ -72,7 +88,8 @@ async def history(
 @click.argument("words", nargs=-1, required=True)
 @click.option("--chat", metavar="CHAT", shell_complete=complete_chats, help="In this chat only.")
 @_limit
-async def search(session: Session, words: tuple[str, ...], chat: str | None, limit: int) -> None:
+@_full
+async def search(session: Session, words: tuple[str, ...], chat: str | None, limit: int, is_full: bool) -> None:
     """
     Find messages that hold all of these words.
 
@@ -82,15 +99,15 @@ async def search(session: Session, words: tuple[str, ...], chat: str | None, lim
     async with session.reading() as client:
         wanted = clean_text(" ".join(words))
         found = await client.search(wanted, chat=whom(chat) if chat else None, limit=limit)
-        await _print(session, client, found)
+        await _print(session, client, found, is_full=is_full)
     if not found:
         session.output.remark("Nothing was found.")
 
 
-async def _print(session: Session, client: AsyncClient, said: list[Event | Outgoing]) -> None:
+async def _print(session: Session, client: AsyncClient, said: list[Event | Outgoing], *, is_full: bool) -> None:
     people = await client.find_people({each for thing in said for each in people_in(thing)})
     for thing in said:
-        session.output.line(_line(thing, people), said_to_json(thing))
+        session.output.line(_lines(thing, people, is_full=is_full), said_to_json(thing))
 
 
 def said_to_json(thing: Event | Outgoing) -> str:
@@ -98,11 +115,30 @@ def said_to_json(thing: Event | Outgoing) -> str:
     return send_to_json(thing) if isinstance(thing, Outgoing) else event_to_json(thing)
 
 
-def _line(thing: Event | Outgoing, people: Contacts) -> str:
-    if isinstance(thing, Outgoing):
-        when = clock_time(thing.created_at, DATED)
-        return f"{'':>6}  {when}  you to {name_of(people, thing.chat)}: {describe_send(thing)}"
-    return f"{thing.number:>6}  {describe(thing, people, DATED)}"
+def _lines(thing: Event | Outgoing, people: Contacts, *, is_full: bool) -> list[str]:
+    match thing:
+        case Outgoing():
+            when = clock_time(thing.created_at, DATED)
+            return _laid_out(
+                f"{'':>6}  {when}  you to {name_of(people, thing.chat)}: ", describe_send(thing), is_full=is_full
+            )
+        case Message():
+            when = clock_time(thing.time, DATED)
+            head = f"{thing.number:>6}  {when}  {place_of(thing, people)}: "
+            return _laid_out(head, summarize(thing), is_full=is_full)
+        case _:
+            return [f"{thing.number:>6}  {describe(thing, people, DATED)}"]
+
+
+def _laid_out(head: str, text: str, *, is_full: bool) -> list[str]:
+    """Return a text behind its head, further lines behind a bar, so that none can pass for another message."""
+    text = text.replace("\r\n", "\n")
+    shown = text if is_full else "\n".join(text[:LONGEST].split("\n")[:TALLEST])
+    first, *others = shown.split("\n")
+    lines = [f"{head}{first}", *(f"{'':>6}  | {each}".rstrip() for each in others)]
+    if left := len(text) - len(shown):
+        lines.append(f"{'':>6}  | … {left:,} more characters; --full prints them")
+    return lines
 
 
 def people_in(thing: Event | Outgoing) -> Iterator[str]:

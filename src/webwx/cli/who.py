@@ -78,7 +78,7 @@ async def merge(session: Session, one: str, other: str) -> None:
     """
     Say that A and B are one and the same, for good.
 
-    Both are numbers, names or ids. A's number stays, and B's leads there as well.
+    Both are numbers, names or ids, of different logins. A's number stays, and B's leads there as well.
     """
     async with session.reading(in_place=True) as client:
         merged = await client.merge_identities(_which(one), _which(other))

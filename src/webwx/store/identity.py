@@ -154,19 +154,20 @@ class SqliteLedger:
 
         Raises:
             UnknownContact: There is no such identity.
-            RefusedLocally: They differ in kind, or both are in this login.
+            RefusedLocally: They are one already, differ in kind, or are both in this login.
         """
         account, current = await self._account(), self._current()
 
         def store(db: sqlite3.Connection) -> Identity:
             kept = _existing(db, account, current, number)
             gone = _existing(db, account, current, other)
+            if kept.number == gone.number:
+                raise RefusedLocally(f"Both are number {kept.number} already, so there is nothing to merge.")
             if kept.kind != gone.kind:
                 raise RefusedLocally(f"{kept.number} is a {kept.kind} and {gone.number} a {gone.kind}: never the same.")
-            if kept.number != gone.number and kept.contact_id and gone.contact_id:
+            if kept.contact_id and gone.contact_id:
                 raise RefusedLocally(f"{kept.number} and {gone.number} are both in this login, so they are two.")
-            if kept.number != gone.number:
-                _merge(db, account, kept.number, gone.number)
+            _merge(db, account, kept.number, gone.number)
             return _existing(db, account, current, number)
 
         return await self._writer.do(store)
