@@ -39,7 +39,7 @@ endef
 
 $(VENV)/.ready: pyproject.toml uv.lock $(filter $(BIN)/uv,$(UV))
 	@echo "Setting up $(VENV); this takes a moment the first time."
-	@$(SYNC) --no-dev
+	@$(SYNC) --no-dev --extra tls
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.ready
