@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.docs.pages import PAGES, ROOT, blocks, commands, is_run_already, name, program
+from tests.docs.pages import PAGES, ROOT, SERVER, blocks, commands, is_run_already, name, program
 from tests.docs.reader import Reader
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python") and not is_run_already(page, program)]
@@ -30,6 +30,22 @@ def test_the_python_of_a_page_runs(page: Path, reader: Reader) -> None:
 def test_the_commands_of_a_page_print_what_it_says(page: Path, reader: Reader) -> None:
     with reader.sandbox() as server:
         reader.types(page, server)
+
+
+def test_the_examples_of_the_readme_work_on_the_default_host(reader: Reader, tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("小明 (web)", "小明 (filehelper)")
+    page.write_text(text.replace(f'server="{SERVER}"', f'server="{SERVER}", host="filehelper"'), encoding="utf-8")
+    reader.environment["WEBWX_HOST"] = "filehelper"
+    with reader.sandbox() as server:
+        reader.types(page, server)
+        reader.runs_python(page, server)
+
+
+def test_the_readme_says_first_whether_it_works_with_an_account() -> None:
+    for page, question in (("README.md", "## Does it work with my account?"), ("README.zh.md", "## 我的账号能用吗？")):
+        titles = [line for line in (ROOT / page).read_text(encoding="utf-8").splitlines() if line.startswith("## ")]
+        assert titles[0] == question
 
 
 def test_the_first_screen_of_the_readme_has_a_program() -> None:
