@@ -16,12 +16,12 @@ import pytest
 from tests.docs.pages import PAGES, ROOT, TRANSLATIONS, commands, name, original
 
 import webwx.errors
-from webwx.cli.exits import MEANING
 from webwx.cli.options import common_options
 from webwx.cli.sandbox import sandbox as sandbox_command
 from webwx.errors import ApiError, LoggedOut
 from webwx.flows.call import judge
 from webwx.model.messages import AnyMessage, Message
+from webwx.outcomes import MEANING
 from webwx.protocol.codes import Ret
 from webwx.protocol.hosts import FAMILIES
 from webwx.sandbox import control, fault_verbs, proxy

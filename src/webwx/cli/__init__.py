@@ -17,9 +17,10 @@ import click
 from click.exceptions import NoArgsIsHelpError, NoSuchCommand
 from click.shell_completion import CompletionItem
 
-from webwx.cli.exits import MEANING, Exit, explain
+from webwx.cli.exits import explain
 from webwx.cli.options import with_common_options
 from webwx.cli.output import OutputClosed, tell_document, tell_failure, to_json
+from webwx.outcomes import MEANING, Exit
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Without an account": {

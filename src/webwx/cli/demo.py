@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click.exceptions
 
 from webwx.cli import pictures
-from webwx.cli.exits import Exit
 from webwx.cli.session import Session, command
 from webwx.client.aio import AsyncClient
 from webwx.errors import MediaUnavailable, WxError
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessage
+from webwx.outcomes import Exit
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import default_world

@@ -2,71 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 import errno
 import traceback
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
-from webwx.errors import (
-    AlreadyRunning,
-    ApiError,
-    ConnectFailed,
-    LoggedOut,
-    LoginTimeout,
-    RefusedLocally,
-    SendUnknown,
-    Timeout,
-    TlsError,
-    TransportError,
-    WxError,
-)
-
-T = TypeVar("T")
-
-
-class Exit(enum.IntEnum):
-    """Exit codes. Scripts depend on them: none is ever given another meaning."""
-
-    DONE = 0
-    FAILED = 1
-    BAD_INPUT = 2
-    ALREADY_RUNNING = 3
-    LOGGED_OUT = 4
-    REFUSED = 5
-    NETWORK = 6
-    OUTCOME_UNKNOWN = 7
-    INTERRUPTED = 130
-    TERMINATED = 143
-
-
-MEANING = {
-    Exit.DONE: "done",
-    Exit.FAILED: "anything not listed here",
-    Exit.BAD_INPUT: "wrong usage or bad input; nothing was sent",
-    Exit.ALREADY_RUNNING: "another process is listening with this login",
-    Exit.LOGGED_OUT: "logged out, or nobody confirmed the login",
-    Exit.REFUSED: "the platform understood and refused",
-    Exit.NETWORK: "the network failed",
-    Exit.OUTCOME_UNKNOWN: "may or may not have been done: look before you repeat it",
-    Exit.INTERRUPTED: "interrupted with Ctrl-C",
-    Exit.TERMINATED: "ended by SIGTERM; for what never ends by itself, such as listen, that is 0",
-}
-"""What `webwx --help` says about each code."""
-
-_EXITS: tuple[tuple[type[WxError], Exit], ...] = (
-    (RefusedLocally, Exit.BAD_INPUT),
-    (AlreadyRunning, Exit.ALREADY_RUNNING),
-    (LoggedOut, Exit.LOGGED_OUT),
-    (LoginTimeout, Exit.LOGGED_OUT),
-    (ApiError, Exit.REFUSED),
-    (SendUnknown, Exit.OUTCOME_UNKNOWN),
-    (TransportError, Exit.NETWORK),
-    (WxError, Exit.FAILED),
-)
-"""The first class that fits decides."""
+from webwx.errors import AlreadyRunning, ConnectFailed, LoggedOut, LoginTimeout, Timeout, TlsError, WxError
+from webwx.outcomes import Exit, outcome_of
 
 _NEXT_STEPS: tuple[tuple[type[WxError], str], ...] = (
     (LoggedOut, ": 'webwx login' does it"),
@@ -100,7 +43,7 @@ def explain(error: Exception) -> tuple[Exit, str]:
         case click.ClickException():
             return Exit(error.exit_code), error.format_message()
         case WxError():
-            return _first(_EXITS, error, Exit.FAILED), _join(str(error), _first(_NEXT_STEPS, error, ""))
+            return outcome_of(error).exit, _join(str(error), _next_step(error))
         case OSError():
             return Exit.FAILED, _explain_os_error(error)
         case _:
@@ -119,8 +62,8 @@ def _explain_os_error(error: OSError) -> str:
     return f"The system refused {str(error.filename)!r} ({reason}); check the path and its permissions."
 
 
-def _first(table: tuple[tuple[type[WxError], T], ...], error: WxError, otherwise: T) -> T:
-    return next((value for kind, value in table if isinstance(error, kind)), otherwise)
+def _next_step(error: WxError) -> str:
+    return next((step for kind, step in _NEXT_STEPS if isinstance(error, kind)), "")
 
 
 def _join(what: str, next_step: str) -> str:

@@ -25,7 +25,7 @@ import click.exceptions
 import msgspec
 
 from webwx.bot.loop import run_long
-from webwx.cli.exits import BadInput, Exit
+from webwx.cli.exits import BadInput
 from webwx.cli.given import Given
 from webwx.cli.logs import log_to_stderr
 from webwx.cli.options import example_text, with_common_options
@@ -33,6 +33,7 @@ from webwx.cli.output import Output, OutputClosed
 from webwx.client.aio import AsyncClient
 from webwx.errors import LoggedOut, StorageError
 from webwx.model.keeping import Keep
+from webwx.outcomes import Exit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator

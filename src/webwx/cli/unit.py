@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webwx.bot.lanes import DRAIN
-from webwx.cli.exits import Exit
+from webwx.outcomes import Exit
 from webwx.settings import KEYS
 
 if TYPE_CHECKING:
