@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.client.conftest import LogIn
 
-    from webwx.sandbox.letters import Letter
+    from webwx.sandbox.people import Letter
     from webwx.sandbox.people import Message as WorldMessage
     from webwx.sandbox.world import World
 

@@ -10,7 +10,7 @@ import pytest
 
 from webwx.protocol.http import Request
 from webwx.sandbox.actions import ACTIONS
-from webwx.sandbox.letters import KINDS
+from webwx.sandbox.people import KINDS
 
 CONTENT = b"\x89PNG content"
 BASE64 = base64.b64encode(CONTENT).decode()

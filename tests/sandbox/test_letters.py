@@ -44,7 +44,7 @@ from webwx.protocol.codec import write_json
 from webwx.protocol.codes import AppMessageType, MessageType
 from webwx.protocol.sysmsg import write_pat
 from webwx.sandbox import letters
-from webwx.sandbox.letters import KINDS, Letter
+from webwx.sandbox.people import KINDS, Letter
 
 ADDRESS = "深圳市 A&B 路"
 

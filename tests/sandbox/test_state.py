@@ -10,7 +10,7 @@ from webwx.protocol.media import GETMEDIA, FileDownloadRequest
 from webwx.sandbox import letters
 from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.people import Chat, Message, Person
+from webwx.sandbox.people import Chat, Letter, Message, Person
 from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.sessions import Session
 from webwx.sandbox.state import FORMAT, SavedChat, SavedMessage, SavedPerson, SavedSession, SavedWorld, load, save
@@ -86,7 +86,7 @@ def test_every_field_is_kept(kind, saved, others):
 
 
 def test_every_field_of_a_letter_is_kept():
-    assert set(letters.Letter.__struct_fields__) <= set(SavedMessage.__struct_fields__)
+    assert set(Letter.__struct_fields__) <= set(SavedMessage.__struct_fields__)
 
 
 # -- clients ---------------------------------------------------------------------------------------------------------

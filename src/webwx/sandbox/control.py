@@ -33,8 +33,7 @@ from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.actions import ACTIONS
 from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing, Numbered
-from webwx.sandbox.letters import MessageKind
-from webwx.sandbox.people import Chat, Message, Person
+from webwx.sandbox.people import Chat, Message, MessageKind, Person
 from webwx.sandbox.refusals import Impossible, Refused, code_of, explain
 from webwx.sandbox.state import save
 from webwx.sandbox.view import recall_text

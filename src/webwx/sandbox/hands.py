@@ -16,8 +16,7 @@ from webwx.sandbox.refusals import Impossible
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.sandbox.letters import Letter
-    from webwx.sandbox.people import Chatroom, Message, Person
+    from webwx.sandbox.people import Chatroom, Letter, Message, Person
     from webwx.sandbox.world import World
 
 

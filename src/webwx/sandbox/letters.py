@@ -7,7 +7,7 @@ names and escapes the content. The shapes are those of the protocol notes (messa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,18 +24,12 @@ from webwx.protocol.appmsg import (
 from webwx.protocol.codes import AppMessageType, MessageStatus, MessageType
 from webwx.protocol.content import write_image, write_message, write_tag
 from webwx.protocol.messages import AppInfo, RecommendInfo, WireMessage
-from webwx.sandbox.media import Medium
+from webwx.sandbox.people import Letter
 from webwx.sandbox.pictures import picture_size
 
 if TYPE_CHECKING:
-    from webwx.sandbox.people import Message, Person
-
-MessageKind = Literal[
-    "text", "image", "voice", "video", "sticker", "file", "location", "live_location", "card", "friend_request", "link",
-    "music", "mini_program", "quote", "history", "transfer", "red_packet", "call", "system", "raw",
-]  # fmt: skip
-
-KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
+    from webwx.sandbox.media import Medium
+    from webwx.sandbox.people import Message, MessageKind, Person
 
 ON_THE_PHONE_ONLY = "该类型暂不支持，请在手机上查看"
 """What the web is told of kinds it cannot show."""
@@ -48,24 +42,6 @@ _REQUEST_SCENE = 14
 
 _PLAIN_LINES = ("收到红包", "发出红包", "群收款消息")
 """Grey lines that come with the status of an ordinary message."""
-
-
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent, once for all who get it."""
-
-    kind: MessageKind
-    text: str = ""
-    """What phones show of it."""
-    medium: Medium | None = None
-    about: str = ""
-    """World id of the person on a card or behind a request."""
-    leads_to: str = ""
-    """World id of the chatroom that an invitation lets one into."""
-    wire: WireMessage = WireMessage(msg_id="")
-    """Its fields as they are delivered, but for names, ids, and escaping."""
-
-    def __repr__(self) -> str:
-        return f"Letter({self.kind})"
 
 
 # -- texts and lines -------------------------------------------------------------------------------------------------

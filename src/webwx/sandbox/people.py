@@ -1,5 +1,5 @@
 """
-People, chatrooms and what their phones show.
+People, chatrooms, messages and what phones show of them.
 
 Everybody and every chatroom has a world id: short, readable, the same in every login. The `@…` names of the protocol
 belong to a session and are made there.
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
+import msgspec
+
+from webwx.protocol.messages import WireMessage
+from webwx.sandbox.media import Medium
 from webwx.sandbox.pictures import avatar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from webwx.sandbox.letters import Letter, MessageKind
-    from webwx.sandbox.media import Medium
 
 ME = "me"
 """The first account, whatever its name."""
@@ -30,6 +31,31 @@ TEAM = "weixin"
 
 BUILTIN = {FILEHELPER: "文件传输助手", TEAM: "微信团队"}
 """Accounts that are the same for everybody, with their nicknames."""
+
+MessageKind = Literal[
+    "text", "image", "voice", "video", "sticker", "file", "location", "live_location", "card", "friend_request", "link",
+    "music", "mini_program", "quote", "history", "transfer", "red_packet", "call", "system", "raw",
+]  # fmt: skip
+
+KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent, once for all who get it."""
+
+    kind: MessageKind
+    text: str = ""
+    """What phones show of it."""
+    medium: Medium | None = None
+    about: str = ""
+    """World id of the person on a card or behind a request."""
+    leads_to: str = ""
+    """World id of the chatroom that an invitation lets one into."""
+    wire: WireMessage = WireMessage(msg_id="")
+    """Its fields as they are delivered, but for names, ids, and escaping."""
+
+    def __repr__(self) -> str:
+        return f"Letter({self.kind})"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -17,7 +17,7 @@ from webwx.sandbox.refusals import Refused
 
 if TYPE_CHECKING:
     from webwx.protocol.codes import StatusNotify
-    from webwx.sandbox.letters import Letter
+    from webwx.sandbox.people import Letter
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.world import World
 

@@ -28,7 +28,7 @@ from webwx.sandbox.refusals import Impossible, Refused, explain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from webwx.sandbox.letters import MessageKind
+    from webwx.sandbox.people import MessageKind
     from webwx.sandbox.world import World
 
 Script = Callable[..., object]

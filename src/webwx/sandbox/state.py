@@ -26,9 +26,8 @@ from webwx.protocol.messages import WireMessage
 from webwx.protocol.sync import DeletedContact, SyncKey
 from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.faults import Faults
-from webwx.sandbox.letters import Letter, MessageKind
 from webwx.sandbox.media import Medium
-from webwx.sandbox.people import Chat, Chatroom, Message, Person
+from webwx.sandbox.people import Chat, Chatroom, Letter, Message, MessageKind, Person
 from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.sessions import Keys, Names, Session
 from webwx.sandbox.stream import Change, Stream

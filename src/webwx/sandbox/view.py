@@ -23,8 +23,8 @@ from webwx.sandbox.people import BUILTIN, FILEHELPER, TEAM, Chatroom, Message, P
 from webwx.sandbox.pinyin import spell
 
 if TYPE_CHECKING:
-    from webwx.sandbox.letters import Letter
     from webwx.sandbox.media import Medium
+    from webwx.sandbox.people import Letter
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.world import World
 

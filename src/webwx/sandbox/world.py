@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from webwx.protocol.hosts import Hosts
-    from webwx.sandbox.letters import Letter
+    from webwx.sandbox.people import Letter
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.stream import Item
 

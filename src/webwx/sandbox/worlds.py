@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from webwx.sandbox.clock import Clock
-    from webwx.sandbox.letters import Letter
-    from webwx.sandbox.people import Person
+    from webwx.sandbox.people import Letter, Person
 
 BUILTIN_WORLDS = ("default", "big")
 """Names of the worlds that are no files."""

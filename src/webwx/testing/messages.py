@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webwx.sandbox.letters import MessageKind
     from webwx.sandbox.people import Message as WorldMessage
+    from webwx.sandbox.people import MessageKind
     from webwx.sandbox.people import Person as WorldPerson
 
 

@@ -19,9 +19,9 @@ from webwx.testing.stage import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.sandbox.letters import MessageKind
     from webwx.sandbox.people import Chatroom as WorldChatroom
     from webwx.sandbox.people import Message as WorldMessage
+    from webwx.sandbox.people import MessageKind
     from webwx.sandbox.people import Person as WorldPerson
     from webwx.sandbox.world import World
 

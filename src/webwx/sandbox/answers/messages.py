@@ -49,8 +49,8 @@ from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit, answers
 
 if TYPE_CHECKING:
-    from webwx.sandbox.letters import Letter
     from webwx.sandbox.media import Medium
+    from webwx.sandbox.people import Letter
 
 _LINK = re.compile(r"https?://[!-~]+")
 

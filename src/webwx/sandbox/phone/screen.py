@@ -19,7 +19,7 @@ from webwx.sandbox.people import BUILTIN, Chat, Chatroom, Message, Person
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from webwx.sandbox.letters import MessageKind
+    from webwx.sandbox.people import MessageKind
     from webwx.sandbox.world import World
 
 _PREVIEW = 80
