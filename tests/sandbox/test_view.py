@@ -1,8 +1,9 @@
 import msgspec
 import pytest
 
+from webwx.sandbox.stream import ChangedContact
 from webwx.sandbox.switches import Switches
-from webwx.sandbox.view import ChangedContact, View, recall_text
+from webwx.sandbox.view import View, recall_text
 
 
 @pytest.fixture

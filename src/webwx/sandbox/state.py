@@ -30,9 +30,8 @@ from webwx.sandbox.media import Medium
 from webwx.sandbox.people import Chat, Chatroom, Letter, Message, MessageKind, Person
 from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.sessions import Keys, Names, Session
-from webwx.sandbox.stream import Change, Stream
+from webwx.sandbox.stream import Change, ChangedContact, Stream
 from webwx.sandbox.switches import Switches
-from webwx.sandbox.view import ChangedContact
 from webwx.sandbox.world import World
 
 if TYPE_CHECKING:

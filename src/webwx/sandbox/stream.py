@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from webwx.protocol.codec import Wire
 from webwx.protocol.codes import Selector, SyncKeyKind
+from webwx.protocol.contacts import WireMember
 from webwx.protocol.messages import WireMessage
 from webwx.protocol.sync import DeletedContact, KeyValue, SyncKey
-from webwx.sandbox.view import ChangedContact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,6 +35,38 @@ _FIRST: dict[int, int] = {
 
 _GAP = 1_000_000
 """Changes that a client may have heard of and a saved stream does not know."""
+
+
+class ChangedContact(Wire, frozen=True, kw_only=True):
+    """
+    An entry of `ModContactList`.
+
+    It has fewer fields than a contact, and some of its own: whoever replaces instead of merging loses remarks' pinyin,
+    owners and display names (protocol notes, sync, 2).
+    """
+
+    user_name: str
+    nick_name: str = ""
+    sex: int = 0
+    head_img_update_flag: int = 1
+    contact_type: int = 0
+    alias: str = ""
+    chat_room_owner: str = ""
+    head_img_url: str = ""
+    contact_flag: int = 0
+    member_count: int = 0
+    member_list: list[WireMember] = msgspec.field(default_factory=list)
+    hide_input_bar_flag: int = 0
+    signature: str = ""
+    verify_flag: int = 0
+    remark_name: str = ""
+    statues: int = 0
+    attr_status: int = 0
+    province: str = ""
+    city: str = ""
+    sns_flag: int = 0
+    key_word: str = ""
+
 
 Item = WireMessage | ChangedContact | DeletedContact
 

@@ -21,6 +21,7 @@ from webwx.protocol.content import RecallNotice, escape, write_recall_notice
 from webwx.protocol.messages import RecommendInfo, WireMessage
 from webwx.sandbox.people import BUILTIN, FILEHELPER, TEAM, Chatroom, Message, Person
 from webwx.sandbox.pinyin import spell
+from webwx.sandbox.stream import ChangedContact
 
 if TYPE_CHECKING:
     from webwx.sandbox.media import Medium
@@ -65,37 +66,6 @@ class Subscription(Wire, frozen=True, kw_only=True):
     mp_article_list: list[SubscribedArticle] = msgspec.field(name="MPArticleList")
     time: int
     nick_name: str
-
-
-class ChangedContact(Wire, frozen=True, kw_only=True):
-    """
-    An entry of `ModContactList`.
-
-    It has fewer fields than a contact, and some of its own: whoever replaces instead of merging loses remarks' pinyin,
-    owners and display names (protocol notes, sync, 2).
-    """
-
-    user_name: str
-    nick_name: str = ""
-    sex: int = 0
-    head_img_update_flag: int = 1
-    contact_type: int = 0
-    alias: str = ""
-    chat_room_owner: str = ""
-    head_img_url: str = ""
-    contact_flag: int = 0
-    member_count: int = 0
-    member_list: list[WireMember] = msgspec.field(default_factory=list)
-    hide_input_bar_flag: int = 0
-    signature: str = ""
-    verify_flag: int = 0
-    remark_name: str = ""
-    statues: int = 0
-    attr_status: int = 0
-    province: str = ""
-    city: str = ""
-    sns_flag: int = 0
-    key_word: str = ""
 
 
 class View:

@@ -21,8 +21,7 @@ from webwx.protocol.sync import (
     read_sync_key,
 )
 from webwx.sandbox.hosts import cookie_domains
-from webwx.sandbox.stream import Batch
-from webwx.sandbox.view import ChangedContact
+from webwx.sandbox.stream import Batch, ChangedContact
 from webwx.sandbox.visit import SESSION_COOKIE, Visit, answers
 
 if TYPE_CHECKING:
