@@ -7,7 +7,7 @@ for everybody who is still in it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -18,19 +18,35 @@ from webwx.sandbox.people import Chatroom, Person
 from webwx.sandbox.refusals import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from webwx.sandbox.world import World
+    from webwx.sandbox.post import Post
+    from webwx.sandbox.stream import Item
+    from webwx.sandbox.switches import Switches
+    from webwx.sandbox.view import View
 
 
 FEWEST = 2
 """Others that a chatroom is opened with."""
 
 
+class MembershipWorld(Protocol):
+    """The part of a world that membership needs."""
+
+    switches: Switches
+    post: Post
+
+    def add_chatroom(self, name: str, members: list[str]) -> Chatroom:
+        """Open a chatroom; the first member owns it."""
+
+    def tell(self, person: Person, selector: Selector, show: Callable[[View], Item]) -> None:
+        """Append a change to the stream of a person's web login."""
+
+
 class Membership:
     """The chatrooms' doors in one world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: MembershipWorld) -> None:
         self._world = world
 
     def can_add(self, member: Person, other: Person) -> bool:

@@ -8,7 +8,7 @@ switch), and always the notice of a recall.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from webwx.protocol.codes import RECALL_WINDOW, Ret, Selector
 from webwx.sandbox import letters
@@ -16,16 +16,45 @@ from webwx.sandbox.people import FILEHELPER, Message, Person
 from webwx.sandbox.refusals import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
     from webwx.protocol.codes import StatusNotify
-    from webwx.sandbox.people import Letter
+    from webwx.sandbox.people import Chatroom, Letter
     from webwx.sandbox.sessions import Session
-    from webwx.sandbox.world import World
+    from webwx.sandbox.stream import Item
+    from webwx.sandbox.switches import Switches
+    from webwx.sandbox.view import View
+
+
+class PostWorld(Protocol):
+    """The part of a world that its post needs."""
+
+    switches: Switches
+    dice: Random
+    people: dict[str, Person]
+    """By world id."""
+    chatrooms: dict[str, Chatroom]
+    """By world id."""
+
+    @property
+    def now(self) -> float:
+        """Seconds since 1970."""
+
+    def stir(self, owner: str = "", chat: str = "") -> None:
+        """Notify those who watch a phone that it shows something else."""
+
+    def tell(self, person: Person, selector: Selector, show: Callable[[View], Item]) -> None:
+        """Append a change to the stream of a person's web login."""
+
+    def let_hear(self, person: Person, message: Message) -> None:
+        """Notify the listeners that a message has reached a person, or was recalled."""
 
 
 class Post:
     """Every message of a world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: PostWorld) -> None:
         self._world = world
         self._messages: dict[str, Message] = {}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -24,10 +24,11 @@ from webwx.sandbox.pinyin import spell
 from webwx.sandbox.stream import ChangedContact
 
 if TYPE_CHECKING:
+    from webwx.sandbox.logins import Logins
     from webwx.sandbox.media import Medium
     from webwx.sandbox.people import Letter
     from webwx.sandbox.sessions import Session
-    from webwx.sandbox.world import World
+    from webwx.sandbox.switches import Switches
 
 FRIEND_FLAG = 3
 """`ContactFlag` of a friend, and of a chatroom saved to the contacts."""
@@ -68,10 +69,24 @@ class Subscription(Wire, frozen=True, kw_only=True):
     nick_name: str
 
 
+class ViewedWorld(Protocol):
+    """The part of a world that a view reads."""
+
+    switches: Switches
+    people: dict[str, Person]
+    """By world id."""
+    chatrooms: dict[str, Chatroom]
+    """By world id."""
+    logins: Logins
+
+    def real_id(self, world_id: str) -> str:
+        """Return the id that phones know."""
+
+
 class View:
     """What one session is shown."""
 
-    def __init__(self, world: World, session: Session) -> None:
+    def __init__(self, world: ViewedWorld, session: Session) -> None:
         self._world = world
         self._session = session
         self._me = session.person
