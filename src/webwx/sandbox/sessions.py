@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from webwx.sandbox.media import Medium
     from webwx.sandbox.people import Person
 
+SESSION_COOKIE = 12 * 3600
+"""Seconds that the cookies of a session last."""
+
 REPEAT_WINDOW = 60
 """Seconds in which a wholly equal message can count as a repeat."""
 

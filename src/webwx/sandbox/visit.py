@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 Q = TypeVar("Q", bound=msgspec.Struct)
 R = TypeVar("R", bound=msgspec.Struct)
 
-SESSION_COOKIE = 12 * 3600
-"""Seconds that the cookies of a session last."""
-
 ANSWERS: dict[str, Callable[[Visit, Any], msgspec.Struct | Park]] = {}
 """The answer of every endpoint, by the endpoint's name."""
 

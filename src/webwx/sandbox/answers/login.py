@@ -42,7 +42,8 @@ from webwx.sandbox.hosts import api_origin, cookie_domains, family_of, is_helper
 from webwx.sandbox.logins import LoginCode, Stage
 from webwx.sandbox.pictures import BLACK, WHITE, draw
 from webwx.sandbox.refusals import Refused
-from webwx.sandbox.visit import SESSION_COOKIE, Visit, answers
+from webwx.sandbox.sessions import SESSION_COOKIE
+from webwx.sandbox.visit import Visit, answers
 
 if TYPE_CHECKING:
     from webwx.sandbox.sessions import Session

@@ -21,8 +21,9 @@ from webwx.protocol.sync import (
     read_sync_key,
 )
 from webwx.sandbox.hosts import cookie_domains
+from webwx.sandbox.sessions import SESSION_COOKIE
 from webwx.sandbox.stream import Batch, ChangedContact
-from webwx.sandbox.visit import SESSION_COOKIE, Visit, answers
+from webwx.sandbox.visit import Visit, answers
 
 if TYPE_CHECKING:
     from webwx.protocol.sync import SyncKey
