@@ -15,8 +15,8 @@ from msgspec import inspect
 from webwx.errors import ProtocolError
 from webwx.protocol import ENDPOINTS, find_endpoint
 from webwx.protocol.codec import FORM, MULTIPART, FilePart, Wire
-from webwx.protocol.endpoint import Endpoint, Host, In, InPath, InQuery, InRawQuery, Where
-from webwx.protocol.hosts import FAMILIES
+from webwx.protocol.endpoint import Endpoint, In, InPath, InQuery, InRawQuery, Where
+from webwx.protocol.hosts import FAMILIES, Host
 from webwx.protocol.http import Patience, Request, Response
 
 HOSTS = FAMILIES["wx.qq.com"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from webwx.errors import NotOnThisHost, UnsafeRedirect
-from webwx.protocol.endpoint import Host
 from webwx.protocol.hosts import (
     DESKTOP,
     FAMILIES,
@@ -13,6 +12,7 @@ from webwx.protocol.hosts import (
     QR_ORIGIN,
     WEB,
     Desktop,
+    Host,
     Profile,
     choose,
     families,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from webwx.protocol.codec import MEDIA, Media, Wire
-from webwx.protocol.endpoint import Endpoint, Host, IfStated, InQuery
+from webwx.protocol.endpoint import Endpoint, IfStated, InQuery
+from webwx.protocol.hosts import Host
 from webwx.protocol.http import Patience
 from webwx.protocol.login import Credentials, Reply
 from webwx.protocol.sync import SyncKey

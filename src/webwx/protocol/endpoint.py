@@ -23,21 +23,11 @@ from webwx.protocol.http import Body, Headers, Patience, Request, Response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.protocol.hosts import Hosts
+    from webwx.protocol.hosts import Host, Hosts
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
-
-
-class Host(enum.StrEnum):
-    """Which of a family's hosts answers a call; each is the name of a field of `Hosts`."""
-
-    MAIN = "main"
-    LOGIN = "login"
-    FILE = "file"
-    PUSH = "push"
-    QR = "qr"
 
 
 class Where(enum.Enum):

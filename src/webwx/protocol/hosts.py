@@ -8,6 +8,7 @@ it. Only names in the table below, and those the user has added, are followed, c
 
 from __future__ import annotations
 
+import enum
 import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -15,10 +16,19 @@ from urllib.parse import urlsplit
 import msgspec
 
 from webwx.errors import NotOnThisHost, UnsafeRedirect
-from webwx.protocol.endpoint import Host
 
 QR_ORIGIN = "https://login.weixin.qq.com"
 """Where QR images and the text inside them live, whatever the family."""
+
+
+class Host(enum.StrEnum):
+    """Which of a family's hosts answers a call; each is the name of a field of `Hosts`."""
+
+    MAIN = "main"
+    LOGIN = "login"
+    FILE = "file"
+    PUSH = "push"
+    QR = "qr"
 
 
 class Hosts(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,8 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.protocol.codec import FORM, MEDIA, NO_NUMBER, Media, Wire, number, read_pairs, read_script, tag_text
-from webwx.protocol.endpoint import Endpoint, Host, In, InPath, InQuery, InRawQuery, Stated, Where
+from webwx.protocol.endpoint import Endpoint, In, InPath, InQuery, InRawQuery, Stated, Where
+from webwx.protocol.hosts import Host
 from webwx.protocol.http import Body, Patience
 
 

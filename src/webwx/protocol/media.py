@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 
 from webwx.protocol.codec import MEDIA, MULTIPART, FilePart, Media, Wire
-from webwx.protocol.endpoint import Endpoint, Host, In, InQuery, Where
+from webwx.protocol.endpoint import Endpoint, In, InQuery, Where
+from webwx.protocol.hosts import Host
 from webwx.protocol.http import Patience
 from webwx.protocol.login import Credentials, Reply
 

@@ -11,7 +11,8 @@ import msgspec
 
 from webwx.protocol.codec import MEDIA, Media, Wire
 from webwx.protocol.codes import AppMessageType, MessageStatus, MessageType, StatusNotify
-from webwx.protocol.endpoint import Endpoint, Host, InQuery
+from webwx.protocol.endpoint import Endpoint, InQuery
+from webwx.protocol.hosts import Host
 from webwx.protocol.login import Credentials, Reply
 
 # -- as received -----------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from webwx.protocol.codec import Wire
-from webwx.protocol.endpoint import Endpoint, Host, InQuery
+from webwx.protocol.endpoint import Endpoint, InQuery
+from webwx.protocol.hosts import Host
 from webwx.protocol.login import Credentials, Reply
 
 

@@ -13,7 +13,8 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.protocol.codec import NO_NUMBER, Wire, number, read_script
-from webwx.protocol.endpoint import Endpoint, Host, In, InQuery, Where
+from webwx.protocol.endpoint import Endpoint, In, InQuery, Where
+from webwx.protocol.hosts import Host
 from webwx.protocol.http import Body, Patience
 from webwx.protocol.login import BaseResponse, Credentials, Reply
 from webwx.protocol.messages import WireText

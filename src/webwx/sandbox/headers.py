@@ -6,7 +6,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from webwx.protocol.contacts import GETHEADIMG, GETICON
-from webwx.protocol.endpoint import Host
+from webwx.protocol.hosts import Host
 from webwx.protocol.login import JSLOGIN
 from webwx.protocol.media import UPLOAD
 from webwx.protocol.sync import SYNCCHECK

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 from webwx.protocol.chatrooms import CREATECHATROOM, UPDATECHATROOM
 from webwx.protocol.codec import read_pairs
 from webwx.protocol.contacts import BATCHGETCONTACT, GETCONTACT, OPLOG, SEARCHCONTACT, VERIFYUSER
-from webwx.protocol.endpoint import Endpoint, Host
-from webwx.protocol.hosts import FAMILIES, FILEHELPER, WEB, Hosts
+from webwx.protocol.endpoint import Endpoint
+from webwx.protocol.hosts import FAMILIES, FILEHELPER, WEB, Host, Hosts
 
 if TYPE_CHECKING:
     from typing import Any

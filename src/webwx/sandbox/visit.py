@@ -17,7 +17,7 @@ from webwx.errors import ProtocolError
 from webwx.protocol.codec import Wire, read_json, read_pairs
 from webwx.protocol.codes import Ret
 from webwx.protocol.cookies import read_cookie_header
-from webwx.protocol.endpoint import Host
+from webwx.protocol.hosts import Host
 from webwx.protocol.http import Park, Request, Response
 from webwx.protocol.login import Credentials
 from webwx.protocol.media import ParallelTicket, ParallelUploadRequest, UploadRequest, UploadTicket
