@@ -6,8 +6,8 @@ import pytest
 
 from webwx.errors import RefusedLocally
 from webwx.protocol.http import Request
-from webwx.transport.dial import Proxy
-from webwx.transport.head import Site, write_head, write_out
+from webwx.transport.addresses import Proxy, Site
+from webwx.transport.head import write_head, write_out
 
 
 def asking(url: str, method: str = "GET", body: bytes | tuple[bytes, ...] = b"") -> Request:

@@ -8,12 +8,10 @@ is taken, whether IPv4 or IPv6.
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 import socket
 import ssl
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from aiohappyeyeballs import start_connection
 
@@ -22,8 +20,7 @@ if TYPE_CHECKING:
 
     from aiohappyeyeballs import AddrInfoType
 
-    from webwx.protocol.http import Headers
-    from webwx.transport.head import Site
+    from webwx.transport.addresses import Proxy, Site
 
 _NEXT_ADDRESS_AFTER = 0.25
 """Seconds until the next address is tried too; as RFC 8305 has it."""
@@ -41,20 +38,6 @@ class Barred(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
-
-
-class Proxy:
-    """A proxy that is spoken to in plain HTTP."""
-
-    def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
-        self.host = parts.hostname or ""
-        self.port = parts.port or 80
-        self.headers: Headers = ()
-        """What lets one in."""
-        if parts.username is not None:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-            self.headers = (("Proxy-Authorization", f"Basic {base64.b64encode(pair).decode()}"),)
 
 
 class Dialler:

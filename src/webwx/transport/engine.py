@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.protocol.http import Headers, Request, Response, Sink
+    from webwx.transport.addresses import Site
     from webwx.transport.connection import Connection
-    from webwx.transport.head import Head, Site
+    from webwx.transport.head import Head
 
 _log = logging.getLogger("webwx.transport")
 

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 
+from webwx.transport.addresses import Site
 from webwx.transport.failures import Failures
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Buffer, Request
-    from webwx.transport.dial import Proxy
+    from webwx.transport.addresses import Proxy
 
 _ADDRESS = re.compile(r"(https?://([^/?#@\s]+))((?:[/?][^#\s]*)?)")
 
 
 _JOINED = 16 * 1024
 """Bytes up to which a body is put behind its head, for one write."""
-
-
-class Site(NamedTuple):
-    """A place that requests go to."""
-
-    host: str
-    port: int
-    is_tls: bool
 
 
 class Head(msgspec.Struct, frozen=True):

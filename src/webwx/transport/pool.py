@@ -14,12 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
+from webwx.transport.addresses import Proxy
 from webwx.transport.connection import Connection
-from webwx.transport.dial import Dialler, Proxy
+from webwx.transport.dial import Dialler
 from webwx.transport.trust import trusting
 
 if TYPE_CHECKING:
-    from webwx.transport.head import Site
+    from webwx.transport.addresses import Site
 
 _MOMENT = 0.01
 """Seconds in which a connection that was given back is believed to be as it was."""

@@ -1,0 +1,32 @@
+"""Where requests go: a site, and the proxy on the way to it."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from webwx.protocol.http import Headers
+
+
+class Site(NamedTuple):
+    """The host and port of a server, and whether it speaks TLS."""
+
+    host: str
+    port: int
+    is_tls: bool
+
+
+class Proxy:
+    """A proxy that is reached over plain HTTP."""
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        self.host = parts.hostname or ""
+        self.port = parts.port or 80
+        self.headers: Headers = ()
+        """Credentials for the proxy, if its address has any."""
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            self.headers = (("Proxy-Authorization", f"Basic {base64.b64encode(pair).decode()}"),)
