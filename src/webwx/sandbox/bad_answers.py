@@ -537,7 +537,7 @@ class LostMembers(BadAnswer, frozen=True, kw_only=True, tag="lost_members"):
     calls: ClassVar[frozenset[str]] = frozenset({BATCHGETCONTACT.name})
     most: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 1
 
-    def after(self, visit: Visit, response: Response, dice: Random) -> Response:
+    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
         def edit(answer: Document) -> None:
             for contact in answer.get("ContactList", []):
                 contact["MemberList"] = contact["MemberList"][: self.most]
