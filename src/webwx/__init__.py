@@ -65,10 +65,10 @@ if TYPE_CHECKING:
     from webwx.errors import UnknownContact as UnknownContact
     from webwx.errors import UnsafeRedirect as UnsafeRedirect
     from webwx.errors import WxError as WxError
+    from webwx.model.address_book import Contacts as Contacts
     from webwx.model.contacts import Admission as Admission
     from webwx.model.contacts import Contact as Contact
     from webwx.model.contacts import ContactId as ContactId
-    from webwx.model.contacts import Contacts as Contacts
     from webwx.model.contacts import Lookup as Lookup
     from webwx.model.contacts import Member as Member
     from webwx.model.events import ContactChanged as ContactChanged
@@ -163,7 +163,8 @@ _HOMES = {
         "TooFewMembers", "TooLarge",
         "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
     ),
-    "model.contacts": ("Admission", "Contact", "ContactId", "Contacts", "Lookup", "Member"),
+    "model.address_book": ("Contacts",),
+    "model.contacts": ("Admission", "Contact", "ContactId", "Lookup", "Member"),
     "model.events": (
         "ContactChanged", "ContactDeleted", "ContinuityLost", "IdentityAmbiguous", "LoopDetected",
         "QuarantinedMessage", "event_from_json", "event_to_json",

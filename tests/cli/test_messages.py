@@ -19,7 +19,8 @@ import pytest
 
 from webwx.cli import pictures
 from webwx.cli.messages import describe
-from webwx.model.contacts import Contact, ContactId, Contacts
+from webwx.model.address_book import Contacts
+from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import (
     ContactChanged,
     ContactDeleted,

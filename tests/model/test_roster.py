@@ -7,7 +7,8 @@ from array import array
 import msgspec
 import pytest
 
-from webwx.model.contacts import Contact, ContactId, Contacts, Listing, Member, take_listed
+from webwx.model.address_book import Contacts
+from webwx.model.contacts import Contact, ContactId, Listing, Member, take_listed
 from webwx.model.roster import Places
 from webwx.protocol.codec import write_json
 from webwx.protocol.contacts import WireContact, WireMember

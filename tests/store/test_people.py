@@ -14,7 +14,8 @@ import pytest
 from tests.store.arrivals import OWN, arrival, message, opened
 
 from webwx.errors import StorageError
-from webwx.model.contacts import Contact, ContactId, Contacts, Member
+from webwx.model.address_book import Contacts
+from webwx.model.contacts import Contact, ContactId, Member
 from webwx.store.index import Index
 from webwx.store.people import Thinning
 from webwx.store.schema import connect

@@ -15,7 +15,8 @@ from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
     from webwx.cli.output import Output
-    from webwx.model.contacts import Admission, Contacts
+    from webwx.model.address_book import Contacts
+    from webwx.model.contacts import Admission
 
 
 @with_common_options

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from webwx.client.aio import AsyncClient
-    from webwx.model.contacts import Contacts
+    from webwx.model.address_book import Contacts
     from webwx.model.messages import Event
 
 DATED = "%Y-%m-%d %H:%M"

@@ -51,7 +51,7 @@ from webwx.model.messages import (
 from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
-    from webwx.model.contacts import Contacts
+    from webwx.model.address_book import Contacts
 
 # -- send ------------------------------------------------------------------------------------------------------------
 

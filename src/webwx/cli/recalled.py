@@ -18,7 +18,7 @@ from webwx.model.messages import ImageMessage
 
 if TYPE_CHECKING:
     from webwx.client.recalled import Recalled
-    from webwx.model.contacts import Contacts
+    from webwx.model.address_book import Contacts
 
 _WAYS = {
     "by_content": "can be sent on",

@@ -24,7 +24,7 @@ from webwx.errors import (
     StorageError,
 )
 from webwx.flows import login as login_flows
-from webwx.model.contacts import Contacts
+from webwx.model.address_book import Contacts
 from webwx.model.events import Item
 from webwx.model.login import Account, Login
 from webwx.protocol.codes import KNOWN_RETS, Ret

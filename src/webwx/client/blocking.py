@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from webwx.client.state import LoginState
     from webwx.client.stream import EventStream
     from webwx.errors import LoggedOut
-    from webwx.model.contacts import Admission, Contact, Contacts, Lookup, Member
+    from webwx.model.address_book import Contacts
+    from webwx.model.contacts import Admission, Contact, Lookup, Member
     from webwx.model.keeping import Keep
     from webwx.model.ledger import Identity, Link
     from webwx.model.login import Account, QrCode

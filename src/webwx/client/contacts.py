@@ -11,11 +11,11 @@ from webwx.client.lookups import Lookups
 from webwx.errors import ProtocolError
 from webwx.flows import contacts as contact_flows
 from webwx.flows import login as login_flows
+from webwx.model.address_book import Contacts
 from webwx.model.contacts import (
     BUILT_IN,
     Contact,
     ContactId,
-    Contacts,
     Kind,
     Lookup,
     Member,

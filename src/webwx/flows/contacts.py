@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from webwx.model.contacts import Listed
     from webwx.model.login import Login
-    from webwx.model.roster import Listed
 
 MAX_PAGES = 200
 """Pages of the contact list: a server whose `Seq` never ends must not keep us for ever."""

@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_right
 from functools import lru_cache, partial
 from itertools import accumulate, chain, pairwise
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Self
 
-    from webwx.model.contacts import Contact, ContactId, Listing
+    from webwx.model.contacts import Contact, Listing
 
 _BLOCK = 32 * 1024
 """Bytes of contacts that are packed together; a larger one is alone."""
@@ -29,13 +29,6 @@ STAY_READ = 128
 
 STAY_READ_CHATROOMS = 8
 """The same of chatrooms, each of which weighs as much as all its members."""
-
-
-class Listed(NamedTuple):
-    """A contact as it was delivered, unread but for the id."""
-
-    id: ContactId
-    raw: bytes | msgspec.Raw
 
 
 class Places:

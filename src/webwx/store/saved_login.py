@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
-from webwx.model.contacts import Contact, Contacts
+from webwx.model.address_book import Contacts
+from webwx.model.contacts import Contact
 from webwx.model.events import Item
 from webwx.model.login import Login
 from webwx.store.files import explain, lock, make_private_folder

@@ -1,0 +1,297 @@
+"""
+Everybody known in one login: found by id at once, and by name through an index.
+
+Most contacts stay packed in a roster until they are looked at; what has changed since lies beside it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.errors import StaleContact, UnknownContact
+from webwx.model.contacts import (
+    FILEHELPER,
+    FILEHELPER_NAME,
+    Contact,
+    ContactId,
+    Listed,
+    Listing,
+    Member,
+    is_chatroom,
+    is_id,
+    merged,
+    read_listed,
+)
+from webwx.model.roster import PackedRoster, Places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from webwx.model.roster import Roster
+
+_encode = msgspec.json.Encoder().encode
+_read = msgspec.json.Decoder(Contact).decode
+
+
+def _decode(raws: Sequence[bytes]) -> Contact:
+    """Read a contact that we have written."""
+    return _read(raws[-1])
+
+
+_FILEHELPER = Contact(id=FILEHELPER, nickname=FILEHELPER_NAME, kind="builtin")
+
+_KNOWN = 10_000
+"""Members of chatrooms that are known at once to be known; a number is kept of each."""
+
+_AS_LISTED = Contact(id=ContactId(""))
+"""In place of somebody who has not changed."""
+
+_NOBODY = PackedRoster(Listing(), lambda _: None, is_chatroom)
+
+
+class Contacts:
+    """
+    Everybody known in this login, found by id at once and by name through an index.
+
+    `filehelper` is always there. Thousands weigh little: whoever has not changed since they were listed is kept packed,
+    and read when somebody looks.
+
+    Args:
+        known: Who is known.
+        roster: Whom they are beside.
+    """
+
+    def __init__(self, known: Iterable[Contact] = (), *, roster: Roster = _NOBODY) -> None:
+        self._roster = roster
+        self._changed: dict[str, Contact | None] = {}
+        """Who is not, or not as, in the roster; None: gone."""
+        self._by_name: tuple[int, dict[str, list[Contact]]] = (-1, {})
+        """An index of these, and which `_version` it is of."""
+        self._version = 0
+        self._known: set[int] = set()
+        """Hashes of what `knows` has said yes to, since somebody has changed."""
+        self._members: dict[str, Places] = {}
+        """Who is in a chatroom, of those that somebody has asked about."""
+        for contact in known:
+            self.merge(contact)
+        self.is_changed: bool = False
+        """Something has changed since this was made or saved."""
+
+    @classmethod
+    def listed(cls, listing: Listing, own_id: str, known: Iterable[Contact] = ()) -> Contacts:
+        """Begin with what the server has listed, and with further people."""
+        return cls(known, roster=PackedRoster(listing, partial(read_listed, own_id=own_id), is_chatroom))
+
+    @classmethod
+    def packed(cls, known: Iterable[Contact]) -> Contacts:
+        """Begin with any number of people, no two with one id."""
+        if isinstance(known, cls):
+            return known.copy()
+        listing = Listing(Listed(each.id, _encode(each)) for each in known)
+        kept = cls(roster=PackedRoster(listing, _decode, is_chatroom))
+        kept.pack()
+        return kept
+
+    def copy(self) -> Contacts:
+        """Give the same once more, so that changes of one are none of the other."""
+        copied = Contacts(roster=self._roster)
+        copied._changed = dict(self._changed)
+        return copied
+
+    def pack(self) -> None:
+        """Compress what is not compressed yet, in any thread."""
+        self._roster.pack()
+
+    def rest_on(self, roster: Roster) -> None:
+        """Keep who has changed, and take all others from another roster from now on."""
+        self._roster = roster
+        self._known = set()
+
+    def unkept(self) -> list[Contact]:
+        """Give whoever the journal may not hold as they are now."""
+        if not self._roster.is_kept:
+            return list(self)
+        return [contact for contact in dict(self._changed).values() if contact is not None]
+
+    def __iter__(self) -> Iterator[Contact]:
+        # One thread changes contacts while others read them: what is gone through is a copy.
+        changed = dict(self._changed)
+        first = self.get(FILEHELPER) or _FILEHELPER
+        yield first
+        for contact in self._roster:
+            now = changed.pop(contact.id, contact)
+            if now is not None and now.id != FILEHELPER:
+                yield now
+        yield from (contact for contact in changed.values() if contact is not None and contact.id != FILEHELPER)
+
+    def __contains__(self, contact_id: object) -> bool:
+        return isinstance(contact_id, str) and self.has(contact_id)
+
+    def has(self, contact_id: str) -> bool:
+        """Say whether somebody has this id; it is asked of each send, and `in` would ask in two steps."""
+        if contact_id in self._changed:
+            return self._changed[contact_id] is not None
+        return contact_id == FILEHELPER or self._roster.ids.first(contact_id) >= 0
+
+    def __len__(self) -> int:
+        changed, ids = dict(self._changed), self._roster.ids
+        new = sum(contact is not None and each not in ids for each, contact in changed.items())
+        gone = sum(contact is None and each in ids for each, contact in changed.items())
+        is_unsaid = FILEHELPER not in ids and FILEHELPER not in changed
+        return len(self._roster) + new - gone + is_unsaid
+
+    def __repr__(self) -> str:
+        return f"Contacts({len(self)})"
+
+    def merge(self, newer: Contact) -> Contact:
+        """
+        Take in what the server says of somebody, and give the result.
+
+        Empty names and lists never erase what is known: changes carry fewer fields than first snapshots.
+        """
+        known = self.get(newer.id)
+        return self.put(newer if known is None else merged(known, newer))
+
+    def put(self, contact: Contact) -> Contact:
+        """Take somebody in exactly as they are, empty names too, and give the same back."""
+        self._set(contact.id, contact)
+        return contact
+
+    def change(self, contact_id: str, **changes: object) -> Contact:
+        """
+        Change fields of somebody who is known, to empty ones too, and give the result.
+
+        Raises:
+            KeyError: Nobody has this id.
+        """
+        known = self.get(contact_id)
+        if known is None:
+            raise KeyError(contact_id)
+        return self.put(msgspec.structs.replace(known, **changes))
+
+    def remove(self, contact_id: str) -> None:
+        """Forget somebody; an unknown id is no error."""
+        if contact_id != FILEHELPER and contact_id in self:
+            self._set(contact_id, None)
+
+    def _set(self, contact_id: str, contact: Contact | None) -> None:
+        self._changed[contact_id] = contact
+        self._members.pop(contact_id, None)
+        self._version += 1
+        self._known = set()  # at last: what is found out meanwhile, in another thread, goes into the one before
+        self.is_changed = True
+
+    def get(self, contact_id: str) -> Contact | None:
+        """Look somebody up by id."""
+        changed = self._changed.get(contact_id, _AS_LISTED)
+        if changed is _AS_LISTED:
+            return self._roster.get(contact_id) or (_FILEHELPER if contact_id == FILEHELPER else None)
+        return changed
+
+    def has_member(self, chatroom: str, member: str) -> bool:
+        """Say whether somebody is known to be in a chatroom; it is not read anew for each question."""
+        members = self._members.get(chatroom)
+        if members is None:
+            known = self.get(chatroom)
+            members = self._members[chatroom] = Places.of(each.id for each in (known.members if known else ()))
+        return member in members
+
+    def knows(self, chat: str, author: str | None) -> bool:
+        """
+        Say whether a chat is known, and who has written there: as a contact, or as one of the chatroom's members.
+
+        It is asked of each message, so the members that it has said yes to are mostly not looked up again until
+        somebody changes.
+        """
+        if author is None or author == chat:
+            return self.has(chat)
+        known, asked = self._known, hash((chat, author))
+        if asked in known:
+            return True
+        is_known = self.has(chat) and (self.has(author) or self.has_member(chat, author))
+        if is_known and len(known) < _KNOWN:
+            known.add(asked)
+        return is_known
+
+    def name_of(self, member: Member) -> str:
+        """Give the name to show for a member of a chatroom: one's own remark comes first."""
+        known = self.get(member.id)
+        return (known.remark if known else "") or member.name
+
+    def search(self, text: str) -> list[Contact]:
+        """List everybody whose remark, nickname or WeChat id holds a text, whatever its case."""
+        wanted = text.casefold()
+        return [
+            contact
+            for contact in self
+            if any(wanted in name.casefold() for name in (contact.remark, contact.nickname, contact.alias))
+        ]
+
+    def find(self, *, nickname: str | None = None, remark: str | None = None) -> Contact:
+        """
+        Find the one contact with this nickname, this remark, or both.
+
+        Raises:
+            UnknownContact: There is none, or there are several.
+        """
+        names = [name for name in (remark, nickname) if name]
+        found = [
+            contact
+            for contact in (self._named(names[0]) if names else ())
+            if (remark is None or contact.remark == remark) and (nickname is None or contact.nickname == nickname)
+        ]
+        return self._only(found, " and ".join(names))
+
+    def resolve(self, to: Contact | str) -> Contact:
+        """
+        Find who is meant by a contact, an id, a remark or a nickname; a remark wins over a nickname.
+
+        Raises:
+            UnknownContact: Nobody, or several.
+            StaleContact: It is an id, of an earlier login or nobody's.
+        """
+        name = to.id if isinstance(to, Contact) else to
+        known = self.get(name)
+        if known is not None:
+            return known
+        return self._only([] if isinstance(to, Contact) else self.called(name), name)
+
+    def called(self, name: str) -> list[Contact]:
+        """List who has this remark, else who has this nickname; an id is no name."""
+        found = [] if is_id(name) else self._named(name)
+        by_remark = [contact for contact in found if contact.remark == name]
+        return by_remark or found
+
+    def _named(self, name: str) -> list[Contact]:
+        # An index is of one state, and what it is made of is a copy: see `__iter__`.
+        version, index = self._by_name
+        if version != self._version:
+            version, index = self._version, {}
+            for contact in filter(None, dict(self._changed).values()):
+                for each in {contact.nickname, contact.remark} - {""}:
+                    index.setdefault(each, []).append(contact)
+            self._by_name = version, index
+        listed = [_FILEHELPER] if name == _FILEHELPER.nickname and FILEHELPER not in self._roster.ids else []
+        listed += self._roster.named(name)
+        return [contact for contact in listed if contact.id not in self._changed] + index.get(name, [])
+
+    @staticmethod
+    def _only(found: list[Contact], name: str) -> Contact:
+        match found:
+            case [contact]:
+                return contact
+            case [] if name.startswith("@"):
+                raise StaleContact(
+                    f"Nobody here has the id {name!r} (ids are new at every login); "
+                    "list the contacts to see who is known."
+                )
+            case []:
+                raise UnknownContact(
+                    f"Nobody here is called {name!r} (names are matched whole); list the contacts to see who is known."
+                )
+            case _:
+                ids = ", ".join(contact.id for contact in found)
+                raise UnknownContact(f"{len(found)} contacts are called {name!r}; choose one by id: {ids}.")

@@ -1,0 +1,275 @@
+"""Who is known in one login: found by id, by remark, by nickname, and never by guessing."""
+
+from __future__ import annotations
+
+import pytest
+
+from webwx.errors import UnknownContact
+from webwx.model.address_book import Contacts
+from webwx.model.contacts import (
+    BUILT_IN,
+    Contact,
+    ContactId,
+    Member,
+    contact_from_wire,
+    names_all_members,
+)
+from webwx.protocol.codec import write_json
+from webwx.protocol.contacts import WireContact, WireMember
+
+ME = "@me"
+
+
+def contact(id: str, nickname: str = "", remark: str = "", **more: object) -> Contact:  # noqa: A002 - the field's name
+    return Contact(id=ContactId(id), nickname=nickname, remark=remark, **more)
+
+
+LILEI = contact("@li", "李雷", "Boss")
+ZHANG = contact("@zhang", "张三")
+OTHER_ZHANG = contact("@zhang2", "张三", "邻居")
+
+
+class TestFilehelper:
+    def test_is_known_to_everybody(self) -> None:
+        assert Contacts().resolve("filehelper").kind == "builtin"
+        assert Contacts().resolve("文件传输助手").id == "filehelper"
+
+    def test_cannot_be_removed(self) -> None:
+        contacts = Contacts()
+        contacts.remove("filehelper")
+
+        assert [each.id for each in contacts] == ["filehelper"]
+
+    def test_is_among_the_built_in_accounts(self) -> None:
+        assert "filehelper" in BUILT_IN
+
+
+class TestResolve:
+    contacts = Contacts([LILEI, ZHANG, contact("@boss", "Boss"), contact("@trick", "@li")])
+
+    @pytest.mark.parametrize(
+        ("to", "id_"), [("@li", "@li"), ("张三", "@zhang"), ("李雷", "@li"), (ZHANG, "@zhang"), ("Boss", "@li")]
+    )
+    def test_an_id_wins_over_a_remark_and_a_remark_over_a_nickname(self, to: Contact | str, id_: str) -> None:
+        assert self.contacts.resolve(to).id == id_
+
+    def test_nobody_is_an_error_that_says_how_names_are_matched(self) -> None:
+        with pytest.raises(UnknownContact, match=r"'Bos'.*matched whole"):
+            self.contacts.resolve("Bos")
+
+    def test_c15_an_id_of_another_login_is_an_error_that_says_so(self) -> None:
+        with pytest.raises(UnknownContact, match="new at every login"):
+            self.contacts.resolve("@stale")
+
+    def test_c15_a_contact_of_another_login_is_found_by_its_id_only(self) -> None:
+        with pytest.raises(UnknownContact):
+            self.contacts.resolve(contact("@stale", "张三"))
+
+    @pytest.mark.parametrize("to", ["", " "])
+    def test_no_name_is_nobody(self, to: str) -> None:
+        with pytest.raises(UnknownContact):
+            self.contacts.resolve(to)
+
+    def test_two_of_a_name_are_an_error_that_lists_both(self) -> None:
+        with pytest.raises(UnknownContact, match=r"2 contacts .*@zhang, @zhang2"):
+            Contacts([ZHANG, OTHER_ZHANG]).resolve("张三")
+
+
+class TestFind:
+    contacts = Contacts([LILEI, ZHANG, OTHER_ZHANG])
+
+    def test_by_remark(self) -> None:
+        assert self.contacts.find(remark="Boss") is LILEI
+
+    def test_by_nickname_and_remark_together(self) -> None:
+        assert self.contacts.find(nickname="张三", remark="邻居") is OTHER_ZHANG
+
+    @pytest.mark.parametrize(
+        "names",
+        [{"remark": "李雷"}, {"nickname": "Boss"}, {"nickname": "李雷", "remark": "x"}, {}],
+    )
+    def test_a_remark_is_no_nickname_and_nothing_is_nobody(self, names: dict[str, str]) -> None:
+        with pytest.raises(UnknownContact):
+            self.contacts.find(**names)
+
+    def test_two_of_a_name_are_an_error(self) -> None:
+        with pytest.raises(UnknownContact, match="choose one by id"):
+            self.contacts.find(nickname="张三")
+
+
+class TestMerge:
+    @pytest.mark.parametrize(
+        ("listed", "announced", "is_incomplete"), [(2, 2, False), (2, 0, False), (1, 2, True), (0, 2, True)]
+    )
+    def test_a_chatroom_says_whether_its_members_are_all(
+        self, listed: int, announced: int, is_incomplete: bool
+    ) -> None:
+        members = [WireMember(user_name=f"@{number}") for number in range(listed)]
+        wire = WireContact(user_name="@@room", member_count=announced, member_list=members)
+        assert contact_from_wire(wire, ME).is_incomplete is is_incomplete
+        assert names_all_members(write_json(wire)) is (listed > 0 and not is_incomplete)
+
+    def test_an_incomplete_list_of_members_takes_none_away(self) -> None:
+        a, b, renamed = (
+            Member(id=ContactId(each), nickname=name) for each, name in (("@a", "A"), ("@b", "B"), ("@b", "C"))
+        )
+        contacts = Contacts([contact("@@room", kind="chatroom", members=(a, b))])
+        part = contacts.merge(contact("@@room", kind="chatroom", members=(renamed,), is_incomplete=True))
+        assert (part.members, part.is_incomplete) == ((a, renamed), True)
+        assert contacts.merge(contact("@@room", "name", kind="chatroom")).is_incomplete
+        whole = contacts.merge(contact("@@room", kind="chatroom", members=(b,)))
+        assert (whole.members, whole.is_incomplete) == ((b,), False)
+
+    def test_empty_fields_erase_nothing(self) -> None:
+        member = Member(id=ContactId("@a"))
+        contacts = Contacts([contact("@@r", "群", "我的群", alias="x", members=(member,), kind="chatroom")])
+        merged = contacts.merge(contact("@@r", "新群", kind="stranger"))
+
+        assert merged == contact("@@r", "新群", "我的群", alias="x", members=(member,), kind="chatroom")
+        assert contacts.get("@@r") is merged
+
+    def test_a_new_name_takes_the_old_ones_place(self) -> None:
+        contacts = Contacts([LILEI])
+        assert contacts.resolve("Boss").id == "@li"
+        contacts.merge(contact("@li", remark="老板"))
+
+        assert contacts.resolve("老板").nickname == "李雷"
+        with pytest.raises(UnknownContact):
+            contacts.resolve("Boss")
+
+    def test_somebody_new_is_added(self) -> None:
+        contacts = Contacts()
+        contacts.merge(ZHANG)
+
+        assert len(contacts) == 2
+        assert repr(contacts) == "Contacts(2)"
+
+
+class TestRemove:
+    def test_the_removed_one_is_found_by_nothing(self) -> None:
+        contacts = Contacts([LILEI])
+        assert contacts.resolve("Boss") is LILEI
+        contacts.remove("@li")
+        contacts.remove("@li")
+
+        assert contacts.get("@li") is None
+        with pytest.raises(UnknownContact):
+            contacts.resolve("Boss")
+
+
+def test_somebody_may_be_removed_while_all_are_gone_through() -> None:
+    contacts = Contacts([LILEI, ZHANG])
+    for each in contacts:
+        contacts.remove(each.id)
+
+    assert [each.id for each in contacts] == ["filehelper"]
+
+
+class TestChatrooms:
+    ROOM = WireContact(
+        user_name="@@room",
+        contact_flag=2051,
+        is_owner=1,
+        encry_chat_room_id="@0f1e",
+        member_list=[
+            WireMember(user_name="@li", nick_name="李雷", display_name="队长"),
+            WireMember(user_name="@han", nick_name="韩梅梅"),
+            WireMember(user_name="@x"),
+        ],
+    )
+
+    def test_what_the_wire_says_of_one(self) -> None:
+        room = contact_from_wire(self.ROOM, ME)
+
+        assert (room.is_pinned, room.is_owner, room.avatar_key) == (True, True, "@0f1e")
+
+    def test_without_a_name_it_shows_its_members(self) -> None:
+        assert contact_from_wire(self.ROOM, ME).display_name == "队长, 韩梅梅, @x"
+
+    def test_ten_members_are_enough(self) -> None:
+        crowd = tuple(Member(id=ContactId(f"@{number}")) for number in range(11))
+
+        assert contact("@@room", members=crowd).display_name.count(",") == 9
+
+    def test_a_member_with_a_remark_is_called_by_it(self) -> None:
+        known = Contacts([LILEI])
+
+        assert [known.name_of(member) for member in contact_from_wire(self.ROOM, ME).members] == [
+            "Boss", "韩梅梅", "@x",
+        ]  # fmt: skip
+
+    def test_a_chatroom_of_members_without_names_keeps_the_names_that_are_known(self) -> None:
+        known = (
+            Member(id=ContactId("@a"), nickname="阿华", display_name="花"),
+            Member(id=ContactId("@b"), nickname="b"),
+        )
+        contacts = Contacts([contact("@@r", "群", kind="chatroom", members=known)])
+        bare = tuple(Member(id=ContactId(each)) for each in ("@a", "@c"))
+        merged = contacts.merge(contact("@@r", "群", kind="chatroom", members=bare))
+        assert merged.members == (known[0], bare[1])
+
+    def test_a_change_erases_neither_owner_nor_key_but_unpins(self) -> None:
+        known = Contacts([contact_from_wire(self.ROOM, ME)])
+        changed = known.merge(contact_from_wire(WireContact(user_name="@@room", contact_flag=3), ME))
+
+        assert (changed.is_owner, changed.avatar_key, changed.is_pinned) == (True, "@0f1e", False)
+
+    def test_a_change_keeps_the_pinyin_of_a_name_that_stays_and_drops_that_of_another(self) -> None:
+        known = Contacts([contact("@li", "李雷", "Boss", pinyin="lilei", remark_pinyin="boss", avatar=7, sex=1)])
+        changed = known.merge(contact("@li", "李雷", "老板"))
+
+        assert (changed.pinyin, changed.remark_pinyin, changed.avatar, changed.sex) == ("lilei", "", 7, 1)
+
+    def test_a_bare_mention_of_a_friend_unpins_nothing(self) -> None:
+        known = Contacts([contact("@li", "李雷", is_pinned=True)])
+
+        assert known.merge(contact_from_wire(WireContact(user_name="@li"), ME)).is_pinned
+
+
+def test_a_persons_key_for_avatars_is_none() -> None:
+    assert contact_from_wire(WireContact(user_name="@a", encry_chat_room_id="0"), ME).avatar_key == ""
+
+
+def test_a_search_looks_into_all_names_whatever_their_case() -> None:
+    known = Contacts([LILEI, contact("@z", "Zoe", alias="zoe_1")])
+
+    assert [each.id for each in known.search("BOSS")] == ["@li"]
+    assert [each.id for each in known.search("OE_")] == ["@z"]
+    assert known.search("nobody") == []
+
+
+def test_contacts_know_whether_they_have_changed() -> None:
+    known = Contacts([LILEI])
+    assert not known.is_changed
+    known.change("@li", remark="")
+    assert known.is_changed
+    assert known.find(nickname="李雷").remark == ""
+    known.is_changed = False
+    known.remove("@li")
+    assert known.is_changed
+
+
+def test_who_writes_where_is_known_until_they_are_gone() -> None:
+    member = Member(id=ContactId("@a"))
+    contacts = Contacts([LILEI, contact("@@room", kind="chatroom", members=(member,))])
+    for _ in range(2):
+        assert contacts.knows("@li", None)
+        assert contacts.knows("@li", "@li")
+        assert contacts.knows("@@room", "@a")
+        assert contacts.knows("@@room", "@li")
+        assert not contacts.knows("@@room", "@stranger")
+        assert not contacts.knows("@other", "@li")
+    contacts.merge(contact("@stranger"))
+    contacts.remove("@li")
+
+    assert contacts.knows("@@room", "@stranger")
+    assert not contacts.knows("@li", None)
+    assert not contacts.knows("@@room", "@li")
+
+
+def test_that_many_are_known_to_be_known_changes_no_answer() -> None:
+    members = tuple(Member(id=ContactId(f"@{number}")) for number in range(10_500))
+    contacts = Contacts([contact("@@room", kind="chatroom", members=members)])
+    for _ in range(2):
+        assert all(contacts.knows("@@room", f"@{number}") for number in range(10_500))
+    assert not contacts.knows("@@room", "@10500")
