@@ -243,7 +243,7 @@ def read_config(path: Path) -> ConfigFile:
     except msgspec.ValidationError as error:
         known = ", ".join(ConfigFile.__struct_fields__)
         raise InvalidSettings(f"The configuration {path} cannot be used: {error}; known keys are {known}.") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidSettings(f"The configuration {path} is no TOML: {error}.") from None
     # A folder that depends on where a command is typed would make it look for its login somewhere else each time.
     if file.home and not Path(file.home).expanduser().is_absolute():

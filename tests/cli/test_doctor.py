@@ -132,12 +132,19 @@ def test_of_the_passphrase_it_tells_where_it_comes_from(shell: Any, variables: d
     ("path", "shown"),
     [
         (Path.home() / "webwx", "~/webwx"),
-        (Path("/srv") / Path.home().name / "webwx", "/srv/USER/webwx"),
-        (Path("/srv/webwx"), "/srv/webwx"),
+        (Path.home() / Path.home().name / "webwx", "~/USER/webwx"),
+        (Path.home(), "~"),
+        (Path("/srv") / Path.home().name / "webwx", "(outside the home folder)"),
+        (Path("/clients/a-name/webwx"), "(outside the home folder)"),
     ],
 )
 def test_a_path_does_not_tell_whose_it_is(path: Path, shown: str) -> None:
     assert scrubbed(path) == shown
+
+
+def test_a_home_folder_that_is_the_root_hides_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/")
+    assert scrubbed(Path("/clients/a-name/webwx")) == "(outside the home folder)"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from webwx.cli.exits import BadInput
 from webwx.cli.unit import write_unit
 
 FILE = Path("/home/me/bots/pong.py")
@@ -48,6 +49,21 @@ def test_it_finds_the_same_login_and_holds_no_secret(monkeypatch: pytest.MonkeyP
     assert "# Not written down here: WEBWX_PASSPHRASE and WEBWX_PROXY. " in unit
     assert "EnvironmentFile=%h/.config/webwx/service.env" in unit
     assert "EnvironmentFile" not in write_unit(FILE, [str(FILE)], {})
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r", "\x1b", "\u2028"])
+def test_a_line_break_in_what_it_would_hold_is_refused(sign: str, tmp_path: Path) -> None:
+    evil = f"x{sign}ExecStartPre=/bin/evil"
+    for file, arguments, environment in (
+        (Path(f"/bots/{evil}.py"), [], {}),
+        (Path(f"/{evil}/bot.py"), [], {}),
+        (FILE, [str(FILE), "--on-logout", evil], {}),
+        (FILE, [], {"WEBWX_ACCOUNT": evil}),
+        (FILE, [], {"WEBWX_HOME": f"/{evil}"}),
+    ):
+        with pytest.raises(BadInput, match="line break") as caught:
+            write_unit(file, arguments, environment)
+        assert sign not in caught.value.message
 
 
 @pytest.mark.parametrize(

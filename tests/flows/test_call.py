@@ -92,6 +92,24 @@ class TestJudge:
         with pytest.raises(RateLimited, match=r"webwxsendmsg .*ret 1205.* The platform says: 操作太频繁"):
             judge("webwxsendmsg", 1205, "操作太频繁")
 
+    @pytest.mark.parametrize("ret", [1, 3, 1101, 1201, 1204, 1205, 424242])
+    def test_the_platforms_words_are_repeated_without_anything_like_a_key(self, ret: int) -> None:
+        words = (
+            "请稍后再试\n\x1b[2J skey=@crypt_1f2e3d4_0a1b2c sid:QWERTYUIOPASDFGH k3Yq%2BZ0example%3D= uin 1234567890 "
+            "https://wx.qq.com/cgi-bin/x?sid=AbC @0a1b2c wxid=bob \u202e try later"
+        )
+        with pytest.raises(ApiError) as caught:
+            judge("webwxsendmsg", ret, words)
+
+        masked = "请稍后再试 [2J *** *** *** uin *** *** *** try later"
+        assert caught.value.message == masked
+        assert str(caught.value).endswith(f" The platform says: {masked}")
+
+    def test_of_long_words_the_beginning_is_repeated(self) -> None:
+        with pytest.raises(ApiError) as caught:
+            judge("webwxsendmsg", 1, 1_000_000 * "so much ")
+        assert (len(caught.value.message), caught.value.message[-1]) == (200, "…")
+
     def test_b4_each_reason_of_a_log_out_is_told_apart_in_its_text(self) -> None:
         texts = set()
         for ret in (-14, 1100, 1101, 1102):

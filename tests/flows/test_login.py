@@ -237,6 +237,13 @@ class TestExchangeTicket:
             exchange(answer)
         assert (caught.value.ret, caught.value.message) == (1203, "你的帐号不能登录网页版")
 
+    def test_a_refusal_repeats_the_platforms_words_without_anything_like_a_key(self) -> None:
+        answer = Response(body=b"<error><ret>1</ret><message>no: skey=@crypt_1f2e3d4_0a1b2c</message></error>")
+
+        with pytest.raises(LoginRefused, match=r"ret 1\): no: \*\*\*\.$") as caught:
+            exchange(answer)
+        assert caught.value.message == "no: ***"
+
     def test_b16_another_refusal_promises_nothing(self) -> None:
         with pytest.raises(LoginRefused, match=r"ret 1\): no reason given\.$"):
             exchange(Response(body=b"<error><ret>1</ret><message></message></error>"))

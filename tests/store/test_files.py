@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.errors import StorageError
-from webwx.store.files import flush_folder, lock, make_private, take_lock
+from webwx.store.files import flush_folder, lock, make_private, open_lock, require_own_folder, take_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -44,6 +45,42 @@ def test_a_file_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:
         make_private(tmp_path / "file" / "me.journal")
     with pytest.raises(StorageError):
         take_lock(tmp_path / "file" / "lock")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+@pytest.mark.parametrize("mode", [0o777, 0o773, 0o707])
+def test_a_folder_in_which_everybody_can_replace_files_is_refused(tmp_path: Path, mode: int) -> None:
+    (folder := tmp_path / "open").mkdir()
+    folder.chmod(mode)
+
+    with pytest.raises(StorageError, match=rf"mode {mode:04o}.*chmod 700 '.*open'"):
+        require_own_folder(folder)
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o775, 0o1777])
+def test_a_folder_in_which_they_cannot_is_taken(tmp_path: Path, mode: int) -> None:
+    (folder := tmp_path / "own").mkdir()
+    folder.chmod(mode)
+
+    require_own_folder(folder)
+    require_own_folder(tmp_path / "not made yet")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such links for everybody")
+@pytest.mark.parametrize("take", [open_lock, take_lock])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_lock_that_is_a_symbolic_link_is_refused_and_its_target_untouched(
+    tmp_path: Path, take: Callable[[Path], object], is_there: bool
+) -> None:
+    target = tmp_path / "target"
+    if is_there:
+        target.write_text("precious")
+    (tmp_path / "lock").symlink_to(target)
+
+    with pytest.raises(StorageError, match=r"lock is a symbolic link; delete it\.$"):
+        take(tmp_path / "lock")
+    assert target.exists() == is_there
+    assert not is_there or target.read_text() == "precious"
 
 
 def test_what_is_in_a_file_stays(tmp_path: Path) -> None:

@@ -163,6 +163,30 @@ class TestG2Privacy:
 
         assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
 
+    def test_a_folder_that_everybody_can_change_is_refused_for_reading_and_writing(self, path: Path) -> None:
+        store = LoginFile(path)
+        store.save(SAVED)
+        path.parent.chmod(0o777)
+
+        with pytest.raises(InvalidLogin, match=r"mode 0777.*chmod 700"):
+            store.load()
+        for change in (store.prepare, lambda: store.save(SAVED), lambda: store.update(lambda saved: saved)):
+            with pytest.raises(StorageError, match=r"mode 0777.*chmod 700"):
+                change()
+        path.parent.chmod(0o700)
+        assert store.load() == SAVED
+
+    @pytest.mark.parametrize("name", ["lock", "sync"])
+    def test_a_lock_that_is_a_symbolic_link_is_refused(self, path: Path, name: str) -> None:
+        (target := path.with_name("target")).write_text("precious")
+        path.with_name(f".{path.name}.{name}").symlink_to(target)
+        store = LoginFile(path)
+
+        use = store.prepare if name == "lock" else store.syncing().__enter__
+        with pytest.raises(StorageError, match="is a symbolic link"):
+            use()
+        assert target.read_text() == "precious"
+
     @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
     def test_g2_a_file_that_others_can_reach_is_refused_and_says_how_to_mend_it(self, path: Path, mode: int) -> None:
         store = LoginFile(path)
@@ -376,8 +400,13 @@ class TestUnreadable:
         assert not canary.exists()
 
     @pytest.mark.parametrize(
-        "content", [b"", b"{}", b"null", b"\xff\xfe", b"[" * 100_000, msgspec.json.encode(SAVED)[:-10]]
-    )
+        "content",
+        [
+            b"", b"{}", b"null", b"\xff\xfe", b"[" * 100_000, msgspec.json.encode(SAVED)[:-10],
+            b'{"x":' + b"[" * 200_000 + b"]" * 200_000 + b"}", b'{"x":' + b'{"x":' * 200_000,
+        ],
+        ids=["empty", "object", "null", "binary", "list", "half", "deep", "deep and half"],
+    )  # fmt: skip
     def test_g4_a_damaged_file_is_set_aside_and_a_new_login_can_be_saved(self, path: Path, content: bytes) -> None:
         write(path, content)
         store = LoginFile(path)

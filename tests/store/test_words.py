@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.samples import sample
 
+from webwx.errors import RefusedLocally
 from webwx.model.messages import (
     AppMessage,
     CardMessage,
@@ -23,7 +24,7 @@ from webwx.model.messages import (
     SystemMessage,
     TextMessage,
 )
-from webwx.store.words import Query, cut, told_by
+from webwx.store.words import MOST_TOKENS, Query, cut, told_by
 
 
 @pytest.mark.parametrize(
@@ -142,3 +143,13 @@ def test_the_index_finds_what_a_scan_finds(texts: list[str], words: str) -> None
 )
 def test_a_message_is_found_by_what_it_shows(event: Any, told: str) -> None:
     assert told == told_by(event)
+
+
+@pytest.mark.parametrize("separator", ["", " "])
+def test_a_search_has_two_hundred_tokens_at_most(separator: str) -> None:
+    assert sum(map(len, Query.of(separator.join("好" * MOST_TOKENS)).runs)) == MOST_TOKENS
+    for count in (MOST_TOKENS + 1, 100_000):
+        with pytest.raises(
+            RefusedLocally, match=f"at most 200 words or Chinese characters, and this one has {count:,}"
+        ):
+            Query.of(separator.join("好" * count))

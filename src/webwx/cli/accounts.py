@@ -8,7 +8,7 @@ import msgspec
 
 from webwx.cli.session import Session, command
 from webwx.store.saved_login import VERSION, SavedLogin
-from webwx.store.sealing import read_sealed
+from webwx.store.sealing import UNREADABLE, read_sealed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,7 @@ def read_saved(path: Path) -> tuple[SavedLogin | None, str]:
         return None, "encrypted"
     try:
         saved = msgspec.json.decode(content, type=SavedLogin)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return None, "unreadable"
     if saved.version != VERSION:
         return None, "unreadable"

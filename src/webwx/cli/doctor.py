@@ -163,11 +163,11 @@ def _file_facts(path: Path) -> str:
 
 
 def scrubbed(path: Path) -> str:
-    """Write a path without the home folder and without its owner's name."""
+    """Write a path without the home folder and its owner's name; of one elsewhere only that it is elsewhere."""
     home = Path.home()
-    if path.is_relative_to(home):
-        path = "~" / path.relative_to(home)
-    return str(Path(*("USER" if part == home.name else part for part in path.parts)))
+    if home == home.parent or not path.is_relative_to(home):
+        return "(outside the home folder)"
+    return str("~" / Path(*("USER" if part == home.name else part for part in path.relative_to(home).parts)))
 
 
 def server_kind(url: str | None) -> str:

@@ -8,11 +8,13 @@ does not start it again. No secret is written into it.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webwx.bot.lanes import DRAIN
+from webwx.cli.exits import BadInput
 from webwx.outcomes import Exit
 from webwx.settings import KEYS
 
@@ -24,6 +26,8 @@ SECRET = ("WEBWX_PASSPHRASE", "WEBWX_PROXY")
 
 FOR_A_PERSON = (Exit.BAD_INPUT, Exit.LOGGED_OUT)
 """Exit codes that no new start mends."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _FOLDERS = ("WEBWX_HOME", "WEBWX_CONFIG", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
 """Variables that say where a login, a journal and the configuration are; all of them are paths."""
@@ -37,9 +41,16 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
         file: The bots' file, or the first of several.
         arguments: What follows `webwx run`.
         environment: What is set here must be set for the service too.
+
+    Raises:
+        BadInput: A path, an argument or a variable has a line break, behind which it could say anything.
     """
     name = f"webwx-{file.stem}"
     program = [sys.executable, "-P", "-m", "webwx", "run", *arguments]
+    variables = _variables(environment)
+    for text in (str(file), *program, *variables):
+        if _CONTROL.search(text):
+            raise BadInput(f"A unit cannot hold {text!r}: it has a line break or another control character.")
     lines = [
         f"# ~/.config/systemd/user/{name}.service",
         "#",
@@ -55,7 +66,7 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
         f"ExecStart={' '.join(_quoted(word).replace('$', '$$') for word in program)}",
         f"WorkingDirectory={_escaped(str(file.parent))}",
         'Environment="PYTHONUNBUFFERED=1"',
-        *(f"Environment={_quoted(each)}" for each in _variables(environment)),
+        *(f"Environment={_quoted(each)}" for each in variables),
         *_secrets(environment),
         "Restart=on-failure",
         "RestartSec=15",

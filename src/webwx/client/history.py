@@ -107,12 +107,13 @@ class HistoryVerbs(SendingVerbs):
         for among the newest 10,000 sends.
 
         Args:
-            words: In any order, with blanks between them.
+            words: In any order, with blanks between them; at most 200 words or Chinese characters.
             chat: As for `history`.
             limit: The newest so many.
             before: Older than the event with this number, to go on from there; then without sends.
 
         Raises:
+            RefusedLocally: More words than a search takes.
             NoJournal: There is none.
             UnknownContact: Nobody of that name was ever known, or several are.
             StorageError: The journal cannot be read.

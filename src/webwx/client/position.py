@@ -35,7 +35,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         """
         try:
             return msgspec.json.decode(packed, type=cls)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise StorageError("The journal's position cannot be read; another program wrote it.") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Generator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -149,6 +150,7 @@ def judge(name: str, ret: int, message: str = "") -> None:
     """
     if not ret:
         return
+    message = masked(message)
     words = f" The platform says: {message}" if message else ""
     number = f"{name} was refused (ret {ret})"
     reason = LOGGED_OUT_REASONS.get(ret)
@@ -175,3 +177,23 @@ def judge(name: str, ret: int, message: str = "") -> None:
             raise ApiError(text, endpoint=name, ret=ret, message=message)
         case _:
             raise ApiError(f"{number}.{words}", endpoint=name, ret=ret, message=message)
+
+
+_ADDRESS = re.compile(r"(?:[a-z]{1,10}:)?//[!-~]*", re.IGNORECASE)
+
+_SECRET = re.compile(r"[!-~]{16,}|[!-~]*[=@][!-~]+|[0-9]{6,}")
+"""What may be a key, an id or the address of one: long tokens, values with a name, numbers."""
+
+_LONGEST_EXCERPT = 200
+"""Characters of the platform's words that an error repeats."""
+
+_MOST_READ = 20 * _LONGEST_EXCERPT
+"""Characters of them that are looked at: an error needs no more."""
+
+
+def masked(words: str) -> str:
+    """Return the beginning of what the platform says on one line, without anything that could be a key or an id."""
+    said = " ".join(words.split())[:_MOST_READ]
+    text = "".join(each for each in said if each.isprintable())
+    text = " ".join(_SECRET.sub("***", _ADDRESS.sub(" ", text)).split())
+    return text if len(text) <= _LONGEST_EXCERPT else f"{text[: _LONGEST_EXCERPT - 1]}…"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import LoginRefused, NotOnThisHost, ProtocolError, UnexpectedLoginPage, UnsafeRedirect
-from webwx.flows.call import Flow, call, exchange, judge, read
+from webwx.flows.call import Flow, call, exchange, judge, masked, read
 from webwx.protocol.codec import number
 from webwx.protocol.codes import LOGGED_OUT_REASONS, Ret
 from webwx.protocol.contacts import WEBWXINIT, InitRequest
@@ -49,14 +49,6 @@ _UUID = re.compile(r"[A-Za-z0-9_\-]{8,64}={0,2}")
 
 _UNSHOWN = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^>]*>?", re.DOTALL | re.IGNORECASE)
 """What a page holds and a reader does not see."""
-
-_ADDRESS = re.compile(r"(?:[a-z]{1,10}:)?//[!-~]*", re.IGNORECASE)
-
-_SECRET = re.compile(r"[!-~]{16,}|[!-~]*[=@][!-~]+|[0-9]{6,}")
-"""What may be a key, an id or the address of one: long tokens, values with a name, numbers."""
-
-_LONGEST_EXCERPT = 200
-"""Characters of a page that an error repeats."""
 
 _MAX_EXCHANGES = 3
 """Hosts asked to exchange one ticket, each sent to by the one before."""
@@ -186,11 +178,12 @@ def exchange_ticket(login: Login, redirect_uri: str, device_id: str, desktop: De
     else:
         raise UnsafeRedirect("The login was sent on from host to host without an end.")
     if reply.ret:
+        said = masked(reply.message)
         way_round = "; File Transfer Helper (host filehelper) is open to every account"
         raise LoginRefused(
-            f"This login was refused (ret {reply.ret}): {reply.message.rstrip('。. ') or 'no reason given'}"
+            f"This login was refused (ret {reply.ret}): {said.rstrip('。. ') or 'no reason given'}"
             f"{way_round if reply.ret == Ret.LOGIN_REFUSED else ''}.",
-            endpoint=TICKET.name, ret=reply.ret, message=reply.message,
+            endpoint=TICKET.name, ret=reply.ret, message=said,
         )  # fmt: skip
     cookies = read_cookie_header("; ".join(text.partition(";")[0] for text in response.header_values("Set-Cookie")))
     sid = reply.wxsid or cookies.get("wxsid", "")
@@ -234,11 +227,8 @@ def _read_ticket(response: Response) -> TicketReply:
 
 
 def _excerpt(page: bytes) -> str:
-    """Give the beginning of what a page shows, without anything that could be a key."""
-    text = html.unescape(_UNSHOWN.sub(" ", page.decode(errors="replace")))
-    text = "".join(character for character in text if character.isprintable() or character.isspace())
-    text = " ".join(_SECRET.sub("***", _ADDRESS.sub(" ", text)).split())
-    return text if len(text) <= _LONGEST_EXCERPT else f"{text[: _LONGEST_EXCERPT - 1]}…"
+    """Return the beginning of what a page shows, without anything that could be a key."""
+    return masked(html.unescape(_UNSHOWN.sub(" ", page.decode(errors="replace"))))
 
 
 def open_session(login: Login, now: float) -> Flow[InitReply]:

@@ -307,6 +307,6 @@ def event_from_json(text: str | bytes) -> AnyEvent:
     """
     try:
         event: AnyEvent = msgspec.json.decode(text, type=AnyEvent)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(f"This is no event: {error}.") from None
     return event

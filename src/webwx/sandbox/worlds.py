@@ -158,7 +158,7 @@ def read_world(path: Path) -> WorldPlan:
         what, _, where = str(error).partition(" - at `$")
         place = where.strip("`.")
         raise Impossible(f"{path.name}: {f'{place}: ' if place else ''}{_begun_small(what)}.") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Impossible(f"{path.name}: it is no TOML: {_begun_small(str(error))}.") from None
 
 

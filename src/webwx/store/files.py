@@ -73,6 +73,45 @@ def make_private(path: Path) -> None:
         )
 
 
+def require_own_folder(path: Path) -> None:
+    """
+    Refuse a folder in which everybody may replace a file by another; one with the sticky bit, as /tmp has, is none.
+
+    Raises:
+        StorageError: It is such a folder.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:  # whoever opens a file in it says why
+        return
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX and sys.platform != "win32":
+        raise StorageError(
+            f"Everybody can replace what lies in {path} (mode {mode:04o}); make it yours alone: chmod 700 '{path}'."
+        )
+
+
+def open_lock(path: Path) -> int:
+    """
+    Open the file of a lock, which is made when needed, with the folder it lies in.
+
+    A symbolic link is refused: it would have another file written to.
+
+    Raises:
+        StorageError: It cannot be made, or is a symbolic link.
+    """
+    try:
+        make_private_folder(path.parent)
+        return os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise StorageError(f"The lock {path} is a symbolic link; delete it.") from None
+        raise StorageError(f"Nothing can be written beside {path}: {explain(error)}") from None
+
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""Windows has no such flag."""
+
+
 def take_lock(path: Path) -> int | None:
     """
     Take a lock that no other process and no other part of this one has; None when somebody has it.
@@ -80,14 +119,10 @@ def take_lock(path: Path) -> int | None:
     Whoever closes the handle, or dies, lets go of it.
 
     Raises:
-        StorageError: The lock's file cannot be made.
+        StorageError: The lock's file cannot be made, or is a symbolic link.
     """
     while True:
-        try:
-            make_private_folder(path.parent)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise StorageError(f"Nothing can be written beside {path}: {explain(error)}") from None
+        handle = open_lock(path)
         try:
             lock(handle, wait=False)
         except OSError:

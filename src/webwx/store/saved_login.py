@@ -23,9 +23,9 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
 from webwx.model.events import Item
 from webwx.model.login import Login
-from webwx.store.files import explain, lock, make_private_folder
+from webwx.store.files import explain, lock, open_lock, require_own_folder
 from webwx.store.private import write_private
-from webwx.store.sealing import Seal, read_sealed
+from webwx.store.sealing import UNREADABLE, Seal, read_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -198,8 +198,8 @@ class LoginFile:
         Give what was saved, or None.
 
         Raises:
-            InvalidLogin: Others can read the file, the passphrase does not open it, or it is damaged or of another
-                version; then it was set aside, and there is none from now on.
+            InvalidLogin: Others can read the file or replace it, the passphrase does not open it, or it is damaged or
+                of another version; then it was set aside, and there is none from now on.
         """
         try:
             return self._load()
@@ -302,7 +302,7 @@ class LoginFile:
         """Give the contacts kept beside the login; none when they cannot be read, since they can be fetched again."""
         try:
             return msgspec.json.decode(self._opened(self._contacts_path.read_bytes()), type=list[Contact])
-        except (OSError, InvalidLogin, msgspec.MsgspecError, UnicodeDecodeError):
+        except (OSError, InvalidLogin, *UNREADABLE):
             return []
 
     def save_contacts(self, contacts: Iterable[Contact]) -> None:
@@ -320,6 +320,10 @@ class LoginFile:
             _Damaged: It never will be one.
         """
         try:
+            require_own_folder(self._path.parent)
+        except StorageError as error:
+            raise InvalidLogin(str(error)) from None
+        try:
             with self._path.open("rb") as file:
                 self._check_private(file.fileno())
                 content = file.read()
@@ -331,7 +335,7 @@ class LoginFile:
             raise InvalidLogin(f"The saved login {self._path} cannot be read: {error.strerror}.") from None
         try:
             saved = msgspec.json.decode(self._opened(content), type=SavedLogin)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             raise _Damaged("is damaged") from None
         if saved.version != VERSION:
             raise _Damaged(f"has version {saved.version}, this webwx reads {VERSION}")
@@ -392,11 +396,8 @@ class LoginFile:
             os.close(handle)
 
     def _open_lock(self, name: str) -> int:
-        try:
-            make_private_folder(self._path.parent)
-            return os.open(self._path.with_name(f".{self._path.name}.{name}"), os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise StorageError(f"Nothing can be written beside {self._path}: {explain(error)}") from None
+        require_own_folder(self._path.parent)
+        return open_lock(self._path.with_name(f".{self._path.name}.{name}"))
 
 
 class _Damaged(Exception):

@@ -28,6 +28,10 @@ _MAX_COST = 2**18
 """A file that asks for more was not written by us, and would only keep us busy."""
 
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What comes of reading a file that holds something else, or is nested beyond reason."""
+
+
 class Sealed(msgspec.Struct, frozen=True, kw_only=True, tag="aes-256-gcm", tag_field="cipher"):
     """The file as it lies on the disk."""
 
@@ -167,5 +171,5 @@ def read_sealed(content: bytes) -> Sealed | None:
     """Read a sealed file; None when it is none."""
     try:
         return msgspec.json.decode(content, type=Sealed)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return None

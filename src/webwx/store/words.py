@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from webwx.errors import RefusedLocally
 from webwx.model.messages import CardMessage, FriendRequest, HistoryMessage, Message, PossibleFriend, QuoteMessage
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFC", text.casefold())
 
 
+MOST_TOKENS = 200
+"""Of one search: the index looks each of them up."""
+
+
 class Query(msgspec.Struct, frozen=True):
     """What is searched for: every one of these runs of tokens, each anywhere in the text."""
 
@@ -56,8 +61,19 @@ class Query(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, words: str) -> Query:
-        """Read what somebody typed: words apart by blanks."""
-        return cls(tuple(run for word in words.split() if (run := tuple(cut(word)))))
+        """
+        Read what was typed: words apart by blanks.
+
+        Raises:
+            RefusedLocally: It has more tokens than a search takes.
+        """
+        query = cls(tuple(run for word in words.split() if (run := tuple(cut(word)))))
+        count = sum(map(len, query.runs))
+        if count > MOST_TOKENS:
+            raise RefusedLocally(
+                f"A search takes at most {MOST_TOKENS} words or Chinese characters, and this one has {count:,}."
+            )
+        return query
 
     @property
     def expression(self) -> str:
