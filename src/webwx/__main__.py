@@ -1,8 +1,44 @@
-"""`python -m webwx` is `webwx`, for whoever knows the interpreter and not where its scripts are."""
+"""
+`webwx`, and `python -m webwx`: the command line, which Ctrl-C ends without a traceback from the first import on.
+
+So this module imports nothing that Python has not loaded at its start.
+"""
 
 from __future__ import annotations
 
-from webwx.cli import main
+import os
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # the same, without the ten modules that `signal` imports for its enumerations
+
+_INTERRUPTED = 130
+"""`webwx.outcomes` is not there yet."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    # It may be ignored, as in the background of a shell, and stays so.
+    is_heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_heeded:
+        signal.signal(signal.SIGINT, _end)
+    from webwx.cli import main as run
+
+    try:
+        if is_heeded:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        run()
+    finally:
+        if is_heeded:
+            signal.signal(signal.SIGINT, _end)
+
+
+def _end(*_: object) -> None:
+    os._exit(_INTERRUPTED)
+
 
 if __name__ == "__main__":
     main()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -160,3 +162,33 @@ def test_a_closed_pipe_ends_it_quietly(shell: Any) -> None:
         process.stdout.close()
         assert process.wait(20) == 0
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("module", ["click", "msgspec"])
+def test_ctrl_c_while_modules_are_imported_ends_it_without_a_traceback(module: str, tmp_path: Path) -> None:
+    (tmp_path / f"{module}.py").write_text("import sys\nprint('imported', flush=True)\nsys.stdin.read()\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "webwx", "status"],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "imported\n"
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=20)
+    # On Ctrl-C a newline ends the terminal's own `^C`.
+    assert (process.returncode, stdout, stderr.strip()) == (130, "", "")
+
+
+def test_ctrl_c_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("import sys\nprint('imported', flush=True)\nsys.stdin.read()\nsys.exit(3)\n")
+    command = f"trap '' INT; exec '{sys.executable}' -m webwx status"
+    with subprocess.Popen(
+        ["sh", "-c", command],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "imported\n"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert process.returncode == 3

@@ -486,10 +486,32 @@ def test_a_reader_that_goes_away_ends_it_at_once_and_nothing_is_lost(me: Any, sa
     assert me.run("listen", "--json", "--count", "1").line["text"] == "two"
 
 
-def test_without_any_stdout_it_still_ends(me: Any, sandbox: Any) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "redirection"),
+    [
+        ("listen --count 1", ">&-"),
+        ("listen --count 1 --json", ">&-"),
+        ("listen --count 1", ">/dev/full"),
+        ("receive --to {folder}", ">&-"),
+    ],
+)
+def test_where_nothing_can_be_printed_it_fails_and_consumes_nothing(
+    arguments: str, redirection: str, me: Any, sandbox: Any, tmp_path: Path
+) -> None:
     sandbox.say("阿华", "me", "one")
-    command = f"exec {WEBWX} listen --count 1 >&-"
-    assert subprocess.run(command, shell=True, env=me.environment, timeout=20, check=False).returncode == 0
+    command = f"exec {WEBWX} {arguments.format(folder=tmp_path / 'inbox')} {redirection}"
+    (tmp_path / "inbox").mkdir()
+    done = subprocess.run(command, shell=True, env=me.environment, capture_output=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (1, b"", 1)
+    assert b"Traceback" not in done.stderr
+    assert ("/dev/full" in redirection) != (b"stdout is closed, so nothing was done" in done.stderr)
+    assert me.run("listen", "--json", "--count", "1").line["text"] == "one"
+
+
+def test_a_send_without_stdout_is_not_done(me: Any, sandbox: Any) -> None:
+    command = f"exec {WEBWX} send filehelper unheard >&-"
+    assert subprocess.run(command, shell=True, env=me.environment, timeout=20, check=False).returncode == 1
+    assert me.run("outbox", "--json").lines == []
 
 
 def test_commands_make_a_pipeline(me: Any, sandbox: Any) -> None:

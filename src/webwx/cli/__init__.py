@@ -17,7 +17,7 @@ import click
 from click.exceptions import NoArgsIsHelpError, NoSuchCommand
 from click.shell_completion import CompletionItem
 
-from webwx.cli.exits import explain
+from webwx.cli.exits import CommandFailed, explain
 from webwx.cli.options import with_common_options
 from webwx.cli.output import OutputClosed, tell_document, tell_failure, to_json
 from webwx.outcomes import MEANING, Exit
@@ -160,6 +160,8 @@ def main() -> None:
 def run_command(arguments: list[str]) -> int:
     """Run one command and return its exit code; a failure is one sentence on stderr, with `--json` one object."""
     try:
+        if sys.stdout is None:
+            raise CommandFailed("stdout is closed, so nothing was done; '> /dev/null' throws results away.")
         # Passing the arguments keeps click from expanding `*` in them on Windows: a text is a text.
         code: int | None = webwx.main(arguments, prog_name="webwx", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
