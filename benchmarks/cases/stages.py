@@ -164,6 +164,9 @@ class Memory:
         self._begin, begin = self._begin + limit, self._begin
         return self._given[begin : self._begin]
 
+    def show(self, number: int) -> None:
+        """It is handed out for the first time, for nothing outlives this."""
+
     def ack(self, number: int) -> None:
         """Note it."""
         self.acked.append(number)

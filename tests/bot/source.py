@@ -38,6 +38,7 @@ class Queue:
     name = "bot"
 
     def __init__(self, *entries: Given) -> None:
+        self.shown: list[int] = []
         self.acked: list[int] = []
         self.failures: dict[int, list[str]] = {}
         self.dead: dict[int, str] = {}
@@ -84,6 +85,9 @@ class Queue:
         if number in self.deleted:
             return None
         return given(number, self._all[number].entry.chat, attempt=attempt, redelivered=redelivered, deaths=deaths)
+
+    def show(self, number: int) -> None:
+        self.shown.append(number)
 
     def ack(self, number: int) -> None:
         self.acked.append(number)

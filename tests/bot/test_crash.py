@@ -179,6 +179,33 @@ def test_a2_f1_an_event_that_kills_its_process_each_time_becomes_a_dead_letter_a
         assert bot.dead_letters() == [(bot.number("die"), "the process died 3 times while it was handled")]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="entries are marked where a boot of the machine has a name")
+def test_after_a_kill_only_what_a_handler_was_called_with_is_redelivered_and_what_it_did_is_not(
+    bot: Bot, server: Server
+) -> None:
+    with bot.running():
+        server.say("ahua", "before")
+        bot.wait(lambda: bot.done("before") == 1)
+    for number in range(40):
+        server.say("lilei", f"first {number}")
+    server.say("ahua", "die")
+    for number in range(40):
+        server.say("zhangsan", f"then {number}")
+    called: set[str] = set()
+    for _ in range(2):
+        before = len(bot.diary)
+        die(bot)
+        done = {each["text"] for each in bot.diary[:before] if each["what"] == "done"}
+        calls = [each for each in bot.diary[before:] if each["what"] == "called"]
+        assert not {each["text"] for each in calls} & done
+        again = {each["text"] for each in calls if each["redelivered"]}
+        assert again >= {each["text"] for each in calls if each["text"] in called}
+        # A thread may end the process just as each of the two other chats has its handler called.
+        assert len(again - called) <= 2
+        called |= {each["text"] for each in calls}
+    assert len(called) < 81, "it died while others were waiting"
+
+
 @pytest.mark.verify
 def test_a2_f1_one_that_is_revived_and_still_kills_its_process_does_so_twice_more(bot: Bot, server: Server) -> None:
     with bot.running():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import signal
 import sqlite3
 import sys
 from typing import TYPE_CHECKING
@@ -34,13 +35,13 @@ def numbers(entries: list[Entry]) -> list[int]:
     return [entry.number for entry in entries]
 
 
-async def reopened(path: Path) -> tuple[SqliteJournal, SqliteAccount, SqliteConsumer]:
+async def reopened(path: Path, *, shows: bool = False) -> tuple[SqliteJournal, SqliteAccount, SqliteConsumer]:
     """Come as another process would."""
     journal = SqliteJournal(path)
     account = journal.account(UIN)
     if await account.position(OWN) is None:
         account = await opened(journal)
-    return journal, account, await account.consumer("bot")
+    return journal, account, await account.consumer("bot", shows=shows)
 
 
 async def known(journal: SqliteJournal) -> SqliteAccount:
@@ -328,6 +329,39 @@ class TestAcknowledging:
             taken = await consumer.take()
             assert [entry.redelivered for entry in taken] == [shown, False, False, False]
             await consumer.close(unseen_from=2)
+            await journal.close()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="entries are marked where a boot of the machine has a name")
+    async def test_after_a_kill_what_was_shown_is_redelivered_and_what_was_acknowledged_does_not_come_again(
+        self, path: Path
+    ) -> None:
+        journal, account, _ = await reopened(path)
+        await account.ingest(arrival(*messages(1, 40)))
+        await journal.close()
+        program = (
+            "import asyncio, os, signal, sys\n"
+            "from webwx import SqliteJournal\n"
+            "async def main():\n"
+            "    part = SqliteJournal(sys.argv[1]).account(int(sys.argv[2]))\n"
+            "    consumer = await part.consumer('bot', shows=True)\n"
+            "    taken = await consumer.take()\n"
+            "    for entry in taken[:6]:\n"
+            "        consumer.show(entry.number)\n"
+            "    for number in 1, 2, 5:\n"
+            "        consumer.ack(number)\n"
+            "    os.kill(os.getpid(), signal.SIGKILL)\n"
+            "asyncio.run(main())\n"
+        )
+        killed = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(path), str(UIN))
+        assert await killed.wait() == -signal.SIGKILL
+
+        for _ in range(2):  # the second time it was closed well
+            journal, account, consumer = await reopened(path, shows=True)
+            taken = await consumer.take()
+            assert [entry.number for entry in taken] == [3, 4, *range(6, 41)]
+            assert [entry.number for entry in taken if entry.redelivered] == [3, 4, 6]
+            assert [(entry.attempt, entry.deaths) for entry in taken[:3]] == [(2, 1)] * 3
+            assert {(entry.attempt, entry.deaths) for entry in taken[3:]} == {(1, 0)}
             await journal.close()
 
     async def test_started_is_stored_before_anything_is_given(self, path: Path, account: SqliteAccount) -> None:

@@ -311,7 +311,7 @@ class Bot(Router, Timetable):
         self, client: AsyncClient, dispatch: Dispatch, on_ready: Callable[[Bot, AsyncClient], object]
     ) -> None:
         """Hand out what happens, and call the timers, as long as the login lives."""
-        async with Feed(client, self.name) as feed:
+        async with Feed(client, self.name, shows=True) as feed:
             on_ready(self, client)
             lanes = Lanes(
                 feed, dispatch.handle, attempts=self._attempts, in_flight=self._in_flight, counts=self.counts,

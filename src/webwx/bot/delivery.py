@@ -70,7 +70,7 @@ async def deliver(
     pool = None if is_asynchronous(handler) else Threads(threads)
     call = cast("AsyncHandler", handler)  # unless there is a pool
 
-    async with Feed(client, consumer) as feed:
+    async with Feed(client, consumer, shows=True) as feed:
 
         async def handle(given: Given, attempt: int) -> None:
             event = given.event

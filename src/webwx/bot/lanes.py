@@ -81,6 +81,10 @@ class Source(Protocol):
         """Give one once more that was taken; None when it was deleted meanwhile."""
         ...
 
+    def show(self, number: int) -> None:
+        """Note that the handler is called with an entry now."""
+        ...
+
     def ack(self, number: int) -> None:
         """Note that an entry is done with."""
         ...
@@ -378,6 +382,7 @@ class Lanes:
                 return
             now = self._loop.time()
         lane.begun = now
+        self._source.show(number)
         try:
             await self._handle(given, attempt)
         except BaseException as error:

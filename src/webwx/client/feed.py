@@ -37,10 +37,12 @@ class Feed:
         client: Whose account; it has a journal.
         name: The consumer's.
         follow: False: nothing is polled for, and `take` gives an empty list when nothing waits any more.
+        shows: `show` says what is handed out; else that is all that is taken.
     """
 
-    def __init__(self, client: SyncVerbs, name: str, *, follow: bool = True) -> None:
+    def __init__(self, client: SyncVerbs, name: str, *, follow: bool = True, shows: bool = False) -> None:
         self.name = name
+        self._shows = shows
         self._client = client
         self._follows = follow
         self._consumer: Consumer | None = None
@@ -82,7 +84,7 @@ class Feed:
             self._is_synced = True
             try:
                 self._consumer = await client._part_of_account().consumer(
-                    self.name, tell=client._course.tell, stays=self._follows
+                    self.name, tell=client._course.tell, stays=self._follows, shows=self._shows
                 )
                 await client._begin_keeping()  # after that, for the first consumer of a journal is given everything
             except BaseException:
@@ -132,6 +134,10 @@ class Feed:
             return None
         entry = msgspec.structs.replace(entry, attempt=attempt, redelivered=redelivered, deaths=deaths)
         return Given(entry, await self._client._event_of(entry))
+
+    def show(self, number: int) -> None:
+        """Note that an entry which was taken is handed out now."""
+        self._opened().show(number)
 
     def ack(self, number: int) -> None:
         """Note that an entry is done with, for good; it is stored a few milliseconds later."""

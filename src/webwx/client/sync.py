@@ -470,6 +470,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 for each in given:
                     number = each.entry.number
                     shown.note(number)
+                    feed.show(number)
                     if include_all or not is_quiet(each.event):
                         yield each.event
                     feed.ack(number)

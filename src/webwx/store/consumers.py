@@ -2,7 +2,8 @@
 Consumers: who reads an account's entries, and how far each has come.
 
 What is stored of one is three things. `acked`: it is done with all up to here. `ahead`: with these further ones too.
-`started`: it may have been given all up to here, so that after a crash what lies between comes again as `redelivered`.
+`started`: it may have been given all up to here. After a crash what was handed out of what lies between comes again as
+`redelivered`, and what was done with does not, stored or not: both are marked at once (`marks`).
 
 A consumer that keeps up is served from memory: a batch is handed to it when it is stored, and the transaction that
 stores the batch moves `started` as well. One that does not reads from the file, and stores `started` by itself before
@@ -20,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import threading
 import time
 from bisect import bisect_right
@@ -32,6 +34,7 @@ import msgspec
 from webwx.store.deadletters import read_revivals
 from webwx.store.entries import read_entries
 from webwx.store.journal import Entry
+from webwx.store.marks import TOKEN, Marks
 from webwx.store.rows import as_list, insert, select_numbers
 
 if TYPE_CHECKING:
@@ -63,6 +66,8 @@ class Known(NamedTuple):
     """Dead letters that are to be handed out once more."""
     suspects: int
     """What it is not done with up to here was in flight when a process before that one died."""
+    token: bytes
+    """What the last opening is called, where entries are marked."""
 
 
 def read_known(db: sqlite3.Connection, consumer: int) -> Known:
@@ -71,6 +76,7 @@ def read_known(db: sqlite3.Connection, consumer: int) -> Known:
         "SELECT acked, started, is_open, suspects FROM consumers WHERE consumer = ?", (consumer,)
     ).fetchone()
     ahead = select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,))
+    token = db.execute("SELECT state FROM states WHERE name = ?", (_token_of(consumer),)).fetchone()
     failures = db.execute(
         "SELECT number, attempts, state FROM failures WHERE consumer = ? ORDER BY number", (consumer,)
     ).fetchall()
@@ -84,7 +90,13 @@ def read_known(db: sqlite3.Connection, consumer: int) -> Known:
         has_died=bool(is_open),
         revived=frozenset(number for number, _, state in failures if state == "revived"),
         suspects=suspects,
+        token=b"" if token is None else token[0],
     )
+
+
+def _token_of(consumer: int) -> str:
+    """Return the name under which the token of a consumer's opening is stored."""
+    return f"opening of consumer {consumer}"
 
 
 class Stored(NamedTuple):
@@ -171,7 +183,7 @@ class SqliteConsumer:
 
     def __init__(
         self, name: str, *, consumer: int, account: int, known: Known, stream: Stream, writer: Writer, reader: Reader,
-        lock: int, tell: Callable[[], object],
+        lock: int, tell: Callable[[], object], shows: bool,
     ) -> None:  # fmt: skip
         self.name = name
         self.row = consumer
@@ -180,6 +192,12 @@ class SqliteConsumer:
         self._writer = writer
         self._reader = reader
         self._lock = lock
+        self._shows = shows
+        self._marks = Marks(lock)
+        self._left = self._marks.read(known.token, acked=known.acked, started=known.started)
+        """What the last process has left."""
+        unstored = self._left.done - known.ahead - known.revived
+        self._token = secrets.token_bytes(TOKEN)
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._known = known
@@ -206,7 +224,7 @@ class SqliteConsumer:
         self._guard = threading.Lock()
         self._given: list[int] = []
         """What was given and is not acknowledged, or not all before it is."""
-        self._done: set[int] = set(known.ahead)
+        self._done: set[int] = {*known.ahead, *unstored}
         """Acknowledged ahead of `_acked`."""
         self._acked = known.acked
         self._last_given = known.acked
@@ -214,7 +232,9 @@ class SqliteConsumer:
         self._stored_started = known.started
         self._starting = known.started
         """As it stands in a transaction that has not ended."""
-        self._acks: list[int] = []
+        self._acking = known.acked
+        """The same of `_acked`."""
+        self._acks: list[int] = sorted(unstored)
         """Acknowledged since the last transaction; taken from there by the thread that writes."""
         self._storing: list[int] = []
         """Acknowledged, and in a transaction that has not ended."""
@@ -227,7 +247,7 @@ class SqliteConsumer:
         self._is_open = True
         self._is_stored_open = False
         """The file knows that this process has it, and what the one before has died with."""
-        self._deaths_to_store: dict[int, int] = {}
+        self._deaths_to_store: dict[int, int] = dict.fromkeys(unstored & known.deaths.keys(), 0)
         """Changed since the last transaction; 0: forget it."""
         self._deaths_storing: dict[int, int] = {}
 
@@ -259,12 +279,19 @@ class SqliteConsumer:
             await self._fill(limit)
         entries = self._buffer[:limit]
         del self._buffer[:limit]
+        if not self._shows:
+            for entry in entries:
+                self._marks.hand_out(entry.number)
         first_times = [entry.number for entry in entries if entry.number > self._last_given]  # all but what was revived
         if first_times:
             with self._guard:
                 self._given.extend(first_times)
                 self._last_given = first_times[-1]
         return entries
+
+    def show(self, number: int) -> None:
+        """Note that an entry is handed out now."""
+        self._marks.hand_out(number)
 
     def receive(self, entries: list[Entry], head_before: int | None) -> None:
         """Keep what was stored just now until its turn comes; what is too much is read from the file then."""
@@ -397,7 +424,7 @@ class SqliteConsumer:
         """Say of entries from the file whether and how often they were given before."""
         for entry in entries:
             tried = self._attempts.get(entry.number, 0)
-            is_again = entry.number <= self._known.started
+            is_again = self._may_be_handed_out(entry.number)
             if tried or is_again:
                 # An attempt that was cut short, by a death or an end, was not counted by anybody.
                 if is_revived:
@@ -410,10 +437,16 @@ class SqliteConsumer:
             else:
                 yield entry
 
+    def _may_be_handed_out(self, number: int) -> bool:
+        """Say whether an earlier process may have handed an entry out."""
+        return number <= self._known.started and self._left.may_be_handed_out(number)
+
     def _deaths_with(self, number: int) -> int:
         """Give how many processes have died while an entry was in flight, as far as is known."""
         if number in self._deaths:
             return self._deaths[number]
+        if not self._may_be_handed_out(number):
+            return 0
         known = self._known
         return int(number <= known.suspects) + int(known.has_died and number <= known.started)
 
@@ -425,6 +458,7 @@ class SqliteConsumer:
 
     def ack(self, number: int) -> None:
         """Note that an entry is done with, for good."""
+        self._marks.be_done(number)
         self._acks.append(number)
         if self._blamed or self._deaths:
             self._acquit(number)
@@ -456,7 +490,7 @@ class SqliteConsumer:
             self._count_acks()
             self._deaths_storing, self._deaths_to_store = self._deaths_to_store, {}
             self._is_dirty, self._is_dirty_in_flight = False, True
-            self._starting = self._started
+            self._starting, self._acking = self._started, self._acked
             acked, started, storing = self._acked, self._started, self._storing
             is_open = self._is_open
             self._was_all_done = not self._done
@@ -465,6 +499,10 @@ class SqliteConsumer:
             "UPDATE consumers SET acked = ?, started = ?, is_open = ?, suspects = ? WHERE consumer = ?",
             (acked, started, is_open, suspects, self.row),
         )
+        if not self._is_stored_open:
+            db.execute(
+                "INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (self._account, _token_of(self.row), self._token)
+            )
         ahead = [(self.row, number) for number in storing if number > acked]
         insert(db, "ahead", ahead, verb="INSERT OR IGNORE")
         self._has_stored_ahead = self._has_stored_ahead or bool(ahead)
@@ -502,7 +540,7 @@ class SqliteConsumer:
         with self._guard:
             if self._is_dirty_in_flight and is_stored:
                 self._stored_started = self._starting
-                self._is_stored_open = True
+                self._mark_stored()
                 self._has_stored_ahead = self._has_stored_ahead and not self._was_all_done
                 for number in self._storing if self._attempts else ():
                     self._attempts.pop(number, None)
@@ -513,6 +551,19 @@ class SqliteConsumer:
                 self._acks[:0] = self._storing
             self._storing, self._deaths_storing = [], {}
             self._is_dirty_in_flight = False
+
+    def _mark_stored(self) -> None:
+        """Let the marks follow what is stored."""
+        if self._is_stored_open:
+            self._marks.advance(self._acking)
+            return
+        self._is_stored_open = True
+        known = self._known
+        self._marks.begin(
+            self._token,
+            self._acking,
+            (number for number in range(self._acking + 1, known.started + 1) if self._left.may_be_handed_out(number)),
+        )
 
     async def flush(self) -> None:
         """Return once every acknowledgement is stored."""
@@ -593,4 +644,5 @@ class SqliteConsumer:
             await self._writer.do(end)
         finally:
             self._writer.leave(self)
+            self._marks.close()
             os.close(self._lock)

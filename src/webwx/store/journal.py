@@ -174,7 +174,8 @@ class Consumer(Protocol):
     One reader's way through an account's entries.
 
     Whatever is taken and not acknowledged comes again to the next process that opens the consumer, marked
-    `redelivered`. Acknowledgements are cheap: they ride in the next transaction, a few milliseconds later at most.
+    `redelivered` if it may have been handed out. Acknowledgements are cheap: they ride in the next transaction, a few
+    milliseconds later at most, and where that is possible they hold at once, except after a loss of power.
     """
 
     name: str
@@ -189,6 +190,10 @@ class Consumer(Protocol):
 
     async def take_waiting(self, limit: int = 100) -> list[Entry]:
         """Give the next entries without waiting; an empty list when there are none."""
+        ...
+
+    def show(self, number: int) -> None:
+        """Note that an entry which was taken is handed out now; for a consumer that was opened to say so."""
         ...
 
     def ack(self, number: int) -> None:
@@ -443,7 +448,7 @@ class AccountJournal(Protocol):
 
     async def consumer(
         self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None,
-        stays: bool = False,
+        stays: bool = False, shows: bool = False,
     ) -> Consumer:  # fmt: skip
         """
         Open a consumer: one at a time of each name.
@@ -453,6 +458,7 @@ class AccountJournal(Protocol):
             since: Where a name that is not known yet begins. The first consumer of a journal always gets everything.
             tell: Called when something waits though nothing came: a dead letter was revived.
             stays: It is open for as long as messages come, so what makes many commits quicker is worth its price.
+            shows: It says by `show` what it hands out; else that is all that it takes.
         """
         ...
 

@@ -460,7 +460,7 @@ class SqliteAccount:
 
     async def consumer(
         self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None,
-        stays: bool = False,
+        stays: bool = False, shows: bool = False,
     ) -> SqliteConsumer:  # fmt: skip
         """
         Open a consumer: one at a time of each name.
@@ -498,7 +498,7 @@ class SqliteAccount:
             raise
         opened = SqliteConsumer(
             name, consumer=consumer, account=account, known=known, stream=self._stream, writer=self._writer,
-            reader=self._reader, lock=lock, tell=tell,
+            reader=self._reader, lock=lock, tell=tell, shows=shows,
         )  # fmt: skip
         self._stream.consumers.append(opened)
         self._writer.join(opened)
