@@ -81,7 +81,7 @@ async def test_it_listens_on_loopback_only(sandbox, host):
 
 async def test_a_mistake_in_what_was_planned_is_not_lost(sandbox):
     served = await serve(sandbox)
-    sandbox.world.agenda.add(sandbox.world.now, lambda: {}["nobody"])
+    sandbox.world.scheduler.add(sandbox.world.now, lambda: {}["nobody"])
     for _ in range(5):
         await asyncio.sleep(0)  # the timekeeper has its turn
     with pytest.raises(KeyError, match="nobody"):
@@ -203,7 +203,7 @@ async def test_what_is_planned_happens_at_its_time_by_itself_and_a_held_poll_hea
     session = world.log_in(world.person("me"))
     key = str(session.stream.newest)
     served = await serve(Sandbox(world))
-    world.agenda.add(world.now + 0.1, lambda: world.say("ahua", "me", "on time"))
+    world.scheduler.add(world.now + 0.1, lambda: world.say("ahua", "me", "on time"))
     answer = await text(http, served.url + CHECK, params={"sid": session.keys.sid, "synckey": key})
     await served.close()
     assert 'selector:"2"' in answer
@@ -214,7 +214,7 @@ async def test_a_clock_that_was_wound_still_runs_to_what_is_planned(http):
     session = world.log_in(world.person("me"))
     key = str(session.stream.newest)
     served = await serve(Sandbox(world))
-    world.agenda.add(world.now + 3600.2, lambda: world.say("ahua", "me", "in an hour"))
+    world.scheduler.add(world.now + 3600.2, lambda: world.say("ahua", "me", "in an hour"))
     await asyncio.sleep(0)  # the server waits for an hour now
     async with http.post(served.control + "/wind", json={"seconds": 3600}) as response:
         assert response.status == 200

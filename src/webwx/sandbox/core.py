@@ -108,7 +108,7 @@ class Sandbox:
 
     def wind_to(self, until: float) -> None:
         """Wind the clock forward to a moment, unless it has passed, or to what happens before."""
-        planned = self.world.agenda.next
+        planned = self.world.scheduler.next
         moment = until if planned is None else min(until, planned)
         self.world.wind(max(0.0, moment - self.world.now))
 

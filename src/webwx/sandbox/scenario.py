@@ -272,7 +272,7 @@ class _Stage:
                 self._plan(date, moment + date.every)
             return date.script(self._hands(date.script, self._world.person(date.who)))
 
-        self._world.agenda.add(moment, lambda: self._do(date.script, begin, _Chain()))
+        self._world.scheduler.add(moment, lambda: self._do(date.script, begin, _Chain()))
 
     def _hands(self, script: Script, person: Person, chat: str = "") -> Hands:
         return Hands(self._world, person, chat, later=partial(self._later, script))
@@ -289,7 +289,7 @@ class _Stage:
         chain = (self._chain or self._from_outside) if seconds < SHORTEST_PAUSE else _Chain()
         if not chain.goes_on():
             return
-        self._world.agenda.add(self._world.now + seconds, lambda: self._do(script, action, chain))
+        self._world.scheduler.add(self._world.now + seconds, lambda: self._do(script, action, chain))
 
     def _do(self, script: Script, action: Callable[[], object], chain: _Chain) -> None:
         self._chain = chain

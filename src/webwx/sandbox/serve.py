@@ -326,7 +326,7 @@ class _Timekeeper:
         self._world = world
         self._loop = asyncio.get_running_loop()
         self._is_news = asyncio.Event()
-        self._unsubscribe = (world.agenda.subscribe(self._tell), world.subscribe(self._hear))
+        self._unsubscribe = (world.scheduler.subscribe(self._tell), world.subscribe(self._hear))
         self._work = asyncio.create_task(self._keep_time())
 
     async def close(self) -> None:
@@ -341,7 +341,7 @@ class _Timekeeper:
         while True:
             self._is_news.clear()
             self._world.play()
-            planned = self._world.agenda.next
+            planned = self._world.scheduler.next
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if planned is None else self._world.clock.seconds_until(planned)):
                     await self._is_news.wait()

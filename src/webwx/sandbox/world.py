@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from webwx.protocol.codes import Ret, Selector, StatusNotify
 from webwx.protocol.sync import DeletedContact
 from webwx.sandbox import letters
-from webwx.sandbox.agenda import Agenda
 from webwx.sandbox.clock import Clock, SystemClock, WoundClock
 from webwx.sandbox.faults import Faults, Wish
 from webwx.sandbox.logins import LoginCode, Logins
@@ -25,6 +24,7 @@ from webwx.sandbox.membership import Membership
 from webwx.sandbox.people import BUILTIN, ME, Chat, Chatroom, Message, Person
 from webwx.sandbox.post import Post
 from webwx.sandbox.refusals import Impossible, Refused
+from webwx.sandbox.scheduler import Scheduler
 from webwx.sandbox.subscribers import Subscribers
 from webwx.sandbox.switches import Switches
 from webwx.sandbox.view import View
@@ -79,8 +79,8 @@ class World:
         """What goes wrong; another set may be put in its place before a server is opened."""
         self.wire = WireLog(self.clock, self.issued)
         """What was said lately between clients and this server."""
-        self.agenda = Agenda()
-        """What is yet to happen by itself."""
+        self.scheduler = Scheduler()
+        """Actions that are due later."""
         self._is_playing = False
         self._subscribers: Subscribers[str] = Subscribers()
         self._watchers: Subscribers[str, str] = Subscribers()
@@ -99,8 +99,8 @@ class World:
     def wind(self, seconds: float) -> None:
         """Move the clock forward and wake every poll; what was to happen meanwhile happens, each at its time."""
         until = self.now + seconds
-        while self.agenda.next is not None and self.agenda.next <= until:
-            self.clock.wind(max(0.0, self.agenda.next - self.now))
+        while self.scheduler.next is not None and self.scheduler.next <= until:
+            self.clock.wind(max(0.0, self.scheduler.next - self.now))
             self.play()
         self.clock.wind(max(0.0, until - self.now))
         self.wake("")
@@ -112,7 +112,7 @@ class World:
             return
         self._is_playing = True
         try:
-            while action := self.agenda.take(self.now):
+            while action := self.scheduler.take(self.now):
                 action()
         finally:
             self._is_playing = False

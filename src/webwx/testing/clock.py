@@ -60,7 +60,7 @@ class Clock:
     def _waits(self) -> list[float]:
         """Say how long it is until something happens, in the world and in each bot."""
         world = self._stage.world
-        scripted = [] if world.agenda.next is None else [world.agenda.next - world.now]
+        scripted = [] if world.scheduler.next is None else [world.scheduler.next - world.now]
         return scripted + [wait for each in self._stage.at_work if (wait := each.seconds_to_timer) is not None]
 
     def wind_to(self, moment: str | datetime, *, timezone: str | None = None) -> None:

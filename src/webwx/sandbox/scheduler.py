@@ -1,8 +1,8 @@
 """
-What is yet to happen in a world, by its clock.
+Scheduled actions of a world, ordered by its clock.
 
-Nothing here waits: whoever moves the clock, or lets it run, asks what has come due. Each change is told to the
-subscribers, so that whoever sleeps until the next moment learns of an earlier one.
+The scheduler never waits: the code that moves the clock, or lets it run, takes out what is due. Adding an action calls
+the subscribers back, so that a task which sleeps until the next action wakes up for an earlier one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from webwx.sandbox.subscribers import Subscribers
 Action = Callable[[], object]
 
 
-class Agenda:
-    """Actions, each with its moment; those of one moment in the order they were put down."""
+class Scheduler:
+    """Actions, each with the time it is due; actions of the same time keep the order they were added in."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, Action]] = []
@@ -26,23 +26,23 @@ class Agenda:
 
     @property
     def next(self) -> float | None:
-        """The moment of what comes first, in seconds since 1970; None when nothing is planned."""
+        """When the first action is due, in seconds since 1970; None when there is none."""
         return self._entries[0][0] if self._entries else None
 
     def add(self, moment: float, action: Action) -> None:
-        """Plan something."""
+        """Add an action."""
         heappush(self._entries, (moment, next(self._numbers), action))
         self._subscribers.tell()
 
     def take(self, now: float) -> Action | None:
-        """Take out what is due first; None when nothing is."""
+        """Remove and return the first action that is due; None when none is."""
         return heappop(self._entries)[2] if self._entries and self._entries[0][0] <= now else None
 
     def subscribe(self, callback: Action) -> Callable[[], None]:
         """
-        Call back whenever something is planned.
+        Call back whenever an action is added.
 
         Returns:
-            What ends the subscription.
+            A function that ends the subscription.
         """
         return self._subscribers.add(callback)

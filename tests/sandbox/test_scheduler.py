@@ -1,0 +1,26 @@
+from webwx.sandbox.scheduler import Scheduler
+
+
+def test_what_is_due_comes_by_its_moment_and_then_in_the_order_it_was_planned():
+    scheduler, done = Scheduler(), []
+    for moment, name in ((2.0, "second"), (1.0, "first"), (2.0, "third"), (3.0, "later")):
+        scheduler.add(moment, lambda name=name: done.append(name))
+    assert scheduler.next == 1.0
+    while action := scheduler.take(2.5):
+        action()
+    assert done == ["first", "second", "third"]
+    assert scheduler.next == 3.0
+
+
+def test_nothing_is_next_when_nothing_is_planned():
+    assert Scheduler().next is None
+    assert Scheduler().take(1e12) is None
+
+
+def test_subscribers_hear_of_what_is_planned_until_they_end_it():
+    scheduler, heard = Scheduler(), []
+    unsubscribe = scheduler.subscribe(lambda: heard.append("planned"))
+    scheduler.add(1.0, print)
+    unsubscribe()
+    scheduler.add(2.0, print)
+    assert heard == ["planned"]
