@@ -1,7 +1,7 @@
 """
 The sandbox on a port: aiohttp around the core, with real long polls.
 
-A poll that is held (`parking`) is forgotten when its client hangs up. With TLS the same port is a door to the
+A poll that is held (`long_polls`) is forgotten when its client hangs up. With TLS the same port is a door to the
 platform's own names besides (`door`). On port 443 the names answer straight, and the door stands elsewhere. What the
 connection itself does on a bad day is done here too (`bad_lines`).
 """
@@ -28,7 +28,7 @@ from webwx.sandbox.core import Broken
 from webwx.sandbox.door import HEAD_SECONDS, Door, open_door
 from webwx.sandbox.faults import CARRIED, SAID, of_kind
 from webwx.sandbox.hosts import PLAYED
-from webwx.sandbox.parking import ParkedPolls
+from webwx.sandbox.long_polls import LongPolls
 from webwx.sandbox.phone import pages
 from webwx.sandbox.phone.live import PATH as LIVE
 from webwx.sandbox.phone.live import Live, is_welcome
@@ -381,14 +381,14 @@ class _Shell:
         self._sandbox = sandbox
         self._stale: WeakSet[asyncio.Transport] = WeakSet()
         self._loop = asyncio.get_running_loop()
-        self._parked = ParkedPolls(sandbox.world.clock)
+        self._polls = LongPolls(sandbox.world.clock)
         self._pages: WeakSet[web.WebSocketResponse] = WeakSet()
-        self._unsubscribe = sandbox.world.subscribe(self._parked.wake)
+        self._unsubscribe = sandbox.world.subscribe(self._polls.wake)
 
     async def close(self, _: web.Application) -> None:
         """Hang up on every held poll and every page."""
         self._unsubscribe()
-        self._parked.close()
+        self._polls.close()
         for page in tuple(self._pages):
             await page.close(code=WSCloseCode.GOING_AWAY)
 
@@ -435,7 +435,7 @@ class _Shell:
         answer = self._sandbox.answer(request)
         while isinstance(answer, Park):
             try:
-                await self._parked.wait(answer)
+                await self._polls.wait(answer)
             except asyncio.CancelledError:
                 self._sandbox.give_up(answer)
                 raise

@@ -6,7 +6,7 @@ import pytest
 
 from webwx.protocol.http import Park
 from webwx.sandbox.clock import SystemClock, WoundClock
-from webwx.sandbox.parking import ParkedPolls
+from webwx.sandbox.long_polls import LongPolls
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def clock():
 
 @pytest.fixture
 async def polls(clock):
-    return ParkedPolls(clock)
+    return LongPolls(clock)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ async def test_it_ends_by_itself_when_its_time_has_come(polls, park):
 
 
 async def test_another_thread_may_wake_it():
-    polls = ParkedPolls(SystemClock())
+    polls = LongPolls(SystemClock())
     waiting = asyncio.create_task(polls.wait(Park(until=2e10, account="me")))
     await asyncio.sleep(0)
     await asyncio.to_thread(polls.wake, "me")

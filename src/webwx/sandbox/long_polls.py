@@ -1,7 +1,7 @@
 """
-The polls that are held on a port, each until what it waits for happens or its time has come.
+The long polls that a port holds, each until its event happens or its time is over.
 
-They are kept by what wakes them, so that a message for one account costs nothing for the thousand others who wait.
+They are indexed by the account that wakes them, so that a message for one account costs nothing for the other polls.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from webwx.sandbox.clock import Clock
 
 
-class ParkedPolls:
+class LongPolls:
     """
-    The polls of one event loop: the running one.
+    The held long polls of the running event loop.
 
     Args:
-        clock: What their time goes by.
+        clock: The clock of their deadlines.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -30,7 +30,7 @@ class ParkedPolls:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
     async def wait(self, park: Park) -> None:
-        """Wait until a poll is to be asked again."""
+        """Wait until a poll has to be answered again."""
         woken = self._loop.create_future()
         seconds = self._clock.seconds_until(park.until)
         timer = None if seconds is None else self._loop.call_later(seconds, _wake, woken)
@@ -46,14 +46,14 @@ class ParkedPolls:
                 del self._waiting[park.account]
 
     def wake(self, account: str) -> None:
-        """Wake those that wait for an account, or all with an empty text; from any thread."""
+        """Wake the polls of an account, or all of them for an empty string; callable from any thread."""
         if threading.get_ident() == self._thread:
             self._wake(account)
         else:
             self._loop.call_soon_threadsafe(self._wake, account)
 
     def close(self) -> None:
-        """Hang up on all of them."""
+        """Cancel every poll."""
         for together in self._waiting.values():
             for waiting in together:
                 waiting.cancel()
