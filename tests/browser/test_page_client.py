@@ -1,7 +1,7 @@
 """
 A client that is a page: scripts for the assignments, `fetch` for the rest, and a browser that decides what it may read.
 
-It stands on a page of the real name, and its browser takes the way to all of them through the sandbox's door. Cookies
+It stands on a page of the real name, and its browser takes the way to all of them through the sandbox's proxy. Cookies
 by domain, preflights, other hosts, compressed texts: none of it is in the client's hands, as none of it is in the
 platform's own page.
 """

@@ -297,7 +297,7 @@ _ASKED = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 @pytest.mark.parametrize("before", [b"", _ASKED], ids=["first", "second"])
 @pytest.mark.parametrize("half", [b"G", b"CONNECT wx.qq.com:4", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nA: b"])
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "door"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "proxy"])
 def test_a_head_that_is_not_complete_within_ten_seconds_ends_the_connection(sandbox, before, half, tls):
     async def run():
         served = await serve(sandbox, tls=tls)
@@ -316,7 +316,7 @@ def test_a_head_that_is_not_complete_within_ten_seconds_ends_the_connection(sand
     assert 10 <= seconds < 20
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "door"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "proxy"])
 def test_a_slow_body_and_a_long_silence_end_no_connection(sandbox, tls):
     async def run():
         served = await serve(sandbox, tls=tls)

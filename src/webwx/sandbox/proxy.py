@@ -28,7 +28,7 @@ from webwx.protocol import find_endpoint
 from webwx.protocol.http import Request, Response
 from webwx.sandbox import control
 from webwx.sandbox.bad_lines import AtConnect, AtRequest, End, Outage, Repeat, Seconds, play, raw_answer, reset
-from webwx.sandbox.door import HEAD_SECONDS
+from webwx.sandbox.connect_proxy import HEAD_SECONDS
 from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing
 from webwx.sandbox.faults import CARRIED, Faults, Hit, of_kind, steps_of
 from webwx.sandbox.refusals import Impossible

@@ -1,8 +1,8 @@
 """
 The sandbox on a port: aiohttp around the core, with real long polls.
 
-A poll that is held (`long_polls`) is forgotten when its client hangs up. With TLS the same port is a door to the
-platform's own names besides (`door`). On port 443 the names answer straight, and the door stands elsewhere. What the
+A poll that is held (`long_polls`) is forgotten when its client hangs up. With TLS the same port is also a proxy to the
+platform's own names (`connect_proxy`). On port 443 the names answer directly, and the proxy has another port. What the
 connection itself does on a bad day is done here too (`bad_lines`).
 """
 
@@ -23,9 +23,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Park, Request
 from webwx.sandbox.bad_lines import AtConnect, End, Handshake, Outage, play, reset
+from webwx.sandbox.connect_proxy import HEAD_SECONDS, ConnectProxy, open_connect_proxy
 from webwx.sandbox.control import is_loopback
 from webwx.sandbox.core import Broken
-from webwx.sandbox.door import HEAD_SECONDS, Door, open_door
 from webwx.sandbox.faults import CARRIED, SAID, of_kind
 from webwx.sandbox.hosts import PLAYED
 from webwx.sandbox.long_polls import LongPolls
@@ -148,9 +148,9 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
         def meet() -> asyncio.Protocol:
             return _Slammed() if world.faults.draw((AtConnect,)) else _Connection(server())
 
-        async def listen(port: int) -> Door | _Listening:
+        async def listen(port: int) -> ConnectProxy | _Listening:
             if authority and port != HTTPS_PORT:
-                return await open_door(meet, authority.context, host, port)
+                return await open_connect_proxy(meet, authority.context, host, port)
             context = authority.context if authority else None
             handshake = HEAD_SECONDS if context else None
             return _Listening(
@@ -189,7 +189,7 @@ def _origin(host: str, port: int) -> str:
 
 
 class _Listening:
-    """A listening socket, with the same two verbs as a door."""
+    """A listening socket, with the same two methods as a CONNECT proxy."""
 
     def __init__(self, listening: asyncio.Server) -> None:
         self._listening = listening
@@ -203,7 +203,10 @@ class _Port:
     """A place where connections come in, which a fault can close for a while."""
 
     def __init__(
-        self, listen: Callable[[int], Awaitable[Door | _Listening]], listening: Door | _Listening, server: web.Server
+        self,
+        listen: Callable[[int], Awaitable[ConnectProxy | _Listening]],
+        listening: ConnectProxy | _Listening,
+        server: web.Server,
     ) -> None:
         self._listen = listen
         self._listening = listening

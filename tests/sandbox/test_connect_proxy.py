@@ -1,4 +1,4 @@
-"""The door on a real port: who is let through, to whom, and what comes of it."""
+"""The CONNECT proxy on a real port: who is let through, to whom, and what comes of it."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ async def served(sandbox):
 
 @pytest.fixture
 async def dial(served):
-    """Open plain connections to the door."""
+    """Open plain connections to the proxy."""
     writers = []
 
     async def connect():

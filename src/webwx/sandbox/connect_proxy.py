@@ -1,5 +1,5 @@
 """
-The door to the real hosts: one loopback port that speaks plain HTTP, and is a proxy to the names the sandbox plays.
+The CONNECT proxy: one loopback port that speaks plain HTTP, and is a proxy to the host names the sandbox plays.
 
 To `CONNECT wx.qq.com:443` it says yes as any proxy would, but connects to nothing: whatever is said next, over TLS, is
 answered right here by the same server. Every other name is refused, so nothing leaves this machine. A client needs
@@ -126,8 +126,8 @@ class Caller(asyncio.Protocol):
         transport.close()
 
 
-class Door:
-    """A listening door."""
+class ConnectProxy:
+    """A listening proxy."""
 
     def __init__(self, listening: asyncio.Server, callers: set[Caller]) -> None:
         self._listening = listening
@@ -136,13 +136,15 @@ class Door:
         """Where it is."""
 
     def close(self) -> None:
-        """Let nobody in any more, and hang up on whoever has not said what he wants."""
+        """Stop listening, and close the connections that have not sent a request."""
         self._listening.close()
         for caller in tuple(self._callers):
             caller.hang_up()
 
 
-async def open_door(server: Callable[[], asyncio.Protocol], context: ssl.SSLContext, host: str, port: int) -> Door:
+async def open_connect_proxy(
+    server: Callable[[], asyncio.Protocol], context: ssl.SSLContext, host: str, port: int
+) -> ConnectProxy:
     """
     Listen on a loopback address.
 
@@ -157,4 +159,4 @@ async def open_door(server: Callable[[], asyncio.Protocol], context: ssl.SSLCont
     """
     callers: set[Caller] = set()
     listening = await asyncio.get_running_loop().create_server(lambda: Caller(server, context, callers), host, port)
-    return Door(listening, callers)
+    return ConnectProxy(listening, callers)
