@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "webwx"
 TESTS = ROOT / "tests"
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
-    "sandbox/refusals.py": "two exceptions without logic; the tests of the answers and of the control API meet both",
+    "sandbox/errors.py": "two exceptions without logic; the tests of the answers and of the control API meet both",
     "sandbox/switches.py": "values without logic; each switch is tested where it acts",
     "testing/stage.py": "protocols without logic; the tests of the clock, the faults and the people use them",
     "transport/engine.py": "tests/transport/conformance holds it to what every engine does",

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from webwx.sandbox.crowds import Crowd, move_in
-from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.world import World
 
 

@@ -23,9 +23,9 @@ from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
 from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtConnect, BadLine
 from webwx.sandbox.core import Sandbox
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.faults import CARRIED, FAULTS, MENU, SAID, Faults, Wish, menu
 from webwx.sandbox.proxy import FaultProxy
-from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.serve import serve
 from webwx.sandbox.switches import Switches
 

@@ -1,7 +1,7 @@
 import pytest
 
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.hands import Hands
-from webwx.sandbox.refusals import Impossible
 
 
 @pytest.fixture

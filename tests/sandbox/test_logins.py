@@ -1,6 +1,6 @@
 import pytest
 
-from webwx.sandbox.refusals import Impossible, Refused
+from webwx.sandbox.errors import Impossible, Refused
 from webwx.sandbox.switches import Switches
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from webwx.protocol.codes import Ret
-from webwx.sandbox.refusals import Refused
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.switches import Switches
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from webwx.sandbox.refusals import Refused
+from webwx.sandbox.errors import Refused
 
 
 def test_what_is_said_shows_on_both_phones_and_is_unread_on_one(world):

@@ -10,8 +10,8 @@ from tests.sandbox.test_faults import Calls
 from tests.sandbox.wire import ask, at_once, connected
 
 from webwx.protocol.http import Request
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.proxy import FaultProxy
-from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.serve import serve
 
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.scenario import MOST_ANSWERS, Scenario
 
 

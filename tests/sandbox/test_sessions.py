@@ -4,7 +4,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from webwx.sandbox.refusals import Refused
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.sessions import Keys, Names
 
 

@@ -10,8 +10,8 @@ from webwx.protocol.media import GETMEDIA, FileDownloadRequest
 from webwx.sandbox import letters
 from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.core import Sandbox
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.people import Chat, Letter, Message, Person
-from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.sessions import Session
 from webwx.sandbox.state import FORMAT, SavedChat, SavedMessage, SavedPerson, SavedSession, SavedWorld, load, save
 from webwx.sandbox.switches import Switches

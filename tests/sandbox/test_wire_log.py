@@ -12,7 +12,7 @@ from webwx.protocol.http import Request, Response
 from webwx.protocol.login import JSLOGIN
 from webwx.sandbox.clock import WoundClock
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.switches import Switches
 from webwx.sandbox.wire_log import SHOWN, SIZE, WireLog, indented
 from webwx.transport.loopback import Loopback

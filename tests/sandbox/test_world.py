@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from webwx.protocol.contacts import WEBWXINIT, InitRequest
-from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.world import WoundClock, default_world
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from webwx.protocol.appmsg import read_app
 from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.pictures import avatar
-from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.switches import Switches
 from webwx.sandbox.worlds import open_world
 

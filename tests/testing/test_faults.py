@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx import Bot, Context, TextMessage
-from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.errors import Impossible
 
 if TYPE_CHECKING:
     from webwx.testing import Clock, Faults, Person, Sandbox

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx import AsyncClient, Bot, Client, Context, Event, LoggedOut, LoginFile, TextMessage, testing
-from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.scenario import Scenario
 
 if TYPE_CHECKING:

@@ -64,7 +64,7 @@ def turn_on(faults: Faults, wishes: tuple[str, ...], script: Path | None) -> Non
     Raises:
         BadInput: One of them cannot be.
     """
-    from webwx.sandbox.refusals import Impossible
+    from webwx.sandbox.errors import Impossible
 
     try:
         for wish in wishes:

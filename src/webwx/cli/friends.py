@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from webwx.cli.exits import BadInput
 from webwx.cli.programs import run_file
-from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.scenario import Scenario, describe
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.errors import StorageError
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.faults import Faults
-from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.state import load, save
 from webwx.store.files import take_lock
 from webwx.store.private import write_private

@@ -18,7 +18,7 @@ from webwx.cli.friends import play_file
 from webwx.cli.kept_world import kept, locked, read_state
 from webwx.cli.session import Session, command
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.serve import serve
 from webwx.sandbox.switches import STRICT, Switches
 from webwx.sandbox.tls import NoCertificates

@@ -17,9 +17,9 @@ import msgspec
 
 from webwx.protocol.codes import MAX_TEXT, MessageType
 from webwx.sandbox import letters
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.membership import FEWEST
 from webwx.sandbox.people import Message, Person
-from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.world import ME, World
 
 Answer = dict[str, object]

@@ -28,8 +28,8 @@ from webwx.protocol.media import GETMEDIA
 from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply, read_sync_key
 from webwx.sandbox.bad_lines import MEDIA_CALLS, At, Count
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.hosts import cookie_domains
-from webwx.sandbox.refusals import Refused
 from webwx.sandbox.sessions import SESSION_COOKIE
 
 if TYPE_CHECKING:

@@ -32,9 +32,9 @@ from webwx.protocol.codec import read_pairs, write_json
 from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.actions import ACTIONS
+from webwx.sandbox.errors import Impossible, Refused, code_of, explain
 from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing, Numbered
 from webwx.sandbox.people import Chat, Message, MessageKind, Person
-from webwx.sandbox.refusals import Impossible, Refused, code_of, explain
 from webwx.sandbox.state import save
 from webwx.sandbox.view import recall_text
 from webwx.sandbox.wire_log import Exchange, Opened

@@ -30,11 +30,11 @@ from webwx.sandbox import control
 from webwx.sandbox.answers import ANSWERS
 from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtAnswer, AtRequest, Pace, Repeat, raw_answer
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.faults import SAID, Hit, name_of, of_kind, steps_of
 from webwx.sandbox.headers import headers_of
 from webwx.sandbox.hosts import ABSENT_ON_HELPER, is_helper, page_permission
 from webwx.sandbox.phone import pages
-from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.people import ME
-from webwx.sandbox.refusals import Impossible
 
 if TYPE_CHECKING:
     from random import Random

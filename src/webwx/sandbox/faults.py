@@ -23,7 +23,7 @@ from webwx.sandbox import bad_answers as answers
 from webwx.sandbox import bad_lines as lines
 from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtAnswer, AtConnect, AtRequest, BadLine, Handshake, Pace, Repeat
-from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.subscribers import Subscribers
 
 if TYPE_CHECKING:

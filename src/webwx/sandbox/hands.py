@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.media import SOME_VIDEO, SOME_VOICE
 from webwx.sandbox.pictures import avatar
-from webwx.sandbox.refusals import Impossible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

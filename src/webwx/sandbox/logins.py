@@ -13,7 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, cast
 
 from webwx.protocol.codes import Ret
-from webwx.sandbox.refusals import Impossible, Refused
+from webwx.sandbox.errors import Impossible, Refused
 from webwx.sandbox.sessions import Keys, Names, Session
 from webwx.sandbox.stream import Stream
 

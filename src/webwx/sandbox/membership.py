@@ -14,8 +14,8 @@ import msgspec
 from webwx.protocol.codes import Ret, Selector
 from webwx.protocol.sync import DeletedContact
 from webwx.sandbox import letters
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.people import Chatroom, Person
-from webwx.sandbox.refusals import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

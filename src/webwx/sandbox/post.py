@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from webwx.protocol.codes import RECALL_WINDOW, Ret, Selector
 from webwx.sandbox import letters
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.people import FILEHELPER, Message, Person
-from webwx.sandbox.refusals import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

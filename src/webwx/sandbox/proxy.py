@@ -29,9 +29,9 @@ from webwx.protocol.http import Request, Response
 from webwx.sandbox import control
 from webwx.sandbox.bad_lines import AtConnect, AtRequest, End, Outage, Repeat, Seconds, play, raw_answer, reset
 from webwx.sandbox.connect_proxy import HEAD_SECONDS
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing
 from webwx.sandbox.faults import CARRIED, Faults, Hit, of_kind, steps_of
-from webwx.sandbox.refusals import Impossible
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

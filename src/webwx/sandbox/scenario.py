@@ -21,9 +21,9 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
+from webwx.sandbox.errors import Impossible, Refused, explain
 from webwx.sandbox.hands import Hands
 from webwx.sandbox.people import ME, Message, Person
-from webwx.sandbox.refusals import Impossible, Refused, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from webwx.protocol.codes import Ret
 from webwx.protocol.messages import WireMessage
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.people import BUILTIN, FILEHELPER
-from webwx.sandbox.refusals import Refused
 from webwx.sandbox.stream import Stream
 
 if TYPE_CHECKING:

@@ -25,10 +25,10 @@ from webwx.protocol.hosts import Hosts
 from webwx.protocol.messages import WireMessage
 from webwx.protocol.sync import DeletedContact, SyncKey
 from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.faults import Faults
 from webwx.sandbox.media import Medium
 from webwx.sandbox.people import Chat, Chatroom, Letter, Message, MessageKind, Person
-from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.sessions import Keys, Names, Session
 from webwx.sandbox.stream import Change, ChangedContact, Stream
 from webwx.sandbox.switches import Switches

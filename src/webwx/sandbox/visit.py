@@ -21,8 +21,8 @@ from webwx.protocol.hosts import Host
 from webwx.protocol.http import Park, Request, Response
 from webwx.protocol.login import Credentials
 from webwx.protocol.media import ParallelTicket, ParallelUploadRequest, UploadRequest, UploadTicket
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.hosts import is_foreign
-from webwx.sandbox.refusals import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

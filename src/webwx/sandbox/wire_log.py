@@ -17,8 +17,8 @@ import msgspec
 
 from webwx.protocol import find_endpoint
 from webwx.protocol.codec import clean_text
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.mask import LONGEST, MASKED, Mask
-from webwx.sandbox.refusals import Impossible
 from webwx.sandbox.subscribers import Subscribers
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from webwx.protocol.codes import Ret, Selector, StatusNotify
 from webwx.protocol.sync import DeletedContact
 from webwx.sandbox import letters
 from webwx.sandbox.clock import Clock, SystemClock, WoundClock
+from webwx.sandbox.errors import Impossible, Refused
 from webwx.sandbox.faults import Faults, Wish
 from webwx.sandbox.logins import LoginCode, Logins
 from webwx.sandbox.media import Media
 from webwx.sandbox.membership import Membership
 from webwx.sandbox.people import BUILTIN, ME, Chat, Chatroom, Message, Person
 from webwx.sandbox.post import Post
-from webwx.sandbox.refusals import Impossible, Refused
 from webwx.sandbox.scheduler import Scheduler
 from webwx.sandbox.subscribers import Subscribers
 from webwx.sandbox.switches import Switches

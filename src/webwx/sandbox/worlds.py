@@ -22,9 +22,9 @@ from webwx.protocol.appmsg import Article
 from webwx.sandbox import letters
 from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.crowds import Crowd, move_in
+from webwx.sandbox.errors import Impossible, Refused, explain
 from webwx.sandbox.faults import Faults
 from webwx.sandbox.pictures import avatar, picture_size
-from webwx.sandbox.refusals import Impossible, Refused, explain
 from webwx.sandbox.switches import Switches
 from webwx.sandbox.world import World, default_world
 

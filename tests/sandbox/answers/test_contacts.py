@@ -27,7 +27,7 @@ from webwx.protocol.contacts import (
     WireContact,
 )
 from webwx.sandbox import letters
-from webwx.sandbox.refusals import Impossible
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.switches import Switches
 
 

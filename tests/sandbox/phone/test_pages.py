@@ -6,7 +6,7 @@ import pytest
 
 from webwx.protocol.codes import Ret
 from webwx.protocol.http import Request
-from webwx.sandbox import refusals
+from webwx.sandbox import errors
 from webwx.sandbox.phone import pages
 
 HERE = "http://127.0.0.1:8790"
@@ -57,12 +57,12 @@ def test_whatever_the_files_load_is_there(get):
 def test_every_refusal_with_a_code_has_chinese_words():
     calls = [
         node
-        for file in Path(refusals.__file__).parent.rglob("*.py")
+        for file in Path(errors.__file__).parent.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Impossible"
     ]
     codes = {call.args[1].value for call in calls if len(call.args) > 1}
-    codes |= {refusals.code_of(refusals.Refused(ret)) for ret in Ret} - {""}
+    codes |= {errors.code_of(errors.Refused(ret)) for ret in Ret} - {""}
     words = pages.FILES["refusal-words.js"].read_text("utf-8")
     assert {*re.findall(r'^  "?([a-z-]+)"?: "', words, re.MULTILINE)} == codes
 

@@ -17,8 +17,8 @@ from webwx.protocol.chatrooms import (
 from webwx.protocol.codec import write_json
 from webwx.protocol.codes import Ret
 from webwx.protocol.login import BaseResponse
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.membership import FEWEST
-from webwx.sandbox.refusals import Refused
 from webwx.sandbox.view import View
 from webwx.sandbox.visit import Visit, answers
 

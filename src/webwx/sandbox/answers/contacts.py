@@ -36,9 +36,9 @@ from webwx.protocol.contacts import (
 )
 from webwx.protocol.login import Reply
 from webwx.protocol.media import image_type
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.people import BUILTIN
 from webwx.sandbox.pictures import avatar
-from webwx.sandbox.refusals import Refused
 from webwx.sandbox.view import View
 from webwx.sandbox.visit import Visit, answers
 

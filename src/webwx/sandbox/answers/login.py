@@ -38,10 +38,10 @@ from webwx.protocol.login import (
     TicketReply,
     TicketRequest,
 )
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.hosts import api_origin, cookie_domains, family_of, is_helper, wished_host
 from webwx.sandbox.logins import LoginCode, Stage
 from webwx.sandbox.pictures import BLACK, WHITE, draw
-from webwx.sandbox.refusals import Refused
 from webwx.sandbox.sessions import SESSION_COOKIE
 from webwx.sandbox.visit import Visit, answers
 

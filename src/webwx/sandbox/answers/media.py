@@ -33,9 +33,9 @@ from webwx.protocol.media import (
     VideoDownloadRequest,
     VoiceDownloadRequest,
 )
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.media import encrypted_name
 from webwx.sandbox.pictures import STILL
-from webwx.sandbox.refusals import Refused
 from webwx.sandbox.visit import Visit, answers, parallel_ticket, upload_ticket
 
 if TYPE_CHECKING:

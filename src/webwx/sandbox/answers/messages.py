@@ -45,7 +45,7 @@ from webwx.protocol.messages import (
     VideoRequest,
 )
 from webwx.sandbox import letters
-from webwx.sandbox.refusals import Refused
+from webwx.sandbox.errors import Refused
 from webwx.sandbox.visit import Visit, answers
 
 if TYPE_CHECKING:

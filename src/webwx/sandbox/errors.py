@@ -1,4 +1,4 @@
-"""The two ways in which the sandbox says no: by number to a client, by a sentence to a phone's owner."""
+"""The sandbox's two errors: a number for a client, and a sentence for the owner of a phone."""
 
 from __future__ import annotations
 
