@@ -18,7 +18,7 @@ import msgspec
 from webwx.protocol import find_endpoint
 from webwx.protocol.codec import clean_text
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.mask import LONGEST, MASKED, Mask
+from webwx.sandbox.redact import LONGEST, REDACTED, Redactor
 from webwx.sandbox.subscribers import Subscribers
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class WireLog:
 
     def __init__(self, clock: Clock, issued: AbstractSet[str], size: int = SIZE) -> None:
         self._clock = clock
-        self._mask = Mask(issued)
+        self._redactor = Redactor(issued)
         self._entries: deque[Entry] = deque(maxlen=size)
         self._begun = 0
         self.changes = 0
@@ -230,18 +230,18 @@ class WireLog:
     def _headers(self, headers: Headers) -> list[tuple[str, str]]:
         return [
             # An HTTP library's own kind of text is none that JSON is written of.
-            (clean_text(str(name)), MASKED if name.lower().endswith("authorization") else self._shown(value))
+            (clean_text(str(name)), REDACTED if name.lower().endswith("authorization") else self._shown(value))
             for name, value in headers
         ]
 
     def _shown(self, text: str, limit: int | None = None) -> str:
-        return clean_text(self._mask.hide(text, limit))
+        return clean_text(self._redactor.redact(text, limit))
 
     def _text(self, body: bytes, headers: Headers) -> str:
         content_type = next((value.lower() for name, value in headers if name.lower() == "content-type"), "")
         if content_type.startswith(_PICTURES):
             return ""
-        text = self._mask.hide(body.decode("utf-8", "replace"), _KEPT - LONGEST)
+        text = self._redactor.redact(body.decode("utf-8", "replace"), _KEPT - LONGEST)
         if text.startswith(("{", "[")):
             text = indented(text)
         return _UNREADABLE.sub("…", text)[:SHOWN]

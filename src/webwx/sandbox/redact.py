@@ -1,5 +1,5 @@
 """
-What hides secrets where the wire is shown to people.
+Replace secrets where recorded traffic is shown to people.
 
 A secret is known in two ways. Whatever the world has handed out is found however it is spelled: percent-encoded any
 number of times, JSON-escaped, or inside base64. What it never handed out, such as the keys of a login that was saved
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-MASKED = "***"
-"""What stands in place of a secret."""
+REDACTED = "***"
+"""The text that replaces a secret."""
 
 LONGEST = 512
 """Characters that a secret may take in its longest spelling."""
@@ -38,9 +38,9 @@ _ROUNDS = 6
 """How often a text may be escaped over what is escaped already."""
 
 
-class Mask:
+class Redactor:
     """
-    Hides secrets in texts.
+    Replaces secrets in texts.
 
     Args:
         issued: The secrets; what is added to the set later counts too.
@@ -52,13 +52,13 @@ class Mask:
         self._spellings: dict[bytes, list[bytes]] = {}
         """By how they begin, so that one pass finds them all, however many there are."""
 
-    def hide(self, text: str, limit: int | None = None) -> str:
+    def redact(self, text: str, limit: int | None = None) -> str:
         """
-        Give a text without its secrets.
+        Return a text with its secrets replaced.
 
         Args:
-            text: Where they may stand.
-            limit: Characters of it that are wanted; what lies behind helps to know a secret that is cut there.
+            text: The text to redact.
+            limit: Most characters of it to return; the rest helps to recognize a secret that the limit cuts.
         """
         self._learn()
         end = len(text) if limit is None else limit
@@ -67,10 +67,10 @@ class Mask:
         for start, stop in self._places(text):
             if start >= end:
                 break
-            shown += (text[at:start], MASKED)
+            shown += (text[at:start], REDACTED)
             at = stop
         shown.append(text[at:end])
-        return _NAMED.sub(rf"\1\2{MASKED}", "".join(shown))
+        return _NAMED.sub(rf"\1\2{REDACTED}", "".join(shown))
 
     def _learn(self) -> None:
         for secret in self._issued - self._known:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from tests.canary import spellings
 
-from webwx.sandbox.mask import Mask
+from webwx.sandbox.redact import Redactor
 
 SECRET = '@crypt_0a1b/2c3d+"你好"=='
 
@@ -15,8 +15,8 @@ TICKET = "ab0a1b2c3d4e5f"
 
 
 @pytest.fixture
-def mask():
-    return Mask({SECRET, TICKET, "short"})
+def redactor():
+    return Redactor({SECRET, TICKET, "short"})
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def mask():
         quote(base64.b64encode(f"ab{SECRET}".encode()).decode(), safe=""),
     ],
 )
-def test_a_secret_is_hidden_in_every_spelling(mask, canary, spelling):
-    hidden = mask.hide(f"GET /?a=1&b={spelling}&c=你好")
+def test_a_secret_is_hidden_in_every_spelling(redactor, canary, spelling):
+    hidden = redactor.redact(f"GET /?a=1&b={spelling}&c=你好")
     assert spelling not in hidden
     assert hidden.startswith("GET /?a=1&b=")
     assert "***" in hidden
@@ -43,20 +43,20 @@ def test_a_secret_is_hidden_in_every_spelling(mask, canary, spelling):
 
 def test_what_is_issued_later_is_hidden_too():
     issued = set()
-    mask = Mask(issued)
-    assert mask.hide(TICKET) == TICKET
+    redactor = Redactor(issued)
+    assert redactor.redact(TICKET) == TICKET
     issued.add(TICKET)
-    assert mask.hide(TICKET) == "***"
+    assert redactor.redact(TICKET) == "***"
 
 
-def test_what_is_no_secret_is_left_as_it_is(mask):
+def test_what_is_no_secret_is_left_as_it_is(redactor):
     text = 'GET /?a=%2f%252F&short=short "x\\u4f60\\n" 100% \\'
-    assert mask.hide(text) == text
+    assert redactor.redact(text) == text
 
 
-def test_a_secret_that_is_cut_is_hidden_whole(mask):
-    assert mask.hide(f"0123456789{TICKET}!", 12) == "0123456789***"
-    assert mask.hide(f"0123456789{TICKET}!", 10) == "0123456789"
+def test_a_secret_that_is_cut_is_hidden_whole(redactor):
+    assert redactor.redact(f"0123456789{TICKET}!", 12) == "0123456789***"
+    assert redactor.redact(f"0123456789{TICKET}!", 10) == "0123456789"
 
 
 @pytest.mark.parametrize(
@@ -70,5 +70,5 @@ def test_a_secret_that_is_cut_is_hidden_whole(mask):
         ("synckey=1_2&deviceid=e1&inside=1", "synckey=1_2&deviceid=e1&inside=1"),
     ],
 )
-def test_what_the_world_never_handed_out_is_hidden_by_its_name(mask, text, hidden):
-    assert mask.hide(text) == hidden
+def test_what_the_world_never_handed_out_is_hidden_by_its_name(redactor, text, hidden):
+    assert redactor.redact(text) == hidden
