@@ -177,10 +177,10 @@ async def test_a_client_that_hangs_up_leaves_nothing_behind(served, http, me):
 async def test_a_poll_whose_client_hung_up_is_no_longer_open_on_the_wire(served, http, me):
     poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
     changed = asyncio.Event()
-    me.world.wire.subscribe(changed.set)
+    me.world.traffic.subscribe(changed.set)
     poll.cancel()
     await asyncio.wait_for(changed.wait(), 5)
-    line = me.world.wire.since()[-1]
+    line = me.world.traffic.since()[-1]
     assert (line.endpoint, line.is_open, line.status) == ("synccheck", False, None)
 
 

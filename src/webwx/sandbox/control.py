@@ -17,7 +17,7 @@ A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "fro
 "size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
 `filehelper`. `content` is base64. An empty `uuid` is the newest code, an empty `message_id` the last message. `state`
 is the whole world in base64, with the keys of every login.
-An exchange has the fields of `wire_log.Exchange`; ask with `after` what has changed behind the `last` one answered.
+An exchange has the fields of `traffic.Exchange`; ask with `after` what has changed behind the `last` one answered.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from webwx.sandbox.errors import Impossible, Refused, code_of, explain
 from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing, Numbered
 from webwx.sandbox.people import Chat, Message, MessageKind, Person
 from webwx.sandbox.state import save
+from webwx.sandbox.traffic import Exchange, Opened
 from webwx.sandbox.view import recall_text
-from webwx.sandbox.wire_log import Exchange, Opened
 from webwx.sandbox.world import ME, World
 
 if TYPE_CHECKING:
@@ -150,16 +150,16 @@ def _save(world: World, _: Nothing) -> State:
 
 
 def _wire(world: World, behind: Behind) -> Wire:
-    last = world.wire.changes  # read first: what changes meanwhile is told twice and not never
-    return Wire(last=last, exchanges=world.wire.since(behind.after, behind.endpoint))
+    last = world.traffic.changes  # read first: what changes meanwhile is told twice and not never
+    return Wire(last=last, exchanges=world.traffic.since(behind.after, behind.endpoint))
 
 
 def _exchange(world: World, which: Numbered) -> Opened:
-    return world.wire.open(which.number)
+    return world.traffic.open(which.number)
 
 
 def _clear_wire(world: World, _: Nothing) -> Nothing:
-    world.wire.clear()
+    world.traffic.clear()
     return Nothing()
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from webwx.protocol.endpoint import Endpoint
     from webwx.sandbox.bad_lines import Steps
-    from webwx.sandbox.wire_log import Entry
+    from webwx.sandbox.traffic import Entry
     from webwx.sandbox.world import World
 
 _AT_A_REQUEST = (*SAID, AtRequest, AtAnswer, Pace, Repeat)
@@ -89,22 +89,22 @@ class Sandbox:
         if beside is not None:
             self.world.play()
             return self._finished(request, beside)
-        wire = self.world.wire
+        traffic = self.world.traffic
         held = parked if isinstance(parked, Held) else None
-        entry = held.entry if held else wire.begin(request)
+        entry = held.entry if held else traffic.begin(request)
         answer = self._answer(request, parked, entry)
         self.world.play()
         if isinstance(answer, Park):
             return answer
         answer = self._finished(request, answer)
         hits = answer.hits if isinstance(answer, Broken) else ()
-        wire.end(entry, None if of_kind(hits, AtRequest) else answer, [name_of(hit.fault) for hit in hits])
+        traffic.end(entry, None if of_kind(hits, AtRequest) else answer, [name_of(hit.fault) for hit in hits])
         return answer
 
     def give_up(self, parked: Park) -> None:
         """Take note that nobody waits for a poll any more."""
         if isinstance(parked, Held):
-            self.world.wire.end(parked.entry, None)
+            self.world.traffic.end(parked.entry, None)
 
     def wind_to(self, until: float) -> None:
         """Wind the clock forward to a moment, unless it has passed, or to what happens before."""

@@ -27,8 +27,8 @@ from webwx.sandbox.post import Post
 from webwx.sandbox.scheduler import Scheduler
 from webwx.sandbox.subscribers import Subscribers
 from webwx.sandbox.switches import Switches
+from webwx.sandbox.traffic import Traffic
 from webwx.sandbox.view import View
-from webwx.sandbox.wire_log import WireLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -77,7 +77,7 @@ class World:
         self.membership = Membership(self)
         self.faults = Faults()
         """What goes wrong; another set may be put in its place before a server is opened."""
-        self.wire = WireLog(self.clock, self.issued)
+        self.traffic = Traffic(self.clock, self.issued)
         """What was said lately between clients and this server."""
         self.scheduler = Scheduler()
         """Actions that are due later."""

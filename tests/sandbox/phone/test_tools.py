@@ -34,7 +34,7 @@ def test_the_page_learns_that_the_wire_was_cleared(open_page, page, world):
     open_page.say("wire", open=True)
     page.new_code()
     open_page.told()
-    world.wire.clear()
+    world.traffic.clear()
     assert open_page.told("wire") == [{"kind": "wire", "forgotten": 1, "exchanges": []}]
 
 

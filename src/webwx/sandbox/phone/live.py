@@ -51,7 +51,7 @@ class Live:
     def __init__(self, world: World, call: Callable[[], object]) -> None:
         self._call = call
         self._feeds = [make(world) for make in FEEDS]
-        self._unsubscribes = (world.watch(self._stir), world.wire.subscribe(call), world.faults.subscribe(call))
+        self._unsubscribes = (world.watch(self._stir), world.traffic.subscribe(call), world.faults.subscribe(call))
 
     def hear(self, text: str) -> None:
         """Take a message of the page; one that cannot be read is passed over."""

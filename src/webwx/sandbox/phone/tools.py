@@ -10,7 +10,7 @@ from webwx.protocol import ENDPOINTS
 from webwx.sandbox.fault_verbs import Active, active
 from webwx.sandbox.faults import Description, menu
 from webwx.sandbox.phone.feeds import Heard, Told
-from webwx.sandbox.wire_log import SIZE, Exchange
+from webwx.sandbox.traffic import SIZE, Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ class WireFeed:
 
     def __init__(self, world: World) -> None:
         self.hears: Heard = {"wire": (_Opened, self._look)}
-        self._log = world.wire
+        self._log = world.traffic
         self._is_open = False
         self._told = 0
 

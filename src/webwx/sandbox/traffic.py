@@ -1,5 +1,5 @@
 """
-The last exchanges on the wire, for people to look at.
+The recorded traffic: the last exchanges on the wire, for people to read.
 
 What has come and what was answered is only kept here; it is read, masked and cut when somebody looks. An exchange
 changes twice, when it begins and when it ends, and each change has a number: whoever asks for what is behind a number
@@ -107,7 +107,7 @@ class Entry:
         return f"Entry({self.number})"
 
 
-class WireLog:
+class Traffic:
     """
     The last exchanges.
 

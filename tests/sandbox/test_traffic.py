@@ -14,7 +14,7 @@ from webwx.sandbox.clock import WoundClock
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.switches import Switches
-from webwx.sandbox.wire_log import SHOWN, SIZE, WireLog, indented
+from webwx.sandbox.traffic import SHOWN, SIZE, Traffic, indented
 from webwx.transport.loopback import Loopback
 
 HERE = "http://127.0.0.1:8790"
@@ -22,7 +22,7 @@ HERE = "http://127.0.0.1:8790"
 
 @pytest.fixture
 def log():
-    return WireLog(WoundClock(), set())
+    return Traffic(WoundClock(), set())
 
 
 def get(path, **more):
@@ -41,7 +41,7 @@ def control(sandbox, path, body=None):
 
 def test_an_exchange_is_told_in_one_line(sandbox, page, world):
     page.new_code()
-    [line] = world.wire.since()
+    [line] = world.traffic.since()
     assert (line.number, line.endpoint, line.method, line.host) == (1, "jslogin", "GET", "127.0.0.1:8790")
     assert (line.is_open, line.status, line.ret, line.seconds, line.faults) == (False, 200, 200, 0.0, [])
     assert line.address.startswith("/jslogin?")
@@ -51,13 +51,13 @@ def test_an_exchange_is_told_in_one_line(sandbox, page, world):
 
 def test_a_poll_is_open_until_it_is_answered(sandbox, me, world):
     park = me.check()
-    last = world.wire.changes
-    line = world.wire.since()[-1]
+    last = world.traffic.changes
+    line = world.traffic.since()[-1]
     assert (line.endpoint, line.is_open, line.status) == ("synccheck", True, None)
-    assert world.wire.since(last) == []
+    assert world.traffic.since(last) == []
     world.wind(25)
     me.check(parked=park)
-    [answered] = world.wire.since(last)
+    [answered] = world.traffic.since(last)
     assert (line.number, False, 200, 0, 25.0) == (
         answered.number, answered.is_open, answered.status, answered.ret, answered.seconds,
     )  # fmt: skip
@@ -66,7 +66,7 @@ def test_a_poll_is_open_until_it_is_answered(sandbox, me, world):
 def test_a_poll_that_its_client_gave_up_is_no_longer_open(sandbox, me, world):
     world.faults.add("truncated:endpoint=synccheck")
     sandbox.give_up(me.check())
-    line = world.wire.since()[-1]
+    line = world.traffic.since()[-1]
     assert (line.is_open, line.status) == (False, None)
 
 
@@ -77,16 +77,16 @@ def test_what_went_wrong_on_purpose_is_told(sandbox, me, world, fault, status):
     world.faults.kinds = (object,)
     world.faults.add(fault)
     me.ask(JSLOGIN, JSLOGIN.request())
-    line = world.wire.since()[-1]
+    line = world.traffic.since()[-1]
     assert (status, [fault.partition(":")[0]], False) == (line.status, line.faults, line.is_open)
 
 
 def test_the_control_api_and_the_page_are_not_on_the_wire(sandbox, world):
     sandbox.answer(get("/"))
     control(sandbox, "accounts")
-    assert world.wire.since() == []
+    assert world.traffic.since() == []
     sandbox.answer(get("/favicon.ico"))
-    [line] = world.wire.since()
+    [line] = world.traffic.since()
     assert (line.endpoint, line.address, line.status) == ("", "/favicon.ico", 404)
 
 
@@ -221,7 +221,7 @@ async def test_nothing_that_is_shown_tells_a_secret(make_world, host):
             world.ask_friend("lilei", "me", "hello")
             await client.check()
         await client.logout()
-    for line in world.wire.since():
-        listener.hear(line.endpoint, msgspec.json.encode(world.wire.open(line.number)).decode())
+    for line in world.traffic.since():
+        listener.hear(line.endpoint, msgspec.json.encode(world.traffic.open(line.number)).decode())
     assert listener.leaks() == []
-    assert len(world.wire.since()) > 8
+    assert len(world.traffic.since()) > 8
