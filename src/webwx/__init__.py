@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from webwx.client.state import LoginState as LoginState
     from webwx.client.stream import EventStream as EventStream
     from webwx.errors import AlreadyRunning as AlreadyRunning
+    from webwx.errors import AnswerTooLarge as AnswerTooLarge
     from webwx.errors import ApiError as ApiError
     from webwx.errors import ConnectFailed as ConnectFailed
     from webwx.errors import EmptyFile as EmptyFile
@@ -155,13 +156,12 @@ _HOMES = {
     "client.state": ("LoginState",),
     "client.stream": ("EventStream",),
     "errors": (
-        "AlreadyRunning", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin", "InvalidSettings",
-        "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "LoopBroken", "MediaUnavailable", "NoJournal",
-        "NoSuchFile", "NotAPicture", "NotForwardable", "NotOnThisHost", "ProtocolError", "RateLimited", "RecallExpired",
-        "RecallRefused", "RefusedLocally",
-        "SendUnknown", "StaleContact", "StorageError", "TargetRefused", "TextTooLong", "Timeout", "TlsError",
-        "TooFewMembers", "TooLarge",
-        "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
+        "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin",
+        "InvalidSettings", "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "LoopBroken",
+        "MediaUnavailable", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotOnThisHost",
+        "ProtocolError", "RateLimited", "RecallExpired", "RecallRefused", "RefusedLocally", "SendUnknown",
+        "StaleContact", "StorageError", "TargetRefused", "TextTooLong", "Timeout", "TlsError", "TooFewMembers",
+        "TooLarge", "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
     ),
     "model.address_book": ("Contacts",),
     "model.contacts": ("Admission", "Contact", "ContactId", "Lookup", "Member"),

@@ -24,6 +24,7 @@ Every exception webwx raises, and when.
     │   ├── UnsafeRedirect   the login was sent to a host we do not know; nothing was sent there
     │   └── SendUnknown      it may or may not have been done; look before you repeat it
     ├── ProtocolError        the bytes arrived and made no sense
+    │   ├── AnswerTooLarge   more bytes than any answer has that is read (.endpoint)
     │   ├── UnexpectedLoginPage
     │   └── MediaUnavailable no picture (or not any more)
     └── ApiError             the platform understood and refused (.endpoint .ret .message)
@@ -172,6 +173,15 @@ class SendUnknown(TransportError):
 
 class ProtocolError(WxError):
     """An answer that is not what the protocol says."""
+
+
+class AnswerTooLarge(ProtocolError):
+    """An answer of more bytes than are read of any."""
+
+    def __init__(self, message: str, *, endpoint: str) -> None:
+        super().__init__(message)
+        self.endpoint = endpoint
+        """Name of the call."""
 
 
 class UnexpectedLoginPage(ProtocolError):

@@ -36,6 +36,7 @@ from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.switches import Switches
 from webwx.store.saved_login import LoginFile, LoginMemory
+from webwx.transport.failures import Failures
 from webwx.transport.loopback import Loopback
 from webwx.transport.run import Timeouts
 
@@ -902,6 +903,54 @@ class TestBadDays:
         assert gap.reason == "key_refused"
         assert gap.since <= gap.until
         assert texts([message]) == ["hi"]
+
+    def test_a_batch_that_stays_too_large_is_reported_and_passed_over(
+        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
+        client = wound.run(log_in(transport=carrier))
+        wound.run(take(client, 1, include_all=True))
+        carrier.answers = (Failures(WEBWXSYNC.name).too_large(16),)
+        carrier.calls.clear()
+        world.say("ahua", "me", "too much")
+
+        async def read() -> list[Event]:
+            got = []
+            async with client.events(include_all=False) as events:
+                got.append(await anext(events))
+                carrier.answers = ()
+                world.say("ahua", "me", "hi")
+                got.append(await anext(events))
+                await events.ack()
+            return got
+
+        gap, message = wound.run(read())
+        assert isinstance(gap, ContinuityLost)
+        assert gap.reason == "answer_too_large"
+        assert texts([message]) == ["hi"]
+        assert carrier.calls.count(WEBWXSYNC.name) < 20
+        reports = [line for line in caplog.messages if "larger than" in line]
+        assert 1 <= len(reports) <= 2  # not each of its fetches; after the gap one more is under way
+        assert reports[0] == (
+            "webwxsync: the answer is larger than 16 bytes. "
+            "It is asked for again; after 300 s what it holds is given up."
+        )
+
+    def test_a_batch_that_was_too_large_for_a_while_is_not_passed_over(
+        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+    ) -> None:
+        carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
+        client = wound.run(log_in(transport=carrier))
+        wound.run(take(client, 1, include_all=True))
+        carrier.answers = (Failures(WEBWXSYNC.name).too_large(16),)
+        world.say("ahua", "me", "hi")
+
+        async def read() -> Event:
+            asyncio.get_running_loop().call_later(REFUSED_FOR / 2, setattr, carrier, "answers", ())
+            async with client.events(include_all=False) as events:
+                return await anext(events)
+
+        assert texts([wound.run(read())]) == ["hi"]
 
     def test_l1_a_key_that_is_refused_now_and_then_is_kept(
         self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner

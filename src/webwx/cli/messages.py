@@ -397,6 +397,7 @@ def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
 _REASONS = {
     "new_login": "another login came in between",
     "key_refused": "the server did not know any more how far we were",
+    "answer_too_large": "what the server sent was too large to be read",
     "purged": "it was deleted before it was read",
 }
 """What a person is told of the reasons of a gap."""

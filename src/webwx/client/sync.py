@@ -25,6 +25,7 @@ from webwx.client.state import STALE_AFTER
 from webwx.client.stream import EventStream
 from webwx.client.wake import pause, until_wake
 from webwx.errors import (
+    AnswerTooLarge,
     ApiError,
     LoggedOut,
     NotOnThisHost,
@@ -60,7 +61,11 @@ if TYPE_CHECKING:
     from webwx.model.contacts import Contact
 
 REFUSED_FOR = 300.0
-"""Seconds in which the server takes our polls and refuses every fetch, until its word counts that our key is lost."""
+"""
+Seconds in which the server takes our polls and no fetch can be read, until what waits there is given up.
+
+Either it knows our key no more and refuses it, or the answer is too large to be read.
+"""
 
 AHEAD_FROM = 20
 """
@@ -132,7 +137,9 @@ class _Course:
         self.empty = 0
         """Fetches in a row that brought nothing new."""
         self.refused_since: float | None = None
-        """Since when every fetch has been refused, by the loop's clock."""
+        """Since when every fetch has been refused or was too large to be read, by the loop's clock."""
+        self.is_too_large = False
+        """The last one of those was too large."""
 
     def tell(self) -> None:
         """Wake whoever waits for news."""
@@ -286,7 +293,13 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
     def _note_failure(self, error: TransportError | ProtocolError | ApiError) -> None:
         course, now = self._course, asyncio.get_running_loop().time()
         self._liveness.failed(is_stale=now - course.answered_at > STALE_AFTER)
-        if isinstance(error, ApiError) and not isinstance(error, RateLimited) and error.endpoint == WEBWXSYNC.name:
+        if isinstance(error, RateLimited) or not isinstance(error, AnswerTooLarge | ApiError):
+            return
+        if error.endpoint == WEBWXSYNC.name:
+            is_too_large = isinstance(error, AnswerTooLarge)
+            if is_too_large and not (course.is_too_large and course.refused_since):
+                _log.warning("%s It is asked for again; after %.0f s what it holds is given up.", error, REFUSED_FOR)
+            course.is_too_large = is_too_large
             course.refused_since = course.refused_since or now
 
     def _is_key_lost(self) -> bool:
@@ -295,9 +308,12 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         return since is not None and asyncio.get_running_loop().time() - since > REFUSED_FOR
 
     async def _start_over(self) -> int:
-        """Get a new key in place of one that the server knows no more, and tell that something may be missing."""
+        """Get a new key in place of one that brings nothing readable, and tell that something may be missing."""
         reply = await self._run(login_flows.open_session(self._login, self._cell.now()))
-        gap = ContinuityLost(since=self._course.fetched_at, until=self._cell.now(), reason="key_refused")
+        gap = ContinuityLost(
+            since=self._course.fetched_at, until=self._cell.now(),
+            reason="answer_too_large" if self._course.is_too_large else "key_refused",
+        )  # fmt: skip
         self._course.refused_since = None
         key = reply.sync_key.or_older(self._login.fetch_key)
         return await self._take_over(

@@ -70,8 +70,11 @@ class ContinuityLost(Event, frozen=True, kw_only=True, tag="continuity_lost"):
     since: float
     """Seconds since 1970."""
     until: float
-    reason: Literal["new_login", "key_refused", "purged"]
-    """Another login came in place of the one before; the server did not know our position; it was deleted unread."""
+    reason: Literal["new_login", "key_refused", "answer_too_large", "purged"]
+    """
+    Another login came in place of the one before; the server did not know our position; what came was too large to be
+    read; it was deleted unread.
+    """
 
 
 class LoopDetected(Event, frozen=True, kw_only=True, tag="loop_detected"):

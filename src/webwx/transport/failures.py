@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import NamedTuple
 
-from webwx.errors import ConnectFailed, ProtocolError, RefusedLocally, Timeout, TlsError, TransportError
+from webwx.errors import AnswerTooLarge, ConnectFailed, RefusedLocally, Timeout, TlsError, TransportError
 
 
 class Failures(NamedTuple):
@@ -57,6 +57,6 @@ class Failures(NamedTuple):
         """Make the error of an answer that is none."""
         return TransportError(f"{self.call}: what came back is no HTTP answer.")
 
-    def too_large(self, limit: int) -> ProtocolError:
-        """Make the error of an answer that nobody would want."""
-        return ProtocolError(f"{self.call}: the answer is larger than {limit:,} bytes.")
+    def too_large(self, limit: int) -> AnswerTooLarge:
+        """Return the error of an answer that is too large to be read."""
+        return AnswerTooLarge(f"{self.call}: the answer is larger than {limit:,} bytes.", endpoint=self.call)
