@@ -29,8 +29,14 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Buffer, Read
 
 
-SETTLED_AFTER = 2.5
-"""Seconds after a change until a further one is sure to have another time: FAT counts two seconds."""
+SETTLED_AFTER = 0.1
+"""Seconds after a change until a further one is sure to have another time: kernels count in 10 ms at most."""
+
+SETTLED_AFTER_COARSE = 2.5
+"""The same where the file system may count in steps of two seconds, as FAT does."""
+
+_FINE = 10_000_000
+"""Nanoseconds; a time that is no multiple of these is counted in smaller steps."""
 
 Look = tuple[int, int, int, int, int]
 """What a change of a file changes: device, inode, size, time of the content and time of the inode."""
@@ -44,7 +50,9 @@ def look_at(file: BinaryIO) -> Look:
 
 def is_settled(look: Look) -> bool:
     """Say whether each later change of the file would show; on Windows no time tells of all changes."""
-    return os.name == "posix" and max(look[3:]) < (time.time() - SETTLED_AFTER) * 1e9
+    *_, changed = look
+    wait = SETTLED_AFTER if changed % _FINE else SETTLED_AFTER_COARSE
+    return os.name == "posix" and changed < (time.time() - wait) * 1e9
 
 
 async def read_window(wish: Read) -> bytes:
