@@ -84,9 +84,9 @@ def test_every_call_of_the_page_is_defined() -> None:
 
 
 def test_the_sandbox_answers_every_call_and_no_other() -> None:
-    from webwx.sandbox.core import ANSWERS
+    from webwx.sandbox.core import HANDLERS
 
-    assert {endpoint.name for endpoint in ENDPOINTS} == set(ANSWERS)
+    assert {endpoint.name for endpoint in ENDPOINTS} == set(HANDLERS)
 
 
 def calls_of_the_client() -> set[str]:

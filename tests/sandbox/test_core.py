@@ -25,7 +25,7 @@ from webwx.protocol.login import (
 )
 from webwx.protocol.messages import RECALL, STATUSNOTIFY, TEXT
 from webwx.protocol.sync import WEBWXSYNC
-from webwx.sandbox.answers import ANSWERS
+from webwx.sandbox.handlers import HANDLERS
 from webwx.sandbox.hosts import ABSENT_ON_HELPER
 
 
@@ -39,7 +39,7 @@ def post(path, body, *, headers=()):
 
 
 def test_every_endpoint_has_an_answer():
-    assert {endpoint.name for endpoint in ENDPOINTS} == ANSWERS.keys()
+    assert {endpoint.name for endpoint in ENDPOINTS} == HANDLERS.keys()
 
 
 def test_the_start_page_answers_and_unknown_paths_do_not(sandbox):

@@ -1,8 +1,8 @@
 """
 The server without a port: a `Request` goes in, a `Response` or a `Park` comes out.
 
-The same core answers a test in process and a socket (`serve`). It finds the endpoint, decodes, asks the answer, and
-encodes; who is calling and what happens then is the business of `visit` and `answers`.
+The same core answers a test in process and a socket (`serve`). It finds the endpoint, decodes, calls the handler, and
+encodes; `visit` says who is calling, and `handlers` what happens then.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from webwx.protocol.media import UPLOAD, UploadReply
 from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO
 from webwx.protocol.sync import CheckReply
 from webwx.sandbox import control
-from webwx.sandbox.answers import ANSWERS
 from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtAnswer, AtRequest, Pace, Repeat, raw_answer
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.faults import SAID, Hit, name_of, of_kind, steps_of
+from webwx.sandbox.handlers import HANDLERS
 from webwx.sandbox.headers import headers_of
 from webwx.sandbox.hosts import ABSENT_ON_HELPER, is_helper, page_permission
 from webwx.sandbox.phone import pages
@@ -196,7 +196,7 @@ class Sandbox:
         most = self.world.switches.acts_per_minute
         if most and endpoint in _ACTS:
             visit.session.act(self.world.now, most)
-        return ANSWERS[endpoint.name](visit, decoded)
+        return HANDLERS[endpoint.name](visit, decoded)
 
 
 def tidied(request: Request) -> Request:

@@ -1,7 +1,7 @@
 """
-What an answer is given, and where answers are kept.
+What a handler receives, and the registry of handlers.
 
-An answer is a function of a visit and the decoded request. It gives the reply's struct, gives a `Park` to be asked
+A handler is a function of a visit and the decoded request. It returns the reply's struct, returns a `Park` to be called
 again later, or raises `Refused`.
 """
 
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 Q = TypeVar("Q", bound=msgspec.Struct)
 R = TypeVar("R", bound=msgspec.Struct)
 
-ANSWERS: dict[str, Callable[[Visit, Any], msgspec.Struct | Park]] = {}
-"""The answer of every endpoint, by the endpoint's name."""
+HANDLERS: dict[str, Callable[[Visit, Any], msgspec.Struct | Park]] = {}
+"""The handler of every endpoint, by the endpoint's name."""
 
 
-def answers(
+def handles(
     endpoint: Endpoint[Q, R],
 ) -> Callable[[Callable[[Visit, Q], R | Park]], Callable[[Visit, Q], R | Park]]:
-    """Register the answer of an endpoint. A mistyped one is a type error."""
+    """Register the handler of an endpoint. One of the wrong types is a type error."""
 
-    def register(answer: Callable[[Visit, Q], R | Park]) -> Callable[[Visit, Q], R | Park]:
-        ANSWERS[endpoint.name] = answer
-        return answer
+    def register(handler: Callable[[Visit, Q], R | Park]) -> Callable[[Visit, Q], R | Park]:
+        HANDLERS[endpoint.name] = handler
+        return handler
 
     return register
 

@@ -23,7 +23,7 @@ from webwx.protocol.sync import (
 from webwx.sandbox.hosts import cookie_domains
 from webwx.sandbox.sessions import SESSION_COOKIE
 from webwx.sandbox.stream import Batch, ChangedContact
-from webwx.sandbox.visit import Visit, answers
+from webwx.sandbox.visit import Visit, handles
 
 if TYPE_CHECKING:
     from webwx.protocol.sync import SyncKey
@@ -33,7 +33,7 @@ _UIN_COOKIE = 3 * 86400
 """Seconds that a sync lets `wxuin` last; a login lets it last as long as the others."""
 
 
-@answers(SYNCCHECK)
+@handles(SYNCCHECK)
 def check(visit: Visit, request: CheckRequest) -> CheckReply | Park:
     """Say whether something waits behind a key, holding the poll while nothing does."""
     session = visit.any_session
@@ -48,7 +48,7 @@ def check(visit: Visit, request: CheckRequest) -> CheckReply | Park:
     return visit.park(account, until=min(visit.deadline, session.expires))
 
 
-@answers(WEBWXSYNC)
+@handles(WEBWXSYNC)
 def fetch(visit: Visit, request: SyncRequest) -> SyncReply:
     """
     Answer with what waits behind a key, oldest first, and renew the session's cookies.

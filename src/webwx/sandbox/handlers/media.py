@@ -36,7 +36,7 @@ from webwx.protocol.media import (
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.media import encrypted_name
 from webwx.sandbox.pictures import STILL
-from webwx.sandbox.visit import Visit, answers, parallel_ticket, upload_ticket
+from webwx.sandbox.visit import Visit, handles, parallel_ticket, upload_ticket
 
 if TYPE_CHECKING:
     from webwx.sandbox.media import Medium
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 # -- uploads ---------------------------------------------------------------------------------------------------------
 
 
-@answers(UPLOAD)
+@handles(UPLOAD)
 def upload(visit: Visit, request: UploadRequest) -> UploadReply:
     """
     Take a chunk; the answer to the last one names the media.
@@ -74,7 +74,7 @@ def upload(visit: Visit, request: UploadRequest) -> UploadReply:
     )
 
 
-@answers(CHECKUPLOAD)
+@handles(CHECKUPLOAD)
 def check_upload(visit: Visit, request: CheckUploadRequest) -> CheckUploadReply:
     """Give an announced file its keys, and its media id at once when the same bytes were here before."""
     session, dice = visit.session, visit.world.dice
@@ -89,7 +89,7 @@ def check_upload(visit: Visit, request: CheckUploadRequest) -> CheckUploadReply:
     )
 
 
-@answers(PARALLELUPLOAD)
+@handles(PARALLELUPLOAD)
 def upload_parallel(visit: Visit, request: ParallelUploadRequest) -> ParallelUploadReply:
     """Take a chunk of an announced file: the first one alone, then the others in any order."""
     session = visit.session
@@ -134,7 +134,7 @@ def _check_whole(content: bytes, size: int, md5: str) -> None:
 # -- downloads -------------------------------------------------------------------------------------------------------
 
 
-@answers(GETMSGIMG)
+@handles(GETMSGIMG)
 def download(visit: Visit, request: ImageDownloadRequest) -> Media:
     """Give a picture or sticker whole, whatever size was asked for; of anything else with a thumbnail a grey cell."""
     message = _seen(visit, request.message_id)
@@ -146,20 +146,20 @@ def download(visit: Visit, request: ImageDownloadRequest) -> Media:
     raise Refused(Ret.SYSTEM_ERROR)
 
 
-@answers(GETVOICE)
+@handles(GETVOICE)
 def download_voice(visit: Visit, request: VoiceDownloadRequest) -> Media:
     """Give a voice, whole or a range of it."""
     voice = _whole(_of_kind(visit, request.message_id, "voice"))
     return _range(visit, voice, request.range) if request.range else voice
 
 
-@answers(GETVIDEO)
+@handles(GETVIDEO)
 def download_video(visit: Visit, request: VideoDownloadRequest) -> Media:
     """Give a range of a video; without `Range` nothing (protocol notes, media, 5.3)."""
     return _range(visit, _whole(_of_kind(visit, request.message_id, "video")), request.range)
 
 
-@answers(GETMEDIA)
+@handles(GETMEDIA)
 def download_file(visit: Visit, request: FileDownloadRequest) -> Media:
     """Give a received file by its media id; a large one is not for web clients, by a switch."""
     medium = visit.session.media.get(request.mediaid)
@@ -177,7 +177,7 @@ def download_file(visit: Visit, request: FileDownloadRequest) -> Media:
     return file
 
 
-@answers(GETPUBLICLINKIMG)
+@handles(GETPUBLICLINKIMG)
 def download_map(visit: Visit, request: MapPictureRequest) -> Media:
     """Give the map of a location: a grey cell."""
     if _seen(visit, request.msgid).kind != "location":
@@ -185,7 +185,7 @@ def download_map(visit: Visit, request: MapPictureRequest) -> Media:
     return Media(content_type="image/jpeg", content=STILL)
 
 
-@answers(PREVIEW)
+@handles(PREVIEW)
 def preview(visit: Visit, request: PreviewRequest) -> Media:
     """Give an upload of this session."""
     medium = visit.session.media.get(request.mediaid)

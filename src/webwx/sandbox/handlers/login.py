@@ -43,7 +43,7 @@ from webwx.sandbox.hosts import api_origin, cookie_domains, family_of, is_helper
 from webwx.sandbox.logins import LoginCode, Stage
 from webwx.sandbox.pictures import BLACK, WHITE, draw
 from webwx.sandbox.sessions import SESSION_COOKIE
-from webwx.sandbox.visit import Visit, answers
+from webwx.sandbox.visit import Visit, handles
 
 if TYPE_CHECKING:
     from webwx.sandbox.sessions import Session
@@ -60,13 +60,13 @@ _REFUSAL = "当前登录环境异常。为了你的帐号安全，暂时不能�
 _PAGE = b"<html><head><title>webwx sandbox</title></head><body></body></html>"
 
 
-@answers(JSLOGIN)
+@handles(JSLOGIN)
 def request_code(visit: Visit, request: QrRequest) -> QrReply:
     """Make a code."""
     return QrReply(uuid=visit.world.new_code(wished_host(request.redirect_uri, request.appid)).uuid)
 
 
-@answers(PUSHLOGIN)
+@handles(PUSHLOGIN)
 def push(visit: Visit, request: PushLoginRequest) -> PushLoginReply:
     """Ask the phone of an earlier login to confirm; the cookies of that login say which."""
     cookies = visit.cookie("webwxuvid"), visit.cookie("webwx_auth_ticket")
@@ -78,7 +78,7 @@ def push(visit: Visit, request: PushLoginRequest) -> PushLoginReply:
     return PushLoginReply(ret="0", msg="all ok", uuid=code.uuid)
 
 
-@answers(QR_PICTURE)
+@handles(QR_PICTURE)
 def show_code(visit: Visit, request: QrPictureRequest) -> Media:
     """Draw a code."""
     code = _live_code(visit, request.uuid)
@@ -87,14 +87,14 @@ def show_code(visit: Visit, request: QrPictureRequest) -> Media:
     return Media(content_type="image/jpeg", content=picture)
 
 
-@answers(QR_TEXT)
+@handles(QR_TEXT)
 def explain_code(visit: Visit, request: QrPictureRequest) -> Media:
     """Tell whoever opened a code's address what to do with it."""
     _live_code(visit, request.uuid)
     return Media(content_type="text/html", content=b"<title>webwx sandbox</title><p>webwx phone scan</p>")
 
 
-@answers(LOGIN_POLL)
+@handles(LOGIN_POLL)
 def poll(visit: Visit, request: PollRequest) -> PollReply | Park:
     """Say what the phone has done, holding the poll while it has done nothing new."""
     code = visit.world.logins.code(request.uuid)
@@ -113,7 +113,7 @@ def poll(visit: Visit, request: PollRequest) -> PollReply | Park:
     return PollReply(code=PollCode.WAITING) if visit.is_over else visit.park(code.uuid)
 
 
-@answers(TICKET)
+@handles(TICKET)
 def exchange(visit: Visit, request: TicketRequest) -> TicketReply:
     """Open the session and hand out its keys, in the XML and in cookies."""
     world, switches, helper = visit.world, visit.world.switches, is_helper(visit.http)
@@ -161,7 +161,7 @@ def _set_cookies(visit: Visit, session: Session) -> None:
         visit.set_cookie(name, value, lifetime, domain=domain)
 
 
-@answers(LOGOUT)
+@handles(LOGOUT)
 def log_out(visit: Visit, request: LogoutRequest) -> Reply:
     """End the session; a held poll learns of it a moment after this answer."""
     visit.world.end(visit.session, Ret.SESSION_INVALID, silence=_LOGOUT_SILENCE)

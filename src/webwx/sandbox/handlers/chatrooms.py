@@ -20,7 +20,7 @@ from webwx.protocol.login import BaseResponse
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.membership import FEWEST
 from webwx.sandbox.view import View
-from webwx.sandbox.visit import Visit, answers
+from webwx.sandbox.visit import Visit, handles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,7 @@ _WANTS_TO_BE_ASKED = 4
 """`MemberStatus` of somebody else who could not be added."""
 
 
-@answers(CREATECHATROOM)
+@handles(CREATECHATROOM)
 def create(visit: Visit, request: CreateChatroomRequest) -> CreateChatroomReply:
     """Open a chatroom with whoever can be added; the others are marked in the answer."""
     me, membership = visit.session.person, visit.world.membership
@@ -57,7 +57,7 @@ def create(visit: Visit, request: CreateChatroomRequest) -> CreateChatroomReply:
     )
 
 
-@answers(UPDATECHATROOM)
+@handles(UPDATECHATROOM)
 def update(visit: Visit, request: UpdateChatroomRequest) -> UpdateChatroomReply:
     """Change a chatroom. One client leaves out the whole query, so the field that came says what is wanted."""
     me, membership, room = visit.session.person, visit.world.membership, _room(visit, request.chat_room_name)

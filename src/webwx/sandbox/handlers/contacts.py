@@ -40,13 +40,13 @@ from webwx.sandbox.errors import Refused
 from webwx.sandbox.people import BUILTIN
 from webwx.sandbox.pictures import avatar
 from webwx.sandbox.view import View
-from webwx.sandbox.visit import Visit, answers
+from webwx.sandbox.visit import Visit, handles
 
 _CLIENT_VERSION = 654_311_968
 _REPORT_INTERVAL = 600_000
 
 
-@answers(WEBWXINIT)
+@handles(WEBWXINIT)
 def init(visit: Visit, request: InitRequest) -> InitReply:
     """Show the account and its recent chats. The page asks twice at once and must get the same keys both times."""
     del request
@@ -72,7 +72,7 @@ def init(visit: Visit, request: InitRequest) -> InitReply:
     )
 
 
-@answers(GETCONTACT)
+@handles(GETCONTACT)
 def list_contacts(visit: Visit, request: ContactsRequest) -> ContactsReply:
     """Return one page of the address book: oneself, built-in accounts, friends and saved chatrooms."""
     session = visit.session
@@ -89,7 +89,7 @@ def list_contacts(visit: Visit, request: ContactsRequest) -> ContactsReply:
     )
 
 
-@answers(BATCHGETCONTACT)
+@handles(BATCHGETCONTACT)
 def get_contacts(visit: Visit, request: BatchContactsRequest) -> BatchContactsReply:
     """Give the contacts asked for, chatrooms with their members. Names this login never heard are left out."""
     session = visit.session
@@ -100,13 +100,13 @@ def get_contacts(visit: Visit, request: BatchContactsRequest) -> BatchContactsRe
     )
 
 
-@answers(GETICON)
+@handles(GETICON)
 def show_icon(visit: Visit, request: AvatarRequest) -> Media:
     """Draw somebody's picture: one colour, the same until they take another picture."""
     return _picture_of(visit, request.username)
 
 
-@answers(GETHEADIMG)
+@handles(GETHEADIMG)
 def show_chatroom_icon(visit: Visit, request: AvatarRequest) -> Media:
     """Draw a chatroom's picture."""
     return _picture_of(visit, request.username)
@@ -120,7 +120,7 @@ def _picture_of(visit: Visit, name: str) -> Media:
     return Media(content_type=image_type(content), content=content)
 
 
-@answers(OPLOG)
+@handles(OPLOG)
 def change(visit: Visit, request: OplogRequest) -> Reply:
     """Set a remark, pin a chat. A pin that does not repeat the remark erases it, or not, by a switch."""
     world, session = visit.world, visit.session
@@ -137,7 +137,7 @@ def change(visit: Visit, request: OplogRequest) -> Reply:
     return Reply()
 
 
-@answers(VERIFYUSER)
+@handles(VERIFYUSER)
 def verify(visit: Visit, request: VerifyUserRequest) -> Reply:
     """Pass on a friend request, or accept one; one person a call. An empty ticket is good, as one client sends it."""
     world, session = visit.world, visit.session
@@ -156,7 +156,7 @@ def verify(visit: Visit, request: VerifyUserRequest) -> Reply:
     return Reply()
 
 
-@answers(SEARCHCONTACT)
+@handles(SEARCHCONTACT)
 def search(visit: Visit, request: SearchContactRequest) -> SearchContactReply:
     """Find people by their whole nickname."""
     names = visit.session.names

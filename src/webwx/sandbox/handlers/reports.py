@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from webwx.protocol.login import Reply
 from webwx.protocol.reports import SENDFEEDBACK, STATREPORT, FeedbackRequest, ReportRequest
-from webwx.sandbox.visit import Visit, answers
+from webwx.sandbox.visit import Visit, handles
 
 
-@answers(SENDFEEDBACK)
+@handles(SENDFEEDBACK)
 def take_feedback(visit: Visit, request: FeedbackRequest) -> Reply:
     """Take somebody's words."""
     del visit, request
     return Reply()
 
 
-@answers(STATREPORT)
+@handles(STATREPORT)
 def take_reports(visit: Visit, request: ReportRequest) -> Reply:
     """Take telemetry; the page sends it before anybody has logged in, too."""
     del visit, request

@@ -46,7 +46,7 @@ from webwx.protocol.messages import (
 )
 from webwx.sandbox import letters
 from webwx.sandbox.errors import Refused
-from webwx.sandbox.visit import Visit, answers
+from webwx.sandbox.visit import Visit, handles
 
 if TYPE_CHECKING:
     from webwx.sandbox.media import Medium
@@ -57,7 +57,7 @@ _LINK = re.compile(r"https?://[!-~]+")
 _INTRODUCTION = "你可以撤回2分钟内发送的消息（部分旧版本微信不支持这个功能）。"
 
 
-@answers(TEXT)
+@handles(TEXT)
 def send_text(visit: Visit, request: TextRequest) -> SendReply:
     """Deliver a text, or a location that is sent on."""
     content = request.msg.content
@@ -74,7 +74,7 @@ def _location(xml: str) -> Letter:
         raise Refused(Ret.PARAMETER_ERROR) from None
 
 
-@answers(IMAGE)
+@handles(IMAGE)
 def send_image(visit: Visit, request: ImageRequest) -> SendReply:
     """Deliver a picture: an upload of this session, or one that its content names, recalled or not."""
     reply = _send(visit, request.msg, letters.image(_picture(visit, request.msg)))
@@ -84,7 +84,7 @@ def send_image(visit: Visit, request: ImageRequest) -> SendReply:
     return reply
 
 
-@answers(VIDEO)
+@handles(VIDEO)
 def send_video(visit: Visit, request: VideoRequest) -> SendReply:
     """Deliver a video: an upload of this session, or one that its content names."""
     outgoing = request.msg
@@ -96,7 +96,7 @@ def send_video(visit: Visit, request: VideoRequest) -> SendReply:
     return _send(visit, outgoing, letters.video(visit.session.person, _found(medium), seconds))
 
 
-@answers(STICKER)
+@handles(STICKER)
 def send_sticker(visit: Visit, request: StickerRequest) -> SendReply:
     """Deliver a sticker: an upload of this session, or any that was ever sent, by its md5."""
     outgoing = request.msg
@@ -107,7 +107,7 @@ def send_sticker(visit: Visit, request: StickerRequest) -> SendReply:
     return _send(visit, outgoing, letters.sticker(visit.session.person, _found(medium)))
 
 
-@answers(APP)
+@handles(APP)
 def send_file(visit: Visit, request: AppRequest) -> SendReply:
     """Deliver a file: an upload of this session, or one it received. Other app messages are mostly refused nowadays."""
     title, media_id = _file_in(request.msg.content)
@@ -131,14 +131,14 @@ def _file_in(xml: str) -> tuple[str, str]:
     return unescape(tag_text(xml, "title") or ""), media_id
 
 
-@answers(RECALL)
+@handles(RECALL)
 def recall(visit: Visit, request: RecallRequest) -> RecallReply:
     """Take a message back. Only `SvrMsgId` counts: clients send anything as `ClientMsgId`."""
     visit.world.post.take_back(visit.session.person, request.svr_msg_id)
     return RecallReply(introduction=_INTRODUCTION, sys_wording="已撤回")
 
 
-@answers(CHECKURL)
+@handles(CHECKURL)
 def check_url(visit: Visit, request: CheckUrlRequest) -> Media:
     """Send whoever clicked a link on to it."""
     if not _LINK.fullmatch(request.requrl):
@@ -148,7 +148,7 @@ def check_url(visit: Visit, request: CheckUrlRequest) -> Media:
     return Media(content_type="text/html")
 
 
-@answers(STATUSNOTIFY)
+@handles(STATUSNOTIFY)
 def notify(visit: Visit, request: StatusNotifyRequest) -> StatusNotifyReply:
     """Clear a chat's unread count on the phone, or let the phone greet a new client; other codes do nothing."""
     session = visit.session
