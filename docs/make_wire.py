@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from webwx.client.aio import AsyncClient
-from webwx.sandbox.wire_table import Call, Table, calls, structs, words
+from webwx.sandbox.wire_table import CallDescription, Table, calls, structs, words
 
 PAGE = Path(__file__).with_name("wire.md")
 
@@ -47,7 +47,7 @@ def verbs_by_call() -> dict[str, list[str]]:
     return found
 
 
-def write_call(call: Call, verbs: list[str]) -> str:
+def write_call(call: CallDescription, verbs: list[str]) -> str:
     """Give the section of one call."""
     used_by = f"Used by {in_code(verbs)}." if verbs else "No verb calls it: phones and other clients do."
     text = f"\n### {call.name}\n\n{call.purpose[0].upper()}{call.purpose[1:]}.\n{used_by}\n\n`{call.address}`\n\n"

@@ -107,7 +107,7 @@ class BadAnswer(msgspec.Struct, frozen=True, kw_only=True):
     is_whole: ClassVar[bool] = False
     """It stands in place of the answer, so no other such fault goes with it."""
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         """
         Give what is answered instead, or None to let the call be carried out.
 
@@ -116,7 +116,7 @@ class BadAnswer(msgspec.Struct, frozen=True, kw_only=True):
         """
         return None
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         """Give what becomes of an answer."""
         return response
 
@@ -136,7 +136,7 @@ class RefusedByNumber(BadAnswer, frozen=True, kw_only=True, tag="ret"):
     is_whole: ClassVar[bool] = True
     ret: int = int(Ret.SYSTEM_ERROR)
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         raise Refused(self.ret)
 
 
@@ -145,7 +145,7 @@ class HtmlPage(BadAnswer, frozen=True, kw_only=True, tag="html_page"):
 
     is_whole: ClassVar[bool] = True
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         return Response(headers=_HTML, body=_PAGE)
 
 
@@ -155,7 +155,7 @@ class HttpStatus(BadAnswer, frozen=True, kw_only=True, tag="status"):
     is_whole: ClassVar[bool] = True
     code: HttpError = 502
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         return Response(status=self.code, headers=_HTML, body=_PAGE)
 
 
@@ -164,7 +164,7 @@ class Unavailable(BadAnswer, frozen=True, kw_only=True, tag="unavailable"):
 
     is_whole: ClassVar[bool] = True
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         return Response(status=503)
 
 
@@ -174,7 +174,7 @@ class RedirectNowhere(BadAnswer, frozen=True, kw_only=True, tag="redirect_nowher
     is_whole: ClassVar[bool] = True
     code: Redirect = 302
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         return Response(status=self.code)
 
 
@@ -185,7 +185,7 @@ class RedirectAway(BadAnswer, frozen=True, kw_only=True, tag="redirect_away"):
     code: Redirect = 302
     to: str = "https://evil.example/"
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         return Response(status=self.code, headers=(("Location", self.to),))
 
 
@@ -195,14 +195,14 @@ class ForeignJson(BadAnswer, frozen=True, kw_only=True, tag="foreign_json"):
     is_whole: ClassVar[bool] = True
     body: str = '{"error":"blocked by proxy"}'
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         return Response(headers=(("Content-Type", "application/json"),), body=self.body.encode())
 
 
 class NoRet(BadAnswer, frozen=True, kw_only=True, tag="no_ret"):
     """The call is carried out, and its answer has no BaseResponse, so it does not say how the call went."""
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         return _edited(response, lambda answer: answer.pop("BaseResponse", None))
 
 
@@ -211,14 +211,14 @@ class NoMessageId(BadAnswer, frozen=True, kw_only=True, tag="no_message_id"):
 
     calls: ClassVar[frozenset[str]] = _SENDS
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         return _edited(response, lambda answer: answer.update(MsgID=""))
 
 
 class Empty(BadAnswer, frozen=True, kw_only=True, tag="empty"):
     """The call is carried out, and its answer has no body."""
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         return msgspec.structs.replace(response, body=b"")
 
 
@@ -227,7 +227,7 @@ class Truncated(BadAnswer, frozen=True, kw_only=True, tag="truncated"):
 
     at: At = -1
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         at = dice.randrange(max(1, len(response.body))) if self.at < 0 else self.at
         return msgspec.structs.replace(response, body=response.body[:at])
 
@@ -237,7 +237,7 @@ class WrongCharset(BadAnswer, frozen=True, kw_only=True, tag="wrong_charset"):
 
     charset: str = "iso-8859-1"
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         kind = response.header("Content-Type").partition(";")[0]
         return _with_header(response, "Content-Type", f"{kind}; charset={self.charset}")
 
@@ -245,14 +245,14 @@ class WrongCharset(BadAnswer, frozen=True, kw_only=True, tag="wrong_charset"):
 class NoContentType(BadAnswer, frozen=True, kw_only=True, tag="no_content_type"):
     """The answer says nothing of its type or its charset."""
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         return _with_header(response, "Content-Type", None)
 
 
 class GzipWrong(BadAnswer, frozen=True, kw_only=True, tag="gzip_wrong"):
     """The answer says that it is gzip, and is not."""
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         return _with_header(response, "Content-Encoding", "gzip")
 
 
@@ -261,7 +261,7 @@ class GzipBomb(BadAnswer, frozen=True, kw_only=True, tag="gzip_bomb"):
 
     mebibytes: Annotated[int, msgspec.Meta(ge=1, le=10_240)] = 256
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         return _with_header(msgspec.structs.replace(response, body=_bomb(self.mebibytes)), "Content-Encoding", "gzip")
 
 
@@ -277,8 +277,8 @@ class WrongClock(BadAnswer, frozen=True, kw_only=True, tag="wrong_clock"):
 
     seconds: Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)] = 86_400.0
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
-        return _with_header(response, "Date", formatdate(visit.world.now + self.seconds, usegmt=True))
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+        return _with_header(response, "Date", formatdate(call.world.now + self.seconds, usegmt=True))
 
 
 # -- poll and sync ---------------------------------------------------------------------------------------------------
@@ -291,8 +291,8 @@ class StickySelector(BadAnswer, frozen=True, kw_only=True, tag="sticky_selector"
     is_whole: ClassVar[bool] = True
     selector: Annotated[int, msgspec.Meta(ge=1, le=999)] = 2
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
-        return CheckReply(retcode=visit.any_session.ended or 0, selector=self.selector)
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
+        return CheckReply(retcode=call.any_session.ended or 0, selector=self.selector)
 
 
 class UnknownSelector(BadAnswer, frozen=True, kw_only=True, tag="unknown_selector"):
@@ -301,7 +301,7 @@ class UnknownSelector(BadAnswer, frozen=True, kw_only=True, tag="unknown_selecto
     calls: ClassVar[frozenset[str]] = _CHECK
     selector: Annotated[int, msgspec.Meta(ge=1, le=999)] = 99
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         body = re.sub(rb'selector:"[1-9]\d*"', f'selector:"{self.selector}"'.encode(), response.body)
         return msgspec.structs.replace(response, body=body)
 
@@ -311,36 +311,36 @@ class BadFetch(BadAnswer, frozen=True, kw_only=True):
 
     calls: ClassVar[frozenset[str]] = _FETCH
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         def edit(answer: Document) -> None:
             if answer.get("BaseResponse", {}).get("Ret") == 0:
-                self.edit(answer, visit, dice)
+                self.edit(answer, call, dice)
 
         return _edited(response, edit)
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         """Change what was fetched."""
 
 
 class RepeatedKey(BadFetch, frozen=True, kw_only=True, tag="repeated_key"):
     """The fetch gives back the key that it was asked with, so the same batch comes again."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
-        asked = WEBWXSYNC.decode_request(visit.http).sync_key
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+        asked = WEBWXSYNC.decode_request(call.http).sync_key
         answer["SyncKey"] = answer["SyncCheckKey"] = json.loads(write_json(asked))
 
 
 class NullKey(BadFetch, frozen=True, kw_only=True, tag="null_key"):
     """The fetch gives null for both keys."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         answer["SyncKey"] = answer["SyncCheckKey"] = None
 
 
 class EmptyKey(BadFetch, frozen=True, kw_only=True, tag="empty_key"):
     """The fetch gives keys of Count 0."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         answer["SyncKey"] = answer["SyncCheckKey"] = {"Count": 0, "List": []}
 
 
@@ -349,7 +349,7 @@ class ShrunkKey(BadFetch, frozen=True, kw_only=True, tag="shrunk_key"):
 
     keep: Count = 1
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         for name, pairs in _keys(answer).items():
             kept = pairs[: self.keep]
             answer[name] = {"Count": len(kept), "List": kept}
@@ -358,7 +358,7 @@ class ShrunkKey(BadFetch, frozen=True, kw_only=True, tag="shrunk_key"):
 class ReorderedKey(BadFetch, frozen=True, kw_only=True, tag="reordered_key"):
     """The fetch gives keys whose counters stand in another order."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         for name, pairs in _keys(answer).items():
             answer[name]["List"] = _in_another_order(pairs, dice)
 
@@ -366,7 +366,7 @@ class ReorderedKey(BadFetch, frozen=True, kw_only=True, tag="reordered_key"):
 class NoCheckKey(BadFetch, frozen=True, kw_only=True, tag="no_check_key"):
     """The fetch gives no SyncCheckKey."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         answer.pop("SyncCheckKey", None)
 
 
@@ -375,27 +375,27 @@ class ContinueRun(BadFetch, frozen=True, kw_only=True, tag="continue_run"):
 
     size: Count = 1
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
-        visit.batch_size = self.size
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
+        call.batch_size = self.size
         return None
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         for pairs in _keys(answer).values():
             key = read_sync_key("|".join(f"{pair['Key']}_{pair['Val']}" for pair in pairs))
-            answer["ContinueFlag"] = int(visit.session.stream.selector(key) != 0)
+            answer["ContinueFlag"] = int(call.session.stream.selector(key) != 0)
 
 
 class ContinueForever(BadFetch, frozen=True, kw_only=True, tag="continue_forever"):
     """The fetch says by its ContinueFlag that more waits, whether it does or not."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         answer["ContinueFlag"] = 1
 
 
 class DoubledBatch(BadFetch, frozen=True, kw_only=True, tag="doubled_batch"):
     """The fetch gives all its messages twice."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         answer["AddMsgList"] *= 2
         answer["AddMsgCount"] = len(answer["AddMsgList"])
 
@@ -403,7 +403,7 @@ class DoubledBatch(BadFetch, frozen=True, kw_only=True, tag="doubled_batch"):
 class ShuffledBatch(BadFetch, frozen=True, kw_only=True, tag="shuffled_batch"):
     """The fetch gives its messages in another order."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         answer["AddMsgList"] = _in_another_order(answer["AddMsgList"], dice)
 
 
@@ -412,7 +412,7 @@ class MessageId(BadFetch, frozen=True, kw_only=True, tag="message_id"):
 
     id: str = "0"
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         for message in answer["AddMsgList"]:
             message["MsgId"] = self.id
 
@@ -428,20 +428,20 @@ class Flood(BadFetch, frozen=True, kw_only=True, tag="flood"):
 
     count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5_000
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
-        me = visit.session.person
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
+        me = call.session.person
         friend = next(iter(me.friends), me.id)
         for number in range(self.count):
-            visit.world.say(friend, me.id, f"{number + 1} of {self.count}")
-        visit.batch_size = sys.maxsize
+            call.world.say(friend, me.id, f"{number + 1} of {self.count}")
+        call.batch_size = sys.maxsize
         return None
 
 
 class UnknownChatroom(BadFetch, frozen=True, kw_only=True, tag="unknown_chatroom"):
     """Messages of others come from a chatroom, and a member, that this login never heard of."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
-        me = visit.session.names.name(visit.session.person.id)
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+        me = call.session.names.name(call.session.person.id)
         chatroom = f"@@{dice.randbytes(32).hex()}"
         for message in answer["AddMsgList"]:
             if message["ToUserName"] == me and message["FromUserName"] != me:
@@ -454,7 +454,7 @@ class UnknownChatroom(BadFetch, frozen=True, kw_only=True, tag="unknown_chatroom
 class UnknownMember(BadFetch, frozen=True, kw_only=True, tag="unknown_member"):
     """Messages of a chatroom come from a member that this login never heard of."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         for message in answer["AddMsgList"]:
             member, content = _member(message)
             if member:
@@ -464,7 +464,7 @@ class UnknownMember(BadFetch, frozen=True, kw_only=True, tag="unknown_member"):
 class RecallWithoutId(BadFetch, frozen=True, kw_only=True, tag="recall_without_id"):
     """The notice of a recall does not say which message it was."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
         for message in answer["AddMsgList"]:
             words = html.unescape(message["Content"])
             if "revokemsg" in words:
@@ -477,8 +477,8 @@ _MESSAGE_ID = re.compile(r"<(msgid|oldmsgid)>\d*</\1>")
 class RotatedKey(BadFetch, frozen=True, kw_only=True, tag="rotated_skey"):
     """The fetch gives a new skey, and the old one is not good any more where `strict_skey` looks at it."""
 
-    def edit(self, answer: Document, visit: FaultedCall, dice: Random) -> None:
-        session, logins = visit.session, visit.world.logins
+    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+        session, logins = call.session, call.world.logins
         skey = logins.issue(f"@crypt_{dice.getrandbits(32):08x}_{dice.randbytes(16).hex()}")
         session.keys = dataclasses.replace(session.keys, first_skey=skey, skey=skey)
         answer["SKey"] = skey
@@ -492,7 +492,7 @@ class BadContacts(BadAnswer, frozen=True, kw_only=True):
 
     calls: ClassVar[frozenset[str]] = _CONTACTS
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         return _edited(response, lambda answer: self.edit(answer, dice))
 
     def edit(self, answer: Document, dice: Random) -> None:
@@ -537,7 +537,7 @@ class LostMembers(BadAnswer, frozen=True, kw_only=True, tag="lost_members"):
     calls: ClassVar[frozenset[str]] = frozenset({BATCHGETCONTACT.name})
     most: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 1
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         def edit(answer: Document) -> None:
             for contact in answer.get("ContactList", []):
                 contact["MemberList"] = contact["MemberList"][: self.most]
@@ -565,7 +565,7 @@ class CutBatch(BadAnswer, frozen=True, kw_only=True, tag="cut_batch"):
     calls: ClassVar[frozenset[str]] = frozenset({BATCHGETCONTACT.name})
     most: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 50
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         def edit(answer: Document) -> None:
             answer["ContactList"] = answer.get("ContactList", [])[: self.most]
             answer["Count"] = len(answer["ContactList"])
@@ -579,16 +579,16 @@ class CutBatch(BadAnswer, frozen=True, kw_only=True, tag="cut_batch"):
 class Evicted(BadAnswer, frozen=True, kw_only=True, tag="evicted"):
     """Another login takes over, and this session is over: retcode and Ret 1101."""
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
-        visit.world.end(visit.session, Ret.SESSION_INVALID)
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
+        call.world.end(call.session, Ret.SESSION_INVALID)
         return None
 
 
 class PhoneLogout(BadAnswer, frozen=True, kw_only=True, tag="phone_logout"):
     """The phone logs this session out: retcode and Ret 1100."""
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
-        visit.world.end(visit.session, Ret.SESSION_NOT_FOUND)
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
+        call.world.end(call.session, Ret.SESSION_NOT_FOUND)
         return None
 
 
@@ -598,7 +598,7 @@ class PhoneOffline(BadAnswer, frozen=True, kw_only=True, tag="phone_offline"):
     calls: ClassVar[frozenset[str]] = _SENDS
     is_whole: ClassVar[bool] = True
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         raise Refused(Ret.PHONE_OFFLINE)
 
 
@@ -607,11 +607,11 @@ class RotatedCookies(BadAnswer, frozen=True, kw_only=True, tag="rotated_cookies"
 
     calls: ClassVar[frozenset[str]] = _CHECK | _FETCH
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
-        session, ticket = visit.session, visit.world.logins.issue(f"gS{dice.randbytes(11).hex()}")
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+        session, ticket = call.session, call.world.logins.issue(f"gS{dice.randbytes(11).hex()}")
         session.keys = dataclasses.replace(session.keys, data_ticket=ticket)
-        visit.set_cookie(_TICKET, ticket, SESSION_COOKIE, domain=cookie_domains(visit.origin)[1])
-        headers = (*_without_ticket(response), ("Set-Cookie", visit.cookies[-1]))
+        call.set_cookie(_TICKET, ticket, SESSION_COOKIE, domain=cookie_domains(call.origin)[1])
+        headers = (*_without_ticket(response), ("Set-Cookie", call.cookies[-1]))
         return msgspec.structs.replace(response, headers=headers)
 
 
@@ -620,7 +620,7 @@ class NoTicket(BadAnswer, frozen=True, kw_only=True, tag="no_ticket"):
 
     calls: ClassVar[frozenset[str]] = frozenset({TICKET.name}) | _FETCH
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         return msgspec.structs.replace(response, headers=_without_ticket(response))
 
 
@@ -658,7 +658,7 @@ class MediaPartial(BadAnswer, frozen=True, kw_only=True, tag="media_partial"):
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 
-    def after(self, visit: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
         size = len(response.body)
         half = response.body[: max(1, size // 2)]
         cut = msgspec.structs.replace(response, status=206, body=half)
@@ -670,10 +670,10 @@ class RecalledFirst(BadAnswer, frozen=True, kw_only=True, tag="recalled_first"):
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS - {GETMEDIA.name}  # a file is asked for without its message
 
-    def before(self, visit: FaultedCall, request: msgspec.Struct) -> Instead:
-        message = visit.world.post.message(getattr(request, "message_id", ""), visit.session.person)
+    def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
+        message = call.world.post.message(getattr(request, "message_id", ""), call.session.person)
         if not message.is_recalled:
-            visit.world.post.take_back(message.sender, message.id)
+            call.world.post.take_back(message.sender, message.id)
         return None
 
 

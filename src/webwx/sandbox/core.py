@@ -2,7 +2,7 @@
 The server without a port: a `Request` goes in, a `Response` or a `Park` comes out.
 
 The same core answers a test in process and a socket (`serve`). It finds the endpoint, decodes, calls the handler, and
-encodes; `visit` says who is calling, and `handlers` what happens then.
+encodes; `call` says who is calling, and `handlers` what happens then.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from webwx.protocol.sync import CheckReply
 from webwx.sandbox import control
 from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtAnswer, AtRequest, Pace, Repeat, raw_answer
+from webwx.sandbox.call import Call
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.faults import SAID, Hit, name_of, of_kind, steps_of
 from webwx.sandbox.handlers import HANDLERS
 from webwx.sandbox.headers import headers_of
 from webwx.sandbox.hosts import ABSENT_ON_HELPER, is_helper, page_permission
 from webwx.sandbox.phone import pages
-from webwx.sandbox.visit import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,10 +161,10 @@ class Sandbox:
             decoded = endpoint.decode_request(request)
         except ProtocolError:
             return endpoint.encode_reply(refusal(endpoint, Refused(Ret.UNREADABLE_REQUEST)))
-        visit = Visit(self.world, endpoint, request, decoded, parked)
+        call = Call(self.world, endpoint, request, decoded, parked)
         faults = of_kind(hits, BadAnswer)
         try:
-            reply = self._ask(endpoint, visit, decoded, [fault for fault, _ in faults])
+            reply = self._ask(endpoint, call, decoded, [fault for fault, _ in faults])
         except Refused as refused:
             reply = refusal(endpoint, refused)
         if isinstance(reply, Park):
@@ -172,31 +172,31 @@ class Sandbox:
         if isinstance(reply, Response):
             response = reply
         else:
-            written = visit.instead or endpoint.encode_reply(reply)
-            cookies = tuple(("Set-Cookie", cookie) for cookie in visit.cookies)
-            headers = (*written.headers, *cookies, *headers_of(endpoint, visit))
-            response = Response(status=visit.status, headers=headers, body=written.body)
+            written = call.instead or endpoint.encode_reply(reply)
+            cookies = tuple(("Set-Cookie", cookie) for cookie in call.cookies)
+            headers = (*written.headers, *cookies, *headers_of(endpoint, call))
+            response = Response(status=call.status, headers=headers, body=written.body)
             known = request.header("If-None-Match")
             if known and known == response.header("ETag"):
                 response = msgspec.structs.replace(response, status=304, body=b"")
         for fault, dice in faults:
             with suppress(Refused):  # nobody's call: there is no login whose answer could be changed
-                response = fault.after(visit, response, dice)
+                response = fault.after(call, response, dice)
         return response
 
     def _ask(
-        self, endpoint: Endpoint[Any, Any], visit: Visit, decoded: msgspec.Struct, faults: list[BadAnswer]
+        self, endpoint: Endpoint[Any, Any], call: Call, decoded: msgspec.Struct, faults: list[BadAnswer]
     ) -> msgspec.Struct | Response | Park:
-        for fault in faults if visit.is_first else ():
-            instead = fault.before(visit, decoded)
+        for fault in faults if call.is_first else ():
+            instead = fault.before(call, decoded)
             if instead is not None:
                 return instead
-        if endpoint in ABSENT_ON_HELPER and is_helper(visit.http):
+        if endpoint in ABSENT_ON_HELPER and is_helper(call.http):
             raise Refused(Ret.PARAMETER_ERROR)
         most = self.world.switches.acts_per_minute
         if most and endpoint in _ACTS:
-            visit.session.act(self.world.now, most)
-        return HANDLERS[endpoint.name](visit, decoded)
+            call.session.act(self.world.now, most)
+        return HANDLERS[endpoint.name](call, decoded)
 
 
 def tidied(request: Request) -> Request:

@@ -10,13 +10,13 @@ from webwx.protocol.hosts import Host
 from webwx.protocol.login import JSLOGIN
 from webwx.protocol.media import UPLOAD
 from webwx.protocol.sync import SYNCCHECK
+from webwx.sandbox.call import dashed_date
 from webwx.sandbox.hosts import page_permission
-from webwx.sandbox.visit import dashed_date
 
 if TYPE_CHECKING:
     from webwx.protocol.endpoint import Endpoint
     from webwx.protocol.http import Headers
-    from webwx.sandbox.visit import Visit
+    from webwx.sandbox.call import Call
 
 _TLS_ONLY = ("Strict-Transport-Security", "max-age=34995000 ; includeSubDomains")
 """Said by the API and the file host; over plain http it means nothing and must not be said."""
@@ -24,21 +24,21 @@ _TLS_ONLY = ("Strict-Transport-Security", "max-age=34995000 ; includeSubDomains"
 _AVATARS = frozenset({GETICON, GETHEADIMG})
 
 
-def headers_of(endpoint: Endpoint[Any, Any], visit: Visit) -> Headers:
+def headers_of(endpoint: Endpoint[Any, Any], call: Call) -> Headers:
     """Return the headers that go with an answer of an endpoint."""
     headers: Headers = ()
-    now = visit.world.now
+    now = call.world.now
     if endpoint is JSLOGIN:
         headers = ("Content-Type", "text/html; charset=gbk"), ("Cache-Control", "no-cache, must-revalidate")
-    elif endpoint is SYNCCHECK and not page_permission(visit.http):
+    elif endpoint is SYNCCHECK and not page_permission(call.http):
         headers = (("Access-Control-Allow-Origin", "*"),)
     elif endpoint is UPLOAD:
         headers = (("Date", dashed_date(now)),)
-    elif visit.digest:
-        headers = (("ETag", f'"{visit.digest}"'),)
+    elif call.digest:
+        headers = (("ETag", f'"{call.digest}"'),)
         if endpoint in _AVATARS:
             age = ("Last-Modified", formatdate(now, usegmt=True)), ("Cache-control", "max-age=604800")
             headers = (*age, *headers)
-    if endpoint.host in {Host.MAIN, Host.FILE} and visit.http.url.startswith("https:"):
+    if endpoint.host in {Host.MAIN, Host.FILE} and call.http.url.startswith("https:"):
         headers = (*headers, _TLS_ONLY)
     return headers

@@ -60,7 +60,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """Its fields travel in different parts of a request."""
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class CallDescription(msgspec.Struct, frozen=True, kw_only=True):
     """One call."""
 
     name: str
@@ -72,7 +72,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     reply: Table
 
 
-def calls() -> list[Call]:
+def calls() -> list[CallDescription]:
     """Describe every call, in the order of the protocol."""
     return [_call(endpoint) for endpoint in protocol.ENDPOINTS]
 
@@ -111,11 +111,11 @@ def words(kind: Any, link: Callable[[str], str]) -> str:
     return _WORDS.get(kind, "JSON")
 
 
-def _call(endpoint: Endpoint[Any, Any]) -> Call:
+def _call(endpoint: Endpoint[Any, Any]) -> CallDescription:
     body = _SHAPES[id(endpoint.body)] if endpoint.inside else "none"
     # A script or XML answer has names of its own kind, which are those of the struct's fields.
     has_wire_names = id(endpoint.reply_shape) in _SHAPES
-    return Call(
+    return CallDescription(
         name=endpoint.name,
         purpose=endpoint.purpose,
         address=f"{' or '.join(endpoint.methods)} {endpoint.path}",

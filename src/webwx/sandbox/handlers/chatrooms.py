@@ -17,10 +17,10 @@ from webwx.protocol.chatrooms import (
 from webwx.protocol.codec import write_json
 from webwx.protocol.codes import Ret
 from webwx.protocol.login import BaseResponse
+from webwx.sandbox.call import Call, handles
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.membership import FEWEST
 from webwx.sandbox.view import View
-from webwx.sandbox.visit import Visit, handles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,39 +35,39 @@ _WANTS_TO_BE_ASKED = 4
 
 
 @handles(CREATECHATROOM)
-def create(visit: Visit, request: CreateChatroomRequest) -> CreateChatroomReply:
+def create(call: Call, request: CreateChatroomRequest) -> CreateChatroomReply:
     """Open a chatroom with whoever can be added; the others are marked in the answer."""
-    me, membership = visit.session.person, visit.world.membership
-    people = _people(visit, [member.user_name for member in request.member_list])
+    me, membership = call.session.person, call.world.membership
+    people = _people(call, [member.user_name for member in request.member_list])
     willing = [person for person in people if membership.can_add(me, person)]
     if len(willing) < FEWEST:
         raise Refused(Ret.PARAMETER_ERROR)
     room = membership.open(me, willing, request.topic)
     is_whole = len(willing) == len(request.member_list)
-    view = View(visit.world, visit.session)
+    view = View(call.world, call.session)
     return CreateChatroomReply(
         base_response=BaseResponse(
             ret=Ret.OK if is_whole else Ret.PARTLY_DONE, err_msg="Everything is OK" if is_whole else ""
         ),
         topic=request.topic,
         member_count=len(people),
-        member_list=_members(visit, people, willing),
+        member_list=_members(call, people, willing),
         chat_room_name=view.name(room.id),
         black_list=",".join(view.name(person.id) for person in people if person.has_blocked(me)),
     )
 
 
 @handles(UPDATECHATROOM)
-def update(visit: Visit, request: UpdateChatroomRequest) -> UpdateChatroomReply:
+def update(call: Call, request: UpdateChatroomRequest) -> UpdateChatroomReply:
     """Change a chatroom. One client leaves out the whole query, so the field that came says what is wanted."""
-    me, membership, room = visit.session.person, visit.world.membership, _room(visit, request.chat_room_name)
+    me, membership, room = call.session.person, call.world.membership, _room(call, request.chat_room_name)
     match request.fun or _fun(request):
         case "addmember":
-            return _add(visit, room, _ids(request.add_member_list))
+            return _add(call, room, _ids(request.add_member_list))
         case "invitemember":
-            membership.invite(room, _people(visit, _ids(request.invite_member_list)), by=me)
+            membership.invite(room, _people(call, _ids(request.invite_member_list)), by=me)
         case "delmember":
-            membership.remove(room, _people(visit, _ids(request.del_member_list)), by=me)
+            membership.remove(room, _people(call, _ids(request.del_member_list)), by=me)
         case "modtopic":
             membership.rename(room, request.new_topic or "", by=me)
         case "quitchatroom":
@@ -77,16 +77,16 @@ def update(visit: Visit, request: UpdateChatroomRequest) -> UpdateChatroomReply:
     return UpdateChatroomReply()
 
 
-def _add(visit: Visit, room: Chatroom, names: list[str]) -> UpdateChatroomReply:
-    me, membership = visit.session.person, visit.world.membership
-    people = _people(visit, names)
+def _add(call: Call, room: Chatroom, names: list[str]) -> UpdateChatroomReply:
+    me, membership = call.session.person, call.world.membership
+    people = _people(call, names)
     is_open = not membership.is_by_invitation(room)
     willing = [person for person in people if is_open and membership.can_add(me, person)]
     membership.admit(room, willing, by=me)
     return UpdateChatroomReply(
         base_response=BaseResponse(ret=Ret.OK if len(willing) == len(names) else Ret.PARTLY_DONE),
         member_count=len(people),
-        member_list=_members(visit, people, willing),
+        member_list=_members(call, people, willing),
     )
 
 
@@ -106,21 +106,21 @@ def _ids(joined: str | msgspec.UnsetType) -> list[str]:
     return [each for each in (joined or "").split(",") if each]
 
 
-def _room(visit: Visit, name: str) -> Chatroom:
-    room = visit.world.chatrooms.get(visit.session.known(name))
+def _room(call: Call, name: str) -> Chatroom:
+    room = call.world.chatrooms.get(call.session.known(name))
     if room is None:
         raise Refused(Ret.CHAT_GONE)
     return room
 
 
-def _people(visit: Visit, names: Iterable[str]) -> list[Person]:
+def _people(call: Call, names: Iterable[str]) -> list[Person]:
     """Find people by this login's names; whoever is none, as a built-in account, is passed over."""
-    world_ids = [visit.session.names.world_id(name) or "" for name in names]
-    return [visit.world.people[world_id] for world_id in world_ids if world_id in visit.world.people]
+    world_ids = [call.session.names.world_id(name) or "" for name in names]
+    return [call.world.people[world_id] for world_id in world_ids if world_id in call.world.people]
 
 
-def _members(visit: Visit, people: Iterable[Person], willing: list[Person]) -> list[msgspec.Raw]:
-    me, view = visit.session.person, View(visit.world, visit.session)
+def _members(call: Call, people: Iterable[Person], willing: list[Person]) -> list[msgspec.Raw]:
+    me, view = call.session.person, View(call.world, call.session)
 
     def status(person: Person) -> int:
         if person in willing:

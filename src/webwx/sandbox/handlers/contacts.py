@@ -36,23 +36,23 @@ from webwx.protocol.contacts import (
 )
 from webwx.protocol.login import Reply
 from webwx.protocol.media import image_type
+from webwx.sandbox.call import Call, handles
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.people import BUILTIN
 from webwx.sandbox.pictures import avatar
 from webwx.sandbox.view import View
-from webwx.sandbox.visit import Visit, handles
 
 _CLIENT_VERSION = 654_311_968
 _REPORT_INTERVAL = 600_000
 
 
 @handles(WEBWXINIT)
-def init(visit: Visit, request: InitRequest) -> InitReply:
+def init(call: Call, request: InitRequest) -> InitReply:
     """Show the account and its recent chats. The page asks twice at once and must get the same keys both times."""
     del request
-    session = visit.session
-    view = View(visit.world, session)
-    hidden = visit.world.chatrooms if visit.world.switches.chatrooms == "recent" else {}
+    session = call.session
+    view = View(call.world, session)
+    hidden = call.world.chatrooms if call.world.switches.chatrooms == "recent" else {}
     recent = [world_id for world_id in view.recent() if world_id not in hidden]
     articles = view.subscriptions()
     return InitReply(
@@ -63,9 +63,9 @@ def init(visit: Visit, request: InitRequest) -> InitReply:
         chat_set="".join(f"{view.name(world_id)}," for world_id in recent),
         skey=session.keys.skey,
         client_version=_CLIENT_VERSION,
-        system_time=int(visit.world.now),
+        system_time=int(call.world.now),
         gray_scale=1,
-        invite_start_count=visit.world.switches.invite_start_count,
+        invite_start_count=call.world.switches.invite_start_count,
         mp_subscribe_msg_count=len(articles),
         mp_subscribe_msg_list=[_raw(each) for each in articles],
         click_report_interval=_REPORT_INTERVAL,
@@ -73,15 +73,15 @@ def init(visit: Visit, request: InitRequest) -> InitReply:
 
 
 @handles(GETCONTACT)
-def list_contacts(visit: Visit, request: ContactsRequest) -> ContactsReply:
+def list_contacts(call: Call, request: ContactsRequest) -> ContactsReply:
     """Return one page of the address book: oneself, built-in accounts, friends and saved chatrooms."""
-    session = visit.session
+    session = call.session
     me = session.person
-    saved = me.saved if visit.world.switches.chatrooms == "listed" else ()
+    saved = me.saved if call.world.switches.chatrooms == "listed" else ()
     everything = [me.id, *BUILTIN, *me.friends, *(room for room in me.rooms if room in saved)]
-    start, size = max(0, request.seq), visit.world.switches.contact_page_size
+    start, size = max(0, request.seq), call.world.switches.contact_page_size
     page = everything[start : start + size]
-    view = View(visit.world, session)
+    view = View(call.world, session)
     return ContactsReply(
         member_count=len(page),
         member_list=[_raw(view.contact(world_id)) for world_id in page],
@@ -90,10 +90,10 @@ def list_contacts(visit: Visit, request: ContactsRequest) -> ContactsReply:
 
 
 @handles(BATCHGETCONTACT)
-def get_contacts(visit: Visit, request: BatchContactsRequest) -> BatchContactsReply:
+def get_contacts(call: Call, request: BatchContactsRequest) -> BatchContactsReply:
     """Give the contacts asked for, chatrooms with their members. Names this login never heard are left out."""
-    session = visit.session
-    view = View(visit.world, session)
+    session = call.session
+    view = View(call.world, session)
     known = [world_id for key in request.list if (world_id := session.names.world_id(key.user_name)) is not None]
     return BatchContactsReply(
         count=len(known), contact_list=[_raw(view.contact(world_id, "asked")) for world_id in known]
@@ -101,29 +101,29 @@ def get_contacts(visit: Visit, request: BatchContactsRequest) -> BatchContactsRe
 
 
 @handles(GETICON)
-def show_icon(visit: Visit, request: AvatarRequest) -> Media:
+def show_icon(call: Call, request: AvatarRequest) -> Media:
     """Draw somebody's picture: one colour, the same until they take another picture."""
-    return _picture_of(visit, request.username)
+    return _picture_of(call, request.username)
 
 
 @handles(GETHEADIMG)
-def show_chatroom_icon(visit: Visit, request: AvatarRequest) -> Media:
+def show_chatroom_icon(call: Call, request: AvatarRequest) -> Media:
     """Draw a chatroom's picture."""
-    return _picture_of(visit, request.username)
+    return _picture_of(call, request.username)
 
 
-def _picture_of(visit: Visit, name: str) -> Media:
-    world_id = visit.session.known(name)
-    person = visit.world.people.get(world_id)
+def _picture_of(call: Call, name: str) -> Media:
+    world_id = call.session.known(name)
+    person = call.world.people.get(world_id)
     content = person.face if person else avatar(world_id)
-    visit.digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    call.digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     return Media(content_type=image_type(content), content=content)
 
 
 @handles(OPLOG)
-def change(visit: Visit, request: OplogRequest) -> Reply:
+def change(call: Call, request: OplogRequest) -> Reply:
     """Set a remark, pin a chat. A pin that does not repeat the remark erases it, or not, by a switch."""
-    world, session = visit.world, visit.session
+    world, session = call.world, call.session
     me, target = session.person, session.known(request.user_name)
     remark = request.remark_name or ""
     if request.cmd_id not in {SET_REMARK, SET_PINNED}:
@@ -138,9 +138,9 @@ def change(visit: Visit, request: OplogRequest) -> Reply:
 
 
 @handles(VERIFYUSER)
-def verify(visit: Visit, request: VerifyUserRequest) -> Reply:
+def verify(call: Call, request: VerifyUserRequest) -> Reply:
     """Pass on a friend request, or accept one; one person a call. An empty ticket is good, as one client sends it."""
-    world, session = visit.world, visit.session
+    world, session = call.world, call.session
     if len(request.verify_user_list) != 1:
         raise Refused(Ret.PARAMETER_ERROR)
     (user,) = request.verify_user_list
@@ -157,11 +157,11 @@ def verify(visit: Visit, request: VerifyUserRequest) -> Reply:
 
 
 @handles(SEARCHCONTACT)
-def search(visit: Visit, request: SearchContactRequest) -> SearchContactReply:
+def search(call: Call, request: SearchContactRequest) -> SearchContactReply:
     """Find people by their whole nickname."""
-    names = visit.session.names
+    names = call.session.names
     return SearchContactReply(
-        list=tuple(FoundUser(encry_user_name=names.name(person.id)) for person in visit.world.called(request.key_word))
+        list=tuple(FoundUser(encry_user_name=names.name(person.id)) for person in call.world.called(request.key_word))
     )
 
 

@@ -38,12 +38,12 @@ from webwx.protocol.login import (
     TicketReply,
     TicketRequest,
 )
+from webwx.sandbox.call import Call, handles
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.hosts import api_origin, cookie_domains, family_of, is_helper, wished_host
 from webwx.sandbox.logins import LoginCode, Stage
 from webwx.sandbox.pictures import BLACK, WHITE, draw
 from webwx.sandbox.sessions import SESSION_COOKIE
-from webwx.sandbox.visit import Visit, handles
 
 if TYPE_CHECKING:
     from webwx.sandbox.sessions import Session
@@ -61,66 +61,66 @@ _PAGE = b"<html><head><title>webwx sandbox</title></head><body></body></html>"
 
 
 @handles(JSLOGIN)
-def request_code(visit: Visit, request: QrRequest) -> QrReply:
+def request_code(call: Call, request: QrRequest) -> QrReply:
     """Make a code."""
-    return QrReply(uuid=visit.world.new_code(wished_host(request.redirect_uri, request.appid)).uuid)
+    return QrReply(uuid=call.world.new_code(wished_host(request.redirect_uri, request.appid)).uuid)
 
 
 @handles(PUSHLOGIN)
-def push(visit: Visit, request: PushLoginRequest) -> PushLoginReply:
+def push(call: Call, request: PushLoginRequest) -> PushLoginReply:
     """Ask the phone of an earlier login to confirm; the cookies of that login say which."""
-    cookies = visit.cookie("webwxuvid"), visit.cookie("webwx_auth_ticket")
-    host = wished_host(visit.origin, appid="")
-    code = None if is_helper(visit.http) else visit.world.logins.push(request.uin, *cookies, host)
+    cookies = call.cookie("webwxuvid"), call.cookie("webwx_auth_ticket")
+    host = wished_host(call.origin, appid="")
+    code = None if is_helper(call.http) else call.world.logins.push(request.uin, *cookies, host)
     if code is None:
         raise Refused(Ret.PARAMETER_ERROR, "scan the code")
-    visit.world.stir()
+    call.world.stir()
     return PushLoginReply(ret="0", msg="all ok", uuid=code.uuid)
 
 
 @handles(QR_PICTURE)
-def show_code(visit: Visit, request: QrPictureRequest) -> Media:
+def show_code(call: Call, request: QrPictureRequest) -> Media:
     """Draw a code."""
-    code = _live_code(visit, request.uuid)
-    modules = segno.make(f"{visit.origin}/l/{code.uuid}").matrix_iter()
+    code = _live_code(call, request.uuid)
+    modules = segno.make(f"{call.origin}/l/{code.uuid}").matrix_iter()
     picture = draw([[BLACK if is_dark else WHITE for is_dark in row] for row in modules])
     return Media(content_type="image/jpeg", content=picture)
 
 
 @handles(QR_TEXT)
-def explain_code(visit: Visit, request: QrPictureRequest) -> Media:
+def explain_code(call: Call, request: QrPictureRequest) -> Media:
     """Tell whoever opened a code's address what to do with it."""
-    _live_code(visit, request.uuid)
+    _live_code(call, request.uuid)
     return Media(content_type="text/html", content=b"<title>webwx sandbox</title><p>webwx phone scan</p>")
 
 
 @handles(LOGIN_POLL)
-def poll(visit: Visit, request: PollRequest) -> PollReply | Park:
+def poll(call: Call, request: PollRequest) -> PollReply | Park:
     """Say what the phone has done, holding the poll while it has done nothing new."""
-    code = visit.world.logins.code(request.uuid)
+    code = call.world.logins.code(request.uuid)
     if code is None:
         return PollReply(code=PollCode.EXPIRED)
-    if visit.world.switches.auto_confirm:
-        _press(visit.world, code)
+    if call.world.switches.auto_confirm:
+        _press(call.world, code)
     match code.stage:
         case Stage.CONFIRMED:
-            return PollReply(code=PollCode.CONFIRMED, redirect_uri=_redirect(visit, code))
+            return PollReply(code=PollCode.CONFIRMED, redirect_uri=_redirect(call, code))
         case Stage.CANCELLED:
             return PollReply(code=PollCode.CANCELLED)
         case Stage.SCANNED if request.tip == 1 or not code.is_scan_told:
             code.is_scan_told = True
             return PollReply(code=PollCode.SCANNED, user_avatar=_avatar(code))
-    return PollReply(code=PollCode.WAITING) if visit.is_over else visit.park(code.uuid)
+    return PollReply(code=PollCode.WAITING) if call.is_over else call.park(code.uuid)
 
 
 @handles(TICKET)
-def exchange(visit: Visit, request: TicketRequest) -> TicketReply:
+def exchange(call: Call, request: TicketRequest) -> TicketReply:
     """Open the session and hand out its keys, in the XML and in cookies."""
-    world, switches, helper = visit.world, visit.world.switches, is_helper(visit.http)
+    world, switches, helper = call.world, call.world.switches, is_helper(call.http)
     is_by_script = request.version == "v2" or request.fun == "new"
-    visit.status = 200 if is_by_script and switches.exchange_status == "by version" else 301
-    visit.instead = _for_a_browser(visit)
-    if visit.instead:
+    call.status = 200 if is_by_script and switches.exchange_status == "by version" else 301
+    call.instead = _for_a_browser(call)
+    if call.instead:
         return TicketReply()
     code = world.logins.confirmed(request.field("uuid"), request.field("ticket"))
     if switches.exchange_origin and not code.is_sent_on:
@@ -129,26 +129,26 @@ def exchange(visit: Visit, request: TicketRequest) -> TicketReply:
     person = world.logins.redeem(code)
     if not helper and (switches.login_refused or (switches.require_extspam and not request.extspam)):
         raise Refused(Ret.LOGIN_REFUSED, _REFUSAL)
-    session = world.log_in(person, family=family_of(visit.origin), is_helper=helper)
-    _set_cookies(visit, session)
+    session = world.log_in(person, family=family_of(call.origin), is_helper=helper)
+    _set_cookies(call, session)
     keys = session.keys
     return TicketReply(skey=keys.first_skey, wxsid=keys.sid, wxuin=person.uin, pass_ticket=keys.pass_ticket)
 
 
-def _for_a_browser(visit: Visit) -> Response | None:
+def _for_a_browser(call: Call) -> Response | None:
     """Answer the exchange in a way that only a browser could go on from, if a switch wants that."""
-    switches = visit.world.switches
+    switches = call.world.switches
     if switches.exchange_location:
-        visit.status = 301
+        call.status = 301
         return Response(headers=(("Location", switches.exchange_location),))
     if switches.ticket_page == "html":
         return Response(headers=(("Content-Type", "text/html"),), body=_PAGE)
     return None
 
 
-def _set_cookies(visit: Visit, session: Session) -> None:
+def _set_cookies(call: Call, session: Session) -> None:
     keys = session.keys
-    own, shared = cookie_domains(visit.origin)
+    own, shared = cookie_domains(call.origin)
     for name, value, lifetime, domain in (
         ("wxuin", str(session.person.uin), SESSION_COOKIE, own),
         ("wxsid", keys.sid, SESSION_COOKIE, own),
@@ -158,34 +158,34 @@ def _set_cookies(visit: Visit, session: Session) -> None:
         ("webwxuvid", keys.uvid, _DEVICE_COOKIE, own),
         ("webwx_auth_ticket", keys.auth_ticket, _DEVICE_COOKIE, own),
     ):
-        visit.set_cookie(name, value, lifetime, domain=domain)
+        call.set_cookie(name, value, lifetime, domain=domain)
 
 
 @handles(LOGOUT)
-def log_out(visit: Visit, request: LogoutRequest) -> Reply:
+def log_out(call: Call, request: LogoutRequest) -> Reply:
     """End the session; a held poll learns of it a moment after this answer."""
-    visit.world.end(visit.session, Ret.SESSION_INVALID, silence=_LOGOUT_SILENCE)
-    if visit.world.switches.logout_answer == "redirect":
-        _send_to_start_page(visit, is_page=request.redirect == 1)
+    call.world.end(call.session, Ret.SESSION_INVALID, silence=_LOGOUT_SILENCE)
+    if call.world.switches.logout_answer == "redirect":
+        _send_to_start_page(call, is_page=request.redirect == 1)
     return Reply()
 
 
-def _send_to_start_page(visit: Visit, *, is_page: bool) -> None:
+def _send_to_start_page(call: Call, *, is_page: bool) -> None:
     """Answer a logout as the page is answered: on to the start page without cookies, or with nothing."""
     if not is_page:
-        visit.instead = Response()
+        call.instead = Response()
         return
-    visit.status = 301
-    visit.instead = Response(headers=(("Location", f"{visit.origin}/"),))
-    own, _ = cookie_domains(visit.origin)
+    call.status = 301
+    call.instead = Response(headers=(("Location", f"{call.origin}/"),))
+    own, _ = cookie_domains(call.origin)
     for name in ("wxuin", "wxsid"):
-        visit.set_cookie(name, "", -1, domain=own)
+        call.set_cookie(name, "", -1, domain=own)
 
 
-def _live_code(visit: Visit, uuid: str) -> LoginCode:
-    code = visit.world.logins.code(uuid)
+def _live_code(call: Call, uuid: str) -> LoginCode:
+    code = call.world.logins.code(uuid)
     if code is None:
-        visit.status = 404
+        call.status = 404
         raise Refused(Ret.SYSTEM_ERROR)
     return code
 
@@ -206,8 +206,8 @@ def _press(world: World, code: LoginCode) -> None:
         world.confirm(code.uuid)
 
 
-def _redirect(visit: Visit, code: LoginCode) -> str:
-    return _exchange_url(visit.world.switches.redirect_origin or api_origin(visit.origin, code.host), code)
+def _redirect(call: Call, code: LoginCode) -> str:
+    return _exchange_url(call.world.switches.redirect_origin or api_origin(call.origin, code.host), code)
 
 
 def _exchange_url(origin: str, code: LoginCode) -> str:

@@ -33,10 +33,10 @@ from webwx.protocol.media import (
     VideoDownloadRequest,
     VoiceDownloadRequest,
 )
+from webwx.sandbox.call import Call, handles, parallel_ticket, upload_ticket
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.media import encrypted_name
 from webwx.sandbox.pictures import STILL
-from webwx.sandbox.visit import Visit, handles, parallel_ticket, upload_ticket
 
 if TYPE_CHECKING:
     from webwx.sandbox.media import Medium
@@ -46,15 +46,15 @@ if TYPE_CHECKING:
 
 
 @handles(UPLOAD)
-def upload(visit: Visit, request: UploadRequest) -> UploadReply:
+def upload(call: Call, request: UploadRequest) -> UploadReply:
     """
     Take a chunk; the answer to the last one names the media.
 
     `ClientMediaId` alone does not tell two files apart: one client makes it from whole seconds.
     """
-    session = visit.session
+    session = call.session
     ticket = upload_ticket(request)
-    _check_signature(visit, ticket)
+    _check_signature(call, ticket)
     name = re.split(r"[/\\]", request.name or request.filename.name)[-1]
     key = (ticket.client_media_id, ticket.file_md5 or f"{ticket.total_len} {name}")
     chunks = session.uploads.setdefault(key, {})
@@ -64,9 +64,9 @@ def upload(visit: Visit, request: UploadRequest) -> UploadReply:
         return UploadReply(encry_file_name=encrypted_name(name))
     content = b"".join(chunk for _, chunk in sorted(session.uploads.pop(key).items()))
     _check_whole(content, ticket.total_len, ticket.file_md5)
-    medium = visit.world.media.add(content, name)
+    medium = call.world.media.add(content, name)
     return UploadReply(
-        media_id=_offer(visit, medium),
+        media_id=_offer(call, medium),
         start_pos=received,
         cdn_thumb_img_height=medium.thumbnail_height,
         cdn_thumb_img_width=medium.thumbnail_width,
@@ -75,14 +75,14 @@ def upload(visit: Visit, request: UploadRequest) -> UploadReply:
 
 
 @handles(CHECKUPLOAD)
-def check_upload(visit: Visit, request: CheckUploadRequest) -> CheckUploadReply:
+def check_upload(call: Call, request: CheckUploadRequest) -> CheckUploadReply:
     """Give an announced file its keys, and its media id at once when the same bytes were here before."""
-    session, dice = visit.session, visit.world.dice
+    session, dice = call.session, call.world.dice
     signature = session.announced.setdefault(request.file_md5.lower(), dice.randbytes(32).hex())
-    visit.world.issued.add(signature)
-    known = visit.world.media.known(request.file_md5, request.file_size)
+    call.world.issued.add(signature)
+    known = call.world.media.known(request.file_md5, request.file_size)
     return CheckUploadReply(
-        media_id=_offer(visit, known) if known else "",
+        media_id=_offer(call, known) if known else "",
         aes_key=dice.randbytes(16).hex(),
         signature=signature,
         encry_file_name=encrypted_name(request.file_name),
@@ -90,15 +90,15 @@ def check_upload(visit: Visit, request: CheckUploadRequest) -> CheckUploadReply:
 
 
 @handles(PARALLELUPLOAD)
-def upload_parallel(visit: Visit, request: ParallelUploadRequest) -> ParallelUploadReply:
+def upload_parallel(call: Call, request: ParallelUploadRequest) -> ParallelUploadReply:
     """Take a chunk of an announced file: the first one alone, then the others in any order."""
-    session = visit.session
+    session = call.session
     ticket = parallel_ticket(request)
     if session.announced.get(ticket.file_md5.lower(), "") != ticket.signature or not ticket.signature:
         raise Refused(Ret.PARAMETER_ERROR)
     upload_id = ticket.upload_id or ""
     if not upload_id and ticket.chunk == 0:
-        upload_id = visit.world.logins.new_media_id()
+        upload_id = call.world.logins.new_media_id()
         session.parallel[upload_id] = {}
     chunks = session.parallel.get(upload_id)
     if chunks is None:
@@ -108,19 +108,19 @@ def upload_parallel(visit: Visit, request: ParallelUploadRequest) -> ParallelUpl
         return ParallelUploadReply(upload_id=upload_id)
     content = b"".join(chunk for _, chunk in sorted(session.parallel.pop(upload_id).items()))
     _check_whole(content, ticket.total_len, ticket.file_md5)
-    return ParallelUploadReply(upload_id=upload_id, media_id=_offer(visit, visit.world.media.add(content, ticket.name)))
+    return ParallelUploadReply(upload_id=upload_id, media_id=_offer(call, call.world.media.add(content, ticket.name)))
 
 
-def _offer(visit: Visit, medium: Medium) -> str:
+def _offer(call: Call, medium: Medium) -> str:
     """Give a medium an id that is valid in this session alone."""
-    media_id = visit.world.logins.new_media_id()
-    visit.session.media[media_id] = medium
+    media_id = call.world.logins.new_media_id()
+    call.session.media[media_id] = medium
     return media_id
 
 
-def _check_signature(visit: Visit, ticket: UploadTicket) -> None:
-    if visit.world.switches.large_files == "strict" and ticket.total_len > CHECK_ABOVE:
-        expected = visit.session.announced.get(ticket.file_md5.lower())
+def _check_signature(call: Call, ticket: UploadTicket) -> None:
+    if call.world.switches.large_files == "strict" and ticket.total_len > CHECK_ABOVE:
+        expected = call.session.announced.get(ticket.file_md5.lower())
         if not expected or ticket.signature != expected:
             raise Refused(Ret.PARAMETER_ERROR)
 
@@ -135,11 +135,11 @@ def _check_whole(content: bytes, size: int, md5: str) -> None:
 
 
 @handles(GETMSGIMG)
-def download(visit: Visit, request: ImageDownloadRequest) -> Media:
+def download(call: Call, request: ImageDownloadRequest) -> Media:
     """Give a picture or sticker whole, whatever size was asked for; of anything else with a thumbnail a grey cell."""
-    message = _seen(visit, request.message_id)
+    message = _seen(call, request.message_id)
     if message.kind in {"image", "sticker"} and message.medium:
-        visit.digest = message.medium.md5
+        call.digest = message.medium.md5
         return _whole(message.medium)
     if message.kind in {"video", "link", "location"} and request.type == "slave":
         return Media(content_type="image/jpeg", content=STILL)
@@ -147,27 +147,27 @@ def download(visit: Visit, request: ImageDownloadRequest) -> Media:
 
 
 @handles(GETVOICE)
-def download_voice(visit: Visit, request: VoiceDownloadRequest) -> Media:
+def download_voice(call: Call, request: VoiceDownloadRequest) -> Media:
     """Give a voice, whole or a range of it."""
-    voice = _whole(_of_kind(visit, request.message_id, "voice"))
-    return _range(visit, voice, request.range) if request.range else voice
+    voice = _whole(_of_kind(call, request.message_id, "voice"))
+    return _range(call, voice, request.range) if request.range else voice
 
 
 @handles(GETVIDEO)
-def download_video(visit: Visit, request: VideoDownloadRequest) -> Media:
+def download_video(call: Call, request: VideoDownloadRequest) -> Media:
     """Give a range of a video; without `Range` nothing (protocol notes, media, 5.3)."""
-    return _range(visit, _whole(_of_kind(visit, request.message_id, "video")), request.range)
+    return _range(call, _whole(_of_kind(call, request.message_id, "video")), request.range)
 
 
 @handles(GETMEDIA)
-def download_file(visit: Visit, request: FileDownloadRequest) -> Media:
+def download_file(call: Call, request: FileDownloadRequest) -> Media:
     """Give a received file by its media id; a large one is not for web clients, by a switch."""
-    medium = visit.session.media.get(request.mediaid)
+    medium = call.session.media.get(request.mediaid)
     is_large = medium is not None and len(medium.content) > CHECK_ABOVE
-    if medium is None or (is_large and visit.world.switches.large_files == "strict"):
+    if medium is None or (is_large and call.world.switches.large_files == "strict"):
         raise Refused(Ret.SYSTEM_ERROR)
     file = Media(content_type="application/octet-stream", content=medium.content)
-    visit.instead = Response(
+    call.instead = Response(
         headers=(
             ("Content-Type", file.content_type),
             ("Content-Disposition", f'attachment; filename="{medium.encrypted_name}"'),
@@ -178,37 +178,37 @@ def download_file(visit: Visit, request: FileDownloadRequest) -> Media:
 
 
 @handles(GETPUBLICLINKIMG)
-def download_map(visit: Visit, request: MapPictureRequest) -> Media:
+def download_map(call: Call, request: MapPictureRequest) -> Media:
     """Give the map of a location: a grey cell."""
-    if _seen(visit, request.msgid).kind != "location":
+    if _seen(call, request.msgid).kind != "location":
         raise Refused(Ret.SYSTEM_ERROR)
     return Media(content_type="image/jpeg", content=STILL)
 
 
 @handles(PREVIEW)
-def preview(visit: Visit, request: PreviewRequest) -> Media:
+def preview(call: Call, request: PreviewRequest) -> Media:
     """Give an upload of this session."""
-    medium = visit.session.media.get(request.mediaid)
+    medium = call.session.media.get(request.mediaid)
     if medium is None:
         raise Refused(Ret.SYSTEM_ERROR)
     return _whole(medium)
 
 
-def _seen(visit: Visit, message_id: str) -> Message:
+def _seen(call: Call, message_id: str) -> Message:
     """
     Find a message whose media are still there.
 
     Raises:
         Refused: This person sees no such message, or it was recalled.
     """
-    message = visit.world.post.message(message_id, visit.session.person)
-    if message.is_recalled and visit.world.switches.media_after_recall == "gone":
+    message = call.world.post.message(message_id, call.session.person)
+    if message.is_recalled and call.world.switches.media_after_recall == "gone":
         raise Refused(Ret.SYSTEM_ERROR)
     return message
 
 
-def _of_kind(visit: Visit, message_id: str, kind: str) -> Medium:
-    message = _seen(visit, message_id)
+def _of_kind(call: Call, message_id: str, kind: str) -> Medium:
+    message = _seen(call, message_id)
     if message.kind != kind or message.medium is None:
         raise Refused(Ret.SYSTEM_ERROR)
     return message.medium
@@ -221,7 +221,7 @@ def _whole(medium: Medium) -> Media:
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
 
 
-def _range(visit: Visit, medium: Media, wish: str) -> Media:
+def _range(call: Call, medium: Media, wish: str) -> Media:
     """Answer with a part of a medium and status 206; with nothing at all when none was asked for."""
     found = _RANGE.fullmatch(wish.strip())
     size = len(medium.content)
@@ -229,8 +229,8 @@ def _range(visit: Visit, medium: Media, wish: str) -> Media:
     last = min(int(found[2]), size - 1) if found and found[2] else size - 1
     if first > last:
         return Media(content_type=medium.content_type)
-    visit.status = 206
-    visit.instead = Response(
+    call.status = 206
+    call.instead = Response(
         headers=(
             ("Content-Type", medium.content_type),
             ("Content-Range", f"bytes {first}-{last}/{size}"),

@@ -45,8 +45,8 @@ from webwx.protocol.messages import (
     VideoRequest,
 )
 from webwx.sandbox import letters
+from webwx.sandbox.call import Call, handles
 from webwx.sandbox.errors import Refused
-from webwx.sandbox.visit import Visit, handles
 
 if TYPE_CHECKING:
     from webwx.sandbox.media import Medium
@@ -58,12 +58,12 @@ _INTRODUCTION = "你可以撤回2分钟内发送的消息（部分旧版本微�
 
 
 @handles(TEXT)
-def send_text(visit: Visit, request: TextRequest) -> SendReply:
+def send_text(call: Call, request: TextRequest) -> SendReply:
     """Deliver a text, or a location that is sent on."""
     content = request.msg.content
     if request.msg.type == MessageType.LOCATION:
-        return _send(visit, request.msg, _location(content))
-    return _send(visit, request.msg, letters.text(content))
+        return _send(call, request.msg, _location(content))
+    return _send(call, request.msg, letters.text(content))
 
 
 def _location(xml: str) -> Letter:
@@ -75,49 +75,49 @@ def _location(xml: str) -> Letter:
 
 
 @handles(IMAGE)
-def send_image(visit: Visit, request: ImageRequest) -> SendReply:
+def send_image(call: Call, request: ImageRequest) -> SendReply:
     """Deliver a picture: an upload of this session, or one that its content names, recalled or not."""
-    reply = _send(visit, request.msg, letters.image(_picture(visit, request.msg)))
-    if visit.world.switches.silent_changes:
-        visit.session.stream.add_silent()
-        visit.world.wake(visit.session.person.id)
+    reply = _send(call, request.msg, letters.image(_picture(call, request.msg)))
+    if call.world.switches.silent_changes:
+        call.session.stream.add_silent()
+        call.world.wake(call.session.person.id)
     return reply
 
 
 @handles(VIDEO)
-def send_video(visit: Visit, request: VideoRequest) -> SendReply:
+def send_video(call: Call, request: VideoRequest) -> SendReply:
     """Deliver a video: an upload of this session, or one that its content names."""
     outgoing = request.msg
     if outgoing.media_id:
-        medium, seconds = visit.session.media.get(outgoing.media_id), 0
+        medium, seconds = call.session.media.get(outgoing.media_id), 0
     else:
         keys = read_attributes(outgoing.content.replace("<br/>", "\n"), "videomsg")
-        medium, seconds = visit.world.media.find(keys), number(keys.get("playlength"), 0)
-    return _send(visit, outgoing, letters.video(visit.session.person, _found(medium), seconds))
+        medium, seconds = call.world.media.find(keys), number(keys.get("playlength"), 0)
+    return _send(call, outgoing, letters.video(call.session.person, _found(medium), seconds))
 
 
 @handles(STICKER)
-def send_sticker(visit: Visit, request: StickerRequest) -> SendReply:
+def send_sticker(call: Call, request: StickerRequest) -> SendReply:
     """Deliver a sticker: an upload of this session, or any that was ever sent, by its md5."""
     outgoing = request.msg
     if outgoing.media_id:
-        medium = visit.session.media.get(outgoing.media_id)
+        medium = call.session.media.get(outgoing.media_id)
     else:
-        medium = visit.world.media.find({"md5": outgoing.emoticon_md5 or ""})
-    return _send(visit, outgoing, letters.sticker(visit.session.person, _found(medium)))
+        medium = call.world.media.find({"md5": outgoing.emoticon_md5 or ""})
+    return _send(call, outgoing, letters.sticker(call.session.person, _found(medium)))
 
 
 @handles(APP)
-def send_file(visit: Visit, request: AppRequest) -> SendReply:
+def send_file(call: Call, request: AppRequest) -> SendReply:
     """Deliver a file: an upload of this session, or one it received. Other app messages are mostly refused nowadays."""
     title, media_id = _file_in(request.msg.content)
-    medium = _found(visit.session.media.get(media_id))
-    if visit.world.switches.large_files == "strict" and len(medium.content) > CHECK_ABOVE:
-        signature = visit.session.announced.get(medium.md5)
+    medium = _found(call.session.media.get(media_id))
+    if call.world.switches.large_files == "strict" and len(medium.content) > CHECK_ABOVE:
+        signature = call.session.announced.get(medium.md5)
         if not signature or request.msg.signature != signature:
             raise Refused(Ret.SYSTEM_ERROR)
     named = msgspec.structs.replace(medium, name=title)
-    return _send(visit, request.msg, letters.file(visit.session.person, named))
+    return _send(call, request.msg, letters.file(call.session.person, named))
 
 
 def _file_in(xml: str) -> tuple[str, str]:
@@ -132,39 +132,39 @@ def _file_in(xml: str) -> tuple[str, str]:
 
 
 @handles(RECALL)
-def recall(visit: Visit, request: RecallRequest) -> RecallReply:
+def recall(call: Call, request: RecallRequest) -> RecallReply:
     """Take a message back. Only `SvrMsgId` counts: clients send anything as `ClientMsgId`."""
-    visit.world.post.take_back(visit.session.person, request.svr_msg_id)
+    call.world.post.take_back(call.session.person, request.svr_msg_id)
     return RecallReply(introduction=_INTRODUCTION, sys_wording="已撤回")
 
 
 @handles(CHECKURL)
-def check_url(visit: Visit, request: CheckUrlRequest) -> Media:
+def check_url(call: Call, request: CheckUrlRequest) -> Media:
     """Send whoever clicked a link on to it."""
     if not _LINK.fullmatch(request.requrl):
         raise Refused(Ret.PARAMETER_ERROR)
-    visit.status = 302
-    visit.instead = Response(headers=(("Location", request.requrl),))
+    call.status = 302
+    call.instead = Response(headers=(("Location", request.requrl),))
     return Media(content_type="text/html")
 
 
 @handles(STATUSNOTIFY)
-def notify(visit: Visit, request: StatusNotifyRequest) -> StatusNotifyReply:
+def notify(call: Call, request: StatusNotifyRequest) -> StatusNotifyReply:
     """Clear a chat's unread count on the phone, or let the phone greet a new client; other codes do nothing."""
-    session = visit.session
+    session = call.session
     match request.code:
         case StatusNotify.READ:
-            visit.world.mark_read(session.person, session.known(request.to_user_name))
+            call.world.mark_read(session.person, session.known(request.to_user_name))
         case StatusNotify.INITED:
-            return StatusNotifyReply(msg_id=visit.world.post.greet(session.person))
-    return StatusNotifyReply(msg_id=visit.world.post.new_id())
+            return StatusNotifyReply(msg_id=call.world.post.greet(session.person))
+    return StatusNotifyReply(msg_id=call.world.post.new_id())
 
 
 _Outgoing = OutgoingText | OutgoingImage | OutgoingVideo | OutgoingSticker | OutgoingApp
 
 
-def _send(visit: Visit, outgoing: _Outgoing, letter: Letter) -> SendReply:
-    session, world = visit.session, visit.world
+def _send(call: Call, outgoing: _Outgoing, letter: Letter) -> SendReply:
+    session, world = call.session, call.world
     key = write_json(outgoing) if world.switches.fold_repeats else b""
     earlier = session.earlier(key, world.now) if key else ""
     if earlier:
@@ -176,13 +176,13 @@ def _send(visit: Visit, outgoing: _Outgoing, letter: Letter) -> SendReply:
     return SendReply(msg_id=message.id, local_id=outgoing.local_id)
 
 
-def _picture(visit: Visit, outgoing: OutgoingImage) -> Medium:
+def _picture(call: Call, outgoing: OutgoingImage) -> Medium:
     if outgoing.media_id:
-        picture = visit.session.media.get(outgoing.media_id)
+        picture = call.session.media.get(outgoing.media_id)
     else:
         # Pages forward the `<br/>` they were delivered, also where XML has no room for one: before the root.
         attributes = read_image(outgoing.content.replace("<br/>", "\n"))
-        picture = visit.world.media.find(attributes) if attributes else None
+        picture = call.world.media.find(attributes) if attributes else None
     return _found(picture)
 
 

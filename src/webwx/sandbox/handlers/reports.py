@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from webwx.protocol.login import Reply
 from webwx.protocol.reports import SENDFEEDBACK, STATREPORT, FeedbackRequest, ReportRequest
-from webwx.sandbox.visit import Visit, handles
+from webwx.sandbox.call import Call, handles
 
 
 @handles(SENDFEEDBACK)
-def take_feedback(visit: Visit, request: FeedbackRequest) -> Reply:
+def take_feedback(call: Call, request: FeedbackRequest) -> Reply:
     """Take somebody's words."""
-    del visit, request
+    del call, request
     return Reply()
 
 
 @handles(STATREPORT)
-def take_reports(visit: Visit, request: ReportRequest) -> Reply:
+def take_reports(call: Call, request: ReportRequest) -> Reply:
     """Take telemetry; the page sends it before anybody has logged in, too."""
-    del visit, request
+    del call, request
     return Reply()

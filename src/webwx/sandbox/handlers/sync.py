@@ -20,10 +20,10 @@ from webwx.protocol.sync import (
     SyncRequest,
     read_sync_key,
 )
+from webwx.sandbox.call import Call, handles
 from webwx.sandbox.hosts import cookie_domains
 from webwx.sandbox.sessions import SESSION_COOKIE
 from webwx.sandbox.stream import Batch, ChangedContact
-from webwx.sandbox.visit import Visit, handles
 
 if TYPE_CHECKING:
     from webwx.protocol.sync import SyncKey
@@ -34,34 +34,34 @@ _UIN_COOKIE = 3 * 86400
 
 
 @handles(SYNCCHECK)
-def check(visit: Visit, request: CheckRequest) -> CheckReply | Park:
+def check(call: Call, request: CheckRequest) -> CheckReply | Park:
     """Say whether something waits behind a key, holding the poll while nothing does."""
-    session = visit.any_session
+    session = call.any_session
     account = session.person.id
     if session.ended is not None:
-        if visit.world.now < session.silent_until:
-            return visit.park(account, until=session.silent_until)
+        if call.world.now < session.silent_until:
+            return call.park(account, until=session.silent_until)
         return CheckReply(retcode=session.ended)
     selector = session.stream.selector(read_sync_key(request.synckey))
-    if selector or visit.is_over:
+    if selector or call.is_over:
         return CheckReply(retcode=0, selector=selector)
-    return visit.park(account, until=min(visit.deadline, session.expires))
+    return call.park(account, until=min(call.deadline, session.expires))
 
 
 @handles(WEBWXSYNC)
-def fetch(visit: Visit, request: SyncRequest) -> SyncReply:
+def fetch(call: Call, request: SyncRequest) -> SyncReply:
     """
     Answer with what waits behind a key, oldest first, and renew the session's cookies.
 
     The same key gives the same again, and by a switch the one before.
     """
-    session = visit.session
-    key = session.fetch_from(request.sync_key, visit.world.switches.replay_every)
-    batch = session.stream.fetch(key, visit.batch_size)
+    session = call.session
+    key = session.fetch_from(request.sync_key, call.world.switches.replay_every)
+    batch = session.stream.fetch(key, call.batch_size)
     messages = _items(batch, WireMessage)
     changed = _items(batch, ChangedContact)
     deleted = _items(batch, DeletedContact)
-    _renew_cookies(visit, session, batch.key)
+    _renew_cookies(call, session, batch.key)
     return SyncReply(
         add_msg_count=len(messages),
         add_msg_list=messages,
@@ -75,8 +75,8 @@ def fetch(visit: Visit, request: SyncRequest) -> SyncReply:
     )
 
 
-def _renew_cookies(visit: Visit, session: Session, key: SyncKey) -> None:
-    own, shared = cookie_domains(visit.origin)
+def _renew_cookies(call: Call, session: Session, key: SyncKey) -> None:
+    own, shared = cookie_domains(call.origin)
     time = next((pair.val for pair in key.list if pair.key == SyncKeyKind.TIME), 0)
     for name, value, lifetime, domain in (
         ("wxloadtime", f"{int(session.started)}_expired", SESSION_COOKIE, own),
@@ -85,7 +85,7 @@ def _renew_cookies(visit: Visit, session: Session, key: SyncKey) -> None:
         ("wxsid", session.keys.sid, SESSION_COOKIE, own),
         ("webwx_data_ticket", session.keys.data_ticket, SESSION_COOKIE, shared),
     ):
-        visit.set_cookie(name, value, lifetime, domain=domain)
+        call.set_cookie(name, value, lifetime, domain=domain)
 
 
 _UNCHANGED_PROFILE: dict[str, Any] = {

@@ -8,7 +8,7 @@ from functools import cache
 from html import escape
 
 from webwx.sandbox.phone.wire_words import CHINESE
-from webwx.sandbox.wire_table import Call, Table, calls, structs, words
+from webwx.sandbox.wire_table import CallDescription, Table, calls, structs, words
 
 Say = Callable[[str], str]
 """Gives the words of the page in the reader's language."""
@@ -53,7 +53,7 @@ def wire_page(*, chinese: bool = False) -> bytes:
     return "".join(parts).encode()
 
 
-def _call(call: Call, say: Say) -> str:
+def _call(call: CallDescription, say: Say) -> str:
     facts = "".join(f"<dt>{say(name)}</dt><dd>{_text(say(fact))}</dd>" for name, fact in call.facts)
     return (
         f'<section id="{call.name}"><h3>{call.name}</h3>\n<p>{_text(say(call.purpose))}</p>\n'

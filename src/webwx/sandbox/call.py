@@ -1,7 +1,7 @@
 """
-What a handler receives, and the registry of handlers.
+One call as its handler receives it, and the registry of handlers.
 
-A handler is a function of a visit and the decoded request. It returns the reply's struct, returns a `Park` to be called
+A handler is a function of a call and the decoded request. It returns the reply's struct, returns a `Park` to be called
 again later, or raises `Refused`.
 """
 
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
 Q = TypeVar("Q", bound=msgspec.Struct)
 R = TypeVar("R", bound=msgspec.Struct)
 
-HANDLERS: dict[str, Callable[[Visit, Any], msgspec.Struct | Park]] = {}
+HANDLERS: dict[str, Callable[[Call, Any], msgspec.Struct | Park]] = {}
 """The handler of every endpoint, by the endpoint's name."""
 
 
 def handles(
     endpoint: Endpoint[Q, R],
-) -> Callable[[Callable[[Visit, Q], R | Park]], Callable[[Visit, Q], R | Park]]:
+) -> Callable[[Callable[[Call, Q], R | Park]], Callable[[Call, Q], R | Park]]:
     """Register the handler of an endpoint. One of the wrong types is a type error."""
 
-    def register(handler: Callable[[Visit, Q], R | Park]) -> Callable[[Visit, Q], R | Park]:
+    def register(handler: Callable[[Call, Q], R | Park]) -> Callable[[Call, Q], R | Park]:
         HANDLERS[endpoint.name] = handler
         return handler
 
     return register
 
 
-class Visit:
+class Call:
     """
     One call as the server sees it.
 
