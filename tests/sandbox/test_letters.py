@@ -163,7 +163,7 @@ def produced(me, world, every_letter):
     world.notify("me", "ahua", letters.system("以上是打招呼的内容"))
     world.say("ahua", "me", "oops")
     world.recall("ahua", "me")
-    world.post.greet(world.person("me"))
+    world.delivery.greet(world.person("me"))
     world.read_chat("me", "ahua")
     world.open_chat("me", "ahua")
     world.close_chat("me", "ahua")
@@ -325,7 +325,7 @@ def test_a_friend_request(me, world):
     asked = wire.recommend_info
     assert (asked.user_name, asked.nick_name, asked.op_code) == (me.name("new"), "新 &lt;人&gt;", 2)
     assert (asked.content, asked.ticket.startswith("v2_")) == ("你好 &lt;小明&gt;", True)
-    assert "webwx" not in repr(world.post.message(wire.msg_id, world.person("me")).letter)
+    assert "webwx" not in repr(world.delivery.message(wire.msg_id, world.person("me")).letter)
 
 
 def test_a_link(delivered, ahua):

@@ -114,7 +114,7 @@ def test_what_a_login_received_can_be_downloaded_and_what_it_sent_recalled(world
     cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
     got = me.ask(GETMEDIA, FileDownloadRequest(mediaid=file.media_id), headers=cookie)
     assert got.body == b"the plan"
-    world.post.take_back(world.person("me"), sent)
+    world.delivery.take_back(world.person("me"), sent)
 
 
 def test_a_client_that_has_heard_more_than_was_saved_misses_nothing_that_comes(world, me):

@@ -462,7 +462,7 @@ def quote(world: World, *, from_: str, to: str, message_id: Annotated[str, shown
     _check_length(text)
     person = world.person(from_)
     chat = world.real_id(world.chat_id(person, to))
-    return _sent(world.send(from_, to, letters.quote(person, world.post.message(message_id, person), chat, text)))
+    return _sent(world.send(from_, to, letters.quote(person, world.delivery.message(message_id, person), chat, text)))
 
 
 @_action("history", "阿华 me 群聊的聊天记录 '张三: 在吗' '李雷: 在'", said=_said_sent)

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from webwx.protocol.http import Headers, Request
+    from webwx.sandbox.delivery import MessageDelivery
     from webwx.sandbox.logins import Logins
-    from webwx.sandbox.post import Post
     from webwx.sandbox.sessions import Session
 
 Document = dict[str, Any]
@@ -57,7 +57,7 @@ class FaultedWorld(Protocol):
     """The part of a world that a bad answer touches."""
 
     logins: Logins
-    post: Post
+    delivery: MessageDelivery
 
     @property
     def now(self) -> float:
@@ -671,9 +671,9 @@ class RecalledFirst(BadAnswer, frozen=True, kw_only=True, tag="recalled_first"):
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS - {GETMEDIA.name}  # a file is asked for without its message
 
     def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
-        message = call.world.post.message(getattr(request, "message_id", ""), call.session.person)
+        message = call.world.delivery.message(getattr(request, "message_id", ""), call.session.person)
         if not message.is_recalled:
-            call.world.post.take_back(message.sender, message.id)
+            call.world.delivery.take_back(message.sender, message.id)
         return None
 
 

@@ -20,7 +20,7 @@ from webwx.sandbox.people import Chatroom, Person
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from webwx.sandbox.post import Post
+    from webwx.sandbox.delivery import MessageDelivery
     from webwx.sandbox.stream import Item
     from webwx.sandbox.switches import Switches
     from webwx.sandbox.view import View
@@ -34,7 +34,7 @@ class MembershipWorld(Protocol):
     """The part of a world that membership needs."""
 
     switches: Switches
-    post: Post
+    delivery: MessageDelivery
 
     def add_chatroom(self, name: str, members: list[str]) -> Chatroom:
         """Open a chatroom; the first member owns it."""
@@ -91,7 +91,7 @@ class Membership:
         card = letters.link(by, "邀请你加入群聊", "http://support.weixin.qq.com/", f"{by.nickname}邀请你加入群聊")
         invitation = msgspec.structs.replace(card, leads_to=room.id)
         for person in people:
-            self._world.post.send(by, person.id, invitation)
+            self._world.delivery.send(by, person.id, invitation)
 
     def join(self, room: Chatroom, person: Person, *, by: Person) -> None:
         """
@@ -179,7 +179,7 @@ class Membership:
         for member in room.members:
             line = words.get(member, to_others)
             if line:
-                self._world.post.tell(member, room.id, letters.system(line))
+                self._world.delivery.tell(member, room.id, letters.system(line))
 
 
 def _quoted(people: Iterable[Person]) -> str:

@@ -241,7 +241,7 @@ def _saved(world: World) -> SavedWorld:
             SavedChatroom(id=room.id, name=room.name, names=room.names, members=[each.id for each in room.members])
             for room in world.chatrooms.values()
         ],
-        messages=[_saved_message(message, shelf.place) for message in world.post.messages],
+        messages=[_saved_message(message, shelf.place) for message in world.delivery.messages],
         sessions=[_saved_session(session, shelf.place) for session in world.logins.sessions],
         contents=shelf.contents,
         media=shelf.media,
@@ -357,7 +357,7 @@ def _world(saved: SavedWorld, change: Callable[[Switches], Switches]) -> World:
         world.chatrooms[room.id] = made
     messages = {each.id: _message(each, world, media) for each in saved.messages}
     for message in messages.values():
-        world.post.take(message)
+        world.delivery.take(message)
     for person in saved.people:
         owner = world.people[person.id]
         owner.rooms = {room: world.chatrooms[room] for room in person.rooms}

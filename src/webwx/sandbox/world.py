@@ -17,13 +17,13 @@ from webwx.protocol.codes import Ret, Selector, StatusNotify
 from webwx.protocol.sync import DeletedContact
 from webwx.sandbox import letters
 from webwx.sandbox.clock import Clock, SystemClock, WoundClock
+from webwx.sandbox.delivery import MessageDelivery
 from webwx.sandbox.errors import Impossible, Refused
 from webwx.sandbox.faults import Faults, Wish
 from webwx.sandbox.logins import LoginCode, Logins
 from webwx.sandbox.media import Media
 from webwx.sandbox.membership import Membership
 from webwx.sandbox.people import BUILTIN, ME, Chat, Chatroom, Message, Person
-from webwx.sandbox.post import Post
 from webwx.sandbox.scheduler import Scheduler
 from webwx.sandbox.subscribers import Subscribers
 from webwx.sandbox.switches import Switches
@@ -73,7 +73,7 @@ class World:
         self.issued: set[str] = set()
         """Every secret ever handed out; none may turn up in a log, an error or a repr."""
         self.logins = Logins(self.clock, self.dice, self.issued)
-        self.post = Post(self)
+        self.delivery = MessageDelivery(self)
         self.membership = Membership(self)
         self.faults = Faults()
         """What goes wrong; another set may be put in its place before a server is opened."""
@@ -463,7 +463,7 @@ class World:
             Refused: The chat cannot be written to.
         """
         person = self.person(sender)
-        message = self.post.send(person, self.chat_id(person, to), letter)
+        message = self.delivery.send(person, self.chat_id(person, to), letter)
         self.play()
         return message
 
@@ -475,7 +475,7 @@ class World:
             Impossible: There is no such person or chat.
         """
         person = self.person(who)
-        message = self.post.tell(person, self.chat_id(person, chat), letter)
+        message = self.delivery.tell(person, self.chat_id(person, chat), letter)
         self.play()
         return message
 
@@ -491,7 +491,7 @@ class World:
         self.issued.add(ticket)
         other.asked_by[person.id] = ticket
         self.stir(other.id)
-        message = self.post.tell(other, person.id, letters.friend_request(person, greeting, ticket))
+        message = self.delivery.tell(other, person.id, letters.friend_request(person, greeting, ticket))
         self.play()
         return message
 
@@ -516,8 +516,8 @@ class World:
         self.stir(person.id)
         self._add_friend(person, other, person.friends.get(other.id, ""))
         self._add_friend(other, person, other.friends.get(person.id, ""))
-        self.post.tell(person, other.id, letters.system(f"你已添加了{other.nickname}，现在可以开始聊天了。"))
-        self.post.send(person, other.id, letters.text("我通过了你的朋友验证请求，现在我们可以开始聊天了"))
+        self.delivery.tell(person, other.id, letters.system(f"你已添加了{other.nickname}，现在可以开始聊天了。"))
+        self.delivery.send(person, other.id, letters.text("我通过了你的朋友验证请求，现在我们可以开始聊天了"))
 
     def set_remark(self, person: Person, friend: str, remark: str) -> None:
         """
@@ -585,7 +585,7 @@ class World:
             if not own:
                 raise Impossible(f"{person.nickname} has nothing to recall there.", "nothing-to-recall")
             message_id = own[-1]
-        message = self.post.take_back(person, message_id)
+        message = self.delivery.take_back(person, message_id)
         self.play()
         return message
 
@@ -611,7 +611,7 @@ class World:
         person = self.person(who)
         world_id = self.chat_id(person, chat)
         self.mark_read(person, world_id)
-        self.post.tell_activity(person, world_id, code)
+        self.delivery.tell_activity(person, world_id, code)
 
     def mark_read(self, person: Person, chat: str) -> None:
         """Clear a chat's unread count, by world id, and tell no client of it."""
@@ -626,7 +626,7 @@ class World:
             Impossible: There is no such person or chat.
         """
         person = self.person(who)
-        self.post.tell_activity(person, self.chat_id(person, chat), StatusNotify.QUIT_CHAT)
+        self.delivery.tell_activity(person, self.chat_id(person, chat), StatusNotify.QUIT_CHAT)
 
     def inbox(self, who: str) -> dict[str, Chat]:
         """

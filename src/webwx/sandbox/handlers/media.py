@@ -201,7 +201,7 @@ def _seen(call: Call, message_id: str) -> Message:
     Raises:
         Refused: This person sees no such message, or it was recalled.
     """
-    message = call.world.post.message(message_id, call.session.person)
+    message = call.world.delivery.message(message_id, call.session.person)
     if message.is_recalled and call.world.switches.media_after_recall == "gone":
         raise Refused(Ret.SYSTEM_ERROR)
     return message

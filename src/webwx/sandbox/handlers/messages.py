@@ -134,7 +134,7 @@ def _file_in(xml: str) -> tuple[str, str]:
 @handles(RECALL)
 def recall(call: Call, request: RecallRequest) -> RecallReply:
     """Take a message back. Only `SvrMsgId` counts: clients send anything as `ClientMsgId`."""
-    call.world.post.take_back(call.session.person, request.svr_msg_id)
+    call.world.delivery.take_back(call.session.person, request.svr_msg_id)
     return RecallReply(introduction=_INTRODUCTION, sys_wording="已撤回")
 
 
@@ -156,8 +156,8 @@ def notify(call: Call, request: StatusNotifyRequest) -> StatusNotifyReply:
         case StatusNotify.READ:
             call.world.mark_read(session.person, session.known(request.to_user_name))
         case StatusNotify.INITED:
-            return StatusNotifyReply(msg_id=call.world.post.greet(session.person))
-    return StatusNotifyReply(msg_id=call.world.post.new_id())
+            return StatusNotifyReply(msg_id=call.world.delivery.greet(session.person))
+    return StatusNotifyReply(msg_id=call.world.delivery.new_id())
 
 
 _Outgoing = OutgoingText | OutgoingImage | OutgoingVideo | OutgoingSticker | OutgoingApp
@@ -170,7 +170,7 @@ def _send(call: Call, outgoing: _Outgoing, letter: Letter) -> SendReply:
     if earlier:
         return SendReply(msg_id=earlier, local_id=outgoing.local_id)
     to = session.known(outgoing.to_user_name)
-    message = world.post.send(session.person, to, letter, by=session)
+    message = world.delivery.send(session.person, to, letter, by=session)
     if key:
         session.accepted[key] = (world.now, message.id)
     return SendReply(msg_id=message.id, local_id=outgoing.local_id)

@@ -84,7 +84,7 @@ def answer(world: World, request: Request) -> Response:
         case ["static", name] if name in FILES:
             return _file(name)
         case ["media", message_id]:
-            message = world.post.find(message_id)
+            message = world.delivery.find(message_id)
             return _medium(message, request) if message else _text(404, "There is no such message.")
         case ["face", person_id] if person_id in world.people:
             return _content("", world.people[person_id].face)

@@ -40,9 +40,9 @@ def test_a_named_message_is_recalled_within_two_minutes_only(world):
 
 def test_a_message_is_found_by_those_who_see_it_only(world):
     message = world.say("ahua", "lilei", "悄悄话")
-    assert world.post.message(message.id, world.person("lilei")) is message
+    assert world.delivery.message(message.id, world.person("lilei")) is message
     with pytest.raises(Refused):
-        world.post.message(message.id, world.person("me"))
+        world.delivery.message(message.id, world.person("me"))
 
 
 def test_a_recall_is_told_to_those_who_got_the_message_only(friend, world):
@@ -53,4 +53,4 @@ def test_a_recall_is_told_to_those_who_got_the_message_only(friend, world):
 
 
 def test_message_ids_have_19_digits(world):
-    assert {len(world.post.new_id()) for _ in range(100)} == {19}
+    assert {len(world.delivery.new_id()) for _ in range(100)} == {19}

@@ -1,5 +1,5 @@
 """
-The post: how messages reach phones and web logins, and how they are taken back.
+Delivery: how messages reach phones and web logins, and how they are recalled.
 
 A message shows on the phone of everybody it is for; whoever has a web login finds it in that login's stream too. What
 the sender's own login gets is the odd part: everything from his phone, nothing it sent itself (or an echo, by a
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from webwx.sandbox.view import View
 
 
-class PostWorld(Protocol):
-    """The part of a world that its post needs."""
+class DeliveryWorld(Protocol):
+    """The part of a world that delivery needs."""
 
     switches: Switches
     dice: Random
@@ -51,10 +51,10 @@ class PostWorld(Protocol):
         """Notify the listeners that a message has reached a person, or was recalled."""
 
 
-class Post:
-    """Every message of a world."""
+class MessageDelivery:
+    """Delivers the messages of a world, and keeps them."""
 
-    def __init__(self, world: PostWorld) -> None:
+    def __init__(self, world: DeliveryWorld) -> None:
         self._world = world
         self._messages: dict[str, Message] = {}
 
