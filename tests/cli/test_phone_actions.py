@@ -11,7 +11,7 @@ import click
 import pytest
 
 from webwx.cli.phone import phone
-from webwx.sandbox.actions import ACTIONS
+from webwx.sandbox.action_table import ACTIONS
 
 CALLS: dict[str, tuple[tuple[str, ...], str]] = {
     "file": (("{file}", "--name", "报告.pdf"), "[file, 7 bytes] 报告.pdf"),

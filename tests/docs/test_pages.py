@@ -25,10 +25,10 @@ from webwx.outcomes import MEANING
 from webwx.protocol.codes import Ret
 from webwx.protocol.hosts import FAMILIES
 from webwx.sandbox import control, fault_verbs, proxy
-from webwx.sandbox.actions import ACTIONS, Action
+from webwx.sandbox.action_table import ACTIONS, Action
 from webwx.sandbox.crowds import Crowd
 from webwx.sandbox.faults import Description, menu
-from webwx.sandbox.hands import Hands
+from webwx.sandbox.phone_actions import PhoneActions
 from webwx.sandbox.switches import STRICT, Switches
 from webwx.sandbox.worlds import ChatroomPlan, MessagePlan, PersonPlan, WorldPlan
 from webwx.settings import KEYS
@@ -152,9 +152,11 @@ def test_the_page_has_every_key_of_a_world() -> None:
         assert named == {name for name in named if f"`{name}" in page}
 
 
-def test_the_page_has_everything_that_hands_can_do() -> None:
+def test_the_page_has_all_that_a_script_can_do() -> None:
     page = (DOCS / "howto" / "script-a-friend.md").read_text(encoding="utf-8")
-    verbs = {name for name, value in vars(Hands).items() if inspect.isfunction(value) and not name.startswith("_")}
+    verbs = {
+        name for name, value in vars(PhoneActions).items() if inspect.isfunction(value) and not name.startswith("_")
+    }
     assert verbs == {verb for verb in verbs if f"`{verb}(" in page}
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from webwx.sandbox.hands import Hands
+    from webwx.sandbox.phone_actions import PhoneActions
     from webwx.sandbox.world import World
     from webwx.testing import Person, Sandbox
 
@@ -148,7 +148,7 @@ def test_scripted_friends_answer_the_bot(sandbox: Sandbox, friend: Person) -> No
     friends = Scenario()
 
     @friends.at(60, "阿华")
-    def begin(ahua: Hands) -> Iterator[float]:
+    def begin(ahua: PhoneActions) -> Iterator[float]:
         ahua.say("ping", to="me")
         yield 60
         ahua.say("still there?", to="me")

@@ -1,4 +1,4 @@
-"""`webwx phone` for each phone action: the commands are made from the table in `webwx.sandbox.actions`."""
+"""`webwx phone` for each phone action: the commands are made from the table in `webwx.sandbox.action_table`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from msgspec import NODEFAULT
 from webwx.cli.control import ask_phones
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.session import Session, command
-from webwx.sandbox.actions import ACTIONS
+from webwx.sandbox.action_table import ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from webwx.sandbox.actions import Action, Parameter
+    from webwx.sandbox.action_table import Action, Parameter
 
 
 def _make(action: Action) -> click.Command:

@@ -1,5 +1,5 @@
 """
-The control API: the phones' and the friends' hands, over HTTP.
+The control API: the actions of the phones, over HTTP.
 
 JSON in and out, on the server's own origin, loopback only. Errors are a 4xx with `{"error": one sentence}`, and
 a `code` beside it where the phone's page says it in another language.
@@ -11,7 +11,7 @@ a `code` beside it where the phone's page says it in another language.
     GET  /control/wire/exchange?number=                        exchange, with headers and bodies
     POST /control/wire/clear                                   {}
 
-One more for each phone action is in `actions`, and those for faults are in `fault_verbs`.
+One more for each phone action is in `action_table`, and those for faults are in `fault_verbs`.
 
 A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "from", "is_self", "kind", "text", "md5",
 "size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
@@ -31,7 +31,7 @@ import msgspec
 from webwx.protocol.codec import read_pairs, write_json
 from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Request, Response
-from webwx.sandbox.actions import ACTIONS
+from webwx.sandbox.action_table import ACTIONS
 from webwx.sandbox.errors import Impossible, Refused, code_of, explain
 from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing, Numbered
 from webwx.sandbox.people import Chat, Message, MessageKind, Person

@@ -1,9 +1,9 @@
 """
 Scripted friends: what people of a world do by themselves, in reaction to messages or at times.
 
-A script says it with decorators, and each of its functions is given the hands of one person. A function may be a story:
-`yield 5` lets five seconds pass. Everything goes by the world's clock, so winding the clock plays it at once. A mistake
-in a script is told in one sentence, and the world goes on.
+A script says it with decorators, and each of its functions receives the phone actions of one person. A function may be
+a story: `yield 5` lets five seconds pass. Everything goes by the world's clock, so winding the clock plays it at once.
+A mistake in a script is told in one sentence, and the world goes on.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from webwx.sandbox.errors import Impossible, Refused, explain
-from webwx.sandbox.hands import Hands
 from webwx.sandbox.people import ME, Message, Person
+from webwx.sandbox.phone_actions import PhoneActions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ class Scenario:
         is_recalled: bool = False,
     ) -> Callable[[Script], Script]:
         """
-        Let somebody react to messages; the function gets their hands and the message.
+        Let somebody react to messages; the function gets their phone actions and the message.
 
         Args:
             who: By nickname or id; None: everybody but `me`, each for themselves.
@@ -85,7 +85,7 @@ class Scenario:
 
     def at(self, moment: float | datetime, who: str) -> Callable[[Script], Script]:
         """
-        Let somebody do something at a time; the function gets their hands.
+        Let somebody do something at a time; the function gets their phone actions.
 
         Args:
             moment: Seconds after the beginning, or a date; one without a time zone is in UTC. What has passed by the
@@ -102,7 +102,7 @@ class Scenario:
 
     def every(self, seconds: float, who: str) -> Callable[[Script], Script]:
         """
-        Let somebody do something again and again; the function gets their hands.
+        Let somebody do something again and again; the function gets their phone actions.
 
         Raises:
             ValueError: That is no time to wait.
@@ -263,19 +263,19 @@ class _Stage:
         for reaction in reactions:
             with self._told(reaction.script):
                 if reaction.concerns(self._world, person, message):
-                    hands = self._hands(reaction.script, person, message.chat_of(person))
-                    self._later(reaction.script, 0, partial(reaction.script, hands, message))
+                    actions = self._phone_actions(reaction.script, person, message.chat_of(person))
+                    self._later(reaction.script, 0, partial(reaction.script, actions, message))
 
     def _plan(self, date: _Date, moment: float) -> None:
         def begin() -> object:
             if date.every is not None:
                 self._plan(date, moment + date.every)
-            return date.script(self._hands(date.script, self._world.person(date.who)))
+            return date.script(self._phone_actions(date.script, self._world.person(date.who)))
 
         self._world.scheduler.add(moment, lambda: self._do(date.script, begin, _Chain()))
 
-    def _hands(self, script: Script, person: Person, chat: str = "") -> Hands:
-        return Hands(self._world, person, chat, later=partial(self._later, script))
+    def _phone_actions(self, script: Script, person: Person, chat: str = "") -> PhoneActions:
+        return PhoneActions(self._world, person, chat, later=partial(self._later, script))
 
     def _later(self, script: Script, seconds: float, action: Callable[[], object]) -> None:
         """

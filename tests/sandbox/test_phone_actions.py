@@ -1,13 +1,13 @@
 import pytest
 
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.hands import Hands
+from webwx.sandbox.phone_actions import PhoneActions
 
 
 @pytest.fixture
 def ahua(world):
-    """The hands of 阿华, with the chat with `me` before them; `later` is at once."""
-    return Hands(world, world.person("ahua"), "xiaoming", lambda seconds, action: action())
+    """The phone actions of 阿华, with the chat with `me` opened; `later` is at once."""
+    return PhoneActions(world, world.person("ahua"), "xiaoming", lambda seconds, action: action())
 
 
 def kinds(world, who, chat):
@@ -84,4 +84,4 @@ def test_where_no_message_is_answered_a_chat_has_to_be_named(ahua):
 
 
 def test_they_know_whose_they_are(ahua):
-    assert (ahua.id, ahua.nickname, repr(ahua)) == ("ahua", "阿华", "Hands(ahua)")
+    assert (ahua.id, ahua.nickname, repr(ahua)) == ("ahua", "阿华", "PhoneActions(ahua)")

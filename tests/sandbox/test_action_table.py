@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from webwx.protocol.http import Request
-from webwx.sandbox.actions import ACTIONS
+from webwx.sandbox.action_table import ACTIONS
 from webwx.sandbox.people import KINDS
 
 CONTENT = b"\x89PNG content"

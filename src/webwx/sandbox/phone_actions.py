@@ -1,5 +1,5 @@
 """
-The hands of one person in a script: what their phone can do, and a few things that happen to them.
+The actions of one person's phone, as methods for a script, and a few events that happen to its web login.
 
 Where a script answers a message, everything goes to the chat the message came from, unless `to` or `chat` names another
 one. People and chatrooms are named as everywhere: by nickname, name or id, or as `me`.
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 
-class Hands:
+class PhoneActions:
     """
-    What somebody can do.
+    What one person can do on their phone.
 
     Args:
         world: Where they live.
-        person: Whose hands these are.
-        chat: World id of the chat they have before them; empty: none.
+        person: The owner of the phone.
+        chat: World id of the opened chat; empty: none.
         later: Does something after some seconds.
     """
 
@@ -43,21 +43,21 @@ class Hands:
         self._later = later
 
     def __repr__(self) -> str:
-        return f"Hands({self.id})"
+        return f"PhoneActions({self.id})"
 
     @property
     def nickname(self) -> str:
         """What they call themselves."""
         return self._person.nickname
 
-    def person(self, name: str) -> Hands:
+    def person(self, name: str) -> PhoneActions:
         """
-        Give the hands of somebody else, with no chat before them.
+        Return the phone actions of another person, with no chat opened.
 
         Raises:
             Impossible: There is no such person.
         """
-        return Hands(self.world, self.world.person(name), "", self._later)
+        return PhoneActions(self.world, self.world.person(name), "", self._later)
 
     def after(self, seconds: float, action: Callable[..., object], *arguments: object, **named: object) -> None:
         """
