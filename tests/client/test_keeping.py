@@ -26,7 +26,7 @@ from webwx.model.messages import ImageMessage, MessageRecalled
 from webwx.protocol.codes import CHUNK_SIZE
 from webwx.protocol.http import Response
 from webwx.sandbox.switches import Switches
-from webwx.store.kept import KEEPER
+from webwx.store.journal import ARCHIVE_CONSUMER
 from webwx.store.saved_login import LoginMemory
 from webwx.store.sqlite import SqliteJournal
 from webwx.transport.loopback import Loopback
@@ -473,7 +473,7 @@ async def test_e13_what_a_killed_process_had_kept_but_not_acknowledged_is_not_as
     world.switches, store = KEYLESS, LoginMemory()
     client = await keeping(None, store=store)
     part = journal.account(client.account.uin)
-    await (await part.consumer(KEEPER, since="beginning")).close()
+    await (await part.consumer(ARCHIVE_CONSUMER, since="beginning")).close()
     image = world.picture("ahua", "me", PNG)
     await drain(client)
     entry = await part.find(image.id)
@@ -496,7 +496,7 @@ async def test_two_pictures_with_one_id_are_both_kept(
     store = LoginMemory()
     client = await keeping(None, store=store)
     part = journal.account(client.account.uin)
-    await (await part.consumer(KEEPER, since="beginning")).close()
+    await (await part.consumer(ARCHIVE_CONSUMER, since="beginning")).close()
     image = world.picture("ahua", "me", PNG)
     await drain(client)
     first = await part.find(image.id)
@@ -638,7 +638,7 @@ async def test_listening_goes_on_when_somebody_else_has_the_keeper_s_place(
     keeping: Keeping, world: World, journal: SqliteJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = await keeping()
-    consumer = await journal.account(client.account.uin).consumer(KEEPER)
+    consumer = await journal.account(client.account.uin).consumer(ARCHIVE_CONSUMER)
     world.picture("ahua", "me", PNG)
     [picture] = await take(client, 1)
     await consumer.close()

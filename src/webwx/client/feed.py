@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from webwx.errors import RefusedLocally, StorageError
-from webwx.store.kept import KEEPER
+from webwx.store.journal import ARCHIVE_CONSUMER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,8 +77,8 @@ class Feed:
             StorageError: The journal cannot be read.
         """
         client = self._client
-        if self.name == KEEPER:
-            raise RefusedLocally(f"What keeps media is called {KEEPER!r}; give this reader another name.")
+        if self.name == ARCHIVE_CONSUMER:
+            raise RefusedLocally(f"What keeps media is called {ARCHIVE_CONSUMER!r}; give this reader another name.")
         async with client._course.joining:
             await client._join_sync()
             self._is_synced = True

@@ -29,7 +29,7 @@ from webwx.errors import (
 from webwx.flows.media import NotThereYet
 from webwx.model.events import event_from_item
 from webwx.model.messages import FileMessage, ImageMessage, Message, StickerMessage, VideoMessage, VoiceMessage
-from webwx.store.kept import KEEPER
+from webwx.store.journal import ARCHIVE_CONSUMER
 from webwx.transport.spool import Overflow
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Keeper:
     async def begin(self) -> None:
         """Begin where the last one stopped, or now; that it cannot is logged, and holds nobody up."""
         try:
-            self._consumer = consumer = await self._client._part_of_account().consumer(KEEPER)
+            self._consumer = consumer = await self._client._part_of_account().consumer(ARCHIVE_CONSUMER)
         except (AlreadyRunning, StorageError) as error:
             _log.warning("No media are kept: %s", error)
             return

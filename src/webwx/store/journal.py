@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+RETENTION_DAYS = 90
+"""Days that entries and sends are kept by default."""
+
+ARCHIVE_CONSUMER = "keep"
+"""The consumer of the media archive. No handler reads what it reads, so a purge leaves no gap for it."""
+
 LOOK_EVERY = 2.0
 """Seconds between two looks for what another process has revived."""
 

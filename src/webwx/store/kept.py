@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from webwx.store.journal import Entry
     from webwx.store.writer import Reader, Writer
 
-KEEPER = "keep"
-"""The consumer whose fetching is what is kept. Nobody reads what it reads, so it is told of no gap."""
-
 LEFT_BEHIND = 86_400.0
 """Seconds after which a file that nobody has finished is one that nobody will."""
 

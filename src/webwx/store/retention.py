@@ -20,7 +20,7 @@ from webwx.model.events import ContinuityLost
 from webwx.store.bodies import Place, blank, pack, unpack
 from webwx.store.entries import KINDS
 from webwx.store.index import key_of
-from webwx.store.kept import KEEPER
+from webwx.store.journal import ARCHIVE_CONSUMER
 from webwx.store.links import forget_logins
 from webwx.store.rows import as_list, select, select_numbers
 from webwx.store.schema import transaction
@@ -162,7 +162,7 @@ def _leave_gaps(db: sqlite3.Connection, account: int, rows: list[list[Any]], rea
     """Put gaps where consumers will miss something."""
     missed: dict[int, list[tuple[int, int]]] = {}
     for consumer, acked in db.execute(
-        "SELECT consumer, acked FROM consumers WHERE account = ? AND name <> ?", (account, KEEPER)
+        "SELECT consumer, acked FROM consumers WHERE account = ? AND name <> ?", (account, ARCHIVE_CONSUMER)
     ).fetchall():
         seen = max(acked, reached.get(consumer, 0))
         ahead = set(select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,)))
@@ -230,7 +230,7 @@ def _delete_the_rest(db: sqlite3.Connection, before: float) -> None:
     db.execute(
         "DELETE FROM entries WHERE batch = 0 AND number <= ("
         " SELECT min(acked) FROM consumers WHERE consumers.account = entries.account AND name <> ?)",
-        (KEEPER,),
+        (ARCHIVE_CONSUMER,),
     )
     forget_people(db, before)
 

@@ -36,7 +36,7 @@ from webwx.store.files import explain, flush_folder, make_private, take_lock
 from webwx.store.folding import FOLD_FROM, entries_of, fold, is_folded, last_number, texts_of
 from webwx.store.identity import SqliteLedger
 from webwx.store.index import Index, key_of, tokens_of
-from webwx.store.journal import Arrival, Buried, Entry, Stats
+from webwx.store.journal import RETENTION_DAYS, Arrival, Buried, Entry, Stats
 from webwx.store.kept import KeptFiles, SqliteKept
 from webwx.store.links import links_named
 from webwx.store.outbox import Senders, SqliteOutbox
@@ -51,9 +51,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable
     from types import TracebackType
     from typing import Self
-
-RETENTION_DAYS = 90
-"""How long what came is kept, unless somebody says otherwise."""
 
 _READ = 500
 """Entries that are read at a time, where there may be any number."""
