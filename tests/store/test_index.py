@@ -166,17 +166,6 @@ async def test_a11_what_is_known_stays_known_through_index_and_restart(path: Pat
     assert ids(await everything(await opened(SqliteJournal(path)))) == [str(number) for number in range(1, 1_001)]
 
 
-async def test_what_another_process_has_stored_is_known_as_well(path: Path, account: SqliteAccount) -> None:
-    await account.ingest(arrival(*messages(1, 3)))
-    other = SqliteJournal(path)
-    theirs = other.account(2_400_001)
-    await theirs.position(OWN)
-    await theirs.ingest(arrival(*messages(4, 3)))
-    await other.close()
-
-    assert await account.ingest(arrival(*messages(1, 7))) == 1
-
-
 async def test_a_batch_that_was_rolled_back_is_not_known(account: SqliteAccount) -> None:
     await account.ingest(arrival(message("1")))
     unwritable = Contact(id=ContactId("@a"), nickname="\ud800")

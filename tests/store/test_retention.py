@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sqlite3
 import subprocess
@@ -14,7 +13,6 @@ import msgspec
 import pytest
 from tests.store.arrivals import (
     FRIEND,
-    OWN,
     ROOM,
     arrival,
     contact_change,
@@ -22,7 +20,6 @@ from tests.store.arrivals import (
     ids,
     message,
     messages,
-    opened,
 )
 
 from webwx.model.contacts import Contact, ContactId
@@ -33,7 +30,7 @@ from webwx.store.kept import KeptFiles
 from webwx.store.people import Thinning
 from webwx.store.retention import Retention
 from webwx.store.schema import connect
-from webwx.store.sqlite import SqliteAccount, SqliteJournal
+from webwx.store.sqlite import SqliteAccount
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,42 +146,6 @@ class TestPurge:
         await account.purge(chats=[FRIEND])
         assert await account.ingest(arrival(message(1))) == 1
 
-    async def test_numbers_are_not_given_again(self, account: SqliteAccount) -> None:
-        await account.ingest(arrival(*messages(1, 3)))
-        await account.purge(chats=[FRIEND])
-        await account.ingest(arrival(*messages(4, 1)))
-        assert [entry.number for entry in await everything(account)] == [4]
-
-    async def test_sends_go_as_well_but_not_what_is_on_its_way(self, account: SqliteAccount) -> None:
-        for number, chat in enumerate((FRIEND, FRIEND, ROOM), 1):
-            await account.outbox.add(
-                client_id=str(number), chat=chat, kind="text", text="x", key="", time=1_000.0 * number
-            )
-        await account.outbox.sending(2, 1.0, FRIEND)
-        assert await account.purge(chats=[FRIEND]) == 1
-        assert [row.client_id for row in await account.outbox.list()] == ["3", "2"]
-        assert await account.purge(before=4_000) == 1
-        assert [row.client_id for row in await account.outbox.list()] == ["2"]
-
-    async def test_another_account_keeps_what_it_has(self, journal: SqliteJournal) -> None:
-        one, two = await opened(journal, 1), await opened(journal, 2)
-        await one.ingest(arrival(*messages(1, 3)))
-        await two.ingest(arrival(*messages(1, 3)))
-        assert await one.purge(before=NOW) == 3
-        assert len(await everything(two)) == 3
-        assert len(await two.search("text")) == 3
-
-    async def test_people_of_earlier_logins_are_forgotten_and_those_of_this_one_kept(
-        self, account: SqliteAccount
-    ) -> None:
-        await account.save_contacts(OWN, [Contact(id=ContactId("@old"), nickname="Boss")])
-        await account.open_login(ContactId("@me2"), b"", NOW + DAY, [Contact(id=ContactId("@new"), nickname="Boss")])
-        await account.purge(before=NOW + 10 * DAY)
-
-        assert await account.chats_named("Boss") == [ContactId("@new")]
-        assert await account.contacts(OWN) == []
-        assert len(await account.contacts(ContactId("@me2"))) == 1
-
 
 class TestGaps:
     async def test_whoever_had_not_come_so_far_is_told_of_a_gap_in_place_of_what_is_gone(
@@ -206,15 +167,6 @@ class TestGaps:
         assert first.number == 3, "it comes where the messages would have come"
         assert ids(others) == ["4", "5", "6", "7"]
 
-    async def test_nobody_is_told_of_what_everybody_has_seen(self, account: SqliteAccount) -> None:
-        consumer = await account.consumer("bot")
-        await account.ingest(arrival(*messages(1, 4)))
-        for entry in await consumer.take():
-            consumer.ack(entry.number)
-        await consumer.flush()
-        await account.purge(chats=[FRIEND])
-        assert await everything(account) == []
-
     async def test_what_is_in_memory_already_is_not_missed(self, account: SqliteAccount) -> None:
         consumer = await account.consumer("bot")
         await account.ingest(arrival(*messages(1, 4)))
@@ -222,18 +174,6 @@ class TestGaps:
         await account.purge(chats=[FRIEND])
         assert ids(await consumer.take()) == ["3", "4"]
         assert await everything(account) == []
-
-    async def test_what_was_acknowledged_out_of_turn_is_not_missed(self, account: SqliteAccount) -> None:
-        consumer = await account.consumer("bot")
-        await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 5))))
-        await consumer.take()
-        for number in (2, 4):
-            consumer.ack(number)
-        await consumer.close()
-        await account.purge(chats=[FRIEND])
-
-        (entry,) = await (await account.consumer("bot")).take()
-        assert (entry.number, gap_in(entry)) == (3, ContinuityLost(since=1_001.0, until=1_003.0, reason="purged"))
 
     async def test_gaps_in_a_row_are_one(self, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("webwx.store.sqlite.PIECE", 3)
@@ -262,18 +202,6 @@ class TestGaps:
 
 
 class TestRetention:
-    async def test_what_came_too_long_ago_goes_by_itself(self, path: Path) -> None:
-        journal = SqliteJournal(path, retention_days=10)
-        account = await opened(journal)
-        await account.ingest(arrival(message(1, "old"), at=NOW - 11 * DAY))
-        await account.ingest(arrival(message(2, "older than it is", at=1_000), at=NOW))
-        async with asyncio.timeout(20):
-            while len(await everything(account)) > 1:  # noqa: ASYNC110 - nothing tells of it
-                await asyncio.sleep(0.1)
-        await journal.close()
-        with contextlib.closing(connect(path)) as db:
-            assert db.execute("SELECT count(*) FROM batches").fetchone() == (1,)
-
     async def test_days_count_from_arrival_by_the_server_s_clock(self, account: SqliteAccount, path: Path) -> None:
         then = NOW - 2_000 * DAY  # the server's clock stands far behind
         for day in range(1, 13):

@@ -78,7 +78,12 @@ class Index:
 
     def forget(self) -> None:
         """Look at the file anew before anything else is done."""
-        self._tail = self._own_last = None
+        self.reload()
+        self._own_last = None
+
+    def reload(self) -> None:
+        """Read the tail from the file before it is used again."""
+        self._tail = None
 
     # -- duplicates --------------------------------------------------------------------------------------------------
 

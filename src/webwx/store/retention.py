@@ -144,7 +144,7 @@ def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reach
         "FROM entries WHERE batch <> 0 AND number IN (SELECT value FROM json_each(?))",
         (listed,),
     )
-    index.forget()
+    index.reload()  # not `forget`: what open consumers are yet to be given stays in memory
     for account in {row[1] for row in rows}:
         theirs = [row for row in rows if row[1] == account]
         _leave_gaps(db, account, theirs, reached)

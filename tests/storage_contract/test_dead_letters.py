@@ -1,23 +1,21 @@
-"""Dead letters: listed and revived beside whoever has the consumer."""
+"""Dead letters: listed and revived beside the consumer that gave them up."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from tests.store.arrivals import UIN, arrival, messages, opened
-
-from webwx.store.sqlite import SqliteJournal
+from tests.store.arrivals import (
+    UIN,
+    arrival,
+    messages,
+    opened,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from webwx.store.sqlite import SqliteAccount
-
-pytestmark = pytest.mark.usefixtures("folds")
+    from webwx.store.journal import AccountJournal, Journal
 
 
-async def give_up(account: SqliteAccount, *numbers: int, consumer: str = "bot") -> None:
+async def give_up(account: AccountJournal, *numbers: int, consumer: str = "bot") -> None:
     """Let a consumer take everything and give these up."""
     opened = await account.consumer(consumer)
     await opened.take_waiting()
@@ -27,7 +25,7 @@ async def give_up(account: SqliteAccount, *numbers: int, consumer: str = "bot") 
     await opened.close()
 
 
-async def test_the_newest_come_first_and_no_more_than_wanted(account: SqliteAccount) -> None:
+async def test_the_newest_come_first_and_no_more_than_wanted(account: AccountJournal) -> None:
     await account.ingest(arrival(*messages(1, 5)))
     await give_up(account, 2, 4, 5)
 
@@ -39,7 +37,7 @@ async def test_the_newest_come_first_and_no_more_than_wanted(account: SqliteAcco
     assert letters[0].time > 0
 
 
-async def test_each_consumer_of_each_account_has_its_own(journal: SqliteJournal, account: SqliteAccount) -> None:
+async def test_each_consumer_of_each_account_has_its_own(journal: Journal, account: AccountJournal) -> None:
     other = await opened(journal, UIN + 1)
     await account.ingest(arrival(*messages(1, 1)))
     await other.ingest(arrival(*messages(1, 1)))
@@ -54,24 +52,7 @@ async def test_each_consumer_of_each_account_has_its_own(journal: SqliteJournal,
     assert (await other.stats()).dead_letters == 0
 
 
-async def test_they_are_read_and_revived_while_another_process_has_the_consumer(
-    path: Path, account: SqliteAccount
-) -> None:
-    await account.ingest(arrival(*messages(1, 2)))
-    await give_up(account, 1)
-    held = await account.consumer("bot")
-    other = SqliteJournal(path)
-    part = other.account(UIN)
-
-    assert [each.entry.number for each in await part.dead_letters("bot")] == [1]
-    assert await part.revive("bot", 1)
-    assert not await part.revive("bot", 1), "it is none any more"
-    assert await part.dead_letters("bot") == []
-    await other.close()
-    assert [entry.number for entry in await held.take()] == [1, 2]
-
-
-async def test_of_what_was_deleted_nothing_is_left(account: SqliteAccount) -> None:
+async def test_of_what_was_deleted_nothing_is_left(account: AccountJournal) -> None:
     await account.ingest(arrival(*messages(1, 1)))
     await give_up(account, 1)
     await account.purge(before=2_000_000_000)

@@ -1,0 +1,56 @@
+"""Every test in this folder holds for every storage engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.storage_contract.engines import ENGINES, SURVIVING, make
+from tests.store.arrivals import opened
+from tests.store.phone import DAY, FILEHELPER, NOW, Phone
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.storage_contract.engines import Engine
+
+    from webwx.store.journal import AccountJournal, Journal
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    return make(request.param, tmp_path, monkeypatch)
+
+
+@pytest.fixture(params=SURVIVING)
+def surviving(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Return an engine whose journals outlive their process."""
+    return make(request.param, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+async def journal(engine: Engine) -> AsyncIterator[Journal]:
+    journal = engine.open()
+    yield journal
+    await journal.close()
+
+
+@pytest.fixture
+async def account(journal: Journal) -> AccountJournal:
+    return await opened(journal)
+
+
+@pytest.fixture
+def phone(journal: Journal) -> Phone:
+    return Phone(journal.account(1))
+
+
+@pytest.fixture
+async def relogin(phone: Phone) -> Phone:
+    """Return a phone in its second login, where nobody has changed but Bob, who is gone."""
+    await phone.log_in(NOW - DAY)
+    await phone.tell(*map(phone.shown, ("ann", "bob", "cid")), FILEHELPER, at=NOW - DAY)
+    await phone.log_in()
+    await phone.tell(*map(phone.shown, ("ann", "cid")), FILEHELPER)
+    return phone

@@ -1,0 +1,76 @@
+"""The storage engines as the contract suite uses them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from webwx.store.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from webwx.store.journal import Journal
+
+
+class Engine(Protocol):
+    """A storage engine, and one place where its journal is."""
+
+    survives: bool
+    """A journal outlives its process, and several processes may open it at once."""
+
+    def open(self, *, retention_days: float = 90) -> Journal:
+        """Return a journal of this place; for an engine that survives, another one at each call."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Return what another process opens with `open_journal`."""
+        ...
+
+    async def end(self, journal: Journal) -> None:
+        """End as a process does that closes what it has opened, as far as the journal outlives that."""
+        ...
+
+    async def kill(self, journal: Journal) -> None:
+        """Leave at this place what is stored at this moment, as a process does that is killed."""
+        ...
+
+
+class SqliteEngine:
+    """A file in a folder of its own."""
+
+    survives = True
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "state" / "me.journal"
+
+    @property
+    def url(self) -> str:
+        return str(self.path)
+
+    def open(self, *, retention_days: float = 90) -> SqliteJournal:
+        return SqliteJournal(self.path, retention_days=retention_days)
+
+    async def end(self, journal: Journal) -> None:
+        await journal.close()
+
+    async def kill(self, journal: Journal) -> None:
+        moment = self.path.with_suffix(".moment")
+        await journal.backup(moment)
+        await journal.close()
+        moment.replace(self.path)
+
+
+SURVIVING = ("sqlite", "sqlite-folded")
+"""Engines whose journals outlive their process."""
+
+ENGINES = SURVIVING
+
+
+def make(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Return an engine by its name, with a new place of its own."""
+    if name == "sqlite-folded":
+        monkeypatch.setattr("webwx.store.sqlite.FOLD_FROM", 1)
+    return SqliteEngine(folder)

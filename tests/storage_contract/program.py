@@ -1,0 +1,82 @@
+"""
+Another process on a journal: python -m tests.storage_contract.program URL VERB, where the verb is
+`send COUNT`, `hold NAME`, `leave` or `store BATCHES`.
+
+It says on a line of its own what it is about to do and what it has done, and is mostly killed before its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from tests.store.arrivals import FRIEND, OWN, UIN, arrival, messages
+
+from webwx.store.journal import Journal
+from webwx.store.open import open_journal
+
+SIZE = 3
+"""Messages of a batch."""
+
+
+def say(*words: object) -> None:
+    """Write a line that outlives this process."""
+    print(*words, flush=True)
+
+
+async def send(journal: Journal, count: str) -> None:
+    """Store sends of an account of its own."""
+    outbox = journal.account(7).outbox
+    for number in range(int(count)):
+        await outbox.add(client_id=str(number), chat=FRIEND, kind="text", text="x", key="", time=1.0)
+        say("added", number)
+
+
+async def hold(journal: Journal, name: str) -> None:
+    """Keep a consumer open."""
+    await journal.account(UIN).consumer(name)
+    say("open")
+    await asyncio.Event().wait()
+
+
+async def leave(journal: Journal) -> None:
+    """Store a send in each state that a process may leave behind."""
+    outbox = journal.account(UIN).outbox
+    for number, state in enumerate(("queued", "sending", "sent"), 1):
+        row = await outbox.add(client_id=f"9{number}", chat=FRIEND, kind="text", text="x", key=state, time=1.0)
+        if state != "queued":
+            await outbox.sending(row.number, 1.0, row.chat)
+        if state == "sent":
+            await outbox.settle(row.number, "sent", time=1.0)
+    say("ready")
+    await asyncio.Event().wait()
+
+
+async def store(journal: Journal, batches: str) -> None:
+    """Store batches, and read and acknowledge each."""
+    account = journal.account(UIN)
+    await account.open_login(OWN, b"0", 1.0, [])
+    consumer = await account.consumer("bot")
+    for batch in range(int(batches)):
+        say("trying", batch)
+        await account.ingest(arrival(*messages(1 + SIZE * batch, SIZE), position=b"%d" % (batch + 1)))
+        say("stored", batch)
+        taken = await consumer.take_waiting()
+        for entry in taken:
+            say("given", entry.number)
+            consumer.ack(entry.number)
+        await consumer.flush()
+        for entry in taken:
+            say("done", entry.number)
+
+
+async def main(url: str, verb: str, *words: str) -> None:
+    """Do what is wanted, then say that this is the end."""
+    journal = open_journal(url)
+    await {"send": send, "hold": hold, "leave": leave, "store": store}[verb](journal, *words)
+    await journal.close()
+    say("end")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

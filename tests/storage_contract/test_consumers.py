@@ -1,0 +1,397 @@
+"""Consumers: nothing is lost, and what comes twice says so."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.storage_contract.engines import ENGINES, make
+from tests.store.arrivals import (
+    OWN,
+    UIN,
+    arrival,
+    messages,
+    opened,
+)
+
+from webwx.errors import AlreadyRunning
+
+if TYPE_CHECKING:
+    from tests.storage_contract.engines import Engine
+
+    from webwx.store.journal import AccountJournal, Consumer, Entry, Journal
+
+
+def numbers(entries: list[Entry]) -> list[int]:
+    return [entry.number for entry in entries]
+
+
+async def reopened(engine: Engine) -> tuple[Journal, AccountJournal, Consumer]:
+    """Open the consumer as the next process does, or as this one does once more."""
+    journal = engine.open()
+    account = journal.account(UIN)
+    if await account.position(OWN) is None:
+        account = await opened(journal)
+    return journal, account, await account.consumer("bot")
+
+
+class TestGiving:
+    async def test_entries_come_once_and_in_order(self, account: AccountJournal) -> None:
+        consumer = await account.consumer("bot")
+        taken: list[int] = []
+        for first in range(1, 50, 7):
+            await account.ingest(arrival(*messages(first, 7)))
+            taken += numbers(await consumer.take(3))
+        while more := await consumer.take_waiting(4):
+            taken += numbers(more)
+
+        assert taken == list(range(1, 50))
+
+    async def test_whoever_takes_waits_until_there_is_one(self, account: AccountJournal) -> None:
+        consumer = await account.consumer("bot")
+        for first in (1, 2):  # from the file, then from memory
+            waiting = asyncio.ensure_future(consumer.take())
+            await asyncio.sleep(0.05)
+            assert not waiting.done()
+            await account.ingest(arrival(*messages(first, 1)))
+            assert numbers(await waiting) == [first]
+
+    async def test_nothing_waits_when_nobody_wants_to(self, account: AccountJournal) -> None:
+        assert await (await account.consumer("bot")).take_waiting() == []
+
+    async def test_each_consumer_has_a_way_of_its_own(self, account: AccountJournal) -> None:
+        fast, slow = await account.consumer("fast"), await account.consumer("slow")
+        await account.ingest(arrival(*messages(1, 5)))
+        assert numbers(await fast.take()) == [1, 2, 3, 4, 5]
+        await account.ingest(arrival(*messages(6, 2)))
+
+        assert numbers(await fast.take()) == [6, 7]
+        assert numbers(await slow.take(6)) == [1, 2, 3, 4, 5, 6]
+        assert numbers(await slow.take(6)) == [7]
+
+    async def test_the_first_consumer_gets_everything_and_later_ones_what_comes(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(*messages(1, 3)))
+        first, late = await account.consumer("first"), await account.consumer("late")
+        early = await account.consumer("early", since="beginning")
+        await account.ingest(arrival(*messages(4, 1)))
+
+        assert numbers(await first.take()) == [1, 2, 3, 4]
+        assert numbers(await late.take()) == [4]
+        assert numbers(await early.take()) == [1, 2, 3, 4]
+
+    async def test_accounts_share_a_file_and_nothing_else(self, journal: Journal) -> None:
+        one, two = await opened(journal, 1), await opened(journal, 2)
+        bots = [await one.consumer("bot"), await two.consumer("bot")]
+        for first in (1, 4, 7):
+            await one.ingest(arrival(*messages(first, 2)))
+            await two.ingest(arrival(*messages(first, 3)))
+
+        assert [entry.message_id for entry in await bots[0].take()] == ["1", "2", "4", "5", "7", "8"]
+        assert len(await bots[1].take()) == 9
+
+    async def test_what_comes_while_the_file_is_read_is_not_missed(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(*messages(1, 2_000)))
+        consumer = await account.consumer("bot")
+
+        async def ingest() -> None:
+            for first in range(2_001, 3_001, 10):
+                await account.ingest(arrival(*messages(first, 10)))
+
+        working = asyncio.ensure_future(ingest())
+        taken: list[int] = []
+        while len(taken) < 3_000:
+            taken += numbers(await consumer.take(7))
+            await asyncio.sleep(0)
+        await working
+
+        assert taken == list(range(1, 3_001))
+
+
+class TestAcknowledging:
+    async def test_what_no_process_has_given_is_not_redelivered(self, engine: Engine) -> None:
+        journal, account, consumer = await reopened(engine)
+        await account.ingest(arrival(*messages(1, 3)))
+        await consumer.take(1)
+        await engine.end(journal)
+
+        journal, account, consumer = await reopened(engine)
+        await account.ingest(arrival(*messages(4, 1)))
+        again = await consumer.take()
+        assert [(entry.number, entry.redelivered) for entry in again] == [
+            (1, True),
+            (2, False),
+            (3, False),
+            (4, False),
+        ]
+        await engine.end(journal)
+
+    async def test_what_was_shown_to_nobody_is_not_redelivered(self, engine: Engine) -> None:
+        for shown in (False, True):
+            journal, account, consumer = await reopened(engine)
+            await account.ingest(arrival(*messages(1, 4)))
+            taken = await consumer.take()
+            assert [entry.redelivered for entry in taken] == [shown, False, False, False]
+            await consumer.close(unseen_from=2)
+            await engine.end(journal)
+
+    async def test_what_was_acknowledged_does_not_come_again(self, surviving: Engine) -> None:
+        journal, account, consumer = await reopened(surviving)
+        await account.ingest(arrival(*messages(1, 6)))
+        await consumer.take()
+        for number in (1, 2, 5):
+            consumer.ack(number)
+        await consumer.flush()
+        await surviving.kill(journal)
+
+        journal, account, consumer = await reopened(surviving)
+        again = await consumer.take()
+        assert [(entry.number, entry.redelivered, entry.attempt) for entry in again] == [
+            (3, True, 2),
+            (4, True, 2),
+            (6, True, 2),
+        ]
+        for number in (6, 3, 4):
+            consumer.ack(number)
+        await surviving.end(journal)
+
+        journal, account, consumer = await reopened(surviving)
+        assert await consumer.take_waiting() == []
+        await surviving.end(journal)
+
+
+class TestFailing:
+    async def test_failures_are_counted_over_processes(self, surviving: Engine) -> None:
+        journal, account, consumer = await reopened(surviving)
+        await account.ingest(arrival(*messages(1, 2)))
+        await consumer.take()
+        assert await consumer.failed(1, "ValueError at bot.py:3") == 1
+        assert await consumer.failed(1, "ValueError at bot.py:3") == 2
+        await surviving.kill(journal)
+
+        journal, account, consumer = await reopened(surviving)
+        first, second = await consumer.take()
+        assert (first.attempt, first.redelivered) == (4, True), "two that failed, one that was cut short, and this"
+        assert (second.attempt, second.redelivered) == (2, True)
+        assert await consumer.failed(1, "ValueError at bot.py:3") == 3
+        consumer.ack(1)
+        await consumer.flush()
+        await surviving.end(journal)
+
+    async def test_a_dead_letter_can_be_revived_once(self, surviving: Engine) -> None:
+        journal, account, consumer = await reopened(surviving)
+        await account.ingest(arrival(*messages(1, 2)))
+        await consumer.take()
+        await consumer.failed(1, "KeyError")
+        await consumer.give_up(1, "KeyError")
+        waiting = asyncio.ensure_future(consumer.take())
+        await asyncio.sleep(0.05)
+        assert await account.revive("bot", 1) is True
+        assert await account.revive("bot", 1) is False
+        assert await account.revive("bot", 77) is False
+        (entry,) = await waiting
+        assert (entry.number, entry.attempt) == (1, 2)
+        assert await account.dead_letters("bot") == []
+        await surviving.kill(journal)
+
+        journal, account, consumer = await reopened(surviving)
+        first, second = await consumer.take()
+        assert (first.number, second.number) == (1, 2), "not done with yet, so it comes again"
+        consumer.ack(1)
+        await surviving.end(journal)
+
+        journal, account, consumer = await reopened(surviving)
+        assert numbers(await consumer.take()) == [2]
+        await surviving.end(journal)
+
+    async def test_a_dead_letter_is_kept_and_comes_no_more(self, engine: Engine) -> None:
+        journal, account, consumer = await reopened(engine)
+        await account.ingest(arrival(*messages(1, 2)))
+        await consumer.take()
+        for _ in range(3):
+            await consumer.failed(2, "KeyError at bot.py:7")
+        await consumer.give_up(2, "KeyError at bot.py:7")
+        consumer.ack(1)
+        await engine.end(journal)
+
+        journal, account, consumer = await reopened(engine)
+        assert await consumer.take_waiting() == []
+        (letter,) = await account.dead_letters("bot")
+        assert (letter.entry.number, letter.attempts, letter.error) == (2, 3, "KeyError at bot.py:7")
+        await engine.end(journal)
+
+
+def deaths(entries: list[Entry]) -> dict[int, int]:
+    return {entry.number: entry.deaths for entry in entries}
+
+
+class TestDeaths:
+    async def test_what_was_in_flight_at_two_deaths_is_a_suspect(self, surviving: Engine) -> None:
+        journal, account, consumer = await reopened(surviving)
+        await account.ingest(arrival(*messages(1, 3)))
+        assert deaths(await consumer.take()) == {1: 0, 2: 0, 3: 0}
+        await surviving.kill(journal)
+
+        journal, account, consumer = await reopened(surviving)
+        await account.ingest(arrival(*messages(4, 1)))
+        assert deaths(await consumer.take()) == {1: 1, 2: 1, 3: 1, 4: 0}
+        consumer.ack(2)
+        await consumer.flush()
+        await surviving.kill(journal)
+
+        for _ in range(2):  # nobody was blamed, so it does not become more
+            journal, account, consumer = await reopened(surviving)
+            again = await consumer.take()
+            assert deaths(again) == {1: 2, 3: 2, 4: _ + 1}
+            assert [entry.attempt for entry in again] == [3, 3, _ + 2]
+            await surviving.kill(journal)
+
+    async def test_a_third_death_is_counted_for_the_one_that_was_blamed(self, surviving: Engine) -> None:
+        journal, account, consumer = await reopened(surviving)
+        await account.ingest(arrival(*messages(1, 4)))
+        for blamed in (None, None, 1, 1):
+            await consumer.take()
+            if blamed is not None:
+                for innocent in (2, 3):
+                    await consumer.blame(innocent)
+                consumer.absolve(2)
+                consumer.absolve(3)
+                await consumer.blame(blamed)
+            await surviving.kill(journal)
+            journal, account, consumer = await reopened(surviving)
+
+        again = await consumer.take()
+        assert deaths(again) == {1: 4, 2: 2, 3: 2, 4: 2}
+        assert [entry.attempt for entry in again] == [5, 3, 3, 3]
+        await surviving.end(journal)
+
+    async def test_what_was_buried_for_it_begins_anew_when_it_is_revived(self, surviving: Engine) -> None:
+        journal, account, consumer = await reopened(surviving)
+        await account.ingest(arrival(*messages(1, 1)))
+        for _ in range(3):
+            await consumer.take()
+            await consumer.blame(1)
+            await surviving.kill(journal)
+            journal, account, consumer = await reopened(surviving)
+        (entry,) = await consumer.take()
+        assert entry.deaths == 3
+        await consumer.give_up(1, "the process died")
+        (letter,) = await account.dead_letters("bot")
+        assert letter.attempts == 3
+        await account.revive("bot", 1)
+        (entry,) = await consumer.take()
+        assert (entry.deaths, entry.attempt) == (0, 4)
+        await surviving.kill(journal)
+
+        for expected in (2, 5), (3, 6):  # one death is enough to be a suspect, and one alone is counted
+            journal, account, consumer = await reopened(surviving)
+            (entry,) = await consumer.take()
+            assert (entry.deaths, entry.attempt) == expected
+            await consumer.blame(1)
+            await surviving.kill(journal)
+
+    async def test_a_proper_end_is_no_death(self, engine: Engine) -> None:
+        for _ in range(4):
+            journal, account, consumer = await reopened(engine)
+            await account.ingest(arrival(*messages(1, 1)))
+            (entry,) = await consumer.take()
+            assert entry.deaths == 0
+            await consumer.blame(1)
+            await engine.end(journal)
+
+
+class TestRevived:
+    async def test_one_that_failed_and_was_not_done_with_comes_again_to_the_next_process(
+        self, surviving: Engine
+    ) -> None:
+        journal, account, consumer = await reopened(surviving)
+        await account.ingest(arrival(*messages(1, 2)))
+        for entry in await consumer.take():
+            consumer.ack(entry.number) if entry.number == 2 else await consumer.give_up(1, "KeyError")
+        await account.revive("bot", 1)
+        assert numbers(await consumer.take()) == [1]
+        await consumer.failed(1, "KeyError")
+        assert await consumer.take_waiting() == []
+        await surviving.kill(journal)
+
+        journal, account, consumer = await reopened(surviving)
+        assert numbers(await consumer.take()) == [1]
+        await surviving.end(journal)
+
+    async def test_one_revived_at_once_after_its_burial_is_not_lost(self, account: AccountJournal) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 1)))
+        await consumer.take()
+        await consumer.failed(1, "KeyError")
+        await consumer.give_up(1, "KeyError")
+        await account.revive("bot", 1)  # before the acknowledgement is stored
+        await consumer.flush()
+        assert numbers(await consumer.take()) == [1]
+
+
+class TestNames:
+    async def test_a_consumer_is_open_once(self, account: AccountJournal) -> None:
+        consumer = await account.consumer("bot")
+        with pytest.raises(AlreadyRunning, match="'bot' is open already"):
+            await account.consumer("bot")
+        await consumer.close()
+        await consumer.close()
+        await (await account.consumer("bot")).close()
+
+    @pytest.mark.parametrize("name", ["", "../../etc", "机器人", "a\x00b", "\ud800"])
+    async def test_any_name_will_do(self, account: AccountJournal, name: str) -> None:
+        consumer = await account.consumer(name)
+        await account.ingest(arrival(*messages(1, 1)))
+        assert numbers(await consumer.take()) == [1]
+
+
+STEP = st.one_of(
+    st.tuples(st.just("ingest"), st.integers(1, 8)),
+    st.tuples(st.just("take"), st.integers(1, 8)),
+    st.tuples(st.just("ack"), st.integers(0, 7)),
+    st.tuples(st.just("crash"), st.just(0)),
+    st.tuples(st.just("close"), st.just(0)),
+)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, max_size=30))
+def test_g_r1_whatever_happens_each_entry_is_acknowledged_once_and_comes_twice_only_if_it_says_so(
+    name: str, steps: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play(engine: Engine) -> None:
+        journal, account, consumer = await reopened(engine)
+        stored, given, open_entries, acked = 0, set[int](), list[int](), set[int]()
+        for verb, count in [*steps, ("crash", 0)]:
+            match verb:
+                case "ingest":
+                    await account.ingest(arrival(*messages(stored + 1, count)))
+                    stored += count
+                case "take":
+                    for entry in await consumer.take_waiting(count):
+                        assert entry.number not in acked
+                        assert entry.redelivered or entry.number not in given
+                        given.add(entry.number)
+                        open_entries.append(entry.number)
+                case "ack" if open_entries:
+                    number = open_entries.pop(count % len(open_entries))
+                    consumer.ack(number)
+                    acked.add(number)
+                case "crash" | "close":
+                    await consumer.flush()
+                    await (engine.kill if verb == "crash" and engine.survives else engine.end)(journal)
+                    journal, account, consumer = await reopened(engine)
+                    open_entries.clear()
+        left: list[int] = []
+        while more := await consumer.take_waiting(100):
+            left += numbers(more)
+        assert left == [number for number in range(1, stored + 1) if number not in acked]
+        await journal.close()
+
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        asyncio.run(play(make(name, Path(folder), monkeypatch)))

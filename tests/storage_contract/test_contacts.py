@@ -1,0 +1,93 @@
+"""Contacts: kept for each login, and read when they are needed."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.store.arrivals import (
+    OWN,
+)
+
+from webwx.model.address_book import Contacts
+from webwx.model.contacts import Contact, ContactId, Member
+
+if TYPE_CHECKING:
+    from webwx.store.journal import AccountJournal
+
+
+ANN = Contact(id=ContactId("@ann"), nickname="Ann", remark="Boss")
+BEN = Contact(id=ContactId("@ben"), nickname="Ben")
+ROOM = Contact(id=ContactId("@@room"), nickname="Room", kind="chatroom", members=(Member(id=BEN.id),))
+
+
+@pytest.fixture
+async def contacts(account: AccountJournal) -> Contacts:
+    await account.save_contacts(OWN, [ANN, BEN, ROOM])
+    return Contacts(roster=await account.roster(OWN))
+
+
+async def test_everybody_is_found_by_id_and_by_name(contacts: Contacts) -> None:
+    assert [contacts.get(each.id) for each in (ANN, BEN, ROOM)] == [ANN, BEN, ROOM]
+    assert [contacts.resolve(name) for name in ("Boss", "Ann", "Room")] == [ANN, ANN, ROOM]
+    assert list(contacts)[1:] == [ANN, BEN, ROOM]
+    assert ("@ann" in contacts, "@nobody" in contacts, len(contacts)) == (True, False, 4)
+    assert contacts.get("@nobody") is None
+    assert contacts.has_member("@@room", "@ben")
+    contacts.pack()
+    assert contacts.unkept() == []
+
+
+async def test_a_name_of_earlier_finds_nobody(account: AccountJournal) -> None:
+    await account.save_contacts(OWN, [ANN])
+    await account.save_contacts(OWN, [Contact(id=ANN.id, nickname="Anna")])
+
+    contacts = Contacts(roster=await account.roster(OWN))
+
+    assert (contacts.called("Boss"), [each.id for each in contacts.called("Anna")]) == ([], ["@ann"])
+
+
+async def test_what_changes_here_goes_before_what_is_kept(contacts: Contacts, account: AccountJournal) -> None:
+    changed = contacts.change("@ann", remark="Chief")
+    contacts.remove("@ben")
+
+    assert contacts.unkept() == [changed]
+    assert (contacts.resolve("Chief"), contacts.called("Ben"), len(contacts)) == (changed, [], 3)
+    contacts.rest_on(await account.roster(OWN))
+    assert (contacts.get("@ann"), contacts.get("@ben")) == (changed, None)
+
+
+async def test_who_comes_later_is_seen_by_whoever_asks_for_the_roster_again(
+    contacts: Contacts, account: AccountJournal
+) -> None:
+    new = Contact(id=ContactId("@new"), nickname="New")
+    await account.save_contacts(OWN, [new], [BEN.id])
+
+    assert new.id not in contacts
+    assert [each.id for each in contacts] == ["filehelper", "@ann", "@@room"]
+    assert contacts.get("@ben") is None, "gone, whoever deleted them"
+    contacts.rest_on(await account.roster(OWN))
+    assert contacts.get("@new") == new
+
+
+async def test_a_login_that_the_journal_does_not_know_has_nobody(account: AccountJournal) -> None:
+    assert len(await account.roster(ContactId("@stranger"))) == 0
+
+
+async def test_any_thread_may_look(contacts: Contacts) -> None:
+    found: list[Contact | None] = []
+    threads = [threading.Thread(target=lambda: found.append(contacts.get("@ann"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert found == [ANN] * 4
+
+
+async def test_a_roster_is_read_in_pieces_and_in_order(account: AccountJournal) -> None:
+    crowd = [Contact(id=ContactId(f"@{number % 7}-{number}"), nickname=str(number)) for number in range(200)]
+    await account.save_contacts(OWN, crowd)
+
+    assert list(await account.roster(OWN)) == crowd

@@ -1,0 +1,123 @@
+"""Looking up: what is stored is found by number, id, chat, time and word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.store.arrivals import (
+    FRIEND,
+    OWN,
+    ROOM,
+    arrival,
+    everything,
+    ids,
+    message,
+    messages,
+)
+
+from webwx.errors import StorageError
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.events import event_from_item
+from webwx.model.messages import TextMessage
+
+if TYPE_CHECKING:
+    from webwx.store.journal import AccountJournal, Journal
+
+
+class TestLookingUp:
+    async def test_a14_a_message_is_found_whatever_its_age(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(message("7654321076543210765", "the original", at=1_700_000_000)))
+        for first in range(1, 20_001, 2_000):
+            await account.ingest(arrival(*messages(first, 2_000)))
+        found = await account.find("7654321076543210765")
+        assert found is not None
+        event = event_from_item(found.item, found.own_id)
+        assert isinstance(event, TextMessage)
+        assert event.text == "the original"
+        assert await account.entry(found.number) == found
+
+    async def test_what_is_not_there_is_not_found(self, account: AccountJournal, journal: Journal) -> None:
+        await account.ingest(arrival(message(1)))
+        assert await account.find("2") is None
+        assert await account.find("") is None
+        assert await account.entry(2) is None
+        assert await journal.account(77).entry(1) is None
+        assert await account.search("") == []
+        assert await account.search(" ,. ") == []
+
+    async def test_the_newest_entries_come_oldest_first(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 11))))
+        assert ids(await account.entries(limit=3)) == ["8", "9", "10"]
+        assert ids(await account.entries(limit=3, before=8)) == ["5", "6", "7"]
+        assert ids(await account.entries(since=1_004, until=1_006)) == ["4", "5", "6"]
+        assert ids(await account.entries(before=1)) == []
+
+    async def test_chats_are_told_apart(self, account: AccountJournal) -> None:
+        for number in range(1, 10):
+            await account.ingest(arrival(message(number, chat=(FRIEND, ROOM, ContactId("@x"))[number % 3])))
+        assert ids(await account.entries(chats=[FRIEND])) == ["3", "6", "9"]
+        assert ids(await account.entries(chats=[FRIEND, ROOM], limit=4)) == ["4", "6", "7", "9"]
+        assert ids(await account.entries(chats=[FRIEND, ROOM], before=7, limit=2)) == ["4", "6"]
+        assert ids(await account.entries(chats=[ContactId("@nobody")])) == []
+
+    async def test_an_export_gives_everything(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(*messages(1, 1_234)))
+        assert [entry.number for entry in await everything(account)] == list(range(1, 1_235))
+
+    async def test_people_are_known_whatever_the_login(self, account: AccountJournal) -> None:
+        await account.save_contacts(OWN, [Contact(id=ContactId("@a"), nickname="A"), Contact(id=ContactId("@b"))])
+        await account.save_contacts(OWN, [Contact(id=ContactId("@c"), remark="A")], [ContactId("@b")])
+        assert [each.id for each in await account.people([ContactId("@a"), ContactId("@b")])] == ["@a"]
+        assert sorted(await account.chats_named("A")) == ["@a", "@c"]
+        with pytest.raises(StorageError, match="does not know this login"):
+            await account.save_contacts(ContactId("@stranger"), [])
+
+    async def test_ten_thousand_contacts_go_in_and_out(self, account: AccountJournal) -> None:
+        many = [Contact(id=ContactId(f"@{number}"), nickname=f"Name {number}") for number in range(10_000)]
+        await account.save_contacts(OWN, many)
+        assert len(await account.contacts(OWN)) == 10_000
+
+    async def test_what_there_is_can_be_counted(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(*messages(1, 3), b'{"no": "message"}'))
+        stats = await account.stats()
+        assert (stats.entries, stats.batches, stats.quarantined, stats.conflicts) == (4, 1, 1, 0)
+        assert stats.size > 0
+
+
+class TestSearch:
+    async def test_chinese_is_found_by_any_run_of_characters(self, account: AccountJournal) -> None:
+        texts = ("早上好，世界", "晚上好", "明天早上见", "世 界")
+        await account.ingest(arrival(*(message(number, text) for number, text in enumerate(texts, 1))))
+
+        assert ids(await account.search("上好")) == ["2", "1"]
+        assert ids(await account.search("早上")) == ["3", "1"]
+        assert ids(await account.search("世界")) == ["4", "1"]
+        assert ids(await account.search("早上 世界")) == ["1"], "every word, in any order"
+        assert ids(await account.search("上早")) == []
+
+    async def test_a_word_is_found_by_its_beginning_without_case_and_accents(self, account: AccountJournal) -> None:
+        await account.ingest(
+            arrival(message(1, "Back up the Café"), message(2, "backup ＡＢＣ"), message(3, "playback"))
+        )
+
+        assert ids(await account.search("BACK")) == ["2", "1"]
+        assert ids(await account.search("cafe")) == ["1"]
+        assert ids(await account.search("abc")) == ["2"]
+
+    async def test_the_newest_come_first_in_some_chats_and_before_a_number(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(*(message(number, "好", (FRIEND, ROOM)[number % 2]) for number in range(1, 7))))
+
+        assert ids(await account.search("好", limit=2)) == ["6", "5"]
+        assert ids(await account.search("好", before=4)) == ["3", "2", "1"]
+        assert ids(await account.search("好", chats=[ROOM], before=5)) == ["3", "1"]
+
+
+async def test_notices_are_listed_newest_first(account: AccountJournal) -> None:
+    notice = message(2, "You recalled a message").replace(b'"MsgType": 1,', b'"MsgType": 10000,')
+    later = notice.replace(b'"MsgId": 2', b'"MsgId": 3')
+    await account.ingest(arrival(message(1), notice, later, message(4)))
+
+    assert ids(await account.notices()) == ["3", "2"]
+    assert ids(await account.notices(before=3, limit=5)) == ["2"]
+    assert ids(await account.notices(chats=[ROOM])) == []

@@ -1,0 +1,335 @@
+"""Identities: a number stays with a person or chatroom, whatever a login calls them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.model.crowd import Crowd, mistakes
+from tests.store.phone import DAY, FILEHELPER, NOW, Phone
+
+from webwx.errors import RefusedLocally, StorageError, UnknownContact
+from webwx.model.contacts import Contact, ContactId, Member
+from webwx.model.ledger import Identified, Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from webwx.store.journal import AccountJournal, Journal
+
+
+async def test_identities_are_found_by_any_of_their_names(relogin: Phone) -> None:
+    await relogin.tell(relogin.shown("ann", remark="Annie"), complete=False)
+    await relogin.tell(relogin.room("room", "ann", "cid", nickname=""), complete=False)
+    assert [each.kind for each in await relogin.account.ledger.identities("ann, cid")] == ["chatroom"]
+    for name in ("ann", "Annie"):
+        assert [await relogin.number("ann")] == [each.number for each in await relogin.account.ledger.identities(name)]
+    assert await relogin.account.ledger.identities("nobody") == []
+    assert len(await relogin.account.ledger.identities()) == 5
+
+
+class TestRealIds:
+    async def test_somebody_is_known_by_it_in_the_next_login(self, relogin: Phone) -> None:
+        number = await relogin.number("ann")
+        assert await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann") is None
+        await relogin.log_in()
+        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
+        found = await relogin.tell(relogin.shown("ann", nickname="Queen", avatar=5))
+        assert ("certain", number) == (found[relogin.id("ann")].by, found[relogin.id("ann")].number)
+
+    async def test_who_waits_is_known_by_it_at_the_next_look_at_the_same_list(self, relogin: Phone) -> None:
+        await relogin.tell(relogin.room("room", "ann", "cid"), complete=False)
+        await relogin.account.ledger.note_real_id(relogin.id("room"), "1@chatroom")
+        await relogin.log_in()
+        everybody = [*map(relogin.shown, ("ann", "cid")), relogin.room("room")]
+        assert (await relogin.tell(*everybody))[relogin.id("room")].by == "waiting"
+        await relogin.account.ledger.note_real_id(relogin.id("room"), "1@chatroom")
+        assert (await relogin.tell(*everybody))[relogin.id("room")].number == await relogin.number("room", login=2)
+
+    async def test_c15_who_was_thought_new_becomes_who_they_are(self, relogin: Phone) -> None:
+        bob = await relogin.number("bob", login=1)
+        await relogin.account.ledger.note_real_id(relogin.id("bob", 1), "wxid_bob")
+        new = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")].number
+        found = await relogin.account.ledger.note_real_id(relogin.id("bob"), "wxid_bob")
+        assert found == Identified(contact_id=relogin.id("bob"), number=bob, by="certain", candidates=(new,))
+        assert (await relogin.identity(new)).number == bob
+
+    async def test_c15_who_was_taken_for_another_is_somebody_new(self, relogin: Phone) -> None:
+        ann = await relogin.number("ann")
+        await relogin.account.ledger.note_real_id(relogin.id("ann", 1), "wxid_ann")
+        await relogin.log_in()
+        await relogin.tell(relogin.shown("ann"))
+        found = await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_other")
+        assert found is not None
+        assert found.number not in {0, ann}
+        assert await relogin.number("ann") == found.number
+        assert (await relogin.identity(ann)).contact_id == ""
+
+    async def test_who_already_has_somebody_in_this_login_is_not_given_a_second_one(self, relogin: Phone) -> None:
+        ann, cid = await relogin.number("ann"), await relogin.number("cid")
+        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
+        found = await relogin.account.ledger.note_real_id(relogin.id("cid"), "wxid_ann")
+        assert found == Identified(contact_id=relogin.id("cid"), number=cid, by="ambiguous", candidates=(ann,))
+        assert await relogin.number("cid") == cid
+
+
+class TestByHand:
+    async def ambiguous(self, phone: Phone) -> tuple[int, int]:
+        """Give the number of Bob, and that of somebody who may be him."""
+        found = await phone.tell(phone.shown("bob", avatar=0), complete=False)
+        return await phone.number("bob", login=1), found[phone.id("bob")].number
+
+    async def test_c15_merged_are_one_for_ever(self, relogin: Phone) -> None:
+        bob, new = await self.ambiguous(relogin)
+        merged = await relogin.account.ledger.merge(bob, new)
+        assert (merged.number, merged.contact_id, merged.confidence) == (bob, relogin.id("bob"), 1.0)
+        ledger = relogin.account.ledger
+        for number in (bob, new):
+            found = await ledger.identity(number)
+            assert found is not None
+            assert found.number == bob
+            assert await ledger.contact_ids(number) == [relogin.id("bob", 2), relogin.id("bob", 1)]
+
+    async def test_c15_merged_are_one_against_any_evidence(self, relogin: Phone) -> None:
+        bob, new = await self.ambiguous(relogin)
+        await relogin.account.ledger.merge(bob, new)
+        for login, wxid in ((1, "wxid_bob"), (2, "wxid_other")):
+            assert await relogin.account.ledger.note_real_id(relogin.id("bob", login), wxid) is None
+        assert await relogin.number("bob") == bob
+
+    async def test_numbers_that_were_merged_one_into_the_other_all_lead_to_the_last(self, relogin: Phone) -> None:
+        bob, new = await self.ambiguous(relogin)
+        await relogin.log_in()
+        await relogin.tell(relogin.shown("zoe"))
+        zoe = await relogin.number("zoe")
+        await relogin.account.ledger.merge(bob, new)
+        await relogin.account.ledger.merge(zoe, bob)
+        assert {zoe} == {(await relogin.identity(number)).number for number in (bob, new, zoe)}
+
+    async def test_two_of_one_login_are_two(self, relogin: Phone) -> None:
+        with pytest.raises(RefusedLocally):
+            await relogin.account.ledger.merge(await relogin.number("ann"), await relogin.number("cid"))
+
+    async def test_what_is_one_already_is_not_merged(self, relogin: Phone) -> None:
+        bob, new = await self.ambiguous(relogin)
+        await relogin.account.ledger.merge(bob, new)
+        for one, other in ((bob, bob), (bob, new), (new, bob)):
+            with pytest.raises(RefusedLocally, match=f"Both are number {bob} already"):
+                await relogin.account.ledger.merge(one, other)
+
+    async def test_a_person_and_a_chatroom_are_two(self, relogin: Phone) -> None:
+        await relogin.tell(relogin.room("room", "ann", "cid"), complete=False)
+        with pytest.raises(RefusedLocally):
+            await relogin.account.ledger.merge(await relogin.number("bob", login=1), await relogin.number("room"))
+
+    async def test_a_number_that_nobody_has_is_an_error(self, relogin: Phone) -> None:
+        ann = await relogin.number("ann")
+        for one, other in ((ann, 99), (99, ann)):
+            with pytest.raises(UnknownContact):
+                await relogin.account.ledger.merge(one, other)
+        with pytest.raises(UnknownContact):
+            await relogin.account.ledger.split(99, relogin.id("ann"))
+
+    async def test_c15_split_are_two_for_ever(self, relogin: Phone) -> None:
+        ann = await relogin.number("ann")
+        await relogin.account.ledger.note_real_id(relogin.id("ann", 1), "wxid_ann")
+        other = await relogin.account.ledger.split(ann, relogin.id("ann"))
+        assert (other.contact_id, (await relogin.identity(ann)).contact_id) == (relogin.id("ann"), "")
+        assert other.number not in {0, ann}
+        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
+        assert await relogin.tell(relogin.shown("ann"), complete=False) == {}
+        assert await relogin.number("ann") == other.number
+        (link,) = await relogin.account.ledger.why(other.number)
+        assert (link.by, link.candidates) == ("hand", (ann,))
+
+    async def test_what_was_split_can_be_merged_again(self, relogin: Phone) -> None:
+        ann = await relogin.number("ann")
+        other = await relogin.account.ledger.split(ann, relogin.id("ann"))
+        assert (await relogin.account.ledger.merge(ann, other.number)).contact_id == relogin.id("ann")
+
+    async def test_an_id_that_was_never_theirs_or_is_their_only_one_is_not_split(self, relogin: Phone) -> None:
+        with pytest.raises(UnknownContact):
+            await relogin.account.ledger.split(await relogin.number("ann"), relogin.id("cid"))
+        with pytest.raises(UnknownContact):
+            await relogin.account.ledger.split(await relogin.number("bob", login=1), relogin.id("bob", 1))
+
+
+async def test_a_doubt_about_a_real_id_is_told_once(relogin: Phone) -> None:
+    ledger = relogin.account.ledger
+    await ledger.note_real_id(relogin.id("ann"), "wxid_a")
+    doubt = await ledger.note_real_id(relogin.id("cid"), "wxid_a")
+    assert doubt is not None
+    assert doubt.by == "ambiguous"
+    assert await ledger.note_real_id(relogin.id("cid"), "wxid_a") is None
+
+
+class TestIdentify:
+    async def test_c15_a_number_stays_with_somebody_over_logins(self, relogin: Phone) -> None:
+        for name in ("ann", "cid"):
+            assert await relogin.number(name, login=1) == await relogin.number(name, login=2)
+        assert len({await relogin.number(name, login=1) for name in ("ann", "bob", "cid")}) == 3
+
+    async def test_an_identity_says_where_it_is_now(self, relogin: Phone) -> None:
+        ann = await relogin.identity(await relogin.number("ann"))
+        assert ann == Identity(
+            number=ann.number, kind="person", name="ann", contact_id=relogin.id("ann"), confidence=ann.confidence,
+            first_seen=NOW - DAY, last_seen=NOW,
+        )  # fmt: skip
+        bob = await relogin.identity(await relogin.number("bob", login=1))
+        assert (bob.contact_id, bob.last_seen) == ("", NOW - DAY)
+
+    async def test_all_ids_are_given_the_newest_first(self, relogin: Phone) -> None:
+        ids = await relogin.account.ledger.contact_ids(await relogin.number("ann"))
+        assert ids == [relogin.id("ann", 2), relogin.id("ann", 1)]
+
+    async def test_why_tells_the_reasons_of_each_link(self, relogin: Phone) -> None:
+        newest, first = await relogin.account.ledger.why(await relogin.number("ann"))
+        assert [("matched", relogin.own_id), ("seen", "@me-1")] == [(each.by, each.own_id) for each in (newest, first)]
+        assert "avatar" in {reason.what for reason in newest.reasons if reason.agrees}
+        assert newest.confidence < 1
+
+    async def test_whoever_is_told_of_twice_at_once_gets_one_number(self, relogin: Phone) -> None:
+        newcomers = [relogin.shown(f"new {number}") for number in range(20)]
+        found = await asyncio.gather(*(relogin.tell(*newcomers, complete=False) for _ in range(5)))
+        assert {each.id for each in newcomers} == {each for some in found for each in some}
+        assert sum(map(len, found)) == len(newcomers)
+
+    async def test_who_is_linked_stays_so_under_any_name(self, relogin: Phone) -> None:
+        number = await relogin.number("ann")
+        changed = relogin.shown("ann", nickname="Queen of Hearts", avatar=7, region="北京 海淀")
+        assert await relogin.tell(changed, relogin.shown("cid"), FILEHELPER) == {}
+        assert (await relogin.identity(number)).name == "Queen of Hearts"
+        await relogin.log_in()
+        found = await relogin.tell(
+            relogin.shown("ann", nickname="Queen of Hearts", avatar=7, region="北京 海淀", remark="Annie"),
+            relogin.shown("ann2", nickname="ann"),
+        )
+        assert found[relogin.id("ann2")].number != number
+
+    async def test_c15_a_stranger_who_took_the_name_gets_a_number_of_their_own(self, relogin: Phone) -> None:
+        bob = await relogin.number("bob", login=1)
+        found = await relogin.tell(relogin.shown("bob", avatar=699_999_999, region="上海"), complete=False)
+        assert found[relogin.id("bob")].number not in {0, bob}
+
+    async def test_c15_who_looks_like_somebody_who_is_there_is_somebody_else(self, relogin: Phone) -> None:
+        twin = relogin.shown("ann", id=relogin.id("twin"), remark="Annie")
+        await relogin.tell(relogin.shown("ann", remark="Annie"), complete=False)
+        found = await relogin.tell(twin, complete=False)
+        assert (found[twin.id].by, found[twin.id].number == await relogin.number("ann")) == ("seen", False)
+
+    async def test_c15_who_may_be_somebody_is_a_new_one_and_said_to_be(self, relogin: Phone) -> None:
+        bob = await relogin.number("bob", login=1)
+        found = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")]
+        assert (found.by, found.candidates) == ("ambiguous", (bob,))
+        (link,) = await relogin.account.ledger.why(found.number)
+        assert (link.by, link.candidates) == ("ambiguous", (bob,))
+
+    async def test_c15_nobody_is_judged_before_all_contacts_were_told(self, relogin: Phone) -> None:
+        number = await relogin.number("ann")
+        await relogin.log_in()
+        first = await relogin.tell(relogin.shown("ann", avatar=0), complete=False)
+        assert [("waiting", 0, (number,))] == [(each.by, each.number, each.candidates) for each in first.values()]
+        assert await relogin.account.ledger.identity_of(relogin.id("ann")) is None
+        namesake, herself = (
+            relogin.shown("ann", avatar=0),
+            relogin.shown("ann-too", nickname="ann", avatar=relogin.shown("ann").avatar),
+        )
+        found = await relogin.tell(namesake, herself)
+        assert found[herself.id].number == number
+        assert found[namesake.id].number not in {0, number}
+
+    async def test_a_chatroom_waits_until_its_members_are_known(self, phone: Phone) -> None:
+        await phone.log_in()
+        people = ("ann", "bob", "cid", "dan")
+        await phone.tell(*map(phone.shown, people), phone.room("room", *people))
+        await phone.log_in()
+        number = await phone.number("room", login=1)
+        found = await phone.tell(*map(phone.shown, people), phone.room("room"))
+        assert (found[phone.id("room")].by, found[phone.id("room")].candidates) == ("waiting", (number,))
+        found = await phone.tell(phone.room("room", *people), complete=False)
+        assert (found[phone.id("room")].by, found[phone.id("room")].number) == ("matched", number)
+
+    async def test_a_chatroom_is_known_by_its_members_whatever_they_are_called(self, phone: Phone) -> None:
+        await phone.log_in()
+        people = [phone.shown(name, remark=f"{name} remarked") for name in ("ann", "bob", "cid", "dan")]
+        await phone.tell(*people, phone.room("room", "ann", "bob", "cid", "dan"))
+        await phone.log_in()
+        people = [
+            phone.shown(name, remark=f"{name} remarked", nickname=f"{name} renamed")
+            for name in ("ann", "bob", "cid", "dan")
+        ]
+        room = phone.room("room", nickname="another name")
+        members = tuple(Member(id=each.id, nickname=each.nickname) for each in people)
+        found = await phone.tell(*people, Contact(id=room.id, nickname="room", kind="chatroom", members=members))
+        assert found[room.id].number == await phone.number("room", login=1)
+
+    async def test_an_id_that_never_changes_has_one_number_for_ever(self, relogin: Phone) -> None:
+        (link,) = await relogin.account.ledger.why((await relogin.identity(await self._filehelper(relogin))).number)
+        assert (link.contact_id, link.own_id, link.by, link.confidence) == ("filehelper", "", "certain", 1.0)
+        assert (await relogin.identity(link.number)).contact_id == "filehelper"
+
+    async def _filehelper(self, phone: Phone) -> int:
+        found = await phone.account.ledger.identity_of(FILEHELPER.id)
+        assert found is not None
+        return found.number
+
+    async def test_oneself_is_the_same_in_every_login(self, phone: Phone) -> None:
+        numbers = set()
+        for _ in range(2):
+            await phone.log_in()
+            (found,) = (await phone.tell(Contact(id=phone.own_id, nickname=f"me {phone.login}", kind="self"))).values()
+            numbers.add(found.number)
+        assert len(numbers) == 1
+
+    async def test_strangers_are_passed_over(self, phone: Phone) -> None:
+        await phone.log_in()
+        assert await phone.tell(phone.shown("eve", kind="stranger")) == {}
+
+    async def test_a_login_without_contacts_takes_nobodys_id_away(self, relogin: Phone, journal: Journal) -> None:
+        # File Transfer Helper is a login of its own, beside the one that has the contacts.
+        helper = journal.account(1)
+        await helper.open_login(ContactId("@helper"), b"", NOW, [])
+        await helper.ledger.identify(ContactId("@helper"), [FILEHELPER], complete=False, time=NOW)
+        ann = await relogin.number("ann")
+        assert (await relogin.identity(ann)).contact_id == relogin.id("ann")
+        there = await helper.ledger.identity(ann)
+        assert there is not None
+        assert there.contact_id == ""
+
+    async def test_a_login_that_the_journal_does_not_know_is_an_error(self, phone: Phone) -> None:
+        with pytest.raises(StorageError):
+            await phone.tell(FILEHELPER)
+
+    async def test_accounts_know_nothing_of_each_other(self, relogin: Phone, journal: Journal) -> None:
+        other = Phone(journal.account(2))
+        await other.log_in()
+        found = await other.tell(other.shown("ann"), FILEHELPER)
+        assert [each.by for each in found.values()] == ["seen", "certain"]
+        assert await relogin.account.ledger.identity(found[FILEHELPER.id].number) is None
+        assert await other.account.ledger.why(await relogin.number("cid")) == []
+        assert [each.name for each in await other.account.ledger.identities()] == ["ann", "文件传输助手"]
+
+
+async def test_c15_a_crowd_keeps_its_numbers_over_five_logins(journal: Journal) -> None:
+    account, crowd = journal.account(1), Crowd(400, 7)
+    told: list[tuple[int, int, int]] = []
+    for login in range(5):
+        if login:
+            crowd.live_on()
+        contacts, who = crowd.log_in()
+        own_id = ContactId(f"@me-{login}")
+        await account.open_login(own_id, b"", NOW + login, [])
+        some = contacts[: len(contacts) // 10]  # the recent chats come before the list
+        for part, complete in ((some, False), (contacts, True), (some, False)):
+            await account.ledger.identify(own_id, part, complete=complete, time=NOW + login)
+        told += [(login, who[each], number) for each, number in (await numbers(account, contacts)).items()]
+    wrong, recall = mistakes(told)
+    assert wrong == 0
+    assert recall >= 0.94
+
+
+async def numbers(account: AccountJournal, contacts: Collection[Contact]) -> dict[ContactId, int]:
+    ids = {contact.id for contact in contacts}
+    everybody = await account.ledger.identities()
+    return {each.contact_id: each.number for each in everybody if each.contact_id in ids}

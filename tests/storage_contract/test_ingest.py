@@ -1,0 +1,179 @@
+"""Taking in: a batch is stored once, in one piece, with the position that it leads to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.store.arrivals import (
+    FRIEND,
+    OWN,
+    UIN,
+    arrival,
+    contact_change,
+    everything,
+    message,
+    messages,
+    opened,
+)
+
+from webwx.errors import StorageError
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.events import ContinuityLost, IdentityAmbiguous, Item, event_from_item
+
+if TYPE_CHECKING:
+    from webwx.store.journal import AccountJournal, Entry, Journal
+
+
+def gap_in(entry: Entry) -> ContinuityLost:
+    assert entry.item.kind == "gap"
+    return msgspec.json.decode(entry.item.raw, type=ContinuityLost)
+
+
+class TestIngest:
+    async def test_an_empty_batch_moves_the_position_alone(self, account: AccountJournal) -> None:
+        assert await account.ingest(arrival(position=b"after")) == 0
+        assert await account.position(OWN) == b"after"
+        assert (await account.stats()).batches == 0
+
+    async def test_contacts_go_in_with_the_batch(self, account: AccountJournal) -> None:
+        boss = Contact(id=ContactId("@boss"), nickname="李雷", remark="Boss")
+        gone = Contact(id=ContactId("@gone"), nickname="Gone")
+        batch = arrival(contact_change("x"))
+        await account.ingest(msgspec.structs.replace(batch, contacts=(boss, gone)))
+        assert sorted(await account.contacts(OWN), key=lambda each: each.id) == [boss, gone]
+
+        renamed = msgspec.structs.replace(boss, remark="Chief")
+        await account.ingest(msgspec.structs.replace(arrival(), contacts=(renamed,), deleted=(gone.id,)))
+        assert await account.contacts(OWN) == [renamed]
+        assert await account.chats_named("Boss") == [boss.id], "what was said under the old name is found by it"
+        assert await account.chats_named("Chief") == [boss.id]
+        assert await account.chats_named("Gone") == [gone.id]
+
+    async def test_a_time_that_nobody_told_is_that_of_the_arrival(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(contact_change("x"), message(1, at=5), at=77.5))
+        assert [entry.time for entry in await everything(account)] == [77, 5]
+
+    async def test_nothing_goes_in_before_a_login(self, journal: Journal) -> None:
+        with pytest.raises(StorageError, match="before a login"):
+            await journal.account(UIN).ingest(arrival(message(1)))
+
+    async def test_a_batch_of_five_thousand_goes_in(self, account: AccountJournal) -> None:
+        assert await account.ingest(arrival(*messages(1, 5_000))) == 5_000
+        assert len(await everything(account)) == 5_000
+
+
+class TestDuplicates:
+    async def test_a10a_a_batch_that_comes_five_times_is_stored_once(self, account: AccountJournal) -> None:
+        consumer = await account.consumer("bot")
+        batch = arrival(contact_change("x"), *messages(1, 3))
+        assert [await account.ingest(batch) for _ in range(5)] == [4, 0, 0, 0, 0]
+        assert len(await consumer.take()) == 4
+        assert await consumer.take_waiting() == []
+        assert (await account.stats()).conflicts == 0
+
+    async def test_a10b_two_messages_of_one_id_are_both_kept_and_counted(
+        self, account: AccountJournal, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level(logging.WARNING, "webwx.store"):
+            await account.ingest(arrival(message(1, "first")))
+            assert await account.ingest(arrival(message(1, "second"), message(1, "second"))) == 1
+        assert (await account.stats()).conflicts == 1
+        assert len(caplog.records) == 1
+        assert len(await everything(account)) == 2
+        found = await account.find("1")
+        assert found is not None
+        assert found.number == 2, "the newest"
+
+    @pytest.mark.parametrize("message_id", ["", "0"])
+    async def test_a10c_without_an_id_the_whole_message_tells(self, account: AccountJournal, message_id: str) -> None:
+        first, second = message(message_id, "first"), message(message_id, "second")
+        assert await account.ingest(arrival(first, second)) == 2
+        assert await account.ingest(arrival(first, message(message_id, "third"))) == 1
+        assert (await account.stats()).conflicts == 0
+
+    async def test_a_duplicate_within_a_batch_is_one(self, account: AccountJournal) -> None:
+        assert await account.ingest(arrival(message(1), message(1), message(2))) == 2
+
+    async def test_an_id_means_something_in_its_account_only(self, journal: Journal) -> None:
+        one, two = await opened(journal, 1), await opened(journal, 2)
+        assert await one.ingest(arrival(message(1))) == 1
+        assert await two.ingest(arrival(message(1))) == 1
+
+    async def test_a_change_may_come_back_to_what_it_was(self, account: AccountJournal) -> None:
+        for name in ("one", "two", "one"):
+            assert await account.ingest(arrival(contact_change(name))) == 1
+
+
+class TestLogins:
+    async def test_a_login_that_nobody_knows_has_no_position(self, account: AccountJournal) -> None:
+        assert await account.position(ContactId("@stranger")) is None
+        assert await account.position(OWN) == b"begin"
+
+    async def test_a_new_login_leaves_a_gap_after_the_one_before(self, account: AccountJournal) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(message(1), at=1_000.0 + time.time()))
+        since = time.time() + 1_000
+        new = ContactId("@new")
+        await account.open_login(new, b"fresh", since + 50, [Contact(id=FRIEND, nickname="Friend")])
+        await account.ingest(arrival(message(2), position=b"further"))
+
+        old, gap, entry = await consumer.take()
+        assert (old.own_id, gap.own_id, entry.own_id) == (OWN, new, new)
+        assert gap_in(gap).reason == "new_login"
+        assert gap_in(gap).until == since + 50
+        assert gap_in(gap).since == pytest.approx(since, abs=60)
+        assert await account.position(new) == b"further"
+        assert await account.position(OWN) == b"here"
+        assert len(await account.contacts(new)) == 1
+
+    async def test_the_first_login_and_the_same_again_leave_none(self, account: AccountJournal) -> None:
+        await account.open_login(OWN, b"again", time.time(), [])
+        assert await everything(account) == []
+        assert await account.position(OWN) == b"again"
+
+    async def test_two_logins_of_an_account_keep_their_positions(self, journal: Journal) -> None:
+        phone, web = journal.account(UIN), journal.account(UIN)
+        await phone.open_login(ContactId("@phone"), b"p", 1.0, [])
+        await web.open_login(ContactId("@web"), b"w", 2.0, [])
+        await phone.ingest(arrival(message(1), position=b"p1"))
+        await web.ingest(arrival(message(2), position=b"w1"))
+
+        assert await phone.position(ContactId("@phone")) == b"p1"
+        assert await phone.position(ContactId("@web")) == b"w1"
+
+    async def test_accounts_are_listed_by_their_last_login(self, journal: Journal) -> None:
+        for uin, at in ((1, 10.0), (2, 30.0), (3, 20.0)):
+            await journal.account(uin).open_login(OWN, b"", at, [])
+        assert await journal.accounts() == [2, 3, 1]
+
+
+class TestNotes:
+    NOTE = Item(
+        kind="gap",
+        raw=msgspec.Raw(
+            msgspec.json.encode(IdentityAmbiguous(identity=9, contact=Contact(id=FRIEND), candidates=(4,)))
+        ),
+    )
+
+    async def test_are_entries_of_their_chat_and_leave_the_position_and_the_time_of_the_last_batch(
+        self, account: AccountJournal
+    ) -> None:
+        consumer = await account.consumer("bot")
+        at = time.time() + 1_000
+        await account.ingest(arrival(message(1), position=b"after", at=at))
+        await account.add_note(OWN, self.NOTE, chat=FRIEND, time=at + 50)
+        await account.open_login(ContactId("@new"), b"fresh", at + 90, [])
+
+        _, note, gap = await consumer.take()
+        assert event_from_item(note.item, OWN) == msgspec.json.decode(self.NOTE.raw, type=IdentityAmbiguous)
+        assert (note.chat, note.time) == (FRIEND, int(at + 50))
+        assert gap_in(gap).since == at
+        assert await account.position(OWN) == b"after"
+
+    async def test_need_a_login_that_is_known(self, account: AccountJournal) -> None:
+        with pytest.raises(StorageError):
+            await account.add_note(ContactId("@stranger"), self.NOTE, chat=FRIEND, time=1.0)

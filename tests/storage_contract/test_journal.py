@@ -1,0 +1,66 @@
+"""A journal as a whole, and the small states of an account: kept by name, changed without losing a change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.store.arrivals import (
+    UIN,
+    arrival,
+    message,
+    opened,
+)
+
+from webwx.errors import StorageError
+
+if TYPE_CHECKING:
+    from tests.storage_contract.engines import Engine
+
+    from webwx.store.journal import AccountJournal, Journal
+
+
+class TestStates:
+    async def test_something_small_is_kept_for_each_account_by_name(
+        self, journal: Journal, account: AccountJournal
+    ) -> None:
+        assert await account.state("pace") == b""
+        assert await account.change_state("pace", lambda before: before + b"1") == b"1"
+        assert await account.change_state("pace", lambda before: before + b"2") == b"12"
+
+        assert await journal.account(UIN).state("pace") == b"12"
+        assert await journal.account(UIN).state("timers") == b""
+        assert await journal.account(UIN + 1).state("pace") == b""
+
+    async def test_what_cannot_be_made_changes_nothing(self, account: AccountJournal) -> None:
+        await account.change_state("pace", lambda _: b"good")
+        with pytest.raises(ZeroDivisionError):
+            await account.change_state("pace", lambda _: bytes(1 // 0))
+        assert await account.state("pace") == b"good"
+
+
+async def test_the_account_s_number_is_shown_nowhere(journal: Journal) -> None:
+    account = journal.account(UIN)
+    assert str(UIN) not in f"{account!r} {account.outbox!r} {journal!r}"
+
+
+async def test_what_is_closed_takes_nothing_more_and_can_be_closed_again(engine: Engine) -> None:
+    journal = engine.open()
+    account = await opened(journal)
+    await journal.close()
+    await journal.close()
+    with pytest.raises(StorageError, match="closed"):
+        await account.ingest(arrival(message(1)))
+
+
+async def test_a_journal_that_is_deleted_is_empty(engine: Engine) -> None:
+    journal = engine.open()
+    account = await opened(journal)
+    await account.ingest(arrival(message(1)))
+    consumer = await account.consumer("bot")
+    await consumer.close()
+    await journal.delete()
+
+    journal = engine.open()
+    assert await journal.accounts() == []
+    await journal.close()

@@ -1,0 +1,154 @@
+"""Kept media: files that go with their messages, and with nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.store.arrivals import (
+    FRIEND,
+    ROOM,
+    UIN,
+    arrival,
+    message,
+    opened,
+)
+
+from webwx.model.events import ContinuityLost, event_from_item
+from webwx.store.journal import ARCHIVE_CONSUMER
+
+if TYPE_CHECKING:
+    from webwx.store.journal import AccountJournal, Entry, Journal
+
+
+ALL = 10**9
+
+
+@pytest.fixture
+def folder(account: AccountJournal) -> Path:
+    with account.kept.begin() as (_, part):
+        return part.parent
+
+
+async def receive(account: AccountJournal, *raws: bytes, at: float | None = None) -> list[Entry]:
+    """Take messages in and give their entries."""
+    await account.ingest(arrival(*raws, at=at))
+    return (await account.entries(limit=len(raws)))[-len(raws) :]
+
+
+async def keep(
+    account: AccountJournal, entry: Entry, content: bytes, *, max_total: int = ALL, at: float = 1_000.0
+) -> bool:
+    with account.kept.begin() as (file, part):
+        file.write(content)
+        return await account.kept.add(entry, part, time=at, max_total=max_total)
+
+
+def names(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()}
+
+
+def contents(folder: Path) -> list[bytes]:
+    return sorted(each.read_bytes() for each in folder.iterdir())
+
+
+def empty(folder: Path) -> None:
+    for each in folder.iterdir():
+        each.unlink()
+
+
+async def test_what_is_kept_is_found_by_its_message(account: AccountJournal) -> None:
+    one, other = await receive(account, message(1), message(2))
+    assert await keep(account, one, b"shown")
+    await account.kept.pass_over(other, "too_large", time=1.0)
+
+    found, passed_over = await account.kept.find("1"), await account.kept.find("2")
+    assert found is not None
+    assert (found.number, found.state, found.size) == (one.number, "kept", 5)
+    assert contents(Path(found.path).parent) == [b"shown"]
+    assert passed_over is not None
+    assert (passed_over.state, passed_over.path) == ("too_large", "")
+    assert await account.kept.find("3") is None
+    assert (await account.stats()).kept_size == 5
+
+
+async def test_the_same_bytes_are_kept_once_and_until_the_last_message_goes(
+    account: AccountJournal, folder: Path
+) -> None:
+    one, other = await receive(account, message(1), message(2, chat=ROOM))
+    await keep(account, one, b"shown")
+    await keep(account, other, b"shown")
+    assert contents(folder) == [b"shown"]
+
+    await account.purge(chats=[FRIEND])
+    assert contents(folder) == [b"shown"]
+    await account.purge(chats=[ROOM])
+    assert contents(folder) == []
+
+
+async def test_what_makes_room_takes_no_bytes_that_another_message_shows(account: AccountJournal, folder: Path) -> None:
+    one, same, other = await receive(account, message(1), message(2), message(3))
+    await keep(account, one, b"shown")
+    await keep(account, same, b"shown")
+    await keep(account, other, b"other", max_total=10)
+
+    assert contents(folder) == [b"other", b"shown"]
+    states = [found.state for number in "123" if (found := await account.kept.find(number))]
+    assert states == ["dropped", "kept", "kept"]
+
+
+async def test_a_message_that_is_deleted_while_it_is_fetched_leaves_nothing(
+    account: AccountJournal, folder: Path
+) -> None:
+    [entry] = await receive(account, message(1))
+    await account.purge(chats=[FRIEND])
+
+    assert not await keep(account, entry, b"shown")
+    await account.kept.pass_over(entry, "unavailable", time=1.0)
+    assert names(folder) == set()
+    assert await account.kept.find("1") is None
+
+
+async def test_what_nobody_finishes_is_gone(account: AccountJournal, folder: Path) -> None:
+    with account.kept.begin() as (file, _):
+        file.write(b"half of it")
+        assert len(names(folder)) == 1
+    assert names(folder) == set()
+
+
+async def test_one_account_drops_nothing_of_another_s(journal: Journal, account: AccountJournal) -> None:
+    other = await opened(journal, UIN + 1)
+    for each in (account, other):
+        [entry] = await receive(each, message(1))
+        await keep(each, entry, b"shown", at=100.0)
+    await keep(other, (await receive(other, message(2)))[0], b"later", at=200.0)
+
+    assert await other.kept.drop(before=150.0) == 1
+    assert await other.kept.drop() == 1
+    found = await account.kept.find("1")
+    assert found is not None
+    assert found.path
+
+
+async def test_a_file_that_somebody_has_deleted_is_not_there(account: AccountJournal, folder: Path) -> None:
+    [entry] = await receive(account, message(1))
+    await keep(account, entry, b"shown")
+    empty(folder)
+
+    found = await account.kept.find("1")
+    assert found is not None
+    assert not found.path
+
+
+async def test_the_keeper_s_place_makes_no_gaps(account: AccountJournal) -> None:
+    keeper, reader = await account.consumer(ARCHIVE_CONSUMER), await account.consumer("reader")
+    await receive(account, message(1), message(2))
+    for entry in await reader.take(2):
+        reader.ack(entry.number)
+    await reader.flush()
+    await account.purge(before=2**40)
+
+    left = [event_from_item(entry.item, entry.own_id) async for entry in account.export()]
+    assert [event for event in left if isinstance(event, ContinuityLost) and event.reason == "purged"] == []
+    await keeper.close()

@@ -1,0 +1,137 @@
+"""Sends: stored before anything leaves, never repeated, never forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.store.arrivals import (
+    FRIEND,
+    ROOM,
+)
+
+from webwx.errors import StorageError
+from webwx.model.contacts import ContactId
+from webwx.model.messages import Receipt
+
+if TYPE_CHECKING:
+    from webwx.store.journal import AccountJournal, Journal, Outgoing
+
+
+NOW = 1_764_012_345.123456
+
+
+async def added(
+    account: AccountJournal, client_id: str, key: str = "", chat: ContactId = FRIEND, at: float = NOW
+) -> Outgoing:
+    return await account.outbox.add(
+        client_id=client_id, chat=chat, kind="text", text=f"text {client_id}", key=key, time=at
+    )
+
+
+def receipt(client_id: str, message_id: str = "77") -> Receipt:
+    return Receipt(message_id=message_id, client_id=client_id, chat=FRIEND, time=NOW)
+
+
+async def test_the_same_key_is_the_same_send(account: AccountJournal) -> None:
+    first = await added(account, "1", key="daily")
+    again = await added(account, "2", key="daily")
+    other = await added(account, "3", key="weekly")
+    without = [await added(account, "4"), await added(account, "5")]
+
+    assert again == first
+    assert [each.number for each in (other, *without)] == [2, 3, 4]
+
+
+async def test_a_client_id_is_given_once(account: AccountJournal) -> None:
+    await added(account, "1")
+    with pytest.raises(StorageError):
+        await added(account, "1")
+
+
+async def test_a_send_goes_through_its_states(account: AccountJournal) -> None:
+    row = await added(account, "1")
+    assert await account.outbox.sending(row.number, NOW + 1, FRIEND) is True
+    await account.outbox.settle(row.number, "sent", time=NOW + 2, receipt=receipt("1"))
+
+    sent = await account.outbox.get(number=row.number)
+    assert sent is not None
+    assert (sent.state, sent.receipt, sent.created_at, sent.changed_at) == ("sent", receipt("1"), NOW, NOW + 2)
+
+
+@pytest.mark.parametrize(
+    ("state", "may_leave"), [("queued", True), ("failed", True), ("sent", False), ("unknown", False)]
+)
+async def test_only_what_never_left_or_was_refused_may_leave(
+    account: AccountJournal, state: str, may_leave: bool
+) -> None:
+    row = await added(account, "1")
+    await account.outbox.sending(row.number, NOW, FRIEND)
+    assert await account.outbox.sending(row.number, NOW, FRIEND) is False, "somebody is at it"
+    await account.outbox.settle(row.number, state, time=NOW, ret=1205)  # type: ignore[arg-type]  # one of them
+
+    assert await account.outbox.sending(row.number, NOW, FRIEND) is may_leave
+
+
+async def test_a_send_belongs_to_the_chat_that_it_leaves_for(account: AccountJournal) -> None:
+    row = await added(account, "1")
+    await account.outbox.sending(row.number, NOW, ROOM)
+    await account.outbox.sending(row.number, NOW, FRIEND)  # somebody else, who must not
+
+    assert [each.chat for each in await account.outbox.list()] == [ROOM]
+
+
+async def test_a_send_is_found_by_each_of_its_names(account: AccountJournal) -> None:
+    row = await added(account, "17", key="daily")
+    await account.outbox.settle(row.number, "sent", time=NOW, receipt=receipt("17", "4711"))
+    row = (await account.outbox.list())[0]
+
+    assert await account.outbox.get(number=1) == row
+    assert await account.outbox.get(key="daily") == row
+    assert await account.outbox.get(client_id="17") == row
+    assert await account.outbox.get(message_id="4711") == row
+    assert await account.outbox.get(key="hourly") is None
+    assert await account.outbox.get() is None
+
+
+async def test_sends_are_listed_newest_first_and_by_what_is_asked(account: AccountJournal) -> None:
+    for number in range(1, 7):
+        await added(account, str(number), chat=ROOM if number % 2 else FRIEND, at=NOW + number)
+    await account.outbox.settle(2, "failed", time=NOW, ret=1201)
+
+    async def listed(*states: object, **conditions: object) -> list[str]:
+        return [row.client_id for row in await account.outbox.list(*states, **conditions)]  # type: ignore[arg-type]
+
+    assert await listed() == ["6", "5", "4", "3", "2", "1"]
+    assert await listed(limit=2) == ["6", "5"]
+    assert await listed("failed") == ["2"]
+    assert await listed("queued", "failed", chats=[FRIEND]) == ["6", "4", "2"]
+    assert await listed(since=NOW + 3, until=NOW + 4) == ["4", "3"]
+    assert await listed("unknown") == []
+
+
+async def test_a_send_can_be_removed_but_not_while_it_is_on_its_way(account: AccountJournal) -> None:
+    row = await added(account, "1", key="daily")
+    await account.outbox.sending(row.number, NOW, FRIEND)
+    assert await account.outbox.remove(row.number) is False
+    await account.outbox.settle(row.number, "unknown", time=NOW)
+    assert await account.outbox.remove(row.number) is True
+    assert await account.outbox.remove(row.number) is False
+    assert (await added(account, "2", key="daily")).number == 2, "a number is never given twice"
+
+
+async def test_accounts_know_nothing_of_each_other_s_sends(journal: Journal) -> None:
+    one, two = journal.account(1), journal.account(2)
+    row = await added(one, "1", key="daily")
+    assert (await added(two, "1", key="daily")).number == 2
+    assert await two.outbox.get(number=row.number) is None
+    assert await two.outbox.sending(row.number, NOW, FRIEND) is False
+    assert [each.number for each in await one.outbox.list()] == [1]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "你好😀", "x" * 100_000])
+async def test_c4_any_text_can_be_stored(account: AccountJournal, text: str) -> None:
+    row = await account.outbox.add(client_id="1", chat=FRIEND, kind="text", text=text, key=text, time=NOW)
+
+    assert row.text == text.replace("\ud800", "\ufffd")
+    assert await account.outbox.get(key=text) == row

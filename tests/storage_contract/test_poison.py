@@ -1,0 +1,72 @@
+"""Poison: whatever a message holds, it is stored, and costs no other message."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.store.arrivals import (
+    arrival,
+    message,
+)
+
+from webwx.model.contacts import ContactId
+from webwx.model.events import event_from_item
+
+if TYPE_CHECKING:
+    from webwx.store.journal import AccountJournal, Entry
+
+
+POISON = {
+    "lone surrogate": rb'"\ud83d"',
+    "nul": rb'"a\u0000b"',
+    "raw nul": b'"a\x00b"',
+    "huge number": b"9223372036854775808",
+    "number of 5000 digits": b"9" * 5_000,
+    "deep nesting": b"[" * 100_000,
+    "balanced nesting": b"[" * 50_000 + b"]" * 50_000,
+    "nan": b"NaN",
+    "infinity": b"1e999",
+    "broken utf-8": b'"\xff\xfe"',
+    "null": b"null",
+    "unclosed": b'"',
+}
+
+
+FIELDS = ("MsgId", "FromUserName", "ToUserName", "MsgType", "Content", "CreateTime", "Nonsense")
+
+
+@pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())
+async def test_c4_whatever_a_field_holds_it_is_stored_and_the_next_message_comes(
+    account: AccountJournal, poison: bytes
+) -> None:
+    consumer = await account.consumer("bot")
+    for field in FIELDS:
+        plain = message(1, f"poison in {field}")
+        good = b'"' + field.encode() + b'":'
+        bad = b"{" + good + poison + b"," + plain[1:]  # a second one of its name, which rules where it is the last
+        late = plain[:-1] + b"," + good + poison + b"}"
+        assert await account.ingest(arrival(bad, late, message(f"next after {field}"))) >= 1
+    taken: list[Entry] = []
+    while more := await consumer.take_waiting():
+        taken += more
+
+    assert [entry.message_id for entry in taken if entry.message_id.startswith("next")] == [
+        f"next after {field}" for field in FIELDS
+    ]
+    for entry in taken:
+        event_from_item(entry.item, entry.own_id)
+    async with asyncio.timeout(30):
+        while (await account.stats()).indexed < taken[-1].number:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.05)
+    assert await account.search("poison nothing") == []
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "", "'; DROP TABLE entries; --", "😀" * 1_000])
+async def test_c4_whatever_is_asked_for_is_only_a_value(account: AccountJournal, text: str) -> None:
+    await account.ingest(arrival(message(1)))
+    assert await account.find(text) is None
+    assert await account.search(text) == []
+    assert await account.entries(chats=[ContactId(text)]) == []
+    assert await account.chats_named(text) == []

@@ -1,0 +1,245 @@
+"""Several processes on one journal, and processes that are killed: for engines whose journals outlive a process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.store.arrivals import FRIEND, OWN, UIN, arrival, everything, ids, messages, opened
+
+from webwx.errors import AlreadyRunning
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.storage_contract.engines import Engine
+
+    from webwx.store.journal import AccountJournal, Entry, Journal
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}
+
+
+@pytest.fixture
+async def two(surviving: Engine) -> AsyncIterator[tuple[Journal, Journal]]:
+    """Return one journal twice, as two processes have it; it has an account."""
+    one, other = surviving.open(), surviving.open()
+    await opened(one)
+    yield one, other
+    await other.close()
+    await one.close()
+
+
+@contextlib.asynccontextmanager
+async def program(engine: Engine, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run another process on a journal, which is killed in the end."""
+    command = (sys.executable, "-m", "tests.storage_contract.program", engine.url, *words)
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env=ENVIRONMENT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def said(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    return (await process.stdout.readline()).decode().strip()
+
+
+def numbers(entries: list[Entry]) -> list[int]:
+    return [entry.number for entry in entries]
+
+
+def contents(paths: list[str]) -> list[bytes]:
+    return [Path(each).read_bytes() for each in paths]
+
+
+async def known(journal: Journal, uin: int = UIN) -> AccountJournal:
+    """Return the account, at its login."""
+    account = journal.account(uin)
+    await account.position(OWN)
+    return account
+
+
+# -- at the same time ------------------------------------------------------------------------------------------------
+
+
+async def test_two_processes_write_into_one_journal(surviving: Engine) -> None:
+    journal = surviving.open()
+    account = await opened(journal)
+    async with program(surviving, "send", "100") as other:
+        for first in range(1, 1_001, 10):
+            await account.ingest(arrival(*messages(first, 10)))
+        lines = [await said(other) for _ in range(101)]
+
+    assert lines[-1] == "end"
+    assert len(await everything(account)) == 1_000
+    assert len(await journal.account(7).outbox.list(limit=1_000)) == 100
+    await journal.close()
+
+
+async def test_a_message_that_another_process_has_stored_is_known(two: tuple[Journal, Journal]) -> None:
+    one, other = [await known(each) for each in two]
+    await one.ingest(arrival(*messages(1, 3)))
+    await other.ingest(arrival(*messages(4, 3)))
+
+    assert await one.ingest(arrival(*messages(1, 7))) == 1
+
+
+@pytest.mark.parametrize("is_taken_between", [True, False])
+async def test_what_another_process_stores_between_two_batches_is_given_in_its_place(
+    two: tuple[Journal, Journal], is_taken_between: bool
+) -> None:
+    account, beside = [await known(each) for each in two]
+    consumer = await account.consumer("bot")
+    taken: list[int] = []
+    for first in (1, 2):  # from the storage, then from memory
+        await account.ingest(arrival(*messages(first, 1)))
+        taken += numbers(await consumer.take())
+    await account.ingest(arrival(*messages(3, 1)))
+    if is_taken_between:
+        taken += numbers(await consumer.take())
+    await beside.ingest(arrival(*messages(4, 1)))
+    await account.ingest(arrival(*messages(5, 1)))
+    while more := await consumer.take_waiting():
+        taken += numbers(more)
+    assert taken == [1, 2, 3, 4, 5]
+
+
+async def test_what_another_process_stores_for_one_account_is_not_hidden_by_the_next_batch_of_another(
+    two: tuple[Journal, Journal],
+) -> None:
+    journal, beside = two
+    account, second = await known(journal), journal.account(UIN + 1)
+    consumer = await account.consumer("bot")
+    await second.open_login(OWN, b"fresh", 1.0, [])
+    await account.ingest(arrival(*messages(1, 1)))
+    taken = ids(await consumer.take())
+    await account.ingest(arrival(*messages(2, 1)))
+    taken += ids(await consumer.take())
+    await (await known(beside)).ingest(arrival(*messages(3, 1)))
+    await second.ingest(arrival(*messages(4, 1)))
+    await account.ingest(arrival(*messages(5, 1)))
+    while more := await consumer.take_waiting():
+        taken += ids(more)
+    assert taken == ["1", "2", "3", "5"]
+
+
+async def test_dead_letters_are_read_and_revived_while_another_process_has_the_consumer(
+    two: tuple[Journal, Journal],
+) -> None:
+    account, part = [await known(each) for each in two]
+    await account.ingest(arrival(*messages(1, 2)))
+    held = await account.consumer("bot")
+    assert numbers(await held.take()) == [1, 2]
+    await held.failed(1, "ValueError at bot.py:1")
+    await held.give_up(1, "ValueError at bot.py:1")
+
+    assert [each.entry.number for each in await part.dead_letters("bot")] == [1]
+    assert await part.revive("bot", 1)
+    assert not await part.revive("bot", 1), "it is no dead letter any more"
+    assert await part.dead_letters("bot") == []
+    assert numbers(await held.take()) == [1]
+
+
+async def test_a_state_that_two_processes_change_at_once_loses_no_change(two: tuple[Journal, Journal]) -> None:
+    both = [each.account(UIN) for each in two]
+    await asyncio.gather(*(each.change_state("count", lambda before: before + b".") for each in both * 20))
+
+    assert [await each.state("count") for each in both] == [b"." * 40] * 2
+
+
+async def test_media_that_are_added_survive_another_process_that_deletes(two: tuple[Journal, Journal]) -> None:
+    here, there = [await known(each) for each in two]
+    await here.ingest(arrival(*messages(1, 20)))
+    entries = await here.entries(limit=20)
+
+    async def sweep() -> None:
+        for _ in range(20):
+            await there.kept.drop(before=1.0)
+
+    async def add() -> None:
+        for number, entry in enumerate(entries):
+            with here.kept.begin() as (file, part):
+                file.write(b"%d" % number)
+                await here.kept.add(entry, part, time=1_000.0, max_total=10**9)
+
+    await asyncio.gather(add(), sweep())
+    found = [await here.kept.find(entry.message_id) for entry in entries]
+    assert contents([each.path for each in found if each]) == [b"%d" % number for number in range(20)]
+
+
+# -- after a death ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_consumer_is_open_in_one_process_until_that_dies(surviving: Engine) -> None:
+    journal = surviving.open()
+    account = await opened(journal)
+    async with program(surviving, "hold", "bot") as other:
+        assert await said(other) == "open"
+        with pytest.raises(AlreadyRunning, match="'bot' is open already"):
+            await account.consumer("bot")
+    await account.consumer("bot")
+    await journal.close()
+
+
+async def test_a_send_that_a_dead_process_was_at_is_unknown(surviving: Engine) -> None:
+    journal = surviving.open()
+    outbox = journal.account(UIN).outbox
+    async with program(surviving, "leave") as other:
+        assert await said(other) == "ready"
+        assert [row.state for row in await outbox.list()] == ["sent", "sending", "queued"]
+        again = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="sending", time=1.0)
+        assert again.state == "sending"
+
+    assert [row.state for row in await outbox.list()] == ["sent", "unknown", "queued"]
+    assert await outbox.sending(2, 1.0, FRIEND) is False
+    assert await outbox.sending(1, 1.0, FRIEND) is True, "it never left, so it may now"
+    await journal.close()
+
+
+async def test_closing_the_journal_ends_what_was_on_its_way(surviving: Engine) -> None:
+    journal = surviving.open()
+    outbox = journal.account(UIN).outbox
+    row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0)
+    await outbox.sending(row.number, 1.0, FRIEND)
+    await journal.close()
+    journal = surviving.open()
+
+    assert [row.state for row in await journal.account(UIN).outbox.list()] == ["unknown"]
+    await journal.close()
+
+
+@pytest.mark.parametrize("line", [*range(6), *(pytest.param(line, marks=pytest.mark.verify) for line in range(6, 40))])
+async def test_a_process_that_is_killed_around_any_commit_loses_nothing(surviving: Engine, line: int) -> None:
+    lines: list[str] = []
+    async with program(surviving, "store", "5") as other:
+        async with asyncio.timeout(30):
+            while len(lines) <= line and (words := await said(other)):
+                lines.append(words)
+    assert other.stdout is not None
+    lines += (await other.stdout.read()).decode().splitlines()
+    tried = {int(each.split()[1]) for each in lines if each.startswith("trying")}
+    told = {int(each.split()[1]) for each in lines if each.startswith("stored")}
+    given = {int(each.split()[1]) for each in lines if each.startswith("given")}
+    done = {int(each.split()[1]) for each in lines if each.startswith("done")}
+    journal = surviving.open()
+    account = journal.account(UIN)
+    position = await account.position(OWN)
+    stored = int(position or b"0")
+    left = await (await account.consumer("bot")).take_waiting(100) if position is not None else []
+
+    assert len(told) <= stored <= len(tried), "what was told to be stored is"
+    assert ids(await everything(account)) == [str(number) for number in range(1, 3 * stored + 1)], "no half batch"
+    assert all(entry.redelivered for entry in left if entry.number in given), "what comes twice says so"
+    assert not done & set(numbers(left)), "what was flushed does not come again"
+    await journal.close()

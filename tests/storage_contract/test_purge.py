@@ -1,0 +1,187 @@
+"""Purge and retention: what is deleted is gone, and a consumer that had not read it gets a gap."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+from tests.store.arrivals import (
+    FRIEND,
+    OWN,
+    ROOM,
+    arrival,
+    everything,
+    ids,
+    message,
+    messages,
+    opened,
+)
+
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.events import ContinuityLost
+
+if TYPE_CHECKING:
+    from tests.storage_contract.engines import Engine
+
+    from webwx.store.journal import AccountJournal, Entry, Journal
+
+
+DAY = 86_400.0
+NOW = time.time()
+
+
+def gap_in(entry: Entry) -> ContinuityLost:
+    assert entry.item.kind == "gap"
+    return msgspec.json.decode(entry.item.raw, type=ContinuityLost)
+
+
+class TestPurge:
+    async def test_numbers_are_not_given_again(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(*messages(1, 3)))
+        await account.purge(chats=[FRIEND])
+        await account.ingest(arrival(*messages(4, 1)))
+        assert [entry.number for entry in await everything(account)] == [4]
+
+    async def test_sends_go_as_well_but_not_what_is_on_its_way(self, account: AccountJournal) -> None:
+        for number, chat in enumerate((FRIEND, FRIEND, ROOM), 1):
+            await account.outbox.add(
+                client_id=str(number), chat=chat, kind="text", text="x", key="", time=1_000.0 * number
+            )
+        await account.outbox.sending(2, 1.0, FRIEND)
+        assert await account.purge(chats=[FRIEND]) == 1
+        assert [row.client_id for row in await account.outbox.list()] == ["3", "2"]
+        assert await account.purge(before=4_000) == 1
+        assert [row.client_id for row in await account.outbox.list()] == ["2"]
+
+    async def test_another_account_keeps_what_it_has(self, journal: Journal) -> None:
+        one, two = await opened(journal, 1), await opened(journal, 2)
+        await one.ingest(arrival(*messages(1, 3)))
+        await two.ingest(arrival(*messages(1, 3)))
+        assert await one.purge(before=NOW) == 3
+        assert len(await everything(two)) == 3
+        assert len(await two.search("text")) == 3
+
+    async def test_people_of_earlier_logins_are_forgotten_and_those_of_this_one_kept(
+        self, account: AccountJournal
+    ) -> None:
+        await account.save_contacts(OWN, [Contact(id=ContactId("@old"), nickname="Boss")])
+        await account.open_login(ContactId("@me2"), b"", NOW + DAY, [Contact(id=ContactId("@new"), nickname="Boss")])
+        await account.purge(before=NOW + 10 * DAY)
+
+        assert await account.chats_named("Boss") == [ContactId("@new")]
+        assert await account.contacts(OWN) == []
+        assert len(await account.contacts(ContactId("@me2"))) == 1
+
+
+class TestGaps:
+    async def test_nobody_is_told_of_what_everybody_has_seen(self, account: AccountJournal) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 4)))
+        for entry in await consumer.take():
+            consumer.ack(entry.number)
+        await consumer.flush()
+        await account.purge(chats=[FRIEND])
+        assert await everything(account) == []
+
+    async def test_what_was_acknowledged_out_of_turn_is_not_missed(self, account: AccountJournal) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 5))))
+        await consumer.take()
+        for number in (2, 4):
+            consumer.ack(number)
+        await consumer.close()
+        await account.purge(chats=[FRIEND])
+
+        (entry,) = await (await account.consumer("bot")).take()
+        assert (entry.number, gap_in(entry)) == (3, ContinuityLost(since=1_001.0, until=1_003.0, reason="purged"))
+
+
+class TestWhatIsDeleted:
+    async def test_nothing_of_a_chat_is_found_any_more(self, account: AccountJournal) -> None:
+        await account.ingest(
+            arrival(message(1, "秘密 secretword"), message(2, "other", ROOM), message(3, "secretword"))
+        )
+        assert await account.purge(chats=[FRIEND]) == 2
+
+        assert ids(await everything(account)) == ["2"]
+        assert await account.search("secretword") == await account.search("秘") == []
+        assert await account.find("1") is None
+        assert await account.entries(chats=[FRIEND]) == []
+
+    async def test_what_is_older_than_a_time_goes_and_both_conditions_hold_together(
+        self, account: AccountJournal
+    ) -> None:
+        await account.ingest(arrival(*(message(number, at=1_000 * number) for number in range(1, 11))))
+        assert await account.purge(before=5_000, chats=[ROOM]) == 0
+        assert await account.purge(before=5_000) == 4
+        assert await account.purge(before=8_000, chats=[FRIEND]) == 3
+        assert await account.purge() == 0
+        assert ids(await everything(account)) == ["8", "9", "10"]
+
+    async def test_it_may_come_again(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(message(1)))
+        await account.purge(chats=[FRIEND])
+        assert await account.ingest(arrival(message(1))) == 1
+
+    async def test_a_consumer_gets_a_gap_in_place_of_the_last_entry_that_it_misses(
+        self, account: AccountJournal
+    ) -> None:
+        behind, ahead = await account.consumer("behind"), await account.consumer("ahead")
+        await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 7))))
+        for entry in await ahead.take():
+            ahead.ack(entry.number)
+        await behind.close()
+        await account.purge(before=1_004)
+        await account.ingest(arrival(*messages(7, 1)))
+
+        assert ids(await ahead.take()) == ["7"]
+        first, *others = await (await account.consumer("behind")).take()
+        assert gap_in(first) == ContinuityLost(since=1_001.0, until=1_003.0, reason="purged")
+        assert first.number == 3, "where the messages would have come"
+        assert ids(others) == ["4", "5", "6", "7"]
+
+    async def test_gaps_in_a_row_become_one(self, account: AccountJournal) -> None:
+        await (await account.consumer("bot")).close()
+        await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 12))))
+        await account.purge(before=1_005)
+        await account.purge(before=1_011)
+
+        first, last = await (await account.consumer("bot")).take()
+        assert gap_in(first) == ContinuityLost(since=1_001.0, until=1_010.0, reason="purged")
+        assert last.message_id == "11"
+
+    async def test_an_open_consumer_gets_the_entries_or_a_gap(self, account: AccountJournal) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 4)))
+        assert ids(await consumer.take(2)) == ["1", "2"]
+        await account.purge(chats=[FRIEND])
+        await account.ingest(arrival(message(5, chat=ROOM)))
+
+        *missed, last = [entry for _ in range(2) for entry in await consumer.take_waiting()]
+        assert last.message_id == "5"
+        assert ids(missed) == ["3", "4"] or [gap_in(each).reason for each in missed] == ["purged"]
+
+
+class TestRetention:
+    async def test_what_arrived_too_long_ago_goes_by_itself(self, engine: Engine) -> None:
+        journal = engine.open(retention_days=10)
+        account = await opened(journal)
+        await account.ingest(arrival(message(1, "old"), at=NOW - 11 * DAY))
+        await account.ingest(arrival(message(2, "written long ago", at=1_000), at=NOW))
+        async with asyncio.timeout(20):
+            while len(await everything(account)) > 1:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.1)
+
+        assert ids(await everything(account)) == ["2"], "the days count from the arrival"
+        await journal.close()
+
+    async def test_zero_days_keep_everything(self, engine: Engine) -> None:
+        journal = engine.open(retention_days=0)
+        account = await opened(journal)
+        await account.ingest(arrival(message(1), at=1_000.0))
+        await account.ingest(arrival(message(2), at=NOW))
+
+        assert ids(await everything(account)) == ["1", "2"]
+        await journal.close()
