@@ -15,10 +15,8 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import ProtocolError
-from webwx.model.events import Arrived, Item, identify, sound_time
-from webwx.protocol.codec import read_json
-from webwx.protocol.messages import WireText
-from webwx.protocol.sync import SyncReply
+from webwx.model.events import Arrived, Item, sound_time
+from webwx.store.batches import texts_of
 from webwx.store.bodies import locate, unpack
 from webwx.store.entries import write_entries
 from webwx.store.journal import Entry
@@ -129,11 +127,3 @@ def _read(packed: bytes, own_id: ContactId, began: int, count: int) -> tuple[byt
     except (zlib.error, ProtocolError) as error:
         _log.error("A batch of %d messages is damaged in the file: %s.", count, type(error).__name__)
         return b"", [_DAMAGED] * count
-
-
-def texts_of(body: bytes, own_id: ContactId, began: int) -> list[Arrived]:
-    """Look at the texts that a body holds, as a client did when it came."""
-    return [
-        identify(Item(kind="message", text=read_json(raw, WireText)), own_id, began, raw)
-        for raw in read_json(body, SyncReply).delivered()
-    ]

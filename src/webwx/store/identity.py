@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import RefusedLocally, UnknownContact
-from webwx.model.contacts import BUILT_IN, Contact, ContactId, Kind
+from webwx.model.contacts import Contact, ContactId
 from webwx.model.ledger import CERTAINTY, Identified, Identity, IdentityKind, Link, Reason, is_lasting
 from webwx.protocol.codec import clean_text
 from webwx.store.links import (
@@ -34,8 +34,9 @@ from webwx.store.links import (
     note_newest_login,
     read_links,
 )
+from webwx.store.matching import contact_of, digest_of_all
 from webwx.store.rows import as_list, select, select_numbers
-from webwx.store.telling import digest_of_all, identify, login_of
+from webwx.store.telling import identify, login_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -132,7 +133,7 @@ class SqliteLedger:
         account = await self._account()
         return await self._reader.do(
             lambda db: [
-                _contact_of(each)
+                contact_of(each.row.id, each.row.name, each.known)
                 for each in read_links(
                     db,
                     LOGINS_OF_ACCOUNT,
@@ -407,17 +408,3 @@ def _why(db: sqlite3.Connection, account: int, number: int) -> list[Link]:
             )
         )  # fmt: skip
     return links
-
-
-def _contact_of(link: Linked) -> Contact:
-    """Make a contact of what is known of a link, called as it was shown last."""
-    row, known = link.row, link.known
-    kind: Kind = "friend" if known.kind == "person" else known.kind
-    if known.is_self or row.id in BUILT_IN:
-        kind = "self" if known.is_self else "builtin"
-    nickname, remark = known.nickname or row.name, "" if row.name == known.nickname else row.name
-    return Contact(
-        id=row.id, kind=kind, nickname=nickname, remark=remark,
-        alias=known.alias, is_owner=known.is_owner, uin=known.uin, pinyin=known.pinyin, avatar=known.avatar,
-        signature=known.signature, region=known.region, sex=known.sex, attr_status=known.attr_status,
-    )  # fmt: skip

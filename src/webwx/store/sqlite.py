@@ -18,7 +18,6 @@ import os
 import secrets
 import sqlite3
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,12 +27,13 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.model.events import Arrived, ContinuityLost, Item
 from webwx.protocol.codec import clean_text
+from webwx.store.batches import digest_of_body, items_of, new_items
 from webwx.store.bodies import blank, locate, pack
 from webwx.store.consumers import SqliteConsumer, Stored, Stream, read_known
 from webwx.store.deadletters import consumers_with_revivals, read_dead, revive
 from webwx.store.entries import LAST, read_entries, write_entries
 from webwx.store.files import explain, flush_folder, make_private, take_lock
-from webwx.store.folding import FOLD_FROM, entries_of, fold, is_folded, last_number, texts_of
+from webwx.store.folding import FOLD_FROM, entries_of, fold, is_folded, last_number
 from webwx.store.identity import SqliteLedger
 from webwx.store.index import Index, key_of, tokens_of
 from webwx.store.journal import RETENTION_DAYS, Arrival, Buried, Entry, Stats
@@ -402,8 +402,11 @@ class SqliteAccount:
         known: dict[str, tuple[int, ...]],
     ) -> list[Entry]:  # fmt: skip
         """Store what is new of a batch with a row for each."""
-        items = texts_of(arrival.body, own_id, arrival.began) if arrival.texts else arrival.items
-        new = self._new_items(db, account, login, arrival, items, known)
+        items = items_of(arrival, own_id)
+        new, conflicts = new_items(items, known, is_repeated=self._is_repeated(db, login, arrival))
+        if conflicts:
+            db.execute("UPDATE accounts SET conflicts = conflicts + ? WHERE account = ?", (conflicts, account))
+            _log.warning("%d messages came with the id of another one; both are kept.", conflicts)
         if not new:
             return []
         places = locate(arrival.body, [each.raw for each, _ in new])
@@ -422,32 +425,11 @@ class SqliteAccount:
             for number, (each, _) in enumerate(new, batch)
         ]  # fmt: skip
 
-    def _new_items(
-        self, db: sqlite3.Connection, account: int, login: int, arrival: Arrival, items: Iterable[Arrived],
-        known: dict[str, tuple[int, ...]],
-    ) -> list[tuple[Arrived, int]]:  # fmt: skip
-        """Give what is not known yet, each with its digest; ids that have met are counted."""
-        new: list[tuple[Arrived, int]] = []
-        conflicts = 0
-        is_repeated = self._is_repeated(db, login, arrival)
-        for each in items:
-            digest, digests = each.digest, known.get(each.message_id, ())
-            if digest in digests or (not each.message_id and is_repeated):
-                continue
-            if each.message_id:
-                conflicts += bool(digests)
-                known[each.message_id] = (*digests, digest)
-            new.append((each, digest))
-        if conflicts:
-            db.execute("UPDATE accounts SET conflicts = conflicts + ? WHERE account = ?", (conflicts, account))
-            _log.warning("%d messages came with the id of another one; both are kept.", conflicts)
-        return new
-
     def _is_repeated(self, db: sqlite3.Connection, login: int, arrival: Arrival) -> bool:
         """Say whether the last batch has come again; only what has no id needs to be told apart so."""
-        if not arrival.body or all(each.message_id for each in arrival.items):
+        digest = digest_of_body(arrival)
+        if digest is None:
             return False
-        digest = blake2b(arrival.body, digest_size=16).digest()
         (last,) = db.execute("SELECT last_body FROM logins WHERE login = ?", (login,)).fetchone()
         db.execute("UPDATE logins SET last_body = ? WHERE login = ?", (digest, login))
         is_repeated: bool = last == digest

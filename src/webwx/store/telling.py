@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from webwx.errors import StorageError
-from webwx.model.contacts import ContactId
-from webwx.model.ledger import Evidence, Face, Finding, Identified, IdentityKind, evidence_of, is_lasting, match
+from webwx.model.ledger import Evidence, Face, Identified, is_lasting
 from webwx.protocol.codec import clean_text
 from webwx.store.links import ALWAYS, NEWEST_LINKS, Found, Row, as_json, changed_face, finding_rows, read_links
+from webwx.store.matching import Linked, compare, judge, with_real_ids
 from webwx.store.rows import as_list, insert, select
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from webwx.model.contacts import Contact
+    from webwx.model.contacts import Contact, ContactId
+    from webwx.model.ledger import Finding, IdentityKind
+    from webwx.store.matching import Comparison, Seen
 
 _WRITTEN = 1_024
 """Contacts whose links are made and written at a time."""
-
-_BY_ID = Finding("certain")
-"""Of a contact whose id says who it is."""
-
-
-class _Seen(NamedTuple):
-    """A contact as it came."""
-
-    evidence: Evidence
-    name: str
-    digest: int
-    """Of both."""
 
 
 class _Telling(NamedTuple):
@@ -70,10 +59,10 @@ def identify(
 
 
 def _identify_some(db: sqlite3.Connection, telling: _Telling, contacts: Iterable[Contact]) -> list[Identified]:
-    look = _look(db, telling, contacts)
-    if look.changed:
-        _refresh(db, telling, look.changed)
-    return _link(db, telling, look) if look.seen else []
+    compared = compare(contacts, telling.own_id, _linked(db, telling))
+    if compared.changed:
+        _refresh(db, telling, compared.changed)
+    return _link(db, telling, compared) if compared.seen else []
 
 
 def login_of(db: sqlite3.Connection, account: int, own_id: ContactId) -> tuple[int, bytes | None]:
@@ -86,85 +75,45 @@ def login_of(db: sqlite3.Connection, account: int, own_id: ContactId) -> tuple[i
     return found
 
 
-def digest_of_all(contacts: Iterable[Contact]) -> bytes:
-    """Give a digest of contacts in any order."""
-    return (sum(map(_digest_of, contacts)) % 2**64).to_bytes(8, "big")
-
-
-def _digest_of(value: object) -> int:
-    digest = blake2b(msgspec.msgpack.encode(value), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1  # an INTEGER has a sign
-
-
-class _Look(NamedTuple):
-    """What there is to find out about some contacts."""
-
-    changed: Mapping[ContactId, _Seen]
-    """Linked in this login already, and not as they were."""
-    seen: Mapping[ContactId, _Seen]
-    """Not linked yet."""
-    taken: Collection[int]
-    """Who is found in this login already."""
-
-
-def _look(db: sqlite3.Connection, telling: _Telling, contacts: Iterable[Contact]) -> _Look:
-    account = telling.account
+def _linked(db: sqlite3.Connection, telling: _Telling) -> dict[str, Linked]:
+    """Read what is linked in a login."""
     rows = select(
-        db, ("id", "number", "digest"), "FROM links WHERE account = ? AND login IN (0, ?)", (account, telling.login)
-    )
-    numbers = {ContactId(each): number for each, number, _ in rows}
-    digests: dict[str, int] = {each: digest for each, _, digest in rows}
-    seen: dict[ContactId, _Seen] = {}
-    changed: dict[ContactId, _Seen] = {}
-    for contact in contacts:
-        known = digests.get(contact.id)
-        if known is None and contact.kind == "stranger":
-            continue
-        evidence, name = evidence_of(contact, telling.own_id, numbers), contact.display_name
-        digest = _digest_of((evidence, name))
-        if known is None:
-            seen[contact.id] = _Seen(evidence, name, digest)
-        elif known != digest:
-            changed[contact.id] = _Seen(evidence, name, digest)
-    return _Look(changed, seen, set(numbers.values()))
+        db, ("id", "number", "digest"), "FROM links WHERE account = ? AND login IN (0, ?)",
+        (telling.account, telling.login),
+    )  # fmt: skip
+    return {each: Linked(number, digest) for each, number, digest in rows}
 
 
-def _link(db: sqlite3.Connection, telling: _Telling, look: _Look) -> list[Identified]:
+def _link(db: sqlite3.Connection, telling: _Telling, compared: Comparison) -> list[Identified]:
     """Find out who those are that are not linked yet, and link them."""
-    seen = _with_real_ids(db, telling, look.seen)
+    seen = with_real_ids(compared.seen, _real_ids(db, telling))
     faces = _known(db, telling.account)
-    findings = match(
-        {each: value.evidence for each, value in seen.items() if not is_lasting(each)},
-        [face for face in faces if face.number not in look.taken],
-        [face.evidence for face in faces],
-        is_careful=not telling.is_complete,
-    )
+    verdicts = judge(seen, faces, compared.taken, is_complete=telling.is_complete, may_wait=telling.may_wait)
     told: list[Identified] = []
     made: list[tuple[int, int, IdentityKind, float, int, int]] = []
     (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'identities'").fetchone()
-    for each, (evidence, _, _) in seen.items():
-        finding = findings.get(each, _BY_ID)
-        # A chatroom whose members are not known has nothing but a name.
-        if finding.by == "ambiguous" and (telling.may_wait or (evidence.kind == "chatroom" and not evidence.members)):
+    for each, (finding, waits) in verdicts.items():
+        if waits:
             told.append(Identified(contact_id=each, number=0, by="waiting", candidates=finding.candidates))
             continue
         if finding.face is not None:
             number = finding.face.number
         else:
             number = last + len(made) + 1
-            made.append((number, telling.account, evidence.kind, telling.time, 0, telling.login_of(each)))
+            kind = seen[each].evidence.kind
+            made.append((number, telling.account, kind, telling.time, 0, telling.login_of(each)))
         told.append(Identified(contact_id=each, number=number, by=finding.by, candidates=finding.candidates))
     insert(db, "identities", made)
     # As the index has them, and a few at a time: what is written of all of them would weigh more than they do.
     linked = sorted((each.contact_id, each.number) for each in told if each.number)
     for start in range(0, len(linked), _WRITTEN):
         some = linked[start : start + _WRITTEN]
-        _write_links(db, telling, [(*each, seen[each[0]], findings.get(each[0], _BY_ID)) for each in some], faces)
+        _write_links(db, telling, [(*each, seen[each[0]], verdicts[each[0]].finding) for each in some], faces)
     return told
 
 
 def _write_links(
-    db: sqlite3.Connection, telling: _Telling, linked: Iterable[tuple[ContactId, int, _Seen, Finding]],
+    db: sqlite3.Connection, telling: _Telling, linked: Iterable[tuple[ContactId, int, Seen, Finding]],
     faces: Mapping[Face, int],
 ) -> None:  # fmt: skip
     """Link contacts to their identities, each with the face that says what is known of it now."""
@@ -194,7 +143,7 @@ def _write_links(
     )
 
 
-def _refresh(db: sqlite3.Connection, telling: _Telling, changed: Mapping[ContactId, _Seen]) -> None:
+def _refresh(db: sqlite3.Connection, telling: _Telling, changed: Mapping[ContactId, Seen]) -> None:
     """Note what those say now that are linked already."""
     logins = f"(SELECT {ALWAYS} AS login UNION ALL SELECT :login)"
     condition = "l.account = :account AND l.id IN (SELECT value FROM json_each(:ids))"
@@ -220,14 +169,7 @@ def _known(db: sqlite3.Connection, account: int) -> dict[Face, int]:
     }
 
 
-def _with_real_ids(
-    db: sqlite3.Connection, telling: _Telling, seen: Mapping[ContactId, _Seen]
-) -> Mapping[ContactId, _Seen]:
-    """Give contacts with the real ids that were noted of them."""
+def _real_ids(db: sqlite3.Connection, telling: _Telling) -> list[tuple[ContactId, str]]:
+    """Read the real ids that were noted in a login."""
     rows = select(db, ("id", "wxid"), "FROM real_ids WHERE account = ? AND login = ?", (telling.account, telling.login))
-    noted = [(each, wxid) for each, wxid in rows if each in seen]
-    return {
-        **seen,
-        **{each: seen[each]._replace(evidence=msgspec.structs.replace(seen[each].evidence, wxid=wxid))
-           for each, wxid in noted},
-    }  # fmt: skip
+    return [(each, wxid) for each, wxid in rows]

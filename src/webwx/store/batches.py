@@ -1,0 +1,65 @@
+"""What of a batch is new: the part of it that no storage engine does differently."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from webwx.model.events import Arrived, Item, identify
+from webwx.protocol.codec import read_json
+from webwx.protocol.messages import WireText
+from webwx.protocol.sync import SyncReply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from webwx.model.contacts import ContactId
+    from webwx.store.journal import Arrival
+
+
+def items_of(arrival: Arrival, own_id: ContactId) -> Sequence[Arrived]:
+    """Return all items of a batch, each with what is known of it."""
+    return texts_of(arrival.body, own_id, arrival.began) if arrival.texts else arrival.items
+
+
+def texts_of(body: bytes, own_id: ContactId, began: int) -> list[Arrived]:
+    """Look at the texts that a body holds, as a client did when it came."""
+    return [
+        identify(Item(kind="message", text=read_json(raw, WireText)), own_id, began, raw)
+        for raw in read_json(body, SyncReply).delivered()
+    ]
+
+
+def digest_of_body(arrival: Arrival) -> bytes | None:
+    """
+    Return what tells whether the same batch has come again; None where the ids of its messages do.
+
+    What has no id, as the change of a contact, is passed over when its batch is that of the last digest.
+    """
+    if not arrival.body or all(each.message_id for each in arrival.items):
+        return None
+    return blake2b(arrival.body, digest_size=16).digest()
+
+
+def new_items(
+    items: Iterable[Arrived], known: dict[str, tuple[int, ...]], *, is_repeated: bool
+) -> tuple[list[tuple[Arrived, int]], int]:
+    """
+    Return the items that are not stored yet, each with its digest, and how many came with the id of another one.
+
+    Args:
+        items: In the order of arrival.
+        known: Digests of stored messages by their ids; what is new is added.
+        is_repeated: The last batch has come again.
+    """
+    new: list[tuple[Arrived, int]] = []
+    conflicts = 0
+    for each in items:
+        digest, digests = each.digest, known.get(each.message_id, ())
+        if digest in digests or (not each.message_id and is_repeated):
+            continue
+        if each.message_id:
+            conflicts += bool(digests)
+            known[each.message_id] = (*digests, digest)
+        new.append((each, digest))
+    return new, conflicts

@@ -1,0 +1,142 @@
+"""
+How contacts of a login are matched with identities: the part of it that no storage engine does differently.
+
+An engine says what it knows (`Known` links, faces, real ids), and gets back what there is to store.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from webwx.model.contacts import BUILT_IN, Contact, ContactId, Kind
+from webwx.model.ledger import Evidence, Face, Finding, evidence_of, is_lasting, match
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+_BY_ID = Finding("certain")
+"""Of a contact whose id says who it is."""
+
+
+class Seen(NamedTuple):
+    """A contact as it came."""
+
+    evidence: Evidence
+    name: str
+    digest: int
+    """Of both."""
+
+
+class Linked(NamedTuple):
+    """What is stored of a contact that is linked to an identity in this login."""
+
+    number: int
+    digest: int
+    """Of what it said when it was linked, or changed last."""
+
+
+class Comparison(NamedTuple):
+    """What there is to store of some contacts."""
+
+    changed: Mapping[ContactId, Seen]
+    """Linked in this login already, and not as they were."""
+    seen: Mapping[ContactId, Seen]
+    """Not linked yet."""
+    taken: Collection[int]
+    """Identities that have a contact in this login already."""
+
+
+class Verdict(NamedTuple):
+    """What becomes of a contact that is not linked yet: it has the identity of the finding, or a new one, or waits."""
+
+    finding: Finding
+    waits: bool = False
+
+
+def digest_of_all(contacts: Iterable[Contact]) -> bytes:
+    """Return a digest of contacts in any order."""
+    return (sum(map(_digest_of, contacts)) % 2**64).to_bytes(8, "big")
+
+
+def _digest_of(value: object) -> int:
+    digest = blake2b(msgspec.msgpack.encode(value), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1  # 63 bits fit any database's integers
+
+
+def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str, Linked]) -> Comparison:
+    """
+    Compare contacts with what is stored of them; strangers that are not linked are passed over.
+
+    Args:
+        contacts: As they came.
+        own_id: Who the account is in this login.
+        linked: What is linked in this login, by id.
+    """
+    numbers = {ContactId(each): known.number for each, known in linked.items()}
+    seen: dict[ContactId, Seen] = {}
+    changed: dict[ContactId, Seen] = {}
+    for contact in contacts:
+        known = linked.get(contact.id)
+        if known is None and contact.kind == "stranger":
+            continue
+        evidence, name = evidence_of(contact, own_id, numbers), contact.display_name
+        digest = _digest_of((evidence, name))
+        if known is None:
+            seen[contact.id] = Seen(evidence, name, digest)
+        elif known.digest != digest:
+            changed[contact.id] = Seen(evidence, name, digest)
+    return Comparison(changed, seen, set(numbers.values()))
+
+
+def with_real_ids(seen: Mapping[ContactId, Seen], real_ids: Iterable[tuple[ContactId, str]]) -> dict[ContactId, Seen]:
+    """Return contacts with the real ids that were noted of them."""
+    known = dict(seen)
+    for each, wxid in real_ids:
+        if each in seen:
+            known[each] = seen[each]._replace(evidence=msgspec.structs.replace(seen[each].evidence, wxid=wxid))
+    return known
+
+
+def judge(
+    seen: Mapping[ContactId, Seen], faces: Collection[Face], taken: Collection[int], *, is_complete: bool,
+    may_wait: bool,
+) -> dict[ContactId, Verdict]:  # fmt: skip
+    """
+    Find out who contacts are that are not linked yet.
+
+    Args:
+        seen: As they came, with the real ids that are known.
+        faces: What was last known of everybody whose id changes.
+        taken: Identities that have a contact in this login already.
+        is_complete: These are all contacts of the login.
+        may_wait: The rest of them may hold somebody who fits better.
+    """
+    findings = match(
+        {each: value.evidence for each, value in seen.items() if not is_lasting(each)},
+        [face for face in faces if face.number not in taken],
+        [face.evidence for face in faces],
+        is_careful=not is_complete,
+    )
+    verdicts: dict[ContactId, Verdict] = {}
+    for each, (evidence, _, _) in seen.items():
+        finding = findings.get(each, _BY_ID)
+        # A chatroom whose members are not known has nothing but a name.
+        has_only_a_name = evidence.kind == "chatroom" and not evidence.members
+        verdicts[each] = Verdict(finding, waits=finding.by == "ambiguous" and (may_wait or has_only_a_name))
+    return verdicts
+
+
+def contact_of(contact_id: ContactId, name: str, known: Evidence) -> Contact:
+    """Return a contact made of what an identity's link tells, called as it was shown last."""
+    kind: Kind = "friend" if known.kind == "person" else known.kind
+    if known.is_self or contact_id in BUILT_IN:
+        kind = "self" if known.is_self else "builtin"
+    nickname, remark = known.nickname or name, "" if name == known.nickname else name
+    return Contact(
+        id=contact_id, kind=kind, nickname=nickname, remark=remark,
+        alias=known.alias, is_owner=known.is_owner, uin=known.uin, pinyin=known.pinyin, avatar=known.avatar,
+        signature=known.signature, region=known.region, sex=known.sex, attr_status=known.attr_status,
+    )  # fmt: skip
