@@ -14,7 +14,7 @@ from tests.store.arrivals import arrival, message
 
 from webwx.errors import StorageError
 from webwx.store.index import Index
-from webwx.store.kept import LEFT_BEHIND, KeptFiles
+from webwx.store.kept_files import LEFT_BEHIND, KeptFiles
 from webwx.store.people import Thinning
 from webwx.store.retention import Retention
 from webwx.store.schema import connect
@@ -78,7 +78,7 @@ async def test_retention_takes_bytes_with_their_messages(account: SqliteAccount,
     [new] = await receive(account, message(2), at=now)
     await keep(account, new, b"new")
     index = Index()
-    retention = Retention(index, 10 * 86_400, dict, KeptFiles(path), thinning=Thinning())
+    retention = Retention(index, 10 * 86_400, dict, KeptFiles(path.with_name(f"{path.name}.kept")), thinning=Thinning())
     with contextlib.closing(connect(path)) as db:
         index.fill(db, 5_000)
         while retention.work(db, is_idle=True) == 0.0:

@@ -26,7 +26,7 @@ from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
 from webwx.store import retention as retention_module
 from webwx.store.index import Index
-from webwx.store.kept import KeptFiles
+from webwx.store.kept_files import KeptFiles
 from webwx.store.people import Thinning
 from webwx.store.retention import Retention
 from webwx.store.schema import connect
@@ -60,7 +60,7 @@ def gap_in(entry: Entry) -> ContinuityLost:
 def keep_house(path: Path, days: float) -> None:
     """Do what a writer does when it is idle, until nothing is left to do."""
     index = Index()
-    retention = Retention(index, days * DAY, dict, KeptFiles(path), thinning=Thinning())
+    retention = Retention(index, days * DAY, dict, KeptFiles(path.with_name(f"{path.name}.kept")), thinning=Thinning())
     with contextlib.closing(connect(path)) as db:
         index.fill(db, 5_000)
         while retention.work(db, is_idle=True) == 0.0:

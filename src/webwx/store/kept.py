@@ -1,8 +1,7 @@
 """
 What messages showed: private files beside the journal, and a row for each message.
 
-A file is named by the digest of its bytes, so a picture that came in ten chats is kept once, and one that was damaged
-does not pass for it. Files get and lose their names while the journal's file is locked for writing, by whichever
+Files get and lose their names while the journal's file is locked for writing, by whichever
 process: nobody deletes what another has just kept. What a crash leaves without a row goes with the next deletion.
 """
 
@@ -10,133 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import os
-import secrets
-import time as clock
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from webwx.errors import StorageError
 from webwx.protocol.codec import clean_text
-from webwx.store.files import flush_folder, make_private_folder
 from webwx.store.journal import KeptMedium
+from webwx.store.kept_files import finish
 from webwx.store.rows import as_list, select
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Awaitable, Callable, Collection, Iterator
+    from collections.abc import Awaitable, Callable, Collection
     from pathlib import Path
 
     from webwx.store.journal import Entry
+    from webwx.store.kept_files import KeptFiles
     from webwx.store.writer import Reader, Writer
-
-LEFT_BEHIND = 86_400.0
-"""Seconds after which a file that nobody has finished is one that nobody will."""
-
-_WINDOW = 512 * 1024
-
-
-class KeptFiles:
-    """
-    The folder of one journal.
-
-    Args:
-        journal: The journal's file.
-    """
-
-    def __init__(self, journal: Path) -> None:
-        self.folder: Path = journal.with_name(f"{journal.name}.kept")
-
-    def __repr__(self) -> str:
-        return f"KeptFiles({str(self.folder)!r})"
-
-    @contextlib.contextmanager
-    def begin(self) -> Iterator[tuple[BinaryIO, Path]]:
-        """
-        Give a private file to write, and its path; it is gone afterwards unless it was renamed.
-
-        Raises:
-            StorageError: Nothing can be written there.
-        """
-        part = self.folder / f".{secrets.token_hex(8)}.part"
-        try:
-            make_private_folder(self.folder)
-            handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise StorageError(f"Nothing can be kept in {self.folder}: {error.strerror}.") from None
-        try:
-            with os.fdopen(handle, "w+b", buffering=0) as file:
-                yield file, part
-        finally:
-            part.unlink(missing_ok=True)
-
-    def find(self, digest: str) -> Path | None:
-        """Give the file of a digest; None when it is not there."""
-        path = self.folder / digest
-        return path if digest and path.is_file() else None
-
-    def take(self, part: Path, digest: str) -> None:
-        """
-        Give a written file its name.
-
-        Raises:
-            StorageError: The disk does not take it.
-        """
-        try:
-            part.replace(self.folder / digest)
-            flush_folder(self.folder)
-        except OSError as error:
-            raise StorageError(f"Nothing can be kept in {self.folder}: {error.strerror}.") from None
-
-    def delete_unnamed(self, db: sqlite3.Connection, digests: Collection[str] | None = None) -> None:
-        """
-        Delete files that no row names, in the transaction of whoever calls.
-
-        Args:
-            db: Where a transaction has begun that may write.
-            digests: Of these only; None: of all that are there, those that a crash has left too.
-
-        Raises:
-            StorageError: The disk does not let go of one.
-        """
-        try:
-            names = self._names() if digests is None else set(digests)
-            if not names:
-                return
-            named = {
-                digest for (digest,) in select(
-                    db, ("DISTINCT digest",),
-                    "FROM kept WHERE digest <> '' AND digest IN (SELECT value FROM json_each(?))",
-                    (as_list(sorted(names)),),
-                )
-            }  # fmt: skip
-            for name in names - named:
-                (self.folder / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError(f"What was kept in {self.folder} cannot be deleted: {error.strerror}.") from None
-
-    def _names(self) -> set[str]:
-        """Give the names of all files, but for such as somebody may still be writing."""
-        if not self.folder.is_dir():
-            return set()
-        begun_since = clock.time() - LEFT_BEHIND
-        return {
-            entry.name
-            for entry in os.scandir(self.folder)
-            if not entry.name.startswith(".") or entry.stat().st_mtime < begun_since
-        }
-
-    def delete(self) -> None:
-        """
-        Delete the folder with all that is in it.
-
-        Raises:
-            OSError: The disk does not let go of it.
-        """
-        if self.folder.is_dir():
-            for path in self.folder.iterdir():
-                path.unlink(missing_ok=True)
-            self.folder.rmdir()
 
 
 class SqliteKept:
@@ -155,14 +42,14 @@ class SqliteKept:
     async def add(self, entry: Entry, part: Path, *, time: float, max_total: int) -> bool:
         """Keep a fetched file as what an entry shows; says whether that entry was still there."""
         account = await self._account()
-        digest, size = await asyncio.to_thread(_finish, part)  # whatever else is to be stored does not wait for it
+        digest, size = await asyncio.to_thread(finish, part)  # whatever else is to be stored does not wait for it
 
         def store(db: sqlite3.Connection) -> bool:
             if not _is_there(db, account, entry.number):
                 return False
             self._files.take(part, digest)
             _note(db, account, entry, "kept", digest, size, time)
-            self._files.delete_unnamed(db, _make_room(db, account, max_total))
+            delete_unnamed(db, self._files, _make_room(db, account, max_total))
             return True
 
         return await self._writer.do(store)
@@ -204,24 +91,32 @@ class SqliteKept:
                 (account, before, before),
             )  # fmt: skip
             _drop(db, [number for number, _ in dropped])
-            self._files.delete_unnamed(db, {digest for _, digest in dropped})
+            delete_unnamed(db, self._files, {digest for _, digest in dropped})
             return len(dropped)
 
         return await self._writer.do(store)
 
 
-def _finish(part: Path) -> tuple[str, int]:
-    """Make a written file outlive a loss of power; gives the digest and the size of what is in it."""
-    digest, size = hashlib.sha256(), 0
-    try:
-        with part.open("r+b", buffering=0) as file:
-            while window := file.read(_WINDOW):
-                digest.update(window)
-                size += len(window)
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise StorageError(f"What was fetched cannot be kept: {error.strerror}.") from None
-    return digest.hexdigest(), size
+def delete_unnamed(db: sqlite3.Connection, files: KeptFiles, digests: Collection[str] | None = None) -> None:
+    """
+    Delete files that no row names, in the transaction of the caller.
+
+    Args:
+        db: Where a transaction has begun that may write.
+        files: Where they are.
+        digests: Of these only; None: of all that are there, those that a crash has left too.
+
+    Raises:
+        StorageError: The disk does not let go of one.
+    """
+    names = files.names() if digests is None else set(digests)
+    if names:
+        named = select(
+            db, ("DISTINCT digest",),
+            "FROM kept WHERE digest <> '' AND digest IN (SELECT value FROM json_each(?))",
+            (as_list(sorted(names)),),
+        )  # fmt: skip
+        files.remove(names - {digest for (digest,) in named})
 
 
 def _is_there(db: sqlite3.Connection, account: int, number: int) -> bool:

@@ -21,6 +21,7 @@ from webwx.store.bodies import Place, blank, pack, unpack
 from webwx.store.entries import KINDS
 from webwx.store.index import key_of
 from webwx.store.journal import ARCHIVE_CONSUMER
+from webwx.store.kept import delete_unnamed
 from webwx.store.links import forget_logins
 from webwx.store.rows import as_list, select, select_numbers
 from webwx.store.schema import transaction
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from webwx.store.index import Index
-    from webwx.store.kept import KeptFiles
+    from webwx.store.kept_files import KeptFiles
     from webwx.store.people import Thinning
 
 QUARANTINE = 10_000
@@ -94,7 +95,7 @@ class Retention:
             if self._seconds and not numbers:
                 _delete_the_rest(db, self._limit(db))
             if not numbers:
-                self._kept_files.delete_unnamed(db)
+                delete_unnamed(db, self._kept_files)
         return bool(numbers)
 
     def _limit(self, db: sqlite3.Connection) -> float:

@@ -37,7 +37,8 @@ from webwx.store.folding import FOLD_FROM, entries_of, fold, is_folded, last_num
 from webwx.store.identity import SqliteLedger
 from webwx.store.index import Index, key_of, tokens_of
 from webwx.store.journal import RETENTION_DAYS, Arrival, Buried, Entry, Stats
-from webwx.store.kept import KeptFiles, SqliteKept
+from webwx.store.kept import SqliteKept, delete_unnamed
+from webwx.store.kept_files import KeptFiles
 from webwx.store.links import links_named
 from webwx.store.outbox import Senders, SqliteOutbox
 from webwx.store.people import Looks, StoredRoster, Thinning, keep_contacts, read_roster
@@ -75,7 +76,7 @@ class SqliteJournal:
     def __init__(self, path: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> None:
         self._path = Path(path)
         self._index = Index()
-        self._kept_files = KeptFiles(self._path)
+        self._kept_files = KeptFiles(self._path.with_name(f"{self._path.name}.kept"))
         self._thinning = Thinning()
         retention = Retention(
             self._index, retention_days * 86_400, self._reached, self._kept_files, thinning=self._thinning
@@ -739,7 +740,7 @@ class SqliteAccount:
         count += await self._writer.do(lambda db: delete_sends(db, account, before, ids))
         if not chats:
             await self._writer.do(lambda db: forget_people(db, before))
-        await self._writer.do(self._kept_files.delete_unnamed)
+        await self._writer.do(partial(delete_unnamed, files=self._kept_files))
         has_more = await self._writer.do(partial(expunge, is_first=True))
         while has_more:
             has_more = await self._writer.do(partial(expunge, is_first=False))
