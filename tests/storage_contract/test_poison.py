@@ -63,7 +63,7 @@ async def test_c4_whatever_a_field_holds_it_is_stored_and_the_next_message_comes
     assert await account.search("poison nothing") == []
 
 
-@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "", "'; DROP TABLE entries; --", "😀" * 1_000])
+@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "", "'; DROP TABLE entries; --", "😀" * 200])
 async def test_c4_whatever_is_asked_for_is_only_a_value(account: AccountJournal, text: str) -> None:
     await account.ingest(arrival(message(1)))
     assert await account.find(text) is None
