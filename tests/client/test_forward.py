@@ -12,7 +12,7 @@ from webwx.errors import ApiError, NotForwardable, RateLimited
 from webwx.model.messages import (
     MessageRecalled,
 )
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.switches import Switches
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.client.conftest import LogIn
 
-    from webwx.sandbox.people import Letter
+    from webwx.sandbox.people import Content
     from webwx.sandbox.people import Message as WorldMessage
     from webwx.sandbox.world import World
 
@@ -66,10 +66,10 @@ class TestForward:
 
     async def test_a_location_goes_on_with_its_place_and_name(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
-        world.send("ahua", "me", letters.location(22.5, 113.25, "深圳市示例路", "[某店]"))
+        world.send("ahua", "me", contents.location(22.5, 113.25, "深圳市示例路", "[某店]"))
         [place] = await take(client, 1)
         receipt = await client.forward(place, "Boss")
-        sent = last(world, "lilei", "xiaoming").letter
+        sent = last(world, "lilei", "xiaoming").content
 
         assert receipt.way == "by_content"
         assert (sent.kind, sent.text) == ("location", "深圳市示例路")
@@ -174,20 +174,20 @@ class TestForward:
             await client.forward(text, "filehelper")
 
     @pytest.mark.parametrize(
-        "letter",
+        "content",
         [
-            letters.store_sticker(),
-            letters.call(),
-            letters.system("hi"),
-            letters.raw(49, 2000, "<msg><appmsg><title>money</title><type>2000</type></appmsg></msg>"),
+            contents.store_sticker(),
+            contents.call(),
+            contents.system("hi"),
+            contents.raw(49, 2000, "<msg><appmsg><title>money</title><type>2000</type></appmsg></msg>"),
         ],
-        ids=lambda letter: letter.kind,
+        ids=lambda content: content.kind,
     )
     async def test_what_cannot_go_on_is_refused_before_any_request(
-        self, log_in: LogIn, world: World, counted: Counted, letter: Letter
+        self, log_in: LogIn, world: World, counted: Counted, content: Content
     ) -> None:
         client = await log_in()
-        world.send("ahua", "me", letter)
+        world.send("ahua", "me", content)
         [message] = await take(client, 1)
         counted.calls.clear()
 

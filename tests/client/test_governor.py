@@ -20,7 +20,7 @@ from webwx.client.governor import Governor, StatesInMemory
 from webwx.client.pace import FIRST_PAUSE, Pace, limit_of
 from webwx.errors import RateLimited, RefusedLocally, StorageError
 from webwx.protocol.http import Response
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.store.saved_login import LoginMemory
 from webwx.store.sqlite import SqliteJournal
 from webwx.transport.loopback import Loopback
@@ -446,7 +446,7 @@ class TestALineOfThePlatform:
             async with client.events(include_all=False) as events:
                 world.say("ahua", "me", "操作太频繁")
                 await anext(events)
-                world.delivery.tell(world.people["xiaoming"], "ahua", letters.system(line))
+                world.delivery.tell(world.people["xiaoming"], "ahua", contents.system(line))
                 await anext(events)
             pacing = await client.pacing()
 
@@ -466,7 +466,7 @@ class TestALineOfThePlatform:
                     file.execute(
                         "CREATE TRIGGER stop BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'not now'); END"
                     )
-                    world.delivery.tell(world.people["xiaoming"], "ahua", letters.system("操作太频繁，请稍后再试"))
+                    world.delivery.tell(world.people["xiaoming"], "ahua", contents.system("操作太频繁，请稍后再试"))
                     # Within one pause a second refusal would not show.
                     after = seconds() + 2 * FIRST_PAUSE
                     await asyncio.sleep(12 * FIRST_PAUSE)

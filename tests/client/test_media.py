@@ -46,7 +46,7 @@ from webwx.protocol.codes import CHECK_ABOVE, CHUNK_SIZE, MAX_FILE, MAX_IMAGE, M
 from webwx.protocol.cookies import Jar
 from webwx.protocol.http import Response
 from webwx.protocol.media import GETMEDIA, PARALLELUPLOAD, UPLOAD
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.switches import Switches
 from webwx.store.saved_login import LoginMemory, SavedLogin
 from webwx.transport.loopback import Loopback
@@ -747,7 +747,7 @@ class TestDownloading:
         self, log_in: LogIn, world: World, counted: Told, tmp_path: Path
     ) -> None:
         client = await log_in()
-        world.send("ahua", "me", letters.store_sticker())
+        world.send("ahua", "me", contents.store_sticker())
         [message] = await take(client, 1)
         counted.calls.clear()
 
@@ -945,7 +945,7 @@ class TestDownloading:
 
     async def test_a_map_and_thumbnails_are_pictures(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
-        world.send("ahua", "me", letters.location(22.5, 113.25, "label"))
+        world.send("ahua", "me", contents.location(22.5, 113.25, "label"))
         world.video("ahua", "me", MP4)
         place, video = await take(client, 2)
 

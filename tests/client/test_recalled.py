@@ -9,7 +9,7 @@ from tests.client.conftest import GIF, MP3, MP4, PNG, last, md5, take
 
 from webwx.errors import NoJournal, UnknownContact
 from webwx.model.messages import ImageMessage, MessageRecalled
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.switches import Switches
 from webwx.store.saved_login import LoginMemory
 
@@ -124,11 +124,11 @@ async def test_each_recall_says_whether_the_message_can_be_sent_on(
         case "file":
             sent = world.file("ahua", "me", PNG, "a.bin")
         case "place":
-            sent = world.send("ahua", "me", letters.location(22.5, 113.25, "深圳市示例路", "[某店]"))
+            sent = world.send("ahua", "me", contents.location(22.5, 113.25, "深圳市示例路", "[某店]"))
         case "voice":
             sent = world.voice("ahua", "me", MP3)
         case _:
-            sent = world.send("ahua", "me", letters.card(world.person("lilei")))
+            sent = world.send("ahua", "me", contents.card(world.person("lilei")))
     world.recall("ahua", "me", sent.id)
     await take(client, 2)
 
@@ -142,7 +142,7 @@ async def test_grey_lines_that_are_no_recalls_are_passed_over_however_many(
     client = await log_in(journal=journal)
     world.recall("ahua", "me", world.say("ahua", "me", "a slip").id)
     for number in range(450):
-        world.notify("me", "ahua", letters.system(f"line {number}"))
+        world.notify("me", "ahua", contents.system(f"line {number}"))
     await drain(client)
 
     [recalled] = await client.list_recalled()

@@ -7,11 +7,11 @@ import pytest
 from webwx import AsyncClient, TextMessage
 from webwx.protocol.codes import Ret
 from webwx.protocol.media import GETMEDIA, FileDownloadRequest
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.people import Chat, Letter, Message, Person
+from webwx.sandbox.people import Chat, Content, Message, Person
 from webwx.sandbox.sessions import Session
 from webwx.sandbox.state import FORMAT, SavedChat, SavedMessage, SavedPerson, SavedSession, SavedWorld, load, save
 from webwx.sandbox.switches import Switches
@@ -49,8 +49,8 @@ def lived_in(world, png):
     world.picture("ahua", "me", png)
     world.picture("ahua", "周末爬山", png)
     world.file("me", "ahua", b"plan", "plan.pdf")
-    world.send("ahua", "me", letters.card(me))
-    world.send("ahua", "me", letters.location(31.2, 121.5, "外滩"))
+    world.send("ahua", "me", contents.card(me))
+    world.send("ahua", "me", contents.location(31.2, 121.5, "外滩"))
     world.say("ahua", "me", "oops")
     world.recall("ahua", "me")
     world.read_chat("me", "hiking")
@@ -77,7 +77,7 @@ def test_equal_bytes_are_kept_once(world):
     [
         (Person, SavedPerson, set()),
         (Chat, SavedChat, set()),
-        (Message, SavedMessage, {"letter"}),
+        (Message, SavedMessage, {"content"}),
         (Session, SavedSession, {"stream"}),
     ],
 )
@@ -85,8 +85,8 @@ def test_every_field_is_kept(kind, saved, others):
     assert {field.name for field in dataclasses.fields(kind)} - others <= set(saved.__struct_fields__)
 
 
-def test_every_field_of_a_letter_is_kept():
-    assert set(Letter.__struct_fields__) <= set(SavedMessage.__struct_fields__)
+def test_every_field_of_content_is_kept():
+    assert set(Content.__struct_fields__) <= set(SavedMessage.__struct_fields__)
 
 
 # -- clients ---------------------------------------------------------------------------------------------------------

@@ -162,7 +162,7 @@ def test_a_public_account_has_followers_and_articles_and_is_in_no_chatroom(write
     assert "paper" in me.friends
     assert world.chatrooms["home"].members == (me, ahua)
     (message,) = world.inbox("me")["paper"].messages
-    content = read_app(message.letter.wire.content)
+    content = read_app(message.content.wire.content)
     assert [(each.title, each.url, each.digest, each.cover) for each in content.articles] == [
         ("一", "http://a", "摘要", "http://c"), ("二", "http://b", "", ""),
     ]  # fmt: skip

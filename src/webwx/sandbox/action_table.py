@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 
 from webwx.protocol.codes import MAX_TEXT, MessageType
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.membership import FEWEST
 from webwx.sandbox.people import Message, Person
@@ -382,13 +382,13 @@ def sticker(
 ) -> Answer:  # fmt: skip
     """Send the GIF FILE as a sticker from FROM's phone."""
     played = {"game": _GAMES[game], "result": result} if game else {}
-    return _sent(world.send(from_, to, letters.sticker(world.person(from_), world.media.add(content), **played)))
+    return _sent(world.send(from_, to, contents.sticker(world.person(from_), world.media.add(content), **played)))
 
 
 @_action("store-sticker", "阿华 me", said=_said_sent)
 def store_sticker(world: World, *, from_: str, to: str) -> Answer:
     """Send a sticker of the store, which the web cannot download."""
-    return _sent(world.send(from_, to, letters.store_sticker()))
+    return _sent(world.send(from_, to, contents.store_sticker()))
 
 
 @_action("location", "阿华 me 39.908722 116.397499 天安门", said=_said_sent)
@@ -397,19 +397,19 @@ def location(
     name: Annotated[str, option("What the place is called.")] = "[位置]",
 ) -> Answer:  # fmt: skip
     """Send the place at LATITUDE and LONGITUDE, with the address LABEL."""
-    return _sent(world.send(from_, to, letters.location(latitude, longitude, label, name)))
+    return _sent(world.send(from_, to, contents.location(latitude, longitude, label, name)))
 
 
 @_action("live-location", "阿华 me", said=_said_sent)
 def live_location(world: World, *, from_: str, to: str) -> Answer:
     """Begin to share FROM's location."""
-    return _sent(world.send(from_, to, letters.live_location(world.person(from_))))
+    return _sent(world.send(from_, to, contents.live_location(world.person(from_))))
 
 
 @_action("card", "阿华 me 李雷", said=_said_sent)
 def card(world: World, *, from_: str, to: str, person: str) -> Answer:
     """Recommend PERSON."""
-    return _sent(world.send(from_, to, letters.card(world.person(person))))
+    return _sent(world.send(from_, to, contents.card(world.person(person))))
 
 
 @_action("ask", '李雷 me "我是李雷"', said=_said_sent)
@@ -424,7 +424,7 @@ _CALLS = {"call": MessageType.CALL, "invite": MessageType.CALL_INVITE, "end": Me
 @_action("call", "阿华 me", said=_said_sent)
 def call(world: World, *, from_: str, to: str, type_: Literal["call", "invite", "end"] = "call") -> Answer:
     """Call TO, or end a call."""
-    return _sent(world.send(from_, to, letters.call(_CALLS[type_])))
+    return _sent(world.send(from_, to, contents.call(_CALLS[type_])))
 
 
 @_action("link", "阿华 me 标题 https://example.org/", said=_said_sent)
@@ -433,7 +433,7 @@ def link(
     description: Annotated[str, option("The lines below the title.")] = "",
 ) -> Answer:  # fmt: skip
     """Send a link."""
-    return _sent(world.send(from_, to, letters.link(world.person(from_), title, url, description)))
+    return _sent(world.send(from_, to, contents.link(world.person(from_), title, url, description)))
 
 
 @_action("music", "阿华 me 茉莉花 https://example.org/song --artist 民歌", said=_said_sent)
@@ -443,7 +443,7 @@ def music(
     sound_url: Annotated[str, option("Address of the sound itself.")] = "",
 ) -> Answer:  # fmt: skip
     """Send a piece of music."""
-    return _sent(world.send(from_, to, letters.music(world.person(from_), title, artist, url, sound_url)))
+    return _sent(world.send(from_, to, contents.music(world.person(from_), title, artist, url, sound_url)))
 
 
 @_action("mini-program", "阿华 me 拼车 --program 出行", said=_said_sent)
@@ -453,7 +453,7 @@ def mini_program(
     page: Annotated[str, option("Page of it that opens.")] = "",
 ) -> Answer:  # fmt: skip
     """Send a mini program's card."""
-    return _sent(world.send(from_, to, letters.mini_program(world.person(from_), title, program, page)))
+    return _sent(world.send(from_, to, contents.mini_program(world.person(from_), title, program, page)))
 
 
 @_action("quote", '阿华 me 4600000000000000001 "Yes!"', said=_said_sent)
@@ -462,25 +462,25 @@ def quote(world: World, *, from_: str, to: str, message_id: Annotated[str, shown
     _check_length(text)
     person = world.person(from_)
     chat = world.real_id(world.chat_id(person, to))
-    return _sent(world.send(from_, to, letters.quote(person, world.delivery.message(message_id, person), chat, text)))
+    return _sent(world.send(from_, to, contents.quote(person, world.delivery.message(message_id, person), chat, text)))
 
 
 @_action("history", "阿华 me 群聊的聊天记录 '张三: 在吗' '李雷: 在'", said=_said_sent)
 def history(world: World, *, from_: str, to: str, title: Text, lines: tuple[str, ...] = ()) -> Answer:
     """Send several messages merged into one."""
-    return _sent(world.send(from_, to, letters.history(world.person(from_), title, lines)))
+    return _sent(world.send(from_, to, contents.history(world.person(from_), title, lines)))
 
 
 @_action("transfer", "阿华 me 午饭", said=_said_sent)
 def transfer(world: World, *, from_: str, to: str, description: Text = "") -> Answer:
     """Send money, in play."""
-    return _sent(world.send(from_, to, letters.transfer(world.person(from_), description)))
+    return _sent(world.send(from_, to, contents.transfer(world.person(from_), description)))
 
 
 @_action("red-packet", "阿华 周末爬山 新年快乐", said=_said_sent)
 def red_packet(world: World, *, from_: str, to: str, wish: Text = "恭喜发财，大吉大利") -> Answer:
     """Send a red packet, in play."""
-    return _sent(world.send(from_, to, letters.red_packet(world.person(from_), wish)))
+    return _sent(world.send(from_, to, contents.red_packet(world.person(from_), wish)))
 
 
 @_action("notice", "me 周末爬山 '\"阿华\"修改群名为“周末游泳”'", said=_said_sent)
@@ -489,7 +489,7 @@ def notice(
     xml: Annotated[str, option("The same as <sysmsg>, when it is to come as XML.")] = "",
 ) -> Answer:  # fmt: skip
     """Show the grey line TEXT on FROM's phone, in the chat TO."""
-    return _sent(world.notify(from_, to, letters.system_xml(xml, text) if xml else letters.system(text)))
+    return _sent(world.notify(from_, to, contents.system_xml(xml, text) if xml else contents.system(text)))
 
 
 @_action("raw", "阿华 me 49 '<msg><appmsg>…</appmsg></msg>' --app-type 16", said=_said_sent)
@@ -498,7 +498,7 @@ def raw(
     app_type: Annotated[int, option("AppMsgType, of type 49.")] = 0,
 ) -> Answer:  # fmt: skip
     """Send anything: TYPE is the platform's MsgType, CONTENT what it holds before escaping."""
-    return _sent(world.send(from_, to, letters.raw(type_, app_type, content)))
+    return _sent(world.send(from_, to, contents.raw(type_, app_type, content)))
 
 
 # -- the network and the clock ---------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from webwx.protocol.codes import RECALL_WINDOW, Ret, Selector
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.people import FILEHELPER, Message, Person
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from webwx.protocol.codes import StatusNotify
-    from webwx.sandbox.people import Chatroom, Letter
+    from webwx.sandbox.people import Chatroom, Content
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.stream import Item
     from webwx.sandbox.switches import Switches
@@ -58,14 +58,14 @@ class MessageDelivery:
         self._world = world
         self._messages: dict[str, Message] = {}
 
-    def send(self, sender: Person, to: str, letter: Letter, *, by: Session | None = None) -> Message:
+    def send(self, sender: Person, to: str, content: Content, *, by: Session | None = None) -> Message:
         """
         Deliver a message to everybody it is for.
 
         Args:
             sender: Who sends.
             to: World id of the chat.
-            letter: What is sent.
+            content: What is sent.
             by: The session that sent it, which hears of it only if echoes are on; None: a phone.
 
         Raises:
@@ -74,7 +74,7 @@ class MessageDelivery:
         if sender.is_offline:
             raise Refused(Ret.PHONE_OFFLINE)
         self._check_target(sender, to)
-        message = self._new_message(sender, to, letter)
+        message = self._new_message(sender, to, content)
         is_told = by is None or self._world.switches.echo == "on"
         self._show(sender, message, is_unread=False, in_session=is_told)
         for receiver in self._receivers(sender, to):
@@ -118,11 +118,11 @@ class MessageDelivery:
             raise Refused(Ret.SYSTEM_ERROR)
         return message
 
-    def tell(self, person: Person, chat: str, letter: Letter) -> Message:
+    def tell(self, person: Person, chat: str, content: Content) -> Message:
         """Show one person something in a chat that nobody there has sent: a line of the platform, a request."""
         other = self._world.people.get(chat, person)
-        message = self._new_message(other, chat if other is person else person.id, letter)
-        self._show(person, message, is_unread=letter.kind != "system")
+        message = self._new_message(other, chat if other is person else person.id, content)
+        self._show(person, message, is_unread=content.kind != "system")
         return message
 
     def take_back(self, person: Person, message_id: str) -> Message:
@@ -195,9 +195,9 @@ class MessageDelivery:
 
     def _bounce(self, sender: Person, receiver: Person, text: str) -> None:
         """Say afterwards that the other side did not get it: the send itself succeeded."""
-        self._show(sender, self._new_message(receiver, sender.id, letters.system(text)), is_unread=False)
+        self._show(sender, self._new_message(receiver, sender.id, contents.system(text)), is_unread=False)
 
-    def _new_message(self, sender: Person, to: str, letter: Letter) -> Message:
-        message = Message(id=self.new_id(), letter=letter, sender=sender, to=to, time=self._world.now)
+    def _new_message(self, sender: Person, to: str, content: Content) -> Message:
+        message = Message(id=self.new_id(), content=content, sender=sender, to=to, time=self._world.now)
         self.take(message)
         return message

@@ -13,7 +13,7 @@ import msgspec
 
 from webwx.protocol.codes import Ret, Selector
 from webwx.protocol.sync import DeletedContact
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.people import Chatroom, Person
 
@@ -88,7 +88,7 @@ class Membership:
             Refused: The inviter is no member, or somebody is no friend.
         """
         self._check_member(room, by)
-        card = letters.link(by, "邀请你加入群聊", "http://support.weixin.qq.com/", f"{by.nickname}邀请你加入群聊")
+        card = contents.link(by, "邀请你加入群聊", "http://support.weixin.qq.com/", f"{by.nickname}邀请你加入群聊")
         invitation = msgspec.structs.replace(card, leads_to=room.id)
         for person in people:
             self._world.delivery.send(by, person.id, invitation)
@@ -179,7 +179,7 @@ class Membership:
         for member in room.members:
             line = words.get(member, to_others)
             if line:
-                self._world.delivery.tell(member, room.id, letters.system(line))
+                self._world.delivery.tell(member, room.id, contents.system(line))
 
 
 def _quoted(people: Iterable[Person]) -> str:

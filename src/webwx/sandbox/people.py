@@ -40,8 +40,8 @@ MessageKind = Literal[
 KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent, once for all who get it."""
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message says, the same for all who receive it."""
 
     kind: MessageKind
     text: str = ""
@@ -55,7 +55,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """Its fields as they are delivered, but for names, ids, and escaping."""
 
     def __repr__(self) -> str:
-        return f"Letter({self.kind})"
+        return f"Content({self.kind})"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -64,7 +64,7 @@ class Message:
 
     id: str
     """Decimal, 19 digits: `MsgId` on every side."""
-    letter: Letter
+    content: Content
     sender: Person
     to: str
     """World id of the chat as the sender sees it."""
@@ -74,17 +74,17 @@ class Message:
     @property
     def kind(self) -> MessageKind:
         """What it is."""
-        return self.letter.kind
+        return self.content.kind
 
     @property
     def text(self) -> str:
         """What phones show of it."""
-        return self.letter.text
+        return self.content.text
 
     @property
     def medium(self) -> Medium | None:
         """Its picture, video, voice, sticker or file."""
-        return self.letter.medium
+        return self.content.medium
 
     def chat_of(self, viewer: Person) -> str:
         """Give the world id of the chat in which a person sees this."""

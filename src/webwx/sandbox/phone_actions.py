@@ -16,7 +16,7 @@ from webwx.sandbox.pictures import avatar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.sandbox.people import Chatroom, Letter, Message, Person
+    from webwx.sandbox.people import Chatroom, Content, Message, Person
     from webwx.sandbox.world import World
 
 
@@ -94,15 +94,15 @@ class PhoneActions:
         """Send a sticker: this one, or a new one of one colour."""
         return self.world.sticker(self.id, self._where(to), content or self._drawn())
 
-    def send(self, letter: Letter, to: str = "") -> Message:
+    def send(self, content: Content, to: str = "") -> Message:
         """
-        Send anything that `webwx.sandbox.letters` can write.
+        Send anything that `webwx.sandbox.contents` can write.
 
         Raises:
             Impossible: There is no such chat, or none is named.
             Refused: It cannot be written to.
         """
-        return self.world.send(self.id, self._where(to), letter)
+        return self.world.send(self.id, self._where(to), content)
 
     def recall(self, message: Message | None = None, to: str = "") -> Message:
         """

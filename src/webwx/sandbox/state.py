@@ -28,7 +28,7 @@ from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.faults import Faults
 from webwx.sandbox.media import Medium
-from webwx.sandbox.people import Chat, Chatroom, Letter, Message, MessageKind, Person
+from webwx.sandbox.people import Chat, Chatroom, Content, Message, MessageKind, Person
 from webwx.sandbox.sessions import Keys, Names, Session
 from webwx.sandbox.stream import Change, ChangedContact, Stream
 from webwx.sandbox.switches import Switches
@@ -66,7 +66,7 @@ class SavedMedium(_Saved, frozen=True, kw_only=True):
 
 
 class SavedMessage(_Saved, frozen=True, kw_only=True):
-    """A message and its letter."""
+    """A message and its content."""
 
     id: str
     sender: str
@@ -262,19 +262,19 @@ def _saved_person(person: Person) -> SavedPerson:
 
 
 def _saved_message(message: Message, place: Callable[[Medium], int]) -> SavedMessage:
-    letter = message.letter
+    content = message.content
     return SavedMessage(
         id=message.id,
         sender=message.sender.id,
         to=message.to,
         time=message.time,
         is_recalled=message.is_recalled,
-        kind=letter.kind,
-        text=letter.text,
-        medium=None if letter.medium is None else place(letter.medium),
-        about=letter.about,
-        leads_to=letter.leads_to,
-        wire=letter.wire,
+        kind=content.kind,
+        text=content.text,
+        medium=None if content.medium is None else place(content.medium),
+        about=content.about,
+        leads_to=content.leads_to,
+        wire=content.wire,
     )
 
 
@@ -372,11 +372,11 @@ def _world(saved: SavedWorld, change: Callable[[Switches], Switches]) -> World:
 
 def _message(saved: SavedMessage, world: World, media: list[Medium]) -> Message:
     medium = None if saved.medium is None else media[saved.medium]
-    letter = Letter(
+    content = Content(
         kind=saved.kind, text=saved.text, medium=medium, about=saved.about, leads_to=saved.leads_to, wire=saved.wire
     )  # fmt: skip
     return Message(
-        id=saved.id, letter=letter, sender=world.people[saved.sender], to=saved.to, time=saved.time,
+        id=saved.id, content=content, sender=world.people[saved.sender], to=saved.to, time=saved.time,
         is_recalled=saved.is_recalled,
     )  # fmt: skip
 

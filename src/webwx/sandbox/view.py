@@ -26,7 +26,7 @@ from webwx.sandbox.stream import ChangedContact
 if TYPE_CHECKING:
     from webwx.sandbox.logins import Logins
     from webwx.sandbox.media import Medium
-    from webwx.sandbox.people import Letter
+    from webwx.sandbox.people import Content
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.switches import Switches
 
@@ -165,7 +165,7 @@ class View:
     def _subscription(self, account: Person) -> Subscription | None:
         chat = self._me.chats.get(account.id)
         for message in reversed(chat.messages if chat else ()):
-            app = read_app(message.letter.wire.content) if message.kind == "link" else None
+            app = read_app(message.content.wire.content) if message.kind == "link" else None
             if app and message.sender is account:
                 articles = app.articles or (Article(title=app.title, digest=app.description, url=app.url),)
                 return Subscription(
@@ -280,14 +280,14 @@ class View:
 
     def message(self, message: Message) -> WireMessage:
         """Show a message as sync delivers it."""
-        letter = message.letter
+        content = message.content
         prefix = ""
         sender, receiver = message.sender.id, message.to
-        if message.to in self._world.chatrooms and (message.sender is not self._me or letter.kind == "system"):
-            prefix = "" if letter.kind == "system" else self._prefix(message)
+        if message.to in self._world.chatrooms and (message.sender is not self._me or content.kind == "system"):
+            prefix = "" if content.kind == "system" else self._prefix(message)
             sender, receiver = message.to, self._me.id
         envelope = self._envelope(message.id, sender, receiver, message.time)
-        wire = letter.wire
+        wire = content.wire
         return replace(
             wire,
             msg_id=envelope.msg_id,
@@ -298,33 +298,33 @@ class View:
             content=prefix + self._content(message),
             file_name=escape(wire.file_name),
             url=escape(wire.url),
-            media_id=self._media_id(letter),
-            recommend_info=self._recommended(letter),
+            media_id=self._media_id(content),
+            recommend_info=self._recommended(content),
         )
 
     def _content(self, message: Message) -> str:
-        letter = message.letter
-        if letter.kind == "location":
+        content = message.content
+        if content.kind == "location":
             # The path stands unescaped behind the address, and clients know a location by it.
             path = "/cgi-bin/mmwebwx-bin/webwxgetpubliclinkimg?url=xxx"
-            return f"{escape(letter.wire.content)}:<br/>{path}&msgid={message.id}&pictype=location"
-        if letter.kind == "image" and letter.medium:
-            return self._picture_content(letter.medium, letter.wire.content)
-        return escape(letter.wire.content)
+            return f"{escape(content.wire.content)}:<br/>{path}&msgid={message.id}&pictype=location"
+        if content.kind == "image" and content.medium:
+            return self._picture_content(content.medium, content.wire.content)
+        return escape(content.wire.content)
 
-    def _media_id(self, letter: Letter) -> str:
+    def _media_id(self, content: Content) -> str:
         """Give a file an id that is valid in this session alone."""
-        if letter.kind != "file" or letter.medium is None:
+        if content.kind != "file" or content.medium is None:
             return ""
         media_id = self._world.logins.new_media_id()
-        self._session.media[media_id] = letter.medium
+        self._session.media[media_id] = content.medium
         return media_id
 
-    def _recommended(self, letter: Letter) -> RecommendInfo:
-        shown = letter.wire.recommend_info
+    def _recommended(self, content: Content) -> RecommendInfo:
+        shown = content.wire.recommend_info
         return replace(
             shown,
-            user_name=self.name(letter.about) if letter.about else "",
+            user_name=self.name(content.about) if content.about else "",
             nick_name=escape(shown.nick_name),
             content=escape(shown.content),
         )

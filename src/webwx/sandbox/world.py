@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from webwx.protocol.codes import Ret, Selector, StatusNotify
 from webwx.protocol.sync import DeletedContact
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.clock import Clock, SystemClock, WoundClock
 from webwx.sandbox.delivery import MessageDelivery
 from webwx.sandbox.errors import Impossible, Refused
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from webwx.protocol.hosts import Hosts
-    from webwx.sandbox.people import Letter
+    from webwx.sandbox.people import Content
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.stream import Item
 
@@ -431,30 +431,30 @@ class World:
             Impossible: There is no such person or chat.
             Refused: The chat cannot be written to.
         """
-        return self.send(sender, to, letters.text(text))
+        return self.send(sender, to, contents.text(text))
 
     def picture(self, sender: str, to: str, content: bytes) -> Message:
         """Send a picture from somebody's phone, as `send` does."""
-        return self.send(sender, to, letters.image(self.media.add(content)))
+        return self.send(sender, to, contents.image(self.media.add(content)))
 
     def file(self, sender: str, to: str, content: bytes, name: str) -> Message:
         """Send a file from somebody's phone, as `send` does."""
-        return self.send(sender, to, letters.file(self.person(sender), self.media.add(content, name)))
+        return self.send(sender, to, contents.file(self.person(sender), self.media.add(content, name)))
 
     def voice(self, sender: str, to: str, content: bytes, *, milliseconds: int = 1_000) -> Message:
         """Send something spoken from somebody's phone, as `send` does."""
-        return self.send(sender, to, letters.voice(self.person(sender), self.media.add(content), milliseconds))
+        return self.send(sender, to, contents.voice(self.person(sender), self.media.add(content), milliseconds))
 
     def video(self, sender: str, to: str, content: bytes, *, seconds: int = 1, is_short: bool = False) -> Message:
         """Send a video from somebody's phone, as `send` does."""
-        letter = letters.video(self.person(sender), self.media.add(content), seconds, is_short=is_short)
-        return self.send(sender, to, letter)
+        medium = self.media.add(content)
+        return self.send(sender, to, contents.video(self.person(sender), medium, seconds, is_short=is_short))
 
     def sticker(self, sender: str, to: str, content: bytes) -> Message:
         """Send a sticker from somebody's phone, as `send` does."""
-        return self.send(sender, to, letters.sticker(self.person(sender), self.media.add(content)))
+        return self.send(sender, to, contents.sticker(self.person(sender), self.media.add(content)))
 
-    def send(self, sender: str, to: str, letter: Letter) -> Message:
+    def send(self, sender: str, to: str, content: Content) -> Message:
         """
         Send anything from somebody's phone.
 
@@ -463,11 +463,11 @@ class World:
             Refused: The chat cannot be written to.
         """
         person = self.person(sender)
-        message = self.delivery.send(person, self.chat_id(person, to), letter)
+        message = self.delivery.send(person, self.chat_id(person, to), content)
         self.play()
         return message
 
-    def notify(self, who: str, chat: str, letter: Letter) -> Message:
+    def notify(self, who: str, chat: str, content: Content) -> Message:
         """
         Show somebody a line of the platform in a chat.
 
@@ -475,7 +475,7 @@ class World:
             Impossible: There is no such person or chat.
         """
         person = self.person(who)
-        message = self.delivery.tell(person, self.chat_id(person, chat), letter)
+        message = self.delivery.tell(person, self.chat_id(person, chat), content)
         self.play()
         return message
 
@@ -491,7 +491,7 @@ class World:
         self.issued.add(ticket)
         other.asked_by[person.id] = ticket
         self.stir(other.id)
-        message = self.delivery.tell(other, person.id, letters.friend_request(person, greeting, ticket))
+        message = self.delivery.tell(other, person.id, contents.friend_request(person, greeting, ticket))
         self.play()
         return message
 
@@ -516,8 +516,8 @@ class World:
         self.stir(person.id)
         self._add_friend(person, other, person.friends.get(other.id, ""))
         self._add_friend(other, person, other.friends.get(person.id, ""))
-        self.delivery.tell(person, other.id, letters.system(f"你已添加了{other.nickname}，现在可以开始聊天了。"))
-        self.delivery.send(person, other.id, letters.text("我通过了你的朋友验证请求，现在我们可以开始聊天了"))
+        self.delivery.tell(person, other.id, contents.system(f"你已添加了{other.nickname}，现在可以开始聊天了。"))
+        self.delivery.send(person, other.id, contents.text("我通过了你的朋友验证请求，现在我们可以开始聊天了"))
 
     def set_remark(self, person: Person, friend: str, remark: str) -> None:
         """

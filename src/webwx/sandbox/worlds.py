@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from webwx.protocol.appmsg import Article
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.crowds import Crowd, move_in
 from webwx.sandbox.errors import Impossible, Refused, explain
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from webwx.sandbox.clock import Clock
-    from webwx.sandbox.people import Letter, Person
+    from webwx.sandbox.people import Content, Person
 
 BUILTIN_WORLDS = ("default", "big")
 """Names of the worlds that are no files."""
@@ -315,9 +315,9 @@ def _date(plan: MessagePlan, number: int, start: float) -> float:
 def _say(world: World, plan: MessagePlan, moment: float, folder: Path, look: str) -> None:
     with _named("from"):
         sender = world.person(plan.sender)
-    letter = _letter(world, plan, sender, folder, look)
+    content = _content(world, plan, sender, folder, look)
     with _named("to"):
-        message = world.send(sender.id, plan.to, letter)
+        message = world.send(sender.id, plan.to, content)
     message.time = moment
     message.is_recalled = plan.recalled
     room = world.chatrooms.get(message.to)
@@ -326,23 +326,23 @@ def _say(world: World, plan: MessagePlan, moment: float, folder: Path, look: str
         person.mark_read(message.chat_of(person))
 
 
-def _letter(world: World, plan: MessagePlan, sender: Person, folder: Path, look: str) -> Letter:
+def _content(world: World, plan: MessagePlan, sender: Person, folder: Path, look: str) -> Content:
     if [bool(each) for each in (plan.text, plan.picture, plan.file, plan.articles)].count(True) != 1:
         raise Impossible("It has one of 'text', 'picture', 'file' and 'articles'.")
     if plan.text:
-        return letters.text(plan.text)
+        return contents.text(plan.text)
     if plan.articles:
         first = plan.articles[0]
         articles = tuple(Article(**asdict(each)) for each in plan.articles)
-        return letters.link(sender, first.title, first.url, first.digest, articles)
+        return contents.link(sender, first.title, first.url, first.digest, articles)
     if plan.file:
         path = folder / plan.file
         with _named("file"):
             content = _bytes(path) if "/" in plan.file or path.exists() else plan.file.encode()
-        return letters.file(sender, world.media.add(content, path.name))
+        return contents.file(sender, world.media.add(content, path.name))
     with _named("picture"):
         content = avatar(look) if plan.picture is True else _picture(folder / str(plan.picture))
-    return letters.image(world.media.add(content))
+    return contents.image(world.media.add(content))
 
 
 def _picture(path: Path) -> bytes:

@@ -26,7 +26,7 @@ from webwx.protocol.contacts import (
     VerifyUserRequest,
     WireContact,
 )
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.switches import Switches
 
@@ -184,7 +184,7 @@ def test_what_public_accounts_sent_last_is_in_the_first_snapshot(me, world, pape
         Article(title="一 & 二", url="http://a?b=1&c=2", digest="摘要", cover="http://c|640|360"),
         Article(title="三"),
     )
-    world.send("paper", "me", letters.link(paper, "一", "http://a", articles=articles))
+    world.send("paper", "me", contents.link(paper, "一", "http://a", articles=articles))
     reply = me.init()
     assert (reply.mp_subscribe_msg_count, len(reply.mp_subscribe_msg_list)) == (1, 1)
     assert msgspec.json.decode(reply.mp_subscribe_msg_list[0]) == {
@@ -194,7 +194,7 @@ def test_what_public_accounts_sent_last_is_in_the_first_snapshot(me, world, pape
             {"Title": "三", "Digest": "", "Cover": "", "Url": ""},
         ],
     }  # fmt: skip
-    world.send("paper", "me", letters.link(paper, "四", "http://d", "摘"))
+    world.send("paper", "me", contents.link(paper, "四", "http://d", "摘"))
     (last,) = me.init().mp_subscribe_msg_list
     assert [article["Title"] for article in msgspec.json.decode(last)["MPArticleList"]] == ["四"]
 

@@ -29,7 +29,7 @@ from webwx.protocol.media import (
     VoiceDownloadRequest,
 )
 from webwx.protocol.messages import APP, RECALL, AppRequest, OutgoingApp, RecallRequest
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.switches import Switches
 
 
@@ -288,7 +288,7 @@ def test_a_received_file_is_given_by_its_media_id_to_its_receiver_alone(me, frie
 
 def test_only_what_has_a_thumbnail_has_one(me, world):
     video, voice = world.video("ahua", "me", MP4), world.voice("ahua", "me", b"ID3")
-    place = world.send("ahua", "me", letters.location(1, 2, "x"))
+    place = world.send("ahua", "me", contents.location(1, 2, "x"))
     assert download(me, video.id, type="slave").content_type == "image/jpeg"
     assert download(me, video.id).content == b""
     assert download(me, voice.id, type="slave").content == b""

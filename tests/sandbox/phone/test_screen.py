@@ -1,56 +1,56 @@
 import pytest
 
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.phone import screen
 
 
 @pytest.fixture
 def shown(world):
-    """Send a letter to the first person and give its bubble there."""
+    """Send content to the first person and give its bubble there."""
 
-    def show(letter, sender="ahua"):
-        message = world.send(sender, "me", letter)
+    def show(content, sender="ahua"):
+        message = world.send(sender, "me", content)
         return screen.bubbles(world.person("me"), [message])[0]
 
     return show
 
 
 def test_a_text_stands_as_it_was_typed(shown):
-    bubble = shown(letters.text("<img src=x onerror=alert(1)>"))
+    bubble = shown(contents.text("<img src=x onerror=alert(1)>"))
     assert (
         bubble.kind, bubble.text, bubble.sender, bubble.mine,
     ) == ("text", "<img src=x onerror=alert(1)>", "ahua", False)  # fmt: skip
 
 
 def test_a_picture_says_what_its_first_bytes_are(shown, world, png):
-    bubble = shown(letters.image(world.media.add(png)))
+    bubble = shown(contents.image(world.media.add(png)))
     assert ("image/png", len(png)) == (bubble.type, bubble.size)
 
 
 def test_a_voice_says_how_long_it_is(shown, world):
-    assert shown(letters.voice(world.person("ahua"), world.media.add(b"ID3"), 2500)).seconds == 2.5
+    assert shown(contents.voice(world.person("ahua"), world.media.add(b"ID3"), 2500)).seconds == 2.5
 
 
 def test_what_comes_from_an_app_is_taken_out_of_its_xml(shown, world):
     ahua = world.person("ahua")
-    link = shown(letters.link(ahua, "Title", "http://a.example/", "About"))
+    link = shown(contents.link(ahua, "Title", "http://a.example/", "About"))
     assert (link.title, link.note, link.url) == ("Title", "About", "http://a.example/")
     quoted = world.say("me", "ahua", "original")
-    assert shown(letters.quote(ahua, quoted, "x", "reply")).note == "小明: original"
+    assert shown(contents.quote(ahua, quoted, "x", "reply")).note == "小明: original"
 
 
 def test_a_quoted_picture_shows_no_xml(shown, world, png):
     picture = world.picture("me", "ahua", png)
-    assert shown(letters.quote(world.person("ahua"), picture, "x", "reply")).note == "小明"
+    assert shown(contents.quote(world.person("ahua"), picture, "x", "reply")).note == "小明"
 
 
 def test_a_location_has_its_name_above_its_address(shown):
-    bubble = shown(letters.location(31.2, 121.5, "人民大道", "人民广场"))
+    bubble = shown(contents.location(31.2, 121.5, "人民大道", "人民广场"))
     assert (bubble.title, bubble.text) == ("人民广场", "人民大道")
 
 
 def test_a_card_says_whose_it_is(shown, world):
-    assert shown(letters.card(world.person("lilei"))).about == "lilei"
+    assert shown(contents.card(world.person("lilei"))).about == "lilei"
 
 
 def test_nothing_of_a_recalled_message_is_told(world, png):

@@ -44,13 +44,13 @@ from webwx.protocol.messages import (
     TextRequest,
     VideoRequest,
 )
-from webwx.sandbox import letters
+from webwx.sandbox import contents
 from webwx.sandbox.call import Call, handles
 from webwx.sandbox.errors import Refused
 
 if TYPE_CHECKING:
     from webwx.sandbox.media import Medium
-    from webwx.sandbox.people import Letter
+    from webwx.sandbox.people import Content
 
 _LINK = re.compile(r"https?://[!-~]+")
 
@@ -63,13 +63,13 @@ def send_text(call: Call, request: TextRequest) -> SendReply:
     content = request.msg.content
     if request.msg.type == MessageType.LOCATION:
         return _send(call, request.msg, _location(content))
-    return _send(call, request.msg, letters.text(content))
+    return _send(call, request.msg, contents.text(content))
 
 
-def _location(xml: str) -> Letter:
+def _location(xml: str) -> Content:
     place = read_attributes(xml, "location")
     try:
-        return letters.location(float(place["x"]), float(place["y"]), place.get("label", ""), place.get("poiname", ""))
+        return contents.location(float(place["x"]), float(place["y"]), place.get("label", ""), place.get("poiname", ""))
     except (KeyError, ValueError):
         raise Refused(Ret.PARAMETER_ERROR) from None
 
@@ -77,7 +77,7 @@ def _location(xml: str) -> Letter:
 @handles(IMAGE)
 def send_image(call: Call, request: ImageRequest) -> SendReply:
     """Deliver a picture: an upload of this session, or one that its content names, recalled or not."""
-    reply = _send(call, request.msg, letters.image(_picture(call, request.msg)))
+    reply = _send(call, request.msg, contents.image(_picture(call, request.msg)))
     if call.world.switches.silent_changes:
         call.session.stream.add_silent()
         call.world.wake(call.session.person.id)
@@ -93,7 +93,7 @@ def send_video(call: Call, request: VideoRequest) -> SendReply:
     else:
         keys = read_attributes(outgoing.content.replace("<br/>", "\n"), "videomsg")
         medium, seconds = call.world.media.find(keys), number(keys.get("playlength"), 0)
-    return _send(call, outgoing, letters.video(call.session.person, _found(medium), seconds))
+    return _send(call, outgoing, contents.video(call.session.person, _found(medium), seconds))
 
 
 @handles(STICKER)
@@ -104,7 +104,7 @@ def send_sticker(call: Call, request: StickerRequest) -> SendReply:
         medium = call.session.media.get(outgoing.media_id)
     else:
         medium = call.world.media.find({"md5": outgoing.emoticon_md5 or ""})
-    return _send(call, outgoing, letters.sticker(call.session.person, _found(medium)))
+    return _send(call, outgoing, contents.sticker(call.session.person, _found(medium)))
 
 
 @handles(APP)
@@ -117,7 +117,7 @@ def send_file(call: Call, request: AppRequest) -> SendReply:
         if not signature or request.msg.signature != signature:
             raise Refused(Ret.SYSTEM_ERROR)
     named = msgspec.structs.replace(medium, name=title)
-    return _send(call, request.msg, letters.file(call.session.person, named))
+    return _send(call, request.msg, contents.file(call.session.person, named))
 
 
 def _file_in(xml: str) -> tuple[str, str]:
@@ -163,14 +163,14 @@ def notify(call: Call, request: StatusNotifyRequest) -> StatusNotifyReply:
 _Outgoing = OutgoingText | OutgoingImage | OutgoingVideo | OutgoingSticker | OutgoingApp
 
 
-def _send(call: Call, outgoing: _Outgoing, letter: Letter) -> SendReply:
+def _send(call: Call, outgoing: _Outgoing, content: Content) -> SendReply:
     session, world = call.session, call.world
     key = write_json(outgoing) if world.switches.fold_repeats else b""
     earlier = session.earlier(key, world.now) if key else ""
     if earlier:
         return SendReply(msg_id=earlier, local_id=outgoing.local_id)
     to = session.known(outgoing.to_user_name)
-    message = world.delivery.send(session.person, to, letter, by=session)
+    message = world.delivery.send(session.person, to, content, by=session)
     if key:
         session.accepted[key] = (world.now, message.id)
     return SendReply(msg_id=message.id, local_id=outgoing.local_id)

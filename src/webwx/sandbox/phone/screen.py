@@ -215,30 +215,30 @@ def bubbles(viewer: Person, messages: Iterable[Message]) -> list[Bubble]:
 
 
 def _bubble(viewer: Person, message: Message) -> Bubble:
-    letter, is_mine = message.letter, message.sender is viewer
+    content, is_mine = message.content, message.sender is viewer
     if message.is_recalled:
         return Bubble(
-            id=message.id, sender=message.sender.id, kind=letter.kind, time=message.time, mine=is_mine, recalled=True
+            id=message.id, sender=message.sender.id, kind=content.kind, time=message.time, mine=is_mine, recalled=True
         )
-    medium = letter.medium
+    medium = content.medium
     shown = Bubble(
         id=message.id,
         sender=message.sender.id,
-        kind=letter.kind,
+        kind=content.kind,
         time=message.time,
-        text=letter.text,
+        text=content.text,
         mine=is_mine,
         type=medium.content_type if medium else "",
         size=len(medium.content) if medium else 0,
-        seconds=letter.wire.voice_length / 1000 or letter.wire.play_length,
-        url=letter.wire.url,
-        about=letter.about,
-        leads_to=letter.leads_to,
+        seconds=content.wire.voice_length / 1000 or content.wire.play_length,
+        url=content.wire.url,
+        about=content.about,
+        leads_to=content.leads_to,
     )
-    if letter.kind == "location":
-        place = read_attributes(letter.wire.ori_content, "location")
+    if content.kind == "location":
+        place = read_attributes(content.wire.ori_content, "location")
         return msgspec.structs.replace(shown, title=place.get("poiname", ""))
-    app = read_app(letter.wire.content) if letter.kind in _FROM_APPS else None
+    app = read_app(content.wire.content) if content.kind in _FROM_APPS else None
     if app is None:
         return shown
     note = _quoted(app.quoted) if app.quoted else app.description or app.source_name

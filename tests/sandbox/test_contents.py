@@ -43,67 +43,67 @@ from webwx.protocol.appmsg import Article
 from webwx.protocol.codec import write_json
 from webwx.protocol.codes import AppMessageType, MessageType
 from webwx.protocol.sysmsg import write_pat
-from webwx.sandbox import letters
-from webwx.sandbox.people import KINDS, Letter
+from webwx.sandbox import contents
+from webwx.sandbox.people import KINDS, Content
 
 ADDRESS = "深圳市 A&B 路"
 
 
 @pytest.fixture
-def every_letter(world, png):
-    """One letter of each kind and more, by the event it is for a client."""
+def every_content(world, png):
+    """Content of each kind and more, by the event it is for a client."""
     ahua = world.person("ahua")
     medium = world.media.add(png, "报告 a&b.pdf")
     quoted = world.say("ahua", "me", "原文 <1>")
     return [
-        (letters.text("hi <b>"), TextMessage),
-        (letters.image(medium), ImageMessage),
-        (letters.voice(ahua, medium, 2340), VoiceMessage),
-        (letters.video(ahua, medium, 3), VideoMessage),
-        (letters.video(ahua, medium, 3, is_short=True), VideoMessage),
-        (letters.sticker(ahua, medium), StickerMessage),
-        (letters.store_sticker(), StickerMessage),
-        (letters.file(ahua, medium), FileMessage),
-        (letters.location(22, 113, ADDRESS), LocationMessage),
-        (letters.live_location(ahua), LiveLocationMessage),
-        (letters.card(world.person("lilei")), CardMessage),
-        (letters.friend_request(ahua, "我是阿华", "v2_x@stranger"), FriendRequest),
-        (letters.link(ahua, "标题", "http://a/?b=1&c=2", "摘要", (Article(title="一", url="u"),)), LinkMessage),
-        (letters.music(ahua, "茉莉花", "民歌", "http://m", "http://m/1.mp3"), MusicMessage),
-        (letters.mini_program(ahua, "拼车", "出行", "index.html"), MiniProgramMessage),
-        (letters.quote(ahua, quoted, "wxid_ahua", "好"), QuoteMessage),
-        (letters.history(ahua, "记录", ("张三: 在吗",)), HistoryMessage),
-        (letters.unsupported(), AppMessage),
-        (letters.transfer(ahua, "收到转账0.01元"), TransferMessage),
-        (letters.red_packet(ahua, "恭喜发财"), RedPacketMessage),
-        (letters.call(), CallMessage),
-        (letters.system("你已添加了阿华，现在可以开始聊天了。"), FriendAdded),
-        (letters.system("收到红包，请在手机上查看"), RedPacketNotice),
-        (letters.system_xml(write_pat(actor="wxid_a", target="wxid_b", chat="1@chatroom"), "拍"), Pat),
-        (letters.raw(49, 16, "<msg><appmsg><title>券</title></appmsg></msg>"), AppMessage),
-        (letters.raw(40, 0, '<msg fromnickname="小华" />'), PossibleFriend),
-        (letters.raw(4242, 0, "?"), UnknownMessage),
+        (contents.text("hi <b>"), TextMessage),
+        (contents.image(medium), ImageMessage),
+        (contents.voice(ahua, medium, 2340), VoiceMessage),
+        (contents.video(ahua, medium, 3), VideoMessage),
+        (contents.video(ahua, medium, 3, is_short=True), VideoMessage),
+        (contents.sticker(ahua, medium), StickerMessage),
+        (contents.store_sticker(), StickerMessage),
+        (contents.file(ahua, medium), FileMessage),
+        (contents.location(22, 113, ADDRESS), LocationMessage),
+        (contents.live_location(ahua), LiveLocationMessage),
+        (contents.card(world.person("lilei")), CardMessage),
+        (contents.friend_request(ahua, "我是阿华", "v2_x@stranger"), FriendRequest),
+        (contents.link(ahua, "标题", "http://a/?b=1&c=2", "摘要", (Article(title="一", url="u"),)), LinkMessage),
+        (contents.music(ahua, "茉莉花", "民歌", "http://m", "http://m/1.mp3"), MusicMessage),
+        (contents.mini_program(ahua, "拼车", "出行", "index.html"), MiniProgramMessage),
+        (contents.quote(ahua, quoted, "wxid_ahua", "好"), QuoteMessage),
+        (contents.history(ahua, "记录", ("张三: 在吗",)), HistoryMessage),
+        (contents.unsupported(), AppMessage),
+        (contents.transfer(ahua, "收到转账0.01元"), TransferMessage),
+        (contents.red_packet(ahua, "恭喜发财"), RedPacketMessage),
+        (contents.call(), CallMessage),
+        (contents.system("你已添加了阿华，现在可以开始聊天了。"), FriendAdded),
+        (contents.system("收到红包，请在手机上查看"), RedPacketNotice),
+        (contents.system_xml(write_pat(actor="wxid_a", target="wxid_b", chat="1@chatroom"), "拍"), Pat),
+        (contents.raw(49, 16, "<msg><appmsg><title>券</title></appmsg></msg>"), AppMessage),
+        (contents.raw(40, 0, '<msg fromnickname="小华" />'), PossibleFriend),
+        (contents.raw(4242, 0, "?"), UnknownMessage),
     ]
 
 
 @pytest.mark.parametrize("to", ["me", "hiking"])
-def test_every_kind_arrives_as_the_event_of_its_kind(me, world, every_letter, to):
+def test_every_kind_arrives_as_the_event_of_its_kind(me, world, every_content, to):
     me.messages()
-    for letter, kind in every_letter:
-        sent = world.send("ahua", to, letter) if letter.kind != "system" else world.notify("me", to, letter)
+    for content, kind in every_content:
+        sent = world.send("ahua", to, content) if content.kind != "system" else world.notify("me", to, content)
         [wire] = me.messages()
         event = message_from_wire(wire, me.me, write_json(wire))
         assert type(event) is kind
-        assert (event.message_id, event.is_self) == (sent.id, to == "me" and letter.kind == "system")
+        assert (event.message_id, event.is_self) == (sent.id, to == "me" and content.kind == "system")
 
 
-def test_there_is_a_letter_of_every_kind(every_letter):
-    assert set(KINDS) == {letter.kind for letter, _ in every_letter}
+def test_there_is_content_of_every_kind(every_content):
+    assert set(KINDS) == {content.kind for content, _ in every_content}
 
 
-def test_every_event_can_be_produced(every_letter):
-    """Grey lines are one letter with other words."""
-    produced = {kind for _, kind in every_letter}
+def test_every_event_can_be_produced(every_content):
+    """Grey lines are one kind of content with other words."""
+    produced = {kind for _, kind in every_content}
     assert {kind for kind in get_args(AnyMessage) if kind not in produced and not issubclass(kind, SystemMessage)} == (
         set()
     )
@@ -150,17 +150,19 @@ PAGE_INTERNAL = 100001
 
 
 @pytest.fixture
-def produced(me, world, every_letter):
-    """What the sandbox can produce and what each is for a client: all letters, a recall, the phone's greeting."""
+def produced(me, world, every_content):
+    """What the sandbox can produce and what each is for a client: all contents, a recall, the phone's greeting."""
     title = {62: '"阿华" 拍了拍我'}
     raw_apps = [
-        letters.raw(49, type_, f"<msg><appmsg><title>{title.get(type_, '标题')}</title></appmsg></msg>")
+        contents.raw(49, type_, f"<msg><appmsg><title>{title.get(type_, '标题')}</title></appmsg></msg>")
         for type_ in APP_ROWS
     ]
-    raw_kinds = [letters.raw(type_, 0, "<msg />") for type_ in (40, 48, 9999)]
-    for letter in [letter for letter, _ in every_letter] + [letters.call(52), letters.call(53)] + raw_apps + raw_kinds:
-        world.send("ahua", "me", letter)
-    world.notify("me", "ahua", letters.system("以上是打招呼的内容"))
+    raw_kinds = [contents.raw(type_, 0, "<msg />") for type_ in (40, 48, 9999)]
+    for content in (
+        [content for content, _ in every_content] + [contents.call(52), contents.call(53)] + raw_apps + raw_kinds
+    ):
+        world.send("ahua", "me", content)
+    world.notify("me", "ahua", contents.system("以上是打招呼的内容"))
     world.say("ahua", "me", "oops")
     world.recall("ahua", "me")
     world.delivery.greet(world.person("me"))
@@ -196,17 +198,17 @@ def test_the_numbers_have_a_name_each():
 
 
 @pytest.mark.parametrize(
-    ("letter", "kind"),
+    ("content", "kind"),
     [
-        (letters.raw(1, 2001, "收到红包，请在手机上查看"), RedPacketMessage),
-        (letters.raw(10000, 0, "群收款消息，请在手机上查看"), SplitBillNotice),
-        (letters.raw(4242, 0, "?"), UnknownMessage),
-        (letters.raw(49, 4242, "<msg><appmsg><title>t</title></appmsg></msg>"), AppMessage),
+        (contents.raw(1, 2001, "收到红包，请在手机上查看"), RedPacketMessage),
+        (contents.raw(10000, 0, "群收款消息，请在手机上查看"), SplitBillNotice),
+        (contents.raw(4242, 0, "?"), UnknownMessage),
+        (contents.raw(49, 4242, "<msg><appmsg><title>t</title></appmsg></msg>"), AppMessage),
     ],
 )
-def test_what_has_a_second_number_or_none_is_typed_as_well(me, world, letter, kind):
+def test_what_has_a_second_number_or_none_is_typed_as_well(me, world, content, kind):
     me.messages()
-    world.send("ahua", "me", letter)
+    world.send("ahua", "me", content)
     [wire] = me.messages()
     assert type(message_from_wire(wire, me.me, write_json(wire))) is kind
 
@@ -216,10 +218,10 @@ def test_what_has_a_second_number_or_none_is_typed_as_well(me, world, letter, ki
 
 @pytest.fixture
 def delivered(me, world):
-    """Send a letter from a friend and give what arrives."""
+    """Send content from a friend and give what arrives."""
 
-    def deliver(letter: Letter, *, sender="ahua", to="me"):
-        world.send(sender, to, letter)
+    def deliver(content: Content, *, sender="ahua", to="me"):
+        world.send(sender, to, content)
         return me.messages()[-1]
 
     return deliver
@@ -231,7 +233,7 @@ def ahua(world):
 
 
 def test_a_voice(delivered, world, ahua):
-    wire = delivered(letters.voice(ahua, world.media.add(b"ID3"), 2340))
+    wire = delivered(contents.voice(ahua, world.media.add(b"ID3"), 2340))
     assert (wire.msg_type, wire.voice_length, wire.img_status, wire.status) == (34, 2340, 1, 3)
     assert 'voicelength="2340"' in wire.content
     assert 'fromusername="wxid_ahua"' in wire.content
@@ -240,27 +242,27 @@ def test_a_voice(delivered, world, ahua):
 @pytest.mark.parametrize(("is_short", "type_"), [(False, 43), (True, 62)])
 def test_a_video(delivered, world, ahua, is_short, type_):
     medium = world.media.add(b"mp4")
-    wire = delivered(letters.video(ahua, medium, 3, is_short=is_short))
+    wire = delivered(contents.video(ahua, medium, 3, is_short=is_short))
     assert (wire.msg_type, wire.play_length, wire.img_height, wire.img_width) == (type_, 3, 540, 960)
     assert f'aeskey="{medium.aes_key}"' in wire.content
 
 
 def test_a_sticker_and_one_of_the_store(delivered, world, ahua):
     medium = world.media.add(b"GIF89a" + (150).to_bytes(2, "little") + (146).to_bytes(2, "little"))
-    wire = delivered(letters.sticker(ahua, medium, game=2, result=6))
+    wire = delivered(contents.sticker(ahua, medium, game=2, result=6))
     assert (wire.msg_type, wire.img_status, wire.has_product_id) == (47, 2, 0)
     assert (wire.img_height, wire.img_width) == (146, 150)
     assert 'width="150" height="146"' in wire.content
     assert f'md5="{medium.md5}"' in wire.content
     assert 'gameext type="2" content="6"' in wire.content
-    wire = delivered(letters.store_sticker())
+    wire = delivered(contents.store_sticker())
     assert (wire.msg_type, wire.img_status, wire.has_product_id, wire.content) == (47, 2, 1, "")
     assert (wire.img_height, wire.img_width) == (240, 240)
 
 
 def test_a_file(delivered, me, world, ahua):
     medium = world.media.add(b"%PDF", "报告 a&b.pdf")
-    wire = delivered(letters.file(ahua, medium))
+    wire = delivered(contents.file(ahua, medium))
     assert (wire.msg_type, wire.app_msg_type, wire.img_status) == (49, 6, 1)
     assert (wire.file_name, wire.file_size) == ("报告 a&amp;b.pdf", "4")
     assert (unquote(wire.encry_file_name), "." in wire.encry_file_name) == ("报告 a&b.pdf", False)
@@ -277,7 +279,7 @@ def test_the_media_id_of_a_file_is_valid_for_one_receiver(me, friend, world):
 
 
 def test_a_location(delivered):
-    wire = delivered(letters.location(22, 113.5, ADDRESS))
+    wire = delivered(contents.location(22, 113.5, ADDRESS))
     assert (wire.msg_type, wire.sub_msg_type) == (1, 48)
     assert wire.content == (
         "深圳市 A&amp;B 路:<br/>/cgi-bin/mmwebwx-bin/webwxgetpubliclinkimg"
@@ -288,31 +290,31 @@ def test_a_location(delivered):
 
 
 def test_a_location_in_a_chatroom_has_three_parts(delivered):
-    wire = delivered(letters.location(22, 113.5, "路"), to="hiking")
+    wire = delivered(contents.location(22, 113.5, "路"), to="hiking")
     assert [part[:1] for part in wire.content.split(":<br/>")] == ["@", "路", "/"]
 
 
 def test_a_quote_in_a_chatroom_names_the_chatroom_and_the_author(delivered, me, world, ahua):
     quoted, room = world.say("ahua", "hiking", "原文"), world.real_id("hiking")
-    wire = delivered(letters.quote(ahua, quoted, room, "好"), to="hiking")
+    wire = delivered(contents.quote(ahua, quoted, room, "好"), to="hiking")
     event = message_from_wire(wire, me.me, write_json(wire))
     assert isinstance(event, QuoteMessage)
     assert (event.quoted.sender, event.quoted.chatroom, event.quoted.text) == (ahua.real_id, room, "原文")
 
 
 def test_a_merged_history_holds_its_messages(delivered, me, ahua):
-    wire = delivered(letters.history(ahua, "记录", ("张三: 在吗", "[图片]")))
+    wire = delivered(contents.history(ahua, "记录", ("张三: 在吗", "[图片]")))
     event = message_from_wire(wire, me.me, write_json(wire))
     assert isinstance(event, HistoryMessage)
     assert [(item.sender_name, item.text) for item in event.items] == [("张三", "在吗"), ("", "[图片]")]
 
 
 def test_no_other_text_has_a_link(delivered):
-    assert delivered(letters.text("http://apis.map.qq.com")).url == ""
+    assert delivered(contents.text("http://apis.map.qq.com")).url == ""
 
 
 def test_a_card(delivered, me, world):
-    wire = delivered(letters.card(world.person("lilei")))
+    wire = delivered(contents.card(world.person("lilei")))
     assert (wire.msg_type, wire.recommend_info.user_name) == (42, me.name("lilei"))
     assert (wire.recommend_info.nick_name, wire.recommend_info.scene) == ("李雷", 17)
 
@@ -325,11 +327,11 @@ def test_a_friend_request(me, world):
     asked = wire.recommend_info
     assert (asked.user_name, asked.nick_name, asked.op_code) == (me.name("new"), "新 &lt;人&gt;", 2)
     assert (asked.content, asked.ticket.startswith("v2_")) == ("你好 &lt;小明&gt;", True)
-    assert "webwx" not in repr(world.delivery.message(wire.msg_id, world.person("me")).letter)
+    assert "webwx" not in repr(world.delivery.message(wire.msg_id, world.person("me")).content)
 
 
 def test_a_link(delivered, ahua):
-    wire = delivered(letters.link(ahua, "A & B", "http://a/?b=1&c=2"))
+    wire = delivered(contents.link(ahua, "A & B", "http://a/?b=1&c=2"))
     assert (wire.msg_type, wire.app_msg_type, wire.img_status) == (49, 5, 2)
     assert (wire.file_name, wire.url) == ("A &amp; B", "http://a/?b=1&amp;c=2")
 
@@ -337,13 +339,13 @@ def test_a_link(delivered, ahua):
 @pytest.mark.parametrize(
     ("make", "type_"),
     [
-        (lambda ahua: letters.music(ahua, "t", "a", "u", "s"), 3),
-        (letters.live_location, 17),
-        (lambda ahua: letters.history(ahua, "t", ()), 19),
-        (lambda ahua: letters.mini_program(ahua, "t", "p", "x"), 33),
-        (lambda ahua: letters.transfer(ahua, "x"), 2000),
-        (lambda ahua: letters.red_packet(ahua, "x"), 2001),
-        (lambda _: letters.unsupported(), 0),
+        (lambda ahua: contents.music(ahua, "t", "a", "u", "s"), 3),
+        (contents.live_location, 17),
+        (lambda ahua: contents.history(ahua, "t", ()), 19),
+        (lambda ahua: contents.mini_program(ahua, "t", "p", "x"), 33),
+        (lambda ahua: contents.transfer(ahua, "x"), 2000),
+        (lambda ahua: contents.red_packet(ahua, "x"), 2001),
+        (lambda _: contents.unsupported(), 0),
     ],
 )
 def test_other_app_messages_have_their_number(delivered, ahua, make, type_):
@@ -357,11 +359,11 @@ def test_other_app_messages_have_their_number(delivered, ahua, make, type_):
 )
 @pytest.mark.parametrize(("chat", "sender"), [("ahua", "ahua"), ("hiking", "hiking")])
 def test_a_grey_line_comes_from_its_chat_and_has_no_prefix(me, world, line, status, chat, sender):
-    world.notify("me", chat, letters.system(line))
+    world.notify("me", chat, contents.system(line))
     [wire] = me.messages()
     assert (wire.msg_type, wire.status, wire.content) == (10000, status, line)
     assert (wire.from_user_name, wire.to_user_name) == (me.name(sender), me.me)
 
 
-def test_a_letter_shows_nothing_of_itself(ahua):
-    assert repr(letters.text("geheim")) == "Letter(text)"
+def test_content_shows_nothing_of_itself(ahua):
+    assert repr(contents.text("geheim")) == "Content(text)"

@@ -1,8 +1,8 @@
 """
 Every kind of message a phone can send, and what each looks like on the wire.
 
-A letter is a message before it has a sender's name, a receiver and an id: `view` writes those in each session's own
-names and escapes the content. The shapes are those of the protocol notes (messages, 6), field by field.
+Content is a message before it has a sender's name, a receiver and an id: `view` writes those in each session's own
+names and escapes the text. The shapes are those of the protocol notes (messages, 6), field by field.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from webwx.protocol.appmsg import (
 from webwx.protocol.codes import AppMessageType, MessageStatus, MessageType
 from webwx.protocol.content import write_image, write_message, write_tag
 from webwx.protocol.messages import AppInfo, RecommendInfo, WireMessage
-from webwx.sandbox.people import Letter
+from webwx.sandbox.people import Content
 from webwx.sandbox.pictures import picture_size
 
 if TYPE_CHECKING:
@@ -47,35 +47,35 @@ _PLAIN_LINES = ("收到红包", "发出红包", "群收款消息")
 # -- texts and lines -------------------------------------------------------------------------------------------------
 
 
-def text(words: str) -> Letter:
+def text(words: str) -> Content:
     """Write a text."""
-    return Letter(kind="text", text=words, wire=_wire(MessageType.TEXT, words))
+    return Content(kind="text", text=words, wire=_wire(MessageType.TEXT, words))
 
 
-def system(line: str) -> Letter:
+def system(line: str) -> Content:
     """Let the platform say something in a grey line."""
     status = MessageStatus.NORMAL if line.startswith(_PLAIN_LINES) else MessageStatus.SYSTEM
-    return Letter(
+    return Content(
         kind="system", text=line, wire=msgspec.structs.replace(_wire(MessageType.SYSTEM, line), status=status)
     )
 
 
-def system_xml(xml: str, line: str) -> Letter:
+def system_xml(xml: str, line: str) -> Content:
     """Let the platform say something as `<sysmsg>`; phones show the line."""
     wire = msgspec.structs.replace(_wire(MessageType.RECALL, xml), status=MessageStatus.SYSTEM)
-    return Letter(kind="system", text=line, wire=wire)
+    return Content(kind="system", text=line, wire=wire)
 
 
-def raw(message_type: int, app_type: int, content: str) -> Letter:
+def raw(message_type: int, app_type: int, content: str) -> Content:
     """Send anything, known or not."""
     wire = msgspec.structs.replace(_wire(message_type, content), app_msg_type=app_type)
-    return Letter(kind="raw", text=content, wire=wire)
+    return Content(kind="raw", text=content, wire=wire)
 
 
 # -- media -----------------------------------------------------------------------------------------------------------
 
 
-def image(medium: Medium) -> Letter:
+def image(medium: Medium) -> Content:
     """Send a picture."""
     wire = WireMessage(
         msg_id="",
@@ -85,7 +85,7 @@ def image(medium: Medium) -> Letter:
         img_height=medium.thumbnail_height,
         img_width=medium.thumbnail_width,
     )
-    return Letter(kind="image", medium=medium, wire=wire)
+    return Content(kind="image", medium=medium, wire=wire)
 
 
 def _image_xml(medium: Medium) -> str:
@@ -110,7 +110,7 @@ def _image_xml(medium: Medium) -> str:
     )
 
 
-def voice(sender: Person, medium: Medium, milliseconds: int) -> Letter:
+def voice(sender: Person, medium: Medium, milliseconds: int) -> Content:
     """Send something spoken."""
     element = write_tag(
         "voicemsg",
@@ -127,10 +127,10 @@ def voice(sender: Person, medium: Medium, milliseconds: int) -> Letter:
         },
     )
     wire = _wire(MessageType.VOICE, f"<msg>{element} /></msg>")
-    return Letter(kind="voice", medium=medium, wire=msgspec.structs.replace(wire, voice_length=milliseconds))
+    return Content(kind="voice", medium=medium, wire=msgspec.structs.replace(wire, voice_length=milliseconds))
 
 
-def video(sender: Person, medium: Medium, seconds: int, *, is_short: bool = False) -> Letter:
+def video(sender: Person, medium: Medium, seconds: int, *, is_short: bool = False) -> Content:
     """Send a video, or what old phones call a short one."""
     content = write_message(
         "videomsg",
@@ -151,14 +151,14 @@ def video(sender: Person, medium: Medium, seconds: int, *, is_short: bool = Fals
         },
     )
     wire = _wire(MessageType.SHORT_VIDEO if is_short else MessageType.VIDEO, content)
-    return Letter(
+    return Content(
         kind="video",
         medium=medium,
         wire=msgspec.structs.replace(wire, play_length=seconds, img_height=540, img_width=960),
     )
 
 
-def sticker(sender: Person, medium: Medium, *, game: int = 0, result: int = 0) -> Letter:
+def sticker(sender: Person, medium: Medium, *, game: int = 0, result: int = 0) -> Content:
     """Send a sticker; `game` 1 is rock, paper, scissors, 2 dice."""
     length = str(len(medium.content))
     height, width = picture_size(medium.content)
@@ -186,18 +186,18 @@ def sticker(sender: Person, medium: Medium, *, game: int = 0, result: int = 0) -
     played = write_tag("gameext", {"type": str(game), "content": str(result)})
     wire = _wire(MessageType.STICKER, f"<msg>{element}></emoji>{played}></gameext></msg>")
     sized = msgspec.structs.replace(wire, img_status=2, img_height=height, img_width=width)
-    return Letter(kind="sticker", medium=medium, wire=sized)
+    return Content(kind="sticker", medium=medium, wire=sized)
 
 
-def store_sticker() -> Letter:
+def store_sticker() -> Content:
     """Send a sticker of the store, of which the web is given nothing but its size."""
     wire = msgspec.structs.replace(
         _wire(MessageType.STICKER, ""), img_status=2, has_product_id=1, img_height=240, img_width=240
     )
-    return Letter(kind="sticker", wire=wire)
+    return Content(kind="sticker", wire=wire)
 
 
-def file(sender: Person, medium: Medium) -> Letter:
+def file(sender: Person, medium: Medium) -> Content:
     """Send a file."""
     extension = medium.name.rpartition(".")[2] if "." in medium.name else ""
     content = AppContent(
@@ -214,20 +214,20 @@ def file(sender: Person, medium: Medium) -> Letter:
             aes_key=medium.aes_key,
         ),
     )
-    letter = app(sender, content)
+    message = app(sender, content)
     wire = msgspec.structs.replace(
-        letter.wire,
+        message.wire,
         file_size=str(len(medium.content)),
         encry_file_name=medium.encrypted_name,
         app_info=AppInfo(app_id=_PC_APP),
     )
-    return Letter(kind="file", text=medium.name, medium=medium, wire=wire)
+    return Content(kind="file", text=medium.name, medium=medium, wire=wire)
 
 
 # -- places and people -----------------------------------------------------------------------------------------------
 
 
-def location(latitude: float, longitude: float, label: str, name: str = "[位置]") -> Letter:
+def location(latitude: float, longitude: float, label: str, name: str = "[位置]") -> Content:
     """Send a place on the map."""
     attributes = {
         "x": f"{latitude:.6f}",
@@ -246,10 +246,10 @@ def location(latitude: float, longitude: float, label: str, name: str = "[位置
         url=f"http://apis.map.qq.com/uri/v1/geocoder?coord={latitude:.6f},{longitude:.6f}",
         ori_content=f"{write_message('location', attributes)}\n",
     )
-    return Letter(kind="location", text=label, wire=wire)
+    return Content(kind="location", text=label, wire=wire)
 
 
-def card(person: Person) -> Letter:
+def card(person: Person) -> Content:
     """Recommend somebody."""
     content = '<?xml version="1.0"?>\n' + write_tag(
         "msg",
@@ -273,10 +273,10 @@ def card(person: Person) -> Letter:
     )
     shown = RecommendInfo(nick_name=person.nickname, scene=_CARD_SCENE)
     wire = msgspec.structs.replace(_wire(MessageType.CARD, f"{content} />"), recommend_info=shown)
-    return Letter(kind="card", text=person.nickname, about=person.id, wire=wire)
+    return Content(kind="card", text=person.nickname, about=person.id, wire=wire)
 
 
-def friend_request(person: Person, greeting: str, ticket: str) -> Letter:
+def friend_request(person: Person, greeting: str, ticket: str) -> Content:
     """Ask to become a friend; `ticket` accepts."""
     head = write_tag(
         "msg",
@@ -304,19 +304,19 @@ def friend_request(person: Person, greeting: str, ticket: str) -> Letter:
     wire = msgspec.structs.replace(
         _wire(MessageType.FRIEND_REQUEST, content), from_user_name="fmessage", recommend_info=shown
     )
-    return Letter(kind="friend_request", text=greeting, about=person.id, wire=wire)
+    return Content(kind="friend_request", text=greeting, about=person.id, wire=wire)
 
 
-def call(message_type: int = MessageType.CALL) -> Letter:
+def call(message_type: int = MessageType.CALL) -> Content:
     """Call; the web only hears that there was something."""
     content = '<voipmsg type="VoIPBubbleMsg"></voipmsg>'
-    return Letter(kind="call", wire=_wire(message_type, content))
+    return Content(kind="call", wire=_wire(message_type, content))
 
 
 # -- from apps -------------------------------------------------------------------------------------------------------
 
 
-def app(sender: Person, content: AppContent, kind: MessageKind = "raw") -> Letter:
+def app(sender: Person, content: AppContent, kind: MessageKind = "raw") -> Content:
     """Send an app message of any type."""
     has_image = content.type in {AppMessageType.LINK, AppMessageType.MINI_PROGRAM}
     wire = WireMessage(
@@ -328,16 +328,16 @@ def app(sender: Person, content: AppContent, kind: MessageKind = "raw") -> Lette
         file_name=content.title,
         url=content.url,
     )
-    return Letter(kind=kind, text=content.title, wire=wire)
+    return Content(kind=kind, text=content.title, wire=wire)
 
 
-def link(sender: Person, title: str, url: str, description: str = "", articles: tuple[Article, ...] = ()) -> Letter:
+def link(sender: Person, title: str, url: str, description: str = "", articles: tuple[Article, ...] = ()) -> Content:
     """Send a link, or the articles of an official account."""
     content = AppContent(type=AppMessageType.LINK, title=title, url=url, description=description, articles=articles)
     return app(sender, content, "link")
 
 
-def music(sender: Person, title: str, artist: str, url: str, sound_url: str) -> Letter:
+def music(sender: Person, title: str, artist: str, url: str, sound_url: str) -> Content:
     """Send a piece of music."""
     content = AppContent(
         type=AppMessageType.MUSIC, title=title, description=artist, url=url, data_url=sound_url, app_name="音乐"
@@ -345,7 +345,7 @@ def music(sender: Person, title: str, artist: str, url: str, sound_url: str) -> 
     return app(sender, content, "music")
 
 
-def mini_program(sender: Person, title: str, program: str, page: str) -> Letter:
+def mini_program(sender: Person, title: str, program: str, page: str) -> Content:
     """Send a mini program's card."""
     content = AppContent(
         type=AppMessageType.MINI_PROGRAM,
@@ -357,23 +357,23 @@ def mini_program(sender: Person, title: str, program: str, page: str) -> Letter:
     return app(sender, content, "mini_program")
 
 
-def quote(sender: Person, quoted: Message, chat: str, words: str) -> Letter:
+def quote(sender: Person, quoted: Message, chat: str, words: str) -> Content:
     """Reply to a message; `chat` is the real id of where it stands."""
     author = quoted.sender.real_id
     # In a chatroom the platform swaps the two fields: `fromusr` is the chatroom, `chatusr` the author.
     is_chatroom = chat.endswith("@chatroom")
     reference = Reference(
-        type=quoted.letter.wire.msg_type,
+        type=quoted.content.wire.msg_type,
         message_id=quoted.id,
         sender=chat if is_chatroom else author,
         chat=author if is_chatroom else chat,
         sender_name=quoted.sender.nickname,
-        content=quoted.letter.wire.content,
+        content=quoted.content.wire.content,
     )
     return app(sender, AppContent(type=AppMessageType.QUOTE, title=words, quoted=reference), "quote")
 
 
-def history(sender: Person, title: str, lines: tuple[str, ...]) -> Letter:
+def history(sender: Person, title: str, lines: tuple[str, ...]) -> Content:
     """Send several messages as one."""
     content = AppContent(
         type=AppMessageType.HISTORY,
@@ -390,23 +390,23 @@ def _record_item(line: str) -> RecordItem:
     return RecordItem(sender_name=name if colon else "", text=text if colon else line)
 
 
-def unsupported() -> Letter:
+def unsupported() -> Content:
     """Send what the web is told nothing of, as merged histories mostly arrive."""
-    return Letter(kind="history", text=ON_THE_PHONE_ONLY, wire=_wire(MessageType.APP, ON_THE_PHONE_ONLY))
+    return Content(kind="history", text=ON_THE_PHONE_ONLY, wire=_wire(MessageType.APP, ON_THE_PHONE_ONLY))
 
 
-def live_location(sender: Person) -> Letter:
+def live_location(sender: Person) -> Content:
     """Begin to share where one is."""
     return app(sender, AppContent(type=AppMessageType.LIVE_LOCATION, title="我发起了位置共享"), "live_location")
 
 
-def transfer(sender: Person, description: str) -> Letter:
+def transfer(sender: Person, description: str) -> Content:
     """Send money."""
     content = AppContent(type=AppMessageType.TRANSFER, title="微信转账", description=description)
     return app(sender, content, "transfer")
 
 
-def red_packet(sender: Person, wish: str) -> Letter:
+def red_packet(sender: Person, wish: str) -> Content:
     """Send a red packet."""
     content = AppContent(type=AppMessageType.RED_PACKET, title=wish, description="我给你发了一个红包，赶紧去拆!")
     return app(sender, content, "red_packet")
