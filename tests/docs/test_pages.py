@@ -26,7 +26,7 @@ from webwx.protocol.codes import Ret
 from webwx.protocol.hosts import FAMILIES
 from webwx.sandbox import control, fault_verbs, proxy
 from webwx.sandbox.action_table import ACTIONS, Action
-from webwx.sandbox.crowds import Crowd
+from webwx.sandbox.fake_contacts import FakeContacts
 from webwx.sandbox.faults import Description, menu
 from webwx.sandbox.phone_actions import PhoneActions
 from webwx.sandbox.switches import STRICT, Switches
@@ -147,7 +147,7 @@ def test_the_page_has_every_key_of_a_world() -> None:
     keys = [row[0].strip("[]") for row in table(TOPICS / "worlds.md", "Key")]
     assert [field.encode_name for field in msgspec.structs.fields(WorldPlan)] == keys
     page = (TOPICS / "worlds.md").read_text(encoding="utf-8")
-    for plan in (PersonPlan, ChatroomPlan, MessagePlan, Crowd):
+    for plan in (PersonPlan, ChatroomPlan, MessagePlan, FakeContacts):
         named = {field.encode_name for field in msgspec.structs.fields(plan)}
         assert named == {name for name in named if f"`{name}" in page}
 

@@ -21,8 +21,8 @@ from msgspec.structs import asdict, replace
 from webwx.protocol.appmsg import Article
 from webwx.sandbox import contents
 from webwx.sandbox.clock import SystemClock, WoundClock
-from webwx.sandbox.crowds import Crowd, move_in
 from webwx.sandbox.errors import Impossible, Refused, explain
+from webwx.sandbox.fake_contacts import FakeContacts, add_fake_contacts
 from webwx.sandbox.faults import Faults
 from webwx.sandbox.pictures import avatar, picture_size
 from webwx.sandbox.switches import Switches
@@ -130,13 +130,13 @@ class WorldPlan(_Told, frozen=True, kw_only=True):
     """The first is `me`."""
     chatrooms: list[ChatroomPlan] = []
     history: list[MessagePlan] = []
-    crowd: Crowd = Crowd()
+    crowd: FakeContacts = FakeContacts()
     """People who are made up."""
 
 
 BIG = WorldPlan(
     people=[PersonPlan(nickname="小明", id="xiaoming")],
-    crowd=Crowd(people=10_000, public=100, chatrooms=200, members=500),
+    crowd=FakeContacts(people=10_000, public=100, chatrooms=200, members=500),
 )
 """A world with more people than any account has."""
 
@@ -220,7 +220,7 @@ def build(plan: WorldPlan, folder: Path = Path(), *, dice: Random | None = None)
     for number, room in enumerate(plan.chatrooms):
         with _named(f"chatrooms[{number}]"):
             _add_chatroom(world, room, listed)
-    move_in(world, plan.crowd, Random(plan.seed or 0))  # noqa: S311 - of no secrets
+    add_fake_contacts(world, plan.crowd, Random(plan.seed or 0))  # noqa: S311 - of no secrets
     dates = [_date(message, number, world.now) for number, message in enumerate(plan.history)]
     for number in sorted(range(len(dates)), key=dates.__getitem__):
         with _named(f"history[{number}]"):

@@ -2,15 +2,15 @@ import random
 
 import pytest
 
-from webwx.sandbox.crowds import Crowd, move_in
 from webwx.sandbox.errors import Impossible
+from webwx.sandbox.fake_contacts import FakeContacts, add_fake_contacts
 from webwx.sandbox.world import World
 
 
-def crowd(seed=1, **sizes):
+def generated(seed=1, **sizes):
     world = World(dice=random.Random(1))
     world.add_person("小明", "xiaoming")
-    move_in(world, Crowd(**sizes), random.Random(seed))
+    add_fake_contacts(world, FakeContacts(**sizes), random.Random(seed))
     return world
 
 
@@ -22,23 +22,23 @@ def told(world):
 
 
 def test_everybody_is_a_friend_of_me_and_of_nobody_else():
-    me, *others = crowd(people=30).people.values()
+    me, *others = generated(people=30).people.values()
     assert set(me.friends) == {person.id for person in others}
     assert all(list(person.friends) == ["xiaoming"] for person in others)
 
 
 def test_every_chatroom_has_me_in_it_and_as_many_as_it_should():
-    world = crowd(people=30, chatrooms=5, members=12)
+    world = generated(people=30, chatrooms=5, members=12)
     assert [len(room.members) for room in world.chatrooms.values()] == [12] * 5
     assert len(world.person("me").rooms) == 5
 
 
-def test_the_same_dice_make_the_same_crowd_and_others_another():
+def test_the_same_seed_makes_the_same_contacts_and_another_makes_others():
     sizes = {"people": 30, "chatrooms": 3, "members": 9}
-    assert told(crowd(**sizes)) == told(crowd(**sizes)) != told(crowd(2, **sizes))
+    assert told(generated(**sizes)) == told(generated(**sizes)) != told(generated(2, **sizes))
 
 
 @pytest.mark.parametrize("members", [1, 5])
 def test_a_chatroom_needs_enough_people(members):
     with pytest.raises(Impossible, match=r"crowd\.members: a chatroom of these people has 2 to 4 members"):
-        crowd(people=3, chatrooms=1, members=members)
+        generated(people=3, chatrooms=1, members=members)

@@ -1,7 +1,7 @@
 """
-Crowds: people, public accounts and chatrooms that are made up, the same ones for the same dice.
+Fake contacts: people, public accounts and chatrooms that are generated from a seed.
 
-Everybody in a crowd is a friend of `me` and of nobody else, and every chatroom has `me` in it: that is what a client
+Every fake contact is a friend of `me` and of no other person, and every chatroom has `me` in it: that is what a client
 of a large account meets.
 """
 
@@ -38,8 +38,8 @@ _ONE_IN = 8
 _Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 
 
-class Crowd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many people, public accounts and chatrooms are made up."""
+class FakeContacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many people, public accounts and chatrooms are generated."""
 
     people: _Count = 0
     public: _Count = 0
@@ -49,26 +49,26 @@ class Crowd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How many people are in each chatroom, `me` among them."""
 
 
-def move_in(world: World, crowd: Crowd, dice: Random) -> None:
+def add_fake_contacts(world: World, wanted: FakeContacts, dice: Random) -> None:
     """
-    Let a crowd live in a world.
+    Generate people, public accounts and chatrooms, and add them to a world.
 
     Raises:
-        Impossible: It is too small for its chatrooms.
+        Impossible: There are too few people for the chatrooms.
     """
-    if crowd.chatrooms and not 2 <= crowd.members <= crowd.people + 1:
-        raise Impossible(f"crowd.members: a chatroom of these people has 2 to {crowd.people + 1:,} members.")
+    if wanted.chatrooms and not 2 <= wanted.members <= wanted.people + 1:
+        raise Impossible(f"crowd.members: a chatroom of these people has 2 to {wanted.people + 1:,} members.")
     me = world.person(ME)
-    people = [_make_person(world, dice) for _ in range(crowd.people)]
+    people = [_make_person(world, dice) for _ in range(wanted.people)]
     for person in people:
         world.befriend(me.id, person.id, dice.choice(_TITLES) + person.nickname if _seldom(dice) else "")
-    for number in range(crowd.chatrooms):
-        others = dice.sample(people, crowd.members - 1)
+    for number in range(wanted.chatrooms):
+        others = dice.sample(people, wanted.members - 1)
         members = [others[0], me, *others[1:]]
         room = world.add_chatroom(f"{dice.choice(_ROOMS)} {number + 1} 群", [member.id for member in members])
         me.saved.add(room.id)  # else the first snapshot would hold every member of each
         room.names.update({member.id: dice.choice(_NICKNAMED) for member in others if _seldom(dice)})
-    for _ in range(crowd.public):
+    for _ in range(wanted.public):
         account = world.add_person(dice.choice(_ROOMS) + dice.choice(_PUBLISHERS))
         account.verify_flag = dice.choice((8, 24))
         account.province, account.city = dice.choice(_REGIONS)
