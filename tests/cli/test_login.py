@@ -6,6 +6,8 @@ import contextlib
 import gzip
 import http.server
 import json
+import os
+import pty
 import re
 import shutil
 import sqlite3
@@ -52,6 +54,43 @@ def test_the_code_is_drawn_on_stderr_with_its_link_under_it(shell: Any, sandbox:
     assert printed == "Logged in as 小明.\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variables", "paint"),
+    [
+        ([], {}, "\x1b[38;5;16;48;5;231m"),
+        (["--qr", "inverted"], {}, "\x1b[38;5;231;48;5;16m"),
+        ([], {"NO_COLOR": "1"}, ""),
+        ([], {"TERM": "dumb"}, ""),
+    ],
+)
+def test_on_a_terminal_the_code_is_black_on_white_whatever_the_terminals_colours(
+    arguments: list[str], variables: dict[str, str], paint: str, shell: Any
+) -> None:
+    screen, stderr = pty.openpty()
+    environment = shell.environment | {"TERM": "xterm"} | variables
+    environment = {name: value for name, value in environment.items() if name != "NO_COLOR" or variables}
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("webwx"), "login", *arguments], env=environment, stderr=stderr
+    ) as process:
+        os.close(stderr)
+        with os.fdopen(screen, "rb") as shown:
+            lines = []
+            while not lines or "/l/" not in lines[-1]:
+                lines.append(shown.readline().decode())
+            process.terminate()
+    drawing = lines[:-1]
+    assert len(drawing) > 10
+    assert [line for line in drawing if not line.startswith(paint) or ("\x1b" in line) != bool(paint)] == []
+    assert "\x1b" not in lines[-1]
+
+
+@pytest.mark.parametrize("form", ["text", "inverted"])
+def test_what_goes_into_a_pipe_has_no_colours(form: str, shell: Any, sandbox: Any) -> None:
+    told, _ = log_in(shell, sandbox, "me", "--qr", form)
+    assert "█" in told
+    assert "\x1b" not in told
+
+
 def test_the_result_is_one_line_with_stable_keys(shell: Any, sandbox: Any) -> None:
     _, printed = log_in(shell, sandbox, "阿华", "--json")
     result = json.loads(printed)
@@ -72,7 +111,7 @@ def test_a_dead_login_is_replaced_by_a_new_one(me: Any, sandbox: Any) -> None:
     assert printed == "Logged in as 小明.\n"
 
 
-@pytest.mark.parametrize("form", ["text", "svg", "png"])
+@pytest.mark.parametrize("form", ["text", "inverted", "svg", "png"])
 def test_the_code_goes_into_a_private_file_that_is_removed_afterwards(
     form: str, shell: Any, sandbox: Any, tmp_path: Path
 ) -> None:
@@ -83,7 +122,7 @@ def test_the_code_goes_into_a_private_file_that_is_removed_afterwards(
         assert "█" not in told
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         match form:
-            case "text":
+            case "text" | "inverted":
                 assert "█" in file.read_text("utf-8")
             case "svg":
                 assert ElementTree.parse(file).getroot().tag == "{http://www.w3.org/2000/svg}svg"

@@ -172,6 +172,8 @@ def test_no_command_prints_another_way() -> None:
 def test_program_text_is_printed_where_no_contact_has_a_say() -> None:
     using = {path.name for path in ROOT.glob("*.py") if ".output.program(" in path.read_text("utf-8")}
     assert using == {"completion.py", "run.py"}
+    drawing = {path.name for path in ROOT.glob("*.py") if "output.draw(" in path.read_text("utf-8")}
+    assert drawing == {"login.py"}
 
 
 HOSTILE = "evil\nIMITATION\r\x1b[2J\x1b]0;title\x07\x9b31m\x7f\u202e\u2066\u2028\u2029\x85\u200b\ufeff\U000e0041"

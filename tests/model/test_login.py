@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
+import segno
 from tests.saved import LOGIN, SECRETS
 
 from webwx.errors import LoggedOut
@@ -38,6 +41,18 @@ class TestLogin:
         assert not [secret for secret in SECRETS if secret in f"{LOGIN!r}{LOGIN.credentials!r}{LOGIN.jar!r}"]
 
 
+MATRIX = [[bool(module) for module in row] for row in segno.make(CODE.url, micro=False).matrix_iter(border=4)]
+
+
+def modules(drawing: list[str], *, ink_is_dark: bool) -> list[list[bool]]:
+    """Read from a drawing which modules are dark."""
+    rows = []
+    for line in drawing:
+        letters = re.sub(r"\x1b\[[0-9;]*m", "", line)
+        rows += [[(letter in ink) is ink_is_dark for letter in letters] for ink in ("█▀", "█▄")]
+    return rows[: len(MATRIX)]
+
+
 class TestQrCode:
     def test_is_drawn_for_a_terminal_over_its_address(self) -> None:
         *drawing, address = str(CODE).splitlines()
@@ -45,6 +60,23 @@ class TestQrCode:
         assert address == CODE.url
         assert len(drawing) >= 10
         assert "▄" in str(CODE)
+
+    @pytest.mark.parametrize("inverted", [False, True])
+    def test_is_black_on_white_or_inverted_whatever_the_terminals_own_colours_are(self, inverted: bool) -> None:
+        *drawing, _ = CODE.text(inverted=inverted).split("\n")
+        black, white = ("231", "16") if inverted else ("16", "231")
+        for line in drawing:
+            assert line.startswith(f"\x1b[38;5;{black};48;5;{white}m")
+            assert line.endswith("\x1b[0m")
+            assert line.count("\x1b") == 2
+        assert modules(drawing, ink_is_dark=True) == MATRIX
+
+    @pytest.mark.parametrize("inverted", [False, True])
+    def test_without_colours_it_is_right_on_a_dark_terminal_or_inverted_on_a_light_one(self, inverted: bool) -> None:
+        *drawing, address = CODE.text(colors=False, inverted=inverted).split("\n")
+        assert address == CODE.url
+        assert "\x1b" not in "".join(drawing)
+        assert modules(drawing, ink_is_dark=inverted) == MATRIX
 
     def test_can_be_a_picture(self) -> None:
         assert CODE.svg().startswith("<svg")

@@ -7,6 +7,7 @@ private and gone when the login is over.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +17,7 @@ import msgspec
 from webwx.cli.consumers import begin
 from webwx.cli.exits import BadInput
 from webwx.cli.messages import clock_time
+from webwx.cli.output import takes_colors
 from webwx.cli.session import Session, command
 from webwx.errors import LoggedOut, StorageError
 from webwx.store.private import write_private
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from webwx.client.pace import Pacing
     from webwx.model.login import QrCode
 
-Form = Literal["text", "svg", "png"]
+Form = Literal["text", "inverted", "svg", "png"]
 
 
 @command(
@@ -41,10 +43,10 @@ Form = Literal["text", "svg", "png"]
 @click.option(
     "--qr",
     "form",
-    type=click.Choice(["text", "svg", "png"]),
+    type=click.Choice(["text", "inverted", "svg", "png"]),
     default="text",
     show_default=True,
-    help="How to draw the QR code; svg and png need FILE.",
+    help="How to draw the QR code: as text black on white, the other way round, or as a picture in FILE.",
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 async def login(session: Session, form: Form, file: Path | None) -> None:
@@ -54,7 +56,7 @@ async def login(session: Session, form: Form, file: Path | None) -> None:
     Scan the code with WeChat on your phone and confirm there. While the saved login is alive, no code is needed. On a
     machine without a screen let the code be written to FILE, which is private and removed after the login.
     """
-    if form != "text" and file is None:
+    if form in {"svg", "png"} and file is None:
         raise click.UsageError(f"--qr {form} needs the FILE to draw to, such as 'code.{form}'")
     with CodeDisplay(session.output, form, file) as display:
         async with session.journal() as journal, session.client_on(journal) as client:
@@ -89,7 +91,9 @@ class CodeDisplay:
     def show(self, code: QrCode) -> None:
         """Show a code in place of the one before."""
         if self._file is None:
-            self._output.tell([*str(code).split("\n"), "Scan this with WeChat on your phone, then confirm there."])
+            *picture, address = self._text(code, colors=takes_colors(sys.stderr)).split("\n")
+            self._output.draw("\n".join(picture))
+            self._output.tell([address, "Scan this with WeChat on your phone, then confirm there."])
             return
         write_private(self._file, self._draw(code))
         self._output.tell(
@@ -102,8 +106,11 @@ class CodeDisplay:
                 return code.svg().encode()
             case "png":
                 return code.png()
-            case "text":
-                return f"{code}\n".encode()
+            case "text" | "inverted":
+                return f"{self._text(code, colors=False)}\n".encode()
+
+    def _text(self, code: QrCode, *, colors: bool) -> str:
+        return code.text(colors=colors, inverted=self._form == "inverted")
 
 
 @command("status", examples=("webwx status --json",))

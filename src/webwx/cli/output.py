@@ -72,6 +72,10 @@ class Output:
         """Print a file for another program, byte for byte."""
         _write(sys.stdout, source)
 
+    def draw(self, picture: str) -> None:
+        """Print on stderr a picture made of colours and blocks, as it is."""
+        _write(sys.stderr, picture)
+
     def tell(self, text: Text) -> None:
         """Print on stderr what is no result."""
         _write(sys.stderr, _lines(text))
@@ -101,13 +105,18 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def takes_colors(stream: TextIO | None, environment: Mapping[str, str] = os.environ) -> bool:
+    """Say whether colours go there: it is a terminal that knows them, and NO_COLOR is not set."""
+    is_terminal = stream is not None and stream.isatty()
+    return is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+
+
 def tell_failure(sentence: str, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
     """Print the one sentence of a command that failed; on a terminal its beginning is red, unless NO_COLOR is set."""
     stream = stream or sys.stderr
     if stream is None:
         return
-    is_colored = stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
-    mark = "\x1b[31mwebwx:\x1b[0m" if is_colored else "webwx:"
+    mark = "\x1b[31mwebwx:\x1b[0m" if takes_colors(stream, environment) else "webwx:"
     print(f"{mark} {printable(sentence)}", file=stream)
 
 

@@ -46,7 +46,8 @@ _SCANNED_PAUSE = 0.5
 
 def print_code(code: QrCode) -> None:
     """Draw a login code on the terminal's error stream, where it never mixes with results."""
-    sys.stderr.write(f"{code}\nScan this with WeChat on your phone, then confirm there.\n")
+    drawn = code.text(colors=sys.stderr.isatty())
+    sys.stderr.write(f"{drawn}\nScan this with WeChat on your phone, then confirm there.\n")
     sys.stderr.flush()
 
 

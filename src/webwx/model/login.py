@@ -105,12 +105,19 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+_HALVES = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
+"""Two modules in one letter, the upper one first: whether each is ink."""
+
+# Of the 256 colours, for terminals have their own idea of the first sixteen.
+_BLACK_ON_WHITE, _WHITE_ON_BLACK, _OWN_COLORS = "\x1b[38;5;16;48;5;231m", "\x1b[38;5;231;48;5;16m", "\x1b[0m"
+
+
 class QrCode(msgspec.Struct, frozen=True, kw_only=True):
     """
     A login to scan with the phone.
 
-    `str()` draws it for a terminal, so `show_qr=print` is all a script needs. Whoever scans it can log in here: it is
-    shown, never logged.
+    `str()` draws it for a terminal, black on white, so `show_qr=print` is all a script needs. A phone that scans it can
+    log in here: it is shown, never logged.
     """
 
     url: str
@@ -120,13 +127,31 @@ class QrCode(msgspec.Struct, frozen=True, kw_only=True):
         return "QrCode(***)"
 
     def __str__(self) -> str:
-        import io
+        return self.text()
 
+    def text(self, *, colors: bool = True, inverted: bool = False) -> str:
+        """
+        Draw it with letters, over its address.
+
+        Args:
+            colors: Set black on white, whatever the terminal's own colours are. Without them it is right on a dark
+                terminal.
+            inverted: Swap the two: white on black, or, without colours, right on a light terminal.
+
+        """
         import segno
 
-        drawn = io.StringIO()
-        segno.make(self.url, micro=False).terminal(drawn, compact=True)
-        return f"{drawn.getvalue()}{self.url}"
+        rows = [[bool(module) for module in row] for row in segno.make(self.url, micro=False).matrix_iter(border=4)]
+        is_ink_dark = colors or inverted  # else the ink is the terminal's own, which is light
+        rows += [[not is_ink_dark] * len(rows[0])] * (len(rows) % 2)
+        lines = (
+            "".join(_HALVES[top == is_ink_dark, below == is_ink_dark] for top, below in zip(upper, lower, strict=True))
+            for upper, lower in zip(rows[::2], rows[1::2], strict=True)
+        )
+        if colors:
+            paint = _WHITE_ON_BLACK if inverted else _BLACK_ON_WHITE
+            lines = (f"{paint}{line}{_OWN_COLORS}" for line in lines)
+        return "\n".join([*lines, self.url])
 
     def svg(self) -> str:
         """Draw it as an SVG picture, fit for a file and for a page."""
