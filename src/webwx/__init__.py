@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from webwx.errors import NotForwardable as NotForwardable
     from webwx.errors import NotOnThisHost as NotOnThisHost
     from webwx.errors import ProtocolError as ProtocolError
+    from webwx.errors import ProxyFailed as ProxyFailed
     from webwx.errors import RateLimited as RateLimited
     from webwx.errors import RecallExpired as RecallExpired
     from webwx.errors import RecallRefused as RecallRefused
@@ -159,9 +160,10 @@ _HOMES = {
         "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin",
         "InvalidSettings", "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "LoopBroken",
         "MediaUnavailable", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotOnThisHost",
-        "ProtocolError", "RateLimited", "RecallExpired", "RecallRefused", "RefusedLocally", "SendUnknown",
-        "StaleContact", "StorageError", "TargetRefused", "TextTooLong", "Timeout", "TlsError", "TooFewMembers",
-        "TooLarge", "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
+        "ProtocolError", "ProxyFailed", "RateLimited", "RecallExpired", "RecallRefused", "RefusedLocally",
+        "SendUnknown", "StaleContact", "StorageError", "TargetRefused", "TextTooLong", "Timeout", "TlsError",
+        "TooFewMembers", "TooLarge", "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect",
+        "WxError",
     ),
     "model.address_book": ("Contacts",),
     "model.contacts": ("Admission", "Contact", "ContactId", "Lookup", "Member"),

@@ -19,6 +19,7 @@ Every exception webwx raises, and when.
     │   └── StorageError     the login or the journal cannot be saved
     ├── TransportError       the bytes did not arrive
     │   ├── ConnectFailed    nothing left this machine
+    │   │   └── ProxyFailed  the proxy cannot be reached, or lets nobody through
     │   ├── TlsError         the other side is not who it should be; nothing left this machine
     │   ├── Timeout
     │   ├── UnsafeRedirect   the login was sent to a host we do not know; nothing was sent there
@@ -146,6 +147,10 @@ class TransportError(WxError):
 
 class ConnectFailed(TransportError):
     """No connection could be made; nothing was sent."""
+
+
+class ProxyFailed(ConnectFailed):
+    """The proxy cannot be reached, or lets nobody through; nothing was sent."""
 
 
 class TlsError(TransportError):

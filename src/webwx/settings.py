@@ -14,14 +14,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
-from urllib.parse import urlsplit
 
 import msgspec
 
 from webwx.client.pace import Pace
 from webwx.errors import InvalidSettings
 from webwx.model.keeping import Keep
-from webwx.protocol.hosts import Desktop
+from webwx.protocol.hosts import Desktop, check_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -284,16 +283,8 @@ def _account(name: str) -> str:
 
 
 def _proxy(url: str | None) -> str | None:
-    if url is None:
-        return None
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address:
-        # It is not repeated: it may hold a password.
-        raise InvalidSettings("The proxy's address cannot be read; one looks like http://127.0.0.1:8080.")
+    if url is not None:
+        check_proxy(url)
     return url
 
 

@@ -22,6 +22,7 @@ from webwx.client.state import LoginState
 from webwx.errors import (
     ApiError,
     ConnectFailed,
+    InvalidSettings,
     LoggedOut,
     NotOnThisHost,
     TransportError,
@@ -598,3 +599,9 @@ class TestB21TheLibraryLeavesTheProcessAlone:
                 with pytest.raises(TransportError):
                     await through.login()
         assert asked[0].startswith(b"GET http://nobody.invalid/jslogin")
+
+
+@pytest.mark.parametrize("proxy", ["127.0.0.1:3128", "socks5://127.0.0.1:1080", "http://127.0.0.1:3128/path"])
+def test_a_proxy_that_cannot_be_one_is_refused_at_once(proxy: str) -> None:
+    with pytest.raises(InvalidSettings, match="The proxy's address"):
+        AsyncClient(proxy=proxy)

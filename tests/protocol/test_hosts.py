@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.errors import NotOnThisHost, UnsafeRedirect
+from webwx.errors import InvalidSettings, NotOnThisHost, UnsafeRedirect
 from webwx.protocol.hosts import (
     DESKTOP,
     FAMILIES,
@@ -14,6 +14,7 @@ from webwx.protocol.hosts import (
     Desktop,
     Host,
     Profile,
+    check_proxy,
     choose,
     families,
     follow,
@@ -166,6 +167,37 @@ class TestWhereALoginStarts:
     def test_an_unknown_host_is_refused_with_the_known_ones(self) -> None:
         with pytest.raises(NotOnThisHost, match=r"evil\.example.*filehelper, web, desktop, wx\.qq\.com"):
             choose("evil.example", None)
+
+    @pytest.mark.parametrize(
+        ("address", "mistake"),
+        [
+            ("127.0.0.1:8790", "has no scheme: it begins with http:// or https://"),
+            ("localhost:8790", "has no scheme: it begins with http:// or https://"),
+            ("example.org", "has no scheme: it begins with http:// or https://"),
+            ("", "has no scheme: it begins with http:// or https://"),
+            ("socks5://127.0.0.1:1080", "begins with neither http:// nor https://"),
+            ("http://127.0.0.1:8790/phone", "goes on behind its host and port: leave the path out"),
+            ("http://127.0.0.1:8790/?sid=geheim", "goes on behind its host and port: leave the path out"),
+            ("http://", "has no host, or no port that can be"),
+            ("http://127.0.0.1:port", "has no host, or no port that can be"),
+            ("http://127.0.0.1:0", "has no host, or no port that can be"),
+        ],
+    )
+    def test_what_is_wrong_with_an_address_is_said(self, address: str, mistake: str) -> None:
+        with pytest.raises(NotOnThisHost) as server:
+            single(address)
+        assert str(server.value) == f"The server's address {mistake}; one looks like http://127.0.0.1:8790."
+        with pytest.raises(InvalidSettings) as proxy:
+            check_proxy(address)
+        assert str(proxy.value) == f"The proxy's address {mistake}; one looks like http://127.0.0.1:8080."
+
+    @pytest.mark.parametrize("address", ["http://127.0.0.1:3128", "HTTPS://me:pass@proxy.example", "http://[::1]:1/"])
+    def test_the_address_of_a_proxy_may_hold_credentials(self, address: str) -> None:
+        check_proxy(address)
+
+    def test_that_of_a_server_may_not(self) -> None:
+        with pytest.raises(NotOnThisHost, match=r"holds credentials, which are not sent; one looks like"):
+            single("http://me:geheim@127.0.0.1:8790")
 
     @pytest.mark.parametrize(
         "server",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from webwx.errors import AlreadyRunning, ConnectFailed, LoggedOut, LoginTimeout, Timeout, TlsError, WxError
+from webwx.errors import AlreadyRunning, ConnectFailed, LoggedOut, LoginTimeout, ProxyFailed, Timeout, TlsError, WxError
 from webwx.outcomes import Exit, outcome_of
 
 _NEXT_STEPS: tuple[tuple[type[WxError], str], ...] = (
@@ -16,6 +16,7 @@ _NEXT_STEPS: tuple[tuple[type[WxError], str], ...] = (
     (LoginTimeout, "; run 'webwx login' again and confirm on the phone"),
     (AlreadyRunning, "; end that one first"),
     (TlsError, "; check this machine's clock and its proxy"),
+    (ProxyFailed, "; check the proxy's address, given as --proxy or WEBWX_PROXY"),
     (ConnectFailed, "; check the network, or the address given as --server or WEBWX_SERVER"),
     (Timeout, "; check the network and try again"),
 )

@@ -44,5 +44,6 @@ class AsyncClient(LoginVerbs, MessageVerbs, ForwardVerbs, RecalledVerbs, Chatroo
 
     Raises:
         NotOnThisHost: There is no such host, or the server is no address.
+        InvalidSettings: The proxy is no address.
         NoJournal: Media are to be kept, and there is no journal to keep them beside.
     """

@@ -28,7 +28,7 @@ from webwx.model.address_book import Contacts
 from webwx.model.events import Item
 from webwx.model.login import Account, Login
 from webwx.protocol.codes import KNOWN_RETS, Ret
-from webwx.protocol.hosts import Desktop, choose
+from webwx.protocol.hosts import Desktop, check_proxy, choose
 from webwx.store.saved_login import Ended, LoginMemory, LoginStore, SavedLogin
 from webwx.transport.default import default_transport
 from webwx.transport.run import Cell, Timeouts, Transport, run_async
@@ -78,6 +78,8 @@ class BaseClient:
         on_wait: Callable[[float, Why], object] | None = None,
     ) -> None:
         profile, hosts = choose(host, server, allowed_hosts)
+        if proxy is not None:
+            check_proxy(proxy)
         self._blank = Login(
             profile_name=profile.name, server=server and hosts.main, hosts=hosts, allowed_hosts=allowed_hosts
         )

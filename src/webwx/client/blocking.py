@@ -119,6 +119,7 @@ class Client:
 
     Raises:
         NotOnThisHost: There is no such host, or the server is no address.
+        InvalidSettings: The proxy is no address.
         NoJournal: Media are to be kept, and there is no journal to keep them beside.
     """
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from webwx.errors import NotOnThisHost, UnsafeRedirect
+from webwx.errors import InvalidSettings, NotOnThisHost, UnsafeRedirect
 
 QR_ORIGIN = "https://login.weixin.qq.com"
 """Where QR images and the text inside them live, whatever the family."""
@@ -180,15 +180,42 @@ def single(server: str) -> Hosts:
     Raises:
         NotOnThisHost: It is no http or https origin.
     """
-    try:
-        parts = urlsplit(server)
-        is_origin = parts.port != 0 and parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        is_origin = False
-    if not is_origin or "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
-        raise NotOnThisHost("The server's address cannot be read; one looks like http://127.0.0.1:8790.")
+    mistake = mistake_in(server) or ("holds credentials, which are not sent" if "@" in server else "")
+    if mistake:
+        raise NotOnThisHost(f"The server's address {mistake}; one looks like http://127.0.0.1:8790.")
+    parts = urlsplit(server)
     origin = f"{parts.scheme}://{parts.netloc}"
     return Hosts(main=origin, login=origin, file=origin, push=origin, qr=origin)
+
+
+def check_proxy(address: str) -> None:
+    """
+    Refuse the address of a proxy that cannot be one. It is not repeated: it may hold a password.
+
+    Raises:
+        InvalidSettings: It cannot.
+    """
+    if mistake := mistake_in(address):
+        raise InvalidSettings(f"The proxy's address {mistake}; one looks like http://127.0.0.1:8080.")
+
+
+def mistake_in(address: str) -> str:
+    """Return what keeps an address from being an http or https origin, without repeating it; empty if nothing does."""
+    scheme, slashes, _ = address.partition("://")
+    if not slashes:
+        return "has no scheme: it begins with http:// or https://"
+    if scheme.lower() not in {"http", "https"}:
+        return "begins with neither http:// nor https://"
+    try:
+        parts = urlsplit(address)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        has_host = False
+    if not has_host:
+        return "has no host, or no port that can be"
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        return "goes on behind its host and port: leave the path out"
+    return ""
 
 
 def is_this_machine(host: str) -> bool:

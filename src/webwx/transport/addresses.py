@@ -30,3 +30,12 @@ class Proxy:
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
             self.headers = (("Proxy-Authorization", f"Basic {base64.b64encode(pair).decode()}"),)
+
+
+def proxy_place(address: str | None) -> str:
+    """Return the host and port of a proxy's address, without its credentials; empty when there is none."""
+    if not address:
+        return ""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    return f"{f'[{host}]' if ':' in host else host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"

@@ -40,6 +40,10 @@ class Barred(Exception):
         self.status = status
 
 
+class NoProxy(OSError):
+    """The proxy cannot be reached."""
+
+
 class Dialler:
     """
     Makes connections for one event loop.
@@ -63,10 +67,17 @@ class Dialler:
             Barred: The proxy said no.
             NoTrust: Whom to believe is not known.
             ssl.SSLError: The other side could not prove who it is.
+            NoProxy: The proxy does not answer.
             OSError: Nobody answers.
         """
         proxy = self._proxy
-        line = await self._connect(proxy.host, proxy.port) if proxy else await self._connect(site.host, site.port)
+        if proxy is None:
+            line = await self._connect(site.host, site.port)
+        else:
+            try:
+                line = await self._connect(proxy.host, proxy.port)
+            except (OSError, ValueError):  # a name that no host can have is a ValueError
+                raise NoProxy from None
         try:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if site.is_tls:

@@ -14,8 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from webwx.protocol.http import Patience
+from webwx.transport.addresses import proxy_place
 from webwx.transport.answer import NoAnswer, TooLarge
-from webwx.transport.dial import Barred
+from webwx.transport.dial import Barred, NoProxy
 from webwx.transport.failures import Failures
 from webwx.transport.head import write_head, write_out
 from webwx.transport.pool import Pool, Way
@@ -55,6 +56,7 @@ class Engine:
         self._terms = {each: (timeouts.of(each), MAX_BODY[each]) for each in Patience}
         """By how long an answer may take: that in seconds, and how large it may be."""
         self._way = Way(proxy, None if ca_file is None else str(ca_file))
+        self._proxy = proxy_place(proxy)
         self._pool: Pool | None = None
         self._asked: tuple[str, str, Headers] | None = None
         """What the last head was written of; it is that of the next request, where only the body is another."""
@@ -110,7 +112,7 @@ class Engine:
             self._pool = None
 
     async def _connect(self, pool: Pool, site: Site, request: Request, patience: float) -> Connection:
-        failures = _failures(request, site)
+        failures = Failures(request.endpoint, _place(site), self._proxy)
         try:
             return await pool.open(site, min(self._timeouts.connect, patience))
         except Barred as refusal:
@@ -121,6 +123,8 @@ class Engine:
             raise failures.no_connection() from None
         except ssl.SSLError as doubt:
             raise failures.unproven(doubt) from None
+        except NoProxy:
+            raise failures.no_proxy() from None
         except (OSError, ValueError):  # a name that no host can have is a ValueError
             raise failures.no_connection() from None
 
@@ -149,4 +153,8 @@ class _Pouring:
 
 
 def _failures(request: Request, site: Site) -> Failures:
-    return Failures(request.endpoint, f"{site.host}:{site.port}")
+    return Failures(request.endpoint, _place(site))
+
+
+def _place(site: Site) -> str:
+    return f"{site.host}:{site.port}"

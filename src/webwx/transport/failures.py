@@ -5,7 +5,15 @@ from __future__ import annotations
 import ssl
 from typing import NamedTuple
 
-from webwx.errors import AnswerTooLarge, ConnectFailed, RefusedLocally, Timeout, TlsError, TransportError
+from webwx.errors import (
+    AnswerTooLarge,
+    ConnectFailed,
+    ProxyFailed,
+    RefusedLocally,
+    Timeout,
+    TlsError,
+    TransportError,
+)
 
 
 class Failures(NamedTuple):
@@ -15,6 +23,8 @@ class Failures(NamedTuple):
     """Name of the call."""
     place: str = ""
     """Where it was to go: host and port."""
+    proxy: str = ""
+    """Host and port of the proxy on the way; empty: there is none."""
 
     # -- nothing was sent --------------------------------------------------------------------------------------------
 
@@ -23,12 +33,20 @@ class Failures(NamedTuple):
         return RefusedLocally(f"{self.call}: its address or a header holds what may not stand there; nothing was sent.")
 
     def no_connection(self) -> ConnectFailed:
-        """Make the error of a host that cannot be reached."""
+        """Return the error of a host that cannot be reached."""
+        if self.proxy:
+            return ProxyFailed(
+                f"{self.call}: no connection to {self.place} through the proxy {self.proxy}; nothing was sent."
+            )
         return ConnectFailed(f"{self.call}: no connection to {self.place}; nothing was sent.")
 
-    def barred(self, status: int) -> ConnectFailed:
-        """Make the error of a proxy that said no."""
-        return ConnectFailed(f"{self.call}: the proxy lets nobody to {self.place} ({status}); nothing was sent.")
+    def no_proxy(self) -> ProxyFailed:
+        """Return the error of a proxy that cannot be reached."""
+        return ProxyFailed(f"{self.call}: the proxy {self.proxy} cannot be reached; nothing was sent.")
+
+    def barred(self, status: int) -> ProxyFailed:
+        """Return the error of a proxy that said no."""
+        return ProxyFailed(f"{self.call}: the proxy lets nobody to {self.place} ({status}); nothing was sent.")
 
     def unproven(self, cause: Exception) -> TlsError:
         """Make the error of a host that is not who it should be; for another's certificate, OpenSSL says whose."""

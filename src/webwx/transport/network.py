@@ -20,6 +20,7 @@ import yarl
 from aiohttp.http_exceptions import ContentEncodingError
 
 from webwx.protocol.http import Response
+from webwx.transport.addresses import proxy_place
 from webwx.transport.failures import Failures
 from webwx.transport.head import write_head
 from webwx.transport.run import MAX_BODY, Timeouts
@@ -74,7 +75,7 @@ class Network:
             ProtocolError: The answer is larger than any of its kind.
         """
         site = write_head(request).site  # the library writes its own head; this refuses what must not be written
-        failures = Failures(request.endpoint, f"{site.host}:{site.port}")
+        failures = Failures(request.endpoint, f"{site.host}:{site.port}", proxy_place(self._proxy))
         try:
             response = await self._carry(request, failures)
         except (aiohttp.ClientError, OSError, ValueError, NoTrust) as error:
@@ -137,6 +138,10 @@ class _NotConnected(aiohttp.ClientError):
     """There is no connection, so nothing has left."""
 
 
+class _NoProxy(aiohttp.ClientError):
+    """There is none to the proxy."""
+
+
 class _Connector(aiohttp.TCPConnector):
     """
     Tells what happens before a request leaves from what happens afterwards.
@@ -158,6 +163,8 @@ class _Connector(aiohttp.TCPConnector):
                     connection = await super().connect(*wish, **more)
             except (aiohttp.ClientSSLError, aiohttp.ClientHttpProxyError):
                 raise
+            except aiohttp.ClientProxyConnectionError:
+                raise _NoProxy from None
             except (aiohttp.ClientError, OSError, ValueError):
                 raise _NotConnected from None
             if connection.protocol is None or not connection.protocol.should_close:
@@ -192,6 +199,8 @@ def _failure(error: Exception, failures: Failures) -> WxError:
             return failures.barred(error.status)
         case NoTrust():
             return failures.no_trust()
+        case _NoProxy():
+            return failures.no_proxy()
         case _NotConnected():
             return failures.no_connection()
         case TimeoutError():

@@ -12,7 +12,7 @@ import trustme
 from tests.transport.conformance.test_tls import certified
 from tests.transport.lines import Caller, answer, serving
 
-from webwx.errors import ConnectFailed, TlsError
+from webwx.errors import ConnectFailed, ProxyFailed, TlsError
 from webwx.protocol.http import Request
 from webwx.transport.default import default_transport
 from webwx.transport.run import Timeouts
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from webwx.transport.run import Transport
 
-NO_CONNECTION = r"jslogin: no connection to wx\.qq\.com:443; nothing was sent"
+NO_CONNECTION = r"jslogin: no connection to wx\.qq\.com:443 through the proxy 127\.0\.0\.1:\d+; nothing was sent"
 YES = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
@@ -142,16 +142,21 @@ async def babble(caller: Caller) -> None:
 async def test_a_proxy_that_is_not_there(make: Make) -> None:
     async with serving(hang_up) as proxy:
         pass
-    transport = make(proxy=f"http://127.0.0.1:{proxy.port}")
-    with pytest.raises(ConnectFailed, match=NO_CONNECTION):
-        await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
+    for credentials in ("", "me:secret@"):
+        for url in ("https://wx.qq.com/", "http://wx.qq.com/"):
+            transport = make(proxy=f"http://{credentials}127.0.0.1:{proxy.port}")
+            with pytest.raises(ProxyFailed) as caught:
+                await transport.send(Request(endpoint="jslogin", method="GET", url=url))
+            assert str(caught.value) == (
+                f"jslogin: the proxy 127.0.0.1:{proxy.port} cannot be reached; nothing was sent."
+            )
 
 
 @pytest.mark.parametrize("talk", [hang_up, babble])
 async def test_a_proxy_that_is_none(make: Make, talk: Callable[[Caller], object]) -> None:
     async with serving(talk) as proxy:
         transport = make(proxy=f"http://127.0.0.1:{proxy.port}")
-        with pytest.raises(ConnectFailed, match=NO_CONNECTION):
+        with pytest.raises(ProxyFailed, match=NO_CONNECTION):
             await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
 
 
@@ -161,7 +166,7 @@ async def test_a_proxy_that_says_nothing(make: Make) -> None:
 
     async with serving(listen) as proxy:
         transport = make(proxy=f"http://127.0.0.1:{proxy.port}", connect=0.1)
-        with pytest.raises(ConnectFailed, match=NO_CONNECTION):
+        with pytest.raises(ProxyFailed, match=NO_CONNECTION):
             await transport.send(Request(endpoint="jslogin", method="POST", url="https://wx.qq.com/", body=b"x"))
         await proxy.until_gone()
 
