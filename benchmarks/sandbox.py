@@ -30,8 +30,8 @@ from urllib.parse import quote
 
 from webwx.bot.loop import run_long
 from webwx.sandbox.core import Sandbox
+from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
-from webwx.sandbox.switches import Switches
 from webwx.sandbox.world import World
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def be_the_server(accounts: int, profile: str) -> None:
     """Serve until stdin ends; the first line of stdout is the port."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    world = World(switches=Switches(auto_confirm=True))
+    world = World(options=Options(auto_confirm=True))
     people = [world.add_person(f"朋友{number}") for number in range(accounts)]
     for one, other in zip(people, [*people[1:], people[0]], strict=True):
         world.befriend(one.id, other.id)

@@ -22,7 +22,7 @@ TESTS = ROOT / "tests"
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
     "sandbox/errors.py": "two exceptions without logic; the tests of the answers and of the control API meet both",
-    "sandbox/switches.py": "values without logic; each switch is tested where it acts",
+    "sandbox/options.py": "values without logic; each option is tested where it acts",
     "store/deadletters.py": "tests/storage_contract holds it to what every storage engine does",
     "testing/stage.py": "protocols without logic; the tests of the clock, the faults and the people use them",
     "transport/engine.py": "tests/transport/conformance holds it to what every engine does",

@@ -16,7 +16,7 @@ from webwx.client.feed import Feed
 from webwx.errors import LoopBroken
 from webwx.model.events import LoopDetected
 from webwx.model.messages import Event, MessageRecalled, TextMessage
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginMemory
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class TestC13OwnMessages:
     async def test_c13_an_echo_bot_does_not_answer_what_comes_back_of_its_own(
         self, open_client: OpenClient, world: World
     ) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         async with open_client() as client:
             bot, seen = Bot(client=client), list[str]()
 
@@ -62,7 +62,7 @@ class TestC13OwnMessages:
     async def test_c13_in_filehelper_the_phones_messages_are_answered_and_the_answers_are_not(
         self, open_client: OpenClient, world: World
     ) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         async with open_client() as client:
             bot, seen = Bot(client=client), list[str]()
 
@@ -104,7 +104,7 @@ class TestC13OwnMessages:
     async def test_c13_a_recall_is_as_much_its_own_as_the_message_was(
         self, open_client: OpenClient, world: World
     ) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         async with open_client() as client:
             bot, gone, texts = Bot(client=client), list[str](), list[str]()
 

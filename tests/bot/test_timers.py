@@ -19,7 +19,7 @@ from tests.client.wound_loop import SteppedLoop, in_no_time, until
 from webwx.bot.bot import Bot
 from webwx.bot.timers import Daily, Timers, Timetable
 from webwx.errors import LoggedOut, StorageError
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginMemory
 from webwx.store.sqlite import SqliteJournal
 
@@ -645,7 +645,7 @@ def test_both_kinds_of_functions_can_send_and_failures_are_told_without_an_event
 
 
 def test_what_a_dead_process_has_sent_is_not_sent_again(open_client: OpenClient, world: World) -> None:
-    world.switches = Switches(hold_seconds=0.01)  # so that polls let no hours pass
+    world.options = Options(hold_seconds=0.01)  # so that polls let no hours pass
 
     async def main(loop: SteppedLoop) -> None:
         store = LoginMemory()

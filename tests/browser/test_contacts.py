@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from webwx.sandbox.world import Switches
+from webwx.sandbox.world import Options
 
 pytestmark = pytest.mark.verify
 
@@ -85,7 +85,7 @@ async def test_a_stranger_asks_and_is_accepted_called_otherwise_and_blocked(hand
 
 
 async def test_an_invitation_to_a_large_chatroom_lets_one_in(hands: Any, world: Any) -> None:
-    world.switches = Switches(large_chatrooms="invited", invite_start_count=4)
+    world.options = Options(large_chatrooms="invited", invite_start_count=4)
     world.add_person("韩梅梅", "hanmeimei")
     world.befriend("me", "hanmeimei")
     await hands.rail("contacts").click()

@@ -15,8 +15,8 @@ import pytest_asyncio
 
 from webwx.sandbox.clock import SystemClock
 from webwx.sandbox.core import Sandbox
+from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
-from webwx.sandbox.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -92,8 +92,8 @@ async function upload(content) {
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
     """Strict about hosts and cookies, and with more contacts than fit one page."""
-    switches = Switches(auto_confirm=True, strict_hosts=True, strict_cookies=True, contact_page_size=3)
-    return make_world(switches=switches, clock=SystemClock())
+    options = Options(auto_confirm=True, strict_hosts=True, strict_cookies=True, contact_page_size=3)
+    return make_world(options=options, clock=SystemClock())
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -13,7 +13,7 @@ from webwx.cli.given import Given
 from webwx.cli.session import Session
 from webwx.client.aio import AsyncClient
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.sandbox.world import default_world
 from webwx.transport.loopback import Loopback
 
@@ -49,7 +49,7 @@ def test_it_keeps_nothing_and_asks_no_server_of_the_user(shell: Any) -> None:
 
 
 async def test_a_step_that_is_not_true_on_the_server_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    world = default_world(switches=Switches(media_after_recall="kept"))
+    world = default_world(options=Options(media_after_recall="kept"))
     transport = Loopback(Sandbox(world))
     async with (
         AsyncClient(server="http://127.0.0.1:1", transport=transport) as me,

@@ -30,8 +30,8 @@ from webwx.errors import (
 from webwx.model.messages import Event, ImageMessage, TextMessage
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.faults import FAULTS, MENU, Wish
+from webwx.sandbox.options import Options
 from webwx.sandbox.serve import Served, serve
-from webwx.sandbox.switches import Switches
 from webwx.store.sqlite import SqliteJournal
 
 if TYPE_CHECKING:
@@ -393,7 +393,7 @@ def test_no_verb_succeeds_where_the_answer_does_not_say_so(fault: str, make_worl
 
 def test_b8_a_login_without_its_ticket_sends_no_file_until_it_has_one(make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
-        day.world.switches = Switches(strict_cookies=True)
+        day.world.options = Options(strict_cookies=True)
         rule = day.world.faults.add(Wish(fault="no_ticket", times=1))
         await day.log_in()
         assert rule.is_used_up

@@ -18,7 +18,7 @@ from webwx.errors import (
 )
 from webwx.model.events import ContactChanged, ContactDeleted
 from webwx.model.messages import ChatroomRenamed, LinkMessage, MemberJoined, MemberRemoved
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginMemory
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ async def test_a_large_chatroom_is_invited_to(log_in: LogIn, world: World, befor
 async def test_a_chatroom_that_has_become_large_is_invited_to_after_all(
     log_in: LogIn, world: World, counted: Counted
 ) -> None:
-    world.switches = Switches(large_chatrooms="invited")
+    world.options = Options(large_chatrooms="invited")
     client, friend = await log_in(), await log_in("lilei")
     room = client.contacts.resolve("读书会")
     crowd = [world.add_person(f"人{number}") for number in range(37)]

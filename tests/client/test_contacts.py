@@ -21,8 +21,8 @@ from webwx.model.messages import FriendAdded, FriendRequest, Person, PhoneActivi
 from webwx.protocol.http import Response
 from webwx.protocol.sync import WEBWXSYNC
 from webwx.sandbox.core import Sandbox
+from webwx.sandbox.options import Options
 from webwx.sandbox.people import Chatroom
-from webwx.sandbox.switches import Switches
 from webwx.store.saved_login import LoginMemory
 from webwx.transport.loopback import Loopback
 
@@ -53,7 +53,7 @@ async def test_d1_ten_thousand_contacts_come_by_pages(world: World, counted: Cou
         """Gives each page another size, as the platform does."""
 
         async def send(self, request: Request) -> Response:
-            world.switches = Switches(contact_page_size=dice.randint(100, 1_700))
+            world.options = Options(contact_page_size=dice.randint(100, 1_700))
             return await counted.send(request)
 
         async def close(self) -> None:
@@ -69,7 +69,7 @@ async def test_d1_ten_thousand_contacts_come_by_pages(world: World, counted: Cou
 async def test_contacts_are_fetched_by_pages_and_kept_for_the_next_process(
     log_in: LogIn, new_client: NewClient, world: World
 ) -> None:
-    world.switches = Switches(contact_page_size=2)
+    world.options = Options(contact_page_size=2)
     store = LoginMemory()
     client = await log_in(store=store)
     world.add_person("新人", "new")
@@ -108,7 +108,7 @@ async def test_d8_an_account_without_chatrooms_has_none(log_in: LogIn, world: Wo
 
 
 def test_d8_chatrooms_that_only_the_phone_lists_are_learnt_from_it(make_world: Callable[..., World]) -> None:
-    world = make_world(switches=Switches(chatrooms="recent"))
+    world = make_world(options=Options(chatrooms="recent"))
     for number in range(300):
         world.add_chatroom(f"群{number}", ["me", "ahua"])
 
@@ -131,7 +131,7 @@ def test_d8_chatrooms_that_only_the_phone_lists_are_learnt_from_it(make_world: C
 
 
 async def test_d8_a_chatroom_is_learnt_from_a_message_in_it(make_world: Callable[..., World]) -> None:
-    world = make_world(switches=Switches(chatrooms="recent"))
+    world = make_world(options=Options(chatrooms="recent"))
     client, _ = await logged_in(world)
     await take(client, 1, include_all=True)  # what the phone lists, and it is not among that
     world.chatrooms["books"] = Chatroom(id="books", name="读书会", members=[world.person("me"), world.person("ahua")])
@@ -182,7 +182,7 @@ async def test_a_list_that_lacks_somebody_is_told_of_and_removes_nobody(
     carrier = LosesAPage(Loopback(sandbox))
     client = await log_in(transport=carrier, journal=journal)
     before = contacts_of(client)
-    world.switches = Switches(contact_page_size=3)
+    world.options = Options(contact_page_size=3)
     carrier.body = page
     if fault:
         world.faults.add(fault)
@@ -204,7 +204,7 @@ async def test_a_broken_contact_of_the_list_removes_nobody(
     carrier = LosesAPage(Loopback(sandbox))
     client = await log_in(transport=carrier, journal=journal)
     before = contacts_of(client)
-    world.switches = Switches(contact_page_size=3)
+    world.options = Options(contact_page_size=3)
     carrier.body = b'{"BaseResponse":{"Ret":0},"MemberCount":1,"MemberList":[{"UserName":{}}],"Seq":0}'
     await client.list_contacts()
 
@@ -296,7 +296,7 @@ async def drained(client: AsyncClient) -> None:
 
 
 def test_d4_a_thousand_unknown_members_cost_few_calls_and_no_delay(make_world: Callable[..., World]) -> None:
-    world = make_world(switches=Switches(batch_size=2_000))
+    world = make_world(options=Options(batch_size=2_000))
     talkers = [world.add_person(f"talker {number}") for number in range(1_000)]
 
     async def work() -> None:

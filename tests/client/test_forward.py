@@ -13,7 +13,7 @@ from webwx.model.messages import (
     MessageRecalled,
 )
 from webwx.sandbox import contents
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ class TestForward:
         assert last(world, "lilei", "xiaoming").medium.md5 == md5(PNG)
 
     async def test_an_own_recalled_picture_goes_on_too(self, log_in: LogIn, world: World) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         client = await log_in()
         receipt = await client.send_image("阿华", JPEG)
         await client.recall(receipt)
@@ -128,7 +128,7 @@ class TestForward:
     async def test_a_picture_without_keys_goes_on_by_download_and_upload(
         self, log_in: LogIn, world: World, form: str
     ) -> None:
-        world.switches = Switches(picture_content=form)
+        world.options = Options(picture_content=form)
         client = await log_in()
         world.picture("ahua", "me", PNG)
         [image] = await take(client, 1)
@@ -140,7 +140,7 @@ class TestForward:
     async def test_a_recalled_picture_without_keys_cannot_go_on(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
-        world.switches = Switches(picture_content="hash")
+        world.options = Options(picture_content="hash")
         client = await log_in()
         world.picture("ahua", "me", PNG)
         world.recall("ahua", "me")

@@ -12,7 +12,7 @@ from tests.client.conftest import PNG, last, take
 from webwx.errors import LoggedOut, NoJournal, SendUnknown, UnknownContact
 from webwx.model.events import ContinuityLost
 from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessage
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.journal import Outgoing
 from webwx.store.saved_login import LoginMemory
 
@@ -121,7 +121,7 @@ class TestHistory:
         assert said(await client.history(since=times[1], until=times[2])) == ["1", "2"]
 
     async def test_has_a_send_that_came_back_once(self, log_in: LogIn, world: World) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         client = await log_in()
         await client.send_text("阿华", "hi")
         await take(client, 1)
@@ -256,7 +256,7 @@ async def test_an_event_of_the_past_is_the_event_of_then(log_in: LogIn, world: W
 
 class TestEchoes:
     async def test_what_was_sent_here_is_told_from_what_the_phone_sent(self, log_in: LogIn, world: World) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         client = await log_in()
         await client.send_text("filehelper", "from here")
         world.say("me", "filehelper", "from the phone")
@@ -266,7 +266,7 @@ class TestEchoes:
         assert [await client.was_sent_here(event) for event in (echo, own, other)] == [True, False, False]
 
     async def test_a_send_on_its_way_is_waited_for(self, log_in: LogIn, world: World, journal: SqliteJournal) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         client = await log_in()
         receipt = await client.send_text("filehelper", "from here")
         [echo] = await take(client, 1)
@@ -308,7 +308,7 @@ class TestLettingGo:
     async def test_everything_is_written_out_oldest_first_and_each_thing_once(
         self, log_in: LogIn, world: World
     ) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         client = await log_in()
         await client.send_text("阿华", "comes back")
         world.say("ahua", "me", "hello")

@@ -27,7 +27,7 @@ from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import IdentityAmbiguous
 from webwx.model.messages import TextMessage
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginMemory
 from webwx.transport.loopback import Loopback
 
@@ -57,11 +57,11 @@ Told = "tuple[Callable[[], Awaitable[AsyncClient]], World]"
 @pytest.fixture
 async def make_world_with(
     make_world: Callable[..., World], journal: SqliteJournal
-) -> AsyncIterator[Callable[[Switches], Told]]:
+) -> AsyncIterator[Callable[[Options], Told]]:
     """Give a world that behaves otherwise, and what logs its first account in with the journal."""
 
-    def make(switches: Switches) -> Told:
-        world = make_world(switches=switches)
+    def make(options: Options) -> Told:
+        world = make_world(options=options)
 
         async def log_in() -> AsyncClient:
             client = await clients.enter_async_context(
@@ -411,7 +411,7 @@ async def test_c15_a_send_that_did_not_leave_goes_to_the_same_person_in_the_next
 async def test_b10_a_lost_answer_is_settled_though_the_send_was_begun_in_an_earlier_login(
     log_in: LogIn, world: World, counted: Counted, how: str
 ) -> None:
-    world.switches = Switches(echo="on")
+    world.options = Options(echo="on")
     client = await log_in()
     world.refuse_next("webwxsendmsg", 1205)
     with pytest.raises(RateLimited):
@@ -524,7 +524,7 @@ async def test_who_is_added_later_gets_a_number(log_in: LogIn, world: World) -> 
 
 
 async def test_c15_real_ids_that_the_phone_tells_are_proof(make_world_with: Callable[..., Told]) -> None:
-    client_of, world = make_world_with(Switches(picture_versions="zero"))
+    client_of, world = make_world_with(Options(picture_versions="zero"))
     world.say("zhangsan", "me", "so the phone has this chat in its list")
     client = await client_of()
     await take(client, 1, include_all=True)
@@ -540,7 +540,7 @@ async def test_c15_real_ids_that_the_phone_tells_are_proof(make_world_with: Call
 async def test_c15_real_ids_in_another_order_are_proof_of_nothing(
     make_world: Callable[..., World], journal: SqliteJournal
 ) -> None:
-    world = make_world(switches=Switches(picture_versions="zero"))
+    world = make_world(options=Options(picture_versions="zero"))
     world.say("zhangsan", "me", "so the phone has this chat in its list")
 
     class Shuffled(Loopback):
@@ -566,7 +566,7 @@ async def test_c15_real_ids_in_another_order_are_proof_of_nothing(
 
 
 async def test_c15_a_doubt_is_told_and_nobody_is_guessed_at(make_world_with: Callable[..., Told]) -> None:
-    client_of, world = make_world_with(Switches(picture_versions="zero"))
+    client_of, world = make_world_with(Options(picture_versions="zero"))
     client = await client_of()
     earlier = contact(client, "张三").id
     known = await number(client, "张三")

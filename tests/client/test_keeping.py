@@ -25,7 +25,7 @@ from webwx.model.keeping import MEDIA_KINDS, Keep
 from webwx.model.messages import ImageMessage, MessageRecalled
 from webwx.protocol.codes import CHUNK_SIZE
 from webwx.protocol.http import Response
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.journal import ARCHIVE_CONSUMER
 from webwx.store.saved_login import LoginMemory
 from webwx.store.sqlite import SqliteJournal
@@ -55,7 +55,7 @@ SENT_BY = {
 
 PICTURES_ONLY = Keep()
 
-KEYLESS = Switches(picture_content="hash")
+KEYLESS = Options(picture_content="hash")
 """Pictures come without their keys."""
 
 PICTURES = {"webwxgetmsgimg"}
@@ -132,7 +132,7 @@ class Quiet(Counted):
 async def test_e13_a_picture_recalled_200_ms_later_is_there_and_goes_on_though_the_server_has_it_no_longer(
     keeping: Keeping, world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    world.switches = KEYLESS
+    world.options = KEYLESS
     quiet = Quiet(Loopback(sandbox))
     client = await keeping(transport=quiet)
     async with asyncio.timeout(20), client.events(include_all=False) as events:
@@ -157,7 +157,7 @@ async def test_e13_a_picture_recalled_200_ms_later_is_there_and_goes_on_though_t
 
 
 async def test_e13_without_keeping_it_is_gone_and_that_is_said(keeping: Keeping, world: World) -> None:
-    world.switches = KEYLESS
+    world.options = KEYLESS
     client = await keeping(None)
     world.picture("ahua", "me", PNG)
     world.recall("ahua", "me")
@@ -172,7 +172,7 @@ async def test_e13_without_keeping_it_is_gone_and_that_is_said(keeping: Keeping,
 async def test_e13_a_picture_that_was_recalled_before_it_could_be_fetched_is_gone_and_listening_goes_on(
     keeping: Keeping, world: World, journal: SqliteJournal
 ) -> None:
-    world.switches = KEYLESS
+    world.options = KEYLESS
     client = await keeping()
     picture = world.picture("ahua", "me", PNG)
     world.recall("ahua", "me")
@@ -191,7 +191,7 @@ async def test_e13_a_picture_that_was_recalled_before_it_could_be_fetched_is_gon
 async def test_e13_what_was_kept_outlives_the_process_and_the_login(
     keeping: Keeping, world: World, tmp_path: Path, counted: Counted, phone_of: Callable[[str], Callable[..., object]]
 ) -> None:
-    world.switches, store = KEYLESS, LoginMemory()
+    world.options, store = KEYLESS, LoginMemory()
     client = await keeping(store=store)
     world.picture("ahua", "周末爬山", PNG)
     await drain(client)
@@ -470,7 +470,7 @@ async def keep_by_hand(part: AccountJournal, entry: Entry, now: float) -> None:
 async def test_e13_what_a_killed_process_had_kept_but_not_acknowledged_is_not_asked_for_again(
     keeping: Keeping, world: World, journal: SqliteJournal, counted: Counted, tmp_path: Path
 ) -> None:
-    world.switches, store = KEYLESS, LoginMemory()
+    world.options, store = KEYLESS, LoginMemory()
     client = await keeping(None, store=store)
     part = journal.account(client.account.uin)
     await (await part.consumer(ARCHIVE_CONSUMER, since="beginning")).close()
@@ -682,7 +682,7 @@ async def test_an_end_of_the_login_ends_the_keeping_with_it_and_is_no_mistake(
 async def test_a_bot_sends_a_recalled_picture_on(
     keeping: Keeping, world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    world.switches = KEYLESS
+    world.options = KEYLESS
     quiet = Quiet(Loopback(sandbox))
     client = await keeping(transport=quiet)
     async with Feed(client, "bot", follow=False):

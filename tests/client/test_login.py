@@ -36,7 +36,7 @@ from webwx.protocol.cookies import read_cookie_header
 from webwx.protocol.hosts import Desktop
 from webwx.protocol.login import LOGIN_POLL, PollReply
 from webwx.protocol.media import UPLOAD
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.passphrase import KeyringPassphrase
 from webwx.store.saved_login import LoginFile, LoginMemory, SavedLogin
 from webwx.transport.loopback import Loopback
@@ -181,7 +181,7 @@ class TestLogin:
     async def test_b7_a_foreign_redirect_is_not_followed(
         self, new_client: NewClient, world: World, counted: Counted, phone_of: Phone
     ) -> None:
-        world.switches = Switches(redirect_origin="https://evil.example")
+        world.options = Options(redirect_origin="https://evil.example")
 
         with pytest.raises(UnsafeRedirect, match=r"evil\.example"):
             await new_client().login(show_qr=phone_of("me"))
@@ -190,7 +190,7 @@ class TestLogin:
     async def test_stays_at_the_server_though_it_names_a_real_host(
         self, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
-        world.switches = Switches(redirect_origin="https://wx2.qq.com")
+        world.options = Options(redirect_origin="https://wx2.qq.com")
 
         assert (await new_client().login(show_qr=phone_of("me"))).nickname == "小明"
 
@@ -205,7 +205,7 @@ class TestLogin:
     async def test_draws_the_code_where_it_mixes_with_no_result(
         self, new_client: NewClient, world: World, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        world.switches = Switches(auto_confirm=True)
+        world.options = Options(auto_confirm=True)
         await new_client().login()
         printed = capsys.readouterr()
 
@@ -327,7 +327,7 @@ class Kept(Counted):
 
 class TestTheDesktop:
     async def test_logs_in_where_the_web_is_refused(self, world: World, counted: Counted, phone_of: Phone) -> None:
-        world.switches = Switches(require_extspam=True)
+        world.options = Options(require_extspam=True)
         client = AsyncClient(
             host="desktop", server=SERVER, transport=counted, clock=world.clock.now,
             desktop=Desktop(client_version="2.0.0", extspam="opaque"),
@@ -468,7 +468,7 @@ async def test_a_passphrase_in_the_keyring_comes_with_a_login_and_goes_with_it(
 
 
 async def test_b6_a_host_that_was_added_is_followed_and_saved(world: World, counted: Counted, phone_of: Phone) -> None:
-    world.switches = Switches(redirect_origin="https://wx9.qq.com")
+    world.options = Options(redirect_origin="https://wx9.qq.com")
     store = LoginMemory()
     client = AsyncClient(
         server=SERVER, store=store, transport=counted, clock=world.clock.now, allowed_hosts=("wx9.qq.com",)
@@ -481,7 +481,7 @@ async def test_b6_a_host_that_was_added_is_followed_and_saved(world: World, coun
 class TestOnThePlatformsOwnNames:
     @pytest.fixture
     def carrier(self, world: World, sandbox: Sandbox) -> Kept:
-        world.switches = Switches(redirect_origin="https://wx8.qq.com", strict_hosts=True, strict_cookies=True)
+        world.options = Options(redirect_origin="https://wx8.qq.com", strict_hosts=True, strict_cookies=True)
         return Kept(Loopback(sandbox))
 
     @pytest.fixture
@@ -538,7 +538,7 @@ class TestOnThePlatformsOwnNames:
 async def test_the_exchange_may_be_sent_on(
     new_client: NewClient, world: World, counted: Counted, phone_of: Phone
 ) -> None:
-    world.switches = Switches(exchange_origin=SERVER)
+    world.options = Options(exchange_origin=SERVER)
     await new_client().login(show_qr=phone_of("me"))
 
     assert counted.calls.count("webwxnewloginpage") == 2

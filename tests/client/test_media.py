@@ -47,7 +47,7 @@ from webwx.protocol.cookies import Jar
 from webwx.protocol.http import Response
 from webwx.protocol.media import GETMEDIA, PARALLELUPLOAD, UPLOAD
 from webwx.sandbox import contents
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginMemory, SavedLogin
 from webwx.transport.loopback import Loopback
 from webwx.transport.run import Timeouts
@@ -301,7 +301,7 @@ class TestE2LargeFiles:
     async def test_are_announced_first_and_carry_the_signature(
         self, log_in: LogIn, world: World, counted: Told, host: str | None, call: str
     ) -> None:
-        world.switches = Switches(large_files="strict")
+        world.options = Options(large_files="strict")
         client = await log_in(host=host)
         content = bytes(LARGE)
         await client.send_file("filehelper", content)
@@ -934,7 +934,7 @@ class TestDownloading:
         assert sizes_of(tmp_path) == [3 * CHUNK_SIZE]
 
     async def test_a_large_file_is_not_served_by_a_switch(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
-        world.switches = Switches(large_files="strict")
+        world.options = Options(large_files="strict")
         client = await log_in()
         world.file("ahua", "me", bytes(LARGE), "large.bin")
         [message] = await take(client, 1)

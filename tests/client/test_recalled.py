@@ -10,7 +10,7 @@ from tests.client.conftest import GIF, MP3, MP4, PNG, last, md5, take
 from webwx.errors import NoJournal, UnknownContact
 from webwx.model.messages import ImageMessage, MessageRecalled
 from webwx.sandbox import contents
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginMemory
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def test_it_needs_a_journal(log_in: LogIn) -> None:
 async def test_e13_a_member_s_recall_in_a_chatroom_is_found_thousands_of_messages_and_two_logins_later(
     log_in: LogIn, world: World, journal: SqliteJournal
 ) -> None:
-    world.switches = Switches(batch_size=500)
+    world.options = Options(batch_size=500)
     store = LoginMemory()
     client = await log_in(journal=journal, store=store)
     world.picture("lilei", "周末爬山", PNG)
@@ -82,7 +82,7 @@ async def test_e13_a_member_s_recall_in_a_chatroom_is_found_thousands_of_message
 async def test_the_event_of_a_recall_has_an_original_that_came_long_before(
     log_in: LogIn, world: World, journal: SqliteJournal
 ) -> None:
-    world.switches = Switches(batch_size=500)
+    world.options = Options(batch_size=500)
     client = await log_in(journal=journal)
     slip = world.say("ahua", "me", "a slip")
     for number in range(2_000):
@@ -113,7 +113,7 @@ async def test_each_recall_says_whether_the_message_can_be_sent_on(
     client = await log_in(journal=journal)
     match kind:
         case "keyless picture":
-            world.switches = Switches(picture_content="hash")
+            world.options = Options(picture_content="hash")
             sent = world.picture("ahua", "me", PNG)
         case "picture":
             sent = world.picture("ahua", "me", PNG)

@@ -29,7 +29,7 @@ from webwx.errors import (
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import ImageMessage, SystemMessage, TextMessage
 from webwx.sandbox.faults import Wish
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginMemory
 from webwx.transport.loopback import Loopback
 
@@ -398,7 +398,7 @@ class TestALostAnswer:
     async def test_b10_is_no_doubt_any_more_once_the_message_comes_back(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         client = await log_in()
         counted.lose_answers("webwxsendmsg")
         with pytest.raises(SendUnknown):
@@ -416,7 +416,7 @@ class TestALostAnswer:
     async def test_b10_is_no_doubt_at_all_when_the_message_has_come_back_before(
         self, log_in: LogIn, world: World, failing: Failing
     ) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         client = await log_in(transport=failing)
         failing.held, failing.loses = asyncio.Event(), True
         sending = asyncio.create_task(client.send_text("阿华", "hi"))
@@ -429,7 +429,7 @@ class TestALostAnswer:
     async def test_b10_is_no_doubt_either_when_the_send_was_begun_in_an_earlier_login(
         self, log_in: LogIn, world: World, failing: Failing
     ) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         world.refuse_next("webwxsendmsg", 1205)
         with pytest.raises(RateLimited):
             await (await log_in()).send_text("阿华", "hi", key="1")
@@ -445,10 +445,10 @@ class TestALostAnswer:
     async def test_b10_is_not_settled_by_what_another_send_left(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         client = await log_in()
         await client.send_text("阿华", "ok")
-        world.switches = Switches(echo="off")
+        world.options = Options(echo="off")
         counted.lose_answers("webwxsendmsg")
         with pytest.raises(SendUnknown):
             await client.send_text("阿华", "ok")
@@ -485,7 +485,7 @@ class TestALostAnswer:
     async def test_is_repeated_with_the_same_id_where_the_server_folds_repeats(
         self, log_in: LogIn, world: World, failing: Failing
     ) -> None:
-        world.switches = Switches(fold_repeats=True)
+        world.options = Options(fold_repeats=True)
         client = await log_in(transport=failing, dedupe_by_client_id=True)
         failing.lose_answers("webwxsendmsg", times=3)
         receipt = await client.send_text("阿华", "hi")
@@ -497,7 +497,7 @@ class TestALostAnswer:
     async def test_b12_is_repeated_by_its_key_where_the_server_folds_repeats(
         self, log_in: LogIn, new_client: NewClient, world: World, failing: Failing
     ) -> None:
-        world.switches = Switches(fold_repeats=True)
+        world.options = Options(fold_repeats=True)
         store = LoginMemory()
         client = await log_in(transport=failing, store=store)
         failing.lose_answers("webwxsendmsg")
@@ -527,7 +527,7 @@ class TestALostAnswer:
         assert (await only_send(following)).state == "unknown"
 
     async def test_is_repeated_three_times_at_most(self, log_in: LogIn, world: World, failing: Failing) -> None:
-        world.switches = Switches(fold_repeats=True)
+        world.options = Options(fold_repeats=True)
         client = await log_in(transport=failing, dedupe_by_client_id=True)
         failing.lose_answers("webwxsendmsg", times=9)
         with pytest.raises(SendUnknown):

@@ -34,7 +34,7 @@ from webwx.protocol.codes import POLL_HOLD
 from webwx.protocol.http import Response
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginFile, LoginMemory
 from webwx.transport.failures import Failures
 from webwx.transport.loopback import Loopback
@@ -172,7 +172,7 @@ def texts(events: list[Event]) -> list[str]:
 
 class TestEvents:
     async def test_come_in_order_each_once_over_many_batches(self, log_in: LogIn, world: World) -> None:
-        world.switches = Switches(batch_size=2)
+        world.options = Options(batch_size=2)
         client = await log_in()
         for number in range(7):
             world.say("ahua", "me", str(number))
@@ -188,7 +188,7 @@ class TestEvents:
             return msgspec.structs.replace(reply, continue_flag=int(len(reply.add_msg_list) == 2))
 
         carrier = Edited(Loopback(sandbox), say_more)
-        world.switches = Switches(batch_size=2)
+        world.options = Options(batch_size=2)
         client = await log_in(transport=carrier)
         await take(client, 1, include_all=True)  # the phone's greeting
         carrier.calls.clear()
@@ -252,7 +252,7 @@ class TestEvents:
             client.contacts.resolve("阿华")
 
     async def test_c13_own_messages_come_back_where_the_platform_echoes(self, log_in: LogIn, world: World) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         client = await log_in()
         receipt = await client.send_text("阿华", "hi")
         [echo] = await take(client, 1)
@@ -264,7 +264,7 @@ class TestEvents:
     async def test_c13_an_echo_handler_answers_others_once_and_never_itself(
         self, log_in: LogIn, world: World, chat: str
     ) -> None:
-        world.switches = Switches(echo="on")
+        world.options = Options(echo="on")
         client = await log_in()
         await client.send_text(chat, "from this client")
         world.say("me", world.chat_id(world.person("me"), chat), "from the phone")
@@ -289,7 +289,7 @@ class TestEvents:
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         """A client that polls with the fetch key would be told of it for ever."""
-        world.switches = Switches(silent_changes=True)
+        world.options = Options(silent_changes=True)
         client = await log_in()
         await take(client, 1, include_all=True)
         await client.send_image("filehelper", PNG)
@@ -448,7 +448,7 @@ class TestEvents:
         got: list[str] = []
         async with client.events(include_all=False) as events:
             while len(got) < 1_000:
-                world.switches = Switches(batch_size=dice.randint(1, 60))
+                world.options = Options(batch_size=dice.randint(1, 60))
                 got += texts([await anext(events)])
 
         assert len(set(got)) == 1_000

@@ -28,8 +28,8 @@ from webwx.sandbox import control, fault_verbs, proxy
 from webwx.sandbox.action_table import ACTIONS, Action
 from webwx.sandbox.fake_contacts import FakeContacts
 from webwx.sandbox.faults import Description, menu
+from webwx.sandbox.options import STRICT, Options
 from webwx.sandbox.phone_actions import PhoneActions
-from webwx.sandbox.switches import STRICT, Switches
 from webwx.sandbox.worlds import ChatroomPlan, MessagePlan, PersonPlan, WorldPlan
 from webwx.settings import KEYS
 
@@ -121,7 +121,7 @@ def test_the_page_has_every_switch_with_its_default_and_its_option() -> None:
     options = {option.name: option.opts[0] for option in sandbox_command.params if isinstance(option, click.Option)}
     expected = [
         [field.name, str(field.default) or "empty", options.get(field.name, "")]
-        for field in msgspec.structs.fields(Switches)
+        for field in msgspec.structs.fields(Options)
     ]
     assert expected == [row[:3] for row in table(TOPICS / "sandbox.md", "Switch")]
 

@@ -24,7 +24,7 @@ from webwx.protocol.http import Request, Response
 from webwx.protocol.login import TICKET
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.faults import Wish
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginMemory
 from webwx.transport.loopback import Loopback
 
@@ -94,7 +94,7 @@ def asked(world: World, flow: Flow[Any]) -> Response:
 
 @pytest.fixture(scope="module")
 def recorded(make_world: MakeWorld) -> tuple[Login, dict[str, Response]]:
-    world = make_world(switches=Switches(auto_confirm=True))
+    world = make_world(options=Options(auto_confirm=True))
     return asyncio.run(_record(world))
 
 
@@ -170,7 +170,7 @@ def client_of(world: World, store: LoginMemory) -> AsyncClient:
 @pytest.mark.parametrize("stride", [61, pytest.param(1, marks=pytest.mark.verify)])
 def test_g_r4_of_a_cut_batch_nothing_is_kept(stride: int, make_world: MakeWorld) -> None:
     async def run() -> None:
-        world = make_world(switches=Switches(auto_confirm=True))
+        world = make_world(options=Options(auto_confirm=True))
         store = LoginMemory()
         async with client_of(world, store) as me:
             await me.login(show_qr=lambda _: None)

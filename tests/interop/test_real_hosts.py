@@ -34,8 +34,8 @@ from webwx.protocol.hosts import FAMILIES
 from webwx.protocol.http import Request
 from webwx.sandbox.clock import SystemClock
 from webwx.sandbox.core import Sandbox
+from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
-from webwx.sandbox.switches import Switches
 from webwx.transport.engine import Engine
 
 if TYPE_CHECKING:
@@ -81,14 +81,14 @@ class Watched:
 
 
 @pytest.fixture
-def world(make_world: Callable[..., World], switches: Switches) -> World:
-    return make_world(switches=switches, clock=SystemClock())
+def world(make_world: Callable[..., World], options: Options) -> World:
+    return make_world(options=options, clock=SystemClock())
 
 
 @pytest.fixture
-def switches() -> Switches:
+def options() -> Options:
     """Override by parametrization."""
-    return Switches(**STRICT)
+    return Options(**STRICT)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def quiet(code: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("switches", "main"), [(Switches(**STRICT, redirect_origin=f"https://{main}"), main) for main in WEB], ids=WEB
+    ("options", "main"), [(Options(**STRICT, redirect_origin=f"https://{main}"), main) for main in WEB], ids=WEB
 )
 async def test_b6_everything_goes_to_the_hosts_of_the_family_that_the_login_ended_on(
     world: World, network: Watched, main: str
@@ -143,8 +143,8 @@ async def test_b6_everything_goes_to_the_hosts_of_the_family_that_the_login_ende
 
 
 @pytest.mark.parametrize(
-    ("switches", "main"),
-    [(Switches(**STRICT, redirect_origin=f"https://{main}"), main) for main in HELPERS],
+    ("options", "main"),
+    [(Options(**STRICT, redirect_origin=f"https://{main}"), main) for main in HELPERS],
     ids=HELPERS,
 )
 async def test_b6_file_transfer_helper_polls_its_own_host_and_uploads_to_its_family(
@@ -166,7 +166,7 @@ async def test_b6_file_transfer_helper_polls_its_own_host_and_uploads_to_its_fam
     assert (hosts["synccheck"], hosts["webwxuploadmedia"]) == (main, urlsplit(FAMILIES[main].file).hostname)
 
 
-@pytest.mark.parametrize("switches", [Switches(auto_confirm=True, redirect_origin="https://wx9.qq.com")])
+@pytest.mark.parametrize("options", [Options(auto_confirm=True, redirect_origin="https://wx9.qq.com")])
 async def test_b6_a_family_nobody_knows_is_not_guessed(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnsafeRedirect, match=r"wx9\.qq\.com"):
@@ -175,7 +175,7 @@ async def test_b6_a_family_nobody_knows_is_not_guessed(network: Watched) -> None
     assert {endpoint for endpoint, _ in network.calls} == {"jslogin", "login"}
 
 
-@pytest.mark.parametrize("switches", [Switches(auto_confirm=True, redirect_origin=url) for url in HOSTILE], ids=HOSTILE)
+@pytest.mark.parametrize("options", [Options(auto_confirm=True, redirect_origin=url) for url in HOSTILE], ids=HOSTILE)
 async def test_b7_a_redirect_to_anywhere_else_is_not_followed(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnsafeRedirect):
@@ -187,13 +187,13 @@ async def test_b7_a_redirect_to_anywhere_else_is_not_followed(network: Watched) 
 # -- what the ticket exchange may answer -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("switches", [Switches(**STRICT, exchange_status="moved")])
+@pytest.mark.parametrize("options", [Options(**STRICT, exchange_status="moved")])
 async def test_b15_the_keys_may_come_with_a_301_that_leads_nowhere(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         assert (await client.login(show_qr=quiet)).nickname == "小明"
 
 
-@pytest.mark.parametrize("switches", [Switches(**STRICT, exchange_location="https://evil.example/")])
+@pytest.mark.parametrize("options", [Options(**STRICT, exchange_location="https://evil.example/")])
 async def test_b15_a_301_that_leads_elsewhere_is_not_followed(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnsafeRedirect):
@@ -202,7 +202,7 @@ async def test_b15_a_301_that_leads_elsewhere_is_not_followed(network: Watched) 
     assert network.calls[-1] == ("webwxnewloginpage", "wx.qq.com")
 
 
-@pytest.mark.parametrize("switches", [Switches(**STRICT, exchange_origin="https://web2.wechat.com")])
+@pytest.mark.parametrize("options", [Options(**STRICT, exchange_origin="https://web2.wechat.com")])
 async def test_an_exchange_that_is_sent_on_goes_on_there(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         await client.login(show_qr=quiet)
@@ -212,7 +212,7 @@ async def test_an_exchange_that_is_sent_on_goes_on_there(network: Watched) -> No
     assert dict(network.calls)["webwxinit"] == "web2.wechat.com"
 
 
-@pytest.mark.parametrize("switches", [Switches(**STRICT, login_refused=True)])
+@pytest.mark.parametrize("options", [Options(**STRICT, login_refused=True)])
 async def test_b16_a_refused_account_is_told_so_and_file_transfer_helper_is_open_to_it(access: TlsAccess) -> None:
     async with AsyncClient(host="web", proxy=access.proxy, ca_file=access.ca) as client:
         with pytest.raises(LoginRefused, match=r"暂时不能登录web微信.*File Transfer Helper") as caught:
@@ -223,7 +223,7 @@ async def test_b16_a_refused_account_is_told_so_and_file_transfer_helper_is_open
         assert (await client.login(show_qr=quiet)).host == "filehelper"
 
 
-@pytest.mark.parametrize("switches", [Switches(**STRICT, require_extspam=True)])
+@pytest.mark.parametrize("options", [Options(**STRICT, require_extspam=True)])
 async def test_b16_the_desktop_is_let_in_where_the_web_is_not(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(LoginRefused):
@@ -233,7 +233,7 @@ async def test_b16_the_desktop_is_let_in_where_the_web_is_not(network: Watched) 
         await client.login(show_qr=quiet)
 
 
-@pytest.mark.parametrize("switches", [Switches(**STRICT, ticket_page="html")])
+@pytest.mark.parametrize("options", [Options(**STRICT, ticket_page="html")])
 async def test_b16_a_web_page_in_place_of_the_keys_is_named_as_one(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnexpectedLoginPage):

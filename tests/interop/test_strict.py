@@ -14,8 +14,8 @@ from webwx.cli.pictures import png
 from webwx.protocol.codes import CHECK_ABOVE
 from webwx.sandbox.clock import SystemClock
 from webwx.sandbox.core import Sandbox
+from webwx.sandbox.options import STRICT, Options
 from webwx.sandbox.serve import serve
-from webwx.sandbox.switches import STRICT, Switches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
-    switches: Switches = Switches(auto_confirm=True, **STRICT)  # type: ignore[arg-type]  # each is of its switch's type
-    return make_world(switches=switches, clock=SystemClock())
+    options: Options = Options(auto_confirm=True, **STRICT)  # type: ignore[arg-type]  # each is of its option's type
+    return make_world(options=options, clock=SystemClock())
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def test_every_message_comes_once_though_syncs_come_twice(client: AsyncCli
 
 
 async def test_what_is_too_frequent_is_refused_until_a_minute_has_gone(client: AsyncClient, world: World) -> None:
-    most = world.switches.acts_per_minute
+    most = world.options.acts_per_minute
     for number in range(most):
         await client.send_text("filehelper", str(number))
     with pytest.raises(RateLimited):

@@ -13,7 +13,7 @@ from webwx.protocol.messages import IMAGE, TEXT, ImageRequest, OutgoingImage, Ou
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
 from webwx.sandbox.clock import WoundClock
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.sandbox.world import default_world
 
 HOSTS = single("http://127.0.0.1:8790")
@@ -96,14 +96,14 @@ class Page:
 
 
 @pytest.fixture
-def switches():
-    """Override in a module or by parametrization to test a switch."""
-    return Switches()
+def options():
+    """Override in a module or by parametrization to test an option."""
+    return Options()
 
 
 @pytest.fixture
-def world(switches, canary):
-    world = default_world(switches=switches, clock=WoundClock(), dice=random.Random(1))
+def world(options, canary):
+    world = default_world(options=options, clock=WoundClock(), dice=random.Random(1))
     canary.watch(world.issued)
     return world
 

@@ -10,7 +10,7 @@ from webwx.protocol.media import GETMSGIMG, ImageDownloadRequest
 from webwx.protocol.sync import WEBWXSYNC, SyncRequest, read_sync_key
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.faults import FAULTS, MENU, Faults
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 FETCHES = [str(kind.__struct_config__.tag) for kind in MENU["Poll and sync"] if "webwxsync" in kind.calls]
 
@@ -89,7 +89,7 @@ def test_faults_of_one_fetch_leave_each_other_room(me):
 
 
 def test_a_rotated_key_is_the_only_one_that_is_good(make_world, new_page):
-    page = new_page(Sandbox(make_world(switches=Switches(strict_skey=True)))).login()
+    page = new_page(Sandbox(make_world(options=Options(strict_skey=True)))).login()
     page.world.faults.add("rotated_skey:times=1")
     skey = json.loads(fetched(page).body)["SKey"]
     assert skey in page.world.issued

@@ -9,7 +9,7 @@ from webwx.protocol.http import Park
 from webwx.protocol.login import Credentials
 from webwx.protocol.media import UPLOAD, UploadRequest, UploadTicket
 from webwx.protocol.sync import WEBWXSYNC, SyncRequest
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 HOSTS = single("http://127.0.0.1:8790")
 
@@ -60,8 +60,8 @@ def test_neither_skey_nor_device_id_nor_uin_decides_who_is_calling(me, skey, dev
     assert sync_ret(me, SyncRequest(credentials=credentials, pass_ticket="wrong")) == 0
 
 
-@pytest.mark.parametrize("switches", [Switches(strict_skey=True)])
-def test_a_foreign_skey_is_refused_by_a_switch_wherever_it_stands(me):
+@pytest.mark.parametrize("options", [Options(strict_skey=True)])
+def test_a_foreign_skey_is_refused_by_an_option_wherever_it_stands(me):
     sid = me.credentials.sid
     cookie = (("Cookie", f"wxsid={sid}"),)
     for skey, ret in ((me.credentials.skey, 0), (me.init().skey, 0), ("", 0), ("@crypt_never_given", 1102)):
@@ -117,7 +117,7 @@ def family(new_page):
     return page.login()
 
 
-@pytest.mark.parametrize("switches", [Switches(strict_hosts=True)])
+@pytest.mark.parametrize("options", [Options(strict_hosts=True)])
 @pytest.mark.parametrize(
     ("part", "host", "retcode"),
     [
@@ -133,19 +133,19 @@ def test_b6_whoever_polls_a_wrong_host_is_logged_out(family, world, part, host, 
     assert f'retcode:"{retcode}"' in family.check().body.decode()
 
 
-@pytest.mark.parametrize("switches", [Switches(strict_hosts=True)])
+@pytest.mark.parametrize("options", [Options(strict_hosts=True)])
 def test_old_code_may_poll_a_host_of_old(new_page):
     page = new_page()
     page.hosts = replace(FAMILIES["wx.qq.com"], push="https://webpush2.weixin.qq.com")
     assert isinstance(page.login().check(), Park)
 
 
-@pytest.mark.parametrize("switches", [Switches(strict_hosts=True)])
+@pytest.mark.parametrize("options", [Options(strict_hosts=True)])
 def test_on_one_plain_origin_every_call_is_at_home(me):
     assert me.fetch().base_response.ret == 0
 
 
-@pytest.mark.parametrize("switches", [Switches(strict_cookies=True)])
+@pytest.mark.parametrize("options", [Options(strict_cookies=True)])
 def test_without_its_cookies_nobody_is_known(family, world):
     sid = family.credentials.sid
     request = SyncRequest(sid=sid, credentials=family.credentials, sync_key=family.sync_key)
@@ -153,7 +153,7 @@ def test_without_its_cookies_nobody_is_known(family, world):
     assert sync_ret(family, request, cookie=f"wxsid={sid}") == 0
 
 
-@pytest.mark.parametrize("switches", [Switches(strict_cookies=True)])
+@pytest.mark.parametrize("options", [Options(strict_cookies=True)])
 def test_the_file_host_wants_a_ticket_of_its_own(family, world):
     ticket = msgspec.json.encode(UploadTicket(credentials=family.credentials)).decode()
     request = UploadRequest(uploadmediarequest=ticket, filename=FilePart(name="a.png", content=b"x", boundary="X"))

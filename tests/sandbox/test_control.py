@@ -5,7 +5,7 @@ import json
 import pytest
 
 from webwx.protocol.http import Request
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 HERE = "http://127.0.0.1:8790"
 
@@ -266,7 +266,7 @@ def test_what_a_phone_cannot_do_is_a_sentence_and_a_code(control, world, verb, p
     assert control(verb, **parameters) == (409, {"error": sentence, "code": code})
 
 
-@pytest.mark.parametrize("switches", [Switches(large_chatrooms="invited", invite_start_count=4)])
+@pytest.mark.parametrize("options", [Options(large_chatrooms="invited", invite_start_count=4)])
 def test_into_a_large_chatroom_people_are_invited_by_a_card(control, world):
     world.add_person("韩梅梅", "hanmeimei")
     world.befriend("me", "hanmeimei")

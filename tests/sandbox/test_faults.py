@@ -25,9 +25,9 @@ from webwx.sandbox.bad_lines import AtConnect, BadLine
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.faults import CARRIED, FAULTS, MENU, SAID, Faults, Wish, menu
+from webwx.sandbox.options import Options
 from webwx.sandbox.proxy import FaultProxy
 from webwx.sandbox.serve import serve
-from webwx.sandbox.switches import Switches
 
 # -- what each looks like on the wire --------------------------------------------------------------------------------
 
@@ -79,8 +79,8 @@ class Calls:
 
 
 @pytest.fixture
-def switches():
-    return Switches(contact_page_size=4)
+def options():
+    return Options(contact_page_size=4)
 
 
 @pytest.fixture

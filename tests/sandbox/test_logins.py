@@ -1,7 +1,7 @@
 import pytest
 
 from webwx.sandbox.errors import Impossible, Refused
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 
 def test_the_newest_code_is_meant_when_none_is_named(world):
@@ -67,7 +67,7 @@ def test_a_push_needs_the_uin_and_both_cookies_of_one_earlier_login(me, friend, 
     assert world.logins.push(uin, mine.keys.uvid, mine.keys.auth_ticket).person is mine.person
 
 
-@pytest.mark.parametrize("switches", [Switches(login_hours=1)])
+@pytest.mark.parametrize("options", [Options(login_hours=1)])
 def test_a_login_ends_by_itself_when_its_hours_are_over(me, world):
     person = world.person("me")
     world.wind(3599)

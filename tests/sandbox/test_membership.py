@@ -2,7 +2,7 @@ import pytest
 
 from webwx.protocol.codes import Ret
 from webwx.sandbox.errors import Refused
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 
 def lines(world, who, chat):
@@ -54,7 +54,7 @@ def test_nobody_new_is_told_of_to_nobody(world, people):
     ("how", "count", "expected"), [("open", 40, False), ("invited", 39, False), ("invited", 40, True)]
 )
 def test_into_a_large_chatroom_one_comes_by_invitation_where_that_is_wanted(world, how, count, expected):
-    world.switches = Switches(large_chatrooms=how)
+    world.options = Options(large_chatrooms=how)
     crowd = [world.add_person(f"人{number}").id for number in range(count)]
     assert world.membership.is_by_invitation(world.add_chatroom("大群", crowd)) is expected
 

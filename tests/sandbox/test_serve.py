@@ -27,8 +27,8 @@ from webwx.protocol.login import (
 from webwx.protocol.messages import STATUSNOTIFY, StatusNotifyRequest
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
 from webwx.sandbox.core import Sandbox
+from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
-from webwx.sandbox.switches import Switches
 from webwx.sandbox.world import SystemClock, default_world
 
 CHECK = "/cgi-bin/mmwebwx-bin/synccheck"
@@ -152,7 +152,7 @@ async def test_a_thread_may_wake_a_poll(served, http, me):
 
 
 async def test_on_the_system_clock_a_poll_ends_by_itself_and_a_logout_is_answered_first(http, new_page):
-    world = default_world(clock=SystemClock(), switches=Switches(hold_seconds=0.2))
+    world = default_world(clock=SystemClock(), options=Options(hold_seconds=0.2))
     sandbox = Sandbox(world)
     served = await serve(sandbox)
     page = new_page(sandbox).login()

@@ -11,10 +11,10 @@ from webwx.sandbox import contents
 from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.errors import Impossible
+from webwx.sandbox.options import Options
 from webwx.sandbox.people import Chat, Content, Message, Person
 from webwx.sandbox.sessions import Session
 from webwx.sandbox.state import FORMAT, SavedChat, SavedMessage, SavedPerson, SavedSession, SavedWorld, load, save
-from webwx.sandbox.switches import Switches
 from webwx.sandbox.world import World, default_world
 from webwx.transport.loopback import Loopback
 
@@ -137,7 +137,7 @@ def test_a_login_that_ended_is_told_why_and_a_living_one_is_found(world, me, fri
     assert again.issued == world.issued
 
 
-@pytest.mark.parametrize("switches", [Switches(fold_repeats=True)])
+@pytest.mark.parametrize("options", [Options(fold_repeats=True)])
 def test_a_repeat_is_known_across_a_restart(world, me):
     first = me.send_text(me.name("ahua"), "once").msg_id
     world = moved(me)
@@ -183,7 +183,7 @@ async def test_a_real_client_listens_across_restarts_and_nothing_is_lost_or_doub
     assert heard == [str(number) for number in range(28)]
 
 
-# -- clock, dice, switches -------------------------------------------------------------------------------------------
+# -- clock, dice, options --------------------------------------------------------------------------------------------
 
 
 def test_seeded_dice_go_on_and_others_stay_unguessable(world):
@@ -202,10 +202,10 @@ def test_a_stopped_clock_stands_where_it_was_and_a_running_one_is_as_far_ahead()
     assert abs(load(save(running)).now - running.now) < 60
 
 
-def test_faults_have_the_same_seed_and_switches_can_be_changed():
-    world = default_world(switches=Switches(echo="on"))
+def test_faults_have_the_same_seed_and_options_can_be_changed():
+    world = default_world(options=Options(echo="on"))
     again = load(save(world), change=lambda own: msgspec.structs.replace(own, batch_size=7))
-    assert again.switches == Switches(echo="on", batch_size=7)
+    assert again.options == Options(echo="on", batch_size=7)
     assert again.faults.seed == world.faults.seed
 
 

@@ -13,7 +13,7 @@ from webwx.protocol.login import JSLOGIN
 from webwx.sandbox.clock import WoundClock
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.sandbox.traffic import SHOWN, SIZE, Traffic, indented
 from webwx.transport.loopback import Loopback
 
@@ -206,7 +206,7 @@ def test_the_control_api_shows_and_forgets(sandbox, page):
 
 @pytest.mark.parametrize("host", ["web", "filehelper"])
 async def test_nothing_that_is_shown_tells_a_secret(make_world, host):
-    world = make_world(switches=Switches(auto_confirm=True))
+    world = make_world(options=Options(auto_confirm=True))
     listener = Canary()
     listener.watch(world.issued)
     transport = Loopback(Sandbox(world))

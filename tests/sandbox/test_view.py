@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
+from webwx.sandbox.options import Options
 from webwx.sandbox.stream import ChangedContact
-from webwx.sandbox.switches import Switches
 from webwx.sandbox.view import View, recall_text
 
 
@@ -44,7 +44,7 @@ def test_a_picture_has_a_number_that_changes_with_it_alone(view, world):
 
 
 def test_pictures_may_have_no_numbers(make_world):
-    world = make_world(switches=Switches(picture_versions="zero"))
+    world = make_world(options=Options(picture_versions="zero"))
     view = View(world, world.log_in(world.person("me")))
     assert "?seq=0&" in view.contact("ahua").head_img_url
 

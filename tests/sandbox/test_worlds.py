@@ -7,8 +7,8 @@ import pytest
 from webwx.protocol.appmsg import read_app
 from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.errors import Impossible
+from webwx.sandbox.options import Options
 from webwx.sandbox.pictures import avatar
-from webwx.sandbox.switches import Switches
 from webwx.sandbox.worlds import open_world
 
 FAMILY = """
@@ -173,9 +173,9 @@ def test_a_chatroom_is_saved_by_those_whom_the_file_names(write):
     assert (me.saved, ahua.saved) == ({"all"}, {"home", "all"})
 
 
-def test_clock_switches_and_seed_are_the_files(family, write):
+def test_clock_options_and_seed_are_the_files(family, write):
     assert isinstance(family.clock, WoundClock)
-    assert family.switches == Switches(echo="on")
+    assert family.options == Options(echo="on")
     assert family.faults.seed == 7
     again = open_world(write(FAMILY))
     assert [medium.content for medium in again.media.all] == [medium.content for medium in family.media.all]
@@ -190,9 +190,9 @@ def test_ids_are_new_in_each_run_unless_dice_are_given(write, family):
     assert first_id(random.Random(7)) == first_id(random.Random(7))
 
 
-def test_a_caller_can_change_switches_and_seed(write, family):
+def test_a_caller_can_change_options_and_seed(write, family):
     changed = open_world(write(FAMILY), change=lambda own: msgspec.structs.replace(own, fold_repeats=True), seed=8)
-    assert changed.switches == Switches(echo="on", fold_repeats=True)
+    assert changed.options == Options(echo="on", fold_repeats=True)
     assert changed.faults.seed == 8
 
 

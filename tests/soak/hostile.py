@@ -17,7 +17,7 @@ from webwx.client.aio import AsyncClient
 from webwx.errors import WxError
 from webwx.protocol.hosts import FAMILIES
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 from webwx.sandbox.world import default_world
 from webwx.transport.loopback import Loopback
 
@@ -57,11 +57,11 @@ async def run_addresses(run: Run) -> Figures:
     watched = {"socket.connect", "socket.getaddrinfo"}
     sys.addaudithook(lambda event, _: opened.append(event) if event in watched else None)
     refused, problems = 0, []
-    if not await _log_in(Watched(Sandbox(default_world(switches=Switches(auto_confirm=True))))):
+    if not await _log_in(Watched(Sandbox(default_world(options=Options(auto_confirm=True))))):
         problems.append("not even a login that is sent nowhere else succeeds")
     for place in PLACES:
         for address in ADDRESSES:
-            world = default_world(switches=Switches(auto_confirm=True, **{place: address}))
+            world = default_world(options=Options(auto_confirm=True, **{place: address}))
             transport = Watched(Sandbox(world))
             refused += not await _log_in(transport)
             if transport.places - OWN:

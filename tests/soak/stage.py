@@ -24,9 +24,9 @@ from tests.soak.checker import ANSWERED, SAID, Answered, Notebook, Progress, Sai
 from webwx.client.aio import AsyncClient
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.faults import Faults
+from webwx.sandbox.options import Options
 from webwx.sandbox.proxy import FaultProxy
 from webwx.sandbox.serve import serve
-from webwx.sandbox.switches import Switches
 from webwx.sandbox.world import World, default_world
 from webwx.store.saved_login import LoginFile
 
@@ -272,10 +272,10 @@ def _with(verdict: Verdict, problem: str) -> Verdict:
 
 @contextlib.asynccontextmanager
 async def stage(
-    run: Run, *, make_sandbox: Callable[[World], Sandbox] = Sandbox, **switches: Any
+    run: Run, *, make_sandbox: Callable[[World], Sandbox] = Sandbox, **options: Any
 ) -> AsyncIterator[Stage]:
     """Start everything, and log in for the SDK's processes."""
-    world = default_world(switches=Switches(**switches), dice=random.Random(f"{run.seed}/world"))
+    world = default_world(options=Options(**options), dice=random.Random(f"{run.seed}/world"))
     world.faults = Faults(seed=run.seed)
     sandbox = make_sandbox(world)
     served = await serve(sandbox)

@@ -30,8 +30,8 @@ from webwx.model.messages import Message
 from webwx.protocol.http import Response
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.hosts import PLAYED
+from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
-from webwx.sandbox.switches import Switches
 from webwx.sandbox.world import default_world
 from webwx.transport.run import Timeouts
 
@@ -166,11 +166,11 @@ async def send_logins_on(ca: str, sandbox: Sandbox) -> tuple[int, int]:
     refused, count = 0, 0
     for place in PLACES:
         for address in ADDRESSES:
-            sandbox.world.switches = Switches(auto_confirm=True, **{place: address})
+            sandbox.world.options = Options(auto_confirm=True, **{place: address})
             async with AsyncClient(host="wx.qq.com", ca_file=ca, timeouts=QUICK) as client:
                 refused += not await log_in(client)
             count += 1
-    sandbox.world.switches = Switches(auto_confirm=True)
+    sandbox.world.options = Options(auto_confirm=True)
     return refused, count
 
 
@@ -203,7 +203,7 @@ async def main(folder: Path) -> dict[str, object]:
     traps = Traps()
     traps.set()
     is_seen = traps.spring()
-    sandbox = Lying(default_world(switches=Switches(auto_confirm=True)))
+    sandbox = Lying(default_world(options=Options(auto_confirm=True)))
     served = await serve(sandbox, host=OURS, tls=True)
     assert served.tls is not None
     port = await open_port(served.tls.proxy)

@@ -33,7 +33,7 @@ async def test_a_poll_in_which_nothing_happens_ends_as_soon_as_its_time_was_woun
     begun = sandbox.world.now
 
     assert (await poll(sandbox, uuid)).code == 408
-    assert sandbox.world.now == begun + sandbox.world.switches.hold_seconds
+    assert sandbox.world.now == begun + sandbox.world.options.hold_seconds
 
 
 async def test_a_poll_hears_of_what_others_do_meanwhile_and_no_time_passes(sandbox: Sandbox, uuid: str) -> None:

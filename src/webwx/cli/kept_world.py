@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from webwx.sandbox.switches import Switches
+    from webwx.sandbox.options import Options
     from webwx.sandbox.world import World
 
 PAUSE = 0.5
@@ -48,13 +48,13 @@ def locked(path: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def read_state(path: Path, change: Callable[[Switches], Switches], seed: int | None) -> World | None:
+def read_state(path: Path, change: Callable[[Options], Options], seed: int | None) -> World | None:
     """
     Give the world of a file; None when there is no file.
 
     Args:
         path: Where it is.
-        change: Gives its switches, changed.
+        change: Returns its options, changed.
         seed: Of its faults, in place of its own.
 
     Raises:

@@ -19,8 +19,8 @@ from webwx.cli.kept_world import kept, locked, read_state
 from webwx.cli.session import Session, command
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.errors import Impossible
+from webwx.sandbox.options import STRICT, Options
 from webwx.sandbox.serve import serve
-from webwx.sandbox.switches import STRICT, Switches
 from webwx.sandbox.tls import NoCertificates
 from webwx.sandbox.worlds import open_world
 
@@ -151,7 +151,7 @@ async def sandbox(
     }  # fmt: skip
     given = (STRICT if strict else {}) | {name: value for name, value in options.items() if value is not None}
 
-    def change(own: Switches) -> Switches:
+    def change(own: Options) -> Options:
         return _with(own, given, more)
 
     async with AsyncExitStack() as opened:
@@ -171,7 +171,7 @@ async def sandbox(
             play_file(scenario, world, session.output.tell)
         faults = {"seed": world.faults.seed} if wishes or script or seed is not None else {}
         session.output.result(
-            _welcome(served, auto_confirm=world.switches.auto_confirm, seed=faults.get("seed"), state=state),
+            _welcome(served, auto_confirm=world.options.auto_confirm, seed=faults.get("seed"), state=state),
             url=served.url, control=served.control, phone=served.phone, accounts=served.accounts, **faults,
             **({"ca": served.tls.ca, "proxy": served.tls.proxy, "hosts": served.tls.hosts} if served.tls else {}),
         )  # fmt: skip
@@ -180,7 +180,7 @@ async def sandbox(
         await asyncio.Event().wait()
 
 
-def _new_world(source: str, change: Callable[[Switches], Switches], seed: int | None) -> World:
+def _new_world(source: str, change: Callable[[Options], Options], seed: int | None) -> World:
     """
     Make the world that is asked for.
 
@@ -210,16 +210,16 @@ async def _serve(world: World, port: int, *, tls: bool) -> Served:
         raise CommandFailed(_PORT_SENTENCES[error.errno].format(port=port)) from None
 
 
-def _with(switches: Switches, given: Mapping[str, object], more: tuple[str, ...]) -> Switches:
-    """Set switches by what was given, and by name: `name=value`."""
-    chosen = msgspec.structs.asdict(switches) | dict(given)
+def _with(options: Options, given: Mapping[str, object], more: tuple[str, ...]) -> Options:
+    """Set options by what was given, and by name: `name=value`."""
+    chosen = msgspec.structs.asdict(options) | dict(given)
     for text in more:
         name, _, value = text.partition("=")
         if name not in chosen:
             raise click.BadParameter(f"There is no switch {name!r}; there are {', '.join(chosen)}.")
         chosen[name] = value
     try:
-        return msgspec.convert(chosen, Switches, strict=False)
+        return msgspec.convert(chosen, Options, strict=False)
     except msgspec.ValidationError as error:
         raise click.BadParameter(f"A switch cannot be set to that: {error}.") from None
 

@@ -75,9 +75,9 @@ class Call:
         self.http = http
         self.is_first = parked is None
         """The call has just come."""
-        self.deadline = parked.until if parked else world.now + world.switches.hold_seconds
+        self.deadline = parked.until if parked else world.now + world.options.hold_seconds
         """When a poll is answered whatever happens."""
-        self.batch_size = world.switches.batch_size
+        self.batch_size = world.options.batch_size
         """Changes that a fetch gives at most."""
         self.status = 200
         """Status of the answer; an answer may change it."""
@@ -122,19 +122,19 @@ class Call:
         (protocol notes, 14).
 
         Raises:
-            Refused: Nobody's, or, by a switch, it came to a wrong host, lacks a cookie, or shows an skey the session
+            Refused: Nobody's, or, by an option, it came to a wrong host, lacks a cookie, or shows an skey the session
                 never had.
         """
         session = self.world.logins.session(self._sid())
         if session is None:
             raise Refused(Ret.SESSION_INVALID)
-        switches = self.world.switches
-        if switches.strict_hosts and session.family and is_foreign(self._endpoint, session.family, self.origin):
+        options = self.world.options
+        if options.strict_hosts and session.family and is_foreign(self._endpoint, session.family, self.origin):
             raise Refused(Ret.SESSION_INVALID)
-        if switches.strict_cookies:
+        if options.strict_cookies:
             self._check_cookies(session)
         skey = self._credentials().skey or read_pairs(self.http.query).get("skey", "")
-        if switches.strict_skey and skey and not session.owns(skey):
+        if options.strict_skey and skey and not session.owns(skey):
             raise Refused(Ret.COOKIE_INVALID)
         return session
 

@@ -193,7 +193,7 @@ class Sandbox:
                 return instead
         if endpoint in ABSENT_ON_HELPER and is_helper(call.http):
             raise Refused(Ret.PARAMETER_ERROR)
-        most = self.world.switches.acts_per_minute
+        most = self.world.options.acts_per_minute
         if most and endpoint in _ACTS:
             call.session.act(self.world.now, most)
         return HANDLERS[endpoint.name](call, decoded)

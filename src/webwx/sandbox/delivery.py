@@ -2,8 +2,8 @@
 Delivery: how messages reach phones and web logins, and how they are recalled.
 
 A message shows on the phone of everybody it is for; whoever has a web login finds it in that login's stream too. What
-the sender's own login gets is the odd part: everything from his phone, nothing it sent itself (or an echo, by a
-switch), and always the notice of a recall.
+the sender's own login gets is the odd part: everything from his phone, nothing it sent itself (or an echo, by
+an option), and always the notice of a recall.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from random import Random
 
     from webwx.protocol.codes import StatusNotify
+    from webwx.sandbox.options import Options
     from webwx.sandbox.people import Chatroom, Content
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.stream import Item
-    from webwx.sandbox.switches import Switches
     from webwx.sandbox.view import View
 
 
 class DeliveryWorld(Protocol):
     """The part of a world that delivery needs."""
 
-    switches: Switches
+    options: Options
     dice: Random
     people: dict[str, Person]
     """By world id."""
@@ -75,7 +75,7 @@ class MessageDelivery:
             raise Refused(Ret.PHONE_OFFLINE)
         self._check_target(sender, to)
         message = self._new_message(sender, to, content)
-        is_told = by is None or self._world.switches.echo == "on"
+        is_told = by is None or self._world.options.echo == "on"
         self._show(sender, message, is_unread=False, in_session=is_told)
         for receiver in self._receivers(sender, to):
             if to in self._world.chatrooms:

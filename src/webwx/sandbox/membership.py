@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from webwx.sandbox.delivery import MessageDelivery
+    from webwx.sandbox.options import Options
     from webwx.sandbox.stream import Item
-    from webwx.sandbox.switches import Switches
     from webwx.sandbox.view import View
 
 
@@ -33,7 +33,7 @@ FEWEST = 2
 class MembershipWorld(Protocol):
     """The part of a world that membership needs."""
 
-    switches: Switches
+    options: Options
     delivery: MessageDelivery
 
     def add_chatroom(self, name: str, members: list[str]) -> Chatroom:
@@ -56,8 +56,8 @@ class Membership:
 
     def is_by_invitation(self, room: Chatroom) -> bool:
         """Say whether a chatroom is so large that people can only be invited to it."""
-        switches = self._world.switches
-        return switches.large_chatrooms == "invited" and len(room.members) >= switches.invite_start_count
+        options = self._world.options
+        return options.large_chatrooms == "invited" and len(room.members) >= options.invite_start_count
 
     def open(self, owner: Person, people: Sequence[Person], name: str) -> Chatroom:
         """Open a chatroom with people who can all be added, and say so to everybody."""

@@ -28,10 +28,10 @@ from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.faults import Faults
 from webwx.sandbox.media import Medium
+from webwx.sandbox.options import Options
 from webwx.sandbox.people import Chat, Chatroom, Content, Message, MessageKind, Person
 from webwx.sandbox.sessions import Keys, Names, Session
 from webwx.sandbox.stream import Change, ChangedContact, Stream
-from webwx.sandbox.switches import Switches
 from webwx.sandbox.world import World
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class SavedSession(_Saved, frozen=True, kw_only=True):
 class SavedWorld(_Saved, frozen=True, kw_only=True):
     """All of it."""
 
-    switches: Switches
+    options: Options = msgspec.field(name="switches")
     ahead: float | None = None
     """Seconds that its clock is ahead of the machine's; None: it stands still."""
     now: float = 0.0
@@ -230,7 +230,7 @@ def _saved(world: World) -> SavedWorld:
         shelf.place(medium)
     found_by_keys = len(shelf.media)
     return SavedWorld(
-        switches=world.switches,
+        options=world.options,
         ahead=world.clock.ahead if isinstance(world.clock, SystemClock) else None,
         now=0.0 if isinstance(world.clock, SystemClock) else world.now,
         dice=world.dice.getstate() if type(world.dice) is Random else None,  # the system's have no state
@@ -315,13 +315,13 @@ def _saved_session(session: Session, place: Callable[[Medium], int]) -> SavedSes
 # -- loading ---------------------------------------------------------------------------------------------------------
 
 
-def load(content: bytes, *, change: Callable[[Switches], Switches] = lambda own: own) -> World:
+def load(content: bytes, *, change: Callable[[Options], Options] = lambda own: own) -> World:
     """
     Give the world that was saved as these bytes.
 
     Args:
         content: As `save` gave them.
-        change: Gives its switches, changed.
+        change: Returns its options, changed.
 
     Raises:
         Impossible: They are no saved world, or one of a newer webwx, or damaged.
@@ -337,13 +337,13 @@ def load(content: bytes, *, change: Callable[[Switches], Switches] = lambda own:
     return _world(msgspec.msgpack.decode(body, type=SavedWorld), change)
 
 
-def _world(saved: SavedWorld, change: Callable[[Switches], Switches]) -> World:
+def _world(saved: SavedWorld, change: Callable[[Options], Options]) -> World:
     dice = None
     if saved.dice is not None:
         dice = Random()  # noqa: S311 - the world's were seeded too
         dice.setstate(saved.dice)
     clock = WoundClock(saved.now) if saved.ahead is None else SystemClock.ahead_by(saved.ahead)
-    world = World(switches=change(saved.switches), clock=clock, dice=dice)
+    world = World(options=change(saved.options), clock=clock, dice=dice)
     world.faults = Faults(seed=saved.seed)
     world.issued.update(saved.issued)
     media = [Medium(**asdict(each) | {"content": saved.contents[each.content]}) for each in saved.media]

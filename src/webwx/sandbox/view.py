@@ -26,9 +26,9 @@ from webwx.sandbox.stream import ChangedContact
 if TYPE_CHECKING:
     from webwx.sandbox.logins import Logins
     from webwx.sandbox.media import Medium
+    from webwx.sandbox.options import Options
     from webwx.sandbox.people import Content
     from webwx.sandbox.sessions import Session
-    from webwx.sandbox.switches import Switches
 
 FRIEND_FLAG = 3
 """`ContactFlag` of a friend, and of a chatroom saved to the contacts."""
@@ -72,7 +72,7 @@ class Subscription(Wire, frozen=True, kw_only=True):
 class ViewedWorld(Protocol):
     """The part of a world that a view reads."""
 
-    switches: Switches
+    options: Options
     people: dict[str, Person]
     """By world id."""
     chatrooms: dict[str, Chatroom]
@@ -213,7 +213,7 @@ class View:
 
     def _version(self, person: Person) -> int:
         """Give the number of somebody's picture, which is another one whenever the picture is."""
-        return zlib.crc32(person.picture.encode()) if self._world.switches.picture_versions == "told" else 0
+        return zlib.crc32(person.picture.encode()) if self._world.options.picture_versions == "told" else 0
 
     def _builtin(self, world_id: str) -> WireContact:
         initials, pinyin = spell(BUILTIN[world_id])
@@ -396,7 +396,7 @@ class View:
 
     def _picture_content(self, medium: Medium, xml: str) -> str:
         """Write a picture's content in one of three forms; the last two are of no use for a forward."""
-        match self._world.switches.picture_content:
+        match self._world.options.picture_content:
             case "full":
                 return escape(xml)
             case "keyless":

@@ -23,10 +23,10 @@ from webwx.sandbox.faults import Faults, Wish
 from webwx.sandbox.logins import LoginCode, Logins
 from webwx.sandbox.media import Media
 from webwx.sandbox.membership import Membership
+from webwx.sandbox.options import Options
 from webwx.sandbox.people import BUILTIN, ME, Chat, Chatroom, Message, Person
 from webwx.sandbox.scheduler import Scheduler
 from webwx.sandbox.subscribers import Subscribers
-from webwx.sandbox.switches import Switches
 from webwx.sandbox.traffic import Traffic
 from webwx.sandbox.view import View
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.sessions import Session
     from webwx.sandbox.stream import Item
 
-__all__ = ["ME", "Clock", "Switches", "SystemClock", "World", "WoundClock", "default_world"]
+__all__ = ["ME", "Clock", "Options", "SystemClock", "World", "WoundClock", "default_world"]
 
 _MANY = 20
 """People whom a sentence can name."""
@@ -52,15 +52,15 @@ class World:
     Everything the platform knows.
 
     Args:
-        switches: How it behaves where it could behave otherwise.
+        options: How it behaves where it could behave otherwise.
         clock: What its windows and polls go by.
         dice: Where its ids and keys come from; seeded, every run is the same.
     """
 
     def __init__(
-        self, *, switches: Switches | None = None, clock: Clock | None = None, dice: Random | None = None
+        self, *, options: Options | None = None, clock: Clock | None = None, dice: Random | None = None
     ) -> None:
-        self.switches = switches or Switches()
+        self.options = options or Options()
         self.clock = clock or SystemClock()
         self.dice = dice or SystemRandom()
         self.people: dict[str, Person] = {}
@@ -370,8 +370,8 @@ class World:
 
     def log_in(self, person: Person, *, family: Hosts | None = None, is_helper: bool = False) -> Session:
         """Open a web login; an earlier one of the same account ends."""
-        lifetime = self.switches.login_hours * 3600 or inf
-        renews_skey = self.switches.skey == "renewed"
+        lifetime = self.options.login_hours * 3600 or inf
+        renews_skey = self.options.skey == "renewed"
         session = self.logins.open(
             person, family=family, is_helper=is_helper, lifetime=lifetime, renews_skey=renews_skey
         )
@@ -671,9 +671,9 @@ def _some(names: Collection[str]) -> str:
     return ", ".join(islice(names, _MANY)) + (f" and {others:,} others" if others > 0 else "")
 
 
-def default_world(*, switches: Switches | None = None, clock: Clock | None = None, dice: Random | None = None) -> World:
+def default_world(*, options: Options | None = None, clock: Clock | None = None, dice: Random | None = None) -> World:
     """Make the world that a sandbox starts with: four friends with accounts, and one chatroom with all of them."""
-    world = World(switches=switches, clock=clock, dice=dice)
+    world = World(options=options, clock=clock, dice=dice)
     for id_, nickname in (("xiaoming", "小明"), ("ahua", "阿华"), ("zhangsan", "张三"), ("lilei", "李雷")):
         world.add_person(nickname, id_)
     ahua, lilei = world.person("ahua"), world.person("lilei")

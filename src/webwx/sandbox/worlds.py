@@ -24,8 +24,8 @@ from webwx.sandbox.clock import SystemClock, WoundClock
 from webwx.sandbox.errors import Impossible, Refused, explain
 from webwx.sandbox.fake_contacts import FakeContacts, add_fake_contacts
 from webwx.sandbox.faults import Faults
+from webwx.sandbox.options import Options
 from webwx.sandbox.pictures import avatar, picture_size
-from webwx.sandbox.switches import Switches
 from webwx.sandbox.world import World, default_world
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class WorldPlan(_Told, frozen=True, kw_only=True):
     """What its clock shows first; none: the present time, or, where it stands still, always the same."""
     clock: Literal["running", "stopped"] = "running"
     """Whether its clock runs, or stands still until it is wound."""
-    switches: Switches = Switches()
+    options: Options = msgspec.field(name="switches", default=Options())
     friends: Literal["listed", "everybody"] = "listed"
     """`everybody`: all who are listed know each other."""
     people: list[PersonPlan]
@@ -165,7 +165,7 @@ def read_world(path: Path) -> WorldPlan:
 def open_world(
     source: str | Path,
     *,
-    change: Callable[[Switches], Switches] = lambda own: own,
+    change: Callable[[Options], Options] = lambda own: own,
     seed: int | None = None,
     dice: Random | None = None,
 ) -> World:
@@ -174,7 +174,7 @@ def open_world(
 
     Args:
         source: `default`, `big`, or a file.
-        change: Gives its switches, changed.
+        change: Returns its options, changed.
         seed: In place of its own.
         dice: Where its ids and keys come from; None: nobody can guess them, and no two runs have the same.
 
@@ -182,12 +182,12 @@ def open_world(
         Impossible: There is no such file, or something in it cannot be; the sentence names the place.
     """
     if source == "default":
-        world = default_world(switches=change(Switches()), dice=dice)
+        world = default_world(options=change(Options()), dice=dice)
         world.faults = Faults(seed=seed)
         return world
     path = Path(source)
     plan = BIG if source == "big" else read_world(path)
-    plan = replace(plan, seed=plan.seed if seed is None else seed, switches=change(plan.switches))
+    plan = replace(plan, seed=plan.seed if seed is None else seed, options=change(plan.options))
     try:
         return build(plan, path.parent, dice=dice)
     except Impossible as no:
@@ -206,7 +206,7 @@ def build(plan: WorldPlan, folder: Path = Path(), *, dice: Random | None = None)
     Raises:
         Impossible: Something in it cannot be; the sentence names the place.
     """
-    world = World(switches=plan.switches, clock=_clock(plan), dice=dice)
+    world = World(options=plan.options, clock=_clock(plan), dice=dice)
     world.faults = Faults(seed=plan.seed)
     if not plan.people:
         raise _Misplaced("people", "there is nobody; the first of them is 'me'.")

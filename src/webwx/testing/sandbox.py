@@ -230,7 +230,7 @@ class Sandbox:
         Raises:
             TypeError: There is no such switch.
         """
-        self.do(lambda world: setattr(world, "switches", msgspec.structs.replace(world.switches, **choices)))
+        self.do(lambda world: setattr(world, "options", msgspec.structs.replace(world.options, **choices)))
 
     # -- the world ---------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from webwx.protocol.chatrooms import (
     UpdateChatroomRequest,
 )
 from webwx.protocol.contacts import WireMember
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 
 def create(page, *names, topic=""):
@@ -71,7 +71,7 @@ def test_the_black_list_is_empty_where_nobody_has_blocked_one(me, world):
     assert create(me, me.name("ahua"), me.name("lilei")).black_list == ""
 
 
-@pytest.mark.parametrize("switches", [Switches(invite_start_count=3, large_chatrooms="invited")])
+@pytest.mark.parametrize("options", [Options(invite_start_count=3, large_chatrooms="invited")])
 @pytest.mark.parametrize(("members", "is_let_in"), [(["me", "ahua"], True), (["me", "ahua", "lilei"], False)])
 def test_a_large_chatroom_takes_in_nobody_who_was_not_invited(me, world, members, is_let_in):
     room = world.add_chatroom("读书会", members, "books")

@@ -28,7 +28,7 @@ from webwx.protocol.contacts import (
 )
 from webwx.sandbox import contents
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 
 def read(raw):
@@ -62,8 +62,8 @@ def test_init_repeats_the_skey_of_the_login(me):
     assert me.init().skey == me.credentials.skey
 
 
-@pytest.mark.parametrize("switches", [Switches(skey="renewed")])
-def test_by_a_switch_the_skey_changes_at_init_and_the_old_one_stays_good(me):
+@pytest.mark.parametrize("options", [Options(skey="renewed")])
+def test_by_an_option_the_skey_changes_at_init_and_the_old_one_stays_good(me):
     assert me.init().skey != me.credentials.skey
     assert me.fetch().base_response.ret == 0
 
@@ -91,7 +91,7 @@ def test_the_address_book_holds_oneself_the_built_in_ones_friends_and_saved_chat
     assert contacts["微信团队"].verify_flag == 56
 
 
-@pytest.mark.parametrize("switches", [Switches(contact_page_size=3)])
+@pytest.mark.parametrize("options", [Options(contact_page_size=3)])
 def test_the_address_book_comes_in_pages(me):
     pages, seq = [], None
     while seq != 0:
@@ -241,7 +241,7 @@ def test_a_pin_is_a_bit(me, world, op, flag):
 
 
 @pytest.mark.parametrize(
-    ("switches", "remark"), [(Switches(), ""), (Switches(pin_without_remark="keeps"), "Boss")], ids=["erases", "keeps"]
+    ("options", "remark"), [(Options(), ""), (Options(pin_without_remark="keeps"), "Boss")], ids=["erases", "keeps"]
 )
 def test_a_pin_that_does_not_repeat_the_remark_erases_it(me, world, remark):
     assert oplog(me, cmd_id=SET_PINNED, op=1, user_name=me.name("lilei")) == 0
@@ -335,7 +335,7 @@ def test_a_search_finds_whole_nicknames(me):
 # -- chatrooms that only the phone lists ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("switches", [Switches(chatrooms="recent")])
+@pytest.mark.parametrize("options", [Options(chatrooms="recent")])
 def test_chatrooms_can_be_missing_from_the_lists(me, world):
     assert me.init().chat_set == "filehelper,"
     assert "周末爬山" not in [contact.nick_name for contact in read(list_page(me).member_list)]

@@ -23,7 +23,7 @@ from webwx.protocol.login import (
     QrRequest,
     TicketRequest,
 )
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 
 def poll(page, uuid, *, tip=0):
@@ -101,7 +101,7 @@ def test_a_confirmed_poll_names_the_redirect_on_its_own_origin(page, world):
     )
 
 
-@pytest.mark.parametrize("switches", [Switches(redirect_origin="https://wx2.qq.com")])
+@pytest.mark.parametrize("options", [Options(redirect_origin="https://wx2.qq.com")])
 def test_the_redirect_can_name_another_host(page, world):
     uuid = page.new_code()
     world.scan("me", uuid)
@@ -184,7 +184,7 @@ def test_a_login_can_be_refused_with_words(page, world):
     assert page.call(TICKET, TicketRequest(redirect_query="ticket=x", version="v2")).ret == 1203
 
 
-@pytest.mark.parametrize("switches", [Switches(auto_confirm=True)])
+@pytest.mark.parametrize("options", [Options(auto_confirm=True)])
 def test_auto_confirm_logs_in_the_first_account_without_a_login(new_page, world):
     nicknames = []
     for _ in range(5):
@@ -196,14 +196,14 @@ def test_auto_confirm_logs_in_the_first_account_without_a_login(new_page, world)
     assert nicknames == ["xiaoming", "ahua", "zhangsan", "lilei", "xiaoming"]
 
 
-@pytest.mark.parametrize("switches", [Switches(auto_confirm=True)])
+@pytest.mark.parametrize("options", [Options(auto_confirm=True)])
 def test_auto_confirm_leaves_a_code_that_a_hand_scanned_until_its_scan_is_told(page, world):
     uuid = page.new_code()
     world.scan("ahua", uuid)
     assert [poll(page, uuid), poll(page, uuid)] == [201, 200]
 
 
-@pytest.mark.parametrize("switches", [Switches(auto_confirm=True)])
+@pytest.mark.parametrize("options", [Options(auto_confirm=True)])
 def test_auto_confirmed_logins_side_by_side_get_different_accounts(new_page, world):
     pages = [new_page(), new_page()]
     uuids = [page.new_code() for page in pages]
@@ -263,7 +263,7 @@ def test_a_code_that_was_let_expire_is_told_at_once(page, world):
     assert page.ask(LOGIN_POLL, request, parked=park).body == b"window.code=400;"
 
 
-@pytest.mark.parametrize("switches", [Switches(login_refused=True)])
+@pytest.mark.parametrize("options", [Options(login_refused=True)])
 def test_b16_a_refused_login_is_told_in_the_platforms_words(page, world):
     uuid = confirmed(page, world)
     response = page.exchange(uuid)
@@ -279,13 +279,13 @@ def test_b16_a_refused_login_is_told_in_the_platforms_words(page, world):
     assert poll(page, uuid) == 400, "the code is used up"
 
 
-@pytest.mark.parametrize("switches", [Switches(login_refused=True, require_extspam=True)])
+@pytest.mark.parametrize("options", [Options(login_refused=True, require_extspam=True)])
 def test_file_transfer_helper_is_open_to_every_account(page, world):
     page.headers = (("mmweb_appid", "wx_webfilehelper"),)
     assert TICKET.decode_reply(page.exchange(confirmed(page, world))).ret == 0
 
 
-@pytest.mark.parametrize("switches", [Switches(require_extspam=True)])
+@pytest.mark.parametrize("options", [Options(require_extspam=True)])
 @pytest.mark.parametrize(("extspam", "ret"), [("", 1203), ("Gp8ICJkIEpkICggwMDAwMDAwMRAG", 0)])
 def test_the_desktop_proves_its_environment_where_that_is_asked_for(page, world, extspam, ret):
     redirect = page.call(LOGIN_POLL, PollRequest(uuid=confirmed(page, world))).redirect_uri
@@ -295,21 +295,21 @@ def test_the_desktop_proves_its_environment_where_that_is_asked_for(page, world,
     assert (response.status, TICKET.decode_reply(response).ret) == (301, ret)
 
 
-@pytest.mark.parametrize("switches", [Switches(exchange_status="moved")])
+@pytest.mark.parametrize("options", [Options(exchange_status="moved")])
 def test_b15_the_xml_may_be_the_body_of_a_301_without_location(page, world):
     response = page.exchange(confirmed(page, world))
     assert (response.status, response.header("Location")) == (301, "")
     assert TICKET.decode_reply(response).skey
 
 
-@pytest.mark.parametrize("switches", [Switches(exchange_location="https://wx2.qq.com/")])
+@pytest.mark.parametrize("options", [Options(exchange_location="https://wx2.qq.com/")])
 def test_b15_a_301_with_a_location_gives_no_keys(page, world):
     response = page.exchange(confirmed(page, world))
     assert (response.status, response.header("Location"), response.body) == (301, "https://wx2.qq.com/", b"")
     assert response.header_values("Set-Cookie") == ()
 
 
-@pytest.mark.parametrize("switches", [Switches(ticket_page="html")])
+@pytest.mark.parametrize("options", [Options(ticket_page="html")])
 def test_b16_a_web_page_may_come_in_place_of_the_xml(page, world):
     response = page.exchange(confirmed(page, world))
     assert (response.status, response.header("Content-Type")) == (200, "text/html")
@@ -317,7 +317,7 @@ def test_b16_a_web_page_may_come_in_place_of_the_xml(page, world):
     assert b"<head" in response.body
 
 
-@pytest.mark.parametrize("switches", [Switches(exchange_origin="https://web2.wechat.com")])
+@pytest.mark.parametrize("options", [Options(exchange_origin="https://web2.wechat.com")])
 def test_an_exchange_is_sent_on_once_and_its_ticket_stays_good(page, world):
     uuid = confirmed(page, world)
     first = TICKET.decode_reply(page.exchange(uuid))
@@ -390,7 +390,7 @@ def test_file_transfer_helper_has_no_push_login(page, world, jar):
     assert push(page, jar, 1000000001, world.now, mmweb_appid="wx_webfilehelper").ret == "1"
 
 
-@pytest.mark.parametrize("switches", [Switches(auto_confirm=True)])
+@pytest.mark.parametrize("options", [Options(auto_confirm=True)])
 def test_auto_confirm_presses_the_button_of_the_phone_that_was_pushed(page, world):
     response = page.exchange(auto_confirmed(page))
     jar = Jar().absorb("http://127.0.0.1/", response.header_values("Set-Cookie"), world.now)
@@ -408,7 +408,7 @@ def auto_confirmed(page):
 # -- logout as the page sees it --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("switches", [Switches(logout_answer="redirect")])
+@pytest.mark.parametrize("options", [Options(logout_answer="redirect")])
 def test_a_logout_may_send_the_page_to_its_start_and_take_its_cookies(me, world):
     cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
     response = me.ask(LOGOUT, LogoutRequest(redirect=1), headers=cookie)
@@ -418,7 +418,7 @@ def test_a_logout_may_send_the_page_to_its_start_and_take_its_cookies(me, world)
     assert me.fetch().base_response.ret == 1101
 
 
-@pytest.mark.parametrize("switches", [Switches(logout_answer="redirect")])
+@pytest.mark.parametrize("options", [Options(logout_answer="redirect")])
 def test_a_logout_without_redirect_may_say_nothing(me):
     response = me.ask(LOGOUT, LogoutRequest(redirect=0, skey="x"), headers=(("Cookie", f"wxsid={me.credentials.sid}"),))
     assert (response.status, response.body) == (200, b"")

@@ -30,7 +30,7 @@ from webwx.protocol.media import (
 )
 from webwx.protocol.messages import APP, RECALL, AppRequest, OutgoingApp, RecallRequest
 from webwx.sandbox import contents
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 
 def upload(page, content, *, chunk="", chunks="", total=None, md5=None, media_id=1, name="photo.png"):
@@ -121,8 +121,8 @@ def test_a_recalled_picture_is_gone(me, world, png):
     assert download(me, sent.id).content == b""
 
 
-@pytest.mark.parametrize("switches", [Switches(media_after_recall="kept")])
-def test_a_recalled_picture_is_still_there_by_a_switch(me, world, png):
+@pytest.mark.parametrize("options", [Options(media_after_recall="kept")])
+def test_a_recalled_picture_is_still_there_by_an_option(me, world, png):
     sent = world.picture("ahua", "me", png)
     world.recall("ahua", "me")
     assert download(me, sent.id).content == png
@@ -218,8 +218,8 @@ def test_an_unreadable_parallel_ticket_is_refused(me, png):
     assert me.call(PARALLELUPLOAD, request).base_response.ret == 1200
 
 
-@pytest.mark.parametrize("switches", [Switches(large_files="strict")])
-def test_large_files_are_announced_and_neither_served_nor_forwarded_by_a_switch(me, friend):
+@pytest.mark.parametrize("options", [Options(large_files="strict")])
+def test_large_files_are_announced_and_neither_served_nor_forwarded_by_an_option(me, friend):
     content = bytes(LARGE)
     assert upload(me, content).base_response.ret == 1
     signature = announce(me, content).signature

@@ -25,7 +25,7 @@ from webwx.protocol.messages import (
     TextRequest,
     VideoRequest,
 )
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 FIVE_ATTRIBUTES = ("aeskey", "cdnthumbaeskey", "cdnthumburl", "cdnmidimgurl", "md5")
 
@@ -81,8 +81,8 @@ def test_own_sends_are_not_echoed(me):
     assert me.messages() == []
 
 
-@pytest.mark.parametrize("switches", [Switches(echo="on")])
-def test_own_sends_are_echoed_by_a_switch(me):
+@pytest.mark.parametrize("options", [Options(echo="on")])
+def test_own_sends_are_echoed_by_an_option(me):
     reply = me.send_text("filehelper", "记一下")
     (echo,) = me.messages()
     assert (echo.msg_id, echo.from_user_name, echo.to_user_name) == (reply.msg_id, me.me, "filehelper")
@@ -93,8 +93,8 @@ def test_equal_client_ids_are_different_messages(me, friend):
     assert [message.msg_id for message in friend.messages()] == ids
 
 
-@pytest.mark.parametrize("switches", [Switches(fold_repeats=True)])
-def test_a_wholly_equal_message_is_folded_for_a_minute_by_a_switch(me, friend, world):
+@pytest.mark.parametrize("options", [Options(fold_repeats=True)])
+def test_a_wholly_equal_message_is_folded_for_a_minute_by_an_option(me, friend, world):
     first = me.send_text(me.name("ahua"), "一")
     world.wind(60)
     assert me.send_text(me.name("ahua"), "一").msg_id == first.msg_id
@@ -104,7 +104,7 @@ def test_a_wholly_equal_message_is_folded_for_a_minute_by_a_switch(me, friend, w
     assert [message.content for message in friend.messages()] == ["一", "二", "一"]
 
 
-@pytest.mark.parametrize("switches", [Switches(acts_per_minute=2)])
+@pytest.mark.parametrize("options", [Options(acts_per_minute=2)])
 def test_what_is_sent_too_often_is_refused_until_a_minute_has_gone(me, friend, world):
     rets = []
     for seconds in (0, 30, 0, 29, 1, 0):
@@ -185,13 +185,13 @@ def test_an_unknown_media_id_is_refused(me):
 
 
 @pytest.mark.parametrize(
-    ("switches", "expected"),
+    ("options", "expected"),
     [
-        (Switches(picture_content="keyless"), r'<msg><img length="\d+" hdlength="0" /><commenturl></commenturl></msg>'),
-        (Switches(picture_content="hash"), "@[0-9a-f]{64}"),
+        (Options(picture_content="keyless"), r'<msg><img length="\d+" hdlength="0" /><commenturl></commenturl></msg>'),
+        (Options(picture_content="hash"), "@[0-9a-f]{64}"),
     ],
 )
-def test_pictures_come_in_the_forms_that_cannot_be_forwarded_by_a_switch(me, world, png, expected):
+def test_pictures_come_in_the_forms_that_cannot_be_forwarded_by_an_option(me, world, png, expected):
     world.picture("ahua", "me", png)
     (message,) = me.messages()
     assert re.fullmatch(expected, xml_of(message))

@@ -5,7 +5,7 @@ from webwx.protocol.cookies import Jar
 from webwx.protocol.hosts import FAMILIES, single
 from webwx.protocol.http import Park
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, KeyValue, SyncKey, SyncRequest
-from webwx.sandbox.switches import Switches
+from webwx.sandbox.options import Options
 
 
 def test_a_poll_is_held_and_answered_with_nothing_in_the_end(me, world):
@@ -34,7 +34,7 @@ def test_the_same_key_gives_the_same_messages_again(me, world):
     assert me.fetch(key).add_msg_list[0] == me.fetch(key).add_msg_list[0]
 
 
-@pytest.mark.parametrize("switches", [Switches(batch_size=2)])
+@pytest.mark.parametrize("options", [Options(batch_size=2)])
 def test_what_does_not_fit_one_batch_waits_behind_its_key(me, world):
     for number in range(5):
         world.say("ahua", "me", str(number))
@@ -43,7 +43,7 @@ def test_what_does_not_fit_one_batch_waits_behind_its_key(me, world):
     assert isinstance(me.check(), Park)
 
 
-@pytest.mark.parametrize("switches", [Switches(batch_size=1)])
+@pytest.mark.parametrize("options", [Options(batch_size=1)])
 def test_a_left_over_message_is_told_at_once(me, world):
     world.say("ahua", "me", "一")
     world.say("ahua", "me", "二")
@@ -102,7 +102,7 @@ def test_a_deleted_friend_comes_as_a_deletion(me, world):
     ]
 
 
-@pytest.mark.parametrize("switches", [Switches(silent_changes=True)])
+@pytest.mark.parametrize("options", [Options(silent_changes=True)])
 def test_a_silent_change_makes_clients_spin_that_poll_with_the_fetch_key(me, world, png):
     shown = world.picture("ahua", "me", png)
     me.messages()
@@ -131,7 +131,7 @@ def test_a_retcode_can_be_laid_down(me, world):
     assert isinstance(me.check(), Park)
 
 
-@pytest.mark.parametrize("switches", [Switches(replay_every=3)])
+@pytest.mark.parametrize("options", [Options(replay_every=3)])
 def test_every_third_sync_repeats_the_one_before_and_loses_nothing(me, world):
     heard = []
     for number in range(6):

@@ -52,7 +52,7 @@ def init(call: Call, request: InitRequest) -> InitReply:
     del request
     session = call.session
     view = View(call.world, session)
-    hidden = call.world.chatrooms if call.world.switches.chatrooms == "recent" else {}
+    hidden = call.world.chatrooms if call.world.options.chatrooms == "recent" else {}
     recent = [world_id for world_id in view.recent() if world_id not in hidden]
     articles = view.subscriptions()
     return InitReply(
@@ -65,7 +65,7 @@ def init(call: Call, request: InitRequest) -> InitReply:
         client_version=_CLIENT_VERSION,
         system_time=int(call.world.now),
         gray_scale=1,
-        invite_start_count=call.world.switches.invite_start_count,
+        invite_start_count=call.world.options.invite_start_count,
         mp_subscribe_msg_count=len(articles),
         mp_subscribe_msg_list=[_raw(each) for each in articles],
         click_report_interval=_REPORT_INTERVAL,
@@ -77,9 +77,9 @@ def list_contacts(call: Call, request: ContactsRequest) -> ContactsReply:
     """Return one page of the address book: oneself, built-in accounts, friends and saved chatrooms."""
     session = call.session
     me = session.person
-    saved = me.saved if call.world.switches.chatrooms == "listed" else ()
+    saved = me.saved if call.world.options.chatrooms == "listed" else ()
     everything = [me.id, *BUILTIN, *me.friends, *(room for room in me.rooms if room in saved)]
-    start, size = max(0, request.seq), call.world.switches.contact_page_size
+    start, size = max(0, request.seq), call.world.options.contact_page_size
     page = everything[start : start + size]
     view = View(call.world, session)
     return ContactsReply(
@@ -122,7 +122,7 @@ def _picture_of(call: Call, name: str) -> Media:
 
 @handles(OPLOG)
 def change(call: Call, request: OplogRequest) -> Reply:
-    """Set a remark, pin a chat. A pin that does not repeat the remark erases it, or not, by a switch."""
+    """Set a remark, pin a chat. A pin that does not repeat the remark erases it, or not, by an option."""
     world, session = call.world, call.session
     me, target = session.person, session.known(request.user_name)
     remark = request.remark_name or ""
@@ -131,7 +131,7 @@ def change(call: Call, request: OplogRequest) -> Reply:
     if request.cmd_id == SET_REMARK:
         world.set_remark(me, target, remark)
         return Reply()
-    if target in me.friends and (remark or world.switches.pin_without_remark == "erases"):
+    if target in me.friends and (remark or world.options.pin_without_remark == "erases"):
         world.set_remark(me, target, remark)
     world.set_pinned(me.id, target, is_pinned=request.op == 1)
     return Reply()

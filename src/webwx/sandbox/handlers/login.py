@@ -100,7 +100,7 @@ def poll(call: Call, request: PollRequest) -> PollReply | Park:
     code = call.world.logins.code(request.uuid)
     if code is None:
         return PollReply(code=PollCode.EXPIRED)
-    if call.world.switches.auto_confirm:
+    if call.world.options.auto_confirm:
         _press(call.world, code)
     match code.stage:
         case Stage.CONFIRMED:
@@ -116,18 +116,18 @@ def poll(call: Call, request: PollRequest) -> PollReply | Park:
 @handles(TICKET)
 def exchange(call: Call, request: TicketRequest) -> TicketReply:
     """Open the session and hand out its keys, in the XML and in cookies."""
-    world, switches, helper = call.world, call.world.switches, is_helper(call.http)
+    world, options, helper = call.world, call.world.options, is_helper(call.http)
     is_by_script = request.version == "v2" or request.fun == "new"
-    call.status = 200 if is_by_script and switches.exchange_status == "by version" else 301
+    call.status = 200 if is_by_script and options.exchange_status == "by version" else 301
     call.instead = _for_a_browser(call)
     if call.instead:
         return TicketReply()
     code = world.logins.confirmed(request.field("uuid"), request.field("ticket"))
-    if switches.exchange_origin and not code.is_sent_on:
+    if options.exchange_origin and not code.is_sent_on:
         code.is_sent_on = True
-        return TicketReply(redirecturl=_exchange_url(switches.exchange_origin, code))
+        return TicketReply(redirecturl=_exchange_url(options.exchange_origin, code))
     person = world.logins.redeem(code)
-    if not helper and (switches.login_refused or (switches.require_extspam and not request.extspam)):
+    if not helper and (options.login_refused or (options.require_extspam and not request.extspam)):
         raise Refused(Ret.LOGIN_REFUSED, _REFUSAL)
     session = world.log_in(person, family=family_of(call.origin), is_helper=helper)
     _set_cookies(call, session)
@@ -136,12 +136,12 @@ def exchange(call: Call, request: TicketRequest) -> TicketReply:
 
 
 def _for_a_browser(call: Call) -> Response | None:
-    """Answer the exchange in a way that only a browser could go on from, if a switch wants that."""
-    switches = call.world.switches
-    if switches.exchange_location:
+    """Answer the exchange in a way that only a browser could go on from, if an option asks for that."""
+    options = call.world.options
+    if options.exchange_location:
         call.status = 301
-        return Response(headers=(("Location", switches.exchange_location),))
-    if switches.ticket_page == "html":
+        return Response(headers=(("Location", options.exchange_location),))
+    if options.ticket_page == "html":
         return Response(headers=(("Content-Type", "text/html"),), body=_PAGE)
     return None
 
@@ -165,7 +165,7 @@ def _set_cookies(call: Call, session: Session) -> None:
 def log_out(call: Call, request: LogoutRequest) -> Reply:
     """End the session; a held poll learns of it a moment after this answer."""
     call.world.end(call.session, Ret.SESSION_INVALID, silence=_LOGOUT_SILENCE)
-    if call.world.switches.logout_answer == "redirect":
+    if call.world.options.logout_answer == "redirect":
         _send_to_start_page(call, is_page=request.redirect == 1)
     return Reply()
 
@@ -207,7 +207,7 @@ def _press(world: World, code: LoginCode) -> None:
 
 
 def _redirect(call: Call, code: LoginCode) -> str:
-    return _exchange_url(call.world.switches.redirect_origin or api_origin(call.origin, code.host), code)
+    return _exchange_url(call.world.options.redirect_origin or api_origin(call.origin, code.host), code)
 
 
 def _exchange_url(origin: str, code: LoginCode) -> str:

@@ -119,7 +119,7 @@ def _offer(call: Call, medium: Medium) -> str:
 
 
 def _check_signature(call: Call, ticket: UploadTicket) -> None:
-    if call.world.switches.large_files == "strict" and ticket.total_len > CHECK_ABOVE:
+    if call.world.options.large_files == "strict" and ticket.total_len > CHECK_ABOVE:
         expected = call.session.announced.get(ticket.file_md5.lower())
         if not expected or ticket.signature != expected:
             raise Refused(Ret.PARAMETER_ERROR)
@@ -161,10 +161,10 @@ def download_video(call: Call, request: VideoDownloadRequest) -> Media:
 
 @handles(GETMEDIA)
 def download_file(call: Call, request: FileDownloadRequest) -> Media:
-    """Give a received file by its media id; a large one is not for web clients, by a switch."""
+    """Give a received file by its media id; a large one is not for web clients, by an option."""
     medium = call.session.media.get(request.mediaid)
     is_large = medium is not None and len(medium.content) > CHECK_ABOVE
-    if medium is None or (is_large and call.world.switches.large_files == "strict"):
+    if medium is None or (is_large and call.world.options.large_files == "strict"):
         raise Refused(Ret.SYSTEM_ERROR)
     file = Media(content_type="application/octet-stream", content=medium.content)
     call.instead = Response(
@@ -202,7 +202,7 @@ def _seen(call: Call, message_id: str) -> Message:
         Refused: This person sees no such message, or it was recalled.
     """
     message = call.world.delivery.message(message_id, call.session.person)
-    if message.is_recalled and call.world.switches.media_after_recall == "gone":
+    if message.is_recalled and call.world.options.media_after_recall == "gone":
         raise Refused(Ret.SYSTEM_ERROR)
     return message
 

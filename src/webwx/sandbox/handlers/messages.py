@@ -78,7 +78,7 @@ def _location(xml: str) -> Content:
 def send_image(call: Call, request: ImageRequest) -> SendReply:
     """Deliver a picture: an upload of this session, or one that its content names, recalled or not."""
     reply = _send(call, request.msg, contents.image(_picture(call, request.msg)))
-    if call.world.switches.silent_changes:
+    if call.world.options.silent_changes:
         call.session.stream.add_silent()
         call.world.wake(call.session.person.id)
     return reply
@@ -112,7 +112,7 @@ def send_file(call: Call, request: AppRequest) -> SendReply:
     """Deliver a file: an upload of this session, or one it received. Other app messages are mostly refused nowadays."""
     title, media_id = _file_in(request.msg.content)
     medium = _found(call.session.media.get(media_id))
-    if call.world.switches.large_files == "strict" and len(medium.content) > CHECK_ABOVE:
+    if call.world.options.large_files == "strict" and len(medium.content) > CHECK_ABOVE:
         signature = call.session.announced.get(medium.md5)
         if not signature or request.msg.signature != signature:
             raise Refused(Ret.SYSTEM_ERROR)
@@ -165,7 +165,7 @@ _Outgoing = OutgoingText | OutgoingImage | OutgoingVideo | OutgoingSticker | Out
 
 def _send(call: Call, outgoing: _Outgoing, content: Content) -> SendReply:
     session, world = call.session, call.world
-    key = write_json(outgoing) if world.switches.fold_repeats else b""
+    key = write_json(outgoing) if world.options.fold_repeats else b""
     earlier = session.earlier(key, world.now) if key else ""
     if earlier:
         return SendReply(msg_id=earlier, local_id=outgoing.local_id)

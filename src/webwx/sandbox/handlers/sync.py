@@ -53,10 +53,10 @@ def fetch(call: Call, request: SyncRequest) -> SyncReply:
     """
     Answer with what waits behind a key, oldest first, and renew the session's cookies.
 
-    The same key gives the same again, and by a switch the one before.
+    The same key gives the same again, and by an option the one before.
     """
     session = call.session
-    key = session.fetch_from(request.sync_key, call.world.switches.replay_every)
+    key = session.fetch_from(request.sync_key, call.world.options.replay_every)
     batch = session.stream.fetch(key, call.batch_size)
     messages = _items(batch, WireMessage)
     changed = _items(batch, ChangedContact)

@@ -1,5 +1,5 @@
 """
-The documented switches of a sandbox.
+The options of a sandbox, which its users set as switches.
 
 Each stands where sources of the protocol disagree, or where a test wants the stricter or the worse server; the defaults
 serve every client that has been recorded (protocol notes, 14).
@@ -14,7 +14,7 @@ import msgspec
 from webwx.protocol.codes import POLL_HOLD
 
 
-class Switches(msgspec.Struct, frozen=True, kw_only=True):
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How the platform behaves where it could behave otherwise."""
 
     auto_confirm: bool = False
