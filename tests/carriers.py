@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from webwx.errors import Timeout
+from webwx.protocol.sync import WEBWXSYNC
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Pause, Request, Response
@@ -58,3 +61,19 @@ class Counted:
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+class Forgetful(Counted):
+    """Delivers everything once: a fetch with an earlier key goes on where the last one ended."""
+
+    _delivered: Any = None
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint != WEBWXSYNC.name:
+            return await super().send(request)
+        if self._delivered is not None:
+            body = msgspec.json.decode(request.content) | {"SyncKey": self._delivered}
+            request = msgspec.structs.replace(request, body=msgspec.json.encode(body))
+        response = await super().send(request)
+        self._delivered = msgspec.json.decode(response.body)["SyncKey"]
+        return response

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from webwx.client.pace import Pacing as Pacing
     from webwx.client.recalled import Recalled as Recalled
     from webwx.client.state import LoginState as LoginState
+    from webwx.client.state import StateChange as StateChange
     from webwx.client.stream import EventStream as EventStream
     from webwx.errors import AlreadyRunning as AlreadyRunning
     from webwx.errors import AnswerTooLarge as AnswerTooLarge
@@ -154,7 +155,7 @@ _HOMES = {
     "client.recalled": ("Recalled",),
     "client.identity": ("To",),
     "client.pace": ("Pace", "Pacing"),
-    "client.state": ("LoginState",),
+    "client.state": ("LoginState", "StateChange"),
     "client.stream": ("EventStream",),
     "errors": (
         "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.client.state import DEGRADED_AFTER, Liveness, LoginState
-from webwx.errors import LoggedOut
+from webwx.client.state import DEGRADED_AFTER, Liveness, LoginState, StateChange
+from webwx.errors import ApiError, LoggedOut, StorageError, Timeout, WxError
+
+NEW, LOGGING_IN, ONLINE, DEGRADED, LOGGED_OUT = LoginState
 
 
 def ended(text: str = "The login has ended.") -> LoggedOut:
@@ -105,6 +107,128 @@ class TestFailures:
         liveness.stored()
 
         assert liveness.state is LoginState.DEGRADED
+
+
+class TestFailedFetches:
+    """Polls may go well all the while."""
+
+    def test_degrade_a_login_after_three_in_a_row_whatever_polls_say(self) -> None:
+        liveness = online()
+        states = []
+        for _ in range(DEGRADED_AFTER):
+            liveness.answered(5.0)
+            liveness.fetch_failed()
+            states.append(liveness.state)
+        liveness.answered(6.0)
+
+        assert states == [ONLINE, ONLINE, DEGRADED]
+        assert liveness.state is DEGRADED
+
+    def test_are_mended_by_a_fetch_alone(self) -> None:
+        liveness = online()
+        liveness.fetch_failed(is_certain=True)
+        assert not liveness.can_fetch
+        liveness.answered(5.0)
+        liveness.stored()
+        assert liveness.state is DEGRADED
+        liveness.fetched()
+
+        assert liveness.can_fetch
+        assert liveness.state is ONLINE
+
+
+class TestReports:
+    @pytest.fixture
+    def changes(self) -> list[StateChange]:
+        return []
+
+    @pytest.fixture
+    def liveness(self, changes: list[StateChange]) -> Liveness:
+        liveness = Liveness(changes.append)
+        with liveness.logging_in():
+            pass
+        changes.clear()
+        return liveness
+
+    def test_name_the_new_state_the_one_before_and_the_cause(
+        self, liveness: Liveness, changes: list[StateChange]
+    ) -> None:
+        error = Timeout("synccheck: no answer in time.")
+        for _ in range(2 * DEGRADED_AFTER):
+            liveness.failed(error)
+        liveness.answered(5.0)
+        liveness.answered(6.0)
+
+        assert changes == [
+            StateChange(state=DEGRADED, before=ONLINE, error=error),
+            StateChange(state=ONLINE, before=DEGRADED),
+        ]
+
+    def test_name_the_state_before_a_login_that_has_succeeded(
+        self, liveness: Liveness, changes: list[StateChange]
+    ) -> None:
+        end = ended()
+        liveness.ended(end)
+        with liveness.logging_in():
+            pass
+
+        assert changes == [
+            StateChange(state=LOGGED_OUT, before=ONLINE, error=end),
+            StateChange(state=LOGGING_IN, before=LOGGED_OUT),
+            StateChange(state=ONLINE, before=LOGGED_OUT),
+        ]
+
+    def test_are_made_of_the_first_failure_of_each_login(self, liveness: Liveness, changes: list[StateChange]) -> None:
+        error = Timeout("login: no answer in time.")
+        for _ in range(2):
+            changes.clear()
+            with liveness.logging_in():
+                liveness.delayed(error)
+                liveness.delayed(error)
+            assert changes == [
+                StateChange(state=LOGGING_IN, before=ONLINE),
+                StateChange(state=LOGGING_IN, before=LOGGING_IN, error=error),
+                StateChange(state=ONLINE, before=ONLINE),
+            ]
+
+    def test_are_made_of_a_journal_that_fails_during_an_outage_too(
+        self, liveness: Liveness, changes: list[StateChange]
+    ) -> None:
+        liveness.failed(Timeout("synccheck: no answer in time."), is_stale=True)
+        liveness.cannot_store(StorageError("The disk is full."))
+        liveness.cannot_store(StorageError("The disk is full."))
+
+        assert [type(change.error) for change in changes] == [Timeout, StorageError]
+
+    @pytest.mark.parametrize(
+        ("state", "before", "error", "sentence", "is_notable"),
+        [
+            (LOGGING_IN, NEW, None, "Logging in.", False),
+            (ONLINE, NEW, None, "Logged in.", False),
+            (ONLINE, ONLINE, None, "Logged in.", False),
+            (ONLINE, LOGGED_OUT, None, "Logged in again.", True),
+            (ONLINE, DEGRADED, None, "The connection is restored.", True),
+            (LOGGED_OUT, ONLINE, None, "Logged out.", False),
+            (LOGGED_OUT, ONLINE, ended(), "The login has ended.", False),
+            (DEGRADED, ONLINE, None, "The connection is lost, and it is tried again.", False),
+            (DEGRADED, ONLINE, Timeout("No."), "The connection is lost, and it is tried again: No.", True),
+            (DEGRADED, ONLINE, ApiError("No."), "No news can be fetched, and it is tried again: No.", True),
+            (
+                DEGRADED,
+                ONLINE,
+                StorageError("It is full."),
+                "The journal takes nothing; nothing is lost, and it is tried again: It is full.",
+                True,
+            ),
+            (LOGGING_IN, LOGGING_IN, Timeout("No answer."), "The login is tried again: No answer.", True),
+        ],
+    )  # fmt: skip
+    def test_are_sentences(
+        self, state: LoginState, before: LoginState, error: WxError | None, sentence: str, is_notable: bool
+    ) -> None:
+        change = StateChange(state=state, before=before, error=error)
+
+        assert (str(change), change.is_notable) == (sentence, is_notable)
 
 
 class TestTheEnd:

@@ -153,7 +153,7 @@ class TestGR8EveryCellOfTheTable:
     def test_b3_a_code_means_the_same_at_every_call(
         self, endpoint: Endpoint[Any, Any], ret: int, kind: type[ApiError], reason: str | None
     ) -> None:
-        if ret == 3 and endpoint.name in {"webwxinit", "webwxsync"}:  # nobody is logged in, rather than no phone
+        if ret == 3 and endpoint.name == "webwxinit":
             kind, reason = LoggedOut, "evicted"
         times = REPEATS + 1 if ret == ODD and endpoint.name in REPEATED else 1
         with pytest.raises(ApiError) as caught:
@@ -163,10 +163,15 @@ class TestGR8EveryCellOfTheTable:
         assert (caught.value.endpoint, caught.value.ret) == (endpoint.name, ret)
         assert getattr(caught.value, "reason", None) == reason
 
-    def test_b3_ret_3_of_the_long_poll_says_that_nobody_is_logged_in(self) -> None:
-        with pytest.raises(LoggedOut) as caught:
-            drive(check(LOGIN, NOW), reply(SYNCCHECK, retcode=3))
-        assert caught.value.reason == "evicted"
+    @pytest.mark.parametrize(
+        ("flow", "answer"),
+        [(check(LOGIN, NOW), reply(SYNCCHECK, retcode=3)), (fetch(LOGIN, NOW), refusal(3))],
+        ids=["synccheck", "webwxsync"],
+    )
+    def test_ret_3_of_a_poll_or_a_fetch_ends_no_login(self, flow: Flow[object], answer: Response) -> None:
+        with pytest.raises(ApiError, match="delivers nothing for now") as caught:
+            drive(flow, answer)
+        assert type(caught.value) is ApiError
 
     def test_no_other_call_is_left_out(self) -> None:
         assert {endpoint.name for endpoint in ENDPOINTS if endpoint not in JSON_CALLS} == HAVE_CODES_OF_THEIR_OWN

@@ -33,6 +33,8 @@ class AsyncClient(LoginVerbs, MessageVerbs, ForwardVerbs, RecalledVerbs, Chatroo
         allowed_hosts: API hosts a login may be sent on to beside the platform's own, such as `wx9.qq.com`.
         desktop: What host `desktop` needs for its login; not used elsewhere.
         on_logged_out: Called once when the platform ends the login, with the reason; it must not call verbs itself.
+        on_state: Called with each change of `state`, and when a login has to be tried again; it must not call verbs
+            itself. Default: it is logged.
         journal: Where what arrives and what is sent is kept: the path of a file, which this client opens and closes, or
             a journal for as many clients as you like, to be closed after them.
         keep: Which media are fetched as they arrive and kept beside the journal, against recalls; default: none.

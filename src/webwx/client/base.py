@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from webwx.client.governor import Governor, StatesInMemory
-from webwx.client.state import Liveness, LoginState
+from webwx.client.state import Liveness, LoginState, StateChange
 from webwx.errors import (
     ApiError,
     LoggedOut,
@@ -71,6 +71,7 @@ class BaseClient:
         allowed_hosts: tuple[str, ...] = (),
         desktop: Desktop | None = None,
         on_logged_out: Callable[[LoggedOut], object] | None = None,
+        on_state: Callable[[StateChange], object] | None = None,
         journal: Journal | str | os.PathLike[str] | None = None,
         keep: Keep | None = None,
         dedupe_by_client_id: bool = False,
@@ -88,7 +89,7 @@ class BaseClient:
         self._cell = Cell(self._blank, clock, reserve=self._store.reserve_id)
         self._kept = self._blank
         """The login as the store and we last had it in common."""
-        self._liveness = Liveness()
+        self._liveness = Liveness(on_state or _log_state)
         self._on_logged_out = on_logged_out
         if isinstance(journal, (str, os.PathLike)):
             self._own_journal = journal
@@ -421,6 +422,11 @@ def _journal_at(path: str | os.PathLike[str]) -> Journal:
     from webwx.store.sqlite import SqliteJournal
 
     return SqliteJournal(path)
+
+
+def _log_state(change: StateChange) -> None:
+    if change.is_notable:
+        _log.log(logging.INFO if change.error is None else logging.WARNING, "%s", change)
 
 
 def backoff(failures: int) -> float:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from webwx.client.media import Progress
     from webwx.client.pace import Pace, Pacing, Why
     from webwx.client.recalled import Recalled
-    from webwx.client.state import LoginState
+    from webwx.client.state import LoginState, StateChange
     from webwx.client.stream import EventStream
     from webwx.errors import LoggedOut
     from webwx.model.address_book import Contacts
@@ -108,6 +108,8 @@ class Client:
         allowed_hosts: API hosts a login may be sent on to beside the platform's own, such as `wx9.qq.com`.
         desktop: What host `desktop` needs for its login; not used elsewhere.
         on_logged_out: Called once when the platform ends the login, with the reason; it must not call verbs itself.
+        on_state: Called with each change of `state`, and when a login has to be tried again; it must not call verbs
+            itself. Default: it is logged.
         journal: Where what arrives and what is sent is kept: the path of a file, which this client opens and closes, or
             a journal for as many clients as you like, to be closed after them.
         keep: Which media are fetched as they arrive and kept beside the journal, against recalls; default: none.
@@ -137,6 +139,7 @@ class Client:
         allowed_hosts: tuple[str, ...] = (),
         desktop: Desktop | None = None,
         on_logged_out: Callable[[LoggedOut], object] | None = None,
+        on_state: Callable[[StateChange], object] | None = None,
         journal: Journal | str | os.PathLike[str] | None = None,
         keep: Keep | None = None,
         dedupe_by_client_id: bool = False,
@@ -146,7 +149,8 @@ class Client:
         self._client = AsyncClient(
             host=host, server=server, store=store, transport=transport, timeouts=timeouts, clock=clock,
             proxy=proxy, ca_file=ca_file, allowed_hosts=allowed_hosts, desktop=desktop, on_logged_out=on_logged_out,
-            journal=journal, keep=keep, dedupe_by_client_id=dedupe_by_client_id, pace=pace, on_wait=on_wait,
+            on_state=on_state, journal=journal, keep=keep, dedupe_by_client_id=dedupe_by_client_id, pace=pace,
+            on_wait=on_wait,
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -216,7 +220,7 @@ class Client:
         return self._wait(self._client.resume())
 
     def check(self) -> Account:
-        """Ask the server whether the login is alive; nothing is taken from it."""
+        """Ask the server whether the login is alive. Nothing is taken from what `events` yields, here or elsewhere."""
         return self._wait(self._client.check())
 
     def logout(self) -> None:

@@ -27,10 +27,10 @@ from webwx.client.wake import pause, until_wake
 from webwx.errors import (
     AnswerTooLarge,
     ApiError,
+    LocalStateError,
     LoggedOut,
     NotOnThisHost,
     ProtocolError,
-    RateLimited,
     StorageError,
     TransportError,
 )
@@ -52,6 +52,7 @@ from webwx.model.events import (
 )
 from webwx.model.messages import Event, Message, MessageRecalled, PhoneActivity, TextMessage
 from webwx.model.notices import says_too_often
+from webwx.protocol.codes import Ret
 from webwx.protocol.sync import WEBWXSYNC
 from webwx.store.journal import Arrival
 
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from webwx.model.contacts import Contact
+    from webwx.protocol.sync import SyncKey
 
 REFUSED_FOR = 300.0
 """
@@ -74,6 +76,9 @@ a handler rather answers one, and would find the connection taken.
 """
 
 _log = logging.getLogger("webwx.client")
+
+_NOT_OF_THE_KEY = frozenset({Ret.PHONE_OFFLINE, Ret.TOO_FREQUENT})
+"""Refusals of a fetch that do not say that our key is lost; ret 3 was seen for two hours."""
 
 
 class _Shown:
@@ -136,6 +141,10 @@ class _Course:
         """When a fetch last went well, by the server's clock."""
         self.empty = 0
         """Fetches in a row that brought nothing new."""
+        self.unstored: Batch | None = None
+        """A batch that is fetched and not stored yet; nothing is fetched meanwhile."""
+        self.unstored_from: tuple[SyncKey, SyncKey] | None = None
+        """Both keys as they were when it was fetched."""
         self.refused_since: float | None = None
         """Since when every fetch has been refused or was too large to be read, by the loop's clock."""
         self.is_too_large = False
@@ -220,8 +229,10 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         """Poll, and take over batch after batch, until there is enough."""
         course, failures = self._course, 0
         while not is_enough():
+            is_fetch = False
             try:
-                if not self._has_more and not await self._next_poll():
+                is_fetch = await self._is_fetch_due()
+                if not is_fetch:
                     course.empty = failures = 0
                     continue
                 news = await (self._start_over() if self._is_key_lost() else self._fetch_batch())
@@ -232,7 +243,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 continue  # the machine has slept, and the connection with it
             except (TransportError, ProtocolError, ApiError) as error:
                 failures += 1
-                self._note_failure(error)
+                self._note_failure(error, is_fetch=is_fetch)
                 await pause(backoff(failures), self._clock)
                 continue
             except StorageError as error:
@@ -240,14 +251,23 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                     raise
                 failures += 1
                 await self._bide(error, failures)
-                with contextlib.suppress(StorageError):  # what was stored last is a good place to begin at as well
+                with contextlib.suppress(StorageError):  # it may have been stored all the same
                     await self._go_to_position()
+                    self._drop_stored()
                 continue
             failures = 0
             # A server that announces what it does not deliver must not be asked at full speed (protocol notes, sync 4).
             course.empty = 0 if news else course.empty + 1
             if course.empty > 1:
                 await pause(min(30.0, 2.0 ** min(course.empty - 2, 5)), self._clock)
+
+    async def _is_fetch_due(self) -> bool:
+        """Poll, unless it is known without that whether to fetch."""
+        course = self._course
+        if course.unstored is not None or self._has_more:
+            return True
+        # While fetches fail, only a fetch shows when they do no longer.
+        return await self._next_poll() or not self._liveness.can_fetch
 
     async def _next_poll(self) -> bool:
         """Wait for what the next poll says, which may be on its way already: whether there is something to fetch."""
@@ -261,26 +281,52 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         return is_something
 
     async def _fetch_batch(self) -> int:
-        """Fetch once and take over what comes; gives how much of it was news."""
-        async with self._course.fetching:
-            async with until_wake(self._clock):
-                flow = sync_flows.fetch(self._login, self._cell.now(), with_body=self._journal is not None)
-                batch = await self._run(flow)
-            self._note_answer()
-            self._course.fetched_at, self._course.refused_since = self._cell.now(), None
-            return await self._take_over(batch)
+        """Fetch once and store what comes; returns the number of new items. What is not stored yet is stored first."""
+        course = self._course
+        async with course.fetching:
+            if course.unstored is None:
+                async with until_wake(self._clock):
+                    flow = sync_flows.fetch(self._login, self._cell.now(), with_body=self._journal is not None)
+                    batch = await self._run(flow)
+                self._note_answer()
+                self._liveness.fetched()
+                course.fetched_at, course.refused_since = self._cell.now(), None
+                self._hold(batch)
+            return await self._store_held()
 
     async def _fetch_waiting(self) -> bool:
         """Take over what waits already, without a poll; says whether there was anything."""
         return bool(await self._fetch_batch()) or self._has_more
 
-    async def _take_over(self, batch: Batch) -> int:
+    def _hold(self, batch: Batch) -> None:
+        """Hold a batch until it is stored."""
+        self._course.unstored, self._course.unstored_from = batch, self._keys()
+
+    def _keys(self) -> tuple[SyncKey, SyncKey]:
+        return self._login.fetch_key, self._login.check_key
+
+    def _drop_stored(self) -> None:
+        """Hold a batch no longer when the position has moved: it was stored here, or fetched by another process."""
+        if self._course.unstored_from != self._keys():
+            self._course.unstored = None
+
+    async def _store_held(self) -> int:
+        """
+        Store the batch that is held; returns the number of new items.
+
+        Raises:
+            StorageError: It is not stored, and held on.
+        """
+        course = self._course
+        batch = course.unstored
+        assert batch is not None  # noqa: S101 - for the type checker: the caller has looked
         self._has_more = batch.has_more
         if self._journal is None:
-            return self._keep(batch)
-        news = await self._ingest(batch)
-        if self._liveness.stored():
-            _log.info("The journal takes what comes again.")
+            news = self._keep(batch)
+        else:
+            news = await self._ingest(batch)
+            self._liveness.stored()
+        course.unstored = None
         return news
 
     def _note_answer(self) -> None:
@@ -290,10 +336,16 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         if course.began_there is None:
             course.began_there = course.began + self._login.clock_skew
 
-    def _note_failure(self, error: TransportError | ProtocolError | ApiError) -> None:
+    def _note_failure(self, error: TransportError | ProtocolError | ApiError, *, is_fetch: bool) -> None:
         course, now = self._course, asyncio.get_running_loop().time()
-        self._liveness.failed(is_stale=now - course.answered_at > STALE_AFTER)
-        if isinstance(error, RateLimited) or not isinstance(error, AnswerTooLarge | ApiError):
+        ret = error.ret if isinstance(error, ApiError) else None
+        is_certain = ret == Ret.PHONE_OFFLINE or now - course.answered_at > STALE_AFTER
+        if is_fetch:
+            self._liveness.fetch_failed(error, is_certain=is_certain)
+        else:
+            self._liveness.failed(error, is_stale=is_certain)
+        # Ret 3 may last for hours, and says nothing of our key.
+        if not isinstance(error, AnswerTooLarge | ApiError) or ret in _NOT_OF_THE_KEY:
             return
         if error.endpoint == WEBWXSYNC.name:
             is_too_large = isinstance(error, AnswerTooLarge)
@@ -316,17 +368,17 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         )  # fmt: skip
         self._course.refused_since = None
         key = reply.sync_key.or_older(self._login.fetch_key)
-        return await self._take_over(
+        self._hold(
             Batch(
                 items=(Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap))),),
                 fetch_key=key, check_key=key, skey=reply.skey, has_more=False,
             )
         )  # fmt: skip
+        return await self._store_held()
 
     async def _bide(self, error: StorageError, failures: int) -> None:
-        """Wait until a disk may have room again; the first failure is logged."""
-        if self._liveness.cannot_store():
-            _log.warning("The journal takes nothing; nothing is lost, and it is tried again: %s", error)
+        """Wait until a disk may have room again."""
+        self._liveness.cannot_store(error)
         await pause(backoff(failures), self._clock)
 
     # -- with a journal: what fills it -------------------------------------------------------------------------------
@@ -346,11 +398,12 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 saved = self._catch_up()  # it may have been another process that synced this login last
                 course.began, course.began_there = self._clock(), None
                 course.fetched_at, course.answered_at = self._cell.now(), asyncio.get_running_loop().time()
-                course.empty = 0
                 await self._find_position()
+                self._drop_stored()
                 if saved is not None and saved.pending:  # left by somebody who had no journal
                     await self._ingest(self._batch_of(saved.pending))
                     self._save(pending=())
+                course.empty = 0
                 course.lock = held.pop_all()
         course.readers += 1
 
@@ -389,6 +442,10 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             await asyncio.wait([work])
             if not work.cancelled():
                 work.exception()  # whoever read was told; the loop need not be as well
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._course.unstored = None
 
     def _batch_of(self, items: tuple[Item, ...]) -> Batch:
         """Give items as a batch that leads nowhere."""
@@ -507,6 +564,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             take, pending = self._take, self._pending
             course.fetched_at, course.answered_at = self._cell.now(), asyncio.get_running_loop().time()
             course.empty = 0
+            self._drop_stored()
             try:
                 while True:
                     while pending:
@@ -542,13 +600,18 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
 
     def _keep(self, batch: Batch) -> int:
         """Put a batch behind what is pending and save both keys with it, in one save; gives how much was news."""
-        has_moved = batch.fetch_key != self._login.fetch_key
-        self._pending.extend(batch.items)
+        login = self._login
+        has_moved = batch.fetch_key != login.fetch_key
         changes: dict[str, object] = {"fetch_key": batch.fetch_key, "check_key": batch.check_key}
         if batch.skey:
-            changes["credentials"] = msgspec.structs.replace(self._login.credentials, skey=batch.skey)
+            changes["credentials"] = msgspec.structs.replace(login.credentials, skey=batch.skey)
         self._cell.change(**changes)
-        self._save(pending=tuple(self._pending))
+        try:
+            self._save(pending=(*self._pending, *batch.items))
+        except LocalStateError:
+            self._cell.login = login
+            raise
+        self._pending.extend(batch.items)
         return len(batch.items) if has_moved else 0
 
     def _take(self, item: Item, own_id: str) -> Event | None:

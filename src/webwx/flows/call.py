@@ -57,8 +57,8 @@ _REASONS = {
     "ticket": "the server does not accept this session's ticket",
 }
 
-_ABOUT_THE_SESSION = frozenset({WEBWXINIT.name, SYNCCHECK.name, WEBWXSYNC.name})
-"""Calls where ret 3 says that nobody is logged in; anywhere else it says that the phone is offline."""
+_POLLS = frozenset({SYNCCHECK.name, WEBWXSYNC.name})
+"""Calls where ret 3 has been seen for hours, on the official page as well; the login went on after that."""
 
 
 def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, also_fine: Collection[int] = ()) -> Flow[R]:
@@ -154,7 +154,7 @@ def judge(name: str, ret: int, message: str = "") -> None:
     words = f" The platform says: {message}" if message else ""
     number = f"{name} was refused (ret {ret})"
     reason = LOGGED_OUT_REASONS.get(ret)
-    if ret == Ret.PHONE_OFFLINE and name in _ABOUT_THE_SESSION:
+    if ret == Ret.PHONE_OFFLINE and name == WEBWXINIT.name:
         reason = "evicted"
     if reason:
         raise LoggedOut(
@@ -172,6 +172,9 @@ def judge(name: str, ret: int, message: str = "") -> None:
         case Ret.CHAT_GONE:
             text = f"{number}: the chat is gone, or you are no member any more.{words}"
             raise TargetRefused(text, endpoint=name, ret=ret, message=message)
+        case Ret.PHONE_OFFLINE if name in _POLLS:
+            text = f"{number}: the platform delivers nothing for now; opening a chat on the phone may help.{words}"
+            raise ApiError(text, endpoint=name, ret=ret, message=message)
         case Ret.PHONE_OFFLINE:
             text = f"{number}: the phone has been offline for too long; open WeChat on it.{words}"
             raise ApiError(text, endpoint=name, ret=ret, message=message)
