@@ -214,7 +214,7 @@ def test_ctrl_c_at_the_prompt_of_send_leaves_nothing_behind(typed: bytes, me: An
 def test_verbose_tells_the_calls_and_nothing_private(me: Any) -> None:
     done = me.run("-v", "status")
     assert done.stdout == me.run("status").stdout
-    assert "webwx.transport: webwxsync -> 200" in done.stderr
+    assert "webwx.transport: webwxinit -> 200" in done.stderr
     assert "小明" not in done.stderr
     assert "小明" not in me.run("send", "小明", "遥远的秘密", "--verbose").stderr
 

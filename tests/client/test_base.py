@@ -244,7 +244,7 @@ class TestAKeyThatIsTooOld:
     ) -> None:
         store = LoginMemory()
         client = await log_in(store=store)
-        world.refuse_next("webwxsync", -14)
+        world.refuse_next("webwxinit", -14)
         checking = client.check()
         newer = msgspec.structs.replace(store.load().login.credentials, skey="@crypt_new")
         store.update(lambda saved: msgspec.structs.replace(
@@ -252,14 +252,14 @@ class TestAKeyThatIsTooOld:
         ))  # fmt: skip
         await checking
 
-        assert counted.calls == ["webwxsync", "webwxsync"]
+        assert counted.calls == ["webwxinit", "webwxinit"]
 
 
 class TestTheReason:
     @pytest.mark.parametrize(("ret", "reason"), [(1100, "phone"), (1101, "evicted"), (1103, "evicted"), (3, "evicted")])
     async def test_b4_is_what_the_code_says(self, log_in: LogIn, world: World, ret: int, reason: str) -> None:
         client = await log_in()
-        world.refuse_next("webwxsync", ret)
+        world.refuse_next("webwxinit", ret)
 
         with pytest.raises(LoggedOut) as caught:
             await client.check()
@@ -284,7 +284,7 @@ class TestTheReason:
         store.save(SavedLogin(login=msgspec.structs.replace(login, jar=rest)))
         client = new_client(store=store)
         await client.resume()
-        world.refuse_next("webwxsync", 1102)
+        world.refuse_next("webwxinit", 1102)
 
         with pytest.raises(LoggedOut, match=rf"It has no {name} cookie") as caught:
             await client.check()
@@ -297,7 +297,7 @@ class TestTheReason:
         await log_in(store=store)
         client = new_client(store=store)
         await client.resume()
-        world.refuse_next("webwxsync", 1102, times=2)
+        world.refuse_next("webwxinit", 1102, times=2)
 
         with pytest.raises(LoggedOut, match="saved login is not alive any more") as caught:
             await client.check()
@@ -310,7 +310,7 @@ class TestTheReason:
         client = new_client(store=store)
         await client.resume()
         await client.check()
-        world.refuse_next("webwxsync", 1102)
+        world.refuse_next("webwxinit", 1102)
 
         with pytest.raises(LoggedOut) as caught:
             await client.check()
@@ -384,13 +384,19 @@ class TestB18TheHook:
 ODD = 424242
 """A code that nobody knows."""
 
+
+async def fetch_once(client: AsyncClient) -> None:
+    async for _ in client.events(follow=False):
+        break
+
+
 VERBS: dict[str, Callable[[AsyncClient], Coroutine[Any, Any, object]]] = {
     "webwxinit": lambda client: client.list_chats(),
     "webwxgetcontact": lambda client: client.list_contacts(),
     "webwxbatchgetcontact": lambda client: client.get_contacts([client.contacts.resolve("阿华").id]),
     "webwxoplog": lambda client: client.set_remark("阿华", "A"),
     "webwxstatusnotify": lambda client: client.mark_read("阿华"),
-    "webwxsync": lambda client: client.check(),
+    "webwxsync": fetch_once,
     "webwxsendmsg": lambda client: client.send_text("filehelper", "hi"),
     "webwxuploadmedia": lambda client: client.send_image("filehelper", PNG),
     "webwxcreatechatroom": lambda client: client.create_chatroom(["阿华", "张三"]),

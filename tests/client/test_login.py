@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import keyring
 import msgspec
 import pytest
-from tests.carriers import Counted
+from tests.carriers import Counted, Forgetful
 from tests.client.conftest import PNG, SERVER, last, later, take
 from tests.client.wound_loop import WoundLoop
 from tests.keyrings import ReadOnlyKeyring
@@ -32,6 +32,7 @@ from webwx.errors import (
     UnsafeRedirect,
     WxError,
 )
+from webwx.model.messages import TextMessage
 from webwx.protocol.cookies import read_cookie_header
 from webwx.protocol.hosts import Desktop
 from webwx.protocol.login import LOGIN_POLL, PollReply
@@ -82,7 +83,7 @@ class TestLogin:
         second = new_client(store=LoginFile(tmp_path / "me.json"))
 
         assert await second.login(show_qr=pytest.fail) == first.account
-        assert counted.calls == ["webwxsync"]
+        assert counted.calls == ["webwxinit"]
         assert second.contacts.find(remark="Boss") == first.contacts.find(remark="Boss")
 
     async def test_shows_a_new_code_when_one_has_expired(self, new_client: NewClient, world: World) -> None:
@@ -399,6 +400,25 @@ async def test_b14_codes_that_lead_nowhere_are_bounded(new_client: NewClient, sa
         await client.login(show_qr=shown.append)
     assert len(shown) == 3
     assert client.state is LoginState.NEW
+
+
+async def test_a_login_is_checked_without_taking_anything(
+    log_in: LogIn, new_client: NewClient, world: World, sandbox: Sandbox
+) -> None:
+    """The server delivers nothing twice."""
+    store, carrier = LoginMemory(), Forgetful(Loopback(sandbox))
+    client = await log_in(store=store, transport=carrier)
+    await take(client, 1, include_all=True)
+    world.say("ahua", "me", "hi")
+    await client.check()
+    await client.close()
+    following = new_client(store=store, transport=carrier)
+    await following.login(show_qr=pytest.fail)
+    await following.check()
+
+    [message] = await take(following, 1)
+    assert isinstance(message, TextMessage)
+    assert message.text == "hi"
 
 
 async def test_k1_the_device_has_an_id_of_its_own(log_in: LogIn, counted: Counted) -> None:

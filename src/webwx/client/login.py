@@ -24,7 +24,6 @@ from webwx.errors import (
 from webwx.flows import contacts as contact_flows
 from webwx.flows import login as login_flows
 from webwx.flows import messages as message_flows
-from webwx.flows import sync as sync_flows
 from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.model.login import Account, Login, QrCode
 from webwx.model.text import plain_text
@@ -133,21 +132,21 @@ class LoginVerbs(PositionVerbs):
 
     async def check(self) -> Account:
         """
-        Ask the server whether the login is alive; nothing is taken from it.
+        Ask the server whether the login is alive. Nothing is taken from what `events` yields, here or elsewhere.
 
         Raises:
             LoggedOut: It has ended.
 
-        Wire: webwxsync
+        Wire: webwxinit
 
         """
         account = self.account
         try:
-            await self._run(sync_flows.fetch(self._login, self._cell.now()))
+            await self._run(login_flows.open_session(self._login, self._cell.now()))
         except ApiError as error:
             if isinstance(error, LoggedOut) or error.ret != Ret.TICKET_ERROR:
                 raise
-            await self._run(sync_flows.fetch(self._login, self._cell.now()))  # with a new key
+            await self._run(login_flows.open_session(self._login, self._cell.now()))  # with a new key
         return account
 
     async def logout(self) -> None:
