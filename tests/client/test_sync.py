@@ -34,7 +34,7 @@ from webwx.model.messages import (
 )
 from webwx.protocol.codes import POLL_HOLD
 from webwx.protocol.http import Response
-from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply, KeyValue
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginFile, LoginMemory
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request
-    from webwx.protocol.sync import SyncReply
+    from webwx.protocol.sync import SyncKey, SyncReply
     from webwx.sandbox.world import World
     from webwx.store.journal import Journal
     from webwx.store.saved_login import SavedLogin
@@ -127,6 +127,35 @@ class Sticky(Counted):
             return await super().send(request)
         self.calls.append(request.endpoint)
         return SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
+
+
+class Restless(Counted):
+    """Says at once that something waits, and changes a contact with every fetch, under a key that moves."""
+
+    _fetches = 0
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint == SYNCCHECK.name:
+            self.calls.append(request.endpoint)
+            return SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=4))
+        response = await super().send(request)
+        if request.endpoint != WEBWXSYNC.name:
+            return response
+        self._fetches += 1
+        reply = WEBWXSYNC.decode_reply(response)
+        changed = msgspec.Raw(b'{"UserName":"@restless","NickName":"%d"}' % self._fetches)
+        reply = msgspec.structs.replace(
+            reply,
+            mod_contact_list=[*reply.mod_contact_list, changed],
+            sync_key=_moved(reply.sync_key, self._fetches),
+            sync_check_key=_moved(reply.sync_check_key, self._fetches),
+        )
+        return msgspec.structs.replace(response, body=WEBWXSYNC.encode_reply(reply).body)
+
+
+def _moved(key: SyncKey, by: int) -> SyncKey:
+    """Count with a number that the server does not know, and ignores."""
+    return msgspec.structs.replace(key, count=len(key.list) + 1, list=(*key.list, KeyValue(key=9_000, val=by)))
 
 
 class Full(LoginMemory):
@@ -1074,6 +1103,75 @@ class TestARefusalThatPasses:
             (LoginState.DEGRADED, LoginState.ONLINE),
             (LoginState.ONLINE, LoginState.DEGRADED),
         ]
+
+
+NOTHING_NEW = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=0))
+
+
+class TestNonsense:
+    """A server that answers at once and brings nothing is asked less and less often."""
+
+    @pytest.fixture(params=["nothing waits", "something waits", "a contact changes"])
+    def carrier(self, request: pytest.FixtureRequest, sandbox: Sandbox) -> Counted:
+        loopback = Loopback(sandbox)
+        match request.param:
+            case "nothing waits":
+                return Garbled(loopback, NOTHING_NEW)
+            case "something waits":
+                return Sticky(loopback)
+            case _:
+                return Restless(loopback)
+
+    @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
+    def test_is_asked_a_bounded_number_of_times_and_messages_still_come(
+        self, log_in: LogIn, world: World, wound: asyncio.Runner, carrier: Counted
+    ) -> None:
+        client = wound.run(log_in(transport=carrier))
+        wound.run(take(client, 1, include_all=True))
+        carrier.calls.clear()
+        wound.run(listen(client, MINUTE))
+        first = len(carrier.calls)
+        carrier.calls.clear()
+        wound.run(listen(client, 10 * MINUTE))
+        later_on = len(carrier.calls)
+
+        async def wait_for_message() -> float:
+            loop = asyncio.get_running_loop()
+            async with client.events(include_all=False) as events:
+                waiting = asyncio.ensure_future(anext(events))
+                await asyncio.sleep(5 * MINUTE)
+                world.say("ahua", "me", "hi")
+                said = loop.time()
+                assert texts([await waiting]) == ["hi"]
+            return loop.time() - said
+
+        assert first <= 30
+        assert later_on <= 70
+        assert wound.run(wait_for_message()) <= 31
+
+    @pytest.mark.parametrize("usual_journal", ["with a journal"], indirect=True)
+    def test_is_asked_a_bounded_number_of_times_with_a_journal(
+        self, log_in: LogIn, wound: asyncio.Runner, carrier: Counted
+    ) -> None:
+        client = wound.run(log_in(transport=carrier))
+        wound.run(take(client, 1, include_all=True))
+        carrier.calls.clear()
+        wound.run(listen(client, MINUTE))
+
+        assert len(carrier.calls) <= 30
+
+    def test_that_never_ends_ends_for_one_who_only_takes_what_waits(
+        self, log_in: LogIn, sandbox: Sandbox, wound: asyncio.Runner
+    ) -> None:
+        async def read() -> None:
+            async for _ in client.events(follow=False):
+                pass
+
+        carrier = Restless(Loopback(sandbox))
+        client = wound.run(log_in(transport=carrier))
+        wound.run(read())
+
+        assert carrier.calls.count("webwxsync") <= 10
 
 
 class Hanging(Counted):

@@ -50,6 +50,12 @@ _log = logging.getLogger("webwx.client")
 
 T = TypeVar("T")
 
+HELD_FROM = 5.0
+"""Seconds after which an answer to a poll shows that the server holds polls, so that they need no distance."""
+
+Moment = tuple[float, float]
+"""A time by the loop's clock, and the same by the clock on the wall."""
+
 
 class BaseClient:
     """The state of one account's client, and what the verbs share."""
@@ -372,6 +378,13 @@ class BaseClient:
         if saved.ended is not None:
             self._liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
         return saved
+
+    def _moment(self) -> Moment:
+        return asyncio.get_running_loop().time(), self._clock()
+
+    def _seconds_since(self, moment: Moment) -> float:
+        """Return the time since a moment, by the clock that went on: the loop's stands still in a suspended machine."""
+        return max(now - then for now, then in zip(self._moment(), moment, strict=True))
 
     def _require_contacts(self, what: str) -> None:
         if not self._login.profile.has_contacts:

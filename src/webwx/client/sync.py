@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.client.base import backoff
+from webwx.client.base import HELD_FROM, backoff
 from webwx.client.feed import Feed
 from webwx.client.history import HistoryVerbs
 from webwx.client.keeping import Keeper
@@ -59,6 +59,7 @@ from webwx.store.journal import Arrival
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from webwx.client.base import Moment
     from webwx.model.contacts import Contact
     from webwx.protocol.sync import SyncKey
 
@@ -68,6 +69,15 @@ Seconds in which the server takes our polls and no fetch can be read, until what
 
 Either it knows our key no more and refuses it, or the answer is too large to be read.
 """
+
+DISTRUST_FROM = 4
+"""Rounds in a row that bring nothing, from which on a poll that says so at once is followed by a fetch."""
+
+LONGEST_DISTANCE = 30.0
+"""Seconds between the beginnings of two rounds, at most."""
+
+FEW = 0.5
+"""What a batch that changes contacts and brings no message counts as: half a round that brings nothing."""
 
 AHEAD_FROM = 20
 """
@@ -139,8 +149,12 @@ class _Course:
         """When a poll or a fetch last went well, by the loop's clock."""
         self.fetched_at = 0.0
         """When a fetch last went well, by the server's clock."""
-        self.empty = 0
-        """Fetches in a row that brought nothing new."""
+        self.idle = 0.0
+        """Rounds in a row that brought no message: a poll that was not held, or a fetch."""
+        self.round_began: Moment | None = None
+        """When the last round began."""
+        self.held = 0.0
+        """Seconds until the last poll was answered."""
         self.unstored: Batch | None = None
         """A batch that is fetched and not stored yet; nothing is fetched meanwhile."""
         self.unstored_from: tuple[SyncKey, SyncKey] | None = None
@@ -227,15 +241,15 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
 
     async def _pull(self, is_enough: Callable[[], bool]) -> None:
         """Poll, and take over batch after batch, until there is enough."""
-        course, failures = self._course, 0
+        failures = 0
         while not is_enough():
             is_fetch = False
             try:
+                await self._keep_distance()
                 is_fetch = await self._is_fetch_due()
-                if not is_fetch:
-                    course.empty = failures = 0
-                    continue
-                news = await (self._start_over() if self._is_key_lost() else self._fetch_batch())
+                if is_fetch:
+                    await (self._start_over() if self._is_key_lost() else self._fetch_batch())
+                failures = 0
             except (LoggedOut, NotOnThisHost):
                 raise
             except TimeoutError:
@@ -254,20 +268,39 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 with contextlib.suppress(StorageError):  # it may have been stored all the same
                     await self._go_to_position()
                     self._drop_stored()
-                continue
-            failures = 0
-            # A server that announces what it does not deliver must not be asked at full speed (protocol notes, sync 4).
-            course.empty = 0 if news else course.empty + 1
-            if course.empty > 1:
-                await pause(min(30.0, 2.0 ** min(course.empty - 2, 5)), self._clock)
+
+    async def _keep_distance(self) -> None:
+        """
+        Wait until the next round may begin.
+
+        A server that answers at once and brings nothing is not asked at full speed (protocol notes, sync 4).
+        """
+        course = self._course
+        if course.round_began is not None and course.idle >= 2:
+            distance = min(LONGEST_DISTANCE, 2.0 ** min(int(course.idle) - 2, 5))
+            rest = distance - self._seconds_since(course.round_began)
+            if rest > 0:
+                await pause(rest, self._clock)
+        course.round_began = self._moment()
 
     async def _is_fetch_due(self) -> bool:
         """Poll, unless it is known without that whether to fetch."""
         course = self._course
         if course.unstored is not None or self._has_more:
             return True
+        is_something = await self._next_poll()
+        is_held = course.held >= HELD_FROM
+        if is_held:
+            course.idle = 0.0
         # While fetches fail, only a fetch shows when they do no longer.
-        return await self._next_poll() or not self._liveness.can_fetch
+        if is_something or not self._liveness.can_fetch:
+            return True
+        if is_held:
+            return False
+        if course.idle >= DISTRUST_FROM:
+            return True
+        course.idle += 1
+        return False
 
     async def _next_poll(self) -> bool:
         """Wait for what the next poll says, which may be on its way already: whether there is something to fetch."""
@@ -275,8 +308,10 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         return await (self._check() if ahead is None else ahead)
 
     async def _check(self) -> bool:
+        begun = self._moment()
         async with until_wake(self._clock):
             is_something = await self._run(sync_flows.check(self._login, self._cell.now()))
+        self._course.held = self._seconds_since(begun)
         self._note_answer()
         return is_something
 
@@ -295,8 +330,9 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             return await self._store_held()
 
     async def _fetch_waiting(self) -> bool:
-        """Take over what waits already, without a poll; says whether there was anything."""
-        return bool(await self._fetch_batch()) or self._has_more
+        """Fetch what waits already, without a poll; returns False when nothing more is to be expected."""
+        await self._keep_distance()
+        return (bool(await self._fetch_batch()) or self._has_more) and self._course.idle < DISTRUST_FROM
 
     def _hold(self, batch: Batch) -> None:
         """Hold a batch until it is stored."""
@@ -309,6 +345,11 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         """Hold a batch no longer when the position has moved: it was stored here, or fetched by another process."""
         if self._course.unstored_from != self._keys():
             self._course.unstored = None
+
+    def _count_round(self, *, messages: int, others: int) -> None:
+        """Count a fetch by what it brought."""
+        course = self._course
+        course.idle = 0.0 if messages > 0 else course.idle + (FEW if others else 1.0)
 
     async def _store_held(self) -> int:
         """
@@ -403,7 +444,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 if saved is not None and saved.pending:  # left by somebody who had no journal
                     await self._ingest(self._batch_of(saved.pending))
                     self._save(pending=())
-                course.empty = 0
+                course.idle = 0.0
                 course.lock = held.pop_all()
         course.readers += 1
 
@@ -487,7 +528,9 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 self._meet(chat, sender)
         await self._settle_doubts(look.own_chats)
         # What stands beside the messages has no id to be known again by.
-        return count if has_moved else count - sum(not each.message_id for each in look.arrived)
+        beside = sum(not each.message_id for each in look.arrived)
+        self._count_round(messages=count - beside, others=beside if has_moved else 0)
+        return count if has_moved else count - beside
 
     def _look_at(self, batch: Batch, own_id: ContactId) -> _Look:
         """Look at a batch as closely as the journal must, and let the contacts know what it says of them."""
@@ -563,7 +606,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             course, own_id = self._course, self._login.user_id
             take, pending = self._take, self._pending
             course.fetched_at, course.answered_at = self._cell.now(), asyncio.get_running_loop().time()
-            course.empty = 0
+            course.idle = 0.0
             self._drop_stored()
             try:
                 while True:
@@ -612,7 +655,9 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             self._cell.login = login
             raise
         self._pending.extend(batch.items)
-        return len(batch.items) if has_moved else 0
+        news = len(batch.items) if has_moved else 0
+        self._count_round(messages=0, others=news)  # which are new messages is known when they are taken
+        return news
 
     def _take(self, item: Item, own_id: str) -> Event | None:
         """Look at an item: its event, or None when it was handed out before."""
@@ -621,12 +666,14 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             case TextMessage() | Message():  # most are of just the first, and that is seen in half the time
                 if not self._recent.is_new(event):
                     return None
+                self._course.idle = 0.0
                 self._recent.messages.append(event)
                 if not self._contacts.knows(event.chat, event.sender):
                     self._meet(event.chat, event.sender)
             case MessageRecalled(message_id=gone):
                 if not self._recent.is_new(event):
                     return None
+                self._course.idle = 0.0
                 return msgspec.structs.replace(event, original=self._recent.find(gone))
             case ContactChanged(contact=contact):
                 return ContactChanged(contact=self._contacts.merge(contact))
