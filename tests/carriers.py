@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from webwx.errors import Timeout
+from webwx.errors import Timeout, TransportError
+from webwx.protocol.http import Response
 from webwx.protocol.sync import WEBWXSYNC
 
 if TYPE_CHECKING:
-    from webwx.protocol.http import Pause, Request, Response
+    from webwx.protocol.http import Pause, Request
     from webwx.transport.run import Transport
 
 
@@ -77,3 +78,37 @@ class Forgetful(Counted):
         response = await super().send(request)
         self._delivered = msgspec.json.decode(response.body)["SyncKey"]
         return response
+
+
+PAGE = Response(headers=(("Content-Type", "text/html"),), body=b"<html>Try again later.</html>")
+TEMPORARY: dict[str, Response | Exception] = {
+    "a web page": PAGE,
+    "an empty answer": Response(),
+    "302": Response(status=302),
+    "403": msgspec.structs.replace(PAGE, status=403),
+    "429": msgspec.structs.replace(PAGE, status=429),
+    "502": msgspec.structs.replace(PAGE, status=502),
+    "a reset": TransportError("The connection broke."),
+    "a timeout": Timeout("No answer in time."),
+    "ret -1": Response(body=b'{"BaseResponse":{"Ret":-1,"ErrMsg":""}}'),
+    "ret 1205": Response(body=b'{"BaseResponse":{"Ret":1205,"ErrMsg":""}}'),
+}
+"""Answers to any call that say nothing of the login."""
+
+
+class Troubled(Counted):
+    """Answers the next calls with what it is told, and passes on everything else."""
+
+    def __init__(self, inner: Transport, **answers: list[Response | Exception]) -> None:
+        super().__init__(inner)
+        self.answers = answers
+
+    async def send(self, request: Request) -> Response:
+        assert len(self.calls) < 1_000, "it asks and asks"
+        if not self.answers.get(request.endpoint):
+            return await super().send(request)
+        self.calls.append(request.endpoint)
+        answer = self.answers[request.endpoint].pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

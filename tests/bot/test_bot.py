@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.bot.conftest import running, until
-from tests.carriers import Counted
+from tests.carriers import TEMPORARY, Counted, Troubled
 from tests.client.conftest import SERVER
 
 import webwx
@@ -190,6 +190,29 @@ class TestLogOut:
 
 
 class TestStart:
+    @pytest.mark.parametrize("answer", [*TEMPORARY.values(), ConnectFailed("No connection.")])
+    async def test_a_temporary_failure_does_not_end_a_starting_bot(
+        self, open_client: OpenClient, world: World, sandbox: Sandbox, tmp_path: Path, answer: Response | Exception
+    ) -> None:
+        store = LoginMemory()
+        async with open_client(store=store):
+            pass
+        carrier = Troubled(Loopback(sandbox), webwxinit=[answer])
+        journal = SqliteJournal(tmp_path / "bot.journal", retention_days=0)
+        async with AsyncClient(
+            server=SERVER, store=store, transport=carrier, clock=world.clock.now, journal=journal
+        ) as client:
+            bot = Bot(client=client, show_qr=pytest.fail)
+            texts = noting(bot)
+            task = asyncio.create_task(bot.start())
+            world.say("ahua", "me", "1")
+            await until(lambda: texts == ["1"] or task.done())
+            task.cancel()
+            await asyncio.wait([task])
+        await journal.close()
+        assert texts == ["1"]
+        assert carrier.calls[:2] == ["webwxinit"] * 2
+
     async def test_a_client_that_is_not_logged_in_is(self, world: World, counted: Counted, tmp_path: Path) -> None:
         journal = SqliteJournal(tmp_path / "me.journal", retention_days=0)
         async with AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, journal=journal) as client:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import keyring
 import msgspec
 import pytest
-from tests.carriers import Counted, Forgetful
+from tests.carriers import PAGE, TEMPORARY, Counted, Forgetful, Troubled
 from tests.client.conftest import PNG, SERVER, last, later, take
 from tests.client.wound_loop import WoundLoop
 from tests.keyrings import ReadOnlyKeyring
@@ -20,6 +20,7 @@ from tests.ticket_office import ticket_office
 from webwx.client.aio import AsyncClient
 from webwx.client.state import LoginState
 from webwx.errors import (
+    ConnectFailed,
     InvalidLogin,
     LoggedOut,
     LoginRefused,
@@ -28,6 +29,7 @@ from webwx.errors import (
     ProtocolError,
     SendUnknown,
     StorageError,
+    TlsError,
     UnexpectedLoginPage,
     UnsafeRedirect,
     WxError,
@@ -35,6 +37,7 @@ from webwx.errors import (
 from webwx.model.messages import TextMessage
 from webwx.protocol.cookies import read_cookie_header
 from webwx.protocol.hosts import Desktop
+from webwx.protocol.http import Response
 from webwx.protocol.login import LOGIN_POLL, PollReply
 from webwx.protocol.media import UPLOAD
 from webwx.sandbox.options import Options
@@ -43,14 +46,14 @@ from webwx.store.saved_login import LoginFile, LoginMemory, SavedLogin
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.client.conftest import LogIn, NewClient
     from tests.keyrings import MemoryKeyring
 
     from webwx.model.login import QrCode
-    from webwx.protocol.http import Request, Response
+    from webwx.protocol.http import Request
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
     from webwx.transport.run import Transport
@@ -195,12 +198,15 @@ class TestLogin:
 
         assert (await new_client().login(show_qr=phone_of("me"))).nickname == "小明"
 
-    async def test_a_snapshot_of_nobody_is_no_login(self, new_client: NewClient, world: World, phone_of: Phone) -> None:
+    def test_a_snapshot_of_nobody_is_no_login(self, new_client: NewClient, world: World, phone_of: Phone) -> None:
         store = LoginMemory()
-        world.refuse_next("webwxinit", 0)  # an empty answer that claims to be fine
+        world.refuse_next("webwxinit", 0, times=100)  # an empty answer that claims to be fine
 
-        with pytest.raises(ProtocolError, match="does not say who is logged in"):
-            await new_client(store=store).login(show_qr=phone_of("me"))
+        with (
+            asyncio.Runner(loop_factory=WoundLoop) as runner,
+            pytest.raises(ProtocolError, match="does not say who is logged in"),
+        ):
+            runner.run(new_client(store=store).login(show_qr=phone_of("me")))
         assert store.load() is None
 
     async def test_draws_the_code_where_it_mixes_with_no_result(
@@ -391,7 +397,7 @@ def test_b14_waiting_and_scanned_in_any_order_need_one_code(
     assert waited >= 2  # a server that repeats itself is not asked at full speed
 
 
-@pytest.mark.parametrize("code", [400, 500, 0, 999])
+@pytest.mark.parametrize("code", [400, 999])
 async def test_b14_codes_that_lead_nowhere_are_bounded(new_client: NewClient, sandbox: Sandbox, code: int) -> None:
     shown: list[QrCode] = []
     client = new_client(transport=Script(Loopback(sandbox), code, code, code))
@@ -400,6 +406,178 @@ async def test_b14_codes_that_lead_nowhere_are_bounded(new_client: NewClient, sa
         await client.login(show_qr=shown.append)
     assert len(shown) == 3
     assert client.state is LoginState.NEW
+
+
+TOO_OFTEN = Response(body=b"<error><ret>1205</ret><message></message></error>")
+
+NO_CONNECTION = ConnectFailed("No connection.")
+AWAY = Response(status=302, headers=(("Location", "https://evil.example/"),))
+
+
+class TestTemporaryFailures:
+    """The loop's clock jumps, so pauses take no time."""
+
+    @pytest.fixture
+    def wound(self) -> Iterator[asyncio.Runner]:
+        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+            yield runner
+
+    @pytest.fixture
+    def shown(self) -> list[QrCode]:
+        return []
+
+    @pytest.fixture
+    def show(self, shown: list[QrCode], phone_of: Phone) -> Callable[[QrCode], object]:
+        """A phone that confirms each code."""
+        confirm = phone_of("me")
+        return lambda code: (shown.append(code), confirm(code))
+
+    @pytest.mark.parametrize("answer", TEMPORARY)
+    @pytest.mark.parametrize("endpoint", ["jslogin", "login", "webwxinit", "webwxstatusnotify", "webwxgetcontact"])
+    def test_are_retried_with_one_code_and_one_line(
+        self,
+        new_client: NewClient,
+        sandbox: Sandbox,
+        wound: asyncio.Runner,
+        shown: list[QrCode],
+        show: Callable[[QrCode], object],
+        caplog: pytest.LogCaptureFixture,
+        endpoint: str,
+        answer: str,
+    ) -> None:
+        carrier = Troubled(Loopback(sandbox), **{endpoint: [TEMPORARY[answer]] * 3})
+        client = new_client(transport=carrier)
+        wound.run(client.login(show_qr=show))
+
+        assert client.state is LoginState.ONLINE
+        assert len(shown) == 1
+        assert carrier.calls.count(endpoint) >= 4
+        assert wound.get_loop().time() >= 2
+        lines = [line.getMessage() for line in caplog.records if line.levelname == "WARNING"]
+        assert [line.partition(":")[0] for line in lines] == ["The login is tried again"]
+
+    @pytest.mark.parametrize("answer", [*TEMPORARY.values(), TOO_OFTEN, NO_CONNECTION])
+    def test_of_the_exchange_are_retried_with_the_same_ticket(
+        self,
+        new_client: NewClient,
+        sandbox: Sandbox,
+        wound: asyncio.Runner,
+        shown: list[QrCode],
+        show: Callable[[QrCode], object],
+        answer: Response | Exception,
+    ) -> None:
+        carrier = Troubled(Loopback(sandbox), webwxnewloginpage=[answer] * 2)
+        wound.run(new_client(transport=carrier).login(show_qr=show))
+
+        assert len(shown) == 1
+        assert carrier.calls.count("webwxnewloginpage") == 3
+
+    @pytest.mark.parametrize("answer", TEMPORARY)
+    def test_of_a_saved_login_s_first_call_are_retried_without_a_code(
+        self, new_client: NewClient, log_in: LogIn, sandbox: Sandbox, wound: asyncio.Runner, answer: str
+    ) -> None:
+        store = LoginMemory()
+        wound.run(log_in(store=store))
+        carrier = Troubled(Loopback(sandbox), webwxinit=[TEMPORARY[answer]] * 3)
+        wound.run(new_client(store=store, transport=carrier).login(show_qr=pytest.fail))
+
+        assert carrier.calls == ["webwxinit"] * 4
+
+    def test_that_do_not_end_are_raised_in_the_end(
+        self, new_client: NewClient, sandbox: Sandbox, wound: asyncio.Runner
+    ) -> None:
+        carrier = Troubled(Loopback(sandbox), jslogin=[PAGE] * 100)
+        client = new_client(transport=carrier)
+
+        with pytest.raises(ProtocolError):
+            wound.run(client.login(show_qr=pytest.fail))
+        assert 4 <= len(carrier.calls) <= 10
+        assert client.state is LoginState.NEW
+
+    def test_that_do_not_end_are_borne_by_a_patient_login(
+        self,
+        new_client: NewClient,
+        sandbox: Sandbox,
+        wound: asyncio.Runner,
+        show: Callable[[QrCode], object],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        carrier = Troubled(
+            Loopback(sandbox),
+            jslogin=[NO_CONNECTION, TlsError("Not trusted."), PAGE] * 30,
+            webwxnewloginpage=[PAGE] * 10,
+            webwxinit=[TEMPORARY["ret 1205"]] * 50,
+        )
+        wound.run(new_client(transport=carrier).login(show_qr=show, is_patient=True))
+
+        assert [line.levelname for line in caplog.records if line.name == "webwx.client"] == ["WARNING"]
+        assert wound.get_loop().time() / len(carrier.calls) > 15
+
+    @pytest.mark.parametrize(
+        ("endpoint", "answer", "kind"),
+        [
+            ("jslogin", NO_CONNECTION, ConnectFailed),
+            ("jslogin", TlsError("Not trusted."), TlsError),
+            ("webwxnewloginpage", AWAY, UnsafeRedirect),
+            ("webwxnewloginpage", Response(body=b"<error><ret>1203</ret></error>"), LoginRefused),
+            ("webwxinit", Response(body=b'{"BaseResponse":{"Ret":1101}}'), LoggedOut),
+            ("webwxinit", Response(body=b'{"BaseResponse":{"Ret":3}}'), LoggedOut),
+        ],
+    )  # fmt: skip
+    async def test_are_no_others(
+        self,
+        new_client: NewClient,
+        sandbox: Sandbox,
+        phone_of: Phone,
+        endpoint: str,
+        answer: Response | Exception,
+        kind: type[WxError],
+    ) -> None:
+        carrier = Troubled(Loopback(sandbox), **{endpoint: [answer]})
+
+        with pytest.raises(kind):
+            await new_client(transport=carrier).login(show_qr=phone_of("me"))
+        assert carrier.calls.count(endpoint) == 1
+
+    def test_of_polls_that_are_answered_at_once_do_not_make_us_ask_at_full_speed(
+        self, new_client: NewClient, sandbox: Sandbox, wound: asyncio.Runner, world: World
+    ) -> None:
+        async def scan_later() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(client.login(show_qr=shown.append))
+                await asyncio.sleep(60)
+                counts.append(carrier.calls.count("login"))
+                carrier.answers.clear()
+                world.scan("me")
+                world.confirm()
+
+        shown: list[QrCode] = []
+        counts: list[int] = []
+        carrier = Troubled(Loopback(sandbox), login=[LOGIN_POLL.encode_reply(PollReply(code=408))] * 900)
+        client = new_client(transport=carrier)
+        wound.run(scan_later())
+
+        assert counts[0] <= 15
+        assert wound.get_loop().time() <= 70
+        assert len(shown) == 1
+
+
+async def test_the_steps_of_a_login_are_reported(new_client: NewClient, world: World) -> None:
+    steps: list[str] = []
+
+    def show(_: QrCode) -> None:
+        steps.append("shown")
+        match steps.count("shown"):
+            case 1:
+                world.wind(301)
+            case 2:
+                later(world, (30, world.scan), (60, world.cancel))
+            case _:
+                later(world, (30, world.scan), (60, world.confirm))
+
+    await new_client().login(show_qr=show, on_step=steps.append)
+
+    assert steps == ["shown", "expired", "shown", "scanned", "cancelled", "shown", "scanned"]
 
 
 async def test_a_login_is_checked_without_taking_anything(

@@ -179,10 +179,12 @@ class TestPoll:
 
         assert (answer.code, answer.redirect_uri) == (200, REDIRECT)
 
-    def test_an_unreadable_answer_is_no_log_out_and_no_login(self) -> None:
-        answer, _ = drive(flows.poll(blank(), UUID, 0, NOW), Response(body=b"<html>502</html>"))
-
-        assert (answer.code, answer.redirect_uri) == (0, "")
+    @pytest.mark.parametrize(
+        "body", [b"", b"<html>502</html>", b"window.code=0;", b"window.code=500;"], ids=["empty", "page", "0", "500"]
+    )
+    def test_an_answer_that_says_nothing_is_a_protocol_error(self, body: bytes) -> None:
+        with pytest.raises(ProtocolError, match="no usable answer to the poll"):
+            drive(flows.poll(blank(), UUID, 0, NOW), Response(body=body))
 
 
 class TestExchangeTicket:

@@ -14,6 +14,7 @@ import sys
 import threading
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from webwx.bot.breaker import LIMIT
@@ -24,11 +25,10 @@ from webwx.bot.loop import run_long
 from webwx.bot.router import Router, check_takes, name_of
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import Timers, Timetable
-from webwx.client.base import backoff
 from webwx.client.feed import Feed
 from webwx.client.login import print_code
 from webwx.client.state import LoginState
-from webwx.errors import LoggedOut, ProtocolError, TransportError, WxError
+from webwx.errors import LoggedOut, WxError
 from webwx.protocol.hosts import PROFILES
 from webwx.settings import Settings
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from webwx.bot.dispatch import Middleware
     from webwx.client.aio import AsyncClient
     from webwx.client.pace import Pace
+    from webwx.client.state import StateChange
     from webwx.model.keeping import Keep
     from webwx.model.login import Account, QrCode
     from webwx.store.journal import Journal
@@ -237,7 +238,9 @@ class Bot(Router, Timetable):
         return id(self._store) if self._store is not None else self.settings().login_path.absolute()
 
     @asynccontextmanager
-    async def _opened_client(self) -> AsyncIterator[AsyncClient]:
+    async def _opened_client(
+        self, on_state: Callable[[Bot, StateChange], object] | None = None
+    ) -> AsyncIterator[AsyncClient]:
         if self._client is not None:
             yield self._client
             return
@@ -257,6 +260,7 @@ class Bot(Router, Timetable):
                     journal=journal,
                     keep=settings.keep if self.keep is None else self.keep,
                     pace=settings.pace_in_force if self.pace is None else self.pace,
+                    on_state=None if on_state is None else partial(on_state, self),
                 )
             )
 
@@ -278,8 +282,7 @@ class Bot(Router, Timetable):
                     await dispatch.tell_logged_out(end)
                     if not self._relogin:
                         raise
-                await self._log_in_again(seat)
-                _log.info("%s: logged in again.", self.name)
+                await seat.log_in(self._show_qr, self._on_push)
         finally:
             dispatch.end()
 
@@ -295,17 +298,6 @@ class Bot(Router, Timetable):
                     "Choose full web WeChat with host='web' or --host web.",
                     self.name, handler.name, reason,
                 )  # fmt: skip
-
-    async def _log_in_again(self, seat: _Seat) -> None:
-        """Log in, however often the network fails on the way."""
-        failures = 0
-        while True:
-            try:
-                return await seat.log_in(self._show_qr, self._on_push)
-            except (TransportError, ProtocolError) as error:
-                failures += 1
-                _log.warning("%s: the new login failed, and is tried again: %s", self.name, error)
-            await asyncio.sleep(backoff(failures))
 
     async def _work(
         self, client: AsyncClient, dispatch: Dispatch, on_ready: Callable[[Bot, AsyncClient], object]
@@ -337,10 +329,10 @@ class _Seat:
         self._entering = asyncio.Lock()
 
     async def log_in(self, show_qr: Callable[[QrCode], object], on_push: Callable[[], object]) -> None:
-        """Log in unless somebody is."""
+        """Log in unless the client is logged in, and retry temporary failures for ever."""
         async with self._entering:
             if self.client.state not in _ALIVE:
-                await self.client.login(show_qr=show_qr, on_push=on_push)
+                await self.client.login(show_qr=show_qr, on_push=on_push, is_patient=True)
 
 
 # -- several at once -------------------------------------------------------------------------------------------------
@@ -350,6 +342,7 @@ async def start(
     *bots: Bot,
     client: AsyncClient | None = None,
     on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: None,
+    on_state: Callable[[Bot, StateChange], object] | None = None,
 ) -> None:
     """
     Let bots run side by side, of one account or of several, until this is cancelled. No signal is touched.
@@ -360,6 +353,8 @@ async def start(
         bots: Those of one account share a client.
         client: Whose account all of them serve, whatever they were told, as in a test; it is not closed at the end.
         on_ready: Called with each bot and its client when it begins to work, after each login.
+        on_state: Called as `AsyncClient(on_state=…)` is, with the first bot of the account before the change; not for
+            a client that was given. Default: it is logged.
 
     Raises:
         ValueError: There is no bot, two bots of one account have one name, or an `on` has no function.
@@ -381,7 +376,7 @@ async def start(
         for bot in bots:
             place = bot._place(client)
             if place not in seats:
-                opened = await stack.enter_async_context(bot._opened_client()) if client is None else client
+                opened = await stack.enter_async_context(bot._opened_client(on_state)) if client is None else client
                 seats[place] = _Seat(opened)
         await _until_all_end(
             *(

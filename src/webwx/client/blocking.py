@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from webwx.client.deadletters import DeadLetter
     from webwx.client.files import Source
     from webwx.client.identity import To
+    from webwx.client.login import LoginStep
     from webwx.client.media import Progress
     from webwx.client.pace import Pace, Pacing, Why
     from webwx.client.recalled import Recalled
@@ -211,9 +212,15 @@ class Client:
         show_qr: Callable[[QrCode], object] = print_code,
         max_codes: int = 3,
         on_push: Callable[[], object] | None = None,
+        on_step: Callable[[LoginStep], object] | None = None,
+        is_patient: bool = False,
     ) -> Account:
         """Log in: go on with the saved login when it is alive, else show a code and wait for the phone."""
-        return self._wait(self._client.login(show_qr=show_qr, max_codes=max_codes, on_push=on_push))
+        return self._wait(
+            self._client.login(
+                show_qr=show_qr, max_codes=max_codes, on_push=on_push, on_step=on_step, is_patient=is_patient
+            )
+        )
 
     def resume(self) -> Account:
         """Go on with the saved login, without asking the server."""

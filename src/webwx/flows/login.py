@@ -16,7 +16,7 @@ import msgspec
 from webwx.errors import LoginRefused, NotOnThisHost, ProtocolError, UnexpectedLoginPage, UnsafeRedirect
 from webwx.flows.call import Flow, call, exchange, judge, masked, read
 from webwx.protocol.codec import number
-from webwx.protocol.codes import LOGGED_OUT_REASONS, Ret
+from webwx.protocol.codes import LOGGED_OUT_REASONS, PollCode, Ret
 from webwx.protocol.contacts import WEBWXINIT, InitRequest
 from webwx.protocol.cookies import read_cookie_header
 from webwx.protocol.hosts import Hosts, follow
@@ -111,6 +111,9 @@ def poll(login: Login, uuid: str, tip: int, now: float) -> Flow[PollReply]:
         tip: 1 on the first poll of a uuid, then 0: with 1 a scanned code answers at once, for ever.
         now: Seconds since 1970.
 
+    Raises:
+        ProtocolError: The server is in trouble, or the answer says nothing; the uuid may be good all the same.
+
     Wire: login
 
     """
@@ -118,7 +121,10 @@ def poll(login: Login, uuid: str, tip: int, now: float) -> Flow[PollReply]:
     request = PollRequest(
         uuid=uuid, tip=tip, r=cache_breaker(milliseconds), timestamp=milliseconds, appid=login.profile.mmweb_appid
     )
-    return (yield from call(LOGIN_POLL, request, login.hosts))
+    reply = yield from call(LOGIN_POLL, request, login.hosts)
+    if reply.code in {PollCode.BROKEN, PollCode.SERVER_ERROR}:
+        raise ProtocolError(f"login: the server gave no usable answer to the poll (code {reply.code}).")
+    return reply
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):

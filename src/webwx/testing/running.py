@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from webwx.bot.bot import Bot
+    from webwx.client.login import LoginStep
     from webwx.model.login import Account, QrCode
     from webwx.store.saved_login import LoginStore
     from webwx.testing.server import Server
@@ -58,9 +59,13 @@ class _Phoned(AsyncClient):
         show_qr: Callable[[QrCode], object] | None = None,
         max_codes: int = 3,
         on_push: Callable[[], object] | None = None,
+        on_step: Callable[[LoginStep], object] | None = None,
+        is_patient: bool = False,
     ) -> Account:
         del show_qr, on_push
-        return await super().login(show_qr=lambda _: self.phone(), max_codes=max_codes)
+        return await super().login(
+            show_qr=lambda _: self.phone(), max_codes=max_codes, on_step=on_step, is_patient=is_patient
+        )
 
 
 class Running:
