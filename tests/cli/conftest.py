@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import subprocess
 import sys
 import urllib.request
@@ -103,6 +104,35 @@ class Shell:
             text=True,
             encoding="utf-8",
         )
+
+    @contextmanager
+    def terminal(self, *arguments: str) -> Iterator[Terminal]:
+        """Start `webwx` on a terminal, and end it."""
+        master, slave = pty.openpty()
+        try:
+            with subprocess.Popen(
+                [WEBWX, *arguments], env=self.environment, stdin=slave, stdout=slave, stderr=slave
+            ) as process:
+                os.close(slave)
+                try:
+                    yield Terminal(master)
+                finally:
+                    process.terminate()
+        finally:
+            os.close(master)
+
+
+class Terminal:
+    """What a terminal shows."""
+
+    def __init__(self, master: int) -> None:
+        self._master = master
+        self.shown = ""
+
+    def wait_for(self, words: str) -> None:
+        """Return once it shows these words."""
+        while words not in self.shown:
+            self.shown += os.read(self._master, 10_000).decode()
 
 
 class Started(subprocess.Popen[str]):

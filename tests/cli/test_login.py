@@ -186,6 +186,32 @@ def test_g7_a_hostile_code_starts_no_process(shell: Any, tmp_path: Path, uuid: s
     assert trace.read_text("utf-8").count("execve") == 1  # its own
 
 
+def test_what_the_phone_does_with_a_code_is_reported(shell: Any, sandbox: Any) -> None:
+    with shell.start("login") as process:
+        assert "new code" not in read_until(process, "confirm there")
+        sandbox.control("scan", who="me")
+        read_until(process, "Scanned; now confirm the login on your phone.")
+        sandbox.control("cancel", uuid="")
+        told = read_until(process, "confirm there")
+        assert told.startswith("The login was cancelled on the phone.\nHere is a new code.\n")
+        sandbox.control("expire", uuid="")
+        told = read_until(process, "confirm there")
+        assert told.startswith("The code has expired.\nHere is a new code.\n")
+        sandbox.control("scan", who="me")
+        sandbox.control("confirm", uuid="")
+        stdout, _ = process.communicate(timeout=PATIENCE)
+    assert stdout == "Logged in as 小明.\n"
+
+
+def test_temporary_failures_of_a_login_are_one_line_and_the_login_goes_on(shell: Any, sandbox: Any) -> None:
+    for call in ("jslogin", "login", "webwxinit"):
+        sandbox.control("faults", fault="html_page", endpoint=call, times=1)
+    told, printed = log_in(shell, sandbox, "me")
+    assert printed == "Logged in as 小明.\n"
+    assert told.count("The login is tried again: ") == 1
+    assert told.count("confirm there") == 1
+
+
 def test_the_file_is_removed_when_the_login_is_broken_off(shell: Any, tmp_path: Path) -> None:
     file = tmp_path / "code.svg"
     with shell.start("login", "--qr", "svg", str(file)) as process:

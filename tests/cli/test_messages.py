@@ -446,6 +446,35 @@ def test_a_line_that_was_printed_does_not_come_again_and_one_that_was_not_does(m
     assert again["text"] == "four" or again["redelivered"]
 
 
+def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(me: Any, sandbox: Any) -> None:
+    with me.start("listen", "--json") as process:
+        sandbox.say("ahua", "me", "one")
+        process.stdout.readline()
+        sandbox.control("faults", fault="status", endpoint="synccheck", times=3)
+        sandbox.say("ahua", "me", "two")
+        lost = process.stderr.readline()
+        sandbox.say("ahua", "me", "three")
+        restored = process.stderr.readline()
+        process.terminate()
+        _, rest = process.communicate(timeout=20)
+    assert lost.startswith("The connection is lost, and it is tried again: synccheck")
+    assert restored == "The connection is restored.\n"
+    assert rest == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("listen",), "Waiting for messages; Ctrl-C ends this."),
+        (("receive", "--follow"), "Waiting for files and other media; Ctrl-C ends this."),
+        (("receive",), "Looking for files and other media that have arrived; --follow waits for more."),
+    ],
+)
+def test_on_a_terminal_a_command_says_what_it_waits_for(me: Any, arguments: tuple[str, ...], sentence: str) -> None:
+    with me.terminal(*arguments) as terminal:
+        terminal.wait_for(sentence)
+
+
 def test_a_send_between_two_listens_loses_nothing(me: Any, sandbox: Any) -> None:
     for text in ("one", "two"):
         sandbox.say("阿华", "me", text)

@@ -115,6 +115,21 @@ def test_the_line_has_stable_keys(me: Shell, file: Path) -> None:
     assert (told["bot"], told["nickname"], told["handlers"], told["timers"]) == ("bot", "小明", 1, 1)
 
 
+def test_an_outage_and_a_new_login_are_one_line_each(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    with running(me, str(file)) as process:
+        process.line()
+        sandbox.control("faults", fault="status", endpoint="synccheck", times=3)
+        sandbox.say("ahua", "me", "ping")
+        told = process.wait_for("bot: The connection is lost, and it is tried again: ")
+        sandbox.say("ahua", "me", "ping")
+        told += process.wait_for("bot: The connection is restored.\n")
+        sandbox.control("log-out", who="me")
+        told += process.wait_for("on your phone")
+        sandbox.control("confirm", uuid="")
+        told += process.wait_for("bot: Logged in again.\n")
+    assert [told.count(word) for word in ("is lost", "is restored", "Logged in again.")] == [1, 1, 1]
+
+
 def test_what_is_in_flight_at_the_end_is_done_first(me: Shell, sandbox: Sandbox, file: Path) -> None:
     file.write_text(
         PONG.replace(

@@ -26,10 +26,18 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from webwx.cli.output import Output
+    from webwx.client.login import LoginStep
     from webwx.client.pace import Pacing
     from webwx.model.login import QrCode
 
 Form = Literal["text", "inverted", "svg", "png"]
+
+_STEPS: dict[LoginStep, str] = {
+    "scanned": "Scanned; now confirm the login on your phone.",
+    "cancelled": "The login was cancelled on the phone.",
+    "expired": "The code has expired.",
+}
+"""Sentences for the steps of a login."""
 
 
 @command(
@@ -60,7 +68,7 @@ async def login(session: Session, form: Form, file: Path | None) -> None:
         raise click.UsageError(f"--qr {form} needs the FILE to draw to, such as 'code.{form}'")
     with CodeDisplay(session.output, form, file) as display:
         async with session.journal() as journal, session.client_on(journal) as client:
-            account = await client.login(show_qr=display.show)
+            account = await client.login(show_qr=display.show, on_step=display.report)
             await begin(journal.account(account.uin))
     session.output.result(
         f"Logged in as {account.nickname}.",
@@ -75,6 +83,7 @@ class CodeDisplay:
         self._output = output
         self._form = form
         self._file = file
+        self._is_shown = False
 
     def __enter__(self) -> CodeDisplay:
         # The file is removed in the end, so it must not be one that somebody still needs.
@@ -90,6 +99,9 @@ class CodeDisplay:
 
     def show(self, code: QrCode) -> None:
         """Show a code in place of the one before."""
+        if self._is_shown:
+            self._output.tell("Here is a new code.")
+        self._is_shown = True
         if self._file is None:
             *picture, address = self._text(code, colors=takes_colors(sys.stderr)).split("\n")
             self._output.draw("\n".join(picture))
@@ -99,6 +111,10 @@ class CodeDisplay:
         self._output.tell(
             [f"Scan the code in {self._file} with WeChat on your phone, then confirm there.", code.url],
         )
+
+    def report(self, step: LoginStep) -> None:
+        """Report what the phone has done, or that a code has expired."""
+        self._output.tell(_STEPS[step])
 
     def _draw(self, code: QrCode) -> bytes:
         match self._form:
@@ -118,8 +134,8 @@ async def status(session: Session) -> None:
     """
     Say whether the saved login is alive.
 
-    Asks the server once, and changes nothing. The exit code is 0 when the login is alive and 4 when it is not. Where
-    the account has a pace, it is said how it stands with it.
+    Asks the server once, and takes nothing from 'listen' and 'receive'. The exit code is 0 when the login is alive and
+    4 when it is not. Where the account has a pace, it is said how it stands with it.
     """
     try:
         async with session.logged_in_without_journal() as client:

@@ -348,6 +348,7 @@ async def listen(session: Session, count: int | None, consumer: str, include_all
     async with session.logged_in() as client:
         with ended_by_reader():
             async with client.events(clean_text(consumer), include_all=include_all) as events:
+                session.announce("Waiting for messages; Ctrl-C ends this.")
                 printed = count_from(1)
                 # Asking for the next one says that this one is printed.
                 async for event in events:

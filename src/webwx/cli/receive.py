@@ -84,6 +84,11 @@ async def receive(session: Session, to: Path, chat: str | None, follow: bool) ->
         wanted = (await client.find_contact(whom(chat))).id if chat else None
         with ended_by_reader():
             async with Feed(client, RECEIVE, follow=follow) as feed:
+                session.announce(
+                    "Waiting for files and other media; Ctrl-C ends this."
+                    if follow
+                    else "Looking for files and other media that have arrived; --follow waits for more."
+                )
                 postbox = Postbox(session, client, feed, to, is_patient=follow)
                 while given := await feed.take(1):
                     for each in given:

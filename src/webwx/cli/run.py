@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from webwx.client.aio import AsyncClient
+    from webwx.client.state import StateChange
     from webwx.errors import LoggedOut
 
 COMMAND_LIMIT = 30.0
@@ -135,7 +136,11 @@ async def _serve(session: Session, bots: list[Bot]) -> None:
             bot=bot.name, nickname=account.nickname, id=account.id, host=account.host, handlers=handlers, timers=timers,
         )  # fmt: skip
 
-    await start(*bots, on_ready=tell)
+    def report(bot: Bot, change: StateChange) -> None:
+        if change.is_notable:
+            session.output.tell(f"{bot.name}: {change}")
+
+    await start(*bots, on_ready=tell, on_state=report)
 
 
 def _count(number: int, what: str) -> str:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from webwx.client.files import Stream
     from webwx.client.pace import Pace, Why
+    from webwx.client.state import StateChange
     from webwx.settings import Settings
     from webwx.store.journal import Journal
     from webwx.store.sqlite import SqliteJournal
@@ -119,7 +120,17 @@ class Session:
             keep=None if journal is None else keep,
             pace=_with_patience(settings.pace_in_force),
             on_wait=self._tell_wait,
+            on_state=self._report_state,
         )
+
+    def _report_state(self, change: StateChange) -> None:
+        if change.is_notable:
+            self.output.tell(str(change))
+
+    def announce(self, text: str) -> None:
+        """Tell a person at a terminal what a command that prints nothing yet is doing."""
+        if sys.stderr is not None and sys.stderr.isatty():
+            self.output.remark(text)
 
     def _tell_wait(self, seconds: float, why: Why) -> None:
         if seconds > _UNNOTICED:
