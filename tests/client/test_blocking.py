@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from webwx.client.state import StateChange
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import Sandbox
@@ -118,6 +119,24 @@ def test_the_main_job(world: World, log_in: Callable[..., Client]) -> None:
         me.logout()
         with pytest.raises(LoggedOut):
             me.check()
+
+
+def test_state_changes_and_the_steps_of_a_login_are_reported(world: World, sandbox: Sandbox) -> None:
+    def show(_: QrCode) -> None:
+        world.scan("me")
+
+    def step(name: str) -> None:
+        steps.append(name)
+        world.confirm()  # the client knows by now that the code was scanned
+
+    changes: list[StateChange] = []
+    steps: list[str] = []
+    with Client(server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, on_state=changes.append) as client:
+        client.login(show_qr=show, on_step=step)
+        client.logout()
+
+    assert steps == ["scanned"]
+    assert [change.state.value for change in changes] == ["logging_in", "online", "logged_out"]
 
 
 def test_a_client_that_is_given_a_path_leaves_nothing_but_the_journal(
