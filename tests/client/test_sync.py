@@ -987,7 +987,7 @@ class TestBadDays:
         assert gap.reason == "answer_too_large"
         assert texts([message]) == ["hi"]
         assert carrier.calls.count(WEBWXSYNC.name) < 20
-        reports = [line for line in caplog.messages if "larger than" in line]
+        reports = [line for line in caplog.messages if "what it holds is given up" in line]
         assert 1 <= len(reports) <= 2  # not each of its fetches; after the gap one more is under way
         assert reports[0] == (
             "webwxsync: the answer is larger than 16 bytes. "

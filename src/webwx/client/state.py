@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.errors import ApiError, LoggedOut, StorageError, WxError
+from webwx.errors import ApiError, LoggedOut, ProtocolError, StorageError, WxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ class StateChange(msgspec.Struct, frozen=True, kw_only=True):
                 return str(self.error)
             case _, StorageError():
                 return f"The journal takes nothing; nothing is lost, and it is tried again: {self.error}"
-            case _, ApiError():
+            case _, ApiError() | ProtocolError():
                 return f"No news can be fetched, and it is tried again: {self.error}"
             case _, WxError():
                 return f"The connection is lost, and it is tried again: {self.error}"
