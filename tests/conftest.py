@@ -32,13 +32,13 @@ _CANARY = Canary()
 
 @pytest.fixture(scope="session")
 def make_world(canary: Canary) -> Callable[..., World]:
-    """Make worlds of one's own, with `default_world`'s arguments; by default a wound clock and the same dice."""
+    """Make worlds of one's own, with `default_world`'s arguments; by default a wound clock and the same seed."""
     # Here and not at the top, so that the tests of the wire need no sandbox.
     from webwx.sandbox.clock import WoundClock
     from webwx.sandbox.world import default_world
 
     def make(**choices: Any) -> World:
-        world = default_world(**{"clock": WoundClock(), "dice": random.Random(1)} | choices)
+        world = default_world(**{"clock": WoundClock(), "rng": random.Random(1)} | choices)
         canary.watch(world.issued)
         return world
 

@@ -61,7 +61,7 @@ async def chromium() -> AsyncIterator[Any]:
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
     """小明, his friends and their chatroom, with a clock that runs."""
-    return make_world(clock=SystemClock(), dice=random.Random(2))
+    return make_world(clock=SystemClock(), rng=random.Random(2))
 
 
 @pytest_asyncio.fixture(loop_scope="session")

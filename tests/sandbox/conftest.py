@@ -103,7 +103,7 @@ def options():
 
 @pytest.fixture
 def world(options, canary):
-    world = default_world(options=options, clock=WoundClock(), dice=random.Random(1))
+    world = default_world(options=options, clock=WoundClock(), rng=random.Random(1))
     canary.watch(world.issued)
     return world
 

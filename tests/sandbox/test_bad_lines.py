@@ -51,9 +51,9 @@ def test_an_answer_is_written_as_http_has_it():
 )
 def test_without_a_place_the_dice_say_where_an_answer_ends(fault):
     ends = set()
-    dice = random.Random(1)
+    rng = random.Random(1)
     for _ in range(200):
-        first, *_ = fault.steps(ANSWER, dice)
+        first, *_ = fault.steps(ANSWER, rng)
         assert ANSWER.startswith(first)
         ends.add(len(first))
     first, last = {"ResetMidway": (1, len(ANSWER)), "ClosedInHead": (1, HEAD), "ClosedInBody": (HEAD, len(ANSWER))}[

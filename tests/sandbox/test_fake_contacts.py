@@ -8,7 +8,7 @@ from webwx.sandbox.world import World
 
 
 def generated(seed=1, **sizes):
-    world = World(dice=random.Random(1))
+    world = World(rng=random.Random(1))
     world.add_person("小明", "xiaoming")
     add_fake_contacts(world, FakeContacts(**sizes), random.Random(seed))
     return world

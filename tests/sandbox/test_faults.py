@@ -1,4 +1,4 @@
-"""The menu: every fault as it is on the wire, the dice, scripts, and what cannot be asked for."""
+"""The menu: every fault as it is on the wire, the rng, scripts, and what cannot be asked for."""
 
 import asyncio
 import gzip
@@ -388,7 +388,7 @@ def test_names_are_unique_and_each_line_says_something():
         assert each.does.count(". ") == 0, "one sentence"
 
 
-# -- dice ------------------------------------------------------------------------------------------------------------
+# -- rng ------------------------------------------------------------------------------------------------------------
 
 REQUESTS = ["synccheck", "webwxsync", "webwxsendmsg"] * 40
 

@@ -46,9 +46,9 @@ def test_avatars_differ_by_more_than_their_colour():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_each_cell_of_a_drawn_picture_has_the_colour_that_was_wanted(seed):
-    dice = random.Random(seed)
-    some = [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255), tuple(dice.randbytes(3))]
-    cells = [[dice.choice(some) for _ in range(5)] for _ in range(3)]
+    rng = random.Random(seed)
+    some = [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255), tuple(rng.randbytes(3))]
+    cells = [[rng.choice(some) for _ in range(5)] for _ in range(3)]
     shown = Image.open(io.BytesIO(draw(cells)))
     assert shown.size == (40, 24)
     for y, row in enumerate(cells):

@@ -183,14 +183,14 @@ async def test_a_real_client_listens_across_restarts_and_nothing_is_lost_or_doub
     assert heard == [str(number) for number in range(28)]
 
 
-# -- clock, dice, options --------------------------------------------------------------------------------------------
+# -- clock, rng, options --------------------------------------------------------------------------------------------
 
 
 def test_seeded_dice_go_on_and_others_stay_unguessable(world):
     once, twice = load(save(world)), load(save(world))
     assert once.say("me", "ahua", "x").id == twice.say("me", "ahua", "x").id == world.say("me", "ahua", "x").id
     wild = load(save(World()))
-    assert type(wild.dice) is random.SystemRandom
+    assert type(wild.rng) is random.SystemRandom
 
 
 def test_a_stopped_clock_stands_where_it_was_and_a_running_one_is_as_far_ahead():

@@ -20,7 +20,7 @@ def test_the_default_world_has_friends_a_remark_and_a_chatroom(world):
 
 
 def test_equal_dice_make_equal_worlds():
-    ids = [default_world(clock=WoundClock(), dice=random.Random(7)).say("me", "filehelper", "x").id for _ in range(2)]
+    ids = [default_world(clock=WoundClock(), rng=random.Random(7)).say("me", "filehelper", "x").id for _ in range(2)]
     assert ids[0] == ids[1]
 
 

@@ -183,8 +183,8 @@ def test_clock_options_and_seed_are_the_files(family, write):
 
 def test_ids_are_new_in_each_run_unless_dice_are_given(write, family):
     # A journal that outlives a run would take the messages of the next one for old.
-    def first_id(dice):
-        return open_world(write(FAMILY), dice=dice).delivery.messages[0].id
+    def first_id(rng):
+        return open_world(write(FAMILY), rng=rng).delivery.messages[0].id
 
     assert first_id(None) != first_id(None)
     assert first_id(random.Random(7)) == first_id(random.Random(7))

@@ -275,7 +275,7 @@ async def stage(
     run: Run, *, make_sandbox: Callable[[World], Sandbox] = Sandbox, **options: Any
 ) -> AsyncIterator[Stage]:
     """Start everything, and log in for the SDK's processes."""
-    world = default_world(options=Options(**options), dice=random.Random(f"{run.seed}/world"))
+    world = default_world(options=Options(**options), rng=random.Random(f"{run.seed}/world"))
     world.faults = Faults(seed=run.seed)
     sandbox = make_sandbox(world)
     served = await serve(sandbox)

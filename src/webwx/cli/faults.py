@@ -37,7 +37,9 @@ def complete_calls(ctx: click.Context, param: click.Parameter, incomplete: str) 
 def with_fault_options(work: F) -> F:
     """Let a command begin with faults: `--fault`, `--script` and `--seed`."""
     for option in (
-        click.option("--seed", type=int, metavar="N", help="Of the dice; with the same one the same faults happen."),
+        click.option(
+            "--seed", type=int, metavar="N", help="Seed of the faults; with the same one the same faults happen."
+        ),
         click.option(
             "--script",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     help="Let the faults of FILE happen one after the other, a line each.",
 )  # fmt: skip
 @click.option("--off", type=int, metavar="NUMBER", help="Take one fault off, by the number it got.")
-@click.option("--seed", type=int, metavar="N", help="Begin the dice again: the same faults then happen again.")
+@click.option(
+    "--seed", type=int, metavar="N", help="Seed the faults again: with the same number the same faults happen again."
+)
 @click.option("--reset", is_flag=True, help="Take all faults off first.")
 async def fault(
     session: Session,

@@ -116,7 +116,7 @@ class BadAnswer(msgspec.Struct, frozen=True, kw_only=True):
         """
         return None
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         """Give what becomes of an answer."""
         return response
 
@@ -202,7 +202,7 @@ class ForeignJson(BadAnswer, frozen=True, kw_only=True, tag="foreign_json"):
 class NoRet(BadAnswer, frozen=True, kw_only=True, tag="no_ret"):
     """The call is carried out, and its answer has no BaseResponse, so it does not say how the call went."""
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _edited(response, lambda answer: answer.pop("BaseResponse", None))
 
 
@@ -211,24 +211,24 @@ class NoMessageId(BadAnswer, frozen=True, kw_only=True, tag="no_message_id"):
 
     calls: ClassVar[frozenset[str]] = _SENDS
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _edited(response, lambda answer: answer.update(MsgID=""))
 
 
 class Empty(BadAnswer, frozen=True, kw_only=True, tag="empty"):
     """The call is carried out, and its answer has no body."""
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return msgspec.structs.replace(response, body=b"")
 
 
 class Truncated(BadAnswer, frozen=True, kw_only=True, tag="truncated"):
-    """The answer's body ends after `at` bytes, and its Content-Length says so too; -1 leaves it to the dice."""
+    """The answer's body ends after `at` bytes, and its Content-Length says so too; -1 takes a random place."""
 
     at: At = -1
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
-        at = dice.randrange(max(1, len(response.body))) if self.at < 0 else self.at
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
+        at = rng.randrange(max(1, len(response.body))) if self.at < 0 else self.at
         return msgspec.structs.replace(response, body=response.body[:at])
 
 
@@ -237,7 +237,7 @@ class WrongCharset(BadAnswer, frozen=True, kw_only=True, tag="wrong_charset"):
 
     charset: str = "iso-8859-1"
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         kind = response.header("Content-Type").partition(";")[0]
         return _with_header(response, "Content-Type", f"{kind}; charset={self.charset}")
 
@@ -245,14 +245,14 @@ class WrongCharset(BadAnswer, frozen=True, kw_only=True, tag="wrong_charset"):
 class NoContentType(BadAnswer, frozen=True, kw_only=True, tag="no_content_type"):
     """The answer says nothing of its type or its charset."""
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _with_header(response, "Content-Type", None)
 
 
 class GzipWrong(BadAnswer, frozen=True, kw_only=True, tag="gzip_wrong"):
     """The answer says that it is gzip, and is not."""
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _with_header(response, "Content-Encoding", "gzip")
 
 
@@ -261,7 +261,7 @@ class GzipBomb(BadAnswer, frozen=True, kw_only=True, tag="gzip_bomb"):
 
     mebibytes: Annotated[int, msgspec.Meta(ge=1, le=10_240)] = 256
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _with_header(msgspec.structs.replace(response, body=_bomb(self.mebibytes)), "Content-Encoding", "gzip")
 
 
@@ -277,7 +277,7 @@ class WrongClock(BadAnswer, frozen=True, kw_only=True, tag="wrong_clock"):
 
     seconds: Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)] = 86_400.0
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _with_header(response, "Date", formatdate(call.world.now + self.seconds, usegmt=True))
 
 
@@ -301,7 +301,7 @@ class UnknownSelector(BadAnswer, frozen=True, kw_only=True, tag="unknown_selecto
     calls: ClassVar[frozenset[str]] = _CHECK
     selector: Annotated[int, msgspec.Meta(ge=1, le=999)] = 99
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         body = re.sub(rb'selector:"[1-9]\d*"', f'selector:"{self.selector}"'.encode(), response.body)
         return msgspec.structs.replace(response, body=body)
 
@@ -311,21 +311,21 @@ class BadFetch(BadAnswer, frozen=True, kw_only=True):
 
     calls: ClassVar[frozenset[str]] = _FETCH
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         def edit(answer: Document) -> None:
             if answer.get("BaseResponse", {}).get("Ret") == 0:
-                self.edit(answer, call, dice)
+                self.edit(answer, call, rng)
 
         return _edited(response, edit)
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         """Change what was fetched."""
 
 
 class RepeatedKey(BadFetch, frozen=True, kw_only=True, tag="repeated_key"):
     """The fetch gives back the key that it was asked with, so the same batch comes again."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         asked = WEBWXSYNC.decode_request(call.http).sync_key
         answer["SyncKey"] = answer["SyncCheckKey"] = json.loads(write_json(asked))
 
@@ -333,14 +333,14 @@ class RepeatedKey(BadFetch, frozen=True, kw_only=True, tag="repeated_key"):
 class NullKey(BadFetch, frozen=True, kw_only=True, tag="null_key"):
     """The fetch gives null for both keys."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["SyncKey"] = answer["SyncCheckKey"] = None
 
 
 class EmptyKey(BadFetch, frozen=True, kw_only=True, tag="empty_key"):
     """The fetch gives keys of Count 0."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["SyncKey"] = answer["SyncCheckKey"] = {"Count": 0, "List": []}
 
 
@@ -349,7 +349,7 @@ class ShrunkKey(BadFetch, frozen=True, kw_only=True, tag="shrunk_key"):
 
     keep: Count = 1
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         for name, pairs in _keys(answer).items():
             kept = pairs[: self.keep]
             answer[name] = {"Count": len(kept), "List": kept}
@@ -358,15 +358,15 @@ class ShrunkKey(BadFetch, frozen=True, kw_only=True, tag="shrunk_key"):
 class ReorderedKey(BadFetch, frozen=True, kw_only=True, tag="reordered_key"):
     """The fetch gives keys whose counters stand in another order."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         for name, pairs in _keys(answer).items():
-            answer[name]["List"] = _in_another_order(pairs, dice)
+            answer[name]["List"] = _in_another_order(pairs, rng)
 
 
 class NoCheckKey(BadFetch, frozen=True, kw_only=True, tag="no_check_key"):
     """The fetch gives no SyncCheckKey."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer.pop("SyncCheckKey", None)
 
 
@@ -379,7 +379,7 @@ class ContinueRun(BadFetch, frozen=True, kw_only=True, tag="continue_run"):
         call.batch_size = self.size
         return None
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         for pairs in _keys(answer).values():
             key = read_sync_key("|".join(f"{pair['Key']}_{pair['Val']}" for pair in pairs))
             answer["ContinueFlag"] = int(call.session.stream.selector(key) != 0)
@@ -388,14 +388,14 @@ class ContinueRun(BadFetch, frozen=True, kw_only=True, tag="continue_run"):
 class ContinueForever(BadFetch, frozen=True, kw_only=True, tag="continue_forever"):
     """The fetch says by its ContinueFlag that more waits, whether it does or not."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["ContinueFlag"] = 1
 
 
 class DoubledBatch(BadFetch, frozen=True, kw_only=True, tag="doubled_batch"):
     """The fetch gives all its messages twice."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["AddMsgList"] *= 2
         answer["AddMsgCount"] = len(answer["AddMsgList"])
 
@@ -403,8 +403,8 @@ class DoubledBatch(BadFetch, frozen=True, kw_only=True, tag="doubled_batch"):
 class ShuffledBatch(BadFetch, frozen=True, kw_only=True, tag="shuffled_batch"):
     """The fetch gives its messages in another order."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
-        answer["AddMsgList"] = _in_another_order(answer["AddMsgList"], dice)
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
+        answer["AddMsgList"] = _in_another_order(answer["AddMsgList"], rng)
 
 
 class MessageId(BadFetch, frozen=True, kw_only=True, tag="message_id"):
@@ -412,7 +412,7 @@ class MessageId(BadFetch, frozen=True, kw_only=True, tag="message_id"):
 
     id: str = "0"
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         for message in answer["AddMsgList"]:
             message["MsgId"] = self.id
 
@@ -440,31 +440,31 @@ class Flood(BadFetch, frozen=True, kw_only=True, tag="flood"):
 class UnknownChatroom(BadFetch, frozen=True, kw_only=True, tag="unknown_chatroom"):
     """Messages of others come from a chatroom, and a member, that this login never heard of."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         me = call.session.names.name(call.session.person.id)
-        chatroom = f"@@{dice.randbytes(32).hex()}"
+        chatroom = f"@@{rng.randbytes(32).hex()}"
         for message in answer["AddMsgList"]:
             if message["ToUserName"] == me and message["FromUserName"] != me:
                 member, _ = _member(message)
                 message["FromUserName"] = chatroom
                 if not member:
-                    message["Content"] = f"@{dice.randbytes(32).hex()}:<br/>{message['Content']}"
+                    message["Content"] = f"@{rng.randbytes(32).hex()}:<br/>{message['Content']}"
 
 
 class UnknownMember(BadFetch, frozen=True, kw_only=True, tag="unknown_member"):
     """Messages of a chatroom come from a member that this login never heard of."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         for message in answer["AddMsgList"]:
             member, content = _member(message)
             if member:
-                message["Content"] = f"@{dice.randbytes(32).hex()}:<br/>{content}"
+                message["Content"] = f"@{rng.randbytes(32).hex()}:<br/>{content}"
 
 
 class RecallWithoutId(BadFetch, frozen=True, kw_only=True, tag="recall_without_id"):
     """The notice of a recall does not say which message it was."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         for message in answer["AddMsgList"]:
             words = html.unescape(message["Content"])
             if "revokemsg" in words:
@@ -477,9 +477,9 @@ _MESSAGE_ID = re.compile(r"<(msgid|oldmsgid)>\d*</\1>")
 class RotatedKey(BadFetch, frozen=True, kw_only=True, tag="rotated_skey"):
     """The fetch gives a new skey, and the old one is not good any more where `strict_skey` looks at it."""
 
-    def edit(self, answer: Document, call: FaultedCall, dice: Random) -> None:
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         session, logins = call.session, call.world.logins
-        skey = logins.issue(f"@crypt_{dice.getrandbits(32):08x}_{dice.randbytes(16).hex()}")
+        skey = logins.issue(f"@crypt_{rng.getrandbits(32):08x}_{rng.randbytes(16).hex()}")
         session.keys = dataclasses.replace(session.keys, first_skey=skey, skey=skey)
         answer["SKey"] = skey
 
@@ -492,10 +492,10 @@ class BadContacts(BadAnswer, frozen=True, kw_only=True):
 
     calls: ClassVar[frozenset[str]] = _CONTACTS
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
-        return _edited(response, lambda answer: self.edit(answer, dice))
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
+        return _edited(response, lambda answer: self.edit(answer, rng))
 
-    def edit(self, answer: Document, dice: Random) -> None:
+    def edit(self, answer: Document, rng: Random) -> None:
         """Change a page of contacts."""
 
 
@@ -504,21 +504,21 @@ class ContactLoop(BadContacts, frozen=True, kw_only=True, tag="contact_loop"):
 
     seq: Count = 1
 
-    def edit(self, answer: Document, dice: Random) -> None:
+    def edit(self, answer: Document, rng: Random) -> None:
         answer["Seq"] = self.seq
 
 
 class NoSeq(BadContacts, frozen=True, kw_only=True, tag="no_seq"):
     """A page of contacts does not say whether another follows."""
 
-    def edit(self, answer: Document, dice: Random) -> None:
+    def edit(self, answer: Document, rng: Random) -> None:
         answer.pop("Seq", None)
 
 
 class NullList(BadContacts, frozen=True, kw_only=True, tag="null_list"):
     """A page of contacts has null for its MemberList; its MemberCount is right."""
 
-    def edit(self, answer: Document, dice: Random) -> None:
+    def edit(self, answer: Document, rng: Random) -> None:
         answer["MemberList"] = None
 
 
@@ -527,7 +527,7 @@ class LostContacts(BadContacts, frozen=True, kw_only=True, tag="lost_contacts"):
 
     most: Count = 1
 
-    def edit(self, answer: Document, dice: Random) -> None:
+    def edit(self, answer: Document, rng: Random) -> None:
         answer["MemberList"] = answer.get("MemberList", [])[: self.most]
 
 
@@ -537,7 +537,7 @@ class LostMembers(BadAnswer, frozen=True, kw_only=True, tag="lost_members"):
     calls: ClassVar[frozenset[str]] = frozenset({BATCHGETCONTACT.name})
     most: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 1
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         def edit(answer: Document) -> None:
             for contact in answer.get("ContactList", []):
                 contact["MemberList"] = contact["MemberList"][: self.most]
@@ -550,10 +550,10 @@ class ManyContacts(BadContacts, frozen=True, kw_only=True, tag="many_contacts"):
 
     count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10_000
 
-    def edit(self, answer: Document, dice: Random) -> None:
+    def edit(self, answer: Document, rng: Random) -> None:
         pattern = answer["MemberList"][-1] if answer.get("MemberList") else {}
         answer.setdefault("MemberList", []).extend(
-            pattern | {"UserName": f"@{dice.randbytes(32).hex()}", "NickName": f"Friend {number + 1}"}
+            pattern | {"UserName": f"@{rng.randbytes(32).hex()}", "NickName": f"Friend {number + 1}"}
             for number in range(self.count)
         )
         answer["MemberCount"] = len(answer["MemberList"])
@@ -565,7 +565,7 @@ class CutBatch(BadAnswer, frozen=True, kw_only=True, tag="cut_batch"):
     calls: ClassVar[frozenset[str]] = frozenset({BATCHGETCONTACT.name})
     most: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 50
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         def edit(answer: Document) -> None:
             answer["ContactList"] = answer.get("ContactList", [])[: self.most]
             answer["Count"] = len(answer["ContactList"])
@@ -607,8 +607,8 @@ class RotatedCookies(BadAnswer, frozen=True, kw_only=True, tag="rotated_cookies"
 
     calls: ClassVar[frozenset[str]] = _CHECK | _FETCH
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
-        session, ticket = call.session, call.world.logins.issue(f"gS{dice.randbytes(11).hex()}")
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
+        session, ticket = call.session, call.world.logins.issue(f"gS{rng.randbytes(11).hex()}")
         session.keys = dataclasses.replace(session.keys, data_ticket=ticket)
         call.set_cookie(_TICKET, ticket, SESSION_COOKIE, domain=cookie_domains(call.origin)[1])
         headers = (*_without_ticket(response), ("Set-Cookie", call.cookies[-1]))
@@ -620,7 +620,7 @@ class NoTicket(BadAnswer, frozen=True, kw_only=True, tag="no_ticket"):
 
     calls: ClassVar[frozenset[str]] = frozenset({TICKET.name}) | _FETCH
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return msgspec.structs.replace(response, headers=_without_ticket(response))
 
 
@@ -658,7 +658,7 @@ class MediaPartial(BadAnswer, frozen=True, kw_only=True, tag="media_partial"):
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 
-    def after(self, call: FaultedCall, response: Response, dice: Random) -> Response:
+    def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         size = len(response.body)
         half = response.body[: max(1, size // 2)]
         cut = msgspec.structs.replace(response, status=206, body=half)
@@ -703,8 +703,8 @@ def _edited(response: Response, edit: Callable[[Document], object]) -> Response:
     return msgspec.structs.replace(response, body=platform_json(write_json(answer)))
 
 
-def _in_another_order(items: list[Document], dice: Random) -> list[Document]:
-    shuffled = dice.sample(items, len(items))
+def _in_another_order(items: list[Document], rng: Random) -> list[Document]:
+    shuffled = rng.sample(items, len(items))
     return shuffled if shuffled != items else [*items[1:], *items[:1]]
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
 At = Annotated[int, msgspec.Meta(ge=-1)]
-"""How many bytes come through; -1 leaves it to the dice."""
+"""How many bytes come through; -1 takes a random place."""
 
 Flaw = Literal["wrong host", "expired", "self-signed"]
 """What is wrong with a certificate."""
@@ -136,7 +136,7 @@ class AtRequest(BadLine, frozen=True, kw_only=True):
 class AtAnswer(BadLine, frozen=True, kw_only=True):
     """A request that is carried out, and whose answer does not come as it should."""
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
+    def steps(self, answer: bytes, rng: Random) -> Steps:
         """Give what becomes of an answer."""
         raise NotImplementedError  # each fault of this kind has steps of its own
 
@@ -144,7 +144,7 @@ class AtAnswer(BadLine, frozen=True, kw_only=True):
 class Pace(BadLine, frozen=True, kw_only=True):
     """An answer whose bytes all come, in their own time. Goes together with every other fault."""
 
-    def paced(self, steps: Steps, dice: Random) -> Steps:
+    def paced(self, steps: Steps, rng: Random) -> Steps:
         """Give the same steps, slower."""
         raise NotImplementedError  # each fault of this kind has a pace of its own
 
@@ -185,7 +185,7 @@ class ResetBefore(AtRequest, frozen=True, kw_only=True, tag="reset_before"):
 class ResetAfter(AtAnswer, frozen=True, kw_only=True, tag="reset_after"):
     """The request is carried out, and the connection is reset before a byte of the answer."""
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
+    def steps(self, answer: bytes, rng: Random) -> Steps:
         yield End.RESET
 
 
@@ -199,7 +199,7 @@ class Blackhole(AtRequest, frozen=True, kw_only=True, tag="blackhole"):
 class LostAnswer(AtAnswer, frozen=True, kw_only=True, tag="lost_answer"):
     """The request is carried out, and its answer never comes."""
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
+    def steps(self, answer: bytes, rng: Random) -> Steps:
         yield End.SILENCE
 
 
@@ -208,7 +208,7 @@ class LateAnswer(AtAnswer, frozen=True, kw_only=True, tag="late_answer"):
 
     seconds: Seconds = 40.0
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
+    def steps(self, answer: bytes, rng: Random) -> Steps:
         yield Pause(self.seconds)
         yield answer
 
@@ -223,7 +223,7 @@ class MediaLate(LateAnswer, frozen=True, kw_only=True, tag="media_late"):
 class StaleConnection(AtAnswer, frozen=True, kw_only=True, tag="stale_connection"):
     """The answer comes, and the next request on the same connection is met by a reset and not carried out."""
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
+    def steps(self, answer: bytes, rng: Random) -> Steps:
         yield answer
         yield End.STALE
 
@@ -236,8 +236,8 @@ class ResetMidway(AtAnswer, frozen=True, kw_only=True, tag="reset_midway"):
 
     at: At = -1
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
-        yield answer[: _place(self.at, 1, len(answer), dice)]
+    def steps(self, answer: bytes, rng: Random) -> Steps:
+        yield answer[: _place(self.at, 1, len(answer), rng)]
         yield Pause(0.01)  # a reset that comes at once takes the bytes with it
         yield End.RESET
 
@@ -247,8 +247,8 @@ class ClosedInHead(AtAnswer, frozen=True, kw_only=True, tag="closed_in_head"):
 
     at: At = -1
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
-        yield answer[: _place(self.at, 1, _head_size(answer), dice)]
+    def steps(self, answer: bytes, rng: Random) -> Steps:
+        yield answer[: _place(self.at, 1, _head_size(answer), rng)]
         yield End.CLOSE
 
 
@@ -257,9 +257,9 @@ class ClosedInBody(AtAnswer, frozen=True, kw_only=True, tag="closed_in_body"):
 
     at: At = -1
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
+    def steps(self, answer: bytes, rng: Random) -> Steps:
         head = _head_size(answer)
-        yield answer[: head + _place(self.at, 0, max(1, len(answer) - head), dice)]
+        yield answer[: head + _place(self.at, 0, max(1, len(answer) - head), rng)]
         yield End.CLOSE
 
 
@@ -277,7 +277,7 @@ class GarbageStatus(AtAnswer, frozen=True, kw_only=True, tag="garbage_status"):
 
     line: str = "HTTP/1.1 0"
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
+    def steps(self, answer: bytes, rng: Random) -> Steps:
         yield self.line.encode() + b"\r\n" + answer.partition(b"\r\n")[2]
         yield End.CLOSE
 
@@ -285,7 +285,7 @@ class GarbageStatus(AtAnswer, frozen=True, kw_only=True, tag="garbage_status"):
 class BareBody(AtAnswer, frozen=True, kw_only=True, tag="http_0_9"):
     """The answer is a body without a head, as in HTTP/0.9."""
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
+    def steps(self, answer: bytes, rng: Random) -> Steps:
         yield answer[_head_size(answer) :]
         yield End.CLOSE
 
@@ -295,7 +295,7 @@ class WrongLength(AtAnswer, frozen=True, kw_only=True, tag="wrong_length"):
 
     by: int = 7
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
+    def steps(self, answer: bytes, rng: Random) -> Steps:
         size = len(answer) - _head_size(answer)
         yield _with_header(answer, f"Content-Length: {max(0, size + self.by)}")
         yield End.CLOSE
@@ -306,7 +306,7 @@ class EndlessChunks(AtAnswer, frozen=True, kw_only=True, tag="endless_chunks"):
 
     seconds: Seconds = 1.0
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
+    def steps(self, answer: bytes, rng: Random) -> Steps:
         at = _head_size(answer)
         yield _with_header(answer[:at], "Transfer-Encoding: chunked")
         if answer[at:]:
@@ -319,7 +319,7 @@ class EndlessChunks(AtAnswer, frozen=True, kw_only=True, tag="endless_chunks"):
 class AnswerTwice(AtAnswer, frozen=True, kw_only=True, tag="answer_twice"):
     """The answer is sent twice on the same connection."""
 
-    def steps(self, answer: bytes, dice: Random) -> Steps:
+    def steps(self, answer: bytes, rng: Random) -> Steps:
         yield answer + answer
 
 
@@ -336,8 +336,8 @@ class Latency(Pace, frozen=True, kw_only=True, tag="latency"):
     seconds: Seconds = 0.2
     jitter: Seconds = 0.1
 
-    def paced(self, steps: Steps, dice: Random) -> Steps:
-        yield Pause(max(0.0, self.seconds + dice.uniform(-self.jitter, self.jitter)))
+    def paced(self, steps: Steps, rng: Random) -> Steps:
+        yield Pause(max(0.0, self.seconds + rng.uniform(-self.jitter, self.jitter)))
         yield from steps
 
 
@@ -346,7 +346,7 @@ class Sliced(Pace, frozen=True, kw_only=True, tag="sliced"):
 
     size: Count = 1
 
-    def paced(self, steps: Steps, dice: Random) -> Steps:
+    def paced(self, steps: Steps, rng: Random) -> Steps:
         return _sliced(steps, self.size, 0.0)
 
 
@@ -355,7 +355,7 @@ class Slow(Pace, frozen=True, kw_only=True, tag="slow"):
 
     rate: Count = 1024
 
-    def paced(self, steps: Steps, dice: Random) -> Steps:
+    def paced(self, steps: Steps, rng: Random) -> Steps:
         size = max(1, self.rate // 10)
         return _sliced(steps, size, size / self.rate)
 
@@ -384,9 +384,9 @@ class TlsSelfSigned(Handshake, frozen=True, kw_only=True, tag="tls_self_signed")
 # -- bytes -----------------------------------------------------------------------------------------------------------
 
 
-def _place(at: int, first: int, end: int, dice: Random) -> int:
-    """Give how many bytes come through: what was asked for, or what the dice say between two numbers."""
-    return dice.randrange(first, max(first + 1, end)) if at < 0 else at
+def _place(at: int, first: int, end: int, rng: Random) -> int:
+    """Give how many bytes come through: the given number, or a random one between two."""
+    return rng.randrange(first, max(first + 1, end)) if at < 0 else at
 
 
 def _head_size(answer: bytes) -> int:

@@ -179,9 +179,9 @@ class Sandbox:
             known = request.header("If-None-Match")
             if known and known == response.header("ETag"):
                 response = msgspec.structs.replace(response, status=304, body=b"")
-        for fault, dice in faults:
+        for fault, rng in faults:
             with suppress(Refused):  # nobody's call: there is no login whose answer could be changed
-                response = fault.after(call, response, dice)
+                response = fault.after(call, response, rng)
         return response
 
     def _ask(

@@ -31,7 +31,7 @@ class DeliveryWorld(Protocol):
     """The part of a world that delivery needs."""
 
     options: Options
-    dice: Random
+    rng: Random
     people: dict[str, Person]
     """By world id."""
     chatrooms: dict[str, Chatroom]
@@ -141,7 +141,7 @@ class MessageDelivery:
         if not is_own or message.is_recalled or now - message.time > RECALL_WINDOW:
             raise Refused(Ret.SYSTEM_ERROR)
         message.is_recalled = True
-        notice_id, old_id = self.new_id(), self._world.dice.getrandbits(30)
+        notice_id, old_id = self.new_id(), self._world.rng.getrandbits(30)
         for viewer in (person, *self._receivers(person, message.to)):
             if viewer.sees(message):
                 self._world.stir(viewer.id, message.chat_of(viewer))
@@ -169,7 +169,7 @@ class MessageDelivery:
 
     def new_id(self) -> str:
         """Make a message id: 19 digits."""
-        return str(self._world.dice.randrange(10**18, 9 * 10**18))
+        return str(self._world.rng.randrange(10**18, 9 * 10**18))
 
     def _check_target(self, sender: Person, to: str) -> None:
         room = self._world.chatrooms.get(to)

@@ -49,7 +49,7 @@ class FakeContacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How many people are in each chatroom, `me` among them."""
 
 
-def add_fake_contacts(world: World, wanted: FakeContacts, dice: Random) -> None:
+def add_fake_contacts(world: World, wanted: FakeContacts, rng: Random) -> None:
     """
     Generate people, public accounts and chatrooms, and add them to a world.
 
@@ -59,33 +59,33 @@ def add_fake_contacts(world: World, wanted: FakeContacts, dice: Random) -> None:
     if wanted.chatrooms and not 2 <= wanted.members <= wanted.people + 1:
         raise Impossible(f"crowd.members: a chatroom of these people has 2 to {wanted.people + 1:,} members.")
     me = world.person(ME)
-    people = [_make_person(world, dice) for _ in range(wanted.people)]
+    people = [_make_person(world, rng) for _ in range(wanted.people)]
     for person in people:
-        world.befriend(me.id, person.id, dice.choice(_TITLES) + person.nickname if _seldom(dice) else "")
+        world.befriend(me.id, person.id, rng.choice(_TITLES) + person.nickname if _seldom(rng) else "")
     for number in range(wanted.chatrooms):
-        others = dice.sample(people, wanted.members - 1)
+        others = rng.sample(people, wanted.members - 1)
         members = [others[0], me, *others[1:]]
-        room = world.add_chatroom(f"{dice.choice(_ROOMS)} {number + 1} 群", [member.id for member in members])
+        room = world.add_chatroom(f"{rng.choice(_ROOMS)} {number + 1} 群", [member.id for member in members])
         me.saved.add(room.id)  # else the first snapshot would hold every member of each
-        room.names.update({member.id: dice.choice(_NICKNAMED) for member in others if _seldom(dice)})
+        room.names.update({member.id: rng.choice(_NICKNAMED) for member in others if _seldom(rng)})
     for _ in range(wanted.public):
-        account = world.add_person(dice.choice(_ROOMS) + dice.choice(_PUBLISHERS))
-        account.verify_flag = dice.choice((8, 24))
-        account.province, account.city = dice.choice(_REGIONS)
+        account = world.add_person(rng.choice(_ROOMS) + rng.choice(_PUBLISHERS))
+        account.verify_flag = rng.choice((8, 24))
+        account.province, account.city = rng.choice(_REGIONS)
         world.befriend(me.id, account.id)
 
 
-def _make_person(world: World, dice: Random) -> Person:
-    given = "".join(dice.choices(_GIVEN, k=dice.choice((1, 2, 2))))
-    person = world.add_person(dice.choice(_SURNAMES) + given)
-    person.sex = dice.randrange(3)
-    person.province, person.city = dice.choice(_REGIONS)
-    if _seldom(dice):
-        person.signature = dice.choice(_SIGNATURES)
-    if _seldom(dice):
-        person.alias = f"wx_{dice.randrange(10**8):08}"
+def _make_person(world: World, rng: Random) -> Person:
+    given = "".join(rng.choices(_GIVEN, k=rng.choice((1, 2, 2))))
+    person = world.add_person(rng.choice(_SURNAMES) + given)
+    person.sex = rng.randrange(3)
+    person.province, person.city = rng.choice(_REGIONS)
+    if _seldom(rng):
+        person.signature = rng.choice(_SIGNATURES)
+    if _seldom(rng):
+        person.alias = f"wx_{rng.randrange(10**8):08}"
     return person
 
 
-def _seldom(dice: Random) -> bool:
-    return dice.randrange(_ONE_IN) == 0
+def _seldom(rng: Random) -> bool:
+    return rng.randrange(_ONE_IN) == 0

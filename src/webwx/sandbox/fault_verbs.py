@@ -44,13 +44,13 @@ class Numbered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seed(msgspec.Struct, frozen=True, kw_only=True):
-    """What all dice come from; none: one is made up."""
+    """The seed of every rng; none: one is picked at random."""
 
     seed: int | None = None
 
 
 class Seeded(msgspec.Struct, frozen=True, kw_only=True):
-    """What all dice come from now."""
+    """The seed of every rng from now on."""
 
     seed: int
 

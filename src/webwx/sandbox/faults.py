@@ -3,8 +3,8 @@ The menu of bad days, and the set of faults that are on.
 
 `MENU` is the one table of what can go wrong: the control API, the command line, the page of the documentation and the
 tests are made from it. A fault is on for some calls or all, so often or with some probability, or in its turn in a
-script. Every set has a seed, and with the same seed the same calls meet the same faults: each fault has dice of its own
-for each call, so that it does not matter how the calls of a client come between each other.
+script. Every set has a seed, and with the same seed the same calls meet the same faults: each fault has an rng of its
+own for each call, so that it does not matter how the calls of a client come between each other.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class Rule:
     probability: float
     hits: int = 0
     """How often it has happened."""
-    dice: dict[str, Random] = field(default_factory=dict, repr=False)
+    rng: dict[str, Random] = field(default_factory=dict, repr=False)
     """Of each call."""
 
     @property
@@ -232,16 +232,16 @@ class Hit:
     """A fault that happens to one request."""
 
     fault: Fault
-    dice: Random
+    rng: Random
 
 
 class Faults:
     """
-    The faults that are on, and the dice that decide.
+    The faults that are on, and the random numbers that decide.
 
     Args:
         kinds: What can happen here.
-        seed: Of all dice; None makes one up.
+        seed: Of every rng; None picks one at random.
     """
 
     def __init__(self, kinds: tuple[type, ...] = SAID, *, seed: int | None = None) -> None:
@@ -305,16 +305,16 @@ class Faults:
 
     def reseed(self, seed: int | None = None) -> None:
         """
-        Begin the dice again: with the same seed, what is on now and what will be happens as it did before.
+        Seed every rng again: with the same seed, what is on now and what will be happens as it did before.
 
         Args:
-            seed: Of all dice; None makes one up.
+            seed: Of every rng; None picks one at random.
         """
         self.seed = SystemRandom().randrange(2**32) if seed is None else seed
         rules = (*self._rules, *self._script)
         for number, rule in enumerate(rules, start=1):
             rule.number = number
-            rule.dice.clear()
+            rule.rng.clear()
         self._made = len(rules)
         self._subscribers.tell()
 
@@ -354,12 +354,12 @@ class Faults:
             if not isinstance(rule.fault, kinds) or not rule.concerns(call):
                 continue
             place = _place(rule.fault)
-            dice = self._dice(rule, call)
-            if place in taken or (rule.probability < 1 and dice.random() >= rule.probability):
+            rng = self._rng(rule, call)
+            if place in taken or (rule.probability < 1 and rng.random() >= rule.probability):
                 continue
             rule.hits += 1
             self.hits[rule.name] += 1
-            hits.append(Hit(fault=rule.fault, dice=dice))
+            hits.append(Hit(fault=rule.fault, rng=rng))
             if place is not None:
                 taken.add(place)
         self._rules = [rule for rule in self._rules if not rule.is_used_up]
@@ -368,10 +368,10 @@ class Faults:
             self._subscribers.tell()
         return tuple(hits)
 
-    def _dice(self, rule: Rule, call: str) -> Random:
-        if call not in rule.dice:
-            rule.dice[call] = Random(f"{self.seed}/{rule.number}/{call}")  # noqa: S311 - no secret
-        return rule.dice[call]
+    def _rng(self, rule: Rule, call: str) -> Random:
+        if call not in rule.rng:
+            rule.rng[call] = Random(f"{self.seed}/{rule.number}/{call}")  # noqa: S311 - no secret
+        return rule.rng[call]
 
     def _rule(self, wish: Wish | str) -> Rule:
         wish = Wish.read(wish) if isinstance(wish, str) else wish
@@ -399,8 +399,8 @@ class Faults:
 
 
 def of_kind(hits: Iterable[Hit], kind: type[F]) -> list[tuple[F, Random]]:
-    """Give the faults of a kind, with their dice."""
-    return [(hit.fault, hit.dice) for hit in hits if isinstance(hit.fault, kind)]
+    """Return the faults of a kind, each with its rng."""
+    return [(hit.fault, hit.rng) for hit in hits if isinstance(hit.fault, kind)]
 
 
 def steps_of(answer: bytes, hits: Iterable[Hit]) -> Steps:
@@ -411,10 +411,10 @@ def steps_of(answer: bytes, hits: Iterable[Hit]) -> Steps:
     if instead:
         steps = instead[0][0].steps()
     else:
-        for line, dice in of_kind(hits, AtAnswer):
-            steps = line.steps(answer, dice)
-    for pace, dice in of_kind(hits, Pace):
-        steps = pace.paced(steps, dice)
+        for line, rng in of_kind(hits, AtAnswer):
+            steps = line.steps(answer, rng)
+    for pace, rng in of_kind(hits, Pace):
+        steps = pace.paced(steps, rng)
     return steps
 
 

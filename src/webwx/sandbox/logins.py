@@ -70,9 +70,9 @@ class LoginCode:
 class Logins:
     """Every code and every session of a world."""
 
-    def __init__(self, clock: Clock, dice: Random, issued: set[str]) -> None:
+    def __init__(self, clock: Clock, rng: Random, issued: set[str]) -> None:
         self._clock = clock
-        self._dice = dice
+        self._rng = rng
         self._issued = issued
         self._codes: dict[str, LoginCode] = {}
         self._sessions: dict[str, Session] = {}
@@ -90,7 +90,7 @@ class Logins:
 
     def new_code(self, host: str = "") -> LoginCode:
         """Make a code that nobody has scanned."""
-        uuid = self.issue(urlsafe_b64encode(self._dice.randbytes(8)).decode())
+        uuid = self.issue(urlsafe_b64encode(self._rng.randbytes(8)).decode())
         code = LoginCode(uuid=uuid, made=self._clock.now(), host=host)
         self._codes[uuid] = code
         return code
@@ -134,7 +134,7 @@ class Logins:
         code = self._at_stage(Stage.SCANNED, uuid, "No scanned login is waiting to be confirmed; scan its code first.")
         code.stage, code.confirmed = Stage.CONFIRMED, self._clock.now()
         self._confirmed[_scanner(code).id] = code
-        code.ticket = self.issue(f"A{self._dice.randbytes(16).hex()}@qrticket_0")
+        code.ticket = self.issue(f"A{self._rng.randbytes(16).hex()}@qrticket_0")
         return code
 
     def cancel(self, uuid: str | None) -> LoginCode:
@@ -210,8 +210,8 @@ class Logins:
         now = self._clock.now()
         session = Session(
             person=person,
-            keys=Keys.roll(self._dice, self.issue, is_renewed=renews_skey),
-            names=Names(self._dice),
+            keys=Keys.roll(self._rng, self.issue, is_renewed=renews_skey),
+            names=Names(self._rng),
             started=now,
             stream=Stream(int(now)),
             family=family,
@@ -232,7 +232,7 @@ class Logins:
 
     def new_media_id(self) -> str:
         """Make the id of an upload."""
-        return f"@crypt_{self._dice.getrandbits(32):x}_{self._dice.randbytes(80).hex()}"
+        return f"@crypt_{self._rng.getrandbits(32):x}_{self._rng.randbytes(80).hex()}"
 
     def session(self, sid: str) -> Session | None:
         """Give a session, living or ended, by its sid."""

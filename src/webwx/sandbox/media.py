@@ -67,8 +67,8 @@ def encrypted_name(name: str) -> str:
 class Media:
     """All media that ever entered the server."""
 
-    def __init__(self, dice: Random) -> None:
-        self._dice = dice
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
         self._by_keys: dict[tuple[str, str], Medium] = {}
         self._by_md5: dict[str, Medium] = {}
 
@@ -79,8 +79,8 @@ class Media:
             content=content,
             name=name,
             md5=hashlib.md5(content, usedforsecurity=False).hexdigest(),
-            aes_key=self._dice.randbytes(16).hex(),
-            cdn_url=f"3057{self._dice.randbytes(40).hex()}",
+            aes_key=self._rng.randbytes(16).hex(),
+            cdn_url=f"3057{self._rng.randbytes(40).hex()}",
             thumbnail_height=height,
             thumbnail_width=width,
         )

@@ -233,4 +233,4 @@ class PhoneActions:
         return self.world.chatroom(self._person, self._where(named))
 
     def _drawn(self) -> bytes:
-        return avatar(self.world.dice.randbytes(8).hex())
+        return avatar(self.world.rng.randbytes(8).hex())

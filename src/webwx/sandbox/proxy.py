@@ -94,7 +94,7 @@ class FaultProxy:
         to: Origin of the server behind it.
         port: Where it listens; 0 takes any free port.
         control_port: Where it takes orders.
-        seed: Of its dice; None makes one up.
+        seed: Of its rng; None picks one at random.
 
     Raises:
         ValueError: The server is on another machine.

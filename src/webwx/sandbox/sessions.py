@@ -55,32 +55,32 @@ class Keys:
     auth_ticket: str
 
     @classmethod
-    def roll(cls, dice: Random, issue: Callable[[str], str], *, is_renewed: bool = False) -> Keys:
+    def roll(cls, rng: Random, issue: Callable[[str], str], *, is_renewed: bool = False) -> Keys:
         """Make the keys of a new login, with another skey for webwxinit where it is renewed there."""
-        crypt = f"@crypt_{dice.getrandbits(32):x}_"
-        first, second = (crypt + dice.randbytes(16).hex() for _ in range(2))
+        crypt = f"@crypt_{rng.getrandbits(32):x}_"
+        first, second = (crypt + rng.randbytes(16).hex() for _ in range(2))
         return cls(
-            sid=issue(base64_text(dice, 12)),
+            sid=issue(base64_text(rng, 12)),
             first_skey=issue(first),
             skey=issue(second) if is_renewed else first,
-            pass_ticket=issue(quote(issue(base64_text(dice, 32)), safe="")),
-            data_ticket=issue("gS" + base64_text(dice, 18)[:22]),
-            # Backwards, for the same dice may give somebody's name elsewhere, and no name is a secret anywhere.
-            uvid=issue(dice.randbytes(32)[::-1].hex()),
-            auth_ticket=issue("CIsB" + base64_text(dice, 48)),
+            pass_ticket=issue(quote(issue(base64_text(rng, 32)), safe="")),
+            data_ticket=issue("gS" + base64_text(rng, 18)[:22]),
+            # Backwards, for the same seed may give somebody's name elsewhere, and no name is a secret anywhere.
+            uvid=issue(rng.randbytes(32)[::-1].hex()),
+            auth_ticket=issue("CIsB" + base64_text(rng, 48)),
         )
 
 
-def base64_text(dice: Random, size: int) -> str:
+def base64_text(rng: Random, size: int) -> str:
     """Make a random text with `+` and `/` in it, as the platform's keys have them."""
-    return b64encode(dice.randbytes(size)).decode()
+    return b64encode(rng.randbytes(size)).decode()
 
 
 class Names:
     """A session's `@…` names for everybody; new in every login, the same inside one."""
 
-    def __init__(self, dice: Random, known: Mapping[str, str] = MappingProxyType({})) -> None:
-        self._dice = dice
+    def __init__(self, rng: Random, known: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._rng = rng
         self._names = {name: name for name in BUILTIN} | dict(known)
         self._ids = {name: world_id for world_id, name in self._names.items()}
 
@@ -92,7 +92,7 @@ class Names:
     def name(self, world_id: str, *, is_chatroom: bool = False) -> str:
         """Give the name of somebody, making one at the first time."""
         if world_id not in self._names:
-            name = f"{'@@' if is_chatroom else '@'}{self._dice.randbytes(32).hex()}"
+            name = f"{'@@' if is_chatroom else '@'}{self._rng.randbytes(32).hex()}"
             self._names[world_id] = name
             self._ids[name] = world_id
         return self._names[world_id]

@@ -2,7 +2,7 @@
 A running world as bytes, so that it goes on in another process.
 
 What is kept is what the platform would know: people, chatrooms, messages, media, and every web login with its keys, its
-names and what it has yet to hear, so that a client goes on as if nothing had been. The clock and the dice go on too.
+names and what it has yet to hear, so that a client goes on as if nothing had been. The clock and the rng go on too.
 Codes that nobody has confirmed, faults, and what is planned are not kept: they belong to the process.
 
 The first line is the format's number and a digest of the rest. The bytes hold the keys of every login: they are for
@@ -177,8 +177,8 @@ class SavedWorld(_Saved, frozen=True, kw_only=True):
     """Seconds that its clock is ahead of the machine's; None: it stands still."""
     now: float = 0.0
     """Where it stands."""
-    dice: tuple[int, tuple[int, ...], float | None] | None = None
-    """How far seeded dice have come; None: they are thrown anew."""
+    rng: tuple[int, tuple[int, ...], float | None] | None = msgspec.field(name="dice", default=None)
+    """State of a seeded rng; None: the rng is the system's."""
     seed: int
     """Of the faults."""
     issued: list[str]
@@ -233,7 +233,7 @@ def _saved(world: World) -> SavedWorld:
         options=world.options,
         ahead=world.clock.ahead if isinstance(world.clock, SystemClock) else None,
         now=0.0 if isinstance(world.clock, SystemClock) else world.now,
-        dice=world.dice.getstate() if type(world.dice) is Random else None,  # the system's have no state
+        rng=world.rng.getstate() if type(world.rng) is Random else None,  # the system's have no state
         seed=world.faults.seed,
         issued=sorted(world.issued),
         people=[_saved_person(person) for person in world.people.values()],
@@ -338,12 +338,12 @@ def load(content: bytes, *, change: Callable[[Options], Options] = lambda own: o
 
 
 def _world(saved: SavedWorld, change: Callable[[Options], Options]) -> World:
-    dice = None
-    if saved.dice is not None:
-        dice = Random()  # noqa: S311 - the world's were seeded too
-        dice.setstate(saved.dice)
+    rng = None
+    if saved.rng is not None:
+        rng = Random()  # noqa: S311 - the world's were seeded too
+        rng.setstate(saved.rng)
     clock = WoundClock(saved.now) if saved.ahead is None else SystemClock.ahead_by(saved.ahead)
-    world = World(options=change(saved.options), clock=clock, dice=dice)
+    world = World(options=change(saved.options), clock=clock, rng=rng)
     world.faults = Faults(seed=saved.seed)
     world.issued.update(saved.issued)
     media = [Medium(**asdict(each) | {"content": saved.contents[each.content]}) for each in saved.media]
@@ -392,7 +392,7 @@ def _session(saved: SavedSession, world: World, media: list[Medium]) -> Session:
     return Session(
         person=world.people[saved.person],
         keys=saved.keys,
-        names=Names(world.dice, saved.names),
+        names=Names(world.rng, saved.names),
         started=saved.started,
         stream=Stream.resume(saved.counters, changes, saved.silent),
         family=saved.family,

@@ -54,25 +54,25 @@ class World:
     Args:
         options: How it behaves where it could behave otherwise.
         clock: What its windows and polls go by.
-        dice: Where its ids and keys come from; seeded, every run is the same.
+        rng: Where its ids and keys come from; seeded, every run is the same.
     """
 
     def __init__(
-        self, *, options: Options | None = None, clock: Clock | None = None, dice: Random | None = None
+        self, *, options: Options | None = None, clock: Clock | None = None, rng: Random | None = None
     ) -> None:
         self.options = options or Options()
         self.clock = clock or SystemClock()
-        self.dice = dice or SystemRandom()
+        self.rng = rng or SystemRandom()
         self.people: dict[str, Person] = {}
         """By world id, in the order they came."""
         self._called: dict[str, dict[str, Person]] = {}
         """The same by nickname and world id."""
         self.chatrooms: dict[str, Chatroom] = {}
         """By world id."""
-        self.media = Media(self.dice)
+        self.media = Media(self.rng)
         self.issued: set[str] = set()
         """Every secret ever handed out; none may turn up in a log, an error or a repr."""
-        self.logins = Logins(self.clock, self.dice, self.issued)
+        self.logins = Logins(self.clock, self.rng, self.issued)
         self.delivery = MessageDelivery(self)
         self.membership = Membership(self)
         self.faults = Faults()
@@ -487,7 +487,7 @@ class World:
             Impossible: There is no such person.
         """
         person, other = self.person(sender), self.person(to)
-        ticket = f"v2_{self.dice.randbytes(32).hex()}@stranger"
+        ticket = f"v2_{self.rng.randbytes(32).hex()}@stranger"
         self.issued.add(ticket)
         other.asked_by[person.id] = ticket
         self.stir(other.id)
@@ -671,9 +671,9 @@ def _some(names: Collection[str]) -> str:
     return ", ".join(islice(names, _MANY)) + (f" and {others:,} others" if others > 0 else "")
 
 
-def default_world(*, options: Options | None = None, clock: Clock | None = None, dice: Random | None = None) -> World:
+def default_world(*, options: Options | None = None, clock: Clock | None = None, rng: Random | None = None) -> World:
     """Make the world that a sandbox starts with: four friends with accounts, and one chatroom with all of them."""
-    world = World(options=options, clock=clock, dice=dice)
+    world = World(options=options, clock=clock, rng=rng)
     for id_, nickname in (("xiaoming", "小明"), ("ahua", "阿华"), ("zhangsan", "张三"), ("lilei", "李雷")):
         world.add_person(nickname, id_)
     ahua, lilei = world.person("ahua"), world.person("lilei")

@@ -167,7 +167,7 @@ def open_world(
     *,
     change: Callable[[Options], Options] = lambda own: own,
     seed: int | None = None,
-    dice: Random | None = None,
+    rng: Random | None = None,
 ) -> World:
     """
     Make the world of a file, or one that comes with the package.
@@ -176,37 +176,37 @@ def open_world(
         source: `default`, `big`, or a file.
         change: Returns its options, changed.
         seed: In place of its own.
-        dice: Where its ids and keys come from; None: nobody can guess them, and no two runs have the same.
+        rng: Where its ids and keys come from; None: nobody can guess them, and no two runs have the same.
 
     Raises:
         Impossible: There is no such file, or something in it cannot be; the sentence names the place.
     """
     if source == "default":
-        world = default_world(options=change(Options()), dice=dice)
+        world = default_world(options=change(Options()), rng=rng)
         world.faults = Faults(seed=seed)
         return world
     path = Path(source)
     plan = BIG if source == "big" else read_world(path)
     plan = replace(plan, seed=plan.seed if seed is None else seed, options=change(plan.options))
     try:
-        return build(plan, path.parent, dice=dice)
+        return build(plan, path.parent, rng=rng)
     except Impossible as no:
         raise Impossible(f"{path.name}: {no}") from None
 
 
-def build(plan: WorldPlan, folder: Path = Path(), *, dice: Random | None = None) -> World:
+def build(plan: WorldPlan, folder: Path = Path(), *, rng: Random | None = None) -> World:
     """
     Make a world.
 
     Args:
         plan: What is in it.
         folder: Where its pictures and files are.
-        dice: Where its ids and keys come from; None: nobody can guess them.
+        rng: Where its ids and keys come from; None: nobody can guess them.
 
     Raises:
         Impossible: Something in it cannot be; the sentence names the place.
     """
-    world = World(options=plan.options, clock=_clock(plan), dice=dice)
+    world = World(options=plan.options, clock=_clock(plan), rng=rng)
     world.faults = Faults(seed=plan.seed)
     if not plan.people:
         raise _Misplaced("people", "there is nobody; the first of them is 'me'.")

@@ -15,7 +15,7 @@ class Faults:
     """
     What goes wrong between a bot and the platform.
 
-    Its dice are seeded, so a test meets the same faults each time. `webwx phone faults` lists the menu, and so does
+    Its rng is seeded, so a test meets the same faults each time. `webwx phone faults` lists the menu, and so does
     docs/topics/faults.md.
     """
 

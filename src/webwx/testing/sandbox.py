@@ -43,7 +43,7 @@ PATIENCE = 5.0
 """Real seconds for which a test waits for anything."""
 
 SEED = 1
-"""Of the dice of a test's world and of its faults: each run is the same."""
+"""Seed of a test's world and of its faults: each run is the same."""
 
 
 class Sandbox:
@@ -56,7 +56,7 @@ class Sandbox:
     """
 
     def __init__(self, world: World | None = None, *, patience: float = PATIENCE) -> None:
-        self.world: World = world or default_world(dice=random.Random(SEED))  # noqa: S311 - the same in each run
+        self.world: World = world or default_world(rng=random.Random(SEED))  # noqa: S311 - the same in each run
         """The world itself, for what has no word here; touch it in `do` once bots run."""
         self.world.faults = WorldFaults(seed=SEED)
         self.patience = patience

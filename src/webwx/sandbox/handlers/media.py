@@ -77,13 +77,13 @@ def upload(call: Call, request: UploadRequest) -> UploadReply:
 @handles(CHECKUPLOAD)
 def check_upload(call: Call, request: CheckUploadRequest) -> CheckUploadReply:
     """Give an announced file its keys, and its media id at once when the same bytes were here before."""
-    session, dice = call.session, call.world.dice
-    signature = session.announced.setdefault(request.file_md5.lower(), dice.randbytes(32).hex())
+    session, rng = call.session, call.world.rng
+    signature = session.announced.setdefault(request.file_md5.lower(), rng.randbytes(32).hex())
     call.world.issued.add(signature)
     known = call.world.media.known(request.file_md5, request.file_size)
     return CheckUploadReply(
         media_id=_offer(call, known) if known else "",
-        aes_key=dice.randbytes(16).hex(),
+        aes_key=rng.randbytes(16).hex(),
         signature=signature,
         encry_file_name=encrypted_name(request.file_name),
     )

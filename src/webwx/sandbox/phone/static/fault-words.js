@@ -21,7 +21,7 @@ export const MEANINGS = {
   no_ret: "请求已执行，但应答没有 BaseResponse，不说明结果如何。",
   no_message_id: "消息已发送，但应答的 Ret 为 0，MsgID 为空。",
   empty: "请求已执行，但应答没有正文。",
-  truncated: "应答正文在 `at` 字节处结束，Content-Length 也这么写；-1 由骰子决定。",
+  truncated: "应答正文在 `at` 字节处结束，Content-Length 也这么写；-1 随机取位置。",
   wrong_charset: "应答的 Content-Type 写着 `charset`，实际却不是。",
   no_content_type: "应答不说明类型和字符集。",
   gzip_wrong: "应答自称是 gzip，其实不是。",

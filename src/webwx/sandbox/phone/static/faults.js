@@ -1,4 +1,4 @@
-// The panel of faults: what can go wrong, what does, and the seed of the dice.
+// The panel of faults: what can go wrong, what does, and the seed of the random numbers.
 
 import { act } from "./control.js";
 import { button, fill, h, icon, set, soon } from "./dom.js";
