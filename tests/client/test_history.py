@@ -10,8 +10,11 @@ import pytest
 from tests.client.conftest import PNG, last, take
 
 from webwx.errors import LoggedOut, NoJournal, SendUnknown, UnknownContact
-from webwx.model.events import ContinuityLost
-from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessage
+from webwx.model.delivery import MAX_ITEM
+from webwx.model.events import ContinuityLost, QuarantinedMessage
+from webwx.model.messages import Event, ImageMessage, MessageRecalled, SystemMessage, TextMessage
+from webwx.protocol.codes import MessageType
+from webwx.sandbox import contents
 from webwx.sandbox.options import Options
 from webwx.store.journal import Outgoing
 from webwx.store.saved_login import LoginMemory
@@ -48,6 +51,31 @@ async def converse(client: AsyncClient, world: World, count: int = 3) -> None:
         await take(client, 1)
         world.wind(10)
         await client.send_text("阿华", f"b{number}")
+
+
+class TestHostileMessages:
+    HOSTILE = (
+        "<sysmsg type='sysmsgtemplate'><sysmsgtemplate><content_template><template>{}</template><link_list>"
+        "<link name='a'><memberlist><member><nickname>{}</nickname></member></memberlist></link></link_list>"
+        "</content_template></sysmsgtemplate></sysmsg>"
+    ).format("$a$" * 26_000, "x" * 80_000)
+
+    async def test_explode_neither_when_they_come_nor_when_they_are_read_back(
+        self, log_in: LogIn, world: World, new_client: NewClient
+    ) -> None:
+        store = LoginMemory()
+        client = await log_in(store=store)
+        world.send("ahua", "me", contents.raw(MessageType.RECALL, 0, self.HOSTILE))
+        world.send("ahua", "me", contents.raw(MessageType.TEXT, 0, "x" * MAX_ITEM))
+        world.say("ahua", "me", "after")
+        came = await take(client, 3)
+        await client.close()
+        again = new_client(store=store)
+        read_back = await again.history()
+
+        for told in (came, read_back):
+            assert [type(each) for each in told] == [SystemMessage, QuarantinedMessage, TextMessage]
+            assert len(getattr(told[0], "text", "")) < 2 * len(self.HOSTILE)
 
 
 class TestHistory:

@@ -12,10 +12,13 @@ from hypothesis import strategies as some
 from tests.delivered import FIELDS, VALUES
 from tests.flows.drive import drive, reply
 from tests.saved import LOGIN, NOW, sync_key
+from tests.steps import lines_of
 
 from webwx.errors import ApiError, LoggedOut, ProtocolError, TransportError, WxError
 from webwx.flows.sync import check, fetch
-from webwx.model.events import Item, event_from_item
+from webwx.model.delivery import MAX_ITEM
+from webwx.model.events import Item, QuarantinedMessage, event_from_item
+from webwx.model.messages import TextMessage
 from webwx.protocol.codec import percent_encode
 from webwx.protocol.http import Response
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, SyncKey
@@ -130,6 +133,26 @@ class TestFetch:
     def test_a3_a_refusal_is_no_empty_success(self, body: bytes, kind: type[WxError]) -> None:
         with pytest.raises(kind):
             drive(fetch(LOGIN, NOW), Response(body=body))
+
+    def test_a1_a_message_that_is_too_large_is_quarantined_alone(self) -> None:
+        large = message(2, Content="x" * MAX_ITEM)
+        batch, _ = drive(fetch(LOGIN, NOW, with_body=True), Response(body=body_of([message(1), large, message(3)])))
+
+        assert [type(event) for event in events(batch.items)] == [TextMessage, QuarantinedMessage, TextMessage]
+        assert [len(raw) for raw in batch.delivered()] == [len(message(1)), len(large), len(message(3))]
+
+    @pytest.mark.parametrize("field", ["[" * 3_000_000 + "]" * 3_000_000, '[{"a":' * 800_000 + "1" + "}]" * 800_000])
+    def test_a1_a_message_with_a_hostile_field_costs_no_other(self, field: str) -> None:
+        hostile = msgspec.Raw(f'{{"MsgId":"2","MsgType":1,"Odd":{field}}}'.encode())
+        batches = []
+        lines = lines_of(
+            lambda: batches.append(
+                drive(fetch(LOGIN, NOW, with_body=True), Response(body=body_of([message(1), hostile, message(3)])))[0]
+            )
+        )
+
+        assert [event.message_id for event in events(batches[0].items)] == ["1", "2", "3"]
+        assert lines < 50_000
 
     def test_items_come_raw_deletions_first_and_messages_last(self) -> None:
         answer = reply(

@@ -14,6 +14,7 @@ from tests.delivered import FIELDS, VALUES
 from tests.samples import sample
 
 from webwx.model.contacts import Contact, ContactId
+from webwx.model.delivery import MAX_ITEM
 from webwx.model.events import (
     Arrived,
     ContactChanged,
@@ -245,6 +246,16 @@ class TestIdentify:
         assert found.is_quarantined
         assert found.message_id
         assert isinstance(event_from_item(item("message", raw), "@me"), QuarantinedMessage)
+
+    @pytest.mark.parametrize("kind", ["message", "contact", "deleted"])
+    def test_a1_of_what_is_too_large_to_be_looked_into_says_so(self, kind: str) -> None:
+        fits = json.dumps({"MsgId": "7", "UserName": "@peer", "MsgType": 3}).encode().ljust(MAX_ITEM)
+        for raw in (fits, fits + b" "):
+            event = event_from_item(item(kind, raw), "@me")
+            assert identify(item(kind, raw), "@me").is_quarantined is (len(raw) > MAX_ITEM)
+            assert isinstance(event, QuarantinedMessage) is (len(raw) > MAX_ITEM)
+        assert isinstance(event, QuarantinedMessage)
+        assert event.reason == "it is larger than 1,048,576 bytes"
 
     @pytest.mark.parametrize("time", [-1, 2**63, 2**70])
     def test_c4_with_an_impossible_time_has_none(self, time: int) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from tests.steps import lines_of
 
-from webwx.model.text import emoji, is_mentioned, notice_text, plain_text, xml_text
+from webwx.model.text import LONGEST_NAME, emoji, is_mentioned, normalized, notice_text, plain_text, xml_text
 from webwx.protocol.content import escape
 
 EMOJI = {
@@ -121,6 +125,56 @@ def test_links_in_a_notice_are_replaced_by_their_words() -> None:
     assert notice_text(notice) == "x 添加\n朋友, y <b>"
 
 
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("<a>1</a><a href='x'>2</a>3<A>4</a>", "123<A>4</a>"),
+        ("<a>1<a>2</a>3</a>", "1<a>23</a>"),
+        ("<abbr>1</a>", "<abbr>1</a>"),
+        ("<a", "<a"),
+        ("<a>1</a><a>2", "1<a>2"),
+        ("<a 1</a>2", "<a 1</a>2"),
+        ("<a\n>1\n2</a>", "1\n2"),
+    ],
+)
+def test_what_is_no_link_stays_as_it_came(content: str, text: str) -> None:
+    assert notice_text(content) == text
+
+
+@pytest.mark.parametrize("hostile", ["<a>", "<a ", "<a></a", "<a></a>", "&lt;a&gt;", "<br >", "<br/>", span("1f602")])
+def test_a_text_takes_steps_in_proportion_to_its_length(hostile: str) -> None:
+    counts = [lines_of(lambda length=length: notice_text(hostile * length)) for length in (500, 1_000, 2_000)]
+    assert counts[2] <= 2.5 * counts[1] <= 6.25 * counts[0]
+
+
+class TestNormalizing:
+    @pytest.mark.parametrize("form", ["NFC", "NFKD"])
+    @pytest.mark.parametrize(
+        "text",
+        ["e\u0301" * 600, "한글" * 300, "\u1112\u1161\u11ab" * 400, "\u09c7\u09be" * 400, "Åé好ﷺ" * 300, "plain " * 90],
+    )
+    def test_a_long_text_is_normalized_as_a_short_one(self, form: Literal["NFC", "NFKD"], text: str) -> None:
+        assert normalized(form, text) == unicodedata.normalize(form, text)
+
+    @pytest.mark.parametrize("form", ["NFC", "NFKD"])
+    @pytest.mark.parametrize("hostile", ["\u0315\u0316", "\u0315", "\u0344", "\u1161", "好"])
+    def test_no_run_of_combining_signs_is_brought_into_order_as_a_whole(
+        self, form: Literal["NFC", "NFKD"], hostile: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """To bring a run into order takes as many steps as its length squared."""
+        steps: list[int] = []
+        normalize = unicodedata.normalize
+        monkeypatch.setattr(
+            unicodedata, "normalize", lambda form, text: steps.append(len(text) ** 2) or normalize(form, text)
+        )
+        counts = []
+        for times in (1, 2, 4):
+            steps.clear()
+            normalized(form, "a" + hostile * 5_000 * times + "\u0316" * 5_000 * times)
+            counts.append(sum(steps))
+        assert counts[2] <= 2.1 * counts[1] <= 4.5 * counts[0]
+
+
 class TestC14Mentions:
     @pytest.mark.parametrize(
         ("text", "names"),
@@ -164,3 +218,15 @@ class TestC14Mentions:
     )
     def test_c14_a_name_that_only_looks_mentioned_is_not(self, text: str, names: list[str]) -> None:
         assert not is_mentioned(text, names)
+
+    def test_a_name_that_is_too_long_for_one_is_not_looked_for(self) -> None:
+        assert is_mentioned("@" + "a" * LONGEST_NAME, ["a" * LONGEST_NAME])
+        assert not is_mentioned("@a" + "a" * LONGEST_NAME, ["a" + "a" * LONGEST_NAME])
+
+    @pytest.mark.parametrize("hostile", ["@a", "@", "a@a", "@a ", "x@ab"])
+    def test_a_hostile_text_takes_steps_in_proportion_to_its_length(self, hostile: str) -> None:
+        counts = [
+            lines_of(lambda length=length: is_mentioned(hostile * length, ["a@a@a", "aab", "a@a@a@b"]))
+            for length in (500, 1_000, 2_000)
+        ]
+        assert counts[2] <= 2.5 * counts[1] <= 6.25 * counts[0]

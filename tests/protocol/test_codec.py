@@ -8,12 +8,15 @@ import re
 import msgspec
 import pytest
 from tests.recording import RECORDINGS
+from tests.steps import lines_of
 
 from webwx.errors import ProtocolError
 from webwx.protocol.codec import (
     FORM,
     JSON,
     MAX_DEPTH,
+    MAX_SCRIPT,
+    MAX_VALUES,
     MEDIA,
     MULTIPART,
     FilePart,
@@ -51,6 +54,17 @@ AS_PRINTED = [
     "webwxuploadmedia/007.json",
 ]
 """Recorded answers whose line breaks are the server's."""
+
+
+HOSTILE_FIELDS = {
+    "lists": ("[", "1", "]"),
+    "objects": ('{"a":', "1", "}"),
+    "lists in objects": ('[{"a":', "1", "}]"),
+    "lists beside values": ("[1,", "1", "]"),
+    "lists beside lists": ("[[],", "1", "]"),
+    "texts": ('["[{",', '"]"', "]"),
+}
+"""What a field may hold: a beginning that is said again and again, a middle, and an end for each beginning."""
 
 
 class Inner(Wire, frozen=True, kw_only=True):
@@ -211,6 +225,49 @@ class TestReadingJson:
         with pytest.raises(ProtocolError, match="a text was expected"):
             read_json(b'{"MsgId":{"secret":1}}', Item)
 
+    @pytest.mark.parametrize("size", [10_000, 6_000_000])
+    @pytest.mark.parametrize("deep", HOSTILE_FIELDS)
+    def test_a1_a_hostile_field_costs_no_other_item_and_few_steps(self, deep: str, size: int) -> None:
+        before, middle, after = HOSTILE_FIELDS[deep]
+        times = size // len(before + after)
+        body = f'{{"MsgId":1,"Raw":[{{"a":1}},{{"c":{before * times}{middle}{after * times}}},{{"b":2}}]}}'.encode()
+        read: list[Item] = []
+        lines = lines_of(lambda: read.append(read_json(body, Item)))
+
+        assert [json.loads(bytes(raw)) for raw in read[0].raw][::2] == [{"a": 1}, {"b": 2}]
+        assert len(read[0].raw[1]) < 1_000
+        assert lines < 5_000 + len(body) / 50
+
+    @pytest.mark.parametrize("around", ["", "\\\\", '\\"[', "]}"])
+    @pytest.mark.parametrize("length", range(65_500, 65_560, 7))
+    def test_a_bracket_in_a_text_counts_for_nothing_wherever_the_text_stands(self, around: str, length: int) -> None:
+        text = "[{" + "x" * length + around
+        body = f'{{"MsgId":1,"Raw":["{text}",{"[" * 1_200}{"]" * 1_200},"{text}"]}}'.encode()
+        raws = [json.loads(bytes(raw)) for raw in read_json(body, Item).raw]
+
+        assert raws[::2] == [json.loads(f'"{text}"')] * 2
+
+    def test_signs_that_a_person_may_type_are_no_values(self) -> None:
+        body = f'{{"MsgId":1,"Raw":["{"[" * MAX_VALUES * 5}"]}}'.encode()
+        assert len(read_json(body, Item).raw[0]) == MAX_VALUES * 5 + 2
+
+    @pytest.mark.parametrize("value", ["[]", "{}", '{"a":1}', "[[],{}]"])
+    def test_more_values_than_any_answer_holds_are_refused_before_they_take_memory(self, value: str) -> None:
+        body = f'{{"MsgId":1,"Raw":[{",".join([value] * (MAX_VALUES + 1))}]}}'.encode().replace(b",", b" ,")
+        body += b" " * (2_000_000 - len(body))
+        assert read_sound_json(body, Item) is None
+        with pytest.raises(ProtocolError, match="not readable"):
+            read_json(body, Item)
+
+    def test_values_that_cannot_be_counted_in_few_steps_are_refused(self) -> None:
+        body = f'{{"MsgId":1,"Raw":[{"[]," * 2 * MAX_VALUES}{"[" * 2_000}{"]" * 2_000}]}}'.encode()
+        with pytest.raises(ProtocolError, match="not readable"):
+            read_json(body, Item)
+
+    def test_many_values_that_are_fewer_than_that_are_read(self) -> None:
+        body = f'{{"MsgId":1,"Raw":[{",".join(["{}"] * (MAX_VALUES - 2))}]}}'.encode() + b" " * 1_000_000
+        assert len(read_json(body, Item).raw) == MAX_VALUES - 2
+
     def test_types_nested_too_deeply_to_be_coerced_are_refused(self) -> None:
         nested: object = int
         value: object = 1
@@ -275,6 +332,10 @@ class TestH1Scripts:
     def test_h1_assignments_are_read_and_anything_else_is_passed_over(self) -> None:
         body = b"window.code=200;require('child_process').exec('rm -rf /');window.redirect_uri=\"https://wx.qq.com/\";"
         assert read_script(body) == {"code": "200", "redirect_uri": "https://wx.qq.com/"}
+
+    def test_of_a_body_that_is_too_long_for_a_script_the_beginning_is_read(self) -> None:
+        body = b"window.code=200;" + b"a" * MAX_SCRIPT + b"window.late=1;"
+        assert read_script(body) == {"code": "200"}
 
     def test_h1_an_expression_is_no_value(self) -> None:
         assert read_script(b"window.code=alert(1);window.code=window.x;window.a=`b`") == {}

@@ -8,6 +8,7 @@ from webwx.errors import NotForwardable
 from webwx.protocol.content import (
     MAX_XML,
     MAX_XML_DEPTH,
+    MAX_XML_ELEMENTS,
     RecallNotice,
     escape,
     forward_image,
@@ -120,6 +121,7 @@ class TestH2XmlBombs:
             pytest.param("<a>" * (MAX_XML_DEPTH + 1) + "</a>" * (MAX_XML_DEPTH + 1), id="one level too deep"),
             pytest.param("<a>" * 100_000, id="100,000 levels"),
             pytest.param(f"<a>{' ' * (MAX_XML - 6)}</a>", id="one character too large"),
+            pytest.param(f"<a>{'<b/>' * MAX_XML_ELEMENTS}</a>", id="one element too many"),
         ],
     )
     @pytest.mark.timeout(30)  # what grows with the square of its length takes minutes
@@ -131,6 +133,7 @@ class TestH2XmlBombs:
         [
             pytest.param("<a>" * MAX_XML_DEPTH + "</a>" * MAX_XML_DEPTH, id="depth"),
             pytest.param(f"<a>{' ' * (MAX_XML - 7)}</a>", id="size"),
+            pytest.param(f"<a>{'<b/>' * (MAX_XML_ELEMENTS - 1)}</a>", id="elements"),
         ],
     )
     def test_h2_up_to_the_limit_it_is_read(self, xml: str) -> None:

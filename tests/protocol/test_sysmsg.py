@@ -34,6 +34,33 @@ def test_a_nickname_is_no_template() -> None:
     assert read_notice(xml) == SystemNotice(type="sysmsgtemplate", text="$b$ B")
 
 
+HOSTILE_TEMPLATES = {
+    "one name in many places": ("$a$" * 26_000, "<member><nickname>{}</nickname></member>".format("x" * 80_000), ""),
+    "a long separator": ("$a$", "<member/>" * 9_000, "x" * 80_000),
+    "names of nothing": ("$a$" * 53_000, "", ""),
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE_TEMPLATES)
+def test_a_template_shows_no_more_than_a_small_multiple_of_what_came(hostile: str) -> None:
+    template, members, separator = HOSTILE_TEMPLATES[hostile]
+    xml = (
+        f"<sysmsg type='sysmsgtemplate'><sysmsgtemplate><content_template><template>{template}</template><link_list>"
+        f"<link name='a'><memberlist>{members}</memberlist><separator>{separator}</separator></link></link_list>"
+        "</content_template></sysmsgtemplate></sysmsg>"
+    )
+    notice = read_notice(xml)
+    assert notice is not None
+    assert len(notice.text) <= 2 * len(xml)
+
+
+def test_names_that_find_room_are_shown_where_others_do_not() -> None:
+    long = "x" * 1_000
+    notice = read_notice(write_template("$a$ $b$ $b$ $b$", {"a": {"1": "A"}, "b": {"2": long}}))
+    assert notice is not None
+    assert notice.text == f"A {long} $b$ $b$"
+
+
 def test_a_pat_names_both_by_their_real_ids() -> None:
     assert read_notice(write_pat(actor="wxid_a", target="wxid_b", chat="1@chatroom")) == SystemNotice(
         type="pat", text='"wxid_a" 拍了拍 "wxid_b"', actor="wxid_a", target="wxid_b"

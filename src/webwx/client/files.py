@@ -24,6 +24,7 @@ import msgspec
 
 from webwx.errors import EmptyFile, LocalStateError, NoSuchFile, NotAPicture, RefusedLocally, TooLarge
 from webwx.flows.media import Upload
+from webwx.model.text import normalized
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, MAX_IMAGE, MAX_VIDEO
 from webwx.protocol.media import image_type, is_video, is_voice
 from webwx.transport.windows import Look, is_settled, look_at
@@ -268,7 +269,7 @@ def safe_name(name: str) -> str:
     The last part of a path, without control and direction signs, without what a system reserves; never hidden, never
     longer than 200 bytes, never empty.
     """
-    parts = [part for part in re.split(r"[/\\]", unicodedata.normalize("NFC", name)) if part.strip(". ")]
+    parts = [part for part in re.split(r"[/\\]", normalized("NFC", name)) if part.strip(". ")]
     kept = "".join(sign for sign in (parts or [""])[-1] if unicodedata.category(sign) not in _UNSEEN)
     kept = re.sub(r'[<>:"|?*]', "_", kept).strip(". ")
     if _RESERVED.fullmatch(kept):

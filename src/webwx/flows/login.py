@@ -50,6 +50,9 @@ _UUID = re.compile(r"[A-Za-z0-9_\-]{8,64}={0,2}")
 _UNSHOWN = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^>]*>?", re.DOTALL | re.IGNORECASE)
 """What a page holds and a reader does not see."""
 
+_LONGEST_PAGE = 256 * 1024
+"""Bytes of a page that are looked at for an excerpt."""
+
 _MAX_EXCHANGES = 3
 """Hosts asked to exchange one ticket, each sent to by the one before."""
 
@@ -234,7 +237,7 @@ def _read_ticket(response: Response) -> TicketReply:
 
 def _excerpt(page: bytes) -> str:
     """Return the beginning of what a page shows, without anything that could be a key."""
-    return masked(html.unescape(_UNSHOWN.sub(" ", page.decode(errors="replace"))))
+    return masked(html.unescape(_UNSHOWN.sub(" ", page[:_LONGEST_PAGE].decode(errors="replace"))))
 
 
 def open_session(login: Login, now: float) -> Flow[InitReply]:

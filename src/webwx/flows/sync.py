@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.flows.call import Flow, call, exchange, judge, read
-from webwx.model.delivery import is_text
+from webwx.model.delivery import MAX_ITEM, is_text
 from webwx.model.events import Item
 from webwx.protocol.codec import percent_encode, read_json, read_sound_json, write_json
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncKey, SyncReply, SyncRequest, WholeSyncReply
@@ -116,8 +116,9 @@ _TEXT_OF = attrgetter("text")
 
 
 def _read(response: Response) -> SyncReply:
-    """Read an answer, as a whole where all in it is sound."""
-    whole = read_sound_json(response.body, WholeSyncReply) if response.status == HTTPStatus.OK else None
+    """Read an answer, as a whole where all in it is sound and no item can be too large."""
+    may_be_whole = response.status == HTTPStatus.OK and len(response.body) <= MAX_ITEM
+    whole = read_sound_json(response.body, WholeSyncReply) if may_be_whole else None
     return read(WEBWXSYNC, response) if whole is None else whole
 
 

@@ -8,10 +8,11 @@ servers fill the fields themselves and contacts write the XML.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from webwx.errors import ProtocolError
 from webwx.model.contacts import ContactId, is_chatroom
 from webwx.model.messages import (
     AppMessage,
@@ -70,8 +71,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
+T = TypeVar("T")
+
 NEWS = "newsapp"
 """The platform's account that sends articles as a text."""
+
+MAX_ITEM = 1024 * 1024
+"""Bytes of one delivered thing that is still looked into; a text has at most some 16,000, XML some 100,000."""
 
 _TEXT = int(MessageType.TEXT)  # an enum looks its members up each time
 
@@ -81,10 +87,22 @@ def read_wire(raw: bytes | msgspec.Raw) -> WireMessage | WireText:
     Read a delivered message; of one that is a text and nothing else no more than a text needs.
 
     Raises:
-        ProtocolError: Nobody can read it.
+        ProtocolError: It is unreadable, or too large to be looked into.
     """
-    wire = read_json(raw, WireText)
+    wire = read_item(raw, WireText)
     return wire if is_text(wire) else read_json(raw, WireMessage)
+
+
+def read_item(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """
+    Read one delivered thing.
+
+    Raises:
+        ProtocolError: It is unreadable, or too large to be looked into.
+    """
+    if len(raw) > MAX_ITEM:
+        raise ProtocolError(f"it is larger than {MAX_ITEM:,} bytes")
+    return read_json(raw, kind)
 
 
 def is_text(wire: WireText) -> bool:

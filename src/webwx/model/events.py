@@ -14,7 +14,7 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.model.contacts import Contact, ContactId, contact_from_wire
-from webwx.model.delivery import message_from_wire, parties, read_wire, text_from_wire
+from webwx.model.delivery import message_from_wire, parties, read_item, read_wire, text_from_wire
 from webwx.model.messages import (
     AnyMessage,
     ChatroomDissolved,
@@ -34,7 +34,6 @@ from webwx.model.messages import (
     PossibleFriend,
     TextMessage,
 )
-from webwx.protocol.codec import read_json
 from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
 from webwx.protocol.messages import WireMessage, WireText
@@ -283,9 +282,9 @@ def event_from_item(item: Item, own_id: str, read: msgspec.Struct | None = None)
                 wire = read if isinstance(read, WireMessage) else read_wire(raw)
                 return message_from_wire(wire, own_id, raw)
             case "contact":
-                return ContactChanged(contact=contact_from_wire(read_json(raw, WireContact), own_id))
+                return ContactChanged(contact=contact_from_wire(read_item(raw, WireContact), own_id))
             case "deleted":
-                return ContactDeleted(id=ContactId(read_json(raw, DeletedContact).user_name))
+                return ContactDeleted(id=ContactId(read_item(raw, DeletedContact).user_name))
             case "gap":
                 return msgspec.json.decode(raw, type=ContinuityLost | IdentityAmbiguous)
     except ProtocolError as error:

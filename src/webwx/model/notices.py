@@ -78,13 +78,19 @@ _WORDINGS: tuple[tuple[type[SystemMessage], str, dict[str, Any]], ...] = (
     (MemberRemoved, r"<by> removed <names> from the group chat", {}),
     (MemberRemoved, r"你被<by>移出(?:了)?群聊", {"names": ME}),
     (MemberRemoved, r"You were removed from the group chat by <by>", {"names": ME}),
-    (ChatroomRenamed, r"(?:你|<by>)修改群名为<name>", {}),
-    (ChatroomRenamed, r"(?:You|<by>) changed the group name to <name>", {}),
+    (ChatroomRenamed, r"你修改群名为<name>", {}),
+    (ChatroomRenamed, r"<by>修改群名为<name>", {}),
+    (ChatroomRenamed, r"You changed the group name to <name>", {}),
+    (ChatroomRenamed, r"<by> changed the group name to <name>", {}),
     (ChatroomOwnerChanged, r"(?:你|<name>)已成为新群主", {}),
     (ChatroomDissolved, r"(?:你|(?:群主)?<by>)已解散该群聊", {}),
     (ChatroomRejoined, r"欢迎回到群聊", {}),
-    (Pat, r"(?:我|<actor>) ?(?:拍了拍|拍拍) ?(?:我|<target>).*", {}),
-    (Pat, r"(?:I|<actor>) tickled (?:me|<target>).*", {}),
+    (Pat, r"<actor> ?(?:拍了拍|拍拍) ?<target>.*", {}),
+    (Pat, r"(?:我|<actor>) ?(?:拍了拍|拍拍) ?我.*", {}),
+    (Pat, r"我 ?(?:拍了拍|拍拍) ?<target>.*", {}),
+    (Pat, r"<actor> tickled <target>.*", {}),
+    (Pat, r"(?:I|<actor>) tickled me.*", {}),
+    (Pat, r"I tickled <target>.*", {}),
 )
 """The wordings seen so far, special ones first. `<by>` is in quotes, `{by}` is not. All may end as `_END` says."""
 
@@ -98,8 +104,12 @@ _TOO_OFTEN = re.compile(r"(?:发送消息|操作)(?:过于|太)频繁")
 
 def _pattern(wording: str) -> re.Pattern[str]:
     # The platform has been seen to put a blank behind an opening quote.
-    quoted = re.sub(r"<(\w+)>", r"""["“] ?(?P<\1>.+?) ?["”]""", wording)
-    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>.+?)", quoted) + _END, re.DOTALL)
+    quoted = re.sub(r"<(\w+)>", r"""["“] ?{\1} ?["”]""", wording)
+    before, *parts = re.split(r"\{(\w+)\}", quoted)
+    names = [f"(?P<{name}>.+?){behind}" for name, behind in zip(parts[::2], parts[1::2], strict=True)]
+    # Where the first name ends is settled once, or each of its ends would be tried with each of the next name's.
+    settled = [f"(?>{name})" for name in names[:-1]]
+    return re.compile("".join([before, *settled, *names[-1:]]) + _END, re.DOTALL)
 
 
 _PATTERNS = tuple((kind, _pattern(wording), known) for kind, wording, known in _WORDINGS)

@@ -1,8 +1,8 @@
 """
 From delivered text to the text a person wrote: the one pass.
 
-`Content` is escaped once by the server; only `<br/>` and emoji spans are real tags in it. Everything is replaced in a
-single pass over the text, so that what a person typed can never turn into markup: `&lt;br/&gt;` stays `<br/>` as text.
+`Content` is escaped once by the server; only `<br/>` and emoji spans are real tags in it. Tags are replaced before
+entities, and each entity once, so nothing that a person typed turns into markup: `&lt;br/&gt;` stays `<br/>` as text.
 """
 
 from __future__ import annotations
@@ -11,32 +11,45 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from webwx.protocol.content import unescape
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Literal
 
-_TOKEN = re.compile(
-    r"""<br\s*/?>|<span class="emoji emoji(?P<emoji>[0-9a-zA-Z]*)"></span>?|&(?P<entity>lt|gt|amp|quot|\#39);"""
-)
-_ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "#39": "'"}
+_TAG = re.compile(r"""<br\s*/?>|<span class="emoji emoji(?P<emoji>[0-9a-zA-Z]*)"></span>?""")
 # Glued code points: pictographs have five digits and begin with 1f, the others four; a keycap's digit has two.
 _CODE_POINTS = re.compile(r"1f[0-9a-f]{3}|[0-9a-f]{2}(?=20e3$)|[0-9a-f]{4}")
-_LINK = re.compile(r"<a\b[^>]*>(.*?)</a>", re.DOTALL)
+_LINK = re.compile(r"<a\b")
 _SURROGATES = range(0xD800, 0xE000)
+
+LONGEST_NAME = 200
+"""Characters of a name that can be mentioned; the platform allows a few dozen."""
+
+_WINDOW = 256
+"""Characters that are normalized at a time: it takes as many steps as their number squared, at worst."""
+
+_JAMO = re.compile("[\u1160-\u11ff\ud7b0-\ud7ff]")
 
 
 def plain_text(content: str) -> str:
     """Undo the server's escaping: line breaks, emoji, and exactly one level of entities."""
-    if "&" not in content and "<" not in content:
-        return content
-    return _TOKEN.sub(_replace, content)
+    if "<" in content:
+        content = content.replace("<br/>", "\n")
+    if "<" not in content:
+        return unescape(content)
+    pieces, at = [], 0
+    for tag in _TAG.finditer(content):
+        pieces += [unescape(content[at : tag.start()]), _shown(tag)]
+        at = tag.end()
+    pieces.append(unescape(content[at:]))
+    return "".join(pieces)
 
 
-def _replace(token: re.Match[str]) -> str:
-    if token["entity"]:
-        return _ENTITIES[token["entity"]]
-    if token["emoji"] is not None:
-        return emoji(token["emoji"]) or token[0]
-    return "\n"
+def _shown(tag: re.Match[str]) -> str:
+    if tag["emoji"] is None:
+        return "\n"
+    return emoji(tag["emoji"]) or tag[0]
 
 
 def emoji(digits: str) -> str:
@@ -57,8 +70,17 @@ def xml_text(content: str) -> str:
 
 
 def notice_text(content: str) -> str:
-    """Give a system notice as plain text, links replaced by their words."""
-    return _LINK.sub(r"\1", plain_text(content))
+    """Return a system notice as plain text, links replaced by their words."""
+    text = plain_text(content)
+    kept, at = [], 0
+    while link := _LINK.search(text, at):
+        shown_from = text.find(">", link.end()) + 1
+        shown_until = text.find("</a>", shown_from) if shown_from else -1
+        if shown_until < 0:  # nor does any link behind it end
+            break
+        kept += [text[at : link.start()], text[shown_from:shown_until]]
+        at = shown_until + len("</a>")
+    return "".join(kept) + text[at:]
 
 
 # -- mentions --------------------------------------------------------------------------------------------------------
@@ -72,13 +94,42 @@ def is_mentioned(text: str, names: Iterable[str]) -> bool:
     `@media` mentions nobody called `me`. Names may hold blanks and emoji.
     """
     text = _normal(text)
-    return any(
-        re.search(rf"(?<![A-Za-z0-9])@{re.escape(name)}(?:\s|\Z)", text) is not None
-        for name in map(_normal, names)
-        if name
-    )
+    return any(_mentions(text, f"@{name}") for name in map(_normal, names) if 0 < len(name) <= LONGEST_NAME)
+
+
+def _mentions(text: str, wanted: str) -> bool:
+    start = text.find(wanted)
+    while start >= 0:
+        end = start + len(wanted)
+        is_inside_a_word = start > 0 and text[start - 1].isascii() and text[start - 1].isalnum()
+        if not is_inside_a_word and (end == len(text) or text[end] == " "):
+            return True
+        start = text.find(wanted, start + 1)
+    return False
 
 
 def _normal(text: str) -> str:
     """Level what one name may be written in several ways: composed signs, the kind of blank, the style of an emoji."""
-    return " ".join(unicodedata.normalize("NFC", text).replace("\ufe0f", "").split())
+    return " ".join(normalized("NFC", text).replace("\ufe0f", "").split())
+
+
+# -- Unicode ---------------------------------------------------------------------------------------------------------
+
+
+def normalized(form: Literal["NFC", "NFKD"], text: str) -> str:
+    """Normalize a text in linear time; signs that are combined by the hundred are not brought into order."""
+    if len(text) <= _WINDOW or text.isascii():
+        return unicodedata.normalize(form, text)
+    pieces, start = [], 0
+    while start < len(text):
+        end = start + _WINDOW
+        # A sign that may be combined with the one before it stays with that.
+        while end > start + _WINDOW // 2 and end < len(text) and _may_combine(text[end]):
+            end -= 1
+        pieces.append(unicodedata.normalize(form, text[start:end]))
+        start = end
+    return "".join(pieces)
+
+
+def _may_combine(sign: str) -> bool:
+    return unicodedata.category(sign).startswith("M") or _JAMO.match(sign) is not None

@@ -30,6 +30,18 @@ MAX_DEPTH = 64
 MAX_DIGITS = 32
 """Digits of a number that is still read as one."""
 
+MAX_VALUES = 250_000
+"""Objects and lists in a JSON body that is still read; in memory each takes up to half a kilobyte."""
+
+_REAL_DEPTH = 8
+"""Nesting that is still read of a body with more values than that; the platform's answers need five."""
+
+MAX_SCRIPT = 256 * 1024
+"""Bytes of a script that are looked through: one holds a few numbers, at most with a small picture."""
+
+_FEW = 1024 * 1024
+"""Bytes of a body that need not be counted: it cannot hold too many values."""
+
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """A struct whose fields have the platform's names: `to_user_name` travels as `ToUserName`."""
@@ -70,21 +82,21 @@ def read_json(body: bytes | msgspec.Raw, kind: type[T]) -> T:
     Read JSON into a struct, tolerantly: a body, or an item that was left raw in one. Of two equal keys the last wins.
 
     Raises:
-        ProtocolError: It is no JSON, is nested too deeply, or lacks what has no default.
+        ProtocolError: It is no JSON, is nested too deeply, holds too many values, or lacks what has no default.
     """
-    try:
-        value: T = _json_decoder(kind).decode(body)  # type: ignore[arg-type]  # a class is hashable
-        return value  # noqa: TRY300 - the two paths stand side by side
-    except _UNSOUND:
-        pass  # the slow path knows the wire's bad habits
-    try:
+    value = read_sound_json(body, kind)
+    if value is not None:
+        return value
+    try:  # the slow path knows the wire's bad habits
         return coerce(_parse(bytes(body).decode("utf-8", "replace").removeprefix("\ufeff")), kind)
     except (ValueError, RecursionError):
         raise ProtocolError("the body is not readable JSON") from None
 
 
-def read_sound_json(body: bytes, kind: type[T]) -> T | None:
+def read_sound_json(body: bytes | msgspec.Raw, kind: type[T]) -> T | None:
     """Read JSON that is as it should be; None where something in it is not, or would only be taken by `read_json`."""
+    if len(body) > _FEW and _has_too_many(bytes(body)):
+        return None
     try:
         value: T = _json_decoder(kind).decode(body)  # type: ignore[arg-type]  # a class is hashable
     except _UNSOUND:
@@ -113,15 +125,26 @@ def platform_json(compact: bytes) -> bytes:
     return lines.replace(b"\n}\n,\n{", b"\n}\n,{") + b"\n"
 
 
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+def _has_too_many(body: bytes) -> bool:
+    """Say whether a body holds more values than are read; signs in its texts are no values."""
+    return _may_have_too_many(body) and _marks(body).count(b"[") > MAX_VALUES
+
+
+def _may_have_too_many(body: bytes) -> bool:
+    return body.count(b"{") + body.count(b"[") > MAX_VALUES
 
 
 def _parse(text: str) -> Any:
-    """Parse JSON as it really arrives: a value that nobody can use costs no more than itself, not its whole batch."""
-    try:
-        return _loads(text)
-    except RecursionError:
-        return _loads(_shallow(text))
+    """Parse JSON as it really arrives: a value that cannot be used costs no more than itself, not its whole batch."""
+    body = text.encode("ascii", "replace")
+    if not _may_have_too_many(body):
+        try:
+            return _loads(text)
+        except RecursionError:
+            pass
+    marks = _marks(body)
+    most = _REAL_DEPTH if marks.count(b"[") > MAX_VALUES else MAX_DEPTH
+    return _loads(_shallow(text, marks, most))
 
 
 def _loads(text: str) -> Any:
@@ -133,21 +156,51 @@ def _whole_number(digits: str) -> int | str:
     return int(digits) if len(digits) <= MAX_DIGITS else digits
 
 
-def _shallow(text: str) -> str:
-    """Put null in place of whatever is nested too deeply."""
+_BRACKET = re.compile(rb"[\[\]]")
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+
+
+def _shallow(text: str, marks: bytes, most: int) -> str:
+    """
+    Put null in place of whatever is nested more deeply than so many brackets.
+
+    Raises:
+        ValueError: It still holds more values than are read, or to find that out takes too many steps.
+    """
     kept: list[str] = []
-    depth = start = 0
-    for found in _STRUCTURE.finditer(text):
-        if found[0] in "[{":
-            depth += 1
-            if depth == MAX_DEPTH + 1:
-                kept.append(text[start : found.start()] + "null")
-                start = len(text)
-        elif found[0] in "]}":
-            if depth == MAX_DEPTH + 1:
-                start = found.end()
-            depth -= 1
-    return "".join(kept) + text[start:]
+    depth = start = at = 0
+    for _ in range(2 * MAX_VALUES):
+        found = _BRACKET.search(marks, at)
+        if found is None:
+            return "".join(kept) + text[start:]
+        # So many brackets cannot lead out of a depth, so there is no need to look at each.
+        at, before = found.start(), depth
+        reach = at + max(1, depth - most)
+        depth += marks.count(b"[", at, reach) - marks.count(b"]", at, reach)
+        at = reach
+        if before <= most < depth:
+            kept.append(text[start : at - 1] + "null")
+            start = len(text)
+        elif depth <= most < before:
+            start = at
+    raise ValueError
+
+
+_PIECE = 64 * 1024
+
+
+def _marks(body: bytes) -> bytes:
+    """Return as many bytes, in which no bracket stands in a string, and all of them are square."""
+    plain = body.replace(b"\\\\", b"..").replace(b'\\"', b"..")
+    marks: list[bytes] = []
+    is_string = False
+    for start in range(0, len(plain), _PIECE):
+        parts = plain[start : start + _PIECE].split(b'"')
+        strings = slice(0 if is_string else 1, None, 2)
+        parts[strings] = map(bytes, map(len, parts[strings]))
+        is_string ^= len(parts) % 2 == 0
+        marks.append(b'"'.join(parts))
+    return b"".join(marks).translate(_BRACKETS)
 
 
 def coerce(value: Any, kind: type[T]) -> T:
@@ -297,10 +350,11 @@ def read_script(body: bytes) -> dict[str, str]:
     """
     Read `window.a.b = "…";` and `window.a={b:"…"}` by a grammar; anything else in the body is passed over.
 
-    Members of an object appear as `a.b`. The first of two equal names wins.
+    Members of an object appear as `a.b`. The first of two equal names wins. Of a body that is too long for a script
+    only the beginning is read.
     """
     values: dict[str, str] = {}
-    for found in _ASSIGNMENT.finditer(body.decode("utf-8", "replace")):
+    for found in _ASSIGNMENT.finditer(body[:MAX_SCRIPT].decode("utf-8", "replace")):
         name = found["name"]
         if found["object"] is not None:
             for member in _MEMBER.finditer(found["object"]):
@@ -335,9 +389,17 @@ def number(text: str | None, default: int) -> int:
 # -- forms -----------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1024)
+_REMEMBERED = 512
+"""Characters of a value whose encoding is remembered."""
+
+
 def percent_encode(value: str, *, safe: str = "") -> str:
     """Encode everything but letters, digits, `-._~` and what is safe: `sid` and tickets contain `+` and `/`."""
+    return _percent_encoded(value, safe) if len(value) <= _REMEMBERED else quote(clean_text(value), safe=safe)
+
+
+@lru_cache(maxsize=1024)
+def _percent_encoded(value: str, safe: str) -> str:
     return quote(clean_text(value), safe=safe)
 
 

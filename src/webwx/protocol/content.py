@@ -27,6 +27,9 @@ MAX_XML = 1024 * 1024
 MAX_XML_DEPTH = 64
 """Nesting that is still read."""
 
+MAX_XML_ELEMENTS = 20_000
+"""Elements of XML that is still read; in memory each takes a hundred times what it takes as text."""
+
 
 # -- escaping --------------------------------------------------------------------------------------------------------
 
@@ -68,7 +71,7 @@ class _Refused(Exception):
 
 
 def read_xml(text: str) -> Element | None:
-    """Parse XML of a contact's making; None when it is broken, too large, too deep, or has a DTD."""
+    """Parse XML that a contact wrote; None when it is broken, too large, too deep, or has a DTD."""
     return _parse(text, keeps_rest=False)
 
 
@@ -81,7 +84,7 @@ def read_loosely(text: str) -> Element | None:
     """
     text = text[text.find("<") :] if "<" in text else ""
     root = _parse(text, keeps_rest=False)
-    if root is not None:
+    if root is not None or len(text) > MAX_XML:
         return root
     return _parse(_STRAY.sub(_repair, text), keeps_rest=True)
 
@@ -98,7 +101,10 @@ _STRAY = re.compile(
 
 def _repair(stray: re.Match[str]) -> str:
     found = stray[0]
-    return {"&": "&amp;", "<": "&lt;"}.get(found, found if found.startswith("<![CDATA[") else "")
+    return _REPAIRED.get(found, found if found.startswith("<![CDATA[") else "")
+
+
+_REPAIRED = {"&": "&amp;", "<": "&lt;"}
 
 
 def _parse(text: str, *, keeps_rest: bool) -> Element | None:
@@ -107,13 +113,13 @@ def _parse(text: str, *, keeps_rest: bool) -> Element | None:
         return None
     builder = TreeBuilder()
     opened: list[str] = []
-    has_root = False
+    count = 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal has_root
-        has_root = True
+        nonlocal count
+        count += 1
         opened.append(tag)
-        if len(opened) > MAX_XML_DEPTH:
+        if len(opened) > MAX_XML_DEPTH or count > MAX_XML_ELEMENTS:
             raise _Refused
         builder.start(tag, attributes)
 
@@ -133,7 +139,7 @@ def _parse(text: str, *, keeps_rest: bool) -> Element | None:
     try:
         parser.Parse(text.strip().encode("utf-8", "replace"), True)
     except expat.ExpatError:
-        if not keeps_rest or not has_root:
+        if not keeps_rest or not count:
             return None
         while opened:
             end(opened[-1])

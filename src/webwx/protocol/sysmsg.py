@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _PLACEHOLDER = re.compile(r"\$(\w{1,64})\$")
 _PATTED = re.compile(r"\$\{([^{}]{1,128})\}")
 _SEPARATOR = "、"
+_LONGEST_SEPARATOR = 8
 _LINKS = frozenset({"link", "qrcode"})
 """Elements that phones make buttons and pictures of."""
 
@@ -47,7 +48,7 @@ def read_notice(xml: str) -> SystemNotice | None:
     kind = root.get("type", "")
     template = root.find("sysmsgtemplate/content_template")
     if template is not None:
-        return SystemNotice(type=kind, text=_sentence(template))
+        return SystemNotice(type=kind, text=_sentence(template, len(xml)))
     pat = root.find("pat")
     if pat is not None:
         return SystemNotice(
@@ -76,16 +77,25 @@ def _outside_links(element: Element) -> Iterator[str]:
         yield child.tail or ""
 
 
-def _sentence(template: Element) -> str:
+def _sentence(template: Element, room: int) -> str:
+    """Return the sentence of a template; names that are put in take no more characters than there is room for."""
     names = {link.get("name", ""): _names(link) for link in template.iterfind("link_list/link")}
     sentence = (template.findtext("template") or template.findtext("plain") or "").strip()
-    return _PLACEHOLDER.sub(lambda found: names.get(found[1], found[0]), sentence).strip()
+
+    def name(found: re.Match[str]) -> str:
+        nonlocal room
+        shown = names.get(found[1], found[0])
+        room -= len(shown)
+        return shown if room >= 0 else found[0]
+
+    return _PLACEHOLDER.sub(name, sentence).strip()
 
 
 def _names(link: Element) -> str:
-    """Give what a link shows: nicknames; a button such as 撤销 is no part of the sentence."""
+    """Return what a link shows: nicknames; a button such as 撤销 is no part of the sentence."""
     names = [(member.findtext("nickname") or "").strip() for member in link.iterfind("memberlist/member")]
-    return (link.findtext("separator") or _SEPARATOR).strip().join(names)
+    separator = (link.findtext("separator") or "").strip()
+    return (separator if 0 < len(separator) <= _LONGEST_SEPARATOR else _SEPARATOR).join(names)
 
 
 def write_template(template: str, people: Mapping[str, Mapping[str, str]]) -> str:

@@ -43,7 +43,7 @@ _VERIFY_FLAGS = {"person": 0, "public": 8, "verified": 24}
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
-_AGO = re.compile(r"(?:\d+[dhms] ?)+")
+_AGO = re.compile(r"(?:\d{1,9}[dhms] ?)+")
 
 
 class _Told(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
@@ -305,7 +305,7 @@ def _date(plan: MessagePlan, number: int, start: float) -> float:
             raise Impossible("It has one of 'at' and 'ago', not both.")
         if plan.ago and not _AGO.fullmatch(plan.ago):
             raise _Misplaced("ago", f"{plan.ago!r} is no time such as '2d 4h' or '90m'.")
-        ago = sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d+)([dhms])", plan.ago))
+        ago = sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d{1,9})([dhms])", plan.ago))
         moment = start - ago if plan.at is None else _seconds(plan.at)
         if moment > start:
             raise _Misplaced("at", "that is after the world's beginning.")

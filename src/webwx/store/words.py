@@ -20,6 +20,7 @@ import msgspec
 
 from webwx.errors import RefusedLocally
 from webwx.model.messages import CardMessage, FriendRequest, HistoryMessage, Message, PossibleFriend, QuoteMessage
+from webwx.model.text import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +47,8 @@ def _fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     if not unicodedata.is_normalized("NFKD", text):
-        text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
-    return unicodedata.normalize("NFC", text.casefold())
+        text = _ACCENTS.sub("", normalized("NFKD", text))
+    return normalized("NFC", text.casefold())
 
 
 MOST_TOKENS = 200
@@ -95,6 +96,9 @@ def _holds(tokens: Sequence[str], run: tuple[str, ...]) -> bool:
     )
 
 
+MAX_TOLD = 128 * 1024
+"""Characters of a message that are searched."""
+
 _FIELDS = ("text", "title", "description", "name", "label", "program", "greeting", "author")
 """Of a message, where somebody may have read a word: all of them texts."""
 
@@ -118,4 +122,4 @@ def told_by(event: Event) -> str:
             told.append(person.nickname)
         case _:
             pass
-    return "\n".join(told)
+    return "\n".join(told)[:MAX_TOLD]
