@@ -96,7 +96,8 @@ def test_lists_contacts(wechat4u: Lines) -> None:
     assert {"小明", "阿华", "张三", "李雷", "周末爬山", "文件传输助手"} <= set(contacts)
     assert contacts["李雷"]["remark"] == "Boss"
     assert contacts["周末爬山"]["id"].startswith("@@")
-    assert {"小明", "阿华", "张三", "李雷"} == set(contacts["周末爬山"]["members"])
+    # By their ids: of a chatroom that is not saved webwxinit gives no names, and their client asks for nothing more.
+    assert {contacts[name]["id"] for name in ("小明", "阿华", "张三", "李雷")} == set(contacts["周末爬山"]["members"])
 
 
 def test_sends_and_recalls_a_text(wechat4u: Lines, phones: Phones) -> None:

@@ -337,6 +337,15 @@ class JsonShape:
         return read_json(body, kind)
 
 
+class CompactJsonShape(JsonShape):
+    """JSON on one line, in a reply as well."""
+
+    def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
+        """Return the content type and the body."""
+        content_type, _ = super().dump(value, is_reply=is_reply)
+        return content_type, write_json(value)
+
+
 # -- assignments that a browser would evaluate -----------------------------------------------------------------------
 
 # Names are bounded, so that a hostile answer costs no more than its length.
@@ -588,6 +597,7 @@ class MediaShape:
 
 
 JSON = JsonShape()
+COMPACT_JSON = CompactJsonShape()
 FORM = FormShape()
 MULTIPART = MultipartShape()
 MEDIA = MediaShape()

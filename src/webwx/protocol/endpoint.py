@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_type_hin
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol.codec import JSON, Shape, as_text, coerce, keep_encoded, percent_encode, read_json, read_pairs
+from webwx.protocol.codec import (
+    JSON,
+    JsonShape,
+    Shape,
+    as_text,
+    coerce,
+    keep_encoded,
+    percent_encode,
+    read_json,
+    read_pairs,
+)
 from webwx.protocol.http import Body, Headers, Patience, Request, Response
 
 if TYPE_CHECKING:
@@ -141,6 +151,7 @@ class Endpoint(Generic[Q, R]):
         self.purpose = purpose
         self.body = body
         self.reply_shape = reply_shape
+        self._answers_json = isinstance(reply_shape, JsonShape)
         self.repeatable = repeatable
         self.patience = patience
         self.methods = (method, *also)
@@ -233,7 +244,7 @@ class Endpoint(Generic[Q, R]):
             ProtocolError: It is not what this call answers, or does not say how the call went.
         """
         try:
-            if self.reply_shape is JSON:  # it is read whatever it is called, and nearly all answers are JSON
+            if self._answers_json:  # it is read whatever it is called, and nearly all answers are JSON
                 return read_json(response.body, self._reply_as_read)
             reply: R = self.reply_shape.load(response.body, self.reply, response.header("Content-Type"))
         except ProtocolError as error:

@@ -13,7 +13,18 @@ from typing import Annotated
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.protocol.codec import FORM, MEDIA, NO_NUMBER, Media, Wire, number, read_pairs, read_script, tag_text
+from webwx.protocol.codec import (
+    COMPACT_JSON,
+    FORM,
+    MEDIA,
+    NO_NUMBER,
+    Media,
+    Wire,
+    number,
+    read_pairs,
+    read_script,
+    tag_text,
+)
 from webwx.protocol.endpoint import Endpoint, In, InPath, InQuery, InRawQuery, Stated, Where
 from webwx.protocol.hosts import Host
 from webwx.protocol.http import Body, Patience
@@ -285,7 +296,8 @@ class PushLoginReply(Wire, frozen=True, kw_only=True, rename=None):
 
 PUSHLOGIN = Endpoint(
     name="webwxpushloginurl", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxpushloginurl",
-    request=PushLoginRequest, reply=PushLoginReply, purpose="ask the phone to confirm, without a QR code",
+    request=PushLoginRequest, reply=PushLoginReply, reply_shape=COMPACT_JSON,
+    purpose="ask the phone to confirm, without a QR code",
 )  # fmt: skip
 
 

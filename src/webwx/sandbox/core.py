@@ -25,7 +25,7 @@ from webwx.protocol.http import Park, Request, Response
 from webwx.protocol.login import BaseResponse, PollReply, PushLoginReply, QrReply, TicketReply
 from webwx.protocol.media import UPLOAD, UploadReply
 from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO
-from webwx.protocol.sync import CheckReply
+from webwx.protocol.sync import CheckReply, SyncReply
 from webwx.sandbox import control
 from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtAnswer, AtRequest, Pace, Repeat, raw_answer
@@ -33,6 +33,7 @@ from webwx.sandbox.call import Call
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.faults import SAID, Hit, name_of, of_kind, steps_of
 from webwx.sandbox.handlers import HANDLERS
+from webwx.sandbox.handlers.sync import UNCHANGED_PROFILE
 from webwx.sandbox.headers import headers_of
 from webwx.sandbox.hosts import ABSENT_ON_HELPER, is_helper, page_permission
 from webwx.sandbox.phone import pages
@@ -226,6 +227,7 @@ _REFUSALS: dict[type[msgspec.Struct], Callable[[Refused], msgspec.Struct]] = {
     PushLoginReply: lambda refused: PushLoginReply(ret=str(refused.ret), msg=refused.message),
     TicketReply: lambda refused: TicketReply(ret=refused.ret, message=refused.message),
     CheckReply: lambda refused: CheckReply(retcode=refused.ret),
+    SyncReply: lambda refused: SyncReply(base_response=BaseResponse(ret=refused.ret), profile=UNCHANGED_PROFILE),
     Media: lambda _: Media(content_type="text/plain"),
 }
-"""Replies that have no `BaseResponse`; a medium that is refused is an empty one."""
+"""Replies that have no `BaseResponse`, or more than a refusal by itself; a medium that is refused is an empty one."""

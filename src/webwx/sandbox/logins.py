@@ -90,7 +90,7 @@ class Logins:
 
     def new_code(self, host: str = "") -> LoginCode:
         """Make a code that nobody has scanned."""
-        uuid = self.issue(urlsafe_b64encode(self._rng.randbytes(8)).decode())
+        uuid = self.issue(urlsafe_b64encode(self._rng.randbytes(7)).decode())
         code = LoginCode(uuid=uuid, made=self._clock.now(), host=host)
         self._codes[uuid] = code
         return code
@@ -134,7 +134,7 @@ class Logins:
         code = self._at_stage(Stage.SCANNED, uuid, "No scanned login is waiting to be confirmed; scan its code first.")
         code.stage, code.confirmed = Stage.CONFIRMED, self._clock.now()
         self._confirmed[_scanner(code).id] = code
-        code.ticket = self.issue(f"A{self._rng.randbytes(16).hex()}@qrticket_0")
+        code.ticket = self.issue(f"{urlsafe_b64encode(self._rng.randbytes(18)).decode()}@qrticket_0")
         return code
 
     def cancel(self, uuid: str | None) -> LoginCode:

@@ -222,7 +222,7 @@ class View:
             user_name=world_id,
             nick_name=BUILTIN[world_id],
             head_img_url=_icon(world_id),
-            contact_flag=FRIEND_FLAG if is_team else _CHAT_FLAG,
+            contact_flag=FRIEND_FLAG,
             signature="微信团队官方帐号" if is_team else "",
             py_initial=initials,
             py_quan_pin=pinyin,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 import msgspec
 
 from webwx import protocol
-from webwx.protocol.codec import FORM, JSON, MEDIA, MULTIPART, FilePart, Media, Wire
+from webwx.protocol.codec import COMPACT_JSON, FORM, JSON, MEDIA, MULTIPART, FilePart, Media, Wire
 from webwx.protocol.http import Patience
 
 if TYPE_CHECKING:
@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 
     from webwx.protocol.endpoint import Endpoint
 
-_SHAPES = {id(JSON): "JSON", id(FORM): "form", id(MULTIPART): "multipart form", id(MEDIA): "bytes"}
+_SHAPES = {
+    id(JSON): "JSON",
+    id(COMPACT_JSON): "JSON",
+    id(FORM): "form",
+    id(MULTIPART): "multipart form",
+    id(MEDIA): "bytes",
+}
 
 _PATIENCE = {
     Patience.CALL: "ordinary",

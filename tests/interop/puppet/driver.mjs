@@ -48,10 +48,13 @@ const commands = {
 
   async contacts() {
     // The puppet calls itself ready when its contacts have not changed for twenty seconds; the first page is enough here.
-    while ((await puppet.contactList()).length < 5) {
+    // Members of a chatroom that is not saved have no name before it.
+    let friends = [];
+    while (friends.length < 5) {
       await new Promise((resolve) => setTimeout(resolve, 100));
+      const known = await Promise.all((await puppet.contactList()).map((id) => puppet.contactPayload(id)));
+      friends = known.filter((each) => each.name);
     }
-    const friends = await Promise.all((await puppet.contactList()).map((id) => puppet.contactPayload(id)));
     const chatrooms = await Promise.all((await puppet.roomList()).map((id) => puppet.roomPayload(id)));
     return {
       friends: friends.map((each) => [each.name, each.alias || "", each.id]),

@@ -51,8 +51,8 @@ const commands = {
     bot.start();
     answer({ uuid: await code });
     await once("login");
-    // What webwxinit knows comes first, then the address book with the members of its chatrooms.
-    while (!Object.values(bot.contacts).some((contact) => contact.MemberList?.length)) {
+    // What webwxinit knows comes first, then the address book, which alone has the account itself.
+    while (!bot.contacts[bot.user.UserName]) {
       await once("contacts-updated");
     }
     return { nickname: bot.user.NickName, id: bot.user.UserName, uin: bot.user.Uin, host: bot.CONF.baseUri };
@@ -64,7 +64,7 @@ const commands = {
         id: contact.UserName,
         nickname: contact.NickName,
         remark: contact.RemarkName || "",
-        members: (contact.MemberList || []).map((member) => member.NickName),
+        members: (contact.MemberList || []).map((member) => member.UserName),
       })),
     };
   },

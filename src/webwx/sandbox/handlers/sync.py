@@ -69,7 +69,7 @@ def fetch(call: Call, request: SyncRequest) -> SyncReply:
         mod_contact_list=changed,
         del_contact_count=len(deleted),
         del_contact_list=deleted,
-        profile=_UNCHANGED_PROFILE,
+        profile=UNCHANGED_PROFILE,
         sync_key=batch.key,
         sync_check_key=batch.check_key,
     )
@@ -88,7 +88,7 @@ def _renew_cookies(call: Call, session: Session, key: SyncKey) -> None:
         call.set_cookie(name, value, lifetime, domain=domain)
 
 
-_UNCHANGED_PROFILE: dict[str, Any] = {
+UNCHANGED_PROFILE: dict[str, Any] = {
     "BitFlag": 0,
     "UserName": {"Buff": ""},
     "NickName": {"Buff": ""},
