@@ -29,7 +29,7 @@ from webwx.errors import (
 )
 from webwx.model.messages import Event, ImageMessage, TextMessage
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.faults import FAULTS, MENU, Wish
+from webwx.sandbox.faults import FAULTS, MENU, FaultRule
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import Served, serve
 from webwx.store.sqlite import SqliteJournal
@@ -236,11 +236,11 @@ async def spoil(day: Day, text: str) -> None:
     listening = asyncio.create_task(day.listen())
     day.say()
     await until(day.has_heard_all)
-    wish = Wish.read(text)
-    options = OPTIONS.get(wish.fault, {}) | wish.options
+    rule = FaultRule.read(text)
+    options = OPTIONS.get(rule.fault, {}) | rule.options
     rules = [
-        day.world.faults.add(Wish(fault=wish.fault, endpoint=endpoint, times=HITS, options=options))
-        for endpoint in ENDPOINTS_OF.get(wish.fault, ("synccheck", "webwxsync", "webwxsendmsg"))
+        day.world.faults.add(FaultRule(fault=rule.fault, endpoint=endpoint, times=HITS, options=options))
+        for endpoint in ENDPOINTS_OF.get(rule.fault, ("synccheck", "webwxsync", "webwxsendmsg"))
     ]
     for _ in range(2 * HITS):
         day.say()
@@ -293,7 +293,7 @@ def test_nothing_is_lost_or_comes_twice_with_a_journal_on_a_day_with(
 
 async def lived(day: Day, text: str) -> None:
     await spoil(day, text)
-    check(day, Wish.read(text).fault)
+    check(day, FaultRule.read(text).fault)
     assert (day.ended.reason if day.ended else None) == ENDS.get(text)
 
 
@@ -315,7 +315,7 @@ def test_a_medium_comes_whole_or_not_at_all_on_a_day_with(name: str, make_world:
         async with day.client.events(include_all=False) as events:
             picture = await anext(events)
         assert isinstance(picture, ImageMessage)
-        rule = day.world.faults.add(Wish(fault=name, times=HITS))
+        rule = day.world.faults.add(FaultRule(fault=name, times=HITS))
         came = []
         for _ in range(5 * HITS):
             with suppress(TransportError, ProtocolError):
@@ -331,7 +331,7 @@ def test_a_medium_comes_whole_or_not_at_all_on_a_day_with(name: str, make_world:
 def test_contacts_are_listed_or_it_is_said_why_not_on_a_day_with(name: str, make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         await day.log_in()
-        rule = day.world.faults.add(Wish(fault=name, times=HITS, options=OPTIONS.get(name, {})))
+        rule = day.world.faults.add(FaultRule(fault=name, times=HITS, options=OPTIONS.get(name, {})))
         friend = day.client.contacts.find(nickname="阿华")
         for _ in range(HITS):
             with suppress(TransportError, ProtocolError):
@@ -394,7 +394,7 @@ def test_no_verb_succeeds_where_the_answer_does_not_say_so(fault: str, make_worl
 def test_b8_a_login_without_its_ticket_sends_no_file_until_it_has_one(make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         day.world.options = Options(strict_cookies=True)
-        rule = day.world.faults.add(Wish(fault="no_ticket", times=1))
+        rule = day.world.faults.add(FaultRule(fault="no_ticket", times=1))
         await day.log_in()
         assert rule.is_used_up
         with pytest.raises(InvalidLogin):
@@ -409,7 +409,7 @@ def test_b8_a_login_without_its_ticket_sends_no_file_until_it_has_one(make_world
 def test_a_recall_that_does_not_say_of_what_costs_nothing(make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         await day.log_in()
-        rule = day.world.faults.add(Wish(fault="recall_without_id", times=HITS))
+        rule = day.world.faults.add(FaultRule(fault="recall_without_id", times=HITS))
         async with day.client.events(include_all=False) as events:
             day.world.say("ahua", "me", "1")
             day.world.recall("ahua", "me")
@@ -453,7 +453,7 @@ def test_g_r7_a_server_in_trouble_is_asked_twelve_times_a_minute_at_most(storm: 
         listening = asyncio.create_task(day.listen())
         day.say()
         await until(day.has_heard_all)
-        rules = [day.world.faults.add(wish) for wish in STORMS[storm]]
+        rules = [day.world.faults.add(rule) for rule in STORMS[storm]]
         asked = [0]
         for minute in range(1, 5):  # after five, a client that is refused everything begins anew, and says so
             await asyncio.sleep(60)

@@ -28,7 +28,7 @@ from webwx.errors import (
 )
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import ImageMessage, SystemMessage, TextMessage
-from webwx.sandbox.faults import Wish
+from webwx.sandbox.faults import FaultRule
 from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginMemory
 from webwx.transport.loopback import Loopback
@@ -385,7 +385,9 @@ class TestALostAnswer:
         self, log_in: LogIn, world: World, counted: Counted, fault: str, arrives: bool
     ) -> None:
         client = await log_in()
-        rule = world.faults.add(Wish(**msgspec.structs.asdict(Wish.read(fault)) | {"endpoint": "webwxsendmsg"}))
+        rule = world.faults.add(
+            FaultRule(**msgspec.structs.asdict(FaultRule.read(fault)) | {"endpoint": "webwxsendmsg"})
+        )
         for _ in range(2):
             with pytest.raises(SendUnknown):
                 await client.send_text("阿华", "once", key="1")

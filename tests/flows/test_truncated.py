@@ -23,7 +23,7 @@ from webwx.model.messages import TextMessage
 from webwx.protocol.http import Request, Response
 from webwx.protocol.login import TICKET
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.faults import Wish
+from webwx.sandbox.faults import FaultRule
 from webwx.sandbox.options import Options
 from webwx.store.saved_login import LoginMemory
 from webwx.transport.loopback import Loopback
@@ -180,7 +180,9 @@ def test_g_r4_of_a_cut_batch_nothing_is_kept(stride: int, make_world: MakeWorld)
             assert before is not None
             size = len(asked(world, sync.fetch(before.login, NOW)).body.rstrip())
             for place in range(0, size, stride):
-                rule = world.faults.add(Wish(fault="truncated", endpoint="webwxsync", times=1, options={"at": place}))
+                rule = world.faults.add(
+                    FaultRule(fault="truncated", endpoint="webwxsync", times=1, options={"at": place})
+                )
                 got = []
                 with suppress(ProtocolError):  # cheaper than to expect it, thousands of times
                     got = [event async for event in me.events(follow=False)]

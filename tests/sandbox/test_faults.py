@@ -24,7 +24,7 @@ from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtConnect, BadLine
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.faults import CARRIED, FAULTS, MENU, SAID, Faults, Wish, menu
+from webwx.sandbox.faults import CARRIED, FAULTS, MENU, SAID, FaultRule, Faults, menu
 from webwx.sandbox.options import Options
 from webwx.sandbox.proxy import FaultProxy
 from webwx.sandbox.serve import serve
@@ -115,7 +115,7 @@ def look(news, way, name, call, options=None, *, patience=1.0):
             calls = Calls(news, url)
             calls.picture = news.picture
             good = await ask(url, getattr(calls, call)())
-            faults.add(Wish(fault=name, times=1, options=options or {}))
+            faults.add(FaultRule(fault=name, times=1, options=options or {}))
             return good, await ask(url, getattr(calls, call)(), patience=patience)
 
     return at_once(run)
@@ -397,7 +397,7 @@ def drawn(faults, calls):
     """What happens to some calls, by call."""
     happened = {}
     for call in calls:
-        hits = faults.draw((BadAnswer, BadLine), call)
+        hits = faults.match((BadAnswer, BadLine), call)
         happened.setdefault(call, []).append([type(hit.fault).__name__ for hit in hits])
     return happened
 
@@ -405,8 +405,8 @@ def drawn(faults, calls):
 def test_equal_seeds_make_equal_days():
     def day(seed):
         faults = Faults((*SAID, *CARRIED), seed=seed)
-        for wish in ("truncated@0.3", "lost_answer@0.2", "latency@0.5"):
-            faults.add(wish)
+        for rule in ("truncated@0.3", "lost_answer@0.2", "latency@0.5"):
+            faults.add(rule)
         return drawn(faults, REQUESTS)
 
     assert day(7) == day(7)
@@ -442,7 +442,7 @@ def make_sandbox(make_world, new_page):
 def test_seeded_again_the_same_day_comes_again():
     faults = Faults()
     faults.add("truncated:times=1")
-    faults.draw(SAID, "webwxsync")
+    faults.match(SAID, "webwxsync")
     faults.add("empty@0.5")
     faults.reseed(7)
     once = drawn(faults, ["webwxsync"] * 40)
@@ -456,8 +456,8 @@ def test_who_subscribed_is_called_when_a_fault_happens_or_others_are_on():
     faults, called = Faults(), []
     unsubscribe = faults.subscribe(lambda: called.append(len(faults.rules)))
     faults.add("empty:times=1")
-    faults.draw(SAID, "webwxsync")
-    faults.draw(SAID, "webwxsync")
+    faults.match(SAID, "webwxsync")
+    faults.match(SAID, "webwxsync")
     faults.follow(["nothing"])
     faults.reset()
     unsubscribe()
@@ -485,13 +485,13 @@ def test_a_fault_is_on_until_it_is_taken_off():
     drawn(faults, ["webwxsync"] * 50)
     assert (rule.hits, faults.rules) == (50, (rule,))
     faults.reset()
-    assert faults.draw(SAID, "webwxsync") == ()
+    assert faults.match(SAID, "webwxsync") == ()
 
 
 def test_a_fault_happens_as_often_as_it_should():
     faults = Faults()
     faults.add("empty:times=2")
-    assert [len(faults.draw(SAID, "webwxsync")) for _ in range(4)] == [1, 1, 0, 0]
+    assert [len(faults.match(SAID, "webwxsync")) for _ in range(4)] == [1, 1, 0, 0]
     assert faults.rules == ()
 
 
@@ -542,18 +542,18 @@ def test_a_new_script_takes_the_place_of_the_old_one():
 
 
 @pytest.mark.parametrize(
-    ("text", "wish"),
+    ("text", "rule"),
     [
-        ("empty", Wish(fault="empty")),
-        ("empty@0.5", Wish(fault="empty", probability=0.5)),
-        ("truncated:at=3,times=2@1", Wish(fault="truncated", times=2, options={"at": "3"})),
-        ("empty:endpoint=webwxsync", Wish(fault="empty", endpoint="webwxsync")),
-        ("redirect_away:to=https://me@a.example/", Wish(fault="redirect_away", options={"to": "https://me@a.example/"})),
-        ("message_id:id=", Wish(fault="message_id", options={"id": ""})),
+        ("empty", FaultRule(fault="empty")),
+        ("empty@0.5", FaultRule(fault="empty", probability=0.5)),
+        ("truncated:at=3,times=2@1", FaultRule(fault="truncated", times=2, options={"at": "3"})),
+        ("empty:endpoint=webwxsync", FaultRule(fault="empty", endpoint="webwxsync")),
+        ("redirect_away:to=https://me@a.example/", FaultRule(fault="redirect_away", options={"to": "https://me@a.example/"})),
+        ("message_id:id=", FaultRule(fault="message_id", options={"id": ""})),
     ],
 )  # fmt: skip
-def test_a_wish_is_read(text, wish):
-    assert Wish.read(text) == wish
+def test_a_rule_is_read(text, rule):
+    assert FaultRule.read(text) == rule
 
 
 @pytest.mark.parametrize(

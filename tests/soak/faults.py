@@ -39,8 +39,8 @@ async def run(run: Run) -> Figures:
     async with stage(run, hold_seconds=0.05) as play:
         await play.start(speed=SPEED)
         play.proxy.set(*ON_THE_LINE)
-        for wish in IN_THE_ANSWER:
-            play.world.faults.add(wish)
+        for rule in IN_THE_ANSWER:
+            play.world.faults.add(rule)
         stuck, before = 0, 0
         while (met := play.faults_met()) < faults or play.said < messages:
             due = messages * min(met + 1, faults) // faults

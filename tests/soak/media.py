@@ -46,8 +46,8 @@ async def run(run: Run) -> Figures:
         exchange = _Exchange(play, me, friend)
         listening = asyncio.create_task(exchange.listen())
         play.proxy.set(*ON_THE_LINE)
-        for wish in IN_THE_ANSWER:
-            play.world.faults.add(wish)
+        for rule in IN_THE_ANSWER:
+            play.world.faults.add(rule)
         left = iter(range(count))
 
         async def work() -> None:

@@ -36,8 +36,8 @@ ON_THE_LINE = (
 
 
 IN_WORDS = tuple(
-    f"{wish},endpoint={TEXT.name}@{probability}"
-    for wish, probability in (
+    f"{rule},endpoint={TEXT.name}@{probability}"
+    for rule, probability in (
         ("ret:ret=1205", 0.05), ('foreign_json:body={"error":"blocked by proxy"}', 0.02),
         ('foreign_json:body={"Ret":1101}', 0.02), ("no_ret:", 0.02), ("no_message_id:", 0.02),
     )
@@ -80,10 +80,10 @@ async def _run(run: Run, *, dedupes: bool) -> Figures:
         run, make_sandbox=Counting, fold_repeats=dedupes, echo="off" if dedupes else "on", hold_seconds=0.05
     ) as play:
         play.proxy.set(
-            *(wish.replace("@", f"{',' if ':' in wish else ':'}endpoint={TEXT.name}@") for wish in ON_THE_LINE)
+            *(rule.replace("@", f"{',' if ':' in rule else ':'}endpoint={TEXT.name}@") for rule in ON_THE_LINE)
         )
-        for wish in IN_WORDS:
-            play.world.faults.add(wish)
+        for rule in IN_WORDS:
+            play.world.faults.add(rule)
         await play.start("sender", speed=SPEED, chats=list(CHATS), count=faults // 3, dedupes=dedupes, sync=not dedupes)
         code = await play.end(None)
         met = play.faults_met()

@@ -37,8 +37,8 @@ async def run(run: Run) -> Figures:
     async with stage(run, echo="on") as play:
         canary.watch(play.world.issued)
         play.proxy.set("latency:seconds=0.001,jitter=0.001@0.3", "reset_midway@0.05")
-        for wish in FAULTS:
-            play.world.faults.add(wish)
+        for rule in FAULTS:
+            play.world.faults.add(rule)
         await play.start(speed=50.0)
         for _ in range(run.scaled(20, 500)):
             play.say(5, ask=True)

@@ -48,7 +48,7 @@ def with_fault_options(work: F) -> F:
         ),
         click.option(
             "--fault",
-            "wishes",
+            "rules",
             multiple=True,
             metavar="NAME[:OPTION=VALUE,…][@PROBABILITY]",
             shell_complete=complete_faults,
@@ -59,7 +59,7 @@ def with_fault_options(work: F) -> F:
     return work
 
 
-def turn_on(faults: Faults, wishes: tuple[str, ...], script: Path | None) -> None:
+def turn_on(faults: Faults, rules: tuple[str, ...], script: Path | None) -> None:
     """
     Turn on what the options ask for.
 
@@ -69,8 +69,8 @@ def turn_on(faults: Faults, wishes: tuple[str, ...], script: Path | None) -> Non
     from webwx.sandbox.errors import Impossible
 
     try:
-        for wish in wishes:
-            faults.add(wish)
+        for rule in rules:
+            faults.add(rule)
         if script is not None:
             faults.follow(read_script(script))
     except Impossible as no:

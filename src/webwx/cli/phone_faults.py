@@ -76,8 +76,8 @@ async def fault(
         done = "The script is on."
     number = 0
     if name:
-        wish = {"fault": name, "endpoint": endpoint, "times": times, "probability": probability}
-        number = (await ask_phones(server, "faults", wish | {"options": _parted(options)}))["number"]
+        rule = {"fault": name, "endpoint": endpoint, "times": times, "probability": probability}
+        number = (await ask_phones(server, "faults", rule | {"options": _parted(options)}))["number"]
         until = f"for {times} calls" if times and times > 1 else "for one call" if times else "until it is taken off"
         done = f"The fault {name} is on, {until} (number {number})."
     session.output.result(done, fault=name, number=number)

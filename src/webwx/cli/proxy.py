@@ -44,7 +44,7 @@ async def proxy(
     to: str,
     port: int,
     control_port: int,
-    wishes: tuple[str, ...],
+    rules: tuple[str, ...],
     script: Path | None,
     seed: int | None,
 ) -> None:
@@ -58,7 +58,7 @@ async def proxy(
         fault_proxy = FaultProxy(to, port=port, control_port=control_port, seed=seed)
     except ValueError as error:
         raise BadInput(str(error)) from None
-    turn_on(fault_proxy.faults, wishes, script)
+    turn_on(fault_proxy.faults, rules, script)
     try:
         async with fault_proxy:
             session.output.result(

@@ -134,7 +134,7 @@ async def sandbox(
     more: tuple[str, ...],
     state: Path | None,
     scenario: Path | None,
-    wishes: tuple[str, ...],
+    rules: tuple[str, ...],
     script: Path | None,
     seed: int | None,
 ) -> None:
@@ -166,10 +166,10 @@ async def sandbox(
             await opened.enter_async_context(kept(world, state, session.output.tell))
         served = await _serve(world, port, tls=tls)
         opened.push_async_callback(served.close)
-        turn_on(world.faults, wishes, script)
+        turn_on(world.faults, rules, script)
         if scenario is not None:
             play_file(scenario, world, session.output.tell)
-        faults = {"seed": world.faults.seed} if wishes or script or seed is not None else {}
+        faults = {"seed": world.faults.seed} if rules or script or seed is not None else {}
         session.output.result(
             _welcome(served, auto_confirm=world.options.auto_confirm, seed=faults.get("seed"), state=state),
             url=served.url, control=served.control, phone=served.phone, accounts=served.accounts, **faults,

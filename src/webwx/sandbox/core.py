@@ -141,7 +141,7 @@ class Sandbox:
         if endpoint is None:
             return Response(status=404, headers=(("Content-Type", "text/plain"),))
         if parked is None:
-            hits = self.world.faults.draw(_AT_A_REQUEST, endpoint.name)
+            hits = self.world.faults.match(_AT_A_REQUEST, endpoint.name)
         else:
             hits = parked.hits if isinstance(parked, Held) else ()
         if of_kind(hits, AtRequest):

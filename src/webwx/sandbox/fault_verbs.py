@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from webwx.sandbox.faults import Description, Faults, Rule, Wish, menu
+from webwx.sandbox.faults import ActiveRule, Description, FaultRule, Faults, menu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ def _list(faults: Faults, _: Nothing) -> Listed:
     )
 
 
-def active(rule: Rule) -> Active:
+def active(rule: ActiveRule) -> Active:
     """Show a fault that is on."""
     return Active(
         number=rule.number, fault=rule.name, endpoint=rule.endpoint, times=rule.times, probability=rule.probability,
@@ -97,8 +97,8 @@ def active(rule: Rule) -> Active:
     )  # fmt: skip
 
 
-def _add(faults: Faults, wish: Wish) -> Numbered:
-    return Numbered(number=faults.add(wish).number)
+def _add(faults: Faults, rule: FaultRule) -> Numbered:
+    return Numbered(number=faults.add(rule).number)
 
 
 def _follow(faults: Faults, script: Script) -> Nothing:
@@ -123,7 +123,7 @@ def _reset(faults: Faults, _: Nothing) -> Nothing:
 
 FAULT_VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[Faults, Any], msgspec.Struct]]] = {
     ("GET", "faults"): (Nothing, _list),
-    ("POST", "faults"): (Wish, _add),
+    ("POST", "faults"): (FaultRule, _add),
     ("POST", "faults/script"): (Script, _follow),
     ("POST", "faults/take-off"): (Numbered, _take_off),
     ("POST", "faults/seed"): (Seed, _reseed),

@@ -91,11 +91,11 @@ _ONE_OF_A_KIND: tuple[type, ...] = (AtRequest, AtAnswer, Repeat)
 """Two of these cannot happen to one request."""
 
 
-# -- what is asked for -----------------------------------------------------------------------------------------------
+# -- rules and descriptions ------------------------------------------------------------------------------------------
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault that is to be on."""
+class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that turns a fault on for some calls."""
 
     fault: str
     """Its name on the menu."""
@@ -108,7 +108,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, str | int | float | bool] = {}
 
     @classmethod
-    def read(cls, text: str) -> Wish:
+    def read(cls, text: str) -> FaultRule:
         """
         Read `NAME[:OPTION=VALUE[,OPTION=VALUE]][@PROBABILITY]`, where `endpoint` and `times` are options too.
 
@@ -199,8 +199,8 @@ def make_fault(name: str, options: Mapping[str, object]) -> Fault:
 
 
 @dataclass(kw_only=True)
-class Rule:
-    """A fault that is on."""
+class ActiveRule:
+    """A rule that is on, and how often it has matched."""
 
     number: int
     fault: Fault
@@ -249,8 +249,8 @@ class Faults:
         """With the same one, the same calls meet the same faults."""
         self.kinds = kinds
         """What can happen here."""
-        self._rules: list[Rule] = []
-        self._script: list[Rule] = []
+        self._rules: list[ActiveRule] = []
+        self._script: list[ActiveRule] = []
         self._made = 0
         self.hits: Counter[str] = Counter()
         """How often each fault has happened since the last reset, by its name."""
@@ -266,29 +266,29 @@ class Faults:
         return self._subscribers.add(callback)
 
     @property
-    def rules(self) -> tuple[Rule, ...]:
+    def rules(self) -> tuple[ActiveRule, ...]:
         """What is on, in the order it was asked for."""
         return tuple(self._rules)
 
     @property
-    def script(self) -> tuple[Rule, ...]:
+    def script(self) -> tuple[ActiveRule, ...]:
         """What is still to come, one after the other."""
         return tuple(self._script)
 
-    def add(self, wish: Wish | str) -> Rule:
+    def add(self, rule: FaultRule | str) -> ActiveRule:
         """
         Turn a fault on.
 
         Args:
-            wish: What is wanted, or its text (`Wish.read`).
+            rule: The rule, or its text (`FaultRule.read`).
 
         Raises:
             Impossible: There is no such fault, option or call, or it cannot happen here.
         """
-        rule = self._rule(wish)
-        self._rules.append(rule)
+        active = self._active(rule)
+        self._rules.append(active)
         self._subscribers.tell()
-        return rule
+        return active
 
     def take_off(self, number: int) -> None:
         """
@@ -318,14 +318,14 @@ class Faults:
         self._made = len(rules)
         self._subscribers.tell()
 
-    def follow(self, wishes: Iterable[Wish | str]) -> None:
+    def follow(self, rules: Iterable[FaultRule | str]) -> None:
         """
         Lay down a script in place of the present one: each fault in its turn, once unless it says how often.
 
         Raises:
             Impossible: One of them cannot be.
         """
-        script = [self._rule(wish) for wish in wishes]
+        script = [self._active(rule) for rule in rules]
         for rule in script:
             rule.times = rule.times or 1
         self._script = script
@@ -338,9 +338,9 @@ class Faults:
         self.hits.clear()
         self._subscribers.tell()
 
-    def draw(self, kinds: tuple[type, ...], call: str = "") -> tuple[Hit, ...]:
+    def match(self, kinds: tuple[type, ...], call: str = "") -> tuple[Hit, ...]:
         """
-        Decide what happens to a request, and count it.
+        Return the faults that happen to a request, and count them.
 
         Args:
             kinds: What can happen to it.
@@ -368,33 +368,33 @@ class Faults:
             self._subscribers.tell()
         return tuple(hits)
 
-    def _rng(self, rule: Rule, call: str) -> Random:
+    def _rng(self, rule: ActiveRule, call: str) -> Random:
         if call not in rule.rng:
             rule.rng[call] = Random(f"{self.seed}/{rule.number}/{call}")  # noqa: S311 - no secret
         return rule.rng[call]
 
-    def _rule(self, wish: Wish | str) -> Rule:
-        wish = Wish.read(wish) if isinstance(wish, str) else wish
-        fault = make_fault(wish.fault, wish.options)
+    def _active(self, rule: FaultRule | str) -> ActiveRule:
+        rule = FaultRule.read(rule) if isinstance(rule, str) else rule
+        fault = make_fault(rule.fault, rule.options)
         if not isinstance(fault, self.kinds):
-            raise Impossible(f"The fault {wish.fault!r} cannot happen here: {_needs(fault)}.", "not-here")
+            raise Impossible(f"The fault {rule.fault!r} cannot happen here: {_needs(fault)}.", "not-here")
         names = [endpoint.name for endpoint in ENDPOINTS]
-        if wish.endpoint and wish.endpoint not in names:
-            near = " or ".join(get_close_matches(wish.endpoint, names))
+        if rule.endpoint and rule.endpoint not in names:
+            near = " or ".join(get_close_matches(rule.endpoint, names))
             hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}."
-            raise Impossible(f"There is no call {wish.endpoint!r}; {hint}")
-        if wish.endpoint and isinstance(fault, AtConnect | Handshake):
+            raise Impossible(f"There is no call {rule.endpoint!r}; {hint}")
+        if rule.endpoint and isinstance(fault, AtConnect | Handshake):
             raise Impossible(
-                f"The fault {wish.fault!r} happens before any call is made, so it cannot be for one call.",
+                f"The fault {rule.fault!r} happens before any call is made, so it cannot be for one call.",
                 "not-for-a-call",
             )
-        if not 0 < wish.probability <= 1:
+        if not 0 < rule.probability <= 1:
             raise Impossible("A probability is more than 0 and at most 1.", "bad-probability")
-        if wish.times is not None and wish.times < 1:
+        if rule.times is not None and rule.times < 1:
             raise Impossible("A fault happens once or more often.", "bad-times")
         self._made += 1
-        return Rule(
-            number=self._made, fault=fault, endpoint=wish.endpoint, times=wish.times, probability=wish.probability
+        return ActiveRule(
+            number=self._made, fault=fault, endpoint=rule.endpoint, times=rule.times, probability=rule.probability
         )
 
 

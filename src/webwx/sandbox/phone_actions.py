@@ -211,14 +211,14 @@ class PhoneActions:
         """
         self.world.log_out(self.id)
 
-    def fault(self, wish: str) -> None:
+    def fault(self, rule: str) -> None:
         """
         Turn a fault on, such as `html_page:endpoint=webwxsync,times=3`.
 
         Raises:
             Impossible: There is no such fault.
         """
-        self.world.faults.add(wish)
+        self.world.faults.add(rule)
 
     def faults_off(self) -> None:
         """Turn all faults off."""

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.sandbox.control import Verbs
-    from webwx.sandbox.faults import Wish
+    from webwx.sandbox.faults import FaultRule
 
 HERE = "127.0.0.1"
 
@@ -157,7 +157,7 @@ class FaultProxy:
         """Where it takes orders, such as `http://127.0.0.1:8792/control`."""
         return f"http://{HERE}:{self._ports[1]}{control.PREFIX}"
 
-    def set(self, *wishes: Wish | str) -> None:
+    def set(self, *rules: FaultRule | str) -> None:
         """
         Turn these faults on and all others off.
 
@@ -166,8 +166,8 @@ class FaultProxy:
         """
         self.faults.reset()
         try:
-            for wish in wishes:
-                self.faults.add(wish)
+            for rule in rules:
+                self.faults.add(rule)
         except Impossible:
             self.faults.reset()
             raise
@@ -223,7 +223,7 @@ class FaultProxy:
 
     def _drawn(self, kinds: tuple[type, ...], call: str) -> tuple[Hit, ...]:
         self.requests += kinds is _AT_A_REQUEST
-        hits = self.faults.draw(kinds, call)
+        hits = self.faults.match(kinds, call)
         if hits:
             names = tuple(str(hit.fault.__struct_config__.tag) for hit in hits)
             self.log.append(Touched(request=self.requests, endpoint=call, faults=names))

@@ -146,7 +146,7 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
         server = cast("web.Server", runner.server)  # None before the setup only
 
         def meet() -> asyncio.Protocol:
-            return _Slammed() if world.faults.draw((AtConnect,)) else _Connection(server())
+            return _Slammed() if world.faults.match((AtConnect,)) else _Connection(server())
 
         async def listen(port: int) -> ConnectProxy | _Listening:
             if authority and port != HTTPS_PORT:
@@ -316,7 +316,7 @@ def _flawed(authority: Authority, world: World) -> Callable[[ssl.SSLObject, str 
 
     def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         del name, context
-        for fault, _ in of_kind(world.faults.draw((Handshake,)), Handshake):
+        for fault, _ in of_kind(world.faults.match((Handshake,)), Handshake):
             connection.context = authority.flawed(fault.flaw)
 
     return choose

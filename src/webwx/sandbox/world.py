@@ -19,7 +19,7 @@ from webwx.sandbox import contents
 from webwx.sandbox.clock import Clock, SystemClock, WoundClock
 from webwx.sandbox.delivery import MessageDelivery
 from webwx.sandbox.errors import Impossible, Refused
-from webwx.sandbox.faults import Faults, Wish
+from webwx.sandbox.faults import FaultRule, Faults
 from webwx.sandbox.logins import LoginCode, Logins
 from webwx.sandbox.media import Media
 from webwx.sandbox.membership import Membership
@@ -176,7 +176,7 @@ class World:
         Raises:
             Impossible: There is no such call.
         """
-        self.faults.add(Wish(fault="ret", endpoint=endpoint, times=times, options={"ret": ret}))
+        self.faults.add(FaultRule(fault="ret", endpoint=endpoint, times=times, options={"ret": ret}))
 
     # -- who is there ------------------------------------------------------------------------------------------------
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.sandbox.faults import Wish
+from webwx.sandbox.faults import FaultRule
 
 if TYPE_CHECKING:
-    from webwx.sandbox.faults import Rule
+    from webwx.sandbox.faults import ActiveRule
     from webwx.testing.stage import Stage
 
 
@@ -30,7 +30,7 @@ class Faults:
         times: int | None = None,
         probability: float = 1.0,
         **options: str | float | bool,
-    ) -> Rule:
+    ) -> ActiveRule:
         """
         Let something go wrong from now on, as in `faults.on("ret", endpoint="webwxsendmsg", ret=1205, times=1)`.
 
@@ -49,8 +49,8 @@ class Faults:
         """
         if ":" in fault or "@" in fault:
             return self._stage.do(lambda world: world.faults.add(fault))
-        wish = Wish(fault=fault, endpoint=endpoint, times=times, probability=probability, options=dict(options))
-        return self._stage.do(lambda world: world.faults.add(wish))
+        rule = FaultRule(fault=fault, endpoint=endpoint, times=times, probability=probability, options=dict(options))
+        return self._stage.do(lambda world: world.faults.add(rule))
 
     def script(self, *faults: str) -> None:
         """
