@@ -1,5 +1,5 @@
 """
-The SDK on every bad day of the menu: over a real port, on a clock that is wound.
+The SDK on every bad day of the catalogue: over a real port, on a clock that is wound.
 
 Two friends write while a client listens and sends; a fault hits some of its calls and ends; then everything that was
 written has been handed out once, in order, and every send is told as what became of it.
@@ -29,7 +29,7 @@ from webwx.errors import (
 )
 from webwx.model.messages import Event, ImageMessage, TextMessage
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.faults import FAULTS, MENU, FaultRule
+from webwx.sandbox.faults import CATALOGUE, FAULTS, FaultRule
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import Served, serve
 from webwx.store.sqlite import SqliteJournal
@@ -203,7 +203,7 @@ VARIANTS = (
 )
 """Options that make another day of a fault."""
 
-TLS = {str(kind.__struct_config__.tag) for kind in MENU["TLS"]}
+TLS = {str(kind.__struct_config__.tag) for kind in CATALOGUE["TLS"]}
 
 TWICE = {"request_twice"}
 """Faults with which the server is told twice, and nobody can know it."""
@@ -261,7 +261,7 @@ async def spoil(day: Day, text: str) -> None:
     await asyncio.gather(listening, return_exceptions=True)
 
 
-_SECTIONS = {str(kind.__struct_config__.tag): section for section, kinds in MENU.items() for kind in kinds}
+_SECTIONS = {str(kind.__struct_config__.tag): section for section, kinds in CATALOGUE.items() for kind in kinds}
 
 ENDPOINTS_OF: dict[str, tuple[str, ...]] = {
     **{name: tuple(sorted(kind.calls)) for name, kind in FAULTS.items() if kind.calls},

@@ -27,7 +27,7 @@ from webwx.protocol.hosts import FAMILIES
 from webwx.sandbox import control, fault_verbs, proxy
 from webwx.sandbox.action_table import ACTIONS, Action
 from webwx.sandbox.fake_contacts import FakeContacts
-from webwx.sandbox.faults import Description, menu
+from webwx.sandbox.faults import Description, catalogue
 from webwx.sandbox.options import STRICT, Options
 from webwx.sandbox.phone_actions import PhoneActions
 from webwx.sandbox.worlds import ChatroomPlan, MessagePlan, PersonPlan, WorldPlan
@@ -163,14 +163,14 @@ def test_the_page_has_all_that_a_script_can_do() -> None:
 # -- faults ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_has_every_fault_of_the_menu() -> None:
+def test_the_page_has_every_fault_of_the_catalogue() -> None:
     def row(fault: Description) -> list[str]:
         options = ", ".join(f"`{name}={value}`" for name, value in fault.options.items()).strip("`")
         calls = ", ".join(f"`{call}`" for call in fault.calls).strip("`")
         return [fault.name, fault.where, calls or "any", options, fault.does]
 
     rows = [[*each[:2], each[2] or "any", *each[3:]] for each in table(TOPICS / "faults.md", "Fault")]
-    assert rows == [row(fault) for fault in menu()]
+    assert rows == [row(fault) for fault in catalogue()]
 
 
 def test_the_page_has_every_order_about_faults() -> None:

@@ -9,10 +9,10 @@ from webwx.protocol.http import Park
 from webwx.protocol.media import GETMSGIMG, ImageDownloadRequest
 from webwx.protocol.sync import WEBWXSYNC, SyncRequest, read_sync_key
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.faults import FAULTS, MENU, Faults
+from webwx.sandbox.faults import CATALOGUE, FAULTS, Faults
 from webwx.sandbox.options import Options
 
-FETCHES = [str(kind.__struct_config__.tag) for kind in MENU["Poll and sync"] if "webwxsync" in kind.calls]
+FETCHES = [str(kind.__struct_config__.tag) for kind in CATALOGUE["Poll and sync"] if "webwxsync" in kind.calls]
 
 
 def fetched(page):
@@ -106,7 +106,7 @@ def test_a_rotated_ticket_is_a_secret_like_the_first(me):
     assert me.world.logins.session(me.credentials.sid).keys.data_ticket == ticket
 
 
-@pytest.mark.parametrize("name", [str(kind.__struct_config__.tag) for kind in MENU["Contacts"]])
+@pytest.mark.parametrize("name", [str(kind.__struct_config__.tag) for kind in CATALOGUE["Contacts"]])
 def test_contacts_that_are_refused_are_said_to_be(name, page):
     page.world.faults.add(name)
     for endpoint, request in ((GETCONTACT, ContactsRequest()), (BATCHGETCONTACT, BatchContactsRequest())):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from webwx.protocol.http import Request
-from webwx.sandbox.faults import SAID, Faults, menu
+from webwx.sandbox.faults import SAID, Faults, catalogue
 
 HERE = "http://127.0.0.1:8790/control/faults"
 
@@ -29,7 +29,7 @@ def test_the_menu_is_listed_with_what_is_on(control, world):
     status, listed = control()
     assert status == 200
     assert listed["seed"] == 7
-    assert [item["name"] for item in listed["menu"]] == [item.name for item in menu(SAID)]
+    assert [item["name"] for item in listed["menu"]] == [item.name for item in catalogue(SAID)]
     assert listed["menu"][0] == {
         "name": "ret",
         "does": "The call is refused with the number `ret`: a Ret, synccheck's retcode, or the `window.code` of login.",

@@ -1,4 +1,4 @@
-"""The menu: every fault as it is on the wire, the rng, scripts, and what cannot be asked for."""
+"""The catalogue: every fault as it is on the wire, the rng, scripts, and what cannot be asked for."""
 
 import asyncio
 import gzip
@@ -24,7 +24,7 @@ from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtConnect, BadLine
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.faults import CARRIED, FAULTS, MENU, SAID, FaultRule, Faults, menu
+from webwx.sandbox.faults import CARRIED, CATALOGUE, FAULTS, SAID, FaultRule, Faults, catalogue
 from webwx.sandbox.options import Options
 from webwx.sandbox.proxy import FaultProxy
 from webwx.sandbox.serve import serve
@@ -375,14 +375,14 @@ def test_an_answer_is_as_large_as_ever_after_a_fault_on_the_same_connection(news
 
 
 def test_each_item_of_the_menu_is_looked_at_on_the_wire_here_or_at_a_handshake():
-    tls = {str(kind.__struct_config__.tag) for kind in MENU["TLS"]}
+    tls = {str(kind.__struct_config__.tag) for kind in CATALOGUE["TLS"]}
     assert {*SAYS, *DOES} | tls == set(FAULTS)
     assert not {*SAYS} & {*DOES}
 
 
 def test_names_are_unique_and_each_line_says_something():
-    described = menu()
-    assert len({each.name for each in described}) == len(described) == sum(map(len, MENU.values()))
+    described = catalogue()
+    assert len({each.name for each in described}) == len(described) == sum(map(len, CATALOGUE.values()))
     for each in described:
         assert each.does.endswith(".")
         assert each.does.count(". ") == 0, "one sentence"

@@ -19,11 +19,11 @@ F = TypeVar("F", bound="Callable[..., object]")
 
 
 def complete_faults(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """Offer the names on the menu."""
+    """Offer the names of the catalogue."""
     del ctx, param
-    from webwx.sandbox.faults import menu
+    from webwx.sandbox.faults import catalogue
 
-    return [CompletionItem(each.name, help=each.does) for each in menu() if each.name.startswith(incomplete)]
+    return [CompletionItem(each.name, help=each.does) for each in catalogue() if each.name.startswith(incomplete)]
 
 
 def complete_calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:

@@ -1,8 +1,9 @@
 """
 What a server says on a bad day, as values: the core asks each fault before it answers, and shows it the answer after.
 
-Each class is one item of the menu (`faults`): the tag is its name, the first line of its docstring what it does, its
-fields are its options. What none of them changes is the world: what a phone shows stays true, so a test can compare.
+Each class is one item of the catalogue (`faults`): the tag is its name, the first line of its docstring what it does,
+its fields are its options. What none of them changes is the world: what a phone shows stays true, so a test can
+compare.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 What a connection does on a bad day, as values: the sandbox's own port and the fault proxy both play them.
 
 A bad line turns an answer's bytes into steps: what goes out, when, and how the connection ends. Only `play` touches a
-socket, so a test can read the steps. Each class is one item of the menu (`faults`): the tag is its name, the first line
-of its docstring what it does, its fields are its options.
+socket, so a test can read the steps. Each class is one item of the catalogue (`faults`): the tag is its name, the first
+line of its docstring what it does, its fields are its options.
 """
 
 from __future__ import annotations

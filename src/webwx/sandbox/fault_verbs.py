@@ -9,7 +9,7 @@ The control API's verbs for faults, the same for the sandbox and for the fault p
     POST /control/faults/seed      {"seed"}             {"seed"}
     POST /control/faults/reset                          {}
 
-A fault of the menu is `{"name", "does", "section", "where", "calls", "options"}`. A rule is `{"fault", "endpoint",
+A fault of the catalogue is `{"name", "does", "section", "where", "calls", "options"}`. A rule is `{"fault", "endpoint",
 "times", "probability", "options"}`, and where it is listed it has its `number` and its `hits` too; without `times` it
 is on until it is taken off. `hits` counts since the last reset. Without a `seed` one is made up. A text is
 `NAME:OPTION=VALUE@PROBABILITY`.
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from webwx.sandbox.faults import ActiveRule, Description, FaultRule, Faults, menu
+from webwx.sandbox.faults import ActiveRule, Description, FaultRule, Faults, catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """What can go wrong here, and what does."""
 
     seed: int
-    menu: list[Description]
+    catalogue: list[Description] = msgspec.field(name="menu")
     active: list[Active]
     script: list[Active]
     hits: dict[str, int]
@@ -82,7 +82,7 @@ def _list(faults: Faults, _: Nothing) -> Listed:
     """List what can go wrong, what does and what did."""
     return Listed(
         seed=faults.seed,
-        menu=menu(faults.kinds),
+        catalogue=catalogue(faults.kinds),
         active=[active(rule) for rule in faults.rules],
         script=[active(rule) for rule in faults.script],
         hits=dict(faults.hits),

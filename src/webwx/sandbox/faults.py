@@ -1,8 +1,8 @@
 """
-The menu of bad days, and the set of faults that are on.
+The catalogue of faults, and the set of faults that are on.
 
-`MENU` is the one table of what can go wrong: the control API, the command line, the page of the documentation and the
-tests are made from it. A fault is on for some calls or all, so often or with some probability, or in its turn in a
+`CATALOGUE` is the one table of what can go wrong: the control API, the command line, the page of the documentation and
+the tests are made from it. A fault is on for some calls or all, so often or with some probability, or in its turn in a
 script. Every set has a seed, and with the same seed the same calls meet the same faults: each fault has an rng of its
 own for each call, so that it does not matter how the calls of a client come between each other.
 """
@@ -36,7 +36,7 @@ F = TypeVar("F", bound=BadAnswer | BadLine)
 
 
 def name_of(fault: Fault | type[Fault]) -> str:
-    """Give a fault's name on the menu."""
+    """Return a fault's name in the catalogue."""
     return str(fault.__struct_config__.tag)
 
 
@@ -44,7 +44,7 @@ class Nothing(BadLine, frozen=True, kw_only=True, tag="nothing"):
     """A request passes as it should: a place in a script."""
 
 
-MENU: dict[str, tuple[type[Fault], ...]] = {
+CATALOGUE: dict[str, tuple[type[Fault], ...]] = {
     "Any call": (
         answers.RefusedByNumber, answers.HtmlPage, answers.HttpStatus, answers.Unavailable, answers.RedirectNowhere,
         answers.RedirectAway, answers.ForeignJson, answers.NoRet, answers.NoMessageId, answers.Empty, answers.Truncated,
@@ -77,7 +77,7 @@ MENU: dict[str, tuple[type[Fault], ...]] = {
 }  # fmt: skip
 """Everything that can go wrong, by where it does."""
 
-FAULTS: dict[str, type[Fault]] = {name_of(kind): kind for kinds in MENU.values() for kind in kinds}
+FAULTS: dict[str, type[Fault]] = {name_of(kind): kind for kinds in CATALOGUE.values() for kind in kinds}
 """The same by name."""
 
 SAID = (BadAnswer, Nothing)
@@ -98,7 +98,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule that turns a fault on for some calls."""
 
     fault: str
-    """Its name on the menu."""
+    """Its name in the catalogue."""
     endpoint: str = ""
     """The call it is for; empty: the calls it is meant for."""
     times: int | None = None
@@ -141,7 +141,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the menu."""
+    """One line of the catalogue."""
 
     name: str
     does: str
@@ -167,9 +167,11 @@ def describe(kind: type[Fault], section: str) -> Description:
     )
 
 
-def menu(kinds: tuple[type, ...] = (BadAnswer, BadLine)) -> list[Description]:
-    """Describe everything on the menu that is one of some kinds."""
-    return [describe(kind, section) for section, listed in MENU.items() for kind in listed if issubclass(kind, kinds)]
+def catalogue(kinds: tuple[type, ...] = (BadAnswer, BadLine)) -> list[Description]:
+    """Describe every fault of the catalogue that is of one of the kinds."""
+    return [
+        describe(kind, section) for section, listed in CATALOGUE.items() for kind in listed if issubclass(kind, kinds)
+    ]
 
 
 def make_fault(name: str, options: Mapping[str, object]) -> Fault:

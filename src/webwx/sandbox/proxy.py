@@ -2,8 +2,8 @@
 A fault proxy: it stands between two real processes on this machine, and breaks what they say to each other.
 
 It reads just enough HTTP to know where a request and an answer end, passes on what no fault has hit piece by piece, and
-plays the bad lines of the menu (`faults`) on the rest. A second port takes orders: the same verbs for faults as in the
-sandbox (`fault_verbs`), and
+plays the bad lines of the catalogue (`faults`) on the rest. A second port takes orders: the same verbs for faults as in
+the sandbox (`fault_verbs`), and
 
     GET  /control/log                      {"seed", "requests", "counts": {fault: times}, "log": [entry]}
     POST /control/outage  {"seconds"}      {}

@@ -1,4 +1,4 @@
-"""The menu of bad days, for a test."""
+"""The catalogue of faults, for a test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Faults:
     """
     What goes wrong between a bot and the platform.
 
-    Its rng is seeded, so a test meets the same faults each time. `webwx phone faults` lists the menu, and so does
+    Its rng is seeded, so a test meets the same faults each time. `webwx phone faults` lists the catalogue, and so does
     docs/topics/faults.md.
     """
 
@@ -35,7 +35,7 @@ class Faults:
         Let something go wrong from now on, as in `faults.on("ret", endpoint="webwxsendmsg", ret=1205, times=1)`.
 
         Args:
-            fault: Its name on the menu, or as on the command line: `truncated@0.1`.
+            fault: Its name in the catalogue, or as on the command line: `truncated@0.1`.
             endpoint: The call it is for; empty: those it is meant for.
             times: For how many of them; None: until it is switched off.
             probability: How likely it is for each.

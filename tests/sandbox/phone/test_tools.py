@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 from webwx.protocol import ENDPOINTS
-from webwx.sandbox.faults import MENU, menu
+from webwx.sandbox.faults import CATALOGUE, catalogue
 from webwx.sandbox.phone.tools import AT_ONCE
 
 
@@ -45,12 +45,14 @@ def test_whoever_holds_the_socket_is_called_for_the_wire_and_for_faults(open_pag
     assert 0 < calls < open_page.calls
 
 
-def test_faults_are_told_with_their_menu_and_then_as_they_happen(open_page, page, world):
+def test_faults_are_told_with_their_catalogue_and_then_as_they_happen(open_page, page, world):
     world.faults.reseed(7)
     assert open_page.told("faults") == []
-    menu_told, faults = open_page.say("faults", open=True)
-    assert [item["name"] for item in menu_told["menu"]] == [item.name for item in menu(world.faults.kinds)]
-    assert menu_told["calls"] == [endpoint.name for endpoint in ENDPOINTS]
+    catalogue_told, faults = open_page.say("faults", open=True)
+    assert [item["name"] for item in catalogue_told["catalogue"]] == [
+        item.name for item in catalogue(world.faults.kinds)
+    ]
+    assert catalogue_told["calls"] == [endpoint.name for endpoint in ENDPOINTS]
     assert faults == {"kind": "faults", "seed": 7, "active": [], "script": [], "hits": {}}
     world.faults.add("ret:times=1")
     assert [rule["fault"] for rule in open_page.told("faults")[0]["active"]] == ["ret"]
@@ -62,7 +64,7 @@ def test_faults_are_told_with_their_menu_and_then_as_they_happen(open_page, page
 
 def test_the_menu_is_in_chinese_too():
     words = (files("webwx.sandbox.phone") / "static" / "fault-words.js").read_text("utf-8")
-    for section in MENU:
+    for section in CATALOGUE:
         assert f'  {section}: "' in words or f'  "{section}": "' in words
-    for item in menu():
+    for item in catalogue():
         assert f"\n  {item.name}: " in words

@@ -1,4 +1,4 @@
-"""The sandbox's whole menu of broken connections, through its real port: what each of them is to a caller."""
+"""The sandbox's whole catalogue of broken connections, through its real port: what each of them is to a caller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from webwx.errors import Timeout, TransportError
 from webwx.protocol.http import Request
 from webwx.sandbox.clock import SystemClock
 from webwx.sandbox.core import Sandbox
-from webwx.sandbox.faults import MENU, describe
+from webwx.sandbox.faults import CATALOGUE, describe
 from webwx.sandbox.serve import serve
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ URL = "/jslogin?appid=wx782c26e4c19acffb&fun=new"
 
 
 def test_the_whole_menu_is_here() -> None:
-    menu = {describe(kind, "").name for kind in MENU["Connection"]}
-    assert menu == (BROKEN.keys() & menu) | {each.partition(":")[0] for each in HARMLESS} | LATER
+    catalogue = {describe(kind, "").name for kind in CATALOGUE["Connection"]}
+    assert catalogue == (BROKEN.keys() & catalogue) | {each.partition(":")[0] for each in HARMLESS} | LATER
 
 
 @pytest.mark.parametrize("fault", BROKEN)

@@ -8,7 +8,7 @@ import msgspec
 
 from webwx.protocol import ENDPOINTS
 from webwx.sandbox.fault_verbs import Active, active
-from webwx.sandbox.faults import Description, menu
+from webwx.sandbox.faults import Description, catalogue
 from webwx.sandbox.phone.feeds import Heard, Told
 from webwx.sandbox.traffic import SIZE, Exchange
 
@@ -66,10 +66,10 @@ class WireFeed:
 # -- faults ----------------------------------------------------------------------------------------------------------
 
 
-class FaultMenu(Told, frozen=True, kw_only=True, tag="fault-menu"):
+class FaultCatalogue(Told, frozen=True, kw_only=True, tag="fault-catalogue"):
     """What can go wrong here."""
 
-    menu: list[Description]
+    catalogue: list[Description]
     calls: list[str]
     """What a fault can be asked for."""
 
@@ -96,11 +96,13 @@ class FaultsFeed:
         """Nothing that phones show is a fault."""
 
     def news(self) -> Iterator[Told]:
-        """Give the menu to whoever has just opened it, and what is on and has happened."""
+        """Yield the catalogue when the panel has just been opened, and what is on and has happened."""
         if not self._is_open:
             return
         if self._told is None:
-            yield FaultMenu(menu=menu(self._faults.kinds), calls=[endpoint.name for endpoint in ENDPOINTS])
+            yield FaultCatalogue(
+                catalogue=catalogue(self._faults.kinds), calls=[endpoint.name for endpoint in ENDPOINTS]
+            )
         now = FaultsTold(
             seed=self._faults.seed,
             active=[active(rule) for rule in self._faults.rules],

@@ -1,4 +1,4 @@
-// The menu of faults in Chinese; in English it speaks for itself.
+// The catalogue of faults in Chinese; in English it speaks for itself.
 
 export const SECTIONS = {
   "Any call": "任何接口",

@@ -46,7 +46,7 @@ export const faultsPanel = {
     const panel = new Panel();
     element.append(panel.element);
     const open = () => live.say("faults", { open: true });
-    live.on("fault-menu", ({ menu, calls }) => panel.offer(menu, calls));
+    live.on("fault-catalogue", ({ catalogue, calls }) => panel.offer(catalogue, calls));
     live.on("faults", (told) => panel.hear(told));
     live.addEventListener("opened", open);
     onLanguage(() => panel.rename());
@@ -55,7 +55,7 @@ export const faultsPanel = {
 };
 
 class Panel {
-  #menu = [];
+  #catalogue = [];
   #calls = [];
   #told = { seed: 0, active: [], script: [], hits: {} };
   #items = new Map();
@@ -86,7 +86,7 @@ class Panel {
       if (Number.isInteger(this.seed.valueAsNumber)) this.#reseed(this.seed.valueAsNumber);
     });
     this.on = h("section", { class: "faults-on" });
-    this.sections = h("div", { class: "fault-menu" });
+    this.sections = h("div", { class: "fault-catalogue" });
     this.nothing = h("div", { class: "tool-quiet" });
     this.element = h(
       "div",
@@ -97,9 +97,9 @@ class Panel {
     this.rename();
   }
 
-  /** Take the menu, and the calls that a fault can be for. */
-  offer(menu, calls) {
-    this.#menu = menu;
+  /** Take the catalogue, and the calls that a fault can be for. */
+  offer(catalogue, calls) {
+    this.#catalogue = catalogue;
     this.#calls = calls;
     this.rename();
   }
@@ -118,8 +118,8 @@ class Panel {
     fill(this.hint, t("seedHint"));
     set(this.search, "placeholder", t("faultFilter"));
     set(this.search, "aria-label", t("faultFilter"));
-    this.#items = new Map(this.#menu.map((fault) => [fault.name, new Item(fault, this.#calls, () => this.#told)]));
-    const sections = Map.groupBy(this.#menu, (fault) => fault.section);
+    this.#items = new Map(this.#catalogue.map((fault) => [fault.name, new Item(fault, this.#calls, () => this.#told)]));
+    const sections = Map.groupBy(this.#catalogue, (fault) => fault.section);
     fill(
       this.sections,
       [...sections].map(([name, faults]) =>
@@ -187,7 +187,7 @@ function rule(each) {
   );
 }
 
-/** One line of the menu: what it does, whether it is on, and behind its name how it can be. */
+/** One line of the catalogue: what it does, whether it is on, and behind its name how it can be. */
 class Item {
   #fault;
   #told;
