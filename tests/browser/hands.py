@@ -128,7 +128,7 @@ class Hands:
         await self.page.keyboard.press("Enter")
         await self.see(self.message(words).last).to_be_visible()
 
-    async def attach(self, kind: str, file: dict[str, Any]) -> None:
+    async def attach(self, kind: str, file: dict[str, Any] | Path) -> None:
         await self.button("Attach").click()
         async with self.page.expect_file_chooser() as chooser:
             await self.page.get_by_role("menuitem", name=kind).click()

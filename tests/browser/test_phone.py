@@ -125,6 +125,16 @@ async def test_a_voice_is_as_long_as_it_sounds_and_an_unknown_one_a_second(hands
         await hands.see(hands.log.get_by_role("article").last).to_contain_text(length)
 
 
+async def test_a_large_file_is_sent(hands: Any, tmp_path: Path) -> None:
+    with (large := tmp_path / "large.bin").open("wb") as content:
+        content.truncate(80 * 1024 * 1024)
+    await hands.begin_chat("阿华")
+    await hands.attach("File", large)
+    last = hands.log.get_by_role("article").last
+    await hands.see(last).to_contain_text("large.bin")
+    await hands.see(last).to_contain_text("80.0 MB")
+
+
 async def test_a_chinese_page_says_in_chinese_why_not(new_hands: Any, world: Any) -> None:
     world.say("阿华", "me", "在吗？")
     hands = await new_hands(locale="zh-CN")

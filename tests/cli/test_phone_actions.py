@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 
 from webwx.cli.phone import phone
 from webwx.sandbox.action_table import ACTIONS
+from webwx.sandbox.control import MAX_UPLOAD
 
 CALLS: dict[str, tuple[tuple[str, ...], str]] = {
     "file": (("{file}", "--name", "报告.pdf"), "[file, 7 bytes] 报告.pdf"),
@@ -121,3 +125,43 @@ def test_a_commands_options_are_the_other_parameters(name: str, option: str, she
 def test_every_action_that_sends_is_typed_here() -> None:
     sending = {name for name, action in ACTIONS.items() if action.parameters[0].name == "from"}
     assert {*CALLS, "quote", "notice"} == sending - {"say", "picture", "recall"}
+
+
+def test_a_large_file_is_sent_piece_by_piece(shell: Any, tmp_path: Path) -> None:
+    size = 80 * 1024 * 1024
+    with (file := tmp_path / "large.bin").open("wb") as content:
+        content.truncate(size)
+    program = (
+        "import resource, sys; from webwx.cli import run_command; code = run_command(sys.argv[1:]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "phone", "file", "阿华", "me", str(file), "--json"],
+        env=shell.environment, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["md5"] == hashlib.md5(bytes(size)).hexdigest()
+    assert int(done.stderr) * 1024 < size  # bytes in memory at most
+    assert f"[file, {size:,} bytes] large.bin" in shell.run("phone", "inbox", "me").stdout
+
+
+def test_a_file_that_is_too_large_is_refused_with_the_limit(shell: Any, tmp_path: Path) -> None:
+    with (file := tmp_path / "huge.bin").open("wb") as content:
+        content.truncate(MAX_UPLOAD + 1)
+    done = shell.run("phone", "file", "阿华", "me", str(file))
+    assert (done.code, done.stdout) == (2, "")
+    assert done.sentence == (
+        f"webwx: {file} has 1,073,741,825 bytes, and a phone of a sandbox sends at most 1,073,741,824."
+    )
+
+
+def test_a_file_can_come_through_a_pipe(shell: Any) -> None:
+    sent = shell.run("phone", "file", "阿华", "me", "-", "--name", "a b.txt", "--json", stdin=b"x\ny").line
+    assert sent["md5"] == hashlib.md5(b"x\ny").hexdigest()
+    assert "[file, 3 bytes] a b.txt" in shell.run("phone", "inbox", "me").stdout
+
+
+def test_without_a_sandbox_a_file_goes_nowhere(shell: Any) -> None:
+    done = shell.run("phone", "file", "阿华", "me", __file__, "--server", "http://127.0.0.1:1")
+    assert done.code == 6
+    assert "no connection to 127.0.0.1:1" in done.sentence

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from webwx.protocol.http import Request
+from webwx.sandbox.control import too_large
 from webwx.sandbox.options import Options
 
 HERE = "http://127.0.0.1:8790"
@@ -325,3 +326,36 @@ def test_a_chatroom_without_a_name_is_shown_by_its_members(control, world):
     world.say("ahua", "nameless", "嗨")
     _, inbox = control("inbox?who=me")
     assert inbox["chats"][0]["chat"] == "小明、阿华"
+
+
+@pytest.mark.parametrize(
+    ("verb", "query", "kind"),
+    [
+        ("file", "name=a%20%E5%A5%BD.bin", "file"),
+        ("picture", "", "image"),
+        ("video", "seconds=3&short=true", "video"),
+        ("voice", "seconds=2.5", "voice"),
+    ],
+)
+def test_a_files_content_can_be_sent_as_it_is(sandbox, world, verb, query, kind):
+    content = b"\xff\x00 any bytes\n"
+    response = sandbox.answer(
+        Request(
+            endpoint="any",
+            method="POST",
+            url=f"{HERE}/control/{verb}?from=ahua&to=me&{query}",
+            headers=(("Content-Type", "application/octet-stream"),),
+            body=content,
+        )
+    )
+    assert response.status == 200
+    message = world.inbox("me")["ahua"].messages[-1]
+    assert (message.kind, message.medium.content) == (kind, content)
+    assert json.loads(response.body)["md5"] == hashlib.md5(content).hexdigest()
+    assert verb != "file" or message.medium.name == "a 好.bin"
+
+
+def test_a_body_that_is_too_large_is_refused_with_the_limit():
+    answer = too_large(64)
+    assert answer.status == 413
+    assert json.loads(answer.body) == {"error": "That is more than the 64 bytes that this sandbox takes at once."}

@@ -28,7 +28,7 @@ from webwx.protocol.messages import STATUSNOTIFY, StatusNotifyRequest
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.options import Options
-from webwx.sandbox.serve import serve
+from webwx.sandbox.serve import MAX_BODY, serve
 from webwx.sandbox.world import SystemClock, default_world
 
 CHECK = "/cgi-bin/mmwebwx-bin/synccheck"
@@ -196,6 +196,34 @@ async def test_uploads_of_many_megabytes_are_taken(served, http):
     body = io.BytesIO(b" " * (20 << 20) + b"{}")
     async with http.post(f"{served.url}/cgi-bin/mmwebwx-bin/webwxsync", data=body) as response:
         assert '"Ret": 1101' in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "status"),
+    [
+        ("/control/say", "application/json", 413),
+        ("/cgi-bin/mmwebwx-bin/webwxsync", "application/json", 413),
+        ("/control/file?from=ahua&to=me&name=a", "application/octet-stream", 200),
+    ],
+)
+async def test_a_file_of_a_phone_may_be_larger_than_any_other_request(served, http, path, content_type, status):
+    body = io.BytesIO(bytes(MAX_BODY + 1))
+    async with http.post(f"{served.url}{path}", data=body, headers={"Content-Type": content_type}) as response:
+        assert response.status == status
+        if path == "/control/say":
+            assert (await response.json())["error"] == (
+                "That is more than the 67,108,864 bytes that this sandbox takes at once."
+            )
+
+
+async def test_a_body_without_a_length_is_held_to_the_same_limit(served, http):
+    async def endless():
+        for _ in range(MAX_BODY // 2**20 + 1):
+            yield bytes(2**20)
+
+    kind = {"Content-Type": "application/json"}
+    async with http.post(f"{served.url}/control/say", data=endless(), headers=kind) as response:
+        assert response.status == 413
 
 
 async def test_what_is_planned_happens_at_its_time_by_itself_and_a_held_poll_hears_of_it(http):

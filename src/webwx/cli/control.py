@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.client
 import json
-from typing import Any
+import os
+import socket
+import stat
+from contextlib import suppress
+from typing import Any, BinaryIO
+from urllib.parse import quote, urlencode, urlsplit
 
 import click
 
@@ -11,7 +18,15 @@ from webwx.cli.exits import BadInput, CommandFailed
 from webwx.protocol.codec import clean_text
 from webwx.protocol.hosts import single
 from webwx.protocol.http import Request
+from webwx.sandbox.control import MAX_UPLOAD, UPLOAD_TYPE
 from webwx.transport.default import default_transport
+from webwx.transport.failures import Failures
+
+_PATIENCE = 60.0
+"""Seconds in which something of a file, or the answer, has to move on."""
+
+_PIECE = 1024 * 1024
+"""Bytes of a file that are read and sent at once."""
 
 
 async def ask_phones(server: str | None, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -36,14 +51,71 @@ async def ask_phones(server: str | None, path: str, fields: dict[str, Any] | Non
         )
     finally:
         await network.close()
+    return _read(response.body)
+
+
+async def send_file(server: str | None, path: str, fields: dict[str, Any], file: BinaryIO) -> dict[str, Any]:
+    """
+    Post a file's content as it is, piece by piece, with the other fields in the query.
+
+    Raises:
+        click.UsageError: No server is named.
+        CommandFailed: It is no sandbox.
+        BadInput: The sandbox says no, or takes no file of this size.
+        ConnectFailed: There is no server.
+        TransportError: It broke off.
+    """
+    content, size = _sized(file)
+    if size > MAX_UPLOAD:
+        raise BadInput(f"{file.name} has {size:,} bytes, and a phone of a sandbox sends at most {MAX_UPLOAD:,}.")
+    origin = urlsplit(_control_url(server))
+    kind = http.client.HTTPSConnection if origin.scheme == "https" else http.client.HTTPConnection
+    connection = kind(origin.netloc, timeout=_PATIENCE, blocksize=_PIECE)
+    query = urlencode({name: _in_query(value) for name, value in _cleaned(fields).items()}, quote_via=quote)
+    address = f"{origin.path}/{path}?{query}"
+    headers = {"Content-Type": UPLOAD_TYPE, "Content-Length": str(size)}
+
+    def send() -> bytes:
+        connection.request("POST", address, content, headers)
+        return connection.getresponse().read()
+
+    failures = Failures("control", origin.netloc)
     try:
-        answer: dict[str, Any] = json.loads(response.body)
+        await asyncio.to_thread(connection.connect)
+    except OSError:
+        raise failures.no_connection() from None
+    try:
+        return _read(await asyncio.to_thread(send))
+    except (OSError, http.client.HTTPException):
+        raise failures.broken_off() from None
+    finally:
+        with suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)  # ends the thread where Ctrl-C ended the wait for it
+        connection.close()
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(body)
         refusal = answer.get("error")
     except (ValueError, AttributeError):
         raise CommandFailed("There is a server, but it has no phones; is it a 'webwx sandbox'?") from None
     if refusal:
         raise BadInput(refusal)
     return answer
+
+
+def _sized(file: BinaryIO) -> tuple[BinaryIO | bytes, int]:
+    """Return a file and its size; what comes through a pipe has none before it was read."""
+    about = os.fstat(file.fileno())
+    if stat.S_ISREG(about.st_mode):
+        return file, max(0, about.st_size - file.tell())
+    content = file.read()
+    return content, len(content)
+
+
+def _in_query(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _cleaned(value: Any) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 from msgspec import NODEFAULT
 
-from webwx.cli.control import ask_phones
+from webwx.cli.control import ask_phones, send_file
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.session import Session, command
 from webwx.sandbox.action_table import ACTIONS
@@ -21,8 +20,17 @@ if TYPE_CHECKING:
 
 
 def _make(action: Action) -> click.Command:
+    file_parameter = next((each.name for each in action.parameters if each.kind is bytes), "")
+
     async def act(session: Session, **typed: Any) -> None:
-        answer = await ask_phones(session.settings.server, action.name, _fields(action, typed))
+        fields = {name: value for name, value in typed.items() if value is not None}
+        server, file = session.settings.server, fields.pop(file_parameter, None)
+        if file is None:
+            answer = await ask_phones(server, action.name, fields)
+        else:
+            if "name" in typed:
+                fields["name"] = typed["name"] or Path(file.name).name
+            answer = await send_file(server, action.name, fields, file)
         answer = {name: value for name, value in answer.items() if value != ""}  # a message without a file has no md5
         facts = {name: typed[fact] if isinstance(fact, str) else fact for name, fact in action.facts.items()}
         words = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in typed.items()}
@@ -37,18 +45,6 @@ def _make(action: Action) -> click.Command:
     )(act)
     made.params[:0] = _parameters(action)
     return made
-
-
-def _fields(action: Action, typed: dict[str, Any]) -> dict[str, Any]:
-    """Return the body: what was typed, a file as its content, and the file's name where none was typed."""
-    fields = {name: value for name, value in typed.items() if value is not None}
-    for parameter in action.parameters:
-        if parameter.kind is bytes:
-            file = typed[parameter.name]
-            fields[parameter.name] = base64.b64encode(file.read()).decode()
-            if "name" in typed:
-                fields["name"] = typed["name"] or Path(file.name).name
-    return fields
 
 
 def _parameters(action: Action) -> Iterator[click.Parameter]:

@@ -15,7 +15,8 @@ One more for each phone action is in `action_table`, and those for faults are in
 
 A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "from", "is_self", "kind", "text", "md5",
 "size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
-`filehelper`. `content` is base64. An empty `uuid` is the newest code, an empty `message_id` the last message. `state`
+`filehelper`. `content` is base64; a large file is sent as it is, as `application/octet-stream`, with the other fields
+in the query. An empty `uuid` is the newest code, an empty `message_id` the last message. `state`
 is the whole world in base64, with the keys of every login.
 An exchange has the fields of `traffic.Exchange`; ask with `after` what has changed behind the `last` one answered.
 """
@@ -29,6 +30,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from webwx.protocol.codec import read_pairs, write_json
+from webwx.protocol.codes import MAX_FILE
 from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.action_table import ACTIONS
@@ -46,6 +48,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PREFIX = "/control"
+
+UPLOAD_TYPE = "application/octet-stream"
+"""Content-Type of a file's content."""
+
+MAX_UPLOAD = MAX_FILE
+"""Bytes of a file that a phone sends."""
 
 
 # -- what comes ------------------------------------------------------------------------------------------------------
@@ -206,16 +214,29 @@ def obey(verbs: Verbs[T], on: T, request: Request) -> Response:
         return _error(404, f"There is no {request.method} {request.path} in the control API.")
     kind, act = verb
     try:
-        parameters = (
-            msgspec.convert(read_pairs(request.query), kind, strict=False)
-            if request.method == "GET"
-            else msgspec.json.decode(request.content or b"{}", type=kind)
-        )
-        return _json(200, act(on, parameters))
+        return _json(200, act(on, _parameters(request, kind)))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _error(400, f"The request cannot be read: {error}.")
     except (Impossible, Refused) as no:
         return _error(409, explain(no), code_of(no))
+
+
+def _parameters(request: Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    if request.method == "GET":
+        return msgspec.convert(read_pairs(request.query), kind, strict=False)
+    if is_upload(request):
+        return msgspec.convert({**read_pairs(request.query), "content": request.content}, kind, strict=False)
+    return msgspec.json.decode(request.content or b"{}", type=kind)
+
+
+def is_upload(request: Request) -> bool:
+    """Say whether a request's body is a file's content as it is, and its fields are in the query."""
+    return is_for(request) and request.method == "POST" and request.header("Content-Type") == UPLOAD_TYPE
+
+
+def too_large(limit: int) -> Response:
+    """Refuse a request for this API whose body has more bytes than this."""
+    return _error(413, f"That is more than the {limit:,} bytes that this sandbox takes at once.")
 
 
 def is_loopback(url: str) -> bool:

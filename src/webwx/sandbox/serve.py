@@ -24,7 +24,8 @@ from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Park, Request
 from webwx.sandbox.bad_lines import AtConnect, End, Handshake, Outage, play, reset
 from webwx.sandbox.connect_proxy import HEAD_SECONDS, ConnectProxy, open_connect_proxy
-from webwx.sandbox.control import is_loopback
+from webwx.sandbox.control import MAX_UPLOAD, is_loopback, is_upload, too_large
+from webwx.sandbox.control import is_for as is_control
 from webwx.sandbox.core import Broken
 from webwx.sandbox.faults import CARRIED, SAID, of_kind
 from webwx.sandbox.hosts import PLAYED
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 MAX_BODY = 64 * 1024 * 1024
-"""Bytes of one request."""
+"""Bytes of one request, but for a file that a phone sends."""
 
 _MANY = 100
 """Accounts that a line has room for."""
@@ -121,7 +122,7 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
     """
     if not is_this_machine(host):
         raise ValueError(f"A sandbox listens on loopback addresses only, and {host} is none.")
-    app = web.Application(client_max_size=MAX_BODY)
+    app = web.Application()
     world = sandbox.world
     async with AsyncExitStack() as opened:
         authority = Authority(PLAYED) if tls else None
@@ -361,6 +362,34 @@ class _Timekeeper:
 # -- requests --------------------------------------------------------------------------------------------------------
 
 
+class _TooLarge(Exception):
+    """A body has more bytes than are taken."""
+
+
+async def _read(incoming: web.Request, limit: int) -> bytes:
+    """
+    Read a body.
+
+    Raises:
+        _TooLarge: It has more bytes than this.
+    """
+    if (incoming.content_length or 0) > limit:
+        raise _TooLarge
+    pieces, size = [], 0
+    async for piece in incoming.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            raise _TooLarge
+    return b"".join(pieces)
+
+
+def _written(answer: Response) -> web.Response:
+    return web.Response(
+        status=answer.status, headers=answer.headers, body=answer.body, zlib_executor_size=_PACKED_AT_ONCE
+    )
+
+
 class _Told(web.StreamResponse):
     """Stands for an answer that has been written to the connection already."""
 
@@ -431,8 +460,12 @@ class _Shell:
             method=incoming.method,
             url=url,
             headers=tuple(incoming.headers.items()),
-            body=await incoming.read(),
         )
+        limit = MAX_UPLOAD if is_upload(request) else MAX_BODY
+        try:
+            request = msgspec.structs.replace(request, body=await _read(incoming, limit))
+        except _TooLarge:
+            return _written(too_large(limit)) if is_control(request) else web.Response(status=413)
         if request.path == LIVE:
             return await self._talk(incoming) if is_welcome(request) else web.Response(status=403)
         answer = self._sandbox.answer(request)
@@ -447,9 +480,7 @@ class _Shell:
             return await self._break(incoming, answer)
         if len(answer.body) > WINDOW and incoming.method != "HEAD":
             return await self._stream(incoming, answer)
-        whole = web.Response(
-            status=answer.status, headers=answer.headers, body=answer.body, zlib_executor_size=_PACKED_AT_ONCE
-        )
+        whole = _written(answer)
         if _is_worth_packing(answer) and "gzip" in incoming.headers.get("Accept-Encoding", ""):
             whole.enable_compression(web.ContentCoding.gzip)
         return whole

@@ -1,7 +1,7 @@
 // Where a message is written, and what can be attached to it.
 
 import { inWords } from "./bubbles.js";
-import { act, Refusal } from "./control.js";
+import { act, upload } from "./control.js";
 import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
 import { chatName, personName } from "./names.js";
 import { attempt, formDialog, menu, refuse } from "./overlays.js";
@@ -9,7 +9,7 @@ import { choosePeople } from "./people.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
 
-const LARGEST = 45 * 1024 * 1024;
+const LARGEST = 1024 * 1024 * 1024;
 
 /** Milliseconds until a file that says nothing about its length is sent without one. */
 const LONGEST_LOOK = 3000;
@@ -147,12 +147,15 @@ export function composer({ afterSend }) {
     if (file.size > LARGEST) return refuse(t("tooLarge"));
     const to = { from: store.who, to: store.chat };
     await attempt(async () =>
-      act(verb, {
-        ...to,
-        ...(verb === "picture" || verb === "file" ? { name: file.name } : {}),
-        ...(await lengthOf(verb, file)),
-        content: await base64(file),
-      }),
+      upload(
+        verb,
+        {
+          ...to,
+          ...(verb === "picture" || verb === "file" ? { name: file.name } : {}),
+          ...(await lengthOf(verb, file)),
+        },
+        file,
+      ),
     );
     afterSend();
     if (!raisesKeyboard()) text.focus();
@@ -211,13 +214,4 @@ async function lengthOf(verb, file) {
   URL.revokeObjectURL(address);
   if (!Number.isFinite(seconds)) return {};
   return { seconds: verb === "video" ? Math.max(1, Math.round(seconds)) : seconds };
-}
-
-function base64(file) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.addEventListener("load", () => resolve(reader.result.slice(reader.result.indexOf(",") + 1)));
-    reader.addEventListener("error", () => reject(new Refusal(reader.error.message)));
-    reader.readAsDataURL(file);
-  });
 }

@@ -10,6 +10,16 @@ export function act(verb, fields) {
   return ask(verb, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(fields) });
 }
 
+/** Do a verb that takes a file: its content is sent as it is, and the browser reads it piece by piece. */
+export function upload(verb, fields, file) {
+  const query = Object.entries(fields).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  return ask(`${verb}?${query.join("&")}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/octet-stream" },
+    body: file,
+  });
+}
+
 /** Look at something in the control API. */
 export function look(verb) {
   return ask(verb);

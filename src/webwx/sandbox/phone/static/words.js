@@ -69,7 +69,7 @@ const WORDS = {
   quoting: ["Quoting {name}: {text}", "引用{name}：{text}"],
   youRecalled: ["You recalled a message", "你撤回了一条消息"],
   recalled: ["{name} recalled a message", "{name}撤回了一条消息"],
-  tooLarge: ["That is more than the sandbox takes (45 MB).", "文件超过沙箱的上限（45 MB）。"],
+  tooLarge: ["That is more than the sandbox takes (1 GB).", "文件超过沙箱的上限（1 GB）。"],
   newMessages: ["New messages", "新消息"],
 
   // kinds
