@@ -53,6 +53,47 @@ def test_the_exceptions_to_that_still_are_ones() -> None:
         assert not (TESTS / path.parent / f"test_{path.name}").exists()
 
 
+def imports_of(source: str) -> set[str]:
+    """Return the modules of ours that a module imports, those for type checking and inside functions included."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((SOURCE / source).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULE_NAMES else node.module for name in names}
+    return (found & MODULE_NAMES) - {module_name(source)}
+
+
+def module_name(source: str) -> str:
+    """Return the dotted name of a module."""
+    return ".".join(("webwx", *Path(source).with_suffix("").parts)).removesuffix(".__init__")
+
+
+MODULE_NAMES = {module_name(source) for source in SOURCES}
+
+IMPORT_CIRCLES = {frozenset({"webwx.client.feed", "webwx.client.sync"})}
+"""Circles that are still there."""
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {module_name(source): imports_of(source) for source in SOURCES}
+    reached: dict[str, set[str]] = {}
+    for module in graph:
+        behind, waiting = set[str](), [module]
+        while waiting:
+            new = graph[waiting.pop()] - behind
+            behind |= new
+            waiting += new
+        reached[module] = behind
+    circles = {
+        frozenset(other for other in behind if module in reached[other])
+        for module, behind in reached.items()
+        if module in behind
+    }
+    assert circles <= IMPORT_CIRCLES
+
+
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_every_example_has_its_test(example: Path) -> None:
     assert (TESTS / "examples" / f"test_{example.name}").is_file()
