@@ -90,11 +90,15 @@ def require_own_folder(path: Path) -> None:
         )
 
 
-def open_lock(path: Path) -> int:
+def open_lock(path: Path, beside: Path | None = None) -> int:
     """
     Open the file of a lock, which is made when needed, with the folder it lies in.
 
     A symbolic link is refused: it would have another file written to.
+
+    Args:
+        path: The lock's.
+        beside: The file that it locks, for the error.
 
     Raises:
         StorageError: It cannot be made, or is a symbolic link.
@@ -105,7 +109,7 @@ def open_lock(path: Path) -> int:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise StorageError(f"The lock {path} is a symbolic link; delete it.") from None
-        raise StorageError(f"Nothing can be written beside {path}: {explain(error)}") from None
+        raise StorageError(f"Nothing can be written beside {beside or path}: {explain(error)}") from None
 
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)

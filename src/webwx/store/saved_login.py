@@ -397,7 +397,7 @@ class LoginFile:
 
     def _open_lock(self, name: str) -> int:
         require_own_folder(self._path.parent)
-        return open_lock(self._path.with_name(f".{self._path.name}.{name}"))
+        return open_lock(self._path.with_name(f".{self._path.name}.{name}"), self._path)
 
 
 class _Damaged(Exception):
