@@ -135,6 +135,7 @@ if TYPE_CHECKING:
     from webwx.protocol.hosts import Desktop as Desktop
     from webwx.store.journal import Journal as Journal
     from webwx.store.journal import Outgoing as Outgoing
+    from webwx.store.memory.journal import MemoryJournal as MemoryJournal
     from webwx.store.passphrase import KeyringPassphrase as KeyringPassphrase
     from webwx.store.saved_login import LoginFile as LoginFile
     from webwx.store.saved_login import LoginMemory as LoginMemory
@@ -187,6 +188,7 @@ _HOMES = {
     ),
     "protocol.hosts": ("Desktop",),
     "store.journal": ("Journal", "Outgoing"),
+    "store.memory.journal": ("MemoryJournal",),
     "store.passphrase": ("KeyringPassphrase",),
     "store.saved_login": ("LoginFile", "LoginMemory", "LoginStore"),
     "store.sqlite": ("SqliteJournal",),

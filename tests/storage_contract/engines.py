@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from webwx.store.memory.journal import MemoryJournal
 from webwx.store.sqlite import SqliteJournal
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from webwx.store.journal import Journal
+    from webwx.store.journal import Consumer, Journal
 
 
 class Engine(Protocol):
@@ -29,8 +30,8 @@ class Engine(Protocol):
         """Return what another process opens with `open_journal`."""
         ...
 
-    async def end(self, journal: Journal) -> None:
-        """End as a process does that closes what it has opened, as far as the journal outlives that."""
+    async def end(self, journal: Journal, consumer: Consumer) -> None:
+        """End as a process does that closes what it has opened; a journal that ends with it loses the consumer only."""
         ...
 
     async def kill(self, journal: Journal) -> None:
@@ -53,7 +54,7 @@ class SqliteEngine:
     def open(self, *, retention_days: float = 90) -> SqliteJournal:
         return SqliteJournal(self.path, retention_days=retention_days)
 
-    async def end(self, journal: Journal) -> None:
+    async def end(self, journal: Journal, consumer: Consumer) -> None:
         await journal.close()
 
     async def kill(self, journal: Journal) -> None:
@@ -63,14 +64,38 @@ class SqliteEngine:
         moment.replace(self.path)
 
 
+class MemoryEngine:
+    """A journal in memory; of it only a consumer can end and be opened again."""
+
+    survives = False
+    url = "memory:"
+
+    def __init__(self) -> None:
+        self._ended: MemoryJournal | None = None
+
+    def open(self, *, retention_days: float = 90) -> MemoryJournal:
+        journal, self._ended = self._ended, None
+        return journal or MemoryJournal(retention_days=retention_days)
+
+    async def end(self, journal: Journal, consumer: Consumer) -> None:
+        assert isinstance(journal, MemoryJournal)
+        await consumer.close()
+        self._ended = journal
+
+    async def kill(self, journal: Journal) -> None:
+        raise AssertionError("What is in memory does not outlive its process.")
+
+
 SURVIVING = ("sqlite", "sqlite-folded")
 """Engines whose journals outlive their process."""
 
-ENGINES = SURVIVING
+ENGINES = (*SURVIVING, "memory")
 
 
 def make(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Return an engine by its name, with a new place of its own."""
+    if name == "memory":
+        return MemoryEngine()
     if name == "sqlite-folded":
         monkeypatch.setattr("webwx.store.sqlite.FOLD_FROM", 1)
     return SqliteEngine(folder)

@@ -117,7 +117,7 @@ class TestAcknowledging:
         journal, account, consumer = await reopened(engine)
         await account.ingest(arrival(*messages(1, 3)))
         await consumer.take(1)
-        await engine.end(journal)
+        await engine.end(journal, consumer)
 
         journal, account, consumer = await reopened(engine)
         await account.ingest(arrival(*messages(4, 1)))
@@ -128,7 +128,7 @@ class TestAcknowledging:
             (3, False),
             (4, False),
         ]
-        await engine.end(journal)
+        await engine.end(journal, consumer)
 
     async def test_what_was_shown_to_nobody_is_not_redelivered(self, engine: Engine) -> None:
         for shown in (False, True):
@@ -137,7 +137,7 @@ class TestAcknowledging:
             taken = await consumer.take()
             assert [entry.redelivered for entry in taken] == [shown, False, False, False]
             await consumer.close(unseen_from=2)
-            await engine.end(journal)
+            await engine.end(journal, consumer)
 
     async def test_what_was_acknowledged_does_not_come_again(self, surviving: Engine) -> None:
         journal, account, consumer = await reopened(surviving)
@@ -157,11 +157,11 @@ class TestAcknowledging:
         ]
         for number in (6, 3, 4):
             consumer.ack(number)
-        await surviving.end(journal)
+        await surviving.end(journal, consumer)
 
         journal, account, consumer = await reopened(surviving)
         assert await consumer.take_waiting() == []
-        await surviving.end(journal)
+        await surviving.end(journal, consumer)
 
 
 class TestFailing:
@@ -180,7 +180,7 @@ class TestFailing:
         assert await consumer.failed(1, "ValueError at bot.py:3") == 3
         consumer.ack(1)
         await consumer.flush()
-        await surviving.end(journal)
+        await surviving.end(journal, consumer)
 
     async def test_a_dead_letter_can_be_revived_once(self, surviving: Engine) -> None:
         journal, account, consumer = await reopened(surviving)
@@ -202,11 +202,11 @@ class TestFailing:
         first, second = await consumer.take()
         assert (first.number, second.number) == (1, 2), "not done with yet, so it comes again"
         consumer.ack(1)
-        await surviving.end(journal)
+        await surviving.end(journal, consumer)
 
         journal, account, consumer = await reopened(surviving)
         assert numbers(await consumer.take()) == [2]
-        await surviving.end(journal)
+        await surviving.end(journal, consumer)
 
     async def test_a_dead_letter_is_kept_and_comes_no_more(self, engine: Engine) -> None:
         journal, account, consumer = await reopened(engine)
@@ -216,13 +216,13 @@ class TestFailing:
             await consumer.failed(2, "KeyError at bot.py:7")
         await consumer.give_up(2, "KeyError at bot.py:7")
         consumer.ack(1)
-        await engine.end(journal)
+        await engine.end(journal, consumer)
 
         journal, account, consumer = await reopened(engine)
         assert await consumer.take_waiting() == []
         (letter,) = await account.dead_letters("bot")
         assert (letter.entry.number, letter.attempts, letter.error) == (2, 3, "KeyError at bot.py:7")
-        await engine.end(journal)
+        await engine.end(journal, consumer)
 
 
 def deaths(entries: list[Entry]) -> dict[int, int]:
@@ -267,7 +267,7 @@ class TestDeaths:
         again = await consumer.take()
         assert deaths(again) == {1: 4, 2: 2, 3: 2, 4: 2}
         assert [entry.attempt for entry in again] == [5, 3, 3, 3]
-        await surviving.end(journal)
+        await surviving.end(journal, consumer)
 
     async def test_what_was_buried_for_it_begins_anew_when_it_is_revived(self, surviving: Engine) -> None:
         journal, account, consumer = await reopened(surviving)
@@ -301,7 +301,7 @@ class TestDeaths:
             (entry,) = await consumer.take()
             assert entry.deaths == 0
             await consumer.blame(1)
-            await engine.end(journal)
+            await engine.end(journal, consumer)
 
 
 class TestRevived:
@@ -320,7 +320,7 @@ class TestRevived:
 
         journal, account, consumer = await reopened(surviving)
         assert numbers(await consumer.take()) == [1]
-        await surviving.end(journal)
+        await surviving.end(journal, consumer)
 
     async def test_one_revived_at_once_after_its_burial_is_not_lost(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
@@ -384,7 +384,10 @@ def test_g_r1_whatever_happens_each_entry_is_acknowledged_once_and_comes_twice_o
                     acked.add(number)
                 case "crash" | "close":
                     await consumer.flush()
-                    await (engine.kill if verb == "crash" and engine.survives else engine.end)(journal)
+                    if verb == "crash" and engine.survives:
+                        await engine.kill(journal)
+                    else:
+                        await engine.end(journal, consumer)
                     journal, account, consumer = await reopened(engine)
                     open_entries.clear()
         left: list[int] = []

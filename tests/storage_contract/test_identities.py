@@ -306,8 +306,9 @@ class TestIdentify:
         await other.log_in()
         found = await other.tell(other.shown("ann"), FILEHELPER)
         assert [each.by for each in found.values()] == ["seen", "certain"]
-        assert await relogin.account.ledger.identity(found[FILEHELPER.id].number) is None
-        assert await other.account.ledger.why(await relogin.number("cid")) == []
+        assert await other.account.ledger.contact_ids(found[other.id("ann")].number) == [other.id("ann")]
+        assert len(await relogin.account.ledger.identities()) == 4
+        assert await other.account.ledger.identity_of(relogin.id("cid")) is None
         assert [each.name for each in await other.account.ledger.identities()] == ["ann", "文件传输助手"]
 
 

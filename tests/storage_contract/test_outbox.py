@@ -123,10 +123,10 @@ async def test_a_send_can_be_removed_but_not_while_it_is_on_its_way(account: Acc
 async def test_accounts_know_nothing_of_each_other_s_sends(journal: Journal) -> None:
     one, two = journal.account(1), journal.account(2)
     row = await added(one, "1", key="daily")
-    assert (await added(two, "1", key="daily")).number == 2
-    assert await two.outbox.get(number=row.number) is None
+    assert await two.outbox.get(key="daily") is None
     assert await two.outbox.sending(row.number, NOW, FRIEND) is False
-    assert [each.number for each in await one.outbox.list()] == [1]
+    assert (await added(two, "1", key="daily")).state == "queued", "keys and client ids are each account's own"
+    assert [each.client_id for each in await one.outbox.list()] == ["1"]
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\x00b", "你好😀", "x" * 100_000])

@@ -40,7 +40,16 @@ async def test_a_relative_url_is_a_path_from_here(path: Path, monkeypatch: pytes
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
+async def test_each_journal_in_memory_is_a_new_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.parent.mkdir()
+    monkeypatch.chdir(path.parent)
+    await opened(open_journal("memory:"))
+
+    assert await open_journal("memory:").accounts() == []
+    assert list(path.parent.iterdir()) == []
+
+
 @pytest.mark.parametrize("url", ["postgresql://here/journal", "sqlite://here/me.journal", "://"])
 def test_a_url_of_no_engine_is_refused_with_what_to_use(url: str) -> None:
-    with pytest.raises(InvalidSettings, match="use a path or sqlite:///PATH"):
+    with pytest.raises(InvalidSettings, match="use a path, sqlite:///PATH or memory:"):
         open_journal(url)

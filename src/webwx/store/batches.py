@@ -5,7 +5,9 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from webwx.model.events import Arrived, Item, identify
+import msgspec
+
+from webwx.model.events import Arrived, ContinuityLost, Item, identify
 from webwx.protocol.codec import read_json
 from webwx.protocol.messages import WireText
 from webwx.protocol.sync import SyncReply
@@ -28,6 +30,13 @@ def texts_of(body: bytes, own_id: ContactId, began: int) -> list[Arrived]:
         identify(Item(kind="message", text=read_json(raw, WireText)), own_id, began, raw)
         for raw in read_json(body, SyncReply).delivered()
     ]
+
+
+def gap_between(since: float, until: float) -> Arrived:
+    """Return the gap that a new login leaves after the one before it: what arrived between them is not known."""
+    gap = ContinuityLost(since=since, until=until, reason="new_login")
+    item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
+    return Arrived(item=item, raw=item.raw)
 
 
 def digest_of_body(arrival: Arrival) -> bytes | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.errors import RefusedLocally, UnknownContact
+from webwx.errors import UnknownContact
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.ledger import CERTAINTY, Identified, Identity, IdentityKind, Link, Reason, is_lasting
 from webwx.protocol.codec import clean_text
@@ -34,7 +34,7 @@ from webwx.store.links import (
     note_newest_login,
     read_links,
 )
-from webwx.store.matching import contact_of, digest_of_all
+from webwx.store.matching import check_merge, check_split, contact_of, digest_of_all
 from webwx.store.rows import as_list, select, select_numbers
 from webwx.store.telling import identify, login_of
 
@@ -162,12 +162,7 @@ class SqliteLedger:
         def store(db: sqlite3.Connection) -> Identity:
             kept = _existing(db, account, current, number)
             gone = _existing(db, account, current, other)
-            if kept.number == gone.number:
-                raise RefusedLocally(f"Both are number {kept.number} already, so there is nothing to merge.")
-            if kept.kind != gone.kind:
-                raise RefusedLocally(f"{kept.number} is a {kept.kind} and {gone.number} a {gone.kind}: never the same.")
-            if kept.contact_id and gone.contact_id:
-                raise RefusedLocally(f"{kept.number} and {gone.number} are both in this login, so they are two.")
+            check_merge(kept, gone)
             _merge(db, account, kept.number, gone.number)
             return _existing(db, account, current, number)
 
@@ -335,10 +330,7 @@ def _become(db: sqlite3.Connection, gone: int, kept: int) -> None:
 def _split(db: sqlite3.Connection, account: int, known: Identity, contact_id: ContactId) -> int:
     theirs = links_of_number(db, account, known.number)
     leaving = [link for link in theirs if link.row.id == contact_id]
-    if not leaving:
-        raise UnknownContact(f"Identity {known.number} never had this id; ask why to see which it had.")
-    if len(leaving) == len(theirs):
-        raise UnknownContact(f"Identity {known.number} has no other id, so there is nothing to split.")
+    check_split(known.number, leaving=len(leaving), all_links=len(theirs))
     number = _new(db, account, known.kind, leaving[-1].row.seen_at)
     for link in leaving:
         _move(db, link, number, Found(by="hand", candidates=(known.number,)))

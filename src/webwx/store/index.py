@@ -14,16 +14,12 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from webwx.model.contacts import ContactId
-from webwx.model.events import Item, event_from_item
 from webwx.model.messages import Event
 from webwx.store.entries import read_rows
 from webwx.store.folding import Unfolded, is_folded, unfold
 from webwx.store.rows import as_list, insert, select, select_numbers
 from webwx.store.schema import transaction
-from webwx.store.words import cut, told_by
+from webwx.store.words import cut, tokens_of, told_by
 
 if TYPE_CHECKING:
     import sqlite3
@@ -251,8 +247,3 @@ def _looked_at(
             row = next(rows)
             words = tokens_of(row.raw, row.own_id) if row.kind == "message" else []
             yield number, row.account, row.message_id, row.digest, row.chat, words
-
-
-def tokens_of(raw: msgspec.Raw | bytes, own_id: str) -> list[str]:
-    """Cut what a message tells."""
-    return cut(told_by(event_from_item(Item(kind="message", raw=msgspec.Raw(raw)), ContactId(own_id))))

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 RETENTION_DAYS = 90
 """Days that entries and sends are kept by default."""
 
+QUARANTINE = 10_000
+"""Entries that could not be read and are kept nevertheless: the newest so many."""
+
 ARCHIVE_CONSUMER = "keep"
 """The consumer of the media archive. No handler reads what it reads, so a purge leaves no gap for it."""
 

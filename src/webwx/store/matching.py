@@ -1,7 +1,7 @@
 """
 How contacts of a login are matched with identities: the part of it that no storage engine does differently.
 
-An engine says what it knows (`Known` links, faces, real ids), and gets back what there is to store.
+An engine says what it has stored of contacts, and gets back what there is to store.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from webwx.errors import RefusedLocally, UnknownContact
 from webwx.model.contacts import BUILT_IN, Contact, ContactId, Kind
 from webwx.model.ledger import Evidence, Face, Finding, evidence_of, is_lasting, match
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    from webwx.model.ledger import Identity
 
 _BY_ID = Finding("certain")
 """Of a contact whose id says who it is."""
@@ -140,3 +143,36 @@ def contact_of(contact_id: ContactId, name: str, known: Evidence) -> Contact:
         alias=known.alias, is_owner=known.is_owner, uin=known.uin, pinyin=known.pinyin, avatar=known.avatar,
         signature=known.signature, region=known.region, sex=known.sex, attr_status=known.attr_status,
     )  # fmt: skip
+
+
+def check_merge(kept: Identity, gone: Identity) -> None:
+    """
+    Check that two identities may be made one.
+
+    Raises:
+        RefusedLocally: They are one already, differ in kind, or are both in this login.
+    """
+    if kept.number == gone.number:
+        raise RefusedLocally(f"Both are number {kept.number} already, so there is nothing to merge.")
+    if kept.kind != gone.kind:
+        raise RefusedLocally(f"{kept.number} is a {kept.kind} and {gone.number} a {gone.kind}: never the same.")
+    if kept.contact_id and gone.contact_id:
+        raise RefusedLocally(f"{kept.number} and {gone.number} are both in this login, so they are two.")
+
+
+def check_split(number: int, *, leaving: int, all_links: int) -> None:
+    """
+    Check that an id may be taken out of an identity.
+
+    Args:
+        number: The identity.
+        leaving: How many of its links have the id.
+        all_links: How many links it has.
+
+    Raises:
+        UnknownContact: It never had this id, or it had no other.
+    """
+    if not leaving:
+        raise UnknownContact(f"Identity {number} never had this id; ask why to see which it had.")
+    if leaving == all_links:
+        raise UnknownContact(f"Identity {number} has no other id, so there is nothing to split.")

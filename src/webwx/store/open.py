@@ -22,17 +22,22 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
     Return the journal that a URL names. Its file is made when it is first needed.
 
     Args:
-        url: A path, or `sqlite:///` and a path (with a fourth slash if that is absolute).
+        url: A path; or `sqlite:///` and a path (with a fourth slash if that is absolute); or `memory:`, for a new
+            journal that ends with the process.
         retention_days: What arrived longer ago is deleted; 0 keeps everything.
 
     Raises:
         InvalidSettings: No engine has such a URL.
     """
     place = os.fspath(url)
+    if place == "memory:":
+        from webwx.store.memory.journal import MemoryJournal
+
+        return MemoryJournal(retention_days=retention_days)
     scheme, separator, rest = place.partition("://")
     if separator:
         if scheme != "sqlite" or not rest.startswith("/"):
-            raise InvalidSettings(f"No journal can be opened at {place!r}; use a path or sqlite:///PATH.")
+            raise InvalidSettings(f"No journal can be opened at {place!r}; use a path, sqlite:///PATH or memory:.")
         place = unquote(rest[1:])
     from webwx.store.sqlite import SqliteJournal
 

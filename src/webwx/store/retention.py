@@ -20,7 +20,7 @@ from webwx.model.events import ContinuityLost
 from webwx.store.bodies import Place, blank, pack, unpack
 from webwx.store.entries import KINDS
 from webwx.store.index import key_of
-from webwx.store.journal import ARCHIVE_CONSUMER
+from webwx.store.journal import ARCHIVE_CONSUMER, QUARANTINE
 from webwx.store.kept import delete_unnamed
 from webwx.store.links import forget_logins
 from webwx.store.rows import as_list, select, select_numbers
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from webwx.store.index import Index
     from webwx.store.kept_files import KeptFiles
     from webwx.store.people import Thinning
-
-QUARANTINE = 10_000
-"""Entries that could not be read and are kept nevertheless: the newest so many."""
 
 PIECE = 500
 """Entries deleted in one transaction."""

@@ -25,9 +25,9 @@ import msgspec
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
-from webwx.model.events import Arrived, ContinuityLost, Item
+from webwx.model.events import Arrived, Item
 from webwx.protocol.codec import clean_text
-from webwx.store.batches import digest_of_body, items_of, new_items
+from webwx.store.batches import digest_of_body, gap_between, items_of, new_items
 from webwx.store.bodies import blank, locate, pack
 from webwx.store.consumers import SqliteConsumer, Stored, Stream, read_known
 from webwx.store.deadletters import consumers_with_revivals, read_dead, revive
@@ -35,7 +35,7 @@ from webwx.store.entries import LAST, read_entries, write_entries
 from webwx.store.files import explain, flush_folder, make_private, take_lock
 from webwx.store.folding import FOLD_FROM, entries_of, fold, is_folded, last_number
 from webwx.store.identity import SqliteLedger
-from webwx.store.index import Index, key_of, tokens_of
+from webwx.store.index import Index, key_of
 from webwx.store.journal import RETENTION_DAYS, Arrival, Buried, Entry, Stats
 from webwx.store.kept import SqliteKept, delete_unnamed
 from webwx.store.kept_files import KeptFiles
@@ -45,7 +45,7 @@ from webwx.store.people import Looks, StoredRoster, Thinning, keep_contacts, rea
 from webwx.store.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
 from webwx.store.rows import as_list, select, select_numbers
 from webwx.store.schema import connect, log_of, make_room
-from webwx.store.words import Query
+from webwx.store.words import Query, tokens_of
 from webwx.store.writer import Reader, Writer
 
 if TYPE_CHECKING:
@@ -309,9 +309,7 @@ class SqliteAccount:
             keep_contacts(db, login, contacts)
             stored = Stored([], is_after_others=False)
             if before is not None and before[0] != own_id:
-                gap = ContinuityLost(since=before[1], until=time, reason="new_login")
-                item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
-                arrival = Arrival(body=b"", items=(Arrived(item=item, raw=item.raw),), position=position, time=time)
+                arrival = Arrival(body=b"", items=(gap_between(before[1], time),), position=position, time=time)
                 stored = self._store(db, account, login, own_id, arrival)
             return login, stored
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import RefusedLocally
+from webwx.model.contacts import ContactId
+from webwx.model.events import Item, event_from_item
 from webwx.model.messages import CardMessage, FriendRequest, HistoryMessage, Message, PossibleFriend, QuoteMessage
 from webwx.model.text import normalized
 
@@ -123,3 +125,8 @@ def told_by(event: Event) -> str:
         case _:
             pass
     return "\n".join(told)[:MAX_TOLD]
+
+
+def tokens_of(raw: msgspec.Raw | bytes, own_id: str) -> list[str]:
+    """Return the tokens of a message."""
+    return cut(told_by(event_from_item(Item(kind="message", raw=msgspec.Raw(raw)), ContactId(own_id))))
