@@ -245,13 +245,13 @@ class Bot(Router, Timetable):
             yield self._client
             return
         from webwx.client.aio import AsyncClient
-        from webwx.store.sqlite import SqliteJournal
+        from webwx.store.open import open_journal
 
         settings = self.settings()
         async with AsyncExitStack() as stack:
             journal = self._journal
             if journal is None:
-                journal = SqliteJournal(settings.journal_path, retention_days=settings.retention_days)
+                journal = open_journal(settings.journal_path, retention_days=settings.retention_days)
                 stack.push_async_callback(journal.close)
             yield await stack.enter_async_context(
                 AsyncClient(

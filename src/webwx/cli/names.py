@@ -90,9 +90,9 @@ def complete_numbers(ctx: click.Context, param: click.Parameter, incomplete: str
 
 
 async def _identities(settings: Settings) -> list[Identity]:
-    from webwx.store.sqlite import SqliteJournal
+    from webwx.store.open import open_journal
 
-    journal = SqliteJournal(settings.journal_path)
+    journal = open_journal(settings.journal_path)
     try:
         accounts = await journal.accounts()
         return await journal.account(accounts[0]).ledger.identities() if accounts else []

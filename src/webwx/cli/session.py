@@ -34,6 +34,7 @@ from webwx.client.aio import AsyncClient
 from webwx.errors import LoggedOut, StorageError
 from webwx.model.keeping import Keep
 from webwx.outcomes import Exit
+from webwx.store.open import open_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.settings import Settings
     from webwx.store.journal import Journal
-    from webwx.store.sqlite import SqliteJournal
 
 _log = logging.getLogger("webwx.cli")
 
@@ -86,13 +86,10 @@ class Session:
         return self._given.settings()
 
     @asynccontextmanager
-    async def journal(self) -> AsyncIterator[SqliteJournal]:
+    async def journal(self) -> AsyncIterator[Journal]:
         """Give the journal beside the chosen login; its file is made when it is needed."""
-        # Imported here, for a command that keeps nothing should not wait for a database.
-        from webwx.store.sqlite import SqliteJournal
-
         settings = self.settings
-        journal = SqliteJournal(settings.journal_path, retention_days=settings.retention_days)
+        journal = open_journal(settings.journal_path, retention_days=settings.retention_days)
         try:
             yield journal
         finally:
@@ -197,9 +194,8 @@ class Session:
             yield client
 
     async def _open_to_read(self, stack: AsyncExitStack, path: Path) -> AsyncClient:
-        from webwx.store.sqlite import SqliteJournal
-
-        journal = await stack.enter_async_context(SqliteJournal(path, retention_days=0))
+        journal = open_journal(path, retention_days=0)
+        stack.push_async_callback(journal.close)
         client = self._client_on(journal)
         stack.push_async_callback(self._close, client)
         try:

@@ -29,6 +29,7 @@ from webwx.model.events import Item
 from webwx.model.login import Account, Login
 from webwx.protocol.codes import KNOWN_RETS, Ret
 from webwx.protocol.hosts import Desktop, check_proxy, choose
+from webwx.store.open import open_journal
 from webwx.store.saved_login import Ended, LoginMemory, LoginStore, SavedLogin
 from webwx.transport.default import default_transport
 from webwx.transport.run import Cell, Timeouts, Transport, run_async
@@ -99,7 +100,7 @@ class BaseClient:
         self._on_logged_out = on_logged_out
         if isinstance(journal, (str, os.PathLike)):
             self._own_journal = journal
-            journal = _journal_at(journal)
+            journal = open_journal(journal)
         self._journal = journal
         if keep is not None and journal is None:
             raise NoJournal("Media are kept beside a journal; give the client one, such as journal='me.journal'.")
@@ -156,7 +157,7 @@ class BaseClient:
     async def _close_own_journal(self) -> None:
         """Close the journal that this client has opened; one more of the same file takes its place."""
         if self._own_journal is not None and self._journal is not None:
-            closed, self._journal = self._journal, _journal_at(self._own_journal)
+            closed, self._journal = self._journal, open_journal(self._own_journal)
             self._parts.clear()
             await closed.close()
 
@@ -427,14 +428,6 @@ class BaseClient:
         self._pending.clear()
         self._is_dirty = self._has_taken = self._has_more = False
         self._liveness.forget()
-
-
-def _journal_at(path: str | os.PathLike[str]) -> Journal:
-    """Make the journal of a file, which is opened when it is first needed."""
-    # Imported here, for a program that keeps nothing should not wait for a database.
-    from webwx.store.sqlite import SqliteJournal
-
-    return SqliteJournal(path)
 
 
 def _log_state(change: StateChange) -> None:
