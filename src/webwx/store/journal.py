@@ -1,12 +1,33 @@
 """
-The journal: what a login was told and what it sent, kept before anything is done with it.
+The contract of a storage engine: what a journal keeps of accounts, and what its callers may rely on.
 
-This is the interface; `sqlite` is the engine that ships. A journal is one file for any number of accounts, each told
-apart by its number at the platform, which no new login changes. A batch goes in whole, with the position it leads to,
-and the next request may use that position only once `ingest` has returned. From then on nothing in the batch can be
-lost: consumers read at their own pace, each with a cursor of its own.
+A journal holds any number of accounts, each by its number at the platform (`uin`), which no login changes. It keeps
+what arrived, as it arrived; events are made of it when they are read. `open.open_journal` opens an engine by its URL,
+and nothing above this package imports an engine otherwise. tests/storage_contract holds every engine to what is said
+here.
 
-What is stored is what arrived; events are made of it when somebody reads.
+**Transactions.** Every method that changes something is one transaction: when it returns all of it is stored, and when
+it raises none of it is. `ingest` is the largest: the body, the new entries, the contacts and the position go in
+together, so a position never leads past an entry that was lost. An engine may put transactions of several callers
+together, and lets acknowledgements ride in a later one; it may not split one. `purge` is the exception: it may
+delete in pieces, and a crash leaves the rest of what was to be deleted.
+
+**Order.** The numbers of an account's entries grow in the order of arrival and are never given twice, even after a
+deletion; the same holds for its sends and its identities. Nothing is ordered across accounts: two accounts may have
+the same numbers, and a cursor over several accounts holds one number for each.
+
+**Cursors.** A consumer has one cursor in one account: it is done with all entries up to a number, and with some behind
+it. A cursor only moves forward. An entry is in the hands of one process at a time, because a consumer is open once.
+
+**Several processes.** An engine whose journals outlive their process lets several of them open one, and sees in each
+what the others have stored by the time a call begins. What a process leaves open when it dies counts as ended.
+
+**Blocking.** A coroutine may wait for storage, and never blocks the event loop for as long as a look through all
+entries or a write to a disk takes. What is no coroutine returns at once: `ack`, `show`, `absolve`, and looking at a
+`Roster`, which may read one row. All methods may be called from any event loop of the process.
+
+**Text.** Any `str` is taken, lone surrogates included; they may be replaced by U+FFFD. How text is cut for a search is
+part of the contract (`words`), and so are the names and limits below.
 """
 
 from __future__ import annotations
@@ -89,7 +110,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     alone, and blamed before. From three on one has died that tried it alone.
     """
     read: msgspec.Struct | None = None
-    """What it was read as, where it comes straight from the network and was looked at already."""
+    """
+    What it was read as, where it comes straight from the network and was looked at already. It may be changed by its
+    reader, so no entry that is given a second time has it.
+    """
 
     def __repr__(self) -> str:
         return f"Entry({self.number})"
@@ -180,11 +204,17 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
 class Consumer(Protocol):
     """
-    One reader's way through an account's entries.
+    One reader's way through an account's entries: each entry comes in order, at least once.
 
-    Whatever is taken and not acknowledged comes again to the next process that opens the consumer, marked
-    `redelivered` if it may have been handed out. Acknowledgements are cheap: they ride in the next transaction, a few
-    milliseconds later at most, and where that is possible they hold at once, except after a loss of power.
+    What is taken and not acknowledged comes again when the consumer is opened the next time, marked `redelivered` if it
+    may have been handed out; what is acknowledged does not. Entries may be acknowledged in any order. A failed attempt
+    is counted over all processes. Of a dead letter nothing comes until it is revived.
+
+    An entry that ends its process must not end every process that takes it: what was in flight at two deaths has
+    `Entry.deaths` of two, and its reader tries it alone after `blame`, so that a third death is counted for it only.
+
+    Acknowledgements are cheap: they ride in the next transaction, a few milliseconds later at most, and where that is
+    possible they hold at once, except after a loss of power.
     """
 
     name: str
@@ -241,7 +271,15 @@ class Consumer(Protocol):
 
 
 class Outbox(Protocol):
-    """An account's sends. Every change is stored when the call returns."""
+    """
+    An account's sends, each stored before its first byte may leave.
+
+    `queued` becomes `sending`, and that `sent`, `failed`, `unknown` or `queued` again; `sent` becomes `recalled`. Only
+    a send that is `queued` or `failed` may be sent, and by one caller at a time. One that was `sending` when its
+    process died, or closed the journal, is `unknown`: it is never repeated blindly.
+
+    A key names one send of its account, as long as that exists; a client id names one for ever.
+    """
 
     async def add(self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float) -> Outgoing:
         """Store a send as `queued`; one of a key that is known is given as it is."""
@@ -290,9 +328,10 @@ class Outbox(Protocol):
 
 class Kept(Protocol):
     """
-    What an account's messages showed: bytes that were fetched while the platform had them.
+    What an account's messages showed: bytes that were fetched while the platform had them, as files.
 
-    They go with their messages, whatever deletes those; a recall deletes nothing.
+    The files are private to their owner, and the same bytes are stored once. An engine without files of its own takes a
+    temporary folder. They go with their messages, whatever deletes those; a recall deletes nothing.
     """
 
     def begin(self) -> AbstractContextManager[tuple[BinaryIO, Path]]:
@@ -335,6 +374,8 @@ class Kept(Protocol):
 class Ledger(Protocol):
     """
     Who is who in an account's logins: a number for each person and chatroom that no login changes.
+
+    How contacts are compared is not the engine's business: it stores links, and asks `matching` what they are.
 
     What the user says by `merge` and `split` holds for ever, against any evidence. A number that was merged into
     another one goes on to name the same identity.
@@ -405,7 +446,12 @@ class Ledger(Protocol):
 
 
 class AccountJournal(Protocol):
-    """One account's part of a journal."""
+    """
+    One account's part of a journal.
+
+    It is at one login: the one that was opened by it, or whose position was asked for last. Several parts of one
+    account may be at different logins, in one process or in several.
+    """
 
     @property
     def ledger(self) -> Ledger:
@@ -439,7 +485,11 @@ class AccountJournal(Protocol):
         """
         Store a batch in one transaction: the body, what is new of its items, the contacts and the position.
 
-        Returns how many items were new. What is known by id and digest is passed over.
+        A message is new unless one of its id and digest is stored; one that has the id of another one, and not its
+        digest, is stored as well, and counted as a conflict. What has no id, such as the change of a contact, is new
+        unless its batch is the last one of the login once more. Consumers that wait are woken once it is stored.
+
+        Returns how many items were new.
 
         Raises:
             StorageError: It was not stored, or nobody can say: ask `position`, and fetch from there again.
@@ -484,7 +534,7 @@ class AccountJournal(Protocol):
         ...
 
     async def entry(self, number: int) -> Entry | None:
-        """Find an entry by its number."""
+        """Return an entry by its number."""
         ...
 
     async def find(self, message_id: str) -> Entry | None:
@@ -547,9 +597,10 @@ class AccountJournal(Protocol):
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
         """
-        Keep something small as what a function makes of what it was, and give that.
+        Keep something small as what a function makes of what it was, and return that.
 
-        Nothing comes between the two, from this process or another. The function is called in the thread that writes.
+        Nothing comes between the two, from this process or another. The function may be called in another thread; when
+        it raises, nothing changes.
 
         Raises:
             StorageError: It was not kept.
@@ -558,9 +609,11 @@ class AccountJournal(Protocol):
 
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
         """
-        Delete entries and sends for good: older than a time, or of these chats, or both; gives how many.
+        Delete entries and sends for good: older than a time, or of these chats, or both; returns how many.
 
-        A consumer that had not seen them all is told of a gap.
+        A consumer that was not given them all finds a gap in place of the last one that it misses; gaps in a row are
+        one. With a time alone, who was in logins that ended before it is forgotten too. A send that is on its way
+        stays.
         """
         ...
 
@@ -574,10 +627,16 @@ class AccountJournal(Protocol):
 
 
 class Journal(Protocol):
-    """A file of journals."""
+    """
+    What is kept of all accounts.
+
+    What arrived longer ago than the engine's retention is deleted by itself, as by `purge`. The days count from the
+    arrival by the platform's clock; a clock that ran ahead deletes nothing. Of what could not be read the newest
+    `QUARANTINE` entries are kept.
+    """
 
     def account(self, uin: int) -> AccountJournal:
-        """Give an account's part."""
+        """Return an account's part; it is made when it is first used."""
         ...
 
     async def accounts(self) -> list[int]:
@@ -589,20 +648,20 @@ class Journal(Protocol):
         Copy the journal as it is now into a new file, while others write on.
 
         Raises:
-            StorageError: There is a file already, or the disk does not take it.
+            StorageError: There is a file already, the disk does not take it, or a journal of this engine is no file.
         """
         ...
 
     async def delete(self) -> None:
         """
-        Delete the whole file, with every account in it, and close it.
+        Delete everything, with every account in it, and close the journal.
 
         Raises:
-            AlreadyRunning: Somebody is reading from it or sending.
+            AlreadyRunning: Another process, or a consumer of another journal object, uses it.
             StorageError: The disk does not let go of it.
         """
         ...
 
     async def close(self) -> None:
-        """Store what is left, and let go of the file."""
+        """Close all consumers, store what is left, and let go; every later call raises `StorageError`."""
         ...
