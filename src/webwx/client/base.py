@@ -51,7 +51,7 @@ _log = logging.getLogger("webwx.client")
 
 T = TypeVar("T")
 
-HELD_FROM = 5.0
+HELD_FROM = 4.0
 """Seconds after which an answer to a poll shows that the server holds polls, so that they need no distance."""
 
 Moment = tuple[float, float]
