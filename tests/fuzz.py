@@ -359,8 +359,8 @@ TARGETS: tuple[Target, ...] = (
 
 
 def main() -> None:
-    """Feed every target in turn until the time is over."""
-    parser = argparse.ArgumentParser(description="Feed damaged input to every decoder.")
+    """Subscription every target in turn until the time is over."""
+    parser = argparse.ArgumentParser(description="Subscription damaged input to every decoder.")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
     given = parser.parse_args()

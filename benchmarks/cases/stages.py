@@ -23,7 +23,7 @@ from benchmarks.machine import fdatasync_p50
 if TYPE_CHECKING:
     from webwx import Context, Event
     from webwx.bot.lanes import Source
-    from webwx.client.feed import Given
+    from webwx.client.subscription import Delivered
     from webwx.store.journal import Arrival
 
 HANDLERS = 20
@@ -137,15 +137,15 @@ def delivery(run: Run) -> Figures:
     return asyncio.run(main())
 
 
-def _given(world: World) -> list[Given]:
+def _given(world: World) -> list[Delivered]:
     from webwx import ContactId
-    from webwx.client.feed import Given
+    from webwx.client.subscription import Delivered
     from webwx.store.folding import entries_of
 
-    given: list[Given] = []
+    given: list[Delivered] = []
     for body in bodies(world):
         entries = entries_of(_arrival(body), ContactId(own_id(1)), len(given) + 1)
-        given += [Given(each, cast("Event", each.read)) for each in entries]
+        given += [Delivered(each, cast("Event", each.read)) for each in entries]
     return given
 
 
@@ -154,12 +154,12 @@ class Memory:
 
     name = "bot"
 
-    def __init__(self, given: list[Given]) -> None:
+    def __init__(self, given: list[Delivered]) -> None:
         self._given = given
         self._begin = 0
         self.acked: list[int] = []
 
-    async def take(self, limit: int = 100) -> list[Given]:
+    async def take(self, limit: int = 100) -> list[Delivered]:
         """Give the next ones."""
         self._begin, begin = self._begin + limit, self._begin
         return self._given[begin : self._begin]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from webwx.bot.router import Router as Router
     from webwx.client.aio import AsyncClient as AsyncClient
     from webwx.client.blocking import BlockingEventStream as BlockingEventStream
+    from webwx.client.blocking import BlockingSubscription as BlockingSubscription
     from webwx.client.blocking import Client as Client
     from webwx.client.deadletters import DeadLetter as DeadLetter
     from webwx.client.identity import To as To
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from webwx.client.state import LoginState as LoginState
     from webwx.client.state import StateChange as StateChange
     from webwx.client.stream import EventStream as EventStream
+    from webwx.client.subscription import Delivered as Delivered
+    from webwx.client.subscription import Subscription as Subscription
     from webwx.errors import AlreadyRunning as AlreadyRunning
     from webwx.errors import AnswerTooLarge as AnswerTooLarge
     from webwx.errors import ApiError as ApiError
@@ -151,13 +154,14 @@ _HOMES = {
     "bot.predicates": ("Conditions",),
     "bot.router": ("Router",),
     "client.aio": ("AsyncClient",),
-    "client.blocking": ("BlockingEventStream", "Client"),
+    "client.blocking": ("BlockingEventStream", "BlockingSubscription", "Client"),
     "client.deadletters": ("DeadLetter",),
     "client.recalled": ("Recalled",),
     "client.identity": ("To",),
     "client.pace": ("Pace", "Pacing"),
     "client.state": ("LoginState", "StateChange"),
     "client.stream": ("EventStream",),
+    "client.subscription": ("Delivered", "Subscription"),
     "errors": (
         "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin",
         "InvalidSettings", "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "LoopBroken",

@@ -18,7 +18,6 @@ from tests.client.conftest import SERVER
 from webwx.bot.bot import Bot
 from webwx.bot.delivery import deliver
 from webwx.client.aio import AsyncClient
-from webwx.client.feed import Feed
 from webwx.model.events import QUIET
 from webwx.model.messages import Event
 from webwx.store.saved_login import LoginMemory
@@ -91,7 +90,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 @asynccontextmanager
 async def running(bot: Bot, client: AsyncClient) -> AsyncIterator[asyncio.Task[None]]:
     """Let a bot run in the background, from now on, and end it well."""
-    async with Feed(client, bot.name, follow=False):
+    async with client.subscribe(bot.name, follow=False):
         pass  # so that the consumer is known before anything is said
     task = asyncio.create_task(bot.start())
     try:
@@ -129,7 +128,7 @@ def delivering(request: pytest.FixtureRequest) -> Delivering:
 
     @asynccontextmanager
     async def delivering(client: AsyncClient, handler: Any, **choices: Any) -> AsyncIterator[asyncio.Task[None]]:
-        async with Feed(client, choices.get("consumer", "bot"), follow=False):
+        async with client.subscribe(choices.get("consumer", "bot"), follow=False):
             pass  # so that the consumer is known before anything is said
         task = asyncio.create_task(handing_out(request.param, client, handler, **choices))
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from webwx.client.feed import Given
+from webwx.client.subscription import Delivered
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item, event_from_item
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 ME = ContactId("@me")
 
 
-def given(number: int, chat: str = "@friend", *, attempt: int = 1, redelivered: bool = False, deaths: int = 0) -> Given:
+def given(
+    number: int, chat: str = "@friend", *, attempt: int = 1, redelivered: bool = False, deaths: int = 0
+) -> Delivered:
     """Make the text `number` of a chat."""
     fields = {"MsgId": str(number), "FromUserName": chat, "ToUserName": ME, "MsgType": 1, "Content": str(number)}
     item = Item(kind="message", raw=msgspec.Raw(msgspec.json.encode(fields)))
@@ -29,7 +31,7 @@ def given(number: int, chat: str = "@friend", *, attempt: int = 1, redelivered: 
         redelivered=redelivered, deaths=deaths,
     )  # fmt: skip
     event = msgspec.structs.replace(event_from_item(item, ME), number=number, redelivered=redelivered)
-    return Given(entry=entry, event=event)
+    return Delivered(entry=entry, event=event)
 
 
 class Queue:
@@ -37,7 +39,7 @@ class Queue:
 
     name = "bot"
 
-    def __init__(self, *entries: Given) -> None:
+    def __init__(self, *entries: Delivered) -> None:
         self.shown: list[int] = []
         self.acked: list[int] = []
         self.failures: dict[int, list[str]] = {}
@@ -61,14 +63,14 @@ class Queue:
         self._waiting = list(entries)
         self._news = asyncio.Event()
 
-    def put(self, *entries: Given) -> None:
+    def put(self, *entries: Delivered) -> None:
         """Let more arrive."""
         self._all |= {each.entry.number: each for each in entries}
         self._waiting += entries
         self.count = max(self.count, len(self._all))
         self._news.set()
 
-    async def take(self, limit: int = 100) -> list[Given]:
+    async def take(self, limit: int = 100) -> list[Delivered]:
         self._store()
         self.asked.append(limit)
         while not self._waiting:
@@ -79,7 +81,7 @@ class Queue:
         taken, self._waiting = self._waiting[:limit], self._waiting[limit:]
         return taken
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Given | None:
+    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Delivered | None:
         self._store()
         self.read_again.append(number)
         if number in self.deleted:

@@ -21,7 +21,6 @@ from tests.client.conftest import SERVER
 import webwx
 from webwx.bot.bot import Bot, loading, run, start
 from webwx.client.aio import AsyncClient
-from webwx.client.feed import Feed
 from webwx.client.state import LoginState
 from webwx.errors import AlreadyRunning, ConnectFailed, LoggedOut, LoginTimeout, NoJournal
 from webwx.model.messages import TextMessage
@@ -405,7 +404,7 @@ class TestSeveral:
             ]
             texts = [noting(bot) for bot in bots]
             for bot in bots:
-                async with Feed(client, bot.name, follow=False):
+                async with client.subscribe(bot.name, follow=False):
                     pass  # so that both are known before anything is said
             task = asyncio.create_task(start(*bots))
             world.say("ahua", "me", "before")

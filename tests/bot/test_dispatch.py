@@ -12,7 +12,6 @@ from tests.bot.conftest import running, until
 from tests.client.conftest import last
 
 from webwx.bot.bot import Bot
-from webwx.client.feed import Feed
 from webwx.errors import LoopBroken
 from webwx.model.events import LoopDetected
 from webwx.model.messages import Event, MessageRecalled, TextMessage
@@ -117,7 +116,7 @@ class TestC13OwnMessages:
             async def note(ctx: Context, message: TextMessage) -> None:
                 texts.append(message.text)
 
-            async with Feed(client, bot.name, follow=False):
+            async with client.subscribe(bot.name, follow=False):
                 pass  # so that the consumer is known, and nothing polls yet: that would let two minutes pass
             receipt = await client.send_text("阿华", "ours")
             await client.recall(receipt)

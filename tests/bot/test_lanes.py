@@ -24,12 +24,12 @@ from webwx.errors import LoggedOut
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from webwx.client.feed import Given
+    from webwx.client.subscription import Delivered
 
-    Handle = Callable[[Given, int], Awaitable[object]]
+    Handle = Callable[[Delivered, int], Awaitable[object]]
 
 
-async def ignore(entry: Given, attempt: int) -> None:
+async def ignore(entry: Delivered, attempt: int) -> None:
     pass
 
 
@@ -47,7 +47,7 @@ class Seen:
         self.calls: list[tuple[int, int]] = []
         """Number and attempt."""
 
-    async def __call__(self, entry: Given, attempt: int) -> None:
+    async def __call__(self, entry: Delivered, attempt: int) -> None:
         self.calls.append((entry.entry.number, attempt))
 
     @property
@@ -63,7 +63,7 @@ class Doors(Seen):
         self.open = {chat: asyncio.Event() for chat in closed}
         self.inside = 0
 
-    async def __call__(self, entry: Given, attempt: int) -> None:
+    async def __call__(self, entry: Delivered, attempt: int) -> None:
         await super().__call__(entry, attempt)
         if entry.entry.chat in self.open:
             self.inside += 1
@@ -76,7 +76,7 @@ class TestOrder:
         inside: list[int] = []
         most = 0
 
-        async def handle(entry: Given, attempt: int) -> None:
+        async def handle(entry: Delivered, attempt: int) -> None:
             nonlocal most
             inside.append(entry.entry.number)
             most = max(most, len(inside))
@@ -150,7 +150,7 @@ class TestTasks:
         loop = asyncio.get_running_loop()
         turns = 0
 
-        async def handle(entry: Given, attempt: int) -> None:
+        async def handle(entry: Delivered, attempt: int) -> None:
             begun = loop.time()
             while loop.time() - begun < 0.0005:
                 pass
@@ -193,7 +193,7 @@ class Blamed(Seen):
         self._queue = queue
         self._inside = 0
 
-    async def __call__(self, entry: Given, attempt: int) -> None:
+    async def __call__(self, entry: Delivered, attempt: int) -> None:
         await super().__call__(entry, attempt)
         self.blamed[entry.entry.number] = set(self._queue.blamed)
         self.beside[entry.entry.number] = self._inside
@@ -202,7 +202,7 @@ class Blamed(Seen):
         self._inside -= 1
 
 
-def suspect(number: int, chat: str = "@friend", *, deaths: int = 2) -> Given:
+def suspect(number: int, chat: str = "@friend", *, deaths: int = 2) -> Delivered:
     return given(number, chat, attempt=deaths + 1, redelivered=True, deaths=deaths)
 
 
@@ -262,7 +262,7 @@ class TestDeaths:
             blamed: dict[int, set[int]] = {}
             queue = Queue(suspect(1, "@slow"), suspect(2, "@slow"), suspect(3, "@b"), given(4, "@c"))
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 begun[entry.entry.number], blamed[entry.entry.number] = loop.time(), set(queue.blamed)
                 if entry.entry.chat == "@slow":
                     await asyncio.sleep(60)
@@ -279,7 +279,7 @@ class TestDeaths:
             blamed: list[set[int]] = []
             queue = Queue(suspect(1, "@a"), given(2, "@b"))
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 if entry.entry.number == 1:
                     blamed.append(set(queue.blamed))
                     raise ValueError
@@ -296,7 +296,7 @@ class TestDeaths:
             queue = Queue(suspect(1, "@a"), *(suspect(number, "@a") for number in range(2, 5)))
             blamed: dict[int, set[int]] = {}
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 blamed[entry.entry.number] = set(queue.blamed)
                 await asyncio.sleep(10 if entry.entry.number == 1 else 0)
 
@@ -320,7 +320,7 @@ class TestFailures:
         async def work() -> None:
             seen = Seen()
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 await seen(entry, attempt)
                 if entry.entry.number == 1:
                     raise error
@@ -340,7 +340,7 @@ class TestFailures:
             def fall(depth: int) -> int:
                 return fall(depth + 1) + 1
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 if entry.entry.number == 1:
                     fall(0)
 
@@ -353,7 +353,7 @@ class TestFailures:
 
     def test_f1_a_handler_that_cancels_its_task_harms_nobody_else(self) -> None:
         async def work() -> None:
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 if entry.entry.number == 1:
                     task = asyncio.current_task()
                     assert task is not None
@@ -374,7 +374,7 @@ class TestFailures:
             loop = asyncio.get_running_loop()
             times: list[float] = []
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 times.append(loop.time())
                 raise ValueError
 
@@ -390,7 +390,7 @@ class TestFailures:
             loop = asyncio.get_running_loop()
             done: dict[int, float] = {}
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 if entry.entry.number == 1:
                     raise ValueError
                 done[entry.entry.number] = loop.time()
@@ -406,7 +406,7 @@ class TestFailures:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def work() -> None:
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 raise ValueError("what somebody wrote in private")
 
             queue = Queue(given(41))
@@ -425,7 +425,7 @@ class TestFailures:
 
     def test_an_interrupt_is_not_the_handlers(self) -> None:
         async def work() -> None:
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 raise KeyboardInterrupt
 
             queue = Queue(given(1))
@@ -440,7 +440,7 @@ class TestFailures:
         async def work() -> None:
             seen = Seen()
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 await seen(entry, attempt)
                 raise ValueError
 
@@ -454,7 +454,7 @@ class TestFailures:
         async def work() -> None:
             gone = LoggedOut("The phone has ended it.", reason="phone")
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 raise gone
 
             queue = Queue(given(1), given(2))
@@ -471,7 +471,7 @@ class TestFailures:
         async def work() -> None:
             seen = Seen()
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 await seen(entry, attempt)
                 if attempt < 3:
                     queue.storage_errors = 4
@@ -499,7 +499,7 @@ class TestFailures:
 class TestSlow:
     def test_f2_a_handler_of_more_than_30_s_is_reported_once(self, caplog: pytest.LogCaptureFixture) -> None:
         async def work() -> None:
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 await asyncio.sleep({1: 29.0, 2: 600.0}[entry.entry.number])
 
             queue = Queue(given(1, "@a"), given(2, "@b"))
@@ -515,7 +515,7 @@ class TestSlow:
 
     def test_a_handler_beyond_the_time_limit_is_cancelled_and_counts_as_failed(self) -> None:
         async def work() -> None:
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 if entry.entry.number == 1:
                     await asyncio.Event().wait()
 
@@ -528,7 +528,7 @@ class TestSlow:
 
     def test_one_that_ends_well_in_spite_of_it_has_ended_well(self) -> None:
         async def work() -> None:
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 try:
                     await asyncio.sleep(60)
                 except asyncio.CancelledError:
@@ -585,7 +585,7 @@ class TestRoom:
             flags: dict[int, tuple[int, bool]] = {}
             handle = Doors("@slow")
 
-            async def look(entry: Given, attempt: int) -> None:
+            async def look(entry: Delivered, attempt: int) -> None:
                 flags[entry.entry.number] = attempt, entry.event.redelivered
                 await handle(entry, attempt)
 
@@ -618,7 +618,7 @@ class TestRoom:
         """A long queue of fast handlers is full at every look, and still nothing need be read twice."""
 
         async def work() -> None:
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 await asyncio.sleep(0.01)
 
             queue = Queue(*(given(number) for number in range(1, 500)))
@@ -686,7 +686,7 @@ class TestEnd:
             loop = asyncio.get_running_loop()
             is_let_go = False
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 while not is_let_go:
                     try:
                         await asyncio.sleep(1)
@@ -708,7 +708,7 @@ class TestEnd:
         async def work() -> None:
             loop = asyncio.get_running_loop()
 
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 raise ValueError
 
             queue = Queue(given(1))
@@ -723,7 +723,7 @@ class TestEnd:
 
     def test_when_the_source_ends_what_is_in_flight_ends_first(self) -> None:
         async def work() -> None:
-            async def handle(entry: Given, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
                 await asyncio.sleep(3)
 
             queue = Queue(given(1), given(2))
@@ -754,7 +754,7 @@ def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
         order: dict[str, list[int]] = defaultdict(list)
         counts = Counts()
 
-        async def handle(entry: Given, attempt: int) -> None:
+        async def handle(entry: Delivered, attempt: int) -> None:
             number, chat = entry.entry.number, str(entry.entry.chat)
             assert chat not in inside
             inside.add(chat)

@@ -40,8 +40,16 @@ if TYPE_CHECKING:
 def log_in(
     world: World, sandbox: Sandbox, phone_of: Callable[[str], Callable[[QrCode], object]]
 ) -> Callable[..., Client]:
-    def log_in(who: str = "me", *, store: LoginStore | None = None, transport: Transport | None = None) -> Client:
-        client = Client(server=SERVER, store=store, transport=transport or Loopback(sandbox), clock=world.clock.now)
+    def log_in(
+        who: str = "me",
+        *,
+        store: LoginStore | None = None,
+        transport: Transport | None = None,
+        journal: Path | None = None,
+    ) -> Client:
+        client = Client(
+            server=SERVER, store=store, transport=transport or Loopback(sandbox), clock=world.clock.now, journal=journal
+        )
         client.login(show_qr=phone_of(who))
         return client
 
@@ -317,3 +325,25 @@ def test_the_loop_keeps_no_process_alive(log_in: Callable[..., Client]) -> None:
     [thread] = [thread for thread in threading.enumerate() if thread.name == "webwx"]
 
     assert thread.daemon
+
+
+def test_a_subscription_delivers_until_an_event_is_acknowledged(
+    world: World, log_in: Callable[..., Client], tmp_path: Path
+) -> None:
+    with log_in(journal=tmp_path / "me.journal") as client:
+        with client.subscribe("reader", follow=False):
+            pass  # so that the consumer is known before anything is said
+        world.say("ahua", "me", "first")
+        world.say("ahua", "me", "second")
+        with client.subscribe("reader", follow=False) as subscription:
+            assert repr(subscription) == "BlockingSubscription('reader')"
+            first, second = (each for each in subscription.take() if isinstance(each.event, TextMessage))
+            assert (first.event.text, second.event.text) == ("first", "second")
+            subscription.ack(second.entry.number)
+            assert subscription.failed(first.entry.number, "test") == 1
+        with client.subscribe("reader", follow=False) as subscription:
+            (again,) = (each for each in subscription.take() if isinstance(each.event, TextMessage))
+            assert again.event.text == "first"
+            subscription.give_up(again.entry.number, "test")
+        (letter,) = client.list_dead_letters(consumer="reader")
+        assert letter.event.text == "first"

@@ -10,7 +10,6 @@ from tests.client.conftest import SERVER
 
 from webwx.client.blocking import Client
 from webwx.client.deadletters import DeadLetter
-from webwx.client.feed import Feed
 from webwx.errors import NoJournal
 from webwx.model.messages import TextMessage
 from webwx.store.journal import LOOK_EVERY
@@ -36,7 +35,7 @@ async def give_up(client: AsyncClient, world: World, *said: str) -> list[int]:
     for text in said:
         world.say("ahua", "me", text)
     numbers: list[int] = []
-    async with Feed(client, "bot", follow=False) as feed:
+    async with client.subscribe("bot", follow=False) as feed:
         while given := await feed.take():
             for each in given:
                 entry, event = each.entry, each.event
@@ -68,7 +67,7 @@ async def test_they_are_listed_as_events_the_newest_first(log_in: LogIn, world: 
 async def test_whoever_waits_gets_one_that_is_revived_at_once(log_in: LogIn, world: World) -> None:
     client = await log_in()
     (number,) = await give_up(client, world, "one")
-    async with Feed(client, "bot") as feed:
+    async with client.subscribe("bot") as feed:
         begun = asyncio.get_running_loop().time()
         waiting = asyncio.ensure_future(feed.take())
         await asyncio.sleep(0.05)
@@ -87,7 +86,7 @@ async def test_whoever_waits_gets_one_that_another_client_revives(
     client = await log_in()
     (number,) = await give_up(client, world, "one")
     elsewhere = SqliteJournal(tmp_path / "kept.journal")
-    async with Feed(client, "bot") as feed:
+    async with client.subscribe("bot") as feed:
         waiting = asyncio.ensure_future(feed.take())
         await asyncio.sleep(0.05)
         async with new_client(journal=elsewhere) as other:  # nobody is logged in there

@@ -17,7 +17,6 @@ from tests.store.arrivals import arrival, message
 
 from webwx.bot.delivery import deliver
 from webwx.client.aio import AsyncClient
-from webwx.client.feed import Feed
 from webwx.client.keeping import TRIES
 from webwx.client.state import LoginState
 from webwx.errors import ConnectFailed, LoggedOut, MediaUnavailable, NoJournal, NotForwardable, Timeout
@@ -685,7 +684,7 @@ async def test_a_bot_sends_a_recalled_picture_on(
     world.options = KEYLESS
     quiet = Quiet(Loopback(sandbox))
     client = await keeping(transport=quiet)
-    async with Feed(client, "bot", follow=False):
+    async with client.subscribe("bot", follow=False):
         pass
     done = asyncio.Event()
 

@@ -25,7 +25,6 @@ from webwx.bot.loop import run_long
 from webwx.bot.router import Router, check_takes, name_of
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import Timers, Timetable
-from webwx.client.feed import Feed
 from webwx.client.login import print_code
 from webwx.client.state import LoginState
 from webwx.errors import LoggedOut, WxError
@@ -303,7 +302,7 @@ class Bot(Router, Timetable):
         self, client: AsyncClient, dispatch: Dispatch, on_ready: Callable[[Bot, AsyncClient], object]
     ) -> None:
         """Hand out what happens, and call the timers, as long as the login lives."""
-        async with Feed(client, self.name, shows=True) as feed:
+        async with client.subscribe(self.name, shows=True) as feed:
             on_ready(self, client)
             lanes = Lanes(
                 feed, dispatch.handle, attempts=self._attempts, in_flight=self._in_flight, counts=self.counts,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, cast
 from webwx.bot.context import Context, SyncContext
 from webwx.bot.lanes import IN_FLIGHT, Counts, Lanes, is_last
 from webwx.bot.threads import THREADS, Threads, is_asynchronous
-from webwx.client.feed import Feed
 from webwx.client.state import LoginState
 from webwx.model.events import is_quiet
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from webwx.client.aio import AsyncClient
-    from webwx.client.feed import Given
+    from webwx.client.subscription import Delivered
     from webwx.model.messages import Event
 
     AsyncHandler = Callable[[Context, Event], Awaitable[object]]
@@ -70,9 +69,9 @@ async def deliver(
     pool = None if is_asynchronous(handler) else Threads(threads)
     call = cast("AsyncHandler", handler)  # unless there is a pool
 
-    async with Feed(client, consumer, shows=True) as feed:
+    async with client.subscribe(consumer, shows=True) as feed:
 
-        async def handle(given: Given, attempt: int) -> None:
+        async def handle(given: Delivered, attempt: int) -> None:
             event = given.event
             if not include_all and is_quiet(event):
                 return

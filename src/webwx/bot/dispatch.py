@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from webwx.bot.router import Handler, Router
     from webwx.bot.timers import Timer
     from webwx.client.aio import AsyncClient
-    from webwx.client.feed import Given
+    from webwx.client.subscription import Delivered
     from webwx.errors import LoggedOut
     from webwx.model.events import LoopDetected
 
@@ -102,7 +102,7 @@ class Dispatch:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    async def handle(self, given: Given, attempt: int) -> None:
+    async def handle(self, given: Delivered, attempt: int) -> None:
         """Give an event to the handler that it is for."""
         event = given.event
         handlers = self._routes.of(type(event))

@@ -27,11 +27,11 @@ from webwx.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from webwx.client.feed import Given
+    from webwx.client.subscription import Delivered
     from webwx.model.contacts import ContactId
     from webwx.store.journal import Entry
 
-    Handle = Callable[[Given, int], Awaitable[object]]
+    Handle = Callable[[Delivered, int], Awaitable[object]]
     """What is done with an entry; the number is the attempt's, from 1."""
 
 T = TypeVar("T")
@@ -69,15 +69,15 @@ _log = logging.getLogger("webwx.bot")
 
 
 class Source(Protocol):
-    """What lanes take from, such as a `Feed`."""
+    """What lanes take from, such as a `Subscription`."""
 
     name: str
 
-    async def take(self, limit: int = ...) -> list[Given]:
+    async def take(self, limit: int = ...) -> list[Delivered]:
         """Give the next entries; waits until there is one. An empty list says that no more will come."""
         ...
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Given | None:
+    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Delivered | None:
         """Give one once more that was taken; None when it was deleted meanwhile."""
         ...
 
@@ -122,7 +122,7 @@ class Counts(msgspec.Struct, kw_only=True):
     failed: int = 0
     """Attempts that have failed."""
     dead: int = 0
-    """Given up after the last attempt."""
+    """Delivered up after the last attempt."""
     slow: int = 0
     """Calls of the handler that took longer than 30 s."""
     in_flight: int = 0
@@ -147,7 +147,7 @@ class _Lane:
 
     def __init__(self, chat: ContactId) -> None:
         self.chat = chat
-        self.waiting: deque[Given | _Note] = deque()
+        self.waiting: deque[Delivered | _Note] = deque()
         self.noted = 0
         """How many of them are notes; then all further ones become notes as well, so that their order is kept."""
         self.attempt = 0
@@ -258,7 +258,7 @@ class Lanes:
                 self._put(given)
             self._wake()
 
-    def _put(self, given: Given) -> None:
+    def _put(self, given: Delivered) -> None:
         chat = given.entry.chat
         lane = self._lanes.get(chat)
         if lane is None:
@@ -293,7 +293,7 @@ class Lanes:
             self.counts.in_flight -= len(whole)
         self._tell()
 
-    async def _read_first(self, lane: _Lane, note: _Note) -> Given | None:
+    async def _read_first(self, lane: _Lane, note: _Note) -> Delivered | None:
         """Read a lane's first entry again, of which only the number was kept."""
         given = await self._store(
             lambda: self._source.again(
@@ -473,7 +473,7 @@ class Lanes:
 
     # -- what processes have died of ---------------------------------------------------------------------------------
 
-    async def _begin_trial(self, lane: _Lane, given: Given, attempt: int) -> bool:
+    async def _begin_trial(self, lane: _Lane, given: Delivered, attempt: int) -> bool:
         """Blame a suspect for what may come, or give up one that has cost too much; says whether it may be handled."""
         number, deaths = given.entry.number, given.entry.deaths
         if deaths < _CONVICT or attempt <= self._attempts:
@@ -585,9 +585,9 @@ def is_last(entry: Entry, attempt: int, attempts: int) -> bool:
     return attempt >= attempts and attempt - max(entry.deaths, int(entry.redelivered)) >= attempts
 
 
-def _note(given: Given) -> _Note:
+def _note(given: Delivered) -> _Note:
     return _Note(given.entry.number, given.entry.attempt, given.entry.redelivered, given.entry.deaths)
 
 
-def _number(waiting: Given | _Note) -> int:
+def _number(waiting: Delivered | _Note) -> int:
     return waiting.number if isinstance(waiting, _Note) else waiting.entry.number

@@ -14,7 +14,7 @@ from webwx.cli.names import complete_chats, whom
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import Session, command, ended_by_reader
 from webwx.client.base import backoff
-from webwx.client.feed import Feed
+from webwx.client.subscription import Subscription
 from webwx.errors import (
     ApiError,
     ConnectFailed,
@@ -38,7 +38,7 @@ from webwx.model.messages import (
 
 if TYPE_CHECKING:
     from webwx.client.aio import AsyncClient
-    from webwx.client.feed import Given
+    from webwx.client.subscription import Delivered
 
 TRIES = 3
 """Runs in which the platform may have nothing to give, or nonsense, until that counts as its last word."""
@@ -83,7 +83,7 @@ async def receive(session: Session, to: Path, chat: str | None, follow: bool) ->
     async with session.logged_in() as client:
         wanted = (await client.find_contact(whom(chat))).id if chat else None
         with ended_by_reader():
-            async with Feed(client, RECEIVE, follow=follow) as feed:
+            async with client.subscribe(RECEIVE, follow=follow) as feed:
                 session.announce(
                     "Waiting for files and other media; Ctrl-C ends this."
                     if follow
@@ -109,7 +109,9 @@ class Postbox:
         is_patient: Wait for a network that is gone.
     """
 
-    def __init__(self, session: Session, client: AsyncClient, feed: Feed, to: Path, *, is_patient: bool) -> None:
+    def __init__(
+        self, session: Session, client: AsyncClient, feed: Subscription, to: Path, *, is_patient: bool
+    ) -> None:
         self.failure: WxError | None = None
         """Why something was not saved: the last reason."""
         self._session = session
@@ -118,7 +120,7 @@ class Postbox:
         self._to = to
         self._is_patient = is_patient
 
-    async def deal_with(self, given: Given, wanted: str | None) -> None:
+    async def deal_with(self, given: Delivered, wanted: str | None) -> None:
         """
         Save what an event brings, if anything.
 

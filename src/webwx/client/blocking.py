@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from webwx.client.recalled import Recalled
     from webwx.client.state import LoginState, StateChange
     from webwx.client.stream import EventStream
+    from webwx.client.subscription import Delivered, Subscription
     from webwx.errors import LoggedOut
     from webwx.model.address_book import Contacts
     from webwx.model.contacts import Admission, Contact, Lookup, Member
@@ -369,6 +370,10 @@ class Client:
         """Yield what happens, for ever: messages, recalls, changes of contacts, activity of the phone."""
         return BlockingEventStream(self._client.events(consumer, include_all=include_all, follow=follow), self._wait)
 
+    def subscribe(self, consumer: str, *, follow: bool = True, shows: bool = False) -> BlockingSubscription:
+        """Return a subscription to this account's events, to be opened with `async with`."""
+        return BlockingSubscription(self._client.subscribe(consumer, follow=follow, shows=shows), self._wait)
+
     # -- who is who --------------------------------------------------------------------------------------------------
 
     def who(self, which: To) -> Identity:
@@ -516,6 +521,50 @@ class BlockingEventStream:
     def close(self) -> None:
         """End the stream. The last event was not done with, unless `ack` has said so."""
         self._events.close()
+
+
+class BlockingSubscription:
+    """A consumer of one account's events; `Client.subscribe` makes it, and it is open inside `with`."""
+
+    def __init__(self, subscription: Subscription, wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        self.name = subscription.name
+        self._subscription = subscription
+        self._wait = wait
+
+    def __repr__(self) -> str:
+        return f"BlockingSubscription({self.name!r})"
+
+    def __enter__(self) -> Self:
+        self._wait(self._subscription.open())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._wait(self._subscription.close())
+
+    def take(self, limit: int = 100) -> list[Delivered]:
+        """Return the next entries in the order of arrival; wait until there is one."""
+        taken: list[Delivered] = self._wait(self._subscription.take(limit))
+        return taken
+
+    def ack(self, number: int) -> None:
+        """Note that an entry is done with, for good, and return once that is stored."""
+
+        async def ack() -> None:
+            self._subscription.ack(number)
+            await self._subscription.flush()
+
+        self._wait(ack())
+
+    def failed(self, number: int, error: str) -> int:
+        """Note that an attempt at an entry has failed; return how many have."""
+        failures: int = self._wait(self._subscription.failed(number, error))
+        return failures
+
+    def give_up(self, number: int, error: str) -> None:
+        """Make an entry a dead letter, and be done with it."""
+        self._wait(self._subscription.give_up(number, error))
 
 
 class _Stream(Protocol[U]):

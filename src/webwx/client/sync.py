@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.client.base import HELD_FROM, backoff
-from webwx.client.feed import Feed
 from webwx.client.history import HistoryVerbs
 from webwx.client.keeping import Keeper
 from webwx.client.media import MediaVerbs
@@ -23,6 +22,7 @@ from webwx.client.position import Position, PositionVerbs
 from webwx.client.recent import Recent
 from webwx.client.state import STALE_AFTER
 from webwx.client.stream import EventStream
+from webwx.client.subscription import Subscription
 from webwx.client.wake import pause, until_wake
 from webwx.errors import (
     AnswerTooLarge,
@@ -57,11 +57,12 @@ from webwx.protocol.sync import WEBWXSYNC
 from webwx.store.journal import Arrival
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from webwx.client.base import Moment
     from webwx.model.contacts import Contact
     from webwx.protocol.sync import SyncKey
+    from webwx.store.journal import AccountJournal, Entry
 
 REFUSED_FOR = 300.0
 """
@@ -210,14 +211,30 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         """
         if self._journal is None:
             return EventStream(self._fetched_events(include_all=include_all, follow=follow), self._save_taken)
-        feed, shown = Feed(self, consumer, follow=follow), _Shown()
+        subscription, shown = self.subscribe(consumer, follow=follow), _Shown()
 
         async def ack() -> None:
             if shown.last:
-                feed.ack(shown.last)
-                await feed.flush()
+                subscription.ack(shown.last)
+                await subscription.flush()
 
-        return EventStream(self._stored_events(feed, shown, include_all=include_all), ack)
+        return EventStream(self._stored_events(subscription, shown, include_all=include_all), ack)
+
+    def subscribe(self, consumer: str, *, follow: bool = True, shows: bool = False) -> Subscription:
+        """
+        Return a subscription to this account's events, to be opened with `async with`.
+
+        For programs that acknowledge events by number and out of order, as a bot does; `events` is the simpler way. A
+        journal is needed.
+
+        Args:
+            consumer: Whose place in the journal is read from and moved on, as for `events`.
+            follow: False: do not poll; the subscription ends once nothing waits any more.
+            shows: `Subscription.show` tells what is handed out; otherwise everything that is taken counts as handed
+                out, and is marked `redelivered` when it comes again.
+
+        """
+        return Subscription(_Synced(self), consumer, follow=follow, shows=shows)
 
     async def close(self) -> None:
         """Save what the store does not know yet, and let go of all connections and files. The login lives on."""
@@ -576,22 +593,24 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
 
     # -- with a journal: who reads it --------------------------------------------------------------------------------
 
-    async def _stored_events(self, feed: Feed, shown: _Shown, *, include_all: bool) -> AsyncGenerator[Event, None]:
-        """Yield what a feed gives."""
+    async def _stored_events(
+        self, subscription: Subscription, shown: _Shown, *, include_all: bool
+    ) -> AsyncGenerator[Event, None]:
+        """Yield what a subscription delivers."""
         self._login.require()
         await _others_end()
-        await feed.open()
+        await subscription.open()
         try:
-            while given := await feed.take():
+            while given := await subscription.take():
                 for each in given:
                     number = each.entry.number
                     shown.note(number)
-                    feed.show(number)
+                    subscription.show(number)
                     if include_all or not is_quiet(each.event):
                         yield each.event
-                    feed.ack(number)
+                    subscription.ack(number)
         finally:
-            await feed.close(unseen_from=shown.highest + 1)
+            await subscription.close(unseen_from=shown.highest + 1)
 
     # -- without one -------------------------------------------------------------------------------------------------
 
@@ -683,6 +702,71 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 for chat in recent:
                     self._meet(chat)
         return event
+
+
+class _Synced:
+    """
+    What a subscription needs of its account's client.
+
+    Args:
+        client: The client; it has a journal.
+    """
+
+    def __init__(self, client: SyncVerbs) -> None:
+        self._client = client
+        self._course = client._course
+        self.joining = self._course.joining
+
+    @property
+    def part(self) -> AccountJournal:
+        """The account's part of the journal."""
+        return self._client._part_of_account()
+
+    @property
+    def work(self) -> asyncio.Task[None] | None:
+        """The task that polls in the background; None before the first one."""
+        return self._course.work
+
+    @property
+    def news(self) -> asyncio.Event:
+        """Set when something more is stored, and then replaced by another one."""
+        return self._course.news
+
+    def notify(self) -> None:
+        """Wake every subscription that waits for news."""
+        self._course.tell()
+
+    async def join(self) -> None:
+        """Count one more reader of the account; the first one takes the account's sync lock."""
+        await self._client._join_sync()
+
+    async def leave(self) -> None:
+        """Count one reader less; the last one ends the sync."""
+        await self._client._leave_sync()
+
+    def start(self) -> None:
+        """Poll in the background from now on."""
+        self._client._start_sync()
+
+    async def begin_archiving(self) -> None:
+        """Fetch media as they arrive, if the client was asked to."""
+        await self._client._begin_keeping()
+
+    async def fetch_waiting(self) -> bool:
+        """Fetch what waits at the server without a poll; return whether there was anything."""
+        return await self._client._fetch_waiting()
+
+    async def wait_for_archive(self) -> None:
+        """Return once the media that have arrived are archived or cannot be had."""
+        await self._client.wait_for_kept()
+
+    async def events_of(self, entries: Iterable[Entry]) -> list[Event]:
+        """Decode entries of the journal."""
+        return await self._client._events_of(entries)
+
+    async def wait_for_storage(self, error: StorageError, failures: int) -> None:
+        """Wait before another attempt to use a journal that has failed."""
+        await self._client._bide(error, failures)
 
 
 async def _others_end() -> None:

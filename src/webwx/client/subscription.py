@@ -1,60 +1,125 @@
-"""One consumer's way through a journal, as events. While a feed is open, its account is synced in the background."""
+"""
+One consumer's way through a journal, as events, with acknowledgements by number.
+
+While a subscription is open, its account is synced in the background.
+"""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
 from webwx.errors import RefusedLocally, StorageError
-from webwx.store.journal import ARCHIVE_CONSUMER
+from webwx.model.messages import Event
+from webwx.store.journal import ARCHIVE_CONSUMER, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    import asyncio
+    from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
     from typing import Self
 
-    from webwx.client.sync import SyncVerbs
-    from webwx.model.messages import Event
-    from webwx.store.journal import AccountJournal, Consumer, Entry
+    from webwx.store.journal import AccountJournal, Consumer
 
 T = TypeVar("T")
 
 
-class Given(msgspec.Struct, frozen=True, gc=False):
-    """An entry and the event that it is."""
+class Delivered(msgspec.Struct, frozen=True, gc=False):
+    """An entry of the journal and the event it stands for."""
 
     entry: Entry
     event: Event
 
 
-class Feed:
+class SyncedAccount(Protocol):
+    """What a subscription needs of its account's client."""
+
+    joining: asyncio.Lock
+    """Held while a subscription opens or closes."""
+
+    @property
+    def part(self) -> AccountJournal:
+        """The account's part of the journal."""
+        ...
+
+    @property
+    def work(self) -> asyncio.Task[None] | None:
+        """The task that polls in the background; None before the first one."""
+        ...
+
+    @property
+    def news(self) -> asyncio.Event:
+        """Set when something more is stored, and then replaced by another one."""
+        ...
+
+    def notify(self) -> None:
+        """Wake every subscription that waits for news."""
+        ...
+
+    async def join(self) -> None:
+        """Count one more reader of the account; the first one takes the account's sync lock."""
+        ...
+
+    async def leave(self) -> None:
+        """Count one reader less; the last one ends the sync."""
+        ...
+
+    def start(self) -> None:
+        """Poll in the background from now on."""
+        ...
+
+    async def begin_archiving(self) -> None:
+        """Fetch media as they arrive, if the client was asked to."""
+        ...
+
+    async def fetch_waiting(self) -> bool:
+        """Fetch what waits at the server without a poll; return whether there was anything."""
+        ...
+
+    async def wait_for_archive(self) -> None:
+        """Return once the media that have arrived are archived or cannot be had."""
+        ...
+
+    async def events_of(self, entries: Iterable[Entry]) -> list[Event]:
+        """Decode entries of the journal."""
+        ...
+
+    async def wait_for_storage(self, error: StorageError, failures: int) -> None:
+        """Wait before another attempt to use a journal that has failed."""
+        ...
+
+
+class Subscription:
     """
-    What `events` and handlers take from; it is open inside `async with`.
+    A consumer of one account's events; `AsyncClient.subscribe` makes it, and it is open inside `async with`.
+
+    Every event that was taken has to be acknowledged by its number. An event that was not comes again, to this process
+    or another one, with `redelivered` set if it may have been handled.
 
     Args:
-        client: Whose account; it has a journal.
-        name: The consumer's.
-        follow: False: nothing is polled for, and `take` gives an empty list when nothing waits any more.
-        shows: `show` says what is handed out; else that is all that is taken.
+        account: The account.
+        name: The consumer's name.
+        follow: False: do not poll; `take` returns an empty list once nothing waits any more.
+        shows: `show` tells what is handed out to a handler; otherwise everything that is taken counts as handed out.
     """
 
-    def __init__(self, client: SyncVerbs, name: str, *, follow: bool = True, shows: bool = False) -> None:
+    def __init__(self, account: SyncedAccount, name: str, *, follow: bool = True, shows: bool = False) -> None:
         self.name = name
         self._shows = shows
-        self._client = client
+        self._account = account
         self._follows = follow
         self._consumer: Consumer | None = None
         self._is_synced = False
 
     def __repr__(self) -> str:
-        return f"Feed({self.name!r})"
+        return f"Subscription({self.name!r})"
 
     @property
     def part(self) -> AccountJournal:
         """The account's part of the journal."""
-        return self._client._part_of_account()
+        return self._account.part
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -76,17 +141,17 @@ class Feed:
             AlreadyRunning: Another process is syncing this login, or this consumer is open already.
             StorageError: The journal cannot be read.
         """
-        client = self._client
+        account = self._account
         if self.name == ARCHIVE_CONSUMER:
             raise RefusedLocally(f"What keeps media is called {ARCHIVE_CONSUMER!r}; give this reader another name.")
-        async with client._course.joining:
-            await client._join_sync()
+        async with account.joining:
+            await account.join()
             self._is_synced = True
             try:
-                self._consumer = await client._part_of_account().consumer(
-                    self.name, tell=client._course.tell, stays=self._follows, shows=self._shows
+                self._consumer = await account.part.consumer(
+                    self.name, tell=account.notify, stays=self._follows, shows=self._shows
                 )
-                await client._begin_keeping()  # after that, for the first consumer of a journal is given everything
+                await account.begin_archiving()  # after that, for the first consumer of a journal is given everything
             except BaseException:
                 await self._leave()
                 consumer, self._consumer = self._consumer, None
@@ -94,30 +159,30 @@ class Feed:
                     await consumer.close()
                 raise
             if self._follows:
-                client._start_sync()
+                account.start()
 
-    async def take(self, limit: int = 100) -> list[Given]:
+    async def take(self, limit: int = 100) -> list[Delivered]:
         """
-        Give the next entries, in the order of arrival; waits until there is one.
+        Return the next entries in the order of arrival; wait until there is one.
 
-        An empty list says that no more will come: the feed was stopped, the client closed, or nothing waits and this
-        feed does not follow.
+        An empty list means that no more will come: the subscription was stopped, the client closed, or nothing waits
+        and this subscription does not follow.
 
         Raises:
             LoggedOut: The login has ended, and nothing waits any more.
-            StorageError: The journal cannot be read; a feed that follows waits until it can.
+            StorageError: The journal cannot be read; a subscription that follows waits until it can.
         """
-        client, consumer = self._client, self._opened()
+        account, consumer = self._account, self._opened()
         while self._is_synced:
-            work, news = client._course.work, client._course.news
+            work, news = account.work, account.news
             is_over = work is None or work.done()  # looked at first: what is stored meanwhile is found by the next turn
             entries = await self._patiently(lambda: consumer.take_waiting(limit))
             if entries:
-                events = await self._patiently(partial(client._events_of, entries))
-                return list(map(Given, entries, events))
+                events = await self._patiently(partial(account.events_of, entries))
+                return list(map(Delivered, entries, events))
             if not self._follows:
-                if not await client._fetch_waiting():
-                    await client.wait_for_kept()
+                if not await account.fetch_waiting():
+                    await account.wait_for_archive()
                     break
             elif not is_over:
                 await news.wait()
@@ -127,13 +192,14 @@ class Feed:
                 break
         return []
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Given | None:
+    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Delivered | None:
         """Give one once more that was taken, because only its number was kept; None when it was deleted meanwhile."""
-        entry = await self._client._part_of_account().entry(number)
+        entry = await self._account.part.entry(number)
         if entry is None:
             return None
         entry = msgspec.structs.replace(entry, attempt=attempt, redelivered=redelivered, deaths=deaths)
-        return Given(entry, await self._client._event_of(entry))
+        (event,) = await self._account.events_of([entry])
+        return Delivered(entry, event)
 
     def show(self, number: int) -> None:
         """Note that an entry which was taken is handed out now."""
@@ -165,7 +231,7 @@ class Feed:
 
     async def stop(self) -> None:
         """Take nothing any more, and poll for nothing; what was taken can still be acknowledged."""
-        async with self._client._course.joining:
+        async with self._account.joining:
             await self._leave()
 
     async def close(self, *, unseen_from: int = 0) -> None:
@@ -176,7 +242,7 @@ class Feed:
             unseen_from: What was taken from this number on has been shown to nobody; 0: all of it was.
         """
         # Whoever opens this consumer next waits here until it is let go.
-        async with self._client._course.joining:
+        async with self._account.joining:
             consumer, self._consumer = self._consumer, None
             try:
                 await self._leave()
@@ -187,7 +253,7 @@ class Feed:
     async def _leave(self) -> None:
         if self._is_synced:
             self._is_synced = False
-            await self._client._leave_sync()
+            await self._account.leave()
 
     def _opened(self) -> Consumer:
         if self._consumer is None:
@@ -195,7 +261,7 @@ class Feed:
         return self._consumer
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
-        """Read the journal, again and again when it cannot be read; a feed that does not follow has no patience."""
+        """Read the journal, and retry if it cannot be read; a subscription that does not follow raises at once."""
         failures = 0
         while True:
             try:
@@ -204,4 +270,4 @@ class Feed:
                 if not self._follows:
                     raise
                 failures += 1
-                await self._client._bide(error, failures)
+                await self._account.wait_for_storage(error, failures)

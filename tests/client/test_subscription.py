@@ -14,8 +14,8 @@ import pytest
 from tests.carriers import Counted, Forgetful
 from tests.client.conftest import take
 
-from webwx.client.feed import Feed
 from webwx.client.state import LoginState
+from webwx.client.subscription import Subscription
 from webwx.errors import AlreadyRunning, LoggedOut, NoJournal, RefusedLocally, StorageError, UnknownContact
 from webwx.model.events import ContactChanged, ContinuityLost
 from webwx.model.messages import Event, MessageRecalled, TextMessage
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from tests.client.conftest import LogIn, NewClient
 
-    from webwx.client.feed import Given
+    from webwx.client.subscription import Delivered
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import Sandbox
@@ -52,9 +52,9 @@ def texts(events: list[Event]) -> list[str]:
     return [event.text for event in events if isinstance(event, TextMessage)]
 
 
-async def take_texts(feed: Feed, count: int) -> list[Given]:
+async def take_texts(feed: Subscription, count: int) -> list[Delivered]:
     """Take until there are so many texts, and be done with all of it."""
-    got: list[Given] = []
+    got: list[Delivered] = []
     async with asyncio.timeout(20):
         while len(got) < count:
             for given in await feed.take():
@@ -68,7 +68,7 @@ async def take_texts(feed: Feed, count: int) -> list[Given]:
 class TestReaders:
     async def test_have_a_place_each(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
-        async with Feed(client, "one") as one, Feed(client, "other") as other:
+        async with client.subscribe("one") as one, client.subscribe("other") as other:
             for number in range(5):
                 world.say("ahua", "me", str(number))
             first = [given.event for given in await take_texts(one, 5)]
@@ -78,7 +78,7 @@ class TestReaders:
 
     async def test_share_one_sync(self, log_in: LogIn, world: World, counted: Counted) -> None:
         client = await log_in()
-        async with Feed(client, "one") as one, Feed(client, "other") as other:
+        async with client.subscribe("one") as one, client.subscribe("other") as other:
             world.say("ahua", "me", "hi")
             await asyncio.gather(take_texts(one, 1), take_texts(other, 1))
 
@@ -86,15 +86,15 @@ class TestReaders:
 
     async def test_go_on_when_one_of_them_ends(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
-        async with Feed(client, "one") as one:
-            async with Feed(client, "other"):
+        async with client.subscribe("one") as one:
+            async with client.subscribe("other"):
                 pass
             world.say("ahua", "me", "hi")
             assert len(await take_texts(one, 1)) == 1
 
     async def test_end_the_sync_with_the_last_of_them(self, log_in: LogIn, counted: Counted) -> None:
         client = await log_in()
-        async with Feed(client, "one"):
+        async with client.subscribe("one"):
             await asyncio.sleep(0.01)
         counted.calls.clear()
         await asyncio.sleep(0.01)
@@ -103,42 +103,42 @@ class TestReaders:
 
     async def test_of_one_name_are_one_at_a_time(self, log_in: LogIn) -> None:
         client = await log_in()
-        async with Feed(client, "one"):
+        async with client.subscribe("one"):
             with pytest.raises(AlreadyRunning):
-                await Feed(client, "one").open()
-        async with Feed(client, "one"):
+                await client.subscribe("one").open()
+        async with client.subscribe("one"):
             pass
 
     async def test_cannot_be_called_as_what_keeps_media(self, log_in: LogIn) -> None:
         with pytest.raises(RefusedLocally, match="another name"):
-            await Feed(await log_in(), "keep").open()
+            await (await log_in()).subscribe("keep").open()
 
     async def test_of_another_process_are_kept_out(self, log_in: LogIn, new_client: NewClient) -> None:
         store = LoginMemory()
         client = await log_in(store=store)
         other = new_client(store=store)
         await other.resume()
-        async with Feed(client, "one"):
+        async with client.subscribe("one"):
             with pytest.raises(AlreadyRunning):
-                await Feed(other, "other").open()
+                await other.subscribe("other").open()
 
     async def test_need_a_journal_and_a_login(self, log_in: LogIn, new_client: NewClient) -> None:
         with pytest.raises(NoJournal):
-            await Feed(await log_in(journal=None), "one").open()
+            await (await log_in(journal=None)).subscribe("one").open()
         with pytest.raises(LoggedOut):
-            await Feed(new_client(), "one").open()
+            await new_client().subscribe("one").open()
 
     async def test_l5_f7_of_whom_one_was_away_find_everything_on_their_return(
         self, log_in: LogIn, world: World
     ) -> None:
         client = await log_in()
-        async with Feed(client, "away"):
+        async with client.subscribe("away"):
             pass
-        async with Feed(client, "here") as here:
+        async with client.subscribe("here") as here:
             for number in range(1_000):
                 world.say("ahua", "me", str(number))
             assert len(await take_texts(here, 1_000)) == 1_000
-        async with Feed(client, "away") as away:
+        async with client.subscribe("away") as away:
             got = [given.event for given in await take_texts(away, 1_000)]
 
         assert texts(got) == [str(number) for number in range(1_000)]
@@ -148,7 +148,7 @@ class TestReaders:
     ) -> None:
         client = await log_in()
         world.say("ahua", "me", "hi")
-        async with Feed(client, "one") as feed:
+        async with client.subscribe("one") as feed:
             given = next(each for each in await feed.take() if isinstance(each.event, TextMessage))
             await feed.stop()
             counted.calls.clear()
@@ -166,7 +166,7 @@ class TestReaders:
     async def test_give_up_and_get_it_once_more(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.say("ahua", "me", "hi")
-        async with Feed(client, "one") as feed:
+        async with client.subscribe("one") as feed:
             given = next(each for each in await feed.take() if isinstance(each.event, TextMessage))
             assert await feed.failed(given.entry.number, "ValueError") == 1
             await feed.give_up(given.entry.number, "ValueError")
@@ -255,7 +255,7 @@ class TestWhatIsStored:
             monkeypatch.setattr(f"webwx.store.index.{patience}", 3_600.0)
         client = await log_in()
         said = [str(number) for number in range(count)]
-        async with Feed(client, "one") as feed:
+        async with client.subscribe("one") as feed:
             world.say("ahua", "me", "before")
             await take_texts(feed, 1)  # with the phone's greeting, which would keep a burst from being stored folded
             await client._introductions.done()  # which reads, and has what is folded written
@@ -420,7 +420,7 @@ class TestContacts:
     ) -> None:
         store = LoginMemory()
         client = await log_in(store=store)
-        async with Feed(client, "slow"):
+        async with client.subscribe("slow"):
             world.befriend("xiaoming", "ahua", remark="花")
             while client.contacts.find(nickname="阿华").remark != "花":  # noqa: ASYNC110 - nobody tells of it
                 await asyncio.sleep(0.001)
@@ -447,7 +447,7 @@ class TestContacts:
 
 @pytest.mark.parametrize("follow", [False, True])
 async def test_only_one_that_follows_has_room_made_in_the_log(log_in: LogIn, tmp_path: Path, follow: bool) -> None:
-    async with Feed(await log_in(), "one", follow=follow):
+    async with (await log_in()).subscribe("one", follow=follow):
         assert (log_of(tmp_path / "kept.journal").stat().st_size >= ROOM) is follow
 
 
@@ -496,6 +496,6 @@ class TestAFullDisk:
 
 def test_shows_its_name(log_in: LogIn) -> None:
     async def work() -> str:
-        return repr(Feed(await log_in(), "one"))
+        return repr((await log_in()).subscribe("one"))
 
-    assert asyncio.run(work()) == "Feed('one')"
+    assert asyncio.run(work()) == "Subscription('one')"
