@@ -12,6 +12,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.canary import Canary
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 pytest_plugins = ("tests.plugins.no_skips",)
+
+# A busy machine makes an example slow, which says nothing about the code.
+settings.register_profile("webwx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("webwx")
 
 _CANARY = Canary()
 

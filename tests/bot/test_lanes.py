@@ -735,7 +735,7 @@ class TestEnd:
         in_no_time(work)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @examples(
     seed=st.integers(0, 2**32),
     count=st.integers(1, 300),

@@ -123,14 +123,14 @@ class TestThroughJson:
 
 
 class TestEverythingIsAnEvent:
-    @settings(deadline=None, derandomize=True, database=None)
+    @settings(derandomize=True, database=None)
     @given(some.dictionaries(some.sampled_from(FIELDS), VALUES))
     def test_whatever_the_fields_hold(self, fields: dict[str, object]) -> None:
         event = event_from_item(item("message", json.dumps({"MsgId": "1"} | fields).encode()), "@me")
 
         assert event_from_json(event_to_json(event)) == event
 
-    @settings(deadline=None, derandomize=True, database=None)
+    @settings(derandomize=True, database=None)
     @given(some.sampled_from(["message", "contact", "deleted"]), some.binary())
     def test_whatever_the_bytes_are(self, kind: str, raw: bytes) -> None:
         event = event_from_item(item(kind, raw), "@me")
@@ -285,7 +285,7 @@ class TestIdentify:
         assert repr(identify(message(), "@me")) == "Arrived(7)"
 
     @given(fields=some.dictionaries(some.sampled_from(FIELDS), VALUES))
-    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=200, derandomize=True, database=None)
     def test_c4_comes_out_of_whatever_was_delivered_and_fits_a_table(self, fields: dict[str, object]) -> None:
         delivered = item("message", json.dumps(fields).encode())
         found, event = identify(delivered, "@me"), event_from_item(delivered, "@me")

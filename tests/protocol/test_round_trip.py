@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.protocol.strategies import plain, replies_of, requests_of, structs
 
@@ -21,9 +21,7 @@ from webwx.protocol.sync import DeletedContact, SyncKey, read_sync_key
 HOSTS = FAMILIES["wx.qq.com"]
 
 every_call = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
-many = settings(
-    max_examples=50, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
+many = settings(max_examples=50, derandomize=True, database=None)
 
 
 @every_call

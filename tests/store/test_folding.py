@@ -340,7 +340,7 @@ TEXTS = st.lists(
 
 
 @given(batches=st.lists(TEXTS, min_size=1, max_size=4), began=st.sampled_from([0, 100]))
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40, derandomize=True, database=None)
 def test_whatever_comes_its_rows_are_those_that_it_would_have_had_at_once(
     batches: list[list[tuple[str, str, str, int]]], began: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
