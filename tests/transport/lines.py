@@ -42,7 +42,9 @@ class Caller:
                 pass
 
     async def say(self, words: bytes) -> None:
-        """Write something."""
+        """Write something, if the other side still listens."""
+        if self.writer.is_closing():  # uvloop has an error of its own for this
+            raise ConnectionResetError
         self.writer.write(words)
         await self.writer.drain()
 
