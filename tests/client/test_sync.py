@@ -1038,6 +1038,9 @@ REFUSED_FOR_NOW = Response(
 """What was seen for two hours, on the official page as well."""
 
 
+NOTHING_NEW = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=0))
+
+
 class TestARefusalThatPasses:
     @pytest.mark.parametrize(
         ("usual_journal", "minutes"), [("without a journal", 120), ("with a journal", 10)], indirect=["usual_journal"]
@@ -1084,6 +1087,23 @@ class TestARefusalThatPasses:
         assert texts(wound.run(take(client, 1))) == ["hi"]
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
+    def test_while_fetches_fail_one_follows_each_poll_so_that_their_end_is_noticed(
+        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+    ) -> None:
+        fetches = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
+        carrier = Garbled(fetches)
+        client = wound.run(log_in(transport=carrier))
+        wound.run(take(client, 1, include_all=True))
+        world.say("ahua", "me", "hi")
+        fetches.answers = (REFUSED_FOR_NOW,)
+        wound.run(listen(client, MINUTE))
+        fetches.answers, carrier.answers = (), (NOTHING_NEW,)
+        carrier.calls.clear()
+
+        assert texts(wound.run(take(client, 1))) == ["hi"]
+        assert carrier.calls == ["synccheck", "webwxsync"]
+
+    @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_fetches_that_fail_while_polls_go_well_degrade_the_state_until_one_goes_well(
         self, new_client: NewClient, sandbox: Sandbox, world: World, wound: asyncio.Runner, phone_of: Phone
     ) -> None:
@@ -1103,9 +1123,6 @@ class TestARefusalThatPasses:
             (LoginState.DEGRADED, LoginState.ONLINE),
             (LoginState.ONLINE, LoginState.DEGRADED),
         ]
-
-
-NOTHING_NEW = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=0))
 
 
 class TestNonsense:
