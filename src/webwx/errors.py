@@ -19,7 +19,7 @@ Every exception webwx raises, and when.
     │   └── StorageError     the login or the journal cannot be saved
     ├── TransportError       the bytes did not arrive
     │   ├── ConnectFailed    nothing left this machine
-    │   │   └── ProxyFailed  the proxy cannot be reached, or lets nobody through
+    │   │   └── ProxyFailed  the proxy cannot be reached, or refuses
     │   ├── TlsError         the other side is not who it should be; nothing left this machine
     │   ├── Timeout
     │   ├── UnsafeRedirect   the login was sent to a host we do not know; nothing was sent there
@@ -150,7 +150,7 @@ class ConnectFailed(TransportError):
 
 
 class ProxyFailed(ConnectFailed):
-    """The proxy cannot be reached, or lets nobody through; nothing was sent."""
+    """The proxy cannot be reached, or refuses; nothing was sent."""
 
 
 class TlsError(TransportError):

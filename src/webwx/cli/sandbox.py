@@ -267,7 +267,7 @@ def _tls_notes(tls: TlsAccess | None) -> list[str]:
     if tls.is_straight:
         notes += [
             "",
-            "They answer on port 443 as well, without a proxy, for whoever has these lines in a hosts file.",
+            "They answer on port 443 as well, without a proxy, for clients that have these lines in a hosts file.",
             "Use one of a namespace or a container: with them, this machine would find the real ones no more.",
             "",
             *(f"  {line}" for line in tls.hosts),

@@ -82,7 +82,7 @@ def require_own_folder(path: Path) -> None:
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError:  # whoever opens a file in it says why
+    except OSError:  # opening a file in it fails as well, and says why
         return
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX and sys.platform != "win32":
         raise StorageError(
