@@ -53,6 +53,11 @@ def test_each_failure_has_its_code(error: Exception, code: int) -> None:
             errors.LoggedOut("No login is saved here; log in first.", reason="absent"),
             "No login is saved here; log in first: 'webwx login' does it.",
         ),
+        (
+            errors.ProxyFailed("jslogin: the proxy 127.0.0.1:9 cannot be reached; nothing was sent."),
+            "jslogin: the proxy 127.0.0.1:9 cannot be reached; nothing was sent; "
+            "check the proxy's address, given as --proxy or WEBWX_PROXY.",
+        ),
         (click.UsageError("Missing argument 'TO'."), "Missing argument 'TO'; see 'webwx --help'."),
         (click.UsageError("Did you mean 'send'?"), "Did you mean 'send'?"),
         (OSError(errno.ENOSPC, "No space", "file"), "The disk is full; make room and try again."),

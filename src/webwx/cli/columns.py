@@ -24,13 +24,14 @@ _GAP = "  "
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
     """Return each row as a line, with its texts below those of the row above; the last column is as wide as it is."""
     shown = [[printable(text) for text in row] for row in rows]
-    widths = [max(min(width(text), WIDEST) for text in column) for column in zip(*shown, strict=True)]
+    padded = zip(*(row[:-1] for row in shown), strict=True)
+    widths = [max(min(width(text), WIDEST) for text in column) for column in padded]
     return [_GAP.join([*map(_padded, row[:-1], widths), *row[-1:]]).rstrip() for row in shown]
 
 
 def width(text: str) -> int:
     """Return how many places a text takes."""
-    return sum(map(_places, text))
+    return len(text) if text.isascii() else sum(map(_places, text))
 
 
 def _places(character: str) -> int:

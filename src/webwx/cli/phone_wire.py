@@ -81,7 +81,7 @@ def _describe_all(exchange: Mapping[str, Any]) -> list[str]:
     for said in ("request", "answer"):
         lines += [f"{name}: {value}" for name, value in exchange[f"{said}_headers"]]
         body = exchange[f"{said}_body"]
-        lines += ["", *([*body.split("\n"), ""] if body else [""])]
+        lines += ["", *([*body.replace("\r\n", "\n").split("\n"), ""] if body else [""])]
     while not lines[-1]:
         del lines[-1]
     return lines
