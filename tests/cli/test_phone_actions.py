@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +167,29 @@ def test_without_a_sandbox_a_file_goes_nowhere(shell: Any) -> None:
     done = shell.run("phone", "file", "阿华", "me", __file__, "--server", "http://127.0.0.1:1")
     assert done.code == 6
     assert "no connection to 127.0.0.1:1" in done.sentence
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "sentence"),
+    [
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<html>", 1, "no phones"),
+        (b'HTTP/1.1 413 Too Large\r\nConnection: close\r\n\r\n{"error":"That is too much."}', 2, "That is too much."),
+        (b"", 6, "broke"),
+    ],
+)
+def test_a_server_that_hangs_up_is_told_of(answer: bytes, code: int, sentence: str, shell: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            caller, _ = listening.accept()
+            with caller:
+                heard = b""
+                while not heard.endswith(b"END"):
+                    heard += caller.recv(65536)
+                caller.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        server = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        done = shell.run("phone", "file", "阿华", "me", "-", "--name", "a", "--server", server, stdin=b"the END")
+    assert done.code == code
+    assert sentence in done.sentence

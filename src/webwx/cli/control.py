@@ -89,9 +89,16 @@ async def send_file(server: str | None, path: str, fields: dict[str, Any], file:
     except (OSError, http.client.HTTPException):
         raise failures.broken_off() from None
     finally:
+        _hang_up(connection)
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    """Close a connection; a thread that still sends, because Ctrl-C has ended the wait for it, ends as well."""
+    line: socket.socket | None = connection.sock  # None: it is closed already
+    if line is not None:
         with suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)  # ends the thread where Ctrl-C ended the wait for it
-        connection.close()
+            line.shutdown(socket.SHUT_RDWR)
+    connection.close()
 
 
 def _read(body: bytes) -> dict[str, Any]:
