@@ -171,13 +171,13 @@ class TestWhereALoginStarts:
     @pytest.mark.parametrize(
         ("address", "mistake"),
         [
-            ("127.0.0.1:8790", "has no scheme: it begins with http:// or https://"),
-            ("localhost:8790", "has no scheme: it begins with http:// or https://"),
-            ("example.org", "has no scheme: it begins with http:// or https://"),
-            ("", "has no scheme: it begins with http:// or https://"),
+            ("127.0.0.1:8790", "has no http:// or https:// in front"),
+            ("localhost:8790", "has no http:// or https:// in front"),
+            ("example.org", "has no http:// or https:// in front"),
+            ("", "has no http:// or https:// in front"),
             ("socks5://127.0.0.1:1080", "begins with neither http:// nor https://"),
-            ("http://127.0.0.1:8790/phone", "goes on behind its host and port: leave the path out"),
-            ("http://127.0.0.1:8790/?sid=geheim", "goes on behind its host and port: leave the path out"),
+            ("http://127.0.0.1:8790/phone", "goes on behind host and port, where nothing may stand"),
+            ("http://127.0.0.1:8790/?sid=geheim", "goes on behind host and port, where nothing may stand"),
             ("http://", "has no host, or no port that can be"),
             ("http://127.0.0.1:port", "has no host, or no port that can be"),
             ("http://127.0.0.1:0", "has no host, or no port that can be"),
@@ -186,10 +186,16 @@ class TestWhereALoginStarts:
     def test_what_is_wrong_with_an_address_is_said(self, address: str, mistake: str) -> None:
         with pytest.raises(NotOnThisHost) as server:
             single(address)
-        assert str(server.value) == f"The server's address {mistake}; one looks like http://127.0.0.1:8790."
+        assert (
+            str(server.value)
+            == f"The server's address cannot be read: it {mistake}; one looks like http://127.0.0.1:8790."
+        )
         with pytest.raises(InvalidSettings) as proxy:
             check_proxy(address)
-        assert str(proxy.value) == f"The proxy's address {mistake}; one looks like http://127.0.0.1:8080."
+        assert (
+            str(proxy.value)
+            == f"The proxy's address cannot be read: it {mistake}; one looks like http://127.0.0.1:8080."
+        )
 
     @pytest.mark.parametrize("address", ["http://127.0.0.1:3128", "HTTPS://me:pass@proxy.example", "http://[::1]:1/"])
     def test_the_address_of_a_proxy_may_hold_credentials(self, address: str) -> None:

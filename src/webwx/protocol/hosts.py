@@ -182,7 +182,7 @@ def single(server: str) -> Hosts:
     """
     mistake = mistake_in(server) or ("holds credentials, which are not sent" if "@" in server else "")
     if mistake:
-        raise NotOnThisHost(f"The server's address {mistake}; one looks like http://127.0.0.1:8790.")
+        raise NotOnThisHost(f"The server's address cannot be read: it {mistake}; one looks like http://127.0.0.1:8790.")
     parts = urlsplit(server)
     origin = f"{parts.scheme}://{parts.netloc}"
     return Hosts(main=origin, login=origin, file=origin, push=origin, qr=origin)
@@ -196,14 +196,16 @@ def check_proxy(address: str) -> None:
         InvalidSettings: It cannot.
     """
     if mistake := mistake_in(address):
-        raise InvalidSettings(f"The proxy's address {mistake}; one looks like http://127.0.0.1:8080.")
+        raise InvalidSettings(
+            f"The proxy's address cannot be read: it {mistake}; one looks like http://127.0.0.1:8080."
+        )
 
 
 def mistake_in(address: str) -> str:
     """Return what keeps an address from being an http or https origin, without repeating it; empty if nothing does."""
     scheme, slashes, _ = address.partition("://")
     if not slashes:
-        return "has no scheme: it begins with http:// or https://"
+        return "has no http:// or https:// in front"
     if scheme.lower() not in {"http", "https"}:
         return "begins with neither http:// nor https://"
     try:
@@ -214,7 +216,7 @@ def mistake_in(address: str) -> str:
     if not has_host:
         return "has no host, or no port that can be"
     if parts.path.strip("/") or parts.query or parts.fragment:
-        return "goes on behind its host and port: leave the path out"
+        return "goes on behind host and port, where nothing may stand"
     return ""
 
 
