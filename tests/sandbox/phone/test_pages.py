@@ -59,7 +59,7 @@ def test_every_refusal_with_a_code_has_chinese_words():
         node
         for file in Path(errors.__file__).parent.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
-        if isinstance(node, ast.CallDescription) and ast.unparse(node.func) == "Impossible"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Impossible"
     ]
     codes = {call.args[1].value for call in calls if len(call.args) > 1}
     codes |= {errors.code_of(errors.Refused(ret)) for ret in Ret} - {""}
