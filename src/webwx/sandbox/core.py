@@ -24,7 +24,7 @@ from webwx.protocol.contacts import OPLOG, VERIFYUSER
 from webwx.protocol.http import Park, Request, Response
 from webwx.protocol.login import BaseResponse, PollReply, PushLoginReply, QrReply, TicketReply
 from webwx.protocol.media import UPLOAD, UploadReply
-from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO
+from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO, SendReply, TextRequest
 from webwx.protocol.sync import CheckReply, SyncReply
 from webwx.sandbox import control
 from webwx.sandbox.bad_answers import BadAnswer
@@ -168,6 +168,11 @@ class Sandbox:
             reply = self._ask(endpoint, call, decoded, [fault for fault, _ in faults])
         except Refused as refused:
             reply = refusal(endpoint, refused)
+            if isinstance(decoded, TextRequest) and refused.ret == Ret.SYSTEM_ERROR:
+                # Of a text the platform says no in other words than of anything else.
+                reply = SendReply(
+                    base_response=BaseResponse(ret=refused.ret), msg_id="0", local_id=decoded.msg.local_id
+                )
         if isinstance(reply, Park):
             return reply
         if isinstance(reply, Response):

@@ -76,6 +76,13 @@ def test_a_chatroom_names_the_author_to_others_only(me, friend, world):
     assert (own.content, own.from_user_name, own.to_user_name) == ("清单:<br/>水", me.me, me.name("hiking"))
 
 
+@pytest.mark.parametrize(("ret", "message_id", "local_id"), [(-1, "0", "17"), (1205, "", "")])
+def test_a_text_that_is_refused_names_no_message(me, world, ret, message_id, local_id):
+    world.refuse_next("webwxsendmsg", ret)
+    reply = me.send_text("filehelper", "x", client_id="17")
+    assert (reply.base_response.ret, reply.msg_id, reply.local_id) == (ret, message_id, local_id)
+
+
 def test_own_sends_are_not_echoed(me):
     me.send_text("filehelper", "记一下")
     assert me.messages() == []
