@@ -524,7 +524,7 @@ async def test_who_is_added_later_gets_a_number(log_in: LogIn, world: World) -> 
 
 
 async def test_c15_real_ids_that_the_phone_tells_are_proof(make_world_with: Callable[..., Told]) -> None:
-    client_of, world = make_world_with(Options(picture_versions="zero"))
+    client_of, world = make_world_with(Options(picture_versions="zero", real_ids="told"))
     world.say("zhangsan", "me", "so the phone has this chat in its list")
     client = await client_of()
     await take(client, 1, include_all=True)
@@ -540,7 +540,7 @@ async def test_c15_real_ids_that_the_phone_tells_are_proof(make_world_with: Call
 async def test_c15_real_ids_in_another_order_are_proof_of_nothing(
     make_world: Callable[..., World], journal: SqliteJournal
 ) -> None:
-    world = make_world(options=Options(picture_versions="zero"))
+    world = make_world(options=Options(picture_versions="zero", real_ids="told"))
     world.say("zhangsan", "me", "so the phone has this chat in its list")
 
     class Shuffled(Loopback):

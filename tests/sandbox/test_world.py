@@ -5,6 +5,7 @@ import pytest
 
 from webwx.protocol.contacts import WEBWXINIT, InitRequest
 from webwx.sandbox.errors import Impossible
+from webwx.sandbox.options import Options
 from webwx.sandbox.world import WoundClock, default_world
 
 
@@ -98,6 +99,7 @@ def test_subscribers_hear_whose_polls_may_wake(me, world):
     ],
 )
 @pytest.mark.parametrize(("chat", "real_id"), [("ahua", "wxid_ahua"), ("hiking", "hiking@chatroom")])
+@pytest.mark.parametrize("options", [Options(real_ids="told"), Options()], ids=["told", "hidden"])
 def test_what_the_phone_does_with_a_chat_is_told_to_its_own_login(me, friend, world, act, code, unread, chat, real_id):
     world.say("ahua", "me" if chat == "ahua" else chat, "在吗")
     me.messages()
@@ -107,10 +109,11 @@ def test_what_the_phone_does_with_a_chat_is_told_to_its_own_login(me, friend, wo
     [wire] = me.messages()
     assert (wire.msg_type, wire.status_notify_code) == (51, code)
     assert (wire.from_user_name, wire.to_user_name) == (me.me, me.name(chat))
-    assert wire.content == (
+    told = (
         f"&lt;msg&gt;<br/>&lt;op id='{code}'&gt;<br/>&lt;username&gt;{real_id}&lt;/username&gt;<br/>"
         "&lt;/op&gt;<br/>&lt;/msg&gt;"
     )
+    assert wire.content == (told if world.options.real_ids == "told" else "")
     assert world.inbox("me")[chat].unread == unread
     assert friend.messages() == []
 

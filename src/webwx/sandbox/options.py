@@ -31,6 +31,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Which form of `Content` pictures are delivered in; only the full one can be forwarded."""
     picture_versions: Literal["told", "zero"] = "told"
     """Whether the address of somebody's picture says which one it is, or 0 as some answers do."""
+    real_ids: Literal["hidden", "told"] = "hidden"
+    """Whether notices of what the phone does name chats by their real ids too, as they did until April 2017."""
     skey: Literal["kept", "renewed"] = "kept"
     """Whether webwxinit repeats the skey of the login or gives another one."""
     strict_skey: bool = False

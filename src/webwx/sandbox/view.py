@@ -355,7 +355,7 @@ class View:
         )
 
     def recent_chats(self, *, notice_id: str, time: float) -> WireMessage:
-        """Show the phone's answer to a new client: the recent chats, by real ids and by names in the same order."""
+        """Show the phone's answer to a new client: the recent chats, by names and, where told, by real ids."""
         recent = self.recent()
         real_ids = ",".join(self._world.real_id(world_id) for world_id in recent)
         xml = (
@@ -365,7 +365,7 @@ class View:
         return replace(
             self._envelope(notice_id, self._me.id, self._me.id, time),
             msg_type=MessageType.STATUS_NOTIFY,
-            content=escape(xml),
+            content=self._notice(xml),
             status_notify_code=StatusNotify.RECENT_CHATS,
             status_notify_user_name=",".join(self.name(world_id) for world_id in recent),
         )
@@ -376,10 +376,13 @@ class View:
         return replace(
             self._envelope(notice_id, self._me.id, chat, time),
             msg_type=MessageType.STATUS_NOTIFY,
-            content=escape(xml),
+            content=self._notice(xml),
             status_notify_code=code,
             status_notify_user_name=self.name(chat),
         )
+
+    def _notice(self, xml: str) -> str:
+        return escape(xml) if self._world.options.real_ids == "told" else ""
 
     def _envelope(self, message_id: str, sender: str, receiver: str, time: float) -> WireMessage:
         return WireMessage(

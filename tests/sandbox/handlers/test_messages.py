@@ -293,6 +293,13 @@ def test_a_new_client_is_greeted_with_the_recent_chats(me):
     assert (greeting.msg_id, greeting.msg_type, greeting.status_notify_code) == (reply.msg_id, 51, 4)
     assert (greeting.from_user_name, greeting.to_user_name) == (me.me, me.me)
     assert greeting.status_notify_user_name == f"filehelper,{me.name('hiking')}"
+    assert greeting.content == ""
+
+
+@pytest.mark.parametrize("options", [Options(real_ids="told")])
+def test_by_an_option_a_new_client_is_told_the_real_ids_of_the_recent_chats(me):
+    notify(me, 3, me.me)
+    (greeting,) = me.messages()
     assert "&lt;username&gt;filehelper,hiking@chatroom&lt;/username&gt;" in greeting.content
 
 
