@@ -291,7 +291,7 @@ class TestE4AndE5Names:
         assert UPLOAD.decode_request(upload).name == name
         assert not set('"\r\n') & set(unquote(file.get_filename()))
 
-        shown = read_app(last(world, "me", "filehelper").letter.wire.content)
+        shown = read_app(last(world, "me", "filehelper").content.wire.content)
         assert shown.title == "".join(sign for sign in name if sign not in "\x0b").replace("\r\n", "\n").strip()
         assert shown.url == ""
 
