@@ -78,7 +78,16 @@ LONGEST_DISTANCE = 30.0
 """Seconds between the beginnings of two rounds, at most."""
 
 FEW = 0.5
-"""What a batch that changes contacts and brings no message counts as: half a round that brings nothing."""
+"""What a batch without a message or a real change of a contact counts as: half a round that brings nothing."""
+
+CONTACT_ROUND = 0.005
+"""
+What a batch that really changes contacts and brings no message counts as: 400 of them, more contacts than an account
+has, are fetched at full speed.
+"""
+
+MOST_OF_CONTACT_ROUNDS = 4.0
+"""What such batches add up to at most: rounds are four seconds apart then, so a message waits no longer behind them."""
 
 AHEAD_FROM = 20
 """
@@ -118,6 +127,8 @@ class _Look:
         self.activities: list[PhoneActivity] = []
         self.own_chats: set[ContactId] = set()
         """Where this account has written."""
+        self.is_contact_changed = False
+        """A contact differs from what was known, so the batch brings news."""
         self.is_too_often = False
         """The platform says in a chat that this account does too much."""
 
@@ -152,6 +163,8 @@ class _Course:
         """When a fetch last went well, by the server's clock."""
         self.idle = 0.0
         """Rounds in a row that brought no message: a poll that was not held, or a fetch."""
+        self.idle_before = 0.0
+        """The same before the last fetch."""
         self.round_began: Moment | None = None
         """When the last round began."""
         self.held = 0.0
@@ -366,7 +379,14 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
     def _count_round(self, *, messages: int, others: int) -> None:
         """Count a fetch by what it brought."""
         course = self._course
+        course.idle_before = course.idle
         course.idle = 0.0 if messages > 0 else course.idle + (FEW if others else 1.0)
+
+    def _count_contact_round(self) -> None:
+        """Count the last fetch as one that really changed contacts, unless it brought messages as well."""
+        course = self._course
+        if course.idle:
+            course.idle = max(course.idle_before, min(course.idle_before + CONTACT_ROUND, MOST_OF_CONTACT_ROUNDS))
 
     async def _store_held(self) -> int:
         """
@@ -547,6 +567,8 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         # What stands beside the messages has no id to be known again by.
         beside = sum(not each.message_id for each in look.arrived)
         self._count_round(messages=count - beside, others=beside if has_moved else 0)
+        if look.is_contact_changed:
+            self._count_contact_round()
         return count if has_moved else count - beside
 
     def _look_at(self, batch: Batch, own_id: ContactId) -> _Look:
@@ -569,9 +591,12 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             # The events of messages are made when somebody wants them; this is about people, and the phone names chats.
             match event_from_item(item, own_id, arrived.read):
                 case ContactChanged(contact=contact):
+                    known = self._contacts.get(contact.id)
                     merged = look.contacts[contact.id] = self._contacts.merge(contact)
+                    look.is_contact_changed |= merged != known
                     look.gone.pop(merged.id, None)
                 case ContactDeleted(id=gone):
+                    look.is_contact_changed |= gone in self._contacts
                     self._contacts.remove(gone)
                     look.contacts.pop(gone, None)
                     look.gone[gone] = None
@@ -675,7 +700,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             raise
         self._pending.extend(batch.items)
         news = len(batch.items) if has_moved else 0
-        self._count_round(messages=0, others=news)  # which are new messages is known when they are taken
+        self._count_round(messages=0, others=news)  # what of it is news is known when it is taken
         return news
 
     def _take(self, item: Item, own_id: str) -> Event | None:
@@ -695,8 +720,14 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 self._course.idle = 0.0
                 return msgspec.structs.replace(event, original=self._recent.find(gone))
             case ContactChanged(contact=contact):
-                return ContactChanged(contact=self._contacts.merge(contact))
+                known = self._contacts.get(contact.id)
+                merged = self._contacts.merge(contact)
+                if merged != known:
+                    self._count_contact_round()
+                return ContactChanged(contact=merged)
             case ContactDeleted(id=gone):
+                if gone in self._contacts:
+                    self._count_contact_round()
                 self._contacts.remove(gone)
             case PhoneActivity(recent=recent):
                 for chat in recent:
