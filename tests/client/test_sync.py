@@ -1164,7 +1164,7 @@ class TestNonsense:
 
         is_about_contacts = isinstance(carrier, Restless)
         assert first <= (2_000 if is_about_contacts else 30)
-        assert later_on <= (1_000 if is_about_contacts else 70)
+        assert later_on <= (2_000 if is_about_contacts else 70)
         assert wound.run(wait_for_message()) <= (5 if is_about_contacts else 31)
 
     @pytest.mark.parametrize("usual_journal", ["with a journal"], indirect=True)
