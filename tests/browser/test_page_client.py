@@ -93,7 +93,9 @@ async function upload(content) {
 def world(make_world: Callable[..., World]) -> World:
     """Strict about hosts and cookies, and with more contacts than fit one page."""
     options = Options(auto_confirm=True, strict_hosts=True, strict_cookies=True, contact_page_size=3)
-    return make_world(options=options, clock=SystemClock())
+    world = make_world(options=options, clock=SystemClock())
+    world.set_saved("me", "hiking", is_saved=True)
+    return world
 
 
 @pytest_asyncio.fixture(loop_scope="session")
