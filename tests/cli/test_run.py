@@ -322,7 +322,7 @@ def test_a_file_without_the_bot_is_told_in_one_sentence(
         ((__file__, "--on-logout", "no-such-program now"), "cannot run 'no-such-program': there is no such program."),
         ((__file__, "--on-logout", "echo 'open"), "What --on-logout says is no command."),
         ((__file__, "--on-logout", ""), "What --on-logout says is no command."),
-        ((__file__, "--proxy", "nonsense"), "The proxy's address has no scheme"),
+        ((__file__, "--proxy", "nonsense"), "The proxy's address cannot be read"),
         ((__file__, "--account", "../other"), "cannot name an account"),
     ],
 )
