@@ -527,7 +527,7 @@ class BlockingSubscription:
     """A consumer of one account's events; `Client.subscribe` makes it, and it is open inside `with`."""
 
     def __init__(self, subscription: Subscription, wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
-        self.name = subscription.name
+        self.name: str = subscription.name
         self._subscription = subscription
         self._wait = wait
 

@@ -106,7 +106,7 @@ class Subscription:
     """
 
     def __init__(self, account: SyncedAccount, name: str, *, follow: bool = True, shows: bool = False) -> None:
-        self.name = name
+        self.name: str = name
         self._shows = shows
         self._account = account
         self._follows = follow
