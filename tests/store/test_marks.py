@@ -90,6 +90,29 @@ def test_there_is_room_for_many_and_further_ones_may_have_been_handed_out(handle
     ]
 
 
+@pytest.mark.parametrize("steps", [(1, 2), (SIZE - 1, SIZE, SIZE + 1), (SIZE // 2, 2 * SIZE), (3 * SIZE,)])
+def test_what_had_no_room_when_it_was_handed_out_counts_as_handed_out_once_there_is_room(
+    handle: int, steps: tuple[int, ...]
+) -> None:
+    marks = Marks(handle)
+    marks.begin(ONE, 0, ())
+    handed_out = range(SIZE - 2, 4 * SIZE - 5)
+    for number in handed_out:
+        marks.hand_out(number)
+    for acked in steps:
+        marks.advance(acked)
+        left = Marks(handle).read(ONE, acked=acked, started=5 * SIZE)
+        assert left.handed_out == {number for number in range(acked + 1, acked + SIZE + 1) if number in handed_out}
+
+
+def test_what_had_no_room_in_the_last_opening_has_it_in_a_later_one(handle: int) -> None:
+    marks = Marks(handle)
+    marks.begin(ONE, 0, range(1, SIZE + 10))
+    marks.advance(5)
+    left = Marks(handle).read(ONE, acked=5, started=2 * SIZE)
+    assert left.handed_out == set(range(6, SIZE + 6))
+
+
 @pytest.mark.parametrize("step", [1, 1_000, SIZE - 1, SIZE, 3 * SIZE])
 def test_room_that_was_needed_is_used_again(handle: int, step: int) -> None:
     marks, acked = Marks(handle), 0

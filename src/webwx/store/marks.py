@@ -7,7 +7,7 @@ is killed, but not when the machine loses its power. So marks are read only in t
 journal that was open then; else an entry counts as handed out when it may have been.
 
 There is a byte for each of the next entries behind the last one up to which all is done. What lies further behind an
-entry that is never done with has none.
+entry that is never done with has none; once there is room for it, it counts as handed out.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ _BOOT = 36
 _BASE = len(_MAGIC) + TOKEN + _BOOT
 _HEAD = 128
 _LENGTH = _HEAD + SIZE
-
-_CLEAR = bytes(SIZE)
 
 
 class Left(NamedTuple):
@@ -67,6 +65,8 @@ class Marks:
         self._boot = boot.ljust(_BOOT)
         self._bytes: mmap.mmap | bytearray = bytearray(_LENGTH) if mapped is None else mapped
         self._base = 0
+        self._unmarked_to = 0
+        """Entries up to here may have been handed out where there was no room to mark them."""
 
     def read(self, token: bytes, *, acked: int, started: int) -> Left:
         """
@@ -100,7 +100,7 @@ class Marks:
             handed_out: What may have been handed out since.
         """
         self._bytes[: len(_MAGIC)] = bytes(len(_MAGIC))  # a process that dies from here on leaves nothing to be read
-        self._bytes[_HEAD:_LENGTH] = _CLEAR
+        self._bytes[_HEAD:_LENGTH] = bytes(SIZE)
         self._set_base(acked)
         for number in handed_out:
             self.hand_out(number)
@@ -112,6 +112,8 @@ class Marks:
         """Mark an entry that is about to be handed out."""
         if 0 < number - self._base <= SIZE:
             self._bytes[_HEAD + number % SIZE] = _HANDED_OUT
+        else:
+            self._unmarked_to = max(self._unmarked_to, number)
 
     def be_done(self, number: int) -> None:
         """Mark an entry that is done with."""
@@ -121,10 +123,12 @@ class Marks:
     def advance(self, acked: int) -> None:
         """Make room: the journal has stored that all up to here is done with."""
         if acked > self._base:
-            first, count = (self._base + 1) % SIZE, min(acked - self._base, SIZE)
-            end = min(first + count, SIZE)
-            self._bytes[_HEAD + first : _HEAD + end] = _CLEAR[: end - first]
-            self._bytes[_HEAD : _HEAD + count - (end - first)] = _CLEAR[: count - (end - first)]
+            first, count = max(self._base + SIZE, acked) + 1, min(acked - self._base, SIZE)
+            unmarked = min(max(self._unmarked_to - first + 1, 0), count)
+            marks = bytes([_HANDED_OUT]) * unmarked + bytes(count - unmarked)
+            start, before_end = first % SIZE, SIZE - first % SIZE
+            self._bytes[_HEAD + start : _HEAD + min(start + count, SIZE)] = marks[:before_end]
+            self._bytes[_HEAD : _HEAD + max(start + count - SIZE, 0)] = marks[before_end:]
             self._set_base(acked)
 
     def close(self) -> None:
