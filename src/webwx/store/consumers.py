@@ -644,5 +644,6 @@ class SqliteConsumer:
             await self._writer.do(end)
         finally:
             self._writer.leave(self)
-            self._marks.close()
+            with self._guard:  # the thread that writes may be at the marks
+                self._marks.close()
             os.close(self._lock)
