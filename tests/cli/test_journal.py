@@ -53,6 +53,24 @@ def test_a_copy_is_a_journal(me: Shell, sandbox: Sandbox, tmp_path: Path) -> Non
     assert me.run("history", "--json").line["text"] == "one"
 
 
+def test_one_that_cannot_be_opened_where_it_is_is_counted_and_copied(
+    me: Shell, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    kept(me, sandbox, "one")
+    path = me.settings.journal_path
+    counted = me.run("journal", "stats", "--json").line
+    log = path.with_name(f"{path.name}-wal")
+    log.symlink_to("nowhere/log")  # SQLite cannot make it, as on a full or a read-only disk
+    done = me.run("journal", "stats", "--json")
+    assert done.line | {"size": 0} == counted | {"size": 0}
+    assert done.sentence.endswith("A copy of it is read.")
+    copy = tmp_path / "copy"
+    assert me.run("journal", "backup", str(copy)).code == 0
+    log.unlink()
+    copy.rename(path)
+    assert me.run("history", "--json").line["text"] == "one"
+
+
 def test_what_is_old_or_in_a_chat_is_deleted(me: Shell, sandbox: Sandbox) -> None:
     kept(me, sandbox, "geheim")
     sandbox.say("张三", "me", "stays")

@@ -28,6 +28,7 @@ from tests.store.arrivals import (
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import ContactId
+from webwx.store.files import make_private
 from webwx.store.folding import FOLD_FROM
 from webwx.store.schema import VERSION
 from webwx.store.sqlite import SqliteAccount, SqliteJournal
@@ -244,6 +245,15 @@ async def test_a_backup_replaces_nothing_and_leaves_nothing_half_done(journal: S
     with pytest.raises(StorageError, match="cannot be"):
         await journal.backup(target / "beyond")
     assert [each.name for each in path.parent.glob(".copy*")] == []
+
+
+async def test_a_backup_of_a_damaged_journal_names_the_journal_and_the_remedy(path: Path) -> None:
+    make_private(path)
+    path.write_bytes(b"no journal" * 10_000)  # noqa: ASYNC240 - nothing waits
+    target = path.with_name("copy.journal")
+    with pytest.raises(StorageError, match=f"The journal {path} cannot be read: .*put a backup in its place"):
+        await SqliteJournal(path).backup(target)
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 async def test_a_journal_can_be_deleted_when_nobody_uses_it(path: Path) -> None:

@@ -52,7 +52,7 @@ def journal() -> None:
 async def stats(session: Session) -> None:
     """Count what there is."""
     _require_journal(session)
-    async with session.journal() as opened:
+    async with session.journal_to_read() as opened:
         parts = [opened.account(uin) for uin in await opened.accounts()]
         counted = [await part.stats() for part in parts]
         sends = Counter([send.state for part in parts for send in await part.outbox.list(limit=_ALL_SENDS)])
@@ -153,7 +153,7 @@ async def backup(session: Session, file: Path) -> None:
     lie in a folder beside the journal, which is not copied.
     """
     _require_journal(session)
-    async with session.journal() as opened:
+    async with session.journal_to_read() as opened:
         await opened.backup(file)
     session.output.result(f"The journal is copied to {file}.", path=str(file))
 

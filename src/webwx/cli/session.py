@@ -18,7 +18,7 @@ import stat
 import sys
 import traceback
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 import click.exceptions
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.settings import Settings
     from webwx.store.journal import Journal
+
+T = TypeVar("T")
 
 _log = logging.getLogger("webwx.cli")
 
@@ -173,30 +175,60 @@ class Session:
             LoggedOut: There is neither.
             StorageError: It cannot be opened.
         """
+
+        async def read_one(stack: AsyncExitStack, path: Path) -> AsyncClient:
+            client = await self._open_to_read(stack, path)
+            await client.history(limit=1)
+            return client
+
+        async with AsyncExitStack() as stack:
+            if in_place:
+                yield await self._open_to_read(stack, self.settings.journal_path)
+            else:
+                yield await self._open_or_copy(stack, read_one)
+
+    @asynccontextmanager
+    async def journal_to_read(self) -> AsyncIterator[Journal]:
+        """
+        Return the journal beside the chosen login; a copy where it cannot be opened, as for `reading`.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+
+        async def read_accounts(stack: AsyncExitStack, path: Path) -> Journal:
+            journal = self._journal_to_read(stack, path)
+            await journal.accounts()
+            return journal
+
+        async with AsyncExitStack() as stack:
+            yield await self._open_or_copy(stack, read_accounts)
+
+    async def _open_or_copy(
+        self, stack: AsyncExitStack, open_at: Callable[[AsyncExitStack, Path], Coroutine[Any, Any, T]]
+    ) -> T:
+        """Open what reads the journal, and read something; from a copy when that fails in place."""
         from webwx.store.checkup import copied
 
         path = self.settings.journal_path
-        async with AsyncExitStack() as stack:
+        try:
+            return await open_at(stack, path)
+        except StorageError as failure:
+            await stack.aclose()
             try:
-                client = await self._open_to_read(stack, path)
-                if not in_place:
-                    await client.history(limit=1)
-            except StorageError as failure:
-                if in_place:
-                    raise
-                await stack.aclose()
-                try:
-                    client = await self._open_to_read(stack, stack.enter_context(copied(path)))
-                    await client.history(limit=1)
-                except StorageError:
-                    raise failure from None
-                self.output.tell(f"{failure} A copy of it is read.")
-            yield client
+                opened = await open_at(stack, stack.enter_context(copied(path)))
+            except StorageError:
+                raise failure from None
+            self.output.tell(f"{failure} A copy of it is read.")
+            return opened
 
-    async def _open_to_read(self, stack: AsyncExitStack, path: Path) -> AsyncClient:
+    def _journal_to_read(self, stack: AsyncExitStack, path: Path) -> Journal:
         journal = open_journal(path, retention_days=0)
         stack.push_async_callback(journal.close)
-        client = self._client_on(journal)
+        return journal
+
+    async def _open_to_read(self, stack: AsyncExitStack, path: Path) -> AsyncClient:
+        client = self._client_on(self._journal_to_read(stack, path))
         stack.push_async_callback(self._close, client)
         try:
             await client.resume()

@@ -45,6 +45,7 @@ from webwx.store.people import Looks, StoredRoster, Thinning, keep_contacts, rea
 from webwx.store.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
 from webwx.store.rows import as_list, select, select_numbers
 from webwx.store.schema import connect, log_of, make_room
+from webwx.store.schema import explain as explain_sqlite
 from webwx.store.words import Query, tokens_of
 from webwx.store.writer import Reader, Writer
 
@@ -182,10 +183,7 @@ class SqliteJournal:
         new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         make_private(new)
         try:
-            with (
-                contextlib.closing(connect(self._path, is_reader=True)) as source,
-                contextlib.closing(sqlite3.connect(new)) as copy,
-            ):
+            with contextlib.closing(self._open_to_copy()) as source, contextlib.closing(sqlite3.connect(new)) as copy:
                 source.backup(copy)
             handle = os.open(new, os.O_RDWR)
             try:
@@ -195,10 +193,16 @@ class SqliteJournal:
             new.rename(target)
             flush_folder(target.parent)
         except (OSError, sqlite3.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise StorageError(f"{target} cannot be written: {reason}.") from None
+            reason = explain(error) if isinstance(error, OSError) else explain_sqlite(error)
+            raise StorageError(f"{target} cannot be written: {reason}") from None
         finally:
             new.unlink(missing_ok=True)
+
+    def _open_to_copy(self) -> sqlite3.Connection:
+        try:
+            return connect(self._path, is_reader=True)
+        except sqlite3.Error as error:
+            raise StorageError(f"The journal {self._path} cannot be read: {explain_sqlite(error)}") from None
 
     async def delete(self) -> None:
         """
