@@ -165,7 +165,7 @@ class Memory:
         return self._given[begin : self._begin]
 
     def show(self, number: int) -> None:
-        """It is handed out for the first time, for nothing outlives this."""
+        """Do nothing: nothing here outlives its process."""
 
     def ack(self, number: int) -> None:
         """Note it."""

@@ -32,7 +32,7 @@ def handle(path: Path) -> Iterator[int]:
 
 
 def used(handle: int, *, acked: int = 0) -> Marks:
-    """Give marks that are not closed: three entries are handed out, and one of them is done with."""
+    """Return marks that are not closed: three entries are handed out, and one of them is done with."""
     marks = Marks(handle)
     marks.begin(ONE, acked, ())
     for number in (acked + 1, acked + 2, acked + 4):
@@ -150,7 +150,7 @@ def test_without_room_for_them_they_are_kept_as_long_as_the_process(path: Path, 
     os.close(full)
 
 
-def test_what_is_marked_after_the_end_hurts_nothing(handle: int) -> None:
+def test_a_mark_after_the_end_changes_nothing(handle: int) -> None:
     marks = used(handle)
     marks.close()
     marks.close()

@@ -1,4 +1,4 @@
-"""What of a batch is new: the part of it that no storage engine does differently."""
+"""Which items of a batch are new: the part that all storage engines share."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def gap_between(since: float, until: float) -> Arrived:
 
 def digest_of_body(arrival: Arrival) -> bytes | None:
     """
-    Return what tells whether the same batch has come again; None where the ids of its messages do.
+    Return the digest by which a repeated batch is recognised; None when all of its items have ids.
 
-    What has no id, as the change of a contact, is passed over when its batch is that of the last digest.
+    Items without an id, such as changes of contacts, are passed over when their batch has the last digest.
     """
     if not arrival.body or all(each.message_id for each in arrival.items):
         return None

@@ -55,7 +55,7 @@ def copied(path: Path) -> Iterator[Path]:
     """
     Copy a journal that cannot be opened where it is, as on a full or read-only disk, and delete the copy afterwards.
 
-    Nothing of this process may have it open: every lock of SQLite on it ends with this.
+    This process must not have it open: closing the file after the copy ends all locks that SQLite has on it.
 
     Raises:
         StorageError: It cannot be read, or there is no room for a copy.

@@ -2,8 +2,8 @@
 Consumers: who reads an account's entries, and how far each has come.
 
 What is stored of one is three things. `acked`: it is done with all up to here. `ahead`: with these further ones too.
-`started`: it may have been given all up to here. After a crash what was handed out of what lies between comes again as
-`redelivered`, and what was done with does not, stored or not: both are marked at once (`marks`).
+`started`: entries up to here may have been handed out. After a crash those behind `acked` that were handed out come
+again as `redelivered`. One that was acknowledged does not, even before that is stored: `marks` record both at once.
 
 A consumer that keeps up is served from memory: a batch is handed to it when it is stored, and the transaction that
 stores the batch moves `started` as well. One that does not reads from the file, and stores `started` by itself before

@@ -75,10 +75,10 @@ def make_private(path: Path) -> None:
 
 def require_own_folder(path: Path) -> None:
     """
-    Refuse a folder in which everybody may replace a file by another; one with the sticky bit, as /tmp has, is none.
+    Refuse a folder in which other users can replace files; the sticky bit, as /tmp has it, prevents that.
 
     Raises:
-        StorageError: It is such a folder.
+        StorageError: Other users can replace files there.
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -86,7 +86,7 @@ def require_own_folder(path: Path) -> None:
         return
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX and sys.platform != "win32":
         raise StorageError(
-            f"Everybody can replace what lies in {path} (mode {mode:04o}); make it yours alone: chmod 700 '{path}'."
+            f"Other users can replace files in {path} (mode {mode:04o}); make it private with chmod 700 '{path}'."
         )
 
 
@@ -118,9 +118,9 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 def take_lock(path: Path) -> int | None:
     """
-    Take a lock that no other process and no other part of this one has; None when somebody has it.
+    Take an exclusive lock; None when another process or another part of this one holds it.
 
-    Whoever closes the handle, or dies, lets go of it.
+    The lock ends when its handle is closed or its process ends.
 
     Raises:
         StorageError: The lock's file cannot be made, or is a symbolic link.
@@ -135,7 +135,7 @@ def take_lock(path: Path) -> int | None:
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):
                 return handle
-        os.close(handle)  # it was deleted between the two, and a lock on what has no name excludes nobody
+        os.close(handle)  # the file was deleted in between, and a lock on a deleted file excludes no other process
 
 
 try:

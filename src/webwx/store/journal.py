@@ -12,7 +12,7 @@ together, so a position never leads past an entry that was lost. An engine may p
 together, and lets acknowledgements ride in a later one; it may not split one. `purge` is the exception: it may
 delete in pieces, and a crash leaves the rest of what was to be deleted.
 
-**Order.** The numbers of an account's entries grow in the order of arrival and are never given twice, even after a
+**Order.** The numbers of an account's entries grow in the order of arrival and are never used twice, even after a
 deletion; the same holds for its sends and its identities. Nothing is ordered across accounts: two accounts may have
 the same numbers, and a cursor over several accounts holds one number for each.
 
@@ -112,7 +112,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     read: msgspec.Struct | None = None
     """
     What it was read as, where it comes straight from the network and was looked at already. It may be changed by its
-    reader, so no entry that is given a second time has it.
+    reader, so no entry that is handed out a second time has it.
     """
 
     def __repr__(self) -> str:
@@ -278,7 +278,7 @@ class Outbox(Protocol):
     a send that is `queued` or `failed` may be sent, and by one caller at a time. One that was `sending` when its
     process died, or closed the journal, is `unknown`: it is never repeated blindly.
 
-    A key names one send of its account, as long as that exists; a client id names one for ever.
+    A key and a client id each name one send of its account, as long as that send exists.
     """
 
     async def add(self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float) -> Outgoing:
@@ -611,9 +611,9 @@ class AccountJournal(Protocol):
         """
         Delete entries and sends for good: older than a time, or of these chats, or both; returns how many.
 
-        A consumer that was not given them all finds a gap in place of the last one that it misses; gaps in a row are
-        one. With a time alone, who was in logins that ended before it is forgotten too. A send that is on its way
-        stays.
+        A consumer that has not taken them all finds a gap in place of the last one that it misses; consecutive gaps
+        become one. With a time alone, the contacts of logins that ended before it are deleted too. A send in state
+        `sending` stays.
         """
         ...
 
@@ -663,5 +663,5 @@ class Journal(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close all consumers, store what is left, and let go; every later call raises `StorageError`."""
+        """Close all consumers, store what is left, and close the journal; every later call raises `StorageError`."""
         ...

@@ -42,7 +42,7 @@ class SqliteKept:
     async def add(self, entry: Entry, part: Path, *, time: float, max_total: int) -> bool:
         """Keep a fetched file as what an entry shows; says whether that entry was still there."""
         account = await self._account()
-        digest, size = await asyncio.to_thread(finish, part)  # whatever else is to be stored does not wait for it
+        digest, size = await asyncio.to_thread(finish, part)  # other writes do not wait for it
 
         def store(db: sqlite3.Connection) -> bool:
             if not _is_there(db, account, entry.number):
@@ -107,7 +107,7 @@ def delete_unnamed(db: sqlite3.Connection, files: KeptFiles, digests: Collection
         digests: Of these only; None: of all that are there, those that a crash has left too.
 
     Raises:
-        StorageError: The disk does not let go of one.
+        StorageError: A file cannot be deleted.
     """
     names = files.names() if digests is None else set(digests)
     if names:

@@ -103,7 +103,7 @@ class KeptFiles:
         Delete files by their names.
 
         Raises:
-            StorageError: The disk does not let go of one.
+            StorageError: A file cannot be deleted.
         """
         try:
             for name in names:
@@ -116,7 +116,7 @@ class KeptFiles:
         Delete the folder with all that is in it.
 
         Raises:
-            OSError: The disk does not let go of it.
+            OSError: It cannot be deleted.
         """
         if self.folder.is_dir():
             for path in self.folder.iterdir():

@@ -132,7 +132,7 @@ class Marks:
             self._set_base(acked)
 
     def close(self) -> None:
-        """Let go of the file; its lock ends only then."""
+        """Unmap the file, whose lock would outlive its handle otherwise."""
         if isinstance(self._bytes, mmap.mmap):
             self._bytes.close()
         self._bytes = bytearray(_LENGTH)

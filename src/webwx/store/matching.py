@@ -1,5 +1,5 @@
 """
-How contacts of a login are matched with identities: the part of it that no storage engine does differently.
+How contacts of a login are matched with identities: the part that all storage engines share.
 
 An engine says what it has stored of contacts, and gets back what there is to store.
 """
@@ -112,10 +112,10 @@ def judge(
 
     Args:
         seen: As they came, with the real ids that are known.
-        faces: What was last known of everybody whose id changes.
+        faces: What was last known of each identity whose id changes with each login.
         taken: Identities that have a contact in this login already.
         is_complete: These are all contacts of the login.
-        may_wait: The rest of them may hold somebody who fits better.
+        may_wait: More contacts of the login are to come, and one of them may fit better.
     """
     findings = match(
         {each: value.evidence for each, value in seen.items() if not is_lasting(each)},

@@ -68,7 +68,7 @@ class Senders:
         return False
 
     def remove_dead(self) -> None:
-        """Delete what processes have left that did not close the journal."""
+        """Delete the lock files of processes that ended without closing the journal."""
         prefix = self._path("").name
         for path in self._journal.parent.glob(f"{glob.escape(prefix)}*"):
             with contextlib.suppress(StorageError, OSError):  # another process may do the same

@@ -142,7 +142,7 @@ def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reach
         "FROM entries WHERE batch <> 0 AND number IN (SELECT value FROM json_each(?))",
         (listed,),
     )
-    index.reload()  # not `forget`: what open consumers are yet to be given stays in memory
+    index.reload()  # not `forget`: entries that wait in memory for open consumers stay there
     for account in {row[1] for row in rows}:
         theirs = [row for row in rows if row[1] == account]
         _leave_gaps(db, account, theirs, reached)

@@ -264,7 +264,7 @@ class LoginFile:
         Forget the login and its contacts, and the passphrase where a keyring keeps it.
 
         Raises:
-            StorageError: The disk does not let go of the files, or the keyring of the passphrase.
+            StorageError: The files, or the passphrase in the keyring, cannot be deleted.
         """
         with self._locked():
             try:

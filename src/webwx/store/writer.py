@@ -141,7 +141,7 @@ def is_any_at_work() -> bool:
     """
     Return whether a journal of this process has an unfinished job.
 
-    A clock that a test winds stands still meanwhile: a disk takes real time.
+    A virtual clock stands still meanwhile, because a disk takes real time.
     """
     return any(isinstance(thread, _JobThread) and thread.is_at_work for thread in threading.enumerate())
 

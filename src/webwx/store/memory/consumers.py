@@ -165,13 +165,13 @@ class MemoryConsumer:
             self.ack(number)
 
     async def blame(self, number: int) -> None:
-        """Do nothing: what a process dies of is forgotten with all else."""
+        """Do nothing: the journal ends with its process, so no death is counted."""
 
     def absolve(self, number: int) -> None:
         """Do nothing, for the same reason."""
 
     async def close(self, *, unseen_from: int = 0) -> None:
-        """Let go of the name, so that it may be opened again; nothing from `unseen_from` on was handed out."""
+        """Close it, so that its name may be opened again; nothing from `unseen_from` on was handed out."""
         with self._lock:
             if self._cursor.consumer is not self:
                 return

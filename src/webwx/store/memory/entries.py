@@ -89,7 +89,7 @@ class Entries:
 
     def __init__(self) -> None:
         self.last = 0
-        """The last number that was given."""
+        """The last number that was used."""
         self.conflicts = 0
         self.batches: Counter[int] = Counter()
         """How many entries are left of each batch."""

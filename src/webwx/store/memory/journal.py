@@ -149,7 +149,7 @@ class MemoryJournal:
         self._close()
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Delete everything, and close it."""
         self._close()
 
     def _close(self) -> None:
@@ -285,7 +285,7 @@ class MemoryAccount:
             return opened
 
     async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[Buried]:
-        """Return what a consumer has given up, the newest first."""
+        """Return a consumer's dead letters, the newest first."""
         with self._lock:
             entries = self._data().entries
             failures = self._failures(consumer)
@@ -452,7 +452,7 @@ class MemoryAccount:
             states[name] = changed = change(states.get(name, b""))
             return changed
 
-    # -- letting go --------------------------------------------------------------------------------------------------
+    # -- deleting ----------------------------------------------------------------------------------------------------
 
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
         """Delete entries and sends for good: older than a time, or of these chats, or both; returns how many."""

@@ -150,7 +150,7 @@ class Identities:
         digest = matching.digest_of_all(contacts) if complete else None
         if digest is not None and login.listed == digest:
             return []
-        # Until all contacts of a login were told once, the others may hold somebody who fits better.
+        # Before the first complete list of a login, one of the other contacts may fit better.
         may_wait = not complete and login.listed is None
         if digest is not None:
             login.listed = digest
@@ -224,7 +224,7 @@ class Identities:
         if self.real_ids.get((row, contact_id)) == wxid:
             return None  # the phone tells the same ones again and again
         self.real_ids[row, contact_id] = wxid
-        if link is None:  # it is looked at with this when all contacts are told the next time
+        if link is None:  # the next complete list is compared again, with this real id
             for login in tuple(self.logins.by_row.values()):  # another thread may add one
                 login.listed = None if login.listed is None else b""
             return None
@@ -236,7 +236,7 @@ class Identities:
         return found
 
     def _reconsider(self, link: _Linked, wxid: str) -> Identified | None:
-        """Link a contact whose real id is known now to whom it belongs, if that is another identity."""
+        """Link a contact whose real id is known now to the identity that has it, if that is another one."""
         before = link.number
         noted = [
             (self.links[contact_id][row], known)
@@ -315,7 +315,7 @@ class Identities:
     # -- forgetting --------------------------------------------------------------------------------------------------
 
     def forget_soon(self, rows: Collection[int]) -> None:
-        """Note logins to forget before anything else is asked, under the journal's lock alone."""
+        """Note logins that the next call forgets first; the journal's lock suffices for this."""
         self._doomed.update(rows)
 
     def forget(self) -> None:

@@ -27,13 +27,13 @@ class Login:
         self.last_body: bytes | None = None
         """Digest of that batch, when it held more than messages."""
         self.listed: bytes | None = None
-        """Digest of its contacts, when they were last told in full."""
+        """Digest of its contacts when they last came as a complete list."""
         self.contacts: dict[str, Contact] = {}
         self.names: dict[str, set[ContactId]] = {}
         """Who had a remark or nickname, even if they have another one by now."""
 
     def keep(self, contacts: Iterable[Contact], deleted: Iterable[str] = ()) -> None:
-        """Keep contacts, and let these go."""
+        """Keep contacts, and delete those with these ids."""
         for each in deleted:
             self.contacts.pop(each, None)
         for contact in contacts:

@@ -25,13 +25,13 @@ class Sends:
 
     def __init__(self) -> None:
         self.last = 0
-        """The last number that was given."""
+        """The last number that was used."""
         self.rows: dict[int, Outgoing] = {}
         self.by_key: dict[str, int] = {}
         self.client_ids: set[str] = set()
 
     def remove(self, is_doomed: Callable[[Outgoing], bool]) -> int:
-        """Delete sends, but for those that are on their way; returns how many."""
+        """Delete sends, except those in state `sending`; returns how many."""
         doomed = [row for row in self.rows.values() if row.state != "sending" and is_doomed(row)]
         for row in doomed:
             del self.rows[row.number]
