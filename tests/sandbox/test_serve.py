@@ -361,6 +361,29 @@ def test_a_slow_body_and_a_long_silence_end_no_connection(sandbox, tls):
     assert at_once(run).status == "HTTP/1.1 404 Not Found"
 
 
+@pytest.mark.parametrize(
+    ("framing", "rest"),
+    [("Content-Length: 9", b""), ("Transfer-Encoding: chunked", b""), ("Transfer-Encoding: chunked", b"zz\r\n")],
+    ids=["length", "chunks", "no chunk"],
+)
+def test_a_request_whose_body_does_not_come_is_refused_after_a_minute(sandbox, framing, rest):
+    async def run():
+        served = await serve(sandbox)
+        try:
+            async with connected(served.url) as line:
+                head = f"POST /control/accounts HTTP/1.1\r\nHost: 127.0.0.1\r\n{framing}\r\n\r\n"
+                assert (await line.ask(head.encode())).end == "kept"
+                begun = asyncio.get_running_loop().time()
+                seen = await line.ask(rest, patience=120)
+                return seen, asyncio.get_running_loop().time() - begun
+        finally:
+            await served.close()
+
+    seen, seconds = at_once(run)
+    assert (seen.status, seen.end) == ("HTTP/1.1 408 Request Timeout", "closed")
+    assert 50 <= seconds < 90
+
+
 # -- the phone in the browser ----------------------------------------------------------------------------------------
 
 

@@ -52,6 +52,9 @@ _MANY = 100
 WINDOW = 1024 * 1024
 """Bytes of an answer that are written at once."""
 
+_BODY_SECONDS = 60.0
+"""Seconds without a byte of a request's body after which the request is refused."""
+
 _WORTH_PACKING = 256
 """Bytes of a text from which it is sent compressed to a client that can take that: the platform compresses the answer
 of the ticket exchange, and none of those that are smaller."""
@@ -372,13 +375,15 @@ async def _read(incoming: web.Request, limit: int) -> bytes:
 
     Raises:
         _TooLarge: It has more bytes than this.
+        TimeoutError: The client stopped sending it, or sends bytes that are no part of it.
     """
     if (incoming.content_length or 0) > limit:
         raise _TooLarge
     pieces, size = [], 0
-    async for piece in incoming.content.iter_any():
-        pieces.append(piece)
-        size += len(piece)
+    while not incoming.content.at_eof():
+        async with asyncio.timeout(_BODY_SECONDS):
+            pieces.append(await incoming.content.readany())
+        size += len(pieces[-1])
         if size > limit:
             raise _TooLarge
     return b"".join(pieces)
@@ -466,6 +471,8 @@ class _Shell:
             request = msgspec.structs.replace(request, body=await _read(incoming, limit))
         except _TooLarge:
             return _written(too_large(limit)) if is_control(request) else web.Response(status=413)
+        except TimeoutError:
+            return web.Response(status=408)
         if request.path == LIVE:
             return await self._talk(incoming) if is_welcome(request) else web.Response(status=403)
         answer = self._sandbox.answer(request)
