@@ -59,7 +59,7 @@ class SubscribedArticle(Wire, frozen=True, kw_only=True):
     url: str
 
 
-class Subscription(Wire, frozen=True, kw_only=True):
+class PublicAccountNews(Wire, frozen=True, kw_only=True):
     """What a public account sent last, in `MPSubscribeMsgList`."""
 
     user_name: str
@@ -157,18 +157,18 @@ class View:
         always = [FILEHELPER, *(room.id for room in self._me.rooms.values())]
         return used + [world_id for world_id in always if world_id not in self._me.chats]
 
-    def subscriptions(self) -> list[Subscription]:
+    def subscriptions(self) -> list[PublicAccountNews]:
         """Show the articles that each public account sent last."""
         accounts = (self._world.people[each] for each in self._me.friends)
         return [shown for account in accounts if account.is_public and (shown := self._subscription(account))]
 
-    def _subscription(self, account: Person) -> Subscription | None:
+    def _subscription(self, account: Person) -> PublicAccountNews | None:
         chat = self._me.chats.get(account.id)
         for message in reversed(chat.messages if chat else ()):
             app = read_app(message.content.wire.content) if message.kind == "link" else None
             if app and message.sender is account:
                 articles = app.articles or (Article(title=app.title, digest=app.description, url=app.url),)
-                return Subscription(
+                return PublicAccountNews(
                     user_name=self.name(account.id),
                     mp_article_count=len(articles),
                     mp_article_list=[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from webwx.testing.stage import Stage
+    from webwx.testing.stage import WorldStage
 
 _STEPS = 100
 """Into how many a wind is divided at most."""
@@ -22,7 +22,7 @@ class Clock:
     pauses before another attempt, and the platform's two minutes for a recall.
     """
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: WorldStage) -> None:
         self._stage = stage
 
     def __repr__(self) -> str:

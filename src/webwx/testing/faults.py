@@ -8,7 +8,7 @@ from webwx.sandbox.faults import FaultRule
 
 if TYPE_CHECKING:
     from webwx.sandbox.faults import ActiveRule
-    from webwx.testing.stage import Stage
+    from webwx.testing.stage import WorldStage
 
 
 class Faults:
@@ -19,7 +19,7 @@ class Faults:
     docs/topics/faults.md.
     """
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: WorldStage) -> None:
         self._stage = stage
 
     def on(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from webwx.sandbox.media import SOME_VIDEO, SOME_VOICE
 from webwx.sandbox.people import FILEHELPER, Chat
 from webwx.testing.messages import Message
-from webwx.testing.stage import Stage
+from webwx.testing.stage import WorldStage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ PICTURE = bytes.fromhex(
 T = TypeVar("T")
 
 
-class PeopleStage(Stage, Protocol):
+class PeopleStage(WorldStage, Protocol):
     """What people and chatrooms need of their sandbox beside the world."""
 
     @property

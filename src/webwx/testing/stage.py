@@ -25,7 +25,7 @@ class RunningBot(Protocol):
         ...
 
 
-class Stage(Protocol):
+class WorldStage(Protocol):
     """The world of a test, and the bots that run in it."""
 
     @property

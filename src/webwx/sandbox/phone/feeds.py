@@ -212,12 +212,12 @@ class Members(Told, frozen=True, kw_only=True, tag="members"):
     members: list[str]
 
 
-class Found(Told, frozen=True, kw_only=True, tag="found"):
+class SearchResult(Told, frozen=True, kw_only=True, tag="found"):
     """The newest messages on the phone that hold what is searched for."""
 
     who: str
     words: str
-    hits: list[screen.Hit]
+    hits: list[screen.SearchHit]
 
 
 class PhoneFeed:
@@ -274,7 +274,7 @@ class PhoneFeed:
         yield from told
         if self._words and self._is_searching:
             self._is_searching = False
-            yield Found(who=self._person.id, words=self._words, hits=screen.hits(self._person, self._words))
+            yield SearchResult(who=self._person.id, words=self._words, hits=screen.hits(self._person, self._words))
 
     def _look(self, at: Look) -> None:
         person = self._world.people.get(at.who)

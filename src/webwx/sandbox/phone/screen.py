@@ -97,7 +97,7 @@ class Row(Shown, frozen=True, kw_only=True):
     last: Preview
 
 
-class Hit(Preview, frozen=True, kw_only=True):
+class SearchHit(Preview, frozen=True, kw_only=True):
     """A message that was searched for."""
 
     message: str
@@ -183,7 +183,7 @@ def row(person: Person, chat_id: str, chat: Chat, order: int) -> Row:
     )
 
 
-def hits(person: Person, words: str) -> list[Hit]:
+def hits(person: Person, words: str) -> list[SearchHit]:
     """List the newest messages on a phone that hold these words, in any case; a recalled one holds none."""
     wanted = words.lower()
     found = [
@@ -196,10 +196,10 @@ def hits(person: Person, words: str) -> list[Hit]:
     return [_hit(message, chat_id, wanted) for message, chat_id in found[:_MOST_HITS]]
 
 
-def _hit(message: Message, chat_id: str, wanted: str) -> Hit:
+def _hit(message: Message, chat_id: str, wanted: str) -> SearchHit:
     start = message.text.lower().find(wanted) - _BEFORE_A_HIT
     shown = message.text[max(0, start) :][:_PREVIEW]
-    return Hit(
+    return SearchHit(
         message=message.id,
         chat=chat_id,
         time=message.time,
