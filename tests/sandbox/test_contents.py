@@ -218,7 +218,7 @@ def test_what_has_a_second_number_or_none_is_typed_as_well(me, world, content, k
 
 @pytest.fixture
 def delivered(me, world):
-    """Send content from a friend and give what arrives."""
+    """Send content from a friend and return what arrives."""
 
     def deliver(content: Content, *, sender="ahua", to="me"):
         world.send(sender, to, content)

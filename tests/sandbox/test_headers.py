@@ -19,7 +19,7 @@ HERE = single("http://127.0.0.1:8790")
 
 
 def recorded():
-    """Give the answers whose headers are kept: what was asked, and the headers."""
+    """Yield each answer whose headers were recorded: the call, and the headers."""
     for path in sorted((RECORDINGS / "corpus/http-headers").iterdir()):
         first, *lines = path.read_text("utf-8").splitlines()
         yield first.split()[0].rstrip(":"), [tuple(line.split(": ", 1)) for line in lines if line]
@@ -28,14 +28,14 @@ def recorded():
 RECORDED = dict(recorded())
 
 OF_THE_CONNECTION = {"connection", "content-length", "content-encoding"}
-"""Said by the port, which the core knows nothing of."""
+"""Headers that the port sends, not the core."""
 
 OUR_OWN = {"date", "etag"}
 """The time by the world's clock, and of pictures a digest: no recording of one shows either."""
 
 
 def lifetimes(headers):
-    """Give each cookie's attributes, with its end as seconds after the first one that ends."""
+    """Return each cookie's attributes, with its end as seconds after the first one that ends."""
     cookies = [value.split("; ") for name, value in headers if name == "Set-Cookie"]
     ends = [parsedate_to_datetime(cookie[3].removeprefix("Expires=")).timestamp() for cookie in cookies]
     return [
@@ -45,7 +45,7 @@ def lifetimes(headers):
 
 
 def plain(headers, *beside):
-    """Give all headers but cookies, with dates by their form."""
+    """Return all headers but cookies, with dates by their form."""
     return sorted(
         (name.lower(), re.sub(r"\d", "0", re.sub(r"\b[A-Z][a-z]{2}\b", "Aaa", value)) if "GMT" in value else value)
         for name, value in headers

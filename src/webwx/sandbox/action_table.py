@@ -32,13 +32,13 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """A parameter of an action."""
 
     name: str
-    """In JSON, and of the command's argument or option."""
+    """Name in JSON, and of the command's argument or option."""
     kind: Any
     """Its type, such as `str` or `Literal["call", "end"]`."""
     default: Any
-    """`msgspec.NODEFAULT`: it has none."""
+    """Default value; `msgspec.NODEFAULT`: it has none."""
     meta: msgspec.Meta
-    """Limits of a number, and what `option`, `shown_as` and `Text` say."""
+    """Limits of a number, and the marks of `option`, `shown_as` and `Text`."""
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,14 +50,14 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One sentence, with the arguments in capitals."""
     parameters: tuple[Parameter, ...]
     request: type[msgspec.Struct]
-    """The parameters as a body."""
+    """Type of a request's body: the parameters."""
     act: Callable[..., Answer | None]
     examples: tuple[str, ...]
-    """What is typed behind the name."""
+    """Arguments of the examples in the command's help."""
     said: Callable[..., str]
-    """Writes the sentence that the command prints, from the arguments and the answer."""
+    """Function that writes the sentence the command prints, from the arguments and the answer."""
     facts: Mapping[str, bool | str]
-    """What the command adds to the answer for `--json`; a text names a parameter, whose value it is."""
+    """Fields that the command adds to the answer for `--json`; a text names the parameter whose value the field has."""
 
     def run(self, world: World, request: msgspec.Struct) -> Answer:
         """
@@ -121,7 +121,7 @@ def option(help: str, **limits: Any) -> msgspec.Meta:  # noqa: A002 - as in clic
 
 
 def shown_as(name: str) -> msgspec.Meta:
-    """Name an argument otherwise in the help."""
+    """Show an argument under another name in the help."""
     return msgspec.Meta(title=name)
 
 

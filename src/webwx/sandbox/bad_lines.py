@@ -385,7 +385,7 @@ class TlsSelfSigned(Handshake, frozen=True, kw_only=True, tag="tls_self_signed")
 
 
 def _place(at: int, first: int, end: int, rng: Random) -> int:
-    """Give how many bytes come through: the given number, or a random one between two."""
+    """Return how many bytes come through: a fixed number, or a random one between two."""
     return rng.randrange(first, max(first + 1, end)) if at < 0 else at
 
 

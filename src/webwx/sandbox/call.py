@@ -84,7 +84,7 @@ class Call:
         self.cookies: list[str] = []
         """`Set-Cookie` values of the answer."""
         self.digest = ""
-        """MD5 of the picture that is answered, which its `ETag` tells; empty for anything else."""
+        """MD5 of the picture in the answer, for its `ETag`; empty for any other answer."""
         self.instead: Response | None = None
         """What is answered in place of the reply, where a browser is meant and not a client."""
         self._request = request
@@ -122,8 +122,8 @@ class Call:
         (protocol notes, 14).
 
         Raises:
-            Refused: Nobody's, or, by an option, it came to a wrong host, lacks a cookie, or shows an skey the session
-                never had.
+            Refused: No session has this sid. By an option, also: the call came to a wrong host, lacks a cookie, or has an
+                skey that the session never had.
         """
         session = self.world.logins.session(self._sid())
         if session is None:
@@ -146,8 +146,8 @@ class Call:
         """
         Set a cookie; without a domain for this host only, as on one plain origin.
 
-        The platform's are `Secure`. Over plain http they are not: aiohttp and Python's own jar keep such cookies and
-        never send them back, browsers do so on loopback addresses only or not at all.
+        The platform's are `Secure`. Over plain http they are not: aiohttp and Python's own jar store such a cookie and
+        never send it back, and browsers send it to loopback addresses at most.
         """
         where = f" Domain={domain};" if domain else ""
         secure = "; Secure" if self.http.url.startswith("https:") else ""

@@ -2,7 +2,7 @@
 Every kind of message a phone can send, and what each looks like on the wire.
 
 Content is a message before it has a sender's name, a receiver and an id: `view` writes those in each session's own
-names and escapes the text. The shapes are those of the protocol notes (messages, 6), field by field.
+names and escapes the text.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def sticker(sender: Person, medium: Medium, *, game: int = 0, result: int = 0) -
 
 
 def store_sticker() -> Content:
-    """Send a sticker of the store, of which the web is given nothing but its size."""
+    """Send a sticker of the store; the web learns nothing but its size."""
     wire = msgspec.structs.replace(
         _wire(MessageType.STICKER, ""), img_status=2, has_product_id=1, img_height=240, img_width=240
     )

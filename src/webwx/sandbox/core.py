@@ -169,7 +169,7 @@ class Sandbox:
         except Refused as refused:
             reply = refusal(endpoint, refused)
             if isinstance(decoded, TextRequest) and refused.ret == Ret.SYSTEM_ERROR:
-                # Of a text the platform says no in other words than of anything else.
+                # The platform refuses a text with another answer than it refuses other sends.
                 reply = SendReply(
                     base_response=BaseResponse(ret=refused.ret), msg_id="0", local_id=decoded.msg.local_id
                 )

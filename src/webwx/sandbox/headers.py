@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.call import Call
 
 _TLS_ONLY = ("Strict-Transport-Security", "max-age=34995000 ; includeSubDomains")
-"""Said by the API and the file host; over plain http it means nothing and must not be said."""
+"""Sent by the API and the file host; over plain http it has no meaning and must not be sent."""
 
 _AVATARS = frozenset({GETICON, GETHEADIMG})
 

@@ -61,9 +61,9 @@ def page_permission(request: Request) -> Headers:
     """
     Give the headers by which a browser lets a page of the platform call its other hosts.
 
-    File Transfer Helper's page uploads to another family's file host, with a header of its own (protocol notes,
-    filehelper, 5); which headers a client will send it says itself, when it asks beforehand. Pages of other origins are
-    permitted nothing, and on one plain origin no page needs it.
+    File Transfer Helper's page uploads to another family's file host, with a header of its own; a client names the
+    headers that it will send in its preflight request. Pages of other origins get no permission, and on one plain
+    origin no page needs it.
     """
     origin = request.header("Origin")
     wanted = request.header("Access-Control-Request-Headers")

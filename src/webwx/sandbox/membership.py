@@ -50,7 +50,7 @@ class Membership:
         self._world = world
 
     def can_add(self, member: Person, other: Person) -> bool:
-        """Say whether a person may be added without being asked: only mutual friends who have not blocked one."""
+        """Say whether a person may be added without being asked: a mutual friend who has not blocked the member."""
         is_friend = other.id in member.friends and member.id in other.friends
         return is_friend and not other.is_public and not other.has_blocked(member)
 

@@ -163,7 +163,7 @@ class Person:
 
     @property
     def sns_flag(self) -> int:
-        """Bits of what they show of their moments: one of the values that are usual."""
+        """Bits for what they show of their moments: one of the usual values."""
         return 0 if self.is_public else (1, 17, 49)[zlib.crc32(self.id.encode()) % 3]
 
     def mark_read(self, key: str) -> None:

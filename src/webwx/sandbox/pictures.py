@@ -56,7 +56,7 @@ Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (0, 0, 0)
 _GREY: Colour = (128, 128, 128)
-"""What the format takes to be before the first cell."""
+"""The colour that the format assumes before the first cell."""
 
 _DIFFERENCES = ("00", "010", "011", "100", "101", "110", "1110", "11110", "111110", "1111110", "11111110", "111111110")
 """Code of a difference, by the number of its bits: the table that JPEG suggests."""

@@ -3,7 +3,7 @@ Scripted friends: what people of a world do by themselves, in reaction to messag
 
 A script says it with decorators, and each of its functions receives the phone actions of one person. A function may be
 a story: `yield 5` lets five seconds pass. Everything goes by the world's clock, so winding the clock plays it at once.
-A mistake in a script is told in one sentence, and the world goes on.
+A mistake in a script is reported in one sentence, and the world goes on.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Scenario:
         is_recalled: bool = False,
     ) -> Callable[[Script], Script]:
         """
-        Let somebody react to messages; the function gets their phone actions and the message.
+        Run a function for messages that people receive; it gets their phone actions and the message.
 
         Args:
             who: By nickname or id; None: everybody but `me`, each for themselves.
@@ -85,7 +85,7 @@ class Scenario:
 
     def at(self, moment: float | datetime, who: str) -> Callable[[Script], Script]:
         """
-        Let somebody do something at a time; the function gets their phone actions.
+        Run a function at a time; it gets the phone actions of one person.
 
         Args:
             moment: Seconds after the beginning, or a date; one without a time zone is in UTC. What has passed by the
@@ -102,7 +102,7 @@ class Scenario:
 
     def every(self, seconds: float, who: str) -> Callable[[Script], Script]:
         """
-        Let somebody do something again and again; the function gets their phone actions.
+        Run a function again and again; it gets the phone actions of one person.
 
         Raises:
             ValueError: That is no time to wait.

@@ -56,8 +56,8 @@ _BODY_SECONDS = 60.0
 """Seconds without a byte of a request's body after which the request is refused."""
 
 _WORTH_PACKING = 256
-"""Bytes of a text from which it is sent compressed to a client that can take that: the platform compresses the answer
-of the ticket exchange, and none of those that are smaller."""
+"""Fewest bytes of a text that is compressed for a client that accepts gzip: the platform compresses the answer of the
+ticket exchange, and no smaller one."""
 
 _PACKED_AT_ONCE = 64 * 1024
 """Bytes of a text up to which that takes a moment only, and no thread that may have to wait for its turn."""
@@ -251,7 +251,7 @@ class _Connection(asyncio.Protocol):
     A connection on its way to the HTTP server: it is closed when the head of a request stays incomplete for too long.
 
     Args:
-        http: The server's protocol, which is passed everything.
+        http: The server's protocol, which receives everything that arrives here.
     """
 
     def __init__(self, http: asyncio.Protocol) -> None:
@@ -270,12 +270,12 @@ class _Connection(asyncio.Protocol):
         self._answering = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Introduce the client to the server."""
+        """Pass on the new connection."""
         self._transport = transport
         self._http.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what has come, and start the clock with the first bytes of a head."""
+        """Pass on data; the first bytes of a head start its deadline."""
         if not self._answering and self._deadline is None and self._transport is not None:
             self._deadline = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._transport.close)
         self._http.data_received(data)

@@ -65,7 +65,7 @@ class Keys:
             skey=issue(second) if is_renewed else first,
             pass_ticket=issue(quote(issue(base64_text(rng, 32)), safe="")),
             data_ticket=issue("gS" + base64_text(rng, 18)[:22]),
-            # Backwards, for the same seed may give somebody's name elsewhere, and no name is a secret anywhere.
+            # Reversed, so that the same seed never makes this secret equal to a name, which is none.
             uvid=issue(rng.randbytes(32)[::-1].hex()),
             auth_ticket=issue("CIsB" + base64_text(rng, 48)),
         )

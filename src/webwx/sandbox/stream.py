@@ -41,8 +41,8 @@ class ChangedContact(Wire, frozen=True, kw_only=True):
     """
     An entry of `ModContactList`.
 
-    It has fewer fields than a contact, and some of its own: whoever replaces instead of merging loses remarks' pinyin,
-    owners and display names (protocol notes, sync, 2).
+    It has fewer fields than a contact, and some of its own: a client that replaces a contact by it instead of merging
+    the two loses remarks' pinyin, owners and display names.
     """
 
     user_name: str

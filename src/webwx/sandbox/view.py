@@ -355,7 +355,7 @@ class View:
         )
 
     def recent_chats(self, *, notice_id: str, time: float) -> WireMessage:
-        """Show the phone's answer to a new client: the recent chats, by names and, where told, by real ids."""
+        """Show the phone's answer to a new client: the recent chats, by names and, with an option, by real ids."""
         recent = self.recent()
         real_ids = ",".join(self._world.real_id(world_id) for world_id in recent)
         xml = (

@@ -557,7 +557,7 @@ class World:
 
     def set_saved(self, who: str, chatroom: str, *, is_saved: bool) -> None:
         """
-        Save a chatroom to somebody's address book, or take it out again.
+        Save a chatroom to a person's address book, or remove it.
 
         Raises:
             Impossible: There is no such person or chatroom.

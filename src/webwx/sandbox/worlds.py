@@ -176,7 +176,7 @@ def open_world(
         source: `default`, `big`, or a file.
         change: Returns its options, changed.
         seed: In place of its own.
-        rng: Where its ids and keys come from; None: nobody can guess them, and no two runs have the same.
+        rng: Source of its ids and keys; None: they cannot be guessed, and each run has others.
 
     Raises:
         Impossible: There is no such file, or something in it cannot be; the sentence names the place.
@@ -201,7 +201,7 @@ def build(plan: WorldPlan, folder: Path = Path(), *, rng: Random | None = None) 
     Args:
         plan: What is in it.
         folder: Where its pictures and files are.
-        rng: Where its ids and keys come from; None: nobody can guess them.
+        rng: Source of its ids and keys; None: they cannot be guessed.
 
     Raises:
         Impossible: Something in it cannot be; the sentence names the place.

@@ -42,10 +42,10 @@ _PATIENCE = 0.2
 """Real seconds in which a handler that has not ended may do so when the end comes."""
 
 _LONGEST = 2.0
-"""Real seconds after which whatever still moves is left alone, where the machine had time for..."""
+"""Real seconds after which to stop waiting for a bot that still moves, once it was looked at often enough."""
 
 _LOOKS = 500
-"""...so many looks at it."""
+"""Looks that are often enough: on a busy machine they take longer than `_LONGEST`."""
 
 
 class _Phoned(AsyncClient):

@@ -1,4 +1,4 @@
-"""What the clock, the faults and the people of a test need of its sandbox."""
+"""The part of a test's sandbox that its clock, its faults and its people use."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class RunningBot(Protocol):
 
     @property
     def seconds_to_timer(self) -> float | None:
-        """How long it is until a timer of the bot is due; None if it has none."""
+        """Seconds until a timer of the bot is due; None if it has none."""
         ...
 
     def look_at_clock(self) -> None:
-        """Let the bot see the new time."""
+        """Notify the bot that the clock was moved."""
         ...
 
 

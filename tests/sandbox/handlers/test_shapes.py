@@ -98,7 +98,7 @@ NOT_RECORDED = {
     "webwxlogout", "webwxoplog", "webwxverifyuser", "webwxsearchcontact", "webwxupdatechatroom", "webwxcheckupload",
     "webwxuploadmediaparallel", "webwxsendfeedback", "webwxstatreport",
 }  # fmt: skip
-"""Calls of which nobody has published an answer: only how it begins is known."""
+"""Calls without a published answer: only its beginning is known."""
 
 PRINTED = [
     "base-answer/001.json", "send-answer/008.json", "send-answer/014.json", "webwxgetcontact/004.json",
@@ -138,7 +138,7 @@ def nodes(value, place="$"):
 
 @cache
 def known(folder):
-    """Give what recordings have at each place; of objects the fullest, since fields were added over the years."""
+    """Return what recordings have at each place; of objects the fullest, since fields were added over the years."""
     places = {}
     for answer in recordings(folder):
         for place, kind in nodes(answer):
@@ -149,8 +149,8 @@ def known(folder):
     return places
 
 
-class Visitor:
-    """Calls everything once as somebody who is logged in would, and keeps the answers."""
+class Caller:
+    """Makes every call once, as a client that is logged in, and keeps the answers."""
 
     def __init__(self, page, png):
         self.page = page
@@ -273,20 +273,20 @@ class Visitor:
 
 @pytest.fixture
 def bodies(world, page, png):
-    """What each call was answered, in a world that has something of everything."""
+    """The answers to each call, in a world that has something of everything."""
     paper = world.add_person("晨报", "paper")
     paper.verify_flag = 24
     world.befriend("me", "paper")
     world.send("paper", "me", contents.link(paper, "一", "http://a", articles=(Article(title="一", url="http://a"),)))
     world.add_chatroom("读书会", ["me", "ahua"], "books")
     world.set_saved("me", "books", is_saved=True)
-    visitor = Visitor(page, png)
-    visitor.log_in()
-    visitor.look_around()
-    visitor.send()
-    visitor.listen()
-    visitor.leave()
-    return visitor.bodies
+    caller = Caller(page, png)
+    caller.log_in()
+    caller.look_around()
+    caller.send()
+    caller.listen()
+    caller.leave()
+    return caller.bodies
 
 
 SCRIPTS = {"jslogin": "jslogin/001.txt", "synccheck": "synccheck/002.txt", "webwxnewloginpage": "newloginpage/002.txt"}
@@ -338,7 +338,7 @@ TOKEN = re.compile(rb'(\s*)("(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+)')
 
 
 def gaps(body):
-    """Give what stands between the tokens of JSON: which token, the blanks, the next token."""
+    """Return what stands between the tokens of JSON: which token, the blanks, the next token."""
     before, found = b"", set()
     for blanks, token in TOKEN.findall(body):
         token = token if token in b"[]{}:," else b"value"

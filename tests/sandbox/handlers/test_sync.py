@@ -141,7 +141,7 @@ def test_every_third_sync_repeats_the_one_before_and_loses_nothing(me, world):
 
 
 def renewed(page):
-    """Fetch once, and give the cookies that the answer sets."""
+    """Fetch once, and return the cookies that the answer sets."""
     request = SyncRequest(credentials=page.credentials, sync_key=page.sync_key)
     return page.ask(WEBWXSYNC, request).header_values("Set-Cookie")
 

@@ -6,7 +6,7 @@ from webwx.sandbox.phone import screen
 
 @pytest.fixture
 def shown(world):
-    """Send content to the first person and give its bubble there."""
+    """Send content to the first person and return its bubble there."""
 
     def show(content, sender="ahua"):
         message = world.send(sender, "me", content)

@@ -136,7 +136,7 @@ def _check_whole(content: bytes, size: int, md5: str) -> None:
 
 @handles(GETMSGIMG)
 def download(call: Call, request: ImageDownloadRequest) -> Media:
-    """Give a picture or sticker whole, whatever size was asked for; of anything else with a thumbnail a grey cell."""
+    """Return a picture or sticker whole, in any size asked for; for anything else with a thumbnail, a grey cell."""
     message = _seen(call, request.message_id)
     if message.kind in {"image", "sticker"} and message.medium:
         call.digest = message.medium.md5
@@ -161,7 +161,7 @@ def download_video(call: Call, request: VideoDownloadRequest) -> Media:
 
 @handles(GETMEDIA)
 def download_file(call: Call, request: FileDownloadRequest) -> Media:
-    """Give a received file by its media id; a large one is not for web clients, by an option."""
+    """Return a received file by its media id; with an option, web clients get no large ones."""
     medium = call.session.media.get(request.mediaid)
     is_large = medium is not None and len(medium.content) > CHECK_ABOVE
     if medium is None or (is_large and call.world.options.large_files == "strict"):
@@ -179,7 +179,7 @@ def download_file(call: Call, request: FileDownloadRequest) -> Media:
 
 @handles(GETPUBLICLINKIMG)
 def download_map(call: Call, request: MapPictureRequest) -> Media:
-    """Give the map of a location: a grey cell."""
+    """Return the map of a location: a grey cell."""
     if _seen(call, request.msgid).kind != "location":
         raise Refused(Ret.SYSTEM_ERROR)
     return Media(content_type="image/jpeg", content=STILL)
@@ -221,9 +221,9 @@ def _whole(medium: Medium) -> Media:
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
 
 
-def _range(call: Call, medium: Media, wish: str) -> Media:
+def _range(call: Call, medium: Media, wanted: str) -> Media:
     """Answer with a part of a medium and status 206; with nothing at all when none was asked for."""
-    found = _RANGE.fullmatch(wish.strip())
+    found = _RANGE.fullmatch(wanted.strip())
     size = len(medium.content)
     first = int(found[1]) if found else size
     last = min(int(found[2]), size - 1) if found and found[2] else size - 1

@@ -53,7 +53,7 @@ def fetch(call: Call, request: SyncRequest) -> SyncReply:
     """
     Answer with what waits behind a key, oldest first, and renew the session's cookies.
 
-    The same key gives the same again, and by an option the one before.
+    The same key gets the same answer again; with an option, now and then the one before it.
     """
     session = call.session
     key = session.fetch_from(request.sync_key, call.world.options.replay_every)

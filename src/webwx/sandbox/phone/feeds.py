@@ -170,11 +170,11 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
     before: str
     """Id of the oldest one that the page has."""
     upto: str = ""
-    """Id of one that has to be among them; empty: a page of them."""
+    """Id of a message that the answer has to contain; empty: one page."""
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """Look for words in all messages on the phone; none ends that."""
+    """Search all messages on the phone for words; an empty text ends the search."""
 
     words: str
 
@@ -213,7 +213,7 @@ class Members(Told, frozen=True, kw_only=True, tag="members"):
 
 
 class SearchResult(Told, frozen=True, kw_only=True, tag="found"):
-    """The newest messages on the phone that hold what is searched for."""
+    """The newest messages on the phone that contain the words searched for."""
 
     who: str
     words: str
@@ -246,7 +246,7 @@ class PhoneFeed:
         self._more: list[Told] = []
         self._words = ""
         self._is_searching = False
-        """What is found may have changed."""
+        """Whether the search has to run again."""
 
     def stir(self, owner: str, chat: str) -> None:
         """Take note of what concerns this phone."""

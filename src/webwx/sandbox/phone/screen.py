@@ -26,7 +26,7 @@ _PREVIEW = 80
 """Characters of the last message that the list of chats has room for."""
 
 _BEFORE_A_HIT = 16
-"""Characters before what was searched for that are shown of a message."""
+"""Characters of a message that are shown before the words found."""
 
 _MOST_HITS = 50
 """Messages that a search shows: the newest."""
@@ -98,7 +98,7 @@ class Row(Shown, frozen=True, kw_only=True):
 
 
 class SearchHit(Preview, frozen=True, kw_only=True):
-    """A message that was searched for."""
+    """A message that a search found."""
 
     message: str
     """Its id."""
@@ -184,7 +184,7 @@ def row(person: Person, chat_id: str, chat: Chat, order: int) -> Row:
 
 
 def hits(person: Person, words: str) -> list[SearchHit]:
-    """List the newest messages on a phone that hold these words, in any case; a recalled one holds none."""
+    """List the newest messages on a phone that contain these words, in upper or lower case, but no recalled ones."""
     wanted = words.lower()
     found = [
         (message, chat_id)

@@ -24,7 +24,7 @@ class Store extends EventTarget {
   messages = [];
   hasMore = false;
   isLoaded = false;
-  /** What is searched for in the messages of this phone, and what was found: {words, hits}. */
+  /** The words searched for in the messages of this phone, and the result: {words, hits}. */
   wanted = "";
   found = { words: "", hits: [] };
 
@@ -108,7 +108,7 @@ class Store extends EventTarget {
     if (this.wanted) live.say("search", { words: this.wanted });
   }
 
-  /** Look for words in all messages of this phone; none ends that. */
+  /** Search all messages of this phone for words; an empty text ends the search. */
   search(words) {
     if (words === this.wanted) return;
     this.wanted = words;
