@@ -58,7 +58,7 @@ def delivered(text: str) -> str:
 def message_with(payload: Payload) -> WireMessage:
     """Put a content into a message that it may have come in."""
     kind, _, number = payload.file.split("/")[1].partition("-")
-    opened = re.search(r"""<op id=['"](\d)""", payload.text)
+    opened = re.search(r"""<op id=['"](\d+)""", payload.text)
     return WireMessage(
         msg_id="9223372036854775807",
         from_user_name="@@room" if "@chatroom:\n" in payload.text[:40] else "@peer",

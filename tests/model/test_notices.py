@@ -93,6 +93,7 @@ LINES: list[tuple[str, type[SystemMessage], dict[str, Any]]] = [
     ('"A"修改群名为“T “ U”', ChatroomRenamed, {"name": "T “ U", "by": "A"}),
     ('You changed the group name to "T"', ChatroomRenamed, {"name": "T", "by": None}),
     ('"A" changed the group name to "T"', ChatroomRenamed, {"name": "T", "by": "A"}),
+    ("A invited you to the group chat", MemberJoined, {"names": (None,), "by": "A"}),
     ("A invited you to a group chat with ", MemberJoined, {"names": (None,), "by": "A"}),
     ("A invited you and B to a group chat.", MemberJoined, {"names": (None, "B"), "by": "A"}),
     ("You invited 小华、Bob to the group chat.   ", MemberJoined, {"names": ("小华", "Bob"), "by": None}),

@@ -14,6 +14,7 @@ from webwx.errors import ProtocolError
 from webwx.protocol.codec import (
     FORM,
     JSON,
+    MAX_COMMAS,
     MAX_DEPTH,
     MAX_SCRIPT,
     MAX_VALUES,
@@ -259,6 +260,18 @@ class TestReadingJson:
         with pytest.raises(ProtocolError, match="not readable"):
             read_json(body, Item)
 
+    @pytest.mark.parametrize("body", ['{"MsgId":1,"Raw":[%s]}', '{"MsgId":"1","Unknown":[%s]}'], ids=["raw", "unknown"])
+    def test_more_numbers_than_any_answer_holds_are_refused_before_they_take_memory(self, body: str) -> None:
+        assert isinstance(read_json((body % ("0," * 1_000 + "0")).encode(), Item), Item)
+        full = (body % ("0," * (MAX_COMMAS + 1) + "0")).encode()
+        assert read_sound_json(full, Item) is None
+        with pytest.raises(ProtocolError, match="not readable"):
+            read_json(full, Item)
+
+    def test_commas_that_a_person_may_type_are_no_values(self) -> None:
+        body = f'{{"MsgId":1,"Raw":["{"," * (MAX_COMMAS + 5)}"]}}'.encode()
+        assert len(read_json(body, Item).raw[0]) == MAX_COMMAS + 7
+
     def test_values_that_cannot_be_counted_in_few_steps_are_refused(self) -> None:
         body = f'{{"MsgId":1,"Raw":[{"[]," * 2 * MAX_VALUES}{"[" * 2_000}{"]" * 2_000}]}}'.encode()
         with pytest.raises(ProtocolError, match="not readable"):
@@ -351,6 +364,7 @@ class TestH1Scripts:
             ("window.code=-1", {"code": "-1"}),
             ("window.a={b:\"1\", 'c' : '2',\"d\":3}", {"a.b": "1", "a.c": "2", "a.d": "3"}),
             ("window.a={}", {}),
+            (f"window.a={{{'b' * 65}:1,c:2}}", {"a.c": "2"}),
             ("window.a=1;window.a=2", {"a": "1"}),
             ('window.a="";window.a="x"', {"a": ""}),
             ("\ufeffwindow.a=1", {"a": "1"}),

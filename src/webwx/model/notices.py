@@ -61,7 +61,7 @@ _WORDINGS: tuple[tuple[type[SystemMessage], str, dict[str, Any]], ...] = (
     (MemberJoined, r"<by>邀请<names>加入了群聊", {}),
     (MemberJoined, r"你加入了群聊(?:，群聊参与人还有：.*)?", {"names": ME}),
     (MemberJoined, r"You['’]ve joined this group chat(?:\..*)?", {"names": ME}),
-    (MemberJoined, r"{by} invited you to a group chat(?: with\b.*)?", {"names": ME}),
+    (MemberJoined, r"{by} invited you to (?:the|a) group chat(?: with\b.*)?", {"names": ME}),
     (MemberJoined, r"{by} invited you and {names} to (?:the|a) group chat", {"names": ME}),
     (MemberJoined, r"{by} invited {names} to (?:the|a) group chat", {}),
     (MemberJoined, r"<names>通过扫描<by>分享的二维码加入群聊", {"is_by_code": True}),

@@ -33,6 +33,9 @@ MAX_DIGITS = 32
 MAX_VALUES = 250_000
 """Objects and lists in a JSON body that is still read; in memory each takes up to half a kilobyte."""
 
+MAX_COMMAS = 4_000_000
+"""Commas between the values of a JSON body that is still read; a value that is left raw takes 70 bytes in memory."""
+
 _REAL_DEPTH = 8
 """Nesting that is still read of a body with more values than that; the platform's answers need five."""
 
@@ -127,11 +130,14 @@ def platform_json(compact: bytes) -> bytes:
 
 def _has_too_many(body: bytes) -> bool:
     """Say whether a body holds more values than are read; signs in its texts are no values."""
-    return _may_have_too_many(body) and _marks(body).count(b"[") > MAX_VALUES
+    if not _may_have_too_many(body):
+        return False
+    marks = _marks(body)
+    return marks.count(b"[") > MAX_VALUES or marks.count(b",") > MAX_COMMAS
 
 
 def _may_have_too_many(body: bytes) -> bool:
-    return body.count(b"{") + body.count(b"[") > MAX_VALUES
+    return body.count(b"{") + body.count(b"[") > MAX_VALUES or body.count(b",") > MAX_COMMAS
 
 
 def _parse(text: str) -> Any:
@@ -143,6 +149,8 @@ def _parse(text: str) -> Any:
         except RecursionError:
             pass
     marks = _marks(body)
+    if marks.count(b",") > MAX_COMMAS:
+        raise ValueError
     most = _REAL_DEPTH if marks.count(b"[") > MAX_VALUES else MAX_DEPTH
     return _loads(_shallow(text, marks, most))
 
@@ -352,7 +360,7 @@ class CompactJsonShape(JsonShape):
 _ASSIGNMENT = re.compile(
     r"""window\.(?P<name>[\w.]{1,64})\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<number>-?\d+)|\{(?P<object>[^{}]*)\})"""
 )
-_MEMBER = re.compile(r"""["']?(?P<name>\w{1,64})["']?\s*:\s*["']?(?P<value>-?\w*)["']?""")
+_MEMBER = re.compile(r"""(?<!\w)["']?(?P<name>\w{1,64})["']?\s*:\s*["']?(?P<value>-?\w*)["']?""")
 
 
 def read_script(body: bytes) -> dict[str, str]:
