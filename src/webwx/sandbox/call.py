@@ -122,8 +122,8 @@ class Call:
         (protocol notes, 14).
 
         Raises:
-            Refused: No session has this sid. By an option, also: the call came to a wrong host, lacks a cookie, or has an
-                skey that the session never had.
+            Refused: No session has this sid. By an option, also: the call came to a wrong host, lacks a cookie, or has
+                an skey that the session never had.
         """
         session = self.world.logins.session(self._sid())
         if session is None:
