@@ -192,3 +192,14 @@ def test_ctrl_c_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
     assert process.returncode == 3
+
+
+@pytest.mark.parametrize("arguments", ["", "send --file '{file}'"])
+def test_with_a_closed_stderr_nothing_meant_for_it_is_printed_or_fails(arguments: str, me: Any, tmp_path: Path) -> None:
+    (file := tmp_path / "report.txt").write_text("all is well")
+    command = f"exec {WEBWX} {arguments.format(file=file)} 2>&-"
+    done = subprocess.run(command, shell=True, env=me.environment, capture_output=True, text=True, check=False)
+    if arguments:
+        assert (done.returncode, done.stdout[:5]) == (0, "Sent ")
+    else:
+        assert (done.returncode, done.stdout) == (2, "")

@@ -167,14 +167,15 @@ def run_command(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except NoArgsIsHelpError as nothing_asked:
-        print(nothing_asked.format_message(), file=sys.stderr)
+        if sys.stderr is not None:  # print() would take stdout for a closed stderr
+            print(nothing_asked.format_message(), file=sys.stderr)
         return Exit.BAD_INPUT
     except OutputClosed:
         _drop_output()
         return Exit.DONE
     except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence, never a traceback
         exit_code, sentence = explain(error)
-        # What the parser refuses it may not have read to the end, so --json is looked for here.
+        # The parser stops at a mistake and may not have read --json yet, so it is looked for here.
         if "--json" in takewhile("--".__ne__, arguments):
             fields = {"type": type(error).__name__, "message": sentence, "exit_code": int(exit_code)}
             tell_document(to_json({"error": fields}))

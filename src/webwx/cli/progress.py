@@ -20,8 +20,8 @@ _MIB = 1024 * 1024
 @contextmanager
 def shown_progress(label: str, stream: TextIO | None = None) -> Iterator[Progress | None]:
     """Give what draws the progress of one transfer; None where nobody watches."""
-    watched = stream or sys.stderr
-    if not watched.isatty():
+    watched: TextIO | None = stream or sys.stderr
+    if watched is None or not watched.isatty():
         yield None
         return
 
