@@ -25,7 +25,7 @@ Every exception webwx raises, and when.
     │   ├── UnsafeRedirect   the login was sent to a host we do not know; nothing was sent there
     │   └── SendUnknown      it may or may not have been done; look before you repeat it
     ├── ProtocolError        the bytes arrived and made no sense
-    │   ├── AnswerTooLarge   more bytes than any answer has that is read (.endpoint)
+    │   ├── AnswerTooLarge   an answer above the size limit (.endpoint)
     │   ├── UnexpectedLoginPage
     │   └── MediaUnavailable no picture (or not any more)
     └── ApiError             the platform understood and refused (.endpoint .ret .message)

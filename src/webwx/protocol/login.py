@@ -34,7 +34,7 @@ class Credentials(Wire, frozen=True, kw_only=True):
     """`BaseRequest`: who is calling."""
 
     uin: int | str = 0
-    """The account's number; a string in webwxstatusnotify, as the customer's document shows it."""
+    """The account's number; `webwxstatusnotify` with Code 1 sends it as a string."""
     sid: str = ""
     skey: str = ""
     device_id: str = msgspec.field(name="DeviceID", default="")

@@ -321,7 +321,7 @@ CHECKURL = Endpoint(
 
 
 class RecallRequest(Wire, frozen=True, kw_only=True):
-    """Take back a message. No query: neither the customer's document nor any recorded client sends one."""
+    """Take back a message. No query: no description of the call and no recorded client has one."""
 
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
     svr_msg_id: str
