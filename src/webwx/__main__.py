@@ -16,12 +16,12 @@ else:
     import _signal as signal  # the same, without the ten modules that `signal` imports for its enumerations
 
 _INTERRUPTED = 130
-"""`webwx.outcomes` is not there yet."""
+"""Exit code after Ctrl-C; `webwx.outcomes`, which has it too, is not imported yet."""
 
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    # It may be ignored, as in the background of a shell, and stays so.
+    # A shell starts background processes with SIGINT ignored, and it stays ignored.
     is_heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_heeded:
         signal.signal(signal.SIGINT, _end)

@@ -1,8 +1,7 @@
 """
-Rows in columns, for a terminal with letters of one or two places.
+Rows in columns on a terminal, whose characters are one or two cells wide.
 
-A Chinese character takes two places, and a mark on a letter takes none, so the number of characters does not say how
-far a text reaches.
+A Chinese character takes two cells and a combining mark none, so the number of characters is not the width of a text.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 WIDEST = 40
-"""Places of a column at most; a longer text moves only its own row."""
+"""Largest width of a column in cells; a longer text moves only its own row."""
 
 _GAP = "  "
 
 
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return each row as a line, with its texts below those of the row above; the last column is as wide as it is."""
+    """Return each row as one line, with columns aligned; the last column is not padded."""
     shown = [[printable(text) for text in row] for row in rows]
     padded = zip(*(row[:-1] for row in shown), strict=True)
     widths = [max(min(width(text), WIDEST) for text in column) for column in padded]
@@ -30,15 +29,15 @@ def columns(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def width(text: str) -> int:
-    """Return how many places a text takes."""
-    return len(text) if text.isascii() else sum(map(_places, text))
+    """Return the width of a text in cells."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
 
 
-def _places(character: str) -> int:
+def _cells(character: str) -> int:
     if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _padded(text: str, places: int) -> str:
-    return text + " " * (places - width(text))
+def _padded(text: str, cells: int) -> str:
+    return text + " " * (cells - width(text))

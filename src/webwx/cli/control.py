@@ -23,7 +23,7 @@ from webwx.transport.default import default_transport
 from webwx.transport.failures import Failures
 
 _PATIENCE = 60.0
-"""Seconds in which something of a file, or the answer, has to move on."""
+"""Seconds that one piece of a file, or the answer, may take."""
 
 _PIECE = 1024 * 1024
 """Bytes of a file that are read and sent at once."""
@@ -56,14 +56,14 @@ async def ask_phones(server: str | None, path: str, fields: dict[str, Any] | Non
 
 async def send_file(server: str | None, path: str, fields: dict[str, Any], file: BinaryIO) -> dict[str, Any]:
     """
-    Post a file's content as it is, piece by piece, with the other fields in the query.
+    Post the content of a file in pieces, with the other fields in the query.
 
     Raises:
         click.UsageError: No server is named.
         CommandFailed: It is no sandbox.
-        BadInput: The sandbox says no, or takes no file of this size.
+        BadInput: The sandbox refuses, or the file is too large.
         ConnectFailed: There is no server.
-        TransportError: It broke off.
+        TransportError: The connection broke.
     """
     content, size = _sized(file)
     if size > MAX_UPLOAD:
@@ -94,7 +94,7 @@ async def send_file(server: str | None, path: str, fields: dict[str, Any], file:
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:
     """Close a connection; a thread that still sends, because Ctrl-C has ended the wait for it, ends as well."""
-    line: socket.socket | None = connection.sock  # None: it is closed already
+    line: socket.socket | None = connection.sock  # None: already closed
     if line is not None:
         with suppress(OSError):
             line.shutdown(socket.SHUT_RDWR)
@@ -113,7 +113,7 @@ def _read(body: bytes) -> dict[str, Any]:
 
 
 def _sized(file: BinaryIO) -> tuple[BinaryIO | bytes, int]:
-    """Return a file and its size; what comes through a pipe has none before it was read."""
+    """Return a file and its size; a pipe is read to its end, because it has no size before."""
     about = os.fstat(file.fileno())
     if stat.S_ISREG(about.st_mode):
         return file, max(0, about.st_size - file.tell())

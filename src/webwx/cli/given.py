@@ -1,4 +1,4 @@
-"""What the options that every command takes say, before the environment and the configuration file are read."""
+"""Values of the options that every command takes, before the environment and the configuration file are read."""
 
 from __future__ import annotations
 

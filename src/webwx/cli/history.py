@@ -67,9 +67,9 @@ async def history(
     Print what was said, the oldest first.
 
     Of all chats, or of CHAT: a remark, a nickname, a chatroom's name, an id, or a number of 'webwx who', as who:12.
-    Each message begins with a number, for 'webwx forward'; further lines of its text stand behind a bar, and a long
-    text is cut. What was sent from here stands between. It works without the network, beside 'webwx listen', and when
-    nobody is logged in any more.
+    Each message begins with a number, for 'webwx forward'; further lines of its text begin with a bar, and a long text
+    is cut. What was sent from here stands between. It works without the network, beside 'webwx listen', and after a
+    logout.
     """
     async with session.reading() as client:
         said = await client.history(
@@ -131,7 +131,7 @@ def _lines(thing: Event | Outgoing, people: Contacts, *, is_full: bool) -> list[
 
 
 def _laid_out(head: str, text: str, *, is_full: bool) -> list[str]:
-    """Return a text behind its head, further lines behind a bar, so that none can pass for another message."""
+    """Return the lines of a message; those after the first begin with a bar, so none can imitate another message."""
     text = text.replace("\r\n", "\n")
     shown = text if is_full else "\n".join(text[:LONGEST].split("\n")[:TALLEST])
     first, *others = shown.split("\n")

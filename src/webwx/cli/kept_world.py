@@ -98,7 +98,7 @@ async def _save_changes(world: World, path: Path, tell: Callable[[str], object])
 
     world.subscribe(note)
     world.watch(note)
-    world.traffic.subscribe(note)  # who only looks is told names, and uses them later
+    world.traffic.subscribe(note)  # a client that only reads has learnt ids, which it uses later
     pause, written = PAUSE, b""
     while True:
         await changed.wait()

@@ -1,4 +1,4 @@
-"""Where log records go: those of the library with `--verbose`, and those of a bot's program under `webwx run`."""
+"""Log output: of the library with `--verbose`, and of a bot's program under `webwx run`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class TerminalFormatter(logging.Formatter):
-    """Formats log records for a terminal: what could control it is shown as escapes."""
+    """Format log records for a terminal, with escapes for characters that could control it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record, which may have several lines, as text that cannot control the terminal."""

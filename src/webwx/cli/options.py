@@ -45,7 +45,7 @@ def common_options() -> list[click.Parameter]:
         ),
         click.Option(
             ["--json", "as_json"], is_flag=True, callback=_gather, expose_value=False,
-            help="Print each result as one JSON object on a line.",
+            help="Print each result as one JSON object on a line, and a failure as one on stderr.",
         ),
         click.Option(
             ["-v", "--verbose"], is_flag=True, callback=_gather, expose_value=False,

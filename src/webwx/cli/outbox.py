@@ -76,8 +76,8 @@ async def retry(session: Session, number: int) -> None:
     """
     Send a text again that has not left or was refused.
 
-    It keeps the id that it was given the first time. What was sent is not sent again. Of a picture or a file the outbox
-    keeps the name only: give it to 'webwx send' again, with the same --key where it had one.
+    It keeps its first id. What was sent is not sent again. Of a picture or a file the outbox keeps the name only: use
+    'webwx send' again, with the same --key if it had one.
     """
     async with session.logged_in() as client:
         before = await client.find_send(number=number)

@@ -2,8 +2,8 @@
 The one way a command prints: results on stdout, everything else on stderr.
 
 A result is text for a person or one JSON object on a line, never both, and is flushed at once, so that a pipe sees it
-when it happens. Names and texts of contacts end up in what is printed, so every line passes `printable`: it stays one
-line, in the order in which it was written, and cannot steer the terminal.
+when it happens. Output contains names and texts of contacts, so every line passes `printable`: it stays one line, in
+the order in which it was written, and cannot control the terminal.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _UNSEEN = (
     "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
 )
-"""Characters that break lines, steer a terminal, change the order of others, or take no room."""
+"""Characters that break lines, control a terminal, reorder text or are invisible."""
 
 _JOINED = "\u0600-\u08ff\u0900-\u0dff\u2190-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff"
-"""Beside a joiner: letters that it shapes, and the parts of an emoji."""
+"""Characters between which a joiner is kept: scripts that it shapes, and parts of emoji."""
 
 _IN_TEXT = re.compile(
     f"(?P<kept>\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f|(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}]))|[{_UNSEEN}]"
@@ -77,7 +77,7 @@ class Output:
         _write(sys.stderr, picture)
 
     def tell(self, text: Text) -> None:
-        """Print on stderr what is no result."""
+        """Print on stderr what is not a result."""
         _write(sys.stderr, _lines(text))
 
     def remark(self, text: Text) -> None:
@@ -88,7 +88,7 @@ class Output:
 
 def printable(text: str) -> str:
     r"""
-    Return a text as one line for a terminal, with escapes such as `\n` and `\u202e` for what would not show as itself.
+    Return a text as one line for a terminal, with escapes such as `\n` and `\u202e` for unsafe or invisible characters.
 
     A joiner stays inside an emoji, and between letters that it shapes.
     """
@@ -101,12 +101,12 @@ def printable_json(document: str) -> str:
 
 
 def to_json(value: Any) -> str:
-    """Write a value as JSON, with the spacing that every command has."""
+    """Return a value as JSON, with the spacing of every command."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def takes_colors(stream: TextIO | None, environment: Mapping[str, str] = os.environ) -> bool:
-    """Say whether colours go there: it is a terminal that knows them, and NO_COLOR is not set."""
+    """Return whether a stream takes colours: it is a terminal that has them, and NO_COLOR is not set."""
     is_terminal = stream is not None and stream.isatty()
     return is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
@@ -121,7 +121,7 @@ def tell_failure(sentence: str, stream: TextIO | None = None, environment: Mappi
 
 
 def tell_document(document: str) -> None:
-    """Print JSON on stderr: how a command failed that was asked for JSON."""
+    """Print JSON on stderr: the failure of a command with `--json`."""
     _write(sys.stderr, printable_json(document))
 
 

@@ -92,4 +92,4 @@ def _type(parameter: Parameter) -> Any:
 
 
 PHONE_ACTIONS = tuple(_make(action) for action in ACTIONS.values())
-"""For `phone` to take in."""
+"""Commands of the group `webwx phone`."""

@@ -127,7 +127,7 @@ class Session:
             self.output.tell(str(change))
 
     def announce(self, text: str) -> None:
-        """Tell a person at a terminal what a command that prints nothing yet is doing."""
+        """Print on a terminal what a command that has no results yet is doing."""
         if sys.stderr is not None and sys.stderr.isatty():
             self.output.remark(text)
 
@@ -150,10 +150,10 @@ class Session:
     @asynccontextmanager
     async def logged_in_without_journal(self) -> AsyncIterator[AsyncClient]:
         """
-        Return a client with the saved login, for what can be done whatever has become of the journal and the disk.
+        Return a client with the saved login that needs neither the journal nor a writable disk.
 
         Raises:
-            LoggedOut: There is none.
+            LoggedOut: No login is saved.
         """
         async with AsyncExitStack() as stack:
             client = self._client_on(None)
@@ -164,16 +164,16 @@ class Session:
     @asynccontextmanager
     async def reading(self, *, in_place: bool = False) -> AsyncIterator[AsyncClient]:
         """
-        Return a client for what the journal knows: with the saved login, or with none when there is a journal still.
+        Return a client that reads the journal: with the saved login, or without a login if there is a journal.
 
         A journal that cannot be opened where it is, as on a full or a read-only disk, is read from a copy.
 
         Args:
-            in_place: It is to be changed, or what lies beside it is to be read, so a copy does not serve.
+            in_place: The command changes the journal or reads files beside it, so it cannot use a copy.
 
         Raises:
-            LoggedOut: There is neither.
-            StorageError: It cannot be opened.
+            LoggedOut: There is neither a login nor a journal.
+            StorageError: The journal cannot be opened.
         """
 
         async def read_one(stack: AsyncExitStack, path: Path) -> AsyncClient:
@@ -238,7 +238,7 @@ class Session:
         return client
 
     async def _close(self, client: AsyncClient) -> None:
-        """Close a client that has done its work; what cannot be saved is reported."""
+        """Close a client, and report what cannot be saved instead of failing."""
         try:
             await client.close()
         except StorageError as error:
@@ -403,7 +403,7 @@ async def read_text(output: Output) -> str:
     Read a text from stdin to its end, without the newline that ends it.
 
     Raises:
-        BadInput: It is no text.
+        BadInput: It is not valid UTF-8.
     """
     if sys.stdin is None:
         return ""
@@ -424,7 +424,7 @@ async def read_piped_line() -> str:
 
 
 async def _read_stdin(end: bytes = b"") -> bytes:
-    """Read in a thread, so that Ctrl-C is heard meanwhile: all, or as far as the first `end`."""
+    """Read stdin in a thread, so that Ctrl-C works meanwhile: to its end, or to the first `end`."""
     stdin = _Stdin()
 
     def read() -> bytes:
@@ -443,13 +443,13 @@ async def _read_stdin(end: bytes = b"") -> bytes:
 
 def checked_text(text: str, what: str) -> str:
     """
-    Return a text of the command line as it can be sent.
+    Return a text of the command line in a form that can be sent.
 
     Raises:
-        BadInput: It was typed or passed on in another encoding than UTF-8.
+        BadInput: It is not valid UTF-8.
     """
     try:
-        # Two halves of a character, as some terminals type them, are the character.
+        # Some terminals pass one character as two surrogates; this joins them.
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
         raise BadInput(f"{what} {_NOT_UTF8}.") from None

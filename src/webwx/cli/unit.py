@@ -43,7 +43,7 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
         environment: What is set here must be set for the service too.
 
     Raises:
-        BadInput: A path, an argument or a variable has a line break, behind which it could say anything.
+        BadInput: A path, an argument or a variable has a line break, which could add settings to the unit.
     """
     name = f"webwx-{file.stem}"
     program = [sys.executable, "-P", "-m", "webwx", "run", *arguments]
