@@ -176,11 +176,11 @@ class TestWhereALoginStarts:
             ("example.org", "has no http:// or https:// in front"),
             ("", "has no http:// or https:// in front"),
             ("socks5://127.0.0.1:1080", "begins with neither http:// nor https://"),
-            ("http://127.0.0.1:8790/phone", "goes on behind host and port, where nothing may stand"),
-            ("http://127.0.0.1:8790/?sid=geheim", "goes on behind host and port, where nothing may stand"),
-            ("http://", "has no host, or no port that can be"),
-            ("http://127.0.0.1:port", "has no host, or no port that can be"),
-            ("http://127.0.0.1:0", "has no host, or no port that can be"),
+            ("http://127.0.0.1:8790/phone", "has a path or a query, and only host and port are allowed"),
+            ("http://127.0.0.1:8790/?sid=geheim", "has a path or a query, and only host and port are allowed"),
+            ("http://", "has no host or no valid port"),
+            ("http://127.0.0.1:port", "has no host or no valid port"),
+            ("http://127.0.0.1:0", "has no host or no valid port"),
         ],
     )
     def test_what_is_wrong_with_an_address_is_said(self, address: str, mistake: str) -> None:

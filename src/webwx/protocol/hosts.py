@@ -214,9 +214,9 @@ def mistake_in(address: str) -> str:
     except ValueError:
         has_host = False
     if not has_host:
-        return "has no host, or no port that can be"
+        return "has no host or no valid port"
     if parts.path.strip("/") or parts.query or parts.fragment:
-        return "goes on behind host and port, where nothing may stand"
+        return "has a path or a query, and only host and port are allowed"
     return ""
 
 
