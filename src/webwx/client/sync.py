@@ -18,6 +18,7 @@ from webwx.client.base import HELD_FROM, backoff
 from webwx.client.history import HistoryVerbs
 from webwx.client.keeping import Keeper
 from webwx.client.media import MediaVerbs
+from webwx.client.poll_interval import PollInterval
 from webwx.client.position import Position, PositionVerbs
 from webwx.client.recent import Recent
 from webwx.client.state import STALE_AFTER
@@ -70,24 +71,6 @@ Seconds in which the server takes our polls and no fetch can be read, until what
 
 Either it knows our key no more and refuses it, or the answer is too large to be read.
 """
-
-DISTRUST_FROM = 4
-"""Rounds in a row that bring nothing, from which on a poll that says so at once is followed by a fetch."""
-
-LONGEST_DISTANCE = 30.0
-"""Seconds between the beginnings of two rounds, at most."""
-
-FEW = 0.5
-"""What a batch without a message or a real change of a contact counts as: half a round that brings nothing."""
-
-CONTACT_ROUND = 0.005
-"""
-What a batch that really changes contacts and brings no message counts as: 400 of them, more contacts than an account
-has, are fetched at full speed.
-"""
-
-MOST_OF_CONTACT_ROUNDS = 4.0
-"""What such batches add up to at most: rounds are four seconds apart then, so a message waits no longer behind them."""
 
 AHEAD_FROM = 20
 """
@@ -161,10 +144,8 @@ class _Course:
         """When a poll or a fetch last went well, by the loop's clock."""
         self.fetched_at = 0.0
         """When a fetch last went well, by the server's clock."""
-        self.idle = 0.0
-        """Rounds in a row that brought no message: a poll that was not held, or a fetch."""
-        self.idle_before = 0.0
-        """The same before the last fetch."""
+        self.interval = PollInterval()
+        """The distance between rounds."""
         self.round_began: Moment | None = None
         """When the last round began."""
         self.held = 0.0
@@ -300,15 +281,10 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                     self._drop_stored()
 
     async def _keep_distance(self) -> None:
-        """
-        Wait until the next round may begin.
-
-        A server that answers at once and brings nothing is not asked at full speed (protocol notes, sync 4).
-        """
+        """Wait until the next round may begin."""
         course = self._course
-        if course.round_began is not None and course.idle >= 2:
-            distance = min(LONGEST_DISTANCE, 2.0 ** min(int(course.idle) - 2, 5))
-            rest = distance - self._seconds_since(course.round_began)
+        if course.round_began is not None and course.interval.seconds:
+            rest = course.interval.seconds - self._seconds_since(course.round_began)
             if rest > 0:
                 await pause(rest, self._clock)
         course.round_began = self._moment()
@@ -321,15 +297,15 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         is_something = await self._next_poll()
         is_held = course.held >= HELD_FROM
         if is_held:
-            course.idle = 0.0
+            course.interval.reset()
         # While fetches fail, only a fetch shows when they do no longer.
         if is_something or not self._liveness.can_fetch:
             return True
         if is_held:
             return False
-        if course.idle >= DISTRUST_FROM:
+        if course.interval.is_long_idle:
             return True
-        course.idle += 1
+        course.interval.count_idle_poll()
         return False
 
     async def _next_poll(self) -> bool:
@@ -362,7 +338,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
     async def _fetch_waiting(self) -> bool:
         """Fetch what waits already, without a poll; returns False when nothing more is to be expected."""
         await self._keep_distance()
-        return (bool(await self._fetch_batch()) or self._has_more) and self._course.idle < DISTRUST_FROM
+        return (bool(await self._fetch_batch()) or self._has_more) and not self._course.interval.is_long_idle
 
     def _hold(self, batch: Batch) -> None:
         """Hold a batch until it is stored."""
@@ -375,18 +351,6 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         """Hold a batch no longer when the position has moved: it was stored here, or fetched by another process."""
         if self._course.unstored_from != self._keys():
             self._course.unstored = None
-
-    def _count_round(self, *, messages: int, others: int) -> None:
-        """Count a fetch by what it brought."""
-        course = self._course
-        course.idle_before = course.idle
-        course.idle = 0.0 if messages > 0 else course.idle + (FEW if others else 1.0)
-
-    def _count_contact_round(self) -> None:
-        """Count the last fetch as one that really changed contacts, unless it brought messages as well."""
-        course = self._course
-        if course.idle:
-            course.idle = max(course.idle_before, min(course.idle_before + CONTACT_ROUND, MOST_OF_CONTACT_ROUNDS))
 
     async def _store_held(self) -> int:
         """
@@ -481,7 +445,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 if saved is not None and saved.pending:  # left by somebody who had no journal
                     await self._ingest(self._batch_of(saved.pending))
                     self._save(pending=())
-                course.idle = 0.0
+                course.interval.reset()
                 course.lock = held.pop_all()
         course.readers += 1
 
@@ -566,9 +530,9 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         await self._settle_doubts(look.own_chats)
         # What stands beside the messages has no id to be known again by.
         beside = sum(not each.message_id for each in look.arrived)
-        self._count_round(messages=count - beside, others=beside if has_moved else 0)
+        self._course.interval.count_batch(messages=count - beside, others=beside if has_moved else 0)
         if look.is_contact_changed:
-            self._count_contact_round()
+            self._course.interval.count_contact_change()
         return count if has_moved else count - beside
 
     def _look_at(self, batch: Batch, own_id: ContactId) -> _Look:
@@ -650,7 +614,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             course, own_id = self._course, self._login.user_id
             take, pending = self._take, self._pending
             course.fetched_at, course.answered_at = self._cell.now(), asyncio.get_running_loop().time()
-            course.idle = 0.0
+            course.interval.reset()
             self._drop_stored()
             try:
                 while True:
@@ -700,7 +664,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             raise
         self._pending.extend(batch.items)
         news = len(batch.items) if has_moved else 0
-        self._count_round(messages=0, others=news)  # what of it is news is known when it is taken
+        self._course.interval.count_batch(messages=0, others=news)  # `_take` finds out what of it is news
         return news
 
     def _take(self, item: Item, own_id: str) -> Event | None:
@@ -710,24 +674,24 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
             case TextMessage() | Message():  # most are of just the first, and that is seen in half the time
                 if not self._recent.is_new(event):
                     return None
-                self._course.idle = 0.0
+                self._course.interval.reset()
                 self._recent.messages.append(event)
                 if not self._contacts.knows(event.chat, event.sender):
                     self._meet(event.chat, event.sender)
             case MessageRecalled(message_id=gone):
                 if not self._recent.is_new(event):
                     return None
-                self._course.idle = 0.0
+                self._course.interval.reset()
                 return msgspec.structs.replace(event, original=self._recent.find(gone))
             case ContactChanged(contact=contact):
                 known = self._contacts.get(contact.id)
                 merged = self._contacts.merge(contact)
                 if merged != known:
-                    self._count_contact_round()
+                    self._course.interval.count_contact_change()
                 return ContactChanged(contact=merged)
             case ContactDeleted(id=gone):
                 if gone in self._contacts:
-                    self._count_contact_round()
+                    self._course.interval.count_contact_change()
                 self._contacts.remove(gone)
             case PhoneActivity(recent=recent):
                 for chat in recent:

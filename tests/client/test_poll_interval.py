@@ -1,0 +1,93 @@
+"""The interval between polls: none while messages come, and longer with each round that brings nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from webwx.client.poll_interval import LONGEST, PollInterval
+
+
+@pytest.fixture
+def interval() -> PollInterval:
+    return PollInterval()
+
+
+def change_contacts(interval: PollInterval, batches: int) -> None:
+    for _ in range(batches):
+        interval.count_batch(messages=0, others=1)
+        interval.count_contact_change()
+
+
+def test_it_doubles_with_each_idle_poll_from_the_second_on_up_to_the_longest(interval: PollInterval) -> None:
+    seconds = []
+    for _ in range(9):
+        interval.count_idle_poll()
+        seconds.append(interval.seconds)
+
+    assert seconds == [0, 1, 2, 4, 8, 16, LONGEST, LONGEST, LONGEST]
+
+
+def test_an_empty_batch_counts_as_much_as_an_idle_poll(interval: PollInterval) -> None:
+    interval.count_idle_poll()
+    interval.count_batch(messages=0, others=0)
+
+    assert interval.seconds == 1
+
+
+def test_a_batch_of_other_items_counts_half(interval: PollInterval) -> None:
+    for _ in range(3):
+        interval.count_batch(messages=0, others=5)
+    assert interval.seconds == 0
+    interval.count_batch(messages=0, others=5)
+    assert interval.seconds == 1
+
+
+def test_a_message_or_a_held_poll_resets_it(interval: PollInterval) -> None:
+    for reset in (lambda: interval.count_batch(messages=1, others=3), interval.reset):
+        for _ in range(6):
+            interval.count_idle_poll()
+        assert interval.seconds
+        assert interval.is_long_idle
+        reset()
+        assert not interval.seconds
+        assert not interval.is_long_idle
+
+
+def test_four_hundred_changes_of_contacts_need_none_and_further_ones_no_more_than_four_seconds(
+    interval: PollInterval,
+) -> None:
+    change_contacts(interval, 395)
+    assert interval.seconds == 0
+    change_contacts(interval, 10)
+    assert interval.seconds == 1
+    change_contacts(interval, 10_000)
+    assert interval.seconds == 4
+    assert interval.is_long_idle
+
+
+def test_a_batch_with_many_changes_of_contacts_counts_once(interval: PollInterval) -> None:
+    interval.count_idle_poll()
+    interval.count_batch(messages=0, others=250)
+    for _ in range(250):
+        interval.count_contact_change()
+
+    assert interval.seconds == 0
+
+
+def test_a_batch_with_a_message_and_a_change_of_a_contact_counts_as_one_with_a_message(interval: PollInterval) -> None:
+    interval.count_idle_poll()
+    interval.count_batch(messages=1, others=1)
+    interval.count_contact_change()
+    interval.count_idle_poll()
+    assert interval.seconds == 0
+    interval.count_idle_poll()
+    assert interval.seconds == 1
+
+
+def test_a_change_of_a_contact_does_not_shorten_it(interval: PollInterval) -> None:
+    for _ in range(5):
+        interval.count_idle_poll()
+    before = interval.seconds
+    change_contacts(interval, 3)
+
+    assert interval.seconds == before
