@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.client.poll_interval import LONGEST, PollInterval
+from webwx.client.poll_interval import LONGEST, MANY_CHANGES, PollInterval
 
 
 @pytest.fixture
@@ -12,10 +12,11 @@ def interval() -> PollInterval:
     return PollInterval()
 
 
-def change_contacts(interval: PollInterval, batches: int) -> None:
+def change_contacts(interval: PollInterval, *, batches: int, each: int = 1) -> None:
     for _ in range(batches):
-        interval.count_batch(messages=0, others=1)
-        interval.count_contact_change()
+        interval.count_batch(messages=0, others=each)
+        for _ in range(each):
+            interval.count_contact_change()
 
 
 def test_it_doubles_with_each_idle_poll_from_the_second_on_up_to_the_longest(interval: PollInterval) -> None:
@@ -53,25 +54,21 @@ def test_a_message_or_a_held_poll_resets_it(interval: PollInterval) -> None:
         assert not interval.is_long_idle
 
 
-def test_four_hundred_changes_of_contacts_need_none_and_further_ones_no_more_than_four_seconds(
-    interval: PollInterval,
-) -> None:
-    change_contacts(interval, 395)
+def test_few_changes_of_contacts_count_half_and_lead_to_no_more_than_four_seconds(interval: PollInterval) -> None:
+    change_contacts(interval, batches=3)
     assert interval.seconds == 0
-    change_contacts(interval, 10)
+    change_contacts(interval, batches=1)
     assert interval.seconds == 1
-    change_contacts(interval, 10_000)
+    change_contacts(interval, batches=10_000, each=MANY_CHANGES - 1)
     assert interval.seconds == 4
     assert interval.is_long_idle
 
 
-def test_a_batch_with_many_changes_of_contacts_counts_once(interval: PollInterval) -> None:
-    interval.count_idle_poll()
-    interval.count_batch(messages=0, others=250)
-    for _ in range(250):
-        interval.count_contact_change()
+def test_many_changes_of_contacts_in_each_batch_need_none(interval: PollInterval) -> None:
+    change_contacts(interval, batches=10_000, each=MANY_CHANGES)
 
     assert interval.seconds == 0
+    assert not interval.is_long_idle
 
 
 def test_a_batch_with_a_message_and_a_change_of_a_contact_counts_as_one_with_a_message(interval: PollInterval) -> None:
@@ -84,10 +81,10 @@ def test_a_batch_with_a_message_and_a_change_of_a_contact_counts_as_one_with_a_m
     assert interval.seconds == 1
 
 
-def test_a_change_of_a_contact_does_not_shorten_it(interval: PollInterval) -> None:
-    for _ in range(5):
+def test_few_changes_of_contacts_do_not_shorten_it(interval: PollInterval) -> None:
+    for _ in range(6):
         interval.count_idle_poll()
     before = interval.seconds
-    change_contacts(interval, 3)
+    change_contacts(interval, batches=3)
 
     assert interval.seconds == before

@@ -13,28 +13,30 @@ LONG_IDLE = 4
 LONGEST = 30.0
 """Longest interval in seconds."""
 
+MANY_CHANGES = 10
+"""
+Number of contacts from which on a batch that changes them counts as news.
+
+Thousands of changes in a row come when an account is new to the session. Few at a time without end come from a server
+that changes the same contacts for ever.
+"""
+
 _OTHER_NEWS = 0.5
-"""Weight of a batch that brings neither a message nor a real change of a contact."""
-
-_CONTACT_CHANGE = 0.005
-"""
-Weight of a batch that changes contacts and brings no message.
-
-400 such batches, with more contacts than an account has, are fetched at full speed. Further ones lead to an interval of
-four seconds and no more, because a message may wait behind them.
-"""
+"""Weight of a batch that brings no message, and not so many changes of contacts."""
 
 
 class PollInterval:
     """
     Counts idle rounds in a row, each by a weight: 1 for a round that brings nothing at all.
 
-    The last round may be counted again, by a lower weight, once it is known what its batch holds.
+    The weight of the last round is lowered as its batch turns out to change contacts.
     """
 
     def __init__(self) -> None:
         self._before = self._last = 0.0
         """Weight of the idle rounds before the last one, and weight of the last one."""
+        self._changes = 0
+        """Number of real changes of contacts in the last batch."""
 
     @property
     def seconds(self) -> float:
@@ -44,11 +46,11 @@ class PollInterval:
 
     @property
     def is_long_idle(self) -> bool:
-        """So many rounds were idle that a poll which reports nothing is not believed, and nothing more is expected."""
+        """Whether so many rounds were idle that a poll which reports nothing is followed by a fetch."""
         return self._before + self._last >= LONG_IDLE
 
     def reset(self) -> None:
-        """Begin to count anew: a message came, or the server held a poll."""
+        """Start counting again: a message came, or the server held a poll."""
         self._before = self._last = 0.0
 
     def count_idle_poll(self) -> None:
@@ -63,9 +65,18 @@ class PollInterval:
             self._count(_OTHER_NEWS if others else 1.0)
 
     def count_contact_change(self) -> None:
-        """Count the last fetch as one that changed a contact; one that brought a message stays counted as such."""
-        self._last = min(self._last, 0.0 if self._before >= LONG_IDLE else _CONTACT_CHANGE)
+        """
+        Count one real change of a contact in the last batch.
+
+        Such batches lead to an interval of four seconds and no more, because a message may wait behind them.
+        """
+        self._changes += 1
+        if self._last and self._changes >= MANY_CHANGES:
+            self.reset()
+        else:
+            self._last = min(self._last, max(0.0, LONG_IDLE - self._before))
 
     def _count(self, weight: float) -> None:
         self._before += self._last
         self._last = weight
+        self._changes = 0

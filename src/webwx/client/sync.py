@@ -110,8 +110,8 @@ class _Look:
         self.activities: list[PhoneActivity] = []
         self.own_chats: set[ContactId] = set()
         """Where this account has written."""
-        self.is_contact_changed = False
-        """A contact differs from what was known, so the batch brings news."""
+        self.changed_contacts = 0
+        """Number of contacts that differ from what was known."""
         self.is_too_often = False
         """The platform says in a chat that this account does too much."""
 
@@ -531,7 +531,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         # What stands beside the messages has no id to be known again by.
         beside = sum(not each.message_id for each in look.arrived)
         self._course.interval.count_batch(messages=count - beside, others=beside if has_moved else 0)
-        if look.is_contact_changed:
+        for _ in range(look.changed_contacts):
             self._course.interval.count_contact_change()
         return count if has_moved else count - beside
 
@@ -557,10 +557,10 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 case ContactChanged(contact=contact):
                     known = self._contacts.get(contact.id)
                     merged = look.contacts[contact.id] = self._contacts.merge(contact)
-                    look.is_contact_changed |= merged != known
+                    look.changed_contacts += merged != known
                     look.gone.pop(merged.id, None)
                 case ContactDeleted(id=gone):
-                    look.is_contact_changed |= gone in self._contacts
+                    look.changed_contacts += gone in self._contacts
                     self._contacts.remove(gone)
                     look.contacts.pop(gone, None)
                     look.gone[gone] = None
