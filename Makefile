@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(BIN)/uv)
 PYTEST := $(BIN)/pytest -q
 # Of what CI adds, the part that does not mind another test beside it.
-PAIRED := tests/benchmarks tests/client tests/flows tests/model tests/store tests/transport
+PAIRED := tests/benchmarks tests/client tests/flows tests/model tests/storage tests/transport
 
 export WEBWX_HOME := $(CURDIR)/build/home
 unexport WEBWX_SERVER WEBWX_HOST WEBWX_ACCOUNT WEBWX_PROXY WEBWX_CONFIG WEBWX_PASSPHRASE \

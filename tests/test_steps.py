@@ -17,7 +17,7 @@ import webwx
 from webwx.model import notices
 from webwx.model.events import Item, event_from_item, event_to_json, identify
 from webwx.protocol.codes import MessageType
-from webwx.store.words import cut, told_by
+from webwx.storage.tokenizer import cut, told_by
 
 SOURCE = Path(webwx.__file__).parent
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from webwx import Context, Event
     from webwx.bot.lanes import Source
     from webwx.client.subscription import Delivered
-    from webwx.store.journal import Arrival
+    from webwx.storage.base import Arrival
 
 HANDLERS = 20
 """Of the bot, the last of which is the one that fits."""
@@ -105,7 +105,7 @@ def _arrival(body: bytes) -> Arrival:
     from webwx.model.events import Item
     from webwx.protocol.codec import read_json
     from webwx.protocol.sync import WholeSyncReply
-    from webwx.store.journal import Arrival
+    from webwx.storage.base import Arrival
 
     texts = read_json(body, WholeSyncReply).add_msg_list
     pairs = tuple((Item(kind="message", text=each), text_from_wire(each, ContactId(own_id(1)))) for each in texts)
@@ -140,7 +140,7 @@ def delivery(run: Run) -> Figures:
 def _given(world: World) -> list[Delivered]:
     from webwx import ContactId
     from webwx.client.subscription import Delivered
-    from webwx.store.folding import entries_of
+    from webwx.storage.sqlite.folding import entries_of
 
     given: list[Delivered] = []
     for body in bodies(world):

@@ -136,14 +136,14 @@ if TYPE_CHECKING:
     from webwx.model.messages import VideoMessage as VideoMessage
     from webwx.model.messages import VoiceMessage as VoiceMessage
     from webwx.protocol.hosts import Desktop as Desktop
-    from webwx.store.journal import Journal as Journal
-    from webwx.store.journal import Outgoing as Outgoing
-    from webwx.store.memory.journal import MemoryJournal as MemoryJournal
-    from webwx.store.passphrase import KeyringPassphrase as KeyringPassphrase
-    from webwx.store.saved_login import LoginFile as LoginFile
-    from webwx.store.saved_login import LoginMemory as LoginMemory
-    from webwx.store.saved_login import LoginStore as LoginStore
-    from webwx.store.sqlite import SqliteJournal as SqliteJournal
+    from webwx.storage.base import Journal as Journal
+    from webwx.storage.base import Outgoing as Outgoing
+    from webwx.storage.memory.journal import MemoryJournal as MemoryJournal
+    from webwx.storage.passphrase import KeyringPassphrase as KeyringPassphrase
+    from webwx.storage.login import LoginFile as LoginFile
+    from webwx.storage.login import LoginMemory as LoginMemory
+    from webwx.storage.login import LoginStore as LoginStore
+    from webwx.storage.sqlite.journal import SqliteJournal as SqliteJournal
     from webwx.transport.run import Timeouts as Timeouts
 
 _HOMES = {
@@ -191,11 +191,11 @@ _HOMES = {
         "SystemMessage", "TextMessage", "TransferMessage", "UnknownMessage", "VideoMessage", "VoiceMessage",
     ),
     "protocol.hosts": ("Desktop",),
-    "store.journal": ("Journal", "Outgoing"),
-    "store.memory.journal": ("MemoryJournal",),
-    "store.passphrase": ("KeyringPassphrase",),
-    "store.saved_login": ("LoginFile", "LoginMemory", "LoginStore"),
-    "store.sqlite": ("SqliteJournal",),
+    "storage.base": ("Journal", "Outgoing"),
+    "storage.memory.journal": ("MemoryJournal",),
+    "storage.passphrase": ("KeyringPassphrase",),
+    "storage.login": ("LoginFile", "LoginMemory", "LoginStore"),
+    "storage.sqlite.journal": ("SqliteJournal",),
     "transport.run": ("Timeouts",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -25,7 +25,7 @@ from webwx.protocol.hosts import Desktop, check_proxy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from webwx.store.saved_login import LoginFile
+    from webwx.storage.login import LoginFile
 
 KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from", "retention_days", "pace", "keep")
 """What can be set anywhere: each is a key of the file and, as `WEBWX_` and the name in capitals, a variable."""
@@ -150,8 +150,8 @@ class Settings:
             StorageError: An extra is missing, or the system has no keyring.
         """
         # Imported here, for who asks only for folders and names is in a hurry: completion in the shell.
-        from webwx.store.passphrase import KeyringPassphrase
-        from webwx.store.saved_login import LoginFile
+        from webwx.storage.passphrase import KeyringPassphrase
+        from webwx.storage.login import LoginFile
 
         if self.passphrase_from and not self.passphrase:
             # The whole path, so that no two homes share an entry: what the one logs out the other still needs.

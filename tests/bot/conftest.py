@@ -20,8 +20,8 @@ from webwx.bot.delivery import deliver
 from webwx.client.aio import AsyncClient
 from webwx.model.events import QUIET
 from webwx.model.messages import Event
-from webwx.store.saved_login import LoginMemory
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginMemory
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.run import Timeouts
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from webwx.model.login import QrCode
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
-    from webwx.store.saved_login import LoginStore
+    from webwx.storage.login import LoginStore
     from webwx.transport.run import Transport
 
 

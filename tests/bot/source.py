@@ -12,7 +12,7 @@ from webwx.client.subscription import Delivered
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item, event_from_item
-from webwx.store.journal import Entry
+from webwx.storage.base import Entry
 
 if TYPE_CHECKING:
     from webwx.bot.lanes import Lanes

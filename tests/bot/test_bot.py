@@ -25,8 +25,8 @@ from webwx.client.state import LoginState
 from webwx.errors import AlreadyRunning, ConnectFailed, LoggedOut, LoginTimeout, NoJournal
 from webwx.model.messages import TextMessage
 from webwx.settings import Settings
-from webwx.store.saved_login import LoginMemory
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginMemory
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from webwx.errors import LoopBroken
 from webwx.model.contacts import FILEHELPER, ContactId
 from webwx.model.events import LoopDetected
 from webwx.model.messages import MessageRecalled, PhoneActivity, TextMessage
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.run import Timeouts
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -22,7 +22,7 @@ from webwx.client.state import LoginState
 from webwx.errors import AlreadyRunning, LoggedOut, NoJournal
 from webwx.model.events import ContactChanged
 from webwx.model.messages import TextMessage
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:

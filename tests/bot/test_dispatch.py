@@ -16,7 +16,7 @@ from webwx.errors import LoopBroken
 from webwx.model.events import LoopDetected
 from webwx.model.messages import Event, MessageRecalled, TextMessage
 from webwx.sandbox.options import Options
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

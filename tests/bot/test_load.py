@@ -20,8 +20,8 @@ from tests.carriers import Counted
 from webwx.bot.lanes import Counts
 from webwx.client.aio import AsyncClient
 from webwx.model.messages import TextMessage
-from webwx.store.saved_login import LoginMemory
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginMemory
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.engine import Engine
 from webwx.transport.run import Timeouts
 

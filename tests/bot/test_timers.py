@@ -20,8 +20,8 @@ from webwx.bot.bot import Bot
 from webwx.bot.timers import Daily, Timers, Timetable
 from webwx.errors import LoggedOut, StorageError
 from webwx.sandbox.options import Options
-from webwx.store.saved_login import LoginMemory
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginMemory
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

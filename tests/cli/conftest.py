@@ -27,8 +27,8 @@ from webwx.cli.consumers import begin
 from webwx.client.aio import AsyncClient
 from webwx.model.login import Login
 from webwx.settings import Settings
-from webwx.store.saved_login import LoginFile
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginFile
+from webwx.storage.sqlite.journal import SqliteJournal
 
 WEBWX = Path(sys.executable).with_name("webwx")
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from webwx.cli.doctor import PACKAGES, host_kind, scrubbed, server_kind
-from webwx.store.saved_login import LoginFile
-from webwx.store.schema import VERSION
+from webwx.storage.login import LoginFile
+from webwx.storage.sqlite.schema import VERSION
 
 
 def test_it_reports_what_is_here(me: Any, friend: Any) -> None:

@@ -38,7 +38,7 @@ from webwx.model.messages import (
     TextMessage,
     UnknownMessage,
 )
-from webwx.store.saved_login import LoginFile
+from webwx.storage.login import LoginFile
 
 WEBWX = Path(sys.executable).with_name("webwx")
 

@@ -11,7 +11,7 @@ from tests.cli.test_completion import complete
 
 from webwx.cli.names import whom
 from webwx.model.contacts import Contact, ContactId
-from webwx.store.saved_login import LoginFile
+from webwx.storage.login import LoginFile
 
 
 def test_a_chat_is_completed_by_its_name(me: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.carriers import Counted
 
 from webwx.client.aio import AsyncClient
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.run import Timeouts
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.people import Message as WorldMessage
     from webwx.sandbox.world import World
-    from webwx.store.journal import Journal
-    from webwx.store.saved_login import LoginStore
+    from webwx.storage.base import Journal
+    from webwx.storage.login import LoginStore
     from webwx.transport.run import Transport
 
 SERVER = "http://sandbox.test"

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 from webwx.client.aio import AsyncClient
 from webwx.errors import SendUnknown
 from webwx.model.messages import TextMessage
-from webwx.store.saved_login import LoginFile
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginFile
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.engine import Engine
 from webwx.transport.run import Timeouts
 

@@ -32,7 +32,7 @@ from webwx.sandbox.core import Sandbox
 from webwx.sandbox.faults import CATALOGUE, FAULTS, FaultRule
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import Served, serve
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -29,7 +29,7 @@ from webwx.errors import (
 )
 from webwx.protocol.contacts import WEBWXINIT
 from webwx.protocol.cookies import Jar
-from webwx.store.saved_login import LoginFile, LoginMemory, SavedLogin
+from webwx.storage.login import LoginFile, LoginMemory, SavedLogin
 from webwx.transport.loopback import Loopback
 from webwx.transport.run import Timeouts
 

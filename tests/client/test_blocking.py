@@ -19,7 +19,7 @@ from webwx.client.aio import AsyncClient
 from webwx.client.blocking import Client
 from webwx.errors import EmptyText, LoggedOut, MediaUnavailable
 from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
-    from webwx.store.saved_login import LoginStore
-    from webwx.store.sqlite import SqliteJournal
+    from webwx.storage.login import LoginStore
+    from webwx.storage.sqlite.journal import SqliteJournal
     from webwx.transport.run import Transport
 
 

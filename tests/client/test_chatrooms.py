@@ -19,7 +19,7 @@ from webwx.errors import (
 from webwx.model.events import ContactChanged, ContactDeleted
 from webwx.model.messages import ChatroomRenamed, LinkMessage, MemberJoined, MemberRemoved
 from webwx.sandbox.options import Options
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

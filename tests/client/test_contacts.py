@@ -23,7 +23,7 @@ from webwx.protocol.sync import WEBWXSYNC
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.options import Options
 from webwx.sandbox.people import Chatroom
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request
     from webwx.sandbox.people import Person as Somebody
     from webwx.sandbox.world import World
-    from webwx.store.sqlite import SqliteJournal
+    from webwx.storage.sqlite.journal import SqliteJournal
 
 
 def contacts_of(client: AsyncClient) -> set[str]:

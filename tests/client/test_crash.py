@@ -17,15 +17,15 @@ from webwx.client.aio import AsyncClient
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import SystemClock
-from webwx.store.saved_login import LoginFile
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginFile
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from webwx.model.login import QrCode
     from webwx.sandbox.world import World
-    from webwx.store.journal import Outgoing
+    from webwx.storage.base import Outgoing
 
 PROGRAM = Path(__file__).with_name("program.py")
 

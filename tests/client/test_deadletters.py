@@ -12,8 +12,8 @@ from webwx.client.blocking import Client
 from webwx.client.deadletters import DeadLetter
 from webwx.errors import NoJournal
 from webwx.model.messages import TextMessage
-from webwx.store.journal import LOOK_EVERY
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.base import LOOK_EVERY
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from webwx.client.aio import AsyncClient
     from webwx.sandbox.world import World
-    from webwx.store.journal import Journal
+    from webwx.storage.base import Journal
 
 
 @pytest.fixture

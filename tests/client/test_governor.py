@@ -22,8 +22,8 @@ from webwx.client.state import LoginState
 from webwx.errors import RateLimited, RefusedLocally, StorageError
 from webwx.protocol.http import Response
 from webwx.sandbox import contents
-from webwx.store.saved_login import LoginMemory
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginMemory
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
-    from webwx.store.journal import Journal, Outgoing
+    from webwx.storage.base import Journal, Outgoing
 
 START = 1_560_000_000.0
 

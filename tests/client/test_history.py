@@ -16,8 +16,8 @@ from webwx.model.messages import Event, ImageMessage, MessageRecalled, SystemMes
 from webwx.protocol.codes import MessageType
 from webwx.sandbox import contents
 from webwx.sandbox.options import Options
-from webwx.store.journal import Outgoing
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.base import Outgoing
+from webwx.storage.login import LoginMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from webwx.client.aio import AsyncClient
     from webwx.model.login import QrCode
     from webwx.sandbox.world import World
-    from webwx.store.journal import Journal
-    from webwx.store.sqlite import SqliteJournal
+    from webwx.storage.base import Journal
+    from webwx.storage.sqlite.journal import SqliteJournal
 
     Phone = Callable[[str], Callable[[QrCode], object]]
 

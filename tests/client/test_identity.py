@@ -28,7 +28,7 @@ from webwx.model.events import IdentityAmbiguous
 from webwx.model.messages import TextMessage
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.options import Options
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from webwx.model.messages import Event
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.world import World
-    from webwx.store.journal import Journal, Outgoing
-    from webwx.store.sqlite import SqliteJournal
+    from webwx.storage.base import Journal, Outgoing
+    from webwx.storage.sqlite.journal import SqliteJournal
 
 
 @pytest.fixture

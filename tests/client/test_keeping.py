@@ -13,7 +13,7 @@ import pytest
 from tests.carriers import Counted
 from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, SERVER, last, md5, take
 from tests.client.wound_loop import until
-from tests.store.arrivals import arrival, message
+from tests.storage.arrivals import arrival, message
 
 from webwx.bot.delivery import deliver
 from webwx.client.aio import AsyncClient
@@ -25,9 +25,9 @@ from webwx.model.messages import ImageMessage, MessageRecalled
 from webwx.protocol.codes import CHUNK_SIZE
 from webwx.protocol.http import Response
 from webwx.sandbox.options import Options
-from webwx.store.journal import ARCHIVE_CONSUMER
-from webwx.store.saved_login import LoginMemory
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.base import ARCHIVE_CONSUMER
+from webwx.storage.login import LoginMemory
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.run import Timeouts
 
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.people import Message as WorldMessage
     from webwx.sandbox.world import World
-    from webwx.store.journal import AccountJournal, Entry, KeptMedium
-    from webwx.store.saved_login import LoginStore
+    from webwx.storage.base import AccountJournal, Entry, KeptMedium
+    from webwx.storage.login import LoginStore
     from webwx.transport.run import Transport
 
 SENT_BY = {

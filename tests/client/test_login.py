@@ -41,8 +41,8 @@ from webwx.protocol.http import Response
 from webwx.protocol.login import LOGIN_POLL, PollReply
 from webwx.protocol.media import UPLOAD
 from webwx.sandbox.options import Options
-from webwx.store.passphrase import KeyringPassphrase
-from webwx.store.saved_login import LoginFile, LoginMemory, SavedLogin
+from webwx.storage.passphrase import KeyringPassphrase
+from webwx.storage.login import LoginFile, LoginMemory, SavedLogin
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:

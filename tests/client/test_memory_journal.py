@@ -11,7 +11,7 @@ from webwx.client.aio import AsyncClient
 from webwx.errors import StorageError
 from webwx.model.keeping import Keep
 from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
-from webwx.store.memory.journal import MemoryJournal
+from webwx.storage.memory.journal import MemoryJournal
 from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:

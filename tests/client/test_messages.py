@@ -31,7 +31,7 @@ from webwx.model.messages import (
     TextMessage,
 )
 from webwx.protocol.codes import MAX_TEXT
-from webwx.store.saved_login import LoginFile, LoginMemory
+from webwx.storage.login import LoginFile, LoginMemory
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tests.client.conftest import LogIn, NewClient
 
     from webwx.sandbox.world import World
-    from webwx.store.sqlite import SqliteJournal
+    from webwx.storage.sqlite.journal import SqliteJournal
 
 
 class TestSending:

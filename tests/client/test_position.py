@@ -12,7 +12,7 @@ from tests.saved import sync_key
 from webwx.client.position import Position
 from webwx.errors import StorageError
 from webwx.protocol.sync import WEBWXSYNC
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from webwx.protocol.sync import SyncKey
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
-    from webwx.store.journal import Journal
-    from webwx.store.sqlite import SqliteJournal
+    from webwx.storage.base import Journal
+    from webwx.storage.sqlite.journal import SqliteJournal
     from webwx.transport.run import Transport
 
 

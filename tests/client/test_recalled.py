@@ -11,14 +11,14 @@ from webwx.errors import NoJournal, UnknownContact
 from webwx.model.messages import ImageMessage, MessageRecalled
 from webwx.sandbox import contents
 from webwx.sandbox.options import Options
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 
 if TYPE_CHECKING:
     from tests.client.conftest import LogIn
 
     from webwx.client.aio import AsyncClient
     from webwx.sandbox.world import World
-    from webwx.store.sqlite import SqliteJournal
+    from webwx.storage.sqlite.journal import SqliteJournal
 
 
 async def drain(client: AsyncClient) -> None:

@@ -30,7 +30,7 @@ from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import ImageMessage, SystemMessage, TextMessage
 from webwx.sandbox.faults import FaultRule
 from webwx.sandbox.options import Options
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
-    from webwx.store.journal import Journal, Outgoing
-    from webwx.store.sqlite import SqliteJournal
+    from webwx.storage.base import Journal, Outgoing
+    from webwx.storage.sqlite.journal import SqliteJournal
     from webwx.transport.run import Transport
 
 

@@ -11,15 +11,15 @@ import pytest
 
 from webwx.errors import LoggedOut
 from webwx.model.messages import Event, TextMessage
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 
 if TYPE_CHECKING:
     from tests.client.conftest import LogIn, NewClient
 
     from webwx.client.aio import AsyncClient
     from webwx.sandbox.world import World
-    from webwx.store.journal import Journal
-    from webwx.store.sqlite import SqliteJournal
+    from webwx.storage.base import Journal
+    from webwx.storage.sqlite.journal import SqliteJournal
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from webwx.errors import AlreadyRunning, LoggedOut, NoJournal, RefusedLocally, S
 from webwx.model.events import ContactChanged, ContinuityLost
 from webwx.model.messages import Event, MessageRecalled, TextMessage
 from webwx.protocol.sync import WEBWXSYNC, SyncReply
-from webwx.store.folding import FOLD_FROM, is_folded
-from webwx.store.saved_login import LoginFile, LoginMemory
-from webwx.store.schema import ROOM, log_of
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.sqlite.folding import FOLD_FROM, is_folded
+from webwx.storage.login import LoginFile, LoginMemory
+from webwx.storage.sqlite.schema import ROOM, log_of
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
-    from webwx.store.journal import Journal
+    from webwx.storage.base import Journal
     from webwx.transport.run import Transport
 
     Phone = Callable[[str], Callable[[QrCode], object]]
@@ -252,7 +252,7 @@ class TestWhatIsStored:
         self, log_in: LogIn, world: World, tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for patience in ("LATEST", "PATIENCE"):  # of the index, which would unfold it
-            monkeypatch.setattr(f"webwx.store.index.{patience}", 3_600.0)
+            monkeypatch.setattr(f"webwx.storage.sqlite.index.{patience}", 3_600.0)
         client = await log_in()
         said = [str(number) for number in range(count)]
         async with client.subscribe("one") as feed:

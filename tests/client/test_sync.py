@@ -37,7 +37,7 @@ from webwx.protocol.http import Response
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply, KeyValue
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.options import Options
-from webwx.store.saved_login import LoginFile, LoginMemory
+from webwx.storage.login import LoginFile, LoginMemory
 from webwx.transport.failures import Failures
 from webwx.transport.loopback import Loopback
 from webwx.transport.run import Timeouts
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request
     from webwx.protocol.sync import SyncKey, SyncReply
     from webwx.sandbox.world import World
-    from webwx.store.journal import Journal
-    from webwx.store.saved_login import SavedLogin
+    from webwx.storage.base import Journal
+    from webwx.storage.login import SavedLogin
     from webwx.transport.run import Transport
 
     Phone = Callable[[str], Callable[[QrCode], object]]

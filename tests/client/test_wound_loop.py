@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.client.wound_loop import in_no_time
 
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,7 @@ from webwx.protocol.login import TICKET
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.faults import FaultRule
 from webwx.sandbox.options import Options
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:

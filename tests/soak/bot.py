@@ -20,8 +20,8 @@ from webwx.client.aio import AsyncClient
 from webwx.errors import SendUnknown
 from webwx.model.events import ContinuityLost
 from webwx.model.messages import TextMessage
-from webwx.store.saved_login import LoginFile
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginFile
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

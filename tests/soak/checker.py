@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
-from webwx.store.folding import read_folded
+from webwx.storage.sqlite.folding import read_folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,7 +11,7 @@ from tests.soak.stage import Figures, Stage, stage
 from webwx.client.aio import AsyncClient
 from webwx.errors import WxError
 from webwx.model.messages import FileMessage
-from webwx.store.saved_login import LoginFile
+from webwx.storage.login import LoginFile
 from webwx.transport.run import Timeouts
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from tests.soak import bot
 
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
-    from webwx.store.journal import Arrival
-    from webwx.store.sqlite import SqliteAccount
+    from webwx.storage.base import Arrival
+    from webwx.storage.sqlite.journal import SqliteAccount
 
 STORED = "stored.json"
 """Seconds that each batch took, in a file of the folder."""

@@ -15,8 +15,8 @@ from tests.soak.checker import JOURNAL
 from webwx.bot.delivery import deliver
 from webwx.client.aio import AsyncClient
 from webwx.model.messages import TextMessage
-from webwx.store.saved_login import LoginFile
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginFile
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from webwx.bot.context import Context

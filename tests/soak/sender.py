@@ -11,8 +11,8 @@ from tests.soak.checker import JOURNAL, Notebook
 
 from webwx.client.aio import AsyncClient
 from webwx.errors import ApiError, ConnectFailed, RateLimited, SendUnknown, WxError
-from webwx.store.saved_login import LoginFile
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginFile
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.run import Timeouts
 
 OUTCOMES = "outcomes.jsonl"

@@ -28,7 +28,7 @@ from webwx.sandbox.options import Options
 from webwx.sandbox.proxy import FaultProxy
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import World, default_world
-from webwx.store.saved_login import LoginFile
+from webwx.storage.login import LoginFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

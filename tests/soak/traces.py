@@ -14,7 +14,7 @@ from tests.soak.checker import JOURNAL
 from tests.soak.stage import Figures, Stage, stage
 
 from webwx.model.events import event_from_item, event_to_json
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,8 +17,8 @@ from webwx.bot.delivery import deliver
 from webwx.bot.lanes import Counts
 from webwx.client.aio import AsyncClient
 from webwx.model.messages import FileMessage
-from webwx.store.saved_login import LoginFile
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.login import LoginFile
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from webwx.bot.context import Context

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.storage_contract.engines import ENGINES, SURVIVING, make
-from tests.store.arrivals import opened
-from tests.store.phone import DAY, FILEHELPER, NOW, Phone
+from tests.storage.arrivals import opened
+from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.storage_contract.engines import Engine
 
-    from webwx.store.journal import AccountJournal, Journal
+    from webwx.storage.base import AccountJournal, Journal
 
 
 @pytest.fixture(params=ENGINES)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from webwx.store.memory.journal import MemoryJournal
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.memory.journal import MemoryJournal
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
 
-    from webwx.store.journal import Consumer, Journal
+    from webwx.storage.base import Consumer, Journal
 
 
 class Engine(Protocol):
@@ -97,5 +97,5 @@ def make(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     if name == "memory":
         return MemoryEngine()
     if name == "sqlite-folded":
-        monkeypatch.setattr("webwx.store.sqlite.FOLD_FROM", 1)
+        monkeypatch.setattr("webwx.storage.sqlite.journal.FOLD_FROM", 1)
     return SqliteEngine(folder)

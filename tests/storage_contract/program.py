@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from tests.store.arrivals import FRIEND, OWN, UIN, arrival, messages
+from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, messages
 
-from webwx.store.journal import Journal
-from webwx.store.open import open_journal
+from webwx.storage.base import Journal
+from webwx.storage.open import open_journal
 
 SIZE = 3
 """Messages of a batch."""

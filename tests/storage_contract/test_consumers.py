@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.storage_contract.engines import ENGINES, make
-from tests.store.arrivals import (
+from tests.storage.arrivals import (
     OWN,
     UIN,
     arrival,
@@ -24,7 +24,7 @@ from webwx.errors import AlreadyRunning
 if TYPE_CHECKING:
     from tests.storage_contract.engines import Engine
 
-    from webwx.store.journal import AccountJournal, Consumer, Entry, Journal
+    from webwx.storage.base import AccountJournal, Consumer, Entry, Journal
 
 
 def numbers(entries: list[Entry]) -> list[int]:

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.store.arrivals import (
+from tests.storage.arrivals import (
     OWN,
 )
 
@@ -14,7 +14,7 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId, Member
 
 if TYPE_CHECKING:
-    from webwx.store.journal import AccountJournal
+    from webwx.storage.base import AccountJournal
 
 
 ANN = Contact(id=ContactId("@ann"), nickname="Ann", remark="Boss")

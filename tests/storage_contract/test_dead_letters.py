@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.store.arrivals import (
+from tests.storage.arrivals import (
     UIN,
     arrival,
     messages,
@@ -12,7 +12,7 @@ from tests.store.arrivals import (
 )
 
 if TYPE_CHECKING:
-    from webwx.store.journal import AccountJournal, Journal
+    from webwx.storage.base import AccountJournal, Journal
 
 
 async def give_up(account: AccountJournal, *numbers: int, consumer: str = "bot") -> None:

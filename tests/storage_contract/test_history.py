@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.store.arrivals import (
+from tests.storage.arrivals import (
     FRIEND,
     OWN,
     ROOM,
@@ -22,7 +22,7 @@ from webwx.model.events import event_from_item
 from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
-    from webwx.store.journal import AccountJournal, Journal
+    from webwx.storage.base import AccountJournal, Journal
 
 
 class TestLookingUp:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.model.crowd import Crowd, mistakes
-from tests.store.phone import DAY, FILEHELPER, NOW, Phone
+from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
 
 from webwx.errors import RefusedLocally, StorageError, UnknownContact
 from webwx.model.contacts import Contact, ContactId, Member
@@ -16,7 +16,7 @@ from webwx.model.ledger import Identified, Identity
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from webwx.store.journal import AccountJournal, Journal
+    from webwx.storage.base import AccountJournal, Journal
 
 
 async def test_identities_are_found_by_any_of_their_names(relogin: Phone) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from tests.store.arrivals import (
+from tests.storage.arrivals import (
     FRIEND,
     OWN,
     UIN,
@@ -25,7 +25,7 @@ from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost, IdentityAmbiguous, Item, event_from_item
 
 if TYPE_CHECKING:
-    from webwx.store.journal import AccountJournal, Entry, Journal
+    from webwx.storage.base import AccountJournal, Entry, Journal
 
 
 def gap_in(entry: Entry) -> ContinuityLost:
@@ -78,7 +78,7 @@ class TestDuplicates:
     async def test_a10b_two_messages_of_one_id_are_both_kept_and_counted(
         self, account: AccountJournal, caplog: pytest.LogCaptureFixture
     ) -> None:
-        with caplog.at_level(logging.WARNING, "webwx.store"):
+        with caplog.at_level(logging.WARNING, "webwx.storage"):
             await account.ingest(arrival(message(1, "first")))
             assert await account.ingest(arrival(message(1, "second"), message(1, "second"))) == 1
         assert (await account.stats()).conflicts == 1

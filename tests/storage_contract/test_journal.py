@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.store.arrivals import (
+from tests.storage.arrivals import (
     UIN,
     arrival,
     message,
@@ -17,7 +17,7 @@ from webwx.errors import StorageError
 if TYPE_CHECKING:
     from tests.storage_contract.engines import Engine
 
-    from webwx.store.journal import AccountJournal, Journal
+    from webwx.storage.base import AccountJournal, Journal
 
 
 class TestStates:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.store.arrivals import (
+from tests.storage.arrivals import (
     FRIEND,
     ROOM,
     UIN,
@@ -16,10 +16,10 @@ from tests.store.arrivals import (
 )
 
 from webwx.model.events import ContinuityLost, event_from_item
-from webwx.store.journal import ARCHIVE_CONSUMER
+from webwx.storage.base import ARCHIVE_CONSUMER
 
 if TYPE_CHECKING:
-    from webwx.store.journal import AccountJournal, Entry, Journal
+    from webwx.storage.base import AccountJournal, Entry, Journal
 
 
 ALL = 10**9

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.store.arrivals import (
+from tests.storage.arrivals import (
     FRIEND,
     ROOM,
 )
@@ -15,7 +15,7 @@ from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 
 if TYPE_CHECKING:
-    from webwx.store.journal import AccountJournal, Journal, Outgoing
+    from webwx.storage.base import AccountJournal, Journal, Outgoing
 
 
 NOW = 1_764_012_345.123456

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.store.arrivals import (
+from tests.storage.arrivals import (
     arrival,
     message,
 )
@@ -15,7 +15,7 @@ from webwx.model.contacts import ContactId
 from webwx.model.events import event_from_item
 
 if TYPE_CHECKING:
-    from webwx.store.journal import AccountJournal, Entry
+    from webwx.storage.base import AccountJournal, Entry
 
 
 POISON = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.store.arrivals import FRIEND, OWN, UIN, arrival, everything, ids, messages, opened
+from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, everything, ids, messages, opened
 
 from webwx.errors import AlreadyRunning
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.storage_contract.engines import Engine
 
-    from webwx.store.journal import AccountJournal, Entry, Journal
+    from webwx.storage.base import AccountJournal, Entry, Journal
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}

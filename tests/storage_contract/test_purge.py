@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
-from tests.store.arrivals import (
+from tests.storage.arrivals import (
     FRIEND,
     OWN,
     ROOM,
@@ -25,7 +25,7 @@ from webwx.model.events import ContinuityLost
 if TYPE_CHECKING:
     from tests.storage_contract.engines import Engine
 
-    from webwx.store.journal import AccountJournal, Entry, Journal
+    from webwx.storage.base import AccountJournal, Entry, Journal
 
 
 DAY = 86_400.0

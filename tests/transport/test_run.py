@@ -23,7 +23,7 @@ from webwx.protocol.http import Patience, Pause, Read, Request, Response
 from webwx.protocol.login import TICKET
 from webwx.protocol.messages import TEXT
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 from webwx.transport.run import Cell, Timeouts, run_async
 from webwx.transport.spool import Spool
 

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.model.keeping import Keep
     from webwx.model.login import Account, QrCode
-    from webwx.store.journal import Journal
-    from webwx.store.saved_login import LoginStore
+    from webwx.storage.base import Journal
+    from webwx.storage.login import LoginStore
 
     Listener = TypeVar("Listener", bound=Callable[..., object])
     M = TypeVar("M", bound=Middleware)
@@ -244,7 +244,7 @@ class Bot(Router, Timetable):
             yield self._client
             return
         from webwx.client.aio import AsyncClient
-        from webwx.store.open import open_journal
+        from webwx.storage.open import open_journal
 
         settings = self.settings()
         async with AsyncExitStack() as stack:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from webwx.client.subscription import Delivered
     from webwx.model.contacts import ContactId
-    from webwx.store.journal import Entry
+    from webwx.storage.base import Entry
 
     Handle = Callable[[Delivered, int], Awaitable[object]]
     """What is done with an entry; the number is the attempt's, from 1."""

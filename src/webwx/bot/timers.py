@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from webwx.bot.context import Context, SyncContext
-    from webwx.store.journal import AccountJournal
+    from webwx.storage.base import AccountJournal
 
 TimerHandler = Callable[["Context"], Awaitable[object]] | Callable[["SyncContext"], object]
 """What a timer calls."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from webwx.errors import AlreadyRunning
 
 if TYPE_CHECKING:
-    from webwx.store.journal import AccountJournal
+    from webwx.storage.base import AccountJournal
 
 LISTEN, RECEIVE = "listen", "receive"
 """Named after their commands."""

@@ -16,7 +16,7 @@ from webwx.cli.times import EXAMPLES, Moment
 from webwx.model.events import event_to_json
 from webwx.model.messages import Message, MessageRecalled, PhoneActivity
 from webwx.protocol.codec import clean_text
-from webwx.store.journal import Outgoing
+from webwx.storage.base import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

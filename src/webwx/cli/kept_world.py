@@ -13,8 +13,8 @@ from webwx.errors import StorageError
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.faults import Faults
 from webwx.sandbox.state import load, save
-from webwx.store.files import take_lock
-from webwx.store.private import write_private
+from webwx.storage.locks import take_lock
+from webwx.storage.atomic_write import write_private
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -20,7 +20,7 @@ from webwx.cli.messages import clock_time
 from webwx.cli.output import takes_colors
 from webwx.cli.session import Session, command
 from webwx.errors import LoggedOut, StorageError
-from webwx.store.private import write_private
+from webwx.storage.atomic_write import write_private
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -90,7 +90,7 @@ def complete_numbers(ctx: click.Context, param: click.Parameter, incomplete: str
 
 
 async def _identities(settings: Settings) -> list[Identity]:
-    from webwx.store.open import open_journal
+    from webwx.storage.open import open_journal
 
     journal = open_journal(settings.journal_path)
     try:

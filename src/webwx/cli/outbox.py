@@ -14,7 +14,7 @@ from webwx.cli.output import to_json
 from webwx.cli.session import Session, command
 
 if TYPE_CHECKING:
-    from webwx.store.journal import Outgoing, State
+    from webwx.storage.base import Outgoing, State
 
 STATES: dict[State, str] = {
     "queued": "has not left",

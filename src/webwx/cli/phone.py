@@ -22,7 +22,7 @@ from webwx.cli.phone_faults import FAULT_COMMANDS
 from webwx.cli.phone_wire import wire
 from webwx.cli.session import Session, command
 from webwx.protocol.codec import clean_text
-from webwx.store.private import write_private
+from webwx.storage.atomic_write import write_private
 
 
 @with_common_options

@@ -34,7 +34,7 @@ from webwx.client.aio import AsyncClient
 from webwx.errors import LoggedOut, StorageError
 from webwx.model.keeping import Keep
 from webwx.outcomes import Exit
-from webwx.store.open import open_journal
+from webwx.storage.open import open_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from webwx.client.pace import Pace, Why
     from webwx.client.state import StateChange
     from webwx.settings import Settings
-    from webwx.store.journal import Journal
+    from webwx.storage.base import Journal
 
 T = TypeVar("T")
 
@@ -208,7 +208,7 @@ class Session:
         self, stack: AsyncExitStack, open_at: Callable[[AsyncExitStack, Path], Coroutine[Any, Any, T]]
     ) -> T:
         """Open what reads the journal, and read something; from a copy when that fails in place."""
-        from webwx.store.checkup import copied
+        from webwx.storage.checkup import copied
 
         path = self.settings.journal_path
         try:

@@ -29,8 +29,8 @@ from webwx.model.events import Item
 from webwx.model.login import Account, Login
 from webwx.protocol.codes import KNOWN_RETS, Ret
 from webwx.protocol.hosts import Desktop, check_proxy, choose
-from webwx.store.open import open_journal
-from webwx.store.saved_login import Ended, LoginMemory, LoginStore, SavedLogin
+from webwx.storage.open import open_journal
+from webwx.storage.login import Ended, LoginMemory, LoginStore, SavedLogin
 from webwx.transport.default import default_transport
 from webwx.transport.run import Cell, Timeouts, Transport, run_async
 from webwx.transport.windows import read_window
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from webwx.flows.call import Flow
     from webwx.model.keeping import Keep
     from webwx.protocol.http import Buffer, Pause, Read
-    from webwx.store.journal import AccountJournal, Journal
+    from webwx.storage.base import AccountJournal, Journal
 
 _log = logging.getLogger("webwx.client")
 

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from webwx.model.login import Account, QrCode
     from webwx.model.messages import Event, FriendRequest, Message, MessageRecalled, Person, Receipt
     from webwx.protocol.hosts import Desktop
-    from webwx.store.journal import Journal, Outgoing, State
-    from webwx.store.saved_login import LoginStore
+    from webwx.storage.base import Journal, Outgoing, State
+    from webwx.storage.login import LoginStore
     from webwx.transport.run import Transport
 
 T = TypeVar("T")

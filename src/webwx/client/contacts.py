@@ -24,7 +24,7 @@ from webwx.model.contacts import (
     names_all_members,
 )
 from webwx.protocol.contacts import ContactKey
-from webwx.store.saved_login import LoginFile, LoginMemory
+from webwx.storage.login import LoginFile, LoginMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence

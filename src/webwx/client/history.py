@@ -15,13 +15,13 @@ from webwx.model.contacts import ContactId
 from webwx.model.events import ContactChanged, event_from_item, is_quiet
 from webwx.model.ledger import Identity, is_lasting
 from webwx.model.messages import Event, Message, MessageRecalled, TextMessage
-from webwx.store.journal import Outgoing
-from webwx.store.words import Query, cut
+from webwx.storage.base import Outgoing
+from webwx.storage.tokenizer import Query, cut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
-    from webwx.store.journal import AccountJournal, Entry, State
+    from webwx.storage.base import AccountJournal, Entry, State
 
 _SAID: tuple[State, ...] = ("sent", "sending", "unknown", "recalled")
 """States of a send that belongs to what was said, since it was, or may have been."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from webwx.model.contacts import Member
     from webwx.model.messages import Person, PhoneActivity
-    from webwx.store.journal import AccountJournal
+    from webwx.storage.base import AccountJournal
 
 To: TypeAlias = Contact | Identity | str | int
 """Whom a verb is about: a contact, an id, a remark, a nickname; with a journal also an identity, or its number."""

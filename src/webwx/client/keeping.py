@@ -29,7 +29,7 @@ from webwx.errors import (
 from webwx.flows.media import NotThereYet
 from webwx.model.events import event_from_item
 from webwx.model.messages import FileMessage, ImageMessage, Message, StickerMessage, VideoMessage, VoiceMessage
-from webwx.store.journal import ARCHIVE_CONSUMER
+from webwx.storage.base import ARCHIVE_CONSUMER
 from webwx.transport.spool import Overflow
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from webwx.client.media import MediaVerbs
     from webwx.model.keeping import Keep, MediaKind
     from webwx.model.messages import Event
-    from webwx.store.journal import Consumer, Entry
+    from webwx.storage.base import Consumer, Entry
 
 AT_ONCE = 2
 """Downloads at a time."""

@@ -34,7 +34,7 @@ from webwx.model.login import Account, Login, QrCode
 from webwx.model.text import plain_text
 from webwx.protocol.codes import PollCode, Ret
 from webwx.protocol.login import Credentials
-from webwx.store.saved_login import SavedLogin
+from webwx.storage.login import SavedLogin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

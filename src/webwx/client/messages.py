@@ -15,7 +15,7 @@ from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import RECALL_WINDOW
 
 if TYPE_CHECKING:
-    from webwx.store.journal import Outgoing
+    from webwx.storage.base import Outgoing
 
 _CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks that both count whole seconds may disagree."""

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from webwx.flows.call import Flow
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Event
-    from webwx.store.journal import Outbox, Outgoing
+    from webwx.storage.base import Outbox, Outgoing
 
 _log = logging.getLogger("webwx.client")
 

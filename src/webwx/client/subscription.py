@@ -13,7 +13,7 @@ import msgspec
 
 from webwx.errors import RefusedLocally, StorageError
 from webwx.model.messages import Event
-from webwx.store.journal import ARCHIVE_CONSUMER, Entry
+from webwx.storage.base import ARCHIVE_CONSUMER, Entry
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from webwx.store.journal import AccountJournal, Consumer
+    from webwx.storage.base import AccountJournal, Consumer
 
 T = TypeVar("T")
 

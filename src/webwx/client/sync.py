@@ -55,7 +55,7 @@ from webwx.model.messages import Event, Message, MessageRecalled, PhoneActivity,
 from webwx.model.notices import says_too_often
 from webwx.protocol.codes import Ret
 from webwx.protocol.sync import WEBWXSYNC
-from webwx.store.journal import Arrival
+from webwx.storage.base import Arrival
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from webwx.client.base import Moment
     from webwx.model.contacts import Contact
     from webwx.protocol.sync import SyncKey
-    from webwx.store.journal import AccountJournal, Entry
+    from webwx.storage.base import AccountJournal, Entry
 
 REFUSED_FOR = 300.0
 """

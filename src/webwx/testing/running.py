@@ -14,8 +14,8 @@ from webwx.bot import threads
 from webwx.bot.bot import check, start
 from webwx.bot.lanes import Counts
 from webwx.client.aio import AsyncClient
-from webwx.store import writer
-from webwx.store.sqlite import SqliteJournal
+from webwx.storage.sqlite import threads as writer
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.testing.carrier import Carrier
 from webwx.testing.loop import WorldLoop
 from webwx.transport.run import Timeouts
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from webwx.bot.bot import Bot
     from webwx.client.login import LoginStep
     from webwx.model.login import Account, QrCode
-    from webwx.store.saved_login import LoginStore
+    from webwx.storage.login import LoginStore
     from webwx.testing.server import Server
 
 _TIMEOUTS = Timeouts(retry=0.0)

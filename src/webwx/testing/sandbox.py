@@ -21,7 +21,7 @@ import msgspec
 from webwx.sandbox.faults import CARRIED, SAID
 from webwx.sandbox.faults import Faults as WorldFaults
 from webwx.sandbox.world import ME, default_world
-from webwx.store.saved_login import LoginMemory
+from webwx.storage.login import LoginMemory
 from webwx.testing.clock import Clock
 from webwx.testing.faults import Faults
 from webwx.testing.people import Chatroom, Person

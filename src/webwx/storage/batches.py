@@ -1,0 +1,74 @@
+"""Which items of a batch are new: the part that all storage engines share."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.model.events import Arrived, ContinuityLost, Item, identify
+from webwx.protocol.codec import read_json
+from webwx.protocol.messages import WireText
+from webwx.protocol.sync import SyncReply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from webwx.model.contacts import ContactId
+    from webwx.storage.base import Arrival
+
+
+def items_of(arrival: Arrival, own_id: ContactId) -> Sequence[Arrived]:
+    """Return all items of a batch, each with what is known of it."""
+    return texts_of(arrival.body, own_id, arrival.began) if arrival.texts else arrival.items
+
+
+def texts_of(body: bytes, own_id: ContactId, began: int) -> list[Arrived]:
+    """Look at the texts that a body holds, as a client did when it came."""
+    return [
+        identify(Item(kind="message", text=read_json(raw, WireText)), own_id, began, raw)
+        for raw in read_json(body, SyncReply).delivered()
+    ]
+
+
+def gap_between(since: float, until: float) -> Arrived:
+    """Return the gap that a new login leaves after the one before it: what arrived between them is not known."""
+    gap = ContinuityLost(since=since, until=until, reason="new_login")
+    item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
+    return Arrived(item=item, raw=item.raw)
+
+
+def digest_of_body(arrival: Arrival) -> bytes | None:
+    """
+    Return the digest by which a repeated batch is recognised; None when all of its items have ids.
+
+    Items without an id, such as changes of contacts, are passed over when their batch has the last digest.
+    """
+    if not arrival.body or all(each.message_id for each in arrival.items):
+        return None
+    return blake2b(arrival.body, digest_size=16).digest()
+
+
+def new_items(
+    items: Iterable[Arrived], known: dict[str, tuple[int, ...]], *, is_repeated: bool
+) -> tuple[list[tuple[Arrived, int]], int]:
+    """
+    Return the items that are not stored yet, each with its digest, and how many came with the id of another one.
+
+    Args:
+        items: In the order of arrival.
+        known: Digests of stored messages by their ids; what is new is added.
+        is_repeated: The last batch has come again.
+    """
+    new: list[tuple[Arrived, int]] = []
+    conflicts = 0
+    for each in items:
+        digest, digests = each.digest, known.get(each.message_id, ())
+        if digest in digests or (not each.message_id and is_repeated):
+            continue
+        if each.message_id:
+            conflicts += bool(digests)
+            known[each.message_id] = (*digests, digest)
+        new.append((each, digest))
+    return new, conflicts

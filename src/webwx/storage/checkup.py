@@ -1,0 +1,109 @@
+"""A look at a journal's file from outside, for whoever must change nothing, not even bring it up to date."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+
+from webwx.errors import StorageError
+from webwx.storage.locks import make_private
+from webwx.storage.sqlite.schema import APPLICATION, VERSION, log_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TABLES = ("batches", "entries", "folded", "consumers", "outbox", "contacts", "logins")
+"""Where something would be lost; what is only an index can be made anew."""
+
+
+class Checkup(msgspec.Struct, frozen=True, kw_only=True):
+    """How a journal is, without anything of what is in it."""
+
+    version: int
+    accounts: int
+    entries: int
+    sends: int
+    consumers: int
+    is_sound: bool
+    """SQLite finds nothing damaged."""
+
+
+def check_up(path: Path) -> Checkup:
+    """
+    Look at a journal, also while others write to it.
+
+    Raises:
+        StorageError: It cannot be opened, is none, or is of another version.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+            return _check_up(db)
+    except sqlite3.Error as error:
+        raise StorageError(f"{path} cannot be read as a journal ({type(error).__name__}).") from None
+
+
+@contextlib.contextmanager
+def copied(path: Path) -> Iterator[Path]:
+    """
+    Copy a journal that cannot be opened where it is, as on a full or read-only disk, and delete the copy afterwards.
+
+    This process must not have it open: closing the file after the copy ends all locks that SQLite has on it.
+
+    Raises:
+        StorageError: It cannot be read, or there is no room for a copy.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - the copy lies in a private folder there
+    is_there = memory.is_dir() and os.access(memory, os.W_OK)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="webwx-", dir=memory if is_there else None))
+            copy = Path(folder, path.name)
+            make_private(copy)
+            _copy(path, copy)
+        except (OSError, sqlite3.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise StorageError(f"{path} cannot be copied to be read: {reason}.") from None
+        yield copy
+
+
+def _copy(path: Path, copy: Path) -> None:
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as source,
+            contextlib.closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+    except sqlite3.OperationalError:  # no process has it open, and this one cannot make the memory that they share
+        shutil.copyfile(path, copy)
+        if log_of(path).exists():
+            make_private(log_of(copy))
+            shutil.copyfile(log_of(path), log_of(copy))
+
+
+def _check_up(db: sqlite3.Connection) -> Checkup:
+    if _count(db, "PRAGMA application_id") != APPLICATION:
+        raise StorageError("It is no journal of webwx.")
+    version = _count(db, "PRAGMA user_version")
+    if version != VERSION:
+        raise StorageError(f"It is a journal of version {version}, and this webwx reads {VERSION}.")
+    db.execute("BEGIN")  # one state of it, whoever writes meanwhile
+    return Checkup(
+        version=version,
+        accounts=_count(db, "SELECT count(*) FROM accounts"),
+        entries=_count(db, "SELECT (SELECT count(*) FROM entries) + (SELECT coalesce(sum(count), 0) FROM folded)"),
+        sends=_count(db, "SELECT count(*) FROM outbox"),
+        consumers=_count(db, "SELECT count(*) FROM consumers"),
+        is_sound=all(db.execute(f"PRAGMA quick_check({table})").fetchall() == [("ok",)] for table in _TABLES),
+    )
+
+
+def _count(db: sqlite3.Connection, question: str) -> int:
+    return int(db.execute(question).fetchone()[0])

@@ -1,0 +1,143 @@
+"""What an account's messages showed: files in a temporary folder, and what is known of them in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+import msgspec
+
+from webwx.protocol.codec import clean_text
+from webwx.storage.base import KeptMedium
+from webwx.storage.archive_files import KeptFiles, finish
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Collection
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from webwx.storage.base import Entry
+    from webwx.storage.memory.entries import Entries
+
+
+class Medium(msgspec.Struct, frozen=True):
+    """What became of one message's medium."""
+
+    number: int
+    message_id: str
+    state: Literal["kept", "dropped", "too_large", "unavailable"]
+    time: float = 0.0
+    digest: str = ""
+    size: int = 0
+
+
+class Media:
+    """
+    The media of all accounts of a journal; changed and read under the journal's lock.
+
+    Args:
+        files: Returns the folder of their files, which is made when it is first needed.
+    """
+
+    def __init__(self, files: Callable[[], KeptFiles]) -> None:
+        self.files = files
+        self.of_accounts: dict[int, dict[int, Medium]] = {}
+        """By account and number of the message."""
+
+    def of(self, uin: int) -> dict[int, Medium]:
+        """Return an account's."""
+        return self.of_accounts.setdefault(uin, {})
+
+    def forget(self, uin: int, numbers: Collection[int]) -> None:
+        """Forget the media of messages that are deleted."""
+        media = self.of(uin)
+        self.remove_unnamed([gone.digest for number in numbers if (gone := media.pop(number, None))])
+
+    def drop(self, uin: int, dropped: Collection[Medium]) -> None:
+        """Delete the bytes of some media."""
+        media = self.of(uin)
+        for each in dropped:
+            media[each.number] = Medium(each.number, each.message_id, "dropped", each.time)
+        self.remove_unnamed([each.digest for each in dropped])
+
+    def remove_unnamed(self, digests: Collection[str]) -> None:
+        """Delete files that no message shows any more."""
+        wanted = set(digests) - {""}
+        if wanted:
+            named = {medium.digest for media in self.of_accounts.values() for medium in media.values()}
+            self.files().remove(wanted - named)
+
+
+class MemoryKept:
+    """What an account's messages showed; `Kept` says what it promises."""
+
+    def __init__(self, uin: int, media: Media, entries: Callable[[], Entries], lock: threading.RLock) -> None:
+        self._uin = uin
+        self._media = media
+        self._entries = entries
+        self._lock = lock
+
+    def __repr__(self) -> str:
+        return "MemoryKept(***)"
+
+    def begin(self) -> AbstractContextManager[tuple[BinaryIO, Path]]:
+        """Open a private file to fetch into, with its path."""
+        return self._media.files().begin()
+
+    async def add(self, entry: Entry, part: Path, *, time: float, max_total: int) -> bool:
+        """Keep a fetched file as what an entry shows; says whether that entry was still there."""
+        digest, size = await asyncio.to_thread(finish, part)
+        with self._lock:
+            if not self._is_there(entry):
+                return False
+            self._media.files().take(part, digest)
+            media = self._media.of(self._uin)
+            media[entry.number] = Medium(entry.number, entry.message_id, "kept", time, digest, size)
+            self._make_room(media, max_total)
+            return True
+
+    def _make_room(self, media: dict[int, Medium], max_total: int) -> None:
+        """Drop what was kept first until no more is kept than may be."""
+        total = sum(medium.size for medium in media.values())
+        dropped: list[Medium] = []
+        for number in sorted(media) if total > max_total else ():
+            if total <= max_total:
+                break
+            if media[number].digest:
+                dropped.append(media[number])
+                total -= media[number].size
+        self._media.drop(self._uin, dropped)
+
+    async def pass_over(self, entry: Entry, state: Literal["too_large", "unavailable"], *, time: float) -> None:
+        """Note that what an entry shows is not kept, and why."""
+        with self._lock:
+            if self._is_there(entry):
+                media = self._media.of(self._uin)
+                media[entry.number] = Medium(entry.number, entry.message_id, state, time)
+
+    def _is_there(self, entry: Entry) -> bool:
+        stored = self._entries().get(entry.number)
+        return stored is not None and stored.batch > 0
+
+    async def find(self, message_id: str) -> KeptMedium | None:
+        """Say what became of a message's media; None when none were wanted."""
+        message_id = clean_text(message_id)
+        with self._lock:
+            found = [each for each in self._media.of(self._uin).values() if each.message_id == message_id]
+            if not found:
+                return None
+            medium = max(found, key=lambda each: (bool(each.digest), each.number))
+            path = self._media.files().find(medium.digest) if medium.digest else None
+        return KeptMedium(
+            number=medium.number, message_id=medium.message_id, state=medium.state, path=str(path or ""),
+            size=medium.size,
+        )  # fmt: skip
+
+    async def drop(self, *, before: float = 0) -> int:
+        """Delete bytes that were kept before a time, or all of them, and leave the messages; returns of how many."""
+        with self._lock:
+            media = self._media.of(self._uin).values()
+            dropped = [each for each in media if each.digest and (not before or each.time < before)]
+            self._media.drop(self._uin, dropped)
+            return len(dropped)

@@ -1,0 +1,181 @@
+"""A consumer of an account's entries in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.storage.memory.entries import Failure
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from webwx.storage.base import Entry
+    from webwx.storage.memory.entries import Cursor, Entries
+
+
+class MemoryConsumer:
+    """One reader's way through an account's entries; `Consumer` says what it promises."""
+
+    def __init__(
+        self, name: str, cursor: Cursor, entries: Entries, lock: threading.RLock, *, tell: Callable[[], object],
+        shows: bool,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.read_to: int = cursor.acked
+        """All up to here was taken, or need not be."""
+        self._cursor = cursor
+        self._entries = entries
+        self._lock = lock
+        self._tell = tell
+        self._shows = shows
+        self._loop = asyncio.get_running_loop()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._handed_out_before = frozenset(cursor.handed_out)
+        self._revivals: dict[int, float] = {}
+        """When that was revived which was taken here."""
+        self._given: list[int] = []
+        """What was taken and is not acknowledged, or not all before it is."""
+
+    def __repr__(self) -> str:
+        return f"MemoryConsumer({self.name!r})"
+
+    # -- taking ------------------------------------------------------------------------------------------------------
+
+    async def take(self, limit: int = 100) -> list[Entry]:
+        """Return the next entries, in the order of arrival; waits until there is one."""
+        while True:
+            with self._lock:
+                entries = self._take(limit)
+                if entries:
+                    return entries
+                waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+
+    async def take_waiting(self, limit: int = 100) -> list[Entry]:
+        """Return the next entries without waiting; an empty list when there are none."""
+        with self._lock:
+            return self._take(limit)
+
+    def _take(self, limit: int) -> list[Entry]:
+        taken = self._take_revived(limit)
+        for stored in self._entries.after(self.read_to):
+            if len(taken) >= limit:
+                break
+            self.read_to = stored.number
+            if stored.number not in self._cursor.ahead:
+                taken.append(self._marked(stored.entry))
+                self._given.append(stored.number)
+        if not self._shows:
+            self._cursor.handed_out.update(entry.number for entry in taken)
+        return taken
+
+    def _take_revived(self, limit: int) -> list[Entry]:
+        taken: list[Entry] = []
+        for number, failure in self._cursor.failures.items():
+            is_new = failure.state == "revived" and self._revivals.get(number) != failure.time
+            stored = self._entries.get(number) if is_new and len(taken) < limit else None
+            if stored is not None:
+                self._revivals[number] = failure.time
+                taken.append(
+                    msgspec.structs.replace(
+                        stored.entry, attempt=failure.attempts + 1, redelivered=number in self._handed_out_before
+                    )
+                )
+        return taken
+
+    def _marked(self, entry: Entry) -> Entry:
+        """Return an entry with how often it was handed out before."""
+        failure = self._cursor.failures.get(entry.number)
+        is_again = entry.number in self._handed_out_before
+        if failure is None and not is_again:
+            return entry
+        # An attempt that was cut short was not counted as failed.
+        attempt = (failure.attempts if failure else 0) + is_again + 1
+        return msgspec.structs.replace(entry, redelivered=is_again, attempt=attempt)
+
+    def wake(self, *, tell: bool = False) -> None:
+        """Note, in any thread, that there is something to take; `tell` when nothing has arrived."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all that waited
+            self._loop.call_soon_threadsafe(self._wake, tell)
+
+    def _wake(self, tell: bool) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        if tell:
+            self._tell()
+
+    def show(self, number: int) -> None:
+        """Note that an entry which was taken is handed out now."""
+        with self._lock:
+            self._cursor.handed_out.add(number)
+
+    # -- acknowledging -----------------------------------------------------------------------------------------------
+
+    def ack(self, number: int) -> None:
+        """Note that an entry is done with, for good."""
+        with self._lock:
+            cursor = self._cursor
+            failure = cursor.failures.get(number)
+            cursor.handed_out.discard(number)
+            if failure is not None and failure.state != "dead":
+                del cursor.failures[number]
+            if number > cursor.acked:
+                cursor.ahead.add(number)
+            passed = list(takewhile(cursor.ahead.__contains__, self._given))
+            if passed:
+                cursor.acked = passed[-1]
+                del self._given[: len(passed)]
+                cursor.ahead = {each for each in cursor.ahead if each > cursor.acked}
+
+    async def flush(self) -> None:
+        """Return at once: an acknowledgement holds when it is noted."""
+
+    async def failed(self, number: int, error: str) -> int:
+        """Note that an attempt at an entry has failed; returns how many have."""
+        with self._lock:
+            before = self._cursor.failures.get(number)
+            attempts = (before.attempts if before else 0) + 1
+            is_revived = before is not None and before.state == "revived"
+            failure = Failure("trying", attempts, error, time.time())
+            if before is not None and is_revived:  # until it is done with: no cursor leads back to it
+                failure = before._replace(attempts=attempts, error=error)
+            self._cursor.failures[number] = failure
+        return attempts
+
+    async def give_up(self, number: int, error: str) -> None:
+        """Make an entry a dead letter, and be done with it."""
+        with self._lock:
+            before = self._cursor.failures.get(number)
+            attempts = max(1, before.attempts if before else 0)
+            self._cursor.failures[number] = Failure("dead", attempts, error, time.time())
+            self.ack(number)
+
+    async def blame(self, number: int) -> None:
+        """Do nothing: the journal ends with its process, so no death is counted."""
+
+    def absolve(self, number: int) -> None:
+        """Do nothing, for the same reason."""
+
+    async def close(self, *, unseen_from: int = 0) -> None:
+        """Close it, so that its name may be opened again; nothing from `unseen_from` on was handed out."""
+        with self._lock:
+            if self._cursor.consumer is not self:
+                return
+            self._cursor.consumer = None
+            if unseen_from:
+                unseen = {each for each in self._cursor.handed_out if each >= unseen_from}
+                self._cursor.handed_out -= unseen - self._handed_out_before

@@ -1,0 +1,220 @@
+"""
+An account's entries in memory, the cursors of its consumers, and how entries are deleted.
+
+All of it is changed and read under the lock of its journal.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from operator import attrgetter
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from webwx.model.contacts import ContactId
+from webwx.model.events import ContinuityLost, Item
+from webwx.storage.base import ARCHIVE_CONSUMER, Entry
+from webwx.storage.tokenizer import tokens_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from webwx.model.events import Arrived
+
+_NUMBER = attrgetter("number")
+
+
+class Stored(NamedTuple):
+    """An entry with what is known of it."""
+
+    number: int
+    entry: Entry
+    digest: int = 0
+    batch: int = 0
+    """The number of the batch's first entry; 0 for the gap that a purge has left."""
+    arrived_at: float = 0.0
+    size: int = 0
+    is_quarantined: bool = False
+    is_notice: bool = False
+
+    def tokens(self) -> list[str]:
+        """Return the tokens by which a search finds it."""
+        return tokens_of(self.entry.item.raw, self.entry.own_id)
+
+
+class Failure(NamedTuple):
+    """An entry that a consumer has failed at."""
+
+    state: Literal["trying", "dead", "revived"]
+    attempts: int
+    error: str
+    time: float
+
+
+class Opened(Protocol):
+    """A consumer that is open."""
+
+    read_to: int
+    """All up to here was taken, or need not be."""
+
+    def wake(self, *, tell: bool = False) -> None:
+        """Note, in any thread, that there is something to take; `tell` when nothing has arrived."""
+        ...
+
+
+class Cursor:
+    """How far a consumer has come; it stays when the consumer is closed."""
+
+    def __init__(self, acked: int) -> None:
+        self.acked = acked
+        """It is done with all up to here."""
+        self.ahead: set[int] = set()
+        """It is done with these further ones."""
+        self.handed_out: set[int] = set()
+        """These were handed out, and it is not done with them."""
+        self.failures: dict[int, Failure] = {}
+        self.consumer: Opened | None = None
+        """Who has it open."""
+
+    def forget(self, number: int) -> None:
+        """Forget an entry that it is done with, or that is deleted."""
+        self.handed_out.discard(number)
+        self.failures.pop(number, None)
+
+
+class Entries:
+    """All entries of an account, in the order of their numbers."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        """The last number that was used."""
+        self.conflicts = 0
+        self.batches: Counter[int] = Counter()
+        """How many entries are left of each batch."""
+        self.quarantine: list[int] = []
+        """The numbers of those that could not be read."""
+        self.gaps: list[int] = []
+        """The numbers of gaps that purges have left."""
+        self.cursors: dict[str, Cursor] = {}
+        self._all: list[Stored] = []
+        self._by_id: dict[str, list[Stored]] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Stored]:
+        return iter(self._all)
+
+    def copy(self) -> list[Stored]:
+        """Return all of them, for a look in another thread."""
+        return self._all.copy()
+
+    def digests(self, message_id: str) -> tuple[int, ...]:
+        """Return the digests of all messages that came with an id."""
+        return tuple(stored.digest for stored in self._by_id.get(message_id, ()))
+
+    def find(self, message_id: str) -> Stored | None:
+        """Return the newest message of an id."""
+        found = self._by_id.get(message_id)
+        return found[-1] if found else None
+
+    def get(self, number: int) -> Stored | None:
+        """Return an entry by its number."""
+        place = bisect_left(self._all, number, key=_NUMBER)
+        return self._all[place] if place < len(self._all) and self._all[place].number == number else None
+
+    def after(self, number: int) -> Iterator[Stored]:
+        """Return the entries behind a number."""
+        for place in range(bisect_right(self._all, number, key=_NUMBER), len(self._all)):
+            yield self._all[place]
+
+    def add(self, own_id: ContactId, items: Collection[tuple[Arrived, int]], at: float) -> None:
+        """Add what is new of a batch, each item with its digest."""
+        batch = self.last + 1
+        for self.last, (each, digest) in enumerate(items, batch):
+            raw = bytes(each.raw)  # a view would keep the whole answer
+            entry = Entry(
+                number=self.last, item=Item(kind=each.item.kind, raw=msgspec.Raw(raw)), own_id=own_id,
+                message_id=each.message_id, chat=ContactId(each.chat), time=each.time or int(at),
+                is_backlog=each.is_backlog,
+            )  # fmt: skip
+            stored = Stored(
+                self.last, entry, digest, batch, at, len(raw),
+                is_quarantined=each.is_quarantined, is_notice=each.is_notice,
+            )  # fmt: skip
+            self._all.append(stored)
+            if each.is_quarantined:
+                self.quarantine.append(self.last)
+            if each.message_id:
+                self._by_id.setdefault(each.message_id, []).append(stored)
+        if items:
+            self.batches[batch] = len(items)
+
+    # -- deleting ----------------------------------------------------------------------------------------------------
+
+    def delete(self, is_doomed: Callable[[Stored], bool]) -> list[Stored]:
+        """Delete entries, and leave a gap where a consumer misses some; returns what is gone. Gaps stay."""
+        doomed = [stored for stored in self._all if stored.batch and is_doomed(stored)]
+        if not doomed:
+            return []
+        gaps = self._gaps(doomed)
+        gone = {stored.number for stored in doomed}
+        left: list[Stored] = []
+        for stored in self._all:
+            if stored.number not in gone:
+                left.append(stored)
+            elif stored.number in gaps:
+                gap = gaps[stored.number]
+                if left and not left[-1].batch:  # one gap, not two in a row
+                    before = msgspec.json.decode(left.pop().entry.item.raw, type=ContinuityLost)
+                    gap = msgspec.structs.replace(gap, since=min(before.since, gap.since))
+                left.append(_stored_gap(stored, gap))
+        self._all = left
+        self.gaps = [stored.number for stored in left if not stored.batch]
+        self.quarantine = [number for number in self.quarantine if number not in gone]
+        for stored in doomed:
+            self._forget(stored)
+        return doomed
+
+    def _gaps(self, doomed: list[Stored]) -> dict[int, ContinuityLost]:
+        """Return what consumers will miss, by the last number that they do."""
+        gaps: dict[int, ContinuityLost] = {}
+        for name, cursor in self.cursors.items():
+            seen = max(cursor.acked, cursor.consumer.read_to if cursor.consumer else 0)
+            missed = [each for each in doomed if each.number > seen and each.number not in cursor.ahead]
+            if missed and name != ARCHIVE_CONSUMER:
+                times = [float(each.entry.time) for each in missed]
+                gap = ContinuityLost(since=min(times), until=max(times), reason="purged")
+                gaps.setdefault(missed[-1].number, gap)
+        return gaps
+
+    def _forget(self, stored: Stored) -> None:
+        for cursor in self.cursors.values():
+            cursor.forget(stored.number)
+        same = self._by_id.get(stored.entry.message_id)
+        if same is not None:
+            same.remove(stored)
+            if not same:
+                del self._by_id[stored.entry.message_id]
+        self.batches[stored.batch] -= 1
+        if not self.batches[stored.batch]:
+            del self.batches[stored.batch]
+
+    def delete_passed_gaps(self) -> None:
+        """Delete gaps that all consumers have passed."""
+        passed = min((each.acked for name, each in self.cursors.items() if name != ARCHIVE_CONSUMER), default=0)
+        if self.gaps and self.gaps[0] <= passed:
+            self._all = [stored for stored in self._all if stored.batch or stored.number > passed]
+            self.gaps = [number for number in self.gaps if number > passed]
+
+
+def _stored_gap(stored: Stored, gap: ContinuityLost) -> Stored:
+    """Return the gap that takes an entry's place."""
+    item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
+    entry = Entry(
+        number=stored.number, item=item, own_id=stored.entry.own_id, message_id="", chat=ContactId(""),
+        time=stored.entry.time,
+    )  # fmt: skip
+    return Stored(stored.number, entry)

@@ -1,0 +1,447 @@
+"""Who is who in an account's logins, in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from webwx.errors import UnknownContact
+from webwx.model.contacts import ContactId
+from webwx.model.ledger import (
+    CERTAINTY,
+    Evidence,
+    Face,
+    Finding,
+    Identified,
+    Identity,
+    IdentityKind,
+    Link,
+    Reason,
+    is_lasting,
+)
+from webwx.protocol.codec import clean_text
+from webwx.storage import identity_matching as matching
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from webwx.model.contacts import Contact
+    from webwx.storage.memory.logins import Login, Logins
+
+T = TypeVar("T")
+
+ALWAYS = 0
+"""The login of an id that every login has."""
+
+_BY_HAND = Finding("hand")
+
+
+class _Linked:
+    """A contact of a login that is linked to an identity."""
+
+    def __init__(self, login: int, contact_id: ContactId, number: int, seen: matching.Seen, finding: Finding) -> None:
+        self.login = login
+        self.contact_id = contact_id
+        self.number = number
+        self.evidence: Evidence = seen.evidence
+        """What was last known of it in this login."""
+        self.name: str = seen.name
+        self.digest: int = seen.digest
+        self.finding = finding
+        self.seen_at = 0.0
+
+
+def _newest_first(links: Iterable[_Linked]) -> list[_Linked]:
+    """Return links in order; of two at once the later one comes first."""
+    return sorted(links, key=lambda link: (link.login, link.seen_at))[::-1]
+
+
+class _Person(msgspec.Struct):
+    """An identity."""
+
+    kind: IdentityKind
+    first_seen: float
+    became: int = 0
+    """The number that it was merged into; 0: none."""
+
+
+class Identities:
+    """All identities of an account and their links; changed and read under the lock of their journal's ledgers."""
+
+    def __init__(self, logins: Logins) -> None:
+        self.logins = logins
+        self.people: dict[int, _Person] = {}
+        self.links: dict[ContactId, dict[int, _Linked]] = {}
+        """By id and login."""
+        self.by_number: dict[int, list[_Linked]] = {}
+        """In the order in which they were made or changed."""
+        self.real_ids: dict[tuple[int, ContactId], str] = {}
+        self.apart: set[frozenset[int]] = set()
+        """What the user has split."""
+        self._last = 0
+        self._doomed: set[int] = set()
+        self._forgotten: set[int] = set()
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def now(self, number: int) -> int:
+        """Return what a number names by now; 0 when it names none."""
+        person = self.people.get(number)
+        return 0 if person is None else person.became or number
+
+    def links_of(self, number: int) -> list[_Linked]:
+        """Return the links of an identity, the newest first."""
+        return _newest_first(self.by_number.get(number, ()))
+
+    def links_of_id(self, contact_id: ContactId) -> list[_Linked]:
+        """Return the links of an id, the newest first."""
+        return _newest_first(self.links.get(contact_id, {}).values())
+
+    def newest_links(self, number: int) -> list[_Linked]:
+        """Return an identity's links of the newest login that it was in."""
+        links = self.by_number.get(number, [])
+        newest = max((link.login for link in links), default=ALWAYS)
+        return [link for link in links if link.login == newest]
+
+    def identity(self, number: int, current: int) -> Identity | None:
+        """Return an identity as it is known in a login; 0: the newest that has any."""
+        number = self.now(number)
+        links = self.newest_links(number)
+        if not links:
+            return None
+        current = current or max(link.login for links in self.by_number.values() for link in links)
+        link = sorted(links, key=lambda each: each.seen_at)[-1]  # of two at once the later one
+        login = self.logins.newest if link.login == ALWAYS else self.logins.by_row.get(link.login)
+        is_here = link.login in {ALWAYS, current}
+        return Identity(
+            number=number, kind=self.people[number].kind, name=link.name,
+            contact_id=ContactId(link.contact_id if is_here else ""), confidence=link.finding.confidence,
+            first_seen=self.people[number].first_seen,
+            last_seen=max(link.seen_at, login.last_at if login else 0.0),
+        )  # fmt: skip
+
+    def existing(self, number: int, current: int) -> Identity:
+        """Return the same, where there must be one."""
+        found = self.identity(number, current)
+        if found is None:
+            raise UnknownContact(f"There is no identity with the number {number}; list them to see who is known.")
+        return found
+
+    def named(self, name: str, current: int) -> list[Identity]:
+        """Return all identities, or those that were last called so."""
+        found: list[Identity] = []
+        for number in sorted(self.by_number):
+            told = [(each.name, each.evidence.nickname, each.evidence.remark) for each in self.newest_links(number)]
+            identity = self.identity(number, current) if not name or any(name in names for names in told) else None
+            if identity is not None:
+                found.append(identity)
+        return found
+
+    # -- telling -----------------------------------------------------------------------------------------------------
+
+    def identify(
+        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float
+    ) -> list[Identified]:
+        """Find out who contacts are."""
+        login = self.logins.known(own_id)
+        digest = matching.digest_of_all(contacts) if complete else None
+        if digest is not None and login.listed == digest:
+            return []
+        # Before the first complete list of a login, one of the other contacts may fit better.
+        may_wait = not complete and login.listed is None
+        if digest is not None:
+            login.listed = digest
+        told: list[Identified] = []
+        for is_room in (False, True):  # a chatroom is known by its members
+            some = (each for each in contacts if (each.kind == "chatroom") is is_room)
+            told += self._identify_some(login, some, complete=complete, may_wait=may_wait, time=time)
+        return told
+
+    def _identify_some(
+        self, login: Login, contacts: Iterable[Contact], *, complete: bool, may_wait: bool, time: float
+    ) -> list[Identified]:
+        here = {each: link for each, links in self.links.items() if (link := links.get(login.row) or links.get(ALWAYS))}
+        linked: dict[str, matching.Linked] = {
+            each: matching.Linked(link.number, link.digest) for each, link in here.items()
+        }
+        compared = matching.compare(contacts, login.own_id, linked)
+        for contact_id, changed in compared.changed.items():
+            self._refresh(here[contact_id], changed, time)
+        noted = ((each, wxid) for (row, each), wxid in self.real_ids.items() if row == login.row)
+        seen = matching.with_real_ids(compared.seen, noted)
+        faces = [
+            Face(number, link.evidence)
+            for number in self.by_number
+            for link in self.newest_links(number)
+            if link.login != ALWAYS
+        ]
+        verdicts = matching.judge(seen, faces, compared.taken, is_complete=complete, may_wait=may_wait)
+        return [self._link(login, each, seen[each], verdict, time) for each, verdict in verdicts.items()]
+
+    def _refresh(self, link: _Linked, seen: matching.Seen, time: float) -> None:
+        """Note what a contact says now that is linked already."""
+        link.evidence = seen.evidence.filled_from(link.evidence)
+        link.name, link.digest, link.seen_at = seen.name, seen.digest, time
+        same = self.by_number[link.number]
+        same.remove(link)
+        same.append(link)
+
+    def _link(
+        self, login: Login, contact_id: ContactId, seen: matching.Seen, verdict: matching.Verdict, time: float
+    ) -> Identified:
+        finding = verdict.finding
+        if verdict.waits:
+            return Identified(contact_id=contact_id, number=0, by="waiting", candidates=finding.candidates)
+        if finding.face is None:
+            number = self._new(seen.evidence.kind, time)
+        else:
+            number = finding.face.number
+            seen = seen._replace(evidence=seen.evidence.filled_from(finding.face.evidence))
+        row = ALWAYS if is_lasting(contact_id) else login.row
+        link = _Linked(row, contact_id, number, seen, finding)
+        link.seen_at = time
+        self.links.setdefault(contact_id, {})[row] = link
+        self.by_number.setdefault(number, []).append(link)
+        return Identified(contact_id=contact_id, number=number, by=finding.by, candidates=finding.candidates)
+
+    def _new(self, kind: IdentityKind, time: float) -> int:
+        self._last += 1
+        self.people[self._last] = _Person(kind, time)
+        return self._last
+
+    # -- real ids ----------------------------------------------------------------------------------------------------
+
+    def note_real_id(self, current: int, contact_id: ContactId, wxid: str) -> Identified | None:
+        """Note a contact's real id."""
+        if is_lasting(contact_id):
+            return None
+        links = self.links.get(contact_id, {})
+        link = links.get(current) or next(iter(self.links_of_id(contact_id)), None)
+        row = link.login if link else current or max(self.logins.by_row, default=0)
+        if self.real_ids.get((row, contact_id)) == wxid:
+            return None  # the phone tells the same ones again and again
+        self.real_ids[row, contact_id] = wxid
+        if link is None:  # the next complete list is compared again, with this real id
+            for login in tuple(self.logins.by_row.values()):  # another thread may add one
+                login.listed = None if login.listed is None else b""
+            return None
+        found = self._reconsider(link, wxid)
+        number = link.number if found is None or found.by == "ambiguous" else found.number
+        for each in self.by_number.get(number, ()):
+            if each.login >= link.login:
+                each.evidence = msgspec.structs.replace(each.evidence, wxid=wxid)
+        return found
+
+    def _reconsider(self, link: _Linked, wxid: str) -> Identified | None:
+        """Link a contact whose real id is known now to the identity that has it, if that is another one."""
+        before = link.number
+        noted = [
+            (self.links[contact_id][row], known)
+            for (row, contact_id), known in self.real_ids.items()
+            if row in self.links.get(contact_id, {})
+        ]
+        bearers = sorted({other.number for other, known in noted if known == wxid and other.number != before})
+        bears_another = any(
+            other.number == before and other.contact_id != link.contact_id and known != wxid for other, known in noted
+        )
+        if link.finding.by == "hand" or not (bearers or bears_another):
+            return None
+        if not bearers:
+            number = self._new(link.evidence.kind, link.seen_at)
+        elif len(bearers) == 1 and self._is_free(bearers[0], link):
+            (number,) = bearers
+        else:
+            return Identified(contact_id=link.contact_id, number=before, by="ambiguous", candidates=tuple(bearers))
+        reason = Reason(what="wxid", weight=CERTAINTY, agrees=True)
+        self._move(link, number, Finding("certain", reasons=(reason,)))
+        if before not in self.by_number:  # a number that has no links left names that one too
+            self._become(before, number)
+        return Identified(contact_id=link.contact_id, number=number, by="certain", candidates=(before,))
+
+    def _is_free(self, number: int, link: _Linked) -> bool:
+        """Say whether an identity may take over a link: it has none in that login, and the user does not object."""
+        has_one = any(each.login == link.login for each in self.by_number.get(number, ()))
+        return not has_one and frozenset((number, link.number)) not in self.apart
+
+    def _move(self, link: _Linked, number: int, finding: Finding) -> None:
+        """Make a link another identity's."""
+        self._unlist(link)
+        link.number, link.finding = number, finding
+        self.by_number.setdefault(number, []).append(link)
+
+    def _unlist(self, link: _Linked) -> None:
+        same = self.by_number[link.number]
+        same.remove(link)
+        if not same:
+            del self.by_number[link.number]
+
+    def _become(self, gone: int, kept: int) -> None:
+        """Let a number, and all that were merged into it, name another identity."""
+        people = self.people
+        people[kept].first_seen = min(people[kept].first_seen, people[gone].first_seen)
+        for number, person in people.items():
+            if gone in {number, person.became}:
+                person.became = kept
+
+    # -- by hand -----------------------------------------------------------------------------------------------------
+
+    def merge(self, current: int, number: int, other: int) -> Identity:
+        """Make two identities one."""
+        kept, gone = self.existing(number, current), self.existing(other, current)
+        matching.check_merge(kept, gone)
+        for link in self.by_number.get(gone.number, ())[:]:
+            self._move(link, kept.number, link.finding._replace(by="hand", confidence=1.0))
+        self._become(gone.number, kept.number)
+        pair = {kept.number, gone.number}
+        renamed = (frozenset(kept.number if each == gone.number else each for each in two) for two in self.apart)
+        self.apart = {two for two in renamed if two != pair and len(two) == 2}
+        return self.existing(number, current)
+
+    def split(self, current: int, number: int, contact_id: ContactId) -> Identity:
+        """Make a contact another identity."""
+        known = self.existing(number, current)
+        theirs = self.links_of(known.number)
+        leaving = [link for link in theirs if link.contact_id == contact_id]
+        matching.check_split(known.number, leaving=len(leaving), all_links=len(theirs))
+        new = self._new(known.kind, leaving[-1].seen_at)
+        for link in leaving:
+            self._move(link, new, _BY_HAND._replace(candidates=(known.number,)))
+        self.apart.add(frozenset((new, known.number)))
+        return self.existing(new, current)
+
+    # -- forgetting --------------------------------------------------------------------------------------------------
+
+    def forget_soon(self, rows: Collection[int]) -> None:
+        """Note logins that the next call forgets first; the journal's lock suffices for this."""
+        self._doomed.update(rows)
+
+    def forget(self) -> None:
+        """Forget who was in logins that were noted for it; nothing is left of who was in no other."""
+        rows = {row for row in self._doomed.copy() if row not in self._forgotten}
+        if not rows:
+            return
+        self._forgotten |= rows
+        for links in list(self.links.values()):
+            for row in [row for row in links if row in rows]:
+                self._unlist(links.pop(row))
+        self.links = {each: links for each, links in self.links.items() if links}
+        self.people = {
+            number: person for number, person in self.people.items() if (person.became or number) in self.by_number
+        }
+        self.apart = {two for two in self.apart if all(each in self.by_number for each in two)}
+        self.real_ids = {key: wxid for key, wxid in self.real_ids.items() if key[0] not in rows}
+
+
+class MemoryLedger:
+    """
+    One account's ledger; `Ledger` says what it promises.
+
+    Args:
+        identities: Returns all of the account.
+        current: Returns the number of the login that is open here, 0 when there is none.
+        lock: Held for each call, in a thread of its own: to match contacts takes long.
+    """
+
+    def __init__(self, identities: Callable[[], Identities], current: Callable[[], int], lock: threading.Lock) -> None:
+        self._identities = identities
+        self._current = current
+        self._lock = lock
+
+    def __repr__(self) -> str:
+        return "MemoryLedger(***)"
+
+    async def identify(
+        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float
+    ) -> list[Identified]:
+        """Find out who the contacts of a login are."""
+        return await self._do(lambda known: known.identify(own_id, contacts, complete=complete, time=time))
+
+    async def note_real_id(self, contact_id: ContactId, wxid: str) -> Identified | None:
+        """Note a contact's real id; returns who it turned out to be, if that is another identity."""
+        current, contact_id, wxid = self._current(), ContactId(clean_text(contact_id)), clean_text(wxid)
+        return await self._do(lambda known: known.note_real_id(current, contact_id, wxid))
+
+    async def identity(self, number: int) -> Identity | None:
+        """Find an identity by its number, or by one that was merged into it."""
+        current = self._current()
+        return await self._do(lambda known: known.identity(number, current))
+
+    async def identity_of(self, contact_id: ContactId) -> Identity | None:
+        """Find who has, or had in whatever login, this id."""
+        current = self._current()
+
+        def find(known: Identities) -> Identity | None:
+            links = known.links_of_id(contact_id)
+            return known.identity(links[0].number, current) if links else None
+
+        return await self._do(find)
+
+    async def contact_ids(self, number: int) -> list[ContactId]:
+        """Return every id that an identity has had, the newest first."""
+        return [link.contact_id for link in await self.why(number)]
+
+    async def identities(self, name: str = "") -> list[Identity]:
+        """Return all identities, or those that were last called so: as shown, by nickname, or by remark."""
+        current, name = self._current(), clean_text(name)
+        return await self._do(lambda known: known.named(name, current))
+
+    async def contacts(self, ids: Collection[ContactId]) -> list[Contact]:
+        """Return who had these ids in whatever login, with what an identity tells of them."""
+        return await self._do(
+            lambda known: [
+                matching.contact_of(link.contact_id, link.name, link.evidence)
+                for each in ids
+                for link in known.links_of_id(each)
+            ]
+        )
+
+    async def chats_named(self, name: str) -> list[tuple[int, ContactId]]:
+        """Return login and id of all who had this remark or nickname."""
+        return await self._do(
+            lambda known: [
+                (link.login, link.contact_id)
+                for links in known.links.values()
+                for link in links.values()
+                if name in {link.evidence.nickname, link.evidence.remark}
+            ]
+        )
+
+    async def why(self, number: int) -> list[Link]:
+        """Return what was found to be this identity, the newest first, and why."""
+
+        def read(known: Identities) -> list[Link]:
+            now = known.now(number)
+            own_ids: Mapping[int, ContactId] = {row: login.own_id for row, login in tuple(known.logins.by_row.items())}
+            return [
+                Link(
+                    number=now, contact_id=link.contact_id, own_id=own_ids.get(link.login, ContactId("")),
+                    name=link.name, by=link.finding.by, confidence=link.finding.confidence,
+                    reasons=link.finding.reasons, candidates=link.finding.candidates, seen_at=link.seen_at,
+                )
+                for link in known.links_of(now)
+            ]  # fmt: skip
+
+        return await self._do(read)
+
+    async def merge(self, number: int, other: int) -> Identity:
+        """Make two identities one, which keeps the first number; the second names it as well from now on."""
+        current = self._current()
+        return await self._do(lambda known: known.merge(current, number, other))
+
+    async def split(self, number: int, contact_id: ContactId) -> Identity:
+        """Make a contact another identity, with a new number, and return that."""
+        current, contact_id = self._current(), ContactId(clean_text(contact_id))
+        return await self._do(lambda known: known.split(current, number, contact_id))
+
+    async def _do(self, job: Callable[[Identities], T]) -> T:
+        identities = self._identities()
+
+        def work() -> T:
+            with self._lock:
+                identities.forget()
+                return job(identities)
+
+        return await asyncio.to_thread(work)

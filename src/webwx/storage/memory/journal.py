@@ -1,0 +1,503 @@
+"""
+The journal in memory: everything the contract asks for, for as long as the process lives.
+
+One lock guards all of it. What looks through all entries does so in another thread, with a copy of their list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+import threading
+import time
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from webwx.errors import AlreadyRunning, StorageError
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.events import Arrived, Item
+from webwx.protocol.codec import clean_text
+from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
+from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, Buried, Entry, Stats
+from webwx.storage.archive_files import KeptFiles
+from webwx.storage.memory.consumers import MemoryConsumer
+from webwx.storage.memory.entries import Cursor, Entries, Failure
+from webwx.storage.memory.identities import Identities, MemoryLedger
+from webwx.storage.memory.logins import Login, Logins, MemoryRoster
+from webwx.storage.memory.archive import Media, MemoryKept
+from webwx.storage.memory.outbox import MemoryOutbox, Sends
+from webwx.storage.tokenizer import Query
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from types import TracebackType
+    from typing import Self
+
+    from webwx.storage.memory.entries import Stored
+
+_READ = 500
+"""Entries that an export reads at a time."""
+
+_log = logging.getLogger("webwx.storage")
+
+
+class _Data:
+    """All that is known of one account."""
+
+    def __init__(self) -> None:
+        self.entries = Entries()
+        self.logins = Logins()
+        self.identities = Identities(self.logins)
+        self.sends = Sends()
+        self.states: dict[str, bytes] = {}
+
+
+class MemoryJournal:
+    """
+    A journal in memory, which ends with `close` or with the process.
+
+    It does all that a journal in a file does: consumers, history, search, the outbox, identities, recalled messages.
+    Media that are kept lie in a temporary folder. It ends with `with MemoryJournal() as journal:`, or with
+    `async with` in a coroutine.
+
+    Args:
+        retention_days: What arrived longer ago is deleted; 0 keeps everything, so memory grows with each message.
+    """
+
+    def __init__(self, *, retention_days: float = RETENTION_DAYS) -> None:
+        self._seconds = retention_days * 86_400
+        self._lock = threading.RLock()
+        self._matching = threading.Lock()
+        """Held while contacts are matched with identities, which takes long."""
+        self._accounts: dict[int, _Data] = {}
+        self._media = Media(self._files)
+        self._folder: KeptFiles | None = None
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return "MemoryJournal()"
+
+    def __enter__(self) -> Self:
+        """Return itself; it is closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self._close()
+
+    async def __aenter__(self) -> Self:
+        """Return itself; it is closed at the end of the block."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self._close()
+
+    def account(self, uin: int) -> MemoryAccount:
+        """Return an account's part."""
+        return MemoryAccount(
+            uin, lambda: self._of(uin), self._media, lock=self._lock, matching=self._matching, seconds=self._seconds
+        )
+
+    def _of(self, uin: int) -> _Data:
+        with self._lock:
+            self._require_open()
+            return self._accounts.setdefault(uin, _Data())
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StorageError("The journal in memory is closed, and with it all that was in it.")
+
+    def _files(self) -> KeptFiles:
+        self._require_open()
+        if self._folder is None:
+            folder = tempfile.mkdtemp(prefix="webwx-media-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._folder = KeptFiles(Path(folder))
+        return self._folder
+
+    async def accounts(self) -> list[int]:
+        """Return the numbers of the accounts that have a part, the one that logged in last first."""
+        with self._lock:
+            self._require_open()
+            opened = {
+                uin: max((login.opened_at for login in data.logins.by_row.values()), default=0.0)
+                for uin, data in self._accounts.items()
+            }
+        return sorted(opened, key=opened.__getitem__, reverse=True)
+
+    async def backup(self, path: str | os.PathLike[str]) -> None:
+        """
+        Refuse it.
+
+        Raises:
+            StorageError: Always.
+        """
+        del path
+        raise StorageError("A journal in memory has no file to copy; use a path as the journal.")
+
+    async def delete(self) -> None:
+        """Delete everything, and close it."""
+        self._close()
+
+    async def close(self) -> None:
+        """Delete everything, and close it."""
+        self._close()
+
+    def _close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            self._accounts.clear()
+            if self._folder is not None:
+                shutil.rmtree(self._folder.folder, ignore_errors=True)
+                self._folder = None
+
+
+class MemoryAccount:
+    """One account's part of a journal in memory; `AccountJournal` says what it promises."""
+
+    def __init__(
+        self, uin: int, data: Callable[[], _Data], media: Media, *, lock: threading.RLock, matching: threading.Lock,
+        seconds: float,
+    ) -> None:  # fmt: skip
+        self._uin = uin
+        self._data = data
+        self._media = media
+        self._lock = lock
+        self._seconds = seconds
+        self._login: Login | None = None
+        """The login whose batches are taken in."""
+        self.outbox: MemoryOutbox = MemoryOutbox(lambda: data().sends, lock)
+        self.kept: MemoryKept = MemoryKept(uin, media, lambda: data().entries, lock)
+        self.ledger: MemoryLedger = MemoryLedger(
+            lambda: data().identities, lambda: self._login.row if self._login else 0, matching
+        )
+
+    def __repr__(self) -> str:
+        return "MemoryAccount(***)"
+
+    # -- taking in ---------------------------------------------------------------------------------------------------
+
+    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
+        """Begin with a new login; where there was another before, a gap is stored."""
+        known = await asyncio.to_thread(tuple, contacts)  # to read thousands takes a while
+        with self._lock:
+            data = self._data()
+            before = max(data.logins.by_row.values(), key=lambda login: login.last_at, default=None)
+            login = data.logins.open(own_id, position, time)
+            login.keep(known)
+            if before is not None and before is not login:
+                gap = gap_between(before.last_at, time)
+                self._store(login, Arrival(body=b"", items=(gap,), position=position, time=time))
+            self._login = login
+
+    async def position(self, own_id: ContactId) -> bytes | None:
+        """Return where the next fetch begins; None when the journal does not know this login."""
+        with self._lock:
+            login = self._data().logins.by_id.get(own_id)
+            if login is None:
+                return None
+            self._login = login
+            return login.position
+
+    async def ingest(self, arrival: Arrival) -> int:
+        """
+        Store a batch; returns how many items were new.
+
+        Raises:
+            StorageError: No login was opened.
+        """
+        with self._lock:
+            self._data()
+            if self._login is None:
+                raise StorageError("Nothing is taken in before a login was opened, or its position asked for.")
+            return self._store(self._login, arrival)
+
+    async def add_note(self, own_id: ContactId, item: Item, *, chat: ContactId, time: float) -> None:
+        """
+        Store a note of our own as an entry of a login; the position stays where it is.
+
+        Raises:
+            StorageError: The journal does not know this login.
+        """
+        note = Arrived(item=item, raw=item.raw, chat=ContactId(clean_text(chat)), time=int(time))
+        with self._lock:
+            login = self._data().logins.known(own_id)
+            self._store(login, Arrival(body=b"", items=(note,), position=login.position, time=login.last_at))
+
+    def _store(self, login: Login, arrival: Arrival) -> int:
+        """Store a batch, under the lock; what can fail comes first."""
+        entries = self._data().entries
+        items = items_of(arrival, login.own_id)
+        known = {each.message_id: entries.digests(each.message_id) for each in items if each.message_id}
+        digest = digest_of_body(arrival)
+        new, conflicts = new_items(items, known, is_repeated=digest is not None and digest == login.last_body)
+        if digest is not None:
+            login.last_body = digest
+        if conflicts:
+            entries.conflicts += conflicts
+            _log.warning("%d messages came with the id of another one; both are kept.", conflicts)
+        login.position = arrival.position
+        login.last_at = max(login.last_at, arrival.time)
+        login.keep(arrival.contacts, arrival.deleted)
+        entries.add(login.own_id, new, arrival.time)
+        if new:
+            self._expire(arrival.time)
+            self._wake()
+        return len(new)
+
+    def _wake(self) -> None:
+        for cursor in self._data().entries.cursors.values():
+            if cursor.consumer is not None:
+                cursor.consumer.wake()
+
+    # -- consumers ---------------------------------------------------------------------------------------------------
+
+    async def consumer(
+        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None,
+        stays: bool = False, shows: bool = False,
+    ) -> MemoryConsumer:  # fmt: skip
+        """
+        Open a consumer: one at a time of each name.
+
+        Raises:
+            AlreadyRunning: It is open.
+        """
+        del stays  # nothing makes it quicker
+        name = clean_text(name)
+        with self._lock:
+            entries = self._data().entries
+            is_first = not entries.cursors
+            begin = 0 if is_first or since == "beginning" else entries.last
+            cursor = entries.cursors.setdefault(name, Cursor(begin))
+            if cursor.consumer is not None:
+                raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
+            opened = MemoryConsumer(name, cursor, entries, self._lock, tell=tell, shows=shows)
+            cursor.consumer = opened
+            return opened
+
+    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[Buried]:
+        """Return a consumer's dead letters, the newest first."""
+        with self._lock:
+            entries = self._data().entries
+            failures = self._failures(consumer)
+            dead = sorted((number for number, each in failures.items() if each.state == "dead"), reverse=True)
+            return [
+                Buried(entry=stored.entry, attempts=failure.attempts, error=failure.error, time=failure.time)
+                for stored, failure in ((entries.get(number), failures[number]) for number in dead[:limit])
+                if stored is not None
+            ]
+
+    async def revive(self, consumer: str, number: int) -> bool:
+        """Have a dead letter handed out once more, as a new attempt; says whether there was one."""
+        with self._lock:
+            failures = self._failures(consumer)
+            failure = failures.get(number)
+            if failure is None or failure.state != "dead":
+                return False
+            failures[number] = failure._replace(state="revived", time=time.time())
+            opened = self._data().entries.cursors[clean_text(consumer)].consumer
+            if opened is not None:
+                opened.wake(tell=True)
+            return True
+
+    def _failures(self, consumer: str) -> dict[int, Failure]:
+        cursor = self._data().entries.cursors.get(clean_text(consumer))
+        return {} if cursor is None else cursor.failures
+
+    # -- looking up --------------------------------------------------------------------------------------------------
+
+    async def entry(self, number: int) -> Entry | None:
+        """Find an entry by its number."""
+        with self._lock:
+            stored = self._data().entries.get(number)
+        return stored.entry if stored else None
+
+    async def find(self, message_id: str) -> Entry | None:
+        """Find a message by the platform's id, whatever its age; the newest when ids have met."""
+        with self._lock:
+            stored = self._data().entries.find(clean_text(message_id))
+        return stored.entry if stored else None
+
+    async def entries(
+        self, *, chats: Collection[ContactId] = (), before: int | None = None, since: float = 0, until: float = 0,
+        limit: int = 50,
+    ) -> list[Entry]:  # fmt: skip
+        """Return the newest entries, the oldest of them first."""
+        found = await self._newest(
+            lambda each: (not since or each.entry.time >= since) and (not until or each.entry.time <= until),
+            chats, before, limit,
+        )  # fmt: skip
+        return found[::-1]
+
+    async def notices(
+        self, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """Return the newest grey lines, recalls among them, the newest first."""
+        return await self._newest(lambda each: each.is_notice, chats, before, limit)
+
+    async def search(
+        self, words: str, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """Return the newest messages that hold all of these words, the newest first."""
+        query = Query.of(words)
+        return await self._newest(
+            lambda each: each.entry.item.kind == "message" and query.finds(each.tokens()), chats, before, limit
+        )
+
+    async def _newest(
+        self, is_wanted: Callable[[Stored], bool], chats: Collection[ContactId], before: int | None, limit: int
+    ) -> list[Entry]:
+        """Return the newest entries of some chats that are wanted, the newest first; looks in another thread."""
+        wanted = {clean_text(each) for each in chats}
+        with self._lock:
+            listed = self._data().entries.copy()
+
+        def look() -> list[Entry]:
+            found: list[Entry] = []
+            for each in reversed(listed):
+                if len(found) >= limit:
+                    break
+                is_older = before is None or each.number < before
+                if is_older and (not wanted or each.entry.chat in wanted) and is_wanted(each):
+                    found.append(each.entry)
+            return found
+
+        return await asyncio.to_thread(look)
+
+    async def export(self) -> AsyncIterator[Entry]:
+        """Return all entries, oldest first, however many."""
+        after = 0
+        while True:
+            with self._lock:
+                piece = [each.entry for each, _ in zip(self._data().entries.after(after), range(_READ), strict=False)]
+            if not piece:
+                return
+            for entry in piece:
+                yield entry
+            after = piece[-1].number
+
+    async def stats(self) -> Stats:
+        """Count what there is."""
+        with self._lock:
+            entries, media = self._data().entries, self._media.of(self._uin).values()
+            failures = [each for cursor in entries.cursors.values() for each in cursor.failures.values()]
+            return Stats(
+                entries=len(entries), batches=len(entries.batches), conflicts=entries.conflicts,
+                quarantined=sum(each.is_quarantined for each in entries),
+                dead_letters=sum(each.state == "dead" for each in failures), indexed=entries.last,
+                size=sum(each.size for each in entries),
+                kept=sum(bool(each.digest) for each in media), kept_size=sum(each.size for each in media),
+            )  # fmt: skip
+
+    # -- people ------------------------------------------------------------------------------------------------------
+
+    async def contacts(self, own_id: ContactId) -> list[Contact]:
+        """Return all contacts known in a login that are not deleted."""
+        with self._lock:
+            login = self._data().logins.by_id.get(own_id)
+            return [] if login is None else list(login.contacts.values())
+
+    async def roster(self, own_id: ContactId) -> MemoryRoster:
+        """Return the same, each to be read when it is needed."""
+        with self._lock:
+            login = self._data().logins.by_id.get(own_id)
+            return MemoryRoster({} if login is None else login.contacts)
+
+    async def people(self, ids: Collection[ContactId]) -> list[Contact]:
+        """Return who had these ids, in whatever login."""
+        wanted = {ContactId(clean_text(each)) for each in ids}
+        with self._lock:
+            found = [
+                login.contacts[each]
+                for login in self._data().logins.by_row.values()
+                for each in wanted & login.contacts.keys()
+            ]
+        unknown = wanted - {each.id for each in found}
+        return [*await self.ledger.contacts(unknown), *found] if unknown else found
+
+    async def save_contacts(
+        self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
+    ) -> None:
+        """Keep contacts, and let these go; who is in neither list stays."""
+        with self._lock:
+            self._data().logins.known(own_id).keep(contacts, deleted)
+
+    async def chats_named(self, name: str) -> list[ContactId]:
+        """Return every id that had this remark or nickname, in whatever login, the newest first."""
+        name = clean_text(name)
+        with self._lock:
+            logins = list(self._data().logins.by_row.values())
+            named = [(login.row, each) for login in logins for each in login.names.get(name, ())]
+        named += await self.ledger.chats_named(name)
+        return list(dict.fromkeys(each for _, each in sorted(named, reverse=True)))
+
+    async def state(self, name: str) -> bytes:
+        """Return what something small was kept as; empty when it never was."""
+        with self._lock:
+            return self._data().states.get(name, b"")
+
+    async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
+        """Keep something small as what a function makes of what it was, and return that."""
+        with self._lock:
+            states = self._data().states
+            states[name] = changed = change(states.get(name, b""))
+            return changed
+
+    # -- deleting ----------------------------------------------------------------------------------------------------
+
+    async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
+        """Delete entries and sends for good: older than a time, or of these chats, or both; returns how many."""
+        if not before and not chats:
+            return 0
+        wanted = {clean_text(each) for each in chats}
+        with self._lock:
+            data = self._data()
+            count = self._delete(
+                lambda each: (not before or each.entry.time < before) and (not wanted or each.entry.chat in wanted)
+            )
+            count += data.sends.remove(
+                lambda row: (not before or row.created_at < before) and (not wanted or row.chat in wanted)
+            )
+            if not wanted:
+                self._forget_logins(before)
+        return count
+
+    def _delete(self, is_doomed: Callable[[Stored], bool]) -> int:
+        gone = self._data().entries.delete(is_doomed)
+        self._media.forget(self._uin, [each.number for each in gone])
+        return len(gone)
+
+    def _expire(self, newest: float) -> None:
+        """Delete what may not be kept any longer; cheap when there is nothing."""
+        data = self._data()
+        unreadable = data.entries.quarantine
+        if len(unreadable) > QUARANTINE:
+            oldest = unreadable[-QUARANTINE]
+            self._delete(lambda each: each.is_quarantined and each.number < oldest)
+        if not self._seconds:
+            return
+        limit = min(time.time(), newest) - self._seconds
+        first = next((each for each in data.entries if each.batch), None)
+        if first is not None and first.arrived_at < limit:
+            self._delete(lambda each: each.arrived_at < limit)
+        data.entries.delete_passed_gaps()
+        data.sends.expire(limit)
+        self._forget_logins(limit)
+
+    def _forget_logins(self, before: float) -> None:
+        """Forget who was in logins that others have followed, and of which nothing was heard since a time."""
+        data = self._data()
+        ended = data.logins.ended_before(before)
+        for login in ended:
+            login.contacts.clear()
+            login.names.clear()
+        data.identities.forget_soon({login.row for login in ended})

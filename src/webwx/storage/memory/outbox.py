@@ -1,0 +1,138 @@
+"""An account's sends in memory."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from webwx.errors import StorageError
+from webwx.model.contacts import ContactId
+from webwx.protocol.codec import clean_text
+from webwx.storage.base import Outgoing, State
+
+if TYPE_CHECKING:
+    import builtins
+    import threading
+    from collections.abc import Callable, Collection
+
+    from webwx.model.messages import Receipt
+
+
+class Sends:
+    """All sends of an account, in the order of their numbers; changed and read under the lock of its journal."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        """The last number that was used."""
+        self.rows: dict[int, Outgoing] = {}
+        self.by_key: dict[str, int] = {}
+        self.client_ids: set[str] = set()
+
+    def remove(self, is_doomed: Callable[[Outgoing], bool]) -> int:
+        """Delete sends, except those in state `sending`; returns how many."""
+        doomed = [row for row in self.rows.values() if row.state != "sending" and is_doomed(row)]
+        for row in doomed:
+            del self.rows[row.number]
+            self.by_key.pop(row.key, None)
+            self.client_ids.discard(row.client_id)
+        return len(doomed)
+
+    def expire(self, before: float) -> None:
+        """Delete sends that were made before a time; cheap when there are none."""
+        oldest = next(iter(self.rows.values()), None)
+        if oldest is not None and oldest.created_at < before:
+            self.remove(lambda row: row.created_at < before)
+
+
+class MemoryOutbox:
+    """An account's sends; `Outbox` says what it promises."""
+
+    def __init__(self, sends: Callable[[], Sends], lock: threading.RLock) -> None:
+        self._sends = sends
+        self._lock = lock
+
+    def __repr__(self) -> str:
+        return "MemoryOutbox(***)"
+
+    async def add(self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float) -> Outgoing:
+        """Store a send as `queued`, or return the send that has this key already."""
+        client_id, key, kind, text = map(clean_text, (client_id, key, kind, text))
+        with self._lock:
+            sends = self._sends()
+            if key and key in sends.by_key:
+                return sends.rows[sends.by_key[key]]
+            if client_id in sends.client_ids:
+                raise StorageError("The journal does not take this: another send has its client id.")
+            sends.last += 1
+            row = Outgoing(
+                number=sends.last, client_id=client_id, key=key, chat=ContactId(clean_text(chat)), kind=kind, text=text,
+                state="queued", created_at=time, changed_at=time,
+            )  # fmt: skip
+            sends.rows[row.number] = row
+            sends.client_ids.add(client_id)
+            if key:
+                sends.by_key[key] = row.number
+            return row
+
+    async def sending(self, number: int, time: float, chat: ContactId) -> bool:
+        """Note that the first byte may leave for a chat from now on; False when it may not."""
+        with self._lock:
+            rows = self._sends().rows
+            row = rows.get(number)
+            if row is None or row.state not in {"queued", "failed"}:
+                return False
+            rows[number] = msgspec.structs.replace(
+                row, state="sending", chat=ContactId(clean_text(chat)), changed_at=time
+            )
+            return True
+
+    async def settle(
+        self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
+        receipt: Receipt | None = None, ret: int = 0,
+    ) -> None:  # fmt: skip
+        """Note how an attempt ended; `queued` when it provably never left, or came too soon."""
+        with self._lock:
+            rows = self._sends().rows
+            if number in rows:
+                rows[number] = msgspec.structs.replace(
+                    rows[number], state=state, receipt=receipt, ret=ret, changed_at=time
+                )
+
+    async def get(
+        self, *, number: int = 0, key: str = "", client_id: str = "", message_id: str = ""
+    ) -> Outgoing | None:
+        """Find a send by one of its names."""
+        key, client_id, message_id = map(clean_text, (key, client_id, message_id))
+        with self._lock:
+            sends = self._sends()
+            if number or key:
+                return sends.rows.get(number or sends.by_key.get(key, 0))
+            for row in reversed(sends.rows.values()):
+                if client_id and row.client_id == client_id:
+                    return row
+                if not client_id and message_id and row.receipt and row.receipt.message_id == message_id:
+                    return row
+            return None
+
+    async def remove(self, number: int) -> bool:
+        """Delete a send for good, and free its key; says whether there was one. What is being sent stays."""
+        with self._lock:
+            return self._sends().remove(lambda row: row.number == number) == 1
+
+    async def list(
+        self, *states: State, chats: Collection[ContactId] = (), since: float = 0, until: float = 0, limit: int = 100
+    ) -> builtins.list[Outgoing]:
+        """Return sends, newest first; all states when none is named."""
+        wanted = {clean_text(each) for each in chats}
+        with self._lock:
+            found = (
+                row
+                for row in reversed(self._sends().rows.values())
+                if (not states or row.state in states)
+                and (not wanted or row.chat in wanted)
+                and row.created_at >= since
+                and (not until or row.created_at <= until)
+            )
+            return list(itertools.islice(found, limit))

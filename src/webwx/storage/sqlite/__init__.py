@@ -1,0 +1,1 @@
+"""The embedded engine: a journal in one SQLite file."""

@@ -1,0 +1,159 @@
+"""
+What messages showed: private files beside the journal, and a row for each message.
+
+Files get and lose their names while the journal's file is locked for writing, by whichever
+process: nobody deletes what another has just kept. What a crash leaves without a row goes with the next deletion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from webwx.protocol.codec import clean_text
+from webwx.storage.base import KeptMedium
+from webwx.storage.archive_files import finish
+from webwx.storage.sqlite.bulk import as_list, select
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Awaitable, Callable, Collection
+    from pathlib import Path
+
+    from webwx.storage.base import Entry
+    from webwx.storage.archive_files import KeptFiles
+    from webwx.storage.sqlite.threads import Reader, Writer
+
+
+class SqliteKept:
+    """What one account's messages showed; what is promised is said in `journal`."""
+
+    def __init__(self, account: Callable[[], Awaitable[int]], files: KeptFiles, writer: Writer, reader: Reader) -> None:
+        self._account = account
+        self._files = files
+        self._writer = writer
+        self._reader = reader
+
+    def begin(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]:
+        """Give a private file to fetch into, and its path."""
+        return self._files.begin()
+
+    async def add(self, entry: Entry, part: Path, *, time: float, max_total: int) -> bool:
+        """Keep a fetched file as what an entry shows; says whether that entry was still there."""
+        account = await self._account()
+        digest, size = await asyncio.to_thread(finish, part)  # other writes do not wait for it
+
+        def store(db: sqlite3.Connection) -> bool:
+            if not _is_there(db, account, entry.number):
+                return False
+            self._files.take(part, digest)
+            _note(db, account, entry, "kept", digest, size, time)
+            delete_unnamed(db, self._files, _make_room(db, account, max_total))
+            return True
+
+        return await self._writer.do(store)
+
+    async def pass_over(self, entry: Entry, state: Literal["too_large", "unavailable"], *, time: float) -> None:
+        """Note that what an entry shows is not kept, and why."""
+        account = await self._account()
+
+        def store(db: sqlite3.Connection) -> None:
+            if _is_there(db, account, entry.number):
+                _note(db, account, entry, state, "", 0, time)
+
+        await self._writer.do(store)
+
+    async def find(self, message_id: str) -> KeptMedium | None:
+        """Say what became of a message's media; None when nobody wanted them kept."""
+        account = await self._account()
+        found = await self._reader.do(
+            lambda db: select(
+                db, ("number", "message_id", "state", "digest", "size"),
+                "FROM kept WHERE account = ? AND message_id = ? ORDER BY digest = '', number DESC LIMIT 1",
+                (account, clean_text(message_id)),
+            )
+        )  # fmt: skip
+        if not found:
+            return None
+        [[number, message_id, state, digest, size]] = found
+        return KeptMedium(
+            number=number, message_id=message_id, state=state, size=size, path=str(self._files.find(digest) or "")
+        )
+
+    async def drop(self, *, before: float = 0) -> int:
+        """Delete bytes that were kept before a time, or all of them; gives of how many messages."""
+        account = await self._account()
+
+        def store(db: sqlite3.Connection) -> int:
+            dropped = select(
+                db, ("number", "digest"), "FROM kept WHERE account = ? AND digest <> '' AND (time < ? OR ? = 0)",
+                (account, before, before),
+            )  # fmt: skip
+            _drop(db, [number for number, _ in dropped])
+            delete_unnamed(db, self._files, {digest for _, digest in dropped})
+            return len(dropped)
+
+        return await self._writer.do(store)
+
+
+def delete_unnamed(db: sqlite3.Connection, files: KeptFiles, digests: Collection[str] | None = None) -> None:
+    """
+    Delete files that no row names, in the transaction of the caller.
+
+    Args:
+        db: Where a transaction has begun that may write.
+        files: Where they are.
+        digests: Of these only; None: of all that are there, those that a crash has left too.
+
+    Raises:
+        StorageError: A file cannot be deleted.
+    """
+    names = files.names() if digests is None else set(digests)
+    if names:
+        named = select(
+            db, ("DISTINCT digest",),
+            "FROM kept WHERE digest <> '' AND digest IN (SELECT value FROM json_each(?))",
+            (as_list(sorted(names)),),
+        )  # fmt: skip
+        files.remove(names - {digest for (digest,) in named})
+
+
+def _is_there(db: sqlite3.Connection, account: int, number: int) -> bool:
+    query = "SELECT 1 FROM entries WHERE number = ? AND account = ? AND batch <> 0"
+    return db.execute(query, (number, account)).fetchone() is not None
+
+
+def _note(db: sqlite3.Connection, account: int, entry: Entry, state: str, digest: str, size: int, time: float) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (entry.number, account, entry.message_id, state, digest, size, time),
+    )
+
+
+def _make_room(db: sqlite3.Connection, account: int, max_total: int) -> set[str]:
+    """Drop what was kept first until no more is kept than may be; gives the digests of what was dropped."""
+    (total,) = db.execute(
+        "SELECT coalesce(sum(size), 0) FROM kept WHERE account = ? AND digest <> ''", (account,)
+    ).fetchone()
+    dropped: list[int] = []
+    digests: set[str] = set()
+    if total > max_total:
+        oldest = db.execute(
+            "SELECT number, digest, size FROM kept WHERE account = ? AND digest <> '' ORDER BY number", (account,)
+        )
+        for number, digest, size in oldest:
+            if total <= max_total:
+                break
+            dropped.append(number)
+            digests.add(digest)
+            total -= size
+    _drop(db, dropped)
+    return digests
+
+
+def _drop(db: sqlite3.Connection, numbers: Collection[int]) -> None:
+    db.execute(
+        "UPDATE kept SET state = 'dropped', digest = '', size = 0 WHERE number IN (SELECT value FROM json_each(?))",
+        (as_list(numbers),),
+    )

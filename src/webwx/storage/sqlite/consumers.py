@@ -1,0 +1,649 @@
+"""
+Consumers: who reads an account's entries, and how far each has come.
+
+What is stored of one is three things. `acked`: it is done with all up to here. `ahead`: with these further ones too.
+`started`: entries up to here may have been handed out. After a crash those behind `acked` that were handed out come
+again as `redelivered`. One that was acknowledged does not, even before that is stored: `marks` record both at once.
+
+A consumer that keeps up is served from memory: a batch is handed to it when it is stored, and the transaction that
+stores the batch moves `started` as well. One that does not reads from the file, and stores `started` by itself before
+it gives anything. The newest batches are kept for it nevertheless, so that it need not run after what comes while it
+reads: once it has come so far, it goes on from memory.
+
+An entry that ends its process each time must not end every process. Nothing is written of an entry before it is given,
+so after a death all that was in flight may be to blame, and mostly none of it is. What was in flight at two deaths is a
+suspect: whoever tries it does so alone and has that stored before (`blame`), so that a third death is counted for this
+one entry and for no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import threading
+import time
+from bisect import bisect_right
+from itertools import takewhile
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from webwx.storage.sqlite.dead_letters import read_revivals
+from webwx.storage.sqlite.entries import read_entries
+from webwx.storage.base import Entry
+from webwx.storage.sqlite.marks import TOKEN, Marks
+from webwx.storage.sqlite.bulk import as_list, insert, select_numbers
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable
+
+    from webwx.storage.sqlite.threads import Reader, Writer
+
+MOST_WAITING = 2_000
+"""Entries in memory that were not taken yet; older ones are read from the file when their turn comes."""
+
+PIECE = 500
+"""Entries read from the file at a time."""
+
+
+class Known(NamedTuple):
+    """What the file knows of a consumer."""
+
+    acked: int
+    started: int
+    ahead: frozenset[int]
+    attempts: dict[int, int]
+    """How often an entry was tried that is not done with."""
+    deaths: dict[int, int]
+    """How many processes have died with an entry, where that was counted for it alone."""
+    has_died: bool
+    """The last process that had it open has not closed it."""
+    revived: frozenset[int]
+    """Dead letters that are to be handed out once more."""
+    suspects: int
+    """What it is not done with up to here was in flight when a process before that one died."""
+    token: bytes
+    """What the last opening is called, where entries are marked."""
+
+
+def read_known(db: sqlite3.Connection, consumer: int) -> Known:
+    """Read what the file knows of a consumer."""
+    acked, started, is_open, suspects = db.execute(
+        "SELECT acked, started, is_open, suspects FROM consumers WHERE consumer = ?", (consumer,)
+    ).fetchone()
+    ahead = select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,))
+    token = db.execute("SELECT state FROM states WHERE name = ?", (_token_of(consumer),)).fetchone()
+    failures = db.execute(
+        "SELECT number, attempts, state FROM failures WHERE consumer = ? ORDER BY number", (consumer,)
+    ).fetchall()
+    return Known(
+        acked=acked,
+        started=started,
+        # A process may have died between a burial and its acknowledgement.
+        ahead=frozenset(ahead) | {number for number, _, state in failures if state == "dead"},
+        attempts={number: attempts for number, attempts, state in failures if state != "dead"},
+        deaths=dict(db.execute("SELECT number, deaths FROM deaths WHERE consumer = ?", (consumer,)).fetchall()),
+        has_died=bool(is_open),
+        revived=frozenset(number for number, _, state in failures if state == "revived"),
+        suspects=suspects,
+        token=b"" if token is None else token[0],
+    )
+
+
+def _token_of(consumer: int) -> str:
+    """Return the name under which the token of a consumer's opening is stored."""
+    return f"opening of consumer {consumer}"
+
+
+class Stored(NamedTuple):
+    """What a transaction has stored of an account."""
+
+    entries: list[Entry]
+    is_after_others: bool
+    """Before it there may be entries that were not handed on here: another process has stored them."""
+
+
+class Stream:
+    """What is stored of one account, while it is being stored: the consumers of this process."""
+
+    def __init__(self) -> None:
+        self.consumers: list[SqliteConsumer] = []
+        self.head: int | None = None
+        """The last entry that was handed on here; None when none was."""
+        self.has_others = False
+        """The file may hold entries that were not handed on here; it belongs to the thread that writes."""
+
+    def publish(self, stored: Stored) -> None:
+        """Hand on what was stored."""
+        entries, is_after_others = stored
+        if is_after_others:
+            for consumer in self.consumers:
+                consumer.look_into_file()
+        if entries:
+            before, self.head = self.head, entries[-1].number
+            for consumer in self.consumers:
+                consumer.receive(entries, None if is_after_others else before)
+
+
+class _News:
+    """
+    The newest entries that were stored while a consumer is open.
+
+    Once it has come as far as these it is given all of them from here, even what is deleted meanwhile; then what is too
+    much is not added. As long as it has not, the oldest make room.
+    """
+
+    def __init__(self) -> None:
+        self.to = 0
+        """The last that was added."""
+        self.is_void = False
+        """The file is to be read in place of what is here: as after a deletion, which may have left a gap there."""
+        self.has_room = True
+        self._entries: list[Entry] = []
+        self._after: int | None = None
+        """All that was stored after this entry was added, until there was no room; None: nothing was."""
+
+    def follow(self, number: int) -> bool:
+        """Say whether what comes next after an entry is here, as far as anything is."""
+        return self._after is not None and not self.is_void and number >= self._after
+
+    def add(self, entries: list[Entry], after: int, read_to: int) -> None:
+        """Add what was stored after some entry, for a consumer that has read so far."""
+        if self.is_void or (not self.has_room and read_to >= self.to):
+            self._entries.clear()
+            self._after, self.has_room, self.is_void = None, True, False
+        is_followed = self.follow(read_to)
+        if is_followed and (not self.has_room or len(self._entries) >= MOST_WAITING):
+            self.has_room = False
+            return
+        if self._after is None:
+            self._after = after
+        self._entries.extend(entries)
+        self.to = entries[-1].number
+        too_many = 0 if is_followed else len(self._entries) - MOST_WAITING
+        if too_many > 0:
+            self._after = self._entries[too_many - 1].number
+            del self._entries[:too_many]
+
+    def after(self, number: int, limit: int) -> list[Entry]:
+        """Take the next entries after one out; those before were read from the file."""
+        begin = bisect_right(self._entries, number, key=attrgetter("number"))
+        end = begin + limit
+        taken = self._entries[begin:end]
+        del self._entries[:end]
+        return taken
+
+
+class SqliteConsumer:
+    """One reader's way through an account's entries; what it promises is said in `journal`."""
+
+    def __init__(
+        self, name: str, *, consumer: int, account: int, known: Known, stream: Stream, writer: Writer, reader: Reader,
+        lock: int, tell: Callable[[], object], shows: bool,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.row = consumer
+        self._account = account
+        self._stream = stream
+        self._writer = writer
+        self._reader = reader
+        self._lock = lock
+        self._shows = shows
+        self._marks = Marks(lock)
+        self._left = self._marks.read(known.token, acked=known.acked, started=known.started)
+        """What the last process has left."""
+        unstored = self._left.done - known.ahead - known.revived
+        self._token = secrets.token_bytes(TOKEN)
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._known = known
+        self._attempts = dict(known.attempts)
+        self._deaths = dict(known.deaths)
+        """Of processes before this one."""
+        self._blamed: set[int] = set()
+        """What this process is to have died of, should it die."""
+        self._revived: list[int] = []
+        self._revivals: dict[int, float] = {}
+        """When that was revived which this process has been given, or will be."""
+        self._is_look_due = True
+        """To look for such."""
+        self._buffer: list[Entry] = []
+        """About to be given."""
+        self.read_to: int = known.acked
+        """All up to here was put into the buffer, or need not be."""
+        self._news = _News()
+        self._is_file_ahead = False
+        """It may hold more than was handed on, and was not read since."""
+        self._filling = asyncio.Lock()
+        self._waiters: list[asyncio.Future[None]] = []
+        # What follows is shared with the thread that writes.
+        self._guard = threading.Lock()
+        self._given: list[int] = []
+        """What was given and is not acknowledged, or not all before it is."""
+        self._done: set[int] = {*known.ahead, *unstored}
+        """Acknowledged ahead of `_acked`."""
+        self._acked = known.acked
+        self._last_given = known.acked
+        self._started = known.started
+        self._stored_started = known.started
+        self._starting = known.started
+        """As it stands in a transaction that has not ended."""
+        self._acking = known.acked
+        """The same of `_acked`."""
+        self._acks: list[int] = sorted(unstored)
+        """Acknowledged since the last transaction; taken from there by the thread that writes."""
+        self._storing: list[int] = []
+        """Acknowledged, and in a transaction that has not ended."""
+        self._has_stored_ahead = bool(known.ahead)
+        self._was_all_done = False
+        """Nothing was acknowledged ahead when the last transaction was written."""
+        self._is_nudged = False
+        self._is_dirty = False
+        self._is_dirty_in_flight = False
+        self._is_open = True
+        self._is_stored_open = False
+        """The file knows that this process has it, and what the one before has died with."""
+        self._deaths_to_store: dict[int, int] = dict.fromkeys(unstored & known.deaths.keys(), 0)
+        """Changed since the last transaction; 0: forget it."""
+        self._deaths_storing: dict[int, int] = {}
+
+    def __repr__(self) -> str:
+        return f"SqliteConsumer({self.name!r})"
+
+    # -- giving ------------------------------------------------------------------------------------------------------
+
+    async def take(self, limit: int = 100) -> list[Entry]:
+        """Give the next entries, in the order of arrival; waits until there is one."""
+        while not (entries := await self.take_waiting(limit)):
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            if self._is_behind():  # something came while the file was read
+                self._waiters.remove(waiter)
+                continue
+            try:
+                await waiter
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+        return entries
+
+    async def take_waiting(self, limit: int = 100) -> list[Entry]:
+        """Give the next entries without waiting; an empty list when there are none."""
+        if self._is_look_due:
+            await self._look_for_revived()
+        if not self._buffer:
+            await self._fill(limit)
+        entries = self._buffer[:limit]
+        del self._buffer[:limit]
+        if not self._shows:
+            for entry in entries:
+                self._marks.hand_out(entry.number)
+        first_times = [entry.number for entry in entries if entry.number > self._last_given]  # all but what was revived
+        if first_times:
+            with self._guard:
+                self._given.extend(first_times)
+                self._last_given = first_times[-1]
+        return entries
+
+    def show(self, number: int) -> None:
+        """Note that an entry is handed out now."""
+        self._marks.hand_out(number)
+
+    def receive(self, entries: list[Entry], head_before: int | None) -> None:
+        """Keep what was stored just now until its turn comes; what is too much is read from the file then."""
+        after = entries[0].number - 1 if head_before is None else head_before
+        self._news.add(entries, after, self.read_to)
+        self._wake()
+
+    def look_into_file(self) -> None:
+        """Read what comes next from the file, where there is more than this process has stored."""
+        self._news.is_void = True
+        self._is_file_ahead = True
+        self._wake()
+
+    def is_live(self) -> bool:
+        """Say whether the next batch will be given from memory."""
+        return self._news.has_room and self._news.follow(self.read_to)
+
+    def reached(self) -> int:
+        """
+        Say how far this has come, to whoever is about to delete something, in whatever thread.
+
+        All up to there is given, though it be deleted.
+        """
+        if self._news.follow(self.read_to):
+            return max(self.read_to, self._news.to)
+        self._news.is_void = True
+        return self.read_to
+
+    def start(self, number: int) -> None:
+        """Note, in the transaction that stores a batch, that it may be given from when that ends."""
+        with self._guard:
+            self._started = max(self._started, number)
+            self._is_dirty = True
+
+    def _is_behind(self) -> bool:
+        head = self._stream.head
+        is_due = bool(self._buffer or self._revived or self._is_look_due or self._is_file_ahead)
+        return is_due or (head is not None and self.read_to < head)
+
+    def look_soon(self) -> None:
+        """Look for what was revived at the next take, which is now if somebody waits."""
+        self._is_look_due = True
+        self._wake()
+        self._tell()
+
+    def look_soon_threadsafe(self) -> None:
+        """Do the same from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and so has whoever waited
+            self._loop.call_soon_threadsafe(self.look_soon)
+
+    async def _look_for_revived(self) -> None:
+        self._is_look_due = False
+        try:
+            revivals = await self._reader.do(lambda db: read_revivals(db, self.row))
+        except BaseException:
+            self._is_look_due = True
+            raise
+        with self._guard:
+            unsettled = {*self._acks, *self._storing}
+        for number, revival in revivals.items():
+            if number in unsettled:  # its burial's acknowledgement, which must not be taken for the revived one's
+                self._is_look_due = True
+            elif self._revivals.get(number) != revival.time:
+                self._revivals[number] = revival.time
+                self._attempts[number] = revival.attempts
+                self._revived.append(number)
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _fill(self, limit: int) -> None:
+        """Get the next entries, from memory or from the file, once it is stored that they are about to be given."""
+        async with self._filling:
+            if self._buffer:
+                return
+            is_file_ahead, self._is_file_ahead = self._is_file_ahead, False
+            if not self._revived and self._news.follow(self.read_to) and await self._take_news(limit):
+                return
+            head, after = self._stream.head, self.read_to
+            revived, self._revived = self._revived, []
+            most = max(limit, PIECE)
+
+            def read(db: sqlite3.Connection) -> tuple[list[Entry], list[Entry]]:
+                following = select_numbers(
+                    db,
+                    "SELECT number FROM entries WHERE number > ? AND account = ? ORDER BY number LIMIT ?",
+                    (after, self._account, most),
+                )
+                return read_entries(db, revived), read_entries(db, following)
+
+            try:
+                again, following = await self._reader.do(read)
+                last = following[-1].number if following else 0
+                if last > self._stored_started or ((again or following) and not self._is_stored_open):
+                    await self._writer.do(lambda _: self.start(last))  # it rides in that very transaction
+            except BaseException:
+                self._revived = [*revived, *self._revived]
+                self._is_file_ahead = self._is_file_ahead or is_file_ahead
+                raise
+            self._buffer.extend(self._marked(again, is_revived=True))
+            self._buffer.extend(
+                self._marked(
+                    entry for entry in following if entry.number > self.read_to and entry.number not in self._done
+                )
+            )
+            is_all = len(following) < most
+            self.read_to = max(self.read_to, (head or 0) if is_all else 0, following[-1].number if following else 0)
+
+    async def _take_news(self, limit: int) -> bool:
+        """Get the next entries from memory; says whether these were all, if there were none."""
+        entries = self._news.after(self.read_to, limit)
+        if not entries:
+            return self.read_to >= (self._stream.head or 0)
+        last = entries[-1].number
+        if last > self._stored_started or not self._is_stored_open:
+            newest = self._news.to  # all of it may be given soon
+            try:
+                await self._writer.do(lambda _: self.start(newest))
+            except BaseException:
+                self._news.is_void = True  # these are in the file
+                raise
+        self._buffer.extend(entries)
+        self.read_to = last
+        return True
+
+    def _marked(self, entries: Iterable[Entry], *, is_revived: bool = False) -> Iterable[Entry]:
+        """Say of entries from the file whether and how often they were given before."""
+        for entry in entries:
+            tried = self._attempts.get(entry.number, 0)
+            is_again = self._may_be_handed_out(entry.number)
+            if tried or is_again:
+                # An attempt that was cut short, by a death or an end, was not counted by anybody.
+                if is_revived:
+                    deaths = self._deaths_with_revived(entry.number)
+                    cut_short = max(0, deaths - 1)
+                else:
+                    deaths = self._deaths_with(entry.number)
+                    cut_short = deaths or int(is_again)
+                yield msgspec.structs.replace(entry, redelivered=is_again, attempt=tried + cut_short + 1, deaths=deaths)
+            else:
+                yield entry
+
+    def _may_be_handed_out(self, number: int) -> bool:
+        """Say whether an earlier process may have handed an entry out."""
+        return number <= self._known.started and self._left.may_be_handed_out(number)
+
+    def _deaths_with(self, number: int) -> int:
+        """Give how many processes have died while an entry was in flight, as far as is known."""
+        if number in self._deaths:
+            return self._deaths[number]
+        if not self._may_be_handed_out(number):
+            return 0
+        known = self._known
+        return int(number <= known.suspects) + int(known.has_died and number <= known.started)
+
+    def _deaths_with_revived(self, number: int) -> int:
+        """Give the same for a dead letter; one that was out when a process died is a suspect at once."""
+        return self._deaths.get(number, 2 if self._known.has_died and number in self._known.revived else 0)
+
+    # -- acknowledging -----------------------------------------------------------------------------------------------
+
+    def ack(self, number: int) -> None:
+        """Note that an entry is done with, for good."""
+        self._marks.be_done(number)
+        self._acks.append(number)
+        if self._blamed or self._deaths:
+            self._acquit(number)
+        if not self._is_nudged:  # whoever writes says so before it looks at what was acknowledged
+            self._ride()
+
+    def _acquit(self, number: int) -> None:
+        """Have no process be thought to have died of an entry any more."""
+        with self._guard:
+            if number in self._blamed or number in self._deaths:
+                self._blamed.discard(number)
+                self._deaths.pop(number, None)
+                self._deaths_to_store[number] = 0
+
+    def _ride(self) -> None:
+        """Have what has changed written with whatever comes next."""
+        with self._guard:
+            self._is_dirty = True
+            is_nudged, self._is_nudged = self._is_nudged, True
+        if not is_nudged:
+            self._writer.nudge()
+
+    def write(self, db: sqlite3.Connection) -> None:
+        """Write what has changed; the file's part of `ack`, in the thread that writes."""
+        with self._guard:
+            self._is_nudged = False
+            if not self._is_dirty and not self._acks:
+                return
+            self._count_acks()
+            self._deaths_storing, self._deaths_to_store = self._deaths_to_store, {}
+            self._is_dirty, self._is_dirty_in_flight = False, True
+            self._starting, self._acking = self._started, self._acked
+            acked, started, storing = self._acked, self._started, self._storing
+            is_open = self._is_open
+            self._was_all_done = not self._done
+        suspects = max(self._known.suspects, self._known.started if self._known.has_died else 0)
+        db.execute(
+            "UPDATE consumers SET acked = ?, started = ?, is_open = ?, suspects = ? WHERE consumer = ?",
+            (acked, started, is_open, suspects, self.row),
+        )
+        if not self._is_stored_open:
+            db.execute(
+                "INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (self._account, _token_of(self.row), self._token)
+            )
+        ahead = [(self.row, number) for number in storing if number > acked]
+        insert(db, "ahead", ahead, verb="INSERT OR IGNORE")
+        self._has_stored_ahead = self._has_stored_ahead or bool(ahead)
+        if self._has_stored_ahead:
+            db.execute("DELETE FROM ahead WHERE consumer = ? AND number <= ?", (self.row, acked))
+        tried = [number for number in storing if number in self._attempts] if self._attempts else []
+        if tried:
+            db.execute(
+                "DELETE FROM failures WHERE consumer = ? AND state <> 'dead'"
+                " AND number IN (SELECT value FROM json_each(?))",
+                (self.row, as_list(tried)),
+            )
+        for number, deaths in self._deaths_storing.items():
+            if deaths:
+                db.execute("INSERT OR REPLACE INTO deaths VALUES (?, ?, ?)", (self.row, number, deaths))
+            else:
+                db.execute("DELETE FROM deaths WHERE consumer = ? AND number = ?", (self.row, number))
+
+    def _count_acks(self) -> None:
+        """Move on by all that was acknowledged since the last transaction."""
+        count = len(self._acks)  # more may be added meanwhile
+        self._storing += self._acks[:count]
+        del self._acks[:count]
+        self._done.update(number for number in self._storing if number > self._acked)
+        passed = list(takewhile(self._done.__contains__, self._given))
+        if passed:
+            self._acked = passed[-1]
+            self._done.difference_update(passed)
+            del self._given[: len(passed)]
+        if not self._given and self._done:  # an earlier process was done with these
+            self._done = {each for each in self._done if each > self._acked}
+
+    def settled(self, *, is_stored: bool) -> None:
+        """Take note of how the transaction ended; what was not stored is written in the next one."""
+        with self._guard:
+            if self._is_dirty_in_flight and is_stored:
+                self._stored_started = self._starting
+                self._mark_stored()
+                self._has_stored_ahead = self._has_stored_ahead and not self._was_all_done
+                for number in self._storing if self._attempts else ():
+                    self._attempts.pop(number, None)
+            elif self._is_dirty_in_flight:
+                self._deaths_to_store = {**self._deaths_storing, **self._deaths_to_store}
+                self._is_dirty = True
+            if not is_stored:
+                self._acks[:0] = self._storing
+            self._storing, self._deaths_storing = [], {}
+            self._is_dirty_in_flight = False
+
+    def _mark_stored(self) -> None:
+        """Let the marks follow what is stored."""
+        if self._is_stored_open:
+            self._marks.advance(self._acking)
+            return
+        self._is_stored_open = True
+        known = self._known
+        self._marks.begin(
+            self._token,
+            self._acking,
+            (number for number in range(self._acking + 1, known.started + 1) if self._left.may_be_handed_out(number)),
+        )
+
+    async def flush(self) -> None:
+        """Return once every acknowledgement is stored."""
+        if self._acks or self._is_dirty or self._is_dirty_in_flight:
+            await self._writer.do(lambda _: None)
+
+    # -- failing -----------------------------------------------------------------------------------------------------
+
+    async def failed(self, number: int, error: str) -> int:
+        """Note that an attempt at an entry has failed; gives how many have."""
+        attempts = self._attempts.get(number, 0) + 1
+        # What was revived stays so until it is done with: no cursor leads back to it.
+        revived_at = self._revivals.get(number)
+        state, at = ("trying", time.time()) if revived_at is None else ("revived", revived_at)
+        await self._writer.do(lambda db: self._note_failure(db, number, state, attempts, error, at))
+        self._attempts[number] = attempts
+        return attempts
+
+    async def give_up(self, number: int, error: str) -> None:
+        """Make an entry a dead letter, and be done with it."""
+        attempts = max(1, self._attempts.get(number, 0) + self._deaths.get(number, 0))
+
+        def be_done(_: None) -> None:
+            self._attempts.pop(number, None)  # the row stays, whatever becomes of it from now on
+            self.ack(number)
+
+        await self._writer.do(
+            lambda db: self._note_failure(db, number, "dead", attempts, error, time.time()), then=be_done
+        )
+
+    def _note_failure(
+        self, db: sqlite3.Connection, number: int, state: str, attempts: int, error: str, at: float
+    ) -> None:
+        db.execute(
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)", (self.row, number, state, attempts, error, at)
+        )
+
+    async def blame(self, number: int) -> None:
+        """Store that this process, should it die from now on, has died of this entry."""
+        with self._guard:
+            self._blamed.add(number)
+            self._deaths_to_store[number] = self._deaths_with(number) + 1
+            self._is_dirty = True
+        await self.flush()
+
+    def absolve(self, number: int) -> None:
+        """Take that back; it is stored a few milliseconds later."""
+        if number in self._blamed:
+            with self._guard:
+                self._blamed.discard(number)
+                self._deaths_to_store[number] = self._deaths.get(number, 0)
+            self._ride()
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    async def close(self, *, unseen_from: int = 0) -> None:
+        """
+        Store every acknowledgement and let go of the name, so that it may be opened again.
+
+        Args:
+            unseen_from: What was given from this number on has been shown to nobody; 0: all of it was shown.
+        """
+        if self not in self._stream.consumers:
+            return
+        self._stream.consumers.remove(self)
+        shown = min(self._last_given, unseen_from - 1) if unseen_from else self._last_given
+        for number in tuple(self._blamed):
+            self.absolve(number)
+
+        def end(_: sqlite3.Connection) -> None:
+            with self._guard:
+                self._is_open = False
+                self._count_acks()
+                self._started = max(self._acked, min(self._started, max(shown, self._known.started)))
+                self._is_dirty = True
+
+        try:
+            await self._writer.do(end)
+        finally:
+            self._writer.leave(self)
+            with self._guard:  # the thread that writes may be at the marks
+                self._marks.close()
+            os.close(self._lock)

@@ -1,0 +1,267 @@
+"""
+The contacts of one login, read from the journal when somebody looks at them.
+
+In memory are the hashes of their ids and whoever was looked at last. A look cannot wait for a turn of the loop, so it
+has a connection of its own, which any thread may use.
+
+Once another login has followed and the ledger knows everybody in both, the earlier one is thinned: what is left are
+those whom the ledger does not know, and chatrooms in which something was said, whose members are named there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from functools import lru_cache, partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.errors import StorageError
+from webwx.model.contacts import Contact, is_chatroom
+from webwx.model.roster import STAY_READ, STAY_READ_CHATROOMS, Places
+from webwx.protocol.codec import clean_text
+from webwx.storage.sqlite.folding import is_folded
+from webwx.storage.sqlite.index import key_of
+from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
+from webwx.storage.sqlite.schema import connect, explain, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from webwx.model.contacts import ContactId
+
+_READ = 64
+"""Contacts that are read at a time, where there may be any number: a chatroom may hold 500 members."""
+
+_KEPT = 1_024
+"""Contacts that are written at a time: what is written of thousands weighs as much as they do."""
+
+_PAUSE = 0.05
+"""Seconds without a job after which there is time to thin."""
+
+_THINNED = 2_000
+"""Contacts that are let go of in one transaction."""
+
+_read = msgspec.json.Decoder(Contact).decode
+_read_all = msgspec.json.Decoder(list[Contact]).decode
+
+
+class Looks:
+    """
+    The connection for looks at single rows, opened when it is needed.
+
+    Args:
+        path: The journal's file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db: sqlite3.Connection | None = None
+        self._is_closed = False
+        self._turn = threading.Lock()
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """
+        Read rows; a journal that was closed is opened for this alone.
+
+        Raises:
+            StorageError: They cannot be read.
+        """
+        with self._turn:
+            try:
+                if self._is_closed:
+                    with contextlib.closing(self._connect()) as db:
+                        return db.execute(query, values).fetchall()
+                if self._db is None:
+                    self._db = self._connect()
+                return self._db.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                self._disconnect()
+                raise StorageError(f"The journal {self._path} cannot be read: {explain(error)}") from None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._turn:
+            self._is_closed = True
+            self._disconnect()
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self._path.exists():
+            raise StorageError(f"There is no journal {self._path} any more.")
+        return connect(self._path, is_reader=True, is_shared=True)
+
+    def _disconnect(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
+
+
+class StoredRoster:
+    """
+    Whoever the journal knows of a login; of those who are in it now, later changes are seen too.
+
+    Args:
+        looks: Reads rows.
+        login: The login's row.
+        ids: Who is in it.
+        is_chatroom: Says of an id whether it is a chatroom's.
+    """
+
+    is_kept = True
+
+    def __init__(self, looks: Looks, login: int, ids: Iterable[str], is_chatroom: Callable[[str], bool]) -> None:
+        listed = list(ids)
+        self._looks = looks
+        self._login = login
+        self.ids = Places.of(listed)
+        self._count = len(listed)
+        self._is_chatroom = is_chatroom
+        find = partial(_find, looks, login)
+        self._person = lru_cache(STAY_READ)(find)
+        self._chatroom = lru_cache(STAY_READ_CHATROOMS)(find)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Contact]:
+        places = self._looks.rows("SELECT rowid FROM contacts WHERE login = ? ORDER BY rowid", self._login)
+        for start in range(0, len(places), _READ):
+            some = as_list(place for (place,) in places[start : start + _READ])
+            [(listed,)] = self._looks.rows(
+                "SELECT '[' || coalesce(group_concat(contact), '') || ']' FROM ("
+                "SELECT contact FROM contacts WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid)",
+                some,
+            )
+            yield from (contact for contact in _read_all(listed) if contact.id in self.ids)
+
+    def get(self, contact_id: str) -> Contact | None:
+        """Look somebody up by id."""
+        if contact_id not in self.ids:
+            return None
+        return self._chatroom(contact_id) if self._is_chatroom(contact_id) else self._person(contact_id)
+
+    def named(self, name: str) -> list[Contact]:
+        """List whoever has this nickname or this remark."""
+        ids = self._looks.rows("SELECT id FROM names WHERE login = ? AND name = ?", self._login, clean_text(name))
+        found = [self.get(each) for (each,) in ids]
+        return [each for each in found if each is not None and name in {each.nickname, each.remark}]
+
+    def pack(self) -> None:
+        """Nothing is to be packed."""
+
+
+def _find(looks: Looks, login: int, contact_id: str) -> Contact | None:
+    found = looks.rows("SELECT contact FROM contacts WHERE login = ? AND id = ?", login, clean_text(contact_id))
+    return _read(found[0][0]) if found else None
+
+
+def read_roster(db: sqlite3.Connection, looks: Looks, login: int, is_chatroom: Callable[[str], bool]) -> StoredRoster:
+    """Give the contacts of a login as they are now."""
+    ids = [each for (each,) in select(db, ("id",), "FROM contacts WHERE login = ?", (login,))]
+    return StoredRoster(looks, login, ids, is_chatroom)
+
+
+def keep_contacts(
+    db: sqlite3.Connection, login: int, contacts: Iterable[Contact], deleted: Iterable[ContactId] = ()
+) -> None:
+    """Keep contacts of a login, and let these go; whoever is kept as they are already is not written again."""
+    gone = [clean_text(each) for each in deleted]
+    if gone:
+        db.execute(
+            "DELETE FROM contacts WHERE login = ? AND id IN (SELECT value FROM json_each(?))", (login, as_list(gone))
+        )
+    left = iter(contacts)
+    while some := list(islice(left, _KEPT)):
+        kept = [(login, each.id, msgspec.json.encode(each).decode()) for each in some]
+        insert(
+            db, "contacts", kept,
+            then="ON CONFLICT (login, id) DO UPDATE SET contact = excluded.contact WHERE contact <> excluded.contact",
+        )  # fmt: skip
+        names = {(login, name, each.id) for each in some for name in (each.nickname, each.remark) if name}
+        insert(db, "names", sorted(names), verb="INSERT OR IGNORE")
+
+
+class Thinning:
+    """The thinning of a file's earlier logins, a piece at a time."""
+
+    def __init__(self) -> None:
+        self._is_due = True
+
+    def look_soon(self) -> None:
+        """Take note that a login may have followed another one."""
+        self._is_due = True
+
+    def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
+        """Do a piece, in a transaction of its own, when nobody waits; gives the seconds until the next."""
+        if not self._is_due:
+            return None
+        if not is_idle:
+            return _PAUSE
+        with transaction(db):
+            if is_folded(db):  # it is looked for rows in which something was said
+                return _PAUSE
+            self._is_due = _thin(db)
+        return 0.0 if self._is_due else None
+
+
+def _thin(db: sqlite3.Connection) -> bool:
+    """Let some go of a login that has ended; says whether there was one."""
+    # Contacts are told in full of logins alone that end each other. What is heard of one later shows that it has not.
+    ended = db.execute(
+        "SELECT l.account, l.login FROM logins l WHERE NOT l.is_thinned AND l.listed IS NOT NULL AND EXISTS ("
+        " SELECT 1 FROM logins n WHERE n.account = l.account AND n.login > l.login AND n.listed IS NOT NULL"
+        " AND n.opened_at >= l.last_at) LIMIT 1"
+    ).fetchone()
+    if ended is None:
+        return False
+    account, login = ended
+    gone = select_numbers(
+        db,
+        "SELECT c.rowid AS number FROM contacts c WHERE c.login = :login"
+        " AND c.id NOT IN (SELECT value FROM json_each(:kept))"
+        " AND EXISTS (SELECT 1 FROM links l WHERE l.account = :account AND l.login IN (0, :login) AND l.id = c.id)"
+        " ORDER BY c.rowid LIMIT :most",
+        {
+            "account": account,
+            "login": login,
+            "kept": as_list(_chatrooms_with_words(db, account, login)),
+            "most": _THINNED,
+        },
+    )
+    db.execute("DELETE FROM contacts WHERE rowid IN (SELECT value FROM json_each(?))", (as_list(gone),))
+    if len(gone) < _THINNED:
+        db.execute(
+            "DELETE FROM names WHERE login = :login AND id NOT IN (SELECT id FROM contacts WHERE login = :login)",
+            {"login": login},
+        )
+        db.execute("UPDATE logins SET is_thinned = 1 WHERE login = ?", (login,))
+    return True
+
+
+def _chatrooms_with_words(db: sqlite3.Connection, account: int, login: int) -> list[str]:
+    """Give the chatrooms of a login in which something was said."""
+    rows = select(db, ("id",), "FROM contacts WHERE login = ? AND id LIKE '%@%'", (login,))
+    rooms = {each: key_of(each) for (each,) in rows if is_chatroom(each)}
+    said = select_numbers(
+        db,
+        "SELECT value AS number FROM json_each(:keys) WHERE EXISTS ("
+        " SELECT 1 FROM by_chat WHERE account = :account AND key = value)",
+        {"account": account, "keys": as_list(rooms.values())},
+    )
+    unindexed = select(
+        db, ("DISTINCT chat",), "FROM entries WHERE number > (SELECT number FROM indexed) AND account = ?", (account,)
+    )
+    sent = select(
+        db,
+        ("value",),
+        "FROM json_each(:rooms) WHERE EXISTS (SELECT 1 FROM outbox WHERE account = :account AND chat = value)",
+        {"account": account, "rooms": as_list(rooms)},
+    )
+    named = {each for (each,) in (*unindexed, *sent)}
+    keys = set(said)
+    return [each for each, key in rooms.items() if key in keys or each in named]

@@ -1,0 +1,75 @@
+"""
+Dead letters: entries that a consumer has given up, and what is handed out once more because somebody wants it.
+
+Both are rows that any process may read and change. A process with consumers looks at them every few seconds, once for
+all of them; it may be another one than that which asks.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from webwx.storage.sqlite.entries import read_entries
+from webwx.storage.base import Buried
+from webwx.storage.sqlite.bulk import select_numbers
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_OF = "consumer = (SELECT consumer FROM consumers WHERE account = ? AND name = ?)"
+
+
+class Revival(NamedTuple):
+    """A dead letter that is to be handed out once more."""
+
+    time: float
+    """When somebody wanted it, which tells it from an earlier revival of the same."""
+    attempts: int
+    """How often it was tried."""
+
+
+def read_dead(db: sqlite3.Connection, account: int, consumer: str, limit: int) -> list[Buried]:
+    """Give what a consumer has given up, the newest first."""
+    dead = {
+        number: (attempts, error, at)
+        for number, attempts, error, at in db.execute(
+            f"SELECT number, attempts, error, time FROM failures WHERE {_OF} AND state = 'dead'"  # noqa: S608 - a constant
+            " ORDER BY number DESC LIMIT ?",
+            (account, consumer, limit),
+        )
+    }
+    entries = {entry.number: entry for entry in read_entries(db, dead)}
+    return [
+        Buried(entry=entries[number], attempts=attempts, error=error, time=at)
+        for number, (attempts, error, at) in dead.items()
+        if number in entries
+    ]
+
+
+def revive(db: sqlite3.Connection, account: int, consumer: str, number: int) -> bool:
+    """Store that a dead letter is to be handed out once more; says whether there was one."""
+    changed = db.execute(
+        f"UPDATE failures SET state = 'revived', time = ? WHERE {_OF} AND number = ? AND state = 'dead'",  # noqa: S608 - a constant
+        (time.time(), account, consumer, number),
+    )
+    return changed.rowcount > 0
+
+
+def consumers_with_revivals(db: sqlite3.Connection) -> set[int]:
+    """Give the rows of all consumers to whom something is to be given once more."""
+    return set(
+        select_numbers(db, "SELECT consumer AS number FROM failures INDEXED BY revived WHERE state = 'revived'", ())
+    )
+
+
+def read_revivals(db: sqlite3.Connection, consumer: int) -> dict[int, Revival]:
+    """Give what a consumer is to be given once more and is not done with yet, by number."""
+    return {
+        number: Revival(at, attempts)
+        for number, at, attempts in db.execute(
+            "SELECT number, time, attempts FROM failures INDEXED BY revived"
+            " WHERE consumer = ? AND state = 'revived' ORDER BY number",
+            (consumer,),
+        )
+    }

@@ -1,0 +1,123 @@
+"""Entries as rows of their table, with what these point to: how they are written, and how they are read back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from webwx.model.contacts import ContactId
+from webwx.model.events import Item
+from webwx.storage.sqlite.bodies import Bodies, Place
+from webwx.storage.base import Entry
+from webwx.storage.sqlite.bulk import as_list, insert, select
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterable, Iterator
+
+    from webwx.model.events import Arrived
+
+Kind = Literal["message", "contact", "deleted", "gap"]
+
+KINDS: tuple[Kind, ...] = ("message", "contact", "deleted", "gap")
+"""Of items; a row holds the place in this list, so new ones come last."""
+
+_COLUMNS = (
+    "e.number", "e.account", "e.kind", "e.message_id", "e.digest", "e.chat", "e.time", "e.is_backlog", "e.batch",
+    "e.start", "e.length", "e.raw IS NULL", "l.own_id",
+)  # fmt: skip
+
+
+LAST = 2**63 - 1
+"""No entry has this number, nor one above."""
+
+_PLACE_OF = {kind: place for place, kind in enumerate(KINDS)}
+
+_WRITTEN = (
+    "account, login, batch, kind, is_backlog, is_quarantined, is_notice,"
+    " number, message_id, digest, chat, time, start, length"
+)
+_IN_BODY, _APART = f"entries ({_WRITTEN})", f"entries ({_WRITTEN}, raw)"
+"""What is bound for an entry; to bind that nothing is kept apart takes a third of an insertion's time."""
+
+
+def write_entries(
+    db: sqlite3.Connection, account: int, login: int, batch: int, at: float,
+    items: Iterable[tuple[Arrived, int, Place | None]],
+) -> None:  # fmt: skip
+    """
+    Write the rows of a batch, whose entries have numbers in a row.
+
+    Args:
+        db: Where.
+        account: Whose.
+        login: In which it came.
+        batch: The number of its first entry.
+        at: When it came, seconds since 1970: the time of what says none.
+        items: Its entries, each with its digest, and where it stands in the stored body, if it does.
+    """
+    rows: dict[tuple[str, int, bool, bool, bool], list[tuple[object, ...]]] = {}
+    for number, (each, digest, place) in enumerate(items, batch):
+        into = _APART if place is None else _IN_BODY
+        where = (0, 0, bytes(each.raw)) if place is None else (place.start, place.length)
+        row = (number, each.message_id, digest, each.chat, each.time or int(at), *where)
+        # Nearly always one kind of row, so nearly always one statement.
+        kind = (into, _PLACE_OF[each.item.kind], each.is_backlog, each.is_quarantined, each.is_notice)
+        rows.setdefault(kind, []).append(row)
+    for (into, *kinds), theirs in rows.items():
+        insert(db, into, theirs, shared=(account, login, batch, *kinds))
+
+
+class Row(NamedTuple):
+    """A row of the table, and its item."""
+
+    number: int
+    account: int
+    kind: Kind
+    message_id: str
+    digest: int
+    chat: str
+    time: int
+    is_backlog: bool
+    own_id: ContactId
+    raw: bytes
+
+
+def read_rows(db: sqlite3.Connection, numbers: Collection[int]) -> Iterator[Row]:
+    """Read rows by their numbers, in that order; those that are not there are passed over."""
+    rows = select(
+        db,
+        _COLUMNS,
+        "FROM entries e JOIN logins l USING (login) WHERE e.number IN (SELECT value FROM json_each(?))",
+        (as_list(numbers),),
+    )
+    apart = dict(
+        db.execute(
+            "SELECT number, raw FROM entries WHERE raw IS NOT NULL AND number IN (SELECT value FROM json_each(?))",
+            (as_list(row[0] for row in rows if not row[11]),),
+        )
+    )
+    bodies = Bodies(db, {row[8] for row in rows if row[11]})
+    for row in sorted(rows):
+        number, account, kind, message_id, digest, chat, time, is_backlog, batch, start, length, is_in_body, own = row
+        yield Row(
+            number, account, KINDS[kind], message_id, digest, chat, time, bool(is_backlog), ContactId(own),
+            bodies.cut_out(batch, Place(start, length)) if is_in_body else apart[number],
+        )  # fmt: skip
+
+
+def read_entries(db: sqlite3.Connection, numbers: Collection[int]) -> list[Entry]:
+    """Read entries by their numbers, in that order; those that are not there are passed over."""
+    return [
+        Entry(
+            number=row.number,
+            item=Item(kind=row.kind, raw=msgspec.Raw(row.raw)),
+            own_id=row.own_id,
+            message_id=row.message_id,
+            chat=ContactId(row.chat),
+            time=row.time,
+            is_backlog=row.is_backlog,
+        )
+        for row in read_rows(db, numbers)
+    ]

@@ -1,0 +1,402 @@
+"""
+The ledger in the journal's file: which contacts of which logins are one identity.
+
+A contact of a login is linked to an identity once, by what it says of itself (`model.ledger`), and stays so whatever it
+is called later on. Each link keeps what was last known of it, so that it can be taken out of its identity again.
+Contacts that never change their id, such as `filehelper`, are linked once for all logins.
+"""
+
+# ruff: noqa: S608 - what is put together here are columns and conditions, and never a value
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.errors import UnknownContact
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.ledger import CERTAINTY, Identified, Identity, IdentityKind, Link, Reason, is_lasting
+from webwx.protocol.codec import clean_text
+from webwx.storage.sqlite.links import (
+    ALWAYS,
+    LOGINS_OF_ACCOUNT,
+    NEWEST_LINKS,
+    Found,
+    Linked,
+    Row,
+    as_json,
+    changed_face,
+    finding_rows,
+    links_of_id,
+    links_of_number,
+    new_face,
+    note_newest_login,
+    read_links,
+)
+from webwx.storage.identity_matching import check_merge, check_split, contact_of, digest_of_all
+from webwx.storage.sqlite.bulk import as_list, select, select_numbers
+from webwx.storage.sqlite.evidence import identify, login_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Awaitable, Callable, Collection, Iterable
+
+    from webwx.storage.sqlite.threads import Reader, Writer
+
+
+class SqliteLedger:
+    """
+    One account's ledger; what is promised is said in `journal`.
+
+    Args:
+        account: Gives the account's row.
+        current: Gives the row of the login that is open here, 0 when there is none.
+        writer: The thread that writes.
+        reader: The thread that reads.
+        told: Called, in the thread that writes, when all contacts of a login were told.
+    """
+
+    def __init__(
+        self, account: Callable[[], Awaitable[int]], current: Callable[[], int], writer: Writer, reader: Reader, *,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._account = account
+        self._current = current
+        self._writer = writer
+        self._reader = reader
+        self._told = told
+
+    def __repr__(self) -> str:
+        return "SqliteLedger(***)"
+
+    async def identify(
+        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float
+    ) -> list[Identified]:
+        """Find out who the contacts of a login are; gives those that had no identity in it, or wait for one."""
+        account = await self._account()
+        digest: bytes | None = None
+        if complete:
+            # Not by the thread that writes: who is there is mostly known, and then nothing is to be written.
+            listed, digest = await self._reader.do(
+                lambda db: (login_of(db, account, own_id)[1], digest_of_all(contacts))
+            )
+            if listed == digest:
+                return []
+
+        def tell(db: sqlite3.Connection) -> list[Identified]:
+            found = identify(db, account, own_id, contacts, digest=digest, time=time)
+            if complete:
+                self._told()
+            return found
+
+        # One job: it is done when it was handed in, and whoever asks after that gets its answer.
+        return await self._writer.do(tell)
+
+    async def note_real_id(self, contact_id: ContactId, wxid: str) -> Identified | None:
+        """Note somebody's real id, as a notice told it; gives who they turned out to be, if that is somebody else."""
+        account, current = await self._account(), self._current()
+        contact_id, wxid = ContactId(clean_text(contact_id)), clean_text(wxid)
+        return await self._writer.do(lambda db: _note_real_id(db, account, current, contact_id, wxid))
+
+    async def identity(self, number: int) -> Identity | None:
+        """Find an identity by its number, or by one that was merged into it."""
+        account, current = await self._account(), self._current()
+        return await self._reader.do(lambda db: _read(db, account, current, number))
+
+    async def identity_of(self, contact_id: ContactId) -> Identity | None:
+        """Find who has, or had in whatever login, this id."""
+        account, current = await self._account(), self._current()
+        contact_id = ContactId(clean_text(contact_id))
+
+        def read(db: sqlite3.Connection) -> Identity | None:
+            found = links_of_id(db, account, contact_id)
+            return _read(db, account, current, found[0].row.number) if found else None
+
+        return await self._reader.do(read)
+
+    async def contact_ids(self, number: int) -> list[ContactId]:
+        """Give every id that an identity has had, the newest first."""
+        return [link.contact_id for link in await self.why(number)]
+
+    async def identities(self, name: str = "") -> list[Identity]:
+        """Give all identities, or those that were last called so: as shown, by nickname, or by remark."""
+        account, current = await self._account(), self._current()
+        condition, values = "1", list[object]()
+        if name:
+            condition = "? IN (l.name, json_extract(f.evidence, '$.nickname'), json_extract(f.evidence, '$.remark'))"
+            values = [clean_text(name)]
+        return await self._reader.do(lambda db: _read_all(db, account, current, condition, values))
+
+    async def contacts(self, ids: Collection[str]) -> list[Contact]:
+        """Give who had these ids in whatever login, with what an identity tells of them."""
+        account = await self._account()
+        return await self._reader.do(
+            lambda db: [
+                contact_of(each.row.id, each.row.name, each.known)
+                for each in read_links(
+                    db,
+                    LOGINS_OF_ACCOUNT,
+                    "l.account = :account AND l.id IN (SELECT value FROM json_each(:ids))",
+                    account=account,
+                    ids=as_list(ids),
+                )
+            ]
+        )
+
+    async def why(self, number: int) -> list[Link]:
+        """Give what was found to be this identity, the newest first, and why."""
+        account = await self._account()
+        return await self._reader.do(lambda db: _why(db, account, _now(db, account, number)))
+
+    async def merge(self, number: int, other: int) -> Identity:
+        """
+        Make two identities one, which keeps the first number; the second names it as well from now on.
+
+        Raises:
+            UnknownContact: There is no such identity.
+            RefusedLocally: They are one already, differ in kind, or are both in this login.
+        """
+        account, current = await self._account(), self._current()
+
+        def store(db: sqlite3.Connection) -> Identity:
+            kept = _existing(db, account, current, number)
+            gone = _existing(db, account, current, other)
+            check_merge(kept, gone)
+            _merge(db, account, kept.number, gone.number)
+            return _existing(db, account, current, number)
+
+        return await self._writer.do(store)
+
+    async def split(self, number: int, contact_id: ContactId) -> Identity:
+        """
+        Make a contact somebody else, with a new number, and give that; they are never taken for the same again.
+
+        Raises:
+            UnknownContact: There is no such identity, it never had this id, or it had no other.
+        """
+        account, current = await self._account(), self._current()
+        contact_id = ContactId(clean_text(contact_id))
+
+        def store(db: sqlite3.Connection) -> Identity:
+            known = _existing(db, account, current, number)
+            return _existing(db, account, current, _split(db, account, known, contact_id))
+
+        return await self._writer.do(store)
+
+
+# -- real ids --------------------------------------------------------------------------------------------------------
+
+
+def _note_real_id(
+    db: sqlite3.Connection, account: int, current: int, contact_id: ContactId, wxid: str
+) -> Identified | None:
+    if is_lasting(contact_id):
+        return None
+    here = read_links(
+        db, "(SELECT :login AS login)", "l.account = :account AND l.id = :id",
+        account=account, login=current, id=contact_id,
+    )  # fmt: skip
+    link = next(iter(here or links_of_id(db, account, contact_id)), None)
+    if link is not None:
+        current = link.row.login
+    elif not current:
+        (current,) = db.execute("SELECT coalesce(max(login), 0) FROM logins WHERE account = ?", (account,)).fetchone()
+    noted = db.execute(
+        "INSERT INTO real_ids VALUES (?, ?, ?, ?) ON CONFLICT (account, login, id)"
+        " DO UPDATE SET wxid = excluded.wxid WHERE wxid <> excluded.wxid",
+        (account, current, contact_id, wxid),
+    )
+    if not noted.rowcount:
+        return None  # the phone tells the same ones again and again
+    if link is None:  # it is looked at with this when all contacts are told the next time
+        db.execute("UPDATE logins SET listed = zeroblob(0) WHERE account = ? AND listed IS NOT NULL", (account,))
+        return None
+    found = _reconsider(db, link, wxid)
+    number = link.row.number if found is None or found.by == "ambiguous" else found.number
+    faces: dict[int, int] = {}
+    since = "(SELECT login FROM logins WHERE account = :account AND login >= :since)"
+    for each in read_links(db, since, "l.number = :number", account=account, since=link.row.login, number=number):
+        face = each.row.face
+        if face not in faces:
+            evidence = as_json(msgspec.structs.replace(each.known, wxid=wxid))
+            faces[face] = changed_face(db, each, evidence, link.row.login)
+        if faces[face] != face:
+            db.execute(
+                "UPDATE links SET face = ? WHERE account = ? AND login = ? AND id = ?",
+                (faces[face], account, each.row.login, each.row.id),
+            )
+    return found
+
+
+def _reconsider(db: sqlite3.Connection, link: Linked, wxid: str) -> Identified | None:
+    """Give a contact whose real id is known now to whom it belongs, if that is not who it was taken for."""
+    row = link.row
+    # CROSS keeps SQLite to this order: few bear a real id, and the other way round all links are looked through.
+    bearers = select_numbers(
+        db,
+        "SELECT DISTINCT l.number FROM real_ids r CROSS JOIN links l USING (account, login, id)"
+        " WHERE r.account = ? AND r.wxid = ? AND l.number <> ?",
+        (row.account, wxid, row.number),
+    )
+    if link.how.by == "hand" or not (bearers or _bears_another(db, row, wxid)):
+        return None
+    if not bearers:
+        number = _new(db, row.account, link.known.kind, row.seen_at)
+    elif len(bearers) == 1 and _is_free(db, bearers[0], row):
+        (number,) = bearers
+    else:
+        return Identified(contact_id=row.id, number=row.number, by="ambiguous", candidates=tuple(bearers))
+    _move(db, link, number, Found(by="certain", reasons=(Reason(what="wxid", weight=CERTAINTY, agrees=True),)))
+    if not links_of_number(db, row.account, row.number):  # a number that has none left names that one too
+        _become(db, row.number, number)
+    return Identified(contact_id=row.id, number=number, by="certain", candidates=(row.number,))
+
+
+def _bears_another(db: sqlite3.Connection, row: Row, wxid: str) -> bool:
+    """Say whether another real id was noted of the identity of a link, in another login."""
+    is_said = db.execute(
+        "SELECT 1 FROM faces WHERE number = ? AND json_extract(evidence, '$.wxid') <> ?", (row.number, wxid)
+    ).fetchone()
+    if is_said is None:  # mostly, and it saves a look at all logins
+        return False
+    noted = db.execute(
+        f"SELECT 1 FROM {LOGINS_OF_ACCOUNT} g CROSS JOIN links l USING (login)"
+        " CROSS JOIN real_ids r USING (account, login, id)"
+        " WHERE l.number = :number AND l.id <> :id AND r.wxid <> :wxid",
+        {"account": row.account, "number": row.number, "id": row.id, "wxid": wxid},
+    ).fetchone()
+    return noted is not None
+
+
+def _is_free(db: sqlite3.Connection, number: int, row: Row) -> bool:
+    """Say whether an identity may take over a link: it has none in that login, and the user does not object."""
+    in_the_way = db.execute(
+        "SELECT 1 FROM links WHERE number = :number AND login = :login"
+        " UNION ALL SELECT 1 FROM apart WHERE number = :number AND other = :other",
+        {"number": number, "login": row.login, "other": row.number},
+    ).fetchone()
+    return in_the_way is None
+
+
+def _move(db: sqlite3.Connection, link: Linked, number: int, found: Found) -> None:
+    """Let a link be another identity's, with a face of its own."""
+    row, written = link.row, as_json(found)
+    face = new_face(db, number, row.login, link.evidence)
+    db.execute(
+        "UPDATE links SET number = ?, face = ?, finding = ? WHERE account = ? AND login = ? AND id = ?",
+        (number, face, finding_rows(db, [written])[written], row.account, row.login, row.id),
+    )
+    if all(each.row.face != row.face for each in links_of_number(db, row.account, row.number)):
+        db.execute("DELETE FROM faces WHERE face = ?", (row.face,))
+    note_newest_login(db, row.account, row.number, number)
+
+
+# -- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def _existing(db: sqlite3.Connection, account: int, current: int, number: int) -> Identity:
+    found = _read(db, account, current, number)
+    if found is None:
+        raise UnknownContact(f"There is no identity with the number {number}; list them to see who is known.")
+    return found
+
+
+def _merge(db: sqlite3.Connection, account: int, kept: int, gone: int) -> None:
+    for link in links_of_number(db, account, gone):
+        found = as_json(msgspec.structs.replace(link.how, by="hand", confidence=1.0))
+        db.execute(
+            "UPDATE links SET number = ?, finding = ? WHERE account = ? AND login = ? AND id = ?",
+            (kept, finding_rows(db, [found])[found], link.row.account, link.row.login, link.row.id),
+        )
+    db.execute("UPDATE faces SET number = ? WHERE number = ?", (kept, gone))
+    note_newest_login(db, account, kept)
+    _become(db, gone, kept)
+    db.execute("DELETE FROM apart WHERE ? IN (number, other) AND ? IN (number, other)", (kept, gone))
+    db.execute("UPDATE OR IGNORE apart SET number = ? WHERE number = ?", (kept, gone))
+    db.execute("UPDATE OR IGNORE apart SET other = ? WHERE other = ?", (kept, gone))
+
+
+def _become(db: sqlite3.Connection, gone: int, kept: int) -> None:
+    """Let a number, and all that were merged into it, name another identity."""
+    db.execute(
+        "UPDATE identities SET first_seen = min(first_seen, (SELECT first_seen FROM identities WHERE number = ?))"
+        " WHERE number = ?",
+        (gone, kept),
+    )
+    db.execute("UPDATE identities SET became = ? WHERE ? IN (number, became)", (kept, gone))
+
+
+def _split(db: sqlite3.Connection, account: int, known: Identity, contact_id: ContactId) -> int:
+    theirs = links_of_number(db, account, known.number)
+    leaving = [link for link in theirs if link.row.id == contact_id]
+    check_split(known.number, leaving=len(leaving), all_links=len(theirs))
+    number = _new(db, account, known.kind, leaving[-1].row.seen_at)
+    for link in leaving:
+        _move(db, link, number, Found(by="hand", candidates=(known.number,)))
+    db.execute("INSERT INTO apart VALUES (?, ?), (?, ?)", (number, known.number, known.number, number))
+    return number
+
+
+def _new(db: sqlite3.Connection, account: int, kind: IdentityKind, time: float) -> int:
+    made = db.execute("INSERT INTO identities (account, kind, first_seen) VALUES (?, ?, ?)", (account, kind, time))
+    return int(made.lastrowid or 0)
+
+
+# -- looking up ------------------------------------------------------------------------------------------------------
+
+
+def _now(db: sqlite3.Connection, account: int, number: int) -> int:
+    """Give what a number names by now; 0 when it names nobody."""
+    found = db.execute(
+        "SELECT CASE became WHEN 0 THEN number ELSE became END FROM identities WHERE number = ? AND account = ?",
+        (number, account),
+    ).fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def _read(db: sqlite3.Connection, account: int, current: int, number: int) -> Identity | None:
+    found = _read_all(db, account, current, "i.number = ?", [_now(db, account, number)])
+    return found[0] if found else None
+
+
+def _read_all(
+    db: sqlite3.Connection, account: int, current: int, condition: str, values: Iterable[object]
+) -> list[Identity]:
+    """Read identities by a condition for their newest links."""
+    if not current:
+        (current,) = db.execute("SELECT coalesce(max(login), 0) FROM links WHERE account = ?", (account,)).fetchone()
+    rows = select(
+        db,
+        ("l.number", "i.kind", "l.name", "l.login", "l.id", "h.found", "i.first_seen",
+         "max(l.seen_at, g.last_at)"),
+        # An id that every login has is in the newest one as well.
+        f"{NEWEST_LINKS} CROSS JOIN faces f USING (face) CROSS JOIN findings h USING (finding)"
+        f" JOIN logins g ON g.login = CASE l.login WHEN {ALWAYS}"
+        " THEN (SELECT max(login) FROM logins o WHERE o.account = l.account) ELSE l.login END"
+        f" WHERE i.account = ? AND {condition} ORDER BY l.number, l.seen_at",
+        (account, *values),
+    )  # fmt: skip
+    found: dict[int, Identity] = {}
+    for number, kind, name, login, contact_id, how, first_seen, last_seen in rows:
+        is_here = login in {ALWAYS, current}
+        found[number] = Identity(
+            number=number, kind=kind, name=name, contact_id=ContactId(contact_id if is_here else ""),
+            confidence=msgspec.json.decode(how, type=Found).confidence, first_seen=first_seen, last_seen=last_seen,
+        )  # fmt: skip
+    return list(found.values())
+
+
+def _why(db: sqlite3.Connection, account: int, number: int) -> list[Link]:
+    own_ids: dict[int, str] = dict(select(db, ("login", "own_id"), "FROM logins WHERE account = ?", (account,)))
+    links: list[Link] = []
+    for link in links_of_number(db, account, number):
+        row, found = link.row, link.how
+        links.append(
+            Link(
+                number=number, contact_id=ContactId(row.id), own_id=ContactId(own_ids.get(row.login, "")),
+                name=row.name, by=found.by, confidence=found.confidence, reasons=found.reasons,
+                candidates=found.candidates, seen_at=row.seen_at,
+            )
+        )  # fmt: skip
+    return links

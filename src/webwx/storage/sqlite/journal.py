@@ -1,0 +1,769 @@
+"""
+The journal in one SQLite file.
+
+One thread writes and one reads; everything here hands them jobs. What is stored goes in by `_store`, the one function
+whose speed decides how fast this account receives; the indexes follow behind (`index`), and so do the rows of a large
+batch (`folding`).
+"""
+
+# ruff: noqa: S608 - what is put together here are columns and conditions, and never a value
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import glob
+import logging
+import os
+import secrets
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from webwx.errors import AlreadyRunning, StorageError
+from webwx.model.contacts import Contact, ContactId, is_chatroom
+from webwx.model.events import Arrived, Item
+from webwx.protocol.codec import clean_text
+from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
+from webwx.storage.sqlite.bodies import blank, locate, pack
+from webwx.storage.sqlite.consumers import SqliteConsumer, Stored, Stream, read_known
+from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead, revive
+from webwx.storage.sqlite.entries import LAST, read_entries, write_entries
+from webwx.storage.locks import explain, flush_folder, make_private, take_lock
+from webwx.storage.sqlite.folding import FOLD_FROM, entries_of, fold, is_folded, last_number
+from webwx.storage.sqlite.identities import SqliteLedger
+from webwx.storage.sqlite.index import Index, key_of
+from webwx.storage.base import RETENTION_DAYS, Arrival, Buried, Entry, Stats
+from webwx.storage.sqlite.archive import SqliteKept, delete_unnamed
+from webwx.storage.archive_files import KeptFiles
+from webwx.storage.sqlite.links import links_named
+from webwx.storage.sqlite.outbox import Senders, SqliteOutbox
+from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
+from webwx.storage.sqlite.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
+from webwx.storage.sqlite.bulk import as_list, select, select_numbers
+from webwx.storage.sqlite.schema import connect, log_of, make_room
+from webwx.storage.sqlite.schema import explain as explain_sqlite
+from webwx.storage.tokenizer import Query, tokens_of
+from webwx.storage.sqlite.threads import Reader, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from types import TracebackType
+    from typing import Self
+
+_READ = 500
+"""Entries that are read at a time, where there may be any number."""
+
+_IS_IN_TAIL = "number > (SELECT number FROM indexed)"
+"""Of an entry: no index knows it yet."""
+
+_log = logging.getLogger("webwx.storage")
+
+
+class SqliteJournal:
+    """
+    A journal in a file, readable by its owner only.
+
+    It is closed at the end of `with SqliteJournal(path) as journal:`, or of `async with` in a coroutine.
+
+    Args:
+        path: The file; it and its folder are made when they are needed.
+        retention_days: What came longer ago is deleted; 0 keeps everything.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> None:
+        self._path = Path(path)
+        self._index = Index()
+        self._kept_files = KeptFiles(self._path.with_name(f"{self._path.name}.kept"))
+        self._thinning = Thinning()
+        retention = Retention(
+            self._index, retention_days * 86_400, self._reached, self._kept_files, thinning=self._thinning
+        )
+        title = f"The journal {self._path}"
+        self._writer = Writer(self._connect, "webwx journal", retention, title=title)
+        self._reader = Reader(
+            lambda: connect(self._path, is_reader=True), "webwx journal reader", self._watch,
+            is_behind=is_folded, catch_up=lambda: self._writer.do(self._index.unfold_piece), title=title,
+        )  # fmt: skip
+        self._looks = Looks(self._path)
+        self._senders = Senders(self._path)
+        self._streams: dict[int, Stream] = {}
+
+    def __repr__(self) -> str:
+        return f"SqliteJournal({str(self._path)!r})"
+
+    def __enter__(self) -> Self:
+        """
+        Return itself; `close` is called at the end of the block.
+
+        Raises:
+            RuntimeError: A loop runs here, so it has to be `async with`.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self
+        raise RuntimeError("A loop runs here; open the journal with `async with` instead.")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        asyncio.run(self.close())
+
+    async def __aenter__(self) -> Self:
+        """Return itself; `close` is called at the end of the block."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        await self.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = connect(self._path)
+        self._senders.remove_dead()
+        return db
+
+    def account(self, uin: int) -> SqliteAccount:
+        """Give an account's part."""
+        stream = self._streams.setdefault(uin, Stream())
+        return SqliteAccount(
+            uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
+            reached=self._reached, overtaken=self._overtaken, kept_files=self._kept_files, looks=self._looks,
+            thinning=self._thinning,
+        )  # fmt: skip
+
+    def _overtaken(self) -> None:
+        """Note that the file holds more than this process has stored, in the thread that writes."""
+        for stream in tuple(self._streams.values()):
+            stream.has_others = True
+
+    def _reached(self) -> dict[int, int]:
+        """Say how far the consumers of this process have read, by their rows; asked in the thread that writes."""
+        streams = tuple(self._streams.values())
+        return {each.row: each.reached() for stream in streams for each in tuple(stream.consumers)}
+
+    def _watch(self, db: sqlite3.Connection) -> None:
+        """Let consumers know of what other processes have revived; done in the thread that reads."""
+        rows = consumers_with_revivals(db)
+        for stream in tuple(self._streams.values()) if rows else ():
+            for consumer in tuple(stream.consumers):
+                if consumer.row in rows:
+                    consumer.look_soon_threadsafe()
+
+    async def accounts(self) -> list[int]:
+        """Give the numbers of the accounts that have a part, the one that logged in last first."""
+        rows = await self._reader.do(
+            lambda db: select(
+                db,
+                ("a.uin",),
+                "FROM accounts a LEFT JOIN logins l USING (account) GROUP BY account ORDER BY max(l.opened_at) DESC",
+                (),
+            )
+        )
+        return [int(uin) for (uin,) in rows]
+
+    async def backup(self, path: str | os.PathLike[str]) -> None:
+        """
+        Copy the journal as it is now into a new file, while others write on.
+
+        Raises:
+            StorageError: There is a file already, or the disk does not take it.
+        """
+        await asyncio.to_thread(self._copy, Path(path))
+
+    def _copy(self, target: Path) -> None:
+        if target.exists():
+            raise StorageError(f"{target} is there already; a backup never replaces a file.")
+        new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        make_private(new)
+        try:
+            with contextlib.closing(self._open_to_copy()) as source, contextlib.closing(sqlite3.connect(new)) as copy:
+                source.backup(copy)
+            handle = os.open(new, os.O_RDWR)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            new.rename(target)
+            flush_folder(target.parent)
+        except (OSError, sqlite3.Error) as error:
+            reason = explain(error) if isinstance(error, OSError) else explain_sqlite(error)
+            raise StorageError(f"{target} cannot be written: {reason}") from None
+        finally:
+            new.unlink(missing_ok=True)
+
+    def _open_to_copy(self) -> sqlite3.Connection:
+        try:
+            return connect(self._path, is_reader=True)
+        except sqlite3.Error as error:
+            raise StorageError(f"The journal {self._path} cannot be read: {explain_sqlite(error)}") from None
+
+    async def delete(self) -> None:
+        """
+        Delete the whole file, with every account in it, and close it.
+
+        Raises:
+            AlreadyRunning: Somebody is reading from it or sending.
+            StorageError: The disk does not let go of it.
+        """
+        await self.close()
+        await asyncio.to_thread(self._delete)
+
+    def _delete(self) -> None:
+        folder, name = self._path.parent, self._path.name
+        locks = [*folder.glob(f".{glob.escape(name)}.consumer-*"), *folder.glob(f".{glob.escape(name)}.sender-*")]
+        with contextlib.ExitStack() as held:
+            for lock in locks:
+                handle = take_lock(lock)
+                if handle is None:
+                    raise AlreadyRunning(f"Another process is using {self._path}.")
+                held.callback(os.close, handle)
+            try:
+                for each in (self._path, log_of(self._path), folder / f"{name}-shm", *locks):
+                    each.unlink(missing_ok=True)
+                self._kept_files.delete()
+                flush_folder(folder)
+            except OSError as error:
+                raise StorageError(f"{self._path} cannot be deleted: {explain(error)}") from None
+
+    async def close(self) -> None:
+        """Store what is left, and let go of the file."""
+        try:
+            for stream in self._streams.values():
+                for consumer in tuple(stream.consumers):
+                    with contextlib.suppress(StorageError):  # what could not be acknowledged comes again
+                        await consumer.close()
+        finally:
+            await self._writer.close()
+            await self._reader.close()
+            self._looks.close()
+            self._senders.close()
+
+
+class SqliteAccount:
+    """One account's part of a journal; what is promised is said in `journal`."""
+
+    def __init__(
+        self, uin: int, path: Path, stream: Stream, index: Index, senders: Senders, *, writer: Writer, reader: Reader,
+        reached: Callable[[], dict[int, int]], overtaken: Callable[[], None], kept_files: KeptFiles, looks: Looks,
+        thinning: Thinning,
+    ) -> None:  # fmt: skip
+        self._uin = str(uin)
+        self._path = path
+        self._stream = stream
+        self._index = index
+        self._writer = writer
+        self._reader = reader
+        self._reached = reached
+        self._overtaken = overtaken
+        self._looks = looks
+        self._row: int | None = None
+        self._login: tuple[int, ContactId] | None = None
+        """The row and the id of the login whose batches are taken in."""
+        self.outbox: SqliteOutbox = SqliteOutbox(self._account, senders, writer, reader)
+        self.ledger: SqliteLedger = SqliteLedger(
+            self._account, lambda: self._login[0] if self._login else 0, writer, reader, told=thinning.look_soon
+        )
+        self._kept_files = kept_files
+        self.kept: SqliteKept = SqliteKept(self._account, kept_files, writer, reader)
+
+    def __repr__(self) -> str:
+        return "SqliteAccount(***)"
+
+    async def _account(self) -> int:
+        """Give the account's row, made when it is needed."""
+        if self._row is None:
+            known = "SELECT account FROM accounts WHERE uin = ?"
+            found = await self._reader.do(lambda db: db.execute(known, (self._uin,)).fetchone())
+            if found is None:
+
+                def make(db: sqlite3.Connection) -> tuple[int]:
+                    db.execute("INSERT OR IGNORE INTO accounts (uin) VALUES (?)", (self._uin,))
+                    row: tuple[int] = db.execute(known, (self._uin,)).fetchone()
+                    return row
+
+                found = await self._writer.do(make)
+            self._row = int(found[0])
+        return self._row
+
+    # -- taking in ---------------------------------------------------------------------------------------------------
+
+    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
+        """Begin with a new login; where there was another before, a gap is stored."""
+        account = await self._account()
+
+        def store(db: sqlite3.Connection) -> tuple[int, Stored]:
+            before = db.execute(
+                "SELECT own_id, last_at FROM logins WHERE account = ? ORDER BY last_at DESC LIMIT 1", (account,)
+            ).fetchone()
+            db.execute(
+                "INSERT INTO logins (account, own_id, position, opened_at, last_at) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (account, own_id) DO UPDATE SET position = excluded.position",
+                (account, own_id, position, time, time),
+            )
+            (login,) = db.execute(
+                "SELECT login FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
+            ).fetchone()
+            keep_contacts(db, login, contacts)
+            stored = Stored([], is_after_others=False)
+            if before is not None and before[0] != own_id:
+                arrival = Arrival(body=b"", items=(gap_between(before[1], time),), position=position, time=time)
+                stored = self._store(db, account, login, own_id, arrival)
+            return login, stored
+
+        login, _ = await self._writer.do(store, then=lambda result: self._stream.publish(result[1]))
+        self._login = (login, own_id)
+
+    async def position(self, own_id: ContactId) -> bytes | None:
+        """Give where the next fetch begins; None when the journal does not know this login."""
+        account = await self._account()
+        found = await self._reader.do(
+            lambda db: db.execute(
+                "SELECT login, position FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
+            ).fetchone()
+        )
+        if found is None:
+            return None
+        self._login = (found[0], own_id)
+        position: bytes = found[1]
+        return position
+
+    async def ingest(self, arrival: Arrival) -> int:
+        """
+        Store a batch in one transaction; returns how many items were new.
+
+        Raises:
+            StorageError: It was not stored, or nobody can say.
+        """
+        account = await self._account()
+        if self._login is None:
+            raise StorageError("Nothing is taken in before a login was opened, or its position asked for.")
+        login, own_id = self._login
+        stored = await self._writer.do(
+            lambda db: self._store(db, account, login, own_id, arrival), then=self._stream.publish
+        )
+        return len(stored.entries)
+
+    async def add_note(self, own_id: ContactId, item: Item, *, chat: ContactId, time: float) -> None:
+        """
+        Store a note of our own as an entry of a login; the position stays where it is.
+
+        Raises:
+            StorageError: It was not stored, or the journal does not know this login.
+        """
+        account = await self._account()
+        note = Arrived(item=item, raw=item.raw, chat=ContactId(clean_text(chat)), time=int(time))
+
+        def store(db: sqlite3.Connection) -> Stored:
+            found = db.execute(
+                "SELECT login, position, last_at FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
+            ).fetchone()
+            if found is None:
+                raise StorageError("The journal does not know this login.")
+            login, position, last_at = found
+            arrival = Arrival(body=b"", items=(note,), position=position, time=last_at)
+            return self._store(db, account, login, own_id, arrival)
+
+        await self._writer.do(store, then=self._stream.publish)
+
+    def _store(self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival) -> Stored:
+        """Store a batch, in the thread that writes: the same few statements whatever it holds."""
+        db.execute(
+            "UPDATE logins SET position = ?, last_at = max(last_at, ?) WHERE login = ?",
+            (arrival.position, arrival.time, login),
+        )
+        ids = [event.message_id for _, event in arrival.texts] or [each.message_id for each in arrival.items]
+        known = self._index.digests(db, account, ids)
+        keep_contacts(db, login, arrival.contacts, arrival.deleted)
+        batch = last_number(db) + 1
+        if self._index.is_overtaken(batch - 1):
+            self._overtaken()
+        is_after_others, self._stream.has_others = self._stream.has_others, False
+        if len(arrival.texts) >= FOLD_FROM and not known and len(set(ids)) == len(ids):
+            db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (batch, account, arrival.time, pack(arrival.body)))
+            fold(db, batch, login, arrival.began, len(ids))
+            self._index.folded(account, ids)
+            entries = entries_of(arrival, own_id, batch)
+        else:
+            entries = self._store_rows(db, account, login, own_id, arrival, batch, known)
+        if not entries:
+            return Stored([], is_after_others)
+        self._index.appended(entries[-1].number)
+        for consumer in tuple(self._stream.consumers):
+            if consumer.is_live():
+                consumer.start(entries[-1].number)
+        return Stored(entries, is_after_others)
+
+    def _store_rows(
+        self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival, batch: int,
+        known: dict[str, tuple[int, ...]],
+    ) -> list[Entry]:  # fmt: skip
+        """Store what is new of a batch with a row for each."""
+        items = items_of(arrival, own_id)
+        new, conflicts = new_items(items, known, is_repeated=self._is_repeated(db, login, arrival))
+        if conflicts:
+            db.execute("UPDATE accounts SET conflicts = conflicts + ? WHERE account = ?", (conflicts, account))
+            _log.warning("%d messages came with the id of another one; both are kept.", conflicts)
+        if not new:
+            return []
+        places = locate(arrival.body, [each.raw for each, _ in new])
+        body = arrival.body
+        if len(new) < len(items):  # a purge of a chat could not find what no entry points to
+            body = blank(body, [place for place in places if place is not None])
+        db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (batch, account, arrival.time, pack(body)))
+        rows = [(*each, place) for each, place in zip(new, places, strict=True)]
+        write_entries(db, account, login, batch, arrival.time, rows)
+        self._index.added(account, [(each.message_id, digest) for each, digest in new])
+        return [
+            Entry(
+                number=number, item=each.item, own_id=own_id, message_id=each.message_id, chat=each.chat,
+                time=each.time or int(arrival.time), is_backlog=each.is_backlog, read=each.read,
+            )
+            for number, (each, _) in enumerate(new, batch)
+        ]  # fmt: skip
+
+    def _is_repeated(self, db: sqlite3.Connection, login: int, arrival: Arrival) -> bool:
+        """Say whether the last batch has come again; only what has no id needs to be told apart so."""
+        digest = digest_of_body(arrival)
+        if digest is None:
+            return False
+        (last,) = db.execute("SELECT last_body FROM logins WHERE login = ?", (login,)).fetchone()
+        db.execute("UPDATE logins SET last_body = ? WHERE login = ?", (digest, login))
+        is_repeated: bool = last == digest
+        return is_repeated
+
+    # -- consumers ---------------------------------------------------------------------------------------------------
+
+    async def consumer(
+        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None,
+        stays: bool = False, shows: bool = False,
+    ) -> SqliteConsumer:  # fmt: skip
+        """
+        Open a consumer: one at a time of each name.
+
+        Raises:
+            AlreadyRunning: It is open, here or in another process.
+        """
+        account = await self._account()
+        name = clean_text(name)
+
+        def make(db: sqlite3.Connection) -> int:
+            known = "SELECT consumer FROM consumers WHERE account = ? AND name = ?"
+            found = db.execute(known, (account, name)).fetchone()
+            if found is None:
+                is_first = db.execute("SELECT 1 FROM consumers WHERE account = ?", (account,)).fetchone() is None
+                begin = 0 if is_first or since == "beginning" else last_number(db)
+                db.execute(
+                    "INSERT INTO consumers (account, name, acked, started) VALUES (?, ?, ?, ?)",
+                    (account, name, begin, begin),
+                )
+                found = db.execute(known, (account, name)).fetchone()
+            return int(found[0])
+
+        if stays:
+            with contextlib.suppress(StorageError):  # without it, each commit only takes longer
+                await self._writer.do_outside(lambda db: make_room(db, self._path))
+        consumer = await self._writer.do(make)
+        lock = take_lock(self._path.with_name(f".{self._path.name}.consumer-{consumer}"))
+        if lock is None:
+            raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
+        try:
+            known = await self._reader.do(partial(read_known, consumer=consumer))
+        except BaseException:
+            os.close(lock)
+            raise
+        opened = SqliteConsumer(
+            name, consumer=consumer, account=account, known=known, stream=self._stream, writer=self._writer,
+            reader=self._reader, lock=lock, tell=tell, shows=shows,
+        )  # fmt: skip
+        self._stream.consumers.append(opened)
+        self._writer.join(opened)
+        return opened
+
+    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[Buried]:
+        """Give what a consumer has given up, the newest first; it may be open, here or in another process."""
+        account, name = await self._account(), clean_text(consumer)
+        return await self._reader.do(lambda db: read_dead(db, account, name, limit))
+
+    async def revive(self, consumer: str, number: int) -> bool:
+        """Have a dead letter handed out once more, as a new attempt; says whether there was one."""
+        account, name = await self._account(), clean_text(consumer)
+        is_one = await self._writer.do(lambda db: revive(db, account, name, number))
+        for opened in self._stream.consumers:
+            opened.look_soon()
+        return is_one
+
+    # -- looking up --------------------------------------------------------------------------------------------------
+
+    async def entry(self, number: int) -> Entry | None:
+        """Find an entry by its number."""
+        account = await self._account()
+        found = await self._read("SELECT number FROM entries WHERE number = ? AND account = ?", number, account)
+        return found[0] if found else None
+
+    async def find(self, message_id: str) -> Entry | None:
+        """Find a message by the platform's id, whatever its age; the newest when ids have met."""
+        account = await self._account()
+        message_id = clean_text(message_id)
+        if not message_id:
+            return None
+        found = await self._read(
+            "SELECT number FROM entries WHERE account = ? AND message_id = ? AND number IN ("
+            " SELECT number FROM by_id WHERE account = ? AND key = ? UNION ALL"
+            f" SELECT number FROM entries WHERE {_IS_IN_TAIL} AND message_id = ?"
+            ") ORDER BY number DESC LIMIT 1",
+            account, message_id, account, key_of(message_id), message_id,
+        )  # fmt: skip
+        return found[0] if found else None
+
+    async def entries(
+        self, *, chats: Collection[ContactId] = (), before: int | None = None, since: float = 0, until: float = 0,
+        limit: int = 50,
+    ) -> list[Entry]:  # fmt: skip
+        """Give the newest entries, the oldest of them first."""
+        account = await self._account()
+        condition, values = _condition(account, chats, before)
+        if since:
+            condition += " AND e.time >= ?"
+            values.append(since)
+        if until:
+            condition += " AND e.time <= ?"
+            values.append(until)
+
+        def read(db: sqlite3.Connection) -> list[Entry]:
+            from_all = f"SELECT e.number FROM entries e WHERE {condition} ORDER BY e.number DESC LIMIT ?"
+            if not chats:
+                return read_entries(db, select_numbers(db, from_all, (*values, limit)))
+            from_tail = (
+                f"SELECT e.number FROM entries e WHERE e.{_IS_IN_TAIL} AND {condition} ORDER BY e.number DESC LIMIT ?"
+            )
+            numbers = select_numbers(db, from_tail, (*values, limit))
+            for key in {key_of(clean_text(chat)) for chat in chats}:
+                from_index = (
+                    "SELECT i.number FROM by_chat i CROSS JOIN entries e USING (number)"
+                    f" WHERE i.account = ? AND i.key = ? AND {condition} ORDER BY i.number DESC LIMIT ?"
+                )
+                numbers += select_numbers(db, from_index, (account, key, *values, limit))
+            return read_entries(db, sorted(numbers, reverse=True)[:limit])
+
+        return await self._reader.do(read)
+
+    async def notices(
+        self, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """Give the newest grey lines, recalls among them, the newest first."""
+        account = await self._account()
+        condition, values = _condition(account, chats, before)
+        query = (
+            "SELECT e.number FROM entries e INDEXED BY notices"
+            f" WHERE e.is_notice IS NOT 0 AND e.kind = 0 AND {condition} ORDER BY e.number DESC LIMIT ?"
+        )
+        return (await self._read(query, *values, limit))[::-1]
+
+    async def search(
+        self, words: str, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """Give the newest messages that hold all of these words, the newest first."""
+        account = await self._account()
+        query = Query.of(words)
+        condition, values = _condition(account, chats, before)
+
+        def read(db: sqlite3.Connection) -> list[Entry]:
+            from_tail = (
+                f"SELECT e.number FROM entries e WHERE e.{_IS_IN_TAIL} AND e.kind = 0 AND {condition}"
+                " ORDER BY e.number DESC"
+            )
+            tail = sorted(select_numbers(db, from_tail, values), reverse=True)
+            found: list[Entry] = []
+            for start in range(0, len(tail), _READ):
+                newest_last = read_entries(db, tail[start : start + _READ])
+                found += (
+                    entry for entry in reversed(newest_last) if query.finds(tokens_of(entry.item.raw, entry.own_id))
+                )
+                if len(found) >= limit:
+                    return found[:limit]
+            from_index = (
+                "SELECT w.rowid AS number FROM words w CROSS JOIN entries e ON e.number = w.rowid"
+                f" WHERE words MATCH ? AND w.rowid < ? AND {condition} ORDER BY w.rowid DESC LIMIT ?"
+            )
+            newest = LAST if before is None else before
+            numbers = select_numbers(db, from_index, (query.expression, newest, *values, limit - len(found)))
+            return found + read_entries(db, numbers)[::-1]
+
+        return await self._reader.do(read) if query.runs else []
+
+    async def _read(self, query: str, *values: object) -> list[Entry]:
+        return await self._reader.do(lambda db: read_entries(db, select_numbers(db, query, values)))
+
+    async def export(self) -> AsyncIterator[Entry]:
+        """Give all entries, oldest first, however many."""
+        account = await self._account()
+        after = 0
+        while piece := await self._read(
+            "SELECT number FROM entries WHERE number > ? AND account = ? ORDER BY number LIMIT ?", after, account, _READ
+        ):
+            for entry in piece:
+                yield entry
+            after = piece[-1].number
+
+    async def stats(self) -> Stats:
+        """Count what there is."""
+        account = await self._account()
+
+        def read(db: sqlite3.Connection) -> Stats:
+            entries, quarantined = db.execute(
+                "SELECT count(*), coalesce(sum(is_quarantined), 0) FROM entries WHERE account = ?", (account,)
+            ).fetchone()
+            (batches,) = db.execute("SELECT count(*) FROM batches WHERE account = ?", (account,)).fetchone()
+            (conflicts,) = db.execute("SELECT conflicts FROM accounts WHERE account = ?", (account,)).fetchone()
+            (dead,) = db.execute(
+                "SELECT count(*) FROM failures WHERE state = 'dead'"
+                " AND consumer IN (SELECT consumer FROM consumers WHERE account = ?)",
+                (account,),
+            ).fetchone()
+            (indexed,) = db.execute("SELECT number FROM indexed").fetchone()
+            kept, kept_size = db.execute(
+                "SELECT count(*), coalesce(sum(size), 0) FROM kept WHERE account = ? AND digest <> ''", (account,)
+            ).fetchone()
+            (pages,), (page,) = db.execute("PRAGMA page_count").fetchone(), db.execute("PRAGMA page_size").fetchone()
+            return Stats(
+                entries=entries, batches=batches, conflicts=conflicts, quarantined=quarantined,
+                dead_letters=dead, indexed=indexed, size=pages * page, kept=kept, kept_size=kept_size,
+            )  # fmt: skip
+
+        return await self._reader.do(read)
+
+    # -- people ------------------------------------------------------------------------------------------------------
+
+    async def contacts(self, own_id: ContactId) -> list[Contact]:
+        """Give everybody known in a login who is not deleted."""
+        return await self._contacts("l.own_id = ?", own_id)
+
+    async def roster(self, own_id: ContactId) -> StoredRoster:
+        """Give the same, each to be read when somebody looks at them."""
+        account = await self._account()
+
+        def read(db: sqlite3.Connection) -> StoredRoster:
+            found = db.execute(
+                "SELECT login FROM logins WHERE account = ? AND own_id = ? AND NOT is_thinned", (account, own_id)
+            ).fetchone()
+            return read_roster(db, self._looks, 0 if found is None else found[0], is_chatroom)
+
+        return await self._reader.do(read)
+
+    async def people(self, ids: Collection[ContactId]) -> list[Contact]:
+        """Give who had these ids, in whatever login."""
+        wanted = {clean_text(each) for each in ids}
+        found = await self._contacts("c.id IN (SELECT value FROM json_each(?))", as_list(wanted))
+        unknown = wanted - {each.id for each in found}
+        return [*await self.ledger.contacts(unknown), *found] if unknown else found
+
+    async def _contacts(self, condition: str, value: str) -> list[Contact]:
+        account = await self._account()
+
+        def read(db: sqlite3.Connection) -> str:
+            (listed,) = db.execute(
+                "SELECT '[' || coalesce(group_concat(contact), '') || ']' FROM ("
+                " SELECT c.contact FROM logins l CROSS JOIN contacts c USING (login)"
+                f" WHERE l.account = ? AND {condition} ORDER BY l.login)",
+                (account, value),
+            ).fetchone()
+            return str(listed)
+
+        return msgspec.json.decode(await self._reader.do(read), type=list[Contact])
+
+    async def save_contacts(
+        self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
+    ) -> None:
+        """Keep contacts, and let these go; who is in neither list stays as they are."""
+        account = await self._account()
+
+        def store(db: sqlite3.Connection) -> None:
+            found = db.execute(
+                "SELECT login FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
+            ).fetchone()
+            if found is None:
+                raise StorageError("The journal does not know this login.")
+            keep_contacts(db, found[0], contacts, deleted)
+            db.execute("UPDATE logins SET is_thinned = 0 WHERE login = ? AND is_thinned", found)
+
+        await self._writer.do(store)
+
+    async def chats_named(self, name: str) -> list[ContactId]:
+        """Give every id that had this remark or nickname, in whatever login."""
+        account, name = await self._account(), clean_text(name)
+
+        def read(db: sqlite3.Connection) -> list[list[Any]]:
+            listed = "FROM logins l CROSS JOIN names n USING (login) WHERE l.account = ? AND n.name = ?"
+            return select(db, ("l.login", "n.id"), listed, (account, name)) + links_named(db, account, name)
+
+        rows = sorted(await self._reader.do(read), reverse=True)
+        return list(dict.fromkeys(ContactId(each) for _, each in rows))
+
+    async def state(self, name: str) -> bytes:
+        """Give what something small was kept as; empty when it never was."""
+        account = await self._account()
+        return await self._reader.do(lambda db: _state(db, account, name))
+
+    async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
+        """Keep something small as what a function makes of what it was, and give that."""
+        account = await self._account()
+
+        def store(db: sqlite3.Connection) -> bytes:
+            state = change(_state(db, account, name))
+            db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (account, name, state))
+            return state
+
+        return await self._writer.do(store)
+
+    # -- letting go --------------------------------------------------------------------------------------------------
+
+    async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
+        """
+        Delete entries and sends for good: older than a time, or of these chats, or both; gives how many.
+
+        A consumer that had not seen them all is told of a gap. The file does not shrink: its room is used again.
+        """
+        if not before and not chats:
+            return 0
+        account = await self._account()
+        ids = [clean_text(each) for each in chats]
+        numbers = await self._reader.do(lambda db: doomed(db, account, before, ids))
+        count = 0
+        for start in range(0, len(numbers), PIECE):
+            piece = numbers[start : start + PIECE]
+            count += await self._writer.do(partial(delete, index=self._index, numbers=piece, reached=self._reached()))
+        count += await self._writer.do(lambda db: delete_sends(db, account, before, ids))
+        if not chats:
+            await self._writer.do(lambda db: forget_people(db, before))
+        await self._writer.do(partial(delete_unnamed, files=self._kept_files))
+        has_more = await self._writer.do(partial(expunge, is_first=True))
+        while has_more:
+            has_more = await self._writer.do(partial(expunge, is_first=False))
+        await self._writer.do_outside(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+        return count
+
+
+def _state(db: sqlite3.Connection, account: int, name: str) -> bytes:
+    found: tuple[bytes] | None = db.execute(
+        "SELECT state FROM states WHERE account = ? AND name = ?", (account, name)
+    ).fetchone()
+    return b"" if found is None else found[0]
+
+
+def _condition(account: int, chats: Collection[ContactId], before: int | None) -> tuple[str, list[object]]:
+    """Write what limits entries to chats and to what is older."""
+    condition, values = "e.account = ?", list[object]([account])
+    if chats:
+        condition += " AND e.chat IN (SELECT value FROM json_each(?))"
+        values.append(as_list(clean_text(each) for each in chats))
+    if before is not None:
+        condition += " AND e.number < ?"
+        values.append(before)
+    return condition, values

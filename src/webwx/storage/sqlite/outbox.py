@@ -1,0 +1,227 @@
+"""
+An account's sends, as rows that are stored before anything leaves.
+
+A row in `sending` belongs to the process that sends it, which holds a lock as long as it lives. When nobody holds it,
+that process has died in between, and nobody can say what became of the send.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import secrets
+from typing import TYPE_CHECKING, Literal
+
+from webwx.errors import StorageError
+from webwx.model.contacts import ContactId
+from webwx.model.messages import Receipt
+from webwx.protocol.codec import clean_text
+from webwx.storage.locks import take_lock
+from webwx.storage.base import Outgoing, State
+from webwx.storage.sqlite.bulk import as_list, select
+
+if TYPE_CHECKING:
+    import builtins
+    import sqlite3
+    from collections.abc import Awaitable, Callable, Collection
+    from pathlib import Path
+
+    from webwx.storage.sqlite.threads import Reader, Writer
+
+_COLUMNS = (
+    "number", "client_id", "key", "chat", "kind", "text", "state", "receipt", "ret",
+    # JSON has too few digits for the time.
+    "CAST(round(created_at * 1e6) AS INTEGER)", "CAST(round(changed_at * 1e6) AS INTEGER)",
+)  # fmt: skip
+
+_MESSAGE_ID = "json_extract(receipt, '$.message_id')"
+
+
+class Senders:
+    """The processes that send from a journal: each holds a lock of its own."""
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._own = ""
+        self._lock: int | None = None
+
+    def own(self) -> str:
+        """Give this process's name, under which it is known as long as it lives."""
+        while self._lock is None:  # another process may look at the file before it is locked
+            self._own = secrets.token_hex(8)
+            self._lock = take_lock(self._path(self._own))
+        return self._own
+
+    def is_alive(self, name: str) -> bool:
+        """Say whether a process still lives; cleans up after one that does not."""
+        if name == self._own and self._lock is not None:
+            return True
+        path = self._path(name)
+        if not path.exists():
+            return False
+        lock = take_lock(path)
+        if lock is None:
+            return True
+        path.unlink(missing_ok=True)
+        os.close(lock)
+        return False
+
+    def remove_dead(self) -> None:
+        """Delete the lock files of processes that ended without closing the journal."""
+        prefix = self._path("").name
+        for path in self._journal.parent.glob(f"{glob.escape(prefix)}*"):
+            with contextlib.suppress(StorageError, OSError):  # another process may do the same
+                self.is_alive(path.name.removeprefix(prefix))
+
+    def close(self) -> None:
+        """Be known no more."""
+        if self._lock is not None:
+            self._path(self._own).unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+    def _path(self, name: str) -> Path:
+        return self._journal.with_name(f".{self._journal.name}.sender-{name}")
+
+
+class SqliteOutbox:
+    """An account's sends; what is promised is said in `journal`."""
+
+    def __init__(self, account: Callable[[], Awaitable[int]], senders: Senders, writer: Writer, reader: Reader) -> None:
+        self._account = account
+        self._senders = senders
+        self._writer = writer
+        self._reader = reader
+
+    async def add(self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float) -> Outgoing:
+        """Store a send as `queued`; one of a key that is known is given as it is."""
+        account = await self._account()
+        given = (client_id, key, chat, kind, text)
+        values = tuple(clean_text(each) for each in given)
+
+        def store(db: sqlite3.Connection) -> Outgoing:
+            if key:
+                self._bury_dead(db, account)
+                known = _select(db, account, "key = ?", values[1])
+                if known:
+                    return known[0]
+            db.execute(
+                "INSERT INTO outbox (account, client_id, key, chat, kind, text, state, owner, ret, created_at,"
+                " changed_at) VALUES (?, ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?)",
+                (account, *values, time, time),
+            )
+            (stored,) = _select(db, account, "client_id = ?", values[0])
+            return stored
+
+        return await self._writer.do(store)
+
+    async def sending(self, number: int, time: float, chat: ContactId) -> bool:
+        """Note that the first byte may leave for a chat from now on; False when it may not."""
+        account = await self._account()
+        own = self._senders.own()
+        goes_to = clean_text(chat)
+
+        def store(db: sqlite3.Connection) -> bool:
+            changed = db.execute(
+                "UPDATE outbox SET state = 'sending', owner = ?, chat = ?, changed_at = ?"
+                " WHERE account = ? AND number = ? AND state IN ('queued', 'failed')",
+                (own, goes_to, time, account, number),
+            )
+            return changed.rowcount == 1
+
+        return await self._writer.do(store)
+
+    async def settle(
+        self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
+        receipt: Receipt | None = None, ret: int = 0,
+    ) -> None:  # fmt: skip
+        """Note how an attempt ended; `queued` when it provably never left, or came too soon."""
+        account = await self._account()
+        written = None if receipt is None else receipt.to_json()
+
+        def store(db: sqlite3.Connection) -> None:
+            db.execute(
+                "UPDATE outbox SET state = ?, owner = '', receipt = ?, ret = ?, changed_at = ?"
+                " WHERE account = ? AND number = ?",
+                (state, written, ret, time, account, number),
+            )
+
+        await self._writer.do(store)
+
+    async def get(
+        self, *, number: int = 0, key: str = "", client_id: str = "", message_id: str = ""
+    ) -> Outgoing | None:
+        """Find one by any of its names; what a dead process left in `sending` is `unknown`."""
+        names = (("number", number), ("key", key), ("client_id", client_id), (_MESSAGE_ID, message_id))
+        column, value = next((name for name in names if name[1]), ("number", 0))
+        value = clean_text(value) if isinstance(value, str) else value
+        found = await self._read(f"{column} = ? ORDER BY number DESC LIMIT 1", value)
+        return found[0] if found else None
+
+    async def remove(self, number: int) -> bool:
+        """Delete one for good, and free its key; says whether there was one. What is being sent stays."""
+        account = await self._account()
+
+        def delete(db: sqlite3.Connection) -> bool:
+            self._bury_dead(db, account)
+            gone = db.execute(
+                "DELETE FROM outbox WHERE account = ? AND number = ? AND state <> 'sending'", (account, number)
+            )
+            return gone.rowcount == 1
+
+        return await self._writer.do(delete)
+
+    async def list(
+        self, *states: State, chats: Collection[ContactId] = (), since: float = 0, until: float = 0, limit: int = 100
+    ) -> builtins.list[Outgoing]:
+        """Give sends, newest first; all states when none is named."""
+        condition = "created_at >= ?"
+        values: tuple[float | str, ...] = (since,)
+        if states:
+            condition += " AND state IN (SELECT value FROM json_each(?))"
+            values += (as_list(states),)
+        if chats:
+            condition += " AND chat IN (SELECT value FROM json_each(?))"
+            values += (as_list(clean_text(each) for each in chats),)
+        if until:
+            condition += " AND created_at <= ?"
+            values += (until,)
+        return await self._read(f"{condition} ORDER BY number DESC LIMIT ?", *values, limit)
+
+    async def _read(self, condition: str, *values: object) -> builtins.list[Outgoing]:
+        """Read sends, once those of dead processes are known as such."""
+        account = await self._account()
+
+        def read(db: sqlite3.Connection) -> builtins.list[Outgoing] | None:
+            return None if self._dead(db, account) else _select(db, account, condition, *values)
+
+        found = await self._reader.do(read)
+        if found is None:
+            await self._writer.do(lambda db: self._bury_dead(db, account))
+            found = await self._reader.do(lambda db: _select(db, account, condition, *values))
+        return found
+
+    def _dead(self, db: sqlite3.Connection, account: int) -> builtins.list[str]:
+        """Give the processes that have died while they were sending."""
+        owners = db.execute("SELECT DISTINCT owner FROM outbox WHERE account = ? AND state = 'sending'", (account,))
+        return [owner for (owner,) in owners if not self._senders.is_alive(owner)]
+
+    def _bury_dead(self, db: sqlite3.Connection, account: int) -> None:
+        for owner in self._dead(db, account):
+            db.execute(
+                "UPDATE outbox SET state = 'unknown', owner = '' WHERE account = ? AND state = 'sending' AND owner = ?",
+                (account, owner),
+            )
+
+
+def _select(db: sqlite3.Connection, account: int, condition: str, *values: object) -> list[Outgoing]:
+    rows = select(db, _COLUMNS, f"FROM outbox WHERE account = ? AND {condition}", (account, *values))
+    return [
+        Outgoing(
+            number=number, client_id=client_id, key=key, chat=ContactId(chat), kind=kind, text=text, state=state,
+            receipt=None if receipt is None else Receipt.from_json(receipt), ret=ret,
+            created_at=created_at / 1e6, changed_at=changed_at / 1e6,
+        )
+        for number, client_id, key, chat, kind, text, state, receipt, ret, created_at, changed_at in rows
+    ]  # fmt: skip

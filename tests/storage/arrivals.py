@@ -1,0 +1,87 @@
+"""Batches as a client takes them over, and an account's part of a journal to put them in."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.model.contacts import ContactId
+from webwx.model.delivery import is_text, text_from_wire
+from webwx.model.events import Arrived, Item, identify, is_plain
+from webwx.protocol.codec import read_sound_json
+from webwx.protocol.sync import WholeSyncReply
+from webwx.storage.base import Arrival
+
+if TYPE_CHECKING:
+    from webwx.storage.base import Entry
+    from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+
+OWN = ContactId("@me")
+FRIEND = ContactId("@friend")
+ROOM = ContactId("@@room")
+UIN = 2_400_001
+
+
+def message(message_id: object, content: object = "hello", chat: str = FRIEND, at: int = 1_700_000_000) -> bytes:
+    """Write a text as the platform delivers it."""
+    fields = {
+        "MsgId": message_id, "FromUserName": chat, "ToUserName": OWN, "MsgType": 1, "Content": content, "CreateTime": at
+    }  # fmt: skip
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def messages(first: int, count: int, chat: str = FRIEND) -> list[bytes]:
+    """Write texts with ids in a row, each with a content of its own."""
+    return [message(str(number), f"text {number}", chat) for number in range(first, first + count)]
+
+
+def arrived(raw: bytes) -> Arrived:
+    """Look at a message as far as a client does before it is stored, when its batch was not read as a whole."""
+    return msgspec.structs.replace(identify(Item(kind="message", raw=msgspec.Raw(raw)), OWN), read=None)
+
+
+def contact_change(name: str) -> Arrived:
+    """Give a change of a contact."""
+    raw = msgspec.Raw(json.dumps({"UserName": FRIEND, "NickName": name}).encode())
+    return Arrived(item=Item(kind="contact", raw=raw), raw=raw)
+
+
+def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None = None) -> Arrival:
+    """Put a batch together, and look at it as a client does."""
+    delivered = [each if isinstance(each, bytes) else bytes(each.raw) for each in items]
+    body = b'{"BaseResponse":{"Ret":0},"AddMsgList":[' + b",".join(delivered) + b"]}"
+    at = time.time() if at is None else at
+    texts = _texts(body) if all(isinstance(each, bytes) for each in items) else []
+    if texts:
+        pairs = tuple((each, text_from_wire(each.text, OWN)) for each in texts if each.text is not None)
+        return Arrival(body=body, texts=pairs, position=position, time=at)
+    looked = tuple(arrived(each) if isinstance(each, bytes) else each for each in items)
+    return Arrival(body=body, items=looked, position=position, time=at)
+
+
+def _texts(body: bytes) -> list[Item]:
+    """Read a batch as a whole; nothing where it cannot be read so, or holds anything but texts with ids."""
+    whole = read_sound_json(body, WholeSyncReply)
+    wires = [] if whole is None else whole.add_msg_list
+    texts = [Item(kind="message", text=each) for each in wires if is_text(each)]
+    return texts if len(texts) == len(wires) and is_plain(texts) else []
+
+
+async def opened(journal: SqliteJournal, uin: int = UIN) -> SqliteAccount:
+    """Give an account's part, with a login in it."""
+    account = journal.account(uin)
+    await account.open_login(OWN, b"begin", time.time(), [])
+    return account
+
+
+async def everything(account: SqliteAccount) -> list[Entry]:
+    """Give all there is."""
+    return [entry async for entry in account.export()]
+
+
+def ids(entries: list[Entry]) -> list[str]:
+    """Give the ids of messages."""
+    return [entry.message_id for entry in entries]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.storage.arrivals import opened
+from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
+
+from webwx.storage.sqlite.folding import FOLD_FROM
+from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "me.journal"
+
+
+@pytest.fixture(params=[FOLD_FROM, 1], ids=["rows", "folded"])
+def folds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a test run twice: few messages are stored with a row for each, or folded as a large batch of texts is."""
+    monkeypatch.setattr("webwx.storage.sqlite.journal.FOLD_FROM", request.param)
+
+
+@pytest.fixture
+async def journal(path: Path) -> AsyncIterator[SqliteJournal]:
+    journal = SqliteJournal(path)
+    yield journal
+    await journal.close()
+
+
+@pytest.fixture
+async def account(journal: SqliteJournal) -> SqliteAccount:
+    return await opened(journal)
+
+
+@pytest.fixture
+def phone(journal: SqliteJournal) -> Phone:
+    return Phone(journal.account(1))
+
+
+@pytest.fixture
+async def relogin(phone: Phone) -> Phone:
+    """Give a phone in its second login, where nobody has changed but Bob, who is gone."""
+    await phone.log_in(NOW - DAY)
+    await phone.tell(*map(phone.shown, ("ann", "bob", "cid")), FILEHELPER, at=NOW - DAY)
+    await phone.log_in()
+    await phone.tell(*map(phone.shown, ("ann", "cid")), FILEHELPER)
+    return phone

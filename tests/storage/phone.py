@@ -1,0 +1,61 @@
+"""An account whose ids change with each login, as the ledger is told of it."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from webwx.model.contacts import Contact, ContactId, Member
+
+if TYPE_CHECKING:
+    from webwx.model.ledger import Identified, Identity
+    from webwx.storage.sqlite.journal import SqliteAccount
+
+NOW = float(int(time.time()))
+DAY = 86_400.0
+FILEHELPER = Contact(id=ContactId("filehelper"), nickname="文件传输助手", kind="builtin")
+
+
+class Phone:
+    """An account whose every login has new ids."""
+
+    def __init__(self, account: SqliteAccount) -> None:
+        self.account = account
+        self.login = 0
+
+    async def log_in(self, at: float = NOW) -> None:
+        self.login += 1
+        await self.account.open_login(self.own_id, b"", at, [])
+
+    @property
+    def own_id(self) -> ContactId:
+        return ContactId(f"@me-{self.login}")
+
+    def id(self, name: str, login: int = 0) -> ContactId:
+        return ContactId(f"{'@@' if name.startswith('room') else '@'}{name}-{login or self.login}")
+
+    def shown(self, name: str, **changes: Any) -> Contact:
+        """Give what this login shows of somebody."""
+        fields: dict[str, Any] = {
+            "id": self.id(name), "nickname": name, "avatar": zlib.crc32(name.encode()), "region": "广东 深圳"
+        }  # fmt: skip
+        return Contact(**(fields | changes))
+
+    def room(self, name: str, *members: str, **changes: Any) -> Contact:
+        listed = tuple(Member(id=self.id(each), nickname=each) for each in members)
+        return self.shown(name, kind="chatroom", members=listed, avatar=0, region="", **changes)
+
+    async def tell(self, *contacts: Contact, complete: bool = True, at: float = NOW) -> dict[ContactId, Identified]:
+        found = await self.account.ledger.identify(self.own_id, contacts, complete=complete, time=at)
+        return {each.contact_id: each for each in found}
+
+    async def number(self, name: str, login: int = 0) -> int:
+        found = await self.account.ledger.identity_of(self.id(name, login))
+        assert found is not None
+        return found.number
+
+    async def identity(self, number: int) -> Identity:
+        found = await self.account.ledger.identity(number)
+        assert found is not None
+        return found

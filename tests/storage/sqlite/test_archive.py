@@ -1,0 +1,112 @@
+"""Kept media: private files that go with their messages, and with nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.storage.arrivals import arrival, message
+
+from webwx.errors import StorageError
+from webwx.storage.sqlite.index import Index
+from webwx.storage.archive_files import LEFT_BEHIND, KeptFiles
+from webwx.storage.sqlite.contacts import Thinning
+from webwx.storage.sqlite.retention import Retention
+from webwx.storage.sqlite.schema import connect
+from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+
+if TYPE_CHECKING:
+    from webwx.storage.base import Entry
+
+ALL = 10**9
+
+
+@pytest.fixture
+def folder(path: Path) -> Path:
+    return path.with_name("me.journal.kept")
+
+
+async def receive(account: SqliteAccount, *raws: bytes, at: float | None = None) -> list[Entry]:
+    """Take messages in and give their entries."""
+    await account.ingest(arrival(*raws, at=at))
+    return (await account.entries(limit=len(raws)))[-len(raws) :]
+
+
+async def keep(
+    account: SqliteAccount, entry: Entry, content: bytes, *, max_total: int = ALL, at: float = 1_000.0
+) -> bool:
+    with account.kept.begin() as (file, part):
+        file.write(content)
+        return await account.kept.add(entry, part, time=at, max_total=max_total)
+
+
+def contents(folder: Path) -> list[bytes]:
+    return sorted(each.read_bytes() for each in folder.iterdir())
+
+
+def is_there(folder: Path) -> bool:
+    return folder.exists()
+
+
+def put_a_file_in_place_of(folder: Path) -> None:
+    folder.touch()
+
+
+async def test_what_a_crash_leaves_goes_with_the_next_deletion_but_not_what_is_being_written(
+    account: SqliteAccount, folder: Path
+) -> None:
+    [entry] = await receive(account, message(1))
+    await keep(account, entry, b"shown")
+    (folder / ("0" * 64)).write_bytes(b"renamed, and never noted")
+    (folder / ".old.part").write_bytes(b"begun long ago")
+    os.utime(folder / ".old.part", (0, time.time() - LEFT_BEHIND - 60))
+    (folder / ".new.part").write_bytes(b"being written")
+    await account.purge(before=1)
+
+    assert contents(folder) == [b"being written", b"shown"]
+
+
+async def test_retention_takes_bytes_with_their_messages(account: SqliteAccount, path: Path, folder: Path) -> None:
+    now = time.time()
+    [old] = await receive(account, message(1), at=now - 20 * 86_400)
+    await keep(account, old, b"old")
+    [new] = await receive(account, message(2), at=now)
+    await keep(account, new, b"new")
+    index = Index()
+    retention = Retention(index, 10 * 86_400, dict, KeptFiles(path.with_name(f"{path.name}.kept")), thinning=Thinning())
+    with contextlib.closing(connect(path)) as db:
+        index.fill(db, 5_000)
+        while retention.work(db, is_idle=True) == 0.0:
+            pass
+
+    assert contents(folder) == [b"new"]
+
+
+async def test_deleting_the_journal_deletes_the_folder(
+    journal: SqliteJournal, account: SqliteAccount, folder: Path
+) -> None:
+    [entry] = await receive(account, message(1))
+    await keep(account, entry, b"shown")
+    await journal.delete()
+
+    assert not is_there(folder)
+
+
+async def test_a_disk_that_takes_nothing_is_a_storage_error(account: SqliteAccount, folder: Path) -> None:
+    put_a_file_in_place_of(folder)
+    with pytest.raises(StorageError, match="Nothing can be kept"), account.kept.begin():
+        pass
+
+
+async def test_notices_of_an_older_webwx_are_looked_at_too(account: SqliteAccount, path: Path) -> None:
+    await receive(account, message(1), message(2))
+    assert await account.notices() == []
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE entries SET is_notice = NULL WHERE message_id = '1'")
+
+    assert [entry.message_id for entry in await account.notices()] == ["1"]

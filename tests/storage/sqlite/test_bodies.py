@@ -1,0 +1,78 @@
+"""Where items stand in a body, and how they come out of it again."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import zlib
+from importlib import import_module
+from importlib.util import find_spec
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webwx.storage.sqlite.bodies import Bodies, Place, blank, locate, pack, unpack
+
+
+def test_items_are_found_in_any_order() -> None:
+    assert [Place(3, 2), Place(0, 2), Place(6, 2)] == locate(b"aa-bb-cc", [b"bb", b"aa", b"cc"])
+
+
+def test_equal_items_in_a_row_have_places_of_their_own() -> None:
+    assert [Place(0, 2), Place(2, 2)] == locate(b"aaaa", [b"aa", b"aa"])
+
+
+def test_an_item_that_does_not_stand_there_has_no_place() -> None:
+    assert [None, Place(0, 2), None] == locate(b"aa", [b"bb", b"aa", b""])
+
+
+@given(st.lists(st.binary(min_size=1, max_size=6)), st.binary(max_size=20))
+def test_what_has_a_place_comes_out_of_it(items: list[bytes], around: bytes) -> None:
+    body = around + b"".join(items)
+    places = locate(body, items)
+
+    assert None not in places
+    assert items == [body[place.start : place.start + place.length] for place in places if place is not None]
+
+
+def test_a_blanked_body_keeps_its_length_and_what_it_should() -> None:
+    assert blank(b"aa-bb-cc", [Place(0, 2), Place(6, 2)]) == b"aa    cc"
+
+
+def test_large_and_small_bodies_are_read_alike() -> None:
+    db = sqlite3.connect(":memory:")
+    db.execute("CREATE TABLE batches (batch INTEGER PRIMARY KEY, body BLOB)")
+    large = b"".join(number.to_bytes(4) for number in range(100_000))
+    bodies = {1: b"one", 2: large, 3: b"", 4: b"four", 5: b"five", 6: b"six", 7: b"seven"}
+    db.executemany("INSERT INTO batches VALUES (?, ?)", [(batch, pack(body)) for batch, body in bodies.items()])
+    read = Bodies(db, bodies)
+
+    for _ in range(2):  # also those that were let go of meanwhile
+        for batch, body in bodies.items():
+            assert body == read.cut_out(batch, Place(0, len(body)))
+    assert read.cut_out(4, Place(1, 3)) == b"our"
+    db.close()
+
+
+@given(
+    st.one_of(st.binary(), st.builds(lambda piece, times: piece * times, st.binary(min_size=1), st.integers(1, 5000)))
+)
+def test_a_packed_body_comes_back(body: bytes) -> None:
+    assert body == unpack(pack(body))
+
+
+def test_a_body_that_another_program_has_packed_is_read() -> None:
+    assert unpack(zlib.compress(b"body", 9)) == b"body"
+
+
+def test_where_isal_is_installed_it_packs() -> None:
+    packer = import_module("isal.isal_zlib" if find_spec("isal") else "zlib")
+    body = b'{"Content":"hello"}' * 100
+    assert pack(body) == packer.compress(body, 1)
+
+
+def test_where_isal_is_not_installed_bodies_are_packed_all_the_same() -> None:
+    program = "import sys; sys.modules['isal'] = None; from webwx.storage.sqlite.bodies import pack; print(pack(b'body').hex())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert unpack(bytes.fromhex(done.stdout)) == b"body"

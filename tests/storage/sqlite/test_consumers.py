@@ -1,0 +1,357 @@
+"""Consumers: nothing is lost, nothing comes twice without saying so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import signal
+import sqlite3
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.storage.arrivals import OWN, UIN, arrival, messages, opened
+
+from webwx.errors import StorageError
+from webwx.storage.sqlite import consumers as consumers_module
+from webwx.storage.sqlite import threads as writer_module
+from webwx.storage.sqlite.schema import ROOM, log_of
+from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.storage.sqlite.consumers import SqliteConsumer
+    from webwx.storage.base import Entry
+
+pytestmark = pytest.mark.usefixtures("folds")
+
+
+def numbers(entries: list[Entry]) -> list[int]:
+    return [entry.number for entry in entries]
+
+
+async def reopened(path: Path, *, shows: bool = False) -> tuple[SqliteJournal, SqliteAccount, SqliteConsumer]:
+    """Come as another process would."""
+    journal = SqliteJournal(path)
+    account = journal.account(UIN)
+    if await account.position(OWN) is None:
+        account = await opened(journal)
+    return journal, account, await account.consumer("bot", shows=shows)
+
+
+async def die(journal: SqliteJournal, path: Path) -> None:
+    """Leave the file as it is at this moment, with whatever was not stored lost."""
+    moment = path.with_suffix(".moment")
+    await journal.backup(moment)
+    await journal.close()
+    moment.replace(path)
+
+
+class TestGiving:
+    async def test_f7_one_that_was_away_gets_all_of_it_and_memory_is_bounded(
+        self, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(consumers_module, "MOST_WAITING", 20)
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 1)))
+        assert numbers(await consumer.take()) == [1]
+        for first in range(2, 1_002, 10):
+            await account.ingest(arrival(*messages(first, 10)))
+
+        taken: list[int] = []
+        while more := await consumer.take_waiting():
+            taken += numbers(more)
+        assert taken == list(range(2, 1_002))
+        await account.ingest(arrival(*messages(1_002, 1)))
+        assert numbers(await consumer.take()) == [1_002]
+
+    async def test_one_that_has_come_as_far_as_what_is_new_goes_on_from_memory(
+        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(consumers_module, "PIECE", 2)
+        monkeypatch.setattr(consumers_module, "MOST_WAITING", 4)
+        await account.ingest(arrival(*messages(1, 2)))
+        consumer = await account.consumer("bot")
+        for number in range(3, 9):
+            await account.ingest(arrival(*messages(number, 1)))
+        taken: list[int] = []
+        for _ in range(2):
+            taken += numbers(await consumer.take(2))
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("DELETE FROM entries")  # nobody reads them there any more
+        while len(taken) < 8:
+            taken += numbers(await consumer.take(2))
+
+        assert taken == list(range(1, 9))
+
+    async def test_what_is_given_from_memory_is_stored_as_given_before(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        await account.ingest(arrival(*messages(1, 1)))
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(2, 3)))
+        await consumer.take(1)
+        await consumer.take(1)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            (started,) = db.execute("SELECT started FROM consumers").fetchone()
+
+        assert started >= 2
+
+    async def test_what_cannot_be_stored_as_given_is_not_given_and_comes_the_next_time(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 3)))
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TRIGGER stop BEFORE UPDATE ON consumers BEGIN SELECT RAISE(FAIL, 'stop'); END")
+            with pytest.raises(StorageError):
+                await consumer.take()
+            db.execute("DROP TRIGGER stop")
+
+        assert numbers(await consumer.take()) == [1, 2, 3]
+        await account.ingest(arrival(*messages(4, 2)))
+        assert numbers(await consumer.take()) == [4, 5]
+
+    async def test_what_is_deleted_before_it_is_reached_is_missed_with_a_gap(
+        self, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(consumers_module, "PIECE", 2)
+        await account.ingest(arrival(*messages(1, 4)))
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(5, 4)))
+        assert numbers(await consumer.take(2)) == [1, 2]
+        await account.purge(before=2**40)
+
+        (gap,) = await consumer.take()
+        assert (gap.number, gap.item.kind) == (8, "gap")
+
+
+class TestAcknowledging:
+    async def test_an_acknowledgement_is_stored_within_milliseconds_though_nothing_comes(
+        self, path: Path, account: SqliteAccount
+    ) -> None:
+        journal, account, consumer = await reopened(path)
+        await account.ingest(arrival(*messages(1, 1)))
+        await consumer.take()
+        consumer.ack(1)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            async with asyncio.timeout(10):
+                while db.execute("SELECT acked FROM consumers").fetchone() != (1,):  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0.002)
+        await journal.close()
+
+    async def test_acknowledgements_ride_in_the_next_batch(self, account: SqliteAccount, path: Path) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 10)))
+        await consumer.take()
+        for number in range(1, 11):
+            consumer.ack(number)
+        await account.ingest(arrival(*messages(11, 1)))
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            assert db.execute("SELECT acked, started FROM consumers").fetchone() == (10, 11)
+            assert db.execute("SELECT count(*) FROM ahead").fetchone() == (0,)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="entries are marked where a boot of the machine has a name")
+    async def test_after_a_kill_what_was_shown_is_redelivered_and_what_was_acknowledged_does_not_come_again(
+        self, path: Path
+    ) -> None:
+        journal, account, _ = await reopened(path)
+        await account.ingest(arrival(*messages(1, 40)))
+        await journal.close()
+        program = (
+            "import asyncio, os, signal, sys\n"
+            "from webwx import SqliteJournal\n"
+            "async def main():\n"
+            "    part = SqliteJournal(sys.argv[1]).account(int(sys.argv[2]))\n"
+            "    consumer = await part.consumer('bot', shows=True)\n"
+            "    taken = await consumer.take()\n"
+            "    for entry in taken[:6]:\n"
+            "        consumer.show(entry.number)\n"
+            "    for number in 1, 2, 5:\n"
+            "        consumer.ack(number)\n"
+            "    os.kill(os.getpid(), signal.SIGKILL)\n"
+            "asyncio.run(main())\n"
+        )
+        killed = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(path), str(UIN))
+        assert await killed.wait() == -signal.SIGKILL
+
+        for _ in range(2):  # the second time it was closed well
+            journal, account, consumer = await reopened(path, shows=True)
+            taken = await consumer.take()
+            assert [entry.number for entry in taken] == [3, 4, *range(6, 41)]
+            assert [entry.number for entry in taken if entry.redelivered] == [3, 4, 6]
+            assert [(entry.attempt, entry.deaths) for entry in taken[:3]] == [(2, 1)] * 3
+            assert {(entry.attempt, entry.deaths) for entry in taken[3:]} == {(1, 0)}
+            await journal.close()
+
+    async def test_started_is_stored_before_anything_is_given(self, path: Path, account: SqliteAccount) -> None:
+        consumer = await account.consumer("bot")
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            for first in (1, 4, 7):  # from the file, then from memory
+                await account.ingest(arrival(*messages(first, 3)))
+                taken = await consumer.take(2)
+                (started,) = db.execute("SELECT started FROM consumers").fetchone()
+                assert started >= taken[-1].number
+                await consumer.take(2)
+
+    async def test_a_failed_commit_costs_no_acknowledgement(self, path: Path, account: SqliteAccount) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 3)))
+        await consumer.take()
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TRIGGER stop BEFORE UPDATE ON consumers BEGIN SELECT RAISE(FAIL, 'stop'); END")
+            consumer.ack(1)
+            consumer.ack(3)
+            with pytest.raises(StorageError):
+                await consumer.flush()
+            db.execute("DROP TRIGGER stop")
+            await consumer.flush()
+            assert db.execute("SELECT acked FROM consumers").fetchone() == (1,)
+            assert db.execute("SELECT number FROM ahead").fetchall() == [(3,)]
+
+
+class TestFailing:
+    async def test_a_death_between_burial_and_acknowledgement_hands_it_out_no_more(
+        self, path: Path, account: SqliteAccount
+    ) -> None:
+        journal, account, consumer = await reopened(path)
+        await account.ingest(arrival(*messages(1, 2)))
+        await consumer.take()
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("INSERT INTO failures VALUES ((SELECT consumer FROM consumers), 2, 'dead', 3, 'x', 0)")
+            db.commit()
+        await die(journal, path)
+
+        journal, account, consumer = await reopened(path)
+        assert numbers(await consumer.take()) == [1]
+        await journal.close()
+
+
+def deaths(entries: list[Entry]) -> dict[int, int]:
+    return {entry.number: entry.deaths for entry in entries}
+
+
+class TestDeaths:
+    async def test_nothing_is_left_of_the_blame_once_it_is_done_with(self, path: Path) -> None:
+        journal, account, consumer = await reopened(path)
+        await account.ingest(arrival(*messages(1, 2)))
+        await consumer.take()
+        await consumer.blame(1)
+        await consumer.blame(2)
+        consumer.ack(1)
+        await journal.close()
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            assert db.execute("SELECT count(*) FROM deaths").fetchone() == (0,)
+
+    async def test_blame_that_cannot_be_stored_is_an_error_and_is_stored_later(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 1)))
+        await consumer.take()
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TRIGGER stop BEFORE INSERT ON deaths BEGIN SELECT RAISE(FAIL, 'stop'); END")
+            with pytest.raises(StorageError):
+                await consumer.blame(1)
+            db.execute("DROP TRIGGER stop")
+            await consumer.flush()
+            assert db.execute("SELECT number, deaths FROM deaths").fetchall() == [(1, 1)]
+
+
+class TestRevived:
+    async def test_by_another_process_it_comes_within_seconds(
+        self, path: Path, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 2)))
+        await consumer.take()
+        await consumer.give_up(2, "KeyError")
+        waiting = asyncio.ensure_future(consumer.take())
+        other = SqliteJournal(path)
+        assert await other.account(UIN).revive("bot", 2) is True
+        async with asyncio.timeout(10):
+            (entry,) = await waiting
+        assert (entry.number, entry.attempt) == (2, 2)
+        assert await consumer.take_waiting() == []
+
+        await consumer.failed(2, "KeyError")  # and a second time
+        await consumer.give_up(2, "KeyError")
+        assert await other.account(UIN).revive("bot", 2) is True
+        async with asyncio.timeout(10):
+            (entry,) = await consumer.take()
+        assert (entry.number, entry.attempt) == (2, 3)
+        await other.close()
+
+    async def test_at_once_it_is_not_taken_for_done_with(self, path: Path) -> None:
+        journal, account, consumer = await reopened(path)
+        await account.ingest(arrival(*messages(1, 1)))
+        await consumer.take()
+        await consumer.give_up(1, "KeyError")  # its acknowledgement is stored some milliseconds later
+        with contextlib.closing(sqlite3.connect(path)) as db:  # as another process does
+            db.execute("UPDATE failures SET state = 'revived', time = 1")
+            db.commit()
+        consumer.look_soon()
+        (entry,) = await consumer.take()
+        assert (entry.number, entry.attempt) == (1, 2)
+        await consumer.flush()
+        await die(journal, path)
+
+        _, _, consumer = await reopened(path)
+        assert numbers(await consumer.take()) == [1]
+
+
+class TestABrokenFile:
+    async def test_what_could_not_be_read_is_given_once_it_can(self, account: SqliteAccount, path: Path) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 3)))
+        assert numbers(await consumer.take(1)) == [1]
+        await consumer.failed(1, "KeyError")
+        await consumer.give_up(1, "KeyError")
+        assert numbers(await consumer.take()) == [2, 3]
+        await account.revive("bot", 1)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("ALTER TABLE batches RENAME TO hidden")
+            with pytest.raises(StorageError, match="cannot be read"):
+                await consumer.take()
+            db.execute("ALTER TABLE hidden RENAME TO batches")
+        assert numbers(await consumer.take()) == [1]
+
+    async def test_a_name_that_could_not_be_opened_can_be_opened_later(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("ALTER TABLE ahead RENAME TO hidden")
+            with pytest.raises(StorageError, match="cannot be read"):
+                await account.consumer("bot")
+            db.execute("ALTER TABLE hidden RENAME TO ahead")
+        assert await (await account.consumer("bot")).take_waiting() == []
+
+
+class TestRoom:
+    """Of the log, for a consumer that stays."""
+
+    @pytest.mark.parametrize("stays", [False, True])
+    async def test_is_made_for_one_that_stays(self, account: SqliteAccount, path: Path, stays: bool) -> None:
+        await account.consumer("bot", stays=stays)
+
+        assert (log_of(path).stat().st_size >= ROOM) is stays
+
+    async def test_that_the_disk_does_not_give_keeps_nobody_from_opening_and_is_given_back(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM // 2, unlimited[1]))
+        try:
+            consumer = await account.consumer("bot", stays=True)
+            await account.ingest(arrival(*messages(1, 2)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+
+        assert numbers(await consumer.take()) == [1, 2]
+        assert log_of(path).stat().st_size < ROOM // 4
+
+
+# -- any order of events ---------------------------------------------------------------------------------------------

@@ -1,0 +1,240 @@
+"""Contacts that stay in the journal, and are read when somebody looks at them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.storage.arrivals import OWN, arrival, message, opened
+
+from webwx.errors import StorageError
+from webwx.model.address_book import Contacts
+from webwx.model.contacts import Contact, ContactId, Member
+from webwx.storage.sqlite.index import Index
+from webwx.storage.sqlite.contacts import Thinning
+from webwx.storage.sqlite.schema import connect
+from webwx.storage.sqlite.journal import SqliteJournal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.storage.sqlite.journal import SqliteAccount
+
+NOW = time.time()
+TOMORROW = NOW + 86_400
+"""Later than any test of the run, whose logins begin when it does."""
+ANN = Contact(id=ContactId("@ann"), nickname="Ann", remark="Boss")
+BEN = Contact(id=ContactId("@ben"), nickname="Ben")
+ROOM = Contact(id=ContactId("@@room"), nickname="Room", kind="chatroom", members=(Member(id=BEN.id),))
+
+
+@pytest.fixture
+async def contacts(account: SqliteAccount) -> Contacts:
+    await account.save_contacts(OWN, [ANN, BEN, ROOM])
+    return Contacts(roster=await account.roster(OWN))
+
+
+def on_disk(path: Path) -> bytes:
+    # By another process: to open and close a file that SQLite has open here would take its locks away.
+    return b"".join(
+        subprocess.run(["cat", each], stdout=subprocess.PIPE, check=True).stdout for each in path.parent.iterdir()
+    )
+
+
+async def test_whoever_looks_after_the_end_still_sees(path: Path) -> None:
+    journal = SqliteJournal(path)
+    account = await opened(journal)
+    await account.save_contacts(OWN, [ANN])
+    contacts = Contacts(roster=await account.roster(OWN))
+    await journal.close()
+
+    assert contacts.get("@ann") == ANN
+    _delete(path)
+    with pytest.raises(StorageError, match="no journal"):
+        contacts.resolve("Boss")
+    with pytest.raises(StorageError, match="no journal"):  # and none was made
+        contacts.resolve("Boss")
+
+
+def _delete(path: Path) -> None:
+    path.unlink()
+
+
+async def test_a_file_that_cannot_be_read_is_an_error(contacts: Contacts, path: Path) -> None:
+    assert contacts.get("@ann") == ANN
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE contacts")
+
+    with pytest.raises(StorageError, match="cannot be read"):
+        contacts.get("@ben")
+
+
+async def test_whoever_is_kept_as_they_are_is_not_written_again(account: SqliteAccount, path: Path) -> None:
+    await account.save_contacts(OWN, [ANN, BEN, ROOM])
+
+    def numbers() -> list[tuple[str, int]]:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            return db.execute("SELECT id, rowid FROM contacts ORDER BY id").fetchall()
+
+    before = numbers()
+    await account.save_contacts(OWN, [BEN, Contact(id=ANN.id, nickname="Anna"), ROOM])
+
+    assert numbers() == before
+    roster = await account.roster(OWN)
+    assert [each.nickname for each in roster] == ["Anna", "Ben", "Room"], "the order is that of their first listing"
+
+
+class TestThinning:
+    """Of a login that another one has followed only those are kept of whom nothing else tells."""
+
+    NEXT = ContactId("@me-next")
+
+    async def follow(self, account: SqliteAccount, *, at: float, is_told: bool = True) -> None:
+        await account.open_login(self.NEXT, b"", at, [])
+        if is_told:
+            await account.ledger.identify(self.NEXT, [], complete=True, time=at)
+
+    async def listed(self, account: SqliteAccount, *contacts: Contact) -> None:
+        await account.save_contacts(OWN, contacts)
+        known = [each for each in contacts if each.kind != "stranger"]
+        await account.ledger.identify(OWN, known, complete=True, time=NOW)
+
+    def thin(self, path: Path) -> None:
+        thinning = Thinning()
+        with contextlib.closing(connect(path)) as db:
+            while thinning.work(db, is_idle=True) is not None:
+                pass
+
+    async def test_who_is_in_the_ledger_goes_and_is_still_found(self, account: SqliteAccount, path: Path) -> None:
+        stranger = Contact(id=ContactId("@eve"), nickname="Eve", kind="stranger")
+        await self.listed(account, ANN, BEN, ROOM, stranger)
+        await self.follow(account, at=TOMORROW)
+        self.thin(path)
+
+        assert await account.contacts(OWN) == [stranger]
+        found = {each.id: each for each in await account.people([ANN.id, BEN.id, ROOM.id, stranger.id])}
+        names = {each: (contact.nickname, contact.remark, contact.kind) for each, contact in found.items()}
+        assert names == {
+            "@ann": ("Ann", "Boss", "friend"), "@ben": ("Ben", "", "friend"), "@@room": ("Room", "", "chatroom"),
+            "@eve": ("Eve", "", "stranger"),
+        }  # fmt: skip
+        for name, expected in (("Boss", "@ann"), ("Ann", "@ann"), ("Room", "@@room"), ("Eve", "@eve")):
+            assert await account.chats_named(name) == [expected]
+        assert await account.chats_named("Nobody") == []
+
+    async def test_a_remark_that_was_taken_away_is_not_shown_but_found(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        await self.listed(account, ANN)
+        await self.listed(account, Contact(id=ANN.id, nickname="Ann"))
+        await self.follow(account, at=TOMORROW)
+        self.thin(path)
+
+        assert [each.display_name for each in await account.people([ANN.id])] == ["Ann"]
+        assert await account.chats_named("Boss") == [ANN.id]
+
+    async def test_what_a_login_called_somebody_is_what_is_found_of_it(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        await self.listed(account, ANN)
+        await account.open_login(self.NEXT, b"", TOMORROW, [])
+        anna = Contact(id=ContactId("@anna"), nickname="Anna", remark="Boss")
+        await account.save_contacts(self.NEXT, [anna])
+        await account.ledger.identify(self.NEXT, [anna], complete=True, time=TOMORROW)
+        self.thin(path)
+
+        assert [each.nickname for each in await account.people([ANN.id, anna.id])] == ["Ann", "Anna"]
+        assert await account.chats_named("Boss") == [anna.id, ANN.id], "the newest first"
+        assert await account.chats_named("Ann") == [ANN.id]
+
+    @pytest.mark.parametrize("is_indexed", [False, True])
+    async def test_a_chatroom_in_which_something_was_said_keeps_its_members(
+        self, account: SqliteAccount, path: Path, is_indexed: bool
+    ) -> None:
+        said, sent, silent = (
+            Contact(id=ContactId(f"@@{name}"), nickname=name, kind="chatroom", members=ROOM.members)
+            for name in ("said", "sent", "silent")
+        )
+        await self.listed(account, said, sent, silent)
+        await account.ingest(arrival(message(1, "hello", said.id), at=NOW))
+        await account.outbox.add(client_id="1", chat=sent.id, kind="text", text="x", key="", time=NOW)
+        if is_indexed:
+            with contextlib.closing(connect(path)) as db:
+                Index().fill(db, 5_000)
+        await self.follow(account, at=TOMORROW)
+        self.thin(path)
+
+        assert await account.contacts(OWN) == [said, sent]
+        assert [each.members for each in await account.people([silent.id])] == [()]
+
+    @pytest.mark.parametrize("later", [1, 3_600])
+    async def test_a_login_of_which_something_was_heard_since_is_left_alone(
+        self, account: SqliteAccount, path: Path, later: float
+    ) -> None:
+        await self.listed(account, ANN)
+        await account.ingest(arrival(message(1), at=TOMORROW + later))
+        await self.follow(account, at=TOMORROW)
+        self.thin(path)
+
+        assert await account.contacts(OWN) == [ANN]
+
+    async def test_a_login_stays_until_all_contacts_of_the_next_one_were_told(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        await self.listed(account, ANN)
+        await self.follow(account, at=TOMORROW, is_told=False)
+        self.thin(path)
+
+        assert await account.contacts(OWN) == [ANN]
+
+    async def test_an_earlier_login_has_no_roster_until_its_contacts_are_kept_again(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        await self.listed(account, ANN, BEN)
+        await self.follow(account, at=TOMORROW)
+        self.thin(path)
+        assert len(await account.roster(OWN)) == 0
+
+        await account.save_contacts(OWN, [ANN, BEN])
+        assert list(await account.roster(OWN)) == [ANN, BEN]
+
+    async def test_it_is_done_in_pieces_when_nobody_waits(
+        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("webwx.storage.sqlite.contacts._THINNED", 2)
+        await self.listed(account, *(Contact(id=ContactId(f"@{each}"), nickname=f"n{each}") for each in range(5)))
+        await self.follow(account, at=TOMORROW)
+        thinning, left = Thinning(), []
+        with contextlib.closing(connect(path)) as db:
+            pause = thinning.work(db, is_idle=False)
+            assert pause is not None
+            assert pause > 0
+            while thinning.work(db, is_idle=True) is not None:
+                left += db.execute("SELECT count(*) FROM contacts").fetchone()
+            assert db.execute("SELECT count(*) FROM names").fetchone() == (0,)
+        assert left == [3, 1, 0]
+
+    async def test_a_journal_does_it_by_itself_once_the_next_login_is_told(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        await self.listed(account, ANN, BEN)
+        await asyncio.sleep(1.5)  # until it has looked for what is too old, which it does once an hour
+        await self.follow(account, at=TOMORROW)
+
+        async with asyncio.timeout(20):
+            while await account.contacts(OWN):  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.05)
+
+    async def test_nothing_is_left_of_who_goes(self, account: SqliteAccount, path: Path) -> None:
+        members = (Member(id=ContactId("@secret-id"), nickname="secret member"),)
+        await self.listed(account, Contact(id=ROOM.id, nickname="Room", kind="chatroom", members=members))
+        await self.follow(account, at=TOMORROW)
+        self.thin(path)
+        await account.purge(before=1.0)  # has the log copied into the file
+
+        assert b"secret member" not in on_disk(path)

@@ -1,0 +1,54 @@
+"""How entries are read back."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+from tests.storage.arrivals import FRIEND, OWN, arrival, arrived, message, messages, opened
+
+from webwx.model.events import Arrived
+from webwx.storage.sqlite.entries import read_entries, read_rows
+from webwx.storage.sqlite.schema import connect
+from webwx.storage.sqlite.journal import SqliteJournal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def filled(path: Path, *items: bytes | Arrived, body: bytes | None = None) -> None:
+    journal = SqliteJournal(path)
+    account = await opened(journal)
+    batch = arrival(*items)
+    await account.ingest(batch if body is None else msgspec.structs.replace(batch, body=body))
+    await journal.close()
+
+
+async def test_entries_come_in_the_order_of_their_numbers_whatever_was_asked(path: Path) -> None:
+    await filled(path, *messages(10, 5))
+    with contextlib.closing(connect(path, is_reader=True)) as db:
+        assert [entry.number for entry in read_entries(db, [4, 99, 2, 5])] == [2, 4, 5]
+        assert read_entries(db, []) == []
+
+
+async def test_an_entry_is_what_arrived(path: Path) -> None:
+    raw = message(7, "你好😀")
+    await filled(path, msgspec.structs.replace(arrived(raw), is_backlog=True))
+    with contextlib.closing(connect(path, is_reader=True)) as db:
+        (entry,) = read_entries(db, [1])
+
+    assert (entry.number, entry.message_id, entry.chat, entry.own_id) == (1, "7", FRIEND, OWN)
+    assert (entry.item.kind, bytes(entry.item.raw), entry.is_backlog) == ("message", raw, True)
+    assert repr(entry) == "Entry(1)", "nothing of what was said"
+
+
+async def test_what_does_not_stand_in_the_body_is_kept_beside_it(path: Path) -> None:
+    first, mended, last = messages(1, 3)
+    await filled(path, *map(arrived, (first, mended, last)), body=first + b"something broken" + last)
+    with contextlib.closing(connect(path, is_reader=True)) as db:
+        rows = list(read_rows(db, [1, 2, 3]))
+        apart = db.execute("SELECT number FROM entries WHERE raw IS NOT NULL").fetchall()
+
+    assert [row.raw for row in rows] == [first, mended, last]
+    assert apart == [(2,)]

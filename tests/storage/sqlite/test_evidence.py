@@ -1,0 +1,21 @@
+"""What the ledger is told: a number stays with who it was given to, whatever a login calls them."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+
+from tests.storage.phone import FILEHELPER, Phone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TestIdentify:
+    async def test_the_same_contacts_in_another_order_wait_for_nobody_who_writes(
+        self, relogin: Phone, path: Path
+    ) -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as somebody:
+            somebody.execute("BEGIN IMMEDIATE")
+            assert await relogin.tell(FILEHELPER, *map(relogin.shown, ("cid", "ann"))) == {}

@@ -1,0 +1,151 @@
+"""The ledger in the file: a number stays with who it was given to, whatever a login calls them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tests.storage.phone import NOW, Phone
+
+from webwx.storage.sqlite.identities import SqliteLedger
+from webwx.storage.sqlite.schema import APPLICATION, MIGRATIONS, connect
+from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.sqlite.threads import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+async def test_c15_what_is_asked_for_one_id_costs_the_same_among_however_many(tmp_path: Path) -> None:
+    costs = []
+    for people in (20, 2_000):
+        path = tmp_path / f"{people}.journal"
+        journal = SqliteJournal(path)
+        phone = Phone(journal.account(1))
+        for _ in range(2):
+            await phone.log_in()
+            await phone.tell(*(phone.shown(f"person {number}") for number in range(people)))
+        await journal.close()
+        steps = 0
+
+        def step() -> None:
+            nonlocal steps
+            steps += 1
+
+        def counted(path: Path = path, step: Callable[[], None] = step) -> sqlite3.Connection:
+            db = connect(path)
+            db.set_progress_handler(step, 10)
+            return db
+
+        thread = Reader(counted, "counted")
+        ledger = SqliteLedger(partial(asyncio.sleep, 0, 1), lambda: 2, thread, thread)
+        assert await ledger.identity_of(phone.id("person 7", 1)) is not None  # opens the file as well
+        steps = 0
+        assert await ledger.identity_of(phone.id("person 7", 1)) is not None
+        assert await ledger.note_real_id(phone.id("person 7"), "wxid_seven") is None
+        assert await ledger.note_real_id(phone.id("person 7"), "wxid_seven") is None
+        costs.append(steps)
+        await thread.close()
+    few, many = costs
+    assert many < 2 * few
+
+
+def version_2(path: Path) -> None:
+    """Make a file of version 2: Ann in three logins, renamed in the last; Bob, who was split off her; filehelper."""
+    connect(path).close()
+    path.unlink()
+    path.touch(0o600)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("".join(MIGRATIONS[:2]))
+        db.execute(f"PRAGMA application_id = {APPLICATION}")
+        db.execute("PRAGMA user_version = 2")
+        db.execute("INSERT INTO accounts (account, uin) VALUES (1, '1')")
+        for login in (1, 2, 3):
+            row = (login, 1, f"@me-{login}", b"", NOW + login, NOW + login, b"told")
+            db.execute(
+                "INSERT INTO logins (login, account, own_id, position, opened_at, last_at, listed)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+        db.executemany(
+            "INSERT INTO identities VALUES (?, 1, ?, ?, ?)",
+            [(1, "person", NOW, 0), (2, "person", NOW, 0), (3, "person", NOW, 0), (4, "person", NOW, 1)],
+        )
+        ann = '{"kind":"person","nickname":"ann","avatar":7,"wxid":"wxid_ann"}'
+        bob = '{"kind":"person","nickname":"ann","avatar":7}'
+        queen = '{"kind":"person","nickname":"queen","avatar":7,"wxid":"wxid_ann"}'
+        same = '{"by":"matched","confidence":0.99,"reasons":[{"what":"avatar","weight":22.0,"agrees":true}]}'
+        links = [
+            (1, 1, "@ann-1", 1, "ann", 11, ann, '{"by":"seen"}', NOW + 1),
+            (1, 1, "@bob-1", 2, "ann", 12, bob, '{"by":"hand","candidates":[1]}', NOW + 1),
+            (1, 2, "@ann-2", 1, "ann", 11, ann, same, NOW + 2),
+            (1, 3, "@ann-3", 1, "queen", 13, queen, same, NOW + 3),
+            (1, 0, "filehelper", 3, "File Transfer", 14, '{"kind":"person"}', '{"by":"certain"}', NOW + 1),
+        ]
+        db.executemany("INSERT INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", links)
+        db.executemany("INSERT INTO apart VALUES (?, ?)", [(1, 2), (2, 1)])
+        db.executemany("INSERT INTO real_ids VALUES (1, ?, ?)", [("@ann-1", "wxid_ann"), ("@new-3", "wxid_new")])
+        db.commit()
+
+
+async def test_g_r16_the_ledger_of_version_2_knows_the_same(journal: SqliteJournal, path: Path) -> None:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    version_2(path)
+    ledger = journal.account(1).ledger
+
+    told = {each.number: each for each in await ledger.identities()}
+    assert {number: (each.name, each.contact_id) for number, each in told.items()} == {
+        1: ("queen", "@ann-3"), 2: ("ann", ""), 3: ("File Transfer", "filehelper")
+    }  # fmt: skip
+    assert [each.last_seen for each in told.values()] == [NOW + 3, NOW + 1, NOW + 3]
+    assert [(link.contact_id, link.own_id, link.name, link.by) for link in await ledger.why(1)] == [
+        ("@ann-3", "@me-3", "queen", "matched"),
+        ("@ann-2", "@me-2", "ann", "matched"),
+        ("@ann-1", "@me-1", "ann", "seen"),
+    ]
+    (newest, *_) = await ledger.why(1)
+    assert (newest.confidence, [reason.what for reason in newest.reasons]) == (0.99, ["avatar"])
+    merged = await ledger.identity(4)
+    assert merged is not None
+    assert merged.number == 1
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM faces").fetchone() == (4,), "Ann's, Bob's own, and filehelper's"
+        assert db.execute("SELECT login, id FROM real_ids ORDER BY id").fetchall() == [(1, "@ann-1"), (3, "@new-3")]
+    phone = Phone(journal.account(1))
+    phone.login = 3
+    await phone.log_in()
+    await ledger.note_real_id(phone.id("ann"), "wxid_ann")
+    found = (await phone.tell(phone.shown("ann", avatar=9)))[phone.id("ann")]
+    assert (found.by, found.number) == ("certain", 1)
+
+
+async def test_c15_a_login_costs_the_same_after_however_many(phone: Phone, path: Path) -> None:
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    def counted() -> sqlite3.Connection:
+        db = connect(path)
+        db.set_progress_handler(step, 10)
+        return db
+
+    costs = []
+    for login in range(1, 25):
+        await phone.log_in(NOW + login)
+        people = [phone.shown(f"person {number}") for number in range(50)]
+        everybody = [*people, phone.room("room", *(each.nickname for each in people))]
+        thread = Reader(counted, "counted")  # which takes back what it was told
+        ledger = SqliteLedger(partial(asyncio.sleep, 0, 1), partial(int, login), thread, thread)
+        steps = 0
+        await ledger.identify(phone.own_id, everybody, complete=True, time=NOW + login)
+        await ledger.identities()
+        costs.append(steps)
+        await thread.close()
+        await phone.tell(*everybody, at=NOW + login)
+    assert costs[-1] < 1.2 * costs[2]

@@ -1,0 +1,212 @@
+"""The late indexes: a look-up finds what a scan would, before and after."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.storage.arrivals import FRIEND, OWN, ROOM, arrival, everything, ids, message, messages, opened
+
+from webwx.model.contacts import Contact, ContactId
+from webwx.storage.sqlite import index as index_module
+from webwx.storage.sqlite.index import Index, key_of
+from webwx.storage.sqlite.schema import connect
+from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+from webwx.storage.tokenizer import Query, cut
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("folds")
+
+
+def fill(path: Path, limit: int = 5_000) -> None:
+    """Index what there is, beside whoever writes."""
+    with contextlib.closing(connect(path)) as db:
+        while Index().fill(db, limit):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("0", 0), ("123456789012345678", 123456789012345678), ("7654321076543210765", None), ("@abc", None), ("1²", None)],
+)
+def test_a_key_has_64_bits_whatever_the_id(text: str, key: int | None) -> None:
+    assert key is None or key == key_of(text)
+    assert -(2**63) <= key_of(text) < 2**63
+    assert key_of(text) == key_of(text)
+
+
+async def test_ids_of_equal_keys_are_told_apart(path: Path, account: SqliteAccount) -> None:
+    await account.ingest(arrival(message("0012", "first")))
+    fill(path)
+    assert key_of("0012") == key_of("12")
+
+    assert await account.find("12") is None
+    assert await account.ingest(arrival(message("12", "second"))) == 1
+    found = await account.find("0012")
+    assert found is not None
+    assert found.number == 1
+
+
+async def test_look_ups_find_the_same_in_the_tail_and_in_the_index(path: Path, account: SqliteAccount) -> None:
+    await account.ingest(arrival(message(1, "早上好"), message(2, "晚上好", ROOM), message(3, "backup", ROOM)))
+    for _ in range(2):
+        found = await account.find("2")
+        assert found is not None
+        assert found.number == 2
+        assert ids(await account.entries(chats=[ROOM])) == ["2", "3"]
+        assert ids(await account.search("上好")) == ["2", "1"]
+        assert ids(await account.search("好", chats=[FRIEND])) == ["1"]
+        assert ids(await account.search("back")) == ["3"]
+        assert ids(await account.search("好", before=2)) == ["1"]
+        fill(path)
+    assert (await account.stats()).indexed == 3
+
+
+async def test_look_ups_meet_both_the_index_and_the_tail(path: Path, account: SqliteAccount) -> None:
+    await account.ingest(arrival(*messages(1, 5)))
+    fill(path, 2)
+    await account.ingest(arrival(*messages(6, 5)))
+
+    assert ids(await account.search("text")) == [str(number) for number in range(10, 0, -1)]
+    assert ids(await account.search("text", limit=3)) == ["10", "9", "8"]
+    assert ids(await account.search("text", limit=7)) == [str(number) for number in range(10, 3, -1)]
+    assert ids(await account.entries(chats=[FRIEND], limit=7)) == [str(number) for number in range(4, 11)]
+
+
+async def test_the_tail_is_indexed_when_the_writer_is_idle(account: SqliteAccount) -> None:
+    await account.ingest(arrival(*messages(1, 5)))
+    async with asyncio.timeout(10):
+        while (await account.stats()).indexed < 5:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.05)
+    assert ids(await account.search("text")) == ["5", "4", "3", "2", "1"]
+
+
+def test_the_index_does_not_wait_for_ever_for_an_idle_moment(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asyncio.run(_store(path, 30))
+    index = Index()
+    with contextlib.closing(connect(path)) as db:
+        pause = index.work(db, is_idle=False)
+        assert pause is not None
+        assert pause > 0
+        assert _indexed(db) == 0
+        monkeypatch.setattr(index_module, "LATEST", 0.0)
+        index.work(db, is_idle=False)
+        assert _indexed(db) == 30
+
+
+def test_a_long_tail_does_not_wait_either(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asyncio.run(_store(path, 30))
+    monkeypatch.setattr(index_module, "LONGEST", 15)
+    monkeypatch.setattr(index_module, "SHORT_STEP", 10)
+    monkeypatch.setattr(index_module, "IDLE", 3_600.0)  # a slow machine is no idle one
+    index = Index()
+    with contextlib.closing(connect(path)) as db:
+        assert index.work(db, is_idle=False) == 0.0
+        assert _indexed(db) == 10
+        index.work(db, is_idle=True)
+        assert _indexed(db) == 20, "in short steps, since a batch may come any moment"
+
+
+def test_a_step_that_takes_long_is_cut_short(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asyncio.run(_store(path, 30))
+    monkeypatch.setattr(index_module, "SLICE", -1.0)
+    index = Index()
+    with contextlib.closing(connect(path)) as db:
+        assert index.fill(db, 100) is True
+        assert _indexed(db) == 1
+        while index.fill(db, 100):
+            pass
+        assert _indexed(db) == 30
+        assert db.execute("SELECT count(*) FROM words").fetchone() == (30,)
+
+
+def test_a_message_now_and_then_waits_for_others(path: Path) -> None:
+    asyncio.run(_store(path, 1))
+    index = Index()
+    with contextlib.closing(connect(path)) as db:
+        pause = index.work(db, is_idle=True)
+        assert pause is not None
+        assert 0 < pause <= index_module.PATIENCE
+        assert _indexed(db) == 0
+
+
+async def test_a_batch_touches_no_index(account: SqliteAccount, path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        await account.ingest(arrival(*messages(1, 100)))
+        rows = [db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("by_id", "by_chat", "words")]
+
+    assert rows == [(0,), (0,), (0,)]
+
+
+async def test_a11_what_is_known_stays_known_through_index_and_restart(path: Path) -> None:
+    journal = SqliteJournal(path)
+    account = await opened(journal)
+    batch = arrival(*messages(1, 1_000))
+    assert await account.ingest(batch) == 1_000
+    assert await account.ingest(batch) == 0
+    await journal.close()
+
+    for step in (0, 300, 5_000):  # nothing indexed, a part of it, all
+        if step:
+            with contextlib.closing(connect(path)) as db:
+                Index().fill(db, step)
+        journal = SqliteJournal(path)
+        account = journal.account((await journal.accounts())[0])
+        await account.position(OWN)
+        assert await account.ingest(batch) == 0
+        await journal.close()
+    assert ids(await everything(await opened(SqliteJournal(path)))) == [str(number) for number in range(1, 1_001)]
+
+
+async def test_a_batch_that_was_rolled_back_is_not_known(account: SqliteAccount) -> None:
+    await account.ingest(arrival(message("1")))
+    unwritable = Contact(id=ContactId("@a"), nickname="\ud800")
+    with pytest.raises(UnicodeEncodeError):
+        await account.ingest(msgspec.structs.replace(arrival(message("2")), contacts=(unwritable,)))
+
+    assert await account.ingest(arrival(message("2"))) == 1
+
+
+WORDS = st.text(st.sampled_from("你好世界手 ab,."), min_size=1, max_size=8)
+
+
+@settings(max_examples=30)
+@given(st.lists(WORDS, min_size=1, max_size=12), st.integers(0, 12), WORDS)
+def test_a_search_finds_what_a_scan_finds(texts: list[str], indexed: int, words: str) -> None:
+    async def found(path: Path) -> list[str]:
+        journal = SqliteJournal(path)
+        account = await opened(journal)
+        await account.ingest(arrival(*(message(number, text) for number, text in enumerate(texts, 1))))
+        if indexed:
+            with contextlib.closing(connect(path)) as db:
+                Index().fill(db, indexed)
+        entries = await account.search(words)
+        await journal.close()
+        return ids(entries)
+
+    import tempfile
+    from pathlib import Path
+
+    query = Query.of(words)
+    with tempfile.TemporaryDirectory() as folder:
+        expected = [str(number) for number, text in enumerate(texts, 1) if query.finds(cut(text))]
+        assert asyncio.run(found(Path(folder) / "me.journal")) == expected[::-1]
+
+
+async def _store(path: Path, count: int) -> None:
+    journal = SqliteJournal(path)
+    account = await opened(journal)
+    await account.ingest(arrival(*messages(1, count)))
+    await journal.close()
+
+
+def _indexed(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT number FROM indexed").fetchone()[0])

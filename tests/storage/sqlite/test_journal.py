@@ -1,0 +1,307 @@
+"""The journal in a file: what goes in, how it is found, and what the file withstands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import stat
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.storage.arrivals import (
+    FRIEND,
+    OWN,
+    ROOM,
+    UIN,
+    arrival,
+    everything,
+    ids,
+    message,
+    messages,
+    opened,
+)
+
+from webwx.errors import AlreadyRunning, StorageError
+from webwx.model.contacts import ContactId
+from webwx.storage.locks import make_private
+from webwx.storage.sqlite.folding import FOLD_FROM
+from webwx.storage.sqlite.schema import VERSION
+from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+
+if TYPE_CHECKING:
+    pass
+
+pytestmark = pytest.mark.usefixtures("folds")
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+class TestIngest:
+    async def test_a_batch_and_its_position_are_stored_in_one_piece(self, account: SqliteAccount, path: Path) -> None:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TRIGGER stop BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'stop'); END")
+            with pytest.raises(StorageError):
+                await account.ingest(arrival(message(1), position=b"after"))
+            assert await account.position(OWN) == b"begin"
+            assert db.execute("SELECT count(*) FROM batches").fetchone() == (0,)
+            db.execute("DROP TRIGGER stop")
+
+        assert await account.ingest(arrival(message(1), position=b"after")) == 1
+        assert await account.position(OWN) == b"after"
+        assert ids(await everything(account)) == ["1"]
+
+    async def test_the_body_is_kept_as_it_came(self, account: SqliteAccount, path: Path) -> None:
+        import zlib
+
+        batch = arrival(*messages(1, 3))
+        await account.ingest(batch)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            assert [zlib.decompress(body) for (body,) in db.execute("SELECT body FROM batches")] == [batch.body]
+
+    async def test_the_number_of_statements_does_not_grow_with_the_batch(
+        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        counts = {}
+        traced: list[str] = []
+        connect = sqlite3.connect
+
+        def tracing(*values: object, **options: object) -> sqlite3.Connection:
+            db = connect(*values, **options)  # type: ignore[call-overload]  # as it was called
+            db.set_trace_callback(traced.append)
+            assert isinstance(db, sqlite3.Connection)
+            return db
+
+        monkeypatch.setattr(sqlite3, "connect", tracing)
+        journal = SqliteJournal(path.with_name("other.journal"))
+        account = await opened(journal)
+        consumer = await account.consumer("bot")
+        for count in (1, FOLD_FROM - 1, FOLD_FROM, 200):
+            traced.clear()
+            await account.ingest(arrival(*messages(1_000 * count, count)))
+            counts[count] = len(traced)
+            await consumer.take_waiting(1_000)
+        await journal.close()
+
+        assert counts[FOLD_FROM - 1] <= counts[1] + 1
+        assert counts[200] <= counts[FOLD_FROM] + 1
+
+
+# -- C4: poison ------------------------------------------------------------------------------------------------------
+
+
+# -- G10: many at once -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("writes", [200, pytest.param(10_000, marks=[pytest.mark.verify, pytest.mark.timeout(600)])])
+async def test_g10_many_writers_and_readers_never_meet_a_lock(
+    account: SqliteAccount, path: Path, writes: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = (
+        "import sqlite3, sys, time\n"
+        "db = sqlite3.connect(sys.argv[1], timeout=0)\n"
+        "reads = 0\n"
+        "print('ready', flush=True)\n"
+        "import select\n"
+        "while not select.select([sys.stdin], [], [], 0)[0]:\n"
+        "    db.execute('SELECT count(*), max(number) FROM outbox').fetchone(); reads += 1; time.sleep(0.001)\n"
+        "print(reads, flush=True)\n"
+    )
+    external = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, str(path), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert external.stdout is not None
+    await external.stdout.readline()
+    begun, is_over, reads = time.perf_counter(), False, 0
+
+    async def write(task: int) -> None:
+        for number in range(writes):
+            row = await account.outbox.add(
+                client_id=f"{task}.{number}", chat=FRIEND, kind="text", text="x", key="", time=1.0
+            )
+            assert row.state == "queued"
+
+    async def read() -> None:
+        nonlocal reads
+        while not is_over:
+            await account.outbox.list(limit=5)
+            await account.entries(limit=5)
+            reads += 1
+
+    readers = [asyncio.ensure_future(read()) for _ in range(4)]
+    await asyncio.gather(*(write(task) for task in range(8)))
+    is_over = True
+    await asyncio.gather(*readers)
+    output, _ = await external.communicate(b"\n")
+
+    assert external.returncode == 0
+    assert len(await account.outbox.list(limit=10**6)) == 8 * writes
+    with capsys.disabled():
+        seconds = time.perf_counter() - begun
+        print(f"\nG10: {8 * writes} writes, {reads} reads, {int(output)} outside, 0 locked, {seconds:.1f} s")
+
+
+# -- the file --------------------------------------------------------------------------------------------------------
+
+
+async def test_g_s2_whatever_is_made_is_private(journal: SqliteJournal, path: Path) -> None:
+    before = os.umask(0)
+    try:
+        account = await opened(journal)
+        await account.ingest(arrival(message(1)))
+        await account.consumer("bot")
+        await account.outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0)
+        await account.outbox.sending(1, 1.0, FRIEND)
+        await journal.backup(path.with_suffix(".backup"))
+    finally:
+        os.umask(before)
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+
+    assert len(modes) >= 6
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_async_with_closes_it_and_leaves_nothing_but_the_file(path: Path) -> None:
+    async with SqliteJournal(path) as journal:
+        await journal.account(1).change_state("a test", lambda _: b"kept")
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    with pytest.raises(StorageError, match="closed"):
+        await journal.account(1).state("a test")
+
+
+def test_with_closes_it_and_leaves_nothing_but_the_file(path: Path) -> None:
+    with SqliteJournal(path) as journal:
+        asyncio.run(journal.account(1).change_state("a test", lambda _: b"kept"))
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    with pytest.raises(StorageError, match="closed"):
+        asyncio.run(journal.account(1).state("a test"))
+
+
+async def test_with_names_async_with_where_a_loop_runs(path: Path) -> None:
+    with pytest.raises(RuntimeError, match="async with"), SqliteJournal(path):
+        pass
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file that is its owner's alone."""
+    path.parent.mkdir(0o700)
+    path.touch(0o600)
+    path.write_bytes(content)
+
+
+async def test_a_file_that_is_none_is_an_error_of_ours(path: Path) -> None:
+    put(path, b"{}" * 4_096)
+    journal = SqliteJournal(path)
+    with pytest.raises(StorageError, match="not a database"):
+        await opened(journal)
+    with pytest.raises(StorageError, match="not a database"):
+        await journal.backup(path.with_name("copy.journal"))
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    await journal.close()
+
+
+async def test_g_r16_a_backup_during_writes_has_all_up_to_then(
+    account: SqliteAccount, journal: SqliteJournal, path: Path
+) -> None:
+    target = path.with_name("copy.journal")
+    stored = 0
+    is_over = False
+
+    async def write() -> None:
+        nonlocal stored
+        while not is_over:
+            await account.ingest(arrival(*messages(stored + 1, 50)))
+            stored += 50
+
+    writing = asyncio.ensure_future(write())
+    while stored < 500:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0)
+    before = stored
+    await journal.backup(target)
+    is_over = True
+    await writing
+    copy = SqliteJournal(target)
+    numbers = [entry.number for entry in await everything(copy.account(UIN))]
+    await copy.close()
+
+    assert len(numbers) >= before
+    assert numbers == list(range(1, len(numbers) + 1))
+    with contextlib.closing(sqlite3.connect(target)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_a_backup_replaces_nothing_and_leaves_nothing_half_done(journal: SqliteJournal, path: Path) -> None:
+    await opened(journal)
+    target = path.with_name("copy.journal")
+    target.write_text("mine")
+    with pytest.raises(StorageError, match="there already"):
+        await journal.backup(target)
+    assert target.read_text() == "mine"
+    with pytest.raises(StorageError, match="cannot be"):
+        await journal.backup(target / "beyond")
+    assert [each.name for each in path.parent.glob(".copy*")] == []
+
+
+async def test_a_backup_of_a_damaged_journal_names_the_journal_and_the_remedy(path: Path) -> None:
+    make_private(path)
+    path.write_bytes(b"no journal" * 10_000)  # noqa: ASYNC240 - nothing waits
+    target = path.with_name("copy.journal")
+    with pytest.raises(StorageError, match=f"The journal {path} cannot be read: .*put a backup in its place"):
+        await SqliteJournal(path).backup(target)
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+async def test_a_journal_can_be_deleted_when_nobody_uses_it(path: Path) -> None:
+    journal, other = SqliteJournal(path), SqliteJournal(path)
+    consumer = await (await opened(journal)).consumer("bot")
+    with pytest.raises(AlreadyRunning):
+        await other.delete()
+    await consumer.close()
+    await journal.delete()
+
+    assert list(path.parent.iterdir()) == []
+
+
+async def test_what_is_closed_takes_nothing_more_and_can_be_closed_again(path: Path) -> None:
+    journal = SqliteJournal(path)
+    account = await opened(journal)
+    await journal.close()
+    await journal.close()
+    with pytest.raises(StorageError, match="closed"):
+        await account.ingest(arrival(message(1)))
+    assert [each.name for each in path.parent.iterdir()] == [path.name], "neither a log nor a lock is left"
+
+
+@pytest.mark.parametrize("version", range(1, VERSION + 1))
+async def test_g_r16_a_file_of_each_version_opens_with_all_that_is_in_it(path: Path, version: int) -> None:
+    put(path, (FIXTURES / f"version-{version}.journal").read_bytes())
+    journal = SqliteJournal(path, retention_days=0)
+    account = journal.account(UIN)
+
+    assert await journal.accounts() == [UIN]
+    assert await account.position(OWN) == b"here"
+    assert ids(await everything(account)) == ["1", "2", "", "3"]
+    assert ids(await account.search("好")) == ["1"]
+    assert ids(await account.entries(chats=[ROOM])) == ["2"]
+    found = await account.find("3")
+    assert found is not None
+    assert bytes(found.item.raw) == message("3", "still in the tail" + ", and folded" * (version > 3))
+    assert await account.ingest(arrival(message("1", "你好世界"), message("4"))) == 1
+    assert [contact.remark for contact in await account.contacts(OWN)] == ["Boss"]
+    assert await account.chats_named("Boss") == [ContactId("@boss")]
+    sent = await account.outbox.get(key="daily")
+    assert sent is not None
+    assert (sent.state, sent.text, sent.receipt is not None) == ("sent", "text 1", True)
+    consumer = await account.consumer("bot")
+    assert [(entry.number, entry.redelivered) for entry in await consumer.take()] == [(2, True), (4, False), (5, False)]
+    assert [letter.entry.number for letter in await account.dead_letters("bot")] == [3]
+    if version > 1:
+        kept = await account.kept.find("1")
+        assert (await account.state("pace"), kept and kept.state) == (b"{}", "too_large")
+        assert [identity.name for identity in await account.ledger.identities()] == ["Boss"]
+    await journal.close()

@@ -1,0 +1,99 @@
+"""Links in the file: what is the same is kept once, and nothing is kept of a login that is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+
+from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TestFaces:
+    """What was known of somebody is kept once, for all logins in which it was the same."""
+
+    async def rows(self, path: Path, table: str) -> int:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            (count,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(count)
+
+    async def test_what_a_login_says_once_more_is_not_kept_once_more(self, relogin: Phone, path: Path) -> None:
+        before = await self.rows(path, "faces")
+        for _ in range(3):
+            await relogin.log_in()
+            await relogin.tell(*map(relogin.shown, ("ann", "cid")), FILEHELPER)
+
+        assert (await self.rows(path, "faces"), await self.rows(path, "findings")) == (before, 3)
+        assert len(await relogin.account.ledger.contact_ids(await relogin.number("ann"))) == 5
+
+    async def test_what_changes_in_a_login_leaves_the_earlier_ones_as_they_were(
+        self, relogin: Phone, path: Path
+    ) -> None:
+        ann, before = await relogin.number("ann"), await self.rows(path, "faces")
+        for nickname in ("Queen", "Queen of Hearts"):
+            await relogin.tell(relogin.shown("ann", nickname=nickname), complete=False)
+        assert await self.rows(path, "faces") == before + 1, "what was not said in an earlier login is written over"
+        assert [link.name for link in await relogin.account.ledger.why(ann)] == ["Queen of Hearts", "ann"]
+        first = await relogin.account.ledger.split(ann, relogin.id("ann", 1))
+        await relogin.log_in()
+        found = await relogin.tell(relogin.shown("ann"), relogin.shown("ann2", nickname="Queen of Hearts", avatar=7))
+        assert found[relogin.id("ann")].candidates[0] == first.number or (
+            found[relogin.id("ann")].number == first.number
+        )
+
+    async def test_a_real_id_is_nothing_that_earlier_logins_knew(self, relogin: Phone) -> None:
+        ann = await relogin.number("ann")
+        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
+        first = await relogin.account.ledger.split(ann, relogin.id("ann", 1))
+        await relogin.log_in()
+        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
+        found = (await relogin.tell(relogin.shown("ann")))[relogin.id("ann")]
+        assert (found.by, found.number) == ("certain", ann)
+        assert found.number != first.number
+
+    async def test_a_real_id_noted_of_an_earlier_login_is_known_in_all_later_ones(
+        self, relogin: Phone, path: Path
+    ) -> None:
+        await relogin.account.ledger.note_real_id(relogin.id("ann", 1), "wxid_ann")
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            faces = db.execute(
+                "SELECT count(DISTINCT face), count(*), min(json_extract(evidence, '$.wxid')) FROM links"
+                " JOIN faces USING (face) WHERE links.number = ?",
+                (await relogin.number("ann"),),
+            ).fetchone()
+        assert faces == (1, 2, "wxid_ann")
+
+    async def test_who_was_split_off_has_a_face_of_their_own(self, relogin: Phone, path: Path) -> None:
+        ann = await relogin.number("ann")
+        other = await relogin.account.ledger.split(ann, relogin.id("ann"))
+        await relogin.tell(relogin.shown("ann", nickname="Queen"), complete=False)
+        assert (await relogin.identity(other.number)).name == "Queen"
+        (link,) = await relogin.account.ledger.why(ann)
+        assert link.name == "ann"
+        assert [each.number for each in await relogin.account.ledger.identities("ann")] == [ann]
+
+    async def test_nothing_is_left_of_what_was_known_in_logins_that_are_purged(
+        self, relogin: Phone, path: Path
+    ) -> None:
+        await relogin.tell(relogin.shown("ann", nickname="Queen"), complete=False)
+        await relogin.account.purge(before=NOW - DAY / 2)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            names = {name for (name,) in db.execute("SELECT json_extract(evidence, '$.nickname') FROM faces")}
+        assert names == {"Queen", "cid", FILEHELPER.nickname}
+
+
+async def test_what_is_purged_leaves_nobody_behind_who_was_only_there(relogin: Phone, path: Path) -> None:
+    ann, bob = await relogin.number("ann"), await relogin.number("bob", login=1)
+    await relogin.account.ledger.note_real_id(relogin.id("bob", 1), "wxid_bob")
+    await relogin.account.purge(before=NOW - DAY / 2)
+    assert await relogin.account.ledger.identity(bob) is None
+    assert await relogin.account.ledger.contact_ids(ann) == [relogin.id("ann")]
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM real_ids").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM identities WHERE number = ?", (bob,)).fetchone() == (0,)
+    await relogin.log_in()
+    (new,) = (await relogin.tell(relogin.shown("bob"))).values()
+    assert new.number > bob

@@ -1,0 +1,159 @@
+"""Marks: what outlives a process but not its machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.storage.sqlite.marks import SIZE, TOKEN, Marks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="no other system names its boots")
+
+ONE, OTHER = b"1" * TOKEN, b"2" * TOKEN
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "lock"
+
+
+@pytest.fixture
+def handle(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    yield handle
+    os.close(handle)
+
+
+def used(handle: int, *, acked: int = 0) -> Marks:
+    """Return marks that are not closed: three entries are handed out, and one of them is done with."""
+    marks = Marks(handle)
+    marks.begin(ONE, acked, ())
+    for number in (acked + 1, acked + 2, acked + 4):
+        marks.hand_out(number)
+    marks.be_done(acked + 2)
+    return marks
+
+
+def test_the_next_process_reads_what_was_handed_out_and_what_is_done(handle: int) -> None:
+    used(handle)
+    left = Marks(handle).read(ONE, acked=0, started=100)
+    assert (left.handed_out, left.done) == ({1, 4}, {2})
+    assert [number for number in range(1, 101) if left.may_be_handed_out(number)] == [1, 2, 4]
+
+
+def test_what_the_journal_knows_counts_more(handle: int) -> None:
+    used(handle)
+    left = Marks(handle).read(ONE, acked=1, started=3)
+    assert (left.handed_out, left.done) == (set(), {2})
+    assert left.may_be_handed_out(1), "it may have been revived"
+    assert not left.may_be_handed_out(3)
+
+
+@pytest.mark.parametrize("how", ["another opening", "an older state of the journal", "another boot", "no journal"])
+def test_marks_of_anything_else_are_not_believed(handle: int, path: Path, how: str) -> None:
+    used(handle, acked=10)
+    token, acked = ONE, 10
+    match how:
+        case "another opening":
+            token = OTHER
+        case "an older state of the journal":
+            acked = 9
+        case "no journal":
+            token = b""
+        case "another boot":
+            content = path.read_bytes()
+            boot = content.index(b"-") - 8
+            path.write_bytes(content[:boot] + b"0" * 8 + content[boot + 8 :])
+    left = Marks(handle).read(token, acked=acked, started=20)
+    assert left.done == set()
+    assert all(left.may_be_handed_out(number) for number in range(1, 21))
+
+
+def test_there_is_room_for_many_and_further_ones_may_have_been_handed_out(handle: int) -> None:
+    marks = used(handle, acked=7)
+    for number in (7 + SIZE, 8 + SIZE):
+        marks.hand_out(number)
+    left = Marks(handle).read(ONE, acked=7, started=2 * SIZE)
+    assert left.handed_out == {8, 11, 7 + SIZE}
+    assert [left.may_be_handed_out(number) for number in (10, 6 + SIZE, 7 + SIZE, 8 + SIZE)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("steps", [(1, 2), (SIZE - 1, SIZE, SIZE + 1), (SIZE // 2, 2 * SIZE), (3 * SIZE,)])
+def test_what_had_no_room_when_it_was_handed_out_counts_as_handed_out_once_there_is_room(
+    handle: int, steps: tuple[int, ...]
+) -> None:
+    marks = Marks(handle)
+    marks.begin(ONE, 0, ())
+    handed_out = range(SIZE - 2, 4 * SIZE - 5)
+    for number in handed_out:
+        marks.hand_out(number)
+    for acked in steps:
+        marks.advance(acked)
+        left = Marks(handle).read(ONE, acked=acked, started=5 * SIZE)
+        assert left.handed_out == {number for number in range(acked + 1, acked + SIZE + 1) if number in handed_out}
+
+
+def test_what_had_no_room_in_the_last_opening_has_it_in_a_later_one(handle: int) -> None:
+    marks = Marks(handle)
+    marks.begin(ONE, 0, range(1, SIZE + 10))
+    marks.advance(5)
+    left = Marks(handle).read(ONE, acked=5, started=2 * SIZE)
+    assert left.handed_out == set(range(6, SIZE + 6))
+
+
+@pytest.mark.parametrize("step", [1, 1_000, SIZE - 1, SIZE, 3 * SIZE])
+def test_room_that_was_needed_is_used_again(handle: int, step: int) -> None:
+    marks, acked = Marks(handle), 0
+    marks.begin(ONE, acked, ())
+    handed_out, done = set[int](), set[int]()
+    for _ in range(5):
+        for number in {acked + 1, acked + 2, acked + 3, acked + SIZE} - done:
+            marks.hand_out(number)
+            handed_out.add(number)
+        for number in (acked + 1, acked + 3):
+            marks.be_done(number)
+            done.add(number)
+        acked += step
+        marks.advance(acked)
+        left = Marks(handle).read(ONE, acked=acked, started=acked + SIZE)
+        assert left.handed_out == {number for number in handed_out - done if number > acked}
+        assert left.done == {number for number in done if number > acked}
+
+
+def test_what_was_left_is_carried_into_the_next_opening(handle: int) -> None:
+    used(handle)
+    marks = Marks(handle)
+    left = marks.read(ONE, acked=0, started=4)
+    marks.begin(OTHER, 0, left.handed_out)
+    assert Marks(handle).read(ONE, acked=0, started=4).done == set(), "that was another opening"
+    assert Marks(handle).read(OTHER, acked=0, started=4).handed_out == {1, 4}
+
+
+def test_without_room_for_them_they_are_kept_as_long_as_the_process(path: Path, handle: int) -> None:
+    full = os.open(path, os.O_RDONLY)
+    marks = used(full)
+    assert marks.read(ONE, acked=0, started=4).done == {2}
+    assert path.read_bytes() == b""
+    assert Marks(full).read(ONE, acked=0, started=4).done == set()
+    os.close(full)
+
+
+def test_a_mark_after_the_end_changes_nothing(handle: int) -> None:
+    marks = used(handle)
+    marks.close()
+    marks.close()
+    marks.hand_out(3)
+    marks.advance(3)
+    assert Marks(handle).read(ONE, acked=0, started=4).handed_out == {1, 4}

@@ -1,0 +1,118 @@
+"""Sends: stored before anything leaves, never repeated, never forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.storage.arrivals import FRIEND, UIN
+
+from webwx.model.contacts import ContactId
+from webwx.model.messages import Receipt
+from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.storage.base import Outgoing
+
+NOW = 1_764_012_345.123456
+
+
+async def added(
+    account: SqliteAccount, client_id: str, key: str = "", chat: ContactId = FRIEND, at: float = NOW
+) -> Outgoing:
+    return await account.outbox.add(
+        client_id=client_id, chat=chat, kind="text", text=f"text {client_id}", key=key, time=at
+    )
+
+
+def receipt(client_id: str, message_id: str = "77") -> Receipt:
+    return Receipt(message_id=message_id, client_id=client_id, chat=FRIEND, time=NOW)
+
+
+async def test_b12_a_send_is_stored_as_it_is_before_it_leaves(account: SqliteAccount, path: Path) -> None:
+    row = await added(account, "17", key="daily")
+    other = SqliteJournal(path)  # what another process would find, had this one died here
+
+    assert (row.state, row.client_id, row.key, row.chat, row.text) == ("queued", "17", "daily", FRIEND, "text 17")
+    assert (row.created_at, row.changed_at, row.receipt) == (NOW, NOW, None)
+    assert await other.account(UIN).outbox.get(key="daily") == row
+    assert repr(row) == "Outgoing(1, text, queued)"
+    await other.close()
+
+
+# -- what a dead process leaves --------------------------------------------------------------------------------------
+
+SENDER = """
+import asyncio, sys
+from webwx import SqliteJournal
+
+async def main():
+    outbox = SqliteJournal(sys.argv[1]).account(int(sys.argv[2])).outbox
+    for number, state in enumerate(("queued", "sending", "sent"), 1):
+        row = await outbox.add(client_id=f"9{number}", chat="@friend", kind="text", text="x", key=state, time=1.0)
+        if state != "queued":
+            await outbox.sending(row.number, 1.0, row.chat)
+        if state == "sent":
+            await outbox.settle(row.number, "sent", time=1.0)
+    print("ready", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", ["add", "get", "remove"])
+async def test_b12_whoever_looks_first_is_told(account: SqliteAccount, path: Path, how: str) -> None:
+    row = await added(account, "1", key="daily")
+    await account.outbox.sending(row.number, NOW, FRIEND)
+    other = SqliteJournal(path)
+    outbox = other.account(UIN).outbox
+    for lock in path.parent.glob(".*sender*"):  # as if its process had died, and somebody had cleaned up
+        lock.unlink()
+
+    match how:
+        case "add":
+            assert (await added(other.account(UIN), "2", key="daily")).state == "unknown"
+        case "get":
+            found = await outbox.get(number=row.number)
+            assert found is not None
+            assert found.state == "unknown"
+        case "remove":
+            assert await outbox.remove(row.number) is True
+    await other.close()
+
+
+async def test_what_processes_have_left_that_did_not_close_is_removed_by_the_next_that_writes(path: Path) -> None:
+    for _ in range(3):
+        other = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SENDER, str(path), str(UIN + 1), stdout=asyncio.subprocess.PIPE
+        )
+        assert other.stdout is not None
+        await other.stdout.readline()
+        other.kill()
+        await other.wait()
+    living = SqliteJournal(path)
+    row = await added(living.account(UIN), "1")
+    await living.account(UIN).outbox.sending(row.number, NOW, FRIEND)
+    assert len(list(path.parent.glob(".*sender*"))) == 1, "that of the one which lives"
+    async with SqliteJournal(path) as journal:
+        await added(journal.account(UIN), "2")
+        assert [row.state for row in await journal.account(UIN).outbox.list()] == ["queued", "sending"]
+    await living.close()
+    assert list(path.parent.glob(".*sender*")) == []
+
+
+async def test_closing_ends_what_was_on_its_way(path: Path) -> None:
+    journal = SqliteJournal(path)
+    row = await added(journal.account(UIN), "1")
+    await journal.account(UIN).outbox.sending(row.number, NOW, FRIEND)
+    await journal.close()
+    journal = SqliteJournal(path)
+
+    assert [row.state for row in await journal.account(UIN).outbox.list()] == ["unknown"]
+    assert list(path.parent.glob(".*sender*")) == []
+    await journal.close()

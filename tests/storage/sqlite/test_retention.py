@@ -1,0 +1,245 @@
+"""Letting go: nothing is left of what is deleted, and nobody believes that nothing was there."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import subprocess
+import time
+import zlib
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.storage.arrivals import (
+    FRIEND,
+    ROOM,
+    arrival,
+    contact_change,
+    everything,
+    ids,
+    message,
+    messages,
+)
+
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.events import ContinuityLost
+from webwx.storage.sqlite import retention as retention_module
+from webwx.storage.sqlite.index import Index
+from webwx.storage.archive_files import KeptFiles
+from webwx.storage.sqlite.contacts import Thinning
+from webwx.storage.sqlite.retention import Retention
+from webwx.storage.sqlite.schema import connect
+from webwx.storage.sqlite.journal import SqliteAccount
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.storage.base import Entry
+
+pytestmark = pytest.mark.usefixtures("folds")
+
+DAY = 86_400.0
+NOW = time.time()
+
+
+def content(path: Path) -> bytes:
+    """Give all that lies on the disk of a journal, bodies unpacked."""
+    # By another process: to open and close a file that SQLite has open here would take its locks away.
+    files = [subprocess.run(["cat", each], stdout=subprocess.PIPE, check=True).stdout for each in path.parent.iterdir()]
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        bodies = [zlib.decompress(body) for (body,) in db.execute("SELECT body FROM batches")]
+    return b"".join(files + bodies)
+
+
+def gap_in(entry: Entry) -> ContinuityLost:
+    assert entry.item.kind == "gap"
+    return msgspec.json.decode(entry.item.raw, type=ContinuityLost)
+
+
+def keep_house(path: Path, days: float) -> None:
+    """Do what a writer does when it is idle, until nothing is left to do."""
+    index = Index()
+    retention = Retention(index, days * DAY, dict, KeptFiles(path.with_name(f"{path.name}.kept")), thinning=Thinning())
+    with contextlib.closing(connect(path)) as db:
+        index.fill(db, 5_000)
+        while retention.work(db, is_idle=True) == 0.0:
+            pass
+
+
+@pytest.fixture(params=["tail", "index"])
+def is_indexed(request: pytest.FixtureRequest) -> bool:
+    return request.param == "index"
+
+
+def maybe_index(path: Path, is_indexed: bool) -> None:
+    if is_indexed:
+        with contextlib.closing(connect(path)) as db:
+            Index().fill(db, 5_000)
+
+
+class TestPurge:
+    async def test_nothing_is_left_of_a_chat(self, account: SqliteAccount, path: Path, is_indexed: bool) -> None:
+        await account.ingest(
+            arrival(message(1, "秘密 secretword"), message(2, "other", ROOM), message(3, "plain", ROOM))
+        )
+        await account.ingest(arrival(message(4, "secretword again")))
+        maybe_index(path, is_indexed)
+        assert b"secretword" in content(path)
+        assert await account.purge(chats=[FRIEND]) == 2
+
+        assert ids(await everything(account)) == ["2", "3"]
+        assert await account.search("secretword") == []
+        assert await account.search("秘") == []
+        assert await account.find("1") is None
+        assert await account.entries(chats=[FRIEND]) == []
+        assert ids(await account.search("oth")) == ["2"]
+        left = content(path)
+        assert b"secretword" not in left
+        assert "秘".encode() not in left
+        assert b"plain" in left
+
+    async def test_what_is_older_goes(self, account: SqliteAccount, path: Path, is_indexed: bool) -> None:
+        await account.ingest(arrival(*(message(number, at=1_000 * number) for number in range(1, 11))))
+        await account.ingest(arrival(contact_change("somebody"), at=4_500))
+        maybe_index(path, is_indexed)
+        assert await account.purge(before=5_000, chats=[ROOM]) == 0
+        assert await account.purge(before=5_000) == 5
+
+        assert ids(await everything(account)) == ["5", "6", "7", "8", "9", "10"]
+        assert await account.purge(before=8_000, chats=[FRIEND]) == 3
+        assert ids(await everything(account)) == ["8", "9", "10"]
+        assert await account.purge() == 0
+
+    async def test_a_purge_in_pieces_deletes_all(
+        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch, is_indexed: bool
+    ) -> None:
+        monkeypatch.setattr("webwx.storage.sqlite.journal.PIECE", 7)
+        for first in range(1, 101, 10):
+            await account.ingest(arrival(*messages(first, 5), *messages(first + 5, 5, ROOM)))
+        maybe_index(path, is_indexed)
+        assert await account.purge(chats=[FRIEND]) == 50
+        assert {entry.chat for entry in await everything(account)} == {ROOM}
+
+    async def test_a_duplicate_leaves_nothing_that_a_purge_would_not_find(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        await account.ingest(arrival(message(1, "secretword")))
+        await account.ingest(arrival(message(1, "secretword"), message(2, "plain", ROOM)))
+        await account.purge(chats=[FRIEND])
+
+        assert b"secretword" not in content(path)
+        assert ids(await everything(account)) == ["2"]
+
+    async def test_what_was_mended_goes_with_what_it_was_made_of(self, account: SqliteAccount, path: Path) -> None:
+        batch = arrival(message(1, "secretword"), message(2, "plain", ROOM))
+        body = batch.body.replace(b'"secretword"', b'"secretword\x01"')
+        await account.ingest(msgspec.structs.replace(batch, body=body))
+        await account.purge(chats=[FRIEND])
+
+        assert b"secretword" not in content(path)
+        assert bytes((await everything(account))[0].item.raw) == message(2, "plain", ROOM)
+
+    async def test_what_was_purged_may_come_again(self, account: SqliteAccount, path: Path, is_indexed: bool) -> None:
+        await account.ingest(arrival(message(1)))
+        maybe_index(path, is_indexed)
+        await account.purge(chats=[FRIEND])
+        assert await account.ingest(arrival(message(1))) == 1
+
+
+class TestGaps:
+    async def test_whoever_had_not_come_so_far_is_told_of_a_gap_in_place_of_what_is_gone(
+        self, account: SqliteAccount, path: Path, is_indexed: bool
+    ) -> None:
+        behind, ahead = await account.consumer("behind"), await account.consumer("ahead")
+        await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 7))))
+        for entry in await ahead.take():
+            ahead.ack(entry.number)
+        await behind.close()
+        maybe_index(path, is_indexed)
+        await account.purge(before=1_004)
+        await account.ingest(arrival(*messages(7, 1)))
+
+        assert ids(await ahead.take()) == ["7"]
+        behind = await account.consumer("behind")
+        first, *others = await behind.take()
+        assert gap_in(first) == ContinuityLost(since=1_001.0, until=1_003.0, reason="purged")
+        assert first.number == 3, "it comes where the messages would have come"
+        assert ids(others) == ["4", "5", "6", "7"]
+
+    async def test_what_is_in_memory_already_is_not_missed(self, account: SqliteAccount) -> None:
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 4)))
+        assert ids(await consumer.take(2)) == ["1", "2"]
+        await account.purge(chats=[FRIEND])
+        assert ids(await consumer.take()) == ["3", "4"]
+        assert await everything(account) == []
+
+    async def test_gaps_in_a_row_are_one(self, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("webwx.storage.sqlite.journal.PIECE", 3)
+        await (await account.consumer("bot")).close()
+        await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 12))))
+        await account.purge(before=1_005)
+        await account.purge(before=1_011)
+
+        first, last = await (await account.consumer("bot")).take()
+        assert gap_in(first) == ContinuityLost(since=1_001.0, until=1_010.0, reason="purged")
+        assert last.message_id == "11"
+
+    async def test_a_gap_is_not_purged_before_it_is_seen(self, account: SqliteAccount, path: Path) -> None:
+        await (await account.consumer("bot")).close()
+        await account.ingest(arrival(message(1, at=1_000)))
+        await account.purge(before=NOW)
+        await account.purge(before=NOW + DAY)
+        consumer = await account.consumer("bot")
+        (gap,) = await consumer.take()
+        assert gap.item.kind == "gap"
+        consumer.ack(gap.number)
+        await consumer.close()
+        await account.ingest(arrival(message(2)))
+        keep_house(path, days=90)
+        assert ids(await everything(account)) == ["2"]
+
+
+class TestRetention:
+    async def test_days_count_from_arrival_by_the_server_s_clock(self, account: SqliteAccount, path: Path) -> None:
+        then = NOW - 2_000 * DAY  # the server's clock stands far behind
+        for day in range(1, 13):
+            await account.ingest(arrival(message(day, at=1), at=then + day * DAY))
+        keep_house(path, days=10)
+        assert ids(await everything(account)) == [str(day) for day in range(2, 13)]
+
+    async def test_a_clock_that_ran_ahead_deletes_nothing(self, account: SqliteAccount, path: Path) -> None:
+        await account.ingest(arrival(message(1), at=NOW))
+        await account.ingest(arrival(message(2), at=NOW + 10_000 * DAY))
+        keep_house(path, days=10)
+        assert ids(await everything(account)) == ["1", "2"]
+
+    async def test_zero_days_keep_everything(self, account: SqliteAccount, path: Path) -> None:
+        await account.ingest(arrival(message(1), at=1_000.0))
+        keep_house(path, days=0)
+        assert len(await everything(account)) == 1
+
+    async def test_old_sends_and_people_go_too(self, account: SqliteAccount, path: Path) -> None:
+        await account.outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=NOW - 100 * DAY)
+        await account.outbox.add(client_id="2", chat=FRIEND, kind="text", text="x", key="", time=NOW)
+        someone = Contact(id=ContactId("@x"), nickname="Someone")
+        for login, days in (("@one", 200), ("@two", 95), ("@three", 0)):
+            await account.open_login(ContactId(login), b"", NOW - days * DAY, [someone])
+        await account.ingest(arrival(message(1), at=NOW))
+        keep_house(path, days=90)
+
+        assert [row.client_id for row in await account.outbox.list()] == ["2"]
+        assert [len(await account.contacts(ContactId(login))) for login in ("@one", "@two", "@three")] == [0, 0, 1]
+
+    async def test_only_so_much_that_could_not_be_read_is_kept(
+        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(retention_module, "QUARANTINE", 3)
+        broken = [b'{"NoMsgId": %d}' % number for number in range(5)]
+        await account.ingest(arrival(*broken, message(100)))
+        assert (await account.stats()).quarantined == 5
+        keep_house(path, days=90)
+
+        assert (await account.stats()).quarantined == 3
+        assert [entry.number for entry in await everything(account)] == [3, 4, 5, 6]

@@ -1,0 +1,280 @@
+"""The file: how it is opened, and which ones are refused."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import StorageError
+from webwx.storage.sqlite import schema
+from webwx.storage.locks import make_private
+from webwx.storage.sqlite.schema import ROOM, VERSION, connect, log_of, make_room
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def length(path: Path) -> int:
+    """Say how long a journal's log is."""
+    return log_of(path).stat().st_size
+
+
+def ask(db: sqlite3.Connection, question: str) -> object:
+    return db.execute(question).fetchone()[0]
+
+
+def test_g11_a_commit_outlives_a_loss_of_power(path: Path) -> None:
+    for _ in range(2):  # a new file, and one that is there
+        with contextlib.closing(connect(path)) as db:
+            assert ask(db, "PRAGMA journal_mode") == "wal"
+            assert ask(db, "PRAGMA synchronous") == 2, "FULL"
+            assert ask(db, "PRAGMA secure_delete") == 1
+            assert ask(db, "PRAGMA busy_timeout") == 10_000
+            assert ask(db, "PRAGMA user_version") == VERSION
+
+
+def test_g11_a_disk_that_cannot_keep_a_wal_is_refused(path: Path) -> None:
+    class Stubborn(sqlite3.Connection):
+        """A file system without shared memory answers like this."""
+
+        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]  # only one use is made of it
+            return super().execute(sql.replace("journal_mode = WAL", "journal_mode"), *values)
+
+    with (
+        contextlib.closing(sqlite3.connect(":memory:", factory=Stubborn)) as db,
+        pytest.raises(StorageError, match="safely"),
+    ):
+        schema.set_up(db, path)
+
+
+def test_g_s2_all_files_are_private_from_the_first_moment(path: Path) -> None:
+    with contextlib.closing(connect(path)) as db:
+        db.execute("INSERT INTO accounts (uin) VALUES ('7')")
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+
+    assert modes == {"me.journal": 0o600, "me.journal-wal": 0o600, "me.journal-shm": 0o600}
+
+
+def test_a_reader_cannot_write(path: Path) -> None:
+    with (
+        contextlib.closing(connect(path, is_reader=True)) as db,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        db.execute("DELETE FROM entries")
+
+
+def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
+    with contextlib.closing(connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    content = path.read_bytes()
+
+    with pytest.raises(StorageError, match="newer webwx"):
+        connect(path)
+    assert content == path.read_bytes()
+
+
+def test_a_stranger_s_database_is_refused_and_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch(0o600)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE theirs (text)")
+    content = path.read_bytes()
+
+    with pytest.raises(StorageError, match="no journal"):
+        connect(path)
+    assert content == path.read_bytes()
+
+
+def test_what_is_no_database_is_refused(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch(0o600)
+    path.write_bytes(b"{}" * 4096)
+
+    with pytest.raises(sqlite3.DatabaseError):
+        connect(path)
+
+
+def test_a_migration_that_breaks_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.closing(connect(path)):
+        pass
+    monkeypatch.setattr(
+        schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE new (a);\nCREATE TABLE entries (b);\n")
+    )
+    monkeypatch.setattr(schema, "VERSION", VERSION + 1)
+
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        connect(path)
+    monkeypatch.undo()
+    with contextlib.closing(connect(path)) as db:
+        assert ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'new'") == 0
+
+
+def test_a_migration_leads_to_the_next_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.closing(connect(path)):
+        pass
+    monkeypatch.setattr(
+        schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE new (a);\nINSERT INTO new VALUES (1);\n")
+    )
+    monkeypatch.setattr(schema, "VERSION", VERSION + 1)
+
+    for _ in range(2):
+        with contextlib.closing(connect(path)) as db:
+            assert ask(db, "PRAGMA user_version") == VERSION + 1
+            assert ask(db, "SELECT count(*) FROM new") == 1
+
+
+def test_processes_that_come_at_once_make_one_file(path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from webwx.storage.sqlite.schema import connect\n"
+        "sys.stdin.read(1); connect(Path(sys.argv[1])).execute('INSERT INTO accounts (uin) VALUES (?)', sys.argv[2:])"
+    )
+    others = [
+        subprocess.Popen([sys.executable, "-c", program, str(path), str(number)], stdin=subprocess.PIPE)
+        for number in range(4)
+    ]
+    for other in others:
+        assert other.stdin is not None
+        other.stdin.write(b"g")
+        other.stdin.flush()
+    for other in others:
+        other.communicate()
+
+    assert [other.returncode for other in others] == [0] * 4
+    with contextlib.closing(connect(path)) as db:
+        assert ask(db, "SELECT count(*) FROM accounts") == 4
+
+
+def test_a_new_file_that_another_process_is_making_is_waited_for(path: Path) -> None:
+    make_private(path)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        soon = threading.Timer(0.1, other.execute, ["COMMIT"])
+        soon.start()
+        with contextlib.closing(connect(path)) as db:
+            assert ask(db, "PRAGMA user_version") == VERSION
+        soon.join()
+
+
+def test_a_new_file_that_another_process_never_lets_go_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "BUSY", 0.05)
+    make_private(path)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            connect(path)
+
+
+def test_opening_a_file_again_takes_no_lock_away_from_whoever_has_it_open(path: Path) -> None:
+    stranger = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM accounts').fetchall()"
+    with contextlib.closing(connect(path)) as db:
+        db.execute("INSERT INTO accounts (uin) VALUES ('7')")
+        with contextlib.closing(connect(path)):
+            pass
+        # Whoever closes a file that nobody else has open takes its log away.
+        subprocess.run([sys.executable, "-c", stranger, str(path)], check=True)
+        db.execute("INSERT INTO accounts (uin) VALUES ('8')")
+
+        assert log_of(path).exists()
+    with contextlib.closing(connect(path)) as db:
+        assert ask(db, "SELECT count(*) FROM accounts") == 2
+
+
+class TestRoomInTheLog:
+    def test_is_no_part_of_the_journal(self, path: Path) -> None:
+        with contextlib.closing(connect(path)) as db, contextlib.closing(connect(path, is_reader=True)) as reader:
+            db.execute("INSERT INTO accounts (uin) VALUES ('7')")
+            before = db.execute("SELECT * FROM sqlite_master").fetchall(), ask(db, "PRAGMA page_count")
+            make_room(db, path)
+
+            assert length(path) >= ROOM
+            assert (db.execute("SELECT * FROM sqlite_master").fetchall(), ask(db, "PRAGMA page_count")) == before
+            assert ask(reader, "SELECT uin FROM accounts") == "7"
+            assert ask(db, "PRAGMA integrity_check") == "ok"
+
+    def test_is_what_the_next_commits_are_written_into(self, path: Path) -> None:
+        with contextlib.closing(connect(path)) as db:
+            make_room(db, path)
+            before = length(path)
+            for number in range(300):
+                db.execute("INSERT INTO accounts (uin) VALUES (?)", (str(number),))
+
+            assert length(path) == before
+            shutil.copytree(path.parent, path.parent.with_name("copy"))  # as a process that died leaves it
+        with contextlib.closing(connect(path.parent.with_name("copy") / path.name)) as db:
+            assert ask(db, "SELECT count(*) FROM accounts") == 300
+
+    def test_is_made_where_there_is_none(self, path: Path) -> None:
+        with contextlib.closing(connect(path)) as db:
+            for is_long in (False, True):
+                statements: list[str] = []
+                db.set_trace_callback(statements.append)
+                make_room(db, path)
+                assert bool(statements) is not is_long
+
+    def test_is_not_taken_from_a_disk_with_little_to_give(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with contextlib.closing(connect(path)) as db:
+            before = length(path)
+            monkeypatch.setattr(schema, "_PLENTY", 1 + shutil.disk_usage(path.parent).total // ROOM)
+            make_room(db, path)
+
+            assert length(path) == before
+
+    def test_that_cannot_be_had_leaves_nothing_open(self, path: Path) -> None:
+        with contextlib.closing(connect(path)) as db:
+            db.execute("PRAGMA max_page_count = 100")
+            with pytest.raises(sqlite3.OperationalError, match="full"):
+                make_room(db, path)
+
+            assert not db.in_transaction
+            db.execute("INSERT INTO accounts (uin) VALUES ('7')")
+
+    def test_is_not_there_yet_when_a_process_dies_over_it(self, path: Path) -> None:
+        dead = path.parent.with_name("dead")
+
+        def look(statement: str) -> None:
+            if statement == "ROLLBACK":
+                shutil.copytree(path.parent, dead)
+
+        with contextlib.closing(connect(path)) as db:
+            db.execute("INSERT INTO accounts (uin) VALUES ('7')")
+            db.set_trace_callback(look)
+            make_room(db, path)
+        assert length(dead / path.name) >= ROOM
+        with contextlib.closing(connect(dead / path.name)) as db:
+            assert db.execute("SELECT uin FROM accounts").fetchall() == [("7",)]
+            assert ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'room'") == 0
+            assert ask(db, "PRAGMA integrity_check") == "ok"
+
+    def test_is_made_while_others_write(self, path: Path) -> None:
+        is_made = threading.Event()
+
+        def write() -> None:
+            with contextlib.closing(connect(path)) as other:
+                for number in itertools.count():
+                    other.execute("INSERT INTO accounts (uin) VALUES (?)", (str(number),))
+                    written.append(number)
+                    if is_made.is_set():
+                        break
+
+        written: list[int] = []
+        with contextlib.closing(connect(path)) as db:
+            writing = threading.Thread(target=write)
+            writing.start()
+            for _ in range(5):
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                make_room(db, path)
+            is_made.set()
+            writing.join()
+
+            assert length(path) >= ROOM
+            assert ask(db, "SELECT count(*) FROM accounts") == len(written)
+            assert ask(db, "PRAGMA integrity_check") == "ok"

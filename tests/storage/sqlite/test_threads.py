@@ -1,0 +1,465 @@
+"""The threads that speak to the file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.client.wound_loop import until
+
+from webwx.errors import StorageError
+from webwx.storage.sqlite import threads as writer_module
+from webwx.storage.sqlite.threads import Reader, Writer, is_any_at_work
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+
+class Chores:
+    """Counts how it is asked."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float | None] = []
+        self.calls: list[bool] = []
+        self.forgotten = 0
+        self.error: Exception | None = None
+        """Raised once."""
+        self.done = threading.Event()
+
+    def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
+        self.calls.append(is_idle)
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        if not self.pauses:
+            self.done.set()
+            return None
+        return self.pauses.pop(0)
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
+class Rider:
+    """Writes a number whenever it is asked."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.outcomes: list[bool] = []
+        self.is_told = threading.Event()
+
+    def write(self, db: sqlite3.Connection) -> None:
+        db.execute("INSERT INTO t VALUES (?)", (self.number,))
+
+    def settled(self, *, is_stored: bool) -> None:
+        self.outcomes.append(is_stored)
+        self.is_told.set()
+
+
+class File:
+    """A file with one table, and a switch for its breakdown."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.opened = 0
+        self.is_broken = False
+        self.is_refused = False
+        """As one that others can read."""
+        self.failing: str | None = None
+        """Statements that begin so fail."""
+
+    def connect(self) -> sqlite3.Connection:
+        if self.is_broken:
+            raise sqlite3.OperationalError("unable to open database file")
+        if self.is_refused:
+            raise StorageError("others can read it")
+        self.opened += 1
+        file = self
+
+        class Connection(sqlite3.Connection):
+            def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]
+                if file.failing is not None and sql.startswith(file.failing):
+                    raise sqlite3.OperationalError("disk I/O error")
+                file.statements.append(sql)
+                return super().execute(sql, *values)
+
+        db = sqlite3.connect(self.path, isolation_level=None, factory=Connection)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE IF NOT EXISTS t (number INTEGER NOT NULL)")
+        return db
+
+    statements: list[str] = []  # noqa: RUF012 - one file in each test
+
+    def numbers(self) -> list[int]:
+        with contextlib.closing(sqlite3.connect(self.path)) as db:
+            return [number for (number,) in db.execute("SELECT number FROM t ORDER BY rowid")]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> File:
+    file = File(tmp_path / "file")
+    file.statements = []
+    return file
+
+
+@pytest.fixture
+def chores() -> Chores:
+    return Chores()
+
+
+@pytest.fixture
+async def writer(file: File, chores: Chores) -> AsyncIterator[Writer]:
+    writer = Writer(file.connect, "writer", chores)
+    yield writer
+    await writer.close()
+
+
+def add(number: int) -> Callable[[sqlite3.Connection], int]:
+    def job(db: sqlite3.Connection) -> int:
+        db.execute("INSERT INTO t VALUES (?)", (number,))
+        return number
+
+    return job
+
+
+def broken(db: sqlite3.Connection) -> None:
+    db.execute("INSERT INTO t VALUES (99)")
+    raise ValueError("a mistake")
+
+
+async def keep_busy(writer: Writer) -> tuple[asyncio.Future[None], threading.Event]:
+    """Give the writer a job that ends when somebody says so."""
+    has_begun, is_free = threading.Event(), threading.Event()
+
+    def wait(_: sqlite3.Connection) -> None:
+        has_begun.set()
+        is_free.wait(10)
+
+    job = asyncio.ensure_future(writer.do(wait))
+    await asyncio.to_thread(has_begun.wait, 10)
+    return job, is_free
+
+
+async def test_a_job_is_done_when_the_wait_is_over(file: File, writer: Writer) -> None:
+    assert await writer.do(add(7)) == 7
+    assert file.numbers() == [7]
+
+
+async def test_a_journal_is_at_work_until_its_last_job_is_done(writer: Writer) -> None:
+    assert not is_any_at_work()
+    first, is_free = await keep_busy(writer)
+    second = asyncio.ensure_future(writer.do(add(7)))
+    assert is_any_at_work()
+    is_free.set()
+    await first
+    await second
+    await writer.close()
+    assert not is_any_at_work()
+
+
+async def test_a_journal_is_at_work_until_what_rides_is_written(writer: Writer) -> None:
+    rider = Rider(5)
+    writer.join(rider)
+    writer.nudge()
+    assert is_any_at_work()
+    await until(lambda: not is_any_at_work())
+    assert rider.outcomes == [True]
+
+
+async def test_jobs_that_wait_share_one_commit(file: File, writer: Writer) -> None:
+    first, is_free = await keep_busy(writer)
+    others = [asyncio.ensure_future(writer.do(add(number))) for number in range(50)]
+    await asyncio.sleep(0)
+    is_free.set()
+    await first
+    await asyncio.gather(*others)
+
+    assert file.statements.count("COMMIT") == 2
+    assert file.numbers() == list(range(50))
+
+
+@pytest.mark.parametrize("company", [0, 1])
+async def test_a_job_that_fails_is_rolled_back_alone(file: File, writer: Writer, chores: Chores, company: int) -> None:
+    first, is_free = await keep_busy(writer)
+    jobs = [add(1)] * company + [broken] + [add(2)] * company
+    waits = [asyncio.ensure_future(writer.do(job)) for job in jobs]
+    await asyncio.sleep(0)
+    is_free.set()
+    await first
+    results = await asyncio.gather(*waits, return_exceptions=True)
+
+    assert [type(result) for result in results] == [int] * company + [ValueError] + [int] * company
+    assert file.numbers() == [1, 2][: 2 * company]
+    assert chores.forgotten == 1
+
+
+async def test_what_sqlite_does_not_take_is_our_error(file: File, writer: Writer) -> None:
+    with pytest.raises(StorageError, match="does not take this"):
+        await writer.do(lambda db: db.execute("INSERT INTO t VALUES (NULL)"))
+    assert await writer.do(add(2)) == 2
+
+
+async def test_what_follows_from_a_job_follows_before_anybody_learns_of_it(writer: Writer) -> None:
+    order: list[object] = []
+    order.append(await writer.do(add(1), then=order.append))
+
+    assert order == [1, 1]
+
+
+async def test_what_follows_from_a_job_follows_even_when_nobody_waits_any_more(file: File, writer: Writer) -> None:
+    followed = asyncio.Event()
+    blocker, is_free = await keep_busy(writer)
+    waiting = asyncio.ensure_future(writer.do(add(1), then=lambda _: followed.set()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    is_free.set()
+    await blocker
+    await followed.wait()
+
+    assert waiting.cancelled()
+    assert file.numbers() == [1]
+
+
+@pytest.mark.parametrize("failing", ["BEGIN", "COMMIT", "INSERT"])
+async def test_g12_a_broken_disk_is_an_error_and_the_next_job_works_by_itself(
+    file: File, writer: Writer, chores: Chores, failing: str
+) -> None:
+    await writer.do(add(1))
+    file.failing = failing
+    with pytest.raises(StorageError, match="disk I/O error"):
+        await writer.do(add(2))
+    file.failing = None
+    await writer.do(add(3))
+
+    assert file.numbers() == [1, 3]
+    assert file.opened == 2
+    assert chores.forgotten == 1
+
+
+async def test_g12_after_a_failed_commit_nothing_is_appended_to_what_may_be_lost(file: File, writer: Writer) -> None:
+    await writer.do(add(1))
+    file.failing = "COMMIT"
+    with pytest.raises(StorageError):
+        await writer.do(add(2))
+    file.failing = None
+    file.statements.clear()
+    await writer.do(add(3))
+
+    assert file.statements.index("PRAGMA wal_checkpoint(TRUNCATE)") < file.statements.index("BEGIN IMMEDIATE")
+
+
+async def test_g12_what_may_be_lost_is_not_forgotten_while_the_file_is_refused(file: File, writer: Writer) -> None:
+    file.failing = "COMMIT"
+    with pytest.raises(StorageError):
+        await writer.do(add(1))
+    file.failing = None
+    file.is_refused = True
+    with pytest.raises(StorageError, match="others can read it"):
+        await writer.do(add(2))
+    file.is_refused = False
+    file.statements.clear()
+    await writer.do(add(3))
+
+    assert file.statements.index("PRAGMA wal_checkpoint(TRUNCATE)") < file.statements.index("BEGIN IMMEDIATE")
+
+
+async def test_a_file_that_cannot_be_opened_is_an_error_until_it_can(file: File, writer: Writer) -> None:
+    file.is_broken = True
+    with pytest.raises(StorageError, match="unable to open"):
+        await writer.do(add(1))
+    file.is_broken = False
+
+    assert await writer.do(add(2)) == 2
+
+
+async def test_a_rider_goes_with_the_next_job(file: File, writer: Writer) -> None:
+    rider = Rider(5)
+    writer.join(rider)
+    await writer.do(add(1))
+    writer.leave(rider)
+    await writer.do(add(2))
+
+    assert file.numbers() == [1, 5, 2]
+    assert rider.outcomes == [True]
+
+
+async def test_a_rider_that_nudges_does_not_wait_for_a_job(file: File, writer: Writer) -> None:
+    rider = Rider(5)
+    writer.join(rider)
+    writer.nudge()
+    await asyncio.to_thread(rider.is_told.wait, 10)
+
+    assert file.numbers() == [5]
+
+
+async def test_a_rider_is_told_of_failure_and_tried_again_though_nothing_comes(file: File, writer: Writer) -> None:
+    rider = Rider(5)
+    await writer.do(add(1))
+    writer.join(rider)
+    file.failing = "COMMIT"
+    with pytest.raises(StorageError):
+        await writer.do(add(2))
+    file.failing = None
+    rider.is_told.clear()
+    await asyncio.to_thread(rider.is_told.wait, 10)
+
+    assert file.numbers() == [1, 5]
+    assert rider.outcomes == [False, True]
+
+
+async def test_a_rider_that_makes_a_mistake_ends_nothing(file: File, writer: Writer) -> None:
+    class Broken(Rider):
+        def write(self, db: sqlite3.Connection) -> None:
+            raise ValueError("a mistake of ours")
+
+    rider = Broken(5)
+    writer.join(rider)
+    with pytest.raises(ValueError, match="mistake"):
+        await writer.do(add(1))
+    writer.leave(rider)
+    await writer.do(add(2))
+
+    assert file.numbers() == [2]
+
+
+async def test_chores_are_done_when_nothing_waits(writer: Writer, chores: Chores) -> None:
+    chores.pauses = [0.01, 0.0]
+    await writer.do(add(1))
+    await asyncio.to_thread(chores.done.wait, 10)
+
+    assert chores.calls == [False, True, True]
+
+
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("disk I/O error"), ValueError("a mistake of ours")])
+async def test_chores_that_fail_are_tried_again_and_cost_no_job(
+    file: File, writer: Writer, chores: Chores, error: Exception
+) -> None:
+    chores.error = error
+    await writer.do(add(1))
+    await writer.do(add(2))
+    await asyncio.to_thread(chores.done.wait, 10)
+
+    assert file.numbers() == [1, 2]
+    assert chores.forgotten == 1
+
+
+async def test_a_job_outside_has_no_transaction_around_it(writer: Writer) -> None:
+    assert await writer.do_outside(lambda db: db.in_transaction) is False
+    with pytest.raises(StorageError, match="no such table"):
+        await writer.do_outside(lambda db: db.execute("SELECT * FROM missing"))
+    assert await writer.do(lambda db: db.in_transaction) is True
+
+
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("disk I/O error"), OSError("a mistake of ours")])
+async def test_g12_a_job_outside_that_fails_leaves_what_may_be_lost_too(
+    file: File, writer: Writer, error: Exception
+) -> None:
+    def fail(_: sqlite3.Connection) -> None:
+        file.statements.clear()
+        raise error
+
+    await writer.do(add(1))
+    with pytest.raises((StorageError, OSError)):
+        await writer.do_outside(fail)
+    await writer.do(add(2))
+
+    assert file.numbers() == [1, 2]
+    assert file.statements.index("PRAGMA wal_checkpoint(TRUNCATE)") < file.statements.index("BEGIN IMMEDIATE")
+
+
+async def test_what_waits_is_done_before_the_end_and_nothing_after(file: File, writer: Writer) -> None:
+    waits = [asyncio.ensure_future(writer.do(add(number))) for number in range(3)]
+    await asyncio.sleep(0)
+    await writer.close()
+    await asyncio.gather(*waits)
+
+    assert file.numbers() == [0, 1, 2]
+    with pytest.raises(StorageError, match="closed"):
+        await writer.do(add(4))
+
+
+async def test_jobs_come_from_any_number_of_loops(file: File, writer: Writer) -> None:
+    def elsewhere() -> None:
+        asyncio.run(writer.do(add(2)))
+
+    await writer.do(add(1))
+    await asyncio.to_thread(elsewhere)
+
+    assert file.numbers() == [1, 2]
+
+
+async def test_a_reader_sees_one_state_in_a_job(file: File, writer: Writer) -> None:
+    reader = Reader(file.connect, "reader")
+    await writer.do(add(1))
+    has_begun, is_written = threading.Event(), threading.Event()
+
+    def look(db: sqlite3.Connection) -> list[int]:
+        (before,) = db.execute("SELECT count(*) FROM t").fetchone()
+        has_begun.set()
+        is_written.wait(10)
+        (after,) = db.execute("SELECT count(*) FROM t").fetchone()
+        return [before, after]
+
+    looking = asyncio.ensure_future(reader.do(look))
+    await asyncio.to_thread(has_begun.wait, 10)
+    await writer.do(add(2))
+    is_written.set()
+
+    assert await looking == [1, 1]
+    await reader.close()
+
+
+async def test_a_reader_tells_of_failure_and_goes_on(file: File) -> None:
+    reader = Reader(file.connect, "reader")
+    with pytest.raises(StorageError, match="cannot be read"):
+        await reader.do(lambda db: db.execute("SELECT * FROM missing"))
+    with pytest.raises(ZeroDivisionError):
+        await reader.do(lambda _: 1 // 0)
+    assert await reader.do(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (0,)
+    await reader.close()
+    with pytest.raises(StorageError, match="closed"):
+        await reader.do(lambda _: None)
+
+
+async def test_a_reader_looks_at_the_file_again_and_again_whatever_else_is_read(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
+    looks = threading.Semaphore(0)
+    reader = Reader(file.connect, "reader", lambda _: looks.release())
+    assert not await asyncio.to_thread(looks.acquire, timeout=0.05)  # nobody has asked for the file yet
+
+    await reader.do(lambda _: None)
+    for _ in range(3):
+        assert await asyncio.to_thread(looks.acquire, timeout=10)
+    while not looks.acquire(blocking=False):
+        await reader.do(lambda _: None)  # and it is never at rest
+    await reader.close()
+
+
+async def test_a_look_that_fails_is_told_to_nobody_and_the_file_is_opened_anew(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
+    has_failed = threading.Event()
+
+    def look(db: sqlite3.Connection) -> None:
+        has_failed.set()
+        db.execute("SELECT * FROM missing")
+
+    reader = Reader(file.connect, "reader", look)
+    await reader.do(lambda _: None)
+    assert await asyncio.to_thread(has_failed.wait, 10)
+    assert await reader.do(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (0,)
+    await reader.close()
+
+
+async def test_what_was_never_used_can_be_closed(file: File) -> None:
+    await Reader(file.connect, "reader").close()
+
+    assert file.opened == 0

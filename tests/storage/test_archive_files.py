@@ -1,0 +1,69 @@
+"""The files of the media archive."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import StorageError
+from webwx.storage.archive_files import LEFT_BEHIND, KeptFiles, finish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def added(files: KeptFiles, content: bytes) -> str:
+    with files.begin() as (file, part):
+        file.write(content)
+        digest, size = finish(part)
+        files.take(part, digest)
+    assert size == len(content)
+    return digest
+
+
+def test_a_file_is_found_by_the_digest_of_its_bytes_and_is_private(tmp_path: Path) -> None:
+    files = KeptFiles(tmp_path / "kept")
+    digest = added(files, b"shown")
+    found = files.find(digest)
+
+    assert found is not None
+    assert found.read_bytes() == b"shown"
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (files.folder, found)] == [0o700, 0o600]
+    assert files.find("") is None
+    assert files.find("0" * 64) is None
+
+
+def test_what_is_not_finished_is_gone(tmp_path: Path) -> None:
+    files = KeptFiles(tmp_path / "kept")
+    with files.begin() as (file, part):
+        file.write(b"half")
+        assert part.exists()
+    assert list(files.folder.iterdir()) == []
+
+
+def test_names_leave_out_what_may_still_be_written(tmp_path: Path) -> None:
+    files = KeptFiles(tmp_path / "kept")
+    assert files.names() == set()
+    digest = added(files, b"shown")
+    for name, age in ((".old.part", LEFT_BEHIND + 60), (".new.part", 0)):
+        (files.folder / name).touch()
+        os.utime(files.folder / name, (0, time.time() - age))
+
+    assert files.names() == {digest, ".old.part"}
+    files.remove([digest, "never there"])
+    assert files.names() == {".old.part"}
+    files.delete()
+    files.delete()
+    assert not files.folder.exists()
+
+
+def test_a_folder_that_takes_nothing_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "kept").touch()
+    with pytest.raises(StorageError, match="Nothing can be kept"), KeptFiles(tmp_path / "kept").begin():
+        pass
+    with pytest.raises(StorageError, match="cannot be kept"):
+        finish(tmp_path / "nothing")

@@ -1,0 +1,184 @@
+"""A passphrase over a saved login: nothing can be read without it, and nothing changed."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.saved import LOGIN, SECRETS
+
+from webwx.errors import InvalidLogin, StorageError
+from webwx.model.contacts import Contact, ContactId
+from webwx.storage.login import LoginFile, SavedLogin
+from webwx.storage.encryption import Seal, Sealed, read_sealed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAVED = SavedLogin(login=LOGIN)
+CONTACTS = [Contact(id=ContactId("@a"), nickname="Geheim")]
+
+
+@pytest.fixture(scope="module")
+def sealed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed login and its contacts; tests copy what they change."""
+    path = tmp_path_factory.mktemp("sealed") / "me.json"
+    store = LoginFile(path, passphrase="open sesame")
+    store.save(SAVED)
+    store.save_contacts(CONTACTS)
+    return path
+
+
+def test_g2_gives_back_what_was_saved(sealed_file: Path) -> None:
+    store = LoginFile(sealed_file, passphrase="open sesame")
+
+    assert store.load() == SAVED
+    assert store.load_contacts() == CONTACTS
+    assert stat.S_IMODE(sealed_file.stat().st_mode) == 0o600
+
+
+def test_g2_no_key_and_no_name_can_be_found_in_the_files(sealed_file: Path) -> None:
+    everything = b"".join(each.read_bytes() for each in sealed_file.parent.iterdir())
+
+    assert not [secret for secret in (*SECRETS, "Geheim", "open sesame", "1234567890") if secret.encode() in everything]
+
+
+def test_another_passphrase_opens_nothing_and_leaves_the_file(sealed_file: Path) -> None:
+    with pytest.raises(InvalidLogin, match="the passphrase is another one"):
+        LoginFile(sealed_file, passphrase="open says me").load()
+    assert LoginFile(sealed_file, passphrase="open says me").load_contacts() == []
+    assert LoginFile(sealed_file, passphrase="open sesame").load() == SAVED
+
+
+def test_no_passphrase_opens_nothing_and_leaves_the_file(sealed_file: Path) -> None:
+    with pytest.raises(InvalidLogin, match="is encrypted; give its passphrase"):
+        LoginFile(sealed_file).load()
+    assert LoginFile(sealed_file, passphrase="open sesame").load() == SAVED
+
+
+def test_a_plain_login_is_not_taken_where_a_sealed_one_is_due(tmp_path: Path) -> None:
+    """Whoever can write the file could else slip in a login of his own."""
+    path = tmp_path / "me.json"
+    LoginFile(path).save(SAVED)
+
+    with pytest.raises(InvalidLogin, match="is not encrypted, though a passphrase was given"):
+        LoginFile(path, passphrase="open sesame").load()
+    assert LoginFile(path).load() == SAVED
+
+
+def test_every_flipped_bit_is_noticed() -> None:
+    seal = Seal("open sesame")
+    sealed = read_sealed(seal.close(b"a login of some length"))
+    assert sealed is not None
+    for name in ("nonce", "content"):
+        value = getattr(sealed, name)
+        for bit in range(len(value) * 8):
+            changed = bytearray(value)
+            changed[bit // 8] ^= 1 << bit % 8
+            with pytest.raises(InvalidLogin):
+                seal.open(msgspec.structs.replace(sealed, **{name: bytes(changed)}))
+    assert seal.open(sealed) == b"a login of some length"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"salt": b"x" * 16}, {"cost": 2**14}, {"cost": 7}, {"cost": 2**30}, {"block": 64}, {"parallel": 999},
+                {"nonce": b""}],
+)  # fmt: skip
+def test_changed_parameters_open_nothing(changes: dict[str, object]) -> None:
+    seal = Seal("open sesame")
+    sealed = read_sealed(seal.close(b"a login"))
+
+    with pytest.raises(InvalidLogin):
+        seal.open(msgspec.structs.replace(sealed, **changes))
+
+
+def test_two_seals_of_the_same_bytes_differ() -> None:
+    seal = Seal("open sesame")
+
+    assert seal.close(b"a login") != seal.close(b"a login")
+
+
+def test_an_empty_passphrase_is_refused() -> None:
+    with pytest.raises(StorageError, match="protects nothing"):
+        LoginFile("me.json", passphrase="")
+
+
+class Changing:
+    """A passphrase that other processes remove and make anew."""
+
+    def __init__(self) -> None:
+        self.kept = "the first"
+
+    def get(self) -> str:
+        return self.kept
+
+    def get_or_make(self) -> str:
+        return self.kept
+
+    def remove(self) -> None:
+        self.kept = ""
+
+
+def test_a_login_that_another_process_made_anew_is_opened_and_closed_with_the_new_passphrase() -> None:
+    source = Changing()
+    mine, others = Seal(source), Seal(source)
+    mine.close(b"the first login")
+    source.kept = "the second"
+    theirs = read_sealed(others.close(b"the second login"))
+    assert theirs is not None
+
+    assert mine.open(theirs) == b"the second login"
+    back = read_sealed(mine.close(b"changed"))
+    assert back is not None
+    assert others.open(back) == b"changed"
+
+
+def test_a_new_login_is_closed_with_the_passphrase_that_is_kept_by_now() -> None:
+    source = Changing()
+    seal = Seal(source)
+    seal.close(b"the first login")
+    source.kept = "the second"
+    seal.prepare()
+    closed = read_sealed(seal.close(b"the second login"))
+    assert closed is not None
+
+    assert Seal("the second").open(closed) == b"the second login"
+
+
+def test_a_passphrase_that_was_made_for_it_goes_with_the_login() -> None:
+    source = Changing()
+    Seal(source).remove()
+
+    assert source.kept == ""
+
+
+def test_no_secret_is_shown() -> None:
+    seal = Seal("open sesame")
+
+    assert repr(seal) == "Seal(***)"
+    assert repr(read_sealed(seal.close(b"a login"))) == "Sealed(23 bytes)"
+    assert isinstance(read_sealed(seal.close(b"a login")), Sealed)
+
+
+WITHOUT = """
+import sys
+sys.modules["cryptography"] = None  # as where it is not installed
+from webwx.errors import StorageError
+from webwx.storage.login import LoginFile
+
+LoginFile("me.json")
+try:
+    LoginFile("me.json", passphrase="open sesame")
+except StorageError as error:
+    print(error)
+"""
+
+
+def test_without_the_extra_it_is_named() -> None:
+    told = subprocess.run([sys.executable, "-c", WITHOUT], stdout=subprocess.PIPE, check=True, text=True).stdout
+
+    assert "pip install 'webwx[crypto]'" in told

@@ -1,0 +1,61 @@
+"""How contacts are matched, whatever engine stores who they are."""
+
+from __future__ import annotations
+
+from webwx.model.contacts import Contact, ContactId, Member
+from webwx.model.ledger import Evidence, Face
+from webwx.storage.identity_matching import Linked, compare, contact_of, digest_of_all, judge, with_real_ids
+
+ME = ContactId("@me")
+ANN = Contact(id=ContactId("@ann"), nickname="Ann", avatar=123_456_789)
+BEN = Contact(id=ContactId("@ben"), nickname="Ben")
+EVE = Contact(id=ContactId("@eve"), nickname="Eve", kind="stranger")
+
+
+def test_contacts_are_new_or_changed_or_as_they_were() -> None:
+    first = compare([ANN, BEN, EVE], ME, {})
+    assert (set(first.seen), set(first.changed)) == ({ANN.id, BEN.id}, set()), "a stranger is passed over"
+    linked = {each: Linked(number, first.seen[each].digest) for number, each in enumerate((ANN.id, BEN.id), 1)}
+    renamed = Contact(id=BEN.id, nickname="Benny")
+
+    again = compare([ANN, renamed], ME, linked)
+    assert (set(again.seen), set(again.changed), again.taken) == (set(), {BEN.id}, {1, 2})
+    assert again.changed[BEN.id].name == "Benny"
+
+
+def test_the_digest_of_all_is_that_of_any_order() -> None:
+    assert digest_of_all([ANN, BEN]) == digest_of_all([BEN, ANN]) != digest_of_all([ANN])
+
+
+def test_a_real_id_makes_certain_who_somebody_is() -> None:
+    seen = with_real_ids(compare([ANN], ME, {}).seen, [(ANN.id, "wxid_ann"), (BEN.id, "wxid_ben")])
+    face = Face(7, Evidence(kind="person", nickname="Queen", wxid="wxid_ann"))
+
+    (verdict,) = judge(seen, [face], set(), is_complete=True, may_wait=False).values()
+    assert (verdict.finding.by, verdict.finding.face, verdict.waits) == ("certain", face, False)
+
+
+def test_who_has_a_contact_in_this_login_is_given_no_second_one() -> None:
+    seen = with_real_ids(compare([ANN], ME, {}).seen, [(ANN.id, "wxid_ann")])
+    face = Face(7, Evidence(kind="person", wxid="wxid_ann"))
+
+    (verdict,) = judge(seen, [face], {7}, is_complete=True, may_wait=False).values()
+    assert verdict.finding.face is None
+
+
+def test_a_chatroom_with_nothing_but_a_name_waits_and_others_wait_for_the_rest_of_the_list() -> None:
+    members = (Member(id=ANN.id, nickname="Ann"),)
+    room = Contact(id=ContactId("@@room"), nickname="Room", kind="chatroom")
+    known = Contact(id=room.id, nickname="Room", kind="chatroom", members=members)
+    face = Face(7, compare([known], ME, {}).seen[room.id].evidence)
+    for contact, may_wait, waits in ((room, False, True), (ANN, True, True), (ANN, False, False)):
+        faces = [face, Face(8, Evidence(kind="person", nickname="Ann"))]
+        (verdict,) = judge(compare([contact], ME, {}).seen, faces, set(), is_complete=True, may_wait=may_wait).values()
+        assert (verdict.finding.by, verdict.waits) == ("ambiguous", waits)
+
+
+def test_an_identity_tells_what_a_contact_was_shown_as() -> None:
+    known = Evidence(kind="person", nickname="Ann", alias="annie")
+
+    assert contact_of(ANN.id, "Boss", known) == Contact(id=ANN.id, nickname="Ann", remark="Boss", alias="annie")
+    assert contact_of(ContactId("filehelper"), "x", Evidence(kind="person")).kind == "builtin"

@@ -1,0 +1,570 @@
+"""The saved login: nobody else can read it, nothing in it is run, and two processes lose nothing."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.saved import LOGIN, SECRETS
+
+from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.events import Item
+from webwx.storage.passphrase import KeyringPassphrase
+from webwx.storage.login import VERSION, Ended, LoginFile, LoginMemory, LoginStore, SavedLogin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.keyrings import MemoryKeyring
+
+SAVED = SavedLogin(
+    login=LOGIN,
+    pending=(Item(kind="message", raw=msgspec.Raw(b'{"MsgId":"1",\n"Content":"\xff"}')),),
+    ended=Ended(reason="phone", text="The login has ended."),
+)
+CONTACTS = [Contact(id=ContactId("@a"), nickname="张三😀", remark="Boss")]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "me.json"
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file that is its owner's alone."""
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, path: Path) -> LoginStore:
+    return LoginFile(path) if request.param == "file" else LoginMemory()
+
+
+class TestEveryStore:
+    def test_gives_back_what_was_saved(self, store: LoginStore) -> None:
+        store.save(SAVED)
+
+        assert store.load() == SAVED
+
+    def test_has_nothing_at_first(self, store: LoginStore) -> None:
+        assert store.load() is None
+        assert store.load_contacts() == []
+
+    def test_changes_what_is_saved(self, store: LoginStore) -> None:
+        store.save(SAVED)
+        store.update(lambda saved: msgspec.structs.replace(saved, ended=None))
+
+        assert store.load() == msgspec.structs.replace(SAVED, ended=None)
+
+    def test_changes_nothing_when_nothing_is_saved(self, store: LoginStore) -> None:
+        store.update(lambda saved: SAVED)
+
+        assert store.load() is None
+
+    def test_b13_reserves_each_id_once_and_only_upwards(self, store: LoginStore) -> None:
+        assert [store.reserve_id(each) for each in (100, 100, 50, 200, 0)] == [100, 101, 102, 200, 201]
+
+    def test_keeps_contacts(self, store: LoginStore) -> None:
+        store.save_contacts(CONTACTS)
+
+        assert store.load_contacts() == CONTACTS
+
+    def test_forgets_both(self, store: LoginStore) -> None:
+        store.save(SAVED)
+        store.save_contacts(CONTACTS)
+        store.clear()
+        store.clear()
+
+        assert store.load() is None
+        assert store.load_contacts() == []
+
+
+class TestSyncing:
+    def test_one_at_a_time(self, store: LoginStore) -> None:
+        with store.syncing(), pytest.raises(AlreadyRunning) as caught, store.syncing():
+            pass
+
+        assert caught.value.pid == os.getpid()
+
+    def test_the_next_one_when_the_first_has_ended(self, store: LoginStore) -> None:
+        for _ in range(2):
+            with store.syncing():
+                pass
+
+    def test_does_not_keep_others_from_changing_the_login(self, store: LoginStore) -> None:
+        store.save(SAVED)
+        with store.syncing():
+            store.update(lambda saved: msgspec.structs.replace(saved, pending=()))
+
+        saved = store.load()
+        assert saved is not None
+        assert saved.pending == ()
+
+    def test_g5_ends_with_its_process_however_that_ends(self, path: Path) -> None:
+        with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE) as holder:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            with pytest.raises(AlreadyRunning) as caught, LoginFile(path).syncing():
+                pass
+            assert caught.value.pid == holder.pid
+            holder.kill()
+
+        with LoginFile(path).syncing():
+            pass
+
+
+HOLD = """
+import sys, time
+from webwx.storage.login import LoginFile
+
+with LoginFile(sys.argv[1]).syncing():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def needs_strace(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that asks the kernel; where strace is missing it is skipped, which in CI is a failure."""
+    missing = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is what sees every call to the kernel")
+    return pytest.mark.verify(missing(test))
+
+
+class TestG2Privacy:
+    @pytest.fixture(autouse=True)
+    def _open_umask(self) -> Iterator[None]:
+        before = os.umask(0)
+        yield
+        os.umask(before)
+
+    def test_every_file_is_its_owners_alone(self, tmp_path: Path) -> None:
+        store = LoginFile(tmp_path / "new" / "folder" / "me.json")
+        store.prepare()
+        store.save(SAVED)
+        store.save_contacts(CONTACTS)
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "new" / "folder").iterdir()}
+
+        assert modes == dict.fromkeys([".me.json.lock", "me.contacts.json", "me.json"], 0o600)
+
+    def test_the_folder_too(self, tmp_path: Path) -> None:
+        LoginFile(tmp_path / "new" / "me.json").save(SAVED)
+
+        assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+    def test_a_folder_that_everybody_can_change_is_refused_for_reading_and_writing(self, path: Path) -> None:
+        store = LoginFile(path)
+        store.save(SAVED)
+        path.parent.chmod(0o777)
+
+        with pytest.raises(InvalidLogin, match=r"mode 0777.*chmod 700"):
+            store.load()
+        for change in (store.prepare, lambda: store.save(SAVED), lambda: store.update(lambda saved: saved)):
+            with pytest.raises(StorageError, match=r"mode 0777.*chmod 700"):
+                change()
+        path.parent.chmod(0o700)
+        assert store.load() == SAVED
+
+    @pytest.mark.parametrize("name", ["lock", "sync"])
+    def test_a_lock_that_is_a_symbolic_link_is_refused(self, path: Path, name: str) -> None:
+        (target := path.with_name("target")).write_text("precious")
+        path.with_name(f".{path.name}.{name}").symlink_to(target)
+        store = LoginFile(path)
+
+        use = store.prepare if name == "lock" else store.syncing().__enter__
+        with pytest.raises(StorageError, match="is a symbolic link"):
+            use()
+        assert target.read_text() == "precious"
+
+    @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
+    def test_g2_a_file_that_others_can_reach_is_refused_and_says_how_to_mend_it(self, path: Path, mode: int) -> None:
+        store = LoginFile(path)
+        store.save(SAVED)
+        path.chmod(mode)
+
+        for attempt in (store.load, lambda: store.update(lambda saved: saved)):
+            with pytest.raises(InvalidLogin, match=rf"mode {mode:04o}.*chmod 600 '.*me\.json'"):
+                attempt()
+        path.chmod(0o600)
+        assert store.load() == SAVED
+
+    @needs_strace
+    def test_g2_no_wider_mode_is_ever_set(self, path: Path) -> None:
+        """Asked of the kernel: every file is made with 0600 at once, and none is made wider later."""
+        trace = path.with_name("trace")
+        watched = "openat,open,creat,chmod,fchmod,fchmodat,mkdir,mkdirat"
+        subprocess.run(
+            ["strace", "-f", "-e", f"trace={watched}", "-o", trace, sys.executable, "-c", SAVE_IN_A_NEW_FOLDER,
+             path.parent / "new"],
+            check=True,
+        )  # fmt: skip
+        made = [line for line in trace.read_text("utf-8", "replace").splitlines() if f'"{path.parent}/new' in line]
+
+        assert [line for line in made if "mkdir" in line and "0700" not in line] == []
+        assert [line for line in made if "O_CREAT" in line and "0600" not in line] == []
+        assert [line for line in made if "chmod" in line] == []
+        assert len([line for line in made if "O_CREAT" in line]) >= 2
+
+    def test_no_key_is_shown(self, path: Path) -> None:
+        assert not [secret for secret in SECRETS if secret in f"{LoginFile(path)!r}{SAVED.login!r}"]
+
+
+class TestG3Replacing:
+    def test_a_change_that_fails_leaves_the_old_file_and_no_other(self, path: Path) -> None:
+        store = LoginFile(path)
+        store.save(SAVED)
+
+        def fail(saved: SavedLogin) -> SavedLogin:
+            raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            store.update(fail)
+        assert store.load() == SAVED
+        assert sorted(file.name for file in path.parent.iterdir()) == [".me.json.lock", "me.json"]
+
+    def test_a_write_that_fails_leaves_no_half_file(self, path: Path) -> None:
+        path.mkdir()  # nothing can take its place
+
+        with pytest.raises(StorageError, match="cannot be written"):
+            LoginFile(path).save(SAVED)
+        assert sorted(file.name for file in path.parent.iterdir()) == [".me.json.lock", "me.json"]
+
+    def test_who_reads_meanwhile_sees_the_old_one_whole(self, path: Path) -> None:
+        store = LoginFile(path)
+        store.save(SAVED)
+        with path.open("rb") as reader:
+            store.save(msgspec.structs.replace(SAVED, ended=None))
+
+            assert msgspec.json.decode(reader.read(), type=SavedLogin) == SAVED
+
+    def test_g3_killed_anywhere_in_a_save_the_old_or_the_new_one_is_there(self, path: Path) -> None:
+        """A child saves and is killed before its first call into C, then before its second, and so on to the end."""
+        swept = subprocess.run([sys.executable, "-c", SWEEP, path], stdout=subprocess.PIPE, check=True, text=True)
+        killed, old, new, torn = map(int, swept.stdout.split())
+
+        assert torn == 0
+        assert killed == old + new
+        assert old > 10
+        assert new > 1
+
+    @needs_strace
+    @pytest.mark.timeout(300)
+    def test_g3_killed_at_any_syscall_of_a_save_the_old_or_the_new_one_is_there(self, path: Path) -> None:
+        """Asked of the kernel: a process is killed as it enters the first syscall of a save, then the second, …"""
+        store = LoginFile(path)
+        store.save(SAVED)
+        new = msgspec.structs.replace(SAVED, login=msgspec.structs.replace(LOGIN, nickname="new"))
+        trace = path.with_name("trace")
+        calls = traced_save(path, trace)
+
+        found = []
+        for name, turn in calls:
+            store.save(SAVED)
+            killed = run_save(path, trace, f"-e inject={name}:signal=KILL:when={turn}")
+            if killed:
+                found.append("old" if store.load() == SAVED else "new" if store.load() == new else "torn")
+        assert "torn" not in found
+        assert found.count("old") >= 8
+        assert found.count("new") >= 4
+
+    @needs_strace
+    def test_g3_all_is_on_the_disk_before_it_takes_the_old_ones_place_and_the_change_of_place_after(
+        self, path: Path
+    ) -> None:
+        """A loss of power keeps no page cache, so the order in which things are flushed is all there is."""
+        LoginFile(path).save(SAVED)
+        names = [name for name, _ in traced_save(path, path.with_name("trace"))]
+        [renamed] = [at for at, name in enumerate(names) if name.startswith("rename")]
+
+        assert names[:renamed].count("fsync") == names[renamed:].count("fsync") == 1
+        assert "write" not in names[names.index("fsync") : renamed]
+
+    def test_a_lock_is_free_again_after_a_failure(self, path: Path) -> None:
+        store = LoginFile(path)
+        store.save(SAVED)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                store.update(lambda saved: 1 // 0)
+
+
+def run_save(path: Path, trace: Path, *options: str) -> bool:
+    """Let a process save under strace; says whether it was killed."""
+    watched = " ".join(["-f", "-e trace=%desc,%file,kill", *options])
+    done = subprocess.run(["strace", *watched.split(), "-o", trace, sys.executable, "-c", SAVE_ONCE, path], check=False)
+    assert done.returncode in {0, -signal.SIGKILL}
+    return done.returncode != 0
+
+
+def traced_save(path: Path, trace: Path) -> list[tuple[str, int]]:
+    """Give the syscalls of a save in their order, each with how many of its name the process has made until then."""
+    assert not run_save(path, trace)
+    seen: Counter[str] = Counter()
+    calls, within = [], False
+    for line in trace.read_text("utf-8", "replace").splitlines():
+        called = re.match(r"\d+ +(\w+)\(", line)
+        if called is None:
+            continue
+        seen[called[1]] += 1
+        if called[1] == "kill":  # the marks around the save
+            within = not within
+        elif within:
+            calls.append((called[1], seen[called[1]]))
+    return calls
+
+
+SAVE_ONCE = """
+import os, sys
+import msgspec
+from webwx.storage.login import LoginFile
+
+store = LoginFile(sys.argv[1])
+old = store.load()
+new = msgspec.structs.replace(old, login=msgspec.structs.replace(old.login, nickname="new"))
+os.kill(os.getpid(), 0)
+store.save(new)
+os.kill(os.getpid(), 0)
+"""
+
+SAVE_IN_A_NEW_FOLDER = """
+import os, sys
+from tests.saved import LOGIN
+from webwx.storage.login import LoginFile, SavedLogin
+
+os.umask(0)
+LoginFile(sys.argv[1] + "/me.json").save(SavedLogin(login=LOGIN))
+"""
+
+SWEEP = """
+import os, signal, sys
+import msgspec
+from tests.saved import LOGIN
+from webwx.errors import WxError
+from webwx.storage.login import LoginFile, SavedLogin
+
+store = LoginFile(sys.argv[1])
+OLD = SavedLogin(login=LOGIN)
+NEW = SavedLogin(login=msgspec.structs.replace(LOGIN, nickname="new" * 1000))
+
+def child(calls):
+    def count(frame, event, argument):
+        nonlocal calls
+        if event == "c_call":
+            calls -= 1
+            if calls < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.setprofile(count)
+    store.save(NEW)
+    sys.setprofile(None)
+    os._exit(0)
+
+killed = old = new = torn = 0
+for calls in range(1000):
+    store.save(OLD)
+    pid = os.fork() or child(calls)
+    if not os.WIFSIGNALED(os.waitpid(pid, 0)[1]):
+        break
+    killed += 1
+    try:
+        loaded = store.load()
+    except WxError:
+        loaded = None
+    old, new, torn = old + (loaded == OLD), new + (loaded == NEW), torn + (loaded not in (OLD, NEW))
+print(killed, old, new, torn)
+"""
+
+
+class _Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.system, (f"touch {os.environ['CANARY_FILE']}",))
+
+
+class TestUnreadable:
+    def test_g1_a_pickle_is_not_run(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        canary = path.with_name("canary")
+        monkeypatch.setenv("CANARY_FILE", str(canary))
+        write(path, pickle.dumps(_Bomb()))
+
+        with pytest.raises(InvalidLogin):
+            LoginFile(path).load()
+        assert not canary.exists()
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"", b"{}", b"null", b"\xff\xfe", b"[" * 100_000, msgspec.json.encode(SAVED)[:-10],
+            b'{"x":' + b"[" * 200_000 + b"]" * 200_000 + b"}", b'{"x":' + b'{"x":' * 200_000,
+        ],
+        ids=["empty", "object", "null", "binary", "list", "half", "deep", "deep and half"],
+    )  # fmt: skip
+    def test_g4_a_damaged_file_is_set_aside_and_a_new_login_can_be_saved(self, path: Path, content: bytes) -> None:
+        write(path, content)
+        store = LoginFile(path)
+
+        with pytest.raises(InvalidLogin, match=r"is damaged; it was moved to me\.json\.invalid-\d+, so log in again"):
+            store.load()
+        [aside] = path.parent.glob("me.json.invalid-*")
+        assert aside.read_bytes() == content
+        assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+        assert store.load() is None
+        store.save(SAVED)
+        assert store.load() == SAVED
+
+    def test_g4_a_change_sets_it_aside_too(self, path: Path) -> None:
+        write(path, b"{}")
+
+        with pytest.raises(InvalidLogin, match="log in again"):
+            LoginFile(path).update(lambda saved: saved)
+        assert not path.exists()
+
+    def test_g4_a_file_cut_anywhere_is_never_taken_for_a_whole_one(self, path: Path) -> None:
+        whole = msgspec.json.encode(SAVED)
+        for size in range(0, len(whole), 7):
+            write(path, whole[:size])
+            with pytest.raises(InvalidLogin):
+                LoginFile(path).load()
+
+    def test_g4_a_folder_is_set_aside(self, path: Path) -> None:
+        path.mkdir(mode=0o700)
+
+        with pytest.raises(InvalidLogin, match="is a folder; it was moved"):
+            LoginFile(path).load()
+        assert LoginFile(path).load() is None
+
+    def test_g4_another_version_is_named(self, path: Path) -> None:
+        write(path, msgspec.json.encode(msgspec.structs.replace(SAVED, version=VERSION + 1)))
+
+        with pytest.raises(InvalidLogin, match=f"version {VERSION + 1}, this webwx reads {VERSION}"):
+            LoginFile(path).load()
+
+    def test_g4_where_nothing_can_be_written_that_is_said(self, tmp_path: Path) -> None:
+        blocked = tmp_path / "file"
+        blocked.write_bytes(b"")
+
+        with pytest.raises(StorageError, match="Nothing can be written beside"):
+            LoginFile(blocked / "me.json").save(SAVED)
+
+    def test_the_error_shows_nothing_of_the_file(self, path: Path) -> None:
+        write(path, msgspec.json.encode(SAVED).replace(b'"pass_ticket":"', b'"pass_ticket":7,"x":"'))
+
+        with pytest.raises(InvalidLogin) as caught:
+            LoginFile(path).load()
+        assert not [secret for secret in SECRETS if secret in str(caught.value)]
+
+    @pytest.mark.parametrize("content", [b"", b"{}", b"\xff"])
+    def test_contacts_can_be_fetched_again_so_they_are_none(self, path: Path, content: bytes) -> None:
+        path.with_name("me.contacts.json").write_bytes(content)
+
+        assert LoginFile(path).load_contacts() == []
+
+
+class TestPreparing:
+    def test_needs_no_login_and_makes_none(self, store: LoginStore) -> None:
+        store.prepare()
+
+        assert store.load() is None
+
+    def test_keeps_the_login_that_is_there(self, store: LoginStore) -> None:
+        store.save(SAVED)
+        store.prepare()
+
+        assert store.load() == SAVED
+
+    def test_finds_out_that_nothing_can_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+
+        with pytest.raises(StorageError, match="Nothing can be written beside"):
+            LoginFile(tmp_path / "file" / "me.json").prepare()
+
+
+@pytest.mark.usefixtures("memory_keyring")
+class TestInTheKeyring:
+    def test_g2_a_login_is_closed_by_a_passphrase_that_nobody_typed(self, path: Path) -> None:
+        LoginFile(path, passphrase=KeyringPassphrase("me")).save(SAVED)
+
+        assert LoginFile(path, passphrase=KeyringPassphrase("me")).load() == SAVED
+        assert not [secret for secret in SECRETS if secret.encode() in path.read_bytes()]
+        with pytest.raises(InvalidLogin, match="is encrypted"):
+            LoginFile(path).load()
+
+    def test_looking_for_a_login_makes_no_entry_and_preparing_for_one_does(
+        self, path: Path, memory_keyring: MemoryKeyring
+    ) -> None:
+        store = LoginFile(path, passphrase=KeyringPassphrase("me"))
+        assert (store.load(), store.load_contacts(), memory_keyring.entries) == (None, [], {})
+        store.prepare()
+
+        assert len(memory_keyring.entries) == 1
+
+    def test_the_entry_goes_with_the_login(self, path: Path, memory_keyring: MemoryKeyring) -> None:
+        store = LoginFile(path, passphrase=KeyringPassphrase("me"))
+        store.save(SAVED)
+        store.clear()
+
+        assert memory_keyring.entries == {}
+        store.save(SAVED)
+        assert store.load() == SAVED
+
+    def test_a_login_whose_entry_is_gone_is_left_alone_and_says_so(
+        self, path: Path, memory_keyring: MemoryKeyring
+    ) -> None:
+        LoginFile(path, passphrase=KeyringPassphrase("me")).save(SAVED)
+        memory_keyring.entries.clear()
+
+        with pytest.raises(InvalidLogin, match="no passphrase for the login 'me'"):
+            LoginFile(path, passphrase=KeyringPassphrase("me")).load()
+        assert path.exists()
+
+
+COUNT = """
+import sys
+import msgspec
+from webwx.storage.login import LoginFile, SavedLogin
+
+def count(saved: SavedLogin) -> SavedLogin:
+    login = msgspec.structs.replace(saved.login, last_client_id=saved.login.last_client_id + 1)
+    return msgspec.structs.replace(saved, login=login)
+
+for _ in range(200):
+    LoginFile(sys.argv[1]).update(count)
+"""
+
+
+def test_two_processes_that_change_one_login_lose_nothing(path: Path) -> None:
+    store = LoginFile(path)
+    store.save(SAVED)
+    writers = [subprocess.Popen([sys.executable, "-c", COUNT, str(path)]) for _ in range(2)]
+
+    assert [writer.wait(30) for writer in writers] == [0, 0]
+    saved = store.load()
+    assert saved is not None
+    assert saved.login.last_client_id == 400
+
+
+RESERVE = """
+import sys
+from webwx.storage.login import LoginFile
+
+store = LoginFile(sys.argv[1])
+print(*(store.reserve_id(1_000) for _ in range(500)))
+"""
+
+
+def test_b13_two_processes_are_never_given_the_same_id(path: Path) -> None:
+    takers = [
+        subprocess.Popen([sys.executable, "-c", RESERVE, str(path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    taken = [int(each) for taker in takers for each in taker.communicate(timeout=30)[0].split()]
+
+    assert sorted(taken) == list(range(1_000, 2_000))

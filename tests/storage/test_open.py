@@ -1,0 +1,55 @@
+"""The one place that knows which storage engines there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.storage.arrivals import UIN, opened
+
+from webwx.errors import InvalidSettings
+from webwx.storage.open import open_journal
+from webwx.storage.sqlite.journal import SqliteJournal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("form", ["path", "text", "url", "escaped"])
+async def test_a_path_and_an_sqlite_url_open_the_same_file(path: Path, form: str) -> None:
+    async with SqliteJournal(path) as stored:
+        await opened(stored)
+    url = {
+        "path": path,
+        "text": str(path),
+        "url": f"sqlite:///{path}",
+        "escaped": f"sqlite:///{path}".replace("me.journal", "me%2Ejournal"),
+    }[form]
+    journal = open_journal(url)
+
+    assert await journal.accounts() == [UIN]
+    await journal.close()
+
+
+async def test_a_relative_url_is_a_path_from_here(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent.parent)
+    journal = open_journal("sqlite:///state/me.journal")
+    await opened(journal)
+    await journal.close()
+
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+async def test_each_journal_in_memory_is_a_new_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.parent.mkdir()
+    monkeypatch.chdir(path.parent)
+    await opened(open_journal("memory:"))
+
+    assert await open_journal("memory:").accounts() == []
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["postgresql://here/journal", "sqlite://here/me.journal", "://"])
+def test_a_url_of_no_engine_is_refused_with_what_to_use(url: str) -> None:
+    with pytest.raises(InvalidSettings, match="use a path, sqlite:///PATH or memory:"):
+        open_journal(url)

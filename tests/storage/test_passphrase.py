@@ -1,0 +1,135 @@
+"""A passphrase in the system keyring: made once, found again, removed with its login."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import keyring
+import keyring.backends.fail
+import keyring.backends.null
+import pytest
+from tests.keyrings import LockedKeyring, ReadOnlyKeyring
+
+from webwx.errors import InvalidLogin, StorageError
+from webwx.storage.passphrase import SERVICE, KeyringPassphrase, TypedPassphrase, keyring_backend
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
+    from tests.keyrings import MemoryKeyring
+
+
+pytestmark = pytest.mark.usefixtures("memory_keyring")
+
+
+class TestTyped:
+    def test_is_what_was_typed(self) -> None:
+        passphrase = TypedPassphrase("open sesame")
+        passphrase.remove()
+
+        assert (passphrase.get(), passphrase.get_or_make()) == ("open sesame", "open sesame")
+        assert repr(passphrase) == "TypedPassphrase(***)"
+
+    def test_is_not_empty(self) -> None:
+        with pytest.raises(StorageError, match="protects nothing"):
+            TypedPassphrase("")
+
+
+class TestInTheKeyring:
+    def test_is_made_of_256_bits_of_dice_the_first_time_and_found_again(self, memory_keyring: MemoryKeyring) -> None:
+        made = KeyringPassphrase("me").get_or_make()
+
+        assert memory_keyring.entries == {f"{SERVICE} me": made}
+        assert len(bytes.fromhex(made)) == 32
+        assert KeyringPassphrase("me").get() == KeyringPassphrase("me").get_or_make() == made
+
+    def test_is_another_one_for_another_login(self) -> None:
+        assert KeyringPassphrase("me").get_or_make() != KeyringPassphrase("you").get_or_make()
+
+    def test_is_removed_alone_and_may_be_gone_already(self) -> None:
+        kept = KeyringPassphrase("you").get_or_make()
+        passphrase = KeyringPassphrase("me")
+        passphrase.get_or_make()
+        passphrase.remove()
+        passphrase.remove()
+
+        with pytest.raises(InvalidLogin, match="no passphrase for the login 'me'; delete it and log in again"):
+            passphrase.get()
+        assert KeyringPassphrase("you").get() == kept
+
+    def test_is_not_made_before_it_is_needed(self, memory_keyring: MemoryKeyring) -> None:
+        with pytest.raises(InvalidLogin):
+            KeyringPassphrase("me").get()
+        assert memory_keyring.entries == {}
+
+    def test_is_not_shown(self) -> None:
+        passphrase = KeyringPassphrase("me")
+
+        assert passphrase.get_or_make() not in repr(passphrase)
+
+
+class TestAKeyringThatRefuses:
+    @pytest.mark.parametrize(
+        ("chosen", "words"),
+        [
+            (LockedKeyring(), "is locked; unlock it"),
+            (ReadOnlyKeyring(), r"failed \(PasswordSetError\)"),
+            (keyring.backends.null.Keyring(), "does not keep what it is given"),
+        ],
+    )
+    def test_is_one_clear_error(self, chosen: KeyringBackend, words: str) -> None:
+        keyring.set_keyring(chosen)
+
+        with pytest.raises(StorageError, match=words) as caught:
+            KeyringPassphrase("me").get_or_make()
+        assert "geheim" not in str(caught.value)
+
+    def test_says_so_as_well_when_it_lets_go_of_nothing(self) -> None:
+        chosen = ReadOnlyKeyring()
+        chosen.entries[f"{SERVICE} me"] = "kept"
+        keyring.set_keyring(chosen)
+
+        with pytest.raises(StorageError, match=r"failed \(PasswordDeleteError\)"):
+            KeyringPassphrase("me").remove()
+
+    def test_is_found_out_before_anything_is_saved_when_there_is_none(self) -> None:
+        keyring.set_keyring(keyring.backends.fail.Keyring())
+
+        with pytest.raises(StorageError, match="no keyring that can be used"):
+            KeyringPassphrase("me")
+
+
+ASK = """
+import sys
+if sys.argv[1:]:
+    sys.modules["keyring"] = None  # as where it is not installed
+from webwx.errors import StorageError
+from webwx.storage.passphrase import KeyringPassphrase
+
+try:
+    KeyringPassphrase("me")
+except StorageError as error:
+    print(error)
+"""
+
+
+def test_without_the_extra_it_is_named() -> None:
+    told = subprocess.run([sys.executable, "-c", ASK, "without"], stdout=subprocess.PIPE, check=True, text=True).stdout
+
+    assert "pip install 'webwx[keyring]'" in told
+
+
+@pytest.mark.parametrize(
+    "chosen", ["no.such.module", "json.NoSuchClass", "nothing", "keyring.backends.Windows.WinVaultKeyring"]
+)
+def test_a_choice_that_leads_to_no_keyring_is_told(chosen: str) -> None:
+    environment = os.environ | {"PYTHON_KEYRING_BACKEND": chosen}
+    told = subprocess.run([sys.executable, "-c", ASK], env=environment, stdout=subprocess.PIPE, check=True, text=True)
+
+    assert "name another" in told.stdout
+
+
+def test_the_one_of_the_system_is_used(memory_keyring: MemoryKeyring) -> None:
+    assert keyring_backend() is memory_keyring

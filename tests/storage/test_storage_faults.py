@@ -1,0 +1,157 @@
+"""A disk that breaks, fills up, or loses its process: what was told to be stored is there, and work goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.storage.arrivals import UIN, everything
+from tests.storage.program import SIZE
+
+from webwx.storage.sqlite.journal import SqliteJournal
+
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(path: Path, batches: int, *around: str, ballast: Path | None = None) -> list[tuple[str, int]]:
+    """Let the program store batches, inside of some other program; gives what it said."""
+    command = [*around, sys.executable, "-m", "tests.storage.program", str(path), str(batches)]
+    if ballast is not None:
+        command.append(str(ballast))
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    lines = (line.split() for line in done.stdout.splitlines())
+    return [(line[0], int(line[1])) for line in lines if len(line) == 2]
+
+
+def breaking(what: str, when: str) -> tuple[str, ...]:
+    """Let some system calls fail, or be the last."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not here to break system calls")
+    call, _, _ = what.partition(":")
+    return (strace, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={what}:when={when}")
+
+
+def check(path: Path, said: list[tuple[str, int]]) -> Counter[str]:
+    """Hold what was said against what is there: stored is what was said to be, and nothing that was never tried."""
+    tried = {number for what, number in said if what == "trying"}
+    told = {number for what, number in said if what == "stored"}
+
+    async def read() -> list[str]:
+        journal = SqliteJournal(path, retention_days=0)
+        entries = await everything(journal.account(UIN))
+        await journal.close()
+        return [entry.message_id for entry in entries]
+
+    ids = asyncio.run(read())
+    assert len(ids) == len(set(ids)), "nothing twice"
+    stored = {(int(each) - 1) // SIZE for each in ids}
+    assert len(ids) == SIZE * len(stored), "no half batch"
+    assert told <= stored <= tried
+    assert stored == set(range(len(stored))), "no position without what led to it"
+    given = Counter(number for what, number in said if what == "given")
+    assert max(given.values(), default=1) == 1, "what comes twice says so"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    return Counter(what for what, _ in said)
+
+
+@pytest.mark.parametrize(
+    ("what", "places"),
+    [
+        ("fdatasync:error=EIO", [(first, step) for step in (5, 7, 11) for first in (1, 2, 3)]),
+        # A file can only be mended when there are as many good writes in a row as it has pages.
+        ("pwrite64:error=EIO", [(first, step) for step in (173, 211, 307) for first in (1, 2, 3)]),
+        ("pwrite64:error=ENOSPC", [(first, step) for step in (181, 223, 311) for first in (4, 5, 6)]),
+        ("ftruncate:error=EIO", [(1, 2), (2, 3)]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_g12_g_r3_a_call_that_fails_costs_an_error_and_nothing_else(
+    tmp_path: Path, what: str, places: list[tuple[int, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun, total = time.perf_counter(), Counter[str]()
+    for first, step in places:
+        path = tmp_path / f"{first}-{step}" / "me.journal"
+        said = run(path, 1) + run(path, 100, *breaking(what, f"{first}+{step}"))
+        counts = check(path, said)
+        assert counts["end"] == 2, "it goes on by itself"
+        assert {number for kind, number in said if kind in {"given", "again"}} == set(range(1, 100 * SIZE + 1))
+        total += counts
+    assert total["error"] > 0 or what.startswith("ftruncate")
+    with capsys.disabled():
+        print(
+            f"\nG12, G-R3 {what}: {len(places)} sweeps, {total['trying']} tried, {total['stored']} told stored, "
+            f"{total['error']} errors, 0 lost, 0 half, {time.perf_counter() - begun:.0f} s"
+        )
+
+
+@pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
+def test_g_r2_a_kill_at_any_call_of_a_commit_loses_nothing(
+    tmp_path: Path, call: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "me.journal"
+    begun, kills, said = time.perf_counter(), 0, run(path, 1)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("SELECT * FROM accounts").fetchall()  # as long as somebody has the file open it keeps its log
+        said += run(path, 2)
+        for number in range(1, 41):
+            killed = run(path, 10_000, *breaking(f"{call}:signal=KILL", str(number)))
+            kills += ("end", 0) not in killed
+            said += killed
+            check(path, said)
+    last = max((number for what, number in said if what == "trying"), default=0)
+    said += run(path, last + 10)
+    counts = check(path, said)
+
+    assert kills == 40
+    assert counts["end"] == 3
+    with capsys.disabled():
+        print(
+            f"\nG-R2 kill -9 at {call}: {kills} kills, {counts['stored']} batches told stored, "
+            f"{counts['again']} entries again and flagged, 0 lost, 0 unflagged, {time.perf_counter() - begun:.0f} s"
+        )
+
+
+def test_g_r2_a_kill_while_room_is_made_in_the_log_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "me.journal"
+    said = run(path, 1)
+    for number in (1, 2, 3, 10, 100, 1_000, 4_000, 4_100):
+        killed = run(path, 10_000, *breaking("pwrite64:signal=KILL", str(number)))
+        assert not killed, "it was killed before it stored anything"
+        check(path, said)  # whoever closes it takes the log away
+    said += run(path, 10)
+
+    assert check(path, said)["end"] == 2
+
+
+def test_g_r3_a_full_disk_is_an_error_until_there_is_room(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small, copy = tmp_path / "small", tmp_path / "copy"
+    small.mkdir()
+    script = (
+        'mount -t tmpfs -o size=24m,mode=700 none "$1" && head -c 24064k /dev/zero > "$1/ballast" || exit 77\n'
+        'shift; "$@"; cp "$0"/me.journal* "$0"/../copy/'
+    )
+    copy.mkdir()
+    around = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(small), str(small))
+    if shutil.which("unshare") is None or subprocess.run([*around[:4], "true"], check=False).returncode != 0:
+        pytest.skip("no small disk can be made here")
+    said = run(small / "me.journal", 600, *around, ballast=small / "ballast")
+    for each in copy.iterdir():
+        each.chmod(0o600)
+    counts = check(copy / "me.journal", said)
+
+    assert counts["error"] > 0
+    assert counts["end"] == 1, "it goes on by itself once there is room"
+    with capsys.disabled():
+        print(f"\nG-R3 full disk: {counts['error']} errors, then {counts['stored']} batches stored, 0 lost")
