@@ -6,7 +6,7 @@ import inspect
 import re
 from pathlib import Path
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.sandbox.wire_table import CallDescription, Table, calls, structs, words
 
 PAGE = Path(__file__).with_name("wire.md")

@@ -13,7 +13,7 @@ from webwx.protocol.sync import WEBWXSYNC
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Pause, Request
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 
 class Told:

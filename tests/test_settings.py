@@ -10,9 +10,9 @@ import pytest
 from tests.keyrings import MemoryKeyring
 from tests.saved import LOGIN
 
-from webwx.client.pace import Pace
+from webwx.client.rate_limit import Pace
 from webwx.errors import InvalidSettings
-from webwx.model.keeping import Keep
+from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop
 from webwx.settings import KEYS, ConfigFile, Settings, config_folder, config_path, read_config, state_folder
 from webwx.storage.base import RETENTION_DAYS

@@ -31,9 +31,9 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/memory/archive.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/memory/outbox.py": "tests/storage_contract holds it to what every storage engine does",
     "testing/stage.py": "protocols without logic; the tests of the clock, the faults and the people use them",
-    "transport/engine.py": "tests/transport/conformance holds it to what every engine does",
+    "transport/http11.py": "tests/transport/conformance holds it to what every engine does",
     "transport/failures.py": "sentences without logic; tests/transport/conformance meets each of them",
-    "transport/network.py": "tests/transport/conformance holds it to what every engine does",
+    "transport/aiohttp_transport.py": "tests/transport/conformance holds it to what every engine does",
 }
 """Modules without a test file of their name, and why."""
 

@@ -22,7 +22,7 @@ from benchmarks.machine import fdatasync_p50
 
 if TYPE_CHECKING:
     from webwx import Context, Event
-    from webwx.bot.lanes import Source
+    from webwx.bot.chat_queues import Source
     from webwx.client.subscription import Delivered
     from webwx.storage.base import Arrival
 
@@ -115,8 +115,8 @@ def _arrival(body: bytes) -> Arrival:
 def delivery(run: Run) -> Figures:
     """Hand events that are in memory to the last of a bot's handlers: its lane, its context, its call and the ack."""
     from webwx import AsyncClient, Bot, TextMessage
+    from webwx.bot.chat_queues import Lanes
     from webwx.bot.dispatch import Dispatch, Listeners
-    from webwx.bot.lanes import Lanes
 
     async def handle(ctx: Context, event: Event) -> None:
         del ctx, event

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from webwx.bot.bot import Bot as Bot
     from webwx.bot.bot import run as run
     from webwx.bot.bot import start as start
+    from webwx.bot.chat_queues import Counts as Counts
     from webwx.bot.context import Context as Context
     from webwx.bot.context import SyncContext as SyncContext
     from webwx.bot.delivery import deliver as deliver
-    from webwx.bot.lanes import Counts as Counts
-    from webwx.bot.predicates import Conditions as Conditions
+    from webwx.bot.filters import Conditions as Conditions
     from webwx.bot.router import Router as Router
-    from webwx.client.aio import AsyncClient as AsyncClient
     from webwx.client.blocking import BlockingEventStream as BlockingEventStream
     from webwx.client.blocking import BlockingSubscription as BlockingSubscription
     from webwx.client.blocking import Client as Client
-    from webwx.client.deadletters import DeadLetter as DeadLetter
+    from webwx.client.client import AsyncClient as AsyncClient
+    from webwx.client.dead_letters import DeadLetter as DeadLetter
     from webwx.client.identity import To as To
-    from webwx.client.pace import Pace as Pace
-    from webwx.client.pace import Pacing as Pacing
+    from webwx.client.rate_limit import Pace as Pace
+    from webwx.client.rate_limit import Pacing as Pacing
     from webwx.client.recalled import Recalled as Recalled
     from webwx.client.state import LoginState as LoginState
     from webwx.client.state import StateChange as StateChange
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from webwx.errors import UnsafeRedirect as UnsafeRedirect
     from webwx.errors import WxError as WxError
     from webwx.model.address_book import Contacts as Contacts
+    from webwx.model.archive import Keep as Keep
     from webwx.model.contacts import Admission as Admission
     from webwx.model.contacts import Contact as Contact
     from webwx.model.contacts import ContactId as ContactId
@@ -85,10 +86,9 @@ if TYPE_CHECKING:
     from webwx.model.events import QuarantinedMessage as QuarantinedMessage
     from webwx.model.events import event_from_json as event_from_json
     from webwx.model.events import event_to_json as event_to_json
-    from webwx.model.keeping import Keep as Keep
-    from webwx.model.ledger import Identity as Identity
-    from webwx.model.ledger import Link as Link
-    from webwx.model.ledger import Reason as Reason
+    from webwx.model.identities import Identity as Identity
+    from webwx.model.identities import Link as Link
+    from webwx.model.identities import Reason as Reason
     from webwx.model.login import Account as Account
     from webwx.model.login import QrCode as QrCode
     from webwx.model.messages import AppMessage as AppMessage
@@ -138,27 +138,27 @@ if TYPE_CHECKING:
     from webwx.protocol.hosts import Desktop as Desktop
     from webwx.storage.base import Journal as Journal
     from webwx.storage.base import Outgoing as Outgoing
-    from webwx.storage.memory.journal import MemoryJournal as MemoryJournal
-    from webwx.storage.passphrase import KeyringPassphrase as KeyringPassphrase
     from webwx.storage.login import LoginFile as LoginFile
     from webwx.storage.login import LoginMemory as LoginMemory
     from webwx.storage.login import LoginStore as LoginStore
+    from webwx.storage.memory.journal import MemoryJournal as MemoryJournal
+    from webwx.storage.passphrase import KeyringPassphrase as KeyringPassphrase
     from webwx.storage.sqlite.journal import SqliteJournal as SqliteJournal
-    from webwx.transport.run import Timeouts as Timeouts
+    from webwx.transport.runner import Timeouts as Timeouts
 
 _HOMES = {
     "bot.bot": ("Bot", "run", "start"),
     "bot.context": ("Context", "SyncContext"),
     "bot.delivery": ("deliver",),
-    "bot.lanes": ("Counts",),
-    "bot.predicates": ("Conditions",),
+    "bot.chat_queues": ("Counts",),
+    "bot.filters": ("Conditions",),
     "bot.router": ("Router",),
-    "client.aio": ("AsyncClient",),
+    "client.client": ("AsyncClient",),
     "client.blocking": ("BlockingEventStream", "BlockingSubscription", "Client"),
-    "client.deadletters": ("DeadLetter",),
+    "client.dead_letters": ("DeadLetter",),
     "client.recalled": ("Recalled",),
     "client.identity": ("To",),
-    "client.pace": ("Pace", "Pacing"),
+    "client.rate_limit": ("Pace", "Pacing"),
     "client.state": ("LoginState", "StateChange"),
     "client.stream": ("EventStream",),
     "client.subscription": ("Delivered", "Subscription"),
@@ -177,8 +177,8 @@ _HOMES = {
         "ContactChanged", "ContactDeleted", "ContinuityLost", "IdentityAmbiguous", "LoopDetected",
         "QuarantinedMessage", "event_from_json", "event_to_json",
     ),
-    "model.keeping": ("Keep",),
-    "model.ledger": ("Identity", "Link", "Reason"),
+    "model.archive": ("Keep",),
+    "model.identities": ("Identity", "Link", "Reason"),
     "model.login": ("Account", "QrCode"),
     "model.messages": (
         "AppMessage", "CallMessage", "CardMessage", "ChatroomDissolved", "ChatroomOwnerChanged", "ChatroomRejoined",
@@ -196,7 +196,7 @@ _HOMES = {
     "storage.passphrase": ("KeyringPassphrase",),
     "storage.login": ("LoginFile", "LoginMemory", "LoginStore"),
     "storage.sqlite.journal": ("SqliteJournal",),
-    "transport.run": ("Timeouts",),
+    "transport.runner": ("Timeouts",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 import msgspec
 
-from webwx.client.pace import Pace
+from webwx.client.rate_limit import Pace
 from webwx.errors import InvalidSettings
-from webwx.model.keeping import Keep
+from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop, check_proxy
 
 if TYPE_CHECKING:
@@ -150,8 +150,8 @@ class Settings:
             StorageError: An extra is missing, or the system has no keyring.
         """
         # Imported here, for who asks only for folders and names is in a hurry: completion in the shell.
-        from webwx.storage.passphrase import KeyringPassphrase
         from webwx.storage.login import LoginFile
+        from webwx.storage.passphrase import KeyringPassphrase
 
         if self.passphrase_from and not self.passphrase:
             # The whole path, so that no two homes share an entry: what the one logs out the other still needs.

@@ -17,13 +17,13 @@ from tests.client.conftest import SERVER
 
 from webwx.bot.bot import Bot
 from webwx.bot.delivery import deliver
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.model.events import QUIET
 from webwx.model.messages import Event
 from webwx.storage.login import LoginMemory
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
     from webwx.storage.login import LoginStore
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 
 WEBWX = Path(sys.executable).with_name("webwx")

@@ -15,7 +15,7 @@ from webwx.model.events import Item, event_from_item
 from webwx.storage.base import Entry
 
 if TYPE_CHECKING:
-    from webwx.bot.lanes import Lanes
+    from webwx.bot.chat_queues import Lanes
 
 ME = ContactId("@me")
 

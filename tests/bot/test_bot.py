@@ -20,7 +20,7 @@ from tests.client.conftest import SERVER
 
 import webwx
 from webwx.bot.bot import Bot, loading, run, start
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.client.state import LoginState
 from webwx.errors import AlreadyRunning, ConnectFailed, LoggedOut, LoginTimeout, NoJournal
 from webwx.model.messages import TextMessage

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.bot.conftest import OpenClient
     from tests.carriers import Counted
 
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
     from webwx.sandbox.world import World
 
 
@@ -59,7 +59,7 @@ class TestParity:
 
     @pytest.mark.parametrize("name", ["send_text", "send_image", "send_video", "send_sticker", "send_file", "forward"])
     def test_a_verb_is_the_clients_but_for_the_key(self, name: str) -> None:
-        from webwx.client.aio import AsyncClient
+        from webwx.client.client import AsyncClient
 
         its = inspect.signature(getattr(AsyncClient, name)).parameters
         assert [each for each in its.values() if each.name != "key"] == list(

@@ -16,8 +16,8 @@ from tests.bot.conftest import until
 from tests.carriers import Counted
 from tests.client.conftest import last
 
+from webwx.bot.chat_queues import Counts
 from webwx.bot.delivery import deliver
-from webwx.bot.lanes import Counts
 from webwx.client.state import LoginState
 from webwx.errors import AlreadyRunning, LoggedOut, NoJournal
 from webwx.model.events import ContactChanged
@@ -123,7 +123,7 @@ async def test_one_consumer_is_read_from_one_place(
 async def test_a_client_without_a_journal_cannot_deliver(world: World, counted: Counted) -> None:
     from tests.client.conftest import SERVER
 
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
 
     async with AsyncClient(server=SERVER, transport=counted, clock=world.clock.now) as client:
         await client.login(show_qr=lambda _: (world.scan("me"), world.confirm()))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.carriers import Counted
 
     from webwx.bot.context import Context, SyncContext
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
     from webwx.sandbox.world import World
 
 

@@ -17,13 +17,13 @@ import pytest
 from tests.bot.conftest import handing_out
 from tests.carriers import Counted
 
-from webwx.bot.lanes import Counts
-from webwx.client.aio import AsyncClient
+from webwx.bot.chat_queues import Counts
+from webwx.client.client import AsyncClient
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginMemory
 from webwx.storage.sqlite.journal import SqliteJournal
-from webwx.transport.engine import Engine
-from webwx.transport.run import Timeouts
+from webwx.transport.http11 import Engine
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

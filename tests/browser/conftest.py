@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image, ImageDraw, ImageOps
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.sandbox.clock import SystemClock
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.serve import serve

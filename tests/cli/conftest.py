@@ -24,7 +24,7 @@ import pytest
 from tests.cli.forks import Forks, fits
 
 from webwx.cli.consumers import begin
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.model.login import Login
 from webwx.settings import Settings
 from webwx.storage.login import LoginFile

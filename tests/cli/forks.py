@@ -23,7 +23,13 @@ from typing import BinaryIO
 
 from webwx import cli
 
-ALSO = ("aiohttp", "webwx.client.aio", "webwx.client.blocking", "webwx.sandbox.serve", "webwx.storage.sqlite.journal")
+ALSO = (
+    "aiohttp",
+    "webwx.client.client",
+    "webwx.client.blocking",
+    "webwx.sandbox.serve",
+    "webwx.storage.sqlite.journal",
+)
 """What commands import late, and nearly every one of them does."""
 
 ONLY_AT_THE_START = ("PYTHON", "LD_", "LC_", "LANG")

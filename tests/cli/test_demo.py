@@ -9,9 +9,9 @@ import click.exceptions
 import pytest
 
 from webwx.cli.demo import STEPS, Demo, perform
-from webwx.cli.given import Given
+from webwx.cli.option_values import Given
 from webwx.cli.session import Session
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.options import Options
 from webwx.sandbox.world import default_world

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pytest
 
-from webwx.cli.given import Given
+from webwx.cli.option_values import Given
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.cli.conftest import Shell, running_sandbox
 
 from webwx.cli.exits import BadInput
-from webwx.cli.given import Given
+from webwx.cli.option_values import Given
 from webwx.cli.run import as_environment, split_target
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from tests.carriers import Counted
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
     from webwx.storage.base import Journal
     from webwx.storage.login import LoginStore
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 SERVER = "http://sandbox.test"
 

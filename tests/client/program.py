@@ -14,13 +14,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import SendUnknown
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.journal import SqliteJournal
-from webwx.transport.engine import Engine
-from webwx.transport.run import Timeouts
+from webwx.transport.http11 import Engine
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response

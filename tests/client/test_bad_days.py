@@ -17,7 +17,7 @@ import pytest
 from tests.client.conftest import PNG
 from tests.client.wound_loop import WoundLoop
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import (
     ApiError,
     InvalidLogin,

@@ -17,7 +17,7 @@ from tests.client.conftest import PNG, SERVER, take
 from tests.client.wound_loop import WoundLoop
 from tests.saved import LOGIN
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.client.state import LoginState
 from webwx.errors import (
     ApiError,
@@ -31,7 +31,7 @@ from webwx.protocol.contacts import WEBWXINIT
 from webwx.protocol.cookies import Jar
 from webwx.storage.login import LoginFile, LoginMemory, SavedLogin
 from webwx.transport.loopback import Loopback
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
     Phone = Callable[[str], Callable[[QrCode], object]]
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.client.conftest import PNG, SERVER
 
-from webwx.client.aio import AsyncClient
 from webwx.client.blocking import Client
+from webwx.client.client import AsyncClient
 from webwx.errors import EmptyText, LoggedOut, MediaUnavailable
 from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
 from webwx.storage.login import LoginMemory
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
     from webwx.storage.login import LoginStore
     from webwx.storage.sqlite.journal import SqliteJournal
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.carriers import Counted
     from tests.client.conftest import LogIn, NewClient
 
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
     from webwx.model.contacts import Contact
     from webwx.sandbox.world import World
 

@@ -13,7 +13,7 @@ from tests.carriers import Counted
 from tests.client.conftest import SERVER, take
 from tests.client.wound_loop import in_no_time, until
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import ApiError, MediaUnavailable, NotOnThisHost, ProtocolError, RateLimited, UnknownContact
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContactChanged, ContactDeleted

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import libfaketime
 import pytest
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import SystemClock

@@ -12,7 +12,7 @@ import pytest
 from tests.client.conftest import GIF, MP4, PNG, SERVER, last, take
 
 from webwx.bot.delivery import deliver
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.client.identity import Introductions
 from webwx.errors import (
     NoJournal,

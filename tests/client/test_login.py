@@ -17,7 +17,7 @@ from tests.client.wound_loop import WoundLoop
 from tests.keyrings import ReadOnlyKeyring
 from tests.ticket_office import ticket_office
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.client.state import LoginState
 from webwx.errors import (
     ConnectFailed,
@@ -41,8 +41,8 @@ from webwx.protocol.http import Response
 from webwx.protocol.login import LOGIN_POLL, PollReply
 from webwx.protocol.media import UPLOAD
 from webwx.sandbox.options import Options
-from webwx.storage.passphrase import KeyringPassphrase
 from webwx.storage.login import LoginFile, LoginMemory, SavedLogin
+from webwx.storage.passphrase import KeyringPassphrase
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
     Phone = Callable[[str], Callable[[QrCode], object]]
 

@@ -21,7 +21,7 @@ from tests.carriers import Counted
 from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, SERVER, last, md5, take
 from tests.client.wound_loop import in_no_time
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.client.media import MAX_IN_MEMORY
 from webwx.errors import (
     ApiError,
@@ -50,7 +50,7 @@ from webwx.sandbox import contents
 from webwx.sandbox.options import Options
 from webwx.storage.login import LoginMemory, SavedLogin
 from webwx.transport.loopback import Loopback
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.people import Message as WorldMessage
     from webwx.sandbox.world import World
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 LARGE = 26 * 1024 * 1024
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.client.conftest import PNG, SERVER, last, take
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import StorageError
-from webwx.model.keeping import Keep
+from webwx.model.archive import Keep
 from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
 from webwx.storage.memory.journal import MemoryJournal
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

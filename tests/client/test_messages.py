@@ -10,7 +10,7 @@ import pytest
 from tests.carriers import Counted
 from tests.client.conftest import PNG, last
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import (
     EmptyText,
     LoggedOut,

@@ -16,7 +16,7 @@ from webwx.storage.login import LoginMemory
 if TYPE_CHECKING:
     from tests.client.conftest import LogIn
 
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
     from webwx.sandbox.world import World
     from webwx.storage.sqlite.journal import SqliteJournal
 

@@ -20,10 +20,10 @@ from webwx.errors import AlreadyRunning, LoggedOut, NoJournal, RefusedLocally, S
 from webwx.model.events import ContactChanged, ContinuityLost
 from webwx.model.messages import Event, MessageRecalled, TextMessage
 from webwx.protocol.sync import WEBWXSYNC, SyncReply
-from webwx.storage.sqlite.folding import FOLD_FROM, is_folded
 from webwx.storage.login import LoginFile, LoginMemory
-from webwx.storage.sqlite.schema import ROOM, log_of
+from webwx.storage.sqlite.folding import FOLD_FROM, is_folded
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.sqlite.schema import ROOM, log_of
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World
     from webwx.storage.base import Journal
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
     Phone = Callable[[str], Callable[[QrCode], object]]
 

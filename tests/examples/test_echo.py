@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.examples.conftest import load
 
-from webwx.bot.breaker import LIMIT
+from webwx.bot.loop_guard import LIMIT
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Start

@@ -20,7 +20,7 @@ from webwx.protocol.codes import CHECK_ABOVE, CHUNK_SIZE
 from webwx.protocol.hosts import FILEHELPER
 from webwx.protocol.http import Read, Response
 from webwx.protocol.media import CHECKUPLOAD, PARALLELUPLOAD, UPLOAD, UploadRequest
-from webwx.transport.spool import Spool
+from webwx.transport.download_sink import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from tests.carriers import Counted
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import ProtocolError, WxError
 from webwx.flows import contacts, login, sync
 from webwx.model.contacts import Listing

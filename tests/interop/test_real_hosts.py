@@ -36,7 +36,7 @@ from webwx.sandbox.clock import SystemClock
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
-from webwx.transport.engine import Engine
+from webwx.transport.http11 import Engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tests.canary import Canary
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.protocol.http import Request, Response
 from webwx.protocol.login import JSLOGIN
 from webwx.sandbox.clock import WoundClock

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from webwx.errors import WxError
 
 if TYPE_CHECKING:
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
     from webwx.model.login import QrCode
 
 ADDRESSES = (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from tests.soak.checker import CALLS, JOURNAL, Call, Notebook
 
 from webwx.bot.delivery import deliver
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import SendUnknown
 from webwx.model.events import ContinuityLost
 from webwx.model.messages import TextMessage

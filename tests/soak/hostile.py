@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tests.soak.addresses import ADDRESSES, PLACES, log_in
 from tests.soak.stage import ROOT, Figures
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import WxError
 from webwx.protocol.hosts import FAMILIES
 from webwx.sandbox.core import Sandbox

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from tests.soak.stage import Figures, Stage, stage
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import WxError
 from webwx.model.messages import FileMessage
 from webwx.storage.login import LoginFile
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from tests.soak.stage import Run

@@ -13,7 +13,7 @@ from tests.soak.bot import LOGIN
 from tests.soak.checker import JOURNAL
 
 from webwx.bot.delivery import deliver
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.journal import SqliteJournal

@@ -20,7 +20,7 @@ from typing import Any
 
 from tests.soak import bot, meter, patient, sender, veteran
 
-import webwx.transport.engine  # noqa: F401 - imported before the fork, as is all above
+import webwx.transport.http11  # noqa: F401 - imported before the fork, as is all above
 
 
 class _Quick(selectors.DefaultSelector):

@@ -9,11 +9,11 @@ import msgspec
 from tests.soak.bot import LOGIN
 from tests.soak.checker import JOURNAL, Notebook
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import ApiError, ConnectFailed, RateLimited, SendUnknown, WxError
 from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.journal import SqliteJournal
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 OUTCOMES = "outcomes.jsonl"
 

@@ -21,7 +21,7 @@ import msgspec
 from tests.soak.bot import ANSWER, LOGIN
 from tests.soak.checker import ANSWERED, SAID, Answered, Notebook, Progress, Said, Verdict, check, mark
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.faults import Faults
 from webwx.sandbox.options import Options

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from tests.soak.checker import JOURNAL, Notebook
 
+from webwx.bot.chat_queues import Counts
 from webwx.bot.delivery import deliver
-from webwx.bot.lanes import Counts
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.model.messages import FileMessage
 from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.journal import SqliteJournal

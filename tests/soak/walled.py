@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from tests.soak.addresses import ADDRESSES, PLACES, log_in
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import WxError
 from webwx.model.messages import Message
 from webwx.protocol.http import Response
@@ -33,7 +33,7 @@ from webwx.sandbox.hosts import PLAYED
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import default_world
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Park, Request

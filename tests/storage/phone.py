@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from webwx.model.contacts import Contact, ContactId, Member
 
 if TYPE_CHECKING:
-    from webwx.model.ledger import Identified, Identity
+    from webwx.model.identities import Identified, Identity
     from webwx.storage.sqlite.journal import SqliteAccount
 
 NOW = float(int(time.time()))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.errors import StorageError
-from webwx.storage.locks import make_private_folder
 from webwx.storage.atomic_write import write_private
+from webwx.storage.locks import make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

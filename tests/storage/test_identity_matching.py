@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webwx.model.contacts import Contact, ContactId, Member
-from webwx.model.ledger import Evidence, Face
+from webwx.model.identities import Evidence, Face
 from webwx.storage.identity_matching import Linked, compare, contact_of, digest_of_all, judge, with_real_ids
 
 ME = ContactId("@me")

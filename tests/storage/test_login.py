@@ -20,8 +20,8 @@ from tests.saved import LOGIN, SECRETS
 from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
-from webwx.storage.passphrase import KeyringPassphrase
 from webwx.storage.login import VERSION, Ended, LoginFile, LoginMemory, LoginStore, SavedLogin
+from webwx.storage.passphrase import KeyringPassphrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.storage_contract.engines import ENGINES, SURVIVING, make
 from tests.storage.arrivals import opened
 from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
+from tests.storage_contract.engines import ENGINES, SURVIVING, make
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

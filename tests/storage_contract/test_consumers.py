@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.storage_contract.engines import ENGINES, make
 from tests.storage.arrivals import (
     OWN,
     UIN,
@@ -18,6 +17,7 @@ from tests.storage.arrivals import (
     messages,
     opened,
 )
+from tests.storage_contract.engines import ENGINES, make
 
 from webwx.errors import AlreadyRunning
 

@@ -11,7 +11,7 @@ from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
 
 from webwx.errors import RefusedLocally, StorageError, UnknownContact
 from webwx.model.contacts import Contact, ContactId, Member
-from webwx.model.ledger import Identified, Identity
+from webwx.model.identities import Identified, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Collection

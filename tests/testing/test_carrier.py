@@ -9,7 +9,7 @@ from webwx.errors import Timeout
 from webwx.protocol.http import Patience, Request
 from webwx.testing.carrier import Carrier
 from webwx.testing.loop import WorldLoop
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from webwx.testing.sandbox import Sandbox

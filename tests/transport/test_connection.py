@@ -16,7 +16,7 @@ from webwx.transport.connection import Connection, stream_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from webwx.transport.answer import Answers
+    from webwx.transport.response_parser import Answers
 
 
 class Pair:

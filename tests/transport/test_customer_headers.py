@@ -9,7 +9,7 @@ from tests.customer import FOUR
 from tests.recording import read_request
 from tests.saved import LOGIN, NOW
 
-from webwx.transport.run import USER_AGENT, Cell, run_async
+from webwx.transport.runner import USER_AGENT, Cell, run_async
 
 
 @pytest.mark.parametrize("name", FOUR)

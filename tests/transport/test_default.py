@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
+from webwx.transport.aiohttp_transport import Network
 from webwx.transport.default import default_transport
-from webwx.transport.engine import Engine
-from webwx.transport.network import Network
+from webwx.transport.http11 import Engine
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,6 @@ def test_a_loop_that_cannot_watch_sockets_needs_it_too() -> None:
 
 
 def test_ours_does_not_load_the_library() -> None:
-    program = "import sys; import webwx.transport.default, webwx.transport.engine; print('aiohttp' in sys.modules)"
+    program = "import sys; import webwx.transport.default, webwx.transport.http11; print('aiohttp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.transport.lines import answer, serving
 
-from webwx.transport.engine import Engine
+from webwx.transport.http11 import Engine
 from webwx.transport.pool import Pool, Way
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from pathlib import Path

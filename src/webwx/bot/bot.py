@@ -17,11 +17,11 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from webwx.bot.breaker import LIMIT
+from webwx.bot.chat_queues import IN_FLIGHT, Counts, Lanes
 from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.failures import describe
-from webwx.bot.lanes import IN_FLIGHT, Counts, Lanes
 from webwx.bot.loop import run_long
+from webwx.bot.loop_guard import LIMIT
 from webwx.bot.router import Router, check_takes, name_of
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import Timers, Timetable
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from webwx.bot.dispatch import Middleware
-    from webwx.client.aio import AsyncClient
-    from webwx.client.pace import Pace
+    from webwx.client.client import AsyncClient
+    from webwx.client.rate_limit import Pace
     from webwx.client.state import StateChange
-    from webwx.model.keeping import Keep
+    from webwx.model.archive import Keep
     from webwx.model.login import Account, QrCode
     from webwx.storage.base import Journal
     from webwx.storage.login import LoginStore
@@ -243,7 +243,7 @@ class Bot(Router, Timetable):
         if self._client is not None:
             yield self._client
             return
-        from webwx.client.aio import AsyncClient
+        from webwx.client.client import AsyncClient
         from webwx.storage.open import open_journal
 
         settings = self.settings()

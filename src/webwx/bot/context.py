@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 # What the fields of a struct are annotated with is here at run time too: `inspect.signature` and `help` look it up.
-from webwx.bot.breaker import Breaker
+from webwx.bot.loop_guard import Breaker
 from webwx.bot.threads import wait_for
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import UnknownContact
 from webwx.model.messages import Event
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from webwx.bot.chat_queues import IN_FLIGHT, Counts, Lanes, is_last
 from webwx.bot.context import Context, SyncContext
-from webwx.bot.lanes import IN_FLIGHT, Counts, Lanes, is_last
 from webwx.bot.threads import THREADS, Threads, is_asynchronous
 from webwx.client.state import LoginState
 from webwx.model.events import is_quiet
@@ -18,7 +18,7 @@ from webwx.model.events import is_quiet
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
     from webwx.client.subscription import Delivered
     from webwx.model.messages import Event
 

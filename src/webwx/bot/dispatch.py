@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from webwx.bot.breaker import Breaker
+from webwx.bot.chat_queues import is_last
 from webwx.bot.context import Context, SyncContext
 from webwx.bot.event_log import EventLog
 from webwx.bot.failures import describe, trace
-from webwx.bot.lanes import is_last
+from webwx.bot.loop_guard import Breaker
 from webwx.bot.router import Routes, name_of
 from webwx.bot.threads import Threads, is_asynchronous
 from webwx.client.state import LoginState
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.router import Handler, Router
     from webwx.bot.timers import Timer
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
     from webwx.client.subscription import Delivered
     from webwx.errors import LoggedOut
     from webwx.model.events import LoopDetected

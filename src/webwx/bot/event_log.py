@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.context import Context
     from webwx.bot.router import Handler
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
 
 _log = logging.getLogger("webwx.bot")
 

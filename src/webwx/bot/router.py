@@ -14,7 +14,7 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from webwx.bot.predicates import (
+from webwx.bot.filters import (
     FIELDS,
     Conditions,
     OtherConditions,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from webwx.bot.context import Context, SyncContext
-    from webwx.bot.predicates import Test
+    from webwx.bot.filters import Test
     from webwx.model.login import Account
 
     Predicate = Callable[..., object]

@@ -25,8 +25,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
+from webwx.bot.chat_queues import DRAIN
 from webwx.bot.failures import describe, trace
-from webwx.bot.lanes import DRAIN
 from webwx.bot.router import check_takes
 from webwx.client.base import backoff
 from webwx.errors import LoggedOut, StorageError

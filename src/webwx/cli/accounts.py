@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.cli.session import Session, command
-from webwx.storage.login import VERSION, SavedLogin
 from webwx.storage.encryption import UNREADABLE, read_sealed
+from webwx.storage.login import VERSION, SavedLogin
 
 if TYPE_CHECKING:
     from pathlib import Path

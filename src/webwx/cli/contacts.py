@@ -18,7 +18,7 @@ from webwx.model.messages import FriendRequest
 from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
     from webwx.model.contacts import Contact
 
 

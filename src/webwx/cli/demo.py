@@ -18,7 +18,7 @@ import click.exceptions
 
 from webwx.cli import pictures
 from webwx.cli.session import Session, command
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import MediaUnavailable, WxError
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessage
@@ -26,7 +26,7 @@ from webwx.outcomes import Exit
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import default_world
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

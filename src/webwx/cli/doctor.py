@@ -24,7 +24,7 @@ from webwx.cli.session import Session, command
 from webwx.errors import InvalidSettings, StorageError
 from webwx.protocol.hosts import FAMILIES, PROFILES, is_this_machine
 from webwx.settings import DEFAULT_ACCOUNT, KEYS, config_path
-from webwx.storage.checkup import check_up
+from webwx.storage.open import check_up
 from webwx.storage.passphrase import keyring_backend
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from webwx.storage.base import Outgoing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
     from webwx.model.address_book import Contacts
     from webwx.model.messages import Event
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from webwx.cli.output import Output
     from webwx.client.login import LoginStep
-    from webwx.client.pace import Pacing
+    from webwx.client.rate_limit import Pacing
     from webwx.model.login import QrCode
 
 Form = Literal["text", "inverted", "svg", "png"]

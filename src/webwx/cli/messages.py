@@ -30,7 +30,7 @@ from webwx.cli.session import (
     read_text,
 )
 from webwx.cli.summary import summarize
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.model.contacts import FILEHELPER
 from webwx.model.events import (
     ContactChanged,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from webwx.model.ledger import Identity
+    from webwx.model.identities import Identity
     from webwx.settings import Settings
 
 _SAFE = re.compile(r"[\w@][\w@.+-]*")
@@ -112,7 +112,7 @@ def _chats(settings: Settings, incomplete: str) -> list[CompletionItem[str]]:
 
 def _settings(ctx: click.Context) -> Settings | None:
     """Give the settings; a mistake in them is told when the command runs, not while it is typed."""
-    from webwx.cli.given import Given
+    from webwx.cli.option_values import Given
 
     try:
         return ctx.ensure_object(Given).settings()

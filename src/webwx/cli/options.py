@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
-from webwx.cli.given import Given
 from webwx.cli.names import complete_accounts
+from webwx.cli.option_values import Given
 
 AnyCommand = TypeVar("AnyCommand", bound=click.Command)
 

@@ -37,7 +37,7 @@ from webwx.model.messages import (
 )
 
 if TYPE_CHECKING:
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
     from webwx.client.subscription import Delivered
 
 TRIES = 3

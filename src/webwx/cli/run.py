@@ -21,8 +21,8 @@ import click
 
 from webwx.bot.bot import Bot, check, loading, start
 from webwx.cli.exits import BadInput, CommandFailed
-from webwx.cli.given import Given
 from webwx.cli.logs import configure_logging
+from webwx.cli.option_values import Given
 from webwx.cli.programs import run_file
 from webwx.cli.reload import supervise
 from webwx.cli.session import Session, command
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import ModuleType
 
-    from webwx.client.aio import AsyncClient
+    from webwx.client.client import AsyncClient
     from webwx.client.state import StateChange
     from webwx.errors import LoggedOut
 

@@ -15,7 +15,7 @@ import msgspec
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.faults import turn_on, with_fault_options
 from webwx.cli.friends import play_file
-from webwx.cli.kept_world import kept, locked, read_state
+from webwx.cli.saved_world import kept, locked, read_state
 from webwx.cli.session import Session, command
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.errors import Impossible

@@ -26,15 +26,15 @@ import msgspec
 
 from webwx.bot.loop import run_long
 from webwx.cli.exits import BadInput
-from webwx.cli.given import Given
 from webwx.cli.logs import log_to_stderr
+from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.output import Output, OutputClosed
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.errors import LoggedOut, StorageError
-from webwx.model.keeping import Keep
+from webwx.model.archive import Keep
 from webwx.outcomes import Exit
-from webwx.storage.open import open_journal
+from webwx.storage.open import copied, open_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from webwx.client.files import Stream
-    from webwx.client.pace import Pace, Why
+    from webwx.client.rate_limit import Pace, Why
     from webwx.client.state import StateChange
     from webwx.settings import Settings
     from webwx.storage.base import Journal
@@ -208,8 +208,6 @@ class Session:
         self, stack: AsyncExitStack, open_at: Callable[[AsyncExitStack, Path], Coroutine[Any, Any, T]]
     ) -> T:
         """Open what reads the journal, and read something; from a copy when that fails in place."""
-        from webwx.storage.checkup import copied
-
         path = self.settings.journal_path
         try:
             return await open_at(stack, path)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webwx.bot.lanes import DRAIN
+from webwx.bot.chat_queues import DRAIN
 from webwx.cli.exits import BadInput
 from webwx.outcomes import Exit
 from webwx.settings import KEYS

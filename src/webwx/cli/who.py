@@ -14,7 +14,7 @@ from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
     from webwx.client.identity import To
-    from webwx.model.ledger import Identity, Link, Reason
+    from webwx.model.identities import Identity, Link, Reason
 
 _BY = {
     "seen": "was new",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from webwx.client.governor import Governor, StatesInMemory
+from webwx.client.rate_limiter import Governor, StatesInMemory
 from webwx.client.state import Liveness, LoginState, StateChange
 from webwx.errors import (
     ApiError,
@@ -29,21 +29,21 @@ from webwx.model.events import Item
 from webwx.model.login import Account, Login
 from webwx.protocol.codes import KNOWN_RETS, Ret
 from webwx.protocol.hosts import Desktop, check_proxy, choose
-from webwx.storage.open import open_journal
 from webwx.storage.login import Ended, LoginMemory, LoginStore, SavedLogin
+from webwx.storage.open import open_journal
 from webwx.transport.default import default_transport
-from webwx.transport.run import Cell, Timeouts, Transport, run_async
-from webwx.transport.windows import read_window
+from webwx.transport.file_chunks import read_window
+from webwx.transport.runner import Cell, Timeouts, Transport, run_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
     from typing import Self
 
-    from webwx.client.governor import States
-    from webwx.client.pace import Kind, Pace, Pacing, Why
+    from webwx.client.rate_limit import Kind, Pace, Pacing, Why
+    from webwx.client.rate_limiter import States
     from webwx.flows.call import Flow
-    from webwx.model.keeping import Keep
+    from webwx.model.archive import Keep
     from webwx.protocol.http import Buffer, Pause, Read
     from webwx.storage.base import AccountJournal, Journal
 

@@ -12,9 +12,9 @@ import time
 from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from webwx.client.aio import AsyncClient
+from webwx.client.client import AsyncClient
 from webwx.client.login import print_code
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     import os
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from webwx.client.deadletters import DeadLetter
+    from webwx.client.dead_letters import DeadLetter
     from webwx.client.files import Source
     from webwx.client.identity import To
     from webwx.client.login import LoginStep
     from webwx.client.media import Progress
-    from webwx.client.pace import Pace, Pacing, Why
+    from webwx.client.rate_limit import Pace, Pacing, Why
     from webwx.client.recalled import Recalled
     from webwx.client.state import LoginState, StateChange
     from webwx.client.stream import EventStream
     from webwx.client.subscription import Delivered, Subscription
     from webwx.errors import LoggedOut
     from webwx.model.address_book import Contacts
+    from webwx.model.archive import Keep
     from webwx.model.contacts import Admission, Contact, Lookup, Member
-    from webwx.model.keeping import Keep
-    from webwx.model.ledger import Identity, Link
+    from webwx.model.identities import Identity, Link
     from webwx.model.login import Account, QrCode
     from webwx.model.messages import Event, FriendRequest, Message, MessageRecalled, Person, Receipt
     from webwx.protocol.hosts import Desktop
     from webwx.storage.base import Journal, Outgoing, State
     from webwx.storage.login import LoginStore
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 T = TypeVar("T")
 U = TypeVar("U", covariant=True)

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
+from webwx.client.contact_lookup import Lookups
 from webwx.client.identity import IdentityVerbs, To
-from webwx.client.lookups import Lookups
 from webwx.errors import ProtocolError
 from webwx.flows import contacts as contact_flows
 from webwx.flows import login as login_flows

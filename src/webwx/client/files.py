@@ -27,7 +27,7 @@ from webwx.flows.media import Upload
 from webwx.model.text import normalized
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, MAX_IMAGE, MAX_VIDEO
 from webwx.protocol.media import image_type, is_video, is_voice
-from webwx.transport.windows import Look, is_settled, look_at
+from webwx.transport.file_chunks import Look, is_settled, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

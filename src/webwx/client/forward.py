@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from webwx.client import files
 from webwx.client.identity import To
 from webwx.client.media import MediaVerbs
-from webwx.client.sending import Make, Way
+from webwx.client.sender import Make, Way
 from webwx.errors import MediaUnavailable, NotForwardable
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import ContactId

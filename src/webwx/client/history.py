@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.client.identity import To
-from webwx.client.sending import SendingVerbs
+from webwx.client.sender import SendingVerbs
 from webwx.errors import UnknownContact
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import ContactId
 from webwx.model.events import ContactChanged, event_from_item, is_quiet
-from webwx.model.ledger import Identity, is_lasting
+from webwx.model.identities import Identity, is_lasting
 from webwx.model.messages import Event, Message, MessageRecalled, TextMessage
 from webwx.storage.base import Outgoing
 from webwx.storage.tokenizer import Query, cut

@@ -17,7 +17,7 @@ from webwx.client.base import BaseClient
 from webwx.errors import StaleContact, StorageError, UnknownContact
 from webwx.model.contacts import Contact, ContactId, is_chatroom, is_id
 from webwx.model.events import IdentityAmbiguous, Item
-from webwx.model.ledger import Identity, Link
+from webwx.model.identities import Identity, Link
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping

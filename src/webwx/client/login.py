@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import msgspec
 
 from webwx.client.base import HELD_FROM, backoff
-from webwx.client.position import PositionVerbs
-from webwx.client.wake import pause
+from webwx.client.suspend import pause
+from webwx.client.sync_cursor import PositionVerbs
 from webwx.errors import (
     ApiError,
     ConnectFailed,

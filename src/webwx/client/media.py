@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, BinaryIO
 from webwx.client import files
 from webwx.client.files import AtHand, Source
 from webwx.client.identity import To
-from webwx.client.sending import Make, SendingVerbs, Way
+from webwx.client.sender import Make, SendingVerbs, Way
 from webwx.errors import ApiError, SendUnknown, StorageError, TransportError
 from webwx.flows import media as media_flows
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import ContactId
 from webwx.model.messages import FileMessage, Message, Receipt
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, Ret
-from webwx.transport.spool import Spool
-from webwx.transport.windows import Windows
+from webwx.transport.download_sink import Spool
+from webwx.transport.file_chunks import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

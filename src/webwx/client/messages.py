@@ -8,7 +8,7 @@ import msgspec
 
 from webwx.client.history import HistoryVerbs
 from webwx.client.identity import To
-from webwx.client.sending import Way
+from webwx.client.sender import Way
 from webwx.errors import RecallExpired, RecallRefused, RefusedLocally
 from webwx.flows import messages as message_flows
 from webwx.model.messages import Message, Receipt

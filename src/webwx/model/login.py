@@ -1,7 +1,7 @@
 """
 A login: who, where, with which keys, and how far it has read.
 
-A `Login` is a snapshot of an account's cell (transport/run.py) and saves as JSON. Before the scan it is a blank one
+A `Login` is a snapshot of an account's cell (transport/runner.py) and saves as JSON. Before the scan it is a blank one
 that knows only where to talk to.
 """
 

@@ -38,7 +38,7 @@ import msgspec
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, Item
-from webwx.model.ledger import Identified, Identity, Link
+from webwx.model.identities import Identified, Identity, Link
 from webwx.model.messages import Receipt, TextMessage
 from webwx.model.roster import Roster
 

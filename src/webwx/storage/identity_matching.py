@@ -13,12 +13,12 @@ import msgspec
 
 from webwx.errors import RefusedLocally, UnknownContact
 from webwx.model.contacts import BUILT_IN, Contact, ContactId, Kind
-from webwx.model.ledger import Evidence, Face, Finding, evidence_of, is_lasting, match
+from webwx.model.identities import Evidence, Face, Finding, evidence_of, is_lasting, match
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from webwx.model.ledger import Identity
+    from webwx.model.identities import Identity
 
 _BY_ID = Finding("certain")
 """Of a contact whose id says who it is."""

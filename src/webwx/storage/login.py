@@ -23,9 +23,9 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
 from webwx.model.events import Item
 from webwx.model.login import Login
-from webwx.storage.locks import explain, lock, open_lock, require_own_folder
 from webwx.storage.atomic_write import write_private
 from webwx.storage.encryption import UNREADABLE, Seal, read_sealed
+from webwx.storage.locks import explain, lock, open_lock, require_own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

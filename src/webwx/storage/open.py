@@ -1,5 +1,5 @@
 """
-Open a journal by its URL: the one place above the storage engines that knows which there are.
+Open a journal by its URL: the only module outside the storage engines that imports them.
 
 An engine is imported when its first journal is opened, so a program that stores nothing does not load a database.
 """
@@ -7,6 +7,7 @@ An engine is imported when its first journal is opened, so a program that stores
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -14,7 +15,11 @@ from webwx.errors import InvalidSettings
 from webwx.storage.base import RETENTION_DAYS
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
     from webwx.storage.base import Journal
+    from webwx.storage.sqlite.checkup import Checkup
 
 
 def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> Journal:
@@ -42,3 +47,33 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
     from webwx.storage.sqlite.journal import SqliteJournal
 
     return SqliteJournal(place, retention_days=retention_days)
+
+
+def check_up(path: Path) -> Checkup:
+    """
+    Describe the journal in a file without changing it, also while other processes write to it.
+
+    Raises:
+        StorageError: It cannot be opened, is not a journal, or is of another version.
+    """
+    from webwx.storage.sqlite import checkup
+
+    return checkup.check_up(path)
+
+
+def copied(path: Path) -> AbstractContextManager[Path]:
+    """
+    Copy the journal in a file that cannot be opened in place, as on a full or read-only disk, until the context ends.
+
+    Raises:
+        StorageError: It cannot be read, or there is no room for a copy.
+    """
+    from webwx.storage.sqlite import checkup
+
+    return checkup.copied(path)
+
+
+def is_any_at_work() -> bool:
+    """Return whether a journal of this process has an unfinished job; a virtual clock stands still meanwhile."""
+    threads = sys.modules.get("webwx.storage.sqlite.threads")
+    return threads is not None and threads.is_any_at_work()

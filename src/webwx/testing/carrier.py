@@ -16,7 +16,7 @@ from webwx.transport.default import default_transport
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
-    from webwx.transport.run import Timeouts, Transport
+    from webwx.transport.runner import Timeouts, Transport
 
 
 class Carrier:

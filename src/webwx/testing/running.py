@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 from webwx.bot import threads
 from webwx.bot.bot import check, start
-from webwx.bot.lanes import Counts
-from webwx.client.aio import AsyncClient
-from webwx.storage.sqlite import threads as writer
-from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.bot.chat_queues import Counts
+from webwx.client.client import AsyncClient
+from webwx.storage.open import is_any_at_work, open_journal
 from webwx.testing.carrier import Carrier
 from webwx.testing.loop import WorldLoop
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from webwx.bot.bot import Bot
     from webwx.client.login import LoginStep
     from webwx.model.login import Account, QrCode
+    from webwx.storage.base import Journal
     from webwx.storage.login import LoginStore
     from webwx.testing.server import Server
 
@@ -94,7 +94,7 @@ class Running:
         self._path = journal
         self._loop: WorldLoop
         self._carrier: Carrier
-        self._journal: SqliteJournal
+        self._journal: Journal
         self._task: asyncio.Task[None]
         self._waiting = len(bots)
         self._fewest = sys.maxsize
@@ -175,7 +175,7 @@ class Running:
         self._task = task
         first = self.bots[0]
         self._carrier = Carrier(self._server.loop, _TIMEOUTS)
-        self._journal = SqliteJournal(self._path, retention_days=0)
+        self._journal = open_journal(self._path, retention_days=0)
         try:
             check(*self.bots)
             async with _Phoned(
@@ -263,7 +263,7 @@ class Running:
         return bool(
             self._carrier.on_the_way
             or self._loop.in_threads
-            or writer.is_any_at_work()
+            or is_any_at_work()
             or threads.is_any_at_work()
         )  # fmt: skip
 

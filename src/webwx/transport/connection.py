@@ -16,7 +16,7 @@ import ssl
 from types import coroutine
 from typing import TYPE_CHECKING, Protocol, cast
 
-from webwx.transport.answer import Answers, NoAnswer, NotTaken
+from webwx.transport.response_parser import Answers, NoAnswer, NotTaken
 
 if TYPE_CHECKING:
     import socket

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     import os
 
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 
 def default_transport(
@@ -29,10 +29,10 @@ def default_transport(
     """
     # TLS inside TLS takes more than a socket, and Windows' own loop lets nobody watch one.
     if (proxy and not proxy.lower().startswith("http://")) or not _can_watch(asyncio.get_running_loop()):
-        from webwx.transport.network import Network
+        from webwx.transport.aiohttp_transport import Network
 
         return Network(timeouts, proxy=proxy, ca_file=ca_file)
-    from webwx.transport.engine import Engine
+    from webwx.transport.http11 import Engine
 
     return Engine(timeouts, proxy=proxy, ca_file=ca_file)
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
 from webwx.transport.addresses import Proxy
+from webwx.transport.connect import Dialler
 from webwx.transport.connection import Connection
-from webwx.transport.dial import Dialler
-from webwx.transport.trust import trusting
+from webwx.transport.tls import trusting
 
 if TYPE_CHECKING:
     from webwx.transport.addresses import Site

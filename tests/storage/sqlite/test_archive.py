@@ -13,12 +13,12 @@ import pytest
 from tests.storage.arrivals import arrival, message
 
 from webwx.errors import StorageError
-from webwx.storage.sqlite.index import Index
 from webwx.storage.archive_files import LEFT_BEHIND, KeptFiles
 from webwx.storage.sqlite.contacts import Thinning
+from webwx.storage.sqlite.index import Index
+from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.storage.sqlite.retention import Retention
 from webwx.storage.sqlite.schema import connect
-from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 
 if TYPE_CHECKING:
     from webwx.storage.base import Entry

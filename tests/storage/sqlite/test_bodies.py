@@ -73,6 +73,13 @@ def test_where_isal_is_installed_it_packs() -> None:
 
 
 def test_where_isal_is_not_installed_bodies_are_packed_all_the_same() -> None:
-    program = "import sys; sys.modules['isal'] = None; from webwx.storage.sqlite.bodies import pack; print(pack(b'body').hex())"
+    program = "\n".join(
+        [
+            "import sys",
+            "sys.modules['isal'] = None",
+            "from webwx.storage.sqlite.bodies import pack",
+            "print(pack(b'body').hex())",
+        ]
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert unpack(bytes.fromhex(done.stdout)) == b"body"

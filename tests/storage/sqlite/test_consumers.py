@@ -16,14 +16,14 @@ from tests.storage.arrivals import OWN, UIN, arrival, messages, opened
 from webwx.errors import StorageError
 from webwx.storage.sqlite import consumers as consumers_module
 from webwx.storage.sqlite import threads as writer_module
-from webwx.storage.sqlite.schema import ROOM, log_of
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+from webwx.storage.sqlite.schema import ROOM, log_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from webwx.storage.sqlite.consumers import SqliteConsumer
     from webwx.storage.base import Entry
+    from webwx.storage.sqlite.consumers import SqliteConsumer
 
 pytestmark = pytest.mark.usefixtures("folds")
 

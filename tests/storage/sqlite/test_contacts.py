@@ -15,10 +15,10 @@ from tests.storage.arrivals import OWN, arrival, message, opened
 from webwx.errors import StorageError
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId, Member
-from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.contacts import Thinning
-from webwx.storage.sqlite.schema import connect
+from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.sqlite.schema import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from tests.storage.arrivals import FRIEND, OWN, arrival, arrived, message, messa
 
 from webwx.model.events import Arrived
 from webwx.storage.sqlite.entries import read_entries, read_rows
-from webwx.storage.sqlite.schema import connect
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.sqlite.schema import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

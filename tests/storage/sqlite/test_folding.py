@@ -12,18 +12,29 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.storage.arrivals import FRIEND, OWN, ROOM, arrival, contact_change, everything, ids, message, messages, opened
+from tests.storage.arrivals import (
+    FRIEND,
+    OWN,
+    ROOM,
+    arrival,
+    contact_change,
+    everything,
+    ids,
+    message,
+    messages,
+    opened,
+)
 
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.events import QuarantinedMessage, event_from_item
 from webwx.storage.sqlite import index as index_module
-from webwx.storage.checkup import check_up
+from webwx.storage.sqlite.checkup import check_up
+from webwx.storage.sqlite.contacts import Thinning
 from webwx.storage.sqlite.folding import FOLD_FROM, is_folded, read_folded
 from webwx.storage.sqlite.index import Index
-from webwx.storage.sqlite.contacts import Thinning
-from webwx.storage.sqlite.schema import connect
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+from webwx.storage.sqlite.schema import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from tests.storage.phone import NOW, Phone
 
 from webwx.storage.sqlite.identities import SqliteLedger
-from webwx.storage.sqlite.schema import APPLICATION, MIGRATIONS, connect
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.sqlite.schema import APPLICATION, MIGRATIONS, connect
 from webwx.storage.sqlite.threads import Reader
 
 if TYPE_CHECKING:

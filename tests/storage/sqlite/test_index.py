@@ -16,8 +16,8 @@ from tests.storage.arrivals import FRIEND, OWN, ROOM, arrival, everything, ids, 
 from webwx.model.contacts import Contact, ContactId
 from webwx.storage.sqlite import index as index_module
 from webwx.storage.sqlite.index import Index, key_of
-from webwx.storage.sqlite.schema import connect
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+from webwx.storage.sqlite.schema import connect
 from webwx.storage.tokenizer import Query, cut
 
 if TYPE_CHECKING:

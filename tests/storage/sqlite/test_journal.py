@@ -30,8 +30,8 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import ContactId
 from webwx.storage.locks import make_private
 from webwx.storage.sqlite.folding import FOLD_FROM
-from webwx.storage.sqlite.schema import VERSION
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+from webwx.storage.sqlite.schema import VERSION
 
 if TYPE_CHECKING:
     pass

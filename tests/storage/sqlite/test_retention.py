@@ -24,13 +24,13 @@ from tests.storage.arrivals import (
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
-from webwx.storage.sqlite import retention as retention_module
-from webwx.storage.sqlite.index import Index
 from webwx.storage.archive_files import KeptFiles
+from webwx.storage.sqlite import retention as retention_module
 from webwx.storage.sqlite.contacts import Thinning
+from webwx.storage.sqlite.index import Index
+from webwx.storage.sqlite.journal import SqliteAccount
 from webwx.storage.sqlite.retention import Retention
 from webwx.storage.sqlite.schema import connect
-from webwx.storage.sqlite.journal import SqliteAccount
 
 if TYPE_CHECKING:
     from pathlib import Path

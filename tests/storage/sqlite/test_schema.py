@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.errors import StorageError
-from webwx.storage.sqlite import schema
 from webwx.storage.locks import make_private
+from webwx.storage.sqlite import schema
 from webwx.storage.sqlite.schema import ROOM, VERSION, connect, log_of, make_room
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 import uvloop
 
-from webwx.transport.engine import Engine
-from webwx.transport.network import Network
-from webwx.transport.run import Timeouts
+from webwx.transport.aiohttp_transport import Network
+from webwx.transport.http11 import Engine
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 
 class Make(Protocol):

@@ -19,15 +19,15 @@ from tests.transport.lines import Caller, answer, serving
 from webwx.errors import LocalStateError, ProtocolError, TransportError
 from webwx.protocol.http import Patience
 from webwx.protocol.messages import TEXT
-from webwx.transport.run import MAX_BODY
-from webwx.transport.spool import Spool
+from webwx.transport.download_sink import Spool
+from webwx.transport.runner import MAX_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.transport.conformance.conftest import Make
 
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

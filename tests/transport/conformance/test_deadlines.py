@@ -11,7 +11,7 @@ from tests.transport.lines import Caller, serving, silent_port
 
 from webwx.errors import ConnectFailed, Timeout
 from webwx.protocol.http import Patience, Request
-from webwx.transport.spool import Spool
+from webwx.transport.download_sink import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.transport.conformance.conftest import Make
 
     from webwx.protocol.http import Response
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 SILENCES = {
     "before the head": b"",

@@ -11,7 +11,7 @@ from tests.transport.lines import Caller, answer, serving
 if TYPE_CHECKING:
     from tests.transport.conformance.conftest import Make
 
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 
 @pytest.mark.parametrize(("keep_idle", "connections"), [(3600.0, 1), (0.0, 2)])

@@ -12,7 +12,7 @@ from tests.transport.lines import answer, serving, silent_port
 from webwx.protocol.http import Request
 
 if TYPE_CHECKING:
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 
 on_asyncio = pytest.mark.asyncio(loop_factories=["asyncio"])

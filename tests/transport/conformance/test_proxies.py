@@ -15,7 +15,7 @@ from tests.transport.lines import Caller, answer, serving
 from webwx.errors import ConnectFailed, ProxyFailed, TlsError
 from webwx.protocol.http import Request
 from webwx.transport.default import default_transport
-from webwx.transport.run import Timeouts
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.transport.conformance.conftest import Make
 
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 NO_CONNECTION = r"jslogin: no connection to wx\.qq\.com:443 through the proxy 127\.0\.0\.1:\d+; nothing was sent"
 YES = b"HTTP/1.1 200 Connection established\r\n\r\n"

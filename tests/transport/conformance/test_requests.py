@@ -13,7 +13,7 @@ from webwx.protocol.http import Request
 from webwx.protocol.messages import TEXT, OutgoingText, TextRequest
 
 if TYPE_CHECKING:
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 
 async def test_it_is_the_request_as_it_was_made(transport: Transport) -> None:

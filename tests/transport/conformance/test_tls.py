@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.transport.conformance.conftest import Make
 
-    from webwx.transport.run import Transport
+    from webwx.transport.runner import Transport
 
 PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import msgspec
 
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import KeptMedium
 from webwx.storage.archive_files import KeptFiles, finish
+from webwx.storage.base import KeptMedium
 
 if TYPE_CHECKING:
     import threading

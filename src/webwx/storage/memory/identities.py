@@ -9,7 +9,7 @@ import msgspec
 
 from webwx.errors import UnknownContact
 from webwx.model.contacts import ContactId
-from webwx.model.ledger import (
+from webwx.model.identities import (
     CERTAINTY,
     Evidence,
     Face,

@@ -20,14 +20,14 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, Item
 from webwx.protocol.codec import clean_text
-from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
-from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, Buried, Entry, Stats
 from webwx.storage.archive_files import KeptFiles
+from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, Buried, Entry, Stats
+from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
+from webwx.storage.memory.archive import Media, MemoryKept
 from webwx.storage.memory.consumers import MemoryConsumer
 from webwx.storage.memory.entries import Cursor, Entries, Failure
 from webwx.storage.memory.identities import Identities, MemoryLedger
 from webwx.storage.memory.logins import Login, Logins, MemoryRoster
-from webwx.storage.memory.archive import Media, MemoryKept
 from webwx.storage.memory.outbox import MemoryOutbox, Sends
 from webwx.storage.tokenizer import Query
 

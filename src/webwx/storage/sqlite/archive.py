@@ -12,8 +12,8 @@ import contextlib
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import KeptMedium
 from webwx.storage.archive_files import finish
+from webwx.storage.base import KeptMedium
 from webwx.storage.sqlite.bulk import as_list, select
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
     from pathlib import Path
 
-    from webwx.storage.base import Entry
     from webwx.storage.archive_files import KeptFiles
+    from webwx.storage.base import Entry
     from webwx.storage.sqlite.threads import Reader, Writer
 
 

@@ -31,11 +31,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from webwx.storage.base import Entry
+from webwx.storage.sqlite.bulk import as_list, insert, select_numbers
 from webwx.storage.sqlite.dead_letters import read_revivals
 from webwx.storage.sqlite.entries import read_entries
-from webwx.storage.base import Entry
 from webwx.storage.sqlite.marks import TOKEN, Marks
-from webwx.storage.sqlite.bulk import as_list, insert, select_numbers
 
 if TYPE_CHECKING:
     import sqlite3

@@ -23,9 +23,9 @@ from webwx.errors import StorageError
 from webwx.model.contacts import Contact, is_chatroom
 from webwx.model.roster import STAY_READ, STAY_READ_CHATROOMS, Places
 from webwx.protocol.codec import clean_text
+from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
 from webwx.storage.sqlite.folding import is_folded
 from webwx.storage.sqlite.index import key_of
-from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
 from webwx.storage.sqlite.schema import connect, explain, transaction
 
 if TYPE_CHECKING:

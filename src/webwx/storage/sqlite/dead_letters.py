@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from webwx.storage.sqlite.entries import read_entries
 from webwx.storage.base import Buried
 from webwx.storage.sqlite.bulk import select_numbers
+from webwx.storage.sqlite.entries import read_entries
 
 if TYPE_CHECKING:
     import sqlite3

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from webwx.errors import StorageError
-from webwx.model.ledger import Evidence, Face, Identified, is_lasting
+from webwx.model.identities import Evidence, Face, Identified, is_lasting
 from webwx.protocol.codec import clean_text
-from webwx.storage.sqlite.links import ALWAYS, NEWEST_LINKS, Found, Row, as_json, changed_face, finding_rows, read_links
 from webwx.storage.identity_matching import Linked, compare, judge, with_real_ids
 from webwx.storage.sqlite.bulk import as_list, insert, select
+from webwx.storage.sqlite.links import ALWAYS, NEWEST_LINKS, Found, Row, as_json, changed_face, finding_rows, read_links
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
     from webwx.model.contacts import Contact, ContactId
-    from webwx.model.ledger import Finding, IdentityKind
+    from webwx.model.identities import Finding, IdentityKind
     from webwx.storage.identity_matching import Comparison, Seen
 
 _WRITTEN = 1_024

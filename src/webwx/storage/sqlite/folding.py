@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import ProtocolError
 from webwx.model.events import Arrived, Item, sound_time
+from webwx.storage.base import Entry
 from webwx.storage.batches import texts_of
 from webwx.storage.sqlite.bodies import locate, unpack
 from webwx.storage.sqlite.entries import write_entries
-from webwx.storage.base import Entry
 
 if TYPE_CHECKING:
     import sqlite3

@@ -16,8 +16,11 @@ import msgspec
 
 from webwx.errors import UnknownContact
 from webwx.model.contacts import Contact, ContactId
-from webwx.model.ledger import CERTAINTY, Identified, Identity, IdentityKind, Link, Reason, is_lasting
+from webwx.model.identities import CERTAINTY, Identified, Identity, IdentityKind, Link, Reason, is_lasting
 from webwx.protocol.codec import clean_text
+from webwx.storage.identity_matching import check_merge, check_split, contact_of, digest_of_all
+from webwx.storage.sqlite.bulk import as_list, select, select_numbers
+from webwx.storage.sqlite.evidence import identify, login_of
 from webwx.storage.sqlite.links import (
     ALWAYS,
     LOGINS_OF_ACCOUNT,
@@ -34,9 +37,6 @@ from webwx.storage.sqlite.links import (
     note_newest_login,
     read_links,
 )
-from webwx.storage.identity_matching import check_merge, check_split, contact_of, digest_of_all
-from webwx.storage.sqlite.bulk import as_list, select, select_numbers
-from webwx.storage.sqlite.evidence import identify, login_of
 
 if TYPE_CHECKING:
     import sqlite3

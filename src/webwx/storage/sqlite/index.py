@@ -15,9 +15,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from webwx.model.messages import Event
+from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
 from webwx.storage.sqlite.entries import read_rows
 from webwx.storage.sqlite.folding import Unfolded, is_folded, unfold
-from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
 from webwx.storage.sqlite.schema import transaction
 from webwx.storage.tokenizer import cut, tokens_of, told_by
 

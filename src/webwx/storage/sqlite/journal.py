@@ -27,27 +27,27 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.model.events import Arrived, Item
 from webwx.protocol.codec import clean_text
+from webwx.storage.archive_files import KeptFiles
+from webwx.storage.base import RETENTION_DAYS, Arrival, Buried, Entry, Stats
 from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
+from webwx.storage.locks import explain, flush_folder, make_private, take_lock
+from webwx.storage.sqlite.archive import SqliteKept, delete_unnamed
 from webwx.storage.sqlite.bodies import blank, locate, pack
+from webwx.storage.sqlite.bulk import as_list, select, select_numbers
 from webwx.storage.sqlite.consumers import SqliteConsumer, Stored, Stream, read_known
+from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead, revive
 from webwx.storage.sqlite.entries import LAST, read_entries, write_entries
-from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.folding import FOLD_FROM, entries_of, fold, is_folded, last_number
 from webwx.storage.sqlite.identities import SqliteLedger
 from webwx.storage.sqlite.index import Index, key_of
-from webwx.storage.base import RETENTION_DAYS, Arrival, Buried, Entry, Stats
-from webwx.storage.sqlite.archive import SqliteKept, delete_unnamed
-from webwx.storage.archive_files import KeptFiles
 from webwx.storage.sqlite.links import links_named
 from webwx.storage.sqlite.outbox import Senders, SqliteOutbox
-from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.storage.sqlite.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
-from webwx.storage.sqlite.bulk import as_list, select, select_numbers
 from webwx.storage.sqlite.schema import connect, log_of, make_room
 from webwx.storage.sqlite.schema import explain as explain_sqlite
-from webwx.storage.tokenizer import Query, tokens_of
 from webwx.storage.sqlite.threads import Reader, Writer
+from webwx.storage.tokenizer import Query, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from webwx.model.ledger import By, Evidence, Reason
+from webwx.model.identities import By, Evidence, Reason
 from webwx.storage.sqlite.bulk import as_list, insert, select
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
-from webwx.storage.locks import take_lock
 from webwx.storage.base import Outgoing, State
+from webwx.storage.locks import take_lock
 from webwx.storage.sqlite.bulk import as_list, select
 
 if TYPE_CHECKING:

@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from webwx.model.events import ContinuityLost
-from webwx.storage.sqlite.bodies import Place, blank, pack, unpack
-from webwx.storage.sqlite.entries import KINDS
-from webwx.storage.sqlite.index import key_of
 from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE
 from webwx.storage.sqlite.archive import delete_unnamed
-from webwx.storage.sqlite.links import forget_logins
+from webwx.storage.sqlite.bodies import Place, blank, pack, unpack
 from webwx.storage.sqlite.bulk import as_list, select, select_numbers
+from webwx.storage.sqlite.entries import KINDS
+from webwx.storage.sqlite.index import key_of
+from webwx.storage.sqlite.links import forget_logins
 from webwx.storage.sqlite.schema import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from webwx.storage.sqlite.index import Index
     from webwx.storage.archive_files import KeptFiles
     from webwx.storage.sqlite.contacts import Thinning
+    from webwx.storage.sqlite.index import Index
 
 PIECE = 500
 """Entries deleted in one transaction."""

@@ -1,0 +1,115 @@
+"""`webwx sandbox --state`: a world that goes on where it was when the sandbox ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from webwx.cli.exits import BadInput, CommandFailed
+from webwx.errors import StorageError
+from webwx.sandbox.errors import Impossible
+from webwx.sandbox.faults import Faults
+from webwx.sandbox.state import load, save
+from webwx.storage.atomic_write import write_private
+from webwx.storage.locks import take_lock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from webwx.sandbox.options import Options
+    from webwx.sandbox.world import World
+
+PAUSE = 0.5
+"""Seconds from what happens until it is saved, where saving takes no time."""
+
+SHARE = 20
+"""Times that a pause is longer than the save before it."""
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """
+    Keep other sandboxes from a file.
+
+    Raises:
+        CommandFailed: One has it.
+        StorageError: Nothing can be written beside it.
+    """
+    lock = take_lock(path.with_name(f".{path.name}.lock"))
+    if lock is None:
+        raise CommandFailed(f"Another sandbox keeps its world in {path}; end that one first, or name another file.")
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def read_state(path: Path, change: Callable[[Options], Options], seed: int | None) -> World | None:
+    """
+    Give the world of a file; None when there is no file.
+
+    Args:
+        path: Where it is.
+        change: Returns its options, changed.
+        seed: Of its faults, in place of its own.
+
+    Raises:
+        BadInput: There is none in it that can be played.
+    """
+    try:
+        world = load(path.read_bytes(), change=change)
+    except FileNotFoundError:
+        return None
+    except Impossible as no:
+        raise BadInput(f"{path.name}: {no}") from None
+    if seed is not None:
+        world.faults = Faults(seed=seed)
+    return world
+
+
+@asynccontextmanager
+async def kept(world: World, path: Path, tell: Callable[[str], object]) -> AsyncIterator[None]:
+    """
+    Save a world soon after something has happened, and at the end.
+
+    Raises:
+        StorageError: The disk does not take it, at the beginning or the end; meanwhile that is told, and tried again.
+    """
+    write_private(path, save(world))
+    saving = asyncio.create_task(_save_changes(world, path, tell))
+    try:
+        yield
+    finally:
+        saving.cancel()
+        write_private(path, save(world))
+        with suppress(asyncio.CancelledError):
+            await saving
+
+
+async def _save_changes(world: World, path: Path, tell: Callable[[str], object]) -> None:
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+    def note(*_: object) -> None:
+        loop.call_soon_threadsafe(changed.set)  # tests act from other threads
+
+    world.subscribe(note)
+    world.watch(note)
+    world.traffic.subscribe(note)  # a client that only reads has learnt ids, which it uses later
+    pause, written = PAUSE, b""
+    while True:
+        await changed.wait()
+        await asyncio.sleep(pause)
+        changed.clear()
+        begun = time.monotonic()
+        content = save(world)
+        try:
+            if content != written:
+                write_private(path, content)
+                written = content
+        except StorageError as error:
+            tell(str(error))
+        pause = max(PAUSE, SHARE * (time.monotonic() - begun))

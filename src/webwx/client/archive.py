@@ -1,0 +1,297 @@
+"""
+Media that are fetched as they arrive, because after a recall the platform has them no longer.
+
+A consumer of the journal tells what has arrived, so nothing is missed by a restart and nothing is held up: the sync
+goes on, two downloads at a time go beside it, and what is too much to remember waits in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from webwx.client.base import backoff
+from webwx.errors import (
+    AlreadyRunning,
+    ConnectFailed,
+    InvalidLogin,
+    LocalStateError,
+    LoggedOut,
+    MediaUnavailable,
+    RateLimited,
+    StorageError,
+    TlsError,
+    UnknownContact,
+    WxError,
+)
+from webwx.flows.media import NotThereYet
+from webwx.model.events import event_from_item
+from webwx.model.messages import FileMessage, ImageMessage, Message, StickerMessage, VideoMessage, VoiceMessage
+from webwx.storage.base import ARCHIVE_CONSUMER
+from webwx.transport.download_sink import Overflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.client.media import MediaVerbs
+    from webwx.model.archive import Keep, MediaKind
+    from webwx.model.messages import Event
+    from webwx.storage.base import Consumer, Entry
+
+AT_ONCE = 2
+"""Downloads at a time."""
+
+TRIES = 5
+"""Times that a medium is asked for, each after a longer while, until it is given up."""
+
+LONGEST = 60.0
+"""Seconds between two tries, at most."""
+
+_WAITING = 100
+"""Media that wait for their download, or for another try, in memory."""
+
+_LOOKED_AT = 50
+"""Entries that are looked at in one go."""
+
+_KIND_OF: dict[type[Event], MediaKind] = {
+    ImageMessage: "image",
+    VideoMessage: "video",
+    VoiceMessage: "voice",
+    FileMessage: "file",
+    StickerMessage: "sticker",
+}
+
+_log = logging.getLogger("webwx.client")
+
+
+class Keeper:
+    """
+    Fetches what is to be kept, from `begin` to `stop`.
+
+    Args:
+        client: Whose account; it has a journal and is logged in.
+        keep: What is wanted.
+        news: Gives what is set once something more is stored.
+        tell: Sets that.
+    """
+
+    def __init__(
+        self, client: MediaVerbs, keep: Keep, news: Callable[[], asyncio.Event], tell: Callable[[], None]
+    ) -> None:
+        self._client = client
+        self._keep = keep
+        self._news = news
+        self._tell = tell
+        self._kept = client._part_of_account().kept
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._room = asyncio.Semaphore(_WAITING)
+        self._under_way: set[int] = set()
+        """Messages whose media are being fetched, but for those that wait for a better network or disk."""
+        self._looks_begun = self._looks_in_vain = 0
+        """Looks for more: how many, and the last one that has found nothing."""
+        self._has_progress = asyncio.Condition()
+        self._unclear: set[str] = set()
+        """Names that are nobody's, or several people's, and were told of."""
+        self._consumer: Consumer | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._is_over = False
+
+    def __repr__(self) -> str:
+        return "Keeper()"
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it was begun and has not ended."""
+        return self._work is not None and not self._is_over
+
+    async def begin(self) -> None:
+        """Begin where the last one stopped, or now; that it cannot is logged, and holds nobody up."""
+        try:
+            self._consumer = consumer = await self._client._part_of_account().consumer(ARCHIVE_CONSUMER)
+        except (AlreadyRunning, StorageError) as error:
+            _log.warning("No media are kept: %s", error)
+            return
+        self._work = asyncio.get_running_loop().create_task(self._go_through(consumer))
+        self._work.add_done_callback(_tell_of_mistake)
+
+    async def caught_up(self) -> None:
+        """Return once all that has arrived is dealt with, but for what only a better network or disk could bring."""
+        look = self._looks_begun + 1
+        self._tell()
+        async with self._has_progress:
+            await self._has_progress.wait_for(
+                lambda: (
+                    not self.is_at_work
+                    or (not self._under_way and (self._looks_in_vain >= look or self._room.locked()))
+                )
+            )
+
+    async def stop(self) -> None:
+        """End now; what was not dealt with comes the next time."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.wait([self._work])
+        await self._note_end()
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with contextlib.suppress(StorageError):  # what could not be acknowledged comes again
+                await consumer.close()
+
+    async def _go_through(self, consumer: Consumer) -> None:
+        try:
+            await self._drop_old()
+            async with asyncio.TaskGroup() as downloads:
+                while True:
+                    news = self._news()  # looked at first: what is stored meanwhile is found by the next turn
+                    self._looks_begun += 1
+                    entries = await _patiently(consumer)
+                    for entry in entries:
+                        message = self._wanted(entry)
+                        if message is None:
+                            consumer.ack(entry.number)
+                        else:
+                            await self._room.acquire()
+                            self._under_way.add(entry.number)
+                            downloads.create_task(self._deal_with(consumer, entry, message))
+                    if entries:
+                        await asyncio.sleep(0)
+                    else:
+                        self._looks_in_vain = self._looks_begun
+                        await self._note_progress()
+                        await news.wait()
+        except* LoggedOut:
+            pass  # nothing more can be fetched, and whoever reads is told
+        finally:
+            await self._note_end()
+
+    async def _note_end(self) -> None:
+        self._is_over = True
+        await self._note_progress()
+
+    async def _note_progress(self) -> None:
+        async with self._has_progress:
+            self._has_progress.notify_all()
+
+    def _wanted(self, entry: Entry) -> Message | None:
+        """Give the message of an entry if what it shows is to be kept."""
+        if entry.item.kind != "message" or not entry.chat:
+            return None
+        event = event_from_item(entry.item, entry.own_id, entry.read)
+        kind = _KIND_OF.get(type(event))
+        if kind not in self._keep.kinds or not isinstance(event, Message) or not self._is_wanted_chat(event.chat):
+            return None
+        return event
+
+    def _is_wanted_chat(self, chat: str) -> bool:
+        names = self._keep.names
+        return not names or any(self._is_called(chat, name) for name in names)
+
+    def _is_called(self, chat: str, name: str) -> bool:
+        try:
+            return self._client.contacts.resolve(name).id == chat
+        except UnknownContact:
+            if name not in self._unclear:
+                self._unclear.add(name)
+                _log.warning("Of a chat whose media are to be kept the name is unknown, or several chats have it.")
+            return False
+
+    async def _deal_with(self, consumer: Consumer, entry: Entry, message: Message) -> None:
+        """Fetch one medium, again and again while that may help, and be done with it."""
+        failures = tries = 0
+        try:
+            while True:
+                try:
+                    async with self._slots:
+                        await self._fetch(entry, message)
+                except LoggedOut:
+                    raise
+                except WxError as error:
+                    failures += 1
+                    if _passes(error):
+                        self._under_way.discard(entry.number)
+                        await self._note_progress()
+                    else:
+                        tries += 1
+                        if await self._is_given_up(entry, error, tries):
+                            consumer.ack(entry.number)
+                            return
+                else:
+                    consumer.ack(entry.number)
+                    return
+                await asyncio.sleep(min(LONGEST, self._client._timeouts.retry * failures))
+        finally:
+            self._room.release()
+            self._under_way.discard(entry.number)
+            await self._note_progress()
+
+    async def _fetch(self, entry: Entry, message: Message) -> None:
+        """
+        Fetch a medium and keep it, or note that it is too large.
+
+        Raises:
+            WxError: It could not be fetched or kept.
+        """
+        client, keep = self._client, self._keep
+        found = await self._kept.find(entry.message_id)
+        if found is not None and found.number == entry.number:  # two messages may have one id
+            return  # by a process that ended before this was acknowledged; by now the platform may have it no longer
+        if getattr(message, "size", 0) > keep.max_size:
+            await self._kept.pass_over(entry, "too_large", time=client._cell.now())
+            return
+        try:
+            with self._kept.begin() as (file, part):
+                await client._fetch(client._download_flow(message), file, keep.max_size, tries=1)
+                await self._kept.add(entry, part, time=client._cell.now(), max_total=keep.max_total)
+        except Overflow:
+            await self._kept.pass_over(entry, "too_large", time=client._cell.now())
+            return
+        await self._drop_old()
+
+    async def _is_given_up(self, entry: Entry, error: WxError, tries: int) -> bool:
+        """Note that a medium is not to be had, when that is so."""
+        is_final = isinstance(error, MediaUnavailable) and not isinstance(error, NotThereYet)
+        if not is_final and tries < TRIES:
+            return False
+        try:
+            await self._kept.pass_over(entry, "unavailable", time=self._client._cell.now())
+        except StorageError:
+            return False
+        return True
+
+    async def _drop_old(self) -> None:
+        if self._keep.days:
+            with contextlib.suppress(StorageError):  # it is tried again after the next download
+                await self._kept.drop(before=self._client._cell.now() - self._keep.days * 86_400)
+
+
+def _passes(error: WxError) -> bool:
+    """Say whether time alone mends what is in the way, a network or a disk, so that nothing is given up for it."""
+    is_here = isinstance(error, LocalStateError) and not isinstance(error, InvalidLogin)
+    return is_here or isinstance(error, (ConnectFailed, TlsError, RateLimited))
+
+
+def _tell_of_mistake(work: asyncio.Task[None]) -> None:
+    """Log a mistake of ours, by its kind alone; whoever reads goes on."""
+    error = None if work.cancelled() else work.exception()
+    if error is not None:
+        _log.error("No media are kept any more: %s.", ", ".join(sorted(_kinds(error))))
+
+
+def _kinds(error: BaseException) -> set[str]:
+    """Give the kinds of what a group of errors holds, or of one that is none."""
+    if isinstance(error, BaseExceptionGroup):
+        return set().union(*map(_kinds, error.exceptions))
+    return {type(error).__name__}
+
+
+async def _patiently(consumer: Consumer) -> list[Entry]:
+    """Take what waits, again and again when the journal cannot be read."""
+    failures = 0
+    while True:
+        try:
+            return await consumer.take_waiting(_LOOKED_AT)
+        except StorageError:
+            failures += 1
+            await asyncio.sleep(backoff(failures))

@@ -1,0 +1,225 @@
+"""
+The HTTP library, behind its one door: for what our own engine cannot do (`default`).
+
+One session, one connector, one TLS context. Nothing is redirected, no cookie is kept, no proxy of the environment is
+used: a request goes out as it was made, with nothing added but what HTTP itself needs. An idle connection is dropped
+after a few seconds, because a POST that meets its closing would leave a send in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import yarl
+from aiohttp.http_exceptions import ContentEncodingError
+
+from webwx.protocol.http import Response
+from webwx.transport.addresses import proxy_place
+from webwx.transport.failures import Failures
+from webwx.transport.request_head import write_head
+from webwx.transport.runner import MAX_BODY, Timeouts
+from webwx.transport.tls import NoTrust, trusting
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Awaitable, Callable
+
+    from webwx.errors import WxError
+    from webwx.protocol.http import Body, Request
+
+_log = logging.getLogger("webwx.transport")
+
+
+_AT_ONCE = 1024 * 1024
+"""Bytes of a body that are handed over in one piece."""
+
+
+class Network:
+    """
+    A transport over real HTTP.
+
+    Args:
+        timeouts: How long to wait for what.
+        proxy: Address of a proxy to go through, such as `http://127.0.0.1:8790`.
+        ca_file: A file of certificates to trust in place of the system's.
+    """
+
+    def __init__(
+        self,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - a frozen value
+        *,
+        proxy: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._timeouts = timeouts
+        self._proxy = proxy
+        self._ca_file = ca_file
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, request: Request) -> Response:
+        """
+        Carry one request.
+
+        Raises:
+            RefusedLocally: The request would be read as another one; nothing left.
+            ConnectFailed: Nothing left this machine.
+            TlsError: The other side could not prove who it is; nothing left.
+            Timeout: No answer in time.
+            TransportError: The answer broke off.
+            ProtocolError: The answer is larger than any of its kind.
+        """
+        site = write_head(request).site  # the library writes its own head; this refuses what must not be written
+        failures = Failures(request.endpoint, f"{site.host}:{site.port}", proxy_place(self._proxy))
+        try:
+            response = await self._carry(request, failures)
+        except (aiohttp.ClientError, OSError, ValueError, NoTrust) as error:
+            failure = _failure(error, failures)
+        else:
+            _log.debug("%s -> %s, %d bytes", request.endpoint, response.status, len(response.body))
+            return response
+        raise failure  # here, so that it does not hold the library's error, which quotes addresses and answers
+
+    async def _carry(self, request: Request, failures: Failures) -> Response:
+        loop, until = asyncio.get_running_loop(), partial(self._timeouts.until, request.patience)
+        began = loop.time()
+        async with asyncio.timeout_at(until(began, began, 0)) as limit, self._open().request(
+            request.method,
+            yarl.URL(request.url, encoded=True),
+            headers=request.headers,
+            data=_payload(request.body),
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None),
+        ) as answer:  # fmt: skip
+            if answer.status < HTTPStatus.OK:  # another protocol would follow
+                raise failures.no_http()
+            body = b""
+            if request.sink is None:
+                body = await _read_body(answer, MAX_BODY[request.patience], failures)
+            else:
+                size = 0
+                async for piece in answer.content.iter_any():
+                    request.sink.write(piece)
+                    size += len(piece)
+                    limit.reschedule(until(began, loop.time(), size))
+            return Response(status=answer.status, headers=tuple(answer.headers.items()), body=body)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+            await asyncio.sleep(0)  # the closed sockets' callbacks want one turn of the loop
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=_Connector(
+                    self._timeouts.connect,
+                    limit=0,
+                    keepalive_timeout=self._timeouts.keep_idle,
+                    ssl=trusting(self._ca_file),
+                ),
+                proxy=self._proxy,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
+                middlewares=(_only_once,),
+                trust_env=False,
+            )
+        return self._session
+
+
+class _NotConnected(aiohttp.ClientError):
+    """There is no connection, so nothing has left."""
+
+
+class _NoProxy(aiohttp.ClientError):
+    """There is none to the proxy."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """
+    Tells what happens before a request leaves from what happens afterwards.
+
+    Args:
+        seconds: How long a connection may take, with its proxy and its handshake.
+        more: As for the library's.
+    """
+
+    def __init__(self, seconds: float, **more: Any) -> None:
+        super().__init__(**more)
+        self._seconds = seconds
+
+    async def connect(self, *wish: Any, **more: Any) -> aiohttp.connector.Connection:
+        """Give a connection, kept or new, that says nothing before it is asked."""
+        while True:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    connection = await super().connect(*wish, **more)
+            except (aiohttp.ClientSSLError, aiohttp.ClientHttpProxyError):
+                raise
+            except aiohttp.ClientProxyConnectionError:
+                raise _NoProxy from None
+            except (aiohttp.ClientError, OSError, ValueError):
+                raise _NotConnected from None
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+
+
+class _BrokenOff(aiohttp.ClientError):
+    """The connection broke, and nothing but us decides whether to ask again."""
+
+
+async def _only_once(
+    request: aiohttp.ClientRequest, handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from asking again by itself: it repeats a GET at once, and doubles what a server in trouble gets."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise  # it belongs to the connector, which asks nobody anything
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenOff(type(error).__name__) from None
+
+
+def _failure(error: Exception, failures: Failures) -> WxError:
+    """Say in our words what the library's error means."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return failures.unproven(error.certificate_error)
+        case aiohttp.ClientConnectorSSLError():
+            return failures.unproven(error.os_error)
+        case aiohttp.ClientHttpProxyError():
+            return failures.barred(error.status)
+        case NoTrust():
+            return failures.no_trust()
+        case _NoProxy():
+            return failures.no_proxy()
+        case _NotConnected():
+            return failures.no_connection()
+        case TimeoutError():
+            return failures.no_answer()
+        case aiohttp.ClientResponseError() | aiohttp.ClientPayloadError(__cause__=ContentEncodingError()):
+            return failures.no_http()
+        case _:
+            return failures.broken_off()
+
+
+async def _read_body(answer: aiohttp.ClientResponse, limit: int, failures: Failures) -> bytes:
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > limit:
+            raise failures.too_large(limit)
+    return bytes(body)
+
+
+def _payload(body: Body) -> bytes | io.BytesIO | None:
+    whole = body if isinstance(body, bytes) else b"".join(body)
+    return io.BytesIO(whole) if len(whole) > _AT_ONCE else whole or None

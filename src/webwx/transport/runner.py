@@ -1,0 +1,290 @@
+"""
+What drives a flow: the runner, and the cell of the account it works for.
+
+The cell holds an account's cookies, keys and position in one place. The runner puts on a request what every request of
+the account carries, and takes from an answer what it changes, so that flows running at once never overwrite each other.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+
+from webwx.errors import ProtocolError, TransportError
+from webwx.protocol.cookies import Carried
+from webwx.protocol.http import Patience, Pause, Read, Request, Response, http_time
+from webwx.transport.file_chunks import read_window
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from webwx.flows.call import Flow
+    from webwx.model.login import Login
+    from webwx.protocol.hosts import Hosts
+    from webwx.protocol.http import Buffer, Headers, Sink
+
+T = TypeVar("T")
+
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+"""What a browser says; whether the platform looks at it is not known."""
+
+
+_A_MILLISECOND = 10_000
+"""Ids of sends."""
+
+_A_JUMP = 60.0
+"""Seconds by which two clocks come apart, from which on one of them was set."""
+
+_IDS_SERVE = 1.0
+"""Seconds in which a reserved millisecond's ids are given to sends: they tell when a send was made, more or less."""
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds to wait, by what is waited for."""
+
+    connect: float = 10.0
+    """For a connection."""
+    call: float = 30.0
+    """For an ordinary answer."""
+    poll: float = 35.0
+    """For a long poll; the server holds it for about 25 s."""
+    bulk: float = 120.0
+    """For contact lists and media; a download may take longer, but each of its pieces no longer than this."""
+    slowest: float = 512.0
+    """Bytes a second that a download must bring on average, after its first `bulk` seconds; 0: no lower limit."""
+    retry: float = 1.0
+    """Before a chunk, a download, or a call that was answered with a code nobody knows is tried again."""
+    keep_idle: float = 4.0
+    """Until an idle connection is dropped: a POST that meets its closing would leave a send in doubt."""
+
+    def of(self, patience: Patience) -> float:
+        """Give the seconds for a kind of call."""
+        seconds: float = getattr(self, patience)
+        return seconds
+
+    def until(self, patience: Patience, began: float, now: float, size: int) -> float:
+        """
+        Return when a download has to end, or to bring more.
+
+        Args:
+            patience: The kind of call.
+            began: When it was asked for.
+            now: When its last piece came.
+            size: Bytes that have come.
+        """
+        return self.of(patience) + (min(now, began + size / self.slowest) if self.slowest else now)
+
+
+MAX_BODY = {
+    Patience.CALL: 16 * 1024 * 1024,
+    Patience.POLL: 1024 * 1024,
+    Patience.BULK: 64 * 1024 * 1024,
+}
+"""Bytes of an answer that are still read."""
+
+
+class Transport(Protocol):
+    """Carries a request to its host and the answer back. The one thing to replace for another HTTP library."""
+
+    async def send(self, request: Request) -> Response:
+        """
+        Carry one request. Where it has a `sink`, the body may go there as it comes instead of into the answer.
+
+        Raises:
+            RefusedLocally: The request would be read as another one; nothing left.
+            ConnectFailed: Nothing left this machine.
+            TlsError: The other side could not prove who it is; nothing left.
+            Timeout: No answer in time.
+            TransportError: The answer broke off.
+            ProtocolError: The answer is larger than any of its kind.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        ...
+
+
+class Cell:
+    """One account's cookies, keys and position, changed by whatever comes in."""
+
+    def __init__(
+        self,
+        login: Login,
+        clock: Callable[[], float],
+        user_agent: str = USER_AGENT,
+        reserve: Callable[[int], int] = int,
+    ) -> None:
+        self.login = login
+        """The present snapshot."""
+        self._clock = clock
+        self._user_agent = user_agent
+        self._reserve = reserve
+        self._next_id = self._ids_end = 0
+        self._ids_since = 0.0
+        """Ids of sends that are reserved, and since when."""
+        self._carried = Carried(login.jar)
+        self._carried_to: Hosts | None = None
+        """Whose pages they name."""
+        self._heard: Headers = ()
+        self._set_cookies: tuple[str, ...] = ()
+        self._served: float | None = None
+        """What the last answer said, the cookies that it set, and the server's time; the next mostly says the same."""
+        self._aged_to = clock()
+        """The moment by our clock that cookies have aged to."""
+        self._both: tuple[float, float] | None = None
+        """What our clock and the server's showed at a moment since which neither has jumped."""
+
+    def now(self) -> float:
+        """Seconds since 1970 by the server's clock, as far as its answers told; else by ours."""
+        clock = self._clock  # called as it stands, Python would look for a method of that name, the long way
+        return clock() + self.login.clock_skew
+
+    def change(self, **fields: object) -> None:
+        """Replace fields of the login."""
+        self.login = msgspec.structs.replace(self.login, **fields)
+
+    def next_client_id(self) -> str:
+        """
+        Make the next id of a send: 13 digits of milliseconds and a counter of four.
+
+        It grows strictly, also when the clock stands still or steps back (protocol notes, 8). Sends share a millisecond
+        for up to a second, so that whoever remembers what is reserved is not asked for each.
+        """
+        now = self._clock()
+        if self._next_id == self._ids_end or not self._ids_since <= now < self._ids_since + _IDS_SERVE:
+            self._next_id, self._ids_since = self.next_media_id() * _A_MILLISECOND, now
+            self._ids_end = self._next_id + _A_MILLISECOND
+        made = self._next_id
+        self._next_id = made + 1
+        return str(made)
+
+    def next_media_id(self) -> int:
+        """
+        Make the next id of an upload: a millisecond that nothing else has, in whatever process, so no chunks mix.
+
+        Whoever reserves a millisecond's last id has that millisecond; when somebody was faster, there are others.
+        """
+        while True:
+            made = max(int(self._clock() * 1000), self.login.last_client_id // _A_MILLISECOND + 1)
+            last = made * _A_MILLISECOND + _A_MILLISECOND - 1
+            reserved = self._reserve(last)
+            self.change(last_client_id=reserved)
+            if reserved == last:
+                return made
+
+    def cookie(self, name: str, origin: str) -> str:
+        """Return the value of a cookie that goes to an origin, or an empty string."""
+        return self.login.jar.value(name, f"{origin}/", self._aged_to)
+
+    def attach(self, request: Request) -> Request:
+        """Put on what every request of the account carries."""
+        login = self.login
+        if self._carried.jar is not login.jar or self._carried_to is not login.hosts:
+            self._carried, self._carried_to = Carried(login.jar, self._common_headers()), login.hosts
+        headers = self._carried.to(request.url, request.headers, self._aged_to)
+        return msgspec.structs.replace(request, headers=headers)
+
+    def _common_headers(self) -> Headers:
+        login = self.login
+        headers: Headers = (
+            ("Accept", "application/json, text/plain, */*"),
+            ("User-Agent", self._user_agent),
+            ("Referer", f"{login.hosts.main}{login.profile.page}"),
+        )
+        return (*headers, ("mmweb_appid", login.profile.mmweb_appid)) if login.profile.mmweb_appid else headers
+
+    def absorb(self, request: Request, response: Response, asked_at: float) -> None:
+        """
+        Take from an answer what it changes: the server's clock, and cookies.
+
+        The date of an error is not believed: it is often that of a proxy or of a machine that has just started.
+
+        Args:
+            request: What was asked.
+            response: The answer.
+            asked_at: When that was, as `now` said it. An answer that was long on its way tells no other time.
+        """
+        if response.headers != self._heard:
+            self._heard, self._set_cookies = response.headers, response.header_values("Set-Cookie")
+            self._served = http_time(response.header("Date"))
+        served = self._served
+        if response.status < HTTPStatus.BAD_REQUEST:
+            self._set_clocks(served, asked_at)
+        if self._set_cookies:
+            aged_to = self._aged_to
+            ahead = (self.now() if served is None else served) - aged_to
+            one_origin = self.login.server is not None
+            jar = self.login.jar.absorb(request.url, self._set_cookies, aged_to, one_origin=one_origin, ahead=ahead)
+            self.change(jar=jar)
+
+    def _set_clocks(self, served: float | None, asked_at: float) -> None:
+        """Take over the server's time, and let cookies age: by what has passed by both clocks, for either may jump."""
+        ours = self._clock()
+        if served is None:
+            if self._both is None:
+                self._aged_to = ours
+            return
+        there = ours + self.login.clock_skew
+        # The header counts whole seconds; a smaller difference says nothing.
+        if not asked_at - 1 <= served <= there + 1:
+            self.change(clock_skew=served - ours)
+        if there - asked_at > _A_JUMP:  # long on its way
+            return
+        self._aged_to = ours
+        self._both = self._both or (ours, served)
+        passed, passed_there = ours - self._both[0], served - self._both[1]
+        if abs(passed - passed_there) > _A_JUMP:
+            self._both = (ours, served)
+            self.change(jar=self.login.jar.aged(passed - max(0.0, min(passed, passed_there))))
+
+
+async def run_async(
+    flow: Flow[T],
+    transport: Transport,
+    cell: Cell,
+    pause: Callable[[Pause], Awaitable[None]],
+    read: Callable[[Read], Awaitable[Buffer]] = read_window,
+) -> T:
+    """
+    Drive a flow to its end. What it raises, and what the transport raises through it, comes out as it is.
+
+    Args:
+        flow: The conversation.
+        transport: Carries its requests.
+        cell: The account it works for.
+        pause: Waits when it wishes for that.
+        read: Reads when it wishes for that.
+    """
+    try:
+        step = next(flow)
+        while True:
+            answer: Response | Buffer | None
+            try:
+                if isinstance(step, Request):
+                    asked_at = cell.now()
+                    answer = await transport.send(cell.attach(step))
+                    if step.sink is not None:
+                        answer = _drained(step.sink, answer)
+                    cell.absorb(step, answer, asked_at)
+                elif isinstance(step, Read):
+                    answer = await read(step)
+                else:
+                    answer = None
+                    await pause(step)
+            except (TransportError, ProtocolError) as error:
+                step = flow.throw(error)
+            else:
+                step = flow.send(answer)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def _drained(sink: Sink, response: Response) -> Response:
+    """Move a body to where its request wants it; a transport that streams has done so already."""
+    if response.body:
+        sink.write(response.body)
+    return msgspec.structs.replace(response, body=b"")

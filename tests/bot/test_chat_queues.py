@@ -1,0 +1,813 @@
+"""Lanes: each entry is done with once, in the order of its chat, whatever handlers do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import re
+from collections import defaultdict
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
+from tests.bot.source import Queue, given, run_until_done
+from tests.client.wound_loop import in_no_time, until
+
+from webwx.bot.chat_queues import Counts, Lanes, is_last
+from webwx.errors import LoggedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from webwx.client.subscription import Delivered
+
+    Handle = Callable[[Delivered, int], Awaitable[object]]
+
+
+async def ignore(entry: Delivered, attempt: int) -> None:
+    pass
+
+
+async def end(running: asyncio.Task[None]) -> None:
+    """Cancel lanes, and see that they end as cancelled."""
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+class Seen:
+    """A handler that writes down what it is called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, int]] = []
+        """Number and attempt."""
+
+    async def __call__(self, entry: Delivered, attempt: int) -> None:
+        self.calls.append((entry.entry.number, attempt))
+
+    @property
+    def numbers(self) -> list[int]:
+        return [number for number, _ in self.calls]
+
+
+class Doors(Seen):
+    """A handler that waits in certain chats until it is let go."""
+
+    def __init__(self, *closed: str) -> None:
+        super().__init__()
+        self.open = {chat: asyncio.Event() for chat in closed}
+        self.inside = 0
+
+    async def __call__(self, entry: Delivered, attempt: int) -> None:
+        await super().__call__(entry, attempt)
+        if entry.entry.chat in self.open:
+            self.inside += 1
+            await self.open[entry.entry.chat].wait()
+            self.inside -= 1
+
+
+class TestOrder:
+    async def test_a_chat_is_handled_one_by_one_in_the_order_of_arrival(self) -> None:
+        inside: list[int] = []
+        most = 0
+
+        async def handle(entry: Delivered, attempt: int) -> None:
+            nonlocal most
+            inside.append(entry.entry.number)
+            most = max(most, len(inside))
+            await asyncio.sleep(0)
+            inside.remove(entry.entry.number)
+
+        queue = Queue(*(given(number) for number in range(1, 50)))
+        await run_until_done(Lanes(queue, handle), queue)
+        assert most == 1
+        assert list(range(1, 50)) == queue.acked
+
+    def test_a_chat_that_waits_keeps_no_other_waiting(self) -> None:
+        async def work() -> None:
+            handle = Doors("@slow")
+            queue = Queue(given(1, "@slow"), *(given(number, f"@{number}") for number in range(2, 100)))
+            running = asyncio.create_task(Lanes(queue, handle).run())
+            await until(lambda: len(queue.acked) == 98)
+            assert 1 not in queue.acked
+            handle.open["@slow"].set()
+            await until(lambda: 1 in queue.acked)
+            await end(running)
+
+        in_no_time(work)
+
+    async def test_what_belongs_to_no_chat_has_a_lane_of_its_own(self) -> None:
+        handle = Doors("")
+        queue = Queue(given(1, ""), given(2, ""), given(3, "@a"))
+        running = asyncio.create_task(Lanes(queue, handle).run())
+        await asyncio.sleep(0.01)
+        assert queue.acked == [3]
+        handle.open[""].set()
+        await asyncio.sleep(0.01)
+        assert queue.acked == [3, 1, 2]
+        await end(running)
+
+    async def test_chats_take_turns(self) -> None:
+        """A long queue in one chat does not come before what others have said after its first."""
+        queue = Queue(*(given(number, "@loud") for number in range(1, 10)), given(10, "@quiet"))
+        await run_until_done(Lanes(queue, ignore), queue)
+        assert queue.acked[:3] == [1, 10, 2]
+
+    async def test_a_lane_that_is_empty_leaves_nothing_behind(self) -> None:
+        queue = Queue(*(given(number, f"@{number}") for number in range(1, 2_000)))
+        lanes = Lanes(queue, ignore)
+        await run_until_done(lanes, queue)
+        assert lanes.counts.in_flight == 0
+        assert vars(lanes)["_lanes"] == {}
+
+
+class TestTasks:
+    async def test_a_handler_that_never_waits_costs_no_task_per_entry(self) -> None:
+        made = 0
+        loop = asyncio.get_running_loop()
+
+        def count(loop: asyncio.AbstractEventLoop, work: object, **rest: object) -> asyncio.Task[object]:
+            nonlocal made
+            made += 1
+            return asyncio.Task(work, loop=loop, **rest)  # type: ignore[arg-type]
+
+        queue = Queue(*(given(number, f"@{number % 50}") for number in range(1, 5_000)))
+        lanes = Lanes(queue, ignore)
+        loop.set_task_factory(count)
+        try:
+            await run_until_done(lanes, queue)
+        finally:
+            loop.set_task_factory(None)
+        assert made < 10
+
+    async def test_f4_a_queue_of_fast_handlers_gives_others_their_turn(self) -> None:
+        """Work of half a second in all, half a millisecond each: somebody else's turn comes after each."""
+        loop = asyncio.get_running_loop()
+        turns = 0
+
+        async def handle(entry: Delivered, attempt: int) -> None:
+            begun = loop.time()
+            while loop.time() - begun < 0.0005:
+                pass
+
+        def turn() -> None:
+            nonlocal turns
+            turns += 1
+            loop.call_soon(turn)
+
+        loop.call_soon(turn)
+        queue = Queue(*(given(number) for number in range(1, 1_000)))
+        running = asyncio.create_task(Lanes(queue, handle).run())
+        await until(lambda: len(queue.acked) == 999)
+        assert turns > 500
+        await end(running)
+
+    def test_workers_of_a_burst_do_not_stay(self) -> None:
+        async def work() -> None:
+            handle = Doors(*(f"@{number}" for number in range(500)))
+            queue = Queue(*(given(number + 1, f"@{number}") for number in range(500)))
+            running = asyncio.create_task(Lanes(queue, handle).run())
+            await until(lambda: handle.inside == 500)
+            assert len(asyncio.all_tasks()) > 500
+            for door in handle.open.values():
+                door.set()
+            await until(lambda: len(queue.acked) == 500)
+            assert len(asyncio.all_tasks()) < 30
+            await end(running)
+
+        in_no_time(work)
+
+
+class Blamed(Seen):
+    """A handler that takes a second, and writes down who would be blamed for its death, and how many are inside."""
+
+    def __init__(self, queue: Queue) -> None:
+        super().__init__()
+        self.blamed: dict[int, set[int]] = {}
+        self.beside: dict[int, int] = {}
+        self._queue = queue
+        self._inside = 0
+
+    async def __call__(self, entry: Delivered, attempt: int) -> None:
+        await super().__call__(entry, attempt)
+        self.blamed[entry.entry.number] = set(self._queue.blamed)
+        self.beside[entry.entry.number] = self._inside
+        self._inside += 1
+        await asyncio.sleep(1)
+        self._inside -= 1
+
+
+def suspect(number: int, chat: str = "@friend", *, deaths: int = 2) -> Delivered:
+    return given(number, chat, attempt=deaths + 1, redelivered=True, deaths=deaths)
+
+
+class TestDeaths:
+    def test_suspects_are_tried_before_the_others_one_by_one_and_blamed_first(self) -> None:
+        async def work() -> None:
+            queue = Queue(given(1, "@a"), suspect(2, "@b"), given(3, "@c"), suspect(4, "@d"), suspect(5, "@d"))
+            seen = Blamed(queue)
+            await run_until_done(Lanes(queue, seen), queue)
+            assert seen.numbers == [2, 4, 5, 1, 3]
+            assert seen.blamed == {2: {2}, 4: {4}, 5: {5}, 1: set(), 3: set()}
+            assert seen.beside == {2: 0, 4: 0, 5: 0, 1: 0, 3: 1}
+            assert queue.blamed == set()
+
+        in_no_time(work)
+
+    def test_after_one_death_nobody_waits_and_nobody_is_blamed(self) -> None:
+        async def work() -> None:
+            queue = Queue(suspect(1, "@a", deaths=1), suspect(2, "@b", deaths=1))
+            seen = Blamed(queue)
+            await run_until_done(Lanes(queue, seen), queue)
+            assert seen.blamed == {1: set(), 2: set()}
+            assert seen.beside == {1: 0, 2: 1}
+
+        in_no_time(work)
+
+    def test_one_that_has_cost_as_many_processes_as_it_has_attempts_is_given_up(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def work() -> None:
+            for attempts, calls in (1, []), (3, []), (4, [1]):
+                queue = Queue(suspect(1, deaths=3), given(2))
+                seen = Blamed(queue)
+                lanes = Lanes(queue, seen, attempts=attempts)
+                await run_until_done(lanes, queue)
+                assert seen.numbers == [*calls, 2]
+                assert lanes.counts.dead == 1 - len(calls)
+                if not calls:
+                    assert queue.dead == {1: "the process died 3 times while it was handled"}
+
+        in_no_time(work)
+        assert "bot: event 1 is given up, since the process died 3 times while it was handled." in caplog.messages
+
+    def test_a_suspect_that_nobody_has_died_of_alone_is_always_tried(self) -> None:
+        async def work() -> None:
+            queue = Queue(suspect(1))
+            seen = Blamed(queue)
+            await run_until_done(Lanes(queue, seen, attempts=1), queue)
+            assert seen.calls == [(1, 3)]
+
+        in_no_time(work)
+
+    def test_one_that_takes_long_is_absolved_and_keeps_nobody_waiting(self) -> None:
+        async def work() -> None:
+            loop = asyncio.get_running_loop()
+            begun: dict[int, float] = {}
+            blamed: dict[int, set[int]] = {}
+            queue = Queue(suspect(1, "@slow"), suspect(2, "@slow"), suspect(3, "@b"), given(4, "@c"))
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                begun[entry.entry.number], blamed[entry.entry.number] = loop.time(), set(queue.blamed)
+                if entry.entry.chat == "@slow":
+                    await asyncio.sleep(60)
+
+            await run_until_done(Lanes(queue, handle), queue)
+            assert blamed == {1: {1}, 3: {3}, 4: set(), 2: {2}}
+            assert list(begun) == [1, 3, 4, 2]
+            assert 5 <= begun[4] < 7
+
+        in_no_time(work)
+
+    def test_one_that_only_fails_is_no_suspect_any_more(self) -> None:
+        async def work() -> None:
+            blamed: list[set[int]] = []
+            queue = Queue(suspect(1, "@a"), given(2, "@b"))
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                if entry.entry.number == 1:
+                    blamed.append(set(queue.blamed))
+                    raise ValueError
+                assert queue.blamed == set()
+
+            await run_until_done(Lanes(queue, handle), queue)
+            assert blamed == [{1}, set(), set()]
+            assert (list(queue.dead), queue.acked) == ([1], [2])
+
+        in_no_time(work)
+
+    def test_a_suspect_of_which_only_the_number_was_kept_is_one_still(self) -> None:
+        async def work() -> None:
+            queue = Queue(suspect(1, "@a"), *(suspect(number, "@a") for number in range(2, 5)))
+            blamed: dict[int, set[int]] = {}
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                blamed[entry.entry.number] = set(queue.blamed)
+                await asyncio.sleep(10 if entry.entry.number == 1 else 0)
+
+            queue.deleted.add(3)
+            await run_until_done(Lanes(queue, handle, in_flight=3), queue)
+            assert 2 in queue.read_again
+            assert blamed == {1: {1}, 2: {2}, 4: {4}}
+
+        in_no_time(work)
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        "error",
+        [ValueError, type("Odd", (BaseException,), {}), asyncio.CancelledError, SystemExit, GeneratorExit, MemoryError],
+        ids=lambda error: error.__name__,
+    )
+    def test_f1_an_entry_that_fails_is_tried_again_and_given_up_whatever_is_raised(
+        self, error: type[BaseException]
+    ) -> None:
+        async def work() -> None:
+            seen = Seen()
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                await seen(entry, attempt)
+                if entry.entry.number == 1:
+                    raise error
+
+            queue = Queue(given(1), given(2), given(3, "@other"))
+            lanes = Lanes(queue, handle)
+            await run_until_done(lanes, queue)
+            assert queue.acked == [3, 2]
+            assert list(queue.dead) == [1]
+            assert seen.calls == [(1, 1), (3, 1), (1, 2), (1, 3), (2, 1)]
+            assert (lanes.counts.delivered, lanes.counts.failed, lanes.counts.dead) == (2, 3, 1)
+
+        in_no_time(work)
+
+    def test_f1_endless_recursion_in_a_handler_is_a_failure_like_any_other(self) -> None:
+        async def work() -> None:
+            def fall(depth: int) -> int:
+                return fall(depth + 1) + 1
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                if entry.entry.number == 1:
+                    fall(0)
+
+            queue = Queue(given(1), given(2))
+            await run_until_done(Lanes(queue, handle), queue)
+            assert queue.acked == [2]
+            assert queue.dead[1].startswith("RecursionError at test_lanes.py:")
+
+        in_no_time(work)
+
+    def test_f1_a_handler_that_cancels_its_task_harms_nobody_else(self) -> None:
+        async def work() -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
+                if entry.entry.number == 1:
+                    task = asyncio.current_task()
+                    assert task is not None
+                    task.cancel()
+                else:
+                    await asyncio.sleep(1)
+
+            queue = Queue(given(1, "@bad"), *(given(number, f"@{number}") for number in range(2, 9)))
+            lanes = Lanes(queue, handle)
+            await run_until_done(lanes, queue)
+            assert list(range(1, 9)) == sorted(queue.acked)
+            assert lanes.counts.failed == 0
+
+        in_no_time(work)
+
+    def test_pauses_between_attempts_grow(self) -> None:
+        async def work() -> None:
+            loop = asyncio.get_running_loop()
+            times: list[float] = []
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                times.append(loop.time())
+                raise ValueError
+
+            queue = Queue(given(1))
+            await run_until_done(Lanes(queue, handle, attempts=6), queue)
+            pauses = [round(later - earlier) for earlier, later in pairwise(times)]
+            assert pauses == [1, 4, 16, 60, 60]
+
+        in_no_time(work)
+
+    def test_other_chats_go_on_while_one_waits_for_its_next_attempt(self) -> None:
+        async def work() -> None:
+            loop = asyncio.get_running_loop()
+            done: dict[int, float] = {}
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                if entry.entry.number == 1:
+                    raise ValueError
+                done[entry.entry.number] = loop.time()
+
+            queue = Queue(given(1, "@bad"), given(2, "@good"), given(3, "@bad"))
+            await run_until_done(Lanes(queue, handle), queue)
+            assert done[2] == 0
+            assert 5 <= done[3] < 6
+
+        in_no_time(work)
+
+    def test_a_failure_is_logged_with_its_stack_frames_and_without_its_message(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def work() -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
+                raise ValueError("what somebody wrote in private")
+
+            queue = Queue(given(41))
+            await run_until_done(Lanes(queue, handle, attempts=2), queue)
+
+        caplog.set_level(logging.DEBUG, "webwx")
+        in_no_time(work)
+        lines = [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]
+        first, second = lines
+        assert re.sub(r":\d+\.$", ":….", first.splitlines()[0]) == (
+            "bot: event 41 failed (attempt 1 of 2): ValueError at test_lanes.py:…."
+        )
+        assert second.startswith("bot: event 41 is a dead letter after 2 failures; the last one was ValueError at ")
+        assert 'raise ValueError("what somebody wrote in private")' in first  # the source line, but not the message
+        assert first.splitlines()[-1] == "ValueError"
+
+    def test_an_interrupt_is_not_the_handlers(self) -> None:
+        async def work() -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
+                raise KeyboardInterrupt
+
+            queue = Queue(given(1))
+            with pytest.raises(asyncio.CancelledError):
+                await Lanes(queue, handle).run()
+            assert queue.failures == {}
+
+        with pytest.raises(KeyboardInterrupt):
+            in_no_time(work)
+
+    def test_an_attempt_from_an_earlier_process_counts_on(self) -> None:
+        async def work() -> None:
+            seen = Seen()
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                await seen(entry, attempt)
+                raise ValueError
+
+            queue = Queue(given(1, attempt=4, redelivered=True))
+            await run_until_done(Lanes(queue, handle, attempts=2), queue)
+            assert seen.calls == [(1, 4), (1, 5)]
+
+        in_no_time(work)
+
+    def test_what_fails_since_the_login_ended_is_not_counted_and_comes_again(self) -> None:
+        async def work() -> None:
+            gone = LoggedOut("The phone has ended it.", reason="phone")
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                raise gone
+
+            queue = Queue(given(1), given(2))
+            queue.end = gone
+            lanes = Lanes(queue, handle, is_over=lambda: True)
+            with pytest.raises(LoggedOut):
+                await lanes.run()
+            assert (queue.acked, queue.failures, queue.dead) == ([], {}, {})
+            assert lanes.counts.in_flight == 0
+
+        in_no_time(work)
+
+    def test_a_journal_that_fails_is_tried_again_and_no_attempt_is_lost(self, caplog: pytest.LogCaptureFixture) -> None:
+        async def work() -> None:
+            seen = Seen()
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                await seen(entry, attempt)
+                if attempt < 3:
+                    queue.storage_errors = 4
+                    raise ValueError
+
+            queue = Queue(given(1))
+            queue.storage_errors = 2
+            await run_until_done(Lanes(queue, handle), queue)
+            assert seen.calls == [(1, 1), (1, 2), (1, 3)]
+            assert queue.acked == [1]
+
+        in_no_time(work)
+        told = [record for record in caplog.records if "the journal fails" in record.getMessage()]
+        assert len(told) == 3  # once for each time that it began to fail
+
+    async def test_an_error_of_our_own_ends_it_loudly(self) -> None:
+        class Broken(Queue):
+            def ack(self, number: int) -> None:
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await Lanes(Broken(given(1)), ignore).run()
+
+
+class TestSlow:
+    def test_f2_a_handler_of_more_than_30_s_is_reported_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        async def work() -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
+                await asyncio.sleep({1: 29.0, 2: 600.0}[entry.entry.number])
+
+            queue = Queue(given(1, "@a"), given(2, "@b"))
+            lanes = Lanes(queue, handle)
+            await run_until_done(lanes, queue)
+            assert lanes.counts.slow == 1
+            assert queue.acked == [1, 2]
+
+        in_no_time(work)
+        assert [record.getMessage() for record in caplog.records if record.name == "webwx.bot"] == [
+            "bot: event 2 has been in its handler for more than 30 s."
+        ]
+
+    def test_a_handler_beyond_the_time_limit_is_cancelled_and_counts_as_failed(self) -> None:
+        async def work() -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
+                if entry.entry.number == 1:
+                    await asyncio.Event().wait()
+
+            queue = Queue(given(1), given(2))
+            await run_until_done(Lanes(queue, handle, attempts=2, time_limit=5), queue)
+            assert queue.failures == {1: ["no end within 5 s"] * 2}
+            assert queue.acked == [2]
+
+        in_no_time(work)
+
+    def test_one_that_ends_well_in_spite_of_it_has_ended_well(self) -> None:
+        async def work() -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    return
+
+            queue = Queue(given(1), given(2))
+            await run_until_done(Lanes(queue, handle, time_limit=5), queue)
+            assert queue.acked == [1, 2]
+
+        in_no_time(work)
+
+
+class TestRoom:
+    def test_no_more_than_the_bound_is_in_memory(self) -> None:
+        async def work() -> None:
+            handle = Doors(*(f"@{number}" for number in range(40)))
+            queue = Queue(*(given(number + 1, f"@{number % 40}") for number in range(400)))
+            lanes = Lanes(queue, handle, in_flight=10)
+            running = asyncio.create_task(lanes.run())
+            await asyncio.sleep(5)
+            assert 10 == lanes.counts.in_flight == handle.inside
+            assert sum(queue.asked) < 400
+            for door in handle.open.values():
+                door.set()
+            await until(lambda: len(queue.acked) == 400)
+            await end(running)
+
+        in_no_time(work)
+
+    def test_f2_a_chat_whose_handler_hangs_does_not_use_up_the_room_of_others(self) -> None:
+        """Ten thousand wait in one chat, room is for a hundred, and another chat's is handled within two seconds."""
+
+        async def work() -> None:
+            loop = asyncio.get_running_loop()
+            handle = Doors("@slow")
+            slow = [given(number, "@slow") for number in range(1, 10_001)]
+            queue = Queue(*slow, given(10_001, "@other"))
+            lanes = Lanes(queue, handle, in_flight=100)
+            running = asyncio.create_task(lanes.run())
+            await until(lambda: 10_001 in queue.acked)
+            assert loop.time() < 3
+            assert (lanes.counts.in_flight, lanes.counts.noted) == (1, 9_999)
+            handle.open["@slow"].set()
+            await until(lambda: len(queue.acked) == 10_001)
+            assert [10_001, *range(1, 10_001)] == queue.acked
+            assert list(range(2, 10_001)) == queue.read_again
+            assert (lanes.counts.in_flight, lanes.counts.noted) == (0, 0)
+            await end(running)
+
+        in_no_time(work)
+
+    def test_what_was_put_down_to_its_number_keeps_its_marks(self) -> None:
+        async def work() -> None:
+            flags: dict[int, tuple[int, bool]] = {}
+            handle = Doors("@slow")
+
+            async def look(entry: Delivered, attempt: int) -> None:
+                flags[entry.entry.number] = attempt, entry.event.redelivered
+                await handle(entry, attempt)
+
+            queue = Queue(given(1, "@slow"), given(2, "@slow", attempt=2, redelivered=True), given(3, "@slow"))
+            running = asyncio.create_task(Lanes(queue, look, in_flight=3).run())
+            await asyncio.sleep(3)
+            handle.open["@slow"].set()
+            await until(lambda: len(queue.acked) == 3)
+            assert queue.read_again == [2, 3]
+            assert flags == {1: (1, False), 2: (2, True), 3: (1, False)}
+            await end(running)
+
+        in_no_time(work)
+
+    def test_what_was_deleted_while_it_waited_is_passed_over(self) -> None:
+        async def work() -> None:
+            handle = Doors("@slow")
+            queue = Queue(*(given(number, "@slow") for number in range(1, 5)))
+            running = asyncio.create_task(Lanes(queue, handle, in_flight=4).run())
+            await asyncio.sleep(3)
+            queue.deleted = {2, 3}
+            handle.open["@slow"].set()
+            await until(lambda: len(queue.acked) == 4)
+            assert handle.numbers == [1, 4]
+            await end(running)
+
+        in_no_time(work)
+
+    def test_a_queue_that_moves_is_not_put_down(self) -> None:
+        """A long queue of fast handlers is full at every look, and still nothing need be read twice."""
+
+        async def work() -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
+                await asyncio.sleep(0.01)
+
+            queue = Queue(*(given(number) for number in range(1, 500)))
+            await run_until_done(Lanes(queue, handle, in_flight=10), queue)
+            assert queue.read_again == []
+
+        in_no_time(work)
+
+
+class TestEnd:
+    def test_f10_what_is_in_flight_ends_and_nothing_more_is_taken(self) -> None:
+        async def work() -> None:
+            handle = Doors("@slow")
+            queue = Queue(given(1, "@slow"), given(2, "@slow"))
+            lanes = Lanes(queue, handle)
+            running = asyncio.create_task(lanes.run())
+            await until(lambda: handle.inside == 1)
+            running.cancel()
+            await asyncio.sleep(5)
+            assert queue.is_stopped
+            queue.put(given(3))
+            handle.open["@slow"].set()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            assert queue.acked == [1, 2]
+            assert lanes.counts.in_flight == 0
+
+        in_no_time(work)
+
+    def test_f10_after_ten_seconds_a_handler_is_cancelled_and_its_entry_comes_again(self) -> None:
+        async def work() -> None:
+            loop = asyncio.get_running_loop()
+            handle = Doors("@slow")
+            queue = Queue(given(1, "@slow"), given(2, "@slow"), given(3))
+            lanes = Lanes(queue, handle)
+            running = asyncio.create_task(lanes.run())
+            await until(lambda: handle.inside == 1)
+            begun = loop.time()
+            await end(running)
+            assert 10 <= loop.time() - begun < 10.1
+            assert queue.acked == [3]
+            assert queue.failures == {}
+            assert lanes.shown == 3
+
+        in_no_time(work)
+
+    def test_f10_a_second_cancellation_does_not_wait(self) -> None:
+        async def work() -> None:
+            loop = asyncio.get_running_loop()
+            handle = Doors("@slow")
+            queue = Queue(given(1, "@slow"))
+            running = asyncio.create_task(Lanes(queue, handle).run())
+            await until(lambda: handle.inside == 1)
+            begun = loop.time()
+            running.cancel()
+            await asyncio.sleep(0.1)
+            await end(running)
+            assert loop.time() - begun < 0.2
+            assert queue.acked == []
+
+        in_no_time(work)
+
+    def test_f10_a_handler_that_will_not_end_is_left_behind(self) -> None:
+        async def work() -> None:
+            loop = asyncio.get_running_loop()
+            is_let_go = False
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                while not is_let_go:
+                    try:
+                        await asyncio.sleep(1)
+                    except asyncio.CancelledError:
+                        continue
+
+            queue = Queue(given(1))
+            running = asyncio.create_task(Lanes(queue, handle).run())
+            await asyncio.sleep(1)
+            begun = loop.time()
+            await end(running)
+            assert loop.time() - begun < 11
+            is_let_go = True
+            await asyncio.sleep(2)
+
+        in_no_time(work)
+
+    def test_f10_no_further_attempt_is_waited_for(self) -> None:
+        async def work() -> None:
+            loop = asyncio.get_running_loop()
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                raise ValueError
+
+            queue = Queue(given(1))
+            running = asyncio.create_task(Lanes(queue, handle).run())
+            await until(lambda: 1 in queue.failures)
+            begun = loop.time()
+            await end(running)
+            assert loop.time() - begun < 0.2
+            assert (queue.acked, queue.dead) == ([], {})
+
+        in_no_time(work)
+
+    def test_when_the_source_ends_what_is_in_flight_ends_first(self) -> None:
+        async def work() -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
+                await asyncio.sleep(3)
+
+            queue = Queue(given(1), given(2))
+            queue.end = LoggedOut("The phone has ended it.", reason="phone")
+            with pytest.raises(LoggedOut):
+                await Lanes(queue, handle).run()
+            assert queue.acked == [1, 2]
+
+        in_no_time(work)
+
+
+@settings(max_examples=60)
+@examples(
+    seed=st.integers(0, 2**32),
+    count=st.integers(1, 300),
+    chats=st.integers(1, 12),
+    room=st.integers(1, 40),
+    attempts=st.integers(1, 4),
+)
+def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
+    seed: int, count: int, chats: int, room: int, attempts: int
+) -> None:
+    """Handlers return, wait, fail and cancel themselves at random; the journal fails; more arrives meanwhile."""
+
+    async def work() -> None:
+        dice = random.Random(seed)
+        inside: set[str] = set()
+        order: dict[str, list[int]] = defaultdict(list)
+        counts = Counts()
+
+        async def handle(entry: Delivered, attempt: int) -> None:
+            number, chat = entry.entry.number, str(entry.entry.chat)
+            assert chat not in inside
+            inside.add(chat)
+            try:
+                assert counts.in_flight <= room
+                if attempt == 1:
+                    order[chat].append(number)
+                assert order[chat][-1] == number
+                if dice.random() < 0.5:
+                    await asyncio.sleep(dice.choice([0, 0, 0.1, 3, 40]))
+                if dice.random() < 0.2:
+                    raise dice.choice([ValueError, asyncio.CancelledError, SystemExit])
+                if dice.random() < 0.1:
+                    queue.storage_errors += 1
+                if dice.random() < 0.1:
+                    task = asyncio.current_task()
+                    assert task is not None
+                    task.cancel()
+            finally:
+                inside.discard(chat)
+
+        entries = [given(number, f"@{dice.randrange(chats)}") for number in range(1, count + 1)]
+        queue = Queue(*entries[: count // 2])
+        lanes = Lanes(queue, handle, attempts=attempts, in_flight=room, counts=counts)
+        asyncio.get_running_loop().call_later(2, lambda: queue.put(*entries[count // 2 :]))
+        queue.count = count
+        await run_until_done(lanes, queue)
+
+        assert len(queue.acked) == len(set(queue.acked))
+        assert set(queue.acked).isdisjoint(queue.dead)
+        assert list(range(1, count + 1)) == sorted([*queue.acked, *queue.dead])
+        for chat, numbers in order.items():
+            assert [each.entry.number for each in entries if each.entry.chat == chat] == numbers
+        assert all(len(queue.failures[number]) == attempts for number in queue.dead)
+        assert all(len(errors) < attempts for number, errors in queue.failures.items() if number not in queue.dead)
+        assert (len(queue.acked), len(queue.dead)) == (counts.delivered, counts.dead)
+        assert (counts.in_flight, counts.noted) == (0, 0)
+
+    in_no_time(work)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "fields", "expected"),
+    [
+        (1, {}, False),
+        (3, {}, True),
+        (3, {"redelivered": True}, False),
+        (4, {"redelivered": True}, True),
+        (4, {"redelivered": True, "deaths": 2}, False),
+        (5, {"redelivered": True, "deaths": 2}, True),
+    ],
+)
+def test_the_last_attempt_is_known_before_it_fails(attempt: int, fields: dict[str, Any], expected: bool) -> None:
+    """What an end or a death cut short was no failure, so it is not counted."""
+    entry = msgspec.structs.replace(given(1).entry, attempt=attempt, **fields)
+    assert is_last(entry, attempt, 3) is expected

@@ -1,0 +1,264 @@
+"""The keywords of `on`, each against messages of a sandbox: who gets what, and what is refused when it is written."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.bot.conftest import running, until
+
+from webwx.bot.bot import Bot
+from webwx.bot.router import Router
+from webwx.errors import UnknownContact
+from webwx.model.events import ContactChanged, ContinuityLost
+from webwx.model.messages import ImageMessage, Message, MessageRecalled, PhoneActivity, TextMessage
+
+if TYPE_CHECKING:
+    from tests.bot.conftest import OpenClient
+
+    from webwx.bot.context import Context
+    from webwx.client.client import AsyncClient
+    from webwx.sandbox.world import World
+
+
+async def taken(
+    client: AsyncClient, world: World, said: list[tuple[str, str, str]], *kinds: Any, **conditions: Any
+) -> list[str]:
+    """Say things, each by somebody to somebody, and give the texts that a handler with these keywords gets."""
+    bot, texts, seen = Bot(client=client), list[str](), list[str]()
+
+    @bot.on(*(kinds or (TextMessage,)), **conditions)
+    async def handler(ctx: Context, message: TextMessage) -> None:
+        texts.append(message.text)
+
+    @bot.on(TextMessage, own=True)
+    async def others(ctx: Context, message: TextMessage) -> None:
+        seen.append(message.text)
+
+    async with running(bot, client):
+        for sender, to, text in said:
+            world.say(sender, to, text)
+            await until(lambda text=text: text in texts + seen)
+    return texts
+
+
+async def test_a_text_is_compared_to_the_letter(open_client: OpenClient, world: World) -> None:
+    said = [("ahua", "me", text) for text in ("ping", "Ping", "ping ", "pinging", "ping\n", "<b>&amp;")]
+    async with open_client() as client:
+        assert await taken(client, world, said, text="ping") == ["ping"]
+        assert await taken(client, world, said, text="<b>&amp;") == ["<b>&amp;"]
+
+
+@pytest.mark.parametrize("pattern", [r"^buy (\w+)", re.compile(r"^BUY (\w+)", re.IGNORECASE)])
+async def test_a_pattern_is_found_anywhere_and_the_context_has_the_match(
+    open_client: OpenClient, world: World, pattern: str | re.Pattern[str]
+) -> None:
+    found = list[str | None]()
+    async with open_client() as client:
+        bot = Bot(client=client)
+
+        @bot.on(TextMessage, regex=pattern)
+        async def buy(ctx: Context, message: TextMessage) -> None:
+            assert ctx.match is not None
+            found.append(ctx.match[1])
+
+        @bot.on(TextMessage)
+        async def other(ctx: Context, message: TextMessage) -> None:
+            assert ctx.match is None
+            found.append(None)
+
+        async with running(bot, client):
+            world.say("ahua", "me", "buy milk, please")
+            world.say("ahua", "me", "do not buy milk")
+            await until(lambda: len(found) == 2)
+    assert found == ["milk", None]
+
+
+class TestWhom:
+    SAID = (
+        ("ahua", "me", "a"), ("lilei", "me", "b"), ("ahua", "hiking", "c"), ("lilei", "hiking", "d"),
+        ("me", "filehelper", "e"),
+    )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("conditions", "expected"),
+        [
+            ({"chat": "阿华"}, ["a"]),
+            ({"chat": "Boss"}, ["b"]),
+            ({"chat": "周末爬山"}, ["c", "d"]),
+            ({"chat": "filehelper"}, ["e"]),
+            ({"chat": ("阿华", "filehelper")}, ["a", "e"]),
+            ({"sender": "Boss"}, ["b", "d"]),
+            ({"sender": ("阿华", "Boss"), "chat": "周末爬山"}, ["c", "d"]),
+            ({"sender": "阿华", "group": True}, ["c"]),
+            ({"group": True}, ["c", "d"]),
+            ({"group": False}, ["a", "b", "e"]),
+            ({"chat": "nobody"}, []),
+        ],
+        ids=str,
+    )
+    async def test_names_say_where_it_happened_and_who_wrote_it(
+        self, open_client: OpenClient, world: World, conditions: dict[str, Any], expected: list[str]
+    ) -> None:
+        async with open_client() as client:
+            assert await taken(client, world, list(self.SAID), **conditions) == expected
+
+    async def test_a_contact_an_id_and_a_number_mean_the_same_person(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        async with open_client() as client:
+            ahua = client.contacts.find(nickname="阿华")
+            number = (await client.who(ahua)).number
+            for who in (ahua, ahua.id, number, await client.who(number)):
+                assert await taken(client, world, list(self.SAID), sender=who) == ["a", "c"]
+
+    async def test_a_contact_of_an_earlier_login_means_the_same_person(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        async with open_client() as client:
+            ahua = client.contacts.find(nickname="阿华")
+            number = (await client.who(ahua)).number
+            await client.logout()
+        async with open_client() as client:
+            assert client.contacts.get(ahua.id) is None
+            for who in (ahua, number):
+                assert await taken(client, world, list(self.SAID), sender=who) == ["a", "c"]
+
+    async def test_a_name_that_fits_several_means_nobody_and_the_log_says_so_once(
+        self, open_client: OpenClient, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Whoever takes a friend's nickname must not be taken for the friend."""
+        world.add_person("阿华", "ahua2")
+        world.befriend("me", "ahua2")
+        caplog.set_level(logging.WARNING, "webwx.bot")
+        async with open_client() as client:
+            with pytest.raises(UnknownContact):
+                client.contacts.resolve("阿华")
+            said = [("ahua", "me", "1"), ("ahua2", "me", "2"), ("ahua", "me", "3")]
+            assert await taken(client, world, said, sender="阿华") == []
+        assert len([each for each in caplog.messages if "sender=" in each]) == 1
+        assert "阿华" not in caplog.text
+
+
+class TestC14:
+    @pytest.mark.parametrize(
+        ("card", "text", "is_meant"),
+        [
+            ("", "@小明\u2005在吗", True),
+            ("", "@小明 在吗", True),
+            ("", "在吗 @小明", True),
+            ("", "你好@小明\n在吗", True),
+            ("me", "@me\u2005hello", True),
+            ("me", "@media\u2005hello", False),
+            ("我 😀", "@我 😀\u2005在吗", True),
+            ("爬山队长", "@爬山队长\u2005在吗", True),
+            ("爬山队长", "@小明\u2005在吗", True),
+            ("", "@爬山队长\u2005在吗", False),
+            ("", "小明在吗", False),
+            ("", "@小明明\u2005在吗", False),
+        ],
+    )
+    async def test_c14_a_handler_for_mentions_gets_those_of_this_account(
+        self, open_client: OpenClient, world: World, card: str, text: str, is_meant: bool
+    ) -> None:
+        room = world.chatroom(world.person("me"), "hiking")
+        room.names["xiaoming"] = card
+        async with open_client() as client:
+            said = [("ahua", "hiking", text)]
+            assert await taken(client, world, said, mentions_me=True) == ([text] if is_meant else [])
+            assert await taken(client, world, said, mentions_me=False) == ([] if is_meant else [text])
+
+    async def test_c14_a_card_that_was_renamed_meanwhile_counts(self, open_client: OpenClient, world: World) -> None:
+        room = world.chatroom(world.person("me"), "hiking")
+        async with open_client() as client:
+            room.names["xiaoming"] = "队长"
+            await client.get_contacts([client.contacts.find(nickname="周末爬山").id])
+            assert await taken(client, world, [("ahua", "hiking", "@队长\u2005?")], mentions_me=True) == [
+                "@队长\u2005?"
+            ]
+
+    async def test_c14_somebody_elses_card_does_not_count(self, open_client: OpenClient, world: World) -> None:
+        world.chatroom(world.person("me"), "hiking").names["lilei"] = "队长"
+        async with open_client() as client:
+            assert await taken(client, world, [("ahua", "hiking", "@队长\u2005?")], mentions_me=True) == []
+
+
+async def test_what_was_written_before_the_bot_began_can_be_left_out(open_client: OpenClient, world: World) -> None:
+    async with open_client() as client:
+        world.say("ahua", "me", "old")
+        world.wind(10)
+        bot, fresh, all_ = Bot(client=client), list[str](), list[tuple[str, bool]]()
+
+        @bot.on(TextMessage, backlog=False)
+        async def new(ctx: Context, message: TextMessage) -> None:
+            fresh.append(message.text)
+
+        @bot.on(TextMessage)
+        async def any_(ctx: Context, message: TextMessage) -> None:
+            all_.append((message.text, message.backlog))
+
+        async with running(bot, client):
+            await until(lambda: all_ == [("old", True)])
+            world.say("ahua", "me", "new")
+            await until(lambda: fresh == ["new"])
+        assert all_ == [("old", True)]
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("error", "says", "kinds", "conditions"),
+        [
+            (ValueError, "ImageMessage has no text", (ImageMessage,), {"text": "ping"}),
+            (ValueError, "MessageRecalled has no sender", (MessageRecalled,), {"sender": "Boss"}),
+            (ValueError, "ContinuityLost has no chat", (ContinuityLost,), {"group": True}),
+            (ValueError, "ContactChanged has no text", (TextMessage, ContactChanged), {"mentions_me": True}),
+            (ValueError, "regex= cannot be '\\('", (), {"regex": "("}),
+            (ValueError, "chat= cannot be ''", (), {"chat": ""}),
+            (ValueError, "sender= cannot be \\(\\)", (), {"sender": ()}),
+            (TypeError, "text= cannot be 5; give a text", (), {"text": 5}),
+            (TypeError, "regex= cannot be re.compile\\(b'x'\\)", (), {"regex": re.compile(b"x")}),
+            (TypeError, "chat= cannot be \\['Boss'\\]", (), {"chat": ["Boss"]}),
+            (TypeError, "sender= cannot be True", (), {"sender": True}),
+            (TypeError, "group= cannot be 'yes'", (), {"group": "yes"}),
+            (TypeError, "mentions_me= cannot be None", (), {"mentions_me": None}),
+            (TypeError, "own= cannot be 1; give True or False", (), {"own": 1}),
+            (TypeError, "backlog= cannot be None", (), {"backlog": None}),
+            (TypeError, "no keyword txt=; there are text=, regex=, chat=, .* backlog=", (), {"txt": "ping"}),
+            (TypeError, "int is no kind of event", (int,), {}),
+            (TypeError, "keywords such as text=; 'ping' is none of these", ("ping",), {}),
+            (TypeError, "one beside the other, .* is none of these", ([TextMessage, ImageMessage],), {}),
+            (TypeError, "does not take 2 arguments", (lambda: True,), {}),
+        ],
+        ids=lambda value: value if isinstance(value, str) else None,
+    )
+    def test_what_can_never_be_is_refused_where_it_is_written(
+        self, error: type[Exception], says: str, kinds: tuple[Any, ...], conditions: dict[str, Any]
+    ) -> None:
+        with pytest.raises(error, match=says):
+            Router().on(*kinds, **conditions)
+
+    @pytest.mark.parametrize("kinds", [(), (Message,), (TextMessage, ImageMessage)])
+    def test_a_kind_some_of_which_has_the_field_is_fine(self, kinds: tuple[Any, ...]) -> None:
+        def handler(ctx: Context, event: Message) -> None:
+            raise AssertionError
+
+        router = Router()
+        if ImageMessage in kinds:
+            router.on(*kinds, chat="Boss")(handler)
+        else:
+            router.on(*kinds, text="ping")(handler)
+        (registered,) = router.handlers()
+        assert registered.is_for(TextMessage)
+        assert registered.is_for(ImageMessage) == (ImageMessage in kinds)
+        assert not registered.is_for(PhoneActivity)
+
+
+def test_each_keyword_is_documented() -> None:
+    from pathlib import Path
+
+    from webwx.bot.filters import Conditions
+
+    page = (Path(__file__).parents[2] / "docs" / "topics" / "bots.md").read_text("utf-8")
+    assert [each for each in Conditions.__annotations__ if f"`{each}=" not in page] == []

@@ -1,0 +1,228 @@
+"""Strangers are looked up in the background: collected, fifty at a time, once a second, and never again in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from typing import TYPE_CHECKING
+
+from tests.client.wound_loop import in_no_time, until
+
+from webwx.client.contact_lookup import DELAY, INTERVAL, MOST_MISSING, MOST_WANTED, PAUSE, Lookups
+from webwx.errors import LoggedOut, RateLimited
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from webwx.protocol.contacts import ContactKey
+
+
+class Server:
+    """Knows everybody but those it is told not to, and notes what it is asked and when."""
+
+    def __init__(self, *, unknown: Collection[str] = ()) -> None:
+        self.calls: list[tuple[float, list[ContactKey]]] = []
+        self.unknown = set(unknown)
+        self.failures: list[Exception] = []
+        self.lookups = Lookups(self.look_up)
+
+    async def look_up(self, keys: Sequence[ContactKey]) -> Collection[str]:
+        self.calls.append((asyncio.get_running_loop().time(), list(keys)))
+        await asyncio.sleep(0.05)
+        if self.failures:
+            raise self.failures.pop(0)
+        return {key.user_name for key in keys} - self.unknown
+
+    @property
+    def asked(self) -> list[str]:
+        return [key.user_name for _, keys in self.calls for key in keys]
+
+    @property
+    def times(self) -> list[float]:
+        return [round(when, 2) for when, _ in self.calls]
+
+    async def drained(self) -> None:
+        await until(lambda: not len(self.lookups))
+
+
+def test_d4_wishes_of_a_moment_are_one_call() -> None:
+    async def work() -> None:
+        server = Server()
+        for who in ("@a", "@b", "@a"):
+            server.lookups.ask(who, "@@room")
+        await server.drained()
+
+        assert server.times == [DELAY]
+        assert [(key.user_name, key.encry_chat_room_id) for key in server.calls[0][1]] == [
+            ("@a", "@@room"), ("@b", "@@room"),
+        ]  # fmt: skip
+
+    in_no_time(work)
+
+
+def test_d4_a_thousand_take_twenty_calls_a_second_apart() -> None:
+    async def work() -> None:
+        server = Server()
+        for number in range(1_000):
+            server.lookups.ask(f"@{number}")
+        await server.drained()
+
+        assert [len(keys) for _, keys in server.calls] == [50] * 20
+        assert min(later - earlier for earlier, later in zip(server.times, server.times[1:], strict=False)) >= INTERVAL
+
+    in_no_time(work)
+
+
+def test_d4_a_second_passes_between_calls_also_when_nothing_was_wished_for_in_between() -> None:
+    async def work() -> None:
+        server = Server()
+        server.lookups.ask("@a")
+        await server.drained()
+        server.lookups.ask("@b")
+        await server.drained()
+
+        assert server.times[1] - server.times[0] >= INTERVAL
+
+    in_no_time(work)
+
+
+def test_d4_whoever_is_being_asked_for_is_not_asked_for_again() -> None:
+    async def work() -> None:
+        server = Server()
+        server.lookups.ask("@a")
+        await until(lambda: bool(server.calls))
+        server.lookups.ask("@a")
+        await server.drained()
+
+        assert server.asked == ["@a"]
+
+    in_no_time(work)
+
+
+def test_d4_the_unknown_are_asked_for_twice_and_never_again() -> None:
+    async def work() -> None:
+        server = Server(unknown={"@ghost"})
+        for _ in range(3):
+            server.lookups.ask("@ghost")
+            server.lookups.ask("@a")
+            await server.drained()
+
+        assert server.asked.count("@ghost") == 2
+
+    in_no_time(work)
+
+
+def test_whoever_was_left_out_once_is_no_ghost() -> None:
+    async def work() -> None:
+        server = Server(unknown={"@late"})
+        server.lookups.ask("@late")
+        await until(lambda: bool(server.calls))
+        await asyncio.sleep(0.1)
+        server.unknown.clear()
+        await server.drained()
+        server.unknown.add("@late")
+        server.lookups.ask("@late")
+        await server.drained()
+
+        assert server.asked == ["@late"] * 4
+
+    in_no_time(work)
+
+
+def test_d5_wishes_are_unique_and_bounded_and_all_are_met() -> None:
+    async def work() -> None:
+        server = Server()
+        for _ in range(2):
+            for group in range(200):
+                for member in range(500):
+                    server.lookups.ask(f"@{group}-{member}")
+        assert len(server.lookups) == MOST_WANTED
+        server.lookups.ask("@one too many")
+        assert len(server.lookups) == MOST_WANTED
+        await server.drained()
+
+        assert len(server.asked) == len(set(server.asked)) == MOST_WANTED
+
+    in_no_time(work)
+
+
+def test_d5_nothing_is_kept_of_wishes_that_were_met() -> None:
+    async def work() -> None:
+        async def look_up(keys: Sequence[ContactKey]) -> Collection[str]:
+            return {key.user_name for key in keys}
+
+        lookups = Lookups(look_up)
+        lookups.ask("@first")
+        await until(lambda: not len(lookups))
+        tracemalloc.start()
+        try:
+            for number in range(20_000):
+                lookups.ask(f"@{number}")
+            await until(lambda: not len(lookups))
+            kept, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert kept < most / 3  # an emptied dict keeps its table
+
+    in_no_time(work)
+
+
+def test_d5_the_memory_for_the_unknown_is_bounded() -> None:
+    async def work() -> None:
+        everybody = [f"@{number}" for number in range(MOST_MISSING + 50)]
+        server = Server(unknown=everybody)
+        for start in range(0, len(everybody), MOST_WANTED):
+            for who in everybody[start : start + MOST_WANTED]:
+                server.lookups.ask(who)
+            await server.drained()
+        server.calls.clear()
+        for who in (everybody[0], everybody[-1]):
+            server.lookups.ask(who)
+        await server.drained()
+
+        assert set(server.asked) == {everybody[0]}
+
+    in_no_time(work)
+
+
+def test_after_a_refusal_it_waits_a_minute_and_asks_for_the_others() -> None:
+    async def work() -> None:
+        server = Server()
+        server.failures = [RateLimited("too often")]
+        for number in range(60):
+            server.lookups.ask(f"@{number}")
+        await server.drained()
+
+        assert [len(keys) for _, keys in server.calls] == [50, 10]
+        assert server.times[1] - server.times[0] >= PAUSE
+
+    in_no_time(work)
+
+
+def test_the_end_of_the_login_ends_all_wishes() -> None:
+    async def work() -> None:
+        server = Server()
+        server.failures = [LoggedOut("gone", reason="phone")]
+        for number in range(60):
+            server.lookups.ask(f"@{number}")
+        await server.drained()
+        await asyncio.sleep(100)
+
+        assert len(server.calls) == 1
+
+    in_no_time(work)
+
+
+def test_closing_gives_up_what_is_wished_for() -> None:
+    async def work() -> None:
+        server = Server()
+        await server.lookups.close()
+        server.lookups.ask("@a")
+        await server.lookups.close()
+        await asyncio.sleep(100)
+
+        assert server.calls == []
+        assert len(server.lookups) == 0
+
+    in_no_time(work)

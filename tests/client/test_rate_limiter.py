@@ -1,0 +1,569 @@
+"""The governor: an account's sends and changes at its pace, whatever is refused, restarted or set back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import sqlite3
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.carriers import Counted
+from tests.client.conftest import PNG, SERVER
+from tests.client.test_rate_limit import holds
+from tests.client.wound_loop import WoundLoop, until
+
+from webwx.client.client import AsyncClient
+from webwx.client.rate_limit import FIRST_PAUSE, Pace, limit_of
+from webwx.client.rate_limiter import Governor, StatesInMemory
+from webwx.client.state import LoginState
+from webwx.errors import RateLimited, RefusedLocally, StorageError
+from webwx.protocol.http import Response
+from webwx.sandbox import contents
+from webwx.storage.login import LoginMemory
+from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.model.login import QrCode
+    from webwx.protocol.http import Request
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+    from webwx.storage.base import Journal, Outgoing
+
+START = 1_560_000_000.0
+
+
+Test = Callable[..., Coroutine[Any, Any, None]]
+
+
+def wound(test: Test) -> Callable[..., None]:
+    """Run a test on a loop whose clock jumps, but not while a journal writes."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **fixtures: Any) -> None:
+        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+            runner.run(test(*arguments, **fixtures))
+
+    return run
+
+
+def seconds() -> float:
+    """The time that has passed on the loop of this test."""
+    return asyncio.get_running_loop().time()
+
+
+class Watched(Counted):
+    """Notes when each request arrives, and lets the platform say "too often" where a test wants it."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(Loopback(sandbox))
+        self.times: list[tuple[str, float]] = []
+        self.refuses_each = 0
+        """Each so many requests of a message one is refused as too often."""
+        self.answers: dict[str, list[Response]] = {}
+        """What is answered to a call instead of what the platform says."""
+        self.held: asyncio.Event | None = None
+        """Holds a message that has arrived."""
+        self.arrived = asyncio.Event()
+        self._world = sandbox.world
+
+    async def send(self, request: Request) -> Response:
+        self.times.append((request.endpoint, seconds()))
+        if self.answers.get(request.endpoint):
+            self.calls.append(request.endpoint)
+            return self.answers[request.endpoint].pop(0)
+        if request.endpoint == "webwxsendmsg":
+            if self.refuses_each and len(self.of("webwxsendmsg")) % self.refuses_each == 0:
+                self._world.refuse_next("webwxsendmsg", 1205)
+            if self.held is not None:
+                self.arrived.set()
+                await self.held.wait()
+        return await super().send(request)
+
+    def of(self, endpoint: str) -> list[float]:
+        """Give when the requests of a call arrived."""
+        return [time for name, time in self.times if name == endpoint]
+
+
+class Stage:
+    """Clients of one account, as if each were a process."""
+
+    def __init__(self, world: World, carrier: Watched, folder: Path) -> None:
+        self.world = world
+        self.carrier = carrier
+        self.path = folder / "kept.journal"
+        self.store = LoginMemory()
+        self.waits: list[tuple[float, str]] = []
+        self.ahead = 0.0
+        """Seconds by which somebody has set the machine's clock."""
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Stage:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def process(self, pace: Pace | None = Pace(), *, has_journal: bool = True) -> AsyncClient:  # noqa: B008
+        """Give a client that is logged in; the first one scans a code."""
+        loop = asyncio.get_running_loop()
+        journal: Journal | None = None
+        if has_journal:
+            journal = SqliteJournal(self.path, retention_days=0)
+            self._stack.push_async_callback(journal.close)
+        client = await self._stack.enter_async_context(
+            AsyncClient(
+                server=SERVER,
+                store=self.store,
+                transport=self.carrier,
+                journal=journal,
+                pace=pace,
+                clock=lambda: START + self.ahead + loop.time(),
+                on_wait=lambda seconds, why: self.waits.append((seconds, why)),
+            )
+        )
+
+        def scan(_: QrCode) -> None:
+            self.world.scan("me")
+            self.world.confirm()
+
+        await client.login(show_qr=scan)
+        return client
+
+    def texts(self) -> list[str]:
+        """What has arrived on the phone, in order."""
+        inbox = self.world.inbox("ahua")
+        return [message.text for message in inbox["xiaoming"].messages] if "xiaoming" in inbox else []
+
+
+@pytest.fixture
+def stage(world: World, sandbox: Sandbox, tmp_path: Path) -> Stage:
+    return Stage(world, Watched(sandbox), tmp_path)
+
+
+async def stored(client: AsyncClient, key: str) -> Outgoing:
+    """Wait until a send stands in the outbox."""
+    while (send := await client.find_send(key=key)) is None:
+        pass
+    return send
+
+
+async def send_many(client: AsyncClient, texts: list[str]) -> None:
+    await asyncio.gather(*(client.send_text("阿华", text, key=text) for text in texts))
+
+
+class TestSends:
+    @pytest.mark.parametrize("has_journal", [True, False])
+    @wound
+    async def test_b22_two_hundred_arrive_in_order_though_each_tenth_is_refused(
+        self, stage: Stage, has_journal: bool
+    ) -> None:
+        async with stage:
+            client = await stage.process(has_journal=has_journal)
+            stage.carrier.refuses_each = 10
+            texts = [str(number) for number in range(200)]
+            keys = texts if has_journal else [""] * 200
+            await asyncio.gather(
+                *(client.send_text("阿华", text, key=key) for text, key in zip(texts, keys, strict=True))
+            )
+
+            assert stage.texts() == texts
+            requests = stage.carrier.of("webwxsendmsg")
+            assert len(requests) == 222
+            assert holds(limit_of(Pace(), "messages"), requests)
+            after = [requests[at + 1] - time for at, time in enumerate(requests[:-1]) if (at + 1) % 10 == 0]
+            assert min(after) >= FIRST_PAUSE * 0.9
+            if has_journal:
+                assert len(await client.list_sends("sent", limit=999)) == 200
+
+    @wound
+    async def test_b22_what_was_refused_goes_again_under_its_client_id(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process()
+            stage.world.refuse_next("webwxsendmsg", 1205, times=3)
+            receipt = await client.send_text("阿华", "hi")
+            [send] = await client.list_sends()
+
+            assert stage.carrier.calls.count("webwxsendmsg") == 4
+            assert (send.state, send.client_id, send.ret) == ("sent", receipt.client_id, 0)
+            assert [why for _, why in stage.waits] == ["refused"] * 3
+            assert 63 <= seconds() <= 79  # 10, 20 and 40, each a tenth more or less
+            pacing = await client.pacing()
+            assert pacing is not None
+            assert pacing.refusals == 0
+
+    @wound
+    async def test_b22_two_clients_of_a_journal_share_one_bucket(self, stage: Stage) -> None:
+        async with stage:
+            clients = [await stage.process() for _ in range(2)]
+            stage.carrier.refuses_each = 10
+            await asyncio.gather(
+                *(send_many(client, [f"{who}{number}" for number in range(8)]) for who, client in enumerate(clients))
+            )
+
+            # The clock may jump between one's turn and its request, so that two arrive at one moment.
+            limit = limit_of(Pace(), "messages")._replace(burst=6)
+            assert holds(limit, stage.carrier.of("webwxsendmsg"))
+            for who in "01":
+                own = [text for text in stage.texts() if text[0] == who]
+                assert own == [f"{who}{number}" for number in range(8)]
+
+    @wound
+    async def test_b22_no_process_waits_behind_the_whole_queue_of_another(self, stage: Stage) -> None:
+        async with stage:
+            bot, script = await stage.process(), await stage.process()
+            busy = asyncio.create_task(send_many(bot, [str(number) for number in range(19)]))
+            await asyncio.sleep(2)  # the burst is out, and one more
+            await script.send_text("阿华", "urgent")
+
+            assert stage.texts().index("urgent") <= 8
+            await busy
+
+    @wound
+    async def test_b22_a_pause_outlives_its_process(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process(Pace(patience=1))
+            stage.world.refuse_next("webwxsendmsg", 1205)
+            with pytest.raises(
+                RateLimited, match=r"webwxsendmsg was refused \(ret 1205\): .* try again in \d+ s"
+            ) as told:
+                await client.send_text("阿华", "hi", key="1")
+            assert told.value.retry_after == pytest.approx(FIRST_PAUSE, abs=2)
+        async with stage:
+            client = await stage.process()
+            pacing = await client.pacing()
+            assert pacing is not None
+            assert (pacing.refusals, pacing.may_send) == (1, False)
+            assert pacing.paused_until == pytest.approx(START + FIRST_PAUSE, abs=2)
+            began = seconds()
+            await client.send_text("阿华", "hi", key="1")
+
+            assert seconds() - began >= FIRST_PAUSE * 0.8
+            assert stage.texts() == ["hi"]
+
+    @wound
+    async def test_b22_a_pause_of_another_process_holds_what_waits_already(self, stage: Stage) -> None:
+        async with stage:
+            one, other = await stage.process(), await stage.process()
+            await send_many(one, [str(number) for number in range(5)])
+            waiting = asyncio.create_task(one.send_text("阿华", "late"))  # for a second and a half
+            await until(lambda: bool(stage.waits))
+            stage.world.refuse_next("webwxstatusnotify", 1205)
+            with pytest.raises(RateLimited):
+                await other.mark_read("阿华")
+            began = seconds()
+            await waiting
+
+            assert seconds() - began >= FIRST_PAUSE * 0.9
+            assert [why for _, why in stage.waits] == ["pace", "refused"]
+
+    @wound
+    async def test_of_a_client_without_a_pace_leave_at_once(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process(None)
+            await send_many(client, [str(number) for number in range(30)])
+            stage.world.refuse_next("webwxsendmsg", 1205)
+            with pytest.raises(RateLimited, match="wait some minutes") as refused:
+                await client.send_text("阿华", "more")
+
+            assert refused.value.retry_after is None
+            assert await client.pacing() is None
+            assert stage.carrier.of("webwxsendmsg") == [0] * 31
+
+
+class TestAWait:
+    @wound
+    async def test_b22_that_is_cancelled_leaves_the_send_queued_and_gives_its_place_back(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process(Pace(jitter=0))
+            await send_many(client, [str(number) for number in range(5)])
+            began = seconds()
+            waiting = asyncio.create_task(client.send_text("阿华", "never", key="never"))
+            await until(lambda: bool(stage.waits))
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            send = await client.find_send(key="never")
+            assert send is not None
+            assert send.state == "queued"
+            await client.send_text("阿华", "next")
+
+            assert seconds() - began == pytest.approx(1.5, abs=0.2)
+            assert stage.texts()[5:] == ["next"]
+
+    @wound
+    async def test_b22_behind_another_one_that_is_cancelled_leaves_the_send_queued(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process()
+            stage.carrier.held = asyncio.Event()
+            first = asyncio.create_task(client.send_text("阿华", "first"))
+            await stage.carrier.arrived.wait()
+            second = asyncio.create_task(client.send_text("阿华", "second", key="2"))
+            await stored(client, "2")
+            second.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await second
+            stage.carrier.held.set()
+            await first
+            send = await client.find_send(key="2")
+
+            assert send is not None
+            assert send.state == "queued"
+            assert stage.texts() == ["first"]
+
+    @wound
+    async def test_that_is_too_long_is_refused_with_a_time_to_come_back(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process(Pace(burst=1, spacing=30, jitter=0, patience=20))
+            await client.send_text("阿华", "1")
+            with pytest.raises(RateLimited, match="nothing was sent, try again in 30 s") as refused:
+                await client.send_text("阿华", "2", key="2")
+            send = await client.find_send(key="2")
+
+            assert (refused.value.retry_after, refused.value.ret) == (30, None)
+            assert send is not None
+            assert send.state == "queued"
+            await asyncio.sleep(15)
+            await client.send_text("阿华", "2", key="2")
+            assert stage.texts() == ["1", "2"]
+            assert seconds() == pytest.approx(30, abs=1)  # no place was taken by what did not wait for it
+
+    @wound
+    async def test_behind_others_counts_as_well(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process(Pace(patience=20))
+            stage.carrier.held = asyncio.Event()
+            first = asyncio.create_task(client.send_text("阿华", "1"))
+            await stage.carrier.arrived.wait()
+            with pytest.raises(RateLimited, match="try again in 1 s"):
+                await client.send_text("阿华", "2")
+            assert seconds() == pytest.approx(20, abs=1)
+            stage.carrier.held.set()
+            await first
+
+    @wound
+    async def test_ends_when_the_send_is_taken_out_of_the_outbox(self, stage: Stage) -> None:
+        async with stage:
+            client, other = await stage.process(), await stage.process()
+            await send_many(client, [str(number) for number in range(5)])
+            waiting = asyncio.create_task(client.send_text("阿华", "never", key="never"))
+            send = await stored(other, "never")
+            assert await other.forget_send(send.number)
+            with pytest.raises(RefusedLocally, match="taken out of the outbox"):
+                await waiting
+
+            assert "never" not in stage.texts()
+
+    @wound
+    async def test_b22_for_a_key_that_another_process_sends_meanwhile_gives_its_receipt(self, stage: Stage) -> None:
+        async with stage:
+            clients = [await stage.process() for _ in range(2)]
+            await send_many(clients[0], [str(number) for number in range(5)])
+            one, other = await asyncio.gather(*(client.send_text("阿华", "once", key="once") for client in clients))
+
+            assert one == other
+            assert stage.texts()[5:] == ["once"]
+
+    @wound
+    async def test_b22_is_no_longer_when_the_clock_is_set_back(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process(Pace(jitter=0))
+            await send_many(client, [str(number) for number in range(5)])
+            stage.ahead = -86_400
+            await client.send_text("阿华", "late")
+
+            assert seconds() == pytest.approx(1.5, abs=0.2)
+
+    @wound
+    async def test_is_told(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process(Pace(burst=1, spacing=12, jitter=0))
+            await client.send_text("阿华", "1")
+            await client.send_text("阿华", "2")
+
+            assert stage.waits == [(pytest.approx(12, abs=0.5), "pace")]
+
+
+class TestAnUpload:
+    @wound
+    async def test_b22_that_is_refused_is_made_anew_and_its_media_id_is_never_used(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process()
+            stolen = b'{"BaseResponse":{"Ret":1205,"ErrMsg":""},"MediaId":"@crypt_somebody_elses"}'
+            stage.carrier.answers["webwxuploadmedia"] = [Response(body=stolen)]
+            began = seconds()
+            receipt = await client.send_image("阿华", PNG, key="1")
+
+            assert seconds() - began >= FIRST_PAUSE * 0.9
+            assert stage.carrier.calls[-3:] == ["webwxuploadmedia", "webwxuploadmedia", "webwxsendmsgimg"]
+            assert await client.download(receipt) == PNG
+            [send] = await client.list_sends()
+            assert send.state == "sent"
+
+    @wound
+    async def test_b22_is_counted_by_files(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process(Pace(uploads_per_hour=2))
+            for number in range(3):
+                await client.send_file("阿华", PNG * 4, name=f"{number}.bin")
+
+            assert seconds() >= 3600
+            pacing = await client.pacing()
+            assert pacing is not None
+            assert (pacing.uploads_last_hour, pacing.messages_last_minute) == (1, 1)
+
+    @wound
+    async def test_that_is_refused_for_good_leaves_the_send_queued(self, stage: Stage) -> None:
+        async with stage:
+            client = await stage.process(Pace(patience=5))
+            stage.world.refuse_next("webwxuploadmedia", 1205)
+            with pytest.raises(RateLimited):
+                await client.send_image("阿华", PNG, key="1")
+            send = await client.find_send(key="1")
+
+            assert send is not None
+            assert send.state == "queued"
+
+
+class TestALineOfThePlatform:
+    @pytest.mark.parametrize(
+        ("line", "refusals"),
+        [
+            ("操作太频繁，请稍后再试", 1),
+            ("“阿华”修改群名为“操作太频繁”", 0),
+        ],
+    )
+    @wound
+    async def test_b22_is_a_refusal_when_it_says_too_often(
+        self, stage: Stage, world: World, line: str, refusals: int
+    ) -> None:
+        async with stage:
+            client = await stage.process()
+            async with client.events(include_all=False) as events:
+                world.say("ahua", "me", "操作太频繁")
+                await anext(events)
+                world.delivery.tell(world.people["xiaoming"], "ahua", contents.system(line))
+                await anext(events)
+            pacing = await client.pacing()
+
+            assert pacing is not None
+            assert pacing.refusals == refusals
+
+    @wound
+    async def test_b22_is_one_refusal_however_often_its_batch_cannot_be_stored(
+        self, stage: Stage, world: World
+    ) -> None:
+        async with stage:
+            client = await stage.process()
+            async with client.events(include_all=False) as events:
+                world.say("ahua", "me", "hi")
+                await anext(events)
+                with contextlib.closing(sqlite3.connect(stage.path)) as file:
+                    file.execute(
+                        "CREATE TRIGGER stop BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'not now'); END"
+                    )
+                    world.delivery.tell(world.people["xiaoming"], "ahua", contents.system("操作太频繁，请稍后再试"))
+                    # Storing it is tried again and again; within one pause a second refusal would not show.
+                    await asyncio.sleep(12 * FIRST_PAUSE)
+                    assert client.state is LoginState.DEGRADED
+                    file.execute("DROP TRIGGER stop")
+                await anext(events)
+            pacing = await client.pacing()
+
+            assert pacing is not None
+            assert pacing.refusals == 1
+
+
+class Disk(StatesInMemory):
+    """Where standings are kept until it is full."""
+
+    is_full = False
+
+    async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
+        if self.is_full:
+            raise StorageError("The disk is full.")
+        return await super().change_state(name, change)
+
+
+class TestAFullDisk:
+    @wound
+    async def test_b22_lets_nothing_leave(self) -> None:
+        disk, done = Disk(), list[int]()
+        disk.is_full = True
+
+        async def act() -> None:
+            done.append(1)
+
+        with pytest.raises(StorageError):
+            await Governor(Pace(), lambda: disk, seconds).run("messages", act)
+        assert done == []
+
+    @wound
+    async def test_makes_no_failure_of_what_has_left(self) -> None:
+        disk = Disk()
+        governor = Governor(Pace(), lambda: disk, seconds)
+        await governor.refused()
+
+        async def act() -> str:
+            disk.is_full = True
+            return "sent"
+
+        assert await governor.run("messages", act) == "sent"
+
+    @wound
+    async def test_leaves_a_refusal_what_it_is(self) -> None:
+        disk = Disk()
+        disk.is_full = True
+        await Governor(Pace(), lambda: disk, seconds).refused()
+
+
+class TestOtherChanges:
+    @wound
+    async def test_b22_of_each_kind_wait_for_their_own_pace(self, stage: Stage, world: World) -> None:
+        async with stage:
+            client = await stage.process(Pace(jitter=0))
+            room = (await client.create_chatroom(["阿华", "张三"])).chatroom
+            await client.rename_chatroom(room, "a")
+            await client.leave_chatroom(room)
+            assert seconds() == pytest.approx(20, abs=0.2)
+
+            await client.set_remark("阿华", "A")
+            await client.set_pinned("A")
+            await client.set_pinned("A", False)
+            assert seconds() == pytest.approx(23, abs=0.4)
+
+            world.chatrooms["hiking"].add([world.add_person("陌生人")])
+            await client.list_contacts()
+            [member] = [each for each in client.contacts.resolve("周末爬山").members if each.nickname == "陌生人"]
+            await client.add_friend(member)
+            await client.add_friend(member)
+            assert seconds() == pytest.approx(83, abs=0.6)
+
+    @wound
+    async def test_b22_are_tried_again_when_they_are_refused(self, stage: Stage, world: World) -> None:
+        async with stage:
+            client = await stage.process()
+            world.refuse_next("webwxcreatechatroom", 1205)
+            world.refuse_next("webwxoplog", 1205)
+            await client.create_chatroom(["阿华", "张三"])
+            await client.set_remark("阿华", "A")
+
+            assert stage.carrier.calls.count("webwxcreatechatroom") == 2
+            assert stage.carrier.calls.count("webwxoplog") == 2
+            assert client.contacts.find(remark="A").nickname == "阿华"
+
+    @wound
+    async def test_b22_a_refusal_of_what_has_no_pace_holds_what_has_one(self, stage: Stage, world: World) -> None:
+        async with stage:
+            client = await stage.process()
+            world.refuse_next("webwxgetcontact", 1205)
+            with pytest.raises(RateLimited):
+                await client.list_contacts()
+            await client.send_text("阿华", "hi")
+
+            assert seconds() >= FIRST_PAUSE * 0.9

@@ -1,0 +1,69 @@
+"""What a client without a journal remembers."""
+
+from __future__ import annotations
+
+from webwx.client.recent_messages import MESSAGES, SEEN, Recent
+from webwx.model.contacts import ContactId
+from webwx.model.messages import MessageRecalled, TextMessage
+
+CHAT = ContactId("@peer")
+
+
+def text(message_id: str, content: str = "hi", chat: ContactId = CHAT) -> TextMessage:
+    return TextMessage(
+        message_id=message_id, chat=chat, sender=chat, is_self=False, time=1, content=content, text=content
+    )
+
+
+def test_a10_what_comes_twice_is_new_once() -> None:
+    recent = Recent()
+
+    assert [recent.is_new(text(each)) for each in ("1", "2", "1")] == [True, True, False]
+
+
+def test_a10_messages_whose_ids_have_met_are_two() -> None:
+    recent = Recent()
+    assert recent.is_new(text("1"))
+
+    assert recent.is_new(text("1", content="something else"))
+    assert recent.is_new(text("1", chat=ContactId("@other")))
+
+
+def test_a_recall_is_no_message_of_that_id() -> None:
+    recent = Recent()
+    recall = MessageRecalled(message_id="1", chat=CHAT, is_self=False, time=1, text="", content="hi")
+    assert recent.is_new(text("1"))
+
+    assert recent.is_new(recall)
+    assert not recent.is_new(recall)
+
+
+def test_as_many_are_remembered_as_it_says_and_not_for_ever() -> None:
+    recent = Recent()
+    for number in range(2 * SEEN):
+        recent.is_new(text(str(number)))
+
+    assert not any(recent.is_new(text(str(number))) for number in range(SEEN, 2 * SEEN))
+    for number in range(2 * SEEN, 4 * SEEN):
+        recent.is_new(text(str(number)))
+    assert recent.is_new(text("0"))
+
+
+def test_a_message_is_found_while_it_is_recent() -> None:
+    recent = Recent()
+    for number in range(MESSAGES + 1):
+        recent.messages.append(text(str(number)))
+
+    assert recent.find("0") is None
+    assert recent.find("1") == text("1")
+
+
+def test_the_newest_of_those_with_one_id_is_found() -> None:
+    recent = Recent()
+    recent.messages += (text("1", "old"), text("1", "new"))
+
+    assert recent.find("1") == text("1", "new")
+
+
+def test_shows_nothing() -> None:
+    assert repr(Recent()) == "Recent()"

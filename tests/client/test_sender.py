@@ -1,0 +1,552 @@
+"""Sends with a journal: stored before they are tried, never twice under one key, in doubt no longer than need be."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.carriers import Counted
+from tests.client.conftest import GIF, MP4, PNG, last, take
+
+from webwx.errors import (
+    ApiError,
+    ConnectFailed,
+    EmptyText,
+    LoggedOut,
+    NoJournal,
+    NoSuchFile,
+    NotForwardable,
+    RateLimited,
+    SendUnknown,
+    StorageError,
+    TargetRefused,
+    Timeout,
+    UnknownContact,
+)
+from webwx.model.contacts import FILEHELPER
+from webwx.model.messages import ImageMessage, SystemMessage, TextMessage
+from webwx.sandbox.faults import FaultRule
+from webwx.sandbox.options import Options
+from webwx.storage.login import LoginMemory
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.client.conftest import LogIn, NewClient
+
+    from webwx.client.client import AsyncClient
+    from webwx.protocol.http import Request, Response
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+    from webwx.storage.base import Journal, Outgoing
+    from webwx.storage.sqlite.journal import SqliteJournal
+    from webwx.transport.runner import Transport
+
+
+@pytest.fixture
+def usual_journal(journal: SqliteJournal) -> Journal:
+    return journal
+
+
+class Failing(Counted):
+    """Fails before a request has left, as often as it is told to; or holds it once it has arrived."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self.unreachable = 0
+        self.arrived = asyncio.Event()
+        self.held: asyncio.Event | None = None
+        self.loses = False
+        """What is held is lost in the end."""
+        self.client_ids: list[str] = []
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint == "webwxsendmsg":
+            self.client_ids.append(request.content.decode().partition('"ClientMsgId":"')[2].partition('"')[0])
+            if self.unreachable:
+                self.unreachable -= 1
+                raise ConnectFailed("webwxsendmsg: no connection; nothing was sent.")
+            if self.held is not None:
+                response = await self._inner.send(request)
+                self.arrived.set()
+                await self.held.wait()
+                self.held = None
+                if self.loses:
+                    raise Timeout("webwxsendmsg: no answer in time.")
+                return response
+        return await super().send(request)
+
+
+@pytest.fixture
+def failing(sandbox: Sandbox) -> Failing:
+    return Failing(Loopback(sandbox))
+
+
+def texts(world: World, who: str = "ahua", chat: str = "xiaoming") -> list[str]:
+    """The texts of a chat on somebody's phone."""
+    messages = world.inbox(who)[chat].messages if chat in world.inbox(who) else []
+    return [message.text for message in messages]
+
+
+NOTICE = SystemMessage(message_id="1", chat=FILEHELPER, sender=None, is_self=False, time=0, content="", text="")
+
+
+async def only_send(client: AsyncClient) -> Outgoing:
+    [send] = await client.list_sends()
+    return send
+
+
+class TestARow:
+    async def test_holds_the_receipt_of_what_was_sent(self, log_in: LogIn) -> None:
+        client = await log_in()
+        receipt = await client.send_text("阿华", "hi")
+        send = await only_send(client)
+
+        assert (send.state, send.kind, send.text, send.chat) == ("sent", "text", "hi", receipt.chat)
+        assert send.receipt == receipt
+        assert send.client_id == receipt.client_id
+
+    async def test_e10_recalls_in_the_next_process(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
+        store = LoginMemory()
+        async with await log_in(store=store) as client:
+            await client.send_text("阿华", "oops", key="1")
+        following = new_client(store=store)
+        await following.resume()
+        send = await following.find_send(key="1")
+        assert send is not None
+        assert send.receipt is not None
+        await following.recall(send.receipt)
+
+        assert last(world, "ahua", "xiaoming").is_recalled
+
+    async def test_b12_is_there_before_the_first_byte_leaves(self, log_in: LogIn, failing: Failing) -> None:
+        client = await log_in(transport=failing)
+        failing.held = asyncio.Event()
+        sending = asyncio.create_task(client.send_text("阿华", "hi"))
+        await failing.arrived.wait()
+        send = await only_send(client)
+
+        assert (send.state, send.client_id) == ("sending", failing.client_ids[0])
+        failing.held.set()
+        await sending
+
+    @pytest.mark.parametrize(
+        ("ret", "kind", "state"),
+        [
+            (1204, TargetRefused, "failed"),
+            (1201, TargetRefused, "failed"),
+            (-1, ApiError, "failed"),
+            (1101, LoggedOut, "failed"),
+            (1205, RateLimited, "queued"),
+        ],
+    )
+    async def test_says_how_the_platform_refused(
+        self, log_in: LogIn, world: World, ret: int, kind: type[ApiError], state: str
+    ) -> None:
+        client = await log_in()
+        world.refuse_next("webwxsendmsg", ret)
+        with pytest.raises(kind):
+            await client.send_text("阿华", "hi")
+        send = await only_send(client)
+
+        assert (send.state, send.ret) == (state, ret)
+
+    async def test_of_what_never_left_waits(self, log_in: LogIn, failing: Failing) -> None:
+        client = await log_in(transport=failing)
+        failing.unreachable = 1
+        with pytest.raises(ConnectFailed):
+            await client.send_text("阿华", "hi")
+
+        assert (await only_send(client)).state == "queued"
+
+    async def test_b11_of_a_cancelled_send_is_in_doubt(self, log_in: LogIn, failing: Failing) -> None:
+        client = await log_in(transport=failing)
+        failing.held = asyncio.Event()
+        sending = asyncio.create_task(client.send_text("阿华", "hi"))
+        await failing.arrived.wait()
+        sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sending
+
+        assert (await only_send(client)).state == "unknown"
+
+    async def test_is_not_made_for_what_cannot_be_sent(self, log_in: LogIn, tmp_path: Path) -> None:
+        client = await log_in()
+        for attempt, kind in (
+            (client.send_text("nobody", "hi"), UnknownContact),
+            (client.send_file("阿华", tmp_path / "none"), NoSuchFile),
+            (client.forward(NOTICE, "阿华"), NotForwardable),
+        ):
+            with pytest.raises(kind):
+                await attempt
+
+        assert await client.list_sends() == []
+
+    async def test_is_made_for_every_verb(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
+        client = await log_in()
+        world.picture("ahua", "me", PNG)
+        [picture] = await take(client, 1)
+        assert isinstance(picture, ImageMessage)
+        (tmp_path / "a.txt").write_bytes(b"a")
+        await client.send_text("阿华", "hi")
+        await client.reply(picture, "nice")
+        await client.send_image("阿华", PNG, name="b.png")
+        await client.send_image("阿华", GIF, name="c.gif")
+        await client.send_video("阿华", MP4, name="d.mp4")
+        await client.send_sticker("阿华", GIF)
+        await client.send_file("阿华", tmp_path / "a.txt")
+        await client.forward(picture, "filehelper")
+
+        assert [(send.kind, send.text, send.state) for send in reversed(await client.list_sends())] == [
+            ("text", "hi", "sent"),
+            ("text", "nice", "sent"),
+            ("image", "b.png", "sent"),
+            ("image", "c.gif", "sent"),
+            ("video", "d.mp4", "sent"),
+            ("sticker", "sticker.gif", "sent"),
+            ("file", "a.txt", "sent"),
+            ("image", "", "sent"),
+        ]
+
+    async def test_b12_keeps_its_id_when_the_platform_knows_the_upload_no_more(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        client = await log_in()
+        world.refuse_next("webwxsendmsgimg", -1)
+        receipt = await client.send_image("阿华", PNG)
+        send = await only_send(client)
+
+        assert counted.calls.count("webwxsendmsgimg") == 2
+        assert (send.state, send.client_id) == ("sent", receipt.client_id)
+
+    async def test_is_one_for_a_forward_that_takes_two_ways(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.picture("ahua", "me", PNG)
+        [picture] = await take(client, 1)
+        world.refuse_next("webwxsendmsgimg", -1)
+        receipt = await client.forward(picture, "filehelper")
+
+        assert receipt.way == "by_upload"
+        assert (await only_send(client)).receipt == receipt
+
+    async def test_of_an_upload_that_broke_waits(self, log_in: LogIn, counted: Counted) -> None:
+        """Nothing has reached anybody, whatever became of the upload."""
+        client = await log_in()
+        counted.lose_answers("webwxuploadmedia", times=9)
+        with pytest.raises(SendUnknown):
+            await client.send_image("阿华", PNG)
+
+        assert (await only_send(client)).state == "queued"
+
+    async def test_that_cannot_be_stored_keeps_a_send_from_leaving(
+        self, log_in: LogIn, counted: Counted, journal: SqliteJournal
+    ) -> None:
+        client = await log_in()
+        await journal.close()
+
+        with pytest.raises(StorageError):
+            await client.send_text("阿华", "hi")
+        assert counted.calls == []
+
+
+class TestAKey:
+    async def test_sends_once(self, log_in: LogIn, world: World, counted: Counted) -> None:
+        client = await log_in()
+        receipt = await client.send_text("阿华", "hi", key="1")
+
+        assert await client.send_text("阿华", "hi", key="1") == receipt
+        assert counted.calls == ["webwxsendmsg"]
+        assert (await client.send_text("阿华", "hi", key="2")).message_id != receipt.message_id
+        assert texts(world) == ["hi", "hi"]
+
+    async def test_sends_once_in_two_processes(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
+        store = LoginMemory()
+        async with await log_in(store=store) as client:
+            receipt = await client.send_text("阿华", "hi", key="1")
+        following = new_client(store=store)
+        await following.resume()
+
+        assert await following.send_text("阿华", "hi", key="1") == receipt
+        assert texts(world) == ["hi"]
+
+    async def test_sends_once_when_asked_twice_at_once(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        receipts = await asyncio.gather(*(client.send_text("阿华", "hi", key="1") for _ in range(8)))
+
+        assert len(set(map(str, receipts))) == 1
+        assert texts(world) == ["hi"]
+
+    @pytest.mark.parametrize("kind", ["text", "sticker"])
+    async def test_waits_for_a_send_that_is_under_way(
+        self, log_in: LogIn, failing: Failing, world: World, kind: str
+    ) -> None:
+        client = await log_in(transport=failing)
+        sticker = world.sticker("ahua", "me", GIF).medium.md5
+
+        async def send() -> object:
+            if kind == "text":
+                return await client.send_text("阿华", "hi", key="1")
+            return await client.send_sticker("阿华", sticker, key="1")
+
+        failing.held = asyncio.Event()
+        first = asyncio.create_task(client.send_text("阿华", "hi", key="1"))
+        await failing.arrived.wait()
+        second = asyncio.create_task(send())
+        await asyncio.wait([second], timeout=0.01)
+        failing.held.set()
+
+        assert await second == await first
+
+    async def test_needs_no_file_once_it_is_sent(self, log_in: LogIn, tmp_path: Path, counted: Counted) -> None:
+        client = await log_in()
+        path = tmp_path / "report.txt"
+        path.write_bytes(b"a")
+        receipt = await client.send_file("阿华", path, key="1")
+        path.unlink()
+        counted.calls.clear()
+
+        assert await client.send_file("阿华", path, key="1") == receipt
+        assert counted.calls == []
+
+    @pytest.mark.parametrize("ret", [1204, 1205, -1])
+    async def test_b12_of_what_was_refused_goes_on_with_the_same_id(
+        self, log_in: LogIn, world: World, failing: Failing, ret: int
+    ) -> None:
+        client = await log_in(transport=failing)
+        world.refuse_next("webwxsendmsg", ret)
+        with pytest.raises(ApiError):
+            await client.send_text("阿华", "hi", key="1")
+        receipt = await client.send_text("阿华", "hi", key="1")
+
+        assert failing.client_ids == [receipt.client_id] * 2
+        assert (await only_send(client)).state == "sent"
+
+    async def test_b12_of_what_never_left_goes_on_with_the_same_id(self, log_in: LogIn, failing: Failing) -> None:
+        client = await log_in(transport=failing)
+        failing.unreachable = 1
+        with pytest.raises(ConnectFailed):
+            await client.send_text("阿华", "hi", key="1")
+        receipt = await client.send_text("阿华", "hi", key="1")
+
+        assert failing.client_ids == [receipt.client_id] * 2
+
+    async def test_b10_of_what_may_have_been_sent_sends_nothing(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        client = await log_in()
+        counted.lose_answers("webwxsendmsg")
+        for _ in range(3):
+            with pytest.raises(SendUnknown):
+                await client.send_text("阿华", "hi", key="1")
+
+        assert counted.calls == ["webwxsendmsg"]
+        assert texts(world) == ["hi"]
+        assert (await only_send(client)).state == "unknown"
+
+    async def test_without_a_journal_is_refused(self, log_in: LogIn, counted: Counted) -> None:
+        client = await log_in(journal=None)
+        for attempt in (
+            client.send_text("阿华", "hi", key="1"),
+            client.send_image("阿华", PNG, key="1"),
+            client.list_sends(),
+            client.history(),
+        ):
+            with pytest.raises(NoJournal):
+                await attempt
+        assert counted.calls == []
+
+
+class TestALostAnswer:
+    async def test_b10_leaves_one_message_and_a_doubt(self, log_in: LogIn, world: World, counted: Counted) -> None:
+        client = await log_in()
+        counted.lose_answers("webwxsendmsg", times=9)
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "once")
+
+        assert counted.calls == ["webwxsendmsg"]
+        assert texts(world) == ["once"]
+        assert (await only_send(client)).state == "unknown"
+
+    @pytest.mark.parametrize(
+        ("fault", "arrives"),
+        [
+            ("foreign_json", False),
+            ('foreign_json:body={"Ret":1101}', False),
+            ("foreign_json:body=[]", False),
+            ("no_ret", True),
+            ("no_message_id", True),
+        ],
+    )
+    async def test_may_be_one_that_cannot_be_read_and_is_never_called_sent(
+        self, log_in: LogIn, world: World, counted: Counted, fault: str, arrives: bool
+    ) -> None:
+        client = await log_in()
+        rule = world.faults.add(
+            FaultRule(**msgspec.structs.asdict(FaultRule.read(fault)) | {"endpoint": "webwxsendmsg"})
+        )
+        for _ in range(2):
+            with pytest.raises(SendUnknown):
+                await client.send_text("阿华", "once", key="1")
+
+        assert rule.hits == 1
+        assert counted.calls == ["webwxsendmsg"]
+        assert texts(world) == (["once"] if arrives else [])
+        assert (await only_send(client)).state == "unknown"
+
+    async def test_b10_is_no_doubt_any_more_once_the_message_comes_back(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        world.options = Options(echo="on")
+        client = await log_in()
+        counted.lose_answers("webwxsendmsg")
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "a&b\n<c>", key="1")
+        async with asyncio.timeout(10), client.events() as events:
+            await anext(events)
+            while (send := await only_send(client)).state == "unknown":  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.001)
+
+        assert send.state == "sent"
+        assert send.receipt is not None
+        assert send.receipt.message_id == last(world, "ahua", "xiaoming").id
+        assert await client.send_text("阿华", "a&b\n<c>", key="1") == send.receipt
+
+    async def test_b10_is_no_doubt_at_all_when_the_message_has_come_back_before(
+        self, log_in: LogIn, world: World, failing: Failing
+    ) -> None:
+        world.options = Options(echo="on")
+        client = await log_in(transport=failing)
+        failing.held, failing.loses = asyncio.Event(), True
+        sending = asyncio.create_task(client.send_text("阿华", "hi"))
+        [echo] = await take(client, 1)
+        assert isinstance(echo, TextMessage)
+        failing.held.set()
+
+        assert (await sending).message_id == echo.message_id
+
+    async def test_b10_is_no_doubt_either_when_the_send_was_begun_in_an_earlier_login(
+        self, log_in: LogIn, world: World, failing: Failing
+    ) -> None:
+        world.options = Options(echo="on")
+        world.refuse_next("webwxsendmsg", 1205)
+        with pytest.raises(RateLimited):
+            await (await log_in()).send_text("阿华", "hi", key="1")
+        client = await log_in(transport=failing)
+        failing.held, failing.loses = asyncio.Event(), True
+        sending = asyncio.create_task(client.send_text("阿华", "hi", key="1"))
+        *_, echo = await take(client, 2)  # the gap, too
+        assert isinstance(echo, TextMessage)
+        failing.held.set()
+
+        assert (await sending).message_id == echo.message_id
+
+    async def test_b10_is_not_settled_by_what_another_send_left(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        world.options = Options(echo="on")
+        client = await log_in()
+        await client.send_text("阿华", "ok")
+        world.options = Options(echo="off")
+        counted.lose_answers("webwxsendmsg")
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "ok")
+        await take(client, 1)
+
+        assert [send.state for send in await client.list_sends()] == ["unknown", "sent"]
+
+    @pytest.mark.parametrize(("chat", "text"), [("filehelper", "ok"), ("阿华", "OK")])
+    async def test_b10_is_not_settled_by_something_else(
+        self, log_in: LogIn, world: World, counted: Counted, chat: str, text: str
+    ) -> None:
+        client = await log_in()
+        counted.lose_answers("webwxsendmsg")
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "ok")
+        world.say("me", chat, text)  # on the phone
+        await take(client, 1)
+
+        assert (await only_send(client)).state == "unknown"
+
+    async def test_b10_is_not_settled_by_what_was_said_before(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        client = await log_in()
+        world.say("me", "阿华", "ok")
+        await take(client, 1)
+        world.wind(10)
+        counted.lose_answers("webwxsendmsg")
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "ok")
+
+        assert (await only_send(client)).state == "unknown"
+
+    async def test_is_repeated_with_the_same_id_where_the_server_folds_repeats(
+        self, log_in: LogIn, world: World, failing: Failing
+    ) -> None:
+        world.options = Options(fold_repeats=True)
+        client = await log_in(transport=failing, dedupe_by_client_id=True)
+        failing.lose_answers("webwxsendmsg", times=3)
+        receipt = await client.send_text("阿华", "hi")
+
+        assert failing.client_ids == [receipt.client_id] * 4
+        assert texts(world) == ["hi"]
+        assert receipt.message_id == last(world, "ahua", "xiaoming").id
+
+    async def test_b12_is_repeated_by_its_key_where_the_server_folds_repeats(
+        self, log_in: LogIn, new_client: NewClient, world: World, failing: Failing
+    ) -> None:
+        world.options = Options(fold_repeats=True)
+        store = LoginMemory()
+        client = await log_in(transport=failing, store=store)
+        failing.lose_answers("webwxsendmsg")
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "hi", key="1")
+        following = new_client(transport=failing, store=store, dedupe_by_client_id=True)
+        await following.resume()
+        receipt = await following.send_text("阿华", "hi", key="1")
+
+        assert failing.client_ids == [receipt.client_id] * 2
+        assert texts(world) == ["hi"]
+        assert receipt.message_id == last(world, "ahua", "xiaoming").id
+
+    async def test_b10_stays_a_doubt_when_its_repeat_is_none(
+        self, log_in: LogIn, new_client: NewClient, counted: Counted
+    ) -> None:
+        store = LoginMemory()
+        client = await log_in(store=store)
+        counted.lose_answers("webwxsendmsg")
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "hi", key="1")
+        following = new_client(store=store, dedupe_by_client_id=True)
+        await following.resume()
+        with pytest.raises(EmptyText):
+            await following.send_text("阿华", "", key="1")
+
+        assert (await only_send(following)).state == "unknown"
+
+    async def test_is_repeated_three_times_at_most(self, log_in: LogIn, world: World, failing: Failing) -> None:
+        world.options = Options(fold_repeats=True)
+        client = await log_in(transport=failing, dedupe_by_client_id=True)
+        failing.lose_answers("webwxsendmsg", times=9)
+        with pytest.raises(SendUnknown):
+            await client.send_text("阿华", "hi")
+
+        assert len(failing.client_ids) == 4
+        assert (await only_send(client)).state == "unknown"
+
+    async def test_stays_a_doubt_when_a_repeat_is_refused(self, log_in: LogIn, world: World, failing: Failing) -> None:
+        """The first one may have been delivered."""
+        client = await log_in(transport=failing, dedupe_by_client_id=True)
+        failing.held, failing.loses = asyncio.Event(), True
+        sending = asyncio.create_task(client.send_text("阿华", "hi"))
+        await failing.arrived.wait()
+        world.refuse_next("webwxsendmsg", 1204, times=3)
+        failing.held.set()
+        with pytest.raises(SendUnknown):
+            await sending
+
+        assert (await only_send(client)).state == "unknown"

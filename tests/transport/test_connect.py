@@ -1,0 +1,60 @@
+"""Connecting: what is asked of the resolver."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+from tests.transport.lines import answer, serving
+
+from webwx.errors import ConnectFailed
+from webwx.protocol.http import Request
+from webwx.transport.http11 import Engine
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names that the system's resolver was asked for."""
+    asked: list[str] = []
+    ask = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, *more: int, flags: int = 0, **others: int) -> object:
+        if flags & socket.AI_NUMERICHOST or not host.endswith("example"):
+            return ask(host, port, *more, flags=flags, **others)
+        asked.append(host)
+        if host == "nobody.example":
+            raise socket.gaierror(socket.EAI_NONAME)
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+async def test_a_name_is_looked_up_once_for_all_who_ask(asked: list[str]) -> None:
+    engine = Engine()
+    async with serving(answer()) as server:
+        request = Request(endpoint="webwxsync", method="GET", url=f"http://wx.example:{server.port}/")
+        await asyncio.gather(*(engine.send(request) for _ in range(8)))
+        await engine.close()
+
+    assert asked == ["wx.example"]
+
+
+async def test_that_there_is_no_such_name_is_not_remembered(asked: list[str]) -> None:
+    engine = Engine()
+    for _ in range(2):
+        with pytest.raises(ConnectFailed):
+            await engine.send(Request(endpoint="webwxsync", method="GET", url="http://nobody.example/"))
+    await engine.close()
+
+    assert asked == ["nobody.example"] * 2
+
+
+async def test_an_address_is_looked_up_nowhere(asked: list[str]) -> None:
+    engine = Engine()
+    async with serving(answer()) as server:
+        await engine.send(server.request())
+        await engine.close()
+
+    assert asked == []

@@ -1,0 +1,49 @@
+"""What a download is written into: bounded, and with what must be known to judge it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+
+from webwx.errors import LocalStateError
+from webwx.transport.download_sink import START, Overflow, Spool
+
+
+def test_knows_the_size_the_start_and_the_digest_of_what_it_was_given() -> None:
+    file = io.BytesIO()
+    spool = Spool(file, 10_000)
+    for piece in (b"a" * 500, b"b" * 500, b"c"):
+        spool.write(piece)
+
+    assert file.getvalue() == b"a" * 500 + b"b" * 500 + b"c"
+    assert (spool.size, spool.start) == (1001, file.getvalue()[:START])
+    assert spool.md5 == hashlib.md5(file.getvalue()).hexdigest()
+
+
+def test_takes_as_much_as_it_should_and_not_a_byte_more() -> None:
+    file = io.BytesIO()
+    spool = Spool(file, 5)
+    spool.write(b"12345")
+
+    with pytest.raises(Overflow, match="larger than 5 bytes"):
+        spool.write(b"6")
+    assert file.getvalue() == b"12345"
+
+
+def test_tells_its_progress() -> None:
+    told: list[int] = []
+    spool = Spool(io.BytesIO(), 100, told.append)
+    for _ in range(3):
+        spool.write(b"ab")
+
+    assert told == [2, 4, 6]
+
+
+def test_a_full_disk_is_our_error_and_no_broken_connection() -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        spool = Spool(full, 100)
+        with pytest.raises(LocalStateError, match="cannot be kept: No space left"):
+            spool.write(b"x")

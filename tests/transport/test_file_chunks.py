@@ -1,0 +1,209 @@
+"""Windows of a file: the right bytes of the one file that was opened, and nobody waits in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import LocalStateError, NoSuchFile
+from webwx.protocol.http import Read
+from webwx.transport.file_chunks import Look, Windows, is_settled, look_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTENT = bytes(range(10))
+
+
+class Told(io.BytesIO):
+    """An open file without a place on a disk, so that only a thread can read it; it tells what was read, and where."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.starts: list[int] = []
+        self.threads: set[int] = set()
+        self.may_be_read = threading.Event()
+        self.may_be_read.set()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.starts.append(self.tell())
+        self.threads.add(threading.get_ident())
+        self.may_be_read.wait(10)
+        return super().read(size)
+
+
+def window(source: Told | str | bytes, start: int) -> Read:
+    return Read(source=source, start=start, size=4)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    return path
+
+
+async def test_they_come_in_any_order_and_as_often_as_they_are_wished_for(path: Path) -> None:
+    for source in (str(path), Told(CONTENT), CONTENT):
+        async with Windows(len(CONTENT)) as windows:
+            for start in (0, 0, 4, 0, 4, 8):
+                assert await windows.read(window(source, start)) == CONTENT[start : start + 4]
+
+
+async def test_one_stays_what_it_was_until_the_next_is_read(path: Path) -> None:
+    async with Windows(len(CONTENT)) as windows:
+        for start in (0, 4, 8):
+            content = await windows.read(window(str(path), start))
+            await asyncio.sleep(0)
+            assert content == CONTENT[start : start + 4]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system can be asked for what it has in memory")
+async def test_nothing_runs_in_a_thread_once_the_file_is_open_and_in_memory(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, submitted = asyncio.get_running_loop(), []
+    in_thread = loop.run_in_executor
+    monkeypatch.setattr(loop, "run_in_executor", lambda *job: submitted.append(job) or in_thread(*job))
+    async with Windows(len(CONTENT)) as windows:
+        for start in (0, 4, 8, 4, 0):
+            await windows.read(window(str(path), start))
+    assert len(submitted) == (1 if _can_ask(path) else 5)
+
+
+def _can_ask(path: Path) -> bool:
+    """Say whether this file's system tells what it has in memory; not every one does."""
+    with path.open("rb") as file:
+        try:
+            return os.preadv(file.fileno(), [bytearray(4)], 0, os.RWF_NOWAIT) == 4
+        except OSError:
+            return False
+
+
+async def test_one_thread_reads_what_cannot_be_had_at_once() -> None:
+    file = Told(CONTENT)
+    async with Windows(len(CONTENT)) as windows:
+        for start in (0, 4, 8):
+            await windows.read(window(file, start))
+    assert file.starts == [0, 4, 8]
+    assert len(file.threads) == 1
+    assert threading.get_ident() not in file.threads
+    assert not file.closed
+
+
+async def test_a_file_that_takes_the_place_of_the_first_is_not_mixed_with_it(path: Path) -> None:
+    async with Windows(len(CONTENT)) as windows:
+        await windows.read(window(str(path), 0))
+        other = path.with_name("other")
+        other.write_bytes(CONTENT[::-1])
+        other.replace(path)
+        assert await windows.read(window(str(path), 4)) == CONTENT[4:8]
+
+
+MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+
+
+async def _read_all(path: Path, windows: Windows) -> bytes:
+    return b"".join([bytes(await windows.read(window(str(path), start))) for start in (0, 4, 8)])
+
+
+def _rewrite(path: Path, content: bytes) -> None:
+    """Write over a file until its times show it."""
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("is_sure", [True, False])
+async def test_the_announced_file_comes_whole(path: Path, is_sure: bool) -> None:
+    async with Windows(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
+        assert await _read_all(path, windows) == CONTENT
+
+
+@pytest.mark.parametrize("is_sure", [True, False])
+@pytest.mark.parametrize("at", [0, 4])
+async def test_the_last_window_of_a_rewritten_file_never_comes(path: Path, at: int, is_sure: bool) -> None:
+    async with Windows(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
+        for start in range(0, at + 4, 4):
+            await windows.read(window(str(path), start))
+        _rewrite(path, CONTENT[::-1])
+        with pytest.raises(LocalStateError, match="nothing was sent"):
+            await _read_all(path, windows)
+
+
+@pytest.mark.parametrize("is_sure", [True, False])
+async def test_the_last_window_of_another_file_never_comes(path: Path, is_sure: bool) -> None:
+    async with Windows(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
+        path.with_name("other").write_bytes(CONTENT[::-1])
+        path.with_name("other").replace(path)
+        with pytest.raises(LocalStateError, match="nothing was sent"):
+            await _read_all(path, windows)
+
+
+async def test_the_only_window_of_another_content_never_comes(path: Path) -> None:
+    async with Windows(4, MD5) as windows:
+        with pytest.raises(LocalStateError, match="nothing was sent"):
+            await windows.read(window(str(path), 0))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no other system tells of all changes")
+@pytest.mark.parametrize(
+    ("ago", "step", "is_sure"),
+    [(0.0, 1, False), (1.0, 1, True), (1.0, 10**9, False), (4.0, 10**9, True), (-60.0, 1, False)],
+)
+def test_what_has_just_changed_may_change_again_unseen(path: Path, ago: float, step: int, is_sure: bool) -> None:
+    changed = time.time_ns() - int(ago * 1e9)
+    changed = changed // step * step if step > 1 else changed // 10**7 * 10**7 + 1
+    assert is_settled((*look_of(path)[:4], changed)) is is_sure
+
+
+def look_of(path: Path) -> Look:
+    with path.open("rb") as file:
+        return look_at(file)
+
+
+async def test_of_a_file_that_has_become_shorter_there_is_what_is_left(path: Path) -> None:
+    async with Windows(len(CONTENT)) as windows:
+        await windows.read(window(str(path), 0))
+        os.truncate(path, 6)
+        assert await windows.read(window(str(path), 4)) == CONTENT[4:6]
+        assert await windows.read(window(str(path), 8)) == b""
+
+
+async def test_a_file_that_has_gone_before_it_was_opened_is_told_of(path: Path) -> None:
+    async with Windows(len(CONTENT)) as windows:
+        with pytest.raises(NoSuchFile, match=r"gone cannot be read any more"):
+            await windows.read(window(str(path.with_name("gone")), 0))
+
+
+async def test_whoever_cancels_does_not_wait_for_the_disk() -> None:
+    file = Told(CONTENT)
+    file.may_be_read.clear()
+
+    async def work() -> None:
+        async with Windows(len(CONTENT)) as windows:
+            await windows.read(window(file, 0))
+
+    working = asyncio.ensure_future(work())
+    while not file.starts:  # noqa: ASYNC110 - another thread reads
+        await asyncio.sleep(0.001)
+    working.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([working])
+    assert working.cancelled()
+    file.may_be_read.set()
+
+
+async def test_the_only_window_comes_as_well(path: Path) -> None:
+    os.truncate(path, 4)
+    async with Windows(4) as windows:
+        assert await windows.read(window(str(path), 0)) == CONTENT[:4]

@@ -1,0 +1,404 @@
+"""The runner drives flows and the cell keeps an account's state, whatever runs at once."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from email.utils import formatdate
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+import msgspec
+import pytest
+from tests.carriers import Told, at_once
+from tests.flows.drive import reply
+from tests.saved import LOGIN, NOW
+
+from webwx.errors import ConnectFailed, NoSuchFile, ProtocolError, SendUnknown, Timeout, TransportError
+from webwx.flows.login import exchange_ticket
+from webwx.flows.messages import send_text
+from webwx.flows.sync import check, fetch
+from webwx.model.login import Login
+from webwx.protocol.hosts import DESKTOP, FAMILIES, FILEHELPER, Desktop, single
+from webwx.protocol.http import Patience, Pause, Read, Request, Response
+from webwx.protocol.login import TICKET
+from webwx.protocol.messages import TEXT
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC
+from webwx.storage.login import LoginMemory
+from webwx.transport.download_sink import Spool
+from webwx.transport.runner import Cell, Timeouts, run_async
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.flows.call import Flow
+    from webwx.transport.runner import Transport
+
+T = TypeVar("T")
+HOUR = 3600.0
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def cell(login: Login = LOGIN, clock: Clock | None = None) -> Cell:
+    return Cell(login, clock or Clock())
+
+
+def dated(seconds: float, *cookies: str) -> Response:
+    """An answer of a server whose clock shows this."""
+    headers = (("Date", formatdate(seconds, usegmt=True)), *(("Set-Cookie", cookie) for cookie in cookies))
+    return Response(headers=headers, body=reply(WEBWXSYNC).body)
+
+
+async def ask(cell: Cell, *answers: Response) -> list[Request]:
+    """Fetch as often as there are answers, and give the requests as they left."""
+    told = Told(*answers)
+    for _ in answers:
+        await run(fetch(cell.login, cell.now()), told, cell)
+    return told.requests
+
+
+async def run(flow: Flow[T], transport: Transport, cell: Cell) -> T:
+    """Drive a flow that waits for nothing."""
+    return await run_async(flow, transport, cell, at_once)
+
+
+class TestRunning:
+    async def test_gives_what_the_flow_returns(self) -> None:
+        told = Told(reply(TEXT, msg_id="9"))
+
+        assert await run(send_text(LOGIN, "filehelper", "hi", "1"), told, cell()) == "9"
+
+    @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ProtocolError("too large")])
+    async def test_a_failure_goes_into_the_flow_which_decides(self, failure: Exception) -> None:
+        with pytest.raises(SendUnknown):
+            await run(send_text(LOGIN, "filehelper", "hi", "1"), Told(failure), cell())
+
+    async def test_a_flow_may_go_on_after_a_failure(self) -> None:
+        def persistent() -> Flow[bool]:
+            try:
+                yield from check(LOGIN, NOW)
+            except ConnectFailed:
+                return (yield from check(LOGIN, NOW))
+            return False
+
+        told = Told(ConnectFailed("c"), reply(SYNCCHECK, retcode=0, selector=2))
+
+        assert await run(persistent(), told, cell())
+
+    async def test_whoever_drives_it_lets_a_flow_wait(self) -> None:
+        wish = Pause(endpoint="webwxinit", ret=77)
+        wished: list[Pause] = []
+
+        async def pause(each: Pause) -> None:
+            wished.append(each)
+
+        def hesitant() -> Flow[bool]:
+            assert (yield wish) is None
+            return True
+
+        assert await run_async(hesitant(), Told(), cell(), pause)
+        assert wished == [wish]
+
+
+class TestReading:
+    def piece(self, source: str | bytes | BinaryIO) -> Flow[bytes]:
+        return (yield Read(source=source, start=3, size=4))
+
+    async def test_of_bytes(self) -> None:
+        assert await run(self.piece(b"0123456789"), Told(), cell()) == b"3456"
+
+    async def test_of_a_file(self, tmp_path: Path) -> None:
+        file = tmp_path / "图.png"
+        file.write_bytes(b"0123456789")
+
+        assert await run(self.piece(str(file)), Told(), cell()) == b"3456"
+
+    async def test_of_an_open_file_from_wherever_it_stands(self) -> None:
+        file = io.BytesIO(b"0123456789")
+        file.read()
+
+        assert await run(self.piece(file), Told(), cell()) == b"3456"
+        assert not file.closed
+
+    async def test_of_an_open_file_that_breaks_is_our_error(self, tmp_path: Path) -> None:
+        with (tmp_path / "x").open("wb") as unreadable, pytest.raises(NoSuchFile, match="stream's content cannot be"):
+            await run(self.piece(unreadable), Told(), cell())
+
+    async def test_of_a_file_that_has_gone_is_our_error(self, tmp_path: Path) -> None:
+        with pytest.raises(NoSuchFile, match=r"gone\.png cannot be read"):
+            await run(self.piece(str(tmp_path / "gone.png")), Told(), cell())
+
+
+async def test_a_body_goes_into_a_sink_though_the_transport_knows_none() -> None:
+    into = Spool(io.BytesIO(), 100)
+
+    def download() -> Flow[Response]:
+        request = Request(endpoint="e", method="GET", url="https://wx2.qq.com/", sink=into)
+        return (yield request)
+
+    response = await run(download(), Told(Response(status=206, body=b"body")), cell())
+
+    assert (response.status, response.body) == (206, b"")
+    assert (into.size, into.start) == (4, b"body")
+
+
+class TestCookies:
+    async def test_of_an_answer_go_with_the_next_request_to_that_host(self) -> None:
+        first, second = await ask(cell(), dated(NOW, "fresh=1; Path=/"), dated(NOW))
+
+        assert "fresh=1" not in first.header("Cookie")
+        assert "fresh=1" in second.header("Cookie")
+
+    async def test_live_as_long_as_the_server_says_by_its_clock(self) -> None:
+        """Ours is an hour ahead: by it the cookie was dead before it came."""
+        clock = Clock(NOW + HOUR)
+        ours = cell(clock=clock)
+        expiring = f"fresh=1; Path=/; Expires={formatdate(NOW + 60, usegmt=True)}"
+        await ask(ours, dated(NOW, expiring))
+        clock.now += 30
+        [second] = await ask(ours, dated(NOW + 30))
+        clock.now += 31
+        _, fourth = await ask(ours, dated(NOW + 61), dated(NOW + 61))
+
+        assert "fresh=1" in second.header("Cookie")
+        assert "fresh=1" not in fourth.header("Cookie")
+
+    @pytest.mark.parametrize("day", [2, 400, 5_000])
+    async def test_do_not_age_by_the_date_of_an_error(self, day: int) -> None:
+        ours = cell()
+        await ask(ours, dated(NOW, "fresh=1; Path=/; Max-Age=43200"))
+        error = msgspec.structs.replace(dated(NOW + day * 24 * HOUR, "gateway=1; Path=/"), status=502)
+        with pytest.raises(TransportError):
+            await ask(ours, error)
+        [request] = await ask(ours, dated(NOW))
+
+        assert "fresh=1" in request.header("Cookie")
+        assert "wxsid=" in request.header("Cookie")
+        assert ours.now() == NOW
+
+    @pytest.mark.parametrize("jump", [HOUR, -HOUR, 5_000 * 24 * HOUR, -5_000 * 24 * HOUR])
+    @pytest.mark.parametrize("whose", ["ours", "the server's"])
+    async def test_do_not_age_by_a_jump_of_either_clock(self, whose: str, jump: float) -> None:
+        clock, there = Clock(), NOW
+        ours = cell(clock=clock)
+        await ask(ours, dated(there, "fresh=1; Path=/; Max-Age=2000"))
+        if whose == "ours":
+            clock.now += jump
+        else:
+            there += jump
+        carried = []
+        for number in range(5):
+            requests = await ask(ours, *[dated(there, f"other{number}=1; Path=/")] * 2)
+            carried.append(["fresh=1" in request.header("Cookie") for request in requests])
+            clock.now, there = clock.now + 600, there + 600
+
+        assert carried == [[True, True], [True, True], [True, True], [True, True], [True, False]]
+
+    async def test_do_not_age_by_a_saved_difference_of_clocks(self) -> None:
+        clock = Clock()
+        ours = cell(clock=clock)
+        await ask(ours, dated(NOW, "fresh=1; Path=/; Max-Age=43200"), dated(NOW + 5_000 * 24 * HOUR))
+        [request] = await ask(cell(ours.login, clock), dated(NOW))
+
+        assert "fresh=1" in request.header("Cookie")
+
+    async def test_age_by_our_clock_where_no_answer_has_a_date(self) -> None:
+        clock = Clock()
+        ours = cell(clock=clock)
+        fresh = Response(headers=(("Set-Cookie", "fresh=1; Path=/; Max-Age=60"),), body=reply(WEBWXSYNC).body)
+        _, second = await ask(ours, fresh, reply(WEBWXSYNC))
+        clock.now += 61
+        _, fourth = await ask(ours, reply(WEBWXSYNC), reply(WEBWXSYNC))
+
+        assert "fresh=1" in second.header("Cookie")
+        assert "fresh=1" not in fourth.header("Cookie")
+
+    async def test_are_not_aged_by_an_answer_that_was_long_on_its_way(self) -> None:
+        clock = Clock()
+        ours = cell(clock=clock)
+        await ask(ours, dated(NOW, "fresh=1; Path=/; Max-Age=43200"))
+
+        class Slow(Told):
+            async def send(self, request: Request) -> Response:
+                clock.now += 24 * HOUR
+                return await super().send(request)
+
+        await run(fetch(LOGIN, NOW), Slow(dated(NOW)), ours)
+        clock.now -= 24 * HOUR
+        [request] = await ask(ours, dated(NOW))
+
+        assert "fresh=1" in request.header("Cookie")
+
+    async def test_that_come_again_in_the_same_words_live_on_from_then(self) -> None:
+        clock = Clock()
+        ours, answer = cell(clock=clock), dated(NOW, "fresh=1; Path=/; Max-Age=60")
+        for _ in range(3):
+            [request] = await ask(ours, answer)
+            clock.now += 40
+
+        assert "fresh=1" in request.header("Cookie")
+
+    async def test_of_a_server_that_plays_all_hosts_are_kept_for_it_whatever_domain_they_name(self) -> None:
+        server = "http://127.0.0.1:8790"
+        login = msgspec.structs.replace(LOGIN, server=server, hosts=single(server))
+        _, second = await ask(cell(login), dated(NOW, "fresh=1; Domain=.qq.com; Secure"), dated(NOW))
+
+        assert second.header("Cookie") == "fresh=1"
+
+    async def test_of_flows_that_run_at_once_are_all_kept(self) -> None:
+        ours = cell()
+        told = Told(*(dated(NOW, f"c{number}=1; Path=/") for number in range(32)))
+        await asyncio.gather(*(run(fetch(LOGIN, NOW), told, ours) for _ in range(32)))
+
+        sent = ours.attach(WEBWXSYNC.encode_request(WEBWXSYNC.request(), LOGIN.hosts)).header("Cookie")
+        assert all(f"c{number}=1" in sent for number in range(32))
+
+
+class TestTheServersClock:
+    async def test_is_told_anew_by_the_same_words_when_ours_has_jumped(self) -> None:
+        clock = Clock()
+        ours, answer = cell(clock=clock), dated(NOW)
+        await ask(ours, answer)
+        clock.now += HOUR
+        await ask(ours, answer)
+
+        assert ours.now() == int(NOW)  # the header counts whole seconds
+
+    @pytest.mark.parametrize("ahead", [-HOUR, -2.0, 2.0, HOUR])
+    async def test_counts_once_an_answer_told_it(self, ahead: float) -> None:
+        ours = cell()
+        await ask(ours, dated(NOW + ahead))
+
+        assert ours.now() == pytest.approx(NOW + ahead, abs=1)
+
+    @pytest.mark.parametrize("date", ["", "yesterday", formatdate(NOW, usegmt=True)])
+    async def test_is_ours_as_long_as_nothing_else_is_told(self, date: str) -> None:
+        ours = cell()
+        await ask(ours, Response(headers=(("Date", date),), body=reply(WEBWXSYNC).body))
+
+        assert ours.now() == NOW
+
+    @pytest.mark.parametrize("told", [0.0, 10.0, 25.0])
+    async def test_is_not_said_to_be_another_by_an_answer_that_was_long_on_its_way(self, told: float) -> None:
+        clock = Clock()
+        ours = cell(clock=clock)
+
+        class Slow(Told):
+            async def send(self, request: Request) -> Response:
+                clock.now += 25.0
+                return await super().send(request)
+
+        await run(fetch(LOGIN, NOW), Slow(dated(NOW + told)), ours)
+        assert ours.login.clock_skew == 0.0
+
+        await run(fetch(LOGIN, NOW), Slow(dated(NOW + 60)), ours)
+        assert ours.now() == pytest.approx(NOW + 60, abs=1)
+
+    async def test_outlives_the_process_with_the_login(self) -> None:
+        ours = cell()
+        await ask(ours, dated(NOW + HOUR))
+
+        assert cell(ours.login).now() == pytest.approx(NOW + HOUR, abs=1)
+
+
+class TestB13ClientIds:
+    def test_have_13_digits_of_milliseconds_and_4_of_a_counter(self) -> None:
+        assert cell().next_client_id() == "15600000001230000"
+
+    def test_grow_strictly_with_a_frozen_clock_and_one_that_steps_back(self) -> None:
+        clock = Clock()
+        ours = cell(clock=clock)
+        made = [ours.next_client_id() for _ in range(5_000)]
+        clock.now -= HOUR
+        made += [ours.next_client_id() for _ in range(5_000)]
+
+        assert sorted(made, key=int) == made
+        assert len(set(made)) == 10_000
+        assert {len(each) for each in made} == {17}
+
+    def test_grow_across_a_save_and_a_load(self) -> None:
+        ours = cell()
+        last = [ours.next_client_id() for _ in range(3)][-1]
+        loaded = msgspec.json.decode(msgspec.json.encode(ours.login), type=Login)
+
+        assert int(cell(loaded, Clock(NOW - HOUR)).next_client_id()) > int(last)
+
+    def test_of_uploads_differ_within_a_millisecond(self) -> None:
+        ours = cell()
+
+        assert [ours.next_media_id(), ours.next_media_id()] == [1560000000123, 1560000000124]
+
+    def test_of_uploads_differ_in_two_processes_whatever_they_send_in_between(self) -> None:
+        store = LoginMemory()
+        one, other = (Cell(LOGIN, Clock(), reserve=store.reserve_id) for _ in range(2))
+        made = []
+        for _ in range(50):
+            made += [one.next_media_id(), other.next_media_id(), other.next_media_id()]
+            one.next_client_id()
+            made.append(one.next_media_id())
+            other.next_client_id()
+
+        assert len(set(made)) == 200
+        assert {len(str(each)) for each in made} == {13}
+
+
+class TestHeaders:
+    @pytest.mark.parametrize(
+        ("profile", "page"),
+        [("web", "https://wx2.qq.com/"), ("filehelper", "https://wx2.qq.com/"),
+         ("desktop", "https://wx2.qq.com/?&lang=zh_CN&target=t")],
+    )  # fmt: skip
+    async def test_name_the_page_of_the_profile(self, profile: str, page: str) -> None:
+        [request] = await ask(cell(msgspec.structs.replace(LOGIN, profile_name=profile)), dated(NOW))
+
+        assert request.header("Referer") == page
+
+    async def test_of_the_desktops_exchange_name_the_page_that_the_login_began_on(self) -> None:
+        """The exchange goes to where the redirect leads (protocol notes, login, 6)."""
+        blank = Login(profile_name=DESKTOP.name, server=None, hosts=FAMILIES["wx.qq.com"])
+        desktop = Desktop(client_version="2.0.0", extspam="opaque")
+        redirect = "https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=A@qrticket_0&uuid=Q==&scan=1"
+        told = Told(reply(TICKET, skey="@s", wxsid="s", wxuin=1, pass_ticket="p"))
+        await run(exchange_ticket(blank, redirect, "e1", desktop), told, cell(blank))
+        [request] = told.requests
+
+        assert request.url == f"{redirect}&fun=new&version=v2&mod=desktop"
+        assert request.headers[:2] == (("client-version", "2.0.0"), ("extspam", "opaque"))
+        assert request.header("Referer") == "https://wx.qq.com/?&lang=zh_CN&target=t"
+
+    async def test_follow_the_host_that_the_login_ended_on(self) -> None:
+        ours = cell()
+        ours.attach(Request(endpoint="e", method="GET", url="https://wx2.qq.com/"))
+        ours.change(hosts=single("http://127.0.0.1:1"), server="http://127.0.0.1:1")
+        [request] = await ask(ours, dated(NOW))
+
+        assert request.header("Referer") == "http://127.0.0.1:1/"
+
+    async def test_name_the_app_on_file_transfer_helper_only(self) -> None:
+        [web] = await ask(cell(), dated(NOW))
+        [filehelper] = await ask(cell(msgspec.structs.replace(LOGIN, profile_name=FILEHELPER.name)), dated(NOW))
+
+        assert (web.header("mmweb_appid"), filehelper.header("mmweb_appid")) == ("", "wx_webfilehelper")
+
+
+def test_each_kind_of_call_has_its_patience() -> None:
+    timeouts = Timeouts(call=1, poll=2, bulk=3)
+
+    assert [timeouts.of(kind) for kind in (Patience.CALL, Patience.POLL, Patience.BULK)] == [1, 2, 3]
+
+
+def test_a_download_may_take_as_long_as_it_is_not_too_slow() -> None:
+    timeouts = Timeouts(bulk=10, slowest=100)
+
+    assert timeouts.until(Patience.BULK, 5.0, 5.0, 0) == 15.0
+    assert timeouts.until(Patience.BULK, 5.0, 60.0, 3_000) == 45.0
+    assert timeouts.until(Patience.BULK, 5.0, 60.0, 1_000_000) == 70.0
+    assert Timeouts(bulk=10, slowest=0).until(Patience.BULK, 5.0, 60.0, 1) == 70.0
