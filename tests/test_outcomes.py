@@ -22,7 +22,7 @@ def test_every_code_has_a_meaning() -> None:
         (errors.LoginTimeout("x"), 424),
         (errors.RateLimited("x"), 429),
         (errors.RecallExpired("x"), 403),
-        (errors.SendUnknown("x"), 409),
+        (errors.SendOutcomeUnknown("x"), 409),
         (errors.Timeout("x"), 504),
         (errors.ConnectFailed("x"), 502),
         (errors.MediaUnavailable("x"), 502),

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from webwx.errors import EmptyFile as EmptyFile
     from webwx.errors import EmptyText as EmptyText
     from webwx.errors import InvalidLogin as InvalidLogin
+    from webwx.errors import InvalidRequest as InvalidRequest
     from webwx.errors import InvalidSettings as InvalidSettings
     from webwx.errors import LocalStateError as LocalStateError
     from webwx.errors import LoggedOut as LoggedOut
@@ -56,11 +57,10 @@ if TYPE_CHECKING:
     from webwx.errors import RateLimited as RateLimited
     from webwx.errors import RecallExpired as RecallExpired
     from webwx.errors import RecallRefused as RecallRefused
-    from webwx.errors import RefusedLocally as RefusedLocally
-    from webwx.errors import SendUnknown as SendUnknown
+    from webwx.errors import RecipientRejected as RecipientRejected
+    from webwx.errors import SendOutcomeUnknown as SendOutcomeUnknown
     from webwx.errors import StaleContact as StaleContact
     from webwx.errors import StorageError as StorageError
-    from webwx.errors import TargetRefused as TargetRefused
     from webwx.errors import TextTooLong as TextTooLong
     from webwx.errors import Timeout as Timeout
     from webwx.errors import TlsError as TlsError
@@ -166,8 +166,8 @@ _HOMES = {
         "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin",
         "InvalidSettings", "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "LoopBroken",
         "MediaUnavailable", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotOnThisHost",
-        "ProtocolError", "ProxyFailed", "RateLimited", "RecallExpired", "RecallRefused", "RefusedLocally",
-        "SendUnknown", "StaleContact", "StorageError", "TargetRefused", "TextTooLong", "Timeout", "TlsError",
+        "ProtocolError", "ProxyFailed", "RateLimited", "RecallExpired", "RecallRefused", "InvalidRequest",
+        "SendOutcomeUnknown", "StaleContact", "StorageError", "RecipientRejected", "TextTooLong", "Timeout", "TlsError",
         "TooFewMembers", "TooLarge", "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect",
         "WxError",
     ),

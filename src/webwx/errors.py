@@ -2,7 +2,7 @@
 Every exception webwx raises, and when.
 
     WxError
-    ├── RefusedLocally       nothing was sent
+    ├── InvalidRequest       nothing was sent
     │   ├── EmptyText, TextTooLong
     │   ├── NoSuchFile, EmptyFile, TooLarge, NotAPicture
     │   ├── UnknownContact   nobody of that name or id in this login
@@ -23,7 +23,7 @@ Every exception webwx raises, and when.
     │   ├── TlsError         the other side is not who it should be; nothing left this machine
     │   ├── Timeout
     │   ├── UnsafeRedirect   the login was sent to a host we do not know; nothing was sent there
-    │   └── SendUnknown      it may or may not have been done; look before you repeat it
+    │   └── SendOutcomeUnknown      it may or may not have been done; look before you repeat it
     ├── ProtocolError        the bytes arrived and made no sense
     │   ├── AnswerTooLarge   an answer above the size limit (.endpoint)
     │   ├── UnexpectedLoginPage
@@ -35,7 +35,7 @@ Every exception webwx raises, and when.
         ├── LoginTimeout     no QR code was confirmed in time
         ├── RecallExpired    older than two minutes
         ├── RecallRefused    not ours, or unknown
-        └── TargetRefused    not a friend, chat gone, or oneself
+        └── RecipientRejected    not a friend, chat gone, or oneself
 
 No exception holds a URL, a request, an answer or a key, so that every one of them may be shown, logged and pasted into
 an issue.
@@ -54,35 +54,35 @@ class WxError(Exception):
 # -- nothing was sent ------------------------------------------------------------------------------------------------
 
 
-class RefusedLocally(WxError):
+class InvalidRequest(WxError):
     """The call cannot succeed, so nothing was sent."""
 
 
-class EmptyText(RefusedLocally):
+class EmptyText(InvalidRequest):
     """A text without a character."""
 
 
-class TextTooLong(RefusedLocally):
+class TextTooLong(InvalidRequest):
     """A text beyond what the platform takes in one message."""
 
 
-class NoSuchFile(RefusedLocally):
+class NoSuchFile(InvalidRequest):
     """The path names no readable file."""
 
 
-class EmptyFile(RefusedLocally):
+class EmptyFile(InvalidRequest):
     """A file without a byte; the platform takes none."""
 
 
-class TooLarge(RefusedLocally):
+class TooLarge(InvalidRequest):
     """A file beyond the limit for its kind."""
 
 
-class NotAPicture(RefusedLocally):
+class NotAPicture(InvalidRequest):
     """The bytes are no picture the platform shows."""
 
 
-class UnknownContact(RefusedLocally):
+class UnknownContact(InvalidRequest):
     """Nobody of that name or id is known in this login."""
 
 
@@ -90,27 +90,27 @@ class StaleContact(UnknownContact):
     """An id that somebody had in an earlier login: it names nobody now, or a stranger."""
 
 
-class TooFewMembers(RefusedLocally):
+class TooFewMembers(InvalidRequest):
     """A chatroom with fewer than two others."""
 
 
-class NotForwardable(RefusedLocally):
+class NotForwardable(InvalidRequest):
     """The message carries nothing that could be sent on; the text names the way round."""
 
 
-class NotOnThisHost(RefusedLocally):
+class NotOnThisHost(InvalidRequest):
     """The chosen host does not offer this; the text names one that does."""
 
 
-class NoJournal(RefusedLocally):
+class NoJournal(InvalidRequest):
     """This needs a journal, and the client was given none."""
 
 
-class LoopBroken(RefusedLocally):
+class LoopBroken(InvalidRequest):
     """A bot has answered so often in one chat that another bot may be answering it; it is silent there for a while."""
 
 
-class InvalidSettings(RefusedLocally):
+class InvalidSettings(InvalidRequest):
     """An option, a variable or the configuration file says what cannot be."""
 
 
@@ -165,7 +165,7 @@ class UnsafeRedirect(TransportError):
     """The login was sent on to a host we do not know; nothing was sent there."""
 
 
-class SendUnknown(TransportError):
+class SendOutcomeUnknown(TransportError):
     """
     The request may or may not have been carried out.
 
@@ -254,5 +254,5 @@ class RecallRefused(ApiError):
     """The message is not ours, or nobody knows it; it stays."""
 
 
-class TargetRefused(ApiError):
+class RecipientRejected(ApiError):
     """The other side cannot be written to: not a friend, the chat is gone, or it is oneself."""

@@ -13,12 +13,12 @@ from typing import NamedTuple
 from webwx.errors import (
     AlreadyRunning,
     ApiError,
+    InvalidRequest,
     LoggedOut,
     LoginTimeout,
     ProtocolError,
     RateLimited,
-    RefusedLocally,
-    SendUnknown,
+    SendOutcomeUnknown,
     StorageError,
     Timeout,
     TransportError,
@@ -64,14 +64,14 @@ class Outcome(NamedTuple):
 
 
 _OUTCOMES: tuple[tuple[type[WxError], Outcome], ...] = (
-    (RefusedLocally, Outcome(Exit.BAD_INPUT, HTTPStatus.UNPROCESSABLE_ENTITY)),
+    (InvalidRequest, Outcome(Exit.BAD_INPUT, HTTPStatus.UNPROCESSABLE_ENTITY)),
     (AlreadyRunning, Outcome(Exit.ALREADY_RUNNING, HTTPStatus.CONFLICT)),
     (StorageError, Outcome(Exit.FAILED, HTTPStatus.SERVICE_UNAVAILABLE)),
     (LoggedOut, Outcome(Exit.LOGGED_OUT, HTTPStatus.FAILED_DEPENDENCY)),
     (LoginTimeout, Outcome(Exit.LOGGED_OUT, HTTPStatus.FAILED_DEPENDENCY)),
     (RateLimited, Outcome(Exit.REFUSED, HTTPStatus.TOO_MANY_REQUESTS)),
     (ApiError, Outcome(Exit.REFUSED, HTTPStatus.FORBIDDEN)),
-    (SendUnknown, Outcome(Exit.OUTCOME_UNKNOWN, HTTPStatus.CONFLICT)),
+    (SendOutcomeUnknown, Outcome(Exit.OUTCOME_UNKNOWN, HTTPStatus.CONFLICT)),
     (Timeout, Outcome(Exit.NETWORK, HTTPStatus.GATEWAY_TIMEOUT)),
     (TransportError, Outcome(Exit.NETWORK, HTTPStatus.BAD_GATEWAY)),
     (ProtocolError, Outcome(Exit.FAILED, HTTPStatus.BAD_GATEWAY)),

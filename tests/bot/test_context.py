@@ -11,7 +11,7 @@ import pytest
 from tests.client.conftest import GIF, MP4, PNG, last
 
 from webwx.bot.context import Context, SyncContext
-from webwx.errors import SendUnknown, UnknownContact
+from webwx.errors import SendOutcomeUnknown, UnknownContact
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContactChanged
 from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessage
@@ -108,7 +108,7 @@ class TestKeys:
             event = text_from(client, "阿华")
             counted.lose_answers("webwxsendmsg")
             for attempt in (1, 2, 3):
-                with pytest.raises(SendUnknown):
+                with pytest.raises(SendOutcomeUnknown):
                     await context(client, event, attempt=attempt).reply("!")
             assert counted.calls.count("webwxsendmsg") == 1
             assert len(world.inbox("ahua")["xiaoming"].messages) == 1

@@ -28,7 +28,7 @@ from webwx.cli.exits import BadInput, CommandFailed, explain
         (errors.ConnectFailed("x"), 6),
         (errors.Timeout("x"), 6),
         (errors.UnsafeRedirect("x"), 6),
-        (errors.SendUnknown("x"), 7),
+        (errors.SendOutcomeUnknown("x"), 7),
         (errors.InvalidLogin("x"), 1),
         (errors.MediaUnavailable("x"), 1),
         (CommandFailed("x"), 1),

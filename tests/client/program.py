@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from webwx.client.client import AsyncClient
-from webwx.errors import SendUnknown
+from webwx.errors import SendOutcomeUnknown
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.journal import SqliteJournal
@@ -73,7 +73,7 @@ async def send(client: AsyncClient, path: Path) -> None:
     ):
         try:
             tell(kind=kind, client_id=(await sending).client_id)
-        except SendUnknown:
+        except SendOutcomeUnknown:
             tell(kind=kind, unknown=True)
 
 

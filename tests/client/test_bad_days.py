@@ -23,7 +23,7 @@ from webwx.errors import (
     InvalidLogin,
     LoggedOut,
     ProtocolError,
-    SendUnknown,
+    SendOutcomeUnknown,
     TlsError,
     TransportError,
 )
@@ -224,7 +224,7 @@ def check(day: Day, name: str) -> None:
         shown = phone.count(text)
         if outcome == "sent":
             assert shown == 1 or (name in TWICE and shown == 2), (text, shown)
-        elif outcome == SendUnknown.__name__:
+        elif outcome == SendOutcomeUnknown.__name__:
             assert shown <= (2 if name in TWICE else 1)
         else:
             assert shown == 0, (text, outcome)
@@ -383,7 +383,7 @@ def test_no_verb_succeeds_where_the_answer_does_not_say_so(fault: str, make_worl
         for name, verb in VERBS.items():
             try:
                 await verb(day.client, receipt, room)
-            except (ProtocolError, SendUnknown):
+            except (ProtocolError, SendOutcomeUnknown):
                 continue
             done.append(name)
         assert done == (["download_avatar"] if fault == "no_ret" else []), "a picture's answer has no Ret"

@@ -11,8 +11,8 @@ from webwx.errors import (
     ApiError,
     NotOnThisHost,
     RateLimited,
-    SendUnknown,
-    TargetRefused,
+    RecipientRejected,
+    SendOutcomeUnknown,
     TooFewMembers,
     UnknownContact,
 )
@@ -168,7 +168,7 @@ async def test_members_are_removed_and_looked_at(log_in: LogIn, counted: Counted
     assert counted.calls[:2] == ["webwxupdatechatroom", "webwxbatchgetcontact"]
     assert ContactDeleted(id=room.id) in events
     assert [event.names for event in events if isinstance(event, MemberRemoved)] == [(None,)]
-    with pytest.raises(TargetRefused):
+    with pytest.raises(RecipientRejected):
         await friend.send_text(room.id, "喂")
 
 
@@ -190,7 +190,7 @@ async def test_a_removal_that_the_looks_do_not_show_has_failed(log_in: LogIn, wo
 async def test_a_removal_that_incomplete_looks_do_not_show_is_in_doubt(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.faults.add("lost_members")
-    with pytest.raises(SendUnknown, match="may or may not"):
+    with pytest.raises(SendOutcomeUnknown, match="may or may not"):
         await client.remove_members("周末爬山", ["阿华"])
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from webwx.client import files
-from webwx.errors import LocalStateError, NoSuchFile, RefusedLocally
+from webwx.errors import InvalidRequest, LocalStateError, NoSuchFile
 
 HOSTILE = [
     "../x",
@@ -278,7 +278,7 @@ class TestPlace:
         place = files.Place(tmp_path / "CON .txt")
         with place.begin() as file:
             assert place.keep(file, "another") == tmp_path / "CON .txt"
-        with pytest.raises(RefusedLocally, match="is there already"):
+        with pytest.raises(InvalidRequest, match="is there already"):
             files.Place(tmp_path / "CON .txt")
 
     def test_a_path_that_somebody_else_took_meanwhile_stays_theirs(self, tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ class TestPreparing:
                 return given
 
         # What no type checker would let through is the point.
-        with files.at_hand(Odd()) as source, pytest.raises(RefusedLocally, match=told):  # type: ignore[arg-type]
+        with files.at_hand(Odd()) as source, pytest.raises(InvalidRequest, match=told):  # type: ignore[arg-type]
             files.prepare_file(source, "")
 
     @pytest.mark.parametrize(

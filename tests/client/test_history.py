@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from tests.client.conftest import PNG, last, take
 
-from webwx.errors import LoggedOut, NoJournal, SendUnknown, UnknownContact
+from webwx.errors import LoggedOut, NoJournal, SendOutcomeUnknown, UnknownContact
 from webwx.model.delivery import MAX_ITEM
 from webwx.model.events import ContinuityLost, QuarantinedMessage
 from webwx.model.messages import Event, ImageMessage, MessageRecalled, SystemMessage, TextMessage
@@ -163,7 +163,7 @@ class TestHistory:
     ) -> None:
         client = await log_in()
         counted.lose_answers("webwxsendmsg")
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "perhaps")
         world.refuse_next("webwxsendmsg", 1204)
         with pytest.raises(Exception, match="1204"):
@@ -265,7 +265,7 @@ class TestFinding:
         await client.send_text("阿华", "1")
         await client.send_text("filehelper", "2")
         counted.lose_answers("webwxsendmsg")
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "3")
 
         assert said(list(await client.list_sends())) == ["3", "2", "1"]
@@ -359,7 +359,7 @@ class TestLettingGo:
     async def test_a_send_is_forgotten_with_its_key(self, log_in: LogIn, counted: Counted) -> None:
         client = await log_in()
         counted.lose_answers("webwxsendmsg")
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "perhaps", key="1")
         [send] = await client.list_sends()
 

@@ -17,10 +17,10 @@ from webwx.client.identity import Introductions
 from webwx.errors import (
     NoJournal,
     RateLimited,
-    SendUnknown,
+    RecipientRejected,
+    SendOutcomeUnknown,
     StaleContact,
     StorageError,
-    TargetRefused,
     UnknownContact,
 )
 from webwx.model.contacts import Contact, ContactId
@@ -366,7 +366,7 @@ async def test_somebody_whom_another_process_has_met_and_who_has_no_number_is_as
     await client.get_contacts([sender])
     await client.close()
 
-    with pytest.raises(TargetRefused):  # by the platform, since they are no friends
+    with pytest.raises(RecipientRejected):  # by the platform, since they are no friends
         await other.send_text(sender, "hi")
 
 
@@ -419,7 +419,7 @@ async def test_b10_a_lost_answer_is_settled_though_the_send_was_begun_in_an_earl
     [row] = await client.list_sends()
     again = await log_in()
     counted.lose_answers("webwxsendmsg")
-    with pytest.raises(SendUnknown):
+    with pytest.raises(SendOutcomeUnknown):
         await (again.retry_send(row.number) if how == "by its number" else again.send_text(row.chat, "later", key="1"))
     assert [event async for event in again.events(include_all=False, follow=False)] != []
     [send] = await again.list_sends()

@@ -28,6 +28,7 @@ from webwx.errors import (
     ConnectFailed,
     EmptyFile,
     InvalidLogin,
+    InvalidRequest,
     LocalStateError,
     LoggedOut,
     MediaUnavailable,
@@ -35,8 +36,7 @@ from webwx.errors import (
     NotAPicture,
     ProtocolError,
     RateLimited,
-    RefusedLocally,
-    SendUnknown,
+    SendOutcomeUnknown,
     TooLarge,
     UnknownContact,
     WxError,
@@ -386,7 +386,7 @@ class TestAFailedChunk:
 
         counted.calls.clear()
         counted.lose_answers("webwxuploadmedia")
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_file("filehelper", b"one chunk")
         assert counted.calls == ["webwxuploadmedia"]
 
@@ -461,7 +461,7 @@ class TestNothingIsSentFor:
             (lambda client: client.send_image("filehelper", PNG[:8] + bytes(MAX_IMAGE)), TooLarge),
             (lambda client: client.send_sticker("filehelper", PNG), NotAPicture),
             (lambda client: client.send_sticker("filehelper", "no-such.gif"), NoSuchFile),
-            (lambda client: client.send_video("filehelper", PNG), RefusedLocally),
+            (lambda client: client.send_video("filehelper", PNG), InvalidRequest),
             (lambda client: client.send_video("filehelper", MP4[:12] + bytes(MAX_VIDEO)), TooLarge),
             (lambda client: client.send_file("filehelper", b""), EmptyFile),
             (lambda client: client.send_file("nobody", b"x"), UnknownContact),
@@ -621,7 +621,7 @@ class TestAStream:
 
     @pytest.mark.parametrize(
         ("stream", "kind"),
-        [(io.BytesIO(), EmptyFile), (io.BytesIO(b"hello"), NotAPicture), (io.StringIO("x"), RefusedLocally)],
+        [(io.BytesIO(), EmptyFile), (io.BytesIO(b"hello"), NotAPicture), (io.StringIO("x"), InvalidRequest)],
     )
     async def test_e3_that_cannot_be_sent_leaves_nothing(
         self, log_in: LogIn, counted: Told, kept: list[BinaryIO], stream: io.BytesIO, kind: type[WxError]
@@ -953,7 +953,7 @@ class TestDownloading:
         assert (await client.download_thumbnail(place)).startswith(b"\xff\xd8\xff")
         assert (await client.download_thumbnail(video.message_id)).startswith(b"\xff\xd8\xff")
 
-    @pytest.mark.parametrize(("to", "kind"), [("no/folder/x", NoSuchFile), ("taken", RefusedLocally)])
+    @pytest.mark.parametrize(("to", "kind"), [("no/folder/x", NoSuchFile), ("taken", InvalidRequest)])
     async def test_a_bad_place_is_refused_before_any_request(
         self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, to: str, kind: type[WxError]
     ) -> None:

@@ -13,12 +13,12 @@ from tests.client.conftest import PNG, last
 from webwx.client.client import AsyncClient
 from webwx.errors import (
     EmptyText,
+    InvalidRequest,
     LoggedOut,
     NotForwardable,
     RecallExpired,
     RecallRefused,
-    RefusedLocally,
-    SendUnknown,
+    SendOutcomeUnknown,
     TextTooLong,
     UnknownContact,
     WxError,
@@ -78,7 +78,7 @@ class TestSending:
         client = await log_in()
         counted.lose_answers("webwxsendmsg", times=9)
 
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "once")
         assert counted.calls == ["webwxsendmsg"]
         assert len(world.inbox("ahua")["xiaoming"].messages) == 1
@@ -274,7 +274,7 @@ class TestTheOutbox:
         client = await log_in(journal=journal)
         outbox = journal.account(client.account.uin).outbox
         send = await outbox.add(client_id="1", chat=FILEHELPER, kind="text", text="a", key="", time=1.0)
-        with pytest.raises(RefusedLocally, match="nothing to recall"):
+        with pytest.raises(InvalidRequest, match="nothing to recall"):
             await client.recall(send)
 
         assert counted.calls == []
@@ -303,8 +303,8 @@ class TestTheOutbox:
         await outbox.sending(doubt.number, 1.0, doubt.chat)
         await outbox.settle(doubt.number, "unknown", time=1.0)
         for number, error in (
-            (file.number, RefusedLocally), (gone.number, UnknownContact), (doubt.number, SendUnknown),
-            (999, RefusedLocally),
+            (file.number, InvalidRequest), (gone.number, UnknownContact), (doubt.number, SendOutcomeUnknown),
+            (999, InvalidRequest),
         ):  # fmt: skip
             with pytest.raises(error):
                 await client.retry_send(number)

@@ -19,7 +19,7 @@ from webwx.client.client import AsyncClient
 from webwx.client.rate_limit import FIRST_PAUSE, Pace, limit_of
 from webwx.client.rate_limiter import Governor, StatesInMemory
 from webwx.client.state import LoginState
-from webwx.errors import RateLimited, RefusedLocally, StorageError
+from webwx.errors import InvalidRequest, RateLimited, StorageError
 from webwx.protocol.http import Response
 from webwx.sandbox import contents
 from webwx.storage.login import LoginMemory
@@ -354,7 +354,7 @@ class TestAWait:
             waiting = asyncio.create_task(client.send_text("阿华", "never", key="never"))
             send = await stored(other, "never")
             assert await other.forget_send(send.number)
-            with pytest.raises(RefusedLocally, match="taken out of the outbox"):
+            with pytest.raises(InvalidRequest, match="taken out of the outbox"):
                 await waiting
 
             assert "never" not in stage.texts()

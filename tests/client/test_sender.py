@@ -20,9 +20,9 @@ from webwx.errors import (
     NoSuchFile,
     NotForwardable,
     RateLimited,
-    SendUnknown,
+    RecipientRejected,
+    SendOutcomeUnknown,
     StorageError,
-    TargetRefused,
     Timeout,
     UnknownContact,
 )
@@ -137,8 +137,8 @@ class TestARow:
     @pytest.mark.parametrize(
         ("ret", "kind", "state"),
         [
-            (1204, TargetRefused, "failed"),
-            (1201, TargetRefused, "failed"),
+            (1204, RecipientRejected, "failed"),
+            (1201, RecipientRejected, "failed"),
             (-1, ApiError, "failed"),
             (1101, LoggedOut, "failed"),
             (1205, RateLimited, "queued"),
@@ -237,7 +237,7 @@ class TestARow:
         """Nothing has reached anybody, whatever became of the upload."""
         client = await log_in()
         counted.lose_answers("webwxuploadmedia", times=9)
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_image("阿华", PNG)
 
         assert (await only_send(client)).state == "queued"
@@ -340,7 +340,7 @@ class TestAKey:
         client = await log_in()
         counted.lose_answers("webwxsendmsg")
         for _ in range(3):
-            with pytest.raises(SendUnknown):
+            with pytest.raises(SendOutcomeUnknown):
                 await client.send_text("阿华", "hi", key="1")
 
         assert counted.calls == ["webwxsendmsg"]
@@ -364,7 +364,7 @@ class TestALostAnswer:
     async def test_b10_leaves_one_message_and_a_doubt(self, log_in: LogIn, world: World, counted: Counted) -> None:
         client = await log_in()
         counted.lose_answers("webwxsendmsg", times=9)
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "once")
 
         assert counted.calls == ["webwxsendmsg"]
@@ -389,7 +389,7 @@ class TestALostAnswer:
             FaultRule(**msgspec.structs.asdict(FaultRule.read(fault)) | {"endpoint": "webwxsendmsg"})
         )
         for _ in range(2):
-            with pytest.raises(SendUnknown):
+            with pytest.raises(SendOutcomeUnknown):
                 await client.send_text("阿华", "once", key="1")
 
         assert rule.hits == 1
@@ -403,7 +403,7 @@ class TestALostAnswer:
         world.options = Options(echo="on")
         client = await log_in()
         counted.lose_answers("webwxsendmsg")
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "a&b\n<c>", key="1")
         async with asyncio.timeout(10), client.events() as events:
             await anext(events)
@@ -452,7 +452,7 @@ class TestALostAnswer:
         await client.send_text("阿华", "ok")
         world.options = Options(echo="off")
         counted.lose_answers("webwxsendmsg")
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "ok")
         await take(client, 1)
 
@@ -464,7 +464,7 @@ class TestALostAnswer:
     ) -> None:
         client = await log_in()
         counted.lose_answers("webwxsendmsg")
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "ok")
         world.say("me", chat, text)  # on the phone
         await take(client, 1)
@@ -479,7 +479,7 @@ class TestALostAnswer:
         await take(client, 1)
         world.wind(10)
         counted.lose_answers("webwxsendmsg")
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "ok")
 
         assert (await only_send(client)).state == "unknown"
@@ -503,7 +503,7 @@ class TestALostAnswer:
         store = LoginMemory()
         client = await log_in(transport=failing, store=store)
         failing.lose_answers("webwxsendmsg")
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "hi", key="1")
         following = new_client(transport=failing, store=store, dedupe_by_client_id=True)
         await following.resume()
@@ -519,7 +519,7 @@ class TestALostAnswer:
         store = LoginMemory()
         client = await log_in(store=store)
         counted.lose_answers("webwxsendmsg")
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "hi", key="1")
         following = new_client(store=store, dedupe_by_client_id=True)
         await following.resume()
@@ -532,7 +532,7 @@ class TestALostAnswer:
         world.options = Options(fold_repeats=True)
         client = await log_in(transport=failing, dedupe_by_client_id=True)
         failing.lose_answers("webwxsendmsg", times=9)
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "hi")
 
         assert len(failing.client_ids) == 4
@@ -546,7 +546,7 @@ class TestALostAnswer:
         await failing.arrived.wait()
         world.refuse_next("webwxsendmsg", 1204, times=3)
         failing.held.set()
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await sending
 
         assert (await only_send(client)).state == "unknown"

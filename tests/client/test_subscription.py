@@ -16,7 +16,7 @@ from tests.client.conftest import take
 
 from webwx.client.state import LoginState
 from webwx.client.subscription import Subscription
-from webwx.errors import AlreadyRunning, LoggedOut, NoJournal, RefusedLocally, StorageError, UnknownContact
+from webwx.errors import AlreadyRunning, InvalidRequest, LoggedOut, NoJournal, StorageError, UnknownContact
 from webwx.model.events import ContactChanged, ContinuityLost
 from webwx.model.messages import Event, MessageRecalled, TextMessage
 from webwx.protocol.sync import WEBWXSYNC, SyncReply
@@ -110,7 +110,7 @@ class TestReaders:
             pass
 
     async def test_cannot_be_called_as_what_keeps_media(self, log_in: LogIn) -> None:
-        with pytest.raises(RefusedLocally, match="another name"):
+        with pytest.raises(InvalidRequest, match="another name"):
             await (await log_in()).subscribe("keep").open()
 
     async def test_of_another_process_are_kept_out(self, log_in: LogIn, new_client: NewClient) -> None:

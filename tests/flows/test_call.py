@@ -15,8 +15,8 @@ from webwx.errors import (
     LoggedOut,
     ProtocolError,
     RateLimited,
-    SendUnknown,
-    TargetRefused,
+    RecipientRejected,
+    SendOutcomeUnknown,
     Timeout,
     TlsError,
     TransportError,
@@ -45,8 +45,8 @@ CODES = [
     (1101, LoggedOut, "evicted"),
     (1102, LoggedOut, "cookie"),
     (1103, LoggedOut, "evicted"),
-    (1201, TargetRefused, None),
-    (1204, TargetRefused, None),
+    (1201, RecipientRejected, None),
+    (1204, RecipientRejected, None),
     (1205, RateLimited, None),
     (-1, ApiError, None),
     (-2, ApiError, None),
@@ -258,7 +258,7 @@ class TestEveryCallIsJudged:
 class TestALostAnswer:
     @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ProtocolError("too large")])
     def test_b11_leaves_a_send_in_doubt_and_is_never_success(self, failure: WxError) -> None:
-        with pytest.raises(SendUnknown, match="may or may not have been done"):
+        with pytest.raises(SendOutcomeUnknown, match="may or may not have been done"):
             drive(a_send(), failure)
 
     @pytest.mark.parametrize("failure", [ConnectFailed("c"), TlsError("t")])
@@ -275,7 +275,7 @@ class TestALostAnswer:
 
     @pytest.mark.parametrize("answer", [Response(status=500), Response(status=502, body=b"<html>")])
     def test_may_come_as_a_5xx(self, answer: Response) -> None:
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             drive(a_send(), answer)
         with pytest.raises(TransportError, match="in trouble") as caught:
             drive(a_fetch(), answer)
@@ -294,7 +294,7 @@ class TestALostAnswer:
         ids=["empty", "html", "truncated", "redirect", "not found"],
     )
     def test_may_come_as_one_that_makes_no_sense(self, answer: Response) -> None:
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             drive(a_send(), answer)
         with pytest.raises(ProtocolError):
             drive(a_fetch(), answer)
@@ -304,7 +304,7 @@ class TestALostAnswer:
     def test_may_come_as_one_that_does_not_say_how_the_call_went(
         self, endpoint: Endpoint[Any, Any], body: bytes
     ) -> None:
-        with pytest.raises(ProtocolError if endpoint.repeatable else SendUnknown, match=endpoint.name):
+        with pytest.raises(ProtocolError if endpoint.repeatable else SendOutcomeUnknown, match=endpoint.name):
             drive(call(endpoint, sample(endpoint.request), LOGIN.hosts), Response(body=body))
 
     @pytest.mark.parametrize("body", WITHOUT_RET)
@@ -327,7 +327,7 @@ class TestALostAnswer:
 
     @pytest.mark.parametrize("message_id", [b"", b',"MsgID":""', b',"MsgID":null', b',"MsgID":"0"', b',"MsgID":0'])
     def test_of_a_send_is_one_that_names_no_message(self, message_id: bytes) -> None:
-        with pytest.raises(SendUnknown, match="names no message"):
+        with pytest.raises(SendOutcomeUnknown, match="names no message"):
             drive(a_send(), Response(body=b'{"BaseResponse":{"Ret":0}%b}' % message_id))
 
     @pytest.mark.parametrize("ret", [b"0", b'"0"', b"0.0", b'" 0 "'])
@@ -340,7 +340,7 @@ class TestALostAnswer:
 
         assert isinstance(next(flow), Read)
         flow.send(b"x")
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             flow.throw(Timeout("t"))
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.flows.drive import drive, refusal, reply
 from tests.saved import LOGIN, NOW
 
-from webwx.errors import ApiError, ProtocolError, RateLimited, SendUnknown, TargetRefused, Timeout
+from webwx.errors import ApiError, ProtocolError, RateLimited, RecipientRejected, SendOutcomeUnknown, Timeout
 from webwx.flows.chatrooms import (
     add_members,
     create_chatroom,
@@ -113,7 +113,7 @@ class TestAdd:
         assert drive(add_members(LOGIN, ROOM, PEOPLE), answer)[0] == ("@a",)
 
     def test_to_a_chatroom_that_is_gone(self) -> None:
-        with pytest.raises(TargetRefused):
+        with pytest.raises(RecipientRejected):
             drive(add_members(LOGIN, ROOM, PEOPLE), refusal(1201))
 
 
@@ -133,5 +133,5 @@ def test_partly_done_is_no_answer_to_a_new_name() -> None:
 
 
 def test_a_lost_answer_is_not_asked_for_again() -> None:
-    with pytest.raises(SendUnknown):
+    with pytest.raises(SendOutcomeUnknown):
         drive(create_chatroom(LOGIN, PEOPLE, "", NOW), Timeout("no answer"))

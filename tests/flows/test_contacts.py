@@ -7,7 +7,7 @@ import pytest
 from tests.flows.drive import drive, refusal, reply
 from tests.saved import LOGIN, ME, NOW
 
-from webwx.errors import LoggedOut, MediaUnavailable, ProtocolError, SendUnknown, Timeout
+from webwx.errors import LoggedOut, MediaUnavailable, ProtocolError, SendOutcomeUnknown, Timeout
 from webwx.flows.contacts import (
     MAX_PAGES,
     accept_friend,
@@ -238,7 +238,7 @@ class TestFriends:
         assert body["skey"] == LOGIN.credentials.skey
 
     def test_a_lost_answer_is_not_asked_for_again(self) -> None:
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             drive(add_friend(LOGIN, ContactId("@a"), "", NOW), Timeout("no answer"))
 
 

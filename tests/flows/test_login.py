@@ -12,7 +12,7 @@ from webwx.errors import (
     LoginRefused,
     NotOnThisHost,
     ProtocolError,
-    SendUnknown,
+    SendOutcomeUnknown,
     UnexpectedLoginPage,
     UnsafeRedirect,
     WxError,
@@ -309,7 +309,7 @@ class TestExchangeTicket:
             exchange(answer)
 
     def test_a_lost_answer_leaves_the_ticket_in_doubt(self) -> None:
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             exchange(Response(status=502))
 
     def test_no_error_tells_the_ticket(self) -> None:

@@ -11,7 +11,16 @@ from tests.flows.drive import drive, refusal, reply
 from tests.recording import read_request
 from tests.saved import LOGIN, ME, NOW
 
-from webwx.errors import ApiError, EmptyText, LoggedOut, RecallRefused, SendUnknown, TargetRefused, TextTooLong, Timeout
+from webwx.errors import (
+    ApiError,
+    EmptyText,
+    LoggedOut,
+    RecallRefused,
+    RecipientRejected,
+    SendOutcomeUnknown,
+    TextTooLong,
+    Timeout,
+)
 from webwx.flows import messages as flows
 from webwx.flows.media import Passage, Upload
 from webwx.model.contacts import ContactId
@@ -69,7 +78,7 @@ class TestSendText:
 
 
 def test_g_r14_an_answer_of_another_send_says_nothing_about_this_one() -> None:
-    with pytest.raises(SendUnknown, match="another send's"):
+    with pytest.raises(SendOutcomeUnknown, match="another send's"):
         drive(flows.send_text(LOGIN, FRIEND, "hi", "17"), reply(TEXT, msg_id="9", local_id="16"))
     assert drive(flows.send_text(LOGIN, FRIEND, "hi", "17"), reply(TEXT, msg_id="9", local_id="17"))[0] == "9"
 
@@ -88,14 +97,14 @@ class TestRecall:
             drive(flows.recall(LOGIN, RECEIPT), refusal(-1))
         assert (caught.value.ret, caught.value.endpoint) == (-1, "webwxrevokemsg")
 
-    @pytest.mark.parametrize(("ret", "kind"), [(1101, LoggedOut), (1201, TargetRefused), (1, ApiError)])
+    @pytest.mark.parametrize(("ret", "kind"), [(1101, LoggedOut), (1201, RecipientRejected), (1, ApiError)])
     def test_another_ret_means_what_it_always_means(self, ret: int, kind: type[ApiError]) -> None:
         with pytest.raises(kind) as caught:
             drive(flows.recall(LOGIN, RECEIPT), refusal(ret))
         assert kind is type(caught.value)
 
     def test_a_lost_answer_leaves_it_in_doubt(self) -> None:
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             drive(flows.recall(LOGIN, RECEIPT), Timeout("t"))
 
     @pytest.mark.parametrize("chat", ["@friend", "@@room", "filehelper"])

@@ -17,7 +17,7 @@ from tests.soak.checker import CALLS, JOURNAL, Call, Notebook
 
 from webwx.bot.delivery import deliver
 from webwx.client.client import AsyncClient
-from webwx.errors import SendUnknown
+from webwx.errors import SendOutcomeUnknown
 from webwx.model.events import ContinuityLost
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginFile
@@ -69,7 +69,7 @@ class Diary:
 async def _answer(ctx: Context, question: str) -> str:
     try:
         return (await ctx.reply(f"{ANSWER}{question}")).message_id
-    except SendUnknown:  # it may have been sent, so it is not sent again
+    except SendOutcomeUnknown:  # it may have been sent, so it is not sent again
         return "unknown"
 
 

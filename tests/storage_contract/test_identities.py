@@ -9,7 +9,7 @@ import pytest
 from tests.model.crowd import Crowd, mistakes
 from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
 
-from webwx.errors import RefusedLocally, StorageError, UnknownContact
+from webwx.errors import InvalidRequest, StorageError, UnknownContact
 from webwx.model.contacts import Contact, ContactId, Member
 from webwx.model.identities import Identified, Identity
 
@@ -108,19 +108,19 @@ class TestByHand:
         assert {zoe} == {(await relogin.identity(number)).number for number in (bob, new, zoe)}
 
     async def test_two_of_one_login_are_two(self, relogin: Phone) -> None:
-        with pytest.raises(RefusedLocally):
+        with pytest.raises(InvalidRequest):
             await relogin.account.ledger.merge(await relogin.number("ann"), await relogin.number("cid"))
 
     async def test_what_is_one_already_is_not_merged(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
         await relogin.account.ledger.merge(bob, new)
         for one, other in ((bob, bob), (bob, new), (new, bob)):
-            with pytest.raises(RefusedLocally, match=f"Both are number {bob} already"):
+            with pytest.raises(InvalidRequest, match=f"Both are number {bob} already"):
                 await relogin.account.ledger.merge(one, other)
 
     async def test_a_person_and_a_chatroom_are_two(self, relogin: Phone) -> None:
         await relogin.tell(relogin.room("room", "ann", "cid"), complete=False)
-        with pytest.raises(RefusedLocally):
+        with pytest.raises(InvalidRequest):
             await relogin.account.ledger.merge(await relogin.number("bob", login=1), await relogin.number("room"))
 
     async def test_a_number_that_nobody_has_is_an_error(self, relogin: Phone) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.errors import RefusedLocally
+from webwx.errors import InvalidRequest
 from webwx.protocol.http import Request
 from webwx.transport.addresses import Proxy, Site
 from webwx.transport.request_head import write_head, write_out
@@ -34,7 +34,7 @@ def test_an_address_in_its_parts(url: str, site: Site, host: str, path: str) -> 
     ["ftp://wx.qq.com/", "wx.qq.com", "https://", "https://a@b/", "https://a:b/", "https://a:99999/", "https://[/"],
 )
 def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(RefusedLocally, match="nothing was sent") as caught:
+    with pytest.raises(InvalidRequest, match="nothing was sent") as caught:
         write_head(asking(url))
     assert url not in str(caught.value)
 

@@ -13,7 +13,7 @@ from tests.carriers import Told, at_once
 from tests.flows.drive import reply
 from tests.saved import LOGIN, NOW
 
-from webwx.errors import ConnectFailed, NoSuchFile, ProtocolError, SendUnknown, Timeout, TransportError
+from webwx.errors import ConnectFailed, NoSuchFile, ProtocolError, SendOutcomeUnknown, Timeout, TransportError
 from webwx.flows.login import exchange_ticket
 from webwx.flows.messages import send_text
 from webwx.flows.sync import check, fetch
@@ -78,7 +78,7 @@ class TestRunning:
 
     @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ProtocolError("too large")])
     async def test_a_failure_goes_into_the_flow_which_decides(self, failure: Exception) -> None:
-        with pytest.raises(SendUnknown):
+        with pytest.raises(SendOutcomeUnknown):
             await run(send_text(LOGIN, "filehelper", "hi", "1"), Told(failure), cell())
 
     async def test_a_flow_may_go_on_after_a_failure(self) -> None:

@@ -3,8 +3,8 @@ What a handler is given beside its event: the verbs, each send with a key of its
 
 The key is made of the consumer, the event's number, in a bot the handler's name, and how many sends this call of the
 handler has made before. So the k-th send of a handler that is called again, after a failure or in another process, is
-the same send: it gets the receipt of the first time, goes on where that had not left yet, or raises `SendUnknown`; it
-is never a second one.
+the same send: it gets the receipt of the first time, goes on where that had not left yet, or raises `SendOutcomeUnknown`;
+it is never a second one.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from webwx.client.contacts import ContactVerbs
 from webwx.client.identity import To
-from webwx.errors import ApiError, SendUnknown, TooFewMembers, UnknownContact
+from webwx.errors import ApiError, SendOutcomeUnknown, TooFewMembers, UnknownContact
 from webwx.flows import chatrooms as chatroom_flows
 from webwx.model.contacts import Admission, Contact, ContactId
 from webwx.protocol.chatrooms import UPDATECHATROOM
@@ -39,7 +39,7 @@ class ChatroomVerbs(ContactVerbs):
             TooFewMembers: Fewer than two others; nothing was sent.
             UnknownContact: Nobody of a name, or several; nothing was sent.
             RateLimited: Too many chatrooms.
-            SendUnknown: The answer was lost.
+            SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxcreatechatroom, webwxbatchgetcontact
 
@@ -60,9 +60,9 @@ class ChatroomVerbs(ContactVerbs):
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
-            TargetRefused: You are no member.
+            RecipientRejected: You are no member.
             RateLimited: Too many changes.
-            SendUnknown: The answer was lost.
+            SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxupdatechatroom (addmember, invitemember), webwxbatchgetcontact
 
@@ -100,7 +100,7 @@ class ChatroomVerbs(ContactVerbs):
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
             ApiError: Somebody is still there: the owner alone can remove.
-            SendUnknown: The answer was lost, or the members that came afterwards were incomplete.
+            SendOutcomeUnknown: The answer was lost, or the members that came afterwards were incomplete.
 
         Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
 
@@ -110,7 +110,7 @@ class ChatroomVerbs(ContactVerbs):
         left = await self._refreshed(room.id)
         still_there = {member.id for member in left.members} & set(ids)
         if still_there and left.is_incomplete:
-            raise SendUnknown(
+            raise SendOutcomeUnknown(
                 "The server did not list all members afterwards, so they may or may not have been removed; "
                 "look before you repeat it."
             )
@@ -129,7 +129,7 @@ class ChatroomVerbs(ContactVerbs):
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
             ApiError: You may not.
-            SendUnknown: The answer was lost.
+            SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxupdatechatroom (modtopic)
 
@@ -145,7 +145,7 @@ class ChatroomVerbs(ContactVerbs):
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             UnknownContact: Nobody of that name, or several, or no chatroom; nothing was sent.
-            SendUnknown: The answer was lost.
+            SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxupdatechatroom (quitchatroom)
 

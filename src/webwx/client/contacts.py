@@ -238,7 +238,7 @@ class ContactVerbs(IdentityVerbs):
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
             RateLimited: Too many requests.
-            SendUnknown: The answer was lost.
+            SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxverifyuser
 
@@ -257,7 +257,7 @@ class ContactVerbs(IdentityVerbs):
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
             ApiError: The request is not open any more.
-            SendUnknown: The answer was lost.
+            SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxverifyuser
 

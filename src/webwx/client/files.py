@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import msgspec
 
-from webwx.errors import EmptyFile, LocalStateError, NoSuchFile, NotAPicture, RefusedLocally, TooLarge
+from webwx.errors import EmptyFile, InvalidRequest, LocalStateError, NoSuchFile, NotAPicture, TooLarge
 from webwx.flows.media import Upload
 from webwx.model.text import normalized
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, MAX_IMAGE, MAX_VIDEO
@@ -123,11 +123,11 @@ def prepare_video(source: AtHand, name: str) -> Upload:
     Look at a video before anything is sent.
 
     Raises:
-        NoSuchFile, EmptyFile, TooLarge, RefusedLocally: It cannot be sent.
+        NoSuchFile, EmptyFile, TooLarge, InvalidRequest: It cannot be sent.
     """
     seen = _look_at(source, "video", MAX_VIDEO)
     if not is_video(seen.start):
-        raise RefusedLocally("This is no video that plays everywhere: mp4 does. Any other can be sent as a file.")
+        raise InvalidRequest("This is no video that plays everywhere: mp4 does. Any other can be sent as a file.")
     return _upload(seen, name or seen.name or "video.mp4", "video/mp4", "video")
 
 
@@ -214,7 +214,7 @@ def _windows(stream: Stream, room: int, what: str) -> Iterator[bytes]:
         except OSError as error:
             raise NoSuchFile(f"The {what} cannot be read: {error.strerror or type(error).__name__}.") from None
         if not isinstance(window, bytes):
-            raise RefusedLocally(f"The {what} does not read as bytes; open it in binary mode and as blocking.")
+            raise InvalidRequest(f"The {what} does not read as bytes; open it in binary mode and as blocking.")
         if not window:
             return
         yield window
@@ -303,7 +303,7 @@ class Place:
 
     Raises:
         NoSuchFile: There is no such folder.
-        RefusedLocally: The path is taken.
+        InvalidRequest: The path is taken.
     """
 
     def __init__(self, to: str | os.PathLike[str]) -> None:
@@ -315,7 +315,7 @@ class Place:
         if not self._folder.is_dir():
             raise NoSuchFile(f"There is no folder {self._folder}.")
         if self._exact is not None and os.path.lexists(self._exact):
-            raise RefusedLocally(f"{path} is there already, and nothing is written over.")
+            raise InvalidRequest(f"{path} is there already, and nothing is written over.")
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[BinaryIO]:

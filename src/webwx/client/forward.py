@@ -52,7 +52,7 @@ class ForwardVerbs(MediaVerbs):
                 keys and is not served any more; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
             MediaUnavailable: Its keys are not valid any more, and the platform has it no longer; nothing was sent.
-            SendUnknown: The answer was lost: it may have been sent, and is not repeated for you.
+            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
 
         Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
 

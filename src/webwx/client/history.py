@@ -113,7 +113,7 @@ class HistoryVerbs(SendingVerbs):
             before: Older than the event with this number, to go on from there; then without sends.
 
         Raises:
-            RefusedLocally: More words than a search takes.
+            InvalidRequest: More words than a search takes.
             NoJournal: There is none.
             UnknownContact: Nobody of that name was ever known, or several are.
             StorageError: The journal cannot be read.

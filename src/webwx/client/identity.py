@@ -142,7 +142,7 @@ class IdentityVerbs(BaseClient):
         Raises:
             NoJournal: There is none, and so no numbers.
             UnknownContact: Nobody of a number, id or name, or several of a name.
-            RefusedLocally: Twice the same, a person and a chatroom, or two who are both in this login.
+            InvalidRequest: Twice the same, a person and a chatroom, or two who are both in this login.
             StorageError: The journal cannot be written.
         """
         first, second = await self.who(one), await self.who(other)

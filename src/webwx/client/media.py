@@ -17,7 +17,7 @@ from webwx.client import files
 from webwx.client.files import AtHand, Source
 from webwx.client.identity import To
 from webwx.client.sender import Make, SendingVerbs, Way
-from webwx.errors import ApiError, SendUnknown, StorageError, TransportError
+from webwx.errors import ApiError, SendOutcomeUnknown, StorageError, TransportError
 from webwx.flows import media as media_flows
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import ContactId
@@ -68,7 +68,7 @@ class MediaVerbs(SendingVerbs):
             UnknownContact: Nobody of that name, or several; nothing was sent.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
 
         Wire: webwxuploadmedia, webwxsendmsgimg, webwxsendemoticon
 
@@ -92,11 +92,11 @@ class MediaVerbs(SendingVerbs):
             NoSuchFile: The path names no readable file; nothing was sent.
             EmptyFile: It has no bytes; nothing was sent.
             TooLarge: More than 20 MiB; nothing was sent.
-            RefusedLocally: It is no mp4; nothing was sent.
+            InvalidRequest: It is no mp4; nothing was sent.
             UnknownContact: Nobody of that name, or several; nothing was sent.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
 
         Wire: webwxuploadmedia, webwxsendvideomsg
 
@@ -125,7 +125,7 @@ class MediaVerbs(SendingVerbs):
             ApiError: The platform knows no sticker of that md5.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
 
         Wire: webwxuploadmedia, webwxsendemoticon
 
@@ -158,7 +158,7 @@ class MediaVerbs(SendingVerbs):
             UnknownContact: Nobody of that name, or several; nothing was sent.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
 
         Wire: webwxcheckupload, webwxuploadmedia, webwxuploadmediaparallel, webwxsendappmsg
 
@@ -242,7 +242,7 @@ class MediaVerbs(SendingVerbs):
                 if refused.ret != Ret.SYSTEM_ERROR:
                     raise
             except TransportError as lost:
-                if is_last and isinstance(lost, SendUnknown):
+                if is_last and isinstance(lost, SendOutcomeUnknown):
                     raise
             await asyncio.sleep(self._timeouts.retry)
         return await self._run(send_chunk(self._login, file, passage, chunk), windows.read)
@@ -294,7 +294,7 @@ class MediaVerbs(SendingVerbs):
         Raises:
             MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
             NoSuchFile: There is no such folder; nothing was asked for.
-            RefusedLocally: The path is taken; nothing was asked for.
+            InvalidRequest: The path is taken; nothing was asked for.
             LocalStateError: It cannot be written there.
             InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
             ProtocolError: It is larger than 1 GiB.

@@ -9,7 +9,7 @@ import msgspec
 from webwx.client.history import HistoryVerbs
 from webwx.client.identity import To
 from webwx.client.sender import Way
-from webwx.errors import RecallExpired, RecallRefused, RefusedLocally
+from webwx.errors import InvalidRequest, RecallExpired, RecallRefused
 from webwx.flows import messages as message_flows
 from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import RECALL_WINDOW
@@ -34,7 +34,7 @@ class MessageVerbs(HistoryVerbs):
             text: Sent as it is: nothing in it is a command, a path or markup. At most 16,000 characters.
             key: Your own name for this send, which needs a journal: with the same key again, in whatever process,
                 nothing is sent twice. What was sent gives its receipt, what was refused or never left is tried again,
-                and what may have been sent raises `SendUnknown`.
+                and what may have been sent raises `SendOutcomeUnknown`.
 
         Raises:
             NoJournal: A key, and no journal; nothing was sent.
@@ -42,9 +42,9 @@ class MessageVerbs(HistoryVerbs):
             StaleContact: An id of an earlier login, whose owner is gone or not surely known; nothing was sent.
             EmptyText: No character; nothing was sent.
             TextTooLong: Beyond the limit; nothing was sent.
-            TargetRefused: Not a friend, or oneself.
+            RecipientRejected: Not a friend, or oneself.
             RateLimited: Too many sends.
-            SendUnknown: The answer was lost: it may have been sent, and is not repeated for you.
+            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
             LoggedOut: The login ended; nothing was sent.
             StorageError: The journal cannot be written; nothing was sent.
 
@@ -81,9 +81,9 @@ class MessageVerbs(HistoryVerbs):
 
         Raises:
             NoJournal: There is none.
-            RefusedLocally: There is no such send, or it is no text; nothing was sent.
+            InvalidRequest: There is no such send, or it is no text; nothing was sent.
             StaleContact: It was for somebody of an earlier login, who is gone or not surely known; nothing was sent.
-            SendUnknown: It may have been sent, now or then.
+            SendOutcomeUnknown: It may have been sent, now or then.
             LoggedOut: The login ended; nothing was sent.
 
         Wire: webwxsendmsg
@@ -92,10 +92,10 @@ class MessageVerbs(HistoryVerbs):
         self._require_login()
         row = await self.find_send(number=number)
         if row is None:
-            raise RefusedLocally(f"The outbox has no send {number}; nothing was sent.")
+            raise InvalidRequest(f"The outbox has no send {number}; nothing was sent.")
         if row.kind != "text":
             key = " with the same key" if row.key else ""
-            raise RefusedLocally(f"Of a send like this the outbox keeps the name only; send it anew{key}.")
+            raise InvalidRequest(f"Of a send like this the outbox keeps the name only; send it anew{key}.")
         receipt = await self._outcome(row)
         if receipt is not None:
             return receipt
@@ -128,11 +128,11 @@ class MessageVerbs(HistoryVerbs):
                 and `find_send` give it.
 
         Raises:
-            RefusedLocally: The send did not go out, or nobody can say; there is nothing to recall yet.
+            InvalidRequest: The send did not go out, or nobody can say; there is nothing to recall yet.
             RecallExpired: The two minutes are over. The message stays.
             StaleContact: It was sent in an earlier login, and that chat is gone or not surely known. The message stays.
             RecallRefused: It is not this account's message, or nobody knows it. The message stays.
-            SendUnknown: The answer was lost.
+            SendOutcomeUnknown: The answer was lost.
             LoggedOut: The login ended.
 
         Wire: webwxrevokemsg
@@ -141,7 +141,7 @@ class MessageVerbs(HistoryVerbs):
         self._require_login()
         receipt = sent if isinstance(sent, Receipt) else sent.receipt
         if receipt is None:
-            raise RefusedLocally("This was not sent, as far as is known, so there is nothing to recall.")
+            raise InvalidRequest("This was not sent, as far as is known, so there is nothing to recall.")
         if self._cell.now() - receipt.time > RECALL_WINDOW + _CLOCK_TOLERANCE:
             raise RecallExpired("The message is older than two minutes and can no longer be recalled; it stays.")
         here = msgspec.structs.replace(receipt, chat=await self._id_of(receipt.chat))

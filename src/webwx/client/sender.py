@@ -24,13 +24,13 @@ from webwx.client.identity import IdentityVerbs
 from webwx.errors import (
     ApiError,
     ConnectFailed,
+    InvalidRequest,
     LocalStateError,
     MediaUnavailable,
     NoJournal,
     ProtocolError,
     RateLimited,
-    RefusedLocally,
-    SendUnknown,
+    SendOutcomeUnknown,
     StorageError,
     TlsError,
     TransportError,
@@ -103,7 +103,7 @@ class SendingVerbs(IdentityVerbs):
 
         Raises:
             StorageError: The journal cannot be written; nothing was sent.
-            SendUnknown: The answer was lost, now or in an earlier send of the same key.
+            SendOutcomeUnknown: The answer was lost, now or in an earlier send of the same key.
         """
         if self._journal is not None:
             return self._send_stored(chat, kind, text, ways, key)
@@ -128,7 +128,7 @@ class SendingVerbs(IdentityVerbs):
 
         Raises:
             NoJournal: There is a key and no journal to keep it.
-            SendUnknown: It may have been sent.
+            SendOutcomeUnknown: It may have been sent.
         """
         if self._journal is None:
             raise NoJournal("A key is kept in a journal, and this client has none; nothing was sent.")
@@ -148,7 +148,7 @@ class SendingVerbs(IdentityVerbs):
         Go on with a send of whatever process, under its own client id.
 
         Raises:
-            SendUnknown: It may have been sent.
+            SendOutcomeUnknown: It may have been sent.
         """
         receipt = await self._outcome(row)
         if receipt is not None:
@@ -175,7 +175,7 @@ class SendingVerbs(IdentityVerbs):
         Give the receipt of a send; None when it may be tried.
 
         Raises:
-            SendUnknown: It may have been sent.
+            SendOutcomeUnknown: It may have been sent.
         """
         if row.state in {"sent", "recalled"}:
             return row.receipt
@@ -187,7 +187,7 @@ class SendingVerbs(IdentityVerbs):
         if row.state == "unknown" and row.kind == "text" and self._dedupes:
             # The same text under the same client id is the same body; an upload would be another one.
             return None
-        raise SendUnknown(
+        raise SendOutcomeUnknown(
             f"Send {row.number} of the outbox may or may not have been done; "
             f"look into the chat before you send it {'under another key' if row.key else 'anew'}."
         )
@@ -217,7 +217,7 @@ class SendingVerbs(IdentityVerbs):
     async def _repeated(self, make: Make, client_id: str) -> str:
         try:
             return await self._run(make(client_id))
-        except SendUnknown as lost:
+        except SendOutcomeUnknown as lost:
             for _ in range(REPEATS):
                 await asyncio.sleep(self._timeouts.retry)
                 # Whatever a repeat meets, the first may have been done: no refusal takes that back.
@@ -235,7 +235,7 @@ class SendingVerbs(IdentityVerbs):
         except asyncio.CancelledError:
             await record.settle("unknown")
             raise
-        except SendUnknown:
+        except SendOutcomeUnknown:
             await record.settle("unknown")
             found = await self._settle_doubt(record.row)
             if found is None:
@@ -307,8 +307,8 @@ class _Record:
         From then on the send belongs to the chat that it leaves for, because its message comes back from there.
 
         Raises:
-            RefusedLocally: It was taken out of the outbox while it waited.
-            SendUnknown: Another process is sending it.
+            InvalidRequest: It was taken out of the outbox while it waited.
+            SendOutcomeUnknown: Another process is sending it.
             StorageError: That cannot be noted.
         """
         if await self._outbox.sending(self.row.number, self._now(), chat):
@@ -316,9 +316,9 @@ class _Record:
             return None
         row = await self._outbox.get(number=self.row.number)
         if row is None:
-            raise RefusedLocally("This was taken out of the outbox while it waited; nothing was sent.")
+            raise InvalidRequest("This was taken out of the outbox while it waited; nothing was sent.")
         if row.receipt is None:
-            raise SendUnknown("Another process is sending this under the same key; look what becomes of it.")
+            raise SendOutcomeUnknown("Another process is sending this under the same key; look what becomes of it.")
         return row.receipt
 
     async def settle(self, state: Settled, ret: int = 0, *, receipt: Receipt | None = None) -> None:
@@ -333,7 +333,7 @@ def _state_before(error: WxError) -> Settled:
     """Say what becomes of a send that was not let out: it is tried again if only the network was in the way."""
     if isinstance(error, RateLimited):
         return "queued"
-    is_final = isinstance(error, (ApiError, MediaUnavailable, RefusedLocally, LocalStateError))
+    is_final = isinstance(error, (ApiError, MediaUnavailable, InvalidRequest, LocalStateError))
     return "failed" if is_final else "queued"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
-from webwx.errors import RefusedLocally, StorageError
+from webwx.errors import InvalidRequest, StorageError
 from webwx.model.messages import Event
 from webwx.storage.base import ARCHIVE_CONSUMER, Entry
 
@@ -137,13 +137,13 @@ class Subscription:
         Raises:
             LoggedOut: Nobody is logged in.
             NoJournal: The client has none.
-            RefusedLocally: The name is that of what keeps media.
+            InvalidRequest: The name is that of what keeps media.
             AlreadyRunning: Another process is syncing this login, or this consumer is open already.
             StorageError: The journal cannot be read.
         """
         account = self._account
         if self.name == ARCHIVE_CONSUMER:
-            raise RefusedLocally(f"What keeps media is called {ARCHIVE_CONSUMER!r}; give this reader another name.")
+            raise InvalidRequest(f"What keeps media is called {ARCHIVE_CONSUMER!r}; give this reader another name.")
         async with account.joining:
             await account.join()
             self._is_synced = True

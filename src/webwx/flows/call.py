@@ -15,8 +15,8 @@ from webwx.errors import (
     LoggedOut,
     ProtocolError,
     RateLimited,
-    SendUnknown,
-    TargetRefused,
+    RecipientRejected,
+    SendOutcomeUnknown,
     TlsError,
     TransportError,
     WxError,
@@ -74,8 +74,8 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, also_fine: Collecti
         also_fine: Return codes other than 0 that are no refusal of this call.
 
     Raises:
-        ApiError: The platform refused: `LoggedOut`, `RateLimited`, `TargetRefused` or the class itself.
-        SendUnknown: The call may not be repeated and its answer was lost or unreadable.
+        ApiError: The platform refused: `LoggedOut`, `RateLimited`, `RecipientRejected` or the class itself.
+        SendOutcomeUnknown: The call may not be repeated and its answer was lost or unreadable.
         TransportError: No answer, or one that says the server is in trouble.
         ProtocolError: An answer that makes no sense.
     """
@@ -116,7 +116,7 @@ def exchange(endpoint: Endpoint[Q, Any], request: Q, hosts: Hosts, *, sink: Sink
     Send a request and give the answer, whatever it says; with a sink the answer's body goes there.
 
     Raises:
-        SendUnknown: The call may not be repeated and its answer was lost.
+        SendOutcomeUnknown: The call may not be repeated and its answer was lost.
         TransportError: No answer, or one that says the server is in trouble.
     """
     try:
@@ -136,7 +136,7 @@ def _judged(endpoint: Endpoint[Any, Any], error: TransportError | ProtocolError)
     """Give what a failure says of its call: where that may not be repeated its outcome is in doubt, if it has left."""
     if endpoint.repeatable or isinstance(error, ConnectFailed | TlsError):
         return error
-    return SendUnknown(
+    return SendOutcomeUnknown(
         f"{endpoint.name}: no usable answer, so it may or may not have been done; look before you repeat it. ({error})"
     )
 
@@ -168,10 +168,10 @@ def judge(name: str, ret: int, message: str = "") -> None:
             )
         case Ret.TARGET_REFUSED:
             text = f"{number}: not a friend, or yourself; to reach your own phone write to filehelper.{words}"
-            raise TargetRefused(text, endpoint=name, ret=ret, message=message)
+            raise RecipientRejected(text, endpoint=name, ret=ret, message=message)
         case Ret.CHAT_GONE:
             text = f"{number}: the chat is gone, or you are no member any more.{words}"
-            raise TargetRefused(text, endpoint=name, ret=ret, message=message)
+            raise RecipientRejected(text, endpoint=name, ret=ret, message=message)
         case Ret.PHONE_OFFLINE if name in _POLLS:
             text = f"{number}: the platform delivers nothing for now; opening a chat on the phone may help.{words}"
             raise ApiError(text, endpoint=name, ret=ret, message=message)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from webwx.errors import ApiError, EmptyText, RecallRefused, SendUnknown, TextTooLong
+from webwx.errors import ApiError, EmptyText, RecallRefused, SendOutcomeUnknown, TextTooLong
 from webwx.flows.call import Flow, call
 from webwx.protocol.appmsg import write_outgoing_file
 from webwx.protocol.codes import MAX_TEXT, MessageType, Ret, StatusNotify
@@ -68,7 +68,7 @@ def send_text(login: Login, to: str, text: str, client_id: str, scene: int = 0) 
     Raises:
         EmptyText: No character; nothing was sent.
         TextTooLong: More than 16,000 characters; nothing was sent.
-        SendUnknown: The answer was lost; it may have been sent.
+        SendOutcomeUnknown: The answer was lost; it may have been sent.
 
     Wire: webwxsendmsg
 
@@ -96,7 +96,7 @@ def send_image(login: Login, to: str, media_id: str, client_id: str) -> Flow[str
     Send an uploaded picture; gives the server's id of the message.
 
     Raises:
-        SendUnknown: The answer was lost; it may have been sent.
+        SendOutcomeUnknown: The answer was lost; it may have been sent.
 
     Wire: webwxsendmsgimg
 
@@ -109,7 +109,7 @@ def forward_image(login: Login, to: str, content: str, client_id: str) -> Flow[s
     Send a picture that exists by the keys in its XML: no upload, and recalled or not.
 
     Raises:
-        SendUnknown: The answer was lost; it may have been sent.
+        SendOutcomeUnknown: The answer was lost; it may have been sent.
         ApiError: Ret -1: the picture's keys are not valid any more.
 
     Wire: webwxsendmsgimg
@@ -258,12 +258,12 @@ def _send(login: Login, endpoint: Endpoint[Q, SendReply], request: Q, client_id:
     # An answer that comes twice on a connection is read as that of the next request too. What is no id of our making
     # says nothing: nobody promises that every server echoes it letter by letter.
     if reply.local_id != client_id and len(reply.local_id) == len(client_id) and reply.local_id.isdecimal():
-        raise SendUnknown(
+        raise SendOutcomeUnknown(
             f"{endpoint.name}: the answer is another send's, so this one may or may not have been done; "
             "look before you repeat it."
         )
     if reply.msg_id in _NO_ID:
-        raise SendUnknown(
+        raise SendOutcomeUnknown(
             f"{endpoint.name}: the answer names no message, so this may or may not have been sent; "
             "look before you repeat it."
         )
@@ -276,7 +276,7 @@ def recall(login: Login, receipt: Receipt) -> Flow[None]:
 
     Raises:
         RecallRefused: Not ours, unknown, or too late: the platform does not say which.
-        SendUnknown: The answer was lost.
+        SendOutcomeUnknown: The answer was lost.
 
     Wire: webwxrevokemsg
 

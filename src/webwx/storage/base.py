@@ -431,7 +431,7 @@ class Ledger(Protocol):
 
         Raises:
             UnknownContact: There is no such identity.
-            RefusedLocally: They differ in kind, or both are in this login.
+            InvalidRequest: They differ in kind, or both are in this login.
         """
         ...
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from webwx.errors import RefusedLocally, UnknownContact
+from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import BUILT_IN, Contact, ContactId, Kind
 from webwx.model.identities import Evidence, Face, Finding, evidence_of, is_lasting, match
 
@@ -150,14 +150,14 @@ def check_merge(kept: Identity, gone: Identity) -> None:
     Check that two identities may be made one.
 
     Raises:
-        RefusedLocally: They are one already, differ in kind, or are both in this login.
+        InvalidRequest: They are one already, differ in kind, or are both in this login.
     """
     if kept.number == gone.number:
-        raise RefusedLocally(f"Both are number {kept.number} already, so there is nothing to merge.")
+        raise InvalidRequest(f"Both are number {kept.number} already, so there is nothing to merge.")
     if kept.kind != gone.kind:
-        raise RefusedLocally(f"{kept.number} is a {kept.kind} and {gone.number} a {gone.kind}: never the same.")
+        raise InvalidRequest(f"{kept.number} is a {kept.kind} and {gone.number} a {gone.kind}: never the same.")
     if kept.contact_id and gone.contact_id:
-        raise RefusedLocally(f"{kept.number} and {gone.number} are both in this login, so they are two.")
+        raise InvalidRequest(f"{kept.number} and {gone.number} are both in this login, so they are two.")
 
 
 def check_split(number: int, *, leaving: int, all_links: int) -> None:

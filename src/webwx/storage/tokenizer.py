@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.errors import RefusedLocally
+from webwx.errors import InvalidRequest
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item, event_from_item
 from webwx.model.messages import CardMessage, FriendRequest, HistoryMessage, Message, PossibleFriend, QuoteMessage
@@ -68,12 +68,12 @@ class Query(msgspec.Struct, frozen=True):
         Read what was typed: words apart by blanks.
 
         Raises:
-            RefusedLocally: It has more tokens than a search takes.
+            InvalidRequest: It has more tokens than a search takes.
         """
         query = cls(tuple(run for word in words.split() if (run := tuple(cut(word)))))
         count = sum(map(len, query.runs))
         if count > MOST_TOKENS:
-            raise RefusedLocally(
+            raise InvalidRequest(
                 f"A search takes at most {MOST_TOKENS} words or Chinese characters, and this one has {count:,}."
             )
         return query

@@ -67,7 +67,7 @@ class Network:
         Carry one request.
 
         Raises:
-            RefusedLocally: The request would be read as another one; nothing left.
+            InvalidRequest: The request would be read as another one; nothing left.
             ConnectFailed: Nothing left this machine.
             TlsError: The other side could not prove who it is; nothing left.
             Timeout: No answer in time.

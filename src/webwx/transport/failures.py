@@ -8,8 +8,8 @@ from typing import NamedTuple
 from webwx.errors import (
     AnswerTooLarge,
     ConnectFailed,
+    InvalidRequest,
     ProxyFailed,
-    RefusedLocally,
     Timeout,
     TlsError,
     TransportError,
@@ -28,9 +28,9 @@ class Failures(NamedTuple):
 
     # -- nothing was sent --------------------------------------------------------------------------------------------
 
-    def malformed(self) -> RefusedLocally:
+    def malformed(self) -> InvalidRequest:
         """Make the error of a request that would be read as another one, such as by a line's end in a header."""
-        return RefusedLocally(f"{self.call}: its address or a header holds what may not stand there; nothing was sent.")
+        return InvalidRequest(f"{self.call}: its address or a header holds what may not stand there; nothing was sent.")
 
     def no_connection(self) -> ConnectFailed:
         """Return the error of a host that cannot be reached."""

@@ -45,7 +45,7 @@ def write_head(request: Request, proxy: Proxy | None = None) -> Head:
         proxy: What it goes through: without TLS that reads the head, with TLS it only sees a tunnel.
 
     Raises:
-        RefusedLocally: Its address is none, or it would be read as another one.
+        InvalidRequest: Its address is none, or it would be read as another one.
     """
     parts = _ADDRESS.fullmatch(request.url)
     if parts is None:

@@ -93,7 +93,7 @@ class Transport(Protocol):
         Carry one request. Where it has a `sink`, the body may go there as it comes instead of into the answer.
 
         Raises:
-            RefusedLocally: The request would be read as another one; nothing left.
+            InvalidRequest: The request would be read as another one; nothing left.
             ConnectFailed: Nothing left this machine.
             TlsError: The other side could not prove who it is; nothing left.
             Timeout: No answer in time.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.transport.lines import Caller, answer, serving
 
-from webwx.errors import ConnectFailed, RefusedLocally
+from webwx.errors import ConnectFailed, InvalidRequest
 from webwx.protocol.hosts import single
 from webwx.protocol.http import Request
 from webwx.protocol.messages import TEXT, OutgoingText, TextRequest
@@ -66,7 +66,7 @@ async def test_c9_a_text_is_raw_utf_8_and_says_so(transport: Transport) -> None:
 @pytest.mark.parametrize("evil", ["a\r\nX-Evil: 1", "a\nX-Evil: 1", "a\rb", "a\0b"])
 async def test_no_header_smuggles_in_another(transport: Transport, evil: str) -> None:
     async with serving(answer()) as server:
-        with pytest.raises(RefusedLocally, match=r"webwxsync: .*nothing was sent") as caught:
+        with pytest.raises(InvalidRequest, match=r"webwxsync: .*nothing was sent") as caught:
             await transport.send(server.request(headers=(("Cookie", f"secret={evil}"),)))
 
     assert server.heard == []
@@ -76,7 +76,7 @@ async def test_no_header_smuggles_in_another(transport: Transport, evil: str) ->
 @pytest.mark.parametrize("path", ["/ HTTP/1.1\r\nX-Evil: 1\r\n\r\n", "/a\nb", "/a b"])
 async def test_no_address_smuggles_in_a_header(transport: Transport, path: str) -> None:
     async with serving(answer()) as server:
-        with pytest.raises(RefusedLocally, match="nothing was sent"):
+        with pytest.raises(InvalidRequest, match="nothing was sent"):
             await transport.send(server.request(path=path))
 
     assert server.heard == []

@@ -155,7 +155,7 @@ class SqliteLedger:
 
         Raises:
             UnknownContact: There is no such identity.
-            RefusedLocally: They are one already, differ in kind, or are both in this login.
+            InvalidRequest: They are one already, differ in kind, or are both in this login.
         """
         account, current = await self._account(), self._current()
 
