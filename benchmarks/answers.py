@@ -98,7 +98,7 @@ class _Keys:
         self.pass_ticket = quote(base64.b64encode(dice.randbytes(48)).decode(), safe="")
 
 
-class Answers:
+class ResponseParser:
     """What is answered to what in one world."""
 
     def __init__(self, world: World, origin: str) -> None:

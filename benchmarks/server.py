@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 import trustme
 
-from benchmarks.answers import Answers, Hold, Stream, content_of
+from benchmarks.answers import Hold, ResponseParser, Stream, content_of
 from benchmarks.case import World
 from benchmarks.machine import allow_connections, use_core
 
@@ -53,7 +53,9 @@ _PASSED_OVER = 64 * 1024
 class Connection:
     """One client's connection: a TLS socket that the loop watches, with nothing between them."""
 
-    def __init__(self, line: ssl.SSLSocket, answers: Answers, held: dict[Connection, asyncio.TimerHandle]) -> None:
+    def __init__(
+        self, line: ssl.SSLSocket, answers: ResponseParser, held: dict[Connection, asyncio.TimerHandle]
+    ) -> None:
         self._line = line
         self._answers = answers
         self._held = held
@@ -215,7 +217,7 @@ async def serve(world: World, folder: Path) -> None:
     ca_file = folder / "ca.pem"
     listening = socket.create_server(("127.0.0.1", 0), backlog=2_000)
     port = listening.getsockname()[1]
-    answers = Answers(world, f"https://127.0.0.1:{port}")
+    answers = ResponseParser(world, f"https://127.0.0.1:{port}")
     Doorman(listening, tls_context(ca_file), lambda line: Connection(line, answers, held))
 
     async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from benchmarks.answers import Answers, own_id
+from benchmarks.answers import ResponseParser, own_id
 from benchmarks.case import OURS, Case, Figures, Run, World
 from benchmarks.machine import fdatasync_p50
 
@@ -32,7 +32,7 @@ HANDLERS = 20
 
 def bodies(world: World) -> list[bytes]:
     """Give what the reference server would answer, batch by batch."""
-    answers = Answers(world, "https://127.0.0.1")
+    answers = ResponseParser(world, "https://127.0.0.1")
     return [answers.batch(number).partition(b"\r\n\r\n")[2] for number in range(-(-world.texts // world.batch))]
 
 
@@ -115,7 +115,7 @@ def _arrival(body: bytes) -> Arrival:
 def delivery(run: Run) -> Figures:
     """Hand events that are in memory to the last of a bot's handlers: its lane, its context, its call and the ack."""
     from webwx import AsyncClient, Bot, TextMessage
-    from webwx.bot.chat_queues import Lanes
+    from webwx.bot.chat_queues import ChatQueues
     from webwx.bot.dispatch import Dispatch, Listeners
 
     async def handle(ctx: Context, event: Event) -> None:
@@ -130,7 +130,7 @@ def delivery(run: Run) -> Figures:
         async with AsyncClient() as client:
             dispatch = Dispatch("bot", client, bot, Listeners(), threads=1, attempts=3, time_limit=None, answers=20)
             with run.meter() as meter:
-                await Lanes(cast("Source", memory), dispatch.handle).run()
+                await ChatQueues(cast("Source", memory), dispatch.handle).run()
         assert len(memory.acked) == run.world.texts
         return meter.figures | {"cpu_us": meter.figures["cpu"] / run.world.texts * 1e6}
 

@@ -15,7 +15,7 @@ from webwx.model.events import Item, event_from_item
 from webwx.storage.base import Entry
 
 if TYPE_CHECKING:
-    from webwx.bot.chat_queues import Lanes
+    from webwx.bot.chat_queues import ChatQueues
 
 ME = ContactId("@me")
 
@@ -35,7 +35,7 @@ def given(
 
 
 class Queue:
-    """A source of entries, for `Lanes`."""
+    """A source of entries, for `ChatQueues`."""
 
     name = "bot"
 
@@ -127,7 +127,7 @@ class Queue:
             raise StorageError("The disk is full.")
 
 
-async def run_until_done(lanes: Lanes, queue: Queue) -> None:
+async def run_until_done(lanes: ChatQueues, queue: Queue) -> None:
     """Run lanes until everything that the queue will ever hold is acknowledged or given up."""
     running = asyncio.ensure_future(lanes.run())
     while not running.done() and len(set(queue.acked)) + len(queue.dead) < queue.count:  # noqa: ASYNC110 - as in `until`

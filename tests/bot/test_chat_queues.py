@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.bot.source import Queue, given, run_until_done
 from tests.client.wound_loop import in_no_time, until
 
-from webwx.bot.chat_queues import Counts, Lanes, is_last
+from webwx.bot.chat_queues import ChatQueues, Counts, is_last
 from webwx.errors import LoggedOut
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class TestOrder:
             inside.remove(entry.entry.number)
 
         queue = Queue(*(given(number) for number in range(1, 50)))
-        await run_until_done(Lanes(queue, handle), queue)
+        await run_until_done(ChatQueues(queue, handle), queue)
         assert most == 1
         assert list(range(1, 50)) == queue.acked
 
@@ -92,7 +92,7 @@ class TestOrder:
         async def work() -> None:
             handle = Doors("@slow")
             queue = Queue(given(1, "@slow"), *(given(number, f"@{number}") for number in range(2, 100)))
-            running = asyncio.create_task(Lanes(queue, handle).run())
+            running = asyncio.create_task(ChatQueues(queue, handle).run())
             await until(lambda: len(queue.acked) == 98)
             assert 1 not in queue.acked
             handle.open["@slow"].set()
@@ -104,7 +104,7 @@ class TestOrder:
     async def test_what_belongs_to_no_chat_has_a_lane_of_its_own(self) -> None:
         handle = Doors("")
         queue = Queue(given(1, ""), given(2, ""), given(3, "@a"))
-        running = asyncio.create_task(Lanes(queue, handle).run())
+        running = asyncio.create_task(ChatQueues(queue, handle).run())
         await asyncio.sleep(0.01)
         assert queue.acked == [3]
         handle.open[""].set()
@@ -115,12 +115,12 @@ class TestOrder:
     async def test_chats_take_turns(self) -> None:
         """A long queue in one chat does not come before what others have said after its first."""
         queue = Queue(*(given(number, "@loud") for number in range(1, 10)), given(10, "@quiet"))
-        await run_until_done(Lanes(queue, ignore), queue)
+        await run_until_done(ChatQueues(queue, ignore), queue)
         assert queue.acked[:3] == [1, 10, 2]
 
     async def test_a_lane_that_is_empty_leaves_nothing_behind(self) -> None:
         queue = Queue(*(given(number, f"@{number}") for number in range(1, 2_000)))
-        lanes = Lanes(queue, ignore)
+        lanes = ChatQueues(queue, ignore)
         await run_until_done(lanes, queue)
         assert lanes.counts.in_flight == 0
         assert vars(lanes)["_lanes"] == {}
@@ -137,7 +137,7 @@ class TestTasks:
             return asyncio.Task(work, loop=loop, **rest)  # type: ignore[arg-type]
 
         queue = Queue(*(given(number, f"@{number % 50}") for number in range(1, 5_000)))
-        lanes = Lanes(queue, ignore)
+        lanes = ChatQueues(queue, ignore)
         loop.set_task_factory(count)
         try:
             await run_until_done(lanes, queue)
@@ -162,7 +162,7 @@ class TestTasks:
 
         loop.call_soon(turn)
         queue = Queue(*(given(number) for number in range(1, 1_000)))
-        running = asyncio.create_task(Lanes(queue, handle).run())
+        running = asyncio.create_task(ChatQueues(queue, handle).run())
         await until(lambda: len(queue.acked) == 999)
         assert turns > 500
         await end(running)
@@ -171,7 +171,7 @@ class TestTasks:
         async def work() -> None:
             handle = Doors(*(f"@{number}" for number in range(500)))
             queue = Queue(*(given(number + 1, f"@{number}") for number in range(500)))
-            running = asyncio.create_task(Lanes(queue, handle).run())
+            running = asyncio.create_task(ChatQueues(queue, handle).run())
             await until(lambda: handle.inside == 500)
             assert len(asyncio.all_tasks()) > 500
             for door in handle.open.values():
@@ -211,7 +211,7 @@ class TestDeaths:
         async def work() -> None:
             queue = Queue(given(1, "@a"), suspect(2, "@b"), given(3, "@c"), suspect(4, "@d"), suspect(5, "@d"))
             seen = Blamed(queue)
-            await run_until_done(Lanes(queue, seen), queue)
+            await run_until_done(ChatQueues(queue, seen), queue)
             assert seen.numbers == [2, 4, 5, 1, 3]
             assert seen.blamed == {2: {2}, 4: {4}, 5: {5}, 1: set(), 3: set()}
             assert seen.beside == {2: 0, 4: 0, 5: 0, 1: 0, 3: 1}
@@ -223,7 +223,7 @@ class TestDeaths:
         async def work() -> None:
             queue = Queue(suspect(1, "@a", deaths=1), suspect(2, "@b", deaths=1))
             seen = Blamed(queue)
-            await run_until_done(Lanes(queue, seen), queue)
+            await run_until_done(ChatQueues(queue, seen), queue)
             assert seen.blamed == {1: set(), 2: set()}
             assert seen.beside == {1: 0, 2: 1}
 
@@ -236,7 +236,7 @@ class TestDeaths:
             for attempts, calls in (1, []), (3, []), (4, [1]):
                 queue = Queue(suspect(1, deaths=3), given(2))
                 seen = Blamed(queue)
-                lanes = Lanes(queue, seen, attempts=attempts)
+                lanes = ChatQueues(queue, seen, attempts=attempts)
                 await run_until_done(lanes, queue)
                 assert seen.numbers == [*calls, 2]
                 assert lanes.counts.dead == 1 - len(calls)
@@ -250,7 +250,7 @@ class TestDeaths:
         async def work() -> None:
             queue = Queue(suspect(1))
             seen = Blamed(queue)
-            await run_until_done(Lanes(queue, seen, attempts=1), queue)
+            await run_until_done(ChatQueues(queue, seen, attempts=1), queue)
             assert seen.calls == [(1, 3)]
 
         in_no_time(work)
@@ -267,7 +267,7 @@ class TestDeaths:
                 if entry.entry.chat == "@slow":
                     await asyncio.sleep(60)
 
-            await run_until_done(Lanes(queue, handle), queue)
+            await run_until_done(ChatQueues(queue, handle), queue)
             assert blamed == {1: {1}, 3: {3}, 4: set(), 2: {2}}
             assert list(begun) == [1, 3, 4, 2]
             assert 5 <= begun[4] < 7
@@ -285,7 +285,7 @@ class TestDeaths:
                     raise ValueError
                 assert queue.blamed == set()
 
-            await run_until_done(Lanes(queue, handle), queue)
+            await run_until_done(ChatQueues(queue, handle), queue)
             assert blamed == [{1}, set(), set()]
             assert (list(queue.dead), queue.acked) == ([1], [2])
 
@@ -301,7 +301,7 @@ class TestDeaths:
                 await asyncio.sleep(10 if entry.entry.number == 1 else 0)
 
             queue.deleted.add(3)
-            await run_until_done(Lanes(queue, handle, in_flight=3), queue)
+            await run_until_done(ChatQueues(queue, handle, in_flight=3), queue)
             assert 2 in queue.read_again
             assert blamed == {1: {1}, 2: {2}, 4: {4}}
 
@@ -326,7 +326,7 @@ class TestFailures:
                     raise error
 
             queue = Queue(given(1), given(2), given(3, "@other"))
-            lanes = Lanes(queue, handle)
+            lanes = ChatQueues(queue, handle)
             await run_until_done(lanes, queue)
             assert queue.acked == [3, 2]
             assert list(queue.dead) == [1]
@@ -345,7 +345,7 @@ class TestFailures:
                     fall(0)
 
             queue = Queue(given(1), given(2))
-            await run_until_done(Lanes(queue, handle), queue)
+            await run_until_done(ChatQueues(queue, handle), queue)
             assert queue.acked == [2]
             assert queue.dead[1].startswith("RecursionError at test_lanes.py:")
 
@@ -362,7 +362,7 @@ class TestFailures:
                     await asyncio.sleep(1)
 
             queue = Queue(given(1, "@bad"), *(given(number, f"@{number}") for number in range(2, 9)))
-            lanes = Lanes(queue, handle)
+            lanes = ChatQueues(queue, handle)
             await run_until_done(lanes, queue)
             assert list(range(1, 9)) == sorted(queue.acked)
             assert lanes.counts.failed == 0
@@ -379,7 +379,7 @@ class TestFailures:
                 raise ValueError
 
             queue = Queue(given(1))
-            await run_until_done(Lanes(queue, handle, attempts=6), queue)
+            await run_until_done(ChatQueues(queue, handle, attempts=6), queue)
             pauses = [round(later - earlier) for earlier, later in pairwise(times)]
             assert pauses == [1, 4, 16, 60, 60]
 
@@ -396,7 +396,7 @@ class TestFailures:
                 done[entry.entry.number] = loop.time()
 
             queue = Queue(given(1, "@bad"), given(2, "@good"), given(3, "@bad"))
-            await run_until_done(Lanes(queue, handle), queue)
+            await run_until_done(ChatQueues(queue, handle), queue)
             assert done[2] == 0
             assert 5 <= done[3] < 6
 
@@ -410,7 +410,7 @@ class TestFailures:
                 raise ValueError("what somebody wrote in private")
 
             queue = Queue(given(41))
-            await run_until_done(Lanes(queue, handle, attempts=2), queue)
+            await run_until_done(ChatQueues(queue, handle, attempts=2), queue)
 
         caplog.set_level(logging.DEBUG, "webwx")
         in_no_time(work)
@@ -430,7 +430,7 @@ class TestFailures:
 
             queue = Queue(given(1))
             with pytest.raises(asyncio.CancelledError):
-                await Lanes(queue, handle).run()
+                await ChatQueues(queue, handle).run()
             assert queue.failures == {}
 
         with pytest.raises(KeyboardInterrupt):
@@ -445,7 +445,7 @@ class TestFailures:
                 raise ValueError
 
             queue = Queue(given(1, attempt=4, redelivered=True))
-            await run_until_done(Lanes(queue, handle, attempts=2), queue)
+            await run_until_done(ChatQueues(queue, handle, attempts=2), queue)
             assert seen.calls == [(1, 4), (1, 5)]
 
         in_no_time(work)
@@ -459,7 +459,7 @@ class TestFailures:
 
             queue = Queue(given(1), given(2))
             queue.end = gone
-            lanes = Lanes(queue, handle, is_over=lambda: True)
+            lanes = ChatQueues(queue, handle, is_over=lambda: True)
             with pytest.raises(LoggedOut):
                 await lanes.run()
             assert (queue.acked, queue.failures, queue.dead) == ([], {}, {})
@@ -479,7 +479,7 @@ class TestFailures:
 
             queue = Queue(given(1))
             queue.storage_errors = 2
-            await run_until_done(Lanes(queue, handle), queue)
+            await run_until_done(ChatQueues(queue, handle), queue)
             assert seen.calls == [(1, 1), (1, 2), (1, 3)]
             assert queue.acked == [1]
 
@@ -493,7 +493,7 @@ class TestFailures:
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            await Lanes(Broken(given(1)), ignore).run()
+            await ChatQueues(Broken(given(1)), ignore).run()
 
 
 class TestSlow:
@@ -503,7 +503,7 @@ class TestSlow:
                 await asyncio.sleep({1: 29.0, 2: 600.0}[entry.entry.number])
 
             queue = Queue(given(1, "@a"), given(2, "@b"))
-            lanes = Lanes(queue, handle)
+            lanes = ChatQueues(queue, handle)
             await run_until_done(lanes, queue)
             assert lanes.counts.slow == 1
             assert queue.acked == [1, 2]
@@ -520,7 +520,7 @@ class TestSlow:
                     await asyncio.Event().wait()
 
             queue = Queue(given(1), given(2))
-            await run_until_done(Lanes(queue, handle, attempts=2, time_limit=5), queue)
+            await run_until_done(ChatQueues(queue, handle, attempts=2, time_limit=5), queue)
             assert queue.failures == {1: ["no end within 5 s"] * 2}
             assert queue.acked == [2]
 
@@ -535,7 +535,7 @@ class TestSlow:
                     return
 
             queue = Queue(given(1), given(2))
-            await run_until_done(Lanes(queue, handle, time_limit=5), queue)
+            await run_until_done(ChatQueues(queue, handle, time_limit=5), queue)
             assert queue.acked == [1, 2]
 
         in_no_time(work)
@@ -546,7 +546,7 @@ class TestRoom:
         async def work() -> None:
             handle = Doors(*(f"@{number}" for number in range(40)))
             queue = Queue(*(given(number + 1, f"@{number % 40}") for number in range(400)))
-            lanes = Lanes(queue, handle, in_flight=10)
+            lanes = ChatQueues(queue, handle, in_flight=10)
             running = asyncio.create_task(lanes.run())
             await asyncio.sleep(5)
             assert 10 == lanes.counts.in_flight == handle.inside
@@ -566,7 +566,7 @@ class TestRoom:
             handle = Doors("@slow")
             slow = [given(number, "@slow") for number in range(1, 10_001)]
             queue = Queue(*slow, given(10_001, "@other"))
-            lanes = Lanes(queue, handle, in_flight=100)
+            lanes = ChatQueues(queue, handle, in_flight=100)
             running = asyncio.create_task(lanes.run())
             await until(lambda: 10_001 in queue.acked)
             assert loop.time() < 3
@@ -590,7 +590,7 @@ class TestRoom:
                 await handle(entry, attempt)
 
             queue = Queue(given(1, "@slow"), given(2, "@slow", attempt=2, redelivered=True), given(3, "@slow"))
-            running = asyncio.create_task(Lanes(queue, look, in_flight=3).run())
+            running = asyncio.create_task(ChatQueues(queue, look, in_flight=3).run())
             await asyncio.sleep(3)
             handle.open["@slow"].set()
             await until(lambda: len(queue.acked) == 3)
@@ -604,7 +604,7 @@ class TestRoom:
         async def work() -> None:
             handle = Doors("@slow")
             queue = Queue(*(given(number, "@slow") for number in range(1, 5)))
-            running = asyncio.create_task(Lanes(queue, handle, in_flight=4).run())
+            running = asyncio.create_task(ChatQueues(queue, handle, in_flight=4).run())
             await asyncio.sleep(3)
             queue.deleted = {2, 3}
             handle.open["@slow"].set()
@@ -622,7 +622,7 @@ class TestRoom:
                 await asyncio.sleep(0.01)
 
             queue = Queue(*(given(number) for number in range(1, 500)))
-            await run_until_done(Lanes(queue, handle, in_flight=10), queue)
+            await run_until_done(ChatQueues(queue, handle, in_flight=10), queue)
             assert queue.read_again == []
 
         in_no_time(work)
@@ -633,7 +633,7 @@ class TestEnd:
         async def work() -> None:
             handle = Doors("@slow")
             queue = Queue(given(1, "@slow"), given(2, "@slow"))
-            lanes = Lanes(queue, handle)
+            lanes = ChatQueues(queue, handle)
             running = asyncio.create_task(lanes.run())
             await until(lambda: handle.inside == 1)
             running.cancel()
@@ -653,7 +653,7 @@ class TestEnd:
             loop = asyncio.get_running_loop()
             handle = Doors("@slow")
             queue = Queue(given(1, "@slow"), given(2, "@slow"), given(3))
-            lanes = Lanes(queue, handle)
+            lanes = ChatQueues(queue, handle)
             running = asyncio.create_task(lanes.run())
             await until(lambda: handle.inside == 1)
             begun = loop.time()
@@ -670,7 +670,7 @@ class TestEnd:
             loop = asyncio.get_running_loop()
             handle = Doors("@slow")
             queue = Queue(given(1, "@slow"))
-            running = asyncio.create_task(Lanes(queue, handle).run())
+            running = asyncio.create_task(ChatQueues(queue, handle).run())
             await until(lambda: handle.inside == 1)
             begun = loop.time()
             running.cancel()
@@ -694,7 +694,7 @@ class TestEnd:
                         continue
 
             queue = Queue(given(1))
-            running = asyncio.create_task(Lanes(queue, handle).run())
+            running = asyncio.create_task(ChatQueues(queue, handle).run())
             await asyncio.sleep(1)
             begun = loop.time()
             await end(running)
@@ -712,7 +712,7 @@ class TestEnd:
                 raise ValueError
 
             queue = Queue(given(1))
-            running = asyncio.create_task(Lanes(queue, handle).run())
+            running = asyncio.create_task(ChatQueues(queue, handle).run())
             await until(lambda: 1 in queue.failures)
             begun = loop.time()
             await end(running)
@@ -729,7 +729,7 @@ class TestEnd:
             queue = Queue(given(1), given(2))
             queue.end = LoggedOut("The phone has ended it.", reason="phone")
             with pytest.raises(LoggedOut):
-                await Lanes(queue, handle).run()
+                await ChatQueues(queue, handle).run()
             assert queue.acked == [1, 2]
 
         in_no_time(work)
@@ -778,7 +778,7 @@ def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
 
         entries = [given(number, f"@{dice.randrange(chats)}") for number in range(1, count + 1)]
         queue = Queue(*entries[: count // 2])
-        lanes = Lanes(queue, handle, attempts=attempts, in_flight=room, counts=counts)
+        lanes = ChatQueues(queue, handle, attempts=attempts, in_flight=room, counts=counts)
         asyncio.get_running_loop().call_later(2, lambda: queue.put(*entries[count // 2 :]))
         queue.count = count
         await run_until_done(lanes, queue)

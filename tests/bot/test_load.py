@@ -22,7 +22,7 @@ from webwx.client.client import AsyncClient
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginMemory
 from webwx.storage.sqlite.journal import SqliteJournal
-from webwx.transport.http11 import Engine
+from webwx.transport.http11 import Http11Transport
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Noted(Counted):
     """Notes when each poll begins."""
 
     def __init__(self) -> None:
-        super().__init__(Engine(Timeouts()))
+        super().__init__(Http11Transport(Timeouts()))
         self.polls: list[float] = []
 
     async def send(self, request: Request) -> Response:

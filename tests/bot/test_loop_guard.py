@@ -15,7 +15,7 @@ from tests.client.conftest import SERVER
 from tests.client.wound_loop import SteppedLoop, in_no_time
 
 from webwx.bot.bot import Bot
-from webwx.bot.loop_guard import LIMIT, WINDOW, Breaker
+from webwx.bot.loop_guard import LIMIT, WINDOW, LoopGuard
 from webwx.client.client import AsyncClient
 from webwx.errors import LoopBroken
 from webwx.model.contacts import FILEHELPER, ContactId
@@ -44,12 +44,12 @@ def message(chat: ContactId = CHAT, **fields: Any) -> TextMessage:
     return TextMessage(**(values | fields))
 
 
-def answered(breaker: Breaker, event: Event, times: int = LIMIT) -> None:
+def answered(breaker: LoopGuard, event: Event, times: int = LIMIT) -> None:
     for _ in range(times):
         breaker.check_answer(event, CHAT)
 
 
-async def break_loop(breaker: Breaker) -> None:
+async def break_loop(breaker: LoopGuard) -> None:
     answered(breaker, message())
     with pytest.raises(LoopBroken):
         breaker.check_answer(message(), CHAT)
@@ -58,7 +58,7 @@ async def break_loop(breaker: Breaker) -> None:
 def test_c13_the_answer_after_the_twentieth_within_a_minute_is_refused_and_told_once() -> None:
     async def main() -> None:
         told: list[LoopDetected] = []
-        breaker = Breaker(tell=told.append)
+        breaker = LoopGuard(tell=told.append)
         answered(breaker, message(), 10)
         await asyncio.sleep(50)
         answered(breaker, message(), 10)
@@ -74,7 +74,7 @@ def test_c13_the_answer_after_the_twentieth_within_a_minute_is_refused_and_told_
 
 def test_c13_answers_at_an_easy_pace_are_never_refused() -> None:
     async def main() -> None:
-        breaker = Breaker()
+        breaker = LoopGuard()
         for _ in range(200):
             breaker.check_answer(message(), CHAT)
             await asyncio.sleep(WINDOW / LIMIT + 0.01)
@@ -84,7 +84,7 @@ def test_c13_answers_at_an_easy_pace_are_never_refused() -> None:
 
 def test_c13_other_chats_go_on() -> None:
     async def main() -> None:
-        breaker = Breaker()
+        breaker = LoopGuard()
         await break_loop(breaker)
         assert not breaker.lets_in(message())
         assert breaker.lets_in(message(OTHER))
@@ -96,7 +96,7 @@ def test_c13_other_chats_go_on() -> None:
 
 def test_c13_the_chat_is_back_once_nothing_has_come_there_for_a_minute() -> None:
     async def main() -> None:
-        breaker = Breaker()
+        breaker = LoopGuard()
         await break_loop(breaker)
         for _ in range(10):
             await asyncio.sleep(WINDOW - 1)
@@ -110,7 +110,7 @@ def test_c13_the_chat_is_back_once_nothing_has_come_there_for_a_minute() -> None
 
 def test_c13_chats_that_were_cut_off_come_back_in_any_order() -> None:
     async def main() -> None:
-        breaker = Breaker(1)
+        breaker = LoopGuard(1)
         for chat in (CHAT, OTHER):
             breaker.check_answer(message(chat), chat)
             with pytest.raises(LoopBroken):
@@ -136,7 +136,7 @@ def test_c13_chats_that_were_cut_off_come_back_in_any_order() -> None:
 )
 def test_c13_what_no_other_bot_can_have_caused_is_not_counted(event: Event) -> None:
     async def main() -> None:
-        breaker = Breaker()
+        breaker = LoopGuard()
         answered(breaker, event, 100)
         assert breaker.lets_in(event)
 
@@ -145,7 +145,7 @@ def test_c13_what_no_other_bot_can_have_caused_is_not_counted(event: Event) -> N
 
 def test_c13_in_filehelper_oneself_is_the_other_one() -> None:
     async def main() -> None:
-        breaker, event = Breaker(1), message(FILEHELPER, is_self=True)
+        breaker, event = LoopGuard(1), message(FILEHELPER, is_self=True)
         breaker.check_answer(event, FILEHELPER)
         with pytest.raises(LoopBroken):
             breaker.check_answer(event, FILEHELPER)
@@ -156,7 +156,7 @@ def test_c13_in_filehelper_oneself_is_the_other_one() -> None:
 
 def test_c13_it_can_be_switched_off() -> None:
     async def main() -> None:
-        answered(Breaker(0), message(), 1000)
+        answered(LoopGuard(0), message(), 1000)
 
     in_no_time(main)
 
@@ -165,7 +165,7 @@ def test_what_it_holds_does_not_grow_with_the_number_of_chats(caplog: pytest.Log
     caplog.set_level(logging.CRITICAL, "webwx.bot")  # what pytest keeps of the log would grow
 
     async def main() -> None:
-        breaker = Breaker(2)
+        breaker = LoopGuard(2)
         for number in range(4000):
             if number == 1000:
                 tracemalloc.start()
@@ -186,7 +186,7 @@ def test_what_it_holds_does_not_grow_with_the_number_of_chats(caplog: pytest.Log
 def test_c13_the_event_can_be_written_as_json_as_any_other() -> None:
     async def main() -> None:
         told: list[LoopDetected] = []
-        await break_loop(Breaker(tell=told.append))
+        await break_loop(LoopGuard(tell=told.append))
         assert b'"event":"loop_detected"' in msgspec.json.encode(told[0])
 
     in_no_time(main)

@@ -19,7 +19,7 @@ from webwx.errors import SendOutcomeUnknown
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.journal import SqliteJournal
-from webwx.transport.http11 import Engine
+from webwx.transport.http11 import Http11Transport
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def tell(**what: object) -> None:
     print(json.dumps(what), flush=True)
 
 
-class Deadly(Engine):
+class Deadly(Http11Transport):
     """Kills its process at a call: before it leaves, or when its answer is there."""
 
     def __init__(self, moment: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.client.wound_loop import in_no_time, until
 
-from webwx.client.contact_lookup import DELAY, INTERVAL, MOST_MISSING, MOST_WANTED, PAUSE, Lookups
+from webwx.client.contact_lookup import DELAY, INTERVAL, MOST_MISSING, MOST_WANTED, PAUSE, ContactLookup
 from webwx.errors import LoggedOut, RateLimited
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Server:
         self.calls: list[tuple[float, list[ContactKey]]] = []
         self.unknown = set(unknown)
         self.failures: list[Exception] = []
-        self.lookups = Lookups(self.look_up)
+        self.lookups = ContactLookup(self.look_up)
 
     async def look_up(self, keys: Sequence[ContactKey]) -> Collection[str]:
         self.calls.append((asyncio.get_running_loop().time(), list(keys)))
@@ -151,7 +151,7 @@ def test_d5_nothing_is_kept_of_wishes_that_were_met() -> None:
         async def look_up(keys: Sequence[ContactKey]) -> Collection[str]:
             return {key.user_name for key in keys}
 
-        lookups = Lookups(look_up)
+        lookups = ContactLookup(look_up)
         lookups.ask("@first")
         await until(lambda: not len(lookups))
         tracemalloc.start()

@@ -17,7 +17,7 @@ from tests.client.wound_loop import WoundLoop, until
 
 from webwx.client.client import AsyncClient
 from webwx.client.rate_limit import FIRST_PAUSE, Pace, limit_of
-from webwx.client.rate_limiter import Governor, StatesInMemory
+from webwx.client.rate_limiter import RateLimiter, StatesInMemory
 from webwx.client.state import LoginState
 from webwx.errors import InvalidRequest, RateLimited, StorageError
 from webwx.protocol.http import Response
@@ -500,13 +500,13 @@ class TestAFullDisk:
             done.append(1)
 
         with pytest.raises(StorageError):
-            await Governor(Pace(), lambda: disk, seconds).run("messages", act)
+            await RateLimiter(Pace(), lambda: disk, seconds).run("messages", act)
         assert done == []
 
     @wound
     async def test_makes_no_failure_of_what_has_left(self) -> None:
         disk = Disk()
-        governor = Governor(Pace(), lambda: disk, seconds)
+        governor = RateLimiter(Pace(), lambda: disk, seconds)
         await governor.refused()
 
         async def act() -> str:
@@ -519,7 +519,7 @@ class TestAFullDisk:
     async def test_leaves_a_refusal_what_it_is(self) -> None:
         disk = Disk()
         disk.is_full = True
-        await Governor(Pace(), lambda: disk, seconds).refused()
+        await RateLimiter(Pace(), lambda: disk, seconds).refused()
 
 
 class TestOtherChanges:

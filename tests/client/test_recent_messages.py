@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webwx.client.recent_messages import MESSAGES, SEEN, Recent
+from webwx.client.recent_messages import MESSAGES, SEEN, RecentMessages
 from webwx.model.contacts import ContactId
 from webwx.model.messages import MessageRecalled, TextMessage
 
@@ -16,13 +16,13 @@ def text(message_id: str, content: str = "hi", chat: ContactId = CHAT) -> TextMe
 
 
 def test_a10_what_comes_twice_is_new_once() -> None:
-    recent = Recent()
+    recent = RecentMessages()
 
     assert [recent.is_new(text(each)) for each in ("1", "2", "1")] == [True, True, False]
 
 
 def test_a10_messages_whose_ids_have_met_are_two() -> None:
-    recent = Recent()
+    recent = RecentMessages()
     assert recent.is_new(text("1"))
 
     assert recent.is_new(text("1", content="something else"))
@@ -30,7 +30,7 @@ def test_a10_messages_whose_ids_have_met_are_two() -> None:
 
 
 def test_a_recall_is_no_message_of_that_id() -> None:
-    recent = Recent()
+    recent = RecentMessages()
     recall = MessageRecalled(message_id="1", chat=CHAT, is_self=False, time=1, text="", content="hi")
     assert recent.is_new(text("1"))
 
@@ -39,7 +39,7 @@ def test_a_recall_is_no_message_of_that_id() -> None:
 
 
 def test_as_many_are_remembered_as_it_says_and_not_for_ever() -> None:
-    recent = Recent()
+    recent = RecentMessages()
     for number in range(2 * SEEN):
         recent.is_new(text(str(number)))
 
@@ -50,7 +50,7 @@ def test_as_many_are_remembered_as_it_says_and_not_for_ever() -> None:
 
 
 def test_a_message_is_found_while_it_is_recent() -> None:
-    recent = Recent()
+    recent = RecentMessages()
     for number in range(MESSAGES + 1):
         recent.messages.append(text(str(number)))
 
@@ -59,11 +59,11 @@ def test_a_message_is_found_while_it_is_recent() -> None:
 
 
 def test_the_newest_of_those_with_one_id_is_found() -> None:
-    recent = Recent()
+    recent = RecentMessages()
     recent.messages += (text("1", "old"), text("1", "new"))
 
     assert recent.find("1") == text("1", "new")
 
 
 def test_shows_nothing() -> None:
-    assert repr(Recent()) == "Recent()"
+    assert repr(RecentMessages()) == "Recent()"

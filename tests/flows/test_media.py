@@ -20,7 +20,7 @@ from webwx.protocol.codes import CHECK_ABOVE, CHUNK_SIZE
 from webwx.protocol.hosts import FILEHELPER
 from webwx.protocol.http import Read, Response
 from webwx.protocol.media import CHECKUPLOAD, PARALLELUPLOAD, UPLOAD, UploadRequest
-from webwx.transport.download_sink import Spool
+from webwx.transport.download_sink import DownloadSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -211,8 +211,8 @@ FILE = FileMessage(name="a b.txt", size=5, media_id="@crypt_f", encrypted_name="
 PLACE = LocationMessage(latitude=1, longitude=2, label="", **FIELDS)
 
 
-def spool() -> Spool:
-    return Spool(io.BytesIO(), 10_000)
+def spool() -> DownloadSink:
+    return DownloadSink(io.BytesIO(), 10_000)
 
 
 def fetch(flow_of: object, body: bytes, **more: object) -> str:

@@ -36,7 +36,7 @@ from webwx.sandbox.clock import SystemClock
 from webwx.sandbox.core import Sandbox
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
-from webwx.transport.http11 import Engine
+from webwx.transport.http11 import Http11Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -67,7 +67,7 @@ HOSTILE = [
 class Watched:
     """A network that remembers where it was asked to go."""
 
-    def __init__(self, network: Engine) -> None:
+    def __init__(self, network: Http11Transport) -> None:
         self.calls: list[tuple[str, str]] = []
         """Calls with the hosts they went to."""
         self._network = network
@@ -106,7 +106,7 @@ def access(served: Served) -> TlsAccess:
 
 @pytest.fixture
 def network(access: TlsAccess) -> Watched:
-    return Watched(Engine(proxy=access.proxy, ca_file=access.ca))
+    return Watched(Http11Transport(proxy=access.proxy, ca_file=access.ca))
 
 
 def quiet(code: object) -> None:
@@ -289,7 +289,7 @@ async def test_b20_g_s10_a_certificate_that_proves_nothing_is_told_nothing(
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     expiry = {"not_before": PAST, "not_after": PAST + datetime.timedelta(days=1)} if how == "expired" else {}
     issuer.issue_cert(name, **expiry).configure_cert(context)
-    listener, network = Listener(), Engine(ca_file=ca_file)
+    listener, network = Listener(), Http11Transport(ca_file=ca_file)
 
     async with listener.open(context) as request:
         with pytest.raises(TlsError, match=rf"webwxsync: 127\.0\.0\.1:\d+ .*{reason}.*; nothing was sent") as caught:
@@ -302,7 +302,7 @@ async def test_b20_g_s10_a_certificate_that_proves_nothing_is_told_nothing(
 
 async def test_g_s10_a_server_without_tls_is_told_nothing(authority: tuple[trustme.CA, Path]) -> None:
     """It hears the greeting, which holds no secret, and the client gives up when no TLS comes back."""
-    listener, network = Listener(), Engine(ca_file=authority[1])
+    listener, network = Listener(), Http11Transport(ca_file=authority[1])
 
     async def speak_plainly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         listener.heard += await reader.read(65536)
@@ -326,7 +326,7 @@ async def test_g_s10_without_the_authority_no_host_behind_the_door_is_believed(a
 
 
 async def test_a_proxy_that_refuses_a_host_is_named_as_the_reason(access: TlsAccess) -> None:
-    network = Engine(proxy=access.proxy, ca_file=access.ca)
+    network = Http11Transport(proxy=access.proxy, ca_file=access.ca)
     with pytest.raises(ConnectFailed, match=r"the proxy lets nobody to example\.com:443 \(403\); nothing was sent"):
         await network.send(Request(endpoint="jslogin", method="GET", url="https://example.com/?skey=secret"))
     await network.close()

@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.storage_contract.engines import Engine
+    from tests.storage_contract.engines import Http11Transport
 
     from webwx.storage.base import AccountJournal, Journal
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+def engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Http11Transport:
     return make(request.param, tmp_path, monkeypatch)
 
 
 @pytest.fixture(params=SURVIVING)
-def surviving(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+def surviving(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Http11Transport:
     """Return an engine whose journals outlive their process."""
     return make(request.param, tmp_path, monkeypatch)
 
 
 @pytest.fixture
-async def journal(engine: Engine) -> AsyncIterator[Journal]:
+async def journal(engine: Http11Transport) -> AsyncIterator[Journal]:
     journal = engine.open()
     yield journal
     await journal.close()

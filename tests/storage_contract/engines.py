@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from webwx.storage.base import Consumer, Journal
 
 
-class Engine(Protocol):
+class Http11Transport(Protocol):
     """A storage engine, and one place where its journal is."""
 
     survives: bool
@@ -92,7 +92,7 @@ SURVIVING = ("sqlite", "sqlite-folded")
 ENGINES = (*SURVIVING, "memory")
 
 
-def make(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+def make(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Http11Transport:
     """Return an engine by its name, with a new place of its own."""
     if name == "memory":
         return MemoryEngine()

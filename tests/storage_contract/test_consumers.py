@@ -22,7 +22,7 @@ from tests.storage_contract.engines import ENGINES, make
 from webwx.errors import AlreadyRunning
 
 if TYPE_CHECKING:
-    from tests.storage_contract.engines import Engine
+    from tests.storage_contract.engines import Http11Transport
 
     from webwx.storage.base import AccountJournal, Consumer, Entry, Journal
 
@@ -31,7 +31,7 @@ def numbers(entries: list[Entry]) -> list[int]:
     return [entry.number for entry in entries]
 
 
-async def reopened(engine: Engine) -> tuple[Journal, AccountJournal, Consumer]:
+async def reopened(engine: Http11Transport) -> tuple[Journal, AccountJournal, Consumer]:
     """Open the consumer as the next process does, or as this one does once more."""
     journal = engine.open()
     account = journal.account(UIN)
@@ -113,7 +113,7 @@ class TestGiving:
 
 
 class TestAcknowledging:
-    async def test_what_no_process_has_given_is_not_redelivered(self, engine: Engine) -> None:
+    async def test_what_no_process_has_given_is_not_redelivered(self, engine: Http11Transport) -> None:
         journal, account, consumer = await reopened(engine)
         await account.ingest(arrival(*messages(1, 3)))
         await consumer.take(1)
@@ -130,7 +130,7 @@ class TestAcknowledging:
         ]
         await engine.end(journal, consumer)
 
-    async def test_what_was_shown_to_nobody_is_not_redelivered(self, engine: Engine) -> None:
+    async def test_what_was_shown_to_nobody_is_not_redelivered(self, engine: Http11Transport) -> None:
         for shown in (False, True):
             journal, account, consumer = await reopened(engine)
             await account.ingest(arrival(*messages(1, 4)))
@@ -139,7 +139,7 @@ class TestAcknowledging:
             await consumer.close(unseen_from=2)
             await engine.end(journal, consumer)
 
-    async def test_what_was_acknowledged_does_not_come_again(self, surviving: Engine) -> None:
+    async def test_what_was_acknowledged_does_not_come_again(self, surviving: Http11Transport) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 6)))
         await consumer.take()
@@ -165,7 +165,7 @@ class TestAcknowledging:
 
 
 class TestFailing:
-    async def test_failures_are_counted_over_processes(self, surviving: Engine) -> None:
+    async def test_failures_are_counted_over_processes(self, surviving: Http11Transport) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
@@ -182,7 +182,7 @@ class TestFailing:
         await consumer.flush()
         await surviving.end(journal, consumer)
 
-    async def test_a_dead_letter_can_be_revived_once(self, surviving: Engine) -> None:
+    async def test_a_dead_letter_can_be_revived_once(self, surviving: Http11Transport) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
@@ -208,7 +208,7 @@ class TestFailing:
         assert numbers(await consumer.take()) == [2]
         await surviving.end(journal, consumer)
 
-    async def test_a_dead_letter_is_kept_and_comes_no_more(self, engine: Engine) -> None:
+    async def test_a_dead_letter_is_kept_and_comes_no_more(self, engine: Http11Transport) -> None:
         journal, account, consumer = await reopened(engine)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
@@ -230,7 +230,7 @@ def deaths(entries: list[Entry]) -> dict[int, int]:
 
 
 class TestDeaths:
-    async def test_what_was_in_flight_at_two_deaths_is_a_suspect(self, surviving: Engine) -> None:
+    async def test_what_was_in_flight_at_two_deaths_is_a_suspect(self, surviving: Http11Transport) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 3)))
         assert deaths(await consumer.take()) == {1: 0, 2: 0, 3: 0}
@@ -250,7 +250,7 @@ class TestDeaths:
             assert [entry.attempt for entry in again] == [3, 3, _ + 2]
             await surviving.kill(journal)
 
-    async def test_a_third_death_is_counted_for_the_one_that_was_blamed(self, surviving: Engine) -> None:
+    async def test_a_third_death_is_counted_for_the_one_that_was_blamed(self, surviving: Http11Transport) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 4)))
         for blamed in (None, None, 1, 1):
@@ -269,7 +269,7 @@ class TestDeaths:
         assert [entry.attempt for entry in again] == [5, 3, 3, 3]
         await surviving.end(journal, consumer)
 
-    async def test_what_was_buried_for_it_begins_anew_when_it_is_revived(self, surviving: Engine) -> None:
+    async def test_what_was_buried_for_it_begins_anew_when_it_is_revived(self, surviving: Http11Transport) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 1)))
         for _ in range(3):
@@ -294,7 +294,7 @@ class TestDeaths:
             await consumer.blame(1)
             await surviving.kill(journal)
 
-    async def test_a_proper_end_is_no_death(self, engine: Engine) -> None:
+    async def test_a_proper_end_is_no_death(self, engine: Http11Transport) -> None:
         for _ in range(4):
             journal, account, consumer = await reopened(engine)
             await account.ingest(arrival(*messages(1, 1)))
@@ -306,7 +306,7 @@ class TestDeaths:
 
 class TestRevived:
     async def test_one_that_failed_and_was_not_done_with_comes_again_to_the_next_process(
-        self, surviving: Engine
+        self, surviving: Http11Transport
     ) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 2)))
@@ -364,7 +364,7 @@ STEP = st.one_of(
 def test_g_r1_whatever_happens_each_entry_is_acknowledged_once_and_comes_twice_only_if_it_says_so(
     name: str, steps: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def play(engine: Engine) -> None:
+    async def play(engine: Http11Transport) -> None:
         journal, account, consumer = await reopened(engine)
         stored, given, open_entries, acked = 0, set[int](), list[int](), set[int]()
         for verb, count in [*steps, ("crash", 0)]:

@@ -10,7 +10,7 @@ from tests.transport.lines import answer, serving
 
 from webwx.errors import ConnectFailed
 from webwx.protocol.http import Request
-from webwx.transport.http11 import Engine
+from webwx.transport.http11 import Http11Transport
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_a_name_is_looked_up_once_for_all_who_ask(asked: list[str]) -> None:
-    engine = Engine()
+    engine = Http11Transport()
     async with serving(answer()) as server:
         request = Request(endpoint="webwxsync", method="GET", url=f"http://wx.example:{server.port}/")
         await asyncio.gather(*(engine.send(request) for _ in range(8)))
@@ -42,7 +42,7 @@ async def test_a_name_is_looked_up_once_for_all_who_ask(asked: list[str]) -> Non
 
 
 async def test_that_there_is_no_such_name_is_not_remembered(asked: list[str]) -> None:
-    engine = Engine()
+    engine = Http11Transport()
     for _ in range(2):
         with pytest.raises(ConnectFailed):
             await engine.send(Request(endpoint="webwxsync", method="GET", url="http://nobody.example/"))
@@ -52,7 +52,7 @@ async def test_that_there_is_no_such_name_is_not_remembered(asked: list[str]) ->
 
 
 async def test_an_address_is_looked_up_nowhere(asked: list[str]) -> None:
-    engine = Engine()
+    engine = Http11Transport()
     async with serving(answer()) as server:
         await engine.send(server.request())
         await engine.close()

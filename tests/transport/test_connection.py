@@ -16,7 +16,7 @@ from webwx.transport.connection import Connection, stream_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from webwx.transport.response_parser import Answers
+    from webwx.transport.response_parser import ResponseParser
 
 
 class Pair:
@@ -33,7 +33,7 @@ class Pair:
         assert connection is self.connection
         self.ended += 1
 
-    async def ask(self, request: tuple[bytes, ...]) -> Answers:
+    async def ask(self, request: tuple[bytes, ...]) -> ResponseParser:
         return await self.connection.ask(request, 1 << 20)
 
     async def heard(self, size: int = 1 << 20) -> bytes:

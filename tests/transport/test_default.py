@@ -8,18 +8,18 @@ import sys
 
 import pytest
 
-from webwx.transport.aiohttp_transport import Network
+from webwx.transport.aiohttp_transport import AiohttpTransport
 from webwx.transport.default import default_transport
-from webwx.transport.http11 import Engine
+from webwx.transport.http11 import Http11Transport
 
 
 @pytest.mark.parametrize(
     ("proxy", "kind"),
     [
-        (None, Engine),
-        ("http://127.0.0.1:3128", Engine),
-        ("HTTP://127.0.0.1:3128", Engine),
-        ("https://127.0.0.1:3128", Network),
+        (None, Http11Transport),
+        ("http://127.0.0.1:3128", Http11Transport),
+        ("HTTP://127.0.0.1:3128", Http11Transport),
+        ("https://127.0.0.1:3128", AiohttpTransport),
     ],
 )
 async def test_tls_to_the_proxy_itself_needs_the_library(proxy: str | None, kind: type) -> None:
@@ -39,7 +39,7 @@ def test_a_loop_that_cannot_watch_sockets_needs_it_too() -> None:
         return type(default_transport())
 
     with asyncio.Runner(loop_factory=LikeOnWindows) as runner:
-        assert runner.run(choose()) is Network
+        assert runner.run(choose()) is AiohttpTransport
 
 
 def test_ours_does_not_load_the_library() -> None:

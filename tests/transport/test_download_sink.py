@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from webwx.errors import LocalStateError
-from webwx.transport.download_sink import START, Overflow, Spool
+from webwx.transport.download_sink import START, DownloadSink, Overflow
 
 
 def test_knows_the_size_the_start_and_the_digest_of_what_it_was_given() -> None:
     file = io.BytesIO()
-    spool = Spool(file, 10_000)
+    spool = DownloadSink(file, 10_000)
     for piece in (b"a" * 500, b"b" * 500, b"c"):
         spool.write(piece)
 
@@ -25,7 +25,7 @@ def test_knows_the_size_the_start_and_the_digest_of_what_it_was_given() -> None:
 
 def test_takes_as_much_as_it_should_and_not_a_byte_more() -> None:
     file = io.BytesIO()
-    spool = Spool(file, 5)
+    spool = DownloadSink(file, 5)
     spool.write(b"12345")
 
     with pytest.raises(Overflow, match="larger than 5 bytes"):
@@ -35,7 +35,7 @@ def test_takes_as_much_as_it_should_and_not_a_byte_more() -> None:
 
 def test_tells_its_progress() -> None:
     told: list[int] = []
-    spool = Spool(io.BytesIO(), 100, told.append)
+    spool = DownloadSink(io.BytesIO(), 100, told.append)
     for _ in range(3):
         spool.write(b"ab")
 
@@ -44,6 +44,6 @@ def test_tells_its_progress() -> None:
 
 def test_a_full_disk_is_our_error_and_no_broken_connection() -> None:
     with Path("/dev/full").open("wb", buffering=0) as full:
-        spool = Spool(full, 100)
+        spool = DownloadSink(full, 100)
         with pytest.raises(LocalStateError, match="cannot be kept: No space left"):
             spool.write(b"x")

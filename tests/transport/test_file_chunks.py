@@ -15,7 +15,7 @@ import pytest
 
 from webwx.errors import LocalStateError, NoSuchFile
 from webwx.protocol.http import Read
-from webwx.transport.file_chunks import Look, Windows, is_settled, look_at
+from webwx.transport.file_chunks import FileChunks, Look, is_settled, look_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,13 +53,13 @@ def path(tmp_path: Path) -> Path:
 
 async def test_they_come_in_any_order_and_as_often_as_they_are_wished_for(path: Path) -> None:
     for source in (str(path), Told(CONTENT), CONTENT):
-        async with Windows(len(CONTENT)) as windows:
+        async with FileChunks(len(CONTENT)) as windows:
             for start in (0, 0, 4, 0, 4, 8):
                 assert await windows.read(window(source, start)) == CONTENT[start : start + 4]
 
 
 async def test_one_stays_what_it_was_until_the_next_is_read(path: Path) -> None:
-    async with Windows(len(CONTENT)) as windows:
+    async with FileChunks(len(CONTENT)) as windows:
         for start in (0, 4, 8):
             content = await windows.read(window(str(path), start))
             await asyncio.sleep(0)
@@ -73,7 +73,7 @@ async def test_nothing_runs_in_a_thread_once_the_file_is_open_and_in_memory(
     loop, submitted = asyncio.get_running_loop(), []
     in_thread = loop.run_in_executor
     monkeypatch.setattr(loop, "run_in_executor", lambda *job: submitted.append(job) or in_thread(*job))
-    async with Windows(len(CONTENT)) as windows:
+    async with FileChunks(len(CONTENT)) as windows:
         for start in (0, 4, 8, 4, 0):
             await windows.read(window(str(path), start))
     assert len(submitted) == (1 if _can_ask(path) else 5)
@@ -90,7 +90,7 @@ def _can_ask(path: Path) -> bool:
 
 async def test_one_thread_reads_what_cannot_be_had_at_once() -> None:
     file = Told(CONTENT)
-    async with Windows(len(CONTENT)) as windows:
+    async with FileChunks(len(CONTENT)) as windows:
         for start in (0, 4, 8):
             await windows.read(window(file, start))
     assert file.starts == [0, 4, 8]
@@ -100,7 +100,7 @@ async def test_one_thread_reads_what_cannot_be_had_at_once() -> None:
 
 
 async def test_a_file_that_takes_the_place_of_the_first_is_not_mixed_with_it(path: Path) -> None:
-    async with Windows(len(CONTENT)) as windows:
+    async with FileChunks(len(CONTENT)) as windows:
         await windows.read(window(str(path), 0))
         other = path.with_name("other")
         other.write_bytes(CONTENT[::-1])
@@ -111,7 +111,7 @@ async def test_a_file_that_takes_the_place_of_the_first_is_not_mixed_with_it(pat
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 
 
-async def _read_all(path: Path, windows: Windows) -> bytes:
+async def _read_all(path: Path, windows: FileChunks) -> bytes:
     return b"".join([bytes(await windows.read(window(str(path), start))) for start in (0, 4, 8)])
 
 
@@ -125,14 +125,14 @@ def _rewrite(path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("is_sure", [True, False])
 async def test_the_announced_file_comes_whole(path: Path, is_sure: bool) -> None:
-    async with Windows(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
+    async with FileChunks(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
         assert await _read_all(path, windows) == CONTENT
 
 
 @pytest.mark.parametrize("is_sure", [True, False])
 @pytest.mark.parametrize("at", [0, 4])
 async def test_the_last_window_of_a_rewritten_file_never_comes(path: Path, at: int, is_sure: bool) -> None:
-    async with Windows(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
+    async with FileChunks(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
         for start in range(0, at + 4, 4):
             await windows.read(window(str(path), start))
         _rewrite(path, CONTENT[::-1])
@@ -142,7 +142,7 @@ async def test_the_last_window_of_a_rewritten_file_never_comes(path: Path, at: i
 
 @pytest.mark.parametrize("is_sure", [True, False])
 async def test_the_last_window_of_another_file_never_comes(path: Path, is_sure: bool) -> None:
-    async with Windows(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
+    async with FileChunks(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
         path.with_name("other").write_bytes(CONTENT[::-1])
         path.with_name("other").replace(path)
         with pytest.raises(LocalStateError, match="nothing was sent"):
@@ -150,7 +150,7 @@ async def test_the_last_window_of_another_file_never_comes(path: Path, is_sure: 
 
 
 async def test_the_only_window_of_another_content_never_comes(path: Path) -> None:
-    async with Windows(4, MD5) as windows:
+    async with FileChunks(4, MD5) as windows:
         with pytest.raises(LocalStateError, match="nothing was sent"):
             await windows.read(window(str(path), 0))
 
@@ -172,7 +172,7 @@ def look_of(path: Path) -> Look:
 
 
 async def test_of_a_file_that_has_become_shorter_there_is_what_is_left(path: Path) -> None:
-    async with Windows(len(CONTENT)) as windows:
+    async with FileChunks(len(CONTENT)) as windows:
         await windows.read(window(str(path), 0))
         os.truncate(path, 6)
         assert await windows.read(window(str(path), 4)) == CONTENT[4:6]
@@ -180,7 +180,7 @@ async def test_of_a_file_that_has_become_shorter_there_is_what_is_left(path: Pat
 
 
 async def test_a_file_that_has_gone_before_it_was_opened_is_told_of(path: Path) -> None:
-    async with Windows(len(CONTENT)) as windows:
+    async with FileChunks(len(CONTENT)) as windows:
         with pytest.raises(NoSuchFile, match=r"gone cannot be read any more"):
             await windows.read(window(str(path.with_name("gone")), 0))
 
@@ -190,7 +190,7 @@ async def test_whoever_cancels_does_not_wait_for_the_disk() -> None:
     file.may_be_read.clear()
 
     async def work() -> None:
-        async with Windows(len(CONTENT)) as windows:
+        async with FileChunks(len(CONTENT)) as windows:
             await windows.read(window(file, 0))
 
     working = asyncio.ensure_future(work())
@@ -205,5 +205,5 @@ async def test_whoever_cancels_does_not_wait_for_the_disk() -> None:
 
 async def test_the_only_window_comes_as_well(path: Path) -> None:
     os.truncate(path, 4)
-    async with Windows(4) as windows:
+    async with FileChunks(4) as windows:
         assert await windows.read(window(str(path), 0)) == CONTENT[:4]

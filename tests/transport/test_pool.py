@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.transport.lines import answer, serving
 
-from webwx.transport.http11 import Engine
+from webwx.transport.http11 import Http11Transport
 from webwx.transport.pool import Pool, Way
 from webwx.transport.runner import Timeouts
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 async def test_all_of_a_loop_share_their_connections() -> None:
     async with serving(answer()) as server:
-        engines = [Engine() for _ in range(3)]
+        engines = [Http11Transport() for _ in range(3)]
         for engine in engines:
             await engine.send(server.request())
         for engine in engines:
@@ -29,7 +29,11 @@ async def test_all_of_a_loop_share_their_connections() -> None:
 
 async def test_whoever_goes_another_way_does_not(tmp_path: Path) -> None:
     async with serving(answer()) as server:
-        engines = [Engine(), Engine(ca_file=tmp_path / "ca.pem"), Engine(proxy=f"http://127.0.0.1:{server.port}")]
+        engines = [
+            Http11Transport(),
+            Http11Transport(ca_file=tmp_path / "ca.pem"),
+            Http11Transport(proxy=f"http://127.0.0.1:{server.port}"),
+        ]
         for engine in engines:
             await engine.send(server.request())
         for engine in engines:
@@ -40,7 +44,7 @@ async def test_whoever_goes_another_way_does_not(tmp_path: Path) -> None:
 
 async def test_it_closes_with_the_last_who_leaves_it() -> None:
     async with serving(answer()) as server:
-        first, last = Engine(), Engine()
+        first, last = Http11Transport(), Http11Transport()
         for engine in (first, last):
             await engine.send(server.request())
         await first.close()
@@ -55,7 +59,7 @@ def test_the_pool_of_a_loop_that_is_closed_is_forgotten() -> None:
     async def join() -> Pool:
         return Pool.join(user, Way())
 
-    user = Engine()
+    user = Http11Transport()
     assert asyncio.run(join()) is not asyncio.run(join())
 
 
@@ -65,7 +69,7 @@ def test_a_transport_may_go_on_in_another_loop() -> None:
             assert (await engine.send(server.request())).body == b"hi"
             await engine.close()
 
-    engine = Engine()
+    engine = Http11Transport()
     asyncio.run(send())
     asyncio.run(send())
 
@@ -74,7 +78,7 @@ async def test_no_request_has_a_timer_of_its_own(monkeypatch: pytest.MonkeyPatch
     loop, timers = asyncio.get_running_loop(), []
     call_at = loop.call_at
     async with serving(answer()) as server:
-        engine = Engine()
+        engine = Http11Transport()
         await engine.send(server.request())
         monkeypatch.setattr(loop, "call_at", lambda *wish, **more: (timers.append(wish), call_at(*wish, **more))[1])
         for _ in range(20):
@@ -86,7 +90,7 @@ async def test_no_request_has_a_timer_of_its_own(monkeypatch: pytest.MonkeyPatch
 
 async def test_whoever_is_stricter_does_not_take_what_another_has_kept() -> None:
     async with serving(answer()) as server:
-        patient, strict = Engine(Timeouts(keep_idle=60)), Engine(Timeouts(keep_idle=0))
+        patient, strict = Http11Transport(Timeouts(keep_idle=60)), Http11Transport(Timeouts(keep_idle=0))
         for engine in (patient, strict):
             await engine.send(server.request())
         for engine in (patient, strict):

@@ -9,17 +9,17 @@ import httptools
 import pytest
 from tests.transport.lines import answer
 
-from webwx.transport.response_parser import LONGEST_HEAD, Answers, NoAnswer, NotTaken, TooLarge
+from webwx.transport.response_parser import LONGEST_HEAD, NotTaken, ResponseError, ResponseParser, TooLarge
 
 
-def expecting() -> tuple[Answers, list[bytes]]:
-    answers, body = Answers(), []
+def expecting() -> tuple[ResponseParser, list[bytes]]:
+    answers, body = ResponseParser(), []
     answers.expect(0, body.append)
     return answers, body
 
 
 def test_one_is_read_after_the_other() -> None:
-    answers = Answers()
+    answers = ResponseParser()
     for status in ("200 OK", "404 Not Found"):
         body: list[bytes] = []
         answers.expect(0, body.append)
@@ -43,7 +43,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 def test_a_head_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     given = parsed(monkeypatch)
-    answers = Answers()
+    answers = ResponseParser()
     for body in (b"first", b"again", b"more!"):
         answers.expect(1000)
         answers.feed(answer(body, "A: b", status="404 Not Found"))
@@ -65,7 +65,7 @@ def test_a_head_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_any_other_head_is_judged_as_well(monkeypatch: pytest.MonkeyPatch, other: bytes) -> None:
     given = parsed(monkeypatch)
-    answers = Answers()
+    answers = ResponseParser()
     for said in (answer(b"first", "A: b"), other):
         answers.expect(1000)
         answers.feed(said)
@@ -88,7 +88,7 @@ def test_only_a_head_with_nothing_but_a_body_behind_it_is_known_again(
     monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
     given = parsed(monkeypatch)
-    answers = Answers()
+    answers = ResponseParser()
     for _ in range(2):
         answers.expect(1000)
         answers.feed(said)
@@ -97,7 +97,7 @@ def test_only_a_head_with_nothing_but_a_body_behind_it_is_known_again(
 
 
 def test_one_that_is_known_may_come_in_pieces_or_be_taken() -> None:
-    answers, said = Answers(), answer(b"hello")
+    answers, said = ResponseParser(), answer(b"hello")
     answers.expect(1000)
     answers.feed(said)
     for cut in range(1, len(said)):
@@ -114,7 +114,7 @@ def test_one_that_is_known_may_come_in_pieces_or_be_taken() -> None:
 
 
 def test_g_r14_what_follows_one_that_is_known_spoils_the_connection_too() -> None:
-    answers, said = Answers(), answer(b"hello")
+    answers, said = ResponseParser(), answer(b"hello")
     for more in (b"", b"", said):
         answers.expect(1000)
         answers.feed(said + more)
@@ -123,7 +123,7 @@ def test_g_r14_what_follows_one_that_is_known_spoils_the_connection_too() -> Non
 
 
 def test_one_that_is_known_is_still_held_to_its_limit() -> None:
-    answers = Answers()
+    answers = ResponseParser()
     answers.expect(1000)
     answers.feed(answer(b"hello"))
     answers.expect(4)
@@ -135,7 +135,7 @@ def test_whoever_has_taken_a_body_is_not_kept() -> None:
     class Taker(list[bytes]):
         pass
 
-    answers, body = Answers(), Taker()
+    answers, body = ResponseParser(), Taker()
     gone = weakref.ref(body)
     answers.expect(0, body.append)
     answers.feed(answer(b"hi"))
@@ -145,7 +145,7 @@ def test_whoever_has_taken_a_body_is_not_kept() -> None:
 
 
 def test_a_body_is_handed_out_once_and_then_not_kept() -> None:
-    answers = Answers()
+    answers = ResponseParser()
     answers.expect(5)
     for piece in (answer(b"hello")[:-2], b"lo"):
         answers.feed(piece)
@@ -153,7 +153,7 @@ def test_a_body_is_handed_out_once_and_then_not_kept() -> None:
 
 
 def test_a_body_beyond_the_limit_is_refused() -> None:
-    answers = Answers()
+    answers = ResponseParser()
     answers.expect(4)
     with pytest.raises(NotTaken) as caught:
         answers.feed(answer(b"hello"))
@@ -176,7 +176,7 @@ def test_a_packed_body_that_ends_too_soon_is_none() -> None:
     answers, _ = expecting()
     with pytest.raises(NotTaken) as caught:
         answers.feed(answer(gzip.compress(bytes(1000))[:-4], "Content-Encoding: gzip"))
-    assert isinstance(caught.value.reason, NoAnswer)
+    assert isinstance(caught.value.reason, ResponseError)
 
 
 def test_a_packed_body_is_unpacked_in_pieces() -> None:
@@ -195,7 +195,7 @@ def test_a_head_has_to_end(start: bytes, more: bytes) -> None:
         for piece in [start, *[more] * (LONGEST_HEAD // len(more) + 2)]:
             answers.feed(piece)
 
-    with pytest.raises(NoAnswer):
+    with pytest.raises(ResponseError):
         feed()
 
 
@@ -213,7 +213,7 @@ def test_what_the_taker_raises_comes_out_when_it_is_handed_small_pieces(chunks: 
     def refuse(piece: bytes) -> None:
         raise ZeroDivisionError
 
-    answers = Answers()
+    answers = ResponseParser()
     answers.expect(0, refuse)
     with pytest.raises(NotTaken) as caught:
         answers.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
@@ -227,7 +227,7 @@ def test_what_the_taker_raises_comes_out() -> None:
     def refuse(piece: bytes) -> None:
         raise Full
 
-    answers = Answers()
+    answers = ResponseParser()
     answers.expect(0, refuse)
     with pytest.raises(NotTaken) as caught:
         answers.feed(answer(b"hi"))

@@ -24,7 +24,7 @@ from webwx.protocol.login import TICKET
 from webwx.protocol.messages import TEXT
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC
 from webwx.storage.login import LoginMemory
-from webwx.transport.download_sink import Spool
+from webwx.transport.download_sink import DownloadSink
 from webwx.transport.runner import Cell, Timeouts, run_async
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class TestReading:
 
 
 async def test_a_body_goes_into_a_sink_though_the_transport_knows_none() -> None:
-    into = Spool(io.BytesIO(), 100)
+    into = DownloadSink(io.BytesIO(), 100)
 
     def download() -> Flow[Response]:
         request = Request(endpoint="e", method="GET", url="https://wx2.qq.com/", sink=into)

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from webwx.bot.chat_queues import IN_FLIGHT, Counts, Lanes
+from webwx.bot.chat_queues import IN_FLIGHT, ChatQueues, Counts
 from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.failures import describe
 from webwx.bot.loop import run_long
@@ -304,7 +304,7 @@ class Bot(Router, Timetable):
         """Hand out what happens, and call the timers, as long as the login lives."""
         async with client.subscribe(self.name, shows=True) as feed:
             on_ready(self, client)
-            lanes = Lanes(
+            lanes = ChatQueues(
                 feed, dispatch.handle, attempts=self._attempts, in_flight=self._in_flight, counts=self.counts,
                 is_over=lambda: client.state is LoginState.LOGGED_OUT, debug=self.debug,
             )  # fmt: skip

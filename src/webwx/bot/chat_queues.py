@@ -140,7 +140,7 @@ class _Note(NamedTuple):
     deaths: int
 
 
-class _Lane:
+class _ChatQueue:
     """What waits in one chat; the first is being handled, or is the next."""
 
     __slots__ = ("attempt", "begun", "chat", "is_over_limit", "is_reported", "noted", "waiting", "worker")
@@ -159,7 +159,7 @@ class _Lane:
         self.worker: asyncio.Task[None] | None = None
 
 
-class Lanes:
+class ChatQueues:
     """
     One consumer's lanes.
 
@@ -198,13 +198,13 @@ class Lanes:
         self._is_over = is_over
         self._is_debug = debug
         self._loop = asyncio.get_running_loop()
-        self._lanes: dict[ContactId, _Lane] = {}
-        self._ready: deque[_Lane] = deque()
-        self._suspected: deque[_Lane] = deque()
+        self._lanes: dict[ContactId, _ChatQueue] = {}
+        self._ready: deque[_ChatQueue] = deque()
+        self._suspected: deque[_ChatQueue] = deque()
         """Lanes that are ready with a suspect; they come before the others, and one by one."""
-        self._alone: _Lane | None = None
+        self._alone: _ChatQueue | None = None
         """The one of these beside which nothing is begun."""
-        self._paused: dict[_Lane, asyncio.TimerHandle] = {}
+        self._paused: dict[_ChatQueue, asyncio.TimerHandle] = {}
         """Lanes that wait for another attempt."""
         self._workers: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
@@ -262,7 +262,7 @@ class Lanes:
         chat = given.entry.chat
         lane = self._lanes.get(chat)
         if lane is None:
-            lane = self._lanes[chat] = _Lane(chat)
+            lane = self._lanes[chat] = _ChatQueue(chat)
         if lane.noted:
             lane.waiting.append(_note(given))
             lane.noted += 1
@@ -273,7 +273,7 @@ class Lanes:
         if len(lane.waiting) == 1:
             self._line_up(lane)
 
-    def _line_up(self, lane: _Lane) -> None:
+    def _line_up(self, lane: _ChatQueue) -> None:
         """Have a lane's first entry handled when its turn comes."""
         first = lane.waiting[0]
         deaths = first.deaths if isinstance(first, _Note) else first.entry.deaths
@@ -293,7 +293,7 @@ class Lanes:
             self.counts.in_flight -= len(whole)
         self._tell()
 
-    async def _read_first(self, lane: _Lane, note: _Note) -> Delivered | None:
+    async def _read_first(self, lane: _ChatQueue, note: _Note) -> Delivered | None:
         """Read a lane's first entry again, of which only the number was kept."""
         given = await self._store(
             lambda: self._source.again(
@@ -320,7 +320,7 @@ class Lanes:
             self._workers.add(worker)
             worker.add_done_callback(self._task_ended)
 
-    def _next_lane(self) -> _Lane | None:
+    def _next_lane(self) -> _ChatQueue | None:
         """Take the lane whose turn it is; None when there is none to begin with."""
         if self._alone is not None:
             return None
@@ -362,7 +362,7 @@ class Lanes:
             self._idle.append(waiter)
             await waiter
 
-    async def _handle_first(self, lane: _Lane, now: float) -> None:
+    async def _handle_first(self, lane: _ChatQueue, now: float) -> None:
         """Handle a lane's first entry, and put the lane back when more waits."""
         given = lane.waiting[0]
         if isinstance(given, _Note):
@@ -412,7 +412,7 @@ class Lanes:
             if self._is_ended:
                 raise
 
-    async def _take_failure(self, lane: _Lane, number: int, attempt: int, error: BaseException) -> None:
+    async def _take_failure(self, lane: _ChatQueue, number: int, attempt: int, error: BaseException) -> None:
         """Try again later, or give up."""
         if self._is_over():
             self._drop(lane)
@@ -441,12 +441,12 @@ class Lanes:
             pause = min(60.0, 4.0 ** (failures - 1))
             self._paused[lane] = self._loop.call_later(pause, self._try_again, lane)
 
-    def _try_again(self, lane: _Lane) -> None:
+    def _try_again(self, lane: _ChatQueue) -> None:
         del self._paused[lane]
         self._line_up(lane)
         self._wake()
 
-    def _next(self, lane: _Lane) -> None:
+    def _next(self, lane: _ChatQueue) -> None:
         """Be done with a lane's first entry."""
         lane.waiting.popleft()
         lane.attempt = 0
@@ -464,7 +464,7 @@ class Lanes:
         if self._change is not None:
             self._tell()
 
-    def _drop(self, lane: _Lane) -> None:
+    def _drop(self, lane: _ChatQueue) -> None:
         """Let go of a lane; what is left in it is not acknowledged, and comes again another time."""
         del self._lanes[lane.chat]
         self.counts.in_flight -= len(lane.waiting) - lane.noted
@@ -473,7 +473,7 @@ class Lanes:
 
     # -- what processes have died of ---------------------------------------------------------------------------------
 
-    async def _begin_trial(self, lane: _Lane, given: Delivered, attempt: int) -> bool:
+    async def _begin_trial(self, lane: _ChatQueue, given: Delivered, attempt: int) -> bool:
         """Blame a suspect for what may come, or give up one that has cost too much; says whether it may be handled."""
         number, deaths = given.entry.number, given.entry.deaths
         if deaths < _CONVICT or attempt <= self._attempts:
@@ -493,7 +493,7 @@ class Lanes:
         self._alone = None
         self._wake()
 
-    def _end_long_trial(self, lane: _Lane, seconds: float) -> None:
+    def _end_long_trial(self, lane: _ChatQueue, seconds: float) -> None:
         """Let others have their turn beside a suspect that takes long: they would be blamed on it from now on."""
         if lane is self._alone and seconds > ALONE:
             self._source.absolve(_number(lane.waiting[0]))
@@ -516,7 +516,7 @@ class Lanes:
                 self._note_down()
             self._done_before = self._done
 
-    def _look_at(self, lane: _Lane, seconds: float) -> None:
+    def _look_at(self, lane: _ChatQueue, seconds: float) -> None:
         """Report a call of the handler that takes long, and end one that takes too long."""
         if seconds > SLOW and not lane.is_reported:
             lane.is_reported = True

@@ -3,8 +3,8 @@ What a handler is given beside its event: the verbs, each send with a key of its
 
 The key is made of the consumer, the event's number, in a bot the handler's name, and how many sends this call of the
 handler has made before. So the k-th send of a handler that is called again, after a failure or in another process, is
-the same send: it gets the receipt of the first time, goes on where that had not left yet, or raises `SendOutcomeUnknown`;
-it is never a second one.
+the same send: it gets the receipt of the first time, continues where that has not left yet, or raises
+`SendOutcomeUnknown`; it is never a second one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 # What the fields of a struct are annotated with is here at run time too: `inspect.signature` and `help` look it up.
-from webwx.bot.loop_guard import Breaker
+from webwx.bot.loop_guard import LoopGuard
 from webwx.bot.threads import wait_for
 from webwx.client.client import AsyncClient
 from webwx.errors import UnknownContact
@@ -62,7 +62,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
     """Whether the event is given up when this attempt fails."""
     match: M = None  # type: ignore[assignment]  # set before a handler with `regex` is called
     """What the handler's `regex` has found in the text; None when it has none."""
-    _breaker: Breaker | None = None
+    _breaker: LoopGuard | None = None
     """What counts the answers."""
     _ordinal: int = 0
     """Sends so far."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from webwx.bot.chat_queues import IN_FLIGHT, Counts, Lanes, is_last
+from webwx.bot.chat_queues import IN_FLIGHT, ChatQueues, Counts, is_last
 from webwx.bot.context import Context, SyncContext
 from webwx.bot.threads import THREADS, Threads, is_asynchronous
 from webwx.client.state import LoginState
@@ -84,7 +84,7 @@ async def deliver(
             else:
                 await pool.call(handler, SyncContext(context, loop), event)
 
-        lanes = Lanes(
+        lanes = ChatQueues(
             feed, handle, attempts=attempts, in_flight=in_flight, counts=counts,
             time_limit=time_limit if pool is None else None,
             is_over=lambda: client.state is LoginState.LOGGED_OUT,

@@ -18,7 +18,7 @@ from webwx.bot.chat_queues import is_last
 from webwx.bot.context import Context, SyncContext
 from webwx.bot.event_log import EventLog
 from webwx.bot.failures import describe, trace
-from webwx.bot.loop_guard import Breaker
+from webwx.bot.loop_guard import LoopGuard
 from webwx.bot.router import Routes, name_of
 from webwx.bot.threads import Threads, is_asynchronous
 from webwx.client.state import LoginState
@@ -92,7 +92,7 @@ class Dispatch:
         """An asynchronous handler is called as it is."""
         self._loops: list[LoopDetected] = []
         """Found by a handler that is running, and not told yet."""
-        self._breaker = Breaker(answers, tell=self._loops.append)
+        self._breaker = LoopGuard(answers, tell=self._loops.append)
         self._loop = asyncio.get_running_loop()
         self._is_debug = debug
 

@@ -33,7 +33,7 @@ WINDOW = 60.0
 _log = logging.getLogger("webwx.bot")
 
 
-class Breaker:
+class LoopGuard:
     """
     One bot's loop breaker, which lives in one event loop.
 

@@ -66,7 +66,7 @@ _KIND_OF: dict[type[Event], MediaKind] = {
 _log = logging.getLogger("webwx.client")
 
 
-class Keeper:
+class MediaArchive:
     """
     Fetches what is to be kept, from `begin` to `stop`.
 

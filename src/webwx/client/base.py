@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from webwx.client.rate_limiter import Governor, StatesInMemory
+from webwx.client.rate_limiter import RateLimiter, StatesInMemory
 from webwx.client.state import Liveness, LoginState, StateChange
 from webwx.errors import (
     ApiError,
@@ -108,7 +108,7 @@ class BaseClient:
         self._parts: dict[int, AccountJournal] = {}
         """Of the journal, by account."""
         self._dedupes = dedupe_by_client_id
-        self._governor = None if pace is None else Governor(pace, self._states, clock, on_wait)
+        self._governor = None if pace is None else RateLimiter(pace, self._states, clock, on_wait)
         self._remembered: dict[int, StatesInMemory] = {}
         """What the governor knows, by account, where there is no journal to keep it."""
         self._desktop = desktop

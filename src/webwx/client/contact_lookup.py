@@ -39,7 +39,7 @@ _TRIES = 2
 """Times that somebody is asked for before they count as unknown."""
 
 
-class Lookups:
+class ContactLookup:
     """
     Wishes of one client.
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from webwx.client.contact_lookup import Lookups
+from webwx.client.contact_lookup import ContactLookup
 from webwx.client.identity import IdentityVerbs, To
 from webwx.errors import ProtocolError
 from webwx.flows import contacts as contact_flows
@@ -43,7 +43,7 @@ class ContactVerbs(IdentityVerbs):
 
     def _prepare(self) -> None:
         super()._prepare()
-        self._lookups = Lookups(self._look_up)
+        self._lookups = ContactLookup(self._look_up)
 
     async def close(self) -> None:
         """Save what the store does not know yet, and let go of all connections and files. The login lives on."""

@@ -23,8 +23,8 @@ from webwx.flows import messages as message_flows
 from webwx.model.contacts import ContactId
 from webwx.model.messages import FileMessage, Message, Receipt
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, Ret
-from webwx.transport.download_sink import Spool
-from webwx.transport.file_chunks import Windows
+from webwx.transport.download_sink import DownloadSink
+from webwx.transport.file_chunks import FileChunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,7 +214,7 @@ class MediaVerbs(SendingVerbs):
             send_chunk = media_flows.upload_parallel_chunk if is_parallel else media_flows.upload_chunk
             # Bytes, and the file that took a stream, are nobody else's to change.
             md5 = file.md5 if isinstance(file.source, str) else ""
-            async with Windows(file.size, md5, file.look) as windows:
+            async with FileChunks(file.size, md5, file.look) as windows:
                 for chunk in range(file.chunks):
                     passage = await self._persist(send_chunk, file, passage, chunk, windows)
                     if progress is not None and chunk + 1 < file.chunks:
@@ -231,7 +231,7 @@ class MediaVerbs(SendingVerbs):
         file: Upload,
         passage: Passage,
         chunk: int,
-        windows: Windows,
+        windows: FileChunks,
     ) -> Passage:
         """Upload one chunk, again and again where that cannot do harm: the file need not start over."""
         is_last = chunk + 1 == file.chunks
@@ -330,12 +330,12 @@ class MediaVerbs(SendingVerbs):
 
     async def _take_media(
         self, message: Message | Receipt | str, file: BinaryIO, limit: int, progress: Progress | None
-    ) -> Spool:
+    ) -> DownloadSink:
         """Give what a message shows: what was kept of it, else what the platform has."""
         size = _size(message)
         path = await self._kept_path(message)
         if path is not None:
-            spool = Spool(file, limit)
+            spool = DownloadSink(file, limit)
             if await _pour(path, spool, size, progress):
                 return spool
         return await self._fetch(self._download_flow(message), file, limit, size, progress)
@@ -350,25 +350,25 @@ class MediaVerbs(SendingVerbs):
             return Path(kept.path) if kept is not None and kept.path else None
         return None
 
-    def _download_flow(self, message: Message | Receipt | str) -> Callable[[Spool], Flow[None]]:
+    def _download_flow(self, message: Message | Receipt | str) -> Callable[[DownloadSink], Flow[None]]:
         wanted = message.message_id if isinstance(message, Receipt) else message
         return lambda spool: media_flows.download(self._login, wanted, spool, self._data_ticket())
 
     async def _fetch(
         self,
-        flow: Callable[[Spool], Flow[None]],
+        flow: Callable[[DownloadSink], Flow[None]],
         file: BinaryIO,
         limit: int,
         size: int = 0,
         progress: Progress | None = None,
         *,
         tries: int = _DOWNLOAD_TRIES,
-    ) -> Spool:
+    ) -> DownloadSink:
         """Download into a file, again after a while, each longer, when it is not there yet or broke off."""
         for turn in range(1, tries + 1):
             file.seek(0)
             file.truncate()
-            spool = Spool(file, limit, None if progress is None else lambda done: progress(done, size))
+            spool = DownloadSink(file, limit, None if progress is None else lambda done: progress(done, size))
             try:
                 await self._run(flow(spool))
                 break
@@ -379,7 +379,7 @@ class MediaVerbs(SendingVerbs):
         return spool
 
 
-async def _pour(path: Path, spool: Spool, size: int, progress: Progress | None) -> bool:
+async def _pour(path: Path, spool: DownloadSink, size: int, progress: Progress | None) -> bool:
     """Pour a kept file into a download; false when it is not there any more, or not what it was."""
     digest, windows = hashlib.sha256(), _windows(path)
 

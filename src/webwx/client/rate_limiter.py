@@ -61,7 +61,7 @@ class StatesInMemory:
         return self._states[name]
 
 
-class Governor:
+class RateLimiter:
     """
     Holds one client's actions to the pace of its account.
 

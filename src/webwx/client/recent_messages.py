@@ -15,7 +15,7 @@ SEEN = 10_000
 """Messages and recalls remembered at least, so that one delivered twice is handed out once; twice as many at most."""
 
 
-class Recent:
+class RecentMessages:
     """What was handed out last."""
 
     def __init__(self) -> None:

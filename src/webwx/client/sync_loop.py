@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.client.archive import Keeper
+from webwx.client.archive import MediaArchive
 from webwx.client.base import HELD_FROM, backoff
 from webwx.client.history import HistoryVerbs
 from webwx.client.media import MediaVerbs
 from webwx.client.poll_interval import PollInterval
-from webwx.client.recent_messages import Recent
+from webwx.client.recent_messages import RecentMessages
 from webwx.client.state import STALE_AFTER
 from webwx.client.stream import EventStream
 from webwx.client.subscription import Subscription
@@ -128,7 +128,7 @@ class _Course:
         """Keeps other processes from syncing this login."""
         self.work: asyncio.Task[None] | None = None
         """What polls in the background."""
-        self.keeper: Keeper | None = None
+        self.keeper: MediaArchive | None = None
         """What fetches media as they arrive."""
         self.ahead: asyncio.Task[bool] | None = None
         """A poll that was begun before anybody waits for what it says."""
@@ -172,7 +172,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         super()._prepare()
         self._course = _Course()
         if self._journal is None:  # which knows all that was handed out
-            self._recent = Recent()
+            self._recent = RecentMessages()
 
     def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> EventStream:
         """
@@ -471,7 +471,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         if self._to_keep is not None and (course.keeper is None or not course.keeper.is_at_work):
             if course.keeper is not None:
                 await course.keeper.stop()
-            course.keeper = Keeper(self, self._to_keep, lambda: course.news, course.tell)
+            course.keeper = MediaArchive(self, self._to_keep, lambda: course.news, course.tell)
             await course.keeper.begin()
 
     async def _stop_sync(self) -> None:

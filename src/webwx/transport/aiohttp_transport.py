@@ -40,7 +40,7 @@ _AT_ONCE = 1024 * 1024
 """Bytes of a body that are handed over in one piece."""
 
 
-class Network:
+class AiohttpTransport:
     """
     A transport over real HTTP.
 

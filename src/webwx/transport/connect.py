@@ -44,7 +44,7 @@ class NoProxy(OSError):
     """The proxy cannot be reached."""
 
 
-class Dialler:
+class Dialer:
     """
     Makes connections for one event loop.
 

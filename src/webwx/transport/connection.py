@@ -16,7 +16,7 @@ import ssl
 from types import coroutine
 from typing import TYPE_CHECKING, Protocol, cast
 
-from webwx.transport.response_parser import Answers, NoAnswer, NotTaken
+from webwx.transport.response_parser import NotTaken, ResponseError, ResponseParser
 
 if TYPE_CHECKING:
     import socket
@@ -93,7 +93,7 @@ class Connection:
         self._line: socket.socket | None = line
         self._stream = stream_of(line)
         self._on_end = on_end
-        self._answers = Answers()
+        self._answers = ResponseParser()
         self._left: list[bytes | memoryview] = []
         """What is still to be written."""
         self._is_asked = False
@@ -115,7 +115,7 @@ class Connection:
     @coroutine
     def ask(
         self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None = None
-    ) -> Generator[Connection, None, Answers]:
+    ) -> Generator[Connection, None, ResponseParser]:
         """
         Write a request, and wait for its answer.
 
@@ -220,7 +220,7 @@ class Connection:
             pass
         except NotTaken as refusal:
             self._fail(refusal.reason)
-        except (OSError, NoAnswer) as error:
+        except (OSError, ResponseError) as error:
             self._fail(error)
         if is_asked and answers.is_whole:
             self._wake()

@@ -29,12 +29,12 @@ def default_transport(
     """
     # TLS inside TLS takes more than a socket, and Windows' own loop lets nobody watch one.
     if (proxy and not proxy.lower().startswith("http://")) or not _can_watch(asyncio.get_running_loop()):
-        from webwx.transport.aiohttp_transport import Network
+        from webwx.transport.aiohttp_transport import AiohttpTransport
 
-        return Network(timeouts, proxy=proxy, ca_file=ca_file)
-    from webwx.transport.http11 import Engine
+        return AiohttpTransport(timeouts, proxy=proxy, ca_file=ca_file)
+    from webwx.transport.http11 import Http11Transport
 
-    return Engine(timeouts, proxy=proxy, ca_file=ca_file)
+    return Http11Transport(timeouts, proxy=proxy, ca_file=ca_file)
 
 
 def _can_watch(loop: asyncio.AbstractEventLoop) -> bool:

@@ -18,7 +18,7 @@ class Overflow(ProtocolError):
     """More came than was to be taken."""
 
 
-class Spool:
+class DownloadSink:
     """
     Takes an answer's body piece by piece.
 

@@ -67,7 +67,7 @@ async def read_window(wish: Read) -> bytes:
     return await asyncio.to_thread(_read_alone, wish)
 
 
-class Windows:
+class FileChunks:
     """
     Reads a file of several windows.
 

@@ -19,7 +19,7 @@ from webwx.transport.connect import Barred, NoProxy
 from webwx.transport.failures import Failures
 from webwx.transport.pool import Pool, Way
 from webwx.transport.request_head import write_head, write_out
-from webwx.transport.response_parser import NoAnswer, TooLarge
+from webwx.transport.response_parser import ResponseError, TooLarge
 from webwx.transport.runner import MAX_BODY, Timeouts
 from webwx.transport.tls import NoTrust
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Headers, Request, Response, Sink
     from webwx.transport.addresses import Site
     from webwx.transport.connection import Connection
-    from webwx.transport.request_head import Head
+    from webwx.transport.request_head import RequestHead
 
 _log = logging.getLogger("webwx.transport")
 
 
-class Engine:
+class Http11Transport:
     """
     A transport over real HTTP, for a proxy without TLS and a loop that can watch sockets.
 
@@ -60,7 +60,7 @@ class Engine:
         self._pool: Pool | None = None
         self._asked: tuple[str, str, Headers] | None = None
         """What the last head was written of; it is that of the next request, where only the body is another."""
-        self._head: Head
+        self._head: RequestHead
 
     async def send(self, request: Request) -> Response:
         """
@@ -96,7 +96,7 @@ class Engine:
             raise _failures(request, site).no_answer() from None
         except TooLarge:
             raise _failures(request, site).too_large(limit) from None
-        except NoAnswer:
+        except ResponseError:
             raise _failures(request, site).no_http() from None
         except OSError:
             raise _failures(request, site).broken_off() from None

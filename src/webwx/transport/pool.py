@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
 from webwx.transport.addresses import Proxy
-from webwx.transport.connect import Dialler
+from webwx.transport.connect import Dialer
 from webwx.transport.connection import Connection
 from webwx.transport.tls import trusting
 
@@ -47,7 +47,7 @@ class Pool:
         """What it goes through."""
         self._way = way
         self._users: WeakSet[object] = WeakSet()
-        self._dialler = Dialler(self.proxy, partial(trusting, way.ca_file))
+        self._dialler = Dialer(self.proxy, partial(trusting, way.ca_file))
         self._open: set[Connection] = set()
         self._idle: defaultdict[Site, list[Connection]] = defaultdict(list)
         self._timer: asyncio.TimerHandle | None = None

@@ -23,7 +23,7 @@ _JOINED = 16 * 1024
 """Bytes up to which a body is put behind its head, for one write."""
 
 
-class Head(msgspec.Struct, frozen=True):
+class RequestHead(msgspec.Struct, frozen=True):
     """What all requests have in common that differ in their body only."""
 
     site: Site
@@ -36,7 +36,7 @@ class Head(msgspec.Struct, frozen=True):
         return "Head(***)"
 
 
-def write_head(request: Request, proxy: Proxy | None = None) -> Head:
+def write_head(request: Request, proxy: Proxy | None = None) -> RequestHead:
     """
     Write a head, with nothing added but what HTTP itself needs.
 
@@ -65,10 +65,10 @@ def write_head(request: Request, proxy: Proxy | None = None) -> Head:
     ends = len(lines) - 1
     if written.count("\r") != ends or written.count("\n") != ends or "\0" in written:
         raise Failures(request.endpoint).malformed()
-    return Head(site, f"{written}\r\n".encode("utf-8", "surrogateescape"), request.method == "POST")
+    return RequestHead(site, f"{written}\r\n".encode("utf-8", "surrogateescape"), request.method == "POST")
 
 
-def write_out(head: Head, request: Request) -> tuple[Buffer, ...]:
+def write_out(head: RequestHead, request: Request) -> tuple[Buffer, ...]:
     """Give what is to be written: a head with the length of its body, what is small behind it in one piece with it."""
     body = request.body
     if isinstance(body, bytes) and 0 < len(body) <= _JOINED:  # nearly always, and at once this takes half as long

@@ -36,7 +36,7 @@ _UNPACKED = 256 * 1024
 """Bytes that a packed body is unpacked to at a time, so that a bomb does not burst in memory."""
 
 
-class NoAnswer(Exception):
+class ResponseError(Exception):
     """What came is no HTTP answer."""
 
 
@@ -65,7 +65,7 @@ class _Known(msgspec.Struct, frozen=True):
         return f"_Known({self.size} bytes)"
 
 
-class Answers:
+class ResponseParser:
     """
     Reads the answers of one connection.
 
@@ -121,16 +121,16 @@ class Answers:
             return
         if not self.is_whole:
             if self._between > LONGEST_HEAD:
-                raise NoAnswer
+                raise ResponseError
             self._between += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
-            raise NotTaken(error.__context__ or NoAnswer()) from None
+            raise NotTaken(error.__context__ or ResponseError()) from None
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.is_last = True
             if not self.is_whole:
-                raise NoAnswer from None
+                raise ResponseError from None
         if self._take is not None and self._pieces:
             try:
                 self._pour()
@@ -226,7 +226,7 @@ class Answers:
         """Note that all has come."""
         if self._has_head:
             if self._unpacker is not None and not self._unpacker.is_whole and not self.is_whole:
-                raise NoAnswer
+                raise ResponseError
             self.is_whole = True
             if self._take is not None:
                 self._pour()
@@ -263,7 +263,7 @@ class _Unpacker:
                     piece = decoder.unconsumed_tail
                     yield part
             except zlib.error:
-                raise NoAnswer from None
+                raise ResponseError from None
             piece = decoder.unused_data
 
     def _begun(self, first: int) -> zlib._Decompress:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 import uvloop
 
-from webwx.transport.aiohttp_transport import Network
-from webwx.transport.http11 import Engine
+from webwx.transport.aiohttp_transport import AiohttpTransport
+from webwx.transport.http11 import Http11Transport
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("verify")
 
 
-@pytest.fixture(params=[Engine, Network], ids=["engine", "aiohttp"])
+@pytest.fixture(params=[Http11Transport, AiohttpTransport], ids=["engine", "aiohttp"])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     made: list[Transport] = []
 

@@ -19,7 +19,7 @@ from tests.transport.lines import Caller, answer, serving
 from webwx.errors import LocalStateError, ProtocolError, TransportError
 from webwx.protocol.http import Patience
 from webwx.protocol.messages import TEXT
-from webwx.transport.download_sink import Spool
+from webwx.transport.download_sink import DownloadSink
 from webwx.transport.runner import MAX_BODY
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ async def test_no_part_of_an_answer_takes_memory_without_end(make: Make, what: s
             await caller.say(goes_on)
             await asyncio.sleep(0)
 
-    sink = Spool(io.BytesIO(), 1_000) if is_download else None
+    sink = DownloadSink(io.BytesIO(), 1_000) if is_download else None
     transport = make(call=0.5)
     async with serving(say_for_ever) as server:
         with no_more_than(2 << 20), pytest.raises(TransportError):
@@ -257,7 +257,7 @@ async def test_a_body_in_tiny_chunks_takes_no_more_memory_than_another(make: Mak
         await caller.say(b"0\r\n\r\n")
 
     file = io.BytesIO()
-    sink = Spool(file, len(body)) if is_download else None
+    sink = DownloadSink(file, len(body)) if is_download else None
     transport = make(call=30)
     async with serving(say_in_chunks) as server:
         with no_more_than(8 * len(body)):
@@ -278,7 +278,7 @@ def full_disk() -> Iterator[BinaryIO]:
 async def test_e9_a_body_goes_to_the_sink_and_not_into_the_answer(transport: Transport) -> None:
     file, body = io.BytesIO(), bytes(range(256)) * 4096
     async with serving(answer(body)) as server:
-        response = await transport.send(server.request(sink=Spool(file, MAX_BODY[Patience.CALL])))
+        response = await transport.send(server.request(sink=DownloadSink(file, MAX_BODY[Patience.CALL])))
 
     assert (response.status, response.body) == (200, b"")
     assert file.getvalue() == body
@@ -288,7 +288,7 @@ async def test_e9_an_endless_body_is_cut_at_the_sinks_limit(transport: Transport
     file = io.BytesIO()
     async with serving(CHUNKED + 10 * (b"4000\r\n" + bytes(0x4000) + b"\r\n")) as server:
         with pytest.raises(ProtocolError, match="larger than 20,000 bytes"):
-            await transport.send(server.request(sink=Spool(file, 20_000)))
+            await transport.send(server.request(sink=DownloadSink(file, 20_000)))
         await server.until_gone()
 
     assert len(file.getvalue()) <= 20_000
@@ -301,10 +301,10 @@ async def test_e9_a_body_that_breaks_off_is_an_error(transport: Transport) -> No
 
     async with serving(half) as server:
         with pytest.raises(TransportError, match="broke before the answer was whole"):
-            await transport.send(server.request(sink=Spool(io.BytesIO(), 1000)))
+            await transport.send(server.request(sink=DownloadSink(io.BytesIO(), 1000)))
 
 
 async def test_e9_a_full_disk_is_no_broken_connection(transport: Transport, full_disk: BinaryIO) -> None:
     async with serving(answer(b"body")) as server:
         with pytest.raises(LocalStateError, match="cannot be kept"):
-            await transport.send(server.request(sink=Spool(full_disk, 1000)))
+            await transport.send(server.request(sink=DownloadSink(full_disk, 1000)))

@@ -11,7 +11,7 @@ from tests.transport.lines import Caller, serving, silent_port
 
 from webwx.errors import ConnectFailed, Timeout
 from webwx.protocol.http import Patience, Request
-from webwx.transport.download_sink import Spool
+from webwx.transport.download_sink import DownloadSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ async def test_silence_ends_the_request_and_the_connection(hasty: Transport, say
 async def test_silence_ends_a_download(hasty: Transport, says: bytes) -> None:
     async with serving(then_silent(says)) as server:
         with pytest.raises(Timeout):
-            await hasty.send(server.request(sink=Spool(io.BytesIO(), 1000)))
+            await hasty.send(server.request(sink=DownloadSink(io.BytesIO(), 1000)))
         await server.until_gone()
 
 
@@ -69,7 +69,7 @@ async def test_an_answer_that_drips_has_to_be_whole_in_time(hasty: Transport) ->
 async def test_a_download_has_time_for_each_of_its_pieces(make: Make) -> None:
     transport, file = make(call=0.3, slowest=10), io.BytesIO()
     async with serving(dripping) as server:
-        await transport.send(server.request(sink=Spool(file, 1000)))
+        await transport.send(server.request(sink=DownloadSink(file, 1000)))
 
     assert file.getvalue() == b"drip" * 3
 
@@ -85,7 +85,7 @@ async def test_a_download_that_only_drips_ends(make: Make) -> None:
     transport, file = make(call=0.2), io.BytesIO()
     async with serving(drip) as server:
         with pytest.raises(Timeout, match=rf"webwxsync: no answer from 127\.0\.0\.1:{server.port} in time"):
-            await transport.send(server.request(sink=Spool(file, 100_000)))
+            await transport.send(server.request(sink=DownloadSink(file, 100_000)))
         await server.until_gone()
 
     assert 0 < len(file.getvalue()) < 100
