@@ -347,7 +347,7 @@ class TestFailures:
             queue = Queue(given(1), given(2))
             await run_until_done(ChatQueues(queue, handle), queue)
             assert queue.acked == [2]
-            assert queue.dead[1].startswith("RecursionError at test_lanes.py:")
+            assert queue.dead[1].startswith("RecursionError at test_chat_queues.py:")
 
         in_no_time(work)
 
@@ -417,7 +417,7 @@ class TestFailures:
         lines = [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]
         first, second = lines
         assert re.sub(r":\d+\.$", ":….", first.splitlines()[0]) == (
-            "bot: event 41 failed (attempt 1 of 2): ValueError at test_lanes.py:…."
+            "bot: event 41 failed (attempt 1 of 2): ValueError at test_chat_queues.py:…."
         )
         assert second.startswith("bot: event 41 is a dead letter after 2 failures; the last one was ValueError at ")
         assert 'raise ValueError("what somebody wrote in private")' in first  # the source line, but not the message
