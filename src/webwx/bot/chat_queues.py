@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from webwx.bot.failures import describe, trace
-from webwx.client.base import backoff
+from webwx.client.retry import retry
 from webwx.errors import StorageError
 
 if TYPE_CHECKING:
@@ -568,16 +568,14 @@ class ChatQueues:
             self._change.set_result(None)
 
     async def _store(self, write: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Write to the journal, or read from it, however often it takes."""
-        failures = 0
-        while True:
-            try:
-                return await write()
-            except StorageError as error:
-                failures += 1
-                if failures == 1:
-                    _log.error("%s: the journal fails, and is tried until it does not: %s", self._source.name, error)
-            await asyncio.sleep(backoff(failures))
+        """Use the journal, and retry until it succeeds; log the first failure."""
+
+        def is_worth_it(error: StorageError, failures: int) -> bool:
+            if failures == 1:
+                _log.error("%s: the journal fails, and is tried until it does not: %s", self._source.name, error)
+            return True
+
+        return await retry(write, StorageError, is_worth_it=is_worth_it)
 
 
 def is_last(entry: Entry, attempt: int, attempts: int) -> bool:

@@ -28,7 +28,7 @@ import msgspec
 from webwx.bot.chat_queues import DRAIN
 from webwx.bot.failures import describe, trace
 from webwx.bot.router import check_takes
-from webwx.client.base import backoff
+from webwx.client.retry import retry
 from webwx.errors import LoggedOut, StorageError
 
 if TYPE_CHECKING:
@@ -457,13 +457,11 @@ class Timers:
         await self._store(lambda: self._part.change_state(self._name(timer), lambda _: turn))
 
     async def _store(self, use: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Use the journal, however often it takes."""
-        failures = 0
-        while True:
-            try:
-                return await use()
-            except StorageError as error:
-                failures += 1
-                if failures == 1:
-                    _log.error("%s: the journal fails, and is tried until it does not: %s", self._bot, error)
-            await asyncio.sleep(backoff(failures))
+        """Use the journal, and retry until it succeeds; log the first failure."""
+
+        def is_worth_it(error: StorageError, failures: int) -> bool:
+            if failures == 1:
+                _log.error("%s: the journal fails, and is tried until it does not: %s", self._bot, error)
+            return True
+
+        return await retry(use, StorageError, is_worth_it=is_worth_it)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from webwx.cli.messages import describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import Session, command, ended_by_reader
-from webwx.client.base import backoff
+from webwx.client.retry import retry
 from webwx.client.subscription import Subscription
 from webwx.errors import (
     ApiError,
@@ -157,17 +156,13 @@ class Postbox:
     async def _save(self, message: Message) -> None:
         label = message.name if isinstance(message, FileMessage) else "Downloading"
         with shown_progress(label) as progress:
-            failures = 0
-            while True:
-                try:
-                    path = await self._client.download_to(message, self._to, progress=progress)
-                    break
-                except (BrokeOff, TransportError) as error:
-                    failures += 1
-                    is_worth_it = isinstance(error, ConnectFailed) or failures < PATIENCE
-                    if not self._is_patient or not is_worth_it:
-                        raise
-                    await asyncio.sleep(backoff(failures))
+            path = await retry(
+                lambda: self._client.download_to(message, self._to, progress=progress),
+                (BrokeOff, TransportError),
+                is_worth_it=lambda error, failures: (
+                    self._is_patient and (isinstance(error, ConnectFailed) or failures < PATIENCE)
+                ),
+            )
         self._session.output.result(
             str(path), path=str(path), message_id=message.message_id, chat=message.chat, event=_kind(message)
         )

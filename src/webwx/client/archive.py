@@ -12,7 +12,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from webwx.client.base import backoff
+from webwx.client.retry import retry
 from webwx.errors import (
     AlreadyRunning,
     ConnectFailed,
@@ -146,7 +146,7 @@ class MediaArchive:
                 while True:
                     news = self._news()  # looked at first: what is stored meanwhile is found by the next turn
                     self._looks_begun += 1
-                    entries = await _patiently(consumer)
+                    entries = await retry(lambda: consumer.take_waiting(_LOOKED_AT), StorageError)
                     for entry in entries:
                         message = self._wanted(entry)
                         if message is None:
@@ -284,14 +284,3 @@ def _kinds(error: BaseException) -> set[str]:
     if isinstance(error, BaseExceptionGroup):
         return set().union(*map(_kinds, error.exceptions))
     return {type(error).__name__}
-
-
-async def _patiently(consumer: Consumer) -> list[Entry]:
-    """Take what waits, again and again when the journal cannot be read."""
-    failures = 0
-    while True:
-        try:
-            return await consumer.take_waiting(_LOOKED_AT)
-        except StorageError:
-            failures += 1
-            await asyncio.sleep(backoff(failures))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
 import time
 from collections import deque
 from functools import partial
@@ -433,8 +432,3 @@ class BaseClient:
 def _log_state(change: StateChange) -> None:
     if change.is_notable:
         _log.log(logging.INFO if change.error is None else logging.WARNING, "%s", change)
-
-
-def backoff(failures: int) -> float:
-    """Seconds before the next try: from half a second to thirty, spread so that many clients do not come at once."""
-    return min(30.0, 0.5 * 2.0 ** min(failures - 1, 6)) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret

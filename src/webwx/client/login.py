@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import secrets
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
-from webwx.client.base import HELD_FROM, backoff
+from webwx.client.base import HELD_FROM
+from webwx.client.retry import Backoff
 from webwx.client.suspend import pause
 from webwx.client.sync_cursor import PositionVerbs
 from webwx.errors import (
@@ -95,16 +97,15 @@ class _Retries:
         Raises:
             TransportError, ProtocolError, ApiError: The failure cannot pass by itself, or did not.
         """
-        failures = 0
+        backoff = self.backoff()
         while True:
             try:
                 result = await step()
             except (TransportError, ProtocolError, ApiError) as error:
-                failures += 1
-                is_last = failures > retries and (is_limited or not self.is_endless)
+                is_last = backoff.failures >= retries and (is_limited or not self.is_endless)
                 if is_last or not self.may_pass(error):
                     raise
-                await self.wait(error, failures)
+                await self.wait(error, backoff)
             else:
                 self._is_answered = True
                 return result
@@ -121,13 +122,17 @@ class _Retries:
             case _:
                 return True
 
-    async def wait(self, error: TransportError | ProtocolError | ApiError, failures: int) -> None:
-        """Report a failure, if it is the first one of this login, and wait until the next try."""
+    def backoff(self) -> Backoff:
+        """Return the delays between the attempts at one step."""
+        return Backoff(sleep=partial(pause, clock=self._client._clock))
+
+    async def wait(self, error: TransportError | ProtocolError | ApiError, backoff: Backoff) -> None:
+        """Report a failure, if it is the first one of this login, and wait until the next attempt."""
         is_too_often = isinstance(error, RateLimited) or (
             isinstance(error, LoginRefused) and error.ret == Ret.TOO_FREQUENT
         )
         self._client._liveness.delayed(error)
-        await pause(backoff(failures + 3 * is_too_often), self._client._clock)
+        await backoff.pause(skipped=3 if is_too_often else 0)
 
 
 class _Display:
@@ -204,7 +209,7 @@ class LoginVerbs(PositionVerbs):
                 redirect_uri = ""
                 if saved is not None and on_push is not None:
                     redirect_uri = await self._wait_for_push(saved.login, on_push, display, retries)
-                failures = 0
+                backoff = retries.backoff()
                 while True:
                     redirect_uri = redirect_uri or await self._wait_for_phone(display, retries)
                     try:
@@ -213,8 +218,7 @@ class LoginVerbs(PositionVerbs):
                     except (TransportError, ProtocolError, LoginRefused) as error:
                         if not is_patient or not retries.may_pass(error):
                             raise
-                        failures += 1
-                        await retries.wait(error, failures)
+                        await retries.wait(error, backoff)
                     redirect_uri = ""  # its ticket may be used up, so a new code is shown
                 await self._enter(ticket, retries)
         return self.account
@@ -332,7 +336,9 @@ class LoginVerbs(PositionVerbs):
 
     async def _poll(self, uuid: str, display: _Display, retries: _Retries) -> str:
         """Wait until the phone confirms; returns the redirect, empty when the code has expired or was refused."""
-        tip, idle = 1, 0
+        tip = 1
+        # A server that does not hold polls is not polled at full speed.
+        backoff = Backoff(longest=_LONGEST_DISTANCE, jitter=0, sleep=partial(pause, clock=self._clock))
 
         def step() -> Awaitable[PollReply]:
             return self._run_login(login_flows.poll(self._login, uuid, tip, self._cell.now()))
@@ -344,13 +350,14 @@ class LoginVerbs(PositionVerbs):
                 case PollCode.CONFIRMED:
                     return reply.redirect_uri
                 case PollCode.SCANNED if tip:
-                    tip = idle = 0
+                    tip = 0
+                    backoff.reset()
                     display.on_step("scanned")
                 case PollCode.SCANNED | PollCode.WAITING:
-                    # A server that does not hold polls is not asked at full speed.
-                    idle = 0 if self._seconds_since(begun) >= HELD_FROM else idle + 1
-                    if idle:
-                        await pause(min(_LONGEST_DISTANCE, 0.5 * 2.0 ** min(idle - 1, 4)), self._clock)
+                    if self._seconds_since(begun) >= HELD_FROM:
+                        backoff.reset()
+                    else:
+                        await backoff.pause()
                 case PollCode.CANCELLED:
                     display.on_step("cancelled")
                     return ""

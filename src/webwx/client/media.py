@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from webwx.client import files
 from webwx.client.files import AtHand, Source
 from webwx.client.identity import To
+from webwx.client.retry import Backoff, retry
 from webwx.client.sender import Make, SendingVerbs, Way
-from webwx.errors import ApiError, SendOutcomeUnknown, StorageError, TransportError
+from webwx.errors import ApiError, SendOutcomeUnknown, StorageError, TransportError, WxError
 from webwx.flows import media as media_flows
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import ContactId
@@ -233,19 +234,23 @@ class MediaVerbs(SendingVerbs):
         chunk: int,
         windows: FileChunks,
     ) -> Passage:
-        """Upload one chunk, again and again where that cannot do harm: the file need not start over."""
+        """Upload one chunk, and retry where that does no harm, so that the file need not start over."""
         is_last = chunk + 1 == file.chunks
-        for _ in range(_CHUNK_REPEATS):
-            try:
-                return await self._run(send_chunk(self._login, file, passage, chunk), windows.read)
-            except ApiError as refused:
-                if refused.ret != Ret.SYSTEM_ERROR:
-                    raise
-            except TransportError as lost:
-                if is_last and isinstance(lost, SendOutcomeUnknown):
-                    raise
-            await asyncio.sleep(self._timeouts.retry)
-        return await self._run(send_chunk(self._login, file, passage, chunk), windows.read)
+
+        def is_worth_it(error: WxError, failures: int) -> bool:
+            is_harmless = (
+                error.ret == Ret.SYSTEM_ERROR
+                if isinstance(error, ApiError)
+                else not (is_last and isinstance(error, SendOutcomeUnknown))
+            )
+            return is_harmless and failures <= _CHUNK_REPEATS
+
+        return await retry(
+            lambda: self._run(send_chunk(self._login, file, passage, chunk), windows.read),
+            (ApiError, TransportError),
+            is_worth_it=is_worth_it,
+            backoff=Backoff(self._timeouts.retry, factor=1, jitter=0),
+        )
 
     def _data_ticket(self) -> str:
         return self._cell.cookie("webwx_data_ticket", self._login.hosts.file)
@@ -364,19 +369,21 @@ class MediaVerbs(SendingVerbs):
         *,
         tries: int = _DOWNLOAD_TRIES,
     ) -> DownloadSink:
-        """Download into a file, again after a while, each longer, when it is not there yet or broke off."""
-        for turn in range(1, tries + 1):
+        """Download into a file, and retry when the media are not there yet or the connection is lost."""
+
+        async def attempt() -> DownloadSink:
             file.seek(0)
             file.truncate()
-            spool = DownloadSink(file, limit, None if progress is None else lambda done: progress(done, size))
-            try:
-                await self._run(flow(spool))
-                break
-            except (media_flows.NotThereYet, TransportError):
-                if turn == tries:
-                    raise
-            await asyncio.sleep(turn * self._timeouts.retry)
-        return spool
+            sink = DownloadSink(file, limit, None if progress is None else lambda done: progress(done, size))
+            await self._run(flow(sink))
+            return sink
+
+        return await retry(
+            attempt,
+            (media_flows.NotThereYet, TransportError),
+            is_worth_it=lambda _, failures: failures < tries,
+            backoff=Backoff(self._timeouts.retry, jitter=0),
+        )
 
 
 async def _pour(path: Path, spool: DownloadSink, size: int, progress: Progress | None) -> bool:

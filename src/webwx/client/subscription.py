@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
+from webwx.client.retry import retry
 from webwx.errors import InvalidRequest, StorageError
 from webwx.model.messages import Event
 from webwx.storage.base import ARCHIVE_CONSUMER, Entry
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from webwx.client.retry import Backoff
     from webwx.storage.base import AccountJournal, Consumer
 
 T = TypeVar("T")
@@ -86,8 +88,12 @@ class SyncedAccount(Protocol):
         """Decode entries of the journal."""
         ...
 
-    async def wait_for_storage(self, error: StorageError, failures: int) -> None:
-        """Wait before another attempt to use a journal that has failed."""
+    def backoff(self) -> Backoff:
+        """Return the delays of one loop that retries."""
+        ...
+
+    def storage_failed(self, error: StorageError) -> None:
+        """Report in the client's state that the journal has failed."""
         ...
 
 
@@ -262,12 +268,10 @@ class Subscription:
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read the journal, and retry if it cannot be read; a subscription that does not follow raises at once."""
-        failures = 0
-        while True:
-            try:
-                return await read()
-            except StorageError as error:
-                if not self._follows:
-                    raise
-                failures += 1
-                await self._account.wait_for_storage(error, failures)
+
+        def is_worth_it(error: StorageError, _: int) -> bool:
+            if self._follows:
+                self._account.storage_failed(error)
+            return self._follows
+
+        return await retry(read, StorageError, is_worth_it=is_worth_it, backoff=self._account.backoff())

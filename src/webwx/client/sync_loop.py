@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from webwx.client.archive import MediaArchive
-from webwx.client.base import HELD_FROM, backoff
+from webwx.client.base import HELD_FROM
 from webwx.client.history import HistoryVerbs
 from webwx.client.media import MediaVerbs
 from webwx.client.poll_interval import PollInterval
 from webwx.client.recent_messages import RecentMessages
+from webwx.client.retry import Backoff
 from webwx.client.state import STALE_AFTER
 from webwx.client.stream import EventStream
 from webwx.client.subscription import Subscription
@@ -252,7 +254,7 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
 
     async def _pull(self, is_enough: Callable[[], bool]) -> None:
         """Poll, and take over batch after batch, until there is enough."""
-        failures = 0
+        backoff = self._backoff()
         while not is_enough():
             is_fetch = False
             try:
@@ -260,22 +262,19 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
                 is_fetch = await self._is_fetch_due()
                 if is_fetch:
                     await (self._start_over() if self._is_key_lost() else self._fetch_batch())
-                failures = 0
+                backoff.reset()
             except (LoggedOut, NotOnThisHost):
                 raise
-            except TimeoutError:
-                failures = 0
-                continue  # the machine has slept, and the connection with it
+            except TimeoutError:  # the machine was suspended, and the connection is dead
+                backoff.reset()
             except (TransportError, ProtocolError, ApiError) as error:
-                failures += 1
                 self._note_failure(error, is_fetch=is_fetch)
-                await pause(backoff(failures), self._clock)
-                continue
+                await backoff.pause()
             except StorageError as error:
                 if self._journal is None:
                     raise
-                failures += 1
-                await self._bide(error, failures)
+                self._liveness.cannot_store(error)
+                await backoff.pause()
                 with contextlib.suppress(StorageError):  # it may have been stored all the same
                     await self._go_to_position()
                     self._drop_stored()
@@ -418,10 +417,9 @@ class SyncVerbs(PositionVerbs, HistoryVerbs, MediaVerbs):
         )  # fmt: skip
         return await self._store_held()
 
-    async def _bide(self, error: StorageError, failures: int) -> None:
-        """Wait until a disk may have room again."""
-        self._liveness.cannot_store(error)
-        await pause(backoff(failures), self._clock)
+    def _backoff(self) -> Backoff:
+        """Return the delays of one loop, which end when a suspended machine wakes."""
+        return Backoff(sleep=partial(pause, clock=self._clock))
 
     # -- with a journal: what fills it -------------------------------------------------------------------------------
 
@@ -759,9 +757,13 @@ class _Synced:
         """Decode entries of the journal."""
         return await self._client._events_of(entries)
 
-    async def wait_for_storage(self, error: StorageError, failures: int) -> None:
-        """Wait before another attempt to use a journal that has failed."""
-        await self._client._bide(error, failures)
+    def backoff(self) -> Backoff:
+        """Return the delays of one loop that retries."""
+        return self._client._backoff()
+
+    def storage_failed(self, error: StorageError) -> None:
+        """Report in the client's state that the journal has failed."""
+        self._client._liveness.cannot_store(error)
 
 
 async def _others_end() -> None:
