@@ -12,7 +12,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from webwx.client.retry import retry
+from webwx.client.retry import Backoff, retry
 from webwx.errors import (
     AlreadyRunning,
     ConnectFailed,
@@ -199,7 +199,8 @@ class MediaArchive:
 
     async def _deal_with(self, consumer: Consumer, entry: Entry, message: Message) -> None:
         """Fetch one medium, again and again while that may help, and be done with it."""
-        failures = tries = 0
+        backoff = Backoff(self._client._timeouts.retry, longest=LONGEST)
+        tries = 0
         try:
             while True:
                 try:
@@ -208,7 +209,6 @@ class MediaArchive:
                 except LoggedOut:
                     raise
                 except WxError as error:
-                    failures += 1
                     if _passes(error):
                         self._under_way.discard(entry.number)
                         await self._note_progress()
@@ -220,7 +220,7 @@ class MediaArchive:
                 else:
                     consumer.ack(entry.number)
                     return
-                await asyncio.sleep(min(LONGEST, self._client._timeouts.retry * failures))
+                await backoff.pause()
         finally:
             self._room.release()
             self._under_way.discard(entry.number)
