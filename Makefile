@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-sandbox docs sandbox format clean
+.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-sandbox docs blocking sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -90,6 +90,9 @@ soak: tools  ## The delivery goals with the numbers of a release, for an hour or
 
 docs: tools  ## Regenerate docs/wire.md
 	$(BIN)/python docs/make_wire.py
+
+blocking: tools  ## Rewrite Client and SyncContext from AsyncClient and Context
+	$(BIN)/python scripts/make_blocking.py
 
 sandbox: setup  ## A server of the protocol on loopback
 	@$(BIN)/webwx sandbox

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from webwx.bot.bot import start as start
     from webwx.bot.chat_queues import Counts as Counts
     from webwx.bot.context import Context as Context
-    from webwx.bot.context import SyncContext as SyncContext
     from webwx.bot.delivery import deliver as deliver
     from webwx.bot.filters import Conditions as Conditions
     from webwx.bot.router import Router as Router
-    from webwx.client.blocking import BlockingEventStream as BlockingEventStream
-    from webwx.client.blocking import BlockingSubscription as BlockingSubscription
+    from webwx.bot.sync_context import SyncContext as SyncContext
     from webwx.client.blocking import Client as Client
+    from webwx.client.blocking_streams import BlockingEventStream as BlockingEventStream
+    from webwx.client.blocking_streams import BlockingSubscription as BlockingSubscription
     from webwx.client.client import AsyncClient as AsyncClient
     from webwx.client.dead_letters import DeadLetter as DeadLetter
     from webwx.client.identity import To as To
@@ -148,13 +148,15 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "bot.bot": ("Bot", "run", "start"),
-    "bot.context": ("Context", "SyncContext"),
+    "bot.context": ("Context",),
+    "bot.sync_context": ("SyncContext",),
     "bot.delivery": ("deliver",),
     "bot.chat_queues": ("Counts",),
     "bot.filters": ("Conditions",),
     "bot.router": ("Router",),
     "client.client": ("AsyncClient",),
-    "client.blocking": ("BlockingEventStream", "BlockingSubscription", "Client"),
+    "client.blocking": ("Client",),
+    "client.blocking_streams": ("BlockingEventStream", "BlockingSubscription"),
     "client.dead_letters": ("DeadLetter",),
     "client.recalled": ("Recalled",),
     "client.identity": ("To",),

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from tests.bot.conftest import OpenClient, Server
 
-    from webwx.bot.context import Context, SyncContext
+    from webwx.bot.context import Context
+    from webwx.bot.sync_context import SyncContext
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import Sandbox
     from webwx.sandbox.world import World

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,13 @@ import msgspec
 import pytest
 from tests.client.conftest import GIF, MP4, PNG, last
 
-from webwx.bot.context import Context, SyncContext
+from webwx.bot.context import Context
 from webwx.errors import SendOutcomeUnknown, UnknownContact
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContactChanged
 from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.bot.conftest import OpenClient
@@ -39,32 +37,14 @@ def context(client: AsyncClient, event: Event, *, consumer: str = "bot", attempt
     return Context(client, event, key=f"{consumer}/{event.number}", attempt=attempt)
 
 
-class TestParity:
-    VERBS = sorted(name for name in vars(Context) if not name.startswith("_"))
+@pytest.mark.parametrize("name", ["send_text", "send_image", "send_video", "send_sticker", "send_file", "forward"])
+def test_a_verb_is_the_clients_but_for_the_key(name: str) -> None:
+    from webwx.client.client import AsyncClient
 
-    def test_a_plain_function_has_all_that_an_asynchronous_handler_has_and_a_way_to_wait(self) -> None:
-        assert {*self.VERBS, "wait"} == {name for name in dir(SyncContext) if not name.startswith("_")}
-
-    @pytest.mark.parametrize("name", [name for name in VERBS if inspect.isfunction(getattr(Context, name))])
-    def test_a_verb_has_the_same_parameters_and_is_not_awaited(self, name: str) -> None:
-        one, other = getattr(Context, name), getattr(SyncContext, name)
-        assert inspect.signature(one) == inspect.signature(other)
-        assert inspect.iscoroutinefunction(one)
-        assert not inspect.iscoroutinefunction(other)
-
-    @pytest.mark.parametrize("name", [name for name in VERBS if inspect.getdoc(getattr(Context, name))])
-    def test_a_verb_says_the_same_of_itself(self, name: str) -> None:
-        one, other = (inspect.getdoc(getattr(kind, name)) or "" for kind in (Context, SyncContext))
-        assert other.partition("\n")[0] == one.partition("\n")[0]
-
-    @pytest.mark.parametrize("name", ["send_text", "send_image", "send_video", "send_sticker", "send_file", "forward"])
-    def test_a_verb_is_the_clients_but_for_the_key(self, name: str) -> None:
-        from webwx.client.client import AsyncClient
-
-        its = inspect.signature(getattr(AsyncClient, name)).parameters
-        assert [each for each in its.values() if each.name != "key"] == list(
-            inspect.signature(getattr(Context, name)).parameters.values()
-        )
+    its = inspect.signature(getattr(AsyncClient, name)).parameters
+    assert [each for each in its.values() if each.name != "key"] == list(
+        inspect.signature(getattr(Context, name)).parameters.values()
+    )
 
 
 class TestKeys:
@@ -166,56 +146,3 @@ class TestVerbs:
             ctx = context(client, picture)
             assert await ctx.download(picture) == PNG
             assert (await ctx.download_to(picture, tmp_path)).read_bytes() == PNG
-            plain = SyncContext(ctx, asyncio.get_running_loop())
-            assert await asyncio.to_thread(plain.download, picture) == PNG
-            path = await asyncio.to_thread(plain.download_to, picture, tmp_path / "again.png")
-            assert path.read_bytes() == PNG
-
-
-class TestPlainFunctions:
-    async def in_a_thread(self, client: AsyncClient, work: Callable[[SyncContext], object]) -> object:
-        ctx = SyncContext(context(client, text_from(client, "阿华"), attempt=2), asyncio.get_running_loop())
-        return await asyncio.to_thread(work, ctx)
-
-    async def test_the_verbs_wait(self, open_client: OpenClient, world: World) -> None:
-        def work(ctx: SyncContext) -> None:
-            ctx.mark_read()
-            receipt = ctx.reply("在")
-            ctx.recall(receipt)
-            ctx.send_text("张三", "1")
-            ctx.send_image("张三", PNG, name="2.png")
-            ctx.send_video("张三", MP4, name="3.mp4")
-            ctx.send_sticker("张三", GIF, name="4.gif")
-            ctx.send_file("张三", b"5", name="5.txt")
-            ctx.forward(ctx.event, "张三")
-
-        async with open_client() as client:
-            await self.in_a_thread(client, work)
-            assert last(world, "ahua", "xiaoming").is_recalled
-            assert len(world.inbox("zhangsan")["xiaoming"].messages) == 6
-
-    async def test_anything_else_of_the_client_can_be_waited_for(self, open_client: OpenClient) -> None:
-        async with open_client() as client:
-            await self.in_a_thread(client, lambda ctx: ctx.wait(ctx.client.check()))
-
-    async def test_errors_are_raised_in_the_thread(self, open_client: OpenClient) -> None:
-        async with open_client() as client:
-            with pytest.raises(UnknownContact):
-                await self.in_a_thread(client, lambda ctx: ctx.send_text("nobody", "?"))
-
-    async def test_it_says_the_same_of_the_event(self, open_client: OpenClient) -> None:
-        async with open_client() as client:
-            told = await self.in_a_thread(
-                client,
-                lambda ctx: (
-                    ctx.attempt,
-                    ctx.is_last_attempt,
-                    ctx.redelivered,
-                    ctx.chat,
-                    ctx.match,
-                    ctx.key,
-                    repr(ctx),
-                ),
-            )
-            chat = client.contacts.find(nickname="阿华").id
-            assert (2, False, False, chat, None, "bot/7", "SyncContext(TextMessage 7, attempt 2)") == told

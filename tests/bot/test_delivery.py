@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from tests.bot.conftest import Delivering, OpenClient
 
-    from webwx.bot.context import Context, SyncContext
+    from webwx.bot.context import Context
+    from webwx.bot.sync_context import SyncContext
     from webwx.model.messages import Event
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import Sandbox

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from tests.bot.conftest import OpenClient
     from tests.carriers import Counted
 
-    from webwx.bot.context import Context, SyncContext
+    from webwx.bot.context import Context
+    from webwx.bot.sync_context import SyncContext
     from webwx.client.client import AsyncClient
     from webwx.sandbox.world import World
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from tests.bot.conftest import OpenClient
 
-    from webwx.bot.context import Context, SyncContext
+    from webwx.bot.context import Context
+    from webwx.bot.sync_context import SyncContext
     from webwx.bot.timers import Timer
     from webwx.model.messages import Event
     from webwx.sandbox.world import World

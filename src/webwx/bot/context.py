@@ -9,23 +9,20 @@ the same send: it gets the receipt of the first time, continues where that has n
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 # What the fields of a struct are annotated with is here at run time too: `inspect.signature` and `help` look it up.
 from webwx.bot.loop_guard import LoopGuard
-from webwx.bot.threads import wait_for
 from webwx.client.client import AsyncClient
 from webwx.errors import UnknownContact
 from webwx.model.messages import Event
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Coroutine
     from pathlib import Path
 
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -39,8 +36,6 @@ if TYPE_CHECKING:
     M = TypeVarWithDefault("M", bound=re.Match[str] | None, default=re.Match[str] | None, covariant=True)
 else:
     M = TypeVar("M", covariant=True)  # a default, which only type checkers need, is part of Python from 3.13 on
-
-T = TypeVar("T")
 
 
 class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event has one: made in a fourth of the time
@@ -214,115 +209,3 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
                 target = self.chat if is_reply else (await self.client.find_contact(to)).id
                 self._breaker.check_answer(self.event, target)
         return key
-
-
-class SyncContext(Generic[M]):
-    """
-    The verbs for one event, for a handler that is a plain function and runs in a thread of its own.
-
-    For a handler with `regex`, the annotation `SyncContext[re.Match[str]]` says that `match` is never None.
-    """
-
-    __slots__ = ("_context", "_loop")
-
-    def __init__(self, context: Context[M], loop: asyncio.AbstractEventLoop) -> None:
-        self._context = context
-        self._loop = loop
-
-    def __repr__(self) -> str:
-        return repr(self._context).replace("Context", "SyncContext", 1)
-
-    def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something with the client and wait for it, as in `ctx.wait(ctx.client.list_chats())`."""
-        return wait_for(asyncio.run_coroutine_threadsafe(work, self._loop))
-
-    @property
-    def client(self) -> AsyncClient:
-        """The account's client, whose verbs are for `wait`; what is sent with it directly has no key."""
-        return self._context.client
-
-    @property
-    def event(self) -> Event:
-        """What has happened."""
-        return self._context.event
-
-    @property
-    def match(self) -> M:
-        """What the handler's `regex` has found in the text; None when it has none."""
-        return self._context.match
-
-    @property
-    def attempt(self) -> int:
-        """How often this event has been given to the handler, this time included."""
-        return self._context.attempt
-
-    @property
-    def is_last_attempt(self) -> bool:
-        """Whether the event is given up when this attempt fails."""
-        return self._context.is_last_attempt
-
-    @property
-    def key(self) -> str:
-        """What the keys of its sends begin with; one that is sent with `ctx.client` may have `f"{ctx.key}/mine"`."""
-        return self._context.key
-
-    @property
-    def redelivered(self) -> bool:
-        """Whether the handler may have been given this event before, by a process that has died since."""
-        return self._context.redelivered
-
-    @property
-    def chat(self) -> ContactId:
-        """
-        The chat that the event belongs to.
-
-        Raises:
-            UnknownContact: It belongs to none.
-        """
-        return self._context.chat
-
-    def reply(self, text: str) -> Receipt:
-        """Send a text into the chat of the event."""
-        return self.wait(self._context.reply(text))
-
-    def send_text(self, to: To, text: str) -> Receipt:
-        """Send a text."""
-        return self.wait(self._context.send_text(to, text))
-
-    def send_image(self, to: To, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
-        """Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving."""
-        return self.wait(self._context.send_image(to, image, name=name, progress=progress))
-
-    def send_video(self, to: To, video: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
-        """Send a video: mp4."""
-        return self.wait(self._context.send_video(to, video, name=name, progress=progress))
-
-    def send_sticker(self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
-        """Send a sticker: a GIF, or one that the platform knows by its md5."""
-        return self.wait(self._context.send_sticker(to, sticker, name=name, progress=progress))
-
-    def send_file(self, to: To, file: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
-        """Send a file of any kind. It is read by pieces and never whole in memory."""
-        return self.wait(self._context.send_file(to, file, name=name, progress=progress))
-
-    def forward(self, message: Event, to: To) -> Receipt:
-        """Send a received message on, recalled or not: by the keys in its content, else by download and upload."""
-        return self.wait(self._context.forward(message, to))
-
-    def recall(self, receipt: Receipt) -> None:
-        """Take back a message this account sent."""
-        self.wait(self._context.recall(receipt))
-
-    def mark_read(self, chat: To | None = None) -> None:
-        """Mark the event's chat as read, or another one."""
-        self.wait(self._context.mark_read(chat))
-
-    def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
-        """Download what a message shows: a picture, sticker, voice, video, file, or a location's map."""
-        return self.wait(self._context.download(message, progress=progress))
-
-    def download_to(
-        self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
-    ) -> Path:
-        """Download what a message shows into a file, and give its path."""
-        return self.wait(self._context.download_to(message, to, progress=progress))

@@ -10,7 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from webwx.bot.chat_queues import IN_FLIGHT, ChatQueues, Counts, is_last
-from webwx.bot.context import Context, SyncContext
+from webwx.bot.context import Context
+from webwx.bot.sync_context import SyncContext
 from webwx.bot.threads import THREADS, Threads, is_asynchronous
 from webwx.client.state import LoginState
 from webwx.model.events import is_quiet

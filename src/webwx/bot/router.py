@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from typing import Unpack
 
-    from webwx.bot.context import Context, SyncContext
+    from webwx.bot.context import Context
     from webwx.bot.filters import Test
+    from webwx.bot.sync_context import SyncContext
     from webwx.model.login import Account
 
     Predicate = Callable[..., object]

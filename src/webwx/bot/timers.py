@@ -34,7 +34,8 @@ from webwx.errors import LoggedOut, StorageError
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from webwx.bot.context import Context, SyncContext
+    from webwx.bot.context import Context
+    from webwx.bot.sync_context import SyncContext
     from webwx.storage.base import AccountJournal
 
 TimerHandler = Callable[["Context"], Awaitable[object]] | Callable[["SyncContext"], object]

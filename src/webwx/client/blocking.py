@@ -1,27 +1,24 @@
-"""
-The client to call: the same verbs as `AsyncClient`, without `await`.
+"""The client without `await`: each call runs on the loop that all clients of the process share."""
 
-All clients of a process share one event loop in one thread; the logic stays in `AsyncClient` alone.
-"""
+# Written by `make blocking` from AsyncClient; do not edit.
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
-from concurrent.futures import CancelledError, Future
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
+from webwx.client.blocking_streams import BlockingEventStream, BlockingSubscription, iterate
 from webwx.client.client import AsyncClient
 from webwx.client.login import print_code
+from webwx.client.loop_thread import run
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Self
 
     from webwx.client.dead_letters import DeadLetter
     from webwx.client.files import Source
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
     from webwx.client.rate_limit import Pace, Pacing, Why
     from webwx.client.recalled import Recalled
     from webwx.client.state import LoginState, StateChange
-    from webwx.client.stream import EventStream
-    from webwx.client.subscription import Delivered, Subscription
     from webwx.errors import LoggedOut
     from webwx.model.address_book import Contacts
     from webwx.model.archive import Keep
@@ -44,53 +39,6 @@ if TYPE_CHECKING:
     from webwx.storage.base import Journal, Outgoing, State
     from webwx.storage.login import LoginStore
     from webwx.transport.runner import Transport
-
-T = TypeVar("T")
-U = TypeVar("U", covariant=True)
-
-_loop: asyncio.AbstractEventLoop | None = None
-_starting = threading.Lock()
-
-
-def _shared_loop() -> asyncio.AbstractEventLoop:
-    """Give the process's loop, started at the first call."""
-    global _loop
-    with _starting:
-        if _loop is None:
-            _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="webwx", daemon=True).start()
-        return _loop
-
-
-class _Call(Generic[T]):
-    """
-    Some work on its way through the loop.
-
-    An interrupt may come at any moment, so the outcome exists before the work begins, and nobody but its end sets it.
-    """
-
-    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
-        self.outcome: Future[T] = Future()
-        self._work = work
-        self._task: asyncio.Future[T] | None = None
-
-    def begin(self) -> None:
-        self._task = asyncio.ensure_future(self._work)
-        self._task.add_done_callback(self._end)
-
-    def cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        else:
-            self._work.close()
-            self.outcome.set_exception(CancelledError())
-
-    def _end(self, task: asyncio.Future[T]) -> None:
-        error = CancelledError() if task.cancelled() else task.exception()
-        if error is not None:
-            self.outcome.set_exception(error)
-        else:
-            self.outcome.set_result(task.result())
 
 
 class Client:
@@ -134,7 +82,7 @@ class Client:
         server: str | None = None,
         store: LoginStore | None = None,
         transport: Transport | None = None,
-        timeouts: Timeouts = Timeouts(),  # noqa: B008 - a frozen value
+        timeouts: Timeouts = Timeouts(),
         clock: Callable[[], float] = time.time,
         proxy: str | None = None,
         ca_file: str | os.PathLike[str] | None = None,
@@ -149,11 +97,24 @@ class Client:
         on_wait: Callable[[float, Why], object] | None = None,
     ) -> None:
         self._client = AsyncClient(
-            host=host, server=server, store=store, transport=transport, timeouts=timeouts, clock=clock,
-            proxy=proxy, ca_file=ca_file, allowed_hosts=allowed_hosts, desktop=desktop, on_logged_out=on_logged_out,
-            on_state=on_state, journal=journal, keep=keep, dedupe_by_client_id=dedupe_by_client_id, pace=pace,
+            host=host,
+            server=server,
+            store=store,
+            transport=transport,
+            timeouts=timeouts,
+            clock=clock,
+            proxy=proxy,
+            ca_file=ca_file,
+            allowed_hosts=allowed_hosts,
+            desktop=desktop,
+            on_logged_out=on_logged_out,
+            on_state=on_state,
+            journal=journal,
+            keep=keep,
+            dedupe_by_client_id=dedupe_by_client_id,
+            pace=pace,
             on_wait=on_wait,
-        )  # fmt: skip
+        )
 
     def __repr__(self) -> str:
         return repr(self._client).replace("AsyncClient", "Client", 1)
@@ -166,26 +127,9 @@ class Client:
     ) -> None:
         self.close()
 
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run something on the loop; an interrupt here cancels it there, and goes on once it has ended."""
-        loop, call = _shared_loop(), _Call(work)
-        try:
-            loop.call_soon_threadsafe(call.begin)
-            return call.outcome.result()
-        finally:
-            if not call.outcome.done():
-                loop.call_soon_threadsafe(call.cancel)
-                call.outcome.exception()
-
     def close(self) -> None:
         """Save what the store does not know yet, and let go of all connections and files. The login lives on."""
-        self._wait(self._client.close())
-
-    def pacing(self) -> Pacing | None:
-        """Say how this account stands with its pace; None when this client has none."""
-        return self._wait(self._client.pacing())
-
-    # -- login -------------------------------------------------------------------------------------------------------
+        run(self._client.close())
 
     @property
     def account(self) -> Account:
@@ -204,8 +148,868 @@ class Client:
 
     @property
     def last_sync_at(self) -> float | None:
-        """When the platform last said what is new or that nothing is: seconds since 1970, by the server's clock."""
+        """
+        When the platform last said what is new or that nothing is: seconds since 1970, by the server's clock.
+
+        None: not yet. While events are read and the state is ONLINE it is never older than a minute and a half.
+        """
         return self._client.last_sync_at
+
+    @property
+    def contacts(self) -> Contacts:
+        """Everybody known in this login: found by id at once, by name through an index."""
+        return self._client.contacts
+
+    def pacing(self) -> Pacing | None:
+        """
+        Say how this account stands with its pace; None when this client has none.
+
+        With a journal it is how all its processes stand together. What waits in a process behind a first one is not
+        counted: it has no place yet.
+
+        Raises:
+            LoggedOut: Nobody is logged in.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.pacing())
+
+    def who(self, which: To) -> Identity:
+        """
+        Say who somebody is, whatever their id was.
+
+        Args:
+            which: A number, a contact, an id of any login, or a name.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of that number, id or name, or several of that name.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.who(which))
+
+    def find_contact(self, which: To) -> Contact:
+        """
+        Find who is meant, among the contacts of this login.
+
+        Args:
+            which: A contact, an id, a remark or a nickname; with a journal also an identity, or its number.
+
+        Raises:
+            LoggedOut: Nobody is logged in.
+            UnknownContact: Nobody of that name or number, or several.
+            StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
+        """
+        return run(self._client.find_contact(which))
+
+    def list_identities(self, name: str = "") -> list[Identity]:
+        """
+        List everybody who has a number, those of earlier logins too.
+
+        Args:
+            name: Only who was last shown as this, or has it as nickname or remark.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.list_identities(name))
+
+    def why(self, which: To) -> list[Link]:
+        """
+        Say which contacts of which logins somebody was taken for, the newest first, each with the reasons.
+
+        Args:
+            which: As for `who`.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of that number, id or name, or several of that name.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.why(which))
+
+    def merge_identities(self, one: To, other: To) -> Identity:
+        """
+        Say that two are one and the same, for good; the first one's number stays.
+
+        Args:
+            one: As for `who`.
+            other: As for `who`; this number leads to the first one from now on.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of a number, id or name, or several of a name.
+            InvalidRequest: Twice the same, a person and a chatroom, or two who are both in this login.
+            StorageError: The journal cannot be written.
+        """
+        return run(self._client.merge_identities(one, other))
+
+    def split_identity(self, which: To, contact_id: str) -> Identity:
+        """
+        Say that a contact is not who it was taken for, for good, and give who it is now.
+
+        Args:
+            which: Whom it was taken for, as for `who`.
+            contact_id: Its id, as `why` gives it.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of that number, id or name; or they never had that id, or no other.
+            StorageError: The journal cannot be written.
+        """
+        return run(self._client.split_identity(which, contact_id))
+
+    def send_image(
+        self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """
+        Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving.
+
+        Args:
+            to: As for `send_text`.
+            image: A path, the picture's bytes, or a binary stream, which is read to its end.
+            name: The file's name; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 20 MiB; nothing was sent.
+            NotAPicture: It is none of these kinds; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+
+        Wire: webwxuploadmedia, webwxsendmsgimg, webwxsendemoticon
+        """
+        return run(self._client.send_image(to, image, name=name, progress=progress, key=key))
+
+    def send_video(
+        self, to: To, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """
+        Send a video: mp4.
+
+        Args:
+            to: As for `send_text`.
+            video: A path, the video's bytes, or a binary stream, which is read to its end.
+            name: The file's name; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 20 MiB; nothing was sent.
+            InvalidRequest: It is no mp4; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+
+        Wire: webwxuploadmedia, webwxsendvideomsg
+        """
+        return run(self._client.send_video(to, video, name=name, progress=progress, key=key))
+
+    def send_sticker(
+        self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """
+        Send a sticker: a GIF, or one that the platform knows by its md5.
+
+        Args:
+            to: As for `send_text`.
+            sticker: A path, the GIF's bytes, a binary stream, or 32 hex digits: what a `StickerMessage` has as `md5`.
+            name: The file's name; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 20 MiB; nothing was sent.
+            NotAPicture: It is no GIF; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            ApiError: The platform knows no sticker of that md5.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+
+        Wire: webwxuploadmedia, webwxsendemoticon
+        """
+        return run(self._client.send_sticker(to, sticker, name=name, progress=progress, key=key))
+
+    def send_file(
+        self, to: To, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """
+        Send a file of any kind. It is read by pieces and never whole in memory.
+
+        Args:
+            to: As for `send_text`.
+            file: A path, the file's bytes, or a binary stream, which is read to its end before anything is sent.
+            name: What the receiver sees; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 1 GiB; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+
+        Wire: webwxcheckupload, webwxuploadmedia, webwxuploadmediaparallel, webwxsendappmsg
+        """
+        return run(self._client.send_file(to, file, name=name, progress=progress, key=key))
+
+    def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
+        """
+        Download what a message shows: a picture, sticker, voice, video, file, or a location's map.
+
+        For what may be large there is `download_to`: here it is at most 64 MiB. What was kept of it when it arrived is
+        given without asking, whatever has become of the message.
+
+        Args:
+            message: A received message. The receipt of a sent picture or a message id: its picture.
+            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
+
+        Raises:
+            MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
+            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
+            ProtocolError: It is larger than that.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
+        """
+        return run(self._client.download(message, progress=progress))
+
+    def download_to(
+        self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> Path:
+        """
+        Download what a message shows into a file, and give its path.
+
+        The file appears when it is complete, for its owner alone; nothing is ever written over. What was kept of it
+        when it arrived is given without asking, whatever has become of the message.
+
+        Args:
+            message: As for `download`.
+            to: A folder, in which it gets the name its sender gave it, made harmless, or one of its own; or the path
+                of a file that does not exist yet.
+            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
+
+        Raises:
+            MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
+            NoSuchFile: There is no such folder; nothing was asked for.
+            InvalidRequest: The path is taken; nothing was asked for.
+            LocalStateError: It cannot be written there.
+            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
+            ProtocolError: It is larger than 1 GiB.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
+        """
+        return run(self._client.download_to(message, to, progress=progress))
+
+    def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
+        """
+        Download the small picture of a picture, a video, a link or a location.
+
+        Raises:
+            MediaUnavailable: It has none, or not any more.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetmsgimg
+        """
+        return run(self._client.download_thumbnail(message))
+
+    def history(
+        self, chat: To | None = None, *, limit: int = 50, before: int | None = None, since: float = 0, until: float = 0
+    ) -> list[Event | Outgoing]:
+        """
+        Give what was said, the oldest first: messages, recalls and gaps, with what was sent from here between.
+
+        A send that came back as a message is given as that message alone.
+
+        Args:
+            chat: As for `send_text`, and all that this person or chatroom ever was counts; a name may be one of an
+                earlier login. None: all chats.
+            limit: The newest so many.
+            before: Older than the event with this number, to go on from there.
+            since: Not before this time, in seconds since 1970.
+            until: Not after this time; 0: until now.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.history(chat, limit=limit, before=before, since=since, until=until))
+
+    def search(
+        self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
+    ) -> list[Event | Outgoing]:
+        """
+        Give what holds all of these words, the newest first: messages, and what was sent from here.
+
+        A word of Chinese is found anywhere; one of another script by its beginning. What was sent from here is looked
+        for among the newest 10,000 sends.
+
+        Args:
+            words: In any order, with blanks between them; at most 200 words or Chinese characters.
+            chat: As for `history`.
+            limit: The newest so many.
+            before: Older than the event with this number, to go on from there; then without sends.
+
+        Raises:
+            InvalidRequest: More words than a search takes.
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.search(words, chat=chat, limit=limit, before=before))
+
+    def find_message(self, which: str | int) -> Event | None:
+        """
+        Find what was received, whatever its age; None when the journal does not have it.
+
+        Args:
+            which: The platform's id, or an event's number.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.find_message(which))
+
+    def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
+        """
+        Give what was sent from here, the newest first, each with what became of it.
+
+        Args:
+            states: Only those that are in one of these.
+            chat: As for `history`.
+            limit: At most so many.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.list_sends(*states, chat=chat, limit=limit))
+
+    def find_send(
+        self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
+    ) -> Outgoing | None:
+        """
+        Find what was sent from here, by one of its names; None when there is none of that name.
+
+        Args:
+            key: What `send_text` and its like were given.
+            number: The send's.
+            client_id: As in its receipt.
+            message_id: The same.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.find_send(key=key, number=number, client_id=client_id, message_id=message_id))
+
+    def was_sent_here(self, message: Message | MessageRecalled) -> bool:
+        """
+        Say whether a message of this account's is one that was sent from here and came back through sync.
+
+        The phone's own are not. Of a recall it says whether the message was. While a send to that chat is on its way
+        nobody can say, so its end is waited for.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.was_sent_here(message))
+
+    def forget_send(self, number: int) -> bool:
+        """
+        Delete a send from the outbox, which frees its key; says whether there was one that is not on its way.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be written.
+        """
+        return run(self._client.forget_send(number))
+
+    def find_people(self, ids: Iterable[str]) -> Contacts:
+        """
+        Find who had these ids, in this login or in an earlier one.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.find_people(ids))
+
+    def export_history(self) -> Generator[Event | Outgoing, None, None]:
+        """
+        Yield everything there is, oldest first: all events, then the sends that did not come back as one of them.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return iterate(self._client.export_history())
+
+    def purge_history(self, chat: To | None = None, *, before: float = 0) -> int:
+        """
+        Delete what was said and sent for good, and give how much that was; one of both must be given.
+
+        A consumer that had not seen it all is told of a gap.
+
+        Args:
+            chat: As for `history`. None: all chats.
+            before: Only what is older than this time, in seconds since 1970. 0: of any age.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be written.
+        """
+        return run(self._client.purge_history(chat, before=before))
+
+    def purge_kept(self, *, before: float = 0) -> int:
+        """
+        Delete the media that were kept as they arrived, but not their messages; gives of how many.
+
+        Args:
+            before: Only what was kept before this time, in seconds since 1970. 0: all.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be written.
+        """
+        return run(self._client.purge_kept(before=before))
+
+    def list_contacts(self) -> list[Contact]:
+        """
+        Fetch all contacts again, chatrooms with their members.
+
+        Only somebody whom a complete list lacks is none any more; a chatroom whose members came incomplete says so.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has none.
+            ProtocolError: The list came incomplete. Those who came are known, and all others are still.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetcontact, webwxbatchgetcontact
+        """
+        return run(self._client.list_contacts())
+
+    def list_chats(self) -> list[Contact]:
+        """
+        Fetch the recent chats, the newest first. Nothing is taken from what `events` will yield.
+
+        Raises:
+            LoggedOut: The login ended.
+
+        Wire: webwxinit, webwxbatchgetcontact
+        """
+        return run(self._client.list_chats())
+
+    def get_contacts(self, ids: Iterable[str]) -> Lookup:
+        """
+        Fetch people and chatrooms by id, chatrooms with their members, and say who is missing.
+
+        Args:
+            ids: Any number; the server is asked for fifty at a time, and once more for those it left out.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has none.
+            LoggedOut: The login ended.
+
+        Wire: webwxbatchgetcontact
+        """
+        return run(self._client.get_contacts(ids))
+
+    def set_remark(self, contact: To, remark: str) -> Contact:
+        """
+        Give somebody a name of your own; an empty one takes it away. Nobody but you sees it.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            RateLimited: Too many changes.
+
+        Wire: webwxoplog
+        """
+        return run(self._client.set_remark(contact, remark))
+
+    def set_pinned(self, contact: To, is_pinned: bool = True) -> Contact:
+        """
+        Pin a chat to the top of the list on all devices, or let it go.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            RateLimited: Too many changes.
+
+        Wire: webwxoplog
+        """
+        return run(self._client.set_pinned(contact, is_pinned))
+
+    def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
+        """
+        Download the picture of a person or a chatroom.
+
+        Args:
+            who: Whose.
+            met_in: For a member who is no friend, the chatroom.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            MediaUnavailable: There is none, or you have asked too often.
+
+        Wire: webwxgeticon, webwxgetheadimg
+        """
+        return run(self._client.download_avatar(who, met_in=met_in))
+
+    def add_friend(self, person: To | Person | Member, greeting: str = "") -> None:
+        """
+        Ask somebody to become a friend; they are one once they accept. The platform limits this heavily.
+
+        Args:
+            person: From a card, a chatroom's members, or an id.
+            greeting: What they read.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            RateLimited: Too many requests.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxverifyuser
+        """
+        run(self._client.add_friend(person, greeting))
+
+    def accept_friend(self, request: FriendRequest) -> None:
+        """
+        Accept somebody's request; they come as a `ContactChanged` and a `FriendAdded` event.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            ApiError: The request is not open any more.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxverifyuser
+        """
+        run(self._client.accept_friend(request))
+
+    def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> BlockingEventStream:
+        """
+        Yield what happens, for ever: messages, recalls, changes of contacts, activity of the phone.
+
+        With a journal everything is stored before it is yielded, and asking for the next event says that one is done
+        with the one before. What was yielded and not done with comes again, marked `redelivered`; nothing else comes
+        twice. Reading slowly, or not at all, holds nothing up.
+
+        Without one, a batch is saved together with the position it leads to, before its first event is yielded; what
+        was not yielded when you stop is yielded first the next time, also in another process with the same store. After
+        a crash the events of one batch may come again.
+
+        The network may come and go: polls and fetches are repeated, slower each time, until the login ends.
+
+        Args:
+            consumer: Whose place in the journal is read from and moved on; each name has its own. A new one begins
+                now, and the first one of all with what is there. Without a journal there is one place only.
+            include_all: False leaves out activity of the phone and changes of contacts.
+            follow: False ends as soon as nothing waits any more; a failure of the network ends it too, then.
+
+        Raises:
+            LoggedOut: The login ended.
+            AlreadyRunning: Another process is syncing this login, or this consumer is read from elsewhere; without a
+                journal also when another part of this process is syncing.
+            StorageError: The journal cannot be opened.
+
+        Wire: synccheck, webwxsync
+        """
+        return BlockingEventStream(self._client.events(consumer, include_all=include_all, follow=follow))
+
+    def subscribe(self, consumer: str, *, follow: bool = True, shows: bool = False) -> BlockingSubscription:
+        """
+        Return a subscription to this account's events, to be opened with `with`.
+
+        For programs that acknowledge events by number and out of order, as a bot does; `events` is the simpler way. A
+        journal is needed.
+
+        Args:
+            consumer: Whose place in the journal is read from and moved on, as for `events`.
+            follow: False: do not poll; the subscription ends once nothing waits any more.
+            shows: `Subscription.show` tells what is handed out; otherwise everything that is taken counts as handed
+                out, and is marked `redelivered` when it comes again.
+        """
+        return BlockingSubscription(self._client.subscribe(consumer, follow=follow, shows=shows))
+
+    def wait_for_kept(self) -> None:
+        """
+        Return once the media that have arrived are kept, or are not to be had.
+
+        For a program that reads some events and ends. While it runs they are fetched anyway, as `keep=` has asked for;
+        what was not fetched when it ends is fetched the next time, if the platform still has it. Media that only a
+        better network or disk could bring are not waited for, and without `keep=` or a stream of events none are.
+        """
+        run(self._client.wait_for_kept())
+
+    def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
+        """
+        Give the events that a handler has given up, the newest first.
+
+        Args:
+            consumer: What `deliver` was told, or a `Bot`.
+            limit: At most so many.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.list_dead_letters(consumer=consumer, limit=limit))
+
+    def revive(self, number: int, *, consumer: str = "bot") -> bool:
+        """
+        Have an event handled once more that was given up, as one new attempt; says whether there was one.
+
+        A bot that is running gets it within seconds, whichever process it is in; one that is not, when it starts. Its
+        place in its chat has passed: it comes behind what was handled since.
+
+        Args:
+            number: The event's.
+            consumer: As for `list_dead_letters`.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be written.
+        """
+        return run(self._client.revive(number, consumer=consumer))
+
+    def create_chatroom(self, people: Iterable[To | Member], *, name: str = "") -> Admission:
+        """
+        Open a chatroom with at least two others.
+
+        Args:
+            people: The others. The result says who could not be added.
+            name: May be empty; then apps show the members' names.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            TooFewMembers: Fewer than two others; nothing was sent.
+            UnknownContact: Nobody of a name, or several; nothing was sent.
+            RateLimited: Too many chatrooms.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxcreatechatroom, webwxbatchgetcontact
+        """
+        return run(self._client.create_chatroom(people, name=name))
+
+    def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
+        """
+        Add friends to a chatroom; to a large one they are invited, as the page does from about forty members.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            RecipientRejected: You are no member.
+            RateLimited: Too many changes.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (addmember, invitemember), webwxbatchgetcontact
+        """
+        return run(self._client.add_members(chatroom, people))
+
+    def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
+        """
+        Send invitations to a chatroom, which have to be accepted.
+
+        Raises: As `add_members`.
+
+        Wire: webwxupdatechatroom (invitemember)
+        """
+        return run(self._client.invite_members(chatroom, people))
+
+    def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
+        """
+        Remove members from a chatroom of your own, and give it as it is then.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            ApiError: Somebody is still there: the owner alone can remove.
+            SendOutcomeUnknown: The answer was lost, or the members that came afterwards were incomplete.
+
+        Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
+        """
+        return run(self._client.remove_members(chatroom, people))
+
+    def rename_chatroom(self, chatroom: To, name: str) -> Contact:
+        """
+        Give a chatroom another name.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            ApiError: You may not.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (modtopic)
+        """
+        return run(self._client.rename_chatroom(chatroom, name))
+
+    def leave_chatroom(self, chatroom: To) -> None:
+        """
+        Leave a chatroom.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of that name, or several, or no chatroom; nothing was sent.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (quitchatroom)
+        """
+        run(self._client.leave_chatroom(chatroom))
+
+    def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
+        """
+        Give what was taken back, the newest first, by anybody and by this account.
+
+        Args:
+            chat: As for `history`.
+            limit: At most so many.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.list_recalled(chat, limit=limit))
+
+    def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
+        """
+        Send a received message on, recalled or not: by the keys in its content, else by download and upload.
+
+        Texts, locations, pictures, videos, stickers and files can be sent on. The receipt's `way` says how it went.
+        Without keys, or when they are not valid any more, it is sent anew: from what was kept of it when it arrived
+        (`keep=`), else by a download, which a recalled one mostly does not allow. A voice that was kept goes as a file.
+
+        Args:
+            message: A message; or a recall notice whose original is still known.
+            to: As for `send_text`.
+            key: As for `send_text`.
+
+        Raises:
+            NotForwardable: Another kind of message, a sticker of the store, or a picture or video that came without
+                keys and is not served any more; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            MediaUnavailable: Its keys are not valid any more, and the platform has it no longer; nothing was sent.
+            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
+
+        Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
+        """
+        return run(self._client.forward(message, to, key=key))
+
+    def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
+        """
+        Send a text.
+
+        Args:
+            to: A contact, `filehelper`, a remark, a nickname, or an id. With a journal also an identity or its number,
+                and an id or a contact of an earlier login leads to that person or chatroom, if they are surely known.
+            text: Sent as it is: nothing in it is a command, a path or markup. At most 16,000 characters.
+            key: Your own name for this send, which needs a journal: with the same key again, in whatever process,
+                nothing is sent twice. What was sent gives its receipt, what was refused or never left is tried again,
+                and what may have been sent raises `SendOutcomeUnknown`.
+
+        Raises:
+            NoJournal: A key, and no journal; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            StaleContact: An id of an earlier login, whose owner is gone or not surely known; nothing was sent.
+            EmptyText: No character; nothing was sent.
+            TextTooLong: Beyond the limit; nothing was sent.
+            RecipientRejected: Not a friend, or oneself.
+            RateLimited: Too many sends.
+            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
+            LoggedOut: The login ended; nothing was sent.
+            StorageError: The journal cannot be written; nothing was sent.
+
+        Wire: webwxsendmsg
+        """
+        return run(self._client.send_text(to, text, key=key))
+
+    def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
+        """
+        Send a text into the chat of a message.
+
+        Raises: As `send_text`.
+
+        Wire: webwxsendmsg
+        """
+        return run(self._client.reply(message, text, key=key))
+
+    def retry_send(self, number: int) -> Receipt:
+        """
+        Send a text of the outbox that has not left, or was refused, under the client id that it has.
+
+        What was sent meanwhile gives its receipt. Of anything but a text the outbox keeps the name only: send it anew,
+        with the same key where it has one.
+
+        Args:
+            number: The send's, as `list_sends` gives it.
+
+        Raises:
+            NoJournal: There is none.
+            InvalidRequest: There is no such send, or it is no text; nothing was sent.
+            StaleContact: It was for somebody of an earlier login, who is gone or not surely known; nothing was sent.
+            SendOutcomeUnknown: It may have been sent, now or then.
+            LoggedOut: The login ended; nothing was sent.
+
+        Wire: webwxsendmsg
+        """
+        return run(self._client.retry_send(number))
+
+    def mark_read(self, chat: To) -> None:
+        """
+        Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing.
+
+        Raises:
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            LoggedOut: The login ended.
+
+        Wire: webwxstatusnotify (code 1)
+        """
+        run(self._client.mark_read(chat))
+
+    def recall(self, sent: Receipt | Outgoing) -> None:
+        """
+        Take back a message this account sent.
+
+        The other side sees a notice that something was recalled, not what it said. The platform allows this for two
+        minutes; ask `receipt.can_recall(now)` first if you would rather not catch an exception.
+
+        Args:
+            sent: What `send_…`, `reply` or `forward` returned, here or in another process; or the send as `list_sends`
+                and `find_send` give it.
+
+        Raises:
+            InvalidRequest: The send did not go out, or nobody can say; there is nothing to recall yet.
+            RecallExpired: The two minutes are over. The message stays.
+            StaleContact: It was sent in an earlier login, and that chat is gone or not surely known. The message stays.
+            RecallRefused: It is not this account's message, or nobody knows it. The message stays.
+            SendOutcomeUnknown: The answer was lost.
+            LoggedOut: The login ended.
+
+        Wire: webwxrevokemsg
+        """
+        run(self._client.recall(sent))
 
     def login(
         self,
@@ -216,370 +1020,68 @@ class Client:
         on_step: Callable[[LoginStep], object] | None = None,
         is_patient: bool = False,
     ) -> Account:
-        """Log in: go on with the saved login when it is alive, else show a code and wait for the phone."""
-        return self._wait(
+        """
+        Log in: go on with the saved login when it is alive, else show a code and wait for the phone.
+
+        A saved login that is damaged is set aside. Temporary failures, such as a lost answer, a web page or ret -1,
+        are retried, slower each time; the first one goes to the client's `on_state`.
+
+        Args:
+            show_qr: Called with each code; the default draws it on the terminal. `print` works as well.
+            max_codes: Codes to show before giving up; each lives for about five minutes.
+            on_push: Called when the phone was asked to confirm without a code, which a saved login that has ended
+                makes possible; a code is shown when that leads to nothing. None: the phone is not asked.
+            on_step: Called when the phone has scanned a code or cancelled the login, and when a code has expired.
+            is_patient: Retry temporary failures for ever, as a service needs it, and wait for a connection. False:
+                they are raised after some seconds, and a server that cannot be reached at once.
+
+        Raises:
+            LoginTimeout: No code was confirmed.
+            LoginRefused: The account may not use this host; the text has the platform's words.
+            UnsafeRedirect: The login was sent on to a host that is none of the platform's.
+            NotOnThisHost: The desktop profile lacks its values; nothing was sent.
+            InvalidLogin: A saved login is there, but must not or cannot be opened.
+            StorageError: Nothing can be saved in the store, and nothing was sent; or the journal cannot be written.
+
+        Wire: jslogin, login, webwxpushloginurl, webwxnewloginpage, webwxinit, webwxstatusnotify, webwxgetcontact,
+        webwxbatchgetcontact
+        """
+        return run(
             self._client.login(
                 show_qr=show_qr, max_codes=max_codes, on_push=on_push, on_step=on_step, is_patient=is_patient
             )
         )
 
     def resume(self) -> Account:
-        """Go on with the saved login, without asking the server."""
-        return self._wait(self._client.resume())
+        """
+        Go on with the saved login, without asking the server.
+
+        Raises:
+            LoggedOut: None is saved (reason `absent`).
+            InvalidLogin: It cannot be read.
+            StorageError: The journal cannot be.
+        """
+        return run(self._client.resume())
 
     def check(self) -> Account:
-        """Ask the server whether the login is alive. Nothing is taken from what `events` yields, here or elsewhere."""
-        return self._wait(self._client.check())
+        """
+        Ask the server whether the login is alive. Nothing is taken from what `events` yields, here or elsewhere.
+
+        Raises:
+            LoggedOut: It has ended.
+
+        Wire: webwxinit
+        """
+        return run(self._client.check())
 
     def logout(self) -> None:
-        """End the login here and on the server."""
-        self._wait(self._client.logout())
-
-    # -- contacts ----------------------------------------------------------------------------------------------------
-
-    @property
-    def contacts(self) -> Contacts:
-        """Everybody known in this login: found by id at once, by name through an index."""
-        return self._client.contacts
-
-    def list_contacts(self) -> list[Contact]:
-        """Fetch all contacts again, chatrooms with their members."""
-        return self._wait(self._client.list_contacts())
-
-    def list_chats(self) -> list[Contact]:
-        """Fetch the recent chats, the newest first. Nothing is taken from what `events` will yield."""
-        return self._wait(self._client.list_chats())
-
-    def get_contacts(self, ids: Iterable[str]) -> Lookup:
-        """Fetch people and chatrooms by id, chatrooms with their members, and say who is missing."""
-        return self._wait(self._client.get_contacts(ids))
-
-    def set_remark(self, contact: To, remark: str) -> Contact:
-        """Give somebody a name of your own; an empty one takes it away. Nobody but you sees it."""
-        return self._wait(self._client.set_remark(contact, remark))
-
-    def set_pinned(self, contact: To, is_pinned: bool = True) -> Contact:
-        """Pin a chat to the top of the list on all devices, or let it go."""
-        return self._wait(self._client.set_pinned(contact, is_pinned))
-
-    def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
-        """Download the picture of a person or a chatroom."""
-        return self._wait(self._client.download_avatar(who, met_in=met_in))
-
-    def add_friend(self, person: To | Person | Member, greeting: str = "") -> None:
-        """Ask somebody to become a friend; they are one once they accept. The platform limits this heavily."""
-        self._wait(self._client.add_friend(person, greeting))
-
-    def accept_friend(self, request: FriendRequest) -> None:
-        """Accept somebody's request; they come as a `ContactChanged` and a `FriendAdded` event."""
-        self._wait(self._client.accept_friend(request))
-
-    # -- chatrooms ---------------------------------------------------------------------------------------------------
-
-    def create_chatroom(self, people: Iterable[To | Member], *, name: str = "") -> Admission:
-        """Open a chatroom with at least two others."""
-        return self._wait(self._client.create_chatroom(people, name=name))
-
-    def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
-        """Add friends to a chatroom; to a large one they are invited, as the page does from about forty members."""
-        return self._wait(self._client.add_members(chatroom, people))
-
-    def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
-        """Send invitations to a chatroom, which have to be accepted."""
-        return self._wait(self._client.invite_members(chatroom, people))
-
-    def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
-        """Remove members from a chatroom of your own, and give it as it is then."""
-        return self._wait(self._client.remove_members(chatroom, people))
-
-    def rename_chatroom(self, chatroom: To, name: str) -> Contact:
-        """Give a chatroom another name."""
-        return self._wait(self._client.rename_chatroom(chatroom, name))
-
-    def leave_chatroom(self, chatroom: To) -> None:
-        """Leave a chatroom."""
-        self._wait(self._client.leave_chatroom(chatroom))
-
-    # -- the four actions, and what goes with them -------------------------------------------------------------------
-
-    def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
-        """Send a text."""
-        return self._wait(self._client.send_text(to, text, key=key))
-
-    def send_image(
-        self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
-    ) -> Receipt:
-        """Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving."""
-        return self._wait(self._client.send_image(to, image, name=name, progress=progress, key=key))
-
-    def send_video(
-        self, to: To, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
-    ) -> Receipt:
-        """Send a video: mp4."""
-        return self._wait(self._client.send_video(to, video, name=name, progress=progress, key=key))
-
-    def send_sticker(
-        self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
-    ) -> Receipt:
-        """Send a sticker: a GIF, or one that the platform knows by its md5."""
-        return self._wait(self._client.send_sticker(to, sticker, name=name, progress=progress, key=key))
-
-    def send_file(
-        self, to: To, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
-    ) -> Receipt:
-        """Send a file of any kind. It is read by pieces and never whole in memory."""
-        return self._wait(self._client.send_file(to, file, name=name, progress=progress, key=key))
-
-    def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
-        """Send a text into the chat of a message."""
-        return self._wait(self._client.reply(message, text, key=key))
-
-    def retry_send(self, number: int) -> Receipt:
-        """Send a text of the outbox that has not left, or was refused, under the client id that it has."""
-        return self._wait(self._client.retry_send(number))
-
-    def mark_read(self, chat: To) -> None:
-        """Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing."""
-        self._wait(self._client.mark_read(chat))
-
-    def recall(self, sent: Receipt | Outgoing) -> None:
-        """Take back a message this account sent."""
-        self._wait(self._client.recall(sent))
-
-    def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
-        """Send a received message on, recalled or not: by the keys in its content, else by download and upload."""
-        return self._wait(self._client.forward(message, to, key=key))
-
-    def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
-        """Download what a message shows: a picture, sticker, voice, video, file, or a location's map."""
-        return self._wait(self._client.download(message, progress=progress))
-
-    def download_to(
-        self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
-    ) -> Path:
-        """Download what a message shows into a file, and give its path."""
-        return self._wait(self._client.download_to(message, to, progress=progress))
-
-    def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
-        """Download the small picture of a picture, a video, a link or a location."""
-        return self._wait(self._client.download_thumbnail(message))
-
-    # -- sync --------------------------------------------------------------------------------------------------------
-
-    def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> BlockingEventStream:
-        """Yield what happens, for ever: messages, recalls, changes of contacts, activity of the phone."""
-        return BlockingEventStream(self._client.events(consumer, include_all=include_all, follow=follow), self._wait)
-
-    def subscribe(self, consumer: str, *, follow: bool = True, shows: bool = False) -> BlockingSubscription:
-        """Return a subscription to this account's events, to be opened with `async with`."""
-        return BlockingSubscription(self._client.subscribe(consumer, follow=follow, shows=shows), self._wait)
-
-    # -- who is who --------------------------------------------------------------------------------------------------
-
-    def who(self, which: To) -> Identity:
-        """Say who somebody is, whatever their id was."""
-        return self._wait(self._client.who(which))
-
-    def list_identities(self, name: str = "") -> list[Identity]:
-        """List everybody who has a number, those of earlier logins too."""
-        return self._wait(self._client.list_identities(name))
-
-    def why(self, which: To) -> list[Link]:
-        """Say which contacts of which logins somebody was taken for, the newest first, each with the reasons."""
-        return self._wait(self._client.why(which))
-
-    def merge_identities(self, one: To, other: To) -> Identity:
-        """Say that two are one and the same, for good; the first one's number stays."""
-        return self._wait(self._client.merge_identities(one, other))
-
-    def split_identity(self, which: To, contact_id: str) -> Identity:
-        """Say that a contact is not who it was taken for, for good, and give who it is now."""
-        return self._wait(self._client.split_identity(which, contact_id))
-
-    def wait_for_kept(self) -> None:
-        """Return once the media that have arrived are kept, or are not to be had."""
-        self._wait(self._client.wait_for_kept())
-
-    # -- the past ----------------------------------------------------------------------------------------------------
-
-    def history(
-        self,
-        chat: To | None = None,
-        *,
-        limit: int = 50,
-        before: int | None = None,
-        since: float = 0,
-        until: float = 0,
-    ) -> list[Event | Outgoing]:
-        """Give what was said, the oldest first: messages, recalls and gaps, with what was sent from here between."""
-        return self._wait(self._client.history(chat, limit=limit, before=before, since=since, until=until))
-
-    def search(
-        self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
-    ) -> list[Event | Outgoing]:
-        """Give what holds all of these words, the newest first: messages, and what was sent from here."""
-        return self._wait(self._client.search(words, chat=chat, limit=limit, before=before))
-
-    def find_message(self, which: str | int) -> Event | None:
-        """Find what was received, whatever its age; None when the journal does not have it."""
-        return self._wait(self._client.find_message(which))
-
-    def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
-        """Give what was sent from here, the newest first, each with what became of it."""
-        return self._wait(self._client.list_sends(*states, chat=chat, limit=limit))
-
-    def find_send(
-        self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
-    ) -> Outgoing | None:
-        """Find what was sent from here, by one of its names; None when there is none of that name."""
-        return self._wait(self._client.find_send(key=key, number=number, client_id=client_id, message_id=message_id))
-
-    def was_sent_here(self, message: Message | MessageRecalled) -> bool:
-        """Say whether a message of this account's is one that was sent from here and came back through sync."""
-        return self._wait(self._client.was_sent_here(message))
-
-    def forget_send(self, number: int) -> bool:
-        """Delete a send from the outbox, which frees its key; says whether there was one that is not on its way."""
-        return self._wait(self._client.forget_send(number))
-
-    def find_contact(self, which: To) -> Contact:
-        """Find who is meant, among the contacts of this login."""
-        return self._wait(self._client.find_contact(which))
-
-    def find_people(self, ids: Iterable[str]) -> Contacts:
-        """Find who had these ids, in this login or in an earlier one."""
-        return self._wait(self._client.find_people(ids))
-
-    def export_history(self) -> Generator[Event | Outgoing, None, None]:
-        """Yield everything there is, oldest first: all events, then the sends that did not come back as one of them."""
-        return _yielded(self._client.export_history(), self._wait)
-
-    def purge_history(self, chat: To | None = None, *, before: float = 0) -> int:
-        """Delete what was said and sent for good, and give how much that was; one of both must be given."""
-        return self._wait(self._client.purge_history(chat, before=before))
-
-    def purge_kept(self, *, before: float = 0) -> int:
-        """Delete the media that were kept as they arrived, but not their messages; gives of how many."""
-        return self._wait(self._client.purge_kept(before=before))
-
-    def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
-        """Give what was taken back, the newest first, by anybody and by this account."""
-        return self._wait(self._client.list_recalled(chat, limit=limit))
-
-    # -- what was given up -------------------------------------------------------------------------------------------
-
-    def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
-        """Give the events that a handler has given up, the newest first."""
-        return self._wait(self._client.list_dead_letters(consumer=consumer, limit=limit))
-
-    def revive(self, number: int, *, consumer: str = "bot") -> bool:
-        """Have an event handled once more that was given up, as one new attempt; says whether there was one."""
-        return self._wait(self._client.revive(number, consumer=consumer))
-
-
-for _name, _verb in vars(Client).items():
-    if not _name.startswith("_"):
-        # `help` shows all of what the asynchronous verb says: its guarantees, limits and errors.
-        _verb.__doc__ = getattr(AsyncClient, _name).__doc__
-
-
-class BlockingEventStream:
-    """
-    What `Client.events` gives: an iterator.
-
-    A loop that may be left early closes it, with `with` or `close`, so that another can go on at once. A wait that is
-    interrupted ends it as well.
-    """
-
-    def __init__(self, stream: EventStream, wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
-        self._stream = stream
-        self._wait = wait
-        # A generator, because one that was left by `break` and is looked at by nobody any more is closed.
-        self._events = _yielded(stream, wait)
-
-    def __repr__(self) -> str:
-        return "BlockingEventStream()"
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Event:
-        return next(self._events)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def ack(self) -> None:
-        """Say that the last event is done with, and return once that is stored."""
-        self._wait(self._stream.ack())
-
-    def close(self) -> None:
-        """End the stream. The last event was not done with, unless `ack` has said so."""
-        self._events.close()
-
-
-class BlockingSubscription:
-    """A consumer of one account's events; `Client.subscribe` makes it, and it is open inside `with`."""
-
-    def __init__(self, subscription: Subscription, wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
-        self.name: str = subscription.name
-        self._subscription = subscription
-        self._wait = wait
-
-    def __repr__(self) -> str:
-        return f"BlockingSubscription({self.name!r})"
-
-    def __enter__(self) -> Self:
-        self._wait(self._subscription.open())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._wait(self._subscription.close())
-
-    def take(self, limit: int = 100) -> list[Delivered]:
-        """Return the next entries in the order of arrival; wait until there is one."""
-        taken: list[Delivered] = self._wait(self._subscription.take(limit))
-        return taken
-
-    def ack(self, number: int) -> None:
-        """Note that an entry is done with, for good, and return once that is stored."""
-
-        async def ack() -> None:
-            self._subscription.ack(number)
-            await self._subscription.flush()
-
-        self._wait(ack())
-
-    def failed(self, number: int, error: str) -> int:
-        """Note that an attempt at an entry has failed; return how many have."""
-        failures: int = self._wait(self._subscription.failed(number, error))
-        return failures
-
-    def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, and be done with it."""
-        self._wait(self._subscription.give_up(number, error))
-
-
-class _Stream(Protocol[U]):
-    def __anext__(self) -> Awaitable[U]: ...
-
-    def aclose(self) -> Coroutine[Any, Any, None]: ...
-
-
-def _yielded(stream: _Stream[U], wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> Generator[U, None, None]:
-    try:
-        while (event := wait(_next(stream))) is not None:
-            yield event
-    finally:
-        wait(stream.aclose())
-
-
-async def _next(stream: _Stream[U]) -> U | None:
-    return await anext(stream, None)
+        """
+        End the login here and on the server.
+
+        Raises:
+            LoggedOut: Nobody is logged in.
+            StorageError: The login has ended, and the store does not let go of it.
+
+        Wire: webwxlogout
+        """
+        run(self._client.logout())

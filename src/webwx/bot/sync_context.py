@@ -1,0 +1,189 @@
+"""The context of a handler that is a plain function: `Context` without `await`."""
+
+# Written by `make blocking` from Context; do not edit.
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from webwx.bot.context import Context, M
+from webwx.bot.threads import wait_for
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Coroutine
+    from pathlib import Path
+    from typing import Any
+
+    from webwx.client.client import AsyncClient
+    from webwx.client.files import Source
+    from webwx.client.identity import To
+    from webwx.client.media import Progress
+    from webwx.model.contacts import ContactId
+    from webwx.model.messages import Event, Message, Receipt
+
+T = TypeVar("T")
+
+
+class SyncContext(Generic[M]):
+    """
+    The verbs for one event, for a handler that is a plain function and runs in a thread.
+
+    For a handler with `regex`, the annotation `SyncContext[re.Match[str]]` says that `match` is never None.
+    """
+
+    __slots__ = ("_context", "_loop")
+
+    def __init__(self, context: Context[M], loop: asyncio.AbstractEventLoop) -> None:
+        self._context = context
+        self._loop = loop
+
+    def __repr__(self) -> str:
+        return repr(self._context).replace("Context", "SyncContext", 1)
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a call of the client and return its result, as in `ctx.wait(ctx.client.list_chats())`."""
+        return wait_for(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    @property
+    def client(self) -> AsyncClient:
+        """The account's client; what is sent with it directly has no key."""
+        return self._context.client
+
+    @property
+    def event(self) -> Event:
+        """What has happened; an empty `Event` in a timer."""
+        return self._context.event
+
+    @property
+    def key(self) -> str:
+        """What the keys of its sends begin with; one that is sent with `ctx.client` may have `f"{ctx.key}/mine"`."""
+        return self._context.key
+
+    @property
+    def attempt(self) -> int:
+        """How often this event has been given to the handler, this time included."""
+        return self._context.attempt
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether the event is given up when this attempt fails."""
+        return self._context.is_last_attempt
+
+    @property
+    def match(self) -> M:
+        """What the handler's `regex` has found in the text; None when it has none."""
+        return self._context.match
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether the handler may have been given this event before, by a process that has died since."""
+        return self._context.redelivered
+
+    @property
+    def chat(self) -> ContactId:
+        """
+        The chat that the event belongs to.
+
+        Raises:
+            UnknownContact: It belongs to none.
+        """
+        return self._context.chat
+
+    def reply(self, text: str) -> Receipt:
+        """
+        Send a text into the chat of the event.
+
+        Raises:
+            UnknownContact: The event belongs to no chat; nothing was sent.
+            LoopBroken: The bot has answered too often here; nothing was sent, and its handler need not mind.
+
+        For the others see `AsyncClient.send_text`.
+        """
+        return self.wait(self._context.reply(text))
+
+    def send_text(self, to: To, text: str) -> Receipt:
+        """
+        Send a text.
+
+        Raises: As `AsyncClient.send_text`.
+        """
+        return self.wait(self._context.send_text(to, text))
+
+    def send_image(self, to: To, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving.
+
+        Raises: As `AsyncClient.send_image`.
+        """
+        return self.wait(self._context.send_image(to, image, name=name, progress=progress))
+
+    def send_video(self, to: To, video: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a video: mp4.
+
+        Raises: As `AsyncClient.send_video`.
+        """
+        return self.wait(self._context.send_video(to, video, name=name, progress=progress))
+
+    def send_sticker(self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a sticker: a GIF, or one that the platform knows by its md5.
+
+        Raises: As `AsyncClient.send_sticker`.
+        """
+        return self.wait(self._context.send_sticker(to, sticker, name=name, progress=progress))
+
+    def send_file(self, to: To, file: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a file of any kind. It is read by pieces and never whole in memory.
+
+        Raises: As `AsyncClient.send_file`.
+        """
+        return self.wait(self._context.send_file(to, file, name=name, progress=progress))
+
+    def forward(self, message: Event, to: To) -> Receipt:
+        """
+        Send a received message on, recalled or not: by the keys in its content, else by download and upload.
+
+        Raises: As `AsyncClient.forward`.
+        """
+        return self.wait(self._context.forward(message, to))
+
+    def recall(self, receipt: Receipt) -> None:
+        """
+        Take back a message this account sent.
+
+        Raises: As `AsyncClient.recall`.
+        """
+        self.wait(self._context.recall(receipt))
+
+    def mark_read(self, chat: To | None = None) -> None:
+        """
+        Mark the event's chat as read, or another one.
+
+        Raises:
+            UnknownContact: The event belongs to no chat.
+
+        For the others see `AsyncClient.mark_read`.
+        """
+        self.wait(self._context.mark_read(chat))
+
+    def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
+        """
+        Download what a message shows: a picture, sticker, voice, video, file, or a location's map.
+
+        Raises: As `AsyncClient.download`.
+        """
+        return self.wait(self._context.download(message, progress=progress))
+
+    def download_to(
+        self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> Path:
+        """
+        Download what a message shows into a file, and give its path.
+
+        Raises: As `AsyncClient.download_to`.
+        """
+        return self.wait(self._context.download_to(message, to, progress=progress))

@@ -1,0 +1,91 @@
+"""Streams of events and subscriptions without `await`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.client.conftest import SERVER
+
+from webwx.client.blocking import Client
+from webwx.model.messages import TextMessage
+from webwx.storage.login import LoginMemory
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from webwx.model.login import QrCode
+    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.world import World
+    from webwx.storage.sqlite.journal import SqliteJournal
+
+
+def test_events_that_were_not_taken_are_kept(
+    world: World, sandbox: Sandbox, phone_of: Callable[[str], Callable[[QrCode], object]]
+) -> None:
+    store = LoginMemory()
+    client = Client(server=SERVER, store=store, transport=Loopback(sandbox), clock=world.clock.now)
+    client.login(show_qr=phone_of("me"))
+    for number in range(3):
+        world.say("ahua", "me", str(number))
+    for _ in client.events(include_all=False):
+        break
+
+    assert len(store.load().pending) == 2
+
+
+@pytest.fixture
+def client(
+    world: World, sandbox: Sandbox, journal: SqliteJournal, phone_of: Callable[[str], Callable[[QrCode], object]]
+) -> Iterator[Client]:
+    with Client(server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, journal=journal) as client:
+        client.login(show_qr=phone_of("me"))
+        yield client
+
+
+class TestEventStream:
+    def test_what_was_left_comes_again_until_it_is_acknowledged(self, world: World, client: Client) -> None:
+        for number in range(3):
+            world.say("ahua", "me", str(number))
+        got = []
+        for way in ("left", "acknowledged", "left"):
+            with client.events(include_all=False) as events:
+                got.append(next(events))
+                if way == "acknowledged":
+                    events.ack()
+
+        assert [(getattr(event, "text", ""), event.redelivered) for event in got] == [
+            ("0", False),
+            ("0", True),
+            ("1", False),
+        ]
+
+    def test_a_loop_that_was_left_by_break_can_be_followed_by_another(self, world: World, client: Client) -> None:
+        world.say("ahua", "me", "hi")
+        for _ in range(3):
+            for event in client.events(include_all=False):
+                assert isinstance(event, TextMessage)
+                break
+
+    def test_its_repr_shows_no_event(self, client: Client) -> None:
+        assert repr(client.events()) == "BlockingEventStream()"
+
+
+def test_a_subscription_delivers_until_an_event_is_acknowledged(world: World, client: Client) -> None:
+    with client.subscribe("reader", follow=False):
+        pass  # so that the consumer is known before anything is said
+    world.say("ahua", "me", "first")
+    world.say("ahua", "me", "second")
+    with client.subscribe("reader", follow=False) as subscription:
+        assert repr(subscription) == "BlockingSubscription('reader')"
+        first, second = (each for each in subscription.take() if isinstance(each.event, TextMessage))
+        assert (first.event.text, second.event.text) == ("first", "second")
+        subscription.ack(second.entry.number)
+        assert subscription.failed(first.entry.number, "test") == 1
+    with client.subscribe("reader", follow=False) as subscription:
+        (again,) = (each for each in subscription.take() if isinstance(each.event, TextMessage))
+        assert again.event.text == "first"
+        subscription.give_up(again.entry.number, "test")
+    (letter,) = client.list_dead_letters(consumer="reader")
+    assert letter.event.text == "first"
