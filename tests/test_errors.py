@@ -45,7 +45,7 @@ def test_a_refusal_says_which_call_and_which_number() -> None:
     assert (str(error), error.endpoint, error.ret, error.message) == ("Too often.", "webwxsendmsg", 1205, "操作太频繁")
 
 
-@pytest.mark.parametrize("reason", ["phone", "evicted", "cookie", "ticket", "logout", "absent"])
+@pytest.mark.parametrize("reason", ["phone", "evicted", "cookie", "ticket", "restored_session_expired"])
 def test_a_logout_says_why(reason: str) -> None:
     error = LoggedOut("Log in again.", reason=reason)
     assert (error.reason, error.ret, error.endpoint) == (reason, None, "")

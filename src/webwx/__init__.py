@@ -51,10 +51,12 @@ if TYPE_CHECKING:
     from webwx.errors import NoSuchFile as NoSuchFile
     from webwx.errors import NotAPicture as NotAPicture
     from webwx.errors import NotForwardable as NotForwardable
+    from webwx.errors import NotLoggedIn as NotLoggedIn
     from webwx.errors import NotOnThisHost as NotOnThisHost
     from webwx.errors import ProtocolError as ProtocolError
     from webwx.errors import ProxyFailed as ProxyFailed
     from webwx.errors import RateLimited as RateLimited
+    from webwx.errors import RateLimitReached as RateLimitReached
     from webwx.errors import RecallExpired as RecallExpired
     from webwx.errors import RecallRefused as RecallRefused
     from webwx.errors import RecipientRejected as RecipientRejected
@@ -166,12 +168,12 @@ _HOMES = {
     "client.subscription": ("Delivered", "Subscription"),
     "errors": (
         "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin",
-        "InvalidSettings", "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "LoopBroken",
-        "MediaUnavailable", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotOnThisHost",
-        "ProtocolError", "ProxyFailed", "RateLimited", "RecallExpired", "RecallRefused", "InvalidRequest",
-        "SendOutcomeUnknown", "StaleContact", "StorageError", "RecipientRejected", "TextTooLong", "Timeout", "TlsError",
-        "TooFewMembers", "TooLarge", "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect",
-        "WxError",
+        "InvalidRequest", "InvalidSettings", "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout",
+        "LoopBroken", "MediaUnavailable", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotLoggedIn",
+        "NotOnThisHost", "ProtocolError", "ProxyFailed", "RateLimitReached", "RateLimited", "RecallExpired",
+        "RecallRefused", "RecipientRejected", "SendOutcomeUnknown", "StaleContact", "StorageError", "TextTooLong",
+        "Timeout", "TlsError", "TooFewMembers", "TooLarge", "TransportError", "UnexpectedLoginPage", "UnknownContact",
+        "UnsafeRedirect", "WxError",
     ),
     "model.address_book": ("Contacts",),
     "model.contacts": ("Admission", "Contact", "ContactId", "Lookup", "Member"),

@@ -1,57 +1,59 @@
 """
-Every exception webwx raises, and when.
+Every exception that webwx raises.
 
     WxError
-    ├── InvalidRequest       nothing was sent
+    ├── InvalidRequest           the call cannot succeed; nothing was sent
     │   ├── EmptyText, TextTooLong
     │   ├── NoSuchFile, EmptyFile, TooLarge, NotAPicture
-    │   ├── UnknownContact   nobody of that name or id in this login
-    │   │   └── StaleContact somebody's id of an earlier login
-    │   ├── TooFewMembers    a chatroom needs two others
-    │   ├── NotForwardable   the message carries nothing that could be sent on
-    │   ├── NotOnThisHost    the chosen host does not offer this
-    │   ├── NoJournal        this needs a journal, and the client has none
-    │   ├── LoopBroken       a bot has answered too often in one chat
-    │   └── InvalidSettings  an option, a variable or the configuration file says what cannot be
-    ├── LocalStateError      something on this machine is in the way
-    │   ├── InvalidLogin     the saved login cannot be read, or lacks a cookie that the call needs
-    │   ├── AlreadyRunning   another process is syncing this login (.pid)
-    │   └── StorageError     the login or the journal cannot be saved
-    ├── TransportError       the bytes did not arrive
-    │   ├── ConnectFailed    nothing left this machine
-    │   │   └── ProxyFailed  the proxy cannot be reached, or refuses
-    │   ├── TlsError         the other side is not who it should be; nothing left this machine
-    │   ├── Timeout
-    │   ├── UnsafeRedirect   the login was sent to a host we do not know; nothing was sent there
-    │   └── SendOutcomeUnknown      it may or may not have been done; look before you repeat it
-    ├── ProtocolError        the bytes arrived and made no sense
-    │   ├── AnswerTooLarge   an answer above the size limit (.endpoint)
-    │   ├── UnexpectedLoginPage
-    │   └── MediaUnavailable no picture (or not any more)
-    └── ApiError             the platform understood and refused (.endpoint .ret .message)
-        ├── LoggedOut        log in again (.reason)
-        ├── LoginRefused     this account may not use this host
-        ├── RateLimited      slow down
-        ├── LoginTimeout     no QR code was confirmed in time
-        ├── RecallExpired    older than two minutes
-        ├── RecallRefused    not ours, or unknown
-        └── RecipientRejected    not a friend, chat gone, or oneself
+    │   ├── UnknownContact       no contact of this login has that name or id
+    │   │   └── StaleContact     the id belongs to an earlier login
+    │   ├── TooFewMembers        a chatroom needs two other members
+    │   ├── NotForwardable       the message has no content that can be forwarded
+    │   ├── NotOnThisHost        the chosen host does not offer this call
+    │   ├── NoJournal            the call needs a journal and the client has none
+    │   ├── LoopBroken           the bot has replied too often in one chat
+    │   └── InvalidSettings      an option, a variable or the configuration file is invalid
+    ├── LocalStateError          the state on this machine does not allow the call
+    │   ├── NotLoggedIn          no login is saved or in use here
+    │   │   └── LoginTimeout     no QR code was confirmed in time
+    │   ├── InvalidLogin         the saved login cannot be read, or lacks a cookie that the call needs
+    │   ├── AlreadyRunning       another process is syncing this login (.pid)
+    │   ├── RateLimitReached     the account's own rate limit allows nothing now; nothing was sent (.retry_after)
+    │   └── StorageError         the login or the journal cannot be read or saved
+    ├── TransportError           no answer arrived
+    │   ├── ConnectFailed        no connection; nothing was sent
+    │   │   └── ProxyFailed      the proxy cannot be reached, or refused CONNECT; nothing was sent
+    │   ├── TlsError             the server's certificate is not valid; nothing was sent
+    │   ├── Timeout              no answer in time
+    │   ├── UnsafeRedirect       a redirect to an unknown host; nothing was sent there
+    │   └── SendOutcomeUnknown   the request may or may not have been carried out; check before you repeat it
+    ├── ProtocolError            an answer arrived that is not what the protocol says
+    │   ├── AnswerTooLarge       an answer above the size limit (.endpoint)
+    │   ├── UnexpectedLoginPage  a web page instead of the login's ticket
+    │   └── MediaUnavailable     the server sent no media: not ready, recalled or expired
+    └── ApiError                 the platform refused the call (.endpoint .ret .message)
+        ├── LoggedOut            the platform ended the login; log in again (.reason)
+        ├── LoginRefused         this account may not use this host
+        ├── RateLimited          too many calls; slow down (.retry_after)
+        ├── RecallExpired        the message is older than two minutes
+        ├── RecallRefused        the message is not ours, or unknown
+        └── RecipientRejected    not a friend, the chat is gone, or yourself
 
-No exception holds a URL, a request, an answer or a key, so that every one of them may be shown, logged and pasted into
-an issue.
+`ApiError` is only ever the platform's own answer. No exception contains a URL, a request, an answer or a key, so each
+of them may be shown, logged and pasted into an issue.
 """
 
 from __future__ import annotations
 
 
 class WxError(Exception):
-    """Anything webwx raises on purpose."""
+    """Base class of every exception of webwx."""
 
-    def __init__(self, *args: object) -> None:  # so that `inspect.signature` finds one, which a builtin lacks
+    def __init__(self, *args: object) -> None:  # gives `inspect.signature` a signature, which a builtin lacks
         super().__init__(*args)
 
 
-# -- nothing was sent ------------------------------------------------------------------------------------------------
+# -- refused before sending --------------------------------------------------------------------------------------------
 
 
 class InvalidRequest(WxError):
@@ -59,66 +61,74 @@ class InvalidRequest(WxError):
 
 
 class EmptyText(InvalidRequest):
-    """A text without a character."""
+    """The text is empty."""
 
 
 class TextTooLong(InvalidRequest):
-    """A text beyond what the platform takes in one message."""
+    """The text is longer than the platform accepts in one message."""
 
 
 class NoSuchFile(InvalidRequest):
-    """The path names no readable file."""
+    """The path does not name a readable file."""
 
 
 class EmptyFile(InvalidRequest):
-    """A file without a byte; the platform takes none."""
+    """The file is empty; the platform does not accept empty files."""
 
 
 class TooLarge(InvalidRequest):
-    """A file beyond the limit for its kind."""
+    """The file exceeds the size limit for its kind."""
 
 
 class NotAPicture(InvalidRequest):
-    """The bytes are no picture the platform shows."""
+    """The bytes are not a picture in a format that the platform shows."""
 
 
 class UnknownContact(InvalidRequest):
-    """Nobody of that name or id is known in this login."""
+    """No contact of this login has that name or id."""
 
 
 class StaleContact(UnknownContact):
-    """An id that somebody had in an earlier login: it names nobody now, or a stranger."""
+    """The id belongs to an earlier login; now it names no contact, or a different one."""
 
 
 class TooFewMembers(InvalidRequest):
-    """A chatroom with fewer than two others."""
+    """A new chatroom needs at least two other members."""
 
 
 class NotForwardable(InvalidRequest):
-    """The message carries nothing that could be sent on; the text names the way round."""
+    """The message has no content that can be forwarded; the text of the error names an alternative."""
 
 
 class NotOnThisHost(InvalidRequest):
-    """The chosen host does not offer this; the text names one that does."""
+    """The chosen host does not offer this call; the text of the error names a host that does."""
 
 
 class NoJournal(InvalidRequest):
-    """This needs a journal, and the client was given none."""
+    """The call needs a journal, and the client has none."""
 
 
 class LoopBroken(InvalidRequest):
-    """A bot has answered so often in one chat that another bot may be answering it; it is silent there for a while."""
+    """The bot has replied so often in one chat that it may be talking to another bot; it pauses in that chat."""
 
 
 class InvalidSettings(InvalidRequest):
-    """An option, a variable or the configuration file says what cannot be."""
+    """An option, an environment variable or the configuration file is invalid."""
 
 
-# -- something on this machine ---------------------------------------------------------------------------------------
+# -- local state -------------------------------------------------------------------------------------------------------
 
 
 class LocalStateError(WxError):
-    """Something on this machine is in the way."""
+    """The state on this machine does not allow the call."""
+
+
+class NotLoggedIn(LocalStateError):
+    """No login is saved or in use here; log in first."""
+
+
+class LoginTimeout(NotLoggedIn):
+    """No QR code was confirmed in time."""
 
 
 class InvalidLogin(LocalStateError):
@@ -126,7 +136,7 @@ class InvalidLogin(LocalStateError):
 
 
 class StorageError(LocalStateError):
-    """The login or the journal cannot be saved or read."""
+    """The login or the journal cannot be read or saved."""
 
 
 class AlreadyRunning(LocalStateError):
@@ -135,14 +145,23 @@ class AlreadyRunning(LocalStateError):
     def __init__(self, message: str, *, pid: int | None = None) -> None:
         super().__init__(message)
         self.pid = pid
-        """The other process, when it is known."""
+        """Process id of the other process, if known."""
 
 
-# -- the bytes did not arrive ----------------------------------------------------------------------------------------
+class RateLimitReached(LocalStateError):
+    """The account's own rate limit allows nothing for longer than its `patience`; nothing was sent."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds until the rate limit allows the call."""
+
+
+# -- no answer arrived -------------------------------------------------------------------------------------------------
 
 
 class TransportError(WxError):
-    """The bytes did not arrive, or no answer came back."""
+    """The request did not arrive, or no answer came back."""
 
 
 class ConnectFailed(TransportError):
@@ -150,11 +169,11 @@ class ConnectFailed(TransportError):
 
 
 class ProxyFailed(ConnectFailed):
-    """The proxy cannot be reached, or refuses; nothing was sent."""
+    """The proxy cannot be reached, or refused CONNECT; nothing was sent."""
 
 
 class TlsError(TransportError):
-    """The other side could not prove who it is; nothing was sent."""
+    """The server's certificate is not valid; nothing was sent."""
 
 
 class Timeout(TransportError):
@@ -162,59 +181,59 @@ class Timeout(TransportError):
 
 
 class UnsafeRedirect(TransportError):
-    """The login was sent on to a host we do not know; nothing was sent there."""
+    """The server redirected the login to an unknown host; nothing was sent there."""
 
 
 class SendOutcomeUnknown(TransportError):
     """
     The request may or may not have been carried out.
 
-    The answer was lost after the request had left. Look into the chat before you repeat it: webwx never does.
+    The answer was lost after the request had left. Check the chat before you repeat it; webwx never repeats a send.
     """
 
 
-# -- they arrived and made no sense ----------------------------------------------------------------------------------
+# -- an answer that is not valid ---------------------------------------------------------------------------------------
 
 
 class ProtocolError(WxError):
-    """An answer that is not what the protocol says."""
+    """An answer arrived that is not what the protocol says."""
 
 
 class AnswerTooLarge(ProtocolError):
-    """An answer of more bytes than are read of any."""
+    """The answer exceeds the size limit."""
 
     def __init__(self, message: str, *, endpoint: str) -> None:
         super().__init__(message)
         self.endpoint = endpoint
-        """Name of the call."""
+        """Name of the call, as docs/wire.md lists it."""
 
 
 class UnexpectedLoginPage(ProtocolError):
-    """A web page came where the login's ticket was due."""
+    """A web page arrived instead of the login's ticket."""
 
 
 class MediaUnavailable(ProtocolError):
-    """The server gave no media: not there yet, recalled, or expired."""
+    """The server sent no media: not ready yet, recalled, or expired."""
 
 
-# -- the platform understood and refused -----------------------------------------------------------------------------
+# -- refused by the platform -------------------------------------------------------------------------------------------
 
 
 class ApiError(WxError):
-    """The platform understood the call and refused it."""
+    """The platform refused the call."""
 
     def __init__(self, text: str, *, endpoint: str = "", ret: int | None = None, message: str = "") -> None:
         super().__init__(text)
         self.endpoint = endpoint
         """Name of the call, as docs/wire.md lists it."""
         self.ret = ret
-        """The platform's number, None when it gave none."""
+        """Return code of the platform; None if the answer has none."""
         self.message = message
-        """The platform's own words, mostly empty."""
+        """Error text of the platform, usually empty."""
 
 
 class LoggedOut(ApiError):
-    """The login has ended; only a new one helps."""
+    """The platform ended the login; log in again."""
 
     def __init__(
         self, text: str, *, reason: str, endpoint: str = "", ret: int | None = None, message: str = ""
@@ -222,15 +241,15 @@ class LoggedOut(ApiError):
         super().__init__(text, endpoint=endpoint, ret=ret, message=message)
         self.reason = reason
         """
-        Why: `phone`, `evicted`, `cookie`, `ticket`, `restored_session_expired` (a saved login that was not alive any
-        more), `logout` (by ourselves) or `absent` (never logged in).
+        Cause: `phone`, `evicted`, `cookie`, `ticket` or `restored_session_expired` (a saved login that is no longer
+        valid).
         """
         self.last_ok_at: float | None = None
-        """When the platform last answered this login that all is well; None: not since this process began."""
+        """Time of the last successful call of this login (server clock); None if this process made none."""
 
 
 class LoginRefused(ApiError):
-    """This account may not log in on this host; `message` has the platform's words."""
+    """This account may not log in on this host; `message` is the platform's text."""
 
 
 class RateLimited(ApiError):
@@ -239,20 +258,16 @@ class RateLimited(ApiError):
     def __init__(self, text: str, *, endpoint: str = "", ret: int | None = None, message: str = "") -> None:
         super().__init__(text, endpoint=endpoint, ret=ret, message=message)
         self.retry_after: float | None = None
-        """Seconds after which the account's pace would let it leave; None: there is no pace that could tell."""
-
-
-class LoginTimeout(ApiError):
-    """No QR code was confirmed in time."""
+        """Seconds until the account's rate limit allows the call again; None without a rate limit."""
 
 
 class RecallExpired(ApiError):
-    """The message is older than two minutes; it stays."""
+    """The message is older than two minutes; it was not recalled."""
 
 
 class RecallRefused(ApiError):
-    """The message is not ours, or nobody knows it; it stays."""
+    """The message is not ours, or unknown; it was not recalled."""
 
 
 class RecipientRejected(ApiError):
-    """The other side cannot be written to: not a friend, the chat is gone, or it is oneself."""
+    """The recipient cannot be reached: not a friend, the chat is gone, or it is yourself."""

@@ -1,7 +1,7 @@
 """
-How a failure ends, in one table: the exit code of a command, and the status of an HTTP answer about it.
+One table from each error to the exit code of a command and the status of an HTTP answer.
 
-The command line reads it, and so can a program that puts a client behind HTTP.
+The command line uses it; so can a program that serves a client over HTTP.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from webwx.errors import (
     ApiError,
     InvalidRequest,
     LoggedOut,
-    LoginTimeout,
+    NotLoggedIn,
     ProtocolError,
     RateLimited,
+    RateLimitReached,
     SendOutcomeUnknown,
     StorageError,
     Timeout,
@@ -27,7 +28,7 @@ from webwx.errors import (
 
 
 class Exit(enum.IntEnum):
-    """Exit codes. Scripts depend on them: none is ever given another meaning."""
+    """Exit codes. Scripts depend on them, so a code never changes its meaning."""
 
     DONE = 0
     FAILED = 1
@@ -43,21 +44,21 @@ class Exit(enum.IntEnum):
 
 MEANING = {
     Exit.DONE: "done",
-    Exit.FAILED: "anything not listed here",
+    Exit.FAILED: "any other failure",
     Exit.BAD_INPUT: "wrong usage or bad input; nothing was sent",
-    Exit.ALREADY_RUNNING: "another process is listening with this login",
-    Exit.LOGGED_OUT: "logged out, or nobody confirmed the login",
-    Exit.REFUSED: "the platform understood and refused",
+    Exit.ALREADY_RUNNING: "another process is syncing this login",
+    Exit.LOGGED_OUT: "not logged in, logged out, or the login was not confirmed",
+    Exit.REFUSED: "the platform refused, or the account's rate limit is reached",
     Exit.NETWORK: "the network failed",
-    Exit.OUTCOME_UNKNOWN: "may or may not have been done: look before you repeat it",
+    Exit.OUTCOME_UNKNOWN: "may or may not have been done; check before you repeat it",
     Exit.INTERRUPTED: "interrupted with Ctrl-C",
-    Exit.TERMINATED: "ended by SIGTERM; for what never ends by itself, such as listen, that is 0",
+    Exit.TERMINATED: "terminated by SIGTERM (0 for commands that run until stopped, such as listen)",
 }
-"""What `webwx --help` says about each code."""
+"""Meaning of each code, as `webwx --help` prints it."""
 
 
 class Outcome(NamedTuple):
-    """How one kind of failure ends."""
+    """Exit code and HTTP status of one kind of failure."""
 
     exit: Exit
     status: HTTPStatus
@@ -68,7 +69,8 @@ _OUTCOMES: tuple[tuple[type[WxError], Outcome], ...] = (
     (AlreadyRunning, Outcome(Exit.ALREADY_RUNNING, HTTPStatus.CONFLICT)),
     (StorageError, Outcome(Exit.FAILED, HTTPStatus.SERVICE_UNAVAILABLE)),
     (LoggedOut, Outcome(Exit.LOGGED_OUT, HTTPStatus.FAILED_DEPENDENCY)),
-    (LoginTimeout, Outcome(Exit.LOGGED_OUT, HTTPStatus.FAILED_DEPENDENCY)),
+    (NotLoggedIn, Outcome(Exit.LOGGED_OUT, HTTPStatus.FAILED_DEPENDENCY)),
+    (RateLimitReached, Outcome(Exit.REFUSED, HTTPStatus.TOO_MANY_REQUESTS)),
     (RateLimited, Outcome(Exit.REFUSED, HTTPStatus.TOO_MANY_REQUESTS)),
     (ApiError, Outcome(Exit.REFUSED, HTTPStatus.FORBIDDEN)),
     (SendOutcomeUnknown, Outcome(Exit.OUTCOME_UNKNOWN, HTTPStatus.CONFLICT)),
@@ -77,9 +79,9 @@ _OUTCOMES: tuple[tuple[type[WxError], Outcome], ...] = (
     (ProtocolError, Outcome(Exit.FAILED, HTTPStatus.BAD_GATEWAY)),
     (WxError, Outcome(Exit.FAILED, HTTPStatus.INTERNAL_SERVER_ERROR)),
 )
-"""The first class that fits decides."""
+"""The first class that matches decides."""
 
 
 def outcome_of(error: WxError) -> Outcome:
-    """Return how a command and an HTTP answer end that met this error."""
+    """Return the exit code and the HTTP status for an error."""
     return next(outcome for kind, outcome in _OUTCOMES if isinstance(error, kind))

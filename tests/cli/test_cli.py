@@ -122,8 +122,8 @@ def test_with_json_a_failure_names_the_exception(shell: Any) -> None:
     done = shell.run("send", "filehelper", "hello", "--json")
     assert (done.code, done.stdout) == (4, "")
     assert done.error == {
-        "type": "LoggedOut",
-        "message": "No login is saved here; log in first: 'webwx login' does it.",
+        "type": "NotLoggedIn",
+        "message": "No login is saved here; log in first: run 'webwx login'.",
         "exit_code": 4,
     }
 

@@ -20,7 +20,7 @@ from webwx.cli.exits import BadInput, CommandFailed, explain
         (BadInput("x"), 2),
         (click.UsageError("x"), 2),
         (errors.AlreadyRunning("x", pid=7), 3),
-        (errors.LoggedOut("x", reason="absent"), 4),
+        (errors.NotLoggedIn("x"), 4),
         (errors.LoginTimeout("x"), 4),
         (errors.LoginRefused("x"), 5),
         (errors.RateLimited("x"), 5),
@@ -50,8 +50,8 @@ def test_each_failure_has_its_code(error: Exception, code: int) -> None:
     [
         (errors.EmptyText("There is no text to send."), "There is no text to send."),
         (
-            errors.LoggedOut("No login is saved here; log in first.", reason="absent"),
-            "No login is saved here; log in first: 'webwx login' does it.",
+            errors.NotLoggedIn("No login is saved here; log in first."),
+            "No login is saved here; log in first: run 'webwx login'.",
         ),
         (
             errors.ProxyFailed("jslogin: the proxy 127.0.0.1:9 cannot be reached; nothing was sent."),

@@ -16,7 +16,7 @@ from tests.client.conftest import PNG, SERVER
 
 from webwx.client.blocking import Client
 from webwx.client.client import AsyncClient
-from webwx.errors import EmptyText, LoggedOut, MediaUnavailable
+from webwx.errors import EmptyText, MediaUnavailable, NotLoggedIn
 from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
 from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
@@ -111,7 +111,7 @@ def test_the_main_job(world: World, log_in: Callable[..., Client]) -> None:
         assert me.check() == me.account
         assert len(me.list_contacts()) == len(me.contacts)
         me.logout()
-        with pytest.raises(LoggedOut):
+        with pytest.raises(NotLoggedIn):
             me.check()
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from tests.client.conftest import PNG, last, take
 
-from webwx.errors import LoggedOut, NoJournal, SendOutcomeUnknown, UnknownContact
+from webwx.errors import LoggedOut, NoJournal, NotLoggedIn, SendOutcomeUnknown, UnknownContact
 from webwx.model.delivery import MAX_ITEM
 from webwx.model.events import ContinuityLost, QuarantinedMessage
 from webwx.model.messages import Event, ImageMessage, MessageRecalled, SystemMessage, TextMessage
@@ -199,8 +199,8 @@ class TestHistory:
         assert said(await new_client(store=store).history("阿华")) == ["a0", "b0"]
         assert said(await client.search("a0")) == ["a0"]
 
-    async def test_of_nobody_is_no_history(self, new_client: NewClient) -> None:
-        with pytest.raises(LoggedOut):
+    async def test_without_any_login_is_refused(self, new_client: NewClient) -> None:
+        with pytest.raises(NotLoggedIn):
             await new_client().history()
 
     async def test_needs_a_journal(self, log_in: LogIn) -> None:

@@ -427,7 +427,7 @@ class TestAFailedChunk:
         client = await log_in()
         counted.answers["webwxuploadmedia"] = [Response(body=b'{"BaseResponse":{"Ret":0,"ErrMsg":""},"MediaId":""}')]
 
-        with pytest.raises(ApiError, match="named no upload"):
+        with pytest.raises(ProtocolError, match="no media id"):
             await client.send_image("filehelper", PNG)
         assert counted.calls == ["webwxuploadmedia"]
 

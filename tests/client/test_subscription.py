@@ -16,7 +16,7 @@ from tests.client.conftest import take
 
 from webwx.client.state import LoginState
 from webwx.client.subscription import Subscription
-from webwx.errors import AlreadyRunning, InvalidRequest, LoggedOut, NoJournal, StorageError, UnknownContact
+from webwx.errors import AlreadyRunning, InvalidRequest, LoggedOut, NoJournal, NotLoggedIn, StorageError, UnknownContact
 from webwx.model.events import ContactChanged, ContinuityLost
 from webwx.model.messages import Event, MessageRecalled, TextMessage
 from webwx.protocol.sync import WEBWXSYNC, SyncReply
@@ -125,7 +125,7 @@ class TestReaders:
     async def test_need_a_journal_and_a_login(self, log_in: LogIn, new_client: NewClient) -> None:
         with pytest.raises(NoJournal):
             await (await log_in(journal=None)).subscribe("one").open()
-        with pytest.raises(LoggedOut):
+        with pytest.raises(NotLoggedIn):
             await new_client().subscribe("one").open()
 
     async def test_l5_f7_of_whom_one_was_away_find_everything_on_their_return(

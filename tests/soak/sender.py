@@ -10,7 +10,7 @@ from tests.soak.bot import LOGIN
 from tests.soak.checker import JOURNAL, Notebook
 
 from webwx.client.client import AsyncClient
-from webwx.errors import ApiError, ConnectFailed, RateLimited, SendOutcomeUnknown, WxError
+from webwx.errors import ApiError, ConnectFailed, RateLimited, RateLimitReached, SendOutcomeUnknown, WxError
 from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.runner import Timeouts
@@ -70,7 +70,7 @@ async def _send(client: AsyncClient, chat: str, text: str) -> Outcome:
             receipt = await client.send_text(chat, text, key=text)
         except SendOutcomeUnknown:
             return Outcome(chat=chat, text=text, said="unknown", attempts=attempts)
-        except (ConnectFailed, RateLimited):
+        except (ConnectFailed, RateLimited, RateLimitReached):
             await asyncio.sleep(1)
         except ApiError as error:
             return Outcome(chat=chat, text=text, said=f"refused {error.ret}", attempts=attempts)

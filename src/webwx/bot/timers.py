@@ -29,7 +29,7 @@ from webwx.bot.chat_queues import DRAIN
 from webwx.bot.failures import describe, trace
 from webwx.bot.router import check_takes
 from webwx.client.retry import retry
-from webwx.errors import LoggedOut, StorageError
+from webwx.errors import LoggedOut, NotLoggedIn, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -433,7 +433,7 @@ class Timers:
                 "%s: the timer %s failed: %s.\n%s",
                 self._bot, timer.name, describe(error), trace(error, with_messages=self._is_debug),
             )  # fmt: skip
-            if isinstance(error, LoggedOut):
+            if isinstance(error, (LoggedOut, NotLoggedIn)):
                 return
         await self._keep(timer, due, is_done=True)
 

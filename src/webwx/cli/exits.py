@@ -8,12 +8,23 @@ from pathlib import Path
 
 import click
 
-from webwx.errors import AlreadyRunning, ConnectFailed, LoggedOut, LoginTimeout, ProxyFailed, Timeout, TlsError, WxError
+from webwx.errors import (
+    AlreadyRunning,
+    ConnectFailed,
+    LoggedOut,
+    LoginTimeout,
+    NotLoggedIn,
+    ProxyFailed,
+    Timeout,
+    TlsError,
+    WxError,
+)
 from webwx.outcomes import Exit, outcome_of
 
 _NEXT_STEPS: tuple[tuple[type[WxError], str], ...] = (
-    (LoggedOut, ": 'webwx login' does it"),
     (LoginTimeout, "; run 'webwx login' again and confirm on the phone"),
+    (NotLoggedIn, ": run 'webwx login'"),
+    (LoggedOut, ": run 'webwx login'"),
     (AlreadyRunning, "; end that one first"),
     (TlsError, "; check this machine's clock and its proxy"),
     (ProxyFailed, "; check the proxy's address, given as --proxy or WEBWX_PROXY"),

@@ -19,7 +19,7 @@ from webwx.cli.exits import BadInput
 from webwx.cli.messages import clock_time
 from webwx.cli.output import takes_colors
 from webwx.cli.session import Session, command
-from webwx.errors import LoggedOut, StorageError
+from webwx.errors import LoggedOut, NotLoggedIn, StorageError
 from webwx.storage.atomic_write import write_private
 
 if TYPE_CHECKING:
@@ -140,9 +140,10 @@ async def status(session: Session) -> None:
     try:
         async with session.logged_in_without_journal() as client:
             account = await client.check()
-    except LoggedOut as error:
+    except (LoggedOut, NotLoggedIn) as error:
         if session.output.as_json:
-            session.output.result("", logged_in=False, reason=error.reason)
+            reason = error.reason if isinstance(error, LoggedOut) else "absent"
+            session.output.result("", logged_in=False, reason=reason)
         raise
     pacing = await _pacing(session)
     session.output.result(

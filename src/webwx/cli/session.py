@@ -31,7 +31,7 @@ from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.output import Output, OutputClosed
 from webwx.client.client import AsyncClient
-from webwx.errors import LoggedOut, StorageError
+from webwx.errors import NotLoggedIn, StorageError
 from webwx.model.archive import Keep
 from webwx.outcomes import Exit
 from webwx.storage.open import copied, open_journal
@@ -141,7 +141,7 @@ class Session:
         Give a client with the saved login, without asking the server whether it is alive.
 
         Raises:
-            LoggedOut: There is none.
+            NotLoggedIn: No login is saved.
         """
         async with self.client() as client:
             await client.resume()
@@ -153,7 +153,7 @@ class Session:
         Return a client with the saved login that needs neither the journal nor a writable disk.
 
         Raises:
-            LoggedOut: No login is saved.
+            NotLoggedIn: No login is saved.
         """
         async with AsyncExitStack() as stack:
             client = self._client_on(None)
@@ -172,7 +172,7 @@ class Session:
             in_place: The command changes the journal or reads files beside it, so it cannot use a copy.
 
         Raises:
-            LoggedOut: There is neither a login nor a journal.
+            NotLoggedIn: There is neither a login nor a journal.
             StorageError: The journal cannot be opened.
         """
 
@@ -230,7 +230,7 @@ class Session:
         stack.push_async_callback(self._close, client)
         try:
             await client.resume()
-        except LoggedOut:
+        except NotLoggedIn:
             if not path.exists():  # noqa: ASYNC240 - it takes no time
                 raise
         return client

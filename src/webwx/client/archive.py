@@ -20,6 +20,7 @@ from webwx.errors import (
     LocalStateError,
     LoggedOut,
     MediaUnavailable,
+    NotLoggedIn,
     RateLimited,
     StorageError,
     TlsError,
@@ -161,7 +162,7 @@ class MediaArchive:
                         self._looks_in_vain = self._looks_begun
                         await self._note_progress()
                         await news.wait()
-        except* LoggedOut:
+        except* (LoggedOut, NotLoggedIn):
             pass  # nothing more can be fetched, and whoever reads is told
         finally:
             await self._note_end()
@@ -206,7 +207,7 @@ class MediaArchive:
                 try:
                     async with self._slots:
                         await self._fetch(entry, message)
-                except LoggedOut:
+                except (LoggedOut, NotLoggedIn):
                     raise
                 except WxError as error:
                     if _passes(error):

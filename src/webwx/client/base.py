@@ -163,10 +163,10 @@ class BaseClient:
     @property
     def account(self) -> Account:
         """
-        Who is logged in.
+        The account that is logged in.
 
         Raises:
-            LoggedOut: Nobody.
+            NotLoggedIn: There is no login.
         """
         return self._cell.login.account
 
@@ -198,7 +198,7 @@ class BaseClient:
         Give the part of the journal that is this account's.
 
         Raises:
-            LoggedOut: Nobody is logged in.
+            NotLoggedIn: There is no login.
             NoJournal: There is no journal.
         """
         uin = self.account.uin
@@ -216,7 +216,7 @@ class BaseClient:
         counted: it has no place yet.
 
         Raises:
-            LoggedOut: Nobody is logged in.
+            NotLoggedIn: There is no login.
             StorageError: The journal cannot be read.
 
         """
@@ -231,7 +231,8 @@ class BaseClient:
             act: Does it; it is called again when the platform has said that it came too soon.
 
         Raises:
-            RateLimited: There is no pace and the platform refused, or the pace is not that patient.
+            RateLimited: The platform refused, and there is no rate limit or the next attempt would be too late.
+            RateLimitReached: The rate limit allows nothing for longer than its patience.
         """
         return await act() if self._governor is None else await self._governor.run(kind, act)
 
@@ -246,7 +247,7 @@ class BaseClient:
 
         Raises:
             NoJournal: There is none.
-            LoggedOut: Nobody was ever logged in.
+            NotLoggedIn: There was never a login.
         """
         if self._journal is not None and not self._login.user_id:
             last = await self._journal.accounts()
@@ -358,10 +359,11 @@ class BaseClient:
 
     def _require_login(self) -> None:
         """
-        Make sure that somebody is logged in, with the keys that other processes have got meanwhile.
+        Check the login, and take over the keys that other processes have saved.
 
         Raises:
-            LoggedOut: Nobody is, or not any more.
+            NotLoggedIn: There is no login.
+            LoggedOut: It has ended.
         """
         self._cell.login.require()
         self._catch_up()

@@ -134,10 +134,10 @@ class Client:
     @property
     def account(self) -> Account:
         """
-        Who is logged in.
+        The account that is logged in.
 
         Raises:
-            LoggedOut: Nobody.
+            NotLoggedIn: There is no login.
         """
         return self._client.account
 

@@ -13,7 +13,7 @@ import contextlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from webwx.errors import LoggedOut, WxError
+from webwx.errors import LoggedOut, NotLoggedIn, WxError
 from webwx.protocol.codes import BATCH_LIMIT
 from webwx.protocol.contacts import ContactKey
 
@@ -91,7 +91,7 @@ class ContactLookup:
             self._asked = tuple(self._wanted.popitem(last=False)[1] for _ in range(count))
             try:
                 found = await self._look_up(self._asked)
-            except LoggedOut:
+            except (LoggedOut, NotLoggedIn):
                 self._wanted.clear()
             except WxError:
                 # These are wished for again when they say something again.

@@ -96,7 +96,7 @@ class IdentityVerbs(BaseClient):
             which: A contact, an id, a remark or a nickname; with a journal also an identity, or its number.
 
         Raises:
-            LoggedOut: Nobody is logged in.
+            NotLoggedIn: There is no login.
             UnknownContact: Nobody of that name or number, or several.
             StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
         """
@@ -171,7 +171,7 @@ class IdentityVerbs(BaseClient):
         Find where something goes, in this login.
 
         Raises:
-            LoggedOut: Nobody is logged in.
+            NotLoggedIn: There is no login.
             UnknownContact: Nobody of that name or number, or several.
             StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
         """
@@ -309,7 +309,7 @@ class IdentityVerbs(BaseClient):
 
         Raises:
             NoJournal: There is none.
-            LoggedOut: Nobody was ever logged in.
+            NotLoggedIn: There was never a login.
         """
         part = await super()._readable_part()
         if self._login.user_id:

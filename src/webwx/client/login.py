@@ -21,6 +21,7 @@ from webwx.errors import (
     LoggedOut,
     LoginRefused,
     LoginTimeout,
+    NotLoggedIn,
     ProtocolError,
     RateLimited,
     StorageError,
@@ -113,7 +114,7 @@ class _Retries:
     def may_pass(self, error: TransportError | ProtocolError | ApiError) -> bool:
         """Return whether a failure can pass by itself; before the first answer the address may be what is wrong."""
         match error:
-            case UnsafeRedirect() | LoggedOut() | LoginTimeout():
+            case UnsafeRedirect() | LoggedOut():
                 return False
             case LoginRefused():
                 return error.ret in {Ret.SYSTEM_ERROR, Ret.TOO_FREQUENT}
@@ -228,13 +229,13 @@ class LoginVerbs(PositionVerbs):
         Go on with the saved login, without asking the server.
 
         Raises:
-            LoggedOut: None is saved (reason `absent`).
+            NotLoggedIn: No login is saved.
             InvalidLogin: It cannot be read.
             StorageError: The journal cannot be.
         """
         saved = self._store.load()
         if saved is None:
-            raise LoggedOut("No login is saved here; log in first.", reason="absent")
+            raise NotLoggedIn("No login is saved here; log in first.")
         return await self._restore(saved)
 
     async def _restore(self, saved: SavedLogin) -> Account:
@@ -279,7 +280,7 @@ class LoginVerbs(PositionVerbs):
         End the login here and on the server.
 
         Raises:
-            LoggedOut: Nobody is logged in.
+            NotLoggedIn: There is no login.
             StorageError: The login has ended, and the store does not let go of it.
 
         Wire: webwxlogout
@@ -313,7 +314,7 @@ class LoginVerbs(PositionVerbs):
             redirect_uri = await self._poll(uuid, display, retries)
             if redirect_uri:
                 return redirect_uri
-        raise LoginTimeout(f"No login code was confirmed; {display.max_codes} were shown.", endpoint="login")
+        raise LoginTimeout(f"No login code was confirmed; {display.max_codes} were shown.")
 
     async def _wait_for_push(
         self, earlier: Login, on_push: Callable[[], object], display: _Display, retries: _Retries

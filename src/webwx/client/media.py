@@ -18,7 +18,7 @@ from webwx.client.files import AtHand, Source
 from webwx.client.identity import To
 from webwx.client.retry import Backoff, retry
 from webwx.client.sender import Make, SendingVerbs, Way
-from webwx.errors import ApiError, SendOutcomeUnknown, StorageError, TransportError, WxError
+from webwx.errors import ApiError, ProtocolError, SendOutcomeUnknown, StorageError, TransportError, WxError
 from webwx.flows import media as media_flows
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import ContactId
@@ -221,7 +221,7 @@ class MediaVerbs(SendingVerbs):
                     if progress is not None and chunk + 1 < file.chunks:
                         progress((chunk + 1) * CHUNK_SIZE, file.size)
             if not passage.media_id:
-                raise ApiError("The server took the whole file but named no upload; nothing was sent to anybody.")
+                raise ProtocolError("The server accepted the whole file but returned no media id; nothing was sent.")
         if progress is not None:
             progress(file.size, file.size)
         return passage

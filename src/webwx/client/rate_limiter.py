@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from webwx.client.rate_limit import Standing
-from webwx.errors import RateLimited, StorageError
+from webwx.errors import RateLimited, RateLimitReached, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -96,7 +96,8 @@ class RateLimiter:
             act: Does it, and reports a refusal by `refused` before it raises it.
 
         Raises:
-            RateLimited: It would have to wait longer than the pace is patient.
+            RateLimitReached: It would have to wait longer than the pace is patient.
+            RateLimited: So would the next attempt after a refusal by the platform.
             StorageError: The journal cannot be written.
         """
         loop = asyncio.get_running_loop()
@@ -196,15 +197,16 @@ def _written(standing: Standing) -> bytes:
     return msgspec.json.encode(standing)
 
 
-def _too_long(seconds: float, refusal: RateLimited | None = None) -> RateLimited:
-    """Say that nothing leaves now, and when to try again."""
+def _too_long(seconds: float, refusal: RateLimited | None = None) -> RateLimitReached | RateLimited:
+    """Return the error of a call that would have to wait too long: the platform's last refusal, or our own."""
     wait = max(1, math.ceil(seconds))
     if refusal is None:
-        error = RateLimited(f"This account's pace lets nothing leave for now; nothing was sent, try again in {wait} s.")
-    else:
-        error = RateLimited(
-            f"{refusal.endpoint} was refused (ret {refusal.ret}): too often; nothing was sent, try again in {wait} s.",
-            endpoint=refusal.endpoint, ret=refusal.ret, message=refusal.message,
-        )  # fmt: skip
+        return RateLimitReached(
+            f"This account's rate limit is reached; nothing was sent, try again in {wait} s.", retry_after=float(wait)
+        )
+    error = RateLimited(
+        f"{refusal.endpoint} was refused (ret {refusal.ret}): too often; nothing was sent, try again in {wait} s.",
+        endpoint=refusal.endpoint, ret=refusal.ret, message=refusal.message,
+    )  # fmt: skip
     error.retry_after = float(wait)
     return error

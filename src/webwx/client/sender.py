@@ -30,6 +30,7 @@ from webwx.errors import (
     NoJournal,
     ProtocolError,
     RateLimited,
+    RateLimitReached,
     SendOutcomeUnknown,
     StorageError,
     TlsError,
@@ -331,7 +332,7 @@ class _Record:
 
 def _state_before(error: WxError) -> Settled:
     """Say what becomes of a send that was not let out: it is tried again if only the network was in the way."""
-    if isinstance(error, RateLimited):
+    if isinstance(error, (RateLimited, RateLimitReached)):
         return "queued"
     is_final = isinstance(error, (ApiError, MediaUnavailable, InvalidRequest, LocalStateError))
     return "failed" if is_final else "queued"

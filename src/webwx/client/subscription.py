@@ -141,7 +141,7 @@ class Subscription:
         Open the consumer and begin to sync.
 
         Raises:
-            LoggedOut: Nobody is logged in.
+            NotLoggedIn: There is no login.
             NoJournal: The client has none.
             InvalidRequest: The name is that of what keeps media.
             AlreadyRunning: Another process is syncing this login, or this consumer is open already.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from webwx.errors import LoggedOut
+from webwx.errors import NotLoggedIn
 from webwx.model.contacts import ContactId
 from webwx.protocol.cookies import Jar
 from webwx.protocol.hosts import PROFILES, Hosts, Profile
@@ -80,21 +80,21 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 
     def require(self) -> None:
         """
-        Make sure that somebody is logged in.
+        Check that this login has an account.
 
         Raises:
-            LoggedOut: Nobody is.
+            NotLoggedIn: It has none.
         """
         if not self.user_id:
-            raise LoggedOut("Nobody is logged in; log in first.", reason="absent")
+            raise NotLoggedIn("There is no login; log in first.")
 
     @property
     def account(self) -> Account:
         """
-        Who is logged in.
+        The account that is logged in.
 
         Raises:
-            LoggedOut: Nobody.
+            NotLoggedIn: There is no login.
         """
         self.require()
         return Account(
