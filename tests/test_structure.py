@@ -23,6 +23,8 @@ TESTS = ROOT / "tests"
 WITHOUT_A_TEST_OF_ITS_OWN = {
     "sandbox/errors.py": "two exceptions without logic; the tests of the answers and of the control API meet both",
     "sandbox/options.py": "values without logic; each option is tested where it acts",
+    "storage/lookup.py": "tests/storage_contract holds it to the same on every storage engine",
+    "storage/sqlite/lookup.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/sqlite/dead_letters.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/memory/consumers.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/memory/entries.py": "tests/storage_contract holds it to what every storage engine does",

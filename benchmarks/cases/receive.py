@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from benchmarks import floor, harness, ours, peer
 from benchmarks.case import FLOOR, OURS, PEER, Case, Figures, Run, World
 from benchmarks.machine import fdatasync_p50
+from webwx.storage.base import EntryQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -135,7 +136,7 @@ async def _rows(journal: SqliteJournal, client: AsyncClient) -> int:
 async def indexed(journal: SqliteJournal, client: AsyncClient) -> None:
     """Wait until what follows behind has followed: the next run begins with nothing to do."""
     account = journal.account(client.account.uin)
-    (last,) = await account.entries(limit=1)
+    (last,) = await account.find(EntryQuery(limit=1))
     while (await account.stats()).indexed < last.number:  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(0.05)
 

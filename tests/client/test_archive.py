@@ -25,8 +25,9 @@ from webwx.model.messages import ImageMessage, MessageRecalled
 from webwx.protocol.codes import CHUNK_SIZE
 from webwx.protocol.http import Response
 from webwx.sandbox.options import Options
-from webwx.storage.base import ARCHIVE_CONSUMER
+from webwx.storage.base import ARCHIVE_CONSUMER, EntryQuery
 from webwx.storage.login import LoginMemory
+from webwx.storage.lookup import find_message
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
@@ -475,7 +476,7 @@ async def test_e13_what_a_killed_process_had_kept_but_not_acknowledged_is_not_as
     await (await part.consumer(ARCHIVE_CONSUMER, since="beginning")).close()
     image = world.picture("ahua", "me", PNG)
     await drain(client)
-    entry = await part.find(image.id)
+    entry = await find_message(part, image.id)
     assert entry is not None
     await keep_by_hand(part, entry, world.now)
     await client.close()
@@ -498,7 +499,7 @@ async def test_two_pictures_with_one_id_are_both_kept(
     await (await part.consumer(ARCHIVE_CONSUMER, since="beginning")).close()
     image = world.picture("ahua", "me", PNG)
     await drain(client)
-    first = await part.find(image.id)
+    first = await find_message(part, image.id)
     assert first is not None
     position = await part.position(client.account.id)
     assert position is not None
@@ -507,7 +508,7 @@ async def test_two_pictures_with_one_id_are_both_kept(
     await client.close()
     await drain(await keeping(store=store))
 
-    numbers = {entry.number for entry in await part.entries(limit=10) if entry.message_id == image.id}
+    numbers = {entry.number for entry in await part.find(EntryQuery(limit=10)) if entry.message_id == image.id}
     assert len(numbers) == 2
     with contextlib.closing(sqlite3.connect(tmp_path / "kept.journal")) as file:
         kept_of = {number for (number,) in file.execute("SELECT number FROM kept WHERE state = 'kept'")}

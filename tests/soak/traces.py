@@ -14,6 +14,7 @@ from tests.soak.checker import JOURNAL
 from tests.soak.stage import Figures, Stage, stage
 
 from webwx.model.events import event_from_item, event_to_json
+from webwx.storage.lookup import export_entries
 from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
@@ -66,6 +67,6 @@ async def _left_behind(play: Stage) -> AsyncIterator[tuple[str, str]]:
             yield "a body in the journal", zlib.decompress(body).decode("latin-1")
     journal = SqliteJournal(play.folder / JOURNAL)
     for uin in await journal.accounts():
-        async for entry in journal.account(uin).export():
+        async for entry in export_entries(journal.account(uin)):
             yield "an export", event_to_json(event_from_item(entry.item, entry.own_id))
     await journal.close()

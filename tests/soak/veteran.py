@@ -17,6 +17,7 @@ from webwx.bot.chat_queues import Counts
 from webwx.bot.delivery import deliver
 from webwx.client.client import AsyncClient
 from webwx.model.messages import FileMessage
+from webwx.storage.base import EntryQuery
 from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.journal import SqliteJournal
 
@@ -47,7 +48,7 @@ async def settled(client: AsyncClient, journal: SqliteJournal) -> float:
     """Give the MiB of this process at rest, when the ledger knows everybody and the indexes everything."""
     await client.list_identities()
     account = journal.account(client.account.uin)
-    newest = await account.entries(limit=1)
+    newest = await account.find(EntryQuery(limit=1))
     while newest and (await account.stats()).indexed < newest[-1].number:  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(0.05)
     return weigh()

@@ -14,6 +14,7 @@ from webwx.model.events import Arrived, Item, identify, is_plain
 from webwx.protocol.codec import read_sound_json
 from webwx.protocol.sync import WholeSyncReply
 from webwx.storage.base import Arrival
+from webwx.storage.lookup import export_entries
 
 if TYPE_CHECKING:
     from webwx.storage.base import Entry
@@ -79,7 +80,7 @@ async def opened(journal: SqliteJournal, uin: int = UIN) -> SqliteAccount:
 
 async def everything(account: SqliteAccount) -> list[Entry]:
     """Give all there is."""
-    return [entry async for entry in account.export()]
+    return [entry async for entry in export_entries(account)]
 
 
 def ids(entries: list[Entry]) -> list[str]:

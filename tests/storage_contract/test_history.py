@@ -20,6 +20,8 @@ from webwx.errors import StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import event_from_item
 from webwx.model.messages import TextMessage
+from webwx.storage.base import EntryQuery
+from webwx.storage.lookup import find_entry, find_message
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Journal
@@ -30,36 +32,56 @@ class TestLookingUp:
         await account.ingest(arrival(message("7654321076543210765", "the original", at=1_700_000_000)))
         for first in range(1, 20_001, 2_000):
             await account.ingest(arrival(*messages(first, 2_000)))
-        found = await account.find("7654321076543210765")
+        found = await find_message(account, "7654321076543210765")
         assert found is not None
         event = event_from_item(found.item, found.own_id)
         assert isinstance(event, TextMessage)
         assert event.text == "the original"
-        assert await account.entry(found.number) == found
+        assert await find_entry(account, found.number) == found
 
     async def test_what_is_not_there_is_not_found(self, account: AccountJournal, journal: Journal) -> None:
         await account.ingest(arrival(message(1)))
-        assert await account.find("2") is None
-        assert await account.find("") is None
-        assert await account.entry(2) is None
-        assert await journal.account(77).entry(1) is None
-        assert await account.search("") == []
-        assert await account.search(" ,. ") == []
+        assert await find_message(account, "2") is None
+        assert await find_message(account, "") is None
+        assert await find_entry(account, 2) is None
+        assert await find_entry(journal.account(77), 1) is None
+        assert await account.find(EntryQuery(words="")) == []
+        assert await account.find(EntryQuery(words=" ,. ")) == []
 
-    async def test_the_newest_entries_come_oldest_first(self, account: AccountJournal) -> None:
+    async def test_the_newest_entries_come_newest_first(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 11))))
-        assert ids(await account.entries(limit=3)) == ["8", "9", "10"]
-        assert ids(await account.entries(limit=3, before=8)) == ["5", "6", "7"]
-        assert ids(await account.entries(since=1_004, until=1_006)) == ["4", "5", "6"]
-        assert ids(await account.entries(before=1)) == []
+        assert ids(await account.find(EntryQuery(limit=3))) == ["10", "9", "8"]
+        assert ids(await account.find(EntryQuery(limit=3, before=8))) == ["7", "6", "5"]
+        assert ids(await account.find(EntryQuery(since=1_004, until=1_006))) == ["6", "5", "4"]
+        assert ids(await account.find(EntryQuery(before=1))) == []
 
     async def test_chats_are_told_apart(self, account: AccountJournal) -> None:
         for number in range(1, 10):
             await account.ingest(arrival(message(number, chat=(FRIEND, ROOM, ContactId("@x"))[number % 3])))
-        assert ids(await account.entries(chats=[FRIEND])) == ["3", "6", "9"]
-        assert ids(await account.entries(chats=[FRIEND, ROOM], limit=4)) == ["4", "6", "7", "9"]
-        assert ids(await account.entries(chats=[FRIEND, ROOM], before=7, limit=2)) == ["4", "6"]
-        assert ids(await account.entries(chats=[ContactId("@nobody")])) == []
+        assert ids(await account.find(EntryQuery(chats=(FRIEND,)))) == ["9", "6", "3"]
+        assert ids(await account.find(EntryQuery(chats=(FRIEND, ROOM), limit=4))) == ["9", "7", "6", "4"]
+        assert ids(await account.find(EntryQuery(chats=(FRIEND, ROOM), before=7, limit=2))) == ["6", "4"]
+        assert ids(await account.find(EntryQuery(chats=(ContactId("@nobody"),)))) == []
+
+    async def test_conditions_of_a_query_narrow_each_other(self, account: AccountJournal) -> None:
+        await account.ingest(
+            arrival(
+                *(message(number, "早上好", (FRIEND, ROOM)[number % 2], at=1_000 + number) for number in range(1, 9))
+            )
+        )
+        (second,) = await account.find(EntryQuery(message_id="2"))
+        assert await account.find(EntryQuery(message_id="2", chats=(ROOM,))) == []
+        assert await account.find(EntryQuery(message_id="2", number=second.number + 1)) == []
+        assert ids(await account.find(EntryQuery(number=second.number, words="早上"))) == ["2"]
+        assert ids(await account.find(EntryQuery(words="早上", since=1_003, until=1_006, chats=(ROOM,)))) == ["5", "3"]
+        assert await account.find(EntryQuery(is_notice=True, words="早上")) == []
+
+    async def test_reading_goes_on_after_a_number_in_the_order_of_arrival(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(*messages(1, 5)))
+        first = await account.read(limit=2)
+        assert ids(first) == ["1", "2"]
+        assert ids(await account.read(after=first[-1].number)) == ["3", "4", "5"]
+        assert await account.read(after=(await account.read())[-1].number) == []
 
     async def test_an_export_gives_everything(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*messages(1, 1_234)))
@@ -90,27 +112,27 @@ class TestSearch:
         texts = ("早上好，世界", "晚上好", "明天早上见", "世 界")
         await account.ingest(arrival(*(message(number, text) for number, text in enumerate(texts, 1))))
 
-        assert ids(await account.search("上好")) == ["2", "1"]
-        assert ids(await account.search("早上")) == ["3", "1"]
-        assert ids(await account.search("世界")) == ["4", "1"]
-        assert ids(await account.search("早上 世界")) == ["1"], "every word, in any order"
-        assert ids(await account.search("上早")) == []
+        assert ids(await account.find(EntryQuery(words="上好"))) == ["2", "1"]
+        assert ids(await account.find(EntryQuery(words="早上"))) == ["3", "1"]
+        assert ids(await account.find(EntryQuery(words="世界"))) == ["4", "1"]
+        assert ids(await account.find(EntryQuery(words="早上 世界"))) == ["1"], "every word, in any order"
+        assert ids(await account.find(EntryQuery(words="上早"))) == []
 
     async def test_a_word_is_found_by_its_beginning_without_case_and_accents(self, account: AccountJournal) -> None:
         await account.ingest(
             arrival(message(1, "Back up the Café"), message(2, "backup ＡＢＣ"), message(3, "playback"))
         )
 
-        assert ids(await account.search("BACK")) == ["2", "1"]
-        assert ids(await account.search("cafe")) == ["1"]
-        assert ids(await account.search("abc")) == ["2"]
+        assert ids(await account.find(EntryQuery(words="BACK"))) == ["2", "1"]
+        assert ids(await account.find(EntryQuery(words="cafe"))) == ["1"]
+        assert ids(await account.find(EntryQuery(words="abc"))) == ["2"]
 
     async def test_the_newest_come_first_in_some_chats_and_before_a_number(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*(message(number, "好", (FRIEND, ROOM)[number % 2]) for number in range(1, 7))))
 
-        assert ids(await account.search("好", limit=2)) == ["6", "5"]
-        assert ids(await account.search("好", before=4)) == ["3", "2", "1"]
-        assert ids(await account.search("好", chats=[ROOM], before=5)) == ["3", "1"]
+        assert ids(await account.find(EntryQuery(words="好", limit=2))) == ["6", "5"]
+        assert ids(await account.find(EntryQuery(words="好", before=4))) == ["3", "2", "1"]
+        assert ids(await account.find(EntryQuery(words="好", chats=(ROOM,), before=5))) == ["3", "1"]
 
 
 async def test_notices_are_listed_newest_first(account: AccountJournal) -> None:
@@ -118,6 +140,6 @@ async def test_notices_are_listed_newest_first(account: AccountJournal) -> None:
     later = notice.replace(b'"MsgId": 2', b'"MsgId": 3')
     await account.ingest(arrival(message(1), notice, later, message(4)))
 
-    assert ids(await account.notices()) == ["3", "2"]
-    assert ids(await account.notices(before=3, limit=5)) == ["2"]
-    assert ids(await account.notices(chats=[ROOM])) == []
+    assert ids(await account.find(EntryQuery(is_notice=True))) == ["3", "2"]
+    assert ids(await account.find(EntryQuery(is_notice=True, before=3, limit=5))) == ["2"]
+    assert ids(await account.find(EntryQuery(is_notice=True, chats=(ROOM,)))) == []

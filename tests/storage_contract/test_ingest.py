@@ -23,6 +23,7 @@ from tests.storage.arrivals import (
 from webwx.errors import StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost, IdentityAmbiguous, Item, event_from_item
+from webwx.storage.lookup import find_message
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Entry, Journal
@@ -84,7 +85,7 @@ class TestDuplicates:
         assert (await account.stats()).conflicts == 1
         assert len(caplog.records) == 1
         assert len(await everything(account)) == 2
-        found = await account.find("1")
+        found = await find_message(account, "1")
         assert found is not None
         assert found.number == 2, "the newest"
 

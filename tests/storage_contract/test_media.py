@@ -16,7 +16,8 @@ from tests.storage.arrivals import (
 )
 
 from webwx.model.events import ContinuityLost, event_from_item
-from webwx.storage.base import ARCHIVE_CONSUMER
+from webwx.storage.base import ARCHIVE_CONSUMER, EntryQuery
+from webwx.storage.lookup import export_entries
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Entry, Journal
@@ -34,7 +35,7 @@ def folder(account: AccountJournal) -> Path:
 async def receive(account: AccountJournal, *raws: bytes, at: float | None = None) -> list[Entry]:
     """Take messages in and give their entries."""
     await account.ingest(arrival(*raws, at=at))
-    return (await account.entries(limit=len(raws)))[-len(raws) :]
+    return (await account.find(EntryQuery(limit=len(raws))))[::-1]
 
 
 async def keep(
@@ -149,6 +150,6 @@ async def test_the_keeper_s_place_makes_no_gaps(account: AccountJournal) -> None
     await reader.flush()
     await account.purge(before=2**40)
 
-    left = [event_from_item(entry.item, entry.own_id) async for entry in account.export()]
+    left = [event_from_item(entry.item, entry.own_id) async for entry in export_entries(account)]
     assert [event for event in left if isinstance(event, ContinuityLost) and event.reason == "purged"] == []
     await keeper.close()

@@ -13,6 +13,8 @@ from tests.storage.arrivals import (
 
 from webwx.model.contacts import ContactId
 from webwx.model.events import event_from_item
+from webwx.storage.base import EntryQuery
+from webwx.storage.lookup import find_message
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Entry
@@ -60,13 +62,13 @@ async def test_c4_whatever_a_field_holds_it_is_stored_and_the_next_message_comes
     async with asyncio.timeout(30):
         while (await account.stats()).indexed < taken[-1].number:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.05)
-    assert await account.search("poison nothing") == []
+    assert await account.find(EntryQuery(words="poison nothing")) == []
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\x00b", "", "'; DROP TABLE entries; --", "😀" * 200])
 async def test_c4_whatever_is_asked_for_is_only_a_value(account: AccountJournal, text: str) -> None:
     await account.ingest(arrival(message(1)))
-    assert await account.find(text) is None
-    assert await account.search(text) == []
-    assert await account.entries(chats=[ContactId(text)]) == []
+    assert await find_message(account, text) is None
+    assert await account.find(EntryQuery(words=text)) == []
+    assert await account.find(EntryQuery(chats=(ContactId(text),))) == []
     assert await account.chats_named(text) == []

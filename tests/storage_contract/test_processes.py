@@ -13,6 +13,7 @@ import pytest
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, everything, ids, messages, opened
 
 from webwx.errors import AlreadyRunning
+from webwx.storage.base import EntryQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -161,7 +162,7 @@ async def test_a_state_that_two_processes_change_at_once_loses_no_change(two: tu
 async def test_media_that_are_added_survive_another_process_that_deletes(two: tuple[Journal, Journal]) -> None:
     here, there = [await known(each) for each in two]
     await here.ingest(arrival(*messages(1, 20)))
-    entries = await here.entries(limit=20)
+    entries = (await here.find(EntryQuery(limit=20)))[::-1]
 
     async def sweep() -> None:
         for _ in range(20):

@@ -21,6 +21,8 @@ from tests.storage.arrivals import (
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
+from webwx.storage.base import EntryQuery
+from webwx.storage.lookup import find_message
 
 if TYPE_CHECKING:
     from tests.storage_contract.engines import Http11Transport
@@ -61,7 +63,7 @@ class TestPurge:
         await two.ingest(arrival(*messages(1, 3)))
         assert await one.purge(before=NOW) == 3
         assert len(await everything(two)) == 3
-        assert len(await two.search("text")) == 3
+        assert len(await two.find(EntryQuery(words="text"))) == 3
 
     async def test_people_of_earlier_logins_are_forgotten_and_those_of_this_one_kept(
         self, account: AccountJournal
@@ -106,9 +108,9 @@ class TestWhatIsDeleted:
         assert await account.purge(chats=[FRIEND]) == 2
 
         assert ids(await everything(account)) == ["2"]
-        assert await account.search("secretword") == await account.search("秘") == []
-        assert await account.find("1") is None
-        assert await account.entries(chats=[FRIEND]) == []
+        assert await account.find(EntryQuery(words="secretword")) == await account.find(EntryQuery(words="秘")) == []
+        assert await find_message(account, "1") is None
+        assert await account.find(EntryQuery(chats=(FRIEND,))) == []
 
     async def test_what_is_older_than_a_time_goes_and_both_conditions_hold_together(
         self, account: AccountJournal

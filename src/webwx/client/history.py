@@ -15,7 +15,8 @@ from webwx.model.contacts import ContactId
 from webwx.model.events import ContactChanged, event_from_item, is_quiet
 from webwx.model.identities import Identity, is_lasting
 from webwx.model.messages import Event, Message, MessageRecalled, TextMessage
-from webwx.storage.base import Outgoing
+from webwx.storage.base import EntryQuery, Outgoing
+from webwx.storage.lookup import export_entries, find_entry, find_message
 from webwx.storage.tokenizer import Query, cut
 
 if TYPE_CHECKING:
@@ -71,14 +72,15 @@ class HistoryVerbs(SendingVerbs):
         said: list[tuple[Entry, Event]] = []
         oldest, is_all = before, False
         while len(said) < limit and not is_all:
-            page = await part.entries(chats=chats, before=oldest, since=since, until=until, limit=limit)
+            query = EntryQuery(chats=chats, before=oldest, since=since, until=until, limit=limit)
+            page = (await part.find(query))[::-1]
             made = [(entry, await self._event_of(entry)) for entry in page]
             said[:0] = [each for each in made if not is_quiet(each[1])]
             oldest, is_all = (page[0].number if page else None), len(page) < limit
         is_all = is_all and len(said) <= limit
         said = said[-limit:]
         # What was sent between the oldest of these and the one that everything is to be older than.
-        end = None if before is None else await part.entry(before)
+        end = None if before is None else await find_entry(part, before)
         sends = await part.outbox.list(
             *_SAID, chats=chats, limit=limit, since=max(since, 0 if is_all else said[0][0].time),
             until=until if end is None else min(until or end.time, end.time),
@@ -120,7 +122,7 @@ class HistoryVerbs(SendingVerbs):
         """
         part = await self._readable_part()
         chats = await self._chats(part, chat)
-        found = await part.search(words, chats=chats, before=before, limit=limit)
+        found = await part.find(EntryQuery(words=words, chats=chats, before=before, limit=limit))
         told: list[tuple[float, Event | Outgoing]] = [(entry.time, await self._event_of(entry)) for entry in found]
         if before is None:
             query = Query.of(words)
@@ -146,7 +148,7 @@ class HistoryVerbs(SendingVerbs):
             StorageError: The journal cannot be read.
         """
         part = await self._readable_part()
-        entry = await (part.entry(which) if isinstance(which, int) else part.find(which))
+        entry = await (find_entry(part, which) if isinstance(which, int) else find_message(part, which))
         return None if entry is None else await self._event_of(entry)
 
     async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
@@ -243,7 +245,7 @@ class HistoryVerbs(SendingVerbs):
         sends = await part.outbox.list(limit=_ALL)
         message_ids = {send.receipt.message_id for send in sends if send.receipt is not None}
         came_back: set[str] = set()
-        async for entry in part.export():
+        async for entry in export_entries(part):
             if entry.message_id in message_ids:
                 came_back.add(entry.message_id)
             yield await self._event_of(entry)
@@ -358,7 +360,7 @@ class HistoryVerbs(SendingVerbs):
     async def _with_original(self, recall: MessageRecalled) -> MessageRecalled:
         """Give a recall with the message that it is about, if the journal has it."""
         part = await self._readable_part()
-        found = await part.find(recall.message_id)
+        found = await find_message(part, recall.message_id)
         original = None if found is None else event_from_item(found.item, found.own_id)
         if found is None or not isinstance(original, Message):
             return recall

@@ -18,6 +18,7 @@ from webwx.model.messages import (
     VideoMessage,
     VoiceMessage,
 )
+from webwx.storage.base import EntryQuery
 
 if TYPE_CHECKING:
     from webwx.client.identity import To
@@ -60,7 +61,7 @@ class RecalledVerbs(HistoryVerbs):
         recalled: list[Recalled] = []
         before: int | None = None
         while len(recalled) < limit:
-            page = await part.notices(chats=chats, before=before, limit=_LOOKED_AT)
+            page = await part.find(EntryQuery(is_notice=True, chats=chats, before=before, limit=_LOOKED_AT))
             for entry in page:
                 event = await self._event_of(entry)
                 if isinstance(event, MessageRecalled) and len(recalled) < limit:

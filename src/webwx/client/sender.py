@@ -40,6 +40,7 @@ from webwx.errors import (
 from webwx.model.events import event_from_item
 from webwx.model.messages import FileMessage, LocationMessage, Receipt, TextMessage
 from webwx.protocol.codes import Ret
+from webwx.storage.base import EntryQuery
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -272,7 +273,8 @@ class SendingVerbs(IdentityVerbs):
             return None  # what has come may be that one's
         others = {other.receipt.message_id for other in sends if other.receipt is not None}
         since = row.created_at - _CLOCKS_DIFFER
-        for entry in await part.entries(chats=[row.chat], since=since, limit=_LOOKED_AT):
+        latest = await part.find(EntryQuery(chats=(row.chat,), since=since, limit=_LOOKED_AT))
+        for entry in reversed(latest):
             said = _said(event_from_item(entry.item, entry.own_id))
             if said == (row.kind, row.text) and entry.message_id not in others:
                 receipt = Receipt(

@@ -15,6 +15,7 @@ from webwx.client.retry import retry
 from webwx.errors import InvalidRequest, StorageError
 from webwx.model.messages import Event
 from webwx.storage.base import ARCHIVE_CONSUMER, Entry
+from webwx.storage.lookup import find_entry
 
 if TYPE_CHECKING:
     import asyncio
@@ -200,7 +201,7 @@ class Subscription:
 
     async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Delivered | None:
         """Give one once more that was taken, because only its number was kept; None when it was deleted meanwhile."""
-        entry = await self._account.part.entry(number)
+        entry = await find_entry(self._account.part, number)
         if entry is None:
             return None
         entry = msgspec.structs.replace(entry, attempt=attempt, redelivered=redelivered, deaths=deaths)

@@ -44,7 +44,7 @@ from webwx.model.roster import Roster
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import BinaryIO
@@ -117,6 +117,32 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def __repr__(self) -> str:
         return f"Entry({self.number})"
+
+
+class EntryQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries to find: those that meet all conditions given here, the newest of them."""
+
+    number: int | None = None
+    """The entry's number."""
+    message_id: str | None = None
+    """The platform's id of a message, whatever its age; two messages may have met in one id."""
+    words: str | None = None
+    """Words that a message holds, all of them, as `tokenizer` cuts texts; without any word nothing is found."""
+    is_notice: bool = False
+    """Only notices, the grey lines between messages; recalls are among them."""
+    chats: tuple[ContactId, ...] = ()
+    """Only these chats; empty for all."""
+    before: int | None = None
+    """Only entries with a lower number."""
+    since: float = 0
+    """Not written before this time, in seconds since 1970."""
+    until: float = 0
+    """Not written after this time; 0 for no limit."""
+    limit: int = 50
+    """Number of entries at most."""
+
+    def __repr__(self) -> str:
+        return "EntryQuery(***)"
 
 
 class Buried(msgspec.Struct, frozen=True, kw_only=True):
@@ -533,40 +559,16 @@ class AccountJournal(Protocol):
         """
         ...
 
-    async def entry(self, number: int) -> Entry | None:
-        """Return an entry by its number."""
+    async def find(self, query: EntryQuery) -> list[Entry]:
+        """Return the entries that a query asks for, the newest first."""
         ...
 
-    async def find(self, message_id: str) -> Entry | None:
-        """Find a message by the platform's id, whatever its age; the newest when ids have met."""
-        ...
-
-    async def entries(
-        self, *, chats: Collection[ContactId] = (), before: int | None = None, since: float = 0, until: float = 0,
-        limit: int = 50,
-    ) -> list[Entry]:  # fmt: skip
+    async def read(self, *, after: int = 0, limit: int = 500) -> list[Entry]:
         """
-        Give the newest entries, the oldest of them first.
+        Return the entries that follow a number, in the order of arrival.
 
-        Args:
-            chats: In these chats only.
-            before: Older than this number.
-            since: Not written before, seconds since 1970.
-            until: Not written after; 0 means now.
-            limit: At most so many.
+        This is how a cursor moves on: an empty list means that nothing has arrived after it yet.
         """
-        ...
-
-    async def notices(
-        self, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
-    ) -> list[Entry]:
-        """Give the newest grey lines, recalls among them, the newest first; for the arguments see `entries`."""
-        ...
-
-    async def search(
-        self, words: str, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
-    ) -> list[Entry]:
-        """Give the newest messages that hold all of these words, the newest first; for the arguments see `entries`."""
         ...
 
     async def contacts(self, own_id: ContactId) -> list[Contact]:
@@ -615,10 +617,6 @@ class AccountJournal(Protocol):
         become one. With a time alone, the contacts of logins that ended before it are deleted too. A send in state
         `sending` stays.
         """
-        ...
-
-    def export(self) -> AsyncIterator[Entry]:
-        """Give all entries, oldest first, however many."""
         ...
 
     async def stats(self) -> Stats:

@@ -13,6 +13,7 @@ import pytest
 from tests.storage.arrivals import FRIEND, UIN, arrival, ids, message, messages, opened
 
 from webwx.errors import StorageError
+from webwx.storage.base import EntryQuery
 from webwx.storage.memory import journal as journal_module
 from webwx.storage.memory.journal import MemoryJournal
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 async def kept_folder(account: MemoryAccount) -> Path:
     """Keep a picture, and return the folder that it lies in."""
     await account.ingest(arrival(message(1)))
-    (entry,) = await account.entries()
+    (entry,) = await account.find(EntryQuery())
     with account.kept.begin() as (file, part):
         file.write(b"shown")
         await account.kept.add(entry, part, time=1.0, max_total=100)
@@ -73,7 +74,7 @@ async def test_only_so_much_that_could_not_be_read_is_kept(monkeypatch: pytest.M
     await account.ingest(arrival(*[b'{"NoMsgId": %d}' % number for number in range(5)], message(100)))
 
     assert (await account.stats()).quarantined == 3
-    assert [entry.number for entry in await account.entries()] == [3, 4, 5, 6]
+    assert [entry.number for entry in await account.find(EntryQuery())] == [6, 5, 4, 3]
 
 
 async def test_old_sends_and_the_people_of_old_logins_go_too() -> None:

@@ -14,6 +14,7 @@ from tests.storage.arrivals import arrival, message
 
 from webwx.errors import StorageError
 from webwx.storage.archive_files import LEFT_BEHIND, KeptFiles
+from webwx.storage.base import EntryQuery
 from webwx.storage.sqlite.contacts import Thinning
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
@@ -34,7 +35,7 @@ def folder(path: Path) -> Path:
 async def receive(account: SqliteAccount, *raws: bytes, at: float | None = None) -> list[Entry]:
     """Take messages in and give their entries."""
     await account.ingest(arrival(*raws, at=at))
-    return (await account.entries(limit=len(raws)))[-len(raws) :]
+    return (await account.find(EntryQuery(limit=len(raws))))[::-1]
 
 
 async def keep(
@@ -105,8 +106,8 @@ async def test_a_disk_that_takes_nothing_is_a_storage_error(account: SqliteAccou
 
 async def test_notices_of_an_older_webwx_are_looked_at_too(account: SqliteAccount, path: Path) -> None:
     await receive(account, message(1), message(2))
-    assert await account.notices() == []
+    assert await account.find(EntryQuery(is_notice=True)) == []
     with contextlib.closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE entries SET is_notice = NULL WHERE message_id = '1'")
 
-    assert [entry.message_id for entry in await account.notices()] == ["1"]
+    assert [entry.message_id for entry in await account.find(EntryQuery(is_notice=True))] == ["1"]

@@ -28,6 +28,7 @@ from tests.storage.arrivals import (
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.events import QuarantinedMessage, event_from_item
+from webwx.storage.lookup import find_message
 from webwx.storage.sqlite import index as index_module
 from webwx.storage.sqlite.checkup import check_up
 from webwx.storage.sqlite.contacts import Thinning
@@ -122,7 +123,7 @@ class TestReading:
     async def test_whoever_reads_finds_all_of_it(self, account: SqliteAccount, path: Path) -> None:
         await account.ingest(arrival(*messages(1, MANY)))
 
-        found = await account.find(str(MANY))
+        found = await find_message(account, str(MANY))
         assert found is not None
         assert (folded(path), rows(path)) == ([], MANY)
 
@@ -176,7 +177,7 @@ class TestReading:
         with contextlib.closing(sqlite3.connect(path)) as db:
             db.execute("CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
             with pytest.raises(StorageError, match="disk is full"):
-                await account.find("1")
+                await find_message(account, "1")
             db.execute("DROP TRIGGER full")
 
         assert len(await everything(account)) == MANY

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from tests.storage.arrivals import FRIEND, OWN, ROOM, arrival, everything, ids, message, messages, opened
 
 from webwx.model.contacts import Contact, ContactId
+from webwx.storage.base import EntryQuery
+from webwx.storage.lookup import find_message
 from webwx.storage.sqlite import index as index_module
 from webwx.storage.sqlite.index import Index, key_of
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
@@ -48,9 +50,9 @@ async def test_ids_of_equal_keys_are_told_apart(path: Path, account: SqliteAccou
     fill(path)
     assert key_of("0012") == key_of("12")
 
-    assert await account.find("12") is None
+    assert await find_message(account, "12") is None
     assert await account.ingest(arrival(message("12", "second"))) == 1
-    found = await account.find("0012")
+    found = await find_message(account, "0012")
     assert found is not None
     assert found.number == 1
 
@@ -58,14 +60,14 @@ async def test_ids_of_equal_keys_are_told_apart(path: Path, account: SqliteAccou
 async def test_look_ups_find_the_same_in_the_tail_and_in_the_index(path: Path, account: SqliteAccount) -> None:
     await account.ingest(arrival(message(1, "早上好"), message(2, "晚上好", ROOM), message(3, "backup", ROOM)))
     for _ in range(2):
-        found = await account.find("2")
+        found = await find_message(account, "2")
         assert found is not None
         assert found.number == 2
-        assert ids(await account.entries(chats=[ROOM])) == ["2", "3"]
-        assert ids(await account.search("上好")) == ["2", "1"]
-        assert ids(await account.search("好", chats=[FRIEND])) == ["1"]
-        assert ids(await account.search("back")) == ["3"]
-        assert ids(await account.search("好", before=2)) == ["1"]
+        assert ids(await account.find(EntryQuery(chats=(ROOM,)))) == ["3", "2"]
+        assert ids(await account.find(EntryQuery(words="上好"))) == ["2", "1"]
+        assert ids(await account.find(EntryQuery(words="好", chats=(FRIEND,)))) == ["1"]
+        assert ids(await account.find(EntryQuery(words="back"))) == ["3"]
+        assert ids(await account.find(EntryQuery(words="好", before=2))) == ["1"]
         fill(path)
     assert (await account.stats()).indexed == 3
 
@@ -75,10 +77,10 @@ async def test_look_ups_meet_both_the_index_and_the_tail(path: Path, account: Sq
     fill(path, 2)
     await account.ingest(arrival(*messages(6, 5)))
 
-    assert ids(await account.search("text")) == [str(number) for number in range(10, 0, -1)]
-    assert ids(await account.search("text", limit=3)) == ["10", "9", "8"]
-    assert ids(await account.search("text", limit=7)) == [str(number) for number in range(10, 3, -1)]
-    assert ids(await account.entries(chats=[FRIEND], limit=7)) == [str(number) for number in range(4, 11)]
+    assert ids(await account.find(EntryQuery(words="text"))) == [str(number) for number in range(10, 0, -1)]
+    assert ids(await account.find(EntryQuery(words="text", limit=3))) == ["10", "9", "8"]
+    assert ids(await account.find(EntryQuery(words="text", limit=7))) == [str(number) for number in range(10, 3, -1)]
+    assert ids(await account.find(EntryQuery(chats=(FRIEND,), limit=7))) == [str(number) for number in range(10, 3, -1)]
 
 
 async def test_the_tail_is_indexed_when_the_writer_is_idle(account: SqliteAccount) -> None:
@@ -86,7 +88,7 @@ async def test_the_tail_is_indexed_when_the_writer_is_idle(account: SqliteAccoun
     async with asyncio.timeout(10):
         while (await account.stats()).indexed < 5:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.05)
-    assert ids(await account.search("text")) == ["5", "4", "3", "2", "1"]
+    assert ids(await account.find(EntryQuery(words="text"))) == ["5", "4", "3", "2", "1"]
 
 
 def test_the_index_does_not_wait_for_ever_for_an_idle_moment(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +190,7 @@ def test_a_search_finds_what_a_scan_finds(texts: list[str], indexed: int, words:
         if indexed:
             with contextlib.closing(connect(path)) as db:
                 Index().fill(db, indexed)
-        entries = await account.search(words)
+        entries = await account.find(EntryQuery(words=words))
         await journal.close()
         return ids(entries)
 

@@ -28,7 +28,9 @@ from tests.storage.arrivals import (
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import ContactId
+from webwx.storage.base import EntryQuery
 from webwx.storage.locks import make_private
+from webwx.storage.lookup import find_message
 from webwx.storage.sqlite.folding import FOLD_FROM
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.storage.sqlite.schema import VERSION
@@ -129,7 +131,7 @@ async def test_g10_many_writers_and_readers_never_meet_a_lock(
         nonlocal reads
         while not is_over:
             await account.outbox.list(limit=5)
-            await account.entries(limit=5)
+            await account.find(EntryQuery(limit=5))
             reads += 1
 
     readers = [asyncio.ensure_future(read()) for _ in range(4)]
@@ -286,9 +288,9 @@ async def test_g_r16_a_file_of_each_version_opens_with_all_that_is_in_it(path: P
     assert await journal.accounts() == [UIN]
     assert await account.position(OWN) == b"here"
     assert ids(await everything(account)) == ["1", "2", "", "3"]
-    assert ids(await account.search("好")) == ["1"]
-    assert ids(await account.entries(chats=[ROOM])) == ["2"]
-    found = await account.find("3")
+    assert ids(await account.find(EntryQuery(words="好"))) == ["1"]
+    assert ids(await account.find(EntryQuery(chats=(ROOM,)))) == ["2"]
+    found = await find_message(account, "3")
     assert found is not None
     assert bytes(found.item.raw) == message("3", "still in the tail" + ", and folded" * (version > 3))
     assert await account.ingest(arrival(message("1", "你好世界"), message("4"))) == 1

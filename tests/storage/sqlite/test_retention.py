@@ -25,6 +25,8 @@ from tests.storage.arrivals import (
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
 from webwx.storage.archive_files import KeptFiles
+from webwx.storage.base import EntryQuery
+from webwx.storage.lookup import find_message
 from webwx.storage.sqlite import retention as retention_module
 from webwx.storage.sqlite.contacts import Thinning
 from webwx.storage.sqlite.index import Index
@@ -89,11 +91,11 @@ class TestPurge:
         assert await account.purge(chats=[FRIEND]) == 2
 
         assert ids(await everything(account)) == ["2", "3"]
-        assert await account.search("secretword") == []
-        assert await account.search("秘") == []
-        assert await account.find("1") is None
-        assert await account.entries(chats=[FRIEND]) == []
-        assert ids(await account.search("oth")) == ["2"]
+        assert await account.find(EntryQuery(words="secretword")) == []
+        assert await account.find(EntryQuery(words="秘")) == []
+        assert await find_message(account, "1") is None
+        assert await account.find(EntryQuery(chats=(FRIEND,))) == []
+        assert ids(await account.find(EntryQuery(words="oth"))) == ["2"]
         left = content(path)
         assert b"secretword" not in left
         assert "秘".encode() not in left

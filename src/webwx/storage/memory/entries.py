@@ -15,13 +15,15 @@ import msgspec
 
 from webwx.model.contacts import ContactId
 from webwx.model.events import ContinuityLost, Item
+from webwx.protocol.codec import clean_text
 from webwx.storage.base import ARCHIVE_CONSUMER, Entry
-from webwx.storage.tokenizer import tokens_of
+from webwx.storage.tokenizer import Query, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from webwx.model.events import Arrived
+    from webwx.storage.base import EntryQuery
 
 _NUMBER = attrgetter("number")
 
@@ -115,10 +117,9 @@ class Entries:
         """Return the digests of all messages that came with an id."""
         return tuple(stored.digest for stored in self._by_id.get(message_id, ()))
 
-    def find(self, message_id: str) -> Stored | None:
-        """Return the newest message of an id."""
-        found = self._by_id.get(message_id)
-        return found[-1] if found else None
+    def find(self, message_id: str) -> list[Stored]:
+        """Return all messages that came with an id, in the order of arrival."""
+        return self._by_id.get(message_id, []).copy()
 
     def get(self, number: int) -> Stored | None:
         """Return an entry by its number."""
@@ -208,6 +209,28 @@ class Entries:
         if self.gaps and self.gaps[0] <= passed:
             self._all = [stored for stored in self._all if stored.batch or stored.number > passed]
             self.gaps = [number for number in self.gaps if number > passed]
+
+
+def condition_of(query: EntryQuery) -> Callable[[Stored], bool]:
+    """Return the function that says whether an entry meets all conditions of a query."""
+    chats = {clean_text(each) for each in query.chats}
+    message_id = None if query.message_id is None else clean_text(query.message_id)
+    words = None if query.words is None else Query.of(query.words)
+
+    def is_wanted(stored: Stored) -> bool:
+        entry = stored.entry
+        return (
+            (query.number is None or entry.number == query.number)
+            and (message_id is None or entry.message_id == message_id)
+            and (query.before is None or entry.number < query.before)
+            and (not chats or entry.chat in chats)
+            and (not query.since or entry.time >= query.since)
+            and (not query.until or entry.time <= query.until)
+            and (not query.is_notice or stored.is_notice)
+            and (words is None or (entry.item.kind == "message" and words.finds(stored.tokens())))
+        )
+
+    return is_wanted
 
 
 def _stored_gap(stored: Stored, gap: ContinuityLost) -> Stored:

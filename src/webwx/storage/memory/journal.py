@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import weakref
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,22 +26,19 @@ from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, Buried, Entr
 from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
 from webwx.storage.memory.archive import Media, MemoryKept
 from webwx.storage.memory.consumers import MemoryConsumer
-from webwx.storage.memory.entries import Cursor, Entries, Failure
+from webwx.storage.memory.entries import Cursor, Entries, Failure, condition_of
 from webwx.storage.memory.identities import Identities, MemoryLedger
 from webwx.storage.memory.logins import Login, Logins, MemoryRoster
 from webwx.storage.memory.outbox import MemoryOutbox, Sends
-from webwx.storage.tokenizer import Query
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from types import TracebackType
     from typing import Self
 
+    from webwx.storage.base import EntryQuery
     from webwx.storage.memory.entries import Stored
-
-_READ = 500
-"""Entries that an export reads at a time."""
 
 _log = logging.getLogger("webwx.storage")
 
@@ -315,75 +313,26 @@ class MemoryAccount:
 
     # -- looking up --------------------------------------------------------------------------------------------------
 
-    async def entry(self, number: int) -> Entry | None:
-        """Find an entry by its number."""
+    async def find(self, query: EntryQuery) -> list[Entry]:
+        """Return the entries that a query asks for, the newest first; most are looked for in another thread."""
         with self._lock:
-            stored = self._data().entries.get(number)
-        return stored.entry if stored else None
-
-    async def find(self, message_id: str) -> Entry | None:
-        """Find a message by the platform's id, whatever its age; the newest when ids have met."""
-        with self._lock:
-            stored = self._data().entries.find(clean_text(message_id))
-        return stored.entry if stored else None
-
-    async def entries(
-        self, *, chats: Collection[ContactId] = (), before: int | None = None, since: float = 0, until: float = 0,
-        limit: int = 50,
-    ) -> list[Entry]:  # fmt: skip
-        """Return the newest entries, the oldest of them first."""
-        found = await self._newest(
-            lambda each: (not since or each.entry.time >= since) and (not until or each.entry.time <= until),
-            chats, before, limit,
-        )  # fmt: skip
-        return found[::-1]
-
-    async def notices(
-        self, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
-    ) -> list[Entry]:
-        """Return the newest grey lines, recalls among them, the newest first."""
-        return await self._newest(lambda each: each.is_notice, chats, before, limit)
-
-    async def search(
-        self, words: str, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
-    ) -> list[Entry]:
-        """Return the newest messages that hold all of these words, the newest first."""
-        query = Query.of(words)
-        return await self._newest(
-            lambda each: each.entry.item.kind == "message" and query.finds(each.tokens()), chats, before, limit
+            entries = self._data().entries
+            if query.number is not None:
+                stored = entries.get(query.number)
+                candidates = [] if stored is None else [stored]
+            elif query.message_id is not None:
+                candidates = entries.find(clean_text(query.message_id))
+            else:
+                candidates = entries.copy()
+        is_wanted = condition_of(query)
+        return await asyncio.to_thread(
+            lambda: [each.entry for each in islice(filter(is_wanted, reversed(candidates)), query.limit)]
         )
 
-    async def _newest(
-        self, is_wanted: Callable[[Stored], bool], chats: Collection[ContactId], before: int | None, limit: int
-    ) -> list[Entry]:
-        """Return the newest entries of some chats that are wanted, the newest first; looks in another thread."""
-        wanted = {clean_text(each) for each in chats}
+    async def read(self, *, after: int = 0, limit: int = 500) -> list[Entry]:
+        """Return the entries that follow a number, in the order of arrival."""
         with self._lock:
-            listed = self._data().entries.copy()
-
-        def look() -> list[Entry]:
-            found: list[Entry] = []
-            for each in reversed(listed):
-                if len(found) >= limit:
-                    break
-                is_older = before is None or each.number < before
-                if is_older and (not wanted or each.entry.chat in wanted) and is_wanted(each):
-                    found.append(each.entry)
-            return found
-
-        return await asyncio.to_thread(look)
-
-    async def export(self) -> AsyncIterator[Entry]:
-        """Return all entries, oldest first, however many."""
-        after = 0
-        while True:
-            with self._lock:
-                piece = [each.entry for each, _ in zip(self._data().entries.after(after), range(_READ), strict=False)]
-            if not piece:
-                return
-            for entry in piece:
-                yield entry
-            after = piece[-1].number
+            return [each.entry for each in islice(self._data().entries.after(after), limit)]
 
     async def stats(self) -> Stats:
         """Count what there is."""

@@ -33,32 +33,28 @@ from webwx.storage.batches import digest_of_body, gap_between, items_of, new_ite
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteKept, delete_unnamed
 from webwx.storage.sqlite.bodies import blank, locate, pack
-from webwx.storage.sqlite.bulk import as_list, select, select_numbers
+from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumers import SqliteConsumer, Stored, Stream, read_known
 from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead, revive
-from webwx.storage.sqlite.entries import LAST, read_entries, write_entries
+from webwx.storage.sqlite.entries import write_entries
 from webwx.storage.sqlite.folding import FOLD_FROM, entries_of, fold, is_folded, last_number
 from webwx.storage.sqlite.identities import SqliteLedger
-from webwx.storage.sqlite.index import Index, key_of
+from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.links import links_named
+from webwx.storage.sqlite.lookup import entries_after, find_entries
 from webwx.storage.sqlite.outbox import Senders, SqliteOutbox
 from webwx.storage.sqlite.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
 from webwx.storage.sqlite.schema import connect, log_of, make_room
 from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.threads import Reader, Writer
-from webwx.storage.tokenizer import Query, tokens_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from types import TracebackType
     from typing import Self
 
-_READ = 500
-"""Entries that are read at a time, where there may be any number."""
-
-_IS_IN_TAIL = "number > (SELECT number FROM indexed)"
-"""Of an entry: no index knows it yet."""
+    from webwx.storage.base import EntryQuery
 
 _log = logging.getLogger("webwx.storage")
 
@@ -501,116 +497,15 @@ class SqliteAccount:
 
     # -- looking up --------------------------------------------------------------------------------------------------
 
-    async def entry(self, number: int) -> Entry | None:
-        """Find an entry by its number."""
+    async def find(self, query: EntryQuery) -> list[Entry]:
+        """Return the entries that a query asks for, the newest first."""
         account = await self._account()
-        found = await self._read("SELECT number FROM entries WHERE number = ? AND account = ?", number, account)
-        return found[0] if found else None
+        return await self._reader.do(lambda db: find_entries(db, account, query))
 
-    async def find(self, message_id: str) -> Entry | None:
-        """Find a message by the platform's id, whatever its age; the newest when ids have met."""
+    async def read(self, *, after: int = 0, limit: int = 500) -> list[Entry]:
+        """Return the entries that follow a number, in the order of arrival."""
         account = await self._account()
-        message_id = clean_text(message_id)
-        if not message_id:
-            return None
-        found = await self._read(
-            "SELECT number FROM entries WHERE account = ? AND message_id = ? AND number IN ("
-            " SELECT number FROM by_id WHERE account = ? AND key = ? UNION ALL"
-            f" SELECT number FROM entries WHERE {_IS_IN_TAIL} AND message_id = ?"
-            ") ORDER BY number DESC LIMIT 1",
-            account, message_id, account, key_of(message_id), message_id,
-        )  # fmt: skip
-        return found[0] if found else None
-
-    async def entries(
-        self, *, chats: Collection[ContactId] = (), before: int | None = None, since: float = 0, until: float = 0,
-        limit: int = 50,
-    ) -> list[Entry]:  # fmt: skip
-        """Give the newest entries, the oldest of them first."""
-        account = await self._account()
-        condition, values = _condition(account, chats, before)
-        if since:
-            condition += " AND e.time >= ?"
-            values.append(since)
-        if until:
-            condition += " AND e.time <= ?"
-            values.append(until)
-
-        def read(db: sqlite3.Connection) -> list[Entry]:
-            from_all = f"SELECT e.number FROM entries e WHERE {condition} ORDER BY e.number DESC LIMIT ?"
-            if not chats:
-                return read_entries(db, select_numbers(db, from_all, (*values, limit)))
-            from_tail = (
-                f"SELECT e.number FROM entries e WHERE e.{_IS_IN_TAIL} AND {condition} ORDER BY e.number DESC LIMIT ?"
-            )
-            numbers = select_numbers(db, from_tail, (*values, limit))
-            for key in {key_of(clean_text(chat)) for chat in chats}:
-                from_index = (
-                    "SELECT i.number FROM by_chat i CROSS JOIN entries e USING (number)"
-                    f" WHERE i.account = ? AND i.key = ? AND {condition} ORDER BY i.number DESC LIMIT ?"
-                )
-                numbers += select_numbers(db, from_index, (account, key, *values, limit))
-            return read_entries(db, sorted(numbers, reverse=True)[:limit])
-
-        return await self._reader.do(read)
-
-    async def notices(
-        self, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
-    ) -> list[Entry]:
-        """Give the newest grey lines, recalls among them, the newest first."""
-        account = await self._account()
-        condition, values = _condition(account, chats, before)
-        query = (
-            "SELECT e.number FROM entries e INDEXED BY notices"
-            f" WHERE e.is_notice IS NOT 0 AND e.kind = 0 AND {condition} ORDER BY e.number DESC LIMIT ?"
-        )
-        return (await self._read(query, *values, limit))[::-1]
-
-    async def search(
-        self, words: str, *, chats: Collection[ContactId] = (), before: int | None = None, limit: int = 50
-    ) -> list[Entry]:
-        """Give the newest messages that hold all of these words, the newest first."""
-        account = await self._account()
-        query = Query.of(words)
-        condition, values = _condition(account, chats, before)
-
-        def read(db: sqlite3.Connection) -> list[Entry]:
-            from_tail = (
-                f"SELECT e.number FROM entries e WHERE e.{_IS_IN_TAIL} AND e.kind = 0 AND {condition}"
-                " ORDER BY e.number DESC"
-            )
-            tail = sorted(select_numbers(db, from_tail, values), reverse=True)
-            found: list[Entry] = []
-            for start in range(0, len(tail), _READ):
-                newest_last = read_entries(db, tail[start : start + _READ])
-                found += (
-                    entry for entry in reversed(newest_last) if query.finds(tokens_of(entry.item.raw, entry.own_id))
-                )
-                if len(found) >= limit:
-                    return found[:limit]
-            from_index = (
-                "SELECT w.rowid AS number FROM words w CROSS JOIN entries e ON e.number = w.rowid"
-                f" WHERE words MATCH ? AND w.rowid < ? AND {condition} ORDER BY w.rowid DESC LIMIT ?"
-            )
-            newest = LAST if before is None else before
-            numbers = select_numbers(db, from_index, (query.expression, newest, *values, limit - len(found)))
-            return found + read_entries(db, numbers)[::-1]
-
-        return await self._reader.do(read) if query.runs else []
-
-    async def _read(self, query: str, *values: object) -> list[Entry]:
-        return await self._reader.do(lambda db: read_entries(db, select_numbers(db, query, values)))
-
-    async def export(self) -> AsyncIterator[Entry]:
-        """Give all entries, oldest first, however many."""
-        account = await self._account()
-        after = 0
-        while piece := await self._read(
-            "SELECT number FROM entries WHERE number > ? AND account = ? ORDER BY number LIMIT ?", after, account, _READ
-        ):
-            for entry in piece:
-                yield entry
-            after = piece[-1].number
+        return await self._reader.do(lambda db: entries_after(db, account, after, limit))
 
     async def stats(self) -> Stats:
         """Count what there is."""
@@ -755,15 +650,3 @@ def _state(db: sqlite3.Connection, account: int, name: str) -> bytes:
         "SELECT state FROM states WHERE account = ? AND name = ?", (account, name)
     ).fetchone()
     return b"" if found is None else found[0]
-
-
-def _condition(account: int, chats: Collection[ContactId], before: int | None) -> tuple[str, list[object]]:
-    """Write what limits entries to chats and to what is older."""
-    condition, values = "e.account = ?", list[object]([account])
-    if chats:
-        condition += " AND e.chat IN (SELECT value FROM json_each(?))"
-        values.append(as_list(clean_text(each) for each in chats))
-    if before is not None:
-        condition += " AND e.number < ?"
-        values.append(before)
-    return condition, values

@@ -1,0 +1,34 @@
+"""Queries on top of the storage contract, the same for every engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.storage.base import EntryQuery
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from webwx.storage.base import AccountJournal, Entry
+
+_READ = 500
+"""Entries read at a time."""
+
+
+async def find_entry(account: AccountJournal, number: int) -> Entry | None:
+    """Return the entry with a number."""
+    return next(iter(await account.find(EntryQuery(number=number, limit=1))), None)
+
+
+async def find_message(account: AccountJournal, message_id: str) -> Entry | None:
+    """Return the message with the platform's id; the newest if several messages have met in one id."""
+    return next(iter(await account.find(EntryQuery(message_id=message_id, limit=1))), None)
+
+
+async def export_entries(account: AccountJournal) -> AsyncIterator[Entry]:
+    """Yield all entries in the order of arrival, reading a piece at a time."""
+    after = 0
+    while piece := await account.read(after=after, limit=_READ):
+        for entry in piece:
+            yield entry
+        after = piece[-1].number
