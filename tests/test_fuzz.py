@@ -15,7 +15,7 @@ CASES = -(-INPUTS // len(TARGETS))
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-def test_g_r5_no_damage_raises_anything_but_our_errors(target: Target) -> None:
+def test_no_damage_raises_anything_but_our_errors(target: Target) -> None:
     feed(target, random.Random(target.name), CASES)
 
 

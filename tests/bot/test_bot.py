@@ -63,7 +63,7 @@ def noting(bot: Bot) -> list[str]:
 
 
 class TestLogOut:
-    async def test_k6_a_login_that_ends_every_48_hours_is_renewed_and_the_history_is_whole(
+    async def test_a_login_that_ends_every_48_hours_is_renewed_and_the_history_is_whole(
         self, open_client: OpenClient, world: World
     ) -> None:
         async with open_client() as client:
@@ -453,7 +453,7 @@ class TestRun:
             Bot().run()
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-    def test_f10_f8_a_signal_ends_it_well_and_its_handler_is_gone_afterwards(
+    def test_a_signal_ends_it_well_and_its_handler_is_gone_afterwards(
         self, server: Server, tmp_path: Path, number: signal.Signals
     ) -> None:
         with program(server, tmp_path) as process:
@@ -473,7 +473,7 @@ class TestRun:
             output, errors = process.communicate(timeout=20)
         assert (process.returncode, output, errors) == (0, "ended well\n", "")
 
-    def test_f10_a_loop_that_nothing_reaches_is_interrupted_by_the_third_signal(
+    def test_a_loop_that_nothing_reaches_is_interrupted_by_the_third_signal(
         self, server: Server, tmp_path: Path
     ) -> None:
         with program(server, tmp_path) as process:

@@ -145,7 +145,7 @@ class TestTasks:
             loop.set_task_factory(None)
         assert made < 10
 
-    async def test_f4_a_queue_of_fast_handlers_gives_others_their_turn(self) -> None:
+    async def test_a_queue_of_fast_handlers_gives_others_their_turn(self) -> None:
         """Work of half a second in all, half a millisecond each: somebody else's turn comes after each."""
         loop = asyncio.get_running_loop()
         turns = 0
@@ -314,7 +314,7 @@ class TestFailures:
         [ValueError, type("Odd", (BaseException,), {}), asyncio.CancelledError, SystemExit, GeneratorExit, MemoryError],
         ids=lambda error: error.__name__,
     )
-    def test_f1_an_entry_that_fails_is_tried_again_and_given_up_whatever_is_raised(
+    def test_an_entry_that_fails_is_tried_again_and_given_up_whatever_is_raised(
         self, error: type[BaseException]
     ) -> None:
         async def work() -> None:
@@ -335,7 +335,7 @@ class TestFailures:
 
         in_no_time(work)
 
-    def test_f1_endless_recursion_in_a_handler_is_a_failure_like_any_other(self) -> None:
+    def test_endless_recursion_in_a_handler_is_a_failure_like_any_other(self) -> None:
         async def work() -> None:
             def fall(depth: int) -> int:
                 return fall(depth + 1) + 1
@@ -351,7 +351,7 @@ class TestFailures:
 
         in_no_time(work)
 
-    def test_f1_a_handler_that_cancels_its_task_harms_nobody_else(self) -> None:
+    def test_a_handler_that_cancels_its_task_harms_nobody_else(self) -> None:
         async def work() -> None:
             async def handle(entry: Delivered, attempt: int) -> None:
                 if entry.entry.number == 1:
@@ -497,7 +497,7 @@ class TestFailures:
 
 
 class TestSlow:
-    def test_f2_a_handler_of_more_than_30_s_is_reported_once(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_handler_of_more_than_30_s_is_reported_once(self, caplog: pytest.LogCaptureFixture) -> None:
         async def work() -> None:
             async def handle(entry: Delivered, attempt: int) -> None:
                 await asyncio.sleep({1: 29.0, 2: 600.0}[entry.entry.number])
@@ -558,7 +558,7 @@ class TestRoom:
 
         in_no_time(work)
 
-    def test_f2_a_chat_whose_handler_hangs_does_not_use_up_the_room_of_others(self) -> None:
+    def test_a_chat_whose_handler_hangs_does_not_use_up_the_room_of_others(self) -> None:
         """Ten thousand wait in one chat, room is for a hundred, and another chat's is handled within two seconds."""
 
         async def work() -> None:
@@ -629,7 +629,7 @@ class TestRoom:
 
 
 class TestEnd:
-    def test_f10_what_is_in_flight_ends_and_nothing_more_is_taken(self) -> None:
+    def test_what_is_in_flight_ends_and_nothing_more_is_taken(self) -> None:
         async def work() -> None:
             handle = Doors("@slow")
             queue = Queue(given(1, "@slow"), given(2, "@slow"))
@@ -648,7 +648,7 @@ class TestEnd:
 
         in_no_time(work)
 
-    def test_f10_after_ten_seconds_a_handler_is_cancelled_and_its_entry_comes_again(self) -> None:
+    def test_after_ten_seconds_a_handler_is_cancelled_and_its_entry_comes_again(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()
             handle = Doors("@slow")
@@ -665,7 +665,7 @@ class TestEnd:
 
         in_no_time(work)
 
-    def test_f10_a_second_cancellation_does_not_wait(self) -> None:
+    def test_a_second_cancellation_does_not_wait(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()
             handle = Doors("@slow")
@@ -681,7 +681,7 @@ class TestEnd:
 
         in_no_time(work)
 
-    def test_f10_a_handler_that_will_not_end_is_left_behind(self) -> None:
+    def test_a_handler_that_will_not_end_is_left_behind(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()
             is_let_go = False
@@ -704,7 +704,7 @@ class TestEnd:
 
         in_no_time(work)
 
-    def test_f10_no_further_attempt_is_waited_for(self) -> None:
+    def test_no_further_attempt_is_waited_for(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()
 

@@ -132,7 +132,7 @@ def bot(request: pytest.FixtureRequest, server: Server, tmp_path: Path, canary: 
     return Bot(request.param, server, tmp_path, canary)
 
 
-def test_a2_killed_inside_its_handler_the_message_comes_again_and_the_one_before_does_not(
+def test_killed_inside_its_handler_the_message_comes_again_and_the_one_before_does_not(
     bot: Bot, server: Server
 ) -> None:
     with bot.running() as process:
@@ -162,7 +162,7 @@ def die(bot: Bot) -> None:
         assert process.wait(PATIENCE) == -signal.SIGKILL
 
 
-def test_a2_f1_an_event_that_kills_its_process_each_time_becomes_a_dead_letter_and_no_other_does(
+def test_an_event_that_kills_its_process_each_time_becomes_a_dead_letter_and_no_other_does(
     bot: Bot, server: Server
 ) -> None:
     with bot.running():
@@ -207,7 +207,7 @@ def test_after_a_kill_only_what_a_handler_was_called_with_is_redelivered_and_wha
 
 
 @pytest.mark.verify
-def test_a2_f1_one_that_is_revived_and_still_kills_its_process_does_so_twice_more(bot: Bot, server: Server) -> None:
+def test_one_that_is_revived_and_still_kills_its_process_does_so_twice_more(bot: Bot, server: Server) -> None:
     with bot.running():
         server.say("lilei", "before")
         bot.wait(lambda: bot.done("before") == 1)
@@ -227,7 +227,7 @@ def test_a2_f1_one_that_is_revived_and_still_kills_its_process_does_so_twice_mor
 
 
 @pytest.mark.verify
-def test_a2_f1_a_handler_that_hangs_beside_it_is_not_blamed(bot: Bot, server: Server) -> None:
+def test_a_handler_that_hangs_beside_it_is_not_blamed(bot: Bot, server: Server) -> None:
     with bot.running():
         server.say("zhangsan", "before")
         bot.wait(lambda: bot.done("before") == 1)
@@ -250,7 +250,7 @@ def end(process: subprocess.Popen[str]) -> float:
 
 
 @pytest.mark.verify
-def test_f10_told_to_end_under_load_it_ends_in_time_and_nothing_is_lost(bot: Bot, server: Server) -> None:
+def test_told_to_end_under_load_it_ends_in_time_and_nothing_is_lost(bot: Bot, server: Server) -> None:
     texts: dict[str, list[str]] = {"ahua": [], "lilei": [], "zhangsan": []}
 
     def load(count: int) -> None:
@@ -275,7 +275,7 @@ def test_f10_told_to_end_under_load_it_ends_in_time_and_nothing_is_lost(bot: Bot
 
 
 @pytest.mark.verify
-def test_f10_told_a_second_time_it_ends_at_once_and_what_was_in_flight_comes_again(bot: Bot, server: Server) -> None:
+def test_told_a_second_time_it_ends_at_once_and_what_was_in_flight_comes_again(bot: Bot, server: Server) -> None:
     with bot.running() as process:
         server.say("ahua", "done")
         server.say("lilei", "hang")
@@ -294,7 +294,7 @@ def test_f10_told_a_second_time_it_ends_at_once_and_what_was_in_flight_comes_aga
 
 
 @pytest.mark.verify
-def test_f10_a_handler_that_hangs_is_cancelled_after_ten_seconds(bot: Bot, server: Server) -> None:
+def test_a_handler_that_hangs_is_cancelled_after_ten_seconds(bot: Bot, server: Server) -> None:
     with bot.running() as process:
         server.say("lilei", "hang")
         bot.wait(lambda: len(bot.calls("hang")) == 1)
@@ -308,9 +308,7 @@ def test_f10_a_handler_that_hangs_is_cancelled_after_ten_seconds(bot: Bot, serve
 @pytest.mark.verify
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("bot", PROGRAMS[1:], indirect=True, ids=["bot"])
-def test_g_r13_sigterm_at_random_moments_under_load_loses_nothing_and_answers_nothing_twice(
-    bot: Bot, server: Server
-) -> None:
+def test_sigterm_at_random_moments_under_load_loses_nothing_and_answers_nothing_twice(bot: Bot, server: Server) -> None:
     """The soak does it with `deliver`, and far more often."""
     dice, took = random.Random(13), list[float]()
     texts: dict[str, list[str]] = {"ahua": [], "lilei": [], "zhangsan": []}

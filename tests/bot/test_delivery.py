@@ -132,13 +132,13 @@ async def test_a_client_without_a_journal_cannot_deliver(world: World, counted: 
             await deliver(client, Heard())
 
 
-class TestF1:
+class TestFailures:
     @pytest.mark.parametrize(
         "error",
         [ValueError(), type("Odd", (BaseException,), {})(), asyncio.CancelledError(), SystemExit(1), RecursionError()],
         ids=lambda error: type(error).__name__,
     )
-    async def test_f1_what_a_handler_raises_ends_in_a_dead_letter_and_all_goes_on(
+    async def test_what_a_handler_raises_ends_in_a_dead_letter_and_all_goes_on(
         self,
         open_client: OpenClient,
         delivering: Delivering,
@@ -161,7 +161,7 @@ class TestF1:
             assert letter.error.startswith(type(error).__name__)
         assert f"event {letter.event.number} is a dead letter" in caplog.text
 
-    async def test_f1_a_dead_letter_can_be_handed_out_once_more(
+    async def test_a_dead_letter_can_be_handed_out_once_more(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         async with open_client() as client:
@@ -192,9 +192,9 @@ class Paced(Counted):
         return await super().send(request)
 
 
-class TestF2:
+class TestHangingHandlers:
     @pytest.mark.parametrize("is_plain", [False, True], ids=["asynchronous", "plain"])
-    async def test_f2_a_handler_that_hangs_for_600_s_delays_no_poll_and_no_other_chat(
+    async def test_a_handler_that_hangs_for_600_s_delays_no_poll_and_no_other_chat(
         self, open_client: OpenClient, delivering: Delivering, world: World, sandbox: Sandbox, is_plain: bool
     ) -> None:
         carrier = Paced(sandbox, world)
@@ -237,10 +237,10 @@ class TestF2:
             assert not task.done()
         gaps = [later - earlier for earlier, later in pairwise(carrier.polls)]
         assert max(gaps) < 30
-        if not is_plain:  # a thread's time cannot be wound; `test_g_r9_f2` measures it
+        if not is_plain:  # a thread's time cannot be wound; tests/bot/test_load.py measures it
             assert max(late) < 30  # a poll's length at most: it was handled before the next one ended
 
-    async def test_l6_a_handler_that_takes_long_gets_its_event_once(
+    async def test_a_handler_that_takes_long_gets_its_event_once(
         self, open_client: OpenClient, delivering: Delivering, world: World, sandbox: Sandbox
     ) -> None:
         door = asyncio.Event()
@@ -261,7 +261,7 @@ class TestF2:
                 await until(lambda: "next" in heard.texts)
                 assert heard.calls == [("slow", 1, False), ("next", 1, False)]
 
-    async def test_l6_a_call_that_is_not_the_first_says_so(
+    async def test_a_call_that_is_not_the_first_says_so(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         store, door = LoginMemory(), asyncio.Event()
@@ -288,8 +288,8 @@ class TestF2:
                 assert again.events[0].redelivered
 
 
-class TestF7:
-    async def test_f7_j8_what_arrives_while_nobody_listens_comes_when_somebody_does(
+class TestAbsence:
+    async def test_what_arrives_while_nobody_listens_comes_when_somebody_does(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         """The account is synced for another consumer meanwhile; a thousand wait for the one that is away."""
@@ -308,7 +308,7 @@ class TestF7:
             assert ["before", *map(str, range(1_000))] == heard.texts
             assert {(1, False)} == {call[1:] for call in heard.calls}
 
-    async def test_j8_what_nobody_fetched_comes_as_well(
+    async def test_what_nobody_fetched_comes_as_well(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         store = LoginMemory()
@@ -325,8 +325,8 @@ class TestF7:
         assert heard.events[-2].backlog
 
 
-class TestF8:
-    async def test_f8_nothing_global_is_installed(
+class TestTheProcess:
+    async def test_nothing_global_is_installed(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         def look() -> list[object]:
@@ -346,7 +346,7 @@ class TestF8:
                 assert before == look()
         assert before == look()
 
-    def test_f8_importing_it_installs_nothing_either(self) -> None:
+    def test_importing_it_installs_nothing_either(self) -> None:
         program = """
 import signal, sys, threading
 hooks = lambda: [sys.excepthook, sys.unraisablehook, threading.excepthook]
@@ -359,9 +359,9 @@ assert before == look()
         subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
-class TestF9:
+class TestReceivedText:
     @pytest.mark.parametrize("text", ["🌚 🌝🌚 🌝🌚 🌝", "退出wechat4u", "/restart", "/quit"])
-    async def test_f9_no_text_is_a_command(
+    async def test_no_text_is_a_command(
         self, open_client: OpenClient, delivering: Delivering, world: World, text: str
     ) -> None:
         async with open_client() as client:
@@ -377,7 +377,7 @@ class TestF9:
 
 
 class TestEnd:
-    async def test_f10_what_is_in_flight_ends_and_is_stored(
+    async def test_what_is_in_flight_ends_and_is_stored(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         store, door = LoginMemory(), asyncio.Event()
@@ -461,7 +461,7 @@ class TestPlainFunctions:
         assert counts.failed == 0
 
 
-async def test_f5_contacts_are_read_by_eight_threads_while_ten_thousand_change(
+async def test_contacts_are_read_by_eight_threads_while_ten_thousand_change(
     open_client: OpenClient, delivering: Delivering, world: World
 ) -> None:
     """Eight plain functions read by id and by name, again and again, while one is renamed and one comes and goes."""

@@ -36,8 +36,8 @@ def said(world: World, who: str, chat: str) -> list[str]:
     return [each.text for each in written.messages if each.sender.id == "xiaoming"] if written else []
 
 
-class TestC13OwnMessages:
-    async def test_c13_an_echo_bot_does_not_answer_what_comes_back_of_its_own(
+class TestOwnMessages:
+    async def test_an_echo_bot_does_not_answer_what_comes_back_of_its_own(
         self, open_client: OpenClient, world: World
     ) -> None:
         world.options = Options(echo="on")
@@ -59,7 +59,7 @@ class TestC13OwnMessages:
         assert said(world, "ahua", "xiaoming") == ["re: 1"]
         assert said(world, "ahua", "hiking") == ["re: 2"]
 
-    async def test_c13_in_filehelper_the_phones_messages_are_answered_and_the_answers_are_not(
+    async def test_in_filehelper_the_phones_messages_are_answered_and_the_answers_are_not(
         self, open_client: OpenClient, world: World
     ) -> None:
         world.options = Options(echo="on")
@@ -81,7 +81,7 @@ class TestC13OwnMessages:
         texts = [message.text for message in world.inbox("me")["filehelper"].messages]
         assert texts == ["from the phone", "re: from the phone", "sent by a script"]
 
-    async def test_c13_what_the_phone_writes_elsewhere_comes_only_to_who_asks_for_it(
+    async def test_what_the_phone_writes_elsewhere_comes_only_to_who_asks_for_it(
         self, open_client: OpenClient, world: World
     ) -> None:
         async with open_client() as client:
@@ -101,9 +101,7 @@ class TestC13OwnMessages:
                 await until(lambda: len(own) == len(usual) == 1)
         assert (own, usual) == (["from the phone"], ["from a friend"])
 
-    async def test_c13_a_recall_is_as_much_its_own_as_the_message_was(
-        self, open_client: OpenClient, world: World
-    ) -> None:
+    async def test_a_recall_is_as_much_its_own_as_the_message_was(self, open_client: OpenClient, world: World) -> None:
         world.options = Options(echo="on")
         async with open_client() as client:
             bot, gone, texts = Bot(client=client), list[str](), list[str]()
@@ -335,7 +333,7 @@ class TestFailures:
 
 
 class TestLoops:
-    async def test_c13_a_handler_that_is_told_not_to_answer_has_not_failed(
+    async def test_a_handler_that_is_told_not_to_answer_has_not_failed(
         self, open_client: OpenClient, world: World
     ) -> None:
         """Its chat is left alone from then on, one event tells of it, and other chats are answered."""
@@ -365,7 +363,7 @@ class TestLoops:
         assert said(world, "lilei", "xiaoming") == ["re: still here"]
         assert [each for each in heard if each.isdigit()] == ["0", "1", "2", "3"]
 
-    async def test_c13_a_handler_may_catch_it_and_the_event_comes_all_the_same(
+    async def test_a_handler_may_catch_it_and_the_event_comes_all_the_same(
         self, open_client: OpenClient, world: World
     ) -> None:
         told: list[LoopDetected] = []
@@ -390,7 +388,7 @@ class TestLoops:
                 await until(lambda: len(told) == 2)
             assert (bot.counts.failed, bot.counts.dead) == (0, 0)
 
-    async def test_c13_what_goes_into_other_chats_is_no_answer(self, open_client: OpenClient, world: World) -> None:
+    async def test_what_goes_into_other_chats_is_no_answer(self, open_client: OpenClient, world: World) -> None:
         async with open_client() as client:
             bot = Bot(client=client, replies_per_minute=1)
 
@@ -405,7 +403,7 @@ class TestLoops:
             assert bot.counts.failed == 0
         assert len(world.inbox("me")["filehelper"].messages) == 3
 
-    async def test_c13_the_limit_can_be_switched_off(self, open_client: OpenClient, world: World) -> None:
+    async def test_the_limit_can_be_switched_off(self, open_client: OpenClient, world: World) -> None:
         async with open_client() as client:
             bot = Bot(client=client, replies_per_minute=0)
 

@@ -142,7 +142,7 @@ class TestWhom:
         assert "阿华" not in caplog.text
 
 
-class TestC14:
+class TestMentions:
     @pytest.mark.parametrize(
         ("card", "text", "is_meant"),
         [
@@ -160,7 +160,7 @@ class TestC14:
             ("", "@小明明\u2005在吗", False),
         ],
     )
-    async def test_c14_a_handler_for_mentions_gets_those_of_this_account(
+    async def test_a_handler_for_mentions_gets_those_of_this_account(
         self, open_client: OpenClient, world: World, card: str, text: str, is_meant: bool
     ) -> None:
         room = world.chatroom(world.person("me"), "hiking")
@@ -170,7 +170,7 @@ class TestC14:
             assert await taken(client, world, said, mentions_me=True) == ([text] if is_meant else [])
             assert await taken(client, world, said, mentions_me=False) == ([] if is_meant else [text])
 
-    async def test_c14_a_card_that_was_renamed_meanwhile_counts(self, open_client: OpenClient, world: World) -> None:
+    async def test_a_card_that_was_renamed_meanwhile_counts(self, open_client: OpenClient, world: World) -> None:
         room = world.chatroom(world.person("me"), "hiking")
         async with open_client() as client:
             room.names["xiaoming"] = "队长"
@@ -179,7 +179,7 @@ class TestC14:
                 "@队长\u2005?"
             ]
 
-    async def test_c14_somebody_elses_card_does_not_count(self, open_client: OpenClient, world: World) -> None:
+    async def test_somebody_elses_card_does_not_count(self, open_client: OpenClient, world: World) -> None:
         world.chatroom(world.person("me"), "hiking").names["lilei"] = "队长"
         async with open_client() as client:
             assert await taken(client, world, [("ahua", "hiking", "@队长\u2005?")], mentions_me=True) == []

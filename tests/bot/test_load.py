@@ -106,7 +106,7 @@ by_both = pytest.mark.parametrize("way", ["deliver", "bot"])
     [("deliver", False), ("deliver", True), ("bot", False), ("bot", True)],
     ids=["asynchronous", "plain", "bot", "plain-bot"],
 )
-async def test_g_r9_f2_one_handler_hangs_and_others_are_as_quick_as_ever(
+async def test_one_handler_hangs_and_others_are_as_quick_as_ever(
     client: AsyncClient, server: Server, noted: Noted, way: str, is_plain: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Twenty seconds of 50 messages a second here, of which one chat's handler hangs all the time."""
@@ -163,7 +163,7 @@ async def test_g_r9_f2_one_handler_hangs_and_others_are_as_quick_as_ever(
 
 
 @by_both
-async def test_f4_nothing_blocks_the_loop_in_a_whole_scenario(
+async def test_nothing_blocks_the_loop_in_a_whole_scenario(
     way: str, client: AsyncClient, server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -207,7 +207,7 @@ async def test_f4_nothing_blocks_the_loop_in_a_whole_scenario(
 
 
 @by_both
-async def test_f6_messages_and_new_logins_leave_nothing_behind(
+async def test_messages_and_new_logins_leave_nothing_behind(
     way: str,
     client: AsyncClient,
     server: Server,

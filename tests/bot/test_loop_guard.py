@@ -1,4 +1,4 @@
-"""C13: a bot that answers another bot stops by itself, and only in that chat."""
+"""A bot that answers another bot stops by itself, and only in that chat."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def break_loop(breaker: LoopGuard) -> None:
         breaker.check_answer(message(), CHAT)
 
 
-def test_c13_the_answer_after_the_twentieth_within_a_minute_is_refused_and_told_once() -> None:
+def test_the_answer_after_the_twentieth_within_a_minute_is_refused_and_told_once() -> None:
     async def main() -> None:
         told: list[LoopDetected] = []
         breaker = LoopGuard(tell=told.append)
@@ -72,7 +72,7 @@ def test_c13_the_answer_after_the_twentieth_within_a_minute_is_refused_and_told_
     in_no_time(main)
 
 
-def test_c13_answers_at_an_easy_pace_are_never_refused() -> None:
+def test_answers_at_an_easy_pace_are_never_refused() -> None:
     async def main() -> None:
         breaker = LoopGuard()
         for _ in range(200):
@@ -82,7 +82,7 @@ def test_c13_answers_at_an_easy_pace_are_never_refused() -> None:
     in_no_time(main)
 
 
-def test_c13_other_chats_go_on() -> None:
+def test_other_chats_go_on() -> None:
     async def main() -> None:
         breaker = LoopGuard()
         await break_loop(breaker)
@@ -94,7 +94,7 @@ def test_c13_other_chats_go_on() -> None:
     in_no_time(main)
 
 
-def test_c13_the_chat_is_back_once_nothing_has_come_there_for_a_minute() -> None:
+def test_the_chat_is_back_once_nothing_has_come_there_for_a_minute() -> None:
     async def main() -> None:
         breaker = LoopGuard()
         await break_loop(breaker)
@@ -108,7 +108,7 @@ def test_c13_the_chat_is_back_once_nothing_has_come_there_for_a_minute() -> None
     in_no_time(main)
 
 
-def test_c13_chats_that_were_cut_off_come_back_in_any_order() -> None:
+def test_chats_that_were_cut_off_come_back_in_any_order() -> None:
     async def main() -> None:
         breaker = LoopGuard(1)
         for chat in (CHAT, OTHER):
@@ -134,7 +134,7 @@ def test_c13_chats_that_were_cut_off_come_back_in_any_order() -> None:
     ],
     ids=["own", "from before the start", "phone", "own recall"],
 )
-def test_c13_what_no_other_bot_can_have_caused_is_not_counted(event: Event) -> None:
+def test_what_no_other_bot_can_have_caused_is_not_counted(event: Event) -> None:
     async def main() -> None:
         breaker = LoopGuard()
         answered(breaker, event, 100)
@@ -143,7 +143,7 @@ def test_c13_what_no_other_bot_can_have_caused_is_not_counted(event: Event) -> N
     in_no_time(main)
 
 
-def test_c13_in_filehelper_oneself_is_the_other_one() -> None:
+def test_in_filehelper_oneself_is_the_other_one() -> None:
     async def main() -> None:
         breaker, event = LoopGuard(1), message(FILEHELPER, is_self=True)
         breaker.check_answer(event, FILEHELPER)
@@ -154,7 +154,7 @@ def test_c13_in_filehelper_oneself_is_the_other_one() -> None:
     in_no_time(main)
 
 
-def test_c13_it_can_be_switched_off() -> None:
+def test_it_can_be_switched_off() -> None:
     async def main() -> None:
         answered(LoopGuard(0), message(), 1000)
 
@@ -183,7 +183,7 @@ def test_what_it_holds_does_not_grow_with_the_number_of_chats(caplog: pytest.Log
     in_no_time(main)
 
 
-def test_c13_the_event_can_be_written_as_json_as_any_other() -> None:
+def test_the_event_can_be_written_as_json_as_any_other() -> None:
     async def main() -> None:
         told: list[LoopDetected] = []
         await break_loop(LoopGuard(tell=told.append))
@@ -236,7 +236,7 @@ async def echo(world: World, sandbox: Sandbox, who: str, folder: Path) -> AsyncI
     await journal.close()
 
 
-def test_c13_two_echo_bots_stop_after_twenty_answers_and_both_go_on(
+def test_two_echo_bots_stop_after_twenty_answers_and_both_go_on(
     world: World, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def answers(who: str, chat: str) -> list[str]:

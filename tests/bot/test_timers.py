@@ -157,7 +157,7 @@ def test_the_interval_goes_on_over_a_restart() -> None:
 
 
 @pytest.mark.parametrize("jump", [-86_400, -HOUR, -1, 1, HOUR, 86_400])
-def test_g_r12_every_goes_by_elapsed_time_when_the_clock_is_set(jump: float) -> None:
+def test_every_goes_by_elapsed_time_when_the_clock_is_set(jump: float) -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.every(minutes=5)(tick)
@@ -172,7 +172,7 @@ def test_g_r12_every_goes_by_elapsed_time_when_the_clock_is_set(jump: float) -> 
 
 
 @pytest.mark.parametrize("jump", [-86_400 * 365, -86_400, -HOUR])
-def test_g_r12_no_timer_is_stuck_when_the_clock_was_set_back_between_two_processes(jump: float) -> None:
+def test_no_timer_is_stuck_when_the_clock_was_set_back_between_two_processes(jump: float) -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.every(minutes=5)(tick)
@@ -184,7 +184,7 @@ def test_g_r12_no_timer_is_stuck_when_the_clock_was_set_back_between_two_process
     played(main)
 
 
-def test_g_r12_a_clock_that_stands_still_gives_each_call_a_key_of_its_own() -> None:
+def test_a_clock_that_stands_still_gives_each_call_a_key_of_its_own() -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.every(minutes=5)(tick)
@@ -470,7 +470,7 @@ def test_daily_can_be_left_out_on_some_weekdays() -> None:
 
 
 @pytest.mark.parametrize("jump", [-86_400, -7200, -2])
-def test_g_r12_a_clock_that_is_set_back_over_the_time_does_not_call_again(jump: float) -> None:
+def test_a_clock_that_is_set_back_over_the_time_does_not_call_again(jump: float) -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.daily("12:05", timezone="UTC")(tick)
@@ -483,7 +483,7 @@ def test_g_r12_a_clock_that_is_set_back_over_the_time_does_not_call_again(jump: 
     played(main)
 
 
-def test_g_r12_a_clock_that_is_set_on_over_the_time_calls_within_a_minute_and_once() -> None:
+def test_a_clock_that_is_set_on_over_the_time_calls_within_a_minute_and_once() -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.daily("08:30", timezone="UTC")(tick)
@@ -498,7 +498,7 @@ def test_g_r12_a_clock_that_is_set_on_over_the_time_calls_within_a_minute_and_on
     played(main)
 
 
-def test_g_r12_a_clock_that_was_years_ahead_leaves_no_daily_timer_stuck() -> None:
+def test_a_clock_that_was_years_ahead_leaves_no_daily_timer_stuck() -> None:
     async def main() -> None:
         stage = Stage(at=NOON + 1000 * 86_400)
         stage.table.daily("12:05", timezone="UTC")(tick)

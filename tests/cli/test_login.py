@@ -137,7 +137,7 @@ def test_the_code_goes_into_a_private_file_that_is_removed_afterwards(
 
 
 @pytest.mark.parametrize("asked", [False, True], ids=["on the terminal", "in a file"])
-def test_g6_a_login_needs_no_folder_and_no_screen_and_leaves_no_code(
+def test_a_login_needs_no_folder_and_no_screen_and_leaves_no_code(
     shell: Any, sandbox: Any, tmp_path: Path, asked: bool
 ) -> None:
     """Where not even root can make a file, with no display, and with no program to open one."""
@@ -162,7 +162,7 @@ def test_g6_a_login_needs_no_folder_and_no_screen_and_leaves_no_code(
 @pytest.mark.verify
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is what sees every process that is started")
 @pytest.mark.parametrize("uuid", ["AbCdEfGh&calc", "AbCdEfGh$(reboot)", "AbCdEfGh; reboot", "AbCdEfGh|sh"])
-def test_g7_a_hostile_code_starts_no_process(shell: Any, tmp_path: Path, uuid: str) -> None:
+def test_a_hostile_code_starts_no_process(shell: Any, tmp_path: Path, uuid: str) -> None:
     class Hostile(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -265,7 +265,7 @@ def test_codes_that_nobody_confirms_end_the_login(shell: Any, sandbox: Any) -> N
     ],
     ids=["cut XML", "cut in a tag", "nothing", "broken gzip", "cut gzip", "web page"],
 )
-def test_b16_a_ticket_that_cannot_be_read_is_one_sentence(
+def test_a_ticket_that_cannot_be_read_is_one_sentence(
     shell: Any, ticket: bytes, encoding: str, code: int, words: str
 ) -> None:
     with ticket_office() as office:
@@ -287,7 +287,7 @@ def test_the_status_of_a_live_login(me: Any) -> None:
     assert me.run("status").stdout == "Logged in as 小明 (web).\n"
 
 
-def test_b22_the_status_says_how_the_account_stands_with_its_pace(me: Any, sandbox: Any) -> None:
+def test_the_status_says_how_the_account_stands_with_its_pace(me: Any, sandbox: Any) -> None:
     me.run("send", "filehelper", "hi", WEBWX_PACE="on")
     pace = me.run("status", "--json", WEBWX_PACE="on").line["pace"]
     assert (pace["may_send"], pace["wait"], pace["paused_until"], pace["refusals"]) == (True, 0, None, 0)

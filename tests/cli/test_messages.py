@@ -137,7 +137,7 @@ def test_a_picture_goes_to_filehelper_when_nobody_is_named(
         ("--sticker", "sticker", b"GIF89a", None, ""),
     ],
 )
-def test_e3_a_dash_is_what_comes_on_stdin(
+def test_a_dash_is_what_comes_on_stdin(
     to: list[str], option: str, kind: str, content: bytes, name: str | None, shown: str, me: Any, sandbox: Any
 ) -> None:
     named = [] if name is None else ["--name", name]
@@ -147,7 +147,7 @@ def test_e3_a_dash_is_what_comes_on_stdin(
     assert shown in sent["text"]
 
 
-def test_e3_nothing_on_stdin_is_an_empty_file(me: Any) -> None:
+def test_nothing_on_stdin_is_an_empty_file(me: Any) -> None:
     done = me.run("send", "--file", "-")
     assert (done.code, done.sentence) == (2, "webwx: The file has no bytes.")
 
@@ -393,13 +393,13 @@ def printed(me: Any) -> str:
     return str(me.run("listen", "--json", "--count", "2").stdout)
 
 
-def test_c5_whoever_reads_every_number_as_a_double_still_gets_every_digit(printed: str) -> None:
+def test_whoever_reads_every_number_as_a_double_still_gets_every_digit(printed: str) -> None:
     lines = [json.loads(line, parse_int=float) for line in printed.splitlines()]
     assert [line["message_id"] for line in lines] == list(BEYOND_A_DOUBLE)
 
 
 @pytest.mark.verify
-def test_c5_javascript_gets_every_digit(printed: str) -> None:
+def test_javascript_gets_every_digit(printed: str) -> None:
     if shutil.which("node") is None:
         pytest.skip("there is no JavaScript here")
     script = "for (const line of require('fs').readFileSync(0, 'utf8').trim().split('\\n'))"

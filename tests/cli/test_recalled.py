@@ -64,7 +64,7 @@ def listen_and_keep(me: Any, sandbox: Any, to: str, *options: str, **environment
     [(["--keep"], {}), ([], {"WEBWX_KEEP": "all"}), ([], {"WEBWX_KEEP": "nobody, 周末爬山"})],
     ids=["option", "all", "chats"],
 )
-def test_e13_a_keyless_picture_that_was_kept_is_listed_and_sent_on_by_other_processes(
+def test_a_keyless_picture_that_was_kept_is_listed_and_sent_on_by_other_processes(
     options: list[str], environment: dict[str, str], me: Any, sandbox: Any
 ) -> None:
     picture = listen_and_keep(me, sandbox, "周末爬山", *options, **environment)
@@ -79,7 +79,7 @@ def test_e13_a_keyless_picture_that_was_kept_is_listed_and_sent_on_by_other_proc
         assert sandbox.chat("me", "filehelper")["messages"][-1]["md5"] == picture["md5"]
 
 
-def test_e13_a_picture_that_was_not_kept_cannot_be_sent_on_and_that_is_said(me: Any, sandbox: Any) -> None:
+def test_a_picture_that_was_not_kept_cannot_be_sent_on_and_that_is_said(me: Any, sandbox: Any) -> None:
     sent = send_picture(sandbox)
     recall(sandbox, sent["message_id"])
     assert me.run("listen", "--count", "2").code == 0

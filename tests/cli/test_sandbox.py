@@ -104,7 +104,7 @@ def test_a_person_is_told_how_other_clients_reach_the_real_names(shell: Any) -> 
     assert "export NODE_EXTRA_CA_CERTS=/" in told
 
 
-def test_b16_any_switch_can_be_set_by_name_and_a_refused_login_is_one_sentence(shell: Any) -> None:
+def test_any_switch_can_be_set_by_name_and_a_refused_login_is_one_sentence(shell: Any) -> None:
     switches = ("--switch", "login_refused=true", "--switch", "auto_confirm=true")
     with shell.start("sandbox", "--port", "0", "--json", *switches) as process:
         url = json.loads(process.stdout.readline())["url"]

@@ -102,7 +102,7 @@ def test_a_second_ctrl_c_ends_what_takes_its_time_to_end(working: Callable[[str]
     assert (process.returncode, stdout, stderr.strip()) == (130, "", "")
 
 
-def test_b22_a_wait_for_the_pace_is_told_and_what_waits_is_queued(me: Any) -> None:
+def test_a_wait_for_the_pace_is_told_and_what_waits_is_queued(me: Any) -> None:
     Path(me.environment["WEBWX_CONFIG"]).write_text("[pace]\nburst = 1\nspacing = 30\njitter = 0")
     assert me.run("send", "filehelper", "one", WEBWX_PACE="on").code == 0
     with me.start("send", "filehelper", "two", WEBWX_PACE="on") as process:
@@ -114,7 +114,7 @@ def test_b22_a_wait_for_the_pace_is_told_and_what_waits_is_queued(me: Any) -> No
     assert [line["state"] for line in me.run("outbox", "--json").lines] == ["queued", "sent"]
 
 
-def test_b22_a_wait_that_is_too_long_ends_with_when_to_come_back(me: Any) -> None:
+def test_a_wait_that_is_too_long_ends_with_when_to_come_back(me: Any) -> None:
     Path(me.environment["WEBWX_CONFIG"]).write_text("[pace]\nburst = 1\nspacing = 30\njitter = 0\npatience = 5")
     me.run("send", "filehelper", "one", WEBWX_PACE="on")
     done = me.run("send", "filehelper", "two", WEBWX_PACE="on")
@@ -265,7 +265,7 @@ def kept(shell: Any, tmp_path: Path) -> Path:
     return entries
 
 
-def test_g2_the_keyring_closes_a_login_and_the_entry_goes_with_it(shell: Any, sandbox: Any, kept: Path) -> None:
+def test_the_keyring_closes_a_login_and_the_entry_goes_with_it(shell: Any, sandbox: Any, kept: Path) -> None:
     assert shell.run("status").code == 4
     assert not kept.exists()
     log_in(shell, sandbox)

@@ -54,7 +54,7 @@ def test_digits_alone_are_a_name_and_nobodys_number(me: Any, numbers: dict[str, 
     assert me.run("send", "who:999", "hi").code == 2
 
 
-def test_c15_after_a_new_login_old_ids_and_numbers_lead_to_the_same_people(
+def test_after_a_new_login_old_ids_and_numbers_lead_to_the_same_people(
     me: Any, sandbox: Any, canary: Any, numbers: dict[str, int]
 ) -> None:
     [before] = me.run("contacts", "--json", "--search", "阿华").lines

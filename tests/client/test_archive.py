@@ -126,10 +126,10 @@ class Quiet(Counted):
         return await super().send(request)
 
 
-# -- E13 -------------------------------------------------------------------------------------------------------------
+# -- recalled pictures -----------------------------------------------------------------------------------------------
 
 
-async def test_e13_a_picture_recalled_200_ms_later_is_there_and_goes_on_though_the_server_has_it_no_longer(
+async def test_a_picture_recalled_200_ms_later_is_there_and_goes_on_though_the_server_has_it_no_longer(
     keeping: Keeping, world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     world.options = KEYLESS
@@ -156,7 +156,7 @@ async def test_e13_a_picture_recalled_200_ms_later_is_there_and_goes_on_though_t
     assert (path.name, path.read_bytes()) == (f"{image.message_id}.png", PNG)
 
 
-async def test_e13_without_keeping_it_is_gone_and_that_is_said(keeping: Keeping, world: World) -> None:
+async def test_without_keeping_it_is_gone_and_that_is_said(keeping: Keeping, world: World) -> None:
     world.options = KEYLESS
     client = await keeping(None)
     world.picture("ahua", "me", PNG)
@@ -169,7 +169,7 @@ async def test_e13_without_keeping_it_is_gone_and_that_is_said(keeping: Keeping,
         await client.download(image)
 
 
-async def test_e13_a_picture_that_was_recalled_before_it_could_be_fetched_is_gone_and_listening_goes_on(
+async def test_a_picture_that_was_recalled_before_it_could_be_fetched_is_gone_and_listening_goes_on(
     keeping: Keeping, world: World, journal: SqliteJournal
 ) -> None:
     world.options = KEYLESS
@@ -188,7 +188,7 @@ async def test_e13_a_picture_that_was_recalled_before_it_could_be_fetched_is_gon
         await client.forward(recalled.notice, "filehelper")
 
 
-async def test_e13_what_was_kept_outlives_the_process_and_the_login(
+async def test_what_was_kept_outlives_the_process_and_the_login(
     keeping: Keeping, world: World, tmp_path: Path, counted: Counted, phone_of: Callable[[str], Callable[..., object]]
 ) -> None:
     world.options, store = KEYLESS, LoginMemory()
@@ -341,7 +341,7 @@ async def test_bytes_are_kept_for_so_many_days(
     assert await client.find_message(old.id) is not None
 
 
-async def test_g_s2_what_is_kept_is_its_owner_s_alone(keeping: Keeping, world: World, tmp_path: Path) -> None:
+async def test_what_is_kept_is_its_owner_s_alone(keeping: Keeping, world: World, tmp_path: Path) -> None:
     client = await keeping()
     world.picture("ahua", "me", PNG)
     await drain(client)
@@ -467,7 +467,7 @@ async def keep_by_hand(part: AccountJournal, entry: Entry, now: float) -> None:
         await part.kept.add(entry, path, time=now, max_total=2**30)
 
 
-async def test_e13_what_a_killed_process_had_kept_but_not_acknowledged_is_not_asked_for_again(
+async def test_what_a_killed_process_had_kept_but_not_acknowledged_is_not_asked_for_again(
     keeping: Keeping, world: World, journal: SqliteJournal, counted: Counted, tmp_path: Path
 ) -> None:
     world.options, store = KEYLESS, LoginMemory()

@@ -391,7 +391,7 @@ def test_no_verb_succeeds_where_the_answer_does_not_say_so(fault: str, make_worl
     on_a_day(make_world, live)
 
 
-def test_b8_a_login_without_its_ticket_sends_no_file_until_it_has_one(make_world: MakeWorld) -> None:
+def test_a_login_without_its_ticket_sends_no_file_until_it_has_one(make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         day.world.options = Options(strict_cookies=True)
         rule = day.world.faults.add(FaultRule(fault="no_ticket", times=1))
@@ -422,7 +422,7 @@ def test_a_recall_that_does_not_say_of_what_costs_nothing(make_world: MakeWorld)
 
 
 @pytest.mark.parametrize("name", sorted(TLS))
-def test_b20_nobody_logs_in_where_the_server_cannot_prove_who_it_is(name: str, make_world: MakeWorld) -> None:
+def test_nobody_logs_in_where_the_server_cannot_prove_who_it_is(name: str, make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         rule = day.world.faults.add(name)
         with pytest.raises(TlsError):
@@ -447,7 +447,7 @@ STORMS = {
 
 
 @pytest.mark.parametrize("storm", STORMS)
-def test_g_r7_a_server_in_trouble_is_asked_twelve_times_a_minute_at_most(storm: str, make_world: MakeWorld) -> None:
+def test_a_server_in_trouble_is_asked_twelve_times_a_minute_at_most(storm: str, make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         await day.log_in()
         listening = asyncio.create_task(day.listen())
@@ -471,7 +471,7 @@ def test_g_r7_a_server_in_trouble_is_asked_twelve_times_a_minute_at_most(storm: 
     on_a_day(make_world, live)
 
 
-def test_g_r7_what_comes_half_a_minute_into_a_storm_is_handed_out_within_five_seconds(make_world: MakeWorld) -> None:
+def test_what_comes_half_a_minute_into_a_storm_is_handed_out_within_five_seconds(make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         await day.log_in()
         rule = day.world.faults.add("sticky_selector")

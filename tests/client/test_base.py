@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 class TestTheEndOfALogin:
     @pytest.mark.parametrize("ret", [-14, 1100, 1101, 1102])
-    async def test_b5_any_call_that_says_so_stops_every_other(
+    async def test_any_call_that_says_so_stops_every_other(
         self, log_in: LogIn, world: World, counted: Counted, ret: int
     ) -> None:
         client = await log_in()
@@ -66,7 +66,7 @@ class TestTheEndOfALogin:
             assert (again.value.reason, str(again.value)) == (first.value.reason, str(first.value))
         assert counted.calls == []
 
-    async def test_b3_is_told_by_the_long_poll(self, log_in: LogIn, world: World) -> None:
+    async def test_is_told_by_the_long_poll(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         await take(client, 1, include_all=True)
         world.log_out("me")
@@ -116,7 +116,7 @@ class TestTheEndOfALogin:
 
             assert (await each.send_text("filehelper", "hi")).message_id
 
-    async def test_b4_a_saved_login_that_has_died_meanwhile_is_followed_by_a_new_code(
+    async def test_a_saved_login_that_has_died_meanwhile_is_followed_by_a_new_code(
         self, log_in: LogIn, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
         store = LoginMemory()
@@ -140,7 +140,7 @@ class TestTheEndOfALogin:
         assert store.load() == newer.load()
 
 
-async def test_f8_no_handler_of_the_process_is_touched(log_in: LogIn) -> None:
+async def test_no_handler_of_the_process_is_touched(log_in: LogIn) -> None:
     def handlers() -> list[object]:
         loop = asyncio.get_running_loop()
         signals = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
@@ -189,7 +189,7 @@ class TestAKeyThatIsTooOld:
     def carrier(self, sandbox: Sandbox) -> Renewing:
         return Renewing(Loopback(sandbox))
 
-    async def test_b3_is_renewed_once_and_the_call_may_be_made_again(
+    async def test_is_renewed_once_and_the_call_may_be_made_again(
         self, log_in: LogIn, world: World, carrier: Renewing
     ) -> None:
         store = LoginMemory()
@@ -206,9 +206,7 @@ class TestAKeyThatIsTooOld:
         assert carrier.calls == ["webwxsendmsg", "webwxinit", "webwxsendmsg"]
         assert store.load().login.credentials.skey == "@crypt_new"
 
-    async def test_b3_that_is_refused_again_ends_the_login(
-        self, log_in: LogIn, world: World, carrier: Renewing
-    ) -> None:
+    async def test_that_is_refused_again_ends_the_login(self, log_in: LogIn, world: World, carrier: Renewing) -> None:
         client = await log_in(transport=carrier)
         carrier.skey = "@crypt_new"
         world.refuse_next("webwxsendmsg", -14, times=2)
@@ -257,7 +255,7 @@ class TestAKeyThatIsTooOld:
 
 class TestTheReason:
     @pytest.mark.parametrize(("ret", "reason"), [(1100, "phone"), (1101, "evicted"), (1103, "evicted"), (3, "evicted")])
-    async def test_b4_is_what_the_code_says(self, log_in: LogIn, world: World, ret: int, reason: str) -> None:
+    async def test_is_what_the_code_says(self, log_in: LogIn, world: World, ret: int, reason: str) -> None:
         client = await log_in()
         world.refuse_next("webwxinit", ret)
 
@@ -265,7 +263,7 @@ class TestTheReason:
             await client.check()
         assert caught.value.reason == reason
 
-    async def test_b3_a_phone_that_is_offline_ends_no_login(self, log_in: LogIn, world: World) -> None:
+    async def test_a_phone_that_is_offline_ends_no_login(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.refuse_next("webwxsendmsg", 3)
 
@@ -274,7 +272,7 @@ class TestTheReason:
         assert client.state is LoginState.ONLINE
 
     @pytest.mark.parametrize("name", ["wxuin", "wxsid", "webwx_data_ticket"])
-    async def test_b4_1102_names_a_cookie_that_is_missing(
+    async def test_1102_names_a_cookie_that_is_missing(
         self, log_in: LogIn, new_client: NewClient, world: World, name: str
     ) -> None:
         store = LoginMemory()
@@ -290,7 +288,7 @@ class TestTheReason:
             await client.check()
         assert caught.value.reason == "cookie"
 
-    async def test_b4_1102_right_after_a_restore_says_that_the_saved_login_is_too_old(
+    async def test_1102_right_after_a_restore_says_that_the_saved_login_is_too_old(
         self, log_in: LogIn, new_client: NewClient, world: World
     ) -> None:
         store = LoginMemory()
@@ -304,7 +302,7 @@ class TestTheReason:
         assert caught.value.reason == "restored_session_expired"
         assert store.load().ended.reason == "restored_session_expired"
 
-    async def test_b4_1102_later_on_does_not(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
+    async def test_1102_later_on_does_not(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
         store = LoginMemory()
         await log_in(store=store)
         client = new_client(store=store)
@@ -325,7 +323,7 @@ class Yielding(Counted):
         return await super().send(request)
 
 
-class TestB18TheHook:
+class TestTheHook:
     async def test_is_called_once_with_all_that_is_known(self, world: World, counted: Counted, phone_of: Phone) -> None:
         told: list[LoggedOut] = []
         client = AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, on_logged_out=told.append)
@@ -410,7 +408,7 @@ ONCE = {"webwxsync", "webwxsendmsg", "webwxuploadmedia", "webwxcreatechatroom", 
 
 class TestACodeThatNobodyKnows:
     @pytest.mark.parametrize("endpoint", VERBS)
-    async def test_b3_is_told_after_three_repeats_or_at_once_and_logged_once(
+    async def test_is_told_after_three_repeats_or_at_once_and_logged_once(
         self, log_in: LogIn, world: World, counted: Counted, endpoint: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         client = await log_in()
@@ -425,7 +423,7 @@ class TestACodeThatNobodyKnows:
         assert client.state is LoginState.ONLINE
         assert said(caplog) == [f"{endpoint} was answered with ret 424242, which nobody knows; please report it."]
 
-    async def test_b3_that_passes_is_not_told_and_logged_once(
+    async def test_that_passes_is_not_told_and_logged_once(
         self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture
     ) -> None:
         client = await log_in()
@@ -436,7 +434,7 @@ class TestACodeThatNobodyKnows:
         assert len(said(caplog)) == 1
 
     @pytest.mark.parametrize("ret", [-1, -2, 1, 1200, 1205])
-    async def test_b3_is_the_only_one_that_is_met_with_patience(
+    async def test_is_the_only_one_that_is_met_with_patience(
         self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture, ret: int
     ) -> None:
         client = await log_in()
@@ -447,7 +445,7 @@ class TestACodeThatNobodyKnows:
         assert counted.calls == ["webwxstatusnotify"]
         assert said(caplog) == []
 
-    def test_b3_is_not_answered_at_full_speed(self, sandbox: Sandbox, world: World, phone_of: Phone) -> None:
+    def test_is_not_answered_at_full_speed(self, sandbox: Sandbox, world: World, phone_of: Phone) -> None:
         carrier = Counted(Loopback(sandbox))
         client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, timeouts=Timeouts(retry=5))
         with asyncio.Runner(loop_factory=WoundLoop) as runner:
@@ -458,7 +456,7 @@ class TestACodeThatNobodyKnows:
 
             assert runner.get_loop().time() - begun == pytest.approx(15, abs=0.1)
 
-    async def test_b3_of_the_long_poll_is_left_to_the_sync_loop(
+    async def test_of_the_long_poll_is_left_to_the_sync_loop(
         self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture
     ) -> None:
         client = await log_in()
@@ -507,7 +505,7 @@ class TestProcessesSideBySide:
 
         assert store.load().login.fetch_key == reached
 
-    async def test_b5_what_one_is_told_stops_the_other_without_a_request(
+    async def test_what_one_is_told_stops_the_other_without_a_request(
         self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted
     ) -> None:
         store = LoginMemory()
@@ -524,7 +522,7 @@ class TestProcessesSideBySide:
         assert caught.value.reason == "phone"
         assert counted.calls == []
 
-    def test_b13_two_processes_that_send_at_once_never_use_an_id_twice(self, tmp_path: Path) -> None:
+    def test_two_processes_that_send_at_once_never_use_an_id_twice(self, tmp_path: Path) -> None:
         path = tmp_path / "me.json"
         LoginFile(path).save(SavedLogin(login=LOGIN))
         senders = [
@@ -577,14 +575,14 @@ def unused_port() -> int:
         return port
 
 
-class TestB21TheLibraryLeavesTheProcessAlone:
-    async def test_b21_a_server_that_is_not_there_is_an_error_and_no_exit(self, unused_port: int) -> None:
+class TestTheLibraryLeavesTheProcessAlone:
+    async def test_a_server_that_is_not_there_is_an_error_and_no_exit(self, unused_port: int) -> None:
         async with AsyncClient(server=f"http://127.0.0.1:{unused_port}") as client:
             with pytest.raises(ConnectFailed):
                 await client.login()
         assert client.state is LoginState.NEW
 
-    async def test_b21_a_proxy_is_used_only_when_it_was_given(
+    async def test_a_proxy_is_used_only_when_it_was_given(
         self, unused_port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked: list[bytes] = []

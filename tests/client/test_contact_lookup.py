@@ -45,7 +45,7 @@ class Server:
         await until(lambda: not len(self.lookups))
 
 
-def test_d4_wishes_of_a_moment_are_one_call() -> None:
+def test_wishes_of_a_moment_are_one_call() -> None:
     async def work() -> None:
         server = Server()
         for who in ("@a", "@b", "@a"):
@@ -60,7 +60,7 @@ def test_d4_wishes_of_a_moment_are_one_call() -> None:
     in_no_time(work)
 
 
-def test_d4_a_thousand_take_twenty_calls_a_second_apart() -> None:
+def test_a_thousand_take_twenty_calls_a_second_apart() -> None:
     async def work() -> None:
         server = Server()
         for number in range(1_000):
@@ -73,7 +73,7 @@ def test_d4_a_thousand_take_twenty_calls_a_second_apart() -> None:
     in_no_time(work)
 
 
-def test_d4_a_second_passes_between_calls_also_when_nothing_was_wished_for_in_between() -> None:
+def test_a_second_passes_between_calls_also_when_nothing_was_wished_for_in_between() -> None:
     async def work() -> None:
         server = Server()
         server.lookups.ask("@a")
@@ -86,7 +86,7 @@ def test_d4_a_second_passes_between_calls_also_when_nothing_was_wished_for_in_be
     in_no_time(work)
 
 
-def test_d4_whoever_is_being_asked_for_is_not_asked_for_again() -> None:
+def test_whoever_is_being_asked_for_is_not_asked_for_again() -> None:
     async def work() -> None:
         server = Server()
         server.lookups.ask("@a")
@@ -99,7 +99,7 @@ def test_d4_whoever_is_being_asked_for_is_not_asked_for_again() -> None:
     in_no_time(work)
 
 
-def test_d4_the_unknown_are_asked_for_twice_and_never_again() -> None:
+def test_the_unknown_are_asked_for_twice_and_never_again() -> None:
     async def work() -> None:
         server = Server(unknown={"@ghost"})
         for _ in range(3):
@@ -129,7 +129,7 @@ def test_whoever_was_left_out_once_is_no_ghost() -> None:
     in_no_time(work)
 
 
-def test_d5_wishes_are_unique_and_bounded_and_all_are_met() -> None:
+def test_wishes_are_unique_and_bounded_and_all_are_met() -> None:
     async def work() -> None:
         server = Server()
         for _ in range(2):
@@ -146,7 +146,7 @@ def test_d5_wishes_are_unique_and_bounded_and_all_are_met() -> None:
     in_no_time(work)
 
 
-def test_d5_nothing_is_kept_of_wishes_that_were_met() -> None:
+def test_nothing_is_kept_of_wishes_that_were_met() -> None:
     async def work() -> None:
         async def look_up(keys: Sequence[ContactKey]) -> Collection[str]:
             return {key.user_name for key in keys}
@@ -168,7 +168,7 @@ def test_d5_nothing_is_kept_of_wishes_that_were_met() -> None:
     in_no_time(work)
 
 
-def test_d5_the_memory_for_the_unknown_is_bounded() -> None:
+def test_the_memory_for_the_unknown_is_bounded() -> None:
     async def work() -> None:
         everybody = [f"@{number}" for number in range(MOST_MISSING + 50)]
         server = Server(unknown=everybody)

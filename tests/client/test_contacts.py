@@ -44,7 +44,7 @@ def contacts_of(client: AsyncClient) -> set[str]:
 # -- the whole list --------------------------------------------------------------------------------------------------
 
 
-async def test_d1_ten_thousand_contacts_come_by_pages(world: World, counted: Counted) -> None:
+async def test_ten_thousand_contacts_come_by_pages(world: World, counted: Counted) -> None:
     for number in range(10_000):
         world.befriend("me", world.add_person(f"friend {number}").id)
     dice = random.Random(1)
@@ -98,7 +98,7 @@ async def test_a_second_list_keeps_strangers_and_drops_whom_nobody_lists_any_mor
     assert "李雷" not in contacts_of(client)
 
 
-async def test_d8_an_account_without_chatrooms_has_none(log_in: LogIn, world: World, counted: Counted) -> None:
+async def test_an_account_without_chatrooms_has_none(log_in: LogIn, world: World, counted: Counted) -> None:
     world.membership.leave(world.chatrooms["hiking"], world.person("me"))
     client = await log_in()
     await client.list_contacts()
@@ -107,7 +107,7 @@ async def test_d8_an_account_without_chatrooms_has_none(log_in: LogIn, world: Wo
     assert counted.calls == ["webwxgetcontact"]
 
 
-def test_d8_chatrooms_that_only_the_phone_lists_are_learnt_from_it(make_world: Callable[..., World]) -> None:
+def test_chatrooms_that_only_the_phone_lists_are_learnt_from_it(make_world: Callable[..., World]) -> None:
     world = make_world(options=Options(chatrooms="recent"))
     for number in range(300):
         world.add_chatroom(f"群{number}", ["me", "ahua"])
@@ -130,7 +130,7 @@ def test_d8_chatrooms_that_only_the_phone_lists_are_learnt_from_it(make_world: C
     in_no_time(work)
 
 
-async def test_d8_a_chatroom_is_learnt_from_a_message_in_it(make_world: Callable[..., World]) -> None:
+async def test_a_chatroom_is_learnt_from_a_message_in_it(make_world: Callable[..., World]) -> None:
     world = make_world(options=Options(chatrooms="recent"))
     client, _ = await logged_in(world)
     await take(client, 1, include_all=True)  # what the phone lists, and it is not among that
@@ -268,7 +268,7 @@ async def test_a_login_does_without_a_complete_list(
 # -- a few of them ---------------------------------------------------------------------------------------------------
 
 
-async def test_d3_people_are_fetched_by_id_and_the_unknown_are_named(log_in: LogIn, counted: Counted) -> None:
+async def test_people_are_fetched_by_id_and_the_unknown_are_named(log_in: LogIn, counted: Counted) -> None:
     client = await log_in()
     boss = client.contacts.find(remark="Boss")
     client.contacts.remove(boss.id)
@@ -295,7 +295,7 @@ async def drained(client: AsyncClient) -> None:
     await until(lambda: not len(client._lookups))
 
 
-def test_d4_a_thousand_unknown_members_cost_few_calls_and_no_delay(make_world: Callable[..., World]) -> None:
+def test_a_thousand_unknown_members_cost_few_calls_and_no_delay(make_world: Callable[..., World]) -> None:
     world = make_world(options=Options(batch_size=2_000))
     talkers = [world.add_person(f"talker {number}") for number in range(1_000)]
 
@@ -319,7 +319,7 @@ def test_d4_a_thousand_unknown_members_cost_few_calls_and_no_delay(make_world: C
     in_no_time(work)
 
 
-def test_d4_members_that_the_chatroom_already_shows_are_not_asked_for(make_world: Callable[..., World]) -> None:
+def test_members_that_the_chatroom_already_shows_are_not_asked_for(make_world: Callable[..., World]) -> None:
     world = make_world()
     world.add_person("陌生人", "stranger")
     world.add_chatroom("读书会", ["stranger", "me"], "books")
@@ -371,7 +371,7 @@ async def test_after_a_logout_nothing_is_kept(log_in: LogIn, world: World) -> No
 # -- changes by sync -------------------------------------------------------------------------------------------------
 
 
-async def test_d7_a_deleted_friend_is_gone_and_what_comes_from_there_still_arrives(log_in: LogIn, world: World) -> None:
+async def test_a_deleted_friend_is_gone_and_what_comes_from_there_still_arrives(log_in: LogIn, world: World) -> None:
     client = await log_in()
     ahua = client.contacts.find(nickname="阿华")
     world.unfriend("me", "ahua")
@@ -389,7 +389,7 @@ async def test_d7_a_deleted_friend_is_gone_and_what_comes_from_there_still_arriv
     assert met.kind == "stranger"
 
 
-async def test_d7_members_come_by_either_list_of_a_sync(log_in: LogIn, counted: Counted, world: World) -> None:
+async def test_members_come_by_either_list_of_a_sync(log_in: LogIn, counted: Counted, world: World) -> None:
     client = await log_in()
     room = client.contacts.resolve("周末爬山")
 
@@ -606,7 +606,7 @@ async def test_file_transfer_helper_has_no_people_and_says_so_before_any_request
     assert counted.calls == []
 
 
-async def test_k1_the_device_id_is_one_and_no_key(log_in: LogIn) -> None:
+async def test_the_device_id_is_one_and_no_key(log_in: LogIn) -> None:
     client = await log_in()
     credentials = client._login.credentials
 

@@ -86,7 +86,7 @@ async def stage(make_world: Callable[..., World], tmp_path: Path) -> AsyncIterat
 
 
 @pytest.mark.parametrize("count", [5, 100], ids=["few", "many, which are stored folded"])
-async def test_a2_a_message_that_was_being_handled_at_a_kill_comes_again_and_no_other(stage: Stage, count: int) -> None:
+async def test_a_message_that_was_being_handled_at_a_kill_comes_again_and_no_other(stage: Stage, count: int) -> None:
     texts = [*map(str, range(count - 1)), "end"]
     for text in texts:
         stage.world.say("ahua", "me", text)
@@ -102,7 +102,7 @@ async def test_a2_a_message_that_was_being_handled_at_a_kill_comes_again_and_no_
 
 
 @pytest.mark.verify
-async def test_l1_twenty_kills_lose_nothing_and_flag_what_comes_again(stage: Stage) -> None:
+async def test_twenty_kills_lose_nothing_and_flag_what_comes_again(stage: Stage) -> None:
     texts = [str(number) for number in range(20)]
     told: list[dict[str, Any]] = []
     for text in texts:
@@ -129,7 +129,7 @@ async def test_l1_twenty_kills_lose_nothing_and_flag_what_comes_again(stage: Sta
         ("after webwxsendappmsg", "file", "unknown"),
     ],
 )
-async def test_b12_a_send_that_was_killed_goes_on_with_its_id_or_stays_in_doubt(
+async def test_a_send_that_was_killed_goes_on_with_its_id_or_stays_in_doubt(
     stage: Stage, moment: str, key: str, state: str
 ) -> None:
     code, _ = await stage.run("send", moment)
@@ -147,7 +147,7 @@ async def test_b12_a_send_that_was_killed_goes_on_with_its_id_or_stays_in_doubt(
 
 
 @pytest.mark.verify
-async def test_a16_a_process_that_was_stopped_for_long_has_what_came_meanwhile(stage: Stage) -> None:
+async def test_a_process_that_was_stopped_for_long_has_what_came_meanwhile(stage: Stage) -> None:
     stage.world.say("ahua", "me", "before")
     process = await stage.start("listen")
     assert process.stdout is not None
@@ -166,7 +166,7 @@ async def test_a16_a_process_that_was_stopped_for_long_has_what_came_meanwhile(s
 
 @pytest.mark.verify
 @pytest.mark.parametrize("offset", ["+3600", "-3600", "+86400", "-86400"])
-async def test_a13_r12_a_clock_that_is_wrong_costs_nothing(stage: Stage, offset: str) -> None:
+async def test_a_clock_that_is_wrong_costs_nothing(stage: Stage, offset: str) -> None:
     for text in ("0", "1", "end"):
         stage.world.say("ahua", "me", text)
     stage.world.wind(60)

@@ -137,7 +137,7 @@ def everything(root: Path) -> dict[str, bytes]:
     return {str(each.relative_to(root)): each.read_bytes() for each in root.rglob("*") if each.is_file()}
 
 
-class TestG8Names:
+class TestNames:
     @pytest.mark.parametrize("name", HOSTILE)
     def test_a_hostile_name_stays_inside_and_touches_nothing_else(self, tmp_path: Path, name: str) -> None:
         folder = tmp_path / "in"
@@ -325,7 +325,7 @@ class TestPreparing:
         assert files.prepare_video(b"\0\0\0\x18ftyp", "").name == "video.mp4"
         assert files.prepare_file(b"x", "").name == "file"
 
-    def test_e3_a_stream_is_known_by_its_digest_and_has_the_name_of_the_file_it_reads(self, tmp_path: Path) -> None:
+    def test_a_stream_is_known_by_its_digest_and_has_the_name_of_the_file_it_reads(self, tmp_path: Path) -> None:
         path = tmp_path / "报告.pdf"
         path.write_bytes(b"%PDF")
         with path.open("rb") as stream, files.at_hand(stream) as source:
@@ -335,7 +335,7 @@ class TestPreparing:
         assert ready.md5 == hashlib.md5(b"%PDF").hexdigest()
 
     @pytest.mark.parametrize("name", [None, 0, "<stdin>"])
-    def test_e3_a_stream_that_reads_no_file_gets_a_name_of_its_kind(self, name: object) -> None:
+    def test_a_stream_that_reads_no_file_gets_a_name_of_its_kind(self, name: object) -> None:
         stream = io.BytesIO(b"GIF89a")
         if name is not None:
             stream.name = name  # type: ignore[attr-defined]  # as a pipe's and stdin's are
@@ -345,7 +345,7 @@ class TestPreparing:
     @pytest.mark.parametrize(
         ("given", "told"), [(None, "does not read as bytes"), ("text", "does not read as bytes"), (b"", "has no bytes")]
     )
-    def test_e3_a_stream_must_give_bytes(self, given: object, told: str) -> None:
+    def test_a_stream_must_give_bytes(self, given: object, told: str) -> None:
         class Odd:
             def read(self, size: int) -> object:
                 return given
@@ -361,7 +361,7 @@ class TestPreparing:
             (io.UnsupportedOperation("read"), "UnsupportedOperation"),
         ],
     )
-    def test_e3_a_stream_that_breaks_is_told(self, error: OSError, reason: str) -> None:
+    def test_a_stream_that_breaks_is_told(self, error: OSError, reason: str) -> None:
         class Broken:
             def read(self, size: int) -> bytes:
                 raise error
@@ -370,7 +370,7 @@ class TestPreparing:
             files.prepare_file(source, "")
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
-    def test_e3_a_full_disk_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_full_disk_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tempfile, "TemporaryFile", partial(Path("/dev/full").open, "w+b"))
         with (
             pytest.raises(LocalStateError, match="cannot be kept: No space"),
@@ -378,7 +378,7 @@ class TestPreparing:
         ):
             files.prepare_file(source, "")
 
-    def test_e3_no_place_for_a_temporary_file_is_told(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_no_place_for_a_temporary_file_is_told(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
         with pytest.raises(LocalStateError, match="no place"), files.at_hand(io.BytesIO(b"x")):
             pass

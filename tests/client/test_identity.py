@@ -1,4 +1,4 @@
-"""C15: who is who across logins. Ids are new each time, the history stays, and nothing goes to a stranger."""
+"""Contacts across logins: ids are new each time, the history stays, and nothing goes to a stranger."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ async def number(client: AsyncClient, nickname: str) -> int:
 # -- the history stays -----------------------------------------------------------------------------------------------
 
 
-async def test_c15_after_a_new_login_the_history_is_still_on_the_same_contact(log_in: LogIn, world: World) -> None:
+async def test_after_a_new_login_the_history_is_still_on_the_same_contact(log_in: LogIn, world: World) -> None:
     client = await log_in()
     before = {each.nickname: each.id for each in client.contacts}
     world.say("ahua", "me", "in the first login")
@@ -116,7 +116,7 @@ async def test_c15_after_a_new_login_the_history_is_still_on_the_same_contact(lo
     assert [send.text for send in await again.list_sends(chat=ahua)] == ["an answer"]
 
 
-async def test_c15_a_new_nickname_is_the_same_person(log_in: LogIn, world: World) -> None:
+async def test_a_new_nickname_is_the_same_person(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.say("ahua", "me", "hi")
     await take(client, 1)
@@ -127,7 +127,7 @@ async def test_c15_a_new_nickname_is_the_same_person(log_in: LogIn, world: World
     assert said(await again.history("阿华")) == ["hi"]
 
 
-async def test_c15_who_took_the_name_of_somebody_gone_has_a_history_of_their_own(log_in: LogIn, world: World) -> None:
+async def test_who_took_the_name_of_somebody_gone_has_a_history_of_their_own(log_in: LogIn, world: World) -> None:
     client = await log_in()
     earlier = contact(client, "阿华")
     world.say("ahua", "me", "from the first one")
@@ -148,9 +148,7 @@ async def test_c15_who_took_the_name_of_somebody_gone_has_a_history_of_their_own
     assert said(await again.history(gone)) == ["from the first one"]
 
 
-async def test_c15_a_name_that_two_had_in_turn_is_refused_and_their_numbers_are_told(
-    log_in: LogIn, world: World
-) -> None:
+async def test_a_name_that_two_had_in_turn_is_refused_and_their_numbers_are_told(log_in: LogIn, world: World) -> None:
     numbers = []
     for who in ("one", "two"):
         world.add_person("老王", who)
@@ -216,7 +214,7 @@ TEXT = TextMessage(
 
 
 @pytest.mark.parametrize("verb", VERBS)
-async def test_c15_an_old_id_whose_owner_is_gone_is_refused_before_any_request(
+async def test_an_old_id_whose_owner_is_gone_is_refused_before_any_request(
     log_in: LogIn, world: World, counted: Counted, verb: str
 ) -> None:
     client = await log_in()
@@ -233,7 +231,7 @@ async def test_c15_an_old_id_whose_owner_is_gone_is_refused_before_any_request(
     assert counted.calls == []
 
 
-async def test_c15_history_of_an_old_id_is_never_a_stranger_s(log_in: LogIn, world: World) -> None:
+async def test_history_of_an_old_id_is_never_a_stranger_s(log_in: LogIn, world: World) -> None:
     client = await log_in()
     earlier, gone = contact(client, "阿华"), await client.who("阿华")
     world.say("ahua", "me", "from the first one")
@@ -252,7 +250,7 @@ async def test_c15_history_of_an_old_id_is_never_a_stranger_s(log_in: LogIn, wor
     assert said(await again.history("阿华")) == ["from the second one"]
 
 
-async def test_c15_an_old_id_of_somebody_who_is_there_leads_to_the_same_person(
+async def test_an_old_id_of_somebody_who_is_there_leads_to_the_same_person(
     log_in: LogIn, world: World, counted: Counted
 ) -> None:
     client = await log_in()
@@ -279,7 +277,7 @@ async def test_c15_an_old_id_of_somebody_who_is_there_leads_to_the_same_person(
     assert last(world, "ahua", "xiaoming").text == "x"
 
 
-async def test_c15_an_old_id_of_a_chatroom_leads_to_the_same_chatroom(log_in: LogIn, world: World) -> None:
+async def test_an_old_id_of_a_chatroom_leads_to_the_same_chatroom(log_in: LogIn, world: World) -> None:
     client = await log_in()
     room = contact(client, "周末爬山")
     again = await log_in()
@@ -290,7 +288,7 @@ async def test_c15_an_old_id_of_a_chatroom_leads_to_the_same_chatroom(log_in: Lo
     assert "to all" in [message.text for message in world.inbox("lilei")["hiking"].messages]
 
 
-async def test_c15_who_calls_himself_by_an_old_id_is_never_taken_for_its_owner(
+async def test_who_calls_himself_by_an_old_id_is_never_taken_for_its_owner(
     log_in: LogIn, world: World, counted: Counted
 ) -> None:
     client = await log_in()
@@ -307,7 +305,7 @@ async def test_c15_who_calls_himself_by_an_old_id_is_never_taken_for_its_owner(
 
 
 @pytest.mark.parametrize("to", ["@nobody", f"@{'0' * 32}", Contact(id=ContactId("weixin2"), nickname="阿华")])
-async def test_c15_an_id_that_nobody_knows_is_refused_without_a_journal_as_well(
+async def test_an_id_that_nobody_knows_is_refused_without_a_journal_as_well(
     log_in: LogIn, counted: Counted, to: str | Contact
 ) -> None:
     for client in (await log_in(journal=None), await log_in()):
@@ -373,7 +371,7 @@ async def test_somebody_whom_another_process_has_met_and_who_has_no_number_is_as
 # -- what was begun in an earlier login ------------------------------------------------------------------------------
 
 
-async def test_c15_a_message_of_an_earlier_login_is_recalled_in_the_same_chat(log_in: LogIn, world: World) -> None:
+async def test_a_message_of_an_earlier_login_is_recalled_in_the_same_chat(log_in: LogIn, world: World) -> None:
     client = await log_in()
     receipt = await client.send_text("阿华", "oops")
     again = await log_in()
@@ -382,7 +380,7 @@ async def test_c15_a_message_of_an_earlier_login_is_recalled_in_the_same_chat(lo
     assert last(world, "ahua", "xiaoming").is_recalled
 
 
-async def test_c15_nor_is_one_recalled_from_a_chat_that_is_gone(log_in: LogIn, world: World, counted: Counted) -> None:
+async def test_nor_is_one_recalled_from_a_chat_that_is_gone(log_in: LogIn, world: World, counted: Counted) -> None:
     client = await log_in()
     receipt = await client.send_text("阿华", "oops")
     world.unfriend("me", "ahua")
@@ -393,9 +391,7 @@ async def test_c15_nor_is_one_recalled_from_a_chat_that_is_gone(log_in: LogIn, w
     assert counted.calls == []
 
 
-async def test_c15_a_send_that_did_not_leave_goes_to_the_same_person_in_the_next_login(
-    log_in: LogIn, world: World
-) -> None:
+async def test_a_send_that_did_not_leave_goes_to_the_same_person_in_the_next_login(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.refuse_next("webwxsendmsg", 1205)
     with pytest.raises(RateLimited, match="1205"):
@@ -408,7 +404,7 @@ async def test_c15_a_send_that_did_not_leave_goes_to_the_same_person_in_the_next
 
 
 @pytest.mark.parametrize("how", ["by its key", "by its number"])
-async def test_b10_a_lost_answer_is_settled_though_the_send_was_begun_in_an_earlier_login(
+async def test_a_lost_answer_is_settled_though_the_send_was_begun_in_an_earlier_login(
     log_in: LogIn, world: World, counted: Counted, how: str
 ) -> None:
     world.options = Options(echo="on")
@@ -474,7 +470,7 @@ async def test_everybody_gets_a_number_when_the_journal_learns_of_a_login(
     }
 
 
-async def test_c15_a_real_id_that_could_not_be_told_is_told_again_but_not_in_another_login() -> None:
+async def test_a_real_id_that_could_not_be_told_is_told_again_but_not_in_another_login() -> None:
     told: list[dict[ContactId, str]] = []
     begun = asyncio.Event()
     fails = True
@@ -523,7 +519,7 @@ async def test_who_is_added_later_gets_a_number(log_in: LogIn, world: World) -> 
     assert (await client.who("同事")).number == newcomer.number
 
 
-async def test_c15_real_ids_that_the_phone_tells_are_proof(make_world_with: Callable[..., Told]) -> None:
+async def test_real_ids_that_the_phone_tells_are_proof(make_world_with: Callable[..., Told]) -> None:
     client_of, world = make_world_with(Options(picture_versions="zero", real_ids="told"))
     world.say("zhangsan", "me", "so the phone has this chat in its list")
     client = await client_of()
@@ -537,7 +533,7 @@ async def test_c15_real_ids_that_the_phone_tells_are_proof(make_world_with: Call
     assert "wxid" in {reason.what for reason in (await again.why(known))[0].reasons}
 
 
-async def test_c15_real_ids_in_another_order_are_proof_of_nothing(
+async def test_real_ids_in_another_order_are_proof_of_nothing(
     make_world: Callable[..., World], journal: SqliteJournal
 ) -> None:
     world = make_world(options=Options(picture_versions="zero", real_ids="told"))
@@ -565,7 +561,7 @@ async def test_c15_real_ids_in_another_order_are_proof_of_nothing(
     assert numbers[0] != numbers[1]
 
 
-async def test_c15_a_doubt_is_told_and_nobody_is_guessed_at(make_world_with: Callable[..., Told]) -> None:
+async def test_a_doubt_is_told_and_nobody_is_guessed_at(make_world_with: Callable[..., Told]) -> None:
     client_of, world = make_world_with(Options(picture_versions="zero"))
     client = await client_of()
     earlier = contact(client, "张三").id
@@ -638,7 +634,7 @@ async def test_who_knows_people_by_everything_that_names_them(log_in: LogIn, new
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
-async def test_c15_a_reply_to_an_event_of_an_earlier_login_reaches_its_author_or_nobody(
+async def test_a_reply_to_an_event_of_an_earlier_login_reaches_its_author_or_nobody(
     log_in: LogIn, world: World, counted: Counted, is_gone: bool
 ) -> None:
     client = await log_in()

@@ -128,9 +128,7 @@ class TestLogin:
 
         assert len(shown) == 2
 
-    async def test_b14_one_code_outlives_many_polls(
-        self, new_client: NewClient, world: World, counted: Counted
-    ) -> None:
+    async def test_one_code_outlives_many_polls(self, new_client: NewClient, world: World, counted: Counted) -> None:
         shown: list[QrCode] = []
         later(world, (50, world.scan), (100, world.confirm))
         await new_client().login(show_qr=shown.append)
@@ -138,9 +136,7 @@ class TestLogin:
         assert len(shown) == 1
         assert counted.calls.count("login") == 4  # waiting, scanned, waiting, confirmed
 
-    async def test_b14_a_lost_poll_is_asked_again(
-        self, new_client: NewClient, counted: Counted, phone_of: Phone
-    ) -> None:
+    async def test_a_lost_poll_is_asked_again(self, new_client: NewClient, counted: Counted, phone_of: Phone) -> None:
         shown: list[QrCode] = []
         counted.lose_answers("login")
         confirm = phone_of("me")
@@ -148,7 +144,7 @@ class TestLogin:
 
         assert len(shown) == 1
 
-    async def test_b16_a_refused_account_is_told_and_nothing_is_saved(
+    async def test_a_refused_account_is_told_and_nothing_is_saved(
         self, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
         store = LoginMemory()
@@ -170,7 +166,7 @@ class TestLogin:
         ],
         ids=["cut in a key", "cut in a number", "cut in a tag", "broken gzip", "cut gzip", "web page"],
     )
-    async def test_b16_a_ticket_that_cannot_be_read_is_a_typed_error_over_real_http(
+    async def test_a_ticket_that_cannot_be_read_is_a_typed_error_over_real_http(
         self, ticket: bytes, encoding: str, kind: type[WxError]
     ) -> None:
         store = LoginMemory()
@@ -183,7 +179,7 @@ class TestLogin:
         assert type(caught.value) is kind
         assert store.load() is None
 
-    async def test_b7_a_foreign_redirect_is_not_followed(
+    async def test_a_foreign_redirect_is_not_followed(
         self, new_client: NewClient, world: World, counted: Counted, phone_of: Phone
     ) -> None:
         world.options = Options(redirect_origin="https://evil.example")
@@ -381,7 +377,7 @@ class Script(Counted):
         return await super().send(request)
 
 
-def test_b14_waiting_and_scanned_in_any_order_need_one_code(
+def test_waiting_and_scanned_in_any_order_need_one_code(
     new_client: NewClient, sandbox: Sandbox, phone_of: Phone
 ) -> None:
     carrier = Script(Loopback(sandbox), 408, 408, 408, 201, 201, 201, 201, 201, 408)
@@ -398,7 +394,7 @@ def test_b14_waiting_and_scanned_in_any_order_need_one_code(
 
 
 @pytest.mark.parametrize("code", [400, 999])
-async def test_b14_codes_that_lead_nowhere_are_bounded(new_client: NewClient, sandbox: Sandbox, code: int) -> None:
+async def test_codes_that_lead_nowhere_are_bounded(new_client: NewClient, sandbox: Sandbox, code: int) -> None:
     shown: list[QrCode] = []
     client = new_client(transport=Script(Loopback(sandbox), code, code, code))
 
@@ -599,7 +595,7 @@ async def test_a_login_is_checked_without_taking_anything(
     assert message.text == "hi"
 
 
-async def test_k1_the_device_has_an_id_of_its_own(log_in: LogIn, counted: Counted) -> None:
+async def test_the_device_has_an_id_of_its_own(log_in: LogIn, counted: Counted) -> None:
     store = LoginMemory()
     await log_in(store=store)
     login = store.load().login
@@ -618,7 +614,7 @@ def damage(path: Path, content: bytes | None) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"version":99}', None])
-async def test_g4_a_damaged_login_is_followed_by_a_new_code(
+async def test_a_damaged_login_is_followed_by_a_new_code(
     new_client: NewClient, phone_of: Phone, tmp_path: Path, content: bytes | None
 ) -> None:
     path = tmp_path / "me.json"
@@ -628,7 +624,7 @@ async def test_g4_a_damaged_login_is_followed_by_a_new_code(
     assert LoginFile(path).load() is not None
 
 
-async def test_g2_a_login_that_others_can_read_is_neither_used_nor_replaced(
+async def test_a_login_that_others_can_read_is_neither_used_nor_replaced(
     log_in: LogIn, new_client: NewClient, tmp_path: Path, counted: Counted
 ) -> None:
     path = tmp_path / "me.json"
@@ -665,7 +661,7 @@ async def test_a_passphrase_in_the_keyring_comes_with_a_login_and_goes_with_it(
     assert memory_keyring.entries == {}
 
 
-async def test_b6_a_host_that_was_added_is_followed_and_saved(world: World, counted: Counted, phone_of: Phone) -> None:
+async def test_a_host_that_was_added_is_followed_and_saved(world: World, counted: Counted, phone_of: Phone) -> None:
     world.options = Options(redirect_origin="https://wx9.qq.com")
     store = LoginMemory()
     client = AsyncClient(
@@ -691,7 +687,7 @@ class TestOnThePlatformsOwnNames:
             await take(client, 1, include_all=True)
         return store
 
-    async def test_b6_all_that_follows_goes_to_the_redirects_family_and_so_after_a_restart(
+    async def test_all_that_follows_goes_to_the_redirects_family_and_so_after_a_restart(
         self, world: World, carrier: Kept, store: LoginFile
     ) -> None:
         begun = len(carrier.requests)
@@ -712,7 +708,7 @@ class TestOnThePlatformsOwnNames:
             ("synccheck", "webpush.wx8.qq.com"), ("webwxsync", "wx8.qq.com"),
         } == set(places[begun:])  # fmt: skip
 
-    async def test_b8_each_host_gets_its_own_cookies_and_the_upload_the_file_hosts_ticket(
+    async def test_each_host_gets_its_own_cookies_and_the_upload_the_file_hosts_ticket(
         self, world: World, carrier: Kept, store: LoginFile
     ) -> None:
         saved = store.load()

@@ -203,7 +203,7 @@ class TestSending:
             LARGE,
         ],
     )
-    async def test_e1_a_file_of_any_size_arrives_whole(
+    async def test_a_file_of_any_size_arrives_whole(
         self, log_in: LogIn, world: World, tmp_path: Path, size: int
     ) -> None:
         client = await log_in()
@@ -213,7 +213,7 @@ class TestSending:
 
         assert last(world, "me", "filehelper").medium.md5 == md5(path.read_bytes())
 
-    async def test_e3_a_file_without_bytes_is_not_begun(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
+    async def test_a_file_without_bytes_is_not_begun(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
         client = await log_in()
         path = tmp_path / "x.bin"
         path.touch()
@@ -222,7 +222,7 @@ class TestSending:
                 await client.send_file("filehelper", source)
         assert counted.calls == []
 
-    async def test_e1_files_sent_at_once_do_not_mix(self, log_in: LogIn, sandbox: Sandbox) -> None:
+    async def test_files_sent_at_once_do_not_mix(self, log_in: LogIn, sandbox: Sandbox) -> None:
         carrier = Together(Loopback(sandbox))
         client = await log_in(transport=carrier)
         contents = [PNG + bytes([number]) * 600_000 for number in range(4)]
@@ -233,7 +233,7 @@ class TestSending:
         assert len(set(ids[:4])) == len(set(ids[4:])) == 4
         assert [await client.download(receipt) for receipt in receipts] == contents
 
-    async def test_b13_every_upload_has_an_id_of_its_own_and_all_its_chunks_share_it(
+    async def test_every_upload_has_an_id_of_its_own_and_all_its_chunks_share_it(
         self, log_in: LogIn, counted: Told
     ) -> None:
         client = await log_in()
@@ -244,7 +244,7 @@ class TestSending:
 
         assert ids[0] == ids[1] != ids[2] == ids[3]
 
-    async def test_e5_no_name_or_file_can_hold_the_boundary_for_each_upload_draws_one(
+    async def test_no_name_or_file_can_hold_the_boundary_for_each_upload_draws_one(
         self, log_in: LogIn, counted: Told
     ) -> None:
         client = await log_in()
@@ -265,7 +265,7 @@ class TestSending:
         assert told == [(CHUNK_SIZE, size), (2 * CHUNK_SIZE, size), (size, size)]
 
 
-class TestE4AndE5Names:
+class TestFileNames:
     NAMES = (
         "我的文档.txt", "Мой.txt", "내 문서.txt", 200 * "汉", f"{200 * '汉'}.txt", 'a"b\r\nX: y.txt', "😀🎉.png",
         "a&b <1> ]]>.txt", "</title><url>http://evil</url>.txt",
@@ -296,7 +296,7 @@ class TestE4AndE5Names:
         assert shown.url == ""
 
 
-class TestE2LargeFiles:
+class TestLargeFiles:
     @pytest.mark.parametrize(("host", "call"), [(None, "webwxuploadmedia"), ("filehelper", "webwxuploadmediaparallel")])
     async def test_are_announced_first_and_carry_the_signature(
         self, log_in: LogIn, world: World, counted: Told, host: str | None, call: str
@@ -344,7 +344,7 @@ class TestE2LargeFiles:
 
 
 class TestAFailedChunk:
-    async def test_e1_is_repeated_and_not_the_file(self, log_in: LogIn, world: World, counted: Told) -> None:
+    async def test_is_repeated_and_not_the_file(self, log_in: LogIn, world: World, counted: Told) -> None:
         client = await log_in()
         content = random.Random(1).randbytes(4 * CHUNK_SIZE)
         counted.answers["webwxuploadmedia"] = [ConnectFailed("no"), ConnectFailed("no")]
@@ -354,7 +354,7 @@ class TestAFailedChunk:
         assert counted.calls == ["webwxuploadmedia"] * (5 + 4) + ["webwxsendappmsg"]
         assert last(world, "me", "filehelper").medium.md5 == md5(content)
 
-    async def test_e1_in_the_middle_is_repeated_and_none_before_it(
+    async def test_in_the_middle_is_repeated_and_none_before_it(
         self, log_in: LogIn, world: World, counted: Told
     ) -> None:
         client = await log_in()
@@ -370,7 +370,7 @@ class TestAFailedChunk:
         assert chunks == ["0", "1", "2", "2", "2", "3"]
         assert last(world, "me", "filehelper").medium.md5 == md5(content)
 
-    async def test_e1_ends_it_after_five_repeats(self, log_in: LogIn, world: World, counted: Told) -> None:
+    async def test_ends_it_after_five_repeats(self, log_in: LogIn, world: World, counted: Told) -> None:
         client = await log_in()
         world.refuse_next("webwxuploadmedia", -1, times=99)
 
@@ -378,7 +378,7 @@ class TestAFailedChunk:
             await client.send_file("filehelper", PNG)
         assert counted.calls == ["webwxuploadmedia"] * 6
 
-    async def test_e1_may_have_arrived_unless_it_was_the_last(self, log_in: LogIn, world: World, counted: Told) -> None:
+    async def test_may_have_arrived_unless_it_was_the_last(self, log_in: LogIn, world: World, counted: Told) -> None:
         client = await log_in()
         counted.lose_answers("webwxuploadmedia")
         await client.send_file("filehelper", bytes(2 * CHUNK_SIZE))
@@ -414,7 +414,7 @@ class TestAFailedChunk:
             await client.send_file("filehelper", PNG)
         assert counted.calls == ["webwxuploadmedia"]
 
-    async def test_b22_the_media_id_of_a_refusal_is_not_used(self, log_in: LogIn, counted: Told) -> None:
+    async def test_the_media_id_of_a_refusal_is_not_used(self, log_in: LogIn, counted: Told) -> None:
         client = await log_in()
         stolen = b'{"BaseResponse":{"Ret":1205,"ErrMsg":""},"MediaId":"@crypt_somebody_elses"}'
         counted.answers["webwxuploadmedia"] = [Response(body=stolen)]
@@ -423,7 +423,7 @@ class TestAFailedChunk:
             await client.send_image("filehelper", PNG)
         assert counted.calls == ["webwxuploadmedia"]
 
-    async def test_e1_without_a_media_id_at_the_end_nothing_is_sent(self, log_in: LogIn, counted: Told) -> None:
+    async def test_without_a_media_id_at_the_end_nothing_is_sent(self, log_in: LogIn, counted: Told) -> None:
         client = await log_in()
         counted.answers["webwxuploadmedia"] = [Response(body=b'{"BaseResponse":{"Ret":0,"ErrMsg":""},"MediaId":""}')]
 
@@ -467,7 +467,7 @@ class TestNothingIsSentFor:
             (lambda client: client.send_file("nobody", b"x"), UnknownContact),
         ],
     )  # fmt: skip
-    async def test_e2_and_e3_bad_bytes(
+    async def test_bad_bytes(
         self, log_in: LogIn, counted: Told, attempt: Callable[[AsyncClient], Awaitable[object]], kind: type[WxError]
     ) -> None:
         client = await log_in()
@@ -479,7 +479,7 @@ class TestNothingIsSentFor:
     @pytest.mark.parametrize(
         ("size", "kind"), [(None, NoSuchFile), (0, EmptyFile), (5, NotAPicture), (MAX_IMAGE + 1, TooLarge)]
     )
-    async def test_e2_and_e3_a_bad_path(
+    async def test_a_bad_path(
         self, log_in: LogIn, counted: Told, tmp_path: Path, size: int | None, kind: type[WxError]
     ) -> None:
         client = await log_in()
@@ -493,7 +493,7 @@ class TestNothingIsSentFor:
                 await client.send_image("filehelper", image)
         assert counted.calls == []
 
-    async def test_e2_a_video_of_21_mib(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
+    async def test_a_video_of_21_mib(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
         client = await log_in()
         path = tmp_path / "x.mp4"
         path.write_bytes(MP4 + bytes(21 * 1024 * 1024))
@@ -554,7 +554,7 @@ def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[BinaryIO]:
 
 
 class TestAStream:
-    async def test_e3_arrives_whole_from_where_it_stands_and_nothing_is_left(
+    async def test_arrives_whole_from_where_it_stands_and_nothing_is_left(
         self, log_in: LogIn, world: World, tmp_path: Path, kept: list[BinaryIO]
     ) -> None:
         client = await log_in()
@@ -572,7 +572,7 @@ class TestAStream:
         assert (sent.medium.md5, sent.text) == (md5(content), "备份.sql")
         assert ([file.closed for file in kept], stream.closed) == ([True], False)
 
-    async def test_e3_of_a_pipe_arrives_whole(self, log_in: LogIn, world: World) -> None:
+    async def test_of_a_pipe_arrives_whole(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         out, into = os.pipe()
         os.write(into, b"pg_dump")
@@ -582,7 +582,7 @@ class TestAStream:
 
         assert last(world, "me", "filehelper").medium.md5 == md5(b"pg_dump")
 
-    async def test_e3_of_an_upload_that_is_not_known_any_more_is_uploaded_once_more(
+    async def test_of_an_upload_that_is_not_known_any_more_is_uploaded_once_more(
         self, log_in: LogIn, world: World, counted: Told
     ) -> None:
         client = await log_in()
@@ -600,7 +600,7 @@ class TestAStream:
             (AsyncClient.send_video, MP4, MAX_VIDEO),
         ],
     )
-    async def test_e3_that_is_too_large_is_read_to_the_first_byte_too_many(
+    async def test_that_is_too_large_is_read_to_the_first_byte_too_many(
         self, log_in: LogIn, counted: Told, kept: list[BinaryIO], send: Callable[..., Awaitable[object]], start: bytes,
         limit: int,
     ) -> None:  # fmt: skip
@@ -612,7 +612,7 @@ class TestAStream:
         assert (limit + 1, []) == (stream.given, counted.calls)
         assert [file.closed for file in kept] == [True]
 
-    async def test_e3_of_as_much_as_there_may_be_is_sent(self, log_in: LogIn, world: World) -> None:
+    async def test_of_as_much_as_there_may_be_is_sent(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         content = PNG[:64] + bytes(MAX_IMAGE - 64)
         await client.send_image("filehelper", io.BytesIO(content))
@@ -623,7 +623,7 @@ class TestAStream:
         ("stream", "kind"),
         [(io.BytesIO(), EmptyFile), (io.BytesIO(b"hello"), NotAPicture), (io.StringIO("x"), InvalidRequest)],
     )
-    async def test_e3_that_cannot_be_sent_leaves_nothing(
+    async def test_that_cannot_be_sent_leaves_nothing(
         self, log_in: LogIn, counted: Told, kept: list[BinaryIO], stream: io.BytesIO, kind: type[WxError]
     ) -> None:
         client = await log_in()
@@ -633,9 +633,7 @@ class TestAStream:
         assert counted.calls == []
         assert [file.closed for file in kept] == [True]
 
-    async def test_e3_of_a_cancelled_send_is_let_go_of(
-        self, log_in: LogIn, counted: Told, kept: list[BinaryIO]
-    ) -> None:
+    async def test_of_a_cancelled_send_is_let_go_of(self, log_in: LogIn, counted: Told, kept: list[BinaryIO]) -> None:
         client = await log_in()
         stream = Waiting()
         task = asyncio.ensure_future(client.send_file("filehelper", stream))
@@ -650,7 +648,7 @@ class TestAStream:
         assert (stream.reads, counted.calls) == (1, [])
 
 
-class TestB8WithoutTheFileHostsCookie:
+class TestWithoutTheFileHostsCookie:
     """Everything is refused that would have been sent without its ticket, and nothing else is."""
 
     @pytest.fixture
@@ -678,14 +676,14 @@ class TestB8WithoutTheFileHostsCookie:
         ],
         ids=["picture", "file", "announced file"],
     )
-    async def test_b8_nothing_is_uploaded(
+    async def test_nothing_is_uploaded(
         self, client: AsyncClient, counted: Told, send: Callable[[AsyncClient], Awaitable[object]]
     ) -> None:
         with pytest.raises(InvalidLogin, match="no cookie webwx_data_ticket"):
             await send(client)
         assert counted.calls == []
 
-    async def test_b8_no_file_is_asked_for_and_a_picture_is(
+    async def test_no_file_is_asked_for_and_a_picture_is(
         self, client: AsyncClient, world: World, counted: Told, tmp_path: Path
     ) -> None:
         world.faults.add("no_ticket")
@@ -727,7 +725,7 @@ class TestDownloading:
         assert path.name == (sent.text or f"{sent.id}{extension}")
 
     @pytest.mark.parametrize("kind", KINDS)
-    async def test_e8_nothing_is_never_taken_for_something(
+    async def test_nothing_is_never_taken_for_something(
         self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, kind: str
     ) -> None:
         client = await log_in()
@@ -743,7 +741,7 @@ class TestDownloading:
         assert len(counted.calls) == 3
         assert inside(tmp_path) == []
 
-    async def test_k4_a_sticker_of_the_store_costs_no_request(
+    async def test_a_sticker_of_the_store_costs_no_request(
         self, log_in: LogIn, world: World, counted: Told, tmp_path: Path
     ) -> None:
         client = await log_in()
@@ -757,7 +755,7 @@ class TestDownloading:
         assert inside(tmp_path) == []
 
     @pytest.mark.parametrize("kind", KINDS)
-    async def test_e8_what_is_there_after_a_while_is_taken(
+    async def test_what_is_there_after_a_while_is_taken(
         self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, kind: str
     ) -> None:
         send, content, _ = KINDS[kind]
@@ -780,7 +778,7 @@ class TestDownloading:
         ],
         ids=["a page", "a refusal", "not found"],
     )
-    async def test_e8_anything_else_is_an_error_and_no_file(
+    async def test_anything_else_is_an_error_and_no_file(
         self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, kind: str, answer: Response
     ) -> None:
         client = await log_in()
@@ -801,7 +799,7 @@ class TestDownloading:
         ],
         ids=["length", "range"],
     )
-    async def test_e8_less_than_was_announced_is_asked_for_again(
+    async def test_less_than_was_announced_is_asked_for_again(
         self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, cut: Response
     ) -> None:
         client = await log_in()
@@ -815,7 +813,7 @@ class TestDownloading:
             await client.download(message)
         assert sizes_of(tmp_path) == [len(MP4)]
 
-    def test_e8_the_pause_before_another_try_grows(
+    def test_the_pause_before_another_try_grows(
         self, sandbox: Sandbox, world: World, phone_of: Callable[[str], Callable[[QrCode], object]]
     ) -> None:
         carrier = Timed(Loopback(sandbox))
@@ -832,7 +830,7 @@ class TestDownloading:
         first, *others = [when for name, when in carrier.when if name == "webwxgetmsgimg"]
         assert [when - first for when in others] == [7, 7 + 14]
 
-    async def test_e8_a_range_that_is_all_of_it_is_taken(
+    async def test_a_range_that_is_all_of_it_is_taken(
         self, log_in: LogIn, world: World, counted: Told, tmp_path: Path
     ) -> None:
         client = await log_in()
@@ -846,7 +844,7 @@ class TestDownloading:
         assert path.read_bytes() == MP4
 
     @pytest.mark.parametrize("other", [b"shorter", b"an other"], ids=["size", "md5"])
-    async def test_e8_a_file_that_is_another_is_an_error(
+    async def test_a_file_that_is_another_is_an_error(
         self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, other: bytes
     ) -> None:
         client = await log_in()
@@ -858,7 +856,7 @@ class TestDownloading:
             await client.download_to(message, tmp_path)
         assert inside(tmp_path) == []
 
-    async def test_e6_ten_of_one_batch_downloaded_at_once_later_are_ten(
+    async def test_ten_of_one_batch_downloaded_at_once_later_are_ten(
         self, log_in: LogIn, world: World, tmp_path: Path
     ) -> None:
         client = await log_in()
@@ -871,7 +869,7 @@ class TestDownloading:
         assert [path.read_bytes() for path in reversed(paths)] == contents
 
     @pytest.mark.verify
-    async def test_e9_an_endless_body_is_cut_at_the_cap_and_leaves_no_file(
+    async def test_an_endless_body_is_cut_at_the_cap_and_leaves_no_file(
         self, log_in: LogIn, world: World, sandbox: Sandbox, tmp_path: Path
     ) -> None:
         client = await log_in(transport=Endless(Loopback(sandbox)))
@@ -888,7 +886,7 @@ class TestDownloading:
             await client.download(message, progress=lambda done, _: told.append(done))
         assert told[-1] == MAX_IN_MEMORY
 
-    async def test_e8_a_log_out_in_place_of_it_is_one(self, log_in: LogIn, counted: Told) -> None:
+    async def test_a_log_out_in_place_of_it_is_one(self, log_in: LogIn, counted: Told) -> None:
         client = await log_in()
         counted.answers["webwxgetmsgimg"] = [Response(body=b'{"BaseResponse":{"Ret":1102,"ErrMsg":""}}')]
 

@@ -66,13 +66,13 @@ class TestSending:
         assert len(world.inbox("lilei")["xiaoming"].messages) == 3
 
     @pytest.mark.parametrize("text", ["@fil@/etc/passwd", "@img@~/.ssh/id_rsa", "-", "<msg/>"])
-    async def test_e15_text_is_text(self, log_in: LogIn, world: World, counted: Counted, text: str) -> None:
+    async def test_text_is_text(self, log_in: LogIn, world: World, counted: Counted, text: str) -> None:
         await (await log_in()).send_text("filehelper", text)
 
         assert last(world, "me", "filehelper").text == text
         assert counted.calls == ["webwxsendmsg"]
 
-    async def test_b10_a_send_whose_answer_was_lost_is_in_doubt_and_not_repeated(
+    async def test_a_send_whose_answer_was_lost_is_in_doubt_and_not_repeated(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         client = await log_in()
@@ -83,13 +83,13 @@ class TestSending:
         assert counted.calls == ["webwxsendmsg"]
         assert len(world.inbox("ahua")["xiaoming"].messages) == 1
 
-    async def test_b13_many_sends_at_once_have_distinct_ids(self, log_in: LogIn) -> None:
+    async def test_many_sends_at_once_have_distinct_ids(self, log_in: LogIn) -> None:
         client = await log_in()
         receipts = await asyncio.gather(*(client.send_text("filehelper", str(number)) for number in range(64)))
 
         assert len({receipt.client_id for receipt in receipts}) == 64
 
-    async def test_b13_ids_go_on_growing_in_the_next_process(self, log_in: LogIn, new_client: NewClient) -> None:
+    async def test_ids_go_on_growing_in_the_next_process(self, log_in: LogIn, new_client: NewClient) -> None:
         store = LoginMemory()
         async with await log_in(store=store) as first:
             earlier = await first.send_text("filehelper", "1")
@@ -163,7 +163,7 @@ class TestNothingIsSentFor:
 
 
 class TestRecall:
-    async def test_e11_after_119_seconds_still_works(self, log_in: LogIn, world: World) -> None:
+    async def test_after_119_seconds_still_works(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         receipt = await client.send_text("阿华", "oops")
         world.wind(119)
@@ -172,7 +172,7 @@ class TestRecall:
         assert last(world, "ahua", "xiaoming").is_recalled
 
     @pytest.mark.parametrize(("seconds", "calls"), [(121, ["webwxrevokemsg"]), (123, [])])
-    async def test_e11_after_two_minutes_the_message_stays(
+    async def test_after_two_minutes_the_message_stays(
         self, log_in: LogIn, world: World, counted: Counted, seconds: float, calls: list[str]
     ) -> None:
         client = await log_in()
@@ -213,7 +213,7 @@ class TestRecall:
         with pytest.raises(RecallRefused):
             await client.recall(Receipt(message_id=message_id, client_id="1", chat=ContactId("@a"), time=world.now))
 
-    async def test_e11_an_id_that_was_rounded_on_its_way_is_refused_and_the_message_stays(
+    async def test_an_id_that_was_rounded_on_its_way_is_refused_and_the_message_stays(
         self, log_in: LogIn, world: World
     ) -> None:
         client = await log_in()
@@ -234,7 +234,7 @@ class TestRecall:
             await client.recall(receipt)
 
     @pytest.mark.parametrize("to", ["阿华", "周末爬山", "filehelper"])
-    async def test_e10_works_from_another_process_by_the_receipt_alone(
+    async def test_works_from_another_process_by_the_receipt_alone(
         self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path, to: str
     ) -> None:
         async with await log_in(store=LoginFile(tmp_path / "me.json")) as first:

@@ -37,15 +37,15 @@ def holds(limit: Limit, left: list[float]) -> bool:
 
 
 class TestAPlace:
-    def test_b22_of_a_burst_is_at_once_and_the_next_ones_are_spaced(self) -> None:
+    def test_of_a_burst_is_at_once_and_the_next_ones_are_spaced(self) -> None:
         assert moments(EVEN, "messages", 8) == [0, 0, 0, 0, 0, 1.5, 3.0, 4.5]
 
-    def test_b22_is_had_twenty_times_a_minute(self) -> None:
+    def test_is_had_twenty_times_a_minute(self) -> None:
         left = moments(EVEN, "messages", 41)
         assert (left[19], left[20], left[39], left[40]) == (22.5, 60, 82.5, 120)
 
     @pytest.mark.parametrize("kind", get_args(Kind))
-    def test_b22_is_never_closer_than_the_limit(self, kind: Kind) -> None:
+    def test_is_never_closer_than_the_limit(self, kind: Kind) -> None:
         pace = Pace()
         assert holds(limit_of(pace, kind), moments(pace, kind, 120))
 
@@ -108,14 +108,14 @@ class TestAPlace:
 
 
 class TestAClock:
-    def test_b22_that_is_set_back_makes_nothing_wait_longer(self) -> None:
+    def test_that_is_set_back_makes_nothing_wait_longer(self) -> None:
         standing = Standing()
         for _ in range(6):
             standing, _ = standing.place(EVEN, "messages", NOW, 0)
 
         assert standing.place(EVEN, "messages", NOW - 86_400, 0)[1].wait == 3.0
 
-    def test_b22_that_is_set_back_makes_no_pause_longer(self) -> None:
+    def test_that_is_set_back_makes_no_pause_longer(self) -> None:
         standing = Standing().refused(NOW, 0.5)
 
         assert standing.place(EVEN, "messages", NOW - 86_400, 0)[1].wait == FIRST_PAUSE
@@ -127,14 +127,14 @@ class TestAClock:
 
 
 class TestARefusal:
-    def test_b22_makes_every_kind_wait(self) -> None:
+    def test_makes_every_kind_wait(self) -> None:
         standing = Standing().refused(NOW, 0.5)
 
         for kind in get_args(Kind):
             place = standing.place(EVEN, kind, NOW, 0)[1]
             assert (place.wait, place.why) == (FIRST_PAUSE, "refused")
 
-    def test_b22_makes_them_wait_twice_as_long_each_time_and_half_an_hour_at_most(self) -> None:
+    def test_makes_them_wait_twice_as_long_each_time_and_half_an_hour_at_most(self) -> None:
         standing, now, pauses = Standing(), NOW, list[float]()
         for _ in range(12):
             standing = standing.refused(now, 0.5)

@@ -160,7 +160,7 @@ async def send_many(client: AsyncClient, texts: list[str]) -> None:
 class TestSends:
     @pytest.mark.parametrize("has_journal", [True, False])
     @wound
-    async def test_b22_two_hundred_arrive_in_order_though_each_tenth_is_refused(
+    async def test_two_hundred_arrive_in_order_though_each_tenth_is_refused(
         self, stage: Stage, has_journal: bool
     ) -> None:
         async with stage:
@@ -182,7 +182,7 @@ class TestSends:
                 assert len(await client.list_sends("sent", limit=999)) == 200
 
     @wound
-    async def test_b22_what_was_refused_goes_again_under_its_client_id(self, stage: Stage) -> None:
+    async def test_what_was_refused_goes_again_under_its_client_id(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process()
             stage.world.refuse_next("webwxsendmsg", 1205, times=3)
@@ -198,7 +198,7 @@ class TestSends:
             assert pacing.refusals == 0
 
     @wound
-    async def test_b22_two_clients_of_a_journal_share_one_bucket(self, stage: Stage) -> None:
+    async def test_two_clients_of_a_journal_share_one_bucket(self, stage: Stage) -> None:
         async with stage:
             clients = [await stage.process() for _ in range(2)]
             stage.carrier.refuses_each = 10
@@ -214,7 +214,7 @@ class TestSends:
                 assert own == [f"{who}{number}" for number in range(8)]
 
     @wound
-    async def test_b22_no_process_waits_behind_the_whole_queue_of_another(self, stage: Stage) -> None:
+    async def test_no_process_waits_behind_the_whole_queue_of_another(self, stage: Stage) -> None:
         async with stage:
             bot, script = await stage.process(), await stage.process()
             busy = asyncio.create_task(send_many(bot, [str(number) for number in range(19)]))
@@ -225,7 +225,7 @@ class TestSends:
             await busy
 
     @wound
-    async def test_b22_a_pause_outlives_its_process(self, stage: Stage) -> None:
+    async def test_a_pause_outlives_its_process(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(patience=1))
             stage.world.refuse_next("webwxsendmsg", 1205)
@@ -247,7 +247,7 @@ class TestSends:
             assert stage.texts() == ["hi"]
 
     @wound
-    async def test_b22_a_pause_of_another_process_holds_what_waits_already(self, stage: Stage) -> None:
+    async def test_a_pause_of_another_process_holds_what_waits_already(self, stage: Stage) -> None:
         async with stage:
             one, other = await stage.process(), await stage.process()
             await send_many(one, [str(number) for number in range(5)])
@@ -278,7 +278,7 @@ class TestSends:
 
 class TestAWait:
     @wound
-    async def test_b22_that_is_cancelled_leaves_the_send_queued_and_gives_its_place_back(self, stage: Stage) -> None:
+    async def test_that_is_cancelled_leaves_the_send_queued_and_gives_its_place_back(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(jitter=0))
             await send_many(client, [str(number) for number in range(5)])
@@ -297,7 +297,7 @@ class TestAWait:
             assert stage.texts()[5:] == ["next"]
 
     @wound
-    async def test_b22_behind_another_one_that_is_cancelled_leaves_the_send_queued(self, stage: Stage) -> None:
+    async def test_behind_another_one_that_is_cancelled_leaves_the_send_queued(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process()
             stage.carrier.held = asyncio.Event()
@@ -360,7 +360,7 @@ class TestAWait:
             assert "never" not in stage.texts()
 
     @wound
-    async def test_b22_for_a_key_that_another_process_sends_meanwhile_gives_its_receipt(self, stage: Stage) -> None:
+    async def test_for_a_key_that_another_process_sends_meanwhile_gives_its_receipt(self, stage: Stage) -> None:
         async with stage:
             clients = [await stage.process() for _ in range(2)]
             await send_many(clients[0], [str(number) for number in range(5)])
@@ -370,7 +370,7 @@ class TestAWait:
             assert stage.texts()[5:] == ["once"]
 
     @wound
-    async def test_b22_is_no_longer_when_the_clock_is_set_back(self, stage: Stage) -> None:
+    async def test_is_no_longer_when_the_clock_is_set_back(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(jitter=0))
             await send_many(client, [str(number) for number in range(5)])
@@ -391,7 +391,7 @@ class TestAWait:
 
 class TestAnUpload:
     @wound
-    async def test_b22_that_is_refused_is_made_anew_and_its_media_id_is_never_used(self, stage: Stage) -> None:
+    async def test_that_is_refused_is_made_anew_and_its_media_id_is_never_used(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process()
             stolen = b'{"BaseResponse":{"Ret":1205,"ErrMsg":""},"MediaId":"@crypt_somebody_elses"}'
@@ -406,7 +406,7 @@ class TestAnUpload:
             assert send.state == "sent"
 
     @wound
-    async def test_b22_is_counted_by_files(self, stage: Stage) -> None:
+    async def test_is_counted_by_files(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(Pace(uploads_per_hour=2))
             for number in range(3):
@@ -439,7 +439,7 @@ class TestALineOfThePlatform:
         ],
     )
     @wound
-    async def test_b22_is_a_refusal_when_it_says_too_often(
+    async def test_is_a_refusal_when_it_says_too_often(
         self, stage: Stage, world: World, line: str, refusals: int
     ) -> None:
         async with stage:
@@ -455,9 +455,7 @@ class TestALineOfThePlatform:
             assert pacing.refusals == refusals
 
     @wound
-    async def test_b22_is_one_refusal_however_often_its_batch_cannot_be_stored(
-        self, stage: Stage, world: World
-    ) -> None:
+    async def test_is_one_refusal_however_often_its_batch_cannot_be_stored(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process()
             async with client.events(include_all=False) as events:
@@ -492,7 +490,7 @@ class Disk(StatesInMemory):
 
 class TestAFullDisk:
     @wound
-    async def test_b22_lets_nothing_leave(self) -> None:
+    async def test_lets_nothing_leave(self) -> None:
         disk, done = Disk(), list[int]()
         disk.is_full = True
 
@@ -524,7 +522,7 @@ class TestAFullDisk:
 
 class TestOtherChanges:
     @wound
-    async def test_b22_of_each_kind_wait_for_their_own_pace(self, stage: Stage, world: World) -> None:
+    async def test_of_each_kind_wait_for_their_own_pace(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process(Pace(jitter=0))
             room = (await client.create_chatroom(["阿华", "张三"])).chatroom
@@ -545,7 +543,7 @@ class TestOtherChanges:
             assert seconds() == pytest.approx(83, abs=0.6)
 
     @wound
-    async def test_b22_are_tried_again_when_they_are_refused(self, stage: Stage, world: World) -> None:
+    async def test_are_tried_again_when_they_are_refused(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process()
             world.refuse_next("webwxcreatechatroom", 1205)
@@ -558,7 +556,7 @@ class TestOtherChanges:
             assert client.contacts.find(remark="A").nickname == "阿华"
 
     @wound
-    async def test_b22_a_refusal_of_what_has_no_pace_holds_what_has_one(self, stage: Stage, world: World) -> None:
+    async def test_a_refusal_of_what_has_no_pace_holds_what_has_one(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process()
             world.refuse_next("webwxgetcontact", 1205)

@@ -49,7 +49,7 @@ async def test_it_needs_a_journal(log_in: LogIn) -> None:
         await (await log_in()).list_recalled()
 
 
-async def test_e13_a_member_s_recall_in_a_chatroom_is_found_thousands_of_messages_and_two_logins_later(
+async def test_a_member_s_recall_in_a_chatroom_is_found_thousands_of_messages_and_two_logins_later(
     log_in: LogIn, world: World, journal: SqliteJournal
 ) -> None:
     world.options = Options(batch_size=500)

@@ -15,13 +15,13 @@ def text(message_id: str, content: str = "hi", chat: ContactId = CHAT) -> TextMe
     )
 
 
-def test_a10_what_comes_twice_is_new_once() -> None:
+def test_what_comes_twice_is_new_once() -> None:
     recent = RecentMessages()
 
     assert [recent.is_new(text(each)) for each in ("1", "2", "1")] == [True, True, False]
 
 
-def test_a10_messages_whose_ids_have_met_are_two() -> None:
+def test_messages_whose_ids_have_met_are_two() -> None:
     recent = RecentMessages()
     assert recent.is_new(text("1"))
 

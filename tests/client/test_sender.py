@@ -110,7 +110,7 @@ class TestARow:
         assert send.receipt == receipt
         assert send.client_id == receipt.client_id
 
-    async def test_e10_recalls_in_the_next_process(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
+    async def test_recalls_in_the_next_process(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
         store = LoginMemory()
         async with await log_in(store=store) as client:
             await client.send_text("阿华", "oops", key="1")
@@ -123,7 +123,7 @@ class TestARow:
 
         assert last(world, "ahua", "xiaoming").is_recalled
 
-    async def test_b12_is_there_before_the_first_byte_leaves(self, log_in: LogIn, failing: Failing) -> None:
+    async def test_is_there_before_the_first_byte_leaves(self, log_in: LogIn, failing: Failing) -> None:
         client = await log_in(transport=failing)
         failing.held = asyncio.Event()
         sending = asyncio.create_task(client.send_text("阿华", "hi"))
@@ -163,7 +163,7 @@ class TestARow:
 
         assert (await only_send(client)).state == "queued"
 
-    async def test_b11_of_a_cancelled_send_is_in_doubt(self, log_in: LogIn, failing: Failing) -> None:
+    async def test_of_a_cancelled_send_is_in_doubt(self, log_in: LogIn, failing: Failing) -> None:
         client = await log_in(transport=failing)
         failing.held = asyncio.Event()
         sending = asyncio.create_task(client.send_text("阿华", "hi"))
@@ -212,7 +212,7 @@ class TestARow:
             ("image", "", "sent"),
         ]
 
-    async def test_b12_keeps_its_id_when_the_platform_knows_the_upload_no_more(
+    async def test_keeps_its_id_when_the_platform_knows_the_upload_no_more(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         client = await log_in()
@@ -313,7 +313,7 @@ class TestAKey:
         assert counted.calls == []
 
     @pytest.mark.parametrize("ret", [1204, 1205, -1])
-    async def test_b12_of_what_was_refused_goes_on_with_the_same_id(
+    async def test_of_what_was_refused_goes_on_with_the_same_id(
         self, log_in: LogIn, world: World, failing: Failing, ret: int
     ) -> None:
         client = await log_in(transport=failing)
@@ -325,7 +325,7 @@ class TestAKey:
         assert failing.client_ids == [receipt.client_id] * 2
         assert (await only_send(client)).state == "sent"
 
-    async def test_b12_of_what_never_left_goes_on_with_the_same_id(self, log_in: LogIn, failing: Failing) -> None:
+    async def test_of_what_never_left_goes_on_with_the_same_id(self, log_in: LogIn, failing: Failing) -> None:
         client = await log_in(transport=failing)
         failing.unreachable = 1
         with pytest.raises(ConnectFailed):
@@ -334,7 +334,7 @@ class TestAKey:
 
         assert failing.client_ids == [receipt.client_id] * 2
 
-    async def test_b10_of_what_may_have_been_sent_sends_nothing(
+    async def test_of_what_may_have_been_sent_sends_nothing(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         client = await log_in()
@@ -361,7 +361,7 @@ class TestAKey:
 
 
 class TestALostAnswer:
-    async def test_b10_leaves_one_message_and_a_doubt(self, log_in: LogIn, world: World, counted: Counted) -> None:
+    async def test_leaves_one_message_and_a_doubt(self, log_in: LogIn, world: World, counted: Counted) -> None:
         client = await log_in()
         counted.lose_answers("webwxsendmsg", times=9)
         with pytest.raises(SendOutcomeUnknown):
@@ -397,7 +397,7 @@ class TestALostAnswer:
         assert texts(world) == (["once"] if arrives else [])
         assert (await only_send(client)).state == "unknown"
 
-    async def test_b10_is_no_doubt_any_more_once_the_message_comes_back(
+    async def test_is_no_doubt_any_more_once_the_message_comes_back(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         world.options = Options(echo="on")
@@ -415,7 +415,7 @@ class TestALostAnswer:
         assert send.receipt.message_id == last(world, "ahua", "xiaoming").id
         assert await client.send_text("阿华", "a&b\n<c>", key="1") == send.receipt
 
-    async def test_b10_is_no_doubt_at_all_when_the_message_has_come_back_before(
+    async def test_is_no_doubt_at_all_when_the_message_has_come_back_before(
         self, log_in: LogIn, world: World, failing: Failing
     ) -> None:
         world.options = Options(echo="on")
@@ -428,7 +428,7 @@ class TestALostAnswer:
 
         assert (await sending).message_id == echo.message_id
 
-    async def test_b10_is_no_doubt_either_when_the_send_was_begun_in_an_earlier_login(
+    async def test_is_no_doubt_either_when_the_send_was_begun_in_an_earlier_login(
         self, log_in: LogIn, world: World, failing: Failing
     ) -> None:
         world.options = Options(echo="on")
@@ -444,7 +444,7 @@ class TestALostAnswer:
 
         assert (await sending).message_id == echo.message_id
 
-    async def test_b10_is_not_settled_by_what_another_send_left(
+    async def test_is_not_settled_by_what_another_send_left(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         world.options = Options(echo="on")
@@ -459,7 +459,7 @@ class TestALostAnswer:
         assert [send.state for send in await client.list_sends()] == ["unknown", "sent"]
 
     @pytest.mark.parametrize(("chat", "text"), [("filehelper", "ok"), ("阿华", "OK")])
-    async def test_b10_is_not_settled_by_something_else(
+    async def test_is_not_settled_by_something_else(
         self, log_in: LogIn, world: World, counted: Counted, chat: str, text: str
     ) -> None:
         client = await log_in()
@@ -471,9 +471,7 @@ class TestALostAnswer:
 
         assert (await only_send(client)).state == "unknown"
 
-    async def test_b10_is_not_settled_by_what_was_said_before(
-        self, log_in: LogIn, world: World, counted: Counted
-    ) -> None:
+    async def test_is_not_settled_by_what_was_said_before(self, log_in: LogIn, world: World, counted: Counted) -> None:
         client = await log_in()
         world.say("me", "阿华", "ok")
         await take(client, 1)
@@ -496,7 +494,7 @@ class TestALostAnswer:
         assert texts(world) == ["hi"]
         assert receipt.message_id == last(world, "ahua", "xiaoming").id
 
-    async def test_b12_is_repeated_by_its_key_where_the_server_folds_repeats(
+    async def test_is_repeated_by_its_key_where_the_server_folds_repeats(
         self, log_in: LogIn, new_client: NewClient, world: World, failing: Failing
     ) -> None:
         world.options = Options(fold_repeats=True)
@@ -513,7 +511,7 @@ class TestALostAnswer:
         assert texts(world) == ["hi"]
         assert receipt.message_id == last(world, "ahua", "xiaoming").id
 
-    async def test_b10_stays_a_doubt_when_its_repeat_is_none(
+    async def test_stays_a_doubt_when_its_repeat_is_none(
         self, log_in: LogIn, new_client: NewClient, counted: Counted
     ) -> None:
         store = LoginMemory()

@@ -57,7 +57,7 @@ def test_a_saved_login_is_online_until_somebody_says_otherwise() -> None:
 
 
 class TestFailures:
-    def test_b2_degrade_a_login_after_three_in_a_row(self) -> None:
+    def test_degrade_a_login_after_three_in_a_row(self) -> None:
         liveness = online()
         states = []
         for _ in range(DEGRADED_AFTER):
@@ -66,7 +66,7 @@ class TestFailures:
 
         assert states == [LoginState.ONLINE, LoginState.ONLINE, LoginState.DEGRADED]
 
-    def test_b1_never_end_it(self) -> None:
+    def test_never_end_it(self) -> None:
         liveness = online()
         for _ in range(10_000):
             liveness.failed()
@@ -83,7 +83,7 @@ class TestFailures:
         liveness.failed()
         assert liveness.state is LoginState.ONLINE
 
-    def test_a15_after_a_long_silence_one_is_enough(self) -> None:
+    def test_after_a_long_silence_one_is_enough(self) -> None:
         liveness = online()
         liveness.failed(is_stale=True)
 
@@ -242,7 +242,7 @@ class TestTheEnd:
         liveness.answered(6.0)
         assert liveness.state is LoginState.LOGGED_OUT
 
-    def test_b18_is_raised_again_with_all_it_says(self) -> None:
+    def test_is_raised_again_with_all_it_says(self) -> None:
         liveness = online()
         liveness.answered(5.0)
         liveness.ended(ended())

@@ -128,9 +128,7 @@ class TestReaders:
         with pytest.raises(NotLoggedIn):
             await new_client().subscribe("one").open()
 
-    async def test_l5_f7_of_whom_one_was_away_find_everything_on_their_return(
-        self, log_in: LogIn, world: World
-    ) -> None:
+    async def test_of_whom_one_was_away_find_everything_on_their_return(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         async with client.subscribe("away"):
             pass
@@ -197,7 +195,7 @@ class Replaying(Counted):
 
 
 class TestWhatIsStored:
-    async def test_a11_l4_is_not_given_again_when_the_server_repeats_it_after_a_restart(
+    async def test_is_not_given_again_when_the_server_repeats_it_after_a_restart(
         self, log_in: LogIn, new_client: NewClient, world: World, sandbox: Sandbox
     ) -> None:
         carrier, store = Replaying(Loopback(sandbox)), LoginMemory()
@@ -215,7 +213,7 @@ class TestWhatIsStored:
         async with following.events(include_all=False, follow=False) as events:
             assert [event async for event in events] == []
 
-    async def test_l1_is_there_after_a_crash(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
+    async def test_is_there_after_a_crash(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
         """Nothing is closed, and the saved login was last written at the login."""
         store = LoginMemory()
         client = await log_in(store=store)
@@ -230,7 +228,7 @@ class TestWhatIsStored:
 
         assert texts(await take(following, 2)) == ["1", "2"]
 
-    async def test_l2_what_came_while_nobody_listened_is_given_by_default(
+    async def test_what_came_while_nobody_listened_is_given_by_default(
         self, log_in: LogIn, new_client: NewClient, world: World
     ) -> None:
         store = LoginMemory()
@@ -267,7 +265,7 @@ class TestWhatIsStored:
             assert texts(await client.history("阿华", limit=count)) == said
 
     @pytest.mark.parametrize("ahead", [3_600.0, -3_600.0, 86_400.0, -86_400.0])
-    async def test_a13_is_told_from_what_is_new_by_the_servers_clock(
+    async def test_is_told_from_what_is_new_by_the_servers_clock(
         self, new_client: NewClient, world: World, phone_of: Phone, ahead: float
     ) -> None:
         client = new_client(clock=lambda: world.now + ahead)
@@ -285,7 +283,7 @@ class TestWhatIsStored:
         assert texts(got) == [*said, "new"]
         assert [event.backlog for event in got] == [True] * FOLD_FROM + [False]
 
-    async def test_a13_is_told_right_while_the_clock_jumps(
+    async def test_is_told_right_while_the_clock_jumps(
         self, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
         ahead = 0.0
@@ -302,7 +300,7 @@ class TestWhatIsStored:
         assert [event.backlog for event in got] == [False] * 3
 
     @pytest.mark.parametrize("later", [1_500, pytest.param(20_000, marks=pytest.mark.verify)])
-    async def test_a14_shows_the_original_of_a_recall_however_old(
+    async def test_shows_the_original_of_a_recall_however_old(
         self, log_in: LogIn, new_client: NewClient, world: World, later: int
     ) -> None:
         store = LoginMemory()
@@ -373,7 +371,7 @@ class TestWhatIsStored:
         for secret in world.issued:
             assert secret.encode() not in content
 
-    async def test_l3_a_gap_is_told_once(
+    async def test_a_gap_is_told_once(
         self, log_in: LogIn, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
         store = LoginMemory()
@@ -398,7 +396,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 class TestContacts:
-    async def test_d7_a_friend_who_is_gone_is_gone_in_the_next_process_and_what_he_said_stays(
+    async def test_a_friend_who_is_gone_is_gone_in_the_next_process_and_what_he_said_stays(
         self, log_in: LogIn, new_client: NewClient, world: World
     ) -> None:
         store = LoginMemory()
@@ -415,7 +413,7 @@ class TestContacts:
         assert following.contacts.get(gone) is None
         assert texts([e for e in await following.history(gone) if isinstance(e, Event)]) == ["hi"]
 
-    async def test_d7_a_change_is_known_before_anybody_reads_of_it(
+    async def test_a_change_is_known_before_anybody_reads_of_it(
         self, log_in: LogIn, new_client: NewClient, world: World
     ) -> None:
         store = LoginMemory()

@@ -19,7 +19,7 @@ class Wall:
         return asyncio.get_running_loop().time() + self.slept
 
 
-def test_a16_a_wait_ends_when_the_machine_wakes() -> None:
+def test_a_wait_ends_when_the_machine_wakes() -> None:
     async def work() -> None:
         wall, loop = Wall(), asyncio.get_running_loop()
         loop.call_later(60, setattr, wall, "slept", 3600.0)
@@ -32,7 +32,7 @@ def test_a16_a_wait_ends_when_the_machine_wakes() -> None:
 
 
 @pytest.mark.parametrize("drift", [SLEPT_FOR - 1, -3600.0, -86_400.0])
-def test_r12_a_clock_that_is_set_back_or_drifts_ends_none(drift: float) -> None:
+def test_a_clock_that_is_set_back_or_drifts_ends_none(drift: float) -> None:
     async def work() -> None:
         wall, loop = Wall(), asyncio.get_running_loop()
         loop.call_later(60, setattr, wall, "slept", drift)

@@ -221,7 +221,7 @@ class TestEvents:
 
         assert texts(await take(client, 7)) == list("0123456")
 
-    async def test_a8_a_batch_that_says_more_is_followed_by_a_fetch_at_once(
+    async def test_a_batch_that_says_more_is_followed_by_a_fetch_at_once(
         self, log_in: LogIn, world: World, sandbox: Sandbox
     ) -> None:
         """A full batch of two says that more waits."""
@@ -241,7 +241,7 @@ class TestEvents:
         assert carrier.calls[:4] == ["synccheck", "webwxsync", "webwxsync", "webwxsync"]
         assert "webwxsync" not in carrier.calls[4:]
 
-    async def test_a10_a_batch_delivered_twice_is_handed_out_once(
+    async def test_a_batch_delivered_twice_is_handed_out_once(
         self, log_in: LogIn, world: World, sandbox: Sandbox
     ) -> None:
         client = await log_in(transport=Repeating(Loopback(sandbox)))
@@ -293,7 +293,7 @@ class TestEvents:
         with pytest.raises(UnknownContact):
             client.contacts.resolve("阿华")
 
-    async def test_c13_own_messages_come_back_where_the_platform_echoes(self, log_in: LogIn, world: World) -> None:
+    async def test_own_messages_come_back_where_the_platform_echoes(self, log_in: LogIn, world: World) -> None:
         world.options = Options(echo="on")
         client = await log_in()
         receipt = await client.send_text("阿华", "hi")
@@ -303,7 +303,7 @@ class TestEvents:
         assert (echo.is_self, echo.message_id, echo.chat) == (True, receipt.message_id, receipt.chat)
 
     @pytest.mark.parametrize("chat", ["阿华", "周末爬山", "filehelper"])
-    async def test_c13_an_echo_handler_answers_others_once_and_never_itself(
+    async def test_an_echo_handler_answers_others_once_and_never_itself(
         self, log_in: LogIn, world: World, chat: str
     ) -> None:
         world.options = Options(echo="on")
@@ -327,7 +327,7 @@ class TestEvents:
         assert sorted(texts(heard)) == ["first", "first", "from the phone", "from this client", "last"]
         assert [each.text for each in world.inbox("ahua")["xiaoming"].messages].count("first") == 2
 
-    async def test_a5_a_change_that_brings_nothing_is_asked_for_once(
+    async def test_a_change_that_brings_nothing_is_asked_for_once(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         """A client that polls with the fetch key would be told of it for ever."""
@@ -342,7 +342,7 @@ class TestEvents:
         assert counted.calls.count("synccheck") >= 4
         assert counted.calls.count("webwxsync") == 2
 
-    def test_a5_a_server_that_never_delivers_what_it_announces_is_not_asked_at_full_speed(
+    def test_a_server_that_never_delivers_what_it_announces_is_not_asked_at_full_speed(
         self, log_in: LogIn, sandbox: Sandbox, wound: asyncio.Runner
     ) -> None:
         carrier = Sticky(Loopback(sandbox))
@@ -353,7 +353,7 @@ class TestEvents:
 
         assert carrier.calls == ["synccheck", "webwxsync"] * 2
 
-    async def test_l1_a_server_that_delivers_the_same_for_ever_is_not_asked_at_full_speed(
+    async def test_a_server_that_delivers_the_same_for_ever_is_not_asked_at_full_speed(
         self, log_in: LogIn, world: World, sandbox: Sandbox
     ) -> None:
         carrier = Stuck(Loopback(sandbox))
@@ -416,9 +416,7 @@ class TestEvents:
 
         assert last(world, "ahua", "xiaoming").text == "hello"
 
-    async def test_a1_one_that_cannot_be_read_costs_no_other(
-        self, log_in: LogIn, world: World, sandbox: Sandbox
-    ) -> None:
+    async def test_one_that_cannot_be_read_costs_no_other(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
         def spoil(reply: SyncReply) -> SyncReply:
             messages = list(reply.add_msg_list)
             if len(messages) > 4:
@@ -438,7 +436,7 @@ class TestEvents:
         assert msgspec.json.decode(got[2].raw) == {"MsgType": "x"}
         assert len(carrier.skeys) == 1
 
-    async def test_a3_a_fetch_that_is_refused_for_good_ends_the_login_at_once(
+    async def test_a_fetch_that_is_refused_for_good_ends_the_login_at_once(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         client = await log_in()
@@ -453,7 +451,7 @@ class TestEvents:
         assert counted.calls == ["synccheck", "webwxsync"]
         assert client.state is LoginState.LOGGED_OUT
 
-    async def test_a4_an_error_without_a_key_moves_nothing(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
+    async def test_an_error_without_a_key_moves_nothing(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
         client = await log_in(transport=carrier)
         await take(client, 1, include_all=True)
@@ -465,7 +463,7 @@ class TestEvents:
         later_on.cancel()
 
     @pytest.mark.parametrize("selector", [*range(1, 10), 10, 99])
-    async def test_a7_any_selector_leads_to_the_messages(
+    async def test_any_selector_leads_to_the_messages(
         self, log_in: LogIn, world: World, sandbox: Sandbox, selector: int
     ) -> None:
         carrier = Garbled(Loopback(sandbox))
@@ -476,7 +474,7 @@ class TestEvents:
 
         assert texts(await take(client, 1)) == ["hi"]
 
-    async def test_a9_a_burst_comes_whole_and_in_order(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
+    async def test_a_burst_comes_whole_and_in_order(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
         dice = random.Random(9)
         client = await log_in()
         await take(client, 1, include_all=True)
@@ -495,7 +493,7 @@ class TestEvents:
         for who, theirs in said.items():
             assert [text for text in got if text.startswith(who)] == theirs
 
-    async def test_a13_no_clock_makes_one_too_old(self, log_in: LogIn, world: World) -> None:
+    async def test_no_clock_makes_one_too_old(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         for number in range(10):
             world.say("ahua", "me", str(number))
@@ -681,7 +679,7 @@ class TestPoison:
         return taken
 
     @pytest.mark.parametrize("poison", POISON)
-    async def test_c4_is_delivered_and_so_is_the_next_message(
+    async def test_is_delivered_and_so_is_the_next_message(
         self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path, poison: str
     ) -> None:
         content, text = POISON[poison]
@@ -690,7 +688,7 @@ class TestPoison:
         assert texts(taken) == ["first", text, "last"]
 
     @pytest.mark.parametrize("code", CONTROLS)
-    async def test_c2_a_raw_control_character_is_delivered_and_saved_as_it_is(
+    async def test_a_raw_control_character_is_delivered_and_saved_as_it_is(
         self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path, code: int
     ) -> None:
         content = b'"Content":"a%cb"' % code
@@ -755,7 +753,7 @@ class TestBadDays:
         indirect=["usual_journal"],
         ids=["html", "html, journal", "empty", "503", "ret -1", "unknown ret", "timeout", "broken", "refused"],
     )
-    def test_b1_b2_trouble_neither_ends_the_login_nor_makes_us_ask_at_full_speed(
+    def test_trouble_neither_ends_the_login_nor_makes_us_ask_at_full_speed(
         self, log_in: LogIn, sandbox: Sandbox, wound: asyncio.Runner, answer: Response | Exception
     ) -> None:
         carrier = Garbled(Loopback(sandbox))
@@ -771,7 +769,7 @@ class TestBadDays:
         assert client.state is LoginState.ONLINE
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_a5_a_server_that_never_delivers_what_it_announces_is_endured_for_a_day(
+    def test_a_server_that_never_delivers_what_it_announces_is_endured_for_a_day(
         self, log_in: LogIn, sandbox: Sandbox
     ) -> None:
         carrier = Sticky(Loopback(sandbox))
@@ -782,7 +780,7 @@ class TestBadDays:
         assert 2_800 < carrier.calls.count("synccheck") < 3_000
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_c3_a_batch_cut_at_every_byte_moves_nothing_and_the_whole_one_delivers_each_once(
+    def test_a_batch_cut_at_every_byte_moves_nothing_and_the_whole_one_delivers_each_once(
         self, log_in: LogIn, world: World, sandbox: Sandbox
     ) -> None:
         store = LoginMemory()
@@ -810,7 +808,7 @@ class TestBadDays:
         assert carrier.positions == {(before, before, 0)}
         assert texts(taken) == ["你好 <0> 😀", "你好 <1> 😀", "你好 <2> 😀", "after"]
 
-    def test_b5_a_dead_session_that_still_announces_ends_at_the_next_send(
+    def test_a_dead_session_that_still_announces_ends_at_the_next_send(
         self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
     ) -> None:
         announced = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
@@ -832,7 +830,7 @@ class TestBadDays:
         wound.run(both(wound.run(log_in(transport=carrier))))
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_b18_a_day_without_news_makes_us_send_nothing(
+    def test_a_day_without_news_makes_us_send_nothing(
         self, log_in: LogIn, world: World, counted: Counted, wound: asyncio.Runner
     ) -> None:
         client = wound.run(log_in())
@@ -849,7 +847,7 @@ class TestBadDays:
     @pytest.mark.parametrize(
         ("usual_journal", "outages"), [("without a journal", 3), ("with a journal", 1)], indirect=["usual_journal"]
     )
-    def test_a15_after_outages_what_came_meanwhile_is_there_at_once_and_the_age_tells(
+    def test_after_outages_what_came_meanwhile_is_there_at_once_and_the_age_tells(
         self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner, outages: int
     ) -> None:
         carrier = Hanging(Loopback(sandbox), Timeouts().poll)
@@ -884,17 +882,17 @@ class TestBadDays:
             assert wound.run(outage()) <= Timeouts().poll + 36
             assert client.state is LoginState.ONLINE
 
-    def test_a16_a_poll_is_given_up_ten_seconds_after_it_should_have_been_answered(self) -> None:
+    def test_a_poll_is_given_up_ten_seconds_after_it_should_have_been_answered(self) -> None:
         assert Timeouts().poll == POLL_HOLD + 10
 
-    def test_a15_the_last_sync_is_told(self, log_in: LogIn, world: World, wound: asyncio.Runner) -> None:
+    def test_the_last_sync_is_told(self, log_in: LogIn, world: World, wound: asyncio.Runner) -> None:
         client = wound.run(log_in())
         assert client.last_sync_at is None
         wound.run(take(client, 1, include_all=True))
         assert client.last_sync_at is not None
         assert client.last_sync_at <= world.now
 
-    def test_a16_a_poll_that_hangs_while_the_machine_sleeps_is_made_again_at_once(
+    def test_a_poll_that_hangs_while_the_machine_sleeps_is_made_again_at_once(
         self, new_client: NewClient, sandbox: Sandbox, world: World, wound: asyncio.Runner, phone_of: Phone
     ) -> None:
         carrier = Hanging(Loopback(sandbox), 10 * MINUTE)
@@ -918,7 +916,7 @@ class TestBadDays:
         assert wound.run(sleep_meanwhile()) <= 6
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_a18_garbage_in_place_of_an_answer_never_ends_the_login(
+    def test_garbage_in_place_of_an_answer_never_ends_the_login(
         self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
     ) -> None:
         """What the transport makes of a status line `HTTP/1.1 0`: tests/transport/test_aiohttp_transport.py."""
@@ -934,7 +932,7 @@ class TestBadDays:
         assert texts(wound.run(take(client, 1))) == ["hi"]
         assert client.state is LoginState.ONLINE
 
-    def test_l1_a_key_that_the_server_refuses_for_long_is_replaced_and_the_gap_is_told(
+    def test_a_key_that_the_server_refuses_for_long_is_replaced_and_the_gap_is_told(
         self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
@@ -1008,7 +1006,7 @@ class TestBadDays:
 
         assert texts([wound.run(read())]) == ["hi"]
 
-    def test_l1_a_key_that_is_refused_now_and_then_is_kept(
+    def test_a_key_that_is_refused_now_and_then_is_kept(
         self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)

@@ -1,4 +1,4 @@
-"""E13: what others take back is on one's own phone, however the bot was restarted in between."""
+"""What others recall is on the owner's phone, however the bot was restarted in between."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(("to", "where"), [("me", "阿华"), ("周末爬山", "周末爬山")])
 @pytest.mark.parametrize("content", ["full", "keyless", "hash"])
-def test_e13_a_text_and_a_picture_come_back_after_a_restart(
+def test_a_text_and_a_picture_come_back_after_a_restart(
     sandbox: Sandbox, account: Person, friend: Person, to: str, where: str, content: str
 ) -> None:
     sandbox.switch(picture_content=content)
@@ -78,7 +78,7 @@ def is_kept(home: Path) -> bool:
         return db.execute("SELECT 1 FROM kept WHERE state = 'kept'").fetchone() is not None
 
 
-def test_e13_it_comes_back_though_the_process_was_killed_in_between(
+def test_it_comes_back_though_the_process_was_killed_in_between(
     sandbox: Sandbox, account: Person, friend: Person, start: Start, tmp_path: Path
 ) -> None:
     sandbox.switch(picture_content="hash")

@@ -1,4 +1,4 @@
-"""C13: the echo bot says everything back, but nothing of its own, and not for ever."""
+"""The echo bot repeats everything except its own messages, and stops answering another bot."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 IS_A_BOT = re.compile(r"^(小明|阿华) seems to be a bot")
 
 
-def test_c13_two_of_them_fall_silent_and_other_chats_go_on(sandbox: Sandbox, account: Person, friend: Person) -> None:
+def test_two_of_them_fall_silent_and_other_chats_go_on(sandbox: Sandbox, account: Person, friend: Person) -> None:
     with sandbox.running(load("echo").bot), sandbox.running(load("echo").bot, account=friend):
         account.say("hello", to=friend)
         sandbox.settle()
@@ -32,7 +32,7 @@ def test_c13_two_of_them_fall_silent_and_other_chats_go_on(sandbox: Sandbox, acc
         assert len(told) == 1
 
 
-def test_c13_what_it_says_itself_is_never_answered_and_what_the_phone_says_is(
+def test_what_it_says_itself_is_never_answered_and_what_the_phone_says_is(
     sandbox: Sandbox, account: Person, friend: Person
 ) -> None:
     sandbox.switch(echo="on")  # a session's own sends come back to it

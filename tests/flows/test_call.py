@@ -80,7 +80,7 @@ class TestJudge:
         judge("webwxsendmsg", 0)
 
     @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
-    def test_b3_every_code_has_its_class_and_reason(self, ret: int, kind: type[ApiError], reason: str | None) -> None:
+    def test_every_code_has_its_class_and_reason(self, ret: int, kind: type[ApiError], reason: str | None) -> None:
         with pytest.raises(ApiError) as caught:
             judge("webwxsendmsg", ret, "系统繁忙")
 
@@ -110,7 +110,7 @@ class TestJudge:
             judge("webwxsendmsg", 1, 1_000_000 * "so much ")
         assert (len(caught.value.message), caught.value.message[-1]) == (200, "…")
 
-    def test_b4_each_reason_of_a_log_out_is_told_apart_in_its_text(self) -> None:
+    def test_each_reason_of_a_log_out_is_told_apart_in_its_text(self) -> None:
         texts = set()
         for ret in (-14, 1100, 1101, 1102):
             with pytest.raises(LoggedOut) as caught:
@@ -147,10 +147,10 @@ REPEATED = {
 """Calls that are made again after a code that nobody knows: no send, and none of the sync loop's."""
 
 
-class TestGR8EveryCellOfTheTable:
+class TestEveryCodeAtEveryCall:
     @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
     @pytest.mark.parametrize("endpoint", JSON_CALLS, ids=lambda endpoint: endpoint.name)
-    def test_b3_a_code_means_the_same_at_every_call(
+    def test_a_code_means_the_same_at_every_call(
         self, endpoint: Endpoint[Any, Any], ret: int, kind: type[ApiError], reason: str | None
     ) -> None:
         if ret == 3 and endpoint.name == "webwxinit":
@@ -185,10 +185,10 @@ def refuse_always(flow: Flow[Any], asked: list[Request | Read | Pause]) -> None:
 
 
 class TestACodeThatNobodyKnows:
-    """B3, the last row of the table: calls that may be repeated are, three times, then it is told as it is."""
+    """An unknown code: a call that may be repeated is repeated three times, then the code is raised as it came."""
 
     @pytest.mark.parametrize("endpoint", JSON_CALLS, ids=lambda endpoint: endpoint.name)
-    def test_b3_is_met_with_three_repeats_or_none(self, endpoint: Endpoint[Any, Any]) -> None:
+    def test_is_met_with_three_repeats_or_none(self, endpoint: Endpoint[Any, Any]) -> None:
         asked: list[Request | Read | Pause] = []
         with pytest.raises(ApiError, match=r"\(ret 424242\)"):
             refuse_always(call(endpoint, sample(endpoint.request), LOGIN.hosts), asked)
@@ -197,7 +197,7 @@ class TestACodeThatNobodyKnows:
         assert [type(each) for each in asked] == [Request, *[Pause, Request] * repeats]
         assert {endpoint.name} == {each.endpoint for each in asked if not isinstance(each, Read)}
 
-    def test_b3_may_pass(self) -> None:
+    def test_may_pass(self) -> None:
         given, asked = drive(
             call(WEBWXINIT, WEBWXINIT.request(), LOGIN.hosts), refusal(ODD), refusal(ODD), reply(WEBWXINIT, skey="@s")
         )
@@ -206,13 +206,13 @@ class TestACodeThatNobodyKnows:
         assert [Pause(endpoint="webwxinit", ret=ODD)] * 2 == asked[1::2]
 
     @pytest.mark.parametrize(("ret", "kind"), [(1101, LoggedOut), (1205, RateLimited), (-1, ApiError)])
-    def test_b3_may_turn_into_one_that_everybody_knows(self, ret: int, kind: type[ApiError]) -> None:
+    def test_may_turn_into_one_that_everybody_knows(self, ret: int, kind: type[ApiError]) -> None:
         with pytest.raises(kind) as caught:
             drive(call(WEBWXINIT, WEBWXINIT.request(), LOGIN.hosts), refusal(ODD), refusal(ret))
 
         assert ret == caught.value.ret
 
-    def test_b3_is_no_trouble_where_the_caller_knows_it(self) -> None:
+    def test_is_no_trouble_where_the_caller_knows_it(self) -> None:
         given, [_] = drive(call(WEBWXINIT, WEBWXINIT.request(), LOGIN.hosts, also_fine=(ODD,)), refusal(ODD))
 
         assert given.base_response.ret == ODD
@@ -232,7 +232,7 @@ class TestEveryCallIsJudged:
         ],
         ids=["send_text", "send_image", "mark_read", "fetch", "list_contacts", "get_contacts"],
     )
-    def test_b3_json_calls(
+    def test_json_calls(
         self, flow: Callable[[], Flow[Any]], ret: int, kind: type[ApiError], reason: str | None
     ) -> None:
         with pytest.raises(kind) as caught:
@@ -241,14 +241,14 @@ class TestEveryCallIsJudged:
         assert ret == caught.value.ret
 
     @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
-    def test_b3_the_long_poll(self, ret: int, kind: type[ApiError], reason: str | None) -> None:
+    def test_the_long_poll(self, ret: int, kind: type[ApiError], reason: str | None) -> None:
         with pytest.raises(kind) as caught:
             drive(check(LOGIN, NOW), reply(SYNCCHECK, retcode=ret))
 
         assert ret == caught.value.ret
 
     @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
-    def test_b3_uploads(self, ret: int, kind: type[ApiError], reason: str | None) -> None:
+    def test_uploads(self, ret: int, kind: type[ApiError], reason: str | None) -> None:
         with pytest.raises(kind) as caught:
             drive(upload_chunk(LOGIN, FILE, PASSAGE, 0), b"x", refusal(ret))
 
@@ -257,7 +257,7 @@ class TestEveryCallIsJudged:
 
 class TestALostAnswer:
     @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ProtocolError("too large")])
-    def test_b11_leaves_a_send_in_doubt_and_is_never_success(self, failure: WxError) -> None:
+    def test_leaves_a_send_in_doubt_and_is_never_success(self, failure: WxError) -> None:
         with pytest.raises(SendOutcomeUnknown, match="may or may not have been done"):
             drive(a_send(), failure)
 

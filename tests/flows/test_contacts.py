@@ -62,18 +62,18 @@ def ids(listing: Listing) -> list[str]:
 
 
 class TestListContacts:
-    def test_d1_asks_for_pages_until_seq_is_0(self) -> None:
+    def test_asks_for_pages_until_seq_is_0(self) -> None:
         contacts, requests = drive(list_contacts(LOGIN, NOW), page("@a", "@b", seq=2), page("@c", seq=3), page("@d"))
 
         assert ids(contacts) == ["@a", "@b", "@c", "@d"]
         assert [request.url.partition("&seq=")[2] for request in requests] == ["0", "2", "3"]
 
-    def test_d1_ends_where_seq_stands_still(self) -> None:
+    def test_ends_where_seq_stands_still(self) -> None:
         contacts, _ = drive(list_contacts(LOGIN, NOW), page("@a", seq=2), page("@b", seq=2))
 
         assert ids(contacts) == ["@a", "@b"]
 
-    def test_d1_ends_though_seq_never_does(self) -> None:
+    def test_ends_though_seq_never_does(self) -> None:
         endless = [page(f"@{number}", seq=number) for number in range(1, MAX_PAGES + 1)]
 
         assert len(ids(drive(list_contacts(LOGIN, NOW), *endless)[0])) == MAX_PAGES
@@ -138,7 +138,7 @@ def keys(*ids: str) -> list[ContactKey]:
 
 class TestGetContacts:
     @pytest.mark.parametrize(("wanted", "batches"), [(0, []), (1, [1]), (50, [50]), (51, [50, 1]), (500, [50] * 10)])
-    def test_d3_asks_for_fifty_at_a_time(self, wanted: int, batches: list[int]) -> None:
+    def test_asks_for_fifty_at_a_time(self, wanted: int, batches: list[int]) -> None:
         ids = [f"@@{number}" for number in range(wanted)]
         answers = [details(*ids[start : start + 50]) for start in range(0, wanted, 50)]
         lookup, requests = drive(get_contacts(LOGIN, keys(*ids), NOW), *answers)
@@ -148,7 +148,7 @@ class TestGetContacts:
         assert [contact.id for contact in lookup.found] == ids
         assert lookup.missing == ()
 
-    def test_d3_asks_once_more_for_whom_the_server_left_out_and_then_says_who_is_missing(self) -> None:
+    def test_asks_once_more_for_whom_the_server_left_out_and_then_says_who_is_missing(self) -> None:
         ids = [f"@@{number}" for number in range(51)]
         flow = get_contacts(LOGIN, keys(*ids), NOW)
         lookup, requests = drive(flow, details(*ids[3:50]), details(ids[50]), details(ids[0]))
@@ -157,7 +157,7 @@ class TestGetContacts:
         assert {contact.id for contact in lookup.found} == {*ids} - {*ids[1:3]}
         assert lookup.missing == tuple(ids[1:3])
 
-    def test_d3_whoever_comes_unasked_is_not_found(self) -> None:
+    def test_whoever_comes_unasked_is_not_found(self) -> None:
         lookup, _ = drive(get_contacts(LOGIN, keys("@@a"), NOW), details("@@a", "@other"))
 
         assert [contact.id for contact in lookup.found] == ["@@a"]

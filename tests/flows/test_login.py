@@ -67,7 +67,7 @@ class TestRequestCode:
         ["", "short", "AbCdEfGh&calc", "$(reboot)aaaa", "../../../etc", "x" * 10_000, "uuid\u4f60\u597d\u4f60\u597d",
          "AbCdEfGhIj\n", "-AbCdEfGhIj==="],
     )  # fmt: skip
-    def test_g7_refuses_a_uuid_that_no_server_should_give(self, uuid: str) -> None:
+    def test_refuses_a_uuid_that_no_server_should_give(self, uuid: str) -> None:
         with pytest.raises(ProtocolError, match="no usable login code"):
             drive(flows.request_code(blank(), NOW), reply(JSLOGIN, uuid=uuid))
 
@@ -89,7 +89,7 @@ class TestThePush:
     def test_gives_nothing_to_poll_when_the_phone_was_not_asked(self, ret: str, uuid: str) -> None:
         assert drive(flows.request_push_ticket(LOGIN), reply(PUSHLOGIN, ret=ret, uuid=uuid))[0] == ""
 
-    def test_g7_refuses_a_uuid_that_no_server_should_give(self) -> None:
+    def test_refuses_a_uuid_that_no_server_should_give(self) -> None:
         with pytest.raises(ProtocolError, match="no usable uuid"):
             drive(flows.request_push_ticket(LOGIN), reply(PUSHLOGIN, ret="0", uuid="a&b"))
 
@@ -140,7 +140,7 @@ class TestSentOnByTheExchange:
             "https://wx8.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=B2c/+2@qrticket_0&uuid=AbCdEfGhIj=="
         )
 
-    def test_b7_goes_to_no_host_that_is_none_of_the_platforms(self) -> None:
+    def test_goes_to_no_host_that_is_none_of_the_platforms(self) -> None:
         with pytest.raises(UnsafeRedirect, match=r"evil\.example"):
             exchange(reply(TICKET, redirecturl="https://evil.example/?ticket=1"))
 
@@ -208,31 +208,31 @@ class TestExchangeTicket:
             "?ticket=1",
         ],
     )  # fmt: skip
-    def test_b7_sends_nothing_to_a_host_that_is_none_of_the_platforms(self, redirect: str) -> None:
+    def test_sends_nothing_to_a_host_that_is_none_of_the_platforms(self, redirect: str) -> None:
         with pytest.raises(UnsafeRedirect):
             next(flows.exchange_ticket(blank(), redirect, "e1"))
 
-    def test_b7_stays_at_a_given_server_though_the_redirect_names_a_real_host(self) -> None:
+    def test_stays_at_a_given_server_though_the_redirect_names_a_real_host(self) -> None:
         server = "http://127.0.0.1:8790"
         given, [request] = drive(flows.exchange_ticket(blank(server=server), REDIRECT, "e1"), ticket())
 
         assert single(server) == given.hosts
         assert request.url.startswith("http://127.0.0.1:8790/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=")
 
-    def test_b7_leaves_a_given_server_for_no_other(self) -> None:
+    def test_leaves_a_given_server_for_no_other(self) -> None:
         with pytest.raises(UnsafeRedirect):
             next(flows.exchange_ticket(blank(server="http://127.0.0.1:8790"), "http://127.0.0.1:8791/?a=1", "e1"))
 
-    def test_b15_reads_the_ticket_of_a_301_without_location(self) -> None:
+    def test_reads_the_ticket_of_a_301_without_location(self) -> None:
         assert exchange(ticket(status=301)).credentials.sid == "sId+/1"
 
-    def test_b15_does_not_follow_a_301(self) -> None:
+    def test_does_not_follow_a_301(self) -> None:
         moved = Response(status=301, headers=(("Location", "https://evil.example/"),))
 
         with pytest.raises(UnsafeRedirect, match="nothing was sent there"):
             exchange(moved)
 
-    def test_b16_a_refusal_tells_the_platforms_words_and_the_way_out(self) -> None:
+    def test_a_refusal_tells_the_platforms_words_and_the_way_out(self) -> None:
         answer = Response(body="<error><ret>1203</ret><message>你的帐号不能登录网页版</message></error>".encode())
 
         with pytest.raises(LoginRefused, match="File Transfer Helper") as caught:
@@ -246,15 +246,15 @@ class TestExchangeTicket:
             exchange(answer)
         assert caught.value.message == "no: ***"
 
-    def test_b16_another_refusal_promises_nothing(self) -> None:
+    def test_another_refusal_promises_nothing(self) -> None:
         with pytest.raises(LoginRefused, match=r"ret 1\): no reason given\.$"):
             exchange(Response(body=b"<error><ret>1</ret><message></message></error>"))
 
-    def test_b16_a_web_page_is_told_apart(self) -> None:
+    def test_a_web_page_is_told_apart(self) -> None:
         with pytest.raises(UnexpectedLoginPage):
             exchange(Response(body=b"<!DOCTYPE HTML><HTML><body>Log in</body></HTML>"))
 
-    def test_b16_a_web_page_is_repeated_in_brief_without_anything_like_a_key(self) -> None:
+    def test_a_web_page_is_repeated_in_brief_without_anything_like_a_key(self) -> None:
         page = """<!DOCTYPE html><html><head><title>微信 &amp; web</title>
             <script>window.skey = "scriptOnly";</script><style>p { color: red }</style></head>
             <!-- commentOnly --><body><p class="classOnly">Please\n\t try   again\x1b[2J,\u202e error 502</p>
@@ -270,7 +270,7 @@ class TestExchangeTicket:
             "微信 & web Please try again[2J, error 502 here or *** *** *** *** *** *** ***"
         )
 
-    def test_b16_of_a_long_web_page_two_hundred_characters_are_repeated(self) -> None:
+    def test_of_a_long_web_page_two_hundred_characters_are_repeated(self) -> None:
         with pytest.raises(UnexpectedLoginPage) as caught:
             exchange(Response(body=b"<html>" + 100 * b"so much "))
         _, _, excerpt = str(caught.value).partition(" It says: ")
@@ -280,29 +280,29 @@ class TestExchangeTicket:
         "page",
         ["<html>", "<html><script>x()</script><body>\x00 https://a.example/b </body></html>", "<html><script>x <b>"],
     )
-    def test_b16_a_web_page_with_nothing_to_read_is_not_repeated(self, page: str) -> None:
+    def test_a_web_page_with_nothing_to_read_is_not_repeated(self, page: str) -> None:
         with pytest.raises(UnexpectedLoginPage, match=r"in place of the ticket\.$"):
             exchange(Response(body=page.encode()))
 
     @pytest.mark.parametrize("body", [b"", b"<error><ret>0", b"\x1f\x8b\x08\x00garbage", b'{"ret":0}'])
-    def test_b16_anything_else_is_a_protocol_error(self, body: bytes) -> None:
+    def test_anything_else_is_a_protocol_error(self, body: bytes) -> None:
         with pytest.raises(ProtocolError) as caught:
             exchange(Response(body=body))
         assert ProtocolError is type(caught.value)
 
     @pytest.mark.parametrize("name", FIELDS)
-    def test_b17_a_missing_field_is_named(self, name: str) -> None:
+    def test_a_missing_field_is_named(self, name: str) -> None:
         with pytest.raises(ProtocolError, match=rf"lacks {name}\."):
             exchange(ticket(without=name))
 
-    def test_b17_cookies_stand_in_for_the_sid_and_the_uin(self) -> None:
+    def test_cookies_stand_in_for_the_sid_and_the_uin(self) -> None:
         cookies = (("Set-Cookie", "wxuin=77; Path=/"), ("Set-Cookie", "wxsid=fromCookie; Path=/; Secure"))
         body = b"<error><ret>0</ret><skey>@s</skey><pass_ticket>p</pass_ticket></error>"
         given = exchange(Response(headers=cookies, body=body))
 
         assert (given.credentials.uin, given.credentials.sid) == (77, "fromCookie")
 
-    def test_b17_a_cookie_that_is_no_number_is_no_uin(self) -> None:
+    def test_a_cookie_that_is_no_number_is_no_uin(self) -> None:
         answer = ticket(without="wxuin", headers=(("Set-Cookie", "wxuin=none; Path=/"),))
 
         with pytest.raises(ProtocolError, match=r"lacks wxuin\."):

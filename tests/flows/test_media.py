@@ -55,26 +55,26 @@ class TestUpload:
         ("size", "chunks"),
         [(1, 1), (CHUNK_SIZE - 1, 1), (CHUNK_SIZE, 1), (CHUNK_SIZE + 1, 2), (2 * CHUNK_SIZE, 2), (CHECK_ABOVE + 1, 51)],
     )
-    def test_e1_a_file_goes_in_chunks_of_512_kib(self, size: int, chunks: int) -> None:
+    def test_a_file_goes_in_chunks_of_512_kib(self, size: int, chunks: int) -> None:
         assert file_of(bytes(size)).chunks == chunks
 
     @pytest.mark.parametrize(("size", "must"), [(CHECK_ABOVE, False), (CHECK_ABOVE + 1, True)])
-    def test_e2_only_a_large_file_is_announced(self, size: int, must: bool) -> None:
+    def test_only_a_large_file_is_announced(self, size: int, must: bool) -> None:
         assert file_of(bytes(size)).must_be_announced is must
 
-    def test_e1_chunks_are_numbered_when_there_are_several(self) -> None:
+    def test_chunks_are_numbered_when_there_are_several(self) -> None:
         content = bytes(2 * CHUNK_SIZE + 1)
         requests = [upload(content, chunk)[1] for chunk in range(3)]
 
         assert [(request.chunks, request.chunk) for request in requests] == [("3", "0"), ("3", "1"), ("3", "2")]
         assert [len(request.filename.content) for request in requests] == [CHUNK_SIZE, CHUNK_SIZE, 1]
 
-    def test_e1_a_single_chunk_has_no_number(self) -> None:
+    def test_a_single_chunk_has_no_number(self) -> None:
         _, request = upload(PNG)
 
         assert (request.chunks, request.chunk) == ("", "")
 
-    def test_e1_every_chunk_carries_the_same_ticket_of_the_whole_file(self) -> None:
+    def test_every_chunk_carries_the_same_ticket_of_the_whole_file(self) -> None:
         content = bytes(CHUNK_SIZE + 1)
         [ticket] = {upload(content, chunk)[1].uploadmediarequest for chunk in range(2)}
         fields = msgspec.json.decode(ticket)
@@ -86,7 +86,7 @@ class TestUpload:
             "FileMd5": hashlib.md5(content).hexdigest(),
         }  # fmt: skip
 
-    def test_e2_an_announced_file_carries_its_keys(self) -> None:
+    def test_an_announced_file_carries_its_keys(self) -> None:
         _, request = upload(PNG, passage=msgspec.structs.replace(PASSAGE, aes_key="key", signature="signed"))
         fields = msgspec.json.decode(request.uploadmediarequest)
 
@@ -121,11 +121,11 @@ class TestUpload:
         ],
         ids=["announced", "a chunk", "a parallel chunk"],
     )
-    def test_b8_without_the_file_hosts_cookie_nothing_is_sent(self, begin: Callable[[Passage], Flow[Passage]]) -> None:
+    def test_without_the_file_hosts_cookie_nothing_is_sent(self, begin: Callable[[Passage], Flow[Passage]]) -> None:
         with pytest.raises(InvalidLogin, match=r"no cookie webwx_data_ticket .* log in again\.$"):
             next(begin(msgspec.structs.replace(PASSAGE, data_ticket="")))
 
-    def test_b22_the_media_id_of_a_refusal_is_not_used(self) -> None:
+    def test_the_media_id_of_a_refusal_is_not_used(self) -> None:
         answer = Response(body=b'{"BaseResponse":{"Ret":1205},"MediaId":"@somebody_elses"}')
 
         with pytest.raises(RateLimited):
@@ -145,7 +145,7 @@ class TestUpload:
 
 
 class TestAnnounced:
-    def test_e2_an_announcement_tells_the_file_and_brings_its_keys(self) -> None:
+    def test_an_announcement_tells_the_file_and_brings_its_keys(self) -> None:
         told = reply(CHECKUPLOAD, aes_key="key", signature="signed")
         passage, [request] = drive(flows.announce_upload(LOGIN, file_of(PNG), PASSAGE), told)
         body = msgspec.json.decode(request.content)
@@ -157,7 +157,7 @@ class TestAnnounced:
             "FileMd5": hashlib.md5(PNG).hexdigest(), "FileType": 7,
         }  # fmt: skip
 
-    def test_e2_what_the_server_has_is_complete_at_once(self) -> None:
+    def test_what_the_server_has_is_complete_at_once(self) -> None:
         told = reply(CHECKUPLOAD, media_id="@crypt_known", signature="signed")
         passage, _ = drive(flows.announce_upload(LOGIN, file_of(PNG), PASSAGE), told)
 
@@ -198,7 +198,7 @@ class TestAnnounced:
         ("", ""),
     ],
 )
-def test_e4_a_name_is_made_fit_for_a_header(name: str, travels: str) -> None:
+def test_a_name_is_made_fit_for_a_header(name: str, travels: str) -> None:
     assert flows.transport_name(name) == travels
 
 
@@ -256,7 +256,7 @@ class TestDownload:
     def test_each_kind_is_asked_for_in_its_own_way(self, message: ImageMessage, body: bytes, asked: str) -> None:
         assert asked in fetch(lambda into: flows.download(LOGIN, message, into, "gS+t"), body)
 
-    def test_b8_without_the_file_hosts_cookie_a_file_is_not_asked_for(self) -> None:
+    def test_without_the_file_hosts_cookie_a_file_is_not_asked_for(self) -> None:
         with pytest.raises(InvalidLogin, match=r"no cookie webwx_data_ticket .* log in again\.$"):
             next(flows.download(LOGIN, FILE, spool()))
 
@@ -270,10 +270,10 @@ class TestDownload:
             (PLACE, PNG),
         ],
     )
-    def test_b8_without_the_file_hosts_cookie_everything_else_is(self, message: ImageMessage, body: bytes) -> None:
+    def test_without_the_file_hosts_cookie_everything_else_is(self, message: ImageMessage, body: bytes) -> None:
         assert fetch(lambda into: flows.download(LOGIN, message, into), body)
 
-    def test_k4_a_sticker_of_the_store_is_not_asked_for(self) -> None:
+    def test_a_sticker_of_the_store_is_not_asked_for(self) -> None:
         with pytest.raises(MediaUnavailable, match="a phone shows"):
             drive(flows.download(LOGIN, StickerMessage(is_available=False, **FIELDS), spool()))
 
@@ -295,7 +295,7 @@ class TestDownload:
             (b'{\n"BaseResponse": {\n"Ret": 1102,\n', LoggedOut), (b'{"BaseResponse":{"Ret":1205', RateLimited),
         ],
     )  # fmt: skip
-    def test_e8_anything_else_is_no_picture(self, body: bytes, kind: type[Exception]) -> None:
+    def test_anything_else_is_no_picture(self, body: bytes, kind: type[Exception]) -> None:
         into = spool()
         flow = flows.download(LOGIN, "1", into)
         next(flow)
@@ -316,9 +316,7 @@ class TestDownload:
             ((("Content-Range", "bytes 0-9/*"),), True),
         ],
     )
-    def test_e8_the_length_must_be_the_announced_one(
-        self, headers: tuple[tuple[str, str], ...], is_whole: bool
-    ) -> None:
+    def test_the_length_must_be_the_announced_one(self, headers: tuple[tuple[str, str], ...], is_whole: bool) -> None:
         into = spool()
         flow = flows.download(LOGIN, "1", into)
         next(flow)
@@ -338,7 +336,7 @@ class TestDownload:
             (msgspec.structs.replace(FILE, size=0), b'{"BaseResponse": {"Ret": -1}}', False),
         ],
     )  # fmt: skip
-    def test_e8_a_file_must_be_the_one_that_was_sent(self, message: FileMessage, body: bytes, is_it: bool) -> None:
+    def test_a_file_must_be_the_one_that_was_sent(self, message: FileMessage, body: bytes, is_it: bool) -> None:
         into = spool()
         flow = flows.download(LOGIN, message, into, "gS")
         next(flow)

@@ -77,7 +77,7 @@ class TestSendText:
         assert (message_id, msgspec.json.decode(request.content)["Scene"]) == ("9", 2)
 
 
-def test_g_r14_an_answer_of_another_send_says_nothing_about_this_one() -> None:
+def test_an_answer_of_another_send_says_nothing_about_this_one() -> None:
     with pytest.raises(SendOutcomeUnknown, match="another send's"):
         drive(flows.send_text(LOGIN, FRIEND, "hi", "17"), reply(TEXT, msg_id="9", local_id="16"))
     assert drive(flows.send_text(LOGIN, FRIEND, "hi", "17"), reply(TEXT, msg_id="9", local_id="17"))[0] == "9"
@@ -92,7 +92,7 @@ def test_an_uploaded_picture_goes_by_its_media_id_and_without_content() -> None:
 
 
 class TestRecall:
-    def test_e11_ret_minus_1_means_that_the_message_stays(self) -> None:
+    def test_ret_minus_1_means_that_the_message_stays(self) -> None:
         with pytest.raises(RecallRefused, match="it stays") as caught:
             drive(flows.recall(LOGIN, RECEIPT), refusal(-1))
         assert (caught.value.ret, caught.value.endpoint) == (-1, "webwxrevokemsg")
@@ -108,7 +108,7 @@ class TestRecall:
             drive(flows.recall(LOGIN, RECEIPT), Timeout("t"))
 
     @pytest.mark.parametrize("chat", ["@friend", "@@room", "filehelper"])
-    def test_e10_the_receipt_goes_back_as_it_came(self, chat: str) -> None:
+    def test_the_receipt_goes_back_as_it_came(self, chat: str) -> None:
         receipt = msgspec.structs.replace(RECEIPT, chat=ContactId(chat))
         _, [request] = drive(flows.recall(LOGIN, receipt), reply(RECALL))
         body = msgspec.json.decode(request.content)
@@ -117,7 +117,7 @@ class TestRecall:
             body["SvrMsgId"], body["ToUserName"], body["ClientMsgId"],
         )  # fmt: skip
 
-    def test_e10_without_a_client_id_the_message_id_stands_in(self) -> None:
+    def test_without_a_client_id_the_message_id_stands_in(self) -> None:
         receipt = msgspec.structs.replace(RECEIPT, client_id="")
         _, [request] = drive(flows.recall(LOGIN, receipt), reply(RECALL))
 
@@ -211,7 +211,7 @@ class TestMedia:
             ),
         ],
     )  # fmt: skip
-    def test_k3_each_kind_is_sent_as_the_page_does(
+    def test_each_kind_is_sent_as_the_page_does(
         self, flow: Flow[str], endpoint: Endpoint[Any, Any], query: str, scene: int, message: dict[str, Any]
     ) -> None:
         given, [request] = drive(flow, reply(endpoint, msg_id="29"))
@@ -237,7 +237,7 @@ class TestMedia:
         (flows.forward_file(LOGIN, FRIEND, RECEIVED, "17"), APP),
     ],
 )
-def test_b13_both_ids_of_a_send_are_one_value(flow: Flow[str], endpoint: Endpoint[Any, Any]) -> None:
+def test_both_ids_of_a_send_are_one_value(flow: Flow[str], endpoint: Endpoint[Any, Any]) -> None:
     _, [request] = drive(flow, reply(endpoint))
     message = msgspec.json.decode(request.content)["Msg"]
 

@@ -63,7 +63,7 @@ class TestCheck:
         assert "&synckey=1_11%7C2_21&" in request.url
 
     @pytest.mark.parametrize("selector", [*range(1, 10), "10", "99", "-1"])
-    def test_a7_any_selector_but_0_means_fetch(self, selector: object) -> None:
+    def test_any_selector_but_0_means_fetch(self, selector: object) -> None:
         assert check_of(f'window.synccheck={{retcode:"0",selector:"{selector}"}}')
 
     def test_selector_0_means_nothing_to_fetch(self) -> None:
@@ -74,20 +74,20 @@ class TestCheck:
         ['{selector:"2",retcode:"0"}', '{ retcode : "0" , selector : "2" }', "{retcode:0,selector:2}",
          "{'retcode':'0','selector':'2'};"],
     )  # fmt: skip
-    def test_b1_other_spellings_are_read(self, text: str) -> None:
+    def test_other_spellings_are_read(self, text: str) -> None:
         assert check_of(f"\ufeffwindow.synccheck={text}")
 
     @pytest.mark.parametrize("text", ["", "<html>502</html>", "window.synccheck={}", 'window.synccheck={retcode:"x"}'])
-    def test_b1_an_unreadable_answer_is_no_log_out(self, text: str) -> None:
+    def test_an_unreadable_answer_is_no_log_out(self, text: str) -> None:
         with pytest.raises(ProtocolError):
             check_of(text)
 
-    def test_b1_an_empty_503_is_no_log_out(self) -> None:
+    def test_an_empty_503_is_no_log_out(self) -> None:
         with pytest.raises(TransportError):
             check_of("", status=503)
 
     @pytest.mark.parametrize("retcode", [-1, 1, 1200, 7777])
-    def test_b1_a_code_that_ends_no_login_is_no_log_out(self, retcode: int) -> None:
+    def test_a_code_that_ends_no_login_is_no_log_out(self, retcode: int) -> None:
         with pytest.raises(ApiError) as caught:
             check_of(f'window.synccheck={{retcode:"{retcode}",selector:"0"}}')
         assert not isinstance(caught.value, LoggedOut)
@@ -112,12 +112,12 @@ class TestFetch:
             batch.has_more,
         )
 
-    def test_a4_an_empty_key_replaces_no_good_one(self) -> None:
+    def test_an_empty_key_replaces_no_good_one(self) -> None:
         batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, sync_key=SyncKey(), sync_check_key=SyncKey()))
 
         assert (LOGIN.fetch_key, LOGIN.check_key, False) == (batch.fetch_key, batch.check_key, batch.has_more)
 
-    def test_a4_a_missing_check_key_is_the_fetch_key(self) -> None:
+    def test_a_missing_check_key_is_the_fetch_key(self) -> None:
         batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, sync_key=sync_key(12, 22)))
 
         assert sync_key(12, 22) == batch.check_key
@@ -130,11 +130,11 @@ class TestFetch:
             (b'{"BaseResponse":{"Ret":1},"SyncKey":{"Count":1,"List":[{"Key":1,"Val":1}]}}', ApiError),
         ],
     )
-    def test_a3_a_refusal_is_no_empty_success(self, body: bytes, kind: type[WxError]) -> None:
+    def test_a_refusal_is_no_empty_success(self, body: bytes, kind: type[WxError]) -> None:
         with pytest.raises(kind):
             drive(fetch(LOGIN, NOW), Response(body=body))
 
-    def test_a1_a_message_that_is_too_large_is_quarantined_alone(self) -> None:
+    def test_a_message_that_is_too_large_is_quarantined_alone(self) -> None:
         large = message(2, Content="x" * MAX_ITEM)
         batch, _ = drive(fetch(LOGIN, NOW, with_body=True), Response(body=body_of([message(1), large, message(3)])))
 
@@ -142,7 +142,7 @@ class TestFetch:
         assert [len(raw) for raw in batch.delivered()] == [len(message(1)), len(large), len(message(3))]
 
     @pytest.mark.parametrize("field", ["[" * 3_000_000 + "]" * 3_000_000, '[{"a":' * 800_000 + "1" + "}]" * 800_000])
-    def test_a1_a_message_with_a_hostile_field_costs_no_other(self, field: str) -> None:
+    def test_a_message_with_a_hostile_field_costs_no_other(self, field: str) -> None:
         hostile = msgspec.Raw(f'{{"MsgId":"2","MsgType":1,"Odd":{field}}}'.encode())
         batches = []
         lines = lines_of(
@@ -228,7 +228,7 @@ class TestFetch:
 
     @given(some.lists(some.builds(delivered, some.dictionaries(some.sampled_from(FIELDS), VALUES)), max_size=4))
     @settings(max_examples=200, derandomize=True, database=None)
-    def test_a1_each_item_is_what_it_would_be_alone_whatever_comes_with_it(self, raws: list[msgspec.Raw]) -> None:
+    def test_each_item_is_what_it_would_be_alone_whatever_comes_with_it(self, raws: list[msgspec.Raw]) -> None:
         answer = Response(body=body_of([*raws, message(1)]))
         batch, _ = drive(fetch(LOGIN, NOW, with_body=True), answer)
         other, _ = drive(fetch(LOGIN, NOW), answer)
@@ -238,7 +238,7 @@ class TestFetch:
         assert [alone(raw) for raw in batch.delivered()] == events(batch.items)
 
     @pytest.mark.parametrize("broken", [b'{"MsgId":{}}', b'{"MsgId":"2","MsgType":1,"Content":"\xff"}', b"[]", b"7"])
-    def test_a1_one_that_is_broken_leaves_the_texts_beside_it_as_they_are(self, broken: bytes) -> None:
+    def test_one_that_is_broken_leaves_the_texts_beside_it_as_they_are(self, broken: bytes) -> None:
         batch, _ = drive(fetch(LOGIN, NOW), Response(body=body_of([message(1), msgspec.Raw(broken), message(3)])))
         first, _, last = events(batch.items)
 
@@ -276,7 +276,7 @@ class TestFetch:
 
         assert repr(batch) == "Batch(1 items)"
 
-    def test_c3_a_batch_cut_anywhere_is_never_taken_for_a_whole_one(self) -> None:
+    def test_a_batch_cut_anywhere_is_never_taken_for_a_whole_one(self) -> None:
         whole = reply(WEBWXSYNC, add_msg_list=[msgspec.Raw(b'{"MsgId":"1","Content":"\xe4\xbd\xa0"}')]).body.rstrip()
 
         for size in range(len(whole)):

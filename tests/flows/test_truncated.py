@@ -145,16 +145,14 @@ def is_told(name: str, body: bytes, got: Any, whole: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_g_r4_no_part_of_an_answer_is_taken_for_the_whole(
-    name: str, recorded: tuple[Login, dict[str, Response]]
-) -> None:
+def test_no_part_of_an_answer_is_taken_for_the_whole(name: str, recorded: tuple[Login, dict[str, Response]]) -> None:
     size = len(recorded[1][name].body)
     dice = random.Random(name)
     cut_everywhere(name, recorded, sorted(dice.sample(range(size), min(size, 150))))
 
 
 @pytest.mark.verify
-def test_g_r4_at_every_byte_of_every_body(recorded: tuple[Login, dict[str, Response]]) -> None:
+def test_at_every_byte_of_every_body(recorded: tuple[Login, dict[str, Response]]) -> None:
     sizes = {name: len(recorded[1][name].body) for name in FLOWS}
     cases = {name: cut_everywhere(name, recorded, range(size)) for name, size in sizes.items()}
     print("G-R4:", sum(cases.values()), "cases,", cases)
@@ -168,7 +166,7 @@ def client_of(world: World, store: LoginMemory) -> AsyncClient:
 
 
 @pytest.mark.parametrize("stride", [61, pytest.param(1, marks=pytest.mark.verify)])
-def test_g_r4_of_a_cut_batch_nothing_is_kept(stride: int, make_world: MakeWorld) -> None:
+def test_of_a_cut_batch_nothing_is_kept(stride: int, make_world: MakeWorld) -> None:
     async def run() -> None:
         world = make_world(options=Options(auto_confirm=True))
         store = LoginMemory()

@@ -49,7 +49,7 @@ HOSTILE = (
 )
 
 
-def test_e15_an_echo_bot_says_commands_back_and_opens_no_file(start: Callable[..., Lines], tmp_path: Path) -> None:
+def test_an_echo_bot_says_commands_back_and_opens_no_file(start: Callable[..., Lines], tmp_path: Path) -> None:
     if shutil.which("strace") is None:
         pytest.skip("strace is what sees every call to the kernel")
     (tmp_path / "home" / ".ssh").mkdir()

@@ -119,7 +119,7 @@ def quiet(code: object) -> None:
 @pytest.mark.parametrize(
     ("options", "main"), [(Options(**STRICT, redirect_origin=f"https://{main}"), main) for main in WEB], ids=WEB
 )
-async def test_b6_everything_goes_to_the_hosts_of_the_family_that_the_login_ended_on(
+async def test_everything_goes_to_the_hosts_of_the_family_that_the_login_ended_on(
     world: World, network: Watched, main: str
 ) -> None:
     async with (
@@ -147,7 +147,7 @@ async def test_b6_everything_goes_to_the_hosts_of_the_family_that_the_login_ende
     [(Options(**STRICT, redirect_origin=f"https://{main}"), main) for main in HELPERS],
     ids=HELPERS,
 )
-async def test_b6_file_transfer_helper_polls_its_own_host_and_uploads_to_its_family(
+async def test_file_transfer_helper_polls_its_own_host_and_uploads_to_its_family(
     world: World, network: Watched, main: str
 ) -> None:
     async with AsyncClient(transport=network) as client, aclosing(client.events(include_all=False)) as events:
@@ -167,7 +167,7 @@ async def test_b6_file_transfer_helper_polls_its_own_host_and_uploads_to_its_fam
 
 
 @pytest.mark.parametrize("options", [Options(auto_confirm=True, redirect_origin="https://wx9.qq.com")])
-async def test_b6_a_family_nobody_knows_is_not_guessed(network: Watched) -> None:
+async def test_a_family_nobody_knows_is_not_guessed(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnsafeRedirect, match=r"wx9\.qq\.com"):
             await client.login(show_qr=quiet)
@@ -176,7 +176,7 @@ async def test_b6_a_family_nobody_knows_is_not_guessed(network: Watched) -> None
 
 
 @pytest.mark.parametrize("options", [Options(auto_confirm=True, redirect_origin=url) for url in HOSTILE], ids=HOSTILE)
-async def test_b7_a_redirect_to_anywhere_else_is_not_followed(network: Watched) -> None:
+async def test_a_redirect_to_anywhere_else_is_not_followed(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnsafeRedirect):
             await client.login(show_qr=quiet)
@@ -188,13 +188,13 @@ async def test_b7_a_redirect_to_anywhere_else_is_not_followed(network: Watched) 
 
 
 @pytest.mark.parametrize("options", [Options(**STRICT, exchange_status="moved")])
-async def test_b15_the_keys_may_come_with_a_301_that_leads_nowhere(network: Watched) -> None:
+async def test_the_keys_may_come_with_a_301_that_leads_nowhere(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         assert (await client.login(show_qr=quiet)).nickname == "小明"
 
 
 @pytest.mark.parametrize("options", [Options(**STRICT, exchange_location="https://evil.example/")])
-async def test_b15_a_301_that_leads_elsewhere_is_not_followed(network: Watched) -> None:
+async def test_a_301_that_leads_elsewhere_is_not_followed(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnsafeRedirect):
             await client.login(show_qr=quiet)
@@ -213,7 +213,7 @@ async def test_an_exchange_that_is_sent_on_goes_on_there(network: Watched) -> No
 
 
 @pytest.mark.parametrize("options", [Options(**STRICT, login_refused=True)])
-async def test_b16_a_refused_account_is_told_so_and_file_transfer_helper_is_open_to_it(access: TlsAccess) -> None:
+async def test_a_refused_account_is_told_so_and_file_transfer_helper_is_open_to_it(access: TlsAccess) -> None:
     async with AsyncClient(host="web", proxy=access.proxy, ca_file=access.ca) as client:
         with pytest.raises(LoginRefused, match=r"暂时不能登录web微信.*File Transfer Helper") as caught:
             await client.login(show_qr=quiet)
@@ -224,7 +224,7 @@ async def test_b16_a_refused_account_is_told_so_and_file_transfer_helper_is_open
 
 
 @pytest.mark.parametrize("options", [Options(**STRICT, require_extspam=True)])
-async def test_b16_the_desktop_is_let_in_where_the_web_is_not(network: Watched) -> None:
+async def test_the_desktop_is_let_in_where_the_web_is_not(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(LoginRefused):
             await client.login(show_qr=quiet)
@@ -234,7 +234,7 @@ async def test_b16_the_desktop_is_let_in_where_the_web_is_not(network: Watched) 
 
 
 @pytest.mark.parametrize("options", [Options(**STRICT, ticket_page="html")])
-async def test_b16_a_web_page_in_place_of_the_keys_is_named_as_one(network: Watched) -> None:
+async def test_a_web_page_in_place_of_the_keys_is_named_as_one(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnexpectedLoginPage):
             await client.login(show_qr=quiet)
@@ -280,7 +280,7 @@ def authority(tmp_path: Path) -> tuple[trustme.CA, Path]:
     ("how", "reason"),
     [("self-signed", "unable to get local issuer"), ("wrong host", "IP address mismatch"), ("expired", "expired")],
 )
-async def test_b20_g_s10_a_certificate_that_proves_nothing_is_told_nothing(
+async def test_a_certificate_that_proves_nothing_is_told_nothing(
     authority: tuple[trustme.CA, Path], how: str, reason: str
 ) -> None:
     trusted, ca_file = authority
@@ -300,7 +300,7 @@ async def test_b20_g_s10_a_certificate_that_proves_nothing_is_told_nothing(
     assert "secret" not in str(caught.value)
 
 
-async def test_g_s10_a_server_without_tls_is_told_nothing(authority: tuple[trustme.CA, Path]) -> None:
+async def test_a_server_without_tls_is_told_nothing(authority: tuple[trustme.CA, Path]) -> None:
     """It hears the greeting, which holds no secret, and the client gives up when no TLS comes back."""
     listener, network = Listener(), Http11Transport(ca_file=authority[1])
 
@@ -319,7 +319,7 @@ async def test_g_s10_a_server_without_tls_is_told_nothing(authority: tuple[trust
     assert b"secret" not in listener.heard
 
 
-async def test_g_s10_without_the_authority_no_host_behind_the_door_is_believed(access: TlsAccess) -> None:
+async def test_without_the_authority_no_host_behind_the_door_is_believed(access: TlsAccess) -> None:
     async with AsyncClient(host="web", proxy=access.proxy) as client:
         with pytest.raises(TlsError, match=r"jslogin: login\.wx\.qq\.com:443 "):
             await client.login(show_qr=quiet)

@@ -57,11 +57,11 @@ class TestResolve:
         with pytest.raises(UnknownContact, match=r"'Bos'.*matched whole"):
             self.contacts.resolve("Bos")
 
-    def test_c15_an_id_of_another_login_is_an_error_that_says_so(self) -> None:
+    def test_an_id_of_another_login_is_an_error_that_says_so(self) -> None:
         with pytest.raises(UnknownContact, match="new at every login"):
             self.contacts.resolve("@stale")
 
-    def test_c15_a_contact_of_another_login_is_found_by_its_id_only(self) -> None:
+    def test_a_contact_of_another_login_is_found_by_its_id_only(self) -> None:
         with pytest.raises(UnknownContact):
             self.contacts.resolve(contact("@stale", "张三"))
 

@@ -62,7 +62,7 @@ def event(sender: str, receiver: str, content: str = "hi", *, msg_type: int = 1,
     return told
 
 
-class TestC13WhoSaidItAndWhere:
+class TestWhoSaidItAndWhere:
     @pytest.mark.parametrize(
         ("from_to", "content", "chat", "sender", "is_self"),
         [
@@ -93,7 +93,7 @@ class TestC13WhoSaidItAndWhere:
         assert (notice.chat, notice.sender, notice.is_self, notice.text) == (ROOM, None, False, '"张三" joined undo')
 
 
-class TestC10TheAuthorInAChatroom:
+class TestTheAuthorInAChatroom:
     @pytest.mark.parametrize(
         ("content", "sender", "text"),
         [
@@ -195,7 +195,7 @@ def notice(text: str = '"张三" 撤回了一条消息', **ids: str) -> str:
     return escape(write_recall_notice(RecallNotice(message_id="111", text=text, **ids)))
 
 
-class TestE14RecallNotices:
+class TestRecallNotices:
     @pytest.mark.parametrize(
         ("from_to", "content", "chat", "is_self", "message_id"),
         [
@@ -359,14 +359,14 @@ class TestMedia:
         assert (sticker.game, sticker.game_result) == (game, 4)
 
     @pytest.mark.parametrize(("type_", "content"), [(47, ""), (47, "@0a1b2c"), (1, "该类型暂不支持，请在手机上查看")])
-    def test_k4_a_sticker_of_the_store_is_unavailable(self, type_: int, content: str) -> None:
+    def test_a_sticker_of_the_store_is_unavailable(self, type_: int, content: str) -> None:
         # The last one is how File Transfer Helper delivers it.
         sticker = event(ME, "filehelper", content, msg_type=type_, has_product_id=1, img_status=2)
 
         assert isinstance(sticker, StickerMessage)
         assert (sticker.is_available, sticker.md5) == (False, "")
 
-    def test_k4_one_whose_md5_is_known_is_still_unavailable_from_the_store(self) -> None:
+    def test_one_whose_md5_is_known_is_still_unavailable_from_the_store(self) -> None:
         sticker = event(PEER, ME, escape('<msg><emoji md5="ffee"/></msg>'), msg_type=47, has_product_id=1)
 
         assert isinstance(sticker, StickerMessage)
@@ -737,7 +737,7 @@ class TestApps:
         assert (other.app_type, other.title, other.description, other.url) == (16, "优惠券", "九折", "http://a")
 
 
-class TestH3BrokenXml:
+class TestBrokenXml:
     @pytest.mark.parametrize(
         ("xml", "title"),
         [
@@ -754,14 +754,14 @@ class TestH3BrokenXml:
             ("<" * 5_000, ""),
         ],
     )
-    def test_h3_never_costs_the_message_and_seldom_its_title(self, xml: str, title: str) -> None:
+    def test_never_costs_the_message_and_seldom_its_title(self, xml: str, title: str) -> None:
         message = event(PEER, ME, escape(xml), msg_type=49, app_msg_type=16)
 
         assert isinstance(message, AppMessage)
         assert message.title == title
         assert message.content == escape(xml)
 
-    def test_h3_a_prefix_in_front_of_it_is_split_off(self) -> None:
+    def test_a_prefix_in_front_of_it_is_split_off(self) -> None:
         xml = escape("<?xml version='1.0'?><msg><appmsg><title>t</title></appmsg></msg>")
         message = event(ROOM, ME, f"{MEMBER}:<br/>{xml}", msg_type=49, app_msg_type=16)
 
@@ -771,7 +771,7 @@ class TestH3BrokenXml:
 
 class TestGreyLines:
     @pytest.mark.parametrize("from_to", [(PEER, ME), (ROOM, ME), (ME, PEER)])
-    def test_c13_are_nobodys(self, from_to: tuple[str, str]) -> None:
+    def test_are_nobodys(self, from_to: tuple[str, str]) -> None:
         line = event(*from_to, "位置共享已经结束", msg_type=10000)
 
         assert isinstance(line, SystemMessage)

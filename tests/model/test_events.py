@@ -110,7 +110,7 @@ class TestThroughJson:
     def test_a_recall_keeps_its_original(self, original: TextMessage | ImageMessage | UnknownMessage) -> None:
         assert event_from_json(event_to_json(recalled(original))) == recalled(original)
 
-    def test_c5_ids_are_texts(self) -> None:
+    def test_ids_are_texts(self) -> None:
         assert json.loads(event_to_json(TEXT))["message_id"] == "9223372036854775807"
 
     def test_characters_are_written_as_they_are(self) -> None:
@@ -140,7 +140,7 @@ class TestEverythingIsAnEvent:
 
 class TestItems:
     @pytest.mark.parametrize(("number", "text"), [(2**53 + 1, "9007199254740993"), (2**63 - 1, "9223372036854775807")])
-    def test_c5_an_id_that_came_as_a_number_is_not_rounded(self, number: int, text: str) -> None:
+    def test_an_id_that_came_as_a_number_is_not_rounded(self, number: int, text: str) -> None:
         event = event_from_item(item("message", b'{"MsgId":%d,"MsgType":1,"FromUserName":"@peer"}' % number), "@me")
 
         assert isinstance(event, TextMessage)
@@ -159,21 +159,21 @@ class TestItems:
         [("message", b'{"MsgType":"x"}'), ("message", b"7"), ("contact", b"{}"), ("deleted", b"null"),
          ("message", b'{"MsgId":{"a":1},"Content":"\xff"}')],
     )  # fmt: skip
-    def test_a1_what_cannot_be_read_is_kept_and_raises_nothing(self, kind: str, raw: bytes) -> None:
+    def test_what_cannot_be_read_is_kept_and_raises_nothing(self, kind: str, raw: bytes) -> None:
         event = event_from_item(item(kind, raw), "@me")
 
         assert isinstance(event, QuarantinedMessage)
         assert event.raw == raw.decode("utf-8", "replace")
         assert event.reason
 
-    def test_c2_raw_control_characters_in_a_text_are_read(self) -> None:
+    def test_raw_control_characters_in_a_text_are_read(self) -> None:
         raw = b'{"MsgId":"1","MsgType":1,"FromUserName":"@peer","Content":"a\x00\x01\nb"}'
         event = event_from_item(item("message", raw), "@me")
 
         assert isinstance(event, TextMessage)
         assert event.text == "a\x00\x01\nb"
 
-    def test_c4_a_lone_surrogate_is_replaced(self) -> None:
+    def test_a_lone_surrogate_is_replaced(self) -> None:
         raw = b'{"MsgId":"1","MsgType":1,"FromUserName":"@peer","Content":"a\\ud83db"}'
 
         event_to_json(event_from_item(item("message", raw), "@me")).encode()
@@ -221,26 +221,26 @@ class TestIdentify:
         assert identify(message(MsgType=MessageType.STATUS_NOTIFY, FromUserName="@me"), "@me").chat == ""
 
     @pytest.mark.parametrize("field", ["FromUserName", "MsgType", "Content", "CreateTime"])
-    def test_a10_of_equal_ids_differs_by_type_sender_time_and_content(self, field: str) -> None:
+    def test_of_equal_ids_differs_by_type_sender_time_and_content(self, field: str) -> None:
         other = message(**{field: 3 if field in {"MsgType", "CreateTime"} else "@else"})
 
         assert identify(other, "@me").message_id == identify(message(), "@me").message_id
         assert identify(other, "@me").digest != identify(message(), "@me").digest
 
-    def test_a10_does_not_change_with_what_else_came(self) -> None:
+    def test_does_not_change_with_what_else_came(self) -> None:
         one, other = identify(message(Status=4, NewMsgId=7), "@me"), identify(message(), "@me")
 
         assert msgspec.structs.replace(one, item=other.item, raw=other.raw) == other
 
     @pytest.mark.parametrize("none", ["", "0", 0])
-    def test_a10_of_a_message_without_an_id_is_all_that_came(self, none: object) -> None:
+    def test_of_a_message_without_an_id_is_all_that_came(self, none: object) -> None:
         one, other = (identify(message(MsgId=none, Content=text), "@me").message_id for text in "ab")
 
         assert len({one, other, identify(message(MsgId=none, Content="a"), "@me").message_id}) == 2
         assert one not in {"", "0"}
 
     @pytest.mark.parametrize("raw", [b'{"MsgType":"x"}', b"[]", b"{", b'{"MsgId":{}}'])
-    def test_a1_of_what_cannot_be_read_says_so(self, raw: bytes) -> None:
+    def test_of_what_cannot_be_read_says_so(self, raw: bytes) -> None:
         found = identify(item("message", raw), "@me")
 
         assert found.is_quarantined
@@ -248,7 +248,7 @@ class TestIdentify:
         assert isinstance(event_from_item(item("message", raw), "@me"), QuarantinedMessage)
 
     @pytest.mark.parametrize("kind", ["message", "contact", "deleted"])
-    def test_a1_of_what_is_too_large_to_be_looked_into_says_so(self, kind: str) -> None:
+    def test_of_what_is_too_large_to_be_looked_into_says_so(self, kind: str) -> None:
         fits = json.dumps({"MsgId": "7", "UserName": "@peer", "MsgType": 3}).encode().ljust(MAX_ITEM)
         for raw in (fits, fits + b" "):
             event = event_from_item(item(kind, raw), "@me")
@@ -258,7 +258,7 @@ class TestIdentify:
         assert event.reason == "it is larger than 1,048,576 bytes"
 
     @pytest.mark.parametrize("time", [-1, 2**63, 2**70])
-    def test_c4_with_an_impossible_time_has_none(self, time: int) -> None:
+    def test_with_an_impossible_time_has_none(self, time: int) -> None:
         assert identify(message(CreateTime=time), "@me").time == 0
 
     @pytest.mark.parametrize("kind", ["contact", "deleted"])
@@ -286,7 +286,7 @@ class TestIdentify:
 
     @given(fields=some.dictionaries(some.sampled_from(FIELDS), VALUES))
     @settings(max_examples=200, derandomize=True, database=None)
-    def test_c4_comes_out_of_whatever_was_delivered_and_fits_a_table(self, fields: dict[str, object]) -> None:
+    def test_comes_out_of_whatever_was_delivered_and_fits_a_table(self, fields: dict[str, object]) -> None:
         delivered = item("message", json.dumps(fields).encode())
         found, event = identify(delivered, "@me"), event_from_item(delivered, "@me")
 

@@ -84,7 +84,7 @@ class TestEvidence:
 
 
 class TestPeople:
-    def test_c15_nothing_changed_is_a_match_with_its_reasons(self) -> None:
+    def test_nothing_changed_is_a_match_with_its_reasons(self) -> None:
         finding = found(ANN, ANN, BOB)
         assert (finding.by, number_of(finding)) == ("matched", 1)
         assert finding.confidence > 0.999
@@ -104,39 +104,39 @@ class TestPeople:
             {"attr_status": 99},
         ],
     )
-    def test_c15_one_change_is_still_the_same_person(self, change: dict[str, object]) -> None:
+    def test_one_change_is_still_the_same_person(self, change: dict[str, object]) -> None:
         assert number_of(found(changed(ANN, **change), ANN, BOB)) == 1
 
-    def test_c15_a_unique_name_alone_is_never_enough(self) -> None:
+    def test_a_unique_name_alone_is_never_enough(self) -> None:
         only_name = Evidence(kind="person", nickname="Zoe", pinyin="zoe")
         finding = found(only_name, only_name)
         assert (finding.by, number_of(finding), finding.candidates) == ("ambiguous", 0, (1,))
 
-    def test_c15_a_stranger_who_took_the_name_of_somebody_gone_is_somebody_new(self) -> None:
+    def test_a_stranger_who_took_the_name_of_somebody_gone_is_somebody_new(self) -> None:
         namesake = changed(ANN, avatar=699999999, signature="", region="北京 海淀", attr_status=7)
         assert found(namesake, ANN, BOB)[:2] == ("seen", None)
 
-    def test_c15_the_next_landlord_under_the_same_remark_is_somebody_new(self) -> None:
+    def test_the_next_landlord_under_the_same_remark_is_somebody_new(self) -> None:
         landlord = changed(BOB, nickname="Karl", pinyin="karl", avatar=688888888, attr_status=102437)
         assert None is found(landlord, ANN, BOB).face
 
-    def test_c15_a_unique_remark_with_the_same_nickname_is_enough(self) -> None:
+    def test_a_unique_remark_with_the_same_nickname_is_enough(self) -> None:
         known = Evidence(kind="person", nickname="Zoe", remark="邓宇萍")
         assert number_of(found(known, known)) == 1
 
-    def test_c15_two_of_one_name_are_told_apart_by_anything_else(self) -> None:
+    def test_two_of_one_name_are_told_apart_by_anything_else(self) -> None:
         twin = changed(ANN, avatar=688888888, signature="", attr_status=7)
         assert [number_of(each) for each in found_all([twin, ANN], ANN, twin)] == [2, 1]
 
-    def test_c15_two_who_cannot_be_told_apart_are_both_new_and_said_to_be_either(self) -> None:
+    def test_two_who_cannot_be_told_apart_are_both_new_and_said_to_be_either(self) -> None:
         first, second = found_all([ANN, ANN], ANN, ANN)
         assert (first.by, second.by) == ("ambiguous", "ambiguous")
         assert {1, 2} == set(first.candidates) == set(second.candidates)
 
-    def test_c15_one_of_two_who_cannot_be_told_apart_may_be_either(self) -> None:
+    def test_one_of_two_who_cannot_be_told_apart_may_be_either(self) -> None:
         assert found(ANN, ANN, ANN).by == "ambiguous"
 
-    def test_c15_two_newcomers_like_one_who_is_known_are_both_new(self) -> None:
+    def test_two_newcomers_like_one_who_is_known_are_both_new(self) -> None:
         assert [each.by for each in found_all([ANN, ANN], ANN)] == ["ambiguous", "ambiguous"]
 
     def test_who_was_too_close_to_another_is_clear_once_that_one_is_found(self) -> None:
@@ -172,13 +172,13 @@ class TestPeople:
 
 class TestCertainMarks:
     @pytest.mark.parametrize("mark", [{"alias": "ann_77"}, {"uin": 77}, {"wxid": "wxid_77"}, {"is_self": True}])
-    def test_c15_one_mark_is_enough_whatever_else_differs(self, mark: dict[str, object]) -> None:
+    def test_one_mark_is_enough_whatever_else_differs(self, mark: dict[str, object]) -> None:
         finding = found(changed(BOB, **mark), changed(ANN, **mark), BOB)
         assert (finding.by, number_of(finding), finding.confidence) == ("certain", 1, 1.0)
         assert [*mark] == [reason.what for reason in finding.reasons]
 
     @pytest.mark.parametrize("name", ["alias", "wxid"])
-    def test_c15_another_mark_forbids_a_match_whatever_else_agrees(self, name: str) -> None:
+    def test_another_mark_forbids_a_match_whatever_else_agrees(self, name: str) -> None:
         assert found(changed(ANN, **{name: "one"}), changed(ANN, **{name: "two"})).by == "seen"
 
     def test_the_surer_mark_decides(self) -> None:
@@ -193,36 +193,36 @@ class TestCertainMarks:
 
 
 class TestChatrooms:
-    def test_c15_the_same_name_and_members_are_a_match(self) -> None:
+    def test_the_same_name_and_members_are_a_match(self) -> None:
         assert number_of(found(HIKE, HIKE)) == 1
 
-    def test_c15_some_members_may_come_and_go(self) -> None:
+    def test_some_members_may_come_and_go(self) -> None:
         assert number_of(found(changed(HIKE, members=marks(*range(101, 111))), HIKE)) == 1
 
-    def test_c15_members_are_known_under_any_nickname(self) -> None:
+    def test_members_are_known_under_any_nickname(self) -> None:
         before = changed(HIKE, members=tuple((mark, mark + 1) for mark in range(10)))
         assert (
             number_of(found(changed(before, members=tuple((mark + 50, mark + 1) for mark in range(10))), before)) == 1
         )
         assert number_of(found(changed(before, members=marks(*range(10))), before)) == 1
 
-    def test_c15_a_new_name_is_no_other_chatroom(self) -> None:
+    def test_a_new_name_is_no_other_chatroom(self) -> None:
         assert number_of(found(changed(HIKE, nickname="乒乓球", is_owner=True), changed(HIKE, is_owner=True))) == 1
 
-    def test_c15_the_same_name_with_other_members_is_another_one(self) -> None:
+    def test_the_same_name_with_other_members_is_another_one(self) -> None:
         for shared in (0, 3, 5, 7):
             members = marks(*range(110 - shared, 120 - shared))
             assert None is found(changed(HIKE, members=members), HIKE).face
 
-    def test_c15_a_name_alone_is_not_enough(self) -> None:
+    def test_a_name_alone_is_not_enough(self) -> None:
         assert found(changed(HIKE, members=()), HIKE).by == "ambiguous"
 
-    def test_c15_without_a_name_all_members_must_be_the_same(self) -> None:
+    def test_without_a_name_all_members_must_be_the_same(self) -> None:
         unnamed = changed(HIKE, nickname="")
         assert number_of(found(unnamed, unnamed)) == 1
         assert None is found(changed(unnamed, members=(*unnamed.members[1:], (7, 0))), unnamed).face
 
-    def test_c15_three_people_meet_in_more_than_one_chatroom(self) -> None:
+    def test_three_people_meet_in_more_than_one_chatroom(self) -> None:
         small = changed(HIKE, nickname="", members=marks(1, 2))
         assert found(small, small).by == "ambiguous"
 
@@ -256,7 +256,7 @@ def judged(size: int, seed: int, *, has_avatars: bool) -> tuple[int, float]:
 
 
 @pytest.mark.parametrize(("has_avatars", "least"), [(True, 0.95), (False, 0.70)])
-def test_c15_a_crowd_over_five_logins_is_known_again_and_nobody_is_taken_for_another(
+def test_a_crowd_over_five_logins_is_known_again_and_nobody_is_taken_for_another(
     has_avatars: bool, least: float
 ) -> None:
     wrong, recall = judged(500, 1, has_avatars=has_avatars)
@@ -268,7 +268,7 @@ def test_c15_a_crowd_over_five_logins_is_known_again_and_nobody_is_taken_for_ano
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(("has_avatars", "least"), [(True, 0.95), (False, 0.70)])
-def test_c15_ten_thousand_people_over_five_logins(has_avatars: bool, least: float, seed: int) -> None:
+def test_ten_thousand_people_over_five_logins(has_avatars: bool, least: float, seed: int) -> None:
     wrong, recall = judged(10_000, seed, has_avatars=has_avatars)
     print(f"with pictures: {has_avatars}, seed {seed}: {wrong} wrong, {recall:.2%} known again")
     assert wrong == 0

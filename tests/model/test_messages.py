@@ -58,7 +58,7 @@ class TestVideo:
             _ = video.forward_content
 
 
-def test_c14_texts_and_replies_say_whom_they_mention() -> None:
+def test_texts_and_replies_say_whom_they_mention() -> None:
     quoted = Quoted(message_id="", sender_name="", sender="", message_type=1, text="@小明 hi", content="")
 
     assert TextMessage(**common(""), text="@小明\u2005在吗").mentions("爬山队长", "小明")
@@ -71,10 +71,10 @@ class TestReceipt:
     receipt = Receipt(message_id="9007199254740993", client_id="1" * 17, chat=ContactId("@a"), time=1_560_000_000.5)
 
     @pytest.mark.parametrize(("seconds", "can"), [(-5, True), (0, True), (119, True), (120, True), (121, False)])
-    def test_e11_can_be_recalled_for_two_minutes(self, seconds: float, can: bool) -> None:
+    def test_can_be_recalled_for_two_minutes(self, seconds: float, can: bool) -> None:
         assert self.receipt.can_recall(self.receipt.time + seconds) is can
 
-    def test_e10_without_the_servers_id_cannot_be_recalled(self) -> None:
+    def test_without_the_servers_id_cannot_be_recalled(self) -> None:
         assert not msgspec.structs.replace(self.receipt, message_id="").can_recall(self.receipt.time)
 
     def test_goes_through_json_on_one_line_with_its_ids_as_texts(self) -> None:

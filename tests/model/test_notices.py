@@ -203,9 +203,9 @@ def test_no_line_takes_long_to_look_into(piece: str) -> None:
         ("收到红包，请在手机上查看", False),
     ],
 )
-def test_b22_a_line_says_too_often_or_not(text: str, says: bool) -> None:
+def test_a_line_says_too_often_or_not(text: str, says: bool) -> None:
     assert says_too_often(system_message(ENVELOPE, text)) is says
 
 
-def test_b22_what_somebody_writes_is_no_line_of_the_platform() -> None:
+def test_what_somebody_writes_is_no_line_of_the_platform() -> None:
     assert not says_too_often(TextMessage(**ENVELOPE, text="操作太频繁"))

@@ -63,25 +63,25 @@ def span(digits: str) -> str:
 
 
 @pytest.mark.parametrize(("digits", "text"), EMOJI.items())
-def test_c7_an_emoji_span_is_the_emoji(digits: str, text: str) -> None:
+def test_an_emoji_span_is_the_emoji(digits: str, text: str) -> None:
     assert plain_text(f"a{span(digits)}b") == f"a{text}b"
 
 
 @pytest.mark.parametrize("digits", NO_EMOJI)
-def test_c7_a_span_that_is_no_emoji_stays_as_it_came(digits: str) -> None:
+def test_a_span_that_is_no_emoji_stays_as_it_came(digits: str) -> None:
     assert plain_text(f"a{span(digits)}b") == f"a{span(digits)}b"
 
 
 @given(some.text(alphabet="0123456789abcdefABCDEF", max_size=24))
-def test_c7_no_digits_make_a_text_that_cannot_be_written(digits: str) -> None:
+def test_no_digits_make_a_text_that_cannot_be_written(digits: str) -> None:
     emoji(digits).encode()
 
 
-def test_c7_a_span_may_lack_its_last_bracket() -> None:
+def test_a_span_may_lack_its_last_bracket() -> None:
     assert plain_text('<span class="emoji emoji1f602"></span') == "😂"
 
 
-def test_c7_neighbouring_spans_are_read_one_by_one() -> None:
+def test_neighbouring_spans_are_read_one_by_one() -> None:
     assert plain_text(span("1f1e81f1f3") + span("1f602")) == "🇨🇳😂"
 
 
@@ -102,12 +102,12 @@ def test_c7_neighbouring_spans_are_read_one_by_one() -> None:
         ("<b>not ours</b>", "<b>not ours</b>"),
     ],
 )
-def test_c6_exactly_one_level_of_escaping_is_undone(delivered: str, written: str) -> None:
+def test_exactly_one_level_of_escaping_is_undone(delivered: str, written: str) -> None:
     assert plain_text(delivered) == written
 
 
 @given(some.text(alphabet=some.one_of(some.sampled_from("&<>;\"'#br/ltgamp39\n\r"), some.characters(codec="utf-8"))))
-def test_c6_what_was_typed_arrives_as_it_was_typed(text: str) -> None:
+def test_what_was_typed_arrives_as_it_was_typed(text: str) -> None:
     assert plain_text(escape(text)) == text.replace("\r\n", "\n")
 
 
@@ -175,7 +175,7 @@ class TestNormalizing:
         assert counts[2] <= 2.1 * counts[1] <= 4.5 * counts[0]
 
 
-class TestC14Mentions:
+class TestMentions:
     @pytest.mark.parametrize(
         ("text", "names"),
         [
@@ -196,7 +196,7 @@ class TestC14Mentions:
             ("@ab\u2005\u2005cd\u2005hi", ["ab cd"]),
         ],
     )
-    def test_c14_a_name_is_mentioned(self, text: str, names: list[str]) -> None:
+    def test_a_name_is_mentioned(self, text: str, names: list[str]) -> None:
         assert is_mentioned(text, names)
 
     @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ class TestC14Mentions:
             ("@me\u2005", []),
         ],
     )
-    def test_c14_a_name_that_only_looks_mentioned_is_not(self, text: str, names: list[str]) -> None:
+    def test_a_name_that_only_looks_mentioned_is_not(self, text: str, names: list[str]) -> None:
         assert not is_mentioned(text, names)
 
     def test_a_name_that_is_too_long_for_one_is_not_looked_for(self) -> None:

@@ -66,7 +66,7 @@ def test_what_is_received_comes_back_with_the_app_that_sent_it() -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_e5_a_text_adds_no_markup(text: str) -> None:
+def test_a_text_adds_no_markup(text: str) -> None:
     content = AppContent(title=text, description=text, url=text, source_name=text, attachment=Attachment(id=text))
     xml = write_app(content)
     assert read_xml(xml) is not None
@@ -74,7 +74,7 @@ def test_e5_a_text_adds_no_markup(text: str) -> None:
 
 
 @pytest.mark.parametrize("sign", ["\0", "\x0b", "\x1f", "\ufffe", "\ud83d"])
-def test_e5_signs_that_no_xml_can_hold_are_left_out(sign: str) -> None:
+def test_signs_that_no_xml_can_hold_are_left_out(sign: str) -> None:
     read = read_app(write_app(AppContent(title=f"a{sign}b.txt", app_id=f"a{sign}b")))
     assert read is not None
     assert (read.title, read.app_id) == ("ab.txt", "ab")
@@ -98,7 +98,7 @@ def test_anything_else_is_none(xml: str) -> None:
         ("<" * 9 + "msg><title>t</title>", "t"),
     ],
 )
-def test_h3_beyond_repair_its_title_is_still_found(xml: str, title: str) -> None:
+def test_beyond_repair_its_title_is_still_found(xml: str, title: str) -> None:
     assert read_app(xml) == AppContent(title=title)
 
 

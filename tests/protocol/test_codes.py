@@ -22,11 +22,11 @@ from webwx.protocol.codes import (
 @pytest.mark.parametrize(
     ("ret", "reason"), [(-14, "ticket"), (1100, "phone"), (1101, "evicted"), (1102, "cookie"), (1103, "evicted")]
 )
-def test_b3_a_code_that_ends_a_login_says_why(ret: int, reason: str) -> None:
+def test_a_code_that_ends_a_login_says_why(ret: int, reason: str) -> None:
     assert LOGGED_OUT_REASONS[Ret(ret)] == reason
 
 
-def test_b3_no_other_code_ends_a_login() -> None:
+def test_no_other_code_ends_a_login() -> None:
     assert {-14, 1100, 1101, 1102, 1103} == set(LOGGED_OUT_REASONS)
 
 

@@ -27,7 +27,7 @@ def jar_of(*set_cookies: str, url: str = MAIN) -> Jar:
     return Jar().absorb(url, set_cookies, NOW)
 
 
-class TestB8EqualNamesOnSeveralDomains:
+class TestEqualNamesOnSeveralDomains:
     SET = (
         (MAIN, "webwx_data_ticket=all; Domain=.wx.qq.com"),
         (FILE, "webwx_data_ticket=file"),
@@ -35,20 +35,20 @@ class TestB8EqualNamesOnSeveralDomains:
     )
 
     @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-    def test_b8_each_host_gets_its_own_value_whatever_came_first(self, order: tuple[int, ...]) -> None:
+    def test_each_host_gets_its_own_value_whatever_came_first(self, order: tuple[int, ...]) -> None:
         jar = Jar()
         for index in order:
             url, text = self.SET[index]
             jar = jar.absorb(url, (text,), NOW)
         assert [jar.value("webwx_data_ticket", url, NOW) for url in (MAIN, FILE, PUSH)] == ["main", "file", "all"]
 
-    def test_b8_the_nearest_value_goes_first_in_the_header(self) -> None:
+    def test_the_nearest_value_goes_first_in_the_header(self) -> None:
         jar = Jar()
         for url, text in self.SET:
             jar = jar.absorb(url, (text,), NOW)
         assert jar.header(FILE, NOW) == "webwx_data_ticket=file; webwx_data_ticket=all"
 
-    def test_b8_a_later_cookie_replaces_only_the_one_of_its_own_domain(self) -> None:
+    def test_a_later_cookie_replaces_only_the_one_of_its_own_domain(self) -> None:
         jar = jar_of("a=1; Domain=wx.qq.com", "a=2").absorb(MAIN, ("a=3",), NOW)
         assert jar.header(MAIN, NOW) == "a=3; a=1"
 
@@ -224,7 +224,7 @@ def test_a_cookie_and_a_jar_show_names_and_no_values() -> None:
     assert repr(jar.cookies[0]) == "Cookie(wxsid, wx.qq.com)"
 
 
-def test_b8_two_processes_keep_the_cookies_of_both() -> None:
+def test_two_processes_keep_the_cookies_of_both() -> None:
     url = "https://wx2.qq.com/"
     before = Jar().absorb(url, ("same=0", "changed=0", "gone=0", "theirs=0"), 0)
     ours = before.absorb(url, ("changed=1", "gone=; Max-Age=0", "new=1"), 0)

@@ -136,7 +136,7 @@ def test_the_pass_ticket_is_percent_encoded_once_more() -> None:
     assert "pass_ticket=k3Yq%252BZ0example%253D" in TEXT.encode_request(SEND_TEXT, HOSTS).query
 
 
-def test_c9_text_travels_in_raw_utf_8_and_never_as_escapes() -> None:
+def test_text_travels_in_raw_utf_8_and_never_as_escapes() -> None:
     body = TEXT.encode_request(SEND_TEXT, HOSTS).content
     assert "你好😀".encode() in body
     assert b"\\u" not in body

@@ -249,6 +249,6 @@ def as_it_leaves(request: Request) -> str:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
-def test_k3_no_request_changes_by_a_byte_unless_its_record_does(endpoint: Endpoint[Any, Any]) -> None:
+def test_no_request_changes_by_a_byte_unless_its_record_does(endpoint: Endpoint[Any, Any]) -> None:
     records = dict(each.split("\n", 1) for each in f"\n{REQUESTS.read_text('utf-8')}".split("\n### ")[1:])
     assert records[endpoint.name].rstrip("\n") == as_it_leaves(endpoint.encode_request(filled(endpoint.request), HOSTS))

@@ -25,7 +25,7 @@ from webwx.protocol.hosts import (
 SERVER = "http://127.0.0.1:8790"
 
 
-class TestB6TheFamilyOfAHost:
+class TestTheFamilyOfAHost:
     @pytest.mark.parametrize(
         ("main", "login", "file", "push"),
         [
@@ -39,15 +39,15 @@ class TestB6TheFamilyOfAHost:
             ("cmfilehelper.weixin.qq.com", "login.wx8.qq.com", "file.wx8.qq.com", "cmfilehelper.weixin.qq.com"),
         ],
     )
-    def test_b6_the_redirect_decides_every_host(self, main: str, login: str, file: str, push: str) -> None:
+    def test_the_redirect_decides_every_host(self, main: str, login: str, file: str, push: str) -> None:
         hosts = follow(f"https://{main}/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=x", None)
         origins = [hosts.origin(host) for host in (Host.MAIN, Host.LOGIN, Host.FILE, Host.PUSH, Host.QR)]
         assert origins == [f"https://{main}", f"https://{login}", f"https://{file}", f"https://{push}", QR_ORIGIN]
 
-    def test_b6_the_table_holds_no_other_host(self) -> None:
+    def test_the_table_holds_no_other_host(self) -> None:
         assert len(FAMILIES) == 8
 
-    def test_b6_a_host_that_is_not_in_it_names_the_way_to_add_it(self) -> None:
+    def test_a_host_that_is_not_in_it_names_the_way_to_add_it(self) -> None:
         with pytest.raises(UnsafeRedirect, match=r"'wx9\.qq\.com'.*name it in allowed_hosts"):
             follow("https://wx9.qq.com/cgi-bin", None)
 
@@ -59,19 +59,19 @@ class TestB6TheFamilyOfAHost:
              ["gzfilehelper.weixin.qq.com", "login.wx.qq.com", "file.wx.qq.com", "gzfilehelper.weixin.qq.com"]),
         ],
     )  # fmt: skip
-    def test_b6_a_host_that_was_added_has_its_family_by_the_same_rule(self, host: str, origins: list[str]) -> None:
+    def test_a_host_that_was_added_has_its_family_by_the_same_rule(self, host: str, origins: list[str]) -> None:
         hosts = follow(f"https://{host}/cgi-bin?ticket=x", None, (host,))
 
         assert [f"https://{each}" for each in origins] == [hosts.main, hosts.login, hosts.file, hosts.push]
         assert choose(host, None, (host,))[1] == hosts
 
-    def test_b6_adding_a_host_that_is_known_changes_nothing(self) -> None:
+    def test_adding_a_host_that_is_known_changes_nothing(self) -> None:
         assert families(("filehelper.weixin.qq.com",)) == FAMILIES
 
     @pytest.mark.parametrize(
         "host", ["", "localhost", "https://wx9.qq.com", "wx9.qq.com:444", "WX9.qq.com", "a..b", "*.qq.com"]
     )
-    def test_b6_only_a_plain_host_name_can_be_added(self, host: str) -> None:
+    def test_only_a_plain_host_name_can_be_added(self, host: str) -> None:
         with pytest.raises(NotOnThisHost, match="allowed_hosts"):
             choose(None, None, (host,))
 
@@ -108,15 +108,15 @@ HOSTILE = [
 ]
 
 
-class TestB7WhoALoginIsSentOnTo:
+class TestWhoALoginIsSentOnTo:
     @pytest.mark.parametrize("server", [None, SERVER], ids=["on the platform", "with a server"])
     @pytest.mark.parametrize("redirect", HOSTILE)
-    def test_b7_a_hostile_redirect_is_refused(self, redirect: str, server: str | None) -> None:
+    def test_a_hostile_redirect_is_refused(self, redirect: str, server: str | None) -> None:
         with pytest.raises(UnsafeRedirect) as refused:
             follow(redirect, server)
         assert "nothing was sent there" in str(refused.value)
 
-    def test_b7_the_refusal_names_the_host_and_not_what_the_address_carries(self) -> None:
+    def test_the_refusal_names_the_host_and_not_what_the_address_carries(self) -> None:
         with pytest.raises(UnsafeRedirect) as refused:
             follow("https://user:password@evil.example/x?ticket=secret", None)
         assert "evil.example" in str(refused.value)
@@ -124,21 +124,21 @@ class TestB7WhoALoginIsSentOnTo:
             assert secret not in str(refused.value)
 
     @pytest.mark.parametrize("redirect", ["https://wx.qq.com", "https://WX.qq.com:443/x"])
-    def test_b7_a_real_host_written_another_way_is_still_that_host(self, redirect: str) -> None:
+    def test_a_real_host_written_another_way_is_still_that_host(self, redirect: str) -> None:
         assert follow(redirect, None) is FAMILIES["wx.qq.com"]
 
     @pytest.mark.parametrize("redirect", [f"{SERVER}/cgi-bin?ticket=x", "https://wx2.qq.com/cgi-bin?ticket=x"])
-    def test_b7_with_a_server_its_own_origin_and_real_hosts_stay_at_the_server(self, redirect: str) -> None:
+    def test_with_a_server_its_own_origin_and_real_hosts_stay_at_the_server(self, redirect: str) -> None:
         assert follow(redirect, SERVER) == single(SERVER)
 
     @pytest.mark.parametrize(
         "redirect", ["http://127.0.0.1:8791/", "http://localhost:8790/", "https://127.0.0.1:8790/"]
     )
-    def test_b7_another_origin_on_the_same_machine_is_not_the_server(self, redirect: str) -> None:
+    def test_another_origin_on_the_same_machine_is_not_the_server(self, redirect: str) -> None:
         with pytest.raises(UnsafeRedirect):
             follow(redirect, SERVER)
 
-    def test_b7_the_servers_own_origin_counts_only_when_it_was_given(self) -> None:
+    def test_the_servers_own_origin_counts_only_when_it_was_given(self) -> None:
         with pytest.raises(UnsafeRedirect):
             follow(f"{SERVER}/cgi-bin", None)
 

@@ -78,7 +78,7 @@ class TestUuid:
         request = endpoint.encode_request(QrPictureRequest(uuid="Qa1=="), HOSTS)
         assert request.url == f"https://login.weixin.qq.com/{path}/Qa1=="
 
-    def test_g7_a_hostile_uuid_stays_inside_its_place_in_the_address(self) -> None:
+    def test_a_hostile_uuid_stays_inside_its_place_in_the_address(self) -> None:
         request = QR_TEXT.encode_request(QrPictureRequest(uuid='a&b/../c?d#e"; rm'), HOSTS)
         assert request.url == "https://login.weixin.qq.com/l/a%26b%2F..%2Fc%3Fd%23e%22%3B%20rm"
 
@@ -133,7 +133,7 @@ class TestTicketExchange:
         assert TICKET.decode_reply(Response(body=body)).redirecturl == "https://wx2.qq.com/x?a=1&b=2"
 
     @pytest.mark.parametrize("field", ["skey", "wxsid", "wxuin", "pass_ticket"])
-    def test_b17_a_missing_key_is_read_as_empty(self, field: str) -> None:
+    def test_a_missing_key_is_read_as_empty(self, field: str) -> None:
         start, end = GRANTED_XML.index(f"<{field}>"), GRANTED_XML.index(f"</{field}>")
         reply = TICKET.decode_reply(Response(body=(GRANTED_XML[:start] + GRANTED_XML[end:]).encode()))
         assert not getattr(reply, field)
@@ -155,7 +155,7 @@ class TestTicketExchange:
             GRANTED_XML[:8].encode(),
         ],
     )
-    def test_b16_what_holds_no_ret_is_a_protocol_error(self, body: bytes) -> None:
+    def test_what_holds_no_ret_is_a_protocol_error(self, body: bytes) -> None:
         with pytest.raises(ProtocolError, match="webwxnewloginpage: no ticket in the answer"):
             TICKET.decode_reply(Response(body=body))
 

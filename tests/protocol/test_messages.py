@@ -47,14 +47,14 @@ class TestAMessageThatArrives:
             ("18446744073709551615", "18446744073709551615"),
         ],
     )
-    def test_c5_its_id_keeps_every_digit(self, given: str, read: str) -> None:
+    def test_its_id_keeps_every_digit(self, given: str, read: str) -> None:
         assert read_json(f'{{"MsgId":{given}}}'.encode(), WireMessage).msg_id == read
 
-    def test_a1_without_an_id_it_cannot_be_read(self) -> None:
+    def test_without_an_id_it_cannot_be_read(self) -> None:
         with pytest.raises(ProtocolError, match="MsgId is missing"):
             read_json(b'{"MsgType":1,"Content":"x"}', WireMessage)
 
-    def test_a1_a_type_that_is_no_number_costs_only_the_type(self) -> None:
+    def test_a_type_that_is_no_number_costs_only_the_type(self) -> None:
         read = read_json(b'{"MsgId":"1","MsgType":"x","Content":"kept"}', WireMessage)
         assert (read.msg_type, read.content) == (0, "kept")
 

@@ -29,7 +29,7 @@ HOSTS = FAMILIES["wx.qq.com"]
 KEY = SyncKey(count=2, list=(KeyValue(key=1, val=700000001), KeyValue(key=1000, val=1560000000)))
 
 
-class TestB1Synccheck:
+class TestSynccheck:
     @pytest.mark.parametrize(
         ("body", "retcode", "selector"),
         [
@@ -45,7 +45,7 @@ class TestB1Synccheck:
             ('window.synccheck={retcode:"0",selector:"x"}', 0, 0),
         ],
     )
-    def test_b1_every_spelling_of_an_answer_is_read(self, body: str, retcode: int, selector: int) -> None:
+    def test_every_spelling_of_an_answer_is_read(self, body: str, retcode: int, selector: int) -> None:
         assert SYNCCHECK.decode_reply(Response(body=body.encode())) == CheckReply(retcode=retcode, selector=selector)
 
     @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ class TestB1Synccheck:
             '{"retcode":"1101"}',
         ],
     )
-    def test_b1_b2_an_answer_without_a_number_is_a_protocol_error_and_never_a_logout(self, body: str) -> None:
+    def test_an_answer_without_a_number_is_a_protocol_error_and_never_a_logout(self, body: str) -> None:
         with pytest.raises(ProtocolError, match="synccheck: no retcode in the answer"):
             SYNCCHECK.decode_reply(Response(body=body.encode()))
 
@@ -98,13 +98,13 @@ class TestSyncKeys:
     def test_pairs_that_are_none_are_passed_over(self, text: str) -> None:
         assert read_sync_key(text) == KEY
 
-    def test_a4_an_empty_key_never_replaces_a_good_one(self) -> None:
+    def test_an_empty_key_never_replaces_a_good_one(self) -> None:
         assert SyncKey().or_older(KEY) == KEY
         newer = SyncKey(count=1, list=(KeyValue(key=1, val=2),))
         assert newer.or_older(KEY) == newer
 
     @pytest.mark.parametrize("given", ["null", '""', "{}", '{"Count":0,"List":[]}', '{"Count":0,"List":null}', "[]"])
-    def test_a4_a_key_that_is_none_is_read_as_empty(self, given: str) -> None:
+    def test_a_key_that_is_none_is_read_as_empty(self, given: str) -> None:
         body = f'{{"BaseResponse":{{"Ret":-1}},"SyncKey":{given}}}'.encode()
         reply = WEBWXSYNC.decode_reply(Response(body=body))
         assert (reply.base_response.ret, reply.sync_key.list) == (-1, ())
@@ -132,7 +132,7 @@ class TestSync:
         read = WEBWXSYNC.decode_request(Request(endpoint="", method="POST", url=url, body=b'{"rr":"-7"}'))
         assert read.rr == -7
 
-    def test_a1_one_broken_item_costs_no_other(self) -> None:
+    def test_one_broken_item_costs_no_other(self) -> None:
         items = b'[{"MsgId":"1"},{"MsgType":"x"},{"MsgId":3}]'
         body = b'{"BaseResponse":{"Ret":0},"AddMsgCount":3,"AddMsgList":%b,"SyncKey":{"Count":0}}' % items
         reply = WEBWXSYNC.decode_reply(Response(body=body))
@@ -140,14 +140,14 @@ class TestSync:
         with pytest.raises(ProtocolError):
             read_json(reply.add_msg_list[1], WireMessage)
 
-    def test_c2_a_broken_byte_in_one_item_costs_no_other(self) -> None:
+    def test_a_broken_byte_in_one_item_costs_no_other(self) -> None:
         items = b'[{"MsgId":"1","Content":"a\xff\x01"},{"MsgId":"2","Content":"\\ud83d"}]'
         body = b'{"BaseResponse":{"Ret":0},"AddMsgList":%b,"SKey":null}' % items
         reply = WEBWXSYNC.decode_reply(Response(body=body))
         contents = [read_json(item, WireMessage).content for item in reply.add_msg_list]
         assert contents == ["a\ufffd\x01", "\ufffd"]
 
-    def test_c3_a_batch_cut_off_anywhere_is_a_protocol_error(self) -> None:
+    def test_a_batch_cut_off_anywhere_is_a_protocol_error(self) -> None:
         message = msgspec.Raw(msgspec.json.encode(WireMessage(msg_id="1", content="你好😀")))
         whole = WEBWXSYNC.encode_reply(SyncReply(add_msg_list=[message], sync_key=KEY)).body
         end = whole.rindex(b"}")

@@ -127,7 +127,7 @@ def family(new_page):
         ("push", "http://127.0.0.1:8790", "1101"),
     ],
 )
-def test_b6_whoever_polls_a_wrong_host_is_logged_out(family, world, part, host, retcode):
+def test_whoever_polls_a_wrong_host_is_logged_out(family, world, part, host, retcode):
     world.say("ahua", "me", "在吗")
     family.hosts = replace(family.hosts, **{part: host})
     assert f'retcode:"{retcode}"' in family.check().body.decode()

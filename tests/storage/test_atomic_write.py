@@ -28,7 +28,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_g2_a_file_and_every_new_folder_above_it_are_private_whatever_the_umask(tmp_path: Path) -> None:
+def test_a_file_and_every_new_folder_above_it_are_private_whatever_the_umask(tmp_path: Path) -> None:
     file = tmp_path / "a" / "b" / "c" / "file"
     write_private(file, b"one")
 

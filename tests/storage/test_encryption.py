@@ -33,7 +33,7 @@ def sealed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_g2_gives_back_what_was_saved(sealed_file: Path) -> None:
+def test_gives_back_what_was_saved(sealed_file: Path) -> None:
     store = LoginFile(sealed_file, passphrase="open sesame")
 
     assert store.load() == SAVED
@@ -41,7 +41,7 @@ def test_g2_gives_back_what_was_saved(sealed_file: Path) -> None:
     assert stat.S_IMODE(sealed_file.stat().st_mode) == 0o600
 
 
-def test_g2_no_key_and_no_name_can_be_found_in_the_files(sealed_file: Path) -> None:
+def test_no_key_and_no_name_can_be_found_in_the_files(sealed_file: Path) -> None:
     everything = b"".join(each.read_bytes() for each in sealed_file.parent.iterdir())
 
     assert not [secret for secret in (*SECRETS, "Geheim", "open sesame", "1234567890") if secret.encode() in everything]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_g_s2_a_file_and_its_folder_are_private_whatever_the_umask(tmp_path: Path) -> None:
+def test_a_file_and_its_folder_are_private_whatever_the_umask(tmp_path: Path) -> None:
     path = tmp_path / "state" / "me.journal"
     before = os.umask(0)
     try:
@@ -30,7 +30,7 @@ def test_g_s2_a_file_and_its_folder_are_private_whatever_the_umask(tmp_path: Pat
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_g_s2_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "me.journal"
     path.touch(0o644)
 
@@ -93,7 +93,7 @@ def test_what_is_in_a_file_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no locks that end with any close")
-def test_g10_a_file_that_is_there_keeps_the_locks_that_this_process_has_on_it(tmp_path: Path) -> None:
+def test_a_file_that_is_there_keeps_the_locks_that_this_process_has_on_it(tmp_path: Path) -> None:
     """SQLite's own; without them another process that closes the journal takes away the log that is written to."""
     import fcntl
 

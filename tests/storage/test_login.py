@@ -74,7 +74,7 @@ class TestEveryStore:
 
         assert store.load() is None
 
-    def test_b13_reserves_each_id_once_and_only_upwards(self, store: LoginStore) -> None:
+    def test_reserves_each_id_once_and_only_upwards(self, store: LoginStore) -> None:
         assert [store.reserve_id(each) for each in (100, 100, 50, 200, 0)] == [100, 101, 102, 200, 201]
 
     def test_keeps_contacts(self, store: LoginStore) -> None:
@@ -113,7 +113,7 @@ class TestSyncing:
         assert saved is not None
         assert saved.pending == ()
 
-    def test_g5_ends_with_its_process_however_that_ends(self, path: Path) -> None:
+    def test_ends_with_its_process_however_that_ends(self, path: Path) -> None:
         with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE) as holder:
             assert holder.stdout is not None
             holder.stdout.readline()
@@ -142,7 +142,7 @@ def needs_strace(test: Callable[..., None]) -> Callable[..., None]:
     return pytest.mark.verify(missing(test))
 
 
-class TestG2Privacy:
+class TestPrivacy:
     @pytest.fixture(autouse=True)
     def _open_umask(self) -> Iterator[None]:
         before = os.umask(0)
@@ -188,7 +188,7 @@ class TestG2Privacy:
         assert target.read_text() == "precious"
 
     @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
-    def test_g2_a_file_that_others_can_reach_is_refused_and_says_how_to_mend_it(self, path: Path, mode: int) -> None:
+    def test_a_file_that_others_can_reach_is_refused_and_says_how_to_mend_it(self, path: Path, mode: int) -> None:
         store = LoginFile(path)
         store.save(SAVED)
         path.chmod(mode)
@@ -200,7 +200,7 @@ class TestG2Privacy:
         assert store.load() == SAVED
 
     @needs_strace
-    def test_g2_no_wider_mode_is_ever_set(self, path: Path) -> None:
+    def test_no_wider_mode_is_ever_set(self, path: Path) -> None:
         """Asked of the kernel: every file is made with 0600 at once, and none is made wider later."""
         trace = path.with_name("trace")
         watched = "openat,open,creat,chmod,fchmod,fchmodat,mkdir,mkdirat"
@@ -220,7 +220,7 @@ class TestG2Privacy:
         assert not [secret for secret in SECRETS if secret in f"{LoginFile(path)!r}{SAVED.login!r}"]
 
 
-class TestG3Replacing:
+class TestReplacing:
     def test_a_change_that_fails_leaves_the_old_file_and_no_other(self, path: Path) -> None:
         store = LoginFile(path)
         store.save(SAVED)
@@ -248,7 +248,7 @@ class TestG3Replacing:
 
             assert msgspec.json.decode(reader.read(), type=SavedLogin) == SAVED
 
-    def test_g3_killed_anywhere_in_a_save_the_old_or_the_new_one_is_there(self, path: Path) -> None:
+    def test_killed_anywhere_in_a_save_the_old_or_the_new_one_is_there(self, path: Path) -> None:
         """A child saves and is killed before its first call into C, then before its second, and so on to the end."""
         swept = subprocess.run([sys.executable, "-c", SWEEP, path], stdout=subprocess.PIPE, check=True, text=True)
         killed, old, new, torn = map(int, swept.stdout.split())
@@ -260,7 +260,7 @@ class TestG3Replacing:
 
     @needs_strace
     @pytest.mark.timeout(300)
-    def test_g3_killed_at_any_syscall_of_a_save_the_old_or_the_new_one_is_there(self, path: Path) -> None:
+    def test_killed_at_any_syscall_of_a_save_the_old_or_the_new_one_is_there(self, path: Path) -> None:
         """Asked of the kernel: a process is killed as it enters the first syscall of a save, then the second, …"""
         store = LoginFile(path)
         store.save(SAVED)
@@ -279,7 +279,7 @@ class TestG3Replacing:
         assert found.count("new") >= 4
 
     @needs_strace
-    def test_g3_all_is_on_the_disk_before_it_takes_the_old_ones_place_and_the_change_of_place_after(
+    def test_all_is_on_the_disk_before_it_takes_the_old_ones_place_and_the_change_of_place_after(
         self, path: Path
     ) -> None:
         """A loss of power keeps no page cache, so the order in which things are flushed is all there is."""
@@ -390,7 +390,7 @@ class _Bomb:
 
 
 class TestUnreadable:
-    def test_g1_a_pickle_is_not_run(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_pickle_is_not_run(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         canary = path.with_name("canary")
         monkeypatch.setenv("CANARY_FILE", str(canary))
         write(path, pickle.dumps(_Bomb()))
@@ -407,7 +407,7 @@ class TestUnreadable:
         ],
         ids=["empty", "object", "null", "binary", "list", "half", "deep", "deep and half"],
     )  # fmt: skip
-    def test_g4_a_damaged_file_is_set_aside_and_a_new_login_can_be_saved(self, path: Path, content: bytes) -> None:
+    def test_a_damaged_file_is_set_aside_and_a_new_login_can_be_saved(self, path: Path, content: bytes) -> None:
         write(path, content)
         store = LoginFile(path)
 
@@ -420,34 +420,34 @@ class TestUnreadable:
         store.save(SAVED)
         assert store.load() == SAVED
 
-    def test_g4_a_change_sets_it_aside_too(self, path: Path) -> None:
+    def test_a_change_sets_it_aside_too(self, path: Path) -> None:
         write(path, b"{}")
 
         with pytest.raises(InvalidLogin, match="log in again"):
             LoginFile(path).update(lambda saved: saved)
         assert not path.exists()
 
-    def test_g4_a_file_cut_anywhere_is_never_taken_for_a_whole_one(self, path: Path) -> None:
+    def test_a_file_cut_anywhere_is_never_taken_for_a_whole_one(self, path: Path) -> None:
         whole = msgspec.json.encode(SAVED)
         for size in range(0, len(whole), 7):
             write(path, whole[:size])
             with pytest.raises(InvalidLogin):
                 LoginFile(path).load()
 
-    def test_g4_a_folder_is_set_aside(self, path: Path) -> None:
+    def test_a_folder_is_set_aside(self, path: Path) -> None:
         path.mkdir(mode=0o700)
 
         with pytest.raises(InvalidLogin, match="is a folder; it was moved"):
             LoginFile(path).load()
         assert LoginFile(path).load() is None
 
-    def test_g4_another_version_is_named(self, path: Path) -> None:
+    def test_another_version_is_named(self, path: Path) -> None:
         write(path, msgspec.json.encode(msgspec.structs.replace(SAVED, version=VERSION + 1)))
 
         with pytest.raises(InvalidLogin, match=f"version {VERSION + 1}, this webwx reads {VERSION}"):
             LoginFile(path).load()
 
-    def test_g4_where_nothing_can_be_written_that_is_said(self, tmp_path: Path) -> None:
+    def test_where_nothing_can_be_written_that_is_said(self, tmp_path: Path) -> None:
         blocked = tmp_path / "file"
         blocked.write_bytes(b"")
 
@@ -489,7 +489,7 @@ class TestPreparing:
 
 @pytest.mark.usefixtures("memory_keyring")
 class TestInTheKeyring:
-    def test_g2_a_login_is_closed_by_a_passphrase_that_nobody_typed(self, path: Path) -> None:
+    def test_a_login_is_closed_by_a_passphrase_that_nobody_typed(self, path: Path) -> None:
         LoginFile(path, passphrase=KeyringPassphrase("me")).save(SAVED)
 
         assert LoginFile(path, passphrase=KeyringPassphrase("me")).load() == SAVED
@@ -560,7 +560,7 @@ print(*(store.reserve_id(1_000) for _ in range(500)))
 """
 
 
-def test_b13_two_processes_are_never_given_the_same_id(path: Path) -> None:
+def test_two_processes_are_never_given_the_same_id(path: Path) -> None:
     takers = [
         subprocess.Popen([sys.executable, "-c", RESERVE, str(path)], stdout=subprocess.PIPE, text=True)
         for _ in range(2)

@@ -77,7 +77,7 @@ def check(path: Path, said: list[tuple[str, int]]) -> Counter[str]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_g12_g_r3_a_call_that_fails_costs_an_error_and_nothing_else(
+def test_a_call_that_fails_costs_an_error_and_nothing_else(
     tmp_path: Path, what: str, places: list[tuple[int, int]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     begun, total = time.perf_counter(), Counter[str]()
@@ -91,13 +91,13 @@ def test_g12_g_r3_a_call_that_fails_costs_an_error_and_nothing_else(
     assert total["error"] > 0 or what.startswith("ftruncate")
     with capsys.disabled():
         print(
-            f"\nG12, G-R3 {what}: {len(places)} sweeps, {total['trying']} tried, {total['stored']} told stored, "
+            f"\nG-R3 {what}: {len(places)} sweeps, {total['trying']} tried, {total['stored']} told stored, "
             f"{total['error']} errors, 0 lost, 0 half, {time.perf_counter() - begun:.0f} s"
         )
 
 
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
-def test_g_r2_a_kill_at_any_call_of_a_commit_loses_nothing(
+def test_a_kill_at_any_call_of_a_commit_loses_nothing(
     tmp_path: Path, call: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "me.journal"
@@ -123,7 +123,7 @@ def test_g_r2_a_kill_at_any_call_of_a_commit_loses_nothing(
         )
 
 
-def test_g_r2_a_kill_while_room_is_made_in_the_log_loses_nothing(tmp_path: Path) -> None:
+def test_a_kill_while_room_is_made_in_the_log_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "me.journal"
     said = run(path, 1)
     for number in (1, 2, 3, 10, 100, 1_000, 4_000, 4_100):
@@ -135,7 +135,7 @@ def test_g_r2_a_kill_while_room_is_made_in_the_log_loses_nothing(tmp_path: Path)
     assert check(path, said)["end"] == 2
 
 
-def test_g_r3_a_full_disk_is_an_error_until_there_is_room(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_an_error_until_there_is_room(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small, copy = tmp_path / "small", tmp_path / "copy"
     small.mkdir()
     script = (

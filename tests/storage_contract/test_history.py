@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class TestLookingUp:
-    async def test_a14_a_message_is_found_whatever_its_age(self, account: AccountJournal) -> None:
+    async def test_a_message_is_found_whatever_its_age(self, account: AccountJournal) -> None:
         await account.ingest(arrival(message("7654321076543210765", "the original", at=1_700_000_000)))
         for first in range(1, 20_001, 2_000):
             await account.ingest(arrival(*messages(first, 2_000)))

@@ -47,7 +47,7 @@ class TestRealIds:
         await relogin.account.ledger.note_real_id(relogin.id("room"), "1@chatroom")
         assert (await relogin.tell(*everybody))[relogin.id("room")].number == await relogin.number("room", login=2)
 
-    async def test_c15_who_was_thought_new_becomes_who_they_are(self, relogin: Phone) -> None:
+    async def test_who_was_thought_new_becomes_who_they_are(self, relogin: Phone) -> None:
         bob = await relogin.number("bob", login=1)
         await relogin.account.ledger.note_real_id(relogin.id("bob", 1), "wxid_bob")
         new = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")].number
@@ -55,7 +55,7 @@ class TestRealIds:
         assert found == Identified(contact_id=relogin.id("bob"), number=bob, by="certain", candidates=(new,))
         assert (await relogin.identity(new)).number == bob
 
-    async def test_c15_who_was_taken_for_another_is_somebody_new(self, relogin: Phone) -> None:
+    async def test_who_was_taken_for_another_is_somebody_new(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
         await relogin.account.ledger.note_real_id(relogin.id("ann", 1), "wxid_ann")
         await relogin.log_in()
@@ -80,7 +80,7 @@ class TestByHand:
         found = await phone.tell(phone.shown("bob", avatar=0), complete=False)
         return await phone.number("bob", login=1), found[phone.id("bob")].number
 
-    async def test_c15_merged_are_one_for_ever(self, relogin: Phone) -> None:
+    async def test_merged_are_one_for_ever(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
         merged = await relogin.account.ledger.merge(bob, new)
         assert (merged.number, merged.contact_id, merged.confidence) == (bob, relogin.id("bob"), 1.0)
@@ -91,7 +91,7 @@ class TestByHand:
             assert found.number == bob
             assert await ledger.contact_ids(number) == [relogin.id("bob", 2), relogin.id("bob", 1)]
 
-    async def test_c15_merged_are_one_against_any_evidence(self, relogin: Phone) -> None:
+    async def test_merged_are_one_against_any_evidence(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
         await relogin.account.ledger.merge(bob, new)
         for login, wxid in ((1, "wxid_bob"), (2, "wxid_other")):
@@ -131,7 +131,7 @@ class TestByHand:
         with pytest.raises(UnknownContact):
             await relogin.account.ledger.split(99, relogin.id("ann"))
 
-    async def test_c15_split_are_two_for_ever(self, relogin: Phone) -> None:
+    async def test_split_are_two_for_ever(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
         await relogin.account.ledger.note_real_id(relogin.id("ann", 1), "wxid_ann")
         other = await relogin.account.ledger.split(ann, relogin.id("ann"))
@@ -165,7 +165,7 @@ async def test_a_doubt_about_a_real_id_is_told_once(relogin: Phone) -> None:
 
 
 class TestIdentify:
-    async def test_c15_a_number_stays_with_somebody_over_logins(self, relogin: Phone) -> None:
+    async def test_a_number_stays_with_somebody_over_logins(self, relogin: Phone) -> None:
         for name in ("ann", "cid"):
             assert await relogin.number(name, login=1) == await relogin.number(name, login=2)
         assert len({await relogin.number(name, login=1) for name in ("ann", "bob", "cid")}) == 3
@@ -207,25 +207,25 @@ class TestIdentify:
         )
         assert found[relogin.id("ann2")].number != number
 
-    async def test_c15_a_stranger_who_took_the_name_gets_a_number_of_their_own(self, relogin: Phone) -> None:
+    async def test_a_stranger_who_took_the_name_gets_a_number_of_their_own(self, relogin: Phone) -> None:
         bob = await relogin.number("bob", login=1)
         found = await relogin.tell(relogin.shown("bob", avatar=699_999_999, region="上海"), complete=False)
         assert found[relogin.id("bob")].number not in {0, bob}
 
-    async def test_c15_who_looks_like_somebody_who_is_there_is_somebody_else(self, relogin: Phone) -> None:
+    async def test_who_looks_like_somebody_who_is_there_is_somebody_else(self, relogin: Phone) -> None:
         twin = relogin.shown("ann", id=relogin.id("twin"), remark="Annie")
         await relogin.tell(relogin.shown("ann", remark="Annie"), complete=False)
         found = await relogin.tell(twin, complete=False)
         assert (found[twin.id].by, found[twin.id].number == await relogin.number("ann")) == ("seen", False)
 
-    async def test_c15_who_may_be_somebody_is_a_new_one_and_said_to_be(self, relogin: Phone) -> None:
+    async def test_who_may_be_somebody_is_a_new_one_and_said_to_be(self, relogin: Phone) -> None:
         bob = await relogin.number("bob", login=1)
         found = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")]
         assert (found.by, found.candidates) == ("ambiguous", (bob,))
         (link,) = await relogin.account.ledger.why(found.number)
         assert (link.by, link.candidates) == ("ambiguous", (bob,))
 
-    async def test_c15_nobody_is_judged_before_all_contacts_were_told(self, relogin: Phone) -> None:
+    async def test_nobody_is_judged_before_all_contacts_were_told(self, relogin: Phone) -> None:
         number = await relogin.number("ann")
         await relogin.log_in()
         first = await relogin.tell(relogin.shown("ann", avatar=0), complete=False)
@@ -312,7 +312,7 @@ class TestIdentify:
         assert [each.name for each in await other.account.ledger.identities()] == ["ann", "文件传输助手"]
 
 
-async def test_c15_a_crowd_keeps_its_numbers_over_five_logins(journal: Journal) -> None:
+async def test_a_crowd_keeps_its_numbers_over_five_logins(journal: Journal) -> None:
     account, crowd = journal.account(1), Crowd(400, 7)
     told: list[tuple[int, int, int]] = []
     for login in range(5):

@@ -68,7 +68,7 @@ class TestIngest:
 
 
 class TestDuplicates:
-    async def test_a10a_a_batch_that_comes_five_times_is_stored_once(self, account: AccountJournal) -> None:
+    async def test_a_batch_that_comes_five_times_is_stored_once(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
         batch = arrival(contact_change("x"), *messages(1, 3))
         assert [await account.ingest(batch) for _ in range(5)] == [4, 0, 0, 0, 0]
@@ -76,7 +76,7 @@ class TestDuplicates:
         assert await consumer.take_waiting() == []
         assert (await account.stats()).conflicts == 0
 
-    async def test_a10b_two_messages_of_one_id_are_both_kept_and_counted(
+    async def test_two_messages_of_one_id_are_both_kept_and_counted(
         self, account: AccountJournal, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.WARNING, "webwx.storage"):
@@ -90,7 +90,7 @@ class TestDuplicates:
         assert found.number == 2, "the newest"
 
     @pytest.mark.parametrize("message_id", ["", "0"])
-    async def test_a10c_without_an_id_the_whole_message_tells(self, account: AccountJournal, message_id: str) -> None:
+    async def test_without_an_id_the_whole_message_tells(self, account: AccountJournal, message_id: str) -> None:
         first, second = message(message_id, "first"), message(message_id, "second")
         assert await account.ingest(arrival(first, second)) == 2
         assert await account.ingest(arrival(first, message(message_id, "third"))) == 1

@@ -130,7 +130,7 @@ async def test_accounts_know_nothing_of_each_other_s_sends(journal: Journal) -> 
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\x00b", "你好😀", "x" * 100_000])
-async def test_c4_any_text_can_be_stored(account: AccountJournal, text: str) -> None:
+async def test_any_text_can_be_stored(account: AccountJournal, text: str) -> None:
     row = await account.outbox.add(client_id="1", chat=FRIEND, kind="text", text=text, key=text, time=NOW)
 
     assert row.text == text.replace("\ud800", "\ufffd")

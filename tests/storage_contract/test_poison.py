@@ -40,7 +40,7 @@ FIELDS = ("MsgId", "FromUserName", "ToUserName", "MsgType", "Content", "CreateTi
 
 
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())
-async def test_c4_whatever_a_field_holds_it_is_stored_and_the_next_message_comes(
+async def test_whatever_a_field_holds_it_is_stored_and_the_next_message_comes(
     account: AccountJournal, poison: bytes
 ) -> None:
     consumer = await account.consumer("bot")
@@ -66,7 +66,7 @@ async def test_c4_whatever_a_field_holds_it_is_stored_and_the_next_message_comes
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\x00b", "", "'; DROP TABLE entries; --", "😀" * 200])
-async def test_c4_whatever_is_asked_for_is_only_a_value(account: AccountJournal, text: str) -> None:
+async def test_whatever_is_asked_for_is_only_a_value(account: AccountJournal, text: str) -> None:
     await account.ingest(arrival(message(1)))
     assert await find_message(account, text) is None
     assert await account.find(EntryQuery(words=text)) == []

@@ -73,7 +73,7 @@ async def test_a_large_body_is_not_copied(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("says", [b"x", b"\r\n", b""], ids=["a byte", "a line's end", "the end"])
-async def test_g_r14_whatever_comes_unasked_ends_it(pair: Pair, says: bytes) -> None:
+async def test_whatever_comes_unasked_ends_it(pair: Pair, says: bytes) -> None:
     if says:
         pair.other.send(says)
     else:

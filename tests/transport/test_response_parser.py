@@ -113,7 +113,7 @@ def test_one_that_is_known_may_come_in_pieces_or_be_taken() -> None:
     assert (answers.is_whole, taken, answers.hand_out().body) == (True, [b"hello"], b"")
 
 
-def test_g_r14_what_follows_one_that_is_known_spoils_the_connection_too() -> None:
+def test_what_follows_one_that_is_known_spoils_the_connection_too() -> None:
     answers, said = ResponseParser(), answer(b"hello")
     for more in (b"", b"", said):
         answers.expect(1000)
@@ -162,9 +162,7 @@ def test_a_body_beyond_the_limit_is_refused() -> None:
 
 @pytest.mark.parametrize("more", [b"x", b"H", b"HTTP/1.1 200 OK\r\n", answer(b"2", status="500 X"), b"\x00"])
 @pytest.mark.parametrize("is_together", [True, False])
-def test_g_r14_what_follows_an_answer_changes_nothing_in_it_and_spoils_the_connection(
-    more: bytes, is_together: bool
-) -> None:
+def test_what_follows_an_answer_changes_nothing_in_it_and_spoils_the_connection(more: bytes, is_together: bool) -> None:
     answers, body = expecting()
     for piece in [answer(b"1") + more] if is_together else [answer(b"1"), more]:
         answers.feed(piece)

@@ -309,7 +309,7 @@ class TestTheServersClock:
         assert cell(ours.login).now() == pytest.approx(NOW + HOUR, abs=1)
 
 
-class TestB13ClientIds:
+class TestClientIds:
     def test_have_13_digits_of_milliseconds_and_4_of_a_counter(self) -> None:
         assert cell().next_client_id() == "15600000001230000"
 

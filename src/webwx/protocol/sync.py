@@ -83,7 +83,7 @@ class _CheckShape:
     def load(self, body: bytes, kind: type[CheckReply], content_type: str) -> CheckReply:
         del content_type
         values = read_script(body)
-        # Only a number that is there may end a login (reliability, B1).
+        # A missing retcode never ends a login: only a number that the server sent may.
         retcode = number(values.get("synccheck.retcode"), NO_NUMBER)
         if retcode == NO_NUMBER:
             raise ProtocolError("no retcode in the answer")

@@ -264,7 +264,7 @@ def test_a_code_that_was_let_expire_is_told_at_once(page, world):
 
 
 @pytest.mark.parametrize("options", [Options(login_refused=True)])
-def test_b16_a_refused_login_is_told_in_the_platforms_words(page, world):
+def test_a_refused_login_is_told_in_the_platforms_words(page, world):
     uuid = confirmed(page, world)
     response = page.exchange(uuid)
     assert (
@@ -296,21 +296,21 @@ def test_the_desktop_proves_its_environment_where_that_is_asked_for(page, world,
 
 
 @pytest.mark.parametrize("options", [Options(exchange_status="moved")])
-def test_b15_the_xml_may_be_the_body_of_a_301_without_location(page, world):
+def test_the_xml_may_be_the_body_of_a_301_without_location(page, world):
     response = page.exchange(confirmed(page, world))
     assert (response.status, response.header("Location")) == (301, "")
     assert TICKET.decode_reply(response).skey
 
 
 @pytest.mark.parametrize("options", [Options(exchange_location="https://wx2.qq.com/")])
-def test_b15_a_301_with_a_location_gives_no_keys(page, world):
+def test_a_301_with_a_location_gives_no_keys(page, world):
     response = page.exchange(confirmed(page, world))
     assert (response.status, response.header("Location"), response.body) == (301, "https://wx2.qq.com/", b"")
     assert response.header_values("Set-Cookie") == ()
 
 
 @pytest.mark.parametrize("options", [Options(ticket_page="html")])
-def test_b16_a_web_page_may_come_in_place_of_the_xml(page, world):
+def test_a_web_page_may_come_in_place_of_the_xml(page, world):
     response = page.exchange(confirmed(page, world))
     assert (response.status, response.header("Content-Type")) == (200, "text/html")
     assert b"<html" in response.body

@@ -50,7 +50,7 @@ async def die(journal: SqliteJournal, path: Path) -> None:
 
 
 class TestGiving:
-    async def test_f7_one_that_was_away_gets_all_of_it_and_memory_is_bounded(
+    async def test_one_that_was_away_gets_all_of_it_and_memory_is_bounded(
         self, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(consumers_module, "MOST_WAITING", 20)

@@ -233,27 +233,25 @@ class TestReading:
 
 
 class TestKnowing:
-    async def test_a11_what_is_folded_is_known_when_it_comes_again(self, account: SqliteAccount) -> None:
+    async def test_what_is_folded_is_known_when_it_comes_again(self, account: SqliteAccount) -> None:
         batch = arrival(*messages(1, MANY))
         assert await account.ingest(batch) == MANY
         assert await account.ingest(batch) == 0
         assert await account.ingest(arrival(message("5", "text 5"), message("100"))) == 1
         assert len(await everything(account)) == MANY + 1
 
-    async def test_a10_an_id_that_it_shares_with_another_message_tells_neither_away(
-        self, account: SqliteAccount
-    ) -> None:
+    async def test_an_id_that_it_shares_with_another_message_tells_neither_away(self, account: SqliteAccount) -> None:
         await account.ingest(arrival(*messages(1, MANY)))
         assert await account.ingest(arrival(message("5", "another text"))) == 1
         assert (await account.stats()).conflicts == 1
 
-    async def test_a10_so_does_one_that_stands_in_it_twice(self, account: SqliteAccount, path: Path) -> None:
+    async def test_so_does_one_that_stands_in_it_twice(self, account: SqliteAccount, path: Path) -> None:
         texts = messages(1, MANY)
         assert await account.ingest(arrival(*texts, message("5", "another text"), texts[6])) == MANY + 1
         assert folded(path) == []
         assert (await account.stats()).conflicts == 1
 
-    async def test_a11_another_process_knows_it_too(self, account: SqliteAccount, path: Path) -> None:
+    async def test_another_process_knows_it_too(self, account: SqliteAccount, path: Path) -> None:
         batch = arrival(*messages(1, MANY))
         await account.ingest(batch)
         other = SqliteJournal(path)

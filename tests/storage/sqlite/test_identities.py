@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_c15_what_is_asked_for_one_id_costs_the_same_among_however_many(tmp_path: Path) -> None:
+async def test_what_is_asked_for_one_id_costs_the_same_among_however_many(tmp_path: Path) -> None:
     costs = []
     for people in (20, 2_000):
         path = tmp_path / f"{people}.journal"
@@ -92,7 +92,7 @@ def version_2(path: Path) -> None:
         db.commit()
 
 
-async def test_g_r16_the_ledger_of_version_2_knows_the_same(journal: SqliteJournal, path: Path) -> None:
+async def test_the_ledger_of_version_2_knows_the_same(journal: SqliteJournal, path: Path) -> None:
     path.parent.mkdir(mode=0o700, exist_ok=True)
     version_2(path)
     ledger = journal.account(1).ledger
@@ -123,7 +123,7 @@ async def test_g_r16_the_ledger_of_version_2_knows_the_same(journal: SqliteJourn
     assert (found.by, found.number) == ("certain", 1)
 
 
-async def test_c15_a_login_costs_the_same_after_however_many(phone: Phone, path: Path) -> None:
+async def test_a_login_costs_the_same_after_however_many(phone: Phone, path: Path) -> None:
     steps = 0
 
     def step() -> None:

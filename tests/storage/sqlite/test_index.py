@@ -148,7 +148,7 @@ async def test_a_batch_touches_no_index(account: SqliteAccount, path: Path) -> N
     assert rows == [(0,), (0,), (0,)]
 
 
-async def test_a11_what_is_known_stays_known_through_index_and_restart(path: Path) -> None:
+async def test_what_is_known_stays_known_through_index_and_restart(path: Path) -> None:
     journal = SqliteJournal(path)
     account = await opened(journal)
     batch = arrival(*messages(1, 1_000))

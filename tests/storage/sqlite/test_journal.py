@@ -93,14 +93,11 @@ class TestIngest:
         assert counts[200] <= counts[FOLD_FROM] + 1
 
 
-# -- C4: poison ------------------------------------------------------------------------------------------------------
-
-
-# -- G10: many at once -----------------------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("writes", [200, pytest.param(10_000, marks=[pytest.mark.verify, pytest.mark.timeout(600)])])
-async def test_g10_many_writers_and_readers_never_meet_a_lock(
+async def test_many_writers_and_readers_never_meet_a_lock(
     account: SqliteAccount, path: Path, writes: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = (
@@ -150,7 +147,7 @@ async def test_g10_many_writers_and_readers_never_meet_a_lock(
 # -- the file --------------------------------------------------------------------------------------------------------
 
 
-async def test_g_s2_whatever_is_made_is_private(journal: SqliteJournal, path: Path) -> None:
+async def test_whatever_is_made_is_private(journal: SqliteJournal, path: Path) -> None:
     before = os.umask(0)
     try:
         account = await opened(journal)
@@ -207,7 +204,7 @@ async def test_a_file_that_is_none_is_an_error_of_ours(path: Path) -> None:
     await journal.close()
 
 
-async def test_g_r16_a_backup_during_writes_has_all_up_to_then(
+async def test_a_backup_during_writes_has_all_up_to_then(
     account: SqliteAccount, journal: SqliteJournal, path: Path
 ) -> None:
     target = path.with_name("copy.journal")
@@ -280,7 +277,7 @@ async def test_what_is_closed_takes_nothing_more_and_can_be_closed_again(path: P
 
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
-async def test_g_r16_a_file_of_each_version_opens_with_all_that_is_in_it(path: Path, version: int) -> None:
+async def test_a_file_of_each_version_opens_with_all_that_is_in_it(path: Path, version: int) -> None:
     put(path, (FIXTURES / f"version-{version}.journal").read_bytes())
     journal = SqliteJournal(path, retention_days=0)
     account = journal.account(UIN)

@@ -33,7 +33,7 @@ def receipt(client_id: str, message_id: str = "77") -> Receipt:
     return Receipt(message_id=message_id, client_id=client_id, chat=FRIEND, time=NOW)
 
 
-async def test_b12_a_send_is_stored_as_it_is_before_it_leaves(account: SqliteAccount, path: Path) -> None:
+async def test_a_send_is_stored_as_it_is_before_it_leaves(account: SqliteAccount, path: Path) -> None:
     row = await added(account, "17", key="daily")
     other = SqliteJournal(path)  # what another process would find, had this one died here
 
@@ -66,7 +66,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("how", ["add", "get", "remove"])
-async def test_b12_whoever_looks_first_is_told(account: SqliteAccount, path: Path, how: str) -> None:
+async def test_whoever_looks_first_is_told(account: SqliteAccount, path: Path, how: str) -> None:
     row = await added(account, "1", key="daily")
     await account.outbox.sending(row.number, NOW, FRIEND)
     other = SqliteJournal(path)

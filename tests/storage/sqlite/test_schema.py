@@ -32,7 +32,7 @@ def ask(db: sqlite3.Connection, question: str) -> object:
     return db.execute(question).fetchone()[0]
 
 
-def test_g11_a_commit_outlives_a_loss_of_power(path: Path) -> None:
+def test_a_commit_outlives_a_loss_of_power(path: Path) -> None:
     for _ in range(2):  # a new file, and one that is there
         with contextlib.closing(connect(path)) as db:
             assert ask(db, "PRAGMA journal_mode") == "wal"
@@ -42,7 +42,7 @@ def test_g11_a_commit_outlives_a_loss_of_power(path: Path) -> None:
             assert ask(db, "PRAGMA user_version") == VERSION
 
 
-def test_g11_a_disk_that_cannot_keep_a_wal_is_refused(path: Path) -> None:
+def test_a_disk_that_cannot_keep_a_wal_is_refused(path: Path) -> None:
     class Stubborn(sqlite3.Connection):
         """A file system without shared memory answers like this."""
 
@@ -56,7 +56,7 @@ def test_g11_a_disk_that_cannot_keep_a_wal_is_refused(path: Path) -> None:
         schema.set_up(db, path)
 
 
-def test_g_s2_all_files_are_private_from_the_first_moment(path: Path) -> None:
+def test_all_files_are_private_from_the_first_moment(path: Path) -> None:
     with contextlib.closing(connect(path)) as db:
         db.execute("INSERT INTO accounts (uin) VALUES ('7')")
         modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}

@@ -226,7 +226,7 @@ async def test_what_follows_from_a_job_follows_even_when_nobody_waits_any_more(f
 
 
 @pytest.mark.parametrize("failing", ["BEGIN", "COMMIT", "INSERT"])
-async def test_g12_a_broken_disk_is_an_error_and_the_next_job_works_by_itself(
+async def test_a_broken_disk_is_an_error_and_the_next_job_works_by_itself(
     file: File, writer: Writer, chores: Chores, failing: str
 ) -> None:
     await writer.do(add(1))
@@ -241,7 +241,7 @@ async def test_g12_a_broken_disk_is_an_error_and_the_next_job_works_by_itself(
     assert chores.forgotten == 1
 
 
-async def test_g12_after_a_failed_commit_nothing_is_appended_to_what_may_be_lost(file: File, writer: Writer) -> None:
+async def test_after_a_failed_commit_nothing_is_appended_to_what_may_be_lost(file: File, writer: Writer) -> None:
     await writer.do(add(1))
     file.failing = "COMMIT"
     with pytest.raises(StorageError):
@@ -253,7 +253,7 @@ async def test_g12_after_a_failed_commit_nothing_is_appended_to_what_may_be_lost
     assert file.statements.index("PRAGMA wal_checkpoint(TRUNCATE)") < file.statements.index("BEGIN IMMEDIATE")
 
 
-async def test_g12_what_may_be_lost_is_not_forgotten_while_the_file_is_refused(file: File, writer: Writer) -> None:
+async def test_what_may_be_lost_is_not_forgotten_while_the_file_is_refused(file: File, writer: Writer) -> None:
     file.failing = "COMMIT"
     with pytest.raises(StorageError):
         await writer.do(add(1))
@@ -356,7 +356,7 @@ async def test_a_job_outside_has_no_transaction_around_it(writer: Writer) -> Non
 
 
 @pytest.mark.parametrize("error", [sqlite3.OperationalError("disk I/O error"), OSError("a mistake of ours")])
-async def test_g12_a_job_outside_that_fails_leaves_what_may_be_lost_too(
+async def test_a_job_outside_that_fails_leaves_what_may_be_lost_too(
     file: File, writer: Writer, error: Exception
 ) -> None:
     def fail(_: sqlite3.Connection) -> None:

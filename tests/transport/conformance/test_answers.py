@@ -101,7 +101,7 @@ async def test_some_answers_have_no_body_whatever_they_say(transport: Transport,
 
 
 @pytest.mark.parametrize("location", ["Location: http://127.0.0.1:1/", None])
-async def test_b15_a_redirect_is_an_answer_and_is_not_followed(transport: Transport, location: str | None) -> None:
+async def test_a_redirect_is_an_answer_and_is_not_followed(transport: Transport, location: str | None) -> None:
     says = answer(b"<error>", *([location] if location else []), status="301 Moved Permanently")
     async with serving(says) as server:
         response = await transport.send(server.request())
@@ -110,7 +110,7 @@ async def test_b15_a_redirect_is_an_answer_and_is_not_followed(transport: Transp
 
 
 @pytest.mark.parametrize("charset", [None, "", "; charset=iso-8859-1", "; charset=gbk", "; charset=nonsense"])
-async def test_c1_no_charset_changes_a_text(transport: Transport, charset: str | None) -> None:
+async def test_no_charset_changes_a_text(transport: Transport, charset: str | None) -> None:
     body = refusal(0, "张 贳丽😀").body
     headers = [] if charset is None else [f"Content-Type: text/plain{charset}"]
     async with serving(answer(body, *headers)) as server:
@@ -144,7 +144,7 @@ GARBLED = {
 
 
 @pytest.mark.parametrize("says", GARBLED.values(), ids=GARBLED)
-async def test_a18_what_is_garbled_is_no_answer(transport: Transport, says: bytes) -> None:
+async def test_what_is_garbled_is_no_answer(transport: Transport, says: bytes) -> None:
     async with serving(says) as server:
         with pytest.raises(TransportError) as caught:
             await transport.send(server.request())
@@ -163,7 +163,7 @@ CUT = {
 
 @pytest.mark.parametrize("says", CUT.values(), ids=CUT)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_g_r6_a_broken_off_one_is_none_and_is_not_asked_for_again(
+async def test_a_broken_off_one_is_none_and_is_not_asked_for_again(
     transport: Transport, method: str, says: bytes
 ) -> None:
     async def hang_up(caller: Caller) -> None:
@@ -275,7 +275,7 @@ def full_disk() -> Iterator[BinaryIO]:
         yield full
 
 
-async def test_e9_a_body_goes_to_the_sink_and_not_into_the_answer(transport: Transport) -> None:
+async def test_a_body_goes_to_the_sink_and_not_into_the_answer(transport: Transport) -> None:
     file, body = io.BytesIO(), bytes(range(256)) * 4096
     async with serving(answer(body)) as server:
         response = await transport.send(server.request(sink=DownloadSink(file, MAX_BODY[Patience.CALL])))
@@ -284,7 +284,7 @@ async def test_e9_a_body_goes_to_the_sink_and_not_into_the_answer(transport: Tra
     assert file.getvalue() == body
 
 
-async def test_e9_an_endless_body_is_cut_at_the_sinks_limit(transport: Transport) -> None:
+async def test_an_endless_body_is_cut_at_the_sinks_limit(transport: Transport) -> None:
     file = io.BytesIO()
     async with serving(CHUNKED + 10 * (b"4000\r\n" + bytes(0x4000) + b"\r\n")) as server:
         with pytest.raises(ProtocolError, match="larger than 20,000 bytes"):
@@ -294,7 +294,7 @@ async def test_e9_an_endless_body_is_cut_at_the_sinks_limit(transport: Transport
     assert len(file.getvalue()) <= 20_000
 
 
-async def test_e9_a_body_that_breaks_off_is_an_error(transport: Transport) -> None:
+async def test_a_body_that_breaks_off_is_an_error(transport: Transport) -> None:
     async def half(caller: Caller) -> None:
         await caller.hear()
         await caller.say(OK + b"Content-Length: 100\r\n\r\nhalf")
@@ -304,7 +304,7 @@ async def test_e9_a_body_that_breaks_off_is_an_error(transport: Transport) -> No
             await transport.send(server.request(sink=DownloadSink(io.BytesIO(), 1000)))
 
 
-async def test_e9_a_full_disk_is_no_broken_connection(transport: Transport, full_disk: BinaryIO) -> None:
+async def test_a_full_disk_is_no_broken_connection(transport: Transport, full_disk: BinaryIO) -> None:
     async with serving(answer(b"body")) as server:
         with pytest.raises(LocalStateError, match="cannot be kept"):
             await transport.send(server.request(sink=DownloadSink(full_disk, 1000)))

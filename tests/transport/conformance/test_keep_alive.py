@@ -66,7 +66,7 @@ async def test_one_that_the_server_has_closed_meanwhile_is_not_used(transport: T
 
 
 @pytest.mark.parametrize("more", [answer(b"2"), b"HTTP/1.1 100 Continue\r\n\r\n"])
-async def test_g_r14_what_comes_with_an_answer_is_not_taken_for_the_next_one(transport: Transport, more: bytes) -> None:
+async def test_what_comes_with_an_answer_is_not_taken_for_the_next_one(transport: Transport, more: bytes) -> None:
     async def babble(caller: Caller) -> None:
         while True:
             await caller.hear()
@@ -78,7 +78,7 @@ async def test_g_r14_what_comes_with_an_answer_is_not_taken_for_the_next_one(tra
     assert bodies == [b"1", b"2"]
 
 
-async def test_g_r14_nor_is_what_comes_after_it(transport: Transport) -> None:
+async def test_nor_is_what_comes_after_it(transport: Transport) -> None:
     again, done = asyncio.Event(), asyncio.Event()
 
     async def repeat(caller: Caller) -> None:

@@ -33,7 +33,7 @@ async def test_it_is_the_request_as_it_was_made(transport: Transport) -> None:
     ("method", "body", "more"),
     [("POST", b"body", ["Content-Length: 4"]), ("POST", b"", ["Content-Length: 0"]), ("GET", b"", [])],
 )
-async def test_k3_it_has_only_the_headers_that_http_needs_besides(
+async def test_it_has_only_the_headers_that_http_needs_besides(
     transport: Transport, method: str, body: bytes, more: list[str]
 ) -> None:
     async with serving(answer()) as server:
@@ -52,7 +52,7 @@ async def test_a_body_may_be_several_buffers(transport: Transport, size: int) ->
     assert server.heard[0].partition(b"\r\n\r\n")[2] == b"head" * size + b"\x00file" * size + b"tail"
 
 
-async def test_c9_a_text_is_raw_utf_8_and_says_so(transport: Transport) -> None:
+async def test_a_text_is_raw_utf_8_and_says_so(transport: Transport) -> None:
     text = TextRequest(msg=OutgoingText(content="你好😀", to_user_name="filehelper"))
     async with serving(answer()) as server:
         await transport.send(TEXT.encode_request(text, single(f"http://127.0.0.1:{server.port}")))
@@ -82,9 +82,7 @@ async def test_no_address_smuggles_in_a_header(transport: Transport, path: str) 
     assert server.heard == []
 
 
-async def test_b21_it_goes_past_a_proxy_of_the_environment(
-    transport: Transport, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_it_goes_past_a_proxy_of_the_environment(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what the user asked for is used."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

@@ -79,7 +79,7 @@ async def test_requests_at_once_do_not_mix(trusting: Transport, tls: ssl.SSLCont
     ("how", "reason"),
     [("self-signed", "unable to get local issuer"), ("wrong host", "IP address mismatch"), ("expired", "expired")],
 )
-async def test_b20_g_s10_a_certificate_that_proves_nothing_is_told_nothing(
+async def test_a_certificate_that_proves_nothing_is_told_nothing(
     trusting: Transport, authority: trustme.CA, how: str, reason: str
 ) -> None:
     async def listen(caller: Caller) -> None:
@@ -100,7 +100,7 @@ async def test_b20_g_s10_a_certificate_that_proves_nothing_is_told_nothing(
     assert b"secret" not in b"".join(server.heard)
 
 
-async def test_b20_g_s10_a_server_without_tls_is_told_nothing(trusting: Transport) -> None:
+async def test_a_server_without_tls_is_told_nothing(trusting: Transport) -> None:
     async def speak_plainly(caller: Caller) -> None:
         server.heard.append(await caller.reader.read(65536))
         await caller.say(answer(status="400 Bad Request"))

@@ -2,7 +2,7 @@
 What a browser loads: the page, its scripts and styles, and the media in messages.
 
 Text never becomes markup in the page, and media never become a page: a browser shows nothing inline but the four kinds
-of pictures, and nothing it opens from here may run a script (goal H4 of reliability).
+of pictures, and nothing it opens from here may run a script.
 """
 
 from __future__ import annotations
