@@ -22,6 +22,7 @@ import msgspec
 
 from webwx.bot.failures import describe, trace
 from webwx.client.retry import retry
+from webwx.client.scheduler import Scheduler
 from webwx.errors import StorageError
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ Seconds of a worker's own work after which others get their turn: what comes nex
 
 _LAST_WORDS = 0.5
 """Seconds that a cancelled handler may take to end."""
+
+_SWEEP_EVERY = 1.0
+"""Seconds between two looks at handlers that take long."""
 
 _IDLE_WORKERS = 16
 """Workers kept after many have been busy at once."""
@@ -207,6 +211,7 @@ class ChatQueues:
         self._paused: dict[_ChatQueue, asyncio.TimerHandle] = {}
         """Lanes that wait for another attempt."""
         self._workers: set[asyncio.Task[None]] = set()
+        self._scheduler = Scheduler(lambda _, error: self._stop_for(error))
         self._idle: list[asyncio.Future[None]] = []
         self._is_waking = False
         """A worker is on its way, and will look at the queue."""
@@ -228,8 +233,7 @@ class ChatQueues:
         A second cancellation does not wait for it: whatever has not ended is not acknowledged.
         """
         self._main = asyncio.current_task()
-        sweep = self._loop.create_task(self._sweep())
-        sweep.add_done_callback(self._task_ended)
+        self._scheduler.schedule("sweep", self._sweep, _SWEEP_EVERY)
         try:
             try:
                 await self._pull()
@@ -242,7 +246,7 @@ class ChatQueues:
             self._main.uncancel()
             raise self._crash from None
         finally:
-            sweep.cancel()
+            await self._scheduler.close()
             await self._end()
 
     # -- taking ------------------------------------------------------------------------------------------------------
@@ -332,6 +336,11 @@ class ChatQueues:
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._workers.discard(task)
         error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._stop_for(error)
+
+    def _stop_for(self, error: BaseException) -> None:
+        """End `run` with the error of a task."""
         if isinstance(error, Exception) and self._main is not None:  # an interrupt has stopped the loop already
             self._crash = error
             self._main.cancel()
@@ -502,19 +511,18 @@ class ChatQueues:
 
     # -- watching ----------------------------------------------------------------------------------------------------
 
-    async def _sweep(self) -> None:
-        """Look once a second at who takes long, and whether anything moves at all."""
-        while True:
-            await asyncio.sleep(1)
-            now = self._loop.time()
-            for lane in self._lanes.values():
-                if lane.begun is not None:
-                    self._look_at(lane, now - lane.begun)
-                    self._end_long_trial(lane, now - lane.begun)
-            is_full = self.counts.in_flight >= self._limit
-            if is_full and self._done - self._done_before < self._limit:
-                self._note_down()
-            self._done_before = self._done
+    async def _sweep(self) -> float:
+        """Look at who takes long, and whether anything moves at all; return the seconds until the next look."""
+        now = self._loop.time()
+        for lane in self._lanes.values():
+            if lane.begun is not None:
+                self._look_at(lane, now - lane.begun)
+                self._end_long_trial(lane, now - lane.begun)
+        is_full = self.counts.in_flight >= self._limit
+        if is_full and self._done - self._done_before < self._limit:
+            self._note_down()
+        self._done_before = self._done
+        return _SWEEP_EVERY
 
     def _look_at(self, lane: _ChatQueue, seconds: float) -> None:
         """Report a call of the handler that takes long, and end one that takes too long."""

@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from datetime import time as time_of_day
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -29,6 +30,7 @@ from webwx.bot.chat_queues import DRAIN
 from webwx.bot.failures import describe, trace
 from webwx.bot.router import check_takes
 from webwx.client.retry import retry
+from webwx.client.scheduler import Scheduler
 from webwx.errors import LoggedOut, NotLoggedIn, StorageError
 
 if TYPE_CHECKING:
@@ -55,9 +57,6 @@ _LOOK = 60.0
 
 _CLOCK_WAS_WRONG = 25 * 3600.0
 """Seconds that a daily timer's last call may lie in the future; beyond it, the clock of that time was wrong."""
-
-_LAST_WORDS = 0.5
-"""Seconds that a cancelled handler may take to end."""
 
 _log = logging.getLogger("webwx.bot")
 
@@ -304,8 +303,8 @@ class _Course:
         self.timer = timer
         self.last = 0.0
         """The last moment at which it was due and that is dealt with, or on its way."""
-        self.call: asyncio.Task[None] | None = None
-        """The call of its handler that has not ended."""
+        self.unfinished: float | None = None
+        """The moment of a call that another process has begun and not ended."""
 
 
 class Timers:
@@ -342,40 +341,43 @@ class Timers:
         self._loop = asyncio.get_running_loop()
         self._ahead = 0.0
         """From the loop's clock to a time since 1970 that nobody sets."""
-        self._is_ended = False
+        self._failure: asyncio.Future[None]
+        self._scheduler = Scheduler(self._fail)
 
     async def run(self) -> None:
-        """Call them until it is cancelled; then those that were called get ten seconds to end."""
+        """Call them until it is cancelled; then handlers that run may take ten seconds to end."""
         self._ahead = self._clock() - self._loop.time()
-        self._is_ended = False
-        courses = [_Course(timer) for timer in self._timers]
+        self._failure = self._loop.create_future()
         try:
-            for course in courses:
-                await self._begin(course)
-            while True:
-                for course in courses:
-                    if course.call is None:
-                        self._look_at(course)
-                await self._wait(courses)
+            for timer in self._timers:
+                course = await self._begin(timer)
+                self._scheduler.schedule(timer.name, partial(self._call_if_due, course))
+            await self._failure
         finally:
-            await self._drain([course.call for course in courses if course.call is not None])
+            await self._scheduler.close(grace=DRAIN)
 
-    async def _begin(self, course: _Course) -> None:
-        """Go on where the last process was."""
-        timer = course.timer
+    def _fail(self, _: str, error: BaseException) -> None:
+        """End `run` with the error of a timer that is not its handler's."""
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
+    async def _begin(self, timer: Timer) -> _Course:
+        """Continue where the last process was."""
+        course = _Course(timer)
         kept = await self._store(lambda: self._part.state(self._name(timer)))
         now = self._now(timer)
         if not kept:
             course.last = now
             await self._keep(timer, course.last, is_done=True)
-            return
+            return course
         turn = msgspec.json.decode(kept, type=_Turn)
         course.last = turn.due
         missed = self._due(course, now)
         if missed is None and not turn.is_done:
-            self._start(course, turn.due)
+            course.unfinished = turn.due
         elif missed is not None and not timer.catch_up:
             course.last = missed
+        return course
 
     def _now(self, timer: Timer) -> float:
         return self._clock() if timer.schedule.is_wall_clock else self._loop.time() + self._ahead
@@ -388,31 +390,20 @@ class Timers:
         latest = schedule.latest(now, course.last)
         return latest if latest > course.last else None
 
-    def _look_at(self, course: _Course) -> None:
-        due = self._due(course, self._now(course.timer))
+    async def _call_if_due(self, course: _Course) -> float:
+        """Call a timer's handler if it is due; return the seconds until the next look."""
+        timer = course.timer
+        due, course.unfinished = course.unfinished, None
+        if due is None:
+            due = self._due(course, self._now(timer))
         if due is not None:
-            self._start(course, due)
-
-    def _start(self, course: _Course, due: float) -> None:
-        course.last = due
-        course.call = self._loop.create_task(self._fire(course.timer, due))
-
-    async def _wait(self, courses: list[_Course]) -> None:
-        """Wait until one may be due, or a call has ended."""
-        waits = [self._seconds_left(course) for course in courses if course.call is None]
-        calls = {course.call: course for course in courses if course.call is not None}
-        if not calls:
-            await asyncio.sleep(min(waits, default=_LOOK))
-            return
-        ended, _ = await asyncio.wait(calls, timeout=min(waits, default=None), return_when=asyncio.FIRST_COMPLETED)
-        for call in ended:
-            call.result()
-            course = calls[call]
-            course.call = None
-            skipped = self._due(course, self._now(course.timer))
+            course.last = due
+            await self._fire(timer, due)
+            skipped = self._due(course, self._now(timer))
             if skipped is not None:
                 course.last = skipped
-                _log.warning("%s: the timer %s was due again before it had ended.", self._bot, course.timer.name)
+                _log.warning("%s: the timer %s was due again before it had ended.", self._bot, timer.name)
+        return self._seconds_left(course)
 
     def _seconds_left(self, course: _Course) -> float:
         schedule = course.timer.schedule
@@ -427,7 +418,7 @@ class Timers:
             await self._call(timer, f"{self._bot}/{timer.name}/{due:.3f}")
         except BaseException as error:
             # These two are ours; whatever else a handler raises is its own, even a cancellation.
-            if self._is_ended or isinstance(error, KeyboardInterrupt):
+            if self._scheduler.is_closed or isinstance(error, KeyboardInterrupt):
                 raise
             _log.error(
                 "%s: the timer %s failed: %s.\n%s",
@@ -436,17 +427,6 @@ class Timers:
             if isinstance(error, (LoggedOut, NotLoggedIn)):
                 return
         await self._keep(timer, due, is_done=True)
-
-    async def _drain(self, calls: list[asyncio.Task[None]]) -> None:
-        if not calls:
-            return
-        try:
-            await asyncio.wait(calls, timeout=DRAIN)
-        finally:
-            self._is_ended = True
-            for call in calls:
-                call.cancel()
-            await asyncio.wait(calls, timeout=_LAST_WORDS)
 
     # -- keeping -----------------------------------------------------------------------------------------------------
 

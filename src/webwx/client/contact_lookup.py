@@ -9,10 +9,10 @@ and whoever the server does not know is not asked for again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from webwx.client.scheduler import Scheduler
 from webwx.errors import LoggedOut, NotLoggedIn, WxError
 from webwx.protocol.codes import BATCH_LIMIT
 from webwx.protocol.contacts import ContactKey
@@ -56,7 +56,7 @@ class ContactLookup:
         """How often somebody was asked for in vain."""
         self._free_at = 0.0
         """When the next call may be made, by the loop's clock."""
-        self._work: asyncio.Task[None] | None = None
+        self._scheduler = Scheduler()
 
     def __len__(self) -> int:
         return len(self._wanted) + len(self._asked)
@@ -67,40 +67,42 @@ class ContactLookup:
         if is_known or self._misses.get(contact_id, 0) >= _TRIES or len(self) >= MOST_WANTED:
             return
         self._wanted[contact_id] = ContactKey(user_name=contact_id, encry_chat_room_id=chatroom)
-        if self._work is None or self._work.done():
-            self._work = asyncio.get_running_loop().create_task(self._ask_for_all())
+        self._scheduler.schedule("contact lookup", self._ask_for_batch, self._delay())
 
     async def close(self) -> None:
         """Give up all wishes."""
         self.forget()
-        if self._work is not None:
-            self._work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._work
+        await self._scheduler.close()
 
     def forget(self) -> None:
         """Drop everything, because ids are new in the next login."""
         self._wanted.clear()
         self._misses.clear()
 
-    async def _ask_for_all(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._wanted:
-            await asyncio.sleep(max(DELAY, self._free_at - loop.time()))
-            count = min(BATCH_LIMIT, len(self._wanted))
-            self._asked = tuple(self._wanted.popitem(last=False)[1] for _ in range(count))
-            try:
-                found = await self._look_up(self._asked)
-            except (LoggedOut, NotLoggedIn):
-                self._wanted.clear()
-            except WxError:
-                # These are wished for again when they say something again.
-                self._free_at = loop.time() + PAUSE
-            else:
-                self._free_at = loop.time() + INTERVAL
-                self._settle(found)
-            finally:
-                self._asked = ()
+    def _delay(self) -> float:
+        """Return the seconds until the next call may be made."""
+        return max(DELAY, self._free_at - asyncio.get_running_loop().time())
+
+    async def _ask_for_batch(self) -> float | None:
+        """Make one call; return the seconds until the next one, None when nothing is wanted any more."""
+        count = min(BATCH_LIMIT, len(self._wanted))
+        if not count:
+            return None
+        self._asked = tuple(self._wanted.popitem(last=False)[1] for _ in range(count))
+        now = asyncio.get_running_loop().time
+        try:
+            found = await self._look_up(self._asked)
+        except (LoggedOut, NotLoggedIn):
+            self._wanted.clear()
+        except WxError:
+            # These are wished for again when they say something again.
+            self._free_at = now() + PAUSE
+        else:
+            self._free_at = now() + INTERVAL
+            self._settle(found)
+        finally:
+            self._asked = ()
+        return self._delay() if self._wanted else None
 
     def _settle(self, found: Collection[str]) -> None:
         """Ask once more for whoever was left out, then never again."""
