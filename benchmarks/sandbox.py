@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from webwx.bot.loop import run_long
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import World
@@ -54,7 +54,7 @@ def be_the_server(accounts: int, profile: str) -> None:
         world.befriend(one.id, other.id)
 
     async def work() -> None:
-        served = await serve(Sandbox(world))
+        served = await serve(SandboxCore(world))
         print(served.url.rpartition(":")[2], flush=True)
         await asyncio.to_thread(sys.stdin.read)
         await served.close()

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from webwx.client.client import AsyncClient
-from webwx.sandbox.wire_table import CallDescription, Table, calls, structs, words
+from webwx.sandbox.wire_table import CallDescription, StructTable, calls, structs, words
 
 PAGE = Path(__file__).with_name("wire.md")
 
@@ -59,7 +59,7 @@ def write_call(call: CallDescription, verbs: list[str]) -> str:
     return text
 
 
-def write_table(table: Table) -> str:
+def write_table(table: StructTable) -> str:
     """Give the table of a struct's fields."""
     columns = ["Field", "In", "Type", "Meaning"] if table.has_places else ["Field", "Type", "Meaning"]
     rows = [

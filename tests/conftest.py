@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.keyrings import MemoryKeyring
 
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
 
 pytest_plugins = ("tests.plugins.no_skips",)
@@ -39,11 +39,11 @@ _CANARY = Canary()
 def make_world(canary: Canary) -> Callable[..., World]:
     """Make worlds of one's own, with `default_world`'s arguments; by default a wound clock and the same seed."""
     # Here and not at the top, so that the tests of the wire need no sandbox.
-    from webwx.sandbox.clock import WoundClock
+    from webwx.sandbox.clock import VirtualClock
     from webwx.sandbox.world import default_world
 
     def make(**choices: Any) -> World:
-        world = default_world(**{"clock": WoundClock(), "rng": random.Random(1)} | choices)
+        world = default_world(**{"clock": VirtualClock(), "rng": random.Random(1)} | choices)
         canary.watch(world.issued)
         return world
 
@@ -57,11 +57,11 @@ def world(make_world: Callable[..., World]) -> World:
 
 
 @pytest.fixture
-def sandbox(world: World) -> Sandbox:
+def sandbox(world: World) -> SandboxCore:
     """The server of that world."""
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
 
-    return Sandbox(world)
+    return SandboxCore(world)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,28 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         if module in behind
     }
     assert circles == set()
+
+
+NAMES_STILL_USED_TWICE = {
+    "Call", "Course", "Linked", "Login", "Media", "Person", "Place", "Row", "Seen", "Stored", "Stream",
+}  # fmt: skip
+"""Class names that more than one class still has; the set may only shrink."""
+
+
+def classes_in(source: str) -> Iterator[str]:
+    """Yield the names of all classes of a module, nested ones included, without leading underscores."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef):
+            yield node.name.lstrip("_")
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    found = Counter(name for source in SOURCES for name in classes_in((SOURCE / source).read_text("utf-8")))
+    assert {name for name, count in found.items() if count > 1} <= NAMES_STILL_USED_TWICE
+
+
+def test_private_and_nested_classes_count_as_well() -> None:
+    assert list(classes_in("class A:\n    class _B: ...\nclass _A: ...")) == ["A", "A", "B"]
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from webwx.model.login import QrCode
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.login import LoginStore
     from webwx.transport.runner import Transport
@@ -46,7 +46,7 @@ class OpenClient(Protocol):
 
 
 @pytest.fixture
-def counted(sandbox: Sandbox) -> Counted:
+def counted(sandbox: SandboxCore) -> Counted:
     """Carries the requests of every client of a test that brings no carrier of its own."""
     return Counted(Loopback(sandbox))
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from webwx.bot.context import Context
     from webwx.bot.sync_context import SyncContext
     from webwx.protocol.http import Request, Response
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
 
 PROGRAM = Path(__file__).with_name("bot_program.py")
@@ -144,7 +144,7 @@ class TestLogOut:
         assert [each.reason for each in reasons] == ["phone"]
 
     async def test_a_network_that_fails_on_the_way_to_a_new_login_is_waited_for(
-        self, open_client: OpenClient, world: World, sandbox: Sandbox
+        self, open_client: OpenClient, world: World, sandbox: SandboxCore
     ) -> None:
         class Broken(Counted):
             is_broken = False
@@ -192,7 +192,7 @@ class TestLogOut:
 class TestStart:
     @pytest.mark.parametrize("answer", [*TEMPORARY.values(), ConnectFailed("No connection.")])
     async def test_a_temporary_failure_does_not_end_a_starting_bot(
-        self, open_client: OpenClient, world: World, sandbox: Sandbox, tmp_path: Path, answer: Response | Exception
+        self, open_client: OpenClient, world: World, sandbox: SandboxCore, tmp_path: Path, answer: Response | Exception
     ) -> None:
         store = LoginMemory()
         async with open_client(store=store):
@@ -366,7 +366,7 @@ class TestSettings:
 
 class TestSeveral:
     async def test_two_accounts_are_served_side_by_side_and_the_end_of_one_does_not_end_the_other(
-        self, world: World, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, world: World, sandbox: SandboxCore, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.ERROR, "webwx.bot")
         journal = SqliteJournal(tmp_path / "both.journal", retention_days=0)

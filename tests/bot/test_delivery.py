@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from webwx.bot.sync_context import SyncContext
     from webwx.model.messages import Event
     from webwx.protocol.http import Request, Response
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
 
 
@@ -180,7 +180,7 @@ class TestFailures:
 class Paced(Counted):
     """Notes when each poll begins, by the world's clock, and gives other tasks their turn before it."""
 
-    def __init__(self, sandbox: Sandbox, world: World) -> None:
+    def __init__(self, sandbox: SandboxCore, world: World) -> None:
         super().__init__(Loopback(sandbox))
         self.polls: list[float] = []
         self._world = world
@@ -195,7 +195,7 @@ class Paced(Counted):
 class TestHangingHandlers:
     @pytest.mark.parametrize("is_plain", [False, True], ids=["asynchronous", "plain"])
     async def test_a_handler_that_hangs_for_600_s_delays_no_poll_and_no_other_chat(
-        self, open_client: OpenClient, delivering: Delivering, world: World, sandbox: Sandbox, is_plain: bool
+        self, open_client: OpenClient, delivering: Delivering, world: World, sandbox: SandboxCore, is_plain: bool
     ) -> None:
         carrier = Paced(sandbox, world)
         door, gate, late = asyncio.Event(), threading.Event(), list[float]()
@@ -241,7 +241,7 @@ class TestHangingHandlers:
             assert max(late) < 30  # a poll's length at most: it was handled before the next one ended
 
     async def test_a_handler_that_takes_long_gets_its_event_once(
-        self, open_client: OpenClient, delivering: Delivering, world: World, sandbox: Sandbox
+        self, open_client: OpenClient, delivering: Delivering, world: World, sandbox: SandboxCore
     ) -> None:
         door = asyncio.Event()
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from webwx.bot.context import Context
     from webwx.model.login import QrCode
     from webwx.model.messages import Event
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
 
 CHAT = ContactId("@friend")
@@ -215,7 +215,7 @@ class Echo:
 
 
 @asynccontextmanager
-async def echo(world: World, sandbox: Sandbox, who: str, folder: Path) -> AsyncIterator[Echo]:
+async def echo(world: World, sandbox: SandboxCore, who: str, folder: Path) -> AsyncIterator[Echo]:
     """Let an echo bot run on somebody's account."""
 
     def phone(_: QrCode) -> None:
@@ -237,7 +237,7 @@ async def echo(world: World, sandbox: Sandbox, who: str, folder: Path) -> AsyncI
 
 
 def test_two_echo_bots_stop_after_twenty_answers_and_both_go_on(
-    world: World, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    world: World, sandbox: SandboxCore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def answers(who: str, chat: str) -> list[str]:
         """What somebody was answered in a chat."""

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from webwx.client.client import AsyncClient
 from webwx.sandbox.clock import SystemClock
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.serve import serve
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def world(make_world: Callable[..., World]) -> World:
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(world: World) -> AsyncIterator[Served]:
     """Their sandbox on a port."""
-    served = await serve(Sandbox(world))
+    served = await serve(SandboxCore(world))
     yield served
     await served.close()
 

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from webwx.sandbox.clock import SystemClock
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
 
@@ -101,7 +101,7 @@ def world(make_world: Callable[..., World]) -> World:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(chromium: Any, world: World) -> AsyncIterator[Any]:
     """A page at https://wx.qq.com."""
-    served = await serve(Sandbox(world), tls=True)
+    served = await serve(SandboxCore(world), tls=True)
     assert served.tls is not None
     context = await chromium.new_context(proxy={"server": served.tls.proxy}, ignore_https_errors=True)
     page = await context.new_page()

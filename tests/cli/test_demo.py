@@ -12,7 +12,7 @@ from webwx.cli.demo import STEPS, Demo, perform
 from webwx.cli.option_values import Given
 from webwx.cli.session import Session
 from webwx.client.client import AsyncClient
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
 from webwx.sandbox.world import default_world
 from webwx.transport.loopback import Loopback
@@ -50,7 +50,7 @@ def test_it_keeps_nothing_and_asks_no_server_of_the_user(shell: Any) -> None:
 
 async def test_a_step_that_is_not_true_on_the_server_fails(capsys: pytest.CaptureFixture[str]) -> None:
     world = default_world(options=Options(media_after_recall="kept"))
-    transport = Loopback(Sandbox(world))
+    transport = Loopback(SandboxCore(world))
     async with (
         AsyncClient(server="http://127.0.0.1:1", transport=transport) as me,
         AsyncClient(server="http://127.0.0.1:1", transport=transport) as friend,

@@ -10,7 +10,7 @@ import pytest
 from webwx.cli.exits import BadInput
 from webwx.cli.faults import complete_calls, complete_faults, read_script, turn_on
 from webwx.cli.phone_faults import fault
-from webwx.sandbox.faults import FAULTS, Faults
+from webwx.sandbox.faults import FAULTS, FaultInjector
 
 
 def offered(what: object, incomplete: str) -> list[str]:
@@ -28,7 +28,7 @@ def test_the_shell_is_offered_every_fault_and_every_call() -> None:
 def test_a_script_has_a_line_for_each_fault_and_remarks(tmp_path: Path) -> None:
     script = tmp_path / "day.txt"
     script.write_text("# a bad day\nempty\n\n  truncated:at=3,times=2   # twice\n", "utf-8")
-    faults = Faults(seed=1)
+    faults = FaultInjector(seed=1)
     turn_on(faults, ("html_page@0.5",), script)
     assert [(rule.name, rule.times) for rule in faults.script] == [("empty", 1), ("truncated", 2)]
     assert [rule.name for rule in faults.rules] == ["html_page"]
@@ -36,7 +36,7 @@ def test_a_script_has_a_line_for_each_fault_and_remarks(tmp_path: Path) -> None:
 
 def test_a_typo_is_a_sentence_with_the_nearest_name() -> None:
     with pytest.raises(BadInput) as no:
-        turn_on(Faults(), ("truncatd",), None)
+        turn_on(FaultInjector(), ("truncatd",), None)
     assert no.value.format_message() == "There is no fault 'truncatd'; did you mean truncated?"
 
 

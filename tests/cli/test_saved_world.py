@@ -14,7 +14,7 @@ from webwx.errors import StorageError
 from webwx.protocol.contacts import SEARCHCONTACT, SearchContactRequest
 from webwx.protocol.hosts import single
 from webwx.protocol.login import Credentials
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.state import load
 from webwx.sandbox.world import default_world
 
@@ -87,7 +87,7 @@ async def test_a_name_that_a_login_was_only_told_is_saved_too(tmp_path: Path, ca
     request = SearchContactRequest(credentials=keys, key_word="张三")
     async with kept(world, path, pytest.fail), asyncio.timeout(PATIENCE):
         await asyncio.sleep(0)
-        Sandbox(world).answer(SEARCHCONTACT.encode_request(request, single("http://127.0.0.1:8790")))
+        SandboxCore(world).answer(SEARCHCONTACT.encode_request(request, single("http://127.0.0.1:8790")))
         while "zhangsan" not in load(path.read_bytes()).logins.sessions[0].names.known:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)
 

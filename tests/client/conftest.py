@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from webwx.model.login import QrCode
     from webwx.model.messages import Event
-    from webwx.sandbox.core import Sandbox
-    from webwx.sandbox.people import Message as WorldMessage
+    from webwx.sandbox.core import SandboxCore
+    from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
     from webwx.storage.base import Journal
     from webwx.storage.login import LoginStore
@@ -63,7 +63,7 @@ class LogIn(Protocol):
 
 
 @pytest.fixture
-def counted(sandbox: Sandbox) -> Counted:
+def counted(sandbox: SandboxCore) -> Counted:
     """Carries the requests of every client of a test that brings no carrier of its own."""
     return Counted(Loopback(sandbox))
 

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from webwx.model.login import QrCode
     from webwx.model.messages import Event
     from webwx.protocol.http import Request
-    from webwx.sandbox.core import Sandbox
-    from webwx.sandbox.people import Message as WorldMessage
+    from webwx.sandbox.core import SandboxCore
+    from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
     from webwx.storage.base import AccountJournal, Entry, KeptMedium
     from webwx.storage.login import LoginStore
@@ -130,7 +130,7 @@ class Quiet(Counted):
 
 
 async def test_a_picture_recalled_200_ms_later_is_there_and_goes_on_though_the_server_has_it_no_longer(
-    keeping: Keeping, world: World, sandbox: Sandbox, tmp_path: Path
+    keeping: Keeping, world: World, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
     world.options = KEYLESS
     quiet = Quiet(Loopback(sandbox))
@@ -426,7 +426,7 @@ class Held(Counted):
 
 
 async def test_events_are_given_while_downloads_hang_two_at_a_time(
-    keeping: Keeping, world: World, sandbox: Sandbox, tmp_path: Path
+    keeping: Keeping, world: World, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
     held = Held(Loopback(sandbox))
     client = await keeping(transport=held)
@@ -445,7 +445,7 @@ async def test_events_are_given_while_downloads_hang_two_at_a_time(
 
 
 async def test_what_was_being_fetched_when_it_ended_is_fetched_the_next_time(
-    keeping: Keeping, world: World, sandbox: Sandbox, tmp_path: Path
+    keeping: Keeping, world: World, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
     held, store = Held(Loopback(sandbox)), LoginMemory()
     client = await keeping(transport=held, store=store)
@@ -544,7 +544,7 @@ class Unwell(Counted):
     ids=["not there yet", "never there", "no network", "never in time"],
 )
 async def test_a_download_that_fails_is_tried_again_and_for_ever_only_without_a_network(
-    failure: Exception | None, times: int, becomes: str, keeping: Keeping, world: World, sandbox: Sandbox,
+    failure: Exception | None, times: int, becomes: str, keeping: Keeping, world: World, sandbox: SandboxCore,
     journal: SqliteJournal
 ) -> None:  # fmt: skip
     unwell = Unwell(Loopback(sandbox), failure, times)
@@ -560,7 +560,7 @@ async def test_a_download_that_fails_is_tried_again_and_for_ever_only_without_a_
 
 
 async def test_an_outage_uses_up_no_tries(
-    keeping: Keeping, world: World, sandbox: Sandbox, journal: SqliteJournal
+    keeping: Keeping, world: World, sandbox: SandboxCore, journal: SqliteJournal
 ) -> None:
     not_there_yet = Unwell(Loopback(sandbox), None, TRIES - 1)
     client = await keeping(transport=Unwell(not_there_yet, ConnectFailed("Nobody is there."), 2 * TRIES))
@@ -574,7 +574,7 @@ async def test_an_outage_uses_up_no_tries(
 
 
 async def test_a_mistake_of_ours_is_told_by_its_kind(
-    keeping: Keeping, world: World, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    keeping: Keeping, world: World, sandbox: SandboxCore, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = await keeping(transport=Unwell(Loopback(sandbox), ZeroDivisionError("a secret"), 1))
     world.picture("ahua", "me", PNG)
@@ -598,7 +598,7 @@ async def test_whoever_reads_one_event_and_ends_can_wait_for_what_it_shows(
 
 
 async def test_nobody_waits_for_more_than_can_be_remembered_without_a_network(
-    keeping: Keeping, world: World, sandbox: Sandbox
+    keeping: Keeping, world: World, sandbox: SandboxCore
 ) -> None:
     client = await keeping(transport=Unwell(Loopback(sandbox), ConnectFailed("Nobody is there."), 10**9))
     for turn in range(150):
@@ -607,7 +607,7 @@ async def test_nobody_waits_for_more_than_can_be_remembered_without_a_network(
 
 
 async def test_nobody_waits_for_a_network_that_only_wants_what_is_there(
-    keeping: Keeping, world: World, sandbox: Sandbox, tmp_path: Path
+    keeping: Keeping, world: World, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
     store = LoginMemory()
     client = await keeping(transport=Unwell(Loopback(sandbox), ConnectFailed("Nobody is there."), 1_000), store=store)
@@ -661,7 +661,7 @@ async def test_whoever_opens_a_new_journal_first_is_given_everything_though_medi
 
 
 async def test_an_end_of_the_login_ends_the_keeping_with_it_and_is_no_mistake(
-    keeping: Keeping, world: World, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    keeping: Keeping, world: World, sandbox: SandboxCore, caplog: pytest.LogCaptureFixture
 ) -> None:
     held = Held(Loopback(sandbox))
     client = await keeping(transport=held)
@@ -680,7 +680,7 @@ async def test_an_end_of_the_login_ends_the_keeping_with_it_and_is_no_mistake(
 
 
 async def test_a_bot_sends_a_recalled_picture_on(
-    keeping: Keeping, world: World, sandbox: Sandbox, tmp_path: Path
+    keeping: Keeping, world: World, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
     world.options = KEYLESS
     quiet = Quiet(Loopback(sandbox))

@@ -28,7 +28,7 @@ from webwx.errors import (
     TransportError,
 )
 from webwx.model.messages import Event, ImageMessage, TextMessage
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.faults import CATALOGUE, FAULTS, FaultRule
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import Served, serve
@@ -145,7 +145,7 @@ def on_a_day(
     async def run() -> None:
         async with AsyncExitStack() as stack:
             world = make_world(clock=LoopClock(asyncio.get_running_loop()))
-            served = await serve(Sandbox(world), tls=tls)
+            served = await serve(SandboxCore(world), tls=tls)
             stack.push_async_callback(served.close)
             kept = None
             if journal is not None:

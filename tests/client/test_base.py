@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request, Response
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.transport.runner import Transport
 
@@ -186,7 +186,7 @@ class Renewing(Counted):
 
 class TestAKeyThatIsTooOld:
     @pytest.fixture
-    def carrier(self, sandbox: Sandbox) -> Renewing:
+    def carrier(self, sandbox: SandboxCore) -> Renewing:
         return Renewing(Loopback(sandbox))
 
     async def test_is_renewed_once_and_the_call_may_be_made_again(
@@ -342,7 +342,7 @@ class TestTheHook:
         assert client.state is LoginState.ONLINE
 
     async def test_is_called_once_though_several_calls_are_told_at_once(
-        self, world: World, sandbox: Sandbox, phone_of: Phone
+        self, world: World, sandbox: SandboxCore, phone_of: Phone
     ) -> None:
         told: list[LoggedOut] = []
         carrier = Yielding(Loopback(sandbox))
@@ -445,7 +445,7 @@ class TestACodeThatNobodyKnows:
         assert counted.calls == ["webwxstatusnotify"]
         assert said(caplog) == []
 
-    def test_is_not_answered_at_full_speed(self, sandbox: Sandbox, world: World, phone_of: Phone) -> None:
+    def test_is_not_answered_at_full_speed(self, sandbox: SandboxCore, world: World, phone_of: Phone) -> None:
         carrier = Counted(Loopback(sandbox))
         client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, timeouts=Timeouts(retry=5))
         with asyncio.Runner(loop_factory=WoundLoop) as runner:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request, Response
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.login import LoginStore
     from webwx.storage.sqlite.journal import SqliteJournal
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def log_in(
-    world: World, sandbox: Sandbox, phone_of: Callable[[str], Callable[[QrCode], object]]
+    world: World, sandbox: SandboxCore, phone_of: Callable[[str], Callable[[QrCode], object]]
 ) -> Callable[..., Client]:
     def log_in(
         who: str = "me",
@@ -115,7 +115,7 @@ def test_the_main_job(world: World, log_in: Callable[..., Client]) -> None:
             me.check()
 
 
-def test_state_changes_and_the_steps_of_a_login_are_reported(world: World, sandbox: Sandbox) -> None:
+def test_state_changes_and_the_steps_of_a_login_are_reported(world: World, sandbox: SandboxCore) -> None:
     def show(_: QrCode) -> None:
         world.scan("me")
 
@@ -134,7 +134,7 @@ def test_state_changes_and_the_steps_of_a_login_are_reported(world: World, sandb
 
 
 def test_a_client_that_is_given_a_path_leaves_nothing_but_the_journal(
-    world: World, sandbox: Sandbox, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path
+    world: World, sandbox: SandboxCore, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path
 ) -> None:
     path, store = tmp_path / "me.journal", LoginMemory()
     for number in range(3):
@@ -150,7 +150,7 @@ def test_a_client_that_is_given_a_path_leaves_nothing_but_the_journal(
 
 
 def test_a_client_that_is_given_a_path_can_be_used_after_it_was_closed(
-    world: World, sandbox: Sandbox, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path
+    world: World, sandbox: SandboxCore, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path
 ) -> None:
     client = Client(
         server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, journal=tmp_path / "me.journal"
@@ -169,7 +169,7 @@ def test_an_error_comes_out_as_it_is(log_in: Callable[..., Client]) -> None:
         client.send_text("filehelper", "")
 
 
-def test_a_saved_login_is_resumed(log_in: Callable[..., Client], world: World, sandbox: Sandbox) -> None:
+def test_a_saved_login_is_resumed(log_in: Callable[..., Client], world: World, sandbox: SandboxCore) -> None:
     store = LoginMemory()
     first = log_in(store=store)
     second = Client(server=SERVER, store=store, transport=Loopback(sandbox), clock=world.clock.now)
@@ -183,7 +183,7 @@ class TestWithAJournal:
     def client(
         self,
         world: World,
-        sandbox: Sandbox,
+        sandbox: SandboxCore,
         journal: SqliteJournal,
         phone_of: Callable[[str], Callable[[QrCode], object]],
     ) -> Iterator[Client]:
@@ -248,7 +248,9 @@ class Interrupting:
 
 
 class TestCtrlC:
-    def test_cancels_a_call_and_leaves_the_client_usable(self, log_in: Callable[..., Client], sandbox: Sandbox) -> None:
+    def test_cancels_a_call_and_leaves_the_client_usable(
+        self, log_in: Callable[..., Client], sandbox: SandboxCore
+    ) -> None:
         carrier = Interrupting(Loopback(sandbox), "webwxgetmsgimg")
         client = log_in(transport=carrier)
         with pytest.raises(KeyboardInterrupt):
@@ -258,7 +260,7 @@ class TestCtrlC:
         assert client.send_text("filehelper", "hi").message_id
 
     def test_cancels_waiting_for_events_and_saves_what_is_left(
-        self, log_in: Callable[..., Client], sandbox: Sandbox, world: World
+        self, log_in: Callable[..., Client], sandbox: SandboxCore, world: World
     ) -> None:
         carrier = Interrupting(Loopback(sandbox), "synccheck")
         store = LoginMemory()

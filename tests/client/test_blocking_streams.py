@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from webwx.model.login import QrCode
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.sqlite.journal import SqliteJournal
 
 
 def test_events_that_were_not_taken_are_kept(
-    world: World, sandbox: Sandbox, phone_of: Callable[[str], Callable[[QrCode], object]]
+    world: World, sandbox: SandboxCore, phone_of: Callable[[str], Callable[[QrCode], object]]
 ) -> None:
     store = LoginMemory()
     client = Client(server=SERVER, store=store, transport=Loopback(sandbox), clock=world.clock.now)
@@ -37,7 +37,7 @@ def test_events_that_were_not_taken_are_kept(
 
 @pytest.fixture
 def client(
-    world: World, sandbox: Sandbox, journal: SqliteJournal, phone_of: Callable[[str], Callable[[QrCode], object]]
+    world: World, sandbox: SandboxCore, journal: SqliteJournal, phone_of: Callable[[str], Callable[[QrCode], object]]
 ) -> Iterator[Client]:
     with Client(server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, journal=journal) as client:
         client.login(show_qr=phone_of("me"))

@@ -20,9 +20,9 @@ from webwx.model.events import ContactChanged, ContactDeleted
 from webwx.model.messages import FriendAdded, FriendRequest, Person, PhoneActivity, TextMessage
 from webwx.protocol.http import Response
 from webwx.protocol.sync import WEBWXSYNC
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
-from webwx.sandbox.people import Chatroom
+from webwx.sandbox.people import WorldChatroom
 from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.client.conftest import LogIn, NewClient
 
     from webwx.protocol.http import Request
-    from webwx.sandbox.people import Person as Somebody
+    from webwx.sandbox.people import WorldPerson as Somebody
     from webwx.sandbox.world import World
     from webwx.storage.sqlite.journal import SqliteJournal
 
@@ -134,7 +134,9 @@ async def test_a_chatroom_is_learnt_from_a_message_in_it(make_world: Callable[..
     world = make_world(options=Options(chatrooms="recent"))
     client, _ = await logged_in(world)
     await take(client, 1, include_all=True)  # what the phone lists, and it is not among that
-    world.chatrooms["books"] = Chatroom(id="books", name="读书会", members=[world.person("me"), world.person("ahua")])
+    world.chatrooms["books"] = WorldChatroom(
+        id="books", name="读书会", members=[world.person("me"), world.person("ahua")]
+    )
     world.say("ahua", "books", "走吗")
     message = (await take(client, 1))[0]
     assert isinstance(message, TextMessage)
@@ -177,7 +179,7 @@ def kept_in(journal: SqliteJournal, client: AsyncClient) -> Awaitable[list[Conta
     ],
 )
 async def test_a_list_that_lacks_somebody_is_told_of_and_removes_nobody(
-    log_in: LogIn, world: World, sandbox: Sandbox, journal: SqliteJournal, fault: str, page: bytes
+    log_in: LogIn, world: World, sandbox: SandboxCore, journal: SqliteJournal, fault: str, page: bytes
 ) -> None:
     carrier = LosesAPage(Loopback(sandbox))
     client = await log_in(transport=carrier, journal=journal)
@@ -199,7 +201,7 @@ async def test_a_list_that_lacks_somebody_is_told_of_and_removes_nobody(
 
 
 async def test_a_broken_contact_of_the_list_removes_nobody(
-    log_in: LogIn, world: World, sandbox: Sandbox, journal: SqliteJournal
+    log_in: LogIn, world: World, sandbox: SandboxCore, journal: SqliteJournal
 ) -> None:
     carrier = LosesAPage(Loopback(sandbox))
     client = await log_in(transport=carrier, journal=journal)
@@ -212,7 +214,7 @@ async def test_a_broken_contact_of_the_list_removes_nobody(
 
 
 async def test_who_becomes_a_friend_while_the_list_comes_stays_one(
-    log_in: LogIn, world: World, sandbox: Sandbox
+    log_in: LogIn, world: World, sandbox: SandboxCore
 ) -> None:
     class Meeting(Counted):
         """Lets somebody become known once the list was fetched."""
@@ -284,7 +286,7 @@ async def test_people_are_fetched_by_id_and_the_unknown_are_named(log_in: LogIn,
 
 
 async def logged_in(world: World) -> tuple[AsyncClient, Counted]:
-    counted = Counted(Loopback(Sandbox(world)))
+    counted = Counted(Loopback(SandboxCore(world)))
     client = AsyncClient(server=SERVER, transport=counted, clock=world.clock.now)
     await client.login(show_qr=lambda _: (world.scan(), world.confirm()))
     return client, counted

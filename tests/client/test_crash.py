@@ -14,7 +14,7 @@ import libfaketime
 import pytest
 
 from webwx.client.client import AsyncClient
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import SystemClock
 from webwx.storage.login import LoginFile
@@ -77,7 +77,7 @@ class Stage:
 @pytest.fixture
 async def stage(make_world: Callable[..., World], tmp_path: Path) -> AsyncIterator[Stage]:
     world = make_world(clock=SystemClock())
-    served = await serve(Sandbox(world))
+    served = await serve(SandboxCore(world))
     stage = Stage(served.url, world, tmp_path)
     await stage.log_in()
     yield stage

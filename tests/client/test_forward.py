@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from tests.client.conftest import LogIn
 
-    from webwx.sandbox.people import Content
-    from webwx.sandbox.people import Message as WorldMessage
+    from webwx.sandbox.people import MessageContent, WorldMessage
     from webwx.sandbox.world import World
 
 
@@ -184,7 +183,7 @@ class TestForward:
         ids=lambda content: content.kind,
     )
     async def test_what_cannot_go_on_is_refused_before_any_request(
-        self, log_in: LogIn, world: World, counted: Counted, content: Content
+        self, log_in: LogIn, world: World, counted: Counted, content: MessageContent
     ) -> None:
         client = await log_in()
         world.send("ahua", "me", content)

@@ -26,7 +26,7 @@ from webwx.errors import (
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import IdentityAmbiguous
 from webwx.model.messages import TextMessage
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
 from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
@@ -65,7 +65,9 @@ async def make_world_with(
 
         async def log_in() -> AsyncClient:
             client = await clients.enter_async_context(
-                AsyncClient(server=SERVER, transport=Loopback(Sandbox(world)), clock=world.clock.now, journal=journal)
+                AsyncClient(
+                    server=SERVER, transport=Loopback(SandboxCore(world)), clock=world.clock.now, journal=journal
+                )
             )
             await client.login(show_qr=lambda _: (world.scan(), world.confirm()))
             return client
@@ -551,7 +553,7 @@ async def test_real_ids_in_another_order_are_proof_of_nothing(
     for nickname in ("张三", "another name"):
         world.change_profile("zhangsan", nickname=nickname)
         async with AsyncClient(
-            server=SERVER, transport=Shuffled(Sandbox(world)), clock=world.clock.now, journal=journal
+            server=SERVER, transport=Shuffled(SandboxCore(world)), clock=world.clock.now, journal=journal
         ) as client:
             await client.login(show_qr=lambda _: (world.scan(), world.confirm()))
             await take(client, 1, include_all=True)

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.transport.runner import Transport
 
@@ -338,7 +338,7 @@ class TestTheDesktop:
 
         assert (await client.login(show_qr=phone_of("me"))).host == "desktop"
 
-    async def test_sends_files_as_its_page_does(self, world: World, sandbox: Sandbox, phone_of: Phone) -> None:
+    async def test_sends_files_as_its_page_does(self, world: World, sandbox: SandboxCore, phone_of: Phone) -> None:
         carrier = Kept(Loopback(sandbox))
         client = AsyncClient(
             host="desktop", server=SERVER, transport=carrier, clock=world.clock.now,
@@ -378,7 +378,7 @@ class Script(Counted):
 
 
 def test_waiting_and_scanned_in_any_order_need_one_code(
-    new_client: NewClient, sandbox: Sandbox, phone_of: Phone
+    new_client: NewClient, sandbox: SandboxCore, phone_of: Phone
 ) -> None:
     carrier = Script(Loopback(sandbox), 408, 408, 408, 201, 201, 201, 201, 201, 408)
     shown: list[QrCode] = []
@@ -394,7 +394,7 @@ def test_waiting_and_scanned_in_any_order_need_one_code(
 
 
 @pytest.mark.parametrize("code", [400, 999])
-async def test_codes_that_lead_nowhere_are_bounded(new_client: NewClient, sandbox: Sandbox, code: int) -> None:
+async def test_codes_that_lead_nowhere_are_bounded(new_client: NewClient, sandbox: SandboxCore, code: int) -> None:
     shown: list[QrCode] = []
     client = new_client(transport=Script(Loopback(sandbox), code, code, code))
 
@@ -433,7 +433,7 @@ class TestTemporaryFailures:
     def test_are_retried_with_one_code_and_one_line(
         self,
         new_client: NewClient,
-        sandbox: Sandbox,
+        sandbox: SandboxCore,
         wound: asyncio.Runner,
         shown: list[QrCode],
         show: Callable[[QrCode], object],
@@ -456,7 +456,7 @@ class TestTemporaryFailures:
     def test_of_the_exchange_are_retried_with_the_same_ticket(
         self,
         new_client: NewClient,
-        sandbox: Sandbox,
+        sandbox: SandboxCore,
         wound: asyncio.Runner,
         shown: list[QrCode],
         show: Callable[[QrCode], object],
@@ -470,7 +470,7 @@ class TestTemporaryFailures:
 
     @pytest.mark.parametrize("answer", TEMPORARY)
     def test_of_a_saved_login_s_first_call_are_retried_without_a_code(
-        self, new_client: NewClient, log_in: LogIn, sandbox: Sandbox, wound: asyncio.Runner, answer: str
+        self, new_client: NewClient, log_in: LogIn, sandbox: SandboxCore, wound: asyncio.Runner, answer: str
     ) -> None:
         store = LoginMemory()
         wound.run(log_in(store=store))
@@ -480,7 +480,7 @@ class TestTemporaryFailures:
         assert carrier.calls == ["webwxinit"] * 4
 
     def test_that_do_not_end_are_raised_in_the_end(
-        self, new_client: NewClient, sandbox: Sandbox, wound: asyncio.Runner
+        self, new_client: NewClient, sandbox: SandboxCore, wound: asyncio.Runner
     ) -> None:
         carrier = Troubled(Loopback(sandbox), jslogin=[PAGE] * 100)
         client = new_client(transport=carrier)
@@ -493,7 +493,7 @@ class TestTemporaryFailures:
     def test_that_do_not_end_are_borne_by_a_patient_login(
         self,
         new_client: NewClient,
-        sandbox: Sandbox,
+        sandbox: SandboxCore,
         wound: asyncio.Runner,
         show: Callable[[QrCode], object],
         caplog: pytest.LogCaptureFixture,
@@ -523,7 +523,7 @@ class TestTemporaryFailures:
     async def test_are_no_others(
         self,
         new_client: NewClient,
-        sandbox: Sandbox,
+        sandbox: SandboxCore,
         phone_of: Phone,
         endpoint: str,
         answer: Response | Exception,
@@ -536,7 +536,7 @@ class TestTemporaryFailures:
         assert carrier.calls.count(endpoint) == 1
 
     def test_of_polls_that_are_answered_at_once_do_not_make_us_ask_at_full_speed(
-        self, new_client: NewClient, sandbox: Sandbox, wound: asyncio.Runner, world: World
+        self, new_client: NewClient, sandbox: SandboxCore, wound: asyncio.Runner, world: World
     ) -> None:
         async def scan_later() -> None:
             async with asyncio.TaskGroup() as tasks:
@@ -577,7 +577,7 @@ async def test_the_steps_of_a_login_are_reported(new_client: NewClient, world: W
 
 
 async def test_a_login_is_checked_without_taking_anything(
-    log_in: LogIn, new_client: NewClient, world: World, sandbox: Sandbox
+    log_in: LogIn, new_client: NewClient, world: World, sandbox: SandboxCore
 ) -> None:
     """The server delivers nothing twice."""
     store, carrier = LoginMemory(), Forgetful(Loopback(sandbox))
@@ -674,7 +674,7 @@ async def test_a_host_that_was_added_is_followed_and_saved(world: World, counted
 
 class TestOnThePlatformsOwnNames:
     @pytest.fixture
-    def carrier(self, world: World, sandbox: Sandbox) -> Kept:
+    def carrier(self, world: World, sandbox: SandboxCore) -> Kept:
         world.options = Options(redirect_origin="https://wx8.qq.com", strict_hosts=True, strict_cookies=True)
         return Kept(Loopback(sandbox))
 

@@ -60,8 +60,8 @@ if TYPE_CHECKING:
 
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request
-    from webwx.sandbox.core import Sandbox
-    from webwx.sandbox.people import Message as WorldMessage
+    from webwx.sandbox.core import SandboxCore
+    from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
     from webwx.transport.runner import Transport
 
@@ -92,7 +92,7 @@ class Told(Counted):
 
 
 @pytest.fixture
-def counted(sandbox: Sandbox) -> Told:
+def counted(sandbox: SandboxCore) -> Told:
     return Told(Loopback(sandbox))
 
 
@@ -222,7 +222,7 @@ class TestSending:
                 await client.send_file("filehelper", source)
         assert counted.calls == []
 
-    async def test_files_sent_at_once_do_not_mix(self, log_in: LogIn, sandbox: Sandbox) -> None:
+    async def test_files_sent_at_once_do_not_mix(self, log_in: LogIn, sandbox: SandboxCore) -> None:
         carrier = Together(Loopback(sandbox))
         client = await log_in(transport=carrier)
         contents = [PNG + bytes([number]) * 600_000 for number in range(4)]
@@ -814,7 +814,7 @@ class TestDownloading:
         assert sizes_of(tmp_path) == [len(MP4)]
 
     def test_the_pause_before_another_try_grows(
-        self, sandbox: Sandbox, world: World, phone_of: Callable[[str], Callable[[QrCode], object]]
+        self, sandbox: SandboxCore, world: World, phone_of: Callable[[str], Callable[[QrCode], object]]
     ) -> None:
         carrier = Timed(Loopback(sandbox))
 
@@ -870,7 +870,7 @@ class TestDownloading:
 
     @pytest.mark.verify
     async def test_an_endless_body_is_cut_at_the_cap_and_leaves_no_file(
-        self, log_in: LogIn, world: World, sandbox: Sandbox, tmp_path: Path
+        self, log_in: LogIn, world: World, sandbox: SandboxCore, tmp_path: Path
     ) -> None:
         client = await log_in(transport=Endless(Loopback(sandbox)))
         world.file("ahua", "me", b"the file", "a.txt")

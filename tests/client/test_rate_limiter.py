@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import Journal, Outgoing
 
@@ -60,7 +60,7 @@ def seconds() -> float:
 class Watched(Counted):
     """Notes when each request arrives, and lets the platform say "too often" where a test wants it."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: SandboxCore) -> None:
         super().__init__(Loopback(sandbox))
         self.times: list[tuple[str, float]] = []
         self.refuses_each = 0
@@ -142,7 +142,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(world: World, sandbox: Sandbox, tmp_path: Path) -> Stage:
+def stage(world: World, sandbox: SandboxCore, tmp_path: Path) -> Stage:
     return Stage(world, Watched(sandbox), tmp_path)
 
 

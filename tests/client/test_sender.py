@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from webwx.client.client import AsyncClient
     from webwx.protocol.http import Request, Response
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import Journal, Outgoing
     from webwx.storage.sqlite.journal import SqliteJournal
@@ -82,7 +82,7 @@ class Failing(Counted):
 
 
 @pytest.fixture
-def failing(sandbox: Sandbox) -> Failing:
+def failing(sandbox: SandboxCore) -> Failing:
     return Failing(Loopback(sandbox))
 
 

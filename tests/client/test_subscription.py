@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from webwx.client.subscription import Delivered
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request, Response
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import Journal
     from webwx.transport.runner import Transport
@@ -196,7 +196,7 @@ class Replaying(Counted):
 
 class TestWhatIsStored:
     async def test_is_not_given_again_when_the_server_repeats_it_after_a_restart(
-        self, log_in: LogIn, new_client: NewClient, world: World, sandbox: Sandbox
+        self, log_in: LogIn, new_client: NewClient, world: World, sandbox: SandboxCore
     ) -> None:
         carrier, store = Replaying(Loopback(sandbox)), LoginMemory()
         client = await log_in(transport=carrier, store=store)
@@ -451,7 +451,7 @@ async def test_only_one_that_follows_has_room_made_in_the_log(log_in: LogIn, tmp
 
 class TestAFullDisk:
     async def test_loses_nothing_and_is_got_over_by_itself(
-        self, log_in: LogIn, world: World, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+        self, log_in: LogIn, world: World, sandbox: SandboxCore, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The server delivers nothing twice, so what was fetched and could not be stored has to be held."""
         counted = Forgetful(Loopback(sandbox))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from webwx.protocol.http import Request, Response
     from webwx.protocol.sync import SyncKey
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import Journal
     from webwx.storage.sqlite.journal import SqliteJournal
@@ -58,7 +58,7 @@ class Watching(Counted):
 
 
 async def test_follows_the_journal_and_not_the_saved_login(
-    log_in: LogIn, new_client: NewClient, world: World, sandbox: Sandbox
+    log_in: LogIn, new_client: NewClient, world: World, sandbox: SandboxCore
 ) -> None:
     carrier, store = Watching(Loopback(sandbox)), LoginMemory()
     client = await log_in(store=store, transport=carrier)

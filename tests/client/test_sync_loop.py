@@ -35,7 +35,7 @@ from webwx.model.messages import (
 from webwx.protocol.codes import POLL_HOLD
 from webwx.protocol.http import Response
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply, KeyValue
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
 from webwx.storage.login import LoginFile, LoginMemory
 from webwx.transport.failures import Failures
@@ -222,7 +222,7 @@ class TestEvents:
         assert texts(await take(client, 7)) == list("0123456")
 
     async def test_a_batch_that_says_more_is_followed_by_a_fetch_at_once(
-        self, log_in: LogIn, world: World, sandbox: Sandbox
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
         """A full batch of two says that more waits."""
 
@@ -242,7 +242,7 @@ class TestEvents:
         assert "webwxsync" not in carrier.calls[4:]
 
     async def test_a_batch_delivered_twice_is_handed_out_once(
-        self, log_in: LogIn, world: World, sandbox: Sandbox
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
         client = await log_in(transport=Repeating(Loopback(sandbox)))
         events = client.events(include_all=False)
@@ -343,7 +343,7 @@ class TestEvents:
         assert counted.calls.count("webwxsync") == 2
 
     def test_a_server_that_never_delivers_what_it_announces_is_not_asked_at_full_speed(
-        self, log_in: LogIn, sandbox: Sandbox, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, wound: asyncio.Runner
     ) -> None:
         carrier = Sticky(Loopback(sandbox))
         client = wound.run(log_in(transport=carrier))
@@ -354,7 +354,7 @@ class TestEvents:
         assert carrier.calls == ["synccheck", "webwxsync"] * 2
 
     async def test_a_server_that_delivers_the_same_for_ever_is_not_asked_at_full_speed(
-        self, log_in: LogIn, world: World, sandbox: Sandbox
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
         carrier = Stuck(Loopback(sandbox))
         client = await log_in(transport=carrier)
@@ -367,7 +367,7 @@ class TestEvents:
                     await anext(events)
         assert carrier.calls.count("webwxsync") <= 4
 
-    async def test_a_new_skey_is_used_from_then_on(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
+    async def test_a_new_skey_is_used_from_then_on(self, log_in: LogIn, world: World, sandbox: SandboxCore) -> None:
         carrier = Edited(Loopback(sandbox), lambda reply: msgspec.structs.replace(reply, skey="@crypt_new"))
         store = LoginMemory()
         client = await log_in(transport=carrier, store=store)
@@ -416,7 +416,9 @@ class TestEvents:
 
         assert last(world, "ahua", "xiaoming").text == "hello"
 
-    async def test_one_that_cannot_be_read_costs_no_other(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
+    async def test_one_that_cannot_be_read_costs_no_other(
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
+    ) -> None:
         def spoil(reply: SyncReply) -> SyncReply:
             messages = list(reply.add_msg_list)
             if len(messages) > 4:
@@ -451,7 +453,9 @@ class TestEvents:
         assert counted.calls == ["synccheck", "webwxsync"]
         assert client.state is LoginState.LOGGED_OUT
 
-    async def test_an_error_without_a_key_moves_nothing(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
+    async def test_an_error_without_a_key_moves_nothing(
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
+    ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
         client = await log_in(transport=carrier)
         await take(client, 1, include_all=True)
@@ -464,7 +468,7 @@ class TestEvents:
 
     @pytest.mark.parametrize("selector", [*range(1, 10), 10, 99])
     async def test_any_selector_leads_to_the_messages(
-        self, log_in: LogIn, world: World, sandbox: Sandbox, selector: int
+        self, log_in: LogIn, world: World, sandbox: SandboxCore, selector: int
     ) -> None:
         carrier = Garbled(Loopback(sandbox))
         client = await log_in(transport=carrier)
@@ -474,7 +478,7 @@ class TestEvents:
 
         assert texts(await take(client, 1)) == ["hi"]
 
-    async def test_a_burst_comes_whole_and_in_order(self, log_in: LogIn, world: World, sandbox: Sandbox) -> None:
+    async def test_a_burst_comes_whole_and_in_order(self, log_in: LogIn, world: World, sandbox: SandboxCore) -> None:
         dice = random.Random(9)
         client = await log_in()
         await take(client, 1, include_all=True)
@@ -603,7 +607,7 @@ class TestWithoutAJournal:
         assert counted.calls == []
 
     async def test_a_batch_that_could_not_be_saved_is_held_and_not_fetched_again(
-        self, log_in: LogIn, world: World, sandbox: Sandbox
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
         """The server delivers nothing twice."""
         store, carrier = Full(), Forgetful(Loopback(sandbox))
@@ -667,7 +671,7 @@ class TestPoison:
         await take(client, 1, include_all=True)  # the phone's greeting
         await client.close()
         item = b'{"MsgId":"7","MsgType":1,"FromUserName":"@a",' + poison + b"}"
-        first = new_client(store=LoginFile(path), transport=Poisoned(Loopback(Sandbox(world)), item))
+        first = new_client(store=LoginFile(path), transport=Poisoned(Loopback(SandboxCore(world)), item))
         second = new_client(store=LoginFile(path))
         for text in ("first", "last"):
             world.say("ahua", "me", text)
@@ -754,7 +758,7 @@ class TestBadDays:
         ids=["html", "html, journal", "empty", "503", "ret -1", "unknown ret", "timeout", "broken", "refused"],
     )
     def test_trouble_neither_ends_the_login_nor_makes_us_ask_at_full_speed(
-        self, log_in: LogIn, sandbox: Sandbox, wound: asyncio.Runner, answer: Response | Exception
+        self, log_in: LogIn, sandbox: SandboxCore, wound: asyncio.Runner, answer: Response | Exception
     ) -> None:
         carrier = Garbled(Loopback(sandbox))
         client = wound.run(log_in(transport=carrier))
@@ -770,7 +774,7 @@ class TestBadDays:
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_a_server_that_never_delivers_what_it_announces_is_endured_for_a_day(
-        self, log_in: LogIn, sandbox: Sandbox
+        self, log_in: LogIn, sandbox: SandboxCore
     ) -> None:
         carrier = Sticky(Loopback(sandbox))
         with asyncio.Runner(loop_factory=WoundLoop) as runner:
@@ -781,7 +785,7 @@ class TestBadDays:
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_a_batch_cut_at_every_byte_moves_nothing_and_the_whole_one_delivers_each_once(
-        self, log_in: LogIn, world: World, sandbox: Sandbox
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
         store = LoginMemory()
         carrier = Cut(Loopback(sandbox), store)
@@ -809,7 +813,7 @@ class TestBadDays:
         assert texts(taken) == ["你好 <0> 😀", "你好 <1> 😀", "你好 <2> 😀", "after"]
 
     def test_a_dead_session_that_still_announces_ends_at_the_next_send(
-        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
     ) -> None:
         announced = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
         carrier = Garbled(Loopback(sandbox), announced)
@@ -848,7 +852,7 @@ class TestBadDays:
         ("usual_journal", "outages"), [("without a journal", 3), ("with a journal", 1)], indirect=["usual_journal"]
     )
     def test_after_outages_what_came_meanwhile_is_there_at_once_and_the_age_tells(
-        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner, outages: int
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner, outages: int
     ) -> None:
         carrier = Hanging(Loopback(sandbox), Timeouts().poll)
         client = wound.run(log_in(transport=carrier))
@@ -893,7 +897,7 @@ class TestBadDays:
         assert client.last_sync_at <= world.now
 
     def test_a_poll_that_hangs_while_the_machine_sleeps_is_made_again_at_once(
-        self, new_client: NewClient, sandbox: Sandbox, world: World, wound: asyncio.Runner, phone_of: Phone
+        self, new_client: NewClient, sandbox: SandboxCore, world: World, wound: asyncio.Runner, phone_of: Phone
     ) -> None:
         carrier = Hanging(Loopback(sandbox), 10 * MINUTE)
         client = new_client(transport=carrier)
@@ -917,7 +921,7 @@ class TestBadDays:
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_garbage_in_place_of_an_answer_never_ends_the_login(
-        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
     ) -> None:
         """What the transport makes of a status line `HTTP/1.1 0`: tests/transport/test_aiohttp_transport.py."""
         garbage = TransportError("synccheck: the connection broke (BadStatusLine).")
@@ -933,7 +937,7 @@ class TestBadDays:
         assert client.state is LoginState.ONLINE
 
     def test_a_key_that_the_server_refuses_for_long_is_replaced_and_the_gap_is_told(
-        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
         client = wound.run(log_in(transport=carrier))
@@ -959,7 +963,7 @@ class TestBadDays:
         assert texts([message]) == ["hi"]
 
     def test_a_batch_that_stays_too_large_is_reported_and_passed_over(
-        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner, caplog: pytest.LogCaptureFixture
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner, caplog: pytest.LogCaptureFixture
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
         client = wound.run(log_in(transport=carrier))
@@ -991,7 +995,7 @@ class TestBadDays:
         )
 
     def test_a_batch_that_was_too_large_for_a_while_is_not_passed_over(
-        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
         client = wound.run(log_in(transport=carrier))
@@ -1007,7 +1011,7 @@ class TestBadDays:
         assert texts([wound.run(read())]) == ["hi"]
 
     def test_a_key_that_is_refused_now_and_then_is_kept(
-        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
         client = wound.run(log_in(transport=carrier))
@@ -1044,7 +1048,7 @@ class TestARefusalThatPasses:
     def test_ret_3_of_a_fetch_is_waited_for_degraded_and_told_in_one_line(
         self,
         log_in: LogIn,
-        sandbox: Sandbox,
+        sandbox: SandboxCore,
         world: World,
         wound: asyncio.Runner,
         minutes: int,
@@ -1069,7 +1073,7 @@ class TestARefusalThatPasses:
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_ret_3_of_a_poll_is_waited_for_as_well(
-        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox))
         client = wound.run(log_in(transport=carrier))
@@ -1084,7 +1088,7 @@ class TestARefusalThatPasses:
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_while_fetches_fail_one_follows_each_poll_so_that_their_end_is_noticed(
-        self, log_in: LogIn, sandbox: Sandbox, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
     ) -> None:
         fetches = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
         carrier = Garbled(fetches)
@@ -1101,7 +1105,7 @@ class TestARefusalThatPasses:
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_fetches_that_fail_while_polls_go_well_degrade_the_state_until_one_goes_well(
-        self, new_client: NewClient, sandbox: Sandbox, world: World, wound: asyncio.Runner, phone_of: Phone
+        self, new_client: NewClient, sandbox: SandboxCore, world: World, wound: asyncio.Runner, phone_of: Phone
     ) -> None:
         changes: list[StateChange] = []
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
@@ -1125,7 +1129,7 @@ class TestNonsense:
     """A server that answers at once and brings nothing is asked less and less often."""
 
     @pytest.fixture(params=["nothing waits", "something waits", "a contact changes"])
-    def carrier(self, request: pytest.FixtureRequest, sandbox: Sandbox) -> Counted:
+    def carrier(self, request: pytest.FixtureRequest, sandbox: SandboxCore) -> Counted:
         loopback = Loopback(sandbox)
         match request.param:
             case "nothing waits":
@@ -1176,7 +1180,7 @@ class TestNonsense:
         assert len(carrier.calls) <= (50 if isinstance(carrier, Restless) else 30)
 
     def test_that_never_ends_ends_for_one_who_only_takes_what_waits(
-        self, log_in: LogIn, sandbox: Sandbox, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, wound: asyncio.Runner
     ) -> None:
         async def read() -> None:
             async for _ in client.events(follow=False):

@@ -24,10 +24,10 @@ from webwx.model.messages import AnyMessage, Message
 from webwx.outcomes import MEANING
 from webwx.protocol.codes import Ret
 from webwx.protocol.hosts import FAMILIES
-from webwx.sandbox import control, fault_verbs, proxy
+from webwx.sandbox import control, fault_routes, proxy
 from webwx.sandbox.action_table import ACTIONS, Action
 from webwx.sandbox.fake_contacts import FakeContacts
-from webwx.sandbox.faults import Description, catalogue
+from webwx.sandbox.faults import FaultDescription, catalogue
 from webwx.sandbox.options import STRICT, Options
 from webwx.sandbox.phone_actions import PhoneActions
 from webwx.sandbox.worlds import ChatroomPlan, MessagePlan, PersonPlan, WorldPlan
@@ -164,7 +164,7 @@ def test_the_page_has_all_that_a_script_can_do() -> None:
 
 
 def test_the_page_has_every_fault_of_the_catalogue() -> None:
-    def row(fault: Description) -> list[str]:
+    def row(fault: FaultDescription) -> list[str]:
         options = ", ".join(f"`{name}={value}`" for name, value in fault.options.items()).strip("`")
         calls = ", ".join(f"`{call}`" for call in fault.calls).strip("`")
         return [fault.name, fault.where, calls or "any", options, fault.does]
@@ -174,7 +174,7 @@ def test_the_page_has_every_fault_of_the_catalogue() -> None:
 
 
 def test_the_page_has_every_order_about_faults() -> None:
-    said = "\n".join(module.__doc__ or "" for module in (fault_verbs, proxy))
+    said = "\n".join(module.__doc__ or "" for module in (fault_routes, proxy))
     documented = re.findall(r"^ *(GET|POST) +(/control/[\w/-]+)", said, re.MULTILINE)
     assert [" ".join(order) for order in documented] == [row[0] for row in table(TOPICS / "faults.md", "Order")]
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from tests.examples.conftest import Start
 
-    from webwx.testing import Clock, Person, Sandbox
+    from webwx.testing import Clock, PhoneUser, Sandbox
 
 
 @pytest.mark.parametrize(("to", "where"), [("me", "阿华"), ("周末爬山", "周末爬山")])
 @pytest.mark.parametrize("content", ["full", "keyless", "hash"])
 def test_a_text_and_a_picture_come_back_after_a_restart(
-    sandbox: Sandbox, account: Person, friend: Person, to: str, where: str, content: str
+    sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, to: str, where: str, content: str
 ) -> None:
     sandbox.switch(picture_content=content)
     bot = load("anti_recall").bot
@@ -37,7 +37,7 @@ def test_a_text_and_a_picture_come_back_after_a_restart(
         assert account.hears(kind="image").content == PNG
 
 
-def test_a_video_comes_back_as_well(sandbox: Sandbox, account: Person, friend: Person) -> None:
+def test_a_video_comes_back_as_well(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     with sandbox.running(load("anti_recall").bot):
         video = friend.video(MP4)
         sandbox.settle()
@@ -46,7 +46,7 @@ def test_a_video_comes_back_as_well(sandbox: Sandbox, account: Person, friend: P
 
 
 def test_what_never_arrived_or_is_gone_is_told_all_the_same(
-    sandbox: Sandbox, account: Person, friend: Person, clock: Clock
+    sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, clock: Clock
 ) -> None:
     sandbox.switch(picture_content="hash")
     unseen = friend.say("before you logged in")
@@ -62,7 +62,7 @@ def test_what_never_arrived_or_is_gone_is_told_all_the_same(
         assert account.hears("(ImageMessage: it is gone.)")
 
 
-def test_what_one_takes_back_oneself_stays_taken_back(sandbox: Sandbox, account: Person, friend: Person) -> None:
+def test_what_one_takes_back_oneself_stays_taken_back(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     with sandbox.running(load("anti_recall").bot):
         for chat in (friend, "filehelper"):
             account.recall(account.say("oops", to=chat))
@@ -79,7 +79,7 @@ def is_kept(home: Path) -> bool:
 
 
 def test_it_comes_back_though_the_process_was_killed_in_between(
-    sandbox: Sandbox, account: Person, friend: Person, start: Start, tmp_path: Path
+    sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, start: Start, tmp_path: Path
 ) -> None:
     sandbox.switch(picture_content="hash")
     with start("anti_recall") as process:

@@ -12,12 +12,12 @@ from webwx.bot.loop_guard import LIMIT
 if TYPE_CHECKING:
     from tests.examples.conftest import Start
 
-    from webwx.testing import Chatroom, Person, Sandbox
+    from webwx.testing import Chatroom, PhoneUser, Sandbox
 
 IS_A_BOT = re.compile(r"^(小明|阿华) seems to be a bot")
 
 
-def test_two_of_them_fall_silent_and_other_chats_go_on(sandbox: Sandbox, account: Person, friend: Person) -> None:
+def test_two_of_them_fall_silent_and_other_chats_go_on(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     with sandbox.running(load("echo").bot), sandbox.running(load("echo").bot, account=friend):
         account.say("hello", to=friend)
         sandbox.settle()
@@ -33,7 +33,7 @@ def test_two_of_them_fall_silent_and_other_chats_go_on(sandbox: Sandbox, account
 
 
 def test_what_it_says_itself_is_never_answered_and_what_the_phone_says_is(
-    sandbox: Sandbox, account: Person, friend: Person
+    sandbox: Sandbox, account: PhoneUser, friend: PhoneUser
 ) -> None:
     sandbox.switch(echo="on")  # a session's own sends come back to it
     with sandbox.running(load("echo").bot):
@@ -49,7 +49,7 @@ def test_what_it_says_itself_is_never_answered_and_what_the_phone_says_is(
         assert account.hears_nothing(chat="lilei")
 
 
-def test_a_chatroom_is_left_alone(sandbox: Sandbox, friend: Person, chatroom: Chatroom) -> None:
+def test_a_chatroom_is_left_alone(sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom) -> None:
     with sandbox.running(load("echo").bot):
         friend.say("anybody there?", to=chatroom)
         friend.say("you?")
@@ -57,7 +57,7 @@ def test_a_chatroom_is_left_alone(sandbox: Sandbox, friend: Person, chatroom: Ch
         assert friend.hears_nothing(chat=chatroom)
 
 
-def test_it_runs_by_webwx_run_and_ends_well(friend: Person, start: Start) -> None:
+def test_it_runs_by_webwx_run_and_ends_well(friend: PhoneUser, start: Start) -> None:
     with start("echo") as process:
         friend.say("你好")
         assert friend.hears("你好")

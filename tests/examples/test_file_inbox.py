@@ -12,7 +12,7 @@ from tests.examples.conftest import load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from webwx.testing import Clock, Faults, Person, Sandbox
+    from webwx.testing import Clock, Faults, PhoneUser, Sandbox
 
 SAVED = re.compile("^Saved ")
 
@@ -27,7 +27,9 @@ def contents(folder: Path) -> list[bytes]:
     return sorted(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def test_what_the_phone_sends_is_saved_under_a_name_of_its_own(sandbox: Sandbox, account: Person, folder: Path) -> None:
+def test_what_the_phone_sends_is_saved_under_a_name_of_its_own(
+    sandbox: Sandbox, account: PhoneUser, folder: Path
+) -> None:
     with sandbox.running(load("file_inbox").bot):
         account.file(b"first", "../../report.pdf")
         account.file(b"second", "report.pdf")
@@ -45,7 +47,7 @@ def test_what_the_phone_sends_is_saved_under_a_name_of_its_own(sandbox: Sandbox,
 
 
 def test_other_chats_are_saved_from_when_they_are_named(
-    sandbox: Sandbox, account: Person, friend: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INBOX_CHATS", "filehelper, Boss")
     with sandbox.running(load("file_inbox").bot):
@@ -59,7 +61,7 @@ def test_other_chats_are_saved_from_when_they_are_named(
     assert contents(folder) == [b"my own", b"of boss"]
 
 
-def test_what_is_gone_is_said_to_be(sandbox: Sandbox, account: Person, clock: Clock, folder: Path) -> None:
+def test_what_is_gone_is_said_to_be(sandbox: Sandbox, account: PhoneUser, clock: Clock, folder: Path) -> None:
     bot = load("file_inbox").bot
     with sandbox.running(bot):
         pass
@@ -71,7 +73,7 @@ def test_what_is_gone_is_said_to_be(sandbox: Sandbox, account: Person, clock: Cl
 
 
 def test_what_was_saved_before_the_process_died_is_not_saved_again(
-    sandbox: Sandbox, account: Person, clock: Clock, faults: Faults, folder: Path
+    sandbox: Sandbox, account: PhoneUser, clock: Clock, faults: Faults, folder: Path
 ) -> None:
     bot = load("file_inbox").bot
     with sandbox.running(bot) as running:
@@ -90,7 +92,7 @@ def test_what_was_saved_before_the_process_died_is_not_saved_again(
 
 
 def test_an_answer_that_is_refused_saves_nothing_twice(
-    sandbox: Sandbox, account: Person, clock: Clock, faults: Faults, folder: Path
+    sandbox: Sandbox, account: PhoneUser, clock: Clock, faults: Faults, folder: Path
 ) -> None:
     faults.on("ret", endpoint="webwxsendmsg", ret=-1, times=1)
     with sandbox.running(load("file_inbox").bot):

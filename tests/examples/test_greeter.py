@@ -9,14 +9,14 @@ from tests.examples.conftest import load
 if TYPE_CHECKING:
     import pytest
 
-    from webwx.testing import Chatroom, Clock, Faults, Person, Sandbox
+    from webwx.testing import Chatroom, Clock, Faults, PhoneUser, Sandbox
 
 
 def greeting(names: str) -> str:
     return f"欢迎 {names}！进群请先看群公告。"
 
 
-def test_several_who_come_together_get_one_greeting(sandbox: Sandbox, friend: Person, chatroom: Chatroom) -> None:
+def test_several_who_come_together_get_one_greeting(sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom) -> None:
     with sandbox.running(load("greeter").bot):
         chatroom.add("王五", "赵六")
         chatroom.add("孙七")
@@ -25,7 +25,9 @@ def test_several_who_come_together_get_one_greeting(sandbox: Sandbox, friend: Pe
         assert friend.hears_nothing(chat=chatroom)
 
 
-def test_an_arrival_is_not_greeted_again_after_a_restart(sandbox: Sandbox, friend: Person, chatroom: Chatroom) -> None:
+def test_an_arrival_is_not_greeted_again_after_a_restart(
+    sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom
+) -> None:
     bot = load("greeter").bot
     with sandbox.running(bot):
         chatroom.add("王五")
@@ -39,7 +41,7 @@ def test_an_arrival_is_not_greeted_again_after_a_restart(sandbox: Sandbox, frien
 
 
 def test_a_greeting_is_not_sent_again_when_the_process_died_before_it_knew(
-    sandbox: Sandbox, friend: Person, chatroom: Chatroom, clock: Clock, faults: Faults
+    sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom, clock: Clock, faults: Faults
 ) -> None:
     bot = load("greeter").bot
     with sandbox.running(bot) as running:
@@ -54,7 +56,7 @@ def test_a_greeting_is_not_sent_again_when_the_process_died_before_it_knew(
         assert friend.hears_nothing(chat=chatroom)
 
 
-def test_nobody_greets_itself(sandbox: Sandbox, account: Person, friend: Person, chatroom: Chatroom) -> None:
+def test_nobody_greets_itself(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, chatroom: Chatroom) -> None:
     with sandbox.running(load("greeter").bot):
         room = sandbox.add_chatroom("新群", friend, sandbox.person("lilei"))
         room.add(account)
@@ -64,7 +66,7 @@ def test_nobody_greets_itself(sandbox: Sandbox, account: Person, friend: Person,
 
 
 def test_the_greeting_can_be_another(
-    sandbox: Sandbox, friend: Person, chatroom: Chatroom, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GREETER_TEXT", "欢迎你，{names}")
     with sandbox.running(load("greeter").bot):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from email.message import Message as Headers
 
-    from webwx.testing import Clock, Person, Sandbox
+    from webwx.testing import Clock, PhoneUser, Sandbox
 
 SECRET = "kept between the two"
 
@@ -72,7 +72,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
         thread.join()
 
 
-def test_a_message_arrives_as_it_is_and_signed(sandbox: Sandbox, friend: Person, receiver: Receiver) -> None:
+def test_a_message_arrives_as_it_is_and_signed(sandbox: Sandbox, friend: PhoneUser, receiver: Receiver) -> None:
     with sandbox.running(load("webhook").bot):
         friend.say("你好 👋")
         sandbox.person("lilei").picture(to="周末爬山")
@@ -90,7 +90,7 @@ def test_a_message_arrives_as_it_is_and_signed(sandbox: Sandbox, friend: Person,
 
 
 def test_what_fails_at_first_is_tried_again_and_is_still_the_same_event(
-    sandbox: Sandbox, friend: Person, clock: Clock, receiver: Receiver
+    sandbox: Sandbox, friend: PhoneUser, clock: Clock, receiver: Receiver
 ) -> None:
     receiver.answers = [500]
     bot = load("webhook").bot
@@ -108,7 +108,7 @@ def test_what_fails_at_first_is_tried_again_and_is_still_the_same_event(
 
 
 def test_a_redirect_is_a_failure_and_what_always_fails_is_a_dead_letter(
-    sandbox: Sandbox, friend: Person, clock: Clock, receiver: Receiver
+    sandbox: Sandbox, friend: PhoneUser, clock: Clock, receiver: Receiver
 ) -> None:
     receiver.answers = [302, 307, 500]
     bot = load("webhook").bot
@@ -122,7 +122,7 @@ def test_a_redirect_is_a_failure_and_what_always_fails_is_a_dead_letter(
     assert {path for path, _, _ in receiver.taken} == {"/wechat"}
 
 
-def test_what_holds_a_ticket_is_not_sent_on(sandbox: Sandbox, friend: Person, receiver: Receiver) -> None:
+def test_what_holds_a_ticket_is_not_sent_on(sandbox: Sandbox, friend: PhoneUser, receiver: Receiver) -> None:
     stranger = sandbox.add_stranger("路人")
     with sandbox.running(load("webhook").bot):
         sandbox.do(lambda world: world.ask_friend(stranger.id, "me", "加个好友"))
@@ -132,7 +132,7 @@ def test_what_holds_a_ticket_is_not_sent_on(sandbox: Sandbox, friend: Person, re
 
 
 def test_what_is_given_up_is_logged_with_the_reason(
-    sandbox: Sandbox, friend: Person, clock: Clock, receiver: Receiver, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, friend: PhoneUser, clock: Clock, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.answers = [503] * 3
     with sandbox.running(load("webhook").bot):

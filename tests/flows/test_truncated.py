@@ -22,7 +22,7 @@ from webwx.model.contacts import Listing
 from webwx.model.messages import TextMessage
 from webwx.protocol.http import Request, Response
 from webwx.protocol.login import TICKET
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.faults import FaultRule
 from webwx.sandbox.options import Options
 from webwx.storage.login import LoginMemory
@@ -61,7 +61,7 @@ class Recorder(Counted):
 
 
 async def _record(world: World) -> tuple[Login, dict[str, Response]]:
-    recorder = Recorder(Loopback(Sandbox(world)))
+    recorder = Recorder(Loopback(SandboxCore(world)))
     recorder.answers = {}
     store = LoginMemory()
     async with AsyncClient(server="http://sandbox.test", transport=recorder, store=store, clock=world.clock.now) as me:
@@ -87,7 +87,7 @@ def asked(world: World, flow: Flow[Any]) -> Response:
     request = next(flow)
     flow.close()
     assert isinstance(request, Request)
-    answer = Sandbox(world).answer(request)
+    answer = SandboxCore(world).answer(request)
     assert isinstance(answer, Response)
     return answer
 
@@ -161,7 +161,7 @@ def test_at_every_byte_of_every_body(recorded: tuple[Login, dict[str, Response]]
 
 def client_of(world: World, store: LoginMemory) -> AsyncClient:
     return AsyncClient(
-        server="http://sandbox.test", transport=Loopback(Sandbox(world)), store=store, clock=world.clock.now
+        server="http://sandbox.test", transport=Loopback(SandboxCore(world)), store=store, clock=world.clock.now
     )
 
 

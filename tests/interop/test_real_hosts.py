@@ -33,7 +33,7 @@ from webwx.errors import UnexpectedLoginPage
 from webwx.protocol.hosts import FAMILIES
 from webwx.protocol.http import Request
 from webwx.sandbox.clock import SystemClock
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
 from webwx.transport.http11 import Http11Transport
@@ -93,7 +93,7 @@ def options() -> Options:
 
 @pytest.fixture
 async def served(world: World) -> AsyncIterator[Served]:
-    served = await serve(Sandbox(world), tls=True)
+    served = await serve(SandboxCore(world), tls=True)
     yield served
     await served.close()
 

@@ -13,7 +13,7 @@ from webwx import AsyncClient, ImageMessage, LoggedOut, MessageRecalled, RateLim
 from webwx.cli.pictures import png
 from webwx.protocol.codes import CHECK_ABOVE
 from webwx.sandbox.clock import SystemClock
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import STRICT, Options
 from webwx.sandbox.serve import serve
 
@@ -33,7 +33,7 @@ def world(make_world: Callable[..., World]) -> World:
 
 @pytest.fixture
 async def client(world: World) -> AsyncIterator[AsyncClient]:
-    served = await serve(Sandbox(world), tls=True)
+    served = await serve(SandboxCore(world), tls=True)
     access: TlsAccess | None = served.tls
     assert access is not None
     async with AsyncClient(host="wx.qq.com", proxy=access.proxy, ca_file=access.ca, clock=lambda: world.now) as client:

@@ -11,8 +11,8 @@ from webwx.protocol.http import Park
 from webwx.protocol.login import JSLOGIN, LOGIN_POLL, TICKET, Credentials, PollRequest, QrRequest, TicketRequest
 from webwx.protocol.messages import IMAGE, TEXT, ImageRequest, OutgoingImage, OutgoingText, TextRequest, WireMessage
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
-from webwx.sandbox.clock import WoundClock
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.clock import VirtualClock
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
 from webwx.sandbox.world import default_world
 
@@ -103,14 +103,14 @@ def options():
 
 @pytest.fixture
 def world(options, canary):
-    world = default_world(options=options, clock=WoundClock(), rng=random.Random(1))
+    world = default_world(options=options, clock=VirtualClock(), rng=random.Random(1))
     canary.watch(world.issued)
     return world
 
 
 @pytest.fixture
 def sandbox(world):
-    return Sandbox(world)
+    return SandboxCore(world)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from webwx.protocol.contacts import BATCHGETCONTACT, GETCONTACT, BatchContactsRe
 from webwx.protocol.http import Park
 from webwx.protocol.media import GETMSGIMG, ImageDownloadRequest
 from webwx.protocol.sync import WEBWXSYNC, SyncRequest, read_sync_key
-from webwx.sandbox.core import Sandbox
-from webwx.sandbox.faults import CATALOGUE, FAULTS, Faults
+from webwx.sandbox.core import SandboxCore
+from webwx.sandbox.faults import CATALOGUE, FAULTS, FaultInjector
 from webwx.sandbox.options import Options
 
 FETCHES = [str(kind.__struct_config__.tag) for kind in CATALOGUE["Poll and sync"] if "webwxsync" in kind.calls]
@@ -72,7 +72,7 @@ def test_another_order_is_never_the_same(seed, me):
     for text in "ab":
         me.world.say("ahua", "me", text)
     good = json.loads(fetched(me).body)
-    me.world.faults = Faults(seed=seed)
+    me.world.faults = FaultInjector(seed=seed)
     me.world.faults.add("shuffled_batch")
     me.world.faults.add("reordered_key")
     bad = json.loads(fetched(me).body)
@@ -89,7 +89,7 @@ def test_faults_of_one_fetch_leave_each_other_room(me):
 
 
 def test_a_rotated_key_is_the_only_one_that_is_good(make_world, new_page):
-    page = new_page(Sandbox(make_world(options=Options(strict_skey=True)))).login()
+    page = new_page(SandboxCore(make_world(options=Options(strict_skey=True)))).login()
     page.world.faults.add("rotated_skey:times=1")
     skey = json.loads(fetched(page).body)["SKey"]
     assert skey in page.world.issued

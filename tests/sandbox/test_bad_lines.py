@@ -13,12 +13,12 @@ from webwx.sandbox.bad_lines import (
     Blackhole,
     ClosedInBody,
     ClosedInHead,
+    Delay,
     End,
     EndlessChunks,
     GarbageStatus,
     Latency,
     Outage,
-    Pause,
     PortClosed,
     ResetMidway,
     Sliced,
@@ -65,7 +65,7 @@ def test_without_a_place_the_dice_say_where_an_answer_ends(fault):
 
 
 def test_an_answer_ends_where_it_is_said_to():
-    assert steps(ResetMidway(at=3)) == [b"HTT", Pause(0.01), End.RESET]
+    assert steps(ResetMidway(at=3)) == [b"HTT", Delay(0.01), End.RESET]
     assert steps(ClosedInHead(at=3)) == [b"HTT", End.CLOSE]
     assert steps(ClosedInBody(at=3)) == [ANSWER[: HEAD + 3], End.CLOSE]
 
@@ -87,12 +87,12 @@ def test_chunks_never_end():
     endless = EndlessChunks(seconds=2).steps(ANSWER, random.Random(1))
     assert next(endless) == b"HTTP/1.1 200 OK\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert next(endless) == b"a\r\n0123456789\r\n"
-    assert [next(endless) for _ in range(4)] == [Pause(2), b"1\r\n \r\n"] * 2
+    assert [next(endless) for _ in range(4)] == [Delay(2), b"1\r\n \r\n"] * 2
 
 
 def test_what_is_only_slow_is_whole():
     assert paced(Sliced(size=4), b"0123456789", End.CLOSE) == [b"0123", b"4567", b"89", End.CLOSE]
-    assert paced(Slow(rate=40), b"0123456789") == [b"0123", Pause(0.1), b"4567", Pause(0.1), b"89", Pause(0.1)]
+    assert paced(Slow(rate=40), b"0123456789") == [b"0123", Delay(0.1), b"4567", Delay(0.1), b"89", Delay(0.1)]
     pause, *rest = paced(Latency(seconds=1, jitter=0.5), b"x", End.RESET)
     assert 0.5 <= pause.seconds <= 1.5
     assert rest == [b"x", End.RESET]
@@ -108,10 +108,10 @@ def test_without_an_answer():
     ("played", "said", "seen", "told"),
     [
         ([b"a", b"b"], b"ab", "kept", None),
-        ([b"a", Pause(9), b"b"], b"ab", "kept", None),
+        ([b"a", Delay(9), b"b"], b"ab", "kept", None),
         ([b"a", End.CLOSE], b"a", "closed", End.CLOSE),
-        ([b"a", Pause(1), End.RESET], b"a", "reset", End.RESET),
-        ([b"a", Pause(1), Outage(5)], b"a", "reset", Outage(5)),
+        ([b"a", Delay(1), End.RESET], b"a", "reset", End.RESET),
+        ([b"a", Delay(1), Outage(5)], b"a", "reset", Outage(5)),
         ([b"a", End.SILENCE, b"b"], b"a", "kept", End.SILENCE),
         ([b"a", End.STALE, b"b"], b"a", "kept", End.STALE),
     ],

@@ -1,10 +1,10 @@
 import time
 
-from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.clock import SystemClock, VirtualClock
 
 
 def test_a_wound_clock_stands_still():
-    clock = WoundClock(100.0)
+    clock = VirtualClock(100.0)
     assert (clock.now(), clock.seconds_until(100.0), clock.seconds_until(101.0)) == (100.0, 0.0, None)
     clock.wind(5)
     assert clock.now() == 105.0

@@ -44,7 +44,7 @@ from webwx.protocol.codec import write_json
 from webwx.protocol.codes import AppMessageType, MessageType
 from webwx.protocol.sysmsg import write_pat
 from webwx.sandbox import contents
-from webwx.sandbox.people import KINDS, Content
+from webwx.sandbox.people import KINDS, MessageContent
 
 ADDRESS = "深圳市 A&B 路"
 
@@ -220,7 +220,7 @@ def test_what_has_a_second_number_or_none_is_typed_as_well(me, world, content, k
 def delivered(me, world):
     """Send content from a friend and return what arrives."""
 
-    def deliver(content: Content, *, sender="ahua", to="me"):
+    def deliver(content: MessageContent, *, sender="ahua", to="me"):
         world.send(sender, to, content)
         return me.messages()[-1]
 
@@ -366,4 +366,4 @@ def test_a_grey_line_comes_from_its_chat_and_has_no_prefix(me, world, line, stat
 
 
 def test_content_shows_nothing_of_itself(ahua):
-    assert repr(contents.text("geheim")) == "Content(text)"
+    assert repr(contents.text("geheim")) == "MessageContent(text)"

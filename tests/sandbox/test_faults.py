@@ -22,9 +22,9 @@ from webwx.protocol.messages import TEXT, OutgoingText, TextRequest
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
 from webwx.sandbox.bad_answers import BadAnswer
 from webwx.sandbox.bad_lines import AtConnect, BadLine
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.faults import CARRIED, CATALOGUE, FAULTS, SAID, FaultRule, Faults, catalogue
+from webwx.sandbox.faults import CARRIED, CATALOGUE, FAULTS, SAID, FaultInjector, FaultRule, catalogue
 from webwx.sandbox.options import Options
 from webwx.sandbox.proxy import FaultProxy
 from webwx.sandbox.serve import serve
@@ -404,7 +404,7 @@ def drawn(faults, calls):
 
 def test_equal_seeds_make_equal_days():
     def day(seed):
-        faults = Faults((*SAID, *CARRIED), seed=seed)
+        faults = FaultInjector((*SAID, *CARRIED), seed=seed)
         for rule in ("truncated@0.3", "lost_answer@0.2", "latency@0.5"):
             faults.add(rule)
         return drawn(faults, REQUESTS)
@@ -415,7 +415,7 @@ def test_equal_seeds_make_equal_days():
 
 def test_how_calls_come_between_each_other_changes_nothing():
     def day(calls):
-        faults = Faults(seed=7)
+        faults = FaultInjector(seed=7)
         faults.add("truncated@0.3")
         return drawn(faults, calls)
 
@@ -425,7 +425,7 @@ def test_how_calls_come_between_each_other_changes_nothing():
 def test_the_bytes_of_a_seeded_fault_are_the_same_again(make_sandbox):
     def cut(seed):
         page = make_sandbox()
-        page.world.faults = Faults(seed=seed)
+        page.world.faults = FaultInjector(seed=seed)
         page.world.faults.add("truncated")
         return [len(page.ask(WEBWXSYNC, SyncRequest(credentials=page.credentials)).body) for _ in range(5)]
 
@@ -436,11 +436,11 @@ def test_the_bytes_of_a_seeded_fault_are_the_same_again(make_sandbox):
 
 @pytest.fixture
 def make_sandbox(make_world, new_page):
-    return lambda: new_page(Sandbox(make_world())).login()
+    return lambda: new_page(SandboxCore(make_world())).login()
 
 
 def test_seeded_again_the_same_day_comes_again():
-    faults = Faults()
+    faults = FaultInjector()
     faults.add("truncated:times=1")
     faults.match(SAID, "webwxsync")
     faults.add("empty@0.5")
@@ -453,7 +453,7 @@ def test_seeded_again_the_same_day_comes_again():
 
 
 def test_who_subscribed_is_called_when_a_fault_happens_or_others_are_on():
-    faults, called = Faults(), []
+    faults, called = FaultInjector(), []
     unsubscribe = faults.subscribe(lambda: called.append(len(faults.rules)))
     faults.add("empty:times=1")
     faults.match(SAID, "webwxsync")
@@ -466,11 +466,11 @@ def test_who_subscribed_is_called_when_a_fault_happens_or_others_are_on():
 
 
 def test_a_set_without_a_seed_tells_the_one_it_made_up():
-    assert Faults().seed != Faults().seed
+    assert FaultInjector().seed != FaultInjector().seed
 
 
 def test_a_probability_is_about_what_happens():
-    faults = Faults(seed=1)
+    faults = FaultInjector(seed=1)
     rule = faults.add("empty@0.25")
     drawn(faults, ["webwxsync"] * 1000)
     assert 200 < rule.hits < 300
@@ -480,7 +480,7 @@ def test_a_probability_is_about_what_happens():
 
 
 def test_a_fault_is_on_until_it_is_taken_off():
-    faults = Faults()
+    faults = FaultInjector()
     rule = faults.add("empty")
     drawn(faults, ["webwxsync"] * 50)
     assert (rule.hits, faults.rules) == (50, (rule,))
@@ -489,14 +489,14 @@ def test_a_fault_is_on_until_it_is_taken_off():
 
 
 def test_a_fault_happens_as_often_as_it_should():
-    faults = Faults()
+    faults = FaultInjector()
     faults.add("empty:times=2")
     assert [len(faults.match(SAID, "webwxsync")) for _ in range(4)] == [1, 1, 0, 0]
     assert faults.rules == ()
 
 
 def test_a_fault_is_for_the_calls_it_is_meant_for_or_the_one_it_is_asked_for():
-    faults = Faults()
+    faults = FaultInjector()
     faults.add("null_key")
     faults.add("empty:endpoint=webwxsendmsg")
     assert drawn(faults, ["synccheck", "webwxsync", "webwxsendmsg"]) == {
@@ -507,32 +507,32 @@ def test_a_fault_is_for_the_calls_it_is_meant_for_or_the_one_it_is_asked_for():
 
 
 def test_two_that_stand_in_place_of_an_answer_happen_one_after_the_other():
-    faults = Faults()
+    faults = FaultInjector()
     faults.add("ret:times=1,ret=1205")
     faults.add("html_page:times=1")
     assert drawn(faults, ["webwxsync"] * 3) == {"webwxsync": [["RefusedByNumber"], ["HtmlPage"], []]}
 
 
 def test_faults_of_different_kinds_go_together():
-    faults = Faults((*SAID, *CARRIED))
+    faults = FaultInjector((*SAID, *CARRIED))
     for name in ("no_check_key", "latency", "sliced", "reset_midway", "lost_answer"):
         faults.add(name)
     assert drawn(faults, ["webwxsync"]) == {"webwxsync": [["NoCheckKey", "Latency", "Sliced", "ResetMidway"]]}
 
 
 def test_a_script_happens_in_its_order_a_request_each():
-    faults = Faults((*SAID, *CARRIED))
+    faults = FaultInjector((*SAID, *CARRIED))
     faults.follow(["empty", "nothing", "lost_answer:times=2", "ret:endpoint=synccheck", "truncated"])
     happened = drawn(faults, ["webwxsync"] * 5 + ["synccheck"] * 2)
     assert happened == {
-        "webwxsync": [["Empty"], ["Nothing"], ["LostAnswer"], ["LostAnswer"], []],
+        "webwxsync": [["Empty"], ["NoFault"], ["LostAnswer"], ["LostAnswer"], []],
         "synccheck": [["RefusedByNumber"], ["Truncated"]],
     }
     assert faults.script == ()
 
 
 def test_a_new_script_takes_the_place_of_the_old_one():
-    faults = Faults()
+    faults = FaultInjector()
     faults.follow(["empty", "empty"])
     faults.follow(["truncated"])
     assert [rule.name for rule in faults.script] == ["truncated"]
@@ -576,23 +576,23 @@ def test_a_rule_is_read(text, rule):
 )  # fmt: skip
 def test_what_cannot_be_is_said_in_a_sentence(text, sentence):
     with pytest.raises(Impossible) as no:
-        Faults().add(text)
+        FaultInjector().add(text)
     assert str(no.value).startswith(sentence)
 
 
 def test_a_proxy_says_nothing_itself():
     with pytest.raises(Impossible, match="only the sandbox itself can say such things"):
-        Faults(CARRIED).add("html_page")
+        FaultInjector(CARRIED).add("html_page")
 
 
 def test_what_happens_before_any_call_is_for_no_single_one():
     with pytest.raises(Impossible, match="before any call is made"):
-        Faults(CARRIED).add("reset_at_connect:endpoint=webwxsync")
+        FaultInjector(CARRIED).add("reset_at_connect:endpoint=webwxsync")
     assert AtConnect in CARRIED
 
 
 def test_a_script_that_cannot_be_leaves_the_old_one():
-    faults = Faults()
+    faults = FaultInjector()
     faults.follow(["empty"])
     with pytest.raises(Impossible):
         faults.follow(["truncated", "xyz"])

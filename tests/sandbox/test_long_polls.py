@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from webwx.protocol.http import Park
-from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.clock import SystemClock, VirtualClock
 from webwx.sandbox.long_polls import LongPolls
 
 
 @pytest.fixture
 def clock():
-    return WoundClock()
+    return VirtualClock()
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ import random
 import pytest
 from PIL import Image
 
-from webwx.sandbox.media import Media
+from webwx.sandbox.media import MediaStore
 
 
 @pytest.fixture
 def media():
-    return Media(random.Random(1))
+    return MediaStore(random.Random(1))
 
 
 @pytest.fixture
@@ -55,4 +55,4 @@ def test_a_files_name_is_encoded_but_for_letters_and_digits(media):
 
 
 def test_a_medium_does_not_show_its_bytes_or_keys(media):
-    assert repr(media.add(b"abc", "secret.txt")) == "Medium(3 bytes)"
+    assert repr(media.add(b"abc", "secret.txt")) == "MediaFile(3 bytes)"

@@ -26,7 +26,7 @@ from webwx.protocol.login import (
 )
 from webwx.protocol.messages import STATUSNOTIFY, StatusNotifyRequest
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import MAX_BODY, serve
 from webwx.sandbox.world import SystemClock, default_world
@@ -153,7 +153,7 @@ async def test_a_thread_may_wake_a_poll(served, http, me):
 
 async def test_on_the_system_clock_a_poll_ends_by_itself_and_a_logout_is_answered_first(http, new_page):
     world = default_world(clock=SystemClock(), options=Options(hold_seconds=0.2))
-    sandbox = Sandbox(world)
+    sandbox = SandboxCore(world)
     served = await serve(sandbox)
     page = new_page(sandbox).login()
     assert 'selector:"0"' in await text(http, f"{served.url}{CHECK}", params={"sid": page.credentials.sid})
@@ -230,7 +230,7 @@ async def test_what_is_planned_happens_at_its_time_by_itself_and_a_held_poll_hea
     world = default_world(clock=SystemClock())
     session = world.log_in(world.person("me"))
     key = str(session.stream.newest)
-    served = await serve(Sandbox(world))
+    served = await serve(SandboxCore(world))
     world.scheduler.add(world.now + 0.1, lambda: world.say("ahua", "me", "on time"))
     answer = await text(http, served.url + CHECK, params={"sid": session.keys.sid, "synckey": key})
     await served.close()
@@ -241,7 +241,7 @@ async def test_a_clock_that_was_wound_still_runs_to_what_is_planned(http):
     world = default_world(clock=SystemClock())
     session = world.log_in(world.person("me"))
     key = str(session.stream.newest)
-    served = await serve(Sandbox(world))
+    served = await serve(SandboxCore(world))
     world.scheduler.add(world.now + 3600.2, lambda: world.say("ahua", "me", "in an hour"))
     await asyncio.sleep(0)  # the server waits for an hour now
     async with http.post(served.control + "/wind", json={"seconds": 3600}) as response:
@@ -315,7 +315,7 @@ async def test_a_request_that_is_not_http_is_one_line_in_the_log(served, caplog,
 
 
 async def test_a_mistake_of_the_sandbox_itself_keeps_its_traceback(served, caplog, monkeypatch):
-    monkeypatch.setattr(Sandbox, "answer", lambda *_: {}["nobody"])
+    monkeypatch.setattr(SandboxCore, "answer", lambda *_: {}["nobody"])
     assert await status(served, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n") == 500
     assert caplog.records[0].exc_info is not None
 

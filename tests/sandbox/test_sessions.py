@@ -5,12 +5,12 @@ from urllib.parse import unquote
 import pytest
 
 from webwx.sandbox.errors import Refused
-from webwx.sandbox.sessions import Keys, Names
+from webwx.sandbox.sessions import SessionKeys, SessionNames
 
 
 def test_keys_have_the_platforms_shapes():
     issued = set()
-    keys = Keys.roll(random.Random(3), lambda secret: issued.add(secret) or secret)
+    keys = SessionKeys.roll(random.Random(3), lambda secret: issued.add(secret) or secret)
     assert re.fullmatch(r"[\w+/]{16}", keys.sid)
     for skey in (keys.first_skey, keys.skey):
         assert re.fullmatch(r"@crypt_[0-9a-f]{1,8}_[0-9a-f]{32}", skey)
@@ -28,20 +28,20 @@ class Stuck(random.Random):
 
 def test_no_name_is_a_secret_whatever_the_dice():
     issued = set()
-    Keys.roll(Stuck(1), lambda secret: issued.add(secret) or secret)
-    name = Names(Stuck(1)).name("ahua")
+    SessionKeys.roll(Stuck(1), lambda secret: issued.add(secret) or secret)
+    name = SessionNames(Stuck(1)).name("ahua")
     assert not [secret for secret in issued if secret in name]
 
 
 def test_names_tell_people_chatrooms_and_built_in_accounts_apart():
-    names = Names(random.Random(3))
+    names = SessionNames(random.Random(3))
     assert re.fullmatch("@[0-9a-f]{64}", names.name("ahua"))
     assert re.fullmatch("@@[0-9a-f]{64}", names.name("hiking", is_chatroom=True))
     assert names.name("filehelper") == names.world_id("filehelper") == "filehelper"
 
 
 def test_a_name_leads_back_and_a_foreign_one_nowhere():
-    names = Names(random.Random(3))
+    names = SessionNames(random.Random(3))
     assert names.world_id(names.name("ahua")) == "ahua"
     assert names.world_id("@other") is None
 

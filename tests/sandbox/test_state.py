@@ -8,12 +8,12 @@ from webwx import AsyncClient, TextMessage
 from webwx.protocol.codes import Ret
 from webwx.protocol.media import GETMEDIA, FileDownloadRequest
 from webwx.sandbox import contents
-from webwx.sandbox.clock import SystemClock, WoundClock
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.clock import SystemClock, VirtualClock
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.options import Options
-from webwx.sandbox.people import Chat, Content, Message, Person
-from webwx.sandbox.sessions import Session
+from webwx.sandbox.people import MessageContent, WorldChat, WorldMessage, WorldPerson
+from webwx.sandbox.sessions import WebSession
 from webwx.sandbox.state import FORMAT, SavedChat, SavedMessage, SavedPerson, SavedSession, SavedWorld, load, save
 from webwx.sandbox.world import World, default_world
 from webwx.transport.loopback import Loopback
@@ -22,7 +22,7 @@ from webwx.transport.loopback import Loopback
 def moved(page):
     """Move a page to the same sandbox in another process."""
     page.world = load(save(page.world))
-    page.sandbox = Sandbox(page.world)
+    page.sandbox = SandboxCore(page.world)
     return page.world
 
 
@@ -75,10 +75,10 @@ def test_equal_bytes_are_kept_once(world):
 @pytest.mark.parametrize(
     ("kind", "saved", "others"),
     [
-        (Person, SavedPerson, set()),
-        (Chat, SavedChat, set()),
-        (Message, SavedMessage, {"content"}),
-        (Session, SavedSession, {"stream"}),
+        (WorldPerson, SavedPerson, set()),
+        (WorldChat, SavedChat, set()),
+        (WorldMessage, SavedMessage, {"content"}),
+        (WebSession, SavedSession, {"stream"}),
     ],
 )
 def test_every_field_is_kept(kind, saved, others):
@@ -86,7 +86,7 @@ def test_every_field_is_kept(kind, saved, others):
 
 
 def test_every_field_of_content_is_kept():
-    assert set(Content.__struct_fields__) <= set(SavedMessage.__struct_fields__)
+    assert set(MessageContent.__struct_fields__) <= set(SavedMessage.__struct_fields__)
 
 
 # -- clients ---------------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def test_a_client_that_has_heard_more_than_was_saved_misses_nothing_that_comes(w
         world.say("ahua", "me", f"never saved {number}")
     assert len(me.messages()) == 3
     me.world = load(saved)
-    me.sandbox = Sandbox(me.world)
+    me.sandbox = SandboxCore(me.world)
     me.world.say("ahua", "me", "new")
     assert [message.content for message in me.messages()] == ["new"]
     assert me.messages() == []
@@ -155,7 +155,7 @@ def test_uploads_go_on(world, me):
 
 
 async def test_a_real_client_listens_across_restarts_and_nothing_is_lost_or_doubled(world, canary):
-    sandbox = Sandbox(world)
+    sandbox = SandboxCore(world)
 
     class Latest:
         def answer(self, request, parked=None):
@@ -174,7 +174,7 @@ async def test_a_real_client_listens_across_restarts_and_nothing_is_lost_or_doub
         async for event in client.events():
             if isinstance(event, TextMessage):
                 heard.append(event.text)
-                sandbox = Sandbox(load(save(sandbox.world)))
+                sandbox = SandboxCore(load(save(sandbox.world)))
                 canary.watch(sandbox.world.issued)
                 if len(heard) < 20:
                     sandbox.world.say("ahua", "me", str(len(heard) + 8))
@@ -194,7 +194,7 @@ def test_seeded_dice_go_on_and_others_stay_unguessable(world):
 
 
 def test_a_stopped_clock_stands_where_it_was_and_a_running_one_is_as_far_ahead():
-    stopped = default_world(clock=WoundClock(1000.0))
+    stopped = default_world(clock=VirtualClock(1000.0))
     stopped.wind(5)
     assert load(save(stopped)).now == 1005.0
     running = default_world(clock=SystemClock())

@@ -3,12 +3,12 @@ import pytest
 from webwx.protocol.codes import Selector
 from webwx.protocol.messages import WireMessage
 from webwx.protocol.sync import DeletedContact, SyncKey
-from webwx.sandbox.stream import Stream
+from webwx.sandbox.stream import ChangeStream
 
 
 @pytest.fixture
 def stream():
-    return Stream(started=1_560_000_000)
+    return ChangeStream(started=1_560_000_000)
 
 
 def message(number):

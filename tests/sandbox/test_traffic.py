@@ -10,8 +10,8 @@ from tests.canary import Canary
 from webwx.client.client import AsyncClient
 from webwx.protocol.http import Request, Response
 from webwx.protocol.login import JSLOGIN
-from webwx.sandbox.clock import WoundClock
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.clock import VirtualClock
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.options import Options
 from webwx.sandbox.traffic import SHOWN, SIZE, Traffic, indented
@@ -22,7 +22,7 @@ HERE = "http://127.0.0.1:8790"
 
 @pytest.fixture
 def log():
-    return Traffic(WoundClock(), set())
+    return Traffic(VirtualClock(), set())
 
 
 def get(path, **more):
@@ -209,7 +209,7 @@ async def test_nothing_that_is_shown_tells_a_secret(make_world, host):
     world = make_world(options=Options(auto_confirm=True))
     listener = Canary()
     listener.watch(world.issued)
-    transport = Loopback(Sandbox(world))
+    transport = Loopback(SandboxCore(world))
     async with AsyncClient(server=HERE, host=host, transport=transport, clock=lambda: world.now) as client:
         await client.login()
         receipt = await client.send_file("filehelper", b"%PDF-1.7" + bytes(2000), name="a.pdf")

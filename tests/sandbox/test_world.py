@@ -6,7 +6,7 @@ import pytest
 from webwx.protocol.contacts import WEBWXINIT, InitRequest
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.options import Options
-from webwx.sandbox.world import WoundClock, default_world
+from webwx.sandbox.world import VirtualClock, default_world
 
 
 def test_the_default_world_has_friends_a_remark_and_a_chatroom(world):
@@ -21,7 +21,7 @@ def test_the_default_world_has_friends_a_remark_and_a_chatroom(world):
 
 
 def test_equal_dice_make_equal_worlds():
-    ids = [default_world(clock=WoundClock(), rng=random.Random(7)).say("me", "filehelper", "x").id for _ in range(2)]
+    ids = [default_world(clock=VirtualClock(), rng=random.Random(7)).say("me", "filehelper", "x").id for _ in range(2)]
     assert ids[0] == ids[1]
 
 

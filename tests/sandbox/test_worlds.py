@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from webwx.protocol.appmsg import read_app
-from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.clock import SystemClock, VirtualClock
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.options import Options
 from webwx.sandbox.pictures import avatar
@@ -174,7 +174,7 @@ def test_a_chatroom_is_saved_by_those_whom_the_file_names(write):
 
 
 def test_clock_options_and_seed_are_the_files(family, write):
-    assert isinstance(family.clock, WoundClock)
+    assert isinstance(family.clock, VirtualClock)
     assert family.options == Options(echo="on")
     assert family.faults.seed == 7
     again = open_world(write(FAMILY))
@@ -203,7 +203,7 @@ def test_without_a_word_the_clock_runs_from_now_or_from_its_start(write):
     assert abs(running.now - SystemClock().now()) < 60
     old = open_world(write(f"start = 2001-01-01T00:00:00Z\n{text}"))
     assert 0 <= old.now - 978307200 < 60
-    assert open_world(write(f'clock = "stopped"\n{text}')).now == WoundClock().now()
+    assert open_world(write(f'clock = "stopped"\n{text}')).now == VirtualClock().now()
 
 
 def test_the_default_world_is_the_one_without_a_file():

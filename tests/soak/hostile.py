@@ -16,7 +16,7 @@ from tests.soak.stage import ROOT, Figures
 from webwx.client.client import AsyncClient
 from webwx.errors import WxError
 from webwx.protocol.hosts import FAMILIES
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
 from webwx.sandbox.world import default_world
 from webwx.transport.loopback import Loopback
@@ -37,7 +37,7 @@ UNSHARE = (["unshare", "-mn"], ["unshare", "-rmn"])
 class Watched:
     """Carries requests to a server in process, and writes down where each was to go."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: SandboxCore) -> None:
         self.places: set[str] = set()
         self._inner = Loopback(sandbox)
 
@@ -57,12 +57,12 @@ async def run_addresses(run: Run) -> Figures:
     watched = {"socket.connect", "socket.getaddrinfo"}
     sys.addaudithook(lambda event, _: opened.append(event) if event in watched else None)
     refused, problems = 0, []
-    if not await _log_in(Watched(Sandbox(default_world(options=Options(auto_confirm=True))))):
+    if not await _log_in(Watched(SandboxCore(default_world(options=Options(auto_confirm=True))))):
         problems.append("not even a login that is sent nowhere else succeeds")
     for place in PLACES:
         for address in ADDRESSES:
             world = default_world(options=Options(auto_confirm=True, **{place: address}))
-            transport = Watched(Sandbox(world))
+            transport = Watched(SandboxCore(world))
             refused += not await _log_in(transport)
             if transport.places - OWN:
                 problems.append(f"{place} {address!r} led to {transport.places - OWN}")

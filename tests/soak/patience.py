@@ -13,7 +13,7 @@ from tests.soak.patient import HANG, OPEN, WAITED, Waited
 from tests.soak.stage import Figures, stage
 
 from webwx.protocol.sync import SYNCCHECK
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 
 if TYPE_CHECKING:
     from tests.soak.stage import Run
@@ -34,7 +34,7 @@ PAUSE = 0.06
 """Seconds between two rounds of three texts, so that there are fifty a second."""
 
 
-class Polled(Sandbox):
+class Polled(SandboxCore):
     """A server that notes when each poll begins."""
 
     def __init__(self, world: World) -> None:

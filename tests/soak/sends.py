@@ -13,13 +13,13 @@ from tests.soak.stage import Figures, Stage, stage
 
 from webwx.protocol.http import Response
 from webwx.protocol.messages import TEXT
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 
 if TYPE_CHECKING:
     from tests.soak.stage import Run
 
     from webwx.protocol.http import Park, Request
-    from webwx.sandbox.people import Message
+    from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
 
 SPEED = 100.0
@@ -45,7 +45,7 @@ IN_WORDS = tuple(
 """What a server, or a proxy before it, says to a send."""
 
 
-class Counting(Sandbox):
+class Counting(SandboxCore):
     """A server that counts what it took by client id, beside what its people see."""
 
     def __init__(self, world: World) -> None:
@@ -104,7 +104,7 @@ def _judge(play: Stage, outcomes: list[Outcome]) -> list[str]:
     """Compare what the sender was told with what the server's people see."""
     assert isinstance(play.sandbox, Counting)
     me = play.world.person("me")
-    there: dict[str, list[Message]] = {
+    there: dict[str, list[WorldMessage]] = {
         chat: [message for message in play.world.inbox("me")[world_id].messages if message.sender is me]
         for chat, world_id in CHATS.items()
     }

@@ -22,8 +22,8 @@ from tests.soak.bot import ANSWER, LOGIN
 from tests.soak.checker import ANSWERED, SAID, Answered, Notebook, Progress, Said, Verdict, check, mark
 
 from webwx.client.client import AsyncClient
-from webwx.sandbox.core import Sandbox
-from webwx.sandbox.faults import Faults
+from webwx.sandbox.core import SandboxCore
+from webwx.sandbox.faults import FaultInjector
 from webwx.sandbox.options import Options
 from webwx.sandbox.proxy import FaultProxy
 from webwx.sandbox.serve import serve
@@ -103,7 +103,7 @@ class Stage:
     pid = 0
     """Of that process, while there is one."""
 
-    def __init__(self, world: World, sandbox: Sandbox, proxy: FaultProxy, run: Run, forks: Processes) -> None:
+    def __init__(self, world: World, sandbox: SandboxCore, proxy: FaultProxy, run: Run, forks: Processes) -> None:
         self.world = world
         self.sandbox = sandbox
         self.proxy = proxy
@@ -272,11 +272,11 @@ def _with(verdict: Verdict, problem: str) -> Verdict:
 
 @contextlib.asynccontextmanager
 async def stage(
-    run: Run, *, make_sandbox: Callable[[World], Sandbox] = Sandbox, **options: Any
+    run: Run, *, make_sandbox: Callable[[World], SandboxCore] = SandboxCore, **options: Any
 ) -> AsyncIterator[Stage]:
     """Start everything, and log in for the SDK's processes."""
     world = default_world(options=Options(**options), rng=random.Random(f"{run.seed}/world"))
-    world.faults = Faults(seed=run.seed)
+    world.faults = FaultInjector(seed=run.seed)
     sandbox = make_sandbox(world)
     served = await serve(sandbox)
 

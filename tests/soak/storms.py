@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.soak.stage import Figures, Stage, stage
 
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 
 if TYPE_CHECKING:
     from tests.soak.stage import Run
@@ -45,7 +45,7 @@ MOST_IN_A_STORM = 12
 STORMS = ("sticky_selector", "html_page", "ret:ret=1,endpoint=webwxsync")
 
 
-class Counting(Sandbox):
+class Counting(SandboxCore):
     """A server that counts what it is asked."""
 
     def __init__(self, world: World) -> None:

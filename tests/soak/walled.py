@@ -28,7 +28,7 @@ from webwx.client.client import AsyncClient
 from webwx.errors import WxError
 from webwx.model.messages import Message
 from webwx.protocol.http import Response
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.hosts import PLAYED
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
@@ -52,7 +52,7 @@ GIF = b"GIF89a" + bytes(range(256)) * 3
 QUICK = Timeouts(connect=2, call=5, bulk=5, retry=0.01)
 
 
-class Lying(Sandbox):
+class Lying(SandboxCore):
     """A server that writes an address of its own choice wherever one stands in what it tells."""
 
     address = b""
@@ -161,7 +161,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     writer.close()
 
 
-async def send_logins_on(ca: str, sandbox: Sandbox) -> tuple[int, int]:
+async def send_logins_on(ca: str, sandbox: SandboxCore) -> tuple[int, int]:
     """Send a login on to each address, at each place where a server can; gives how many were refused of how many."""
     refused, count = 0, 0
     for place in PLACES:

@@ -9,10 +9,10 @@ import pytest
 from webwx import Bot, Context, Pace, RecallExpired, SyncContext, TextMessage
 
 if TYPE_CHECKING:
-    from webwx.testing import Clock, Person, Sandbox
+    from webwx.testing import Clock, PhoneUser, Sandbox
 
 
-def test_timers_are_called_as_often_as_they_are_due(sandbox: Sandbox, account: Person, clock: Clock) -> None:
+def test_timers_are_called_as_often_as_they_are_due(sandbox: Sandbox, account: PhoneUser, clock: Clock) -> None:
     bot = Bot()
 
     @bot.every(minutes=5)
@@ -31,7 +31,7 @@ def test_timers_are_called_as_often_as_they_are_due(sandbox: Sandbox, account: P
         assert (clock.now.hour, clock.now.minute) == (8, 31)
 
 
-def test_what_falls_due_on_the_way_happens_in_its_order(sandbox: Sandbox, friend: Person, clock: Clock) -> None:
+def test_what_falls_due_on_the_way_happens_in_its_order(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
     bot = Bot()
 
     @bot.on(TextMessage, text="early")
@@ -59,7 +59,7 @@ def test_what_falls_due_on_the_way_happens_in_its_order(sandbox: Sandbox, friend
         assert friend.hears("too late")
 
 
-def test_pacing_is_wound(sandbox: Sandbox, friend: Person, clock: Clock) -> None:
+def test_pacing_is_wound(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
     bot = Bot(pace=Pace(burst=1, spacing=30, jitter=0), replies_per_minute=0)
 
     @bot.on(TextMessage)
@@ -75,7 +75,7 @@ def test_pacing_is_wound(sandbox: Sandbox, friend: Person, clock: Clock) -> None
         assert friend.hears("you said two")
 
 
-def test_an_attempt_after_a_failure_is_wound(sandbox: Sandbox, friend: Person, clock: Clock) -> None:
+def test_an_attempt_after_a_failure_is_wound(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
     bot = Bot()
 
     @bot.on(TextMessage)

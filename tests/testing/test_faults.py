@@ -8,7 +8,7 @@ from webwx import Bot, Context, TextMessage
 from webwx.sandbox.errors import Impossible
 
 if TYPE_CHECKING:
-    from webwx.testing import Clock, Faults, Person, Sandbox
+    from webwx.testing import Clock, Faults, PhoneUser, Sandbox
 
 bot = Bot()
 
@@ -19,7 +19,7 @@ async def echo(ctx: Context, message: TextMessage) -> None:
 
 
 def test_a_fault_is_met_as_often_as_it_should_be(
-    sandbox: Sandbox, friend: Person, clock: Clock, faults: Faults
+    sandbox: Sandbox, friend: PhoneUser, clock: Clock, faults: Faults
 ) -> None:
     fault = faults.on("ret", endpoint="webwxsendmsg", times=1, ret=-1)
     with sandbox.running(bot):
@@ -29,7 +29,7 @@ def test_a_fault_is_met_as_often_as_it_should_be(
     assert fault.hits == 1
 
 
-def test_what_was_switched_off_does_not_happen(sandbox: Sandbox, friend: Person, faults: Faults) -> None:
+def test_what_was_switched_off_does_not_happen(sandbox: Sandbox, friend: PhoneUser, faults: Faults) -> None:
     fault = faults.on("empty@1")
     faults.script("status", "empty")
     faults.off()

@@ -3,12 +3,12 @@ from __future__ import annotations
 import asyncio
 import time
 
-from webwx.sandbox.clock import WoundClock
+from webwx.sandbox.clock import VirtualClock
 from webwx.testing.loop import WorldLoop
 
 
 def test_a_sleep_passes_when_the_clock_is_wound() -> None:
-    clock = WoundClock()
+    clock = VirtualClock()
 
     async def sleep() -> float:
         begun = loop.time()
@@ -26,7 +26,7 @@ def test_a_sleep_passes_when_the_clock_is_wound() -> None:
 
 
 def test_it_knows_when_it_rests_and_until_when() -> None:
-    clock = WoundClock()
+    clock = VirtualClock()
     seen: list[tuple[bool, float | None]] = []
 
     def look() -> None:

@@ -9,7 +9,7 @@ from webwx import Bot, Context, ImageMessage, MessageRecalled, TextMessage
 from webwx.testing import Heard, NotHeard
 
 if TYPE_CHECKING:
-    from webwx.testing import Chatroom, Person, Sandbox
+    from webwx.testing import Chatroom, PhoneUser, Sandbox
 
 bot = Bot()
 
@@ -34,7 +34,7 @@ async def tell(ctx: Context, event: MessageRecalled) -> None:
     await ctx.send_text("filehelper", f"gone: {event.original.text}" if event.original else "gone")
 
 
-def test_each_message_is_heard_once(sandbox: Sandbox, friend: Person) -> None:
+def test_each_message_is_heard_once(sandbox: Sandbox, friend: PhoneUser) -> None:
     with sandbox.running(bot):
         friend.say("ping")
         friend.say("ping")
@@ -44,21 +44,23 @@ def test_each_message_is_heard_once(sandbox: Sandbox, friend: Person) -> None:
         assert [(each.is_own, each.text) for each in friend.inbox].count((False, "pong")) == 2
 
 
-def test_what_is_not_heard_is_told_with_what_the_phone_shows(sandbox: Sandbox, friend: Person) -> None:
+def test_what_is_not_heard_is_told_with_what_the_phone_shows(sandbox: Sandbox, friend: PhoneUser) -> None:
     sandbox.patience = 0.2
     friend.say("ping")
     with pytest.raises(NotHeard, match=r"(?s)waited for 'pong' in the chat with 小明.*me: ping.*No bot is running"):
         friend.hears("pong")
 
 
-def test_what_should_not_be_heard_is_told(sandbox: Sandbox, friend: Person) -> None:
+def test_what_should_not_be_heard_is_told(sandbox: Sandbox, friend: PhoneUser) -> None:
     with sandbox.running(bot):
         friend.say("ping")
         with pytest.raises(Heard, match="小明: pong"):
             friend.hears_nothing()
 
 
-def test_a_recall_is_seen_and_a_message_can_be_recalled(sandbox: Sandbox, friend: Person, account: Person) -> None:
+def test_a_recall_is_seen_and_a_message_can_be_recalled(
+    sandbox: Sandbox, friend: PhoneUser, account: PhoneUser
+) -> None:
     with sandbox.running(bot):
         friend.say("oops")
         assert friend.sees_recall("wrong").is_recalled
@@ -68,7 +70,7 @@ def test_a_recall_is_seen_and_a_message_can_be_recalled(sandbox: Sandbox, friend
         assert account.hears("gone: a secret", chat="filehelper")
 
 
-def test_everything_can_be_sent(sandbox: Sandbox, friend: Person, chatroom: Chatroom) -> None:
+def test_everything_can_be_sent(sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom) -> None:
     kinds = {"image", "file", "voice", "video", "sticker"}
     for send in (friend.picture, friend.file, friend.voice, friend.video, friend.sticker):
         send(to=chatroom)

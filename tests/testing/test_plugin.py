@@ -12,13 +12,13 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from webwx.testing import Chatroom, Clock, Faults, Person, Sandbox
+    from webwx.testing import Chatroom, Clock, Faults, PhoneUser, Sandbox
 
 
 def test_a_long_name_is_the_same_thing(
-    webwx_sandbox: Sandbox, webwx_account: Person, webwx_friend: Person, webwx_chatroom: Chatroom,
-    webwx_clock: Clock, webwx_faults: Faults, sandbox: Sandbox, account: Person, friend: Person, chatroom: Chatroom,
-    clock: Clock, faults: Faults,
+    webwx_sandbox: Sandbox, webwx_account: PhoneUser, webwx_friend: PhoneUser, webwx_chatroom: Chatroom,
+    webwx_clock: Clock, webwx_faults: Faults, sandbox: Sandbox, account: PhoneUser, friend: PhoneUser,
+    chatroom: Chatroom, clock: Clock, faults: Faults,
 ) -> None:  # fmt: skip
     assert (sandbox, account, friend) == (webwx_sandbox, webwx_account, webwx_friend)
     assert (chatroom, clock, faults) == (webwx_chatroom, webwx_clock, webwx_faults)
@@ -26,7 +26,7 @@ def test_a_long_name_is_the_same_thing(
 
 
 @pytest.mark.webwx_world("shop.toml")
-def test_a_world_is_a_file_beside_the_test(account: Person, friend: Person, chatroom: Chatroom) -> None:
+def test_a_world_is_a_file_beside_the_test(account: PhoneUser, friend: PhoneUser, chatroom: Chatroom) -> None:
     assert (account.nickname, friend.nickname, chatroom.name) == ("店长", "客人", "会员群")
 
 

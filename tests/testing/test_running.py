@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from webwx import Bot, Context, Keep, SyncContext, TextMessage
 
 if TYPE_CHECKING:
-    from webwx.testing import Person, Sandbox
+    from webwx.testing import PhoneUser, Sandbox
 
 
-def test_what_a_bot_does_can_be_counted(sandbox: Sandbox, friend: Person) -> None:
+def test_what_a_bot_does_can_be_counted(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot = Bot(name="counted", keep=Keep())
 
     @bot.on(TextMessage)
@@ -36,7 +36,7 @@ def test_what_a_bot_does_can_be_counted(sandbox: Sandbox, friend: Person) -> Non
     assert repr(running) == "Running(counted)"
 
 
-def test_a_handler_that_waits_for_the_clock_holds_nothing_up(sandbox: Sandbox, friend: Person) -> None:
+def test_a_handler_that_waits_for_the_clock_holds_nothing_up(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot, has_begun = Bot(), threading.Event()
 
     @bot.on(TextMessage)
@@ -51,7 +51,7 @@ def test_a_handler_that_waits_for_the_clock_holds_nothing_up(sandbox: Sandbox, f
         assert running.events_in_hand == 1
 
 
-def test_a_plain_function_is_waited_for_as_long_as_it_works(sandbox: Sandbox, friend: Person) -> None:
+def test_a_plain_function_is_waited_for_as_long_as_it_works(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot = Bot()
 
     @bot.on(TextMessage)
@@ -64,7 +64,7 @@ def test_a_plain_function_is_waited_for_as_long_as_it_works(sandbox: Sandbox, fr
         assert running.events_in_hand == 0
 
 
-def test_a_plain_function_that_waits_for_the_clock_holds_nothing_up(sandbox: Sandbox, friend: Person) -> None:
+def test_a_plain_function_that_waits_for_the_clock_holds_nothing_up(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot, has_begun = Bot(), threading.Event()
 
     @bot.on(TextMessage)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from webwx.sandbox.phone_actions import PhoneActions
     from webwx.sandbox.world import World
-    from webwx.testing import Person, Sandbox
+    from webwx.testing import PhoneUser, Sandbox
 
 
 def make_bot(**choices: object) -> Bot:
@@ -33,7 +33,7 @@ def make_bot(**choices: object) -> Bot:
     return bot
 
 
-def test_a_second_run_is_a_restart_and_nothing_is_missed_in_between(sandbox: Sandbox, friend: Person) -> None:
+def test_a_second_run_is_a_restart_and_nothing_is_missed_in_between(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot = make_bot()
     with sandbox.running(bot):
         friend.say("ping")
@@ -44,7 +44,7 @@ def test_a_second_run_is_a_restart_and_nothing_is_missed_in_between(sandbox: San
         assert friend.hears("pong")
 
 
-def test_a_killed_bot_is_given_what_it_was_in_the_midst_of_again(sandbox: Sandbox, friend: Person) -> None:
+def test_a_killed_bot_is_given_what_it_was_in_the_midst_of_again(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot, has_begun = Bot(), threading.Event()
 
     @bot.on(TextMessage)
@@ -62,7 +62,7 @@ def test_a_killed_bot_is_given_what_it_was_in_the_midst_of_again(sandbox: Sandbo
         assert friend.hears("at last")
 
 
-def test_a_bot_runs_in_the_sandbox_whatever_it_was_told(sandbox: Sandbox, friend: Person, tmp_path: Path) -> None:
+def test_a_bot_runs_in_the_sandbox_whatever_it_was_told(sandbox: Sandbox, friend: PhoneUser, tmp_path: Path) -> None:
     store = LoginFile(tmp_path / "real.json")
     with sandbox.running(make_bot(server="http://127.0.0.1:9", host="wx2.qq.com", store=store)):
         friend.say("ping")
@@ -70,14 +70,14 @@ def test_a_bot_runs_in_the_sandbox_whatever_it_was_told(sandbox: Sandbox, friend
     assert list(tmp_path.iterdir()) == []
 
 
-def test_bots_of_two_accounts_write_to_each_other(sandbox: Sandbox, account: Person, friend: Person) -> None:
+def test_bots_of_two_accounts_write_to_each_other(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     with sandbox.running(make_bot()) as mine, sandbox.running(make_bot(), account=friend):
         account.say("ping", to=friend)
         assert account.hears("pong", chat=friend)
         assert "webwxsendmsg" not in mine.calls
 
 
-def test_a_login_that_ends_is_made_anew(sandbox: Sandbox, account: Person, friend: Person) -> None:
+def test_a_login_that_ends_is_made_anew(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     with sandbox.running(make_bot()):
         sandbox.do(lambda world: world.log_out(account.id))
         sandbox.settle()
@@ -85,7 +85,7 @@ def test_a_login_that_ends_is_made_anew(sandbox: Sandbox, account: Person, frien
         assert friend.hears("pong")
 
 
-def test_what_ends_a_bot_is_raised(sandbox: Sandbox, account: Person, friend: Person) -> None:
+def test_what_ends_a_bot_is_raised(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     def run() -> None:
         with sandbox.running(make_bot(relogin=False)):
             sandbox.do(lambda world: world.log_out(account.id))
@@ -102,7 +102,7 @@ def test_a_bot_that_cannot_begin_says_why(sandbox: Sandbox) -> None:
     assert sandbox.at_work == []
 
 
-def test_a_handler_that_fails_is_named(sandbox: Sandbox, friend: Person) -> None:
+def test_a_handler_that_fails_is_named(sandbox: Sandbox, friend: PhoneUser) -> None:
     sandbox.patience = 0.5
     with sandbox.running(make_bot()):
         friend.say("fail")
@@ -110,14 +110,14 @@ def test_a_handler_that_fails_is_named(sandbox: Sandbox, friend: Person) -> None
             friend.hears("anything")
 
 
-def test_a_client_of_ones_own_may_log_in(sandbox: Sandbox, account: Person, friend: Person) -> None:
+def test_a_client_of_ones_own_may_log_in(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     with Client(server=sandbox.url) as client:
         client.login(show_qr=lambda _: account.confirms_login())
         client.send_text("阿华", "by hand")
         assert friend.hears("by hand")
 
 
-async def test_in_an_asynchronous_test_too(sandbox: Sandbox, account: Person, friend: Person) -> None:
+async def test_in_an_asynchronous_test_too(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     async with AsyncClient(server=sandbox.url) as client:
         await client.login(show_qr=lambda _: account.confirms_login())
         friend.say("hello")
@@ -144,7 +144,7 @@ def test_who_has_no_friend_and_no_chatroom_is_told_how_to_get_one(sandbox: Sandb
         sandbox.chatroom()
 
 
-def test_scripted_friends_answer_the_bot(sandbox: Sandbox, friend: Person) -> None:
+def test_scripted_friends_answer_the_bot(sandbox: Sandbox, friend: PhoneUser) -> None:
     friends = Scenario()
 
     @friends.at(60, "阿华")

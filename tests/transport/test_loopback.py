@@ -12,31 +12,33 @@ from webwx.protocol.login import JSLOGIN, LOGIN_POLL, PollReply, PollRequest, Qr
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
 
 HOSTS = single("http://sandbox.test")
 
 
 @pytest.fixture
-async def uuid(sandbox: Sandbox) -> str:
+async def uuid(sandbox: SandboxCore) -> str:
     """A code that nobody has scanned."""
     response = await Loopback(sandbox).send(JSLOGIN.encode_request(QrRequest(), HOSTS))
     return JSLOGIN.decode_reply(response).uuid
 
 
-async def poll(sandbox: Sandbox, uuid: str) -> PollReply:
+async def poll(sandbox: SandboxCore, uuid: str) -> PollReply:
     response = await Loopback(sandbox).send(LOGIN_POLL.encode_request(PollRequest(uuid=uuid), HOSTS))
     return LOGIN_POLL.decode_reply(response)
 
 
-async def test_a_poll_in_which_nothing_happens_ends_as_soon_as_its_time_was_wound(sandbox: Sandbox, uuid: str) -> None:
+async def test_a_poll_in_which_nothing_happens_ends_as_soon_as_its_time_was_wound(
+    sandbox: SandboxCore, uuid: str
+) -> None:
     begun = sandbox.world.now
 
     assert (await poll(sandbox, uuid)).code == 408
     assert sandbox.world.now == begun + sandbox.world.options.hold_seconds
 
 
-async def test_a_poll_hears_of_what_others_do_meanwhile_and_no_time_passes(sandbox: Sandbox, uuid: str) -> None:
+async def test_a_poll_hears_of_what_others_do_meanwhile_and_no_time_passes(sandbox: SandboxCore, uuid: str) -> None:
     begun = sandbox.world.now
 
     async def scan() -> None:
@@ -48,7 +50,7 @@ async def test_a_poll_hears_of_what_others_do_meanwhile_and_no_time_passes(sandb
     assert sandbox.world.now == begun
 
 
-async def test_what_needs_no_waiting_is_answered_at_once(sandbox: Sandbox) -> None:
+async def test_what_needs_no_waiting_is_answered_at_once(sandbox: SandboxCore) -> None:
     begun = sandbox.world.now
     transport = Loopback(sandbox)
     response = await transport.send(JSLOGIN.encode_request(QrRequest(), HOSTS))

@@ -9,7 +9,7 @@ import pytest
 from tests.transport.lines import answer, serving
 
 from webwx.transport.http11 import Http11Transport
-from webwx.transport.pool import Pool, Way
+from webwx.transport.pool import Pool, Route
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def test_it_closes_with_the_last_who_leaves_it() -> None:
 
 def test_the_pool_of_a_loop_that_is_closed_is_forgotten() -> None:
     async def join() -> Pool:
-        return Pool.join(user, Way())
+        return Pool.join(user, Route())
 
     user = Http11Transport()
     assert asyncio.run(join()) is not asyncio.run(join())

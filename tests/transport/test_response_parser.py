@@ -9,7 +9,7 @@ import httptools
 import pytest
 from tests.transport.lines import answer
 
-from webwx.transport.response_parser import LONGEST_HEAD, NotTaken, ResponseError, ResponseParser, TooLarge
+from webwx.transport.response_parser import LONGEST_HEAD, BodyTooLong, NotTaken, ResponseError, ResponseParser
 
 
 def expecting() -> tuple[ResponseParser, list[bytes]]:
@@ -157,7 +157,7 @@ def test_a_body_beyond_the_limit_is_refused() -> None:
     answers.expect(4)
     with pytest.raises(NotTaken) as caught:
         answers.feed(answer(b"hello"))
-    assert isinstance(caught.value.reason, TooLarge)
+    assert isinstance(caught.value.reason, BodyTooLong)
 
 
 @pytest.mark.parametrize("more", [b"x", b"H", b"HTTP/1.1 200 OK\r\n", answer(b"2", status="500 X"), b"\x00"])

@@ -10,18 +10,18 @@ import pytest
 
 from webwx import Bot
 from webwx.sandbox.world import World
-from webwx.testing import Chatroom, Clock, Faults, Heard, Message, NotHeard, Person, Running, Sandbox
+from webwx.testing import Chatroom, Clock, Faults, Heard, NotHeard, PhoneMessage, PhoneUser, Running, Sandbox
 
 bot = Bot()
 
 
 @pytest.mark.webwx_world("shop.toml")
 def test_of_a_user(
-    sandbox: Sandbox, account: Person, friend: Person, chatroom: Chatroom, clock: Clock, faults: Faults
+    sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, chatroom: Chatroom, clock: Clock, faults: Faults
 ) -> None:
     with sandbox.running(bot, account=friend) as running:
         assert_type(running, Running)
-        assert_type(friend.say("ping", to=chatroom), Message)
+        assert_type(friend.say("ping", to=chatroom), PhoneMessage)
         assert_type(friend.hears(re.compile("^p"), kind="text", chat="filehelper").content, bytes)
         assert_type(friend.hears_nothing(chat=account), bool)
         clock.wind(minutes=2)
@@ -30,7 +30,7 @@ def test_of_a_user(
         assert_type(faults.on("ret", endpoint="webwxsendmsg", ret=1205, times=1).hits, int)
         assert_type(running.calls, list[str])
     assert_type(sandbox.do(lambda world: world.now), float)
-    assert_type(sandbox.add_person("王五").chat(chatroom), list[Message])
+    assert_type(sandbox.add_person("王五").chat(chatroom), list[PhoneMessage])
     assert_type([member.nickname for member in chatroom.members], list[str])
 
 
@@ -39,7 +39,7 @@ def webwx_world() -> World:
     return World()
 
 
-async def test_of_another(sandbox: Sandbox, friend: Person) -> None:
+async def test_of_another(sandbox: Sandbox, friend: PhoneUser) -> None:
     async with sandbox.running(bot):  # type: ignore[attr-defined]  # pyright: ignore  # it is no asynchronous one
         pass
     with pytest.raises((NotHeard, Heard)):

@@ -23,7 +23,7 @@ from webwx.errors import MediaUnavailable, WxError
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessage
 from webwx.outcomes import Exit
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import default_world
 from webwx.transport.runner import Timeouts
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from webwx.model.contacts import Contact
     from webwx.model.login import QrCode
-    from webwx.sandbox.people import Chat, Message
+    from webwx.sandbox.people import WorldChat, WorldMessage
     from webwx.sandbox.world import World
 
 E = TypeVar("E", bound=Event)
@@ -73,7 +73,7 @@ async def demo(session: Session) -> None:
     """
     async with AsyncExitStack() as stack:
         world = default_world()
-        served = await serve(Sandbox(world))
+        served = await serve(SandboxCore(world))
         stack.push_async_callback(served.close)
         # That a recalled picture is gone is believed after three tries; this server does not change its mind meanwhile.
         timeouts = Timeouts(retry=0.05)
@@ -218,12 +218,12 @@ class Demo:
         self._world.scan(who)
         self._world.confirm()
 
-    def _chat(self, who: str, chat: str) -> Chat:
+    def _chat(self, who: str, chat: str) -> WorldChat:
         chats = self._world.inbox(who)
         _verify(chat in chats, f"{who}'s phone shows no chat with {chat}")
         return chats[chat]
 
-    def _last_message(self, who: str, chat: str) -> Message:
+    def _last_message(self, who: str, chat: str) -> WorldMessage:
         return self._chat(who, chat).messages[-1]
 
 

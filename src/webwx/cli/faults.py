@@ -13,7 +13,7 @@ from webwx.cli.exits import BadInput
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.sandbox.faults import Faults
+    from webwx.sandbox.faults import FaultInjector
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -59,7 +59,7 @@ def with_fault_options(work: F) -> F:
     return work
 
 
-def turn_on(faults: Faults, rules: tuple[str, ...], script: Path | None) -> None:
+def turn_on(faults: FaultInjector, rules: tuple[str, ...], script: Path | None) -> None:
     """
     Turn on what the options ask for.
 

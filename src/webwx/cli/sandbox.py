@@ -17,7 +17,7 @@ from webwx.cli.faults import turn_on, with_fault_options
 from webwx.cli.friends import play_file
 from webwx.cli.saved_world import kept, locked, read_state
 from webwx.cli.session import Session, command
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.options import STRICT, Options
 from webwx.sandbox.serve import serve
@@ -201,7 +201,7 @@ async def _serve(world: World, port: int, *, tls: bool) -> Served:
         CommandFailed: The port cannot be had, or an extra is missing.
     """
     try:
-        return await serve(Sandbox(world), port=port, tls=tls)
+        return await serve(SandboxCore(world), port=port, tls=tls)
     except NoCertificates as error:
         raise CommandFailed(str(error)) from None
     except OSError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.errors import StorageError
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.faults import Faults
+from webwx.sandbox.faults import FaultInjector
 from webwx.sandbox.state import load, save
 from webwx.storage.atomic_write import write_private
 from webwx.storage.locks import take_lock
@@ -67,7 +67,7 @@ def read_state(path: Path, change: Callable[[Options], Options], seed: int | Non
     except Impossible as no:
         raise BadInput(f"{path.name}: {no}") from None
     if seed is not None:
-        world.faults = Faults(seed=seed)
+        world.faults = FaultInjector(seed=seed)
     return world
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from webwx.model.login import Login
 
 
-class Opened(msgspec.Struct, frozen=True, kw_only=True):
+class CreatedChatroom(msgspec.Struct, frozen=True, kw_only=True):
     """A new chatroom."""
 
     chatroom: ContactId
@@ -39,7 +39,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """Whom the server says it has added."""
 
 
-def create_chatroom(login: Login, people: Sequence[ContactId], name: str, now: float) -> Flow[Opened]:
+def create_chatroom(login: Login, people: Sequence[ContactId], name: str, now: float) -> Flow[CreatedChatroom]:
     """
     Open a chatroom with at least two others.
 
@@ -57,7 +57,7 @@ def create_chatroom(login: Login, people: Sequence[ContactId], name: str, now: f
         raise ProtocolError(f"{CREATECHATROOM.name}: the answer does not name the chatroom.")
     blocked = reply.black_list.split(",")
     added = tuple(each for each in _added(reply.member_list) if each not in blocked)
-    return Opened(chatroom=ContactId(reply.chat_room_name), added=added)
+    return CreatedChatroom(chatroom=ContactId(reply.chat_room_name), added=added)
 
 
 def add_members(login: Login, chatroom: ContactId, people: Sequence[ContactId]) -> Flow[tuple[ContactId, ...]]:

@@ -224,7 +224,7 @@ def transport_name(name: str) -> str:
 # -- download --------------------------------------------------------------------------------------------------------
 
 
-class Arrived(Sink, Protocol):
+class DownloadTarget(Sink, Protocol):
     """Where a download goes, and what is known of it afterwards."""
 
     @property
@@ -265,7 +265,7 @@ class _Wanted:
     md5: str = ""
 
 
-def download(login: Login, message: Message | str, sink: Arrived, data_ticket: str = "") -> Flow[None]:
+def download(login: Login, message: Message | str, sink: DownloadTarget, data_ticket: str = "") -> Flow[None]:
     """
     Download what a message shows; of a bare id it is taken to be a picture.
 
@@ -287,7 +287,7 @@ def download(login: Login, message: Message | str, sink: Arrived, data_ticket: s
     yield from _fetch(login, _wanted(login, message, data_ticket), sink)
 
 
-def download_thumbnail(login: Login, message_id: str, sink: Arrived) -> Flow[None]:
+def download_thumbnail(login: Login, message_id: str, sink: DownloadTarget) -> Flow[None]:
     """
     Download the small picture of a picture, a video, a link or a location.
 
@@ -369,7 +369,7 @@ def judge_medium(name: str, start: bytes) -> None:
         judge(name, int(refused[1]))
 
 
-def _fetch(login: Login, wanted: _Wanted, sink: Arrived) -> Flow[None]:
+def _fetch(login: Login, wanted: _Wanted, sink: DownloadTarget) -> Flow[None]:
     name = wanted.endpoint.name
     response = yield from exchange(wanted.endpoint, wanted.request, login.hosts, sink=sink)
     is_whole = wanted.size in {0, sink.size} and wanted.md5.lower() in {"", sink.md5}

@@ -66,7 +66,7 @@ def split_sender(content: str) -> tuple[str | None, str]:
 # -- XML -------------------------------------------------------------------------------------------------------------
 
 
-class _Refused(Exception):
+class _UnsafeXml(Exception):
     pass
 
 
@@ -120,7 +120,7 @@ def _parse(text: str, *, keeps_rest: bool) -> Element | None:
         count += 1
         opened.append(tag)
         if len(opened) > MAX_XML_DEPTH or count > MAX_XML_ELEMENTS:
-            raise _Refused
+            raise _UnsafeXml
         builder.start(tag, attributes)
 
     def end(tag: str) -> None:
@@ -128,7 +128,7 @@ def _parse(text: str, *, keeps_rest: bool) -> Element | None:
         builder.end(tag)
 
     def refuse(*_: object) -> None:
-        raise _Refused
+        raise _UnsafeXml
 
     parser = expat.ParserCreate("utf-8")  # whatever its declaration says: it has been text since it arrived
     parser.buffer_text = not keeps_rest  # what lies in the buffer is lost at an error
@@ -143,7 +143,7 @@ def _parse(text: str, *, keeps_rest: bool) -> Element | None:
             return None
         while opened:
             end(opened[-1])
-    except _Refused:
+    except _UnsafeXml:
         return None
     return builder.close()
 

@@ -19,7 +19,7 @@ from webwx.protocol.codes import MAX_TEXT, MessageType
 from webwx.sandbox import contents
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.membership import FEWEST
-from webwx.sandbox.people import Message, Person
+from webwx.sandbox.people import WorldMessage, WorldPerson
 from webwx.sandbox.world import ME, World
 
 Answer = dict[str, object]
@@ -286,7 +286,7 @@ def invite(world: World, *, who: str = ME, chat: str, people: list[str]) -> None
         world.membership.admit(room, others, by=member)
 
 
-def _check_addable(world: World, member: Person, others: list[Person]) -> None:
+def _check_addable(world: World, member: WorldPerson, others: list[WorldPerson]) -> None:
     for person in others:
         if not world.membership.can_add(member, person):
             raise Impossible(
@@ -329,7 +329,7 @@ def leave(world: World, *, who: str = ME, chat: str) -> None:
 # -- sending ---------------------------------------------------------------------------------------------------------
 
 
-def _sent(message: Message) -> Answer:
+def _sent(message: WorldMessage) -> Answer:
     return {"message_id": message.id, "md5": message.medium.md5 if message.medium else ""}
 
 

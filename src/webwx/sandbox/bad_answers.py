@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from webwx.protocol.http import Headers, Request
     from webwx.sandbox.delivery import MessageDelivery
-    from webwx.sandbox.logins import Logins
-    from webwx.sandbox.sessions import Session
+    from webwx.sandbox.logins import LoginRegistry
+    from webwx.sandbox.sessions import WebSession
 
 Document = dict[str, Any]
 """An answer's JSON."""
@@ -57,7 +57,7 @@ _CONTACTS = frozenset({GETCONTACT.name})
 class FaultedWorld(Protocol):
     """The part of a world that a bad answer touches."""
 
-    logins: Logins
+    logins: LoginRegistry
     delivery: MessageDelivery
 
     @property
@@ -67,7 +67,7 @@ class FaultedWorld(Protocol):
     def say(self, sender: str, to: str, text: str) -> object:
         """Send a text from a person's phone."""
 
-    def end(self, session: Session, ret: Ret) -> None:
+    def end(self, session: WebSession, ret: Ret) -> None:
         """End a web login."""
 
 
@@ -89,11 +89,11 @@ class FaultedCall(Protocol):
         """The origin that the call came to."""
 
     @property
-    def session(self) -> Session:
+    def session(self) -> WebSession:
         """The caller's web login, if it lives."""
 
     @property
-    def any_session(self) -> Session:
+    def any_session(self) -> WebSession:
         """The caller's web login, even when it has ended."""
 
     def set_cookie(self, name: str, value: str, lifetime: float, *, domain: str) -> None:

@@ -40,7 +40,7 @@ MEDIA_CALLS = frozenset({GETMSGIMG.name, GETVOICE.name, GETVIDEO.name, GETMEDIA.
 # -- steps -----------------------------------------------------------------------------------------------------------
 
 
-class Pause(msgspec.Struct, frozen=True):
+class Delay(msgspec.Struct, frozen=True):
     """Nothing is sent for some time."""
 
     seconds: float
@@ -65,7 +65,7 @@ class End(enum.Enum):
     """Kept, and reset as soon as the next request comes."""
 
 
-Step = bytes | Pause | Outage | End
+Step = bytes | Delay | Outage | End
 Steps = Iterator[Step]
 
 
@@ -89,7 +89,7 @@ async def play(steps: Steps, transport: asyncio.Transport) -> Outage | End | Non
             case bytes():
                 transport.write(step)
                 await asyncio.sleep(0)  # whoever reads gets a turn, so that slices stay slices
-            case Pause():
+            case Delay():
                 await asyncio.sleep(step.seconds)
             case End.CLOSE:
                 transport.close()
@@ -141,7 +141,7 @@ class AtAnswer(BadLine, frozen=True, kw_only=True):
         raise NotImplementedError  # each fault of this kind has steps of its own
 
 
-class Pace(BadLine, frozen=True, kw_only=True):
+class Throttle(BadLine, frozen=True, kw_only=True):
     """An answer whose bytes all come, in their own time. Goes together with every other fault."""
 
     def paced(self, steps: Steps, rng: Random) -> Steps:
@@ -209,7 +209,7 @@ class LateAnswer(AtAnswer, frozen=True, kw_only=True, tag="late_answer"):
     seconds: Seconds = 40.0
 
     def steps(self, answer: bytes, rng: Random) -> Steps:
-        yield Pause(self.seconds)
+        yield Delay(self.seconds)
         yield answer
 
 
@@ -238,7 +238,7 @@ class ResetMidway(AtAnswer, frozen=True, kw_only=True, tag="reset_midway"):
 
     def steps(self, answer: bytes, rng: Random) -> Steps:
         yield answer[: _place(self.at, 1, len(answer), rng)]
-        yield Pause(0.01)  # a reset that comes at once takes the bytes with it
+        yield Delay(0.01)  # a reset that comes at once takes the bytes with it
         yield End.RESET
 
 
@@ -312,7 +312,7 @@ class EndlessChunks(AtAnswer, frozen=True, kw_only=True, tag="endless_chunks"):
         if answer[at:]:
             yield _chunk(answer[at:])
         while True:
-            yield Pause(self.seconds)
+            yield Delay(self.seconds)
             yield _chunk(b" ")
 
 
@@ -330,18 +330,18 @@ class RequestTwice(Repeat, frozen=True, kw_only=True, tag="request_twice"):
 # -- slow answers ----------------------------------------------------------------------------------------------------
 
 
-class Latency(Pace, frozen=True, kw_only=True, tag="latency"):
+class Latency(Throttle, frozen=True, kw_only=True, tag="latency"):
     """The answer comes `seconds` later, give or take `jitter`."""
 
     seconds: Seconds = 0.2
     jitter: Seconds = 0.1
 
     def paced(self, steps: Steps, rng: Random) -> Steps:
-        yield Pause(max(0.0, self.seconds + rng.uniform(-self.jitter, self.jitter)))
+        yield Delay(max(0.0, self.seconds + rng.uniform(-self.jitter, self.jitter)))
         yield from steps
 
 
-class Sliced(Pace, frozen=True, kw_only=True, tag="sliced"):
+class Sliced(Throttle, frozen=True, kw_only=True, tag="sliced"):
     """The answer comes in slices of `size` bytes."""
 
     size: Count = 1
@@ -350,7 +350,7 @@ class Sliced(Pace, frozen=True, kw_only=True, tag="sliced"):
         return _sliced(steps, self.size, 0.0)
 
 
-class Slow(Pace, frozen=True, kw_only=True, tag="slow"):
+class Slow(Throttle, frozen=True, kw_only=True, tag="slow"):
     """The answer comes at `rate` bytes a second."""
 
     rate: Count = 1024
@@ -412,4 +412,4 @@ def _sliced(steps: Steps, size: int, pause: float) -> Steps:
         for start in range(0, len(step), size):
             yield step[start : start + size]
             if pause:
-                yield Pause(pause)
+                yield Delay(pause)

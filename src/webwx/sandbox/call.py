@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.protocol.endpoint import Endpoint
-    from webwx.sandbox.sessions import Session
+    from webwx.sandbox.sessions import WebSession
     from webwx.sandbox.world import World
 
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -101,7 +101,7 @@ class Call:
         return self.world.now >= self.deadline
 
     @property
-    def session(self) -> Session:
+    def session(self) -> WebSession:
         """
         Whose call this is.
 
@@ -114,7 +114,7 @@ class Call:
         return session
 
     @property
-    def any_session(self) -> Session:
+    def any_session(self) -> WebSession:
         """
         Whose call this is, even when the login has ended.
 
@@ -157,7 +157,7 @@ class Call:
         """Give a cookie of the request, or an empty text."""
         return read_cookie_header(self.http.header("Cookie")).get(name, "")
 
-    def _check_cookies(self, session: Session) -> None:
+    def _check_cookies(self, session: WebSession) -> None:
         """Refuse whoever brings no cookie of his own: the file host has a ticket of its own for that."""
         keys = session.keys
         is_file = self._endpoint.host is Host.FILE

@@ -6,7 +6,7 @@ import time
 from typing import Protocol
 
 
-class Clock(Protocol):
+class WorldClock(Protocol):
     """A clock that can be wound forward."""
 
     def now(self) -> float:
@@ -58,7 +58,7 @@ class SystemClock:
         return max(0.0, moment - self.now())
 
 
-class WoundClock:
+class VirtualClock:
     """A clock that stands still until it is wound."""
 
     def __init__(self, start: float = 1_560_000_000.0) -> None:

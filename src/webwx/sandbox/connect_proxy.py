@@ -26,7 +26,7 @@ HEAD_SECONDS = 10.0
 _TARGET = re.compile(rb"CONNECT ([^ \r\n:]+):(\d+) HTTP/1\.[01]\r\n")
 
 
-class Caller(asyncio.Protocol):
+class AcceptedConnection(asyncio.Protocol):
     """
     One connection until it is known what it wants; then the HTTP server takes over.
 
@@ -36,7 +36,9 @@ class Caller(asyncio.Protocol):
         callers: Where this one is kept as long as nobody else looks after it.
     """
 
-    def __init__(self, server: Callable[[], asyncio.Protocol], context: ssl.SSLContext, callers: set[Caller]) -> None:
+    def __init__(
+        self, server: Callable[[], asyncio.Protocol], context: ssl.SSLContext, callers: set[AcceptedConnection]
+    ) -> None:
         self._server = server
         self._context = context
         self._callers = callers
@@ -129,7 +131,7 @@ class Caller(asyncio.Protocol):
 class ConnectProxy:
     """A listening proxy."""
 
-    def __init__(self, listening: asyncio.Server, callers: set[Caller]) -> None:
+    def __init__(self, listening: asyncio.Server, callers: set[AcceptedConnection]) -> None:
         self._listening = listening
         self._callers = callers
         self.port: int = listening.sockets[0].getsockname()[1]
@@ -157,6 +159,8 @@ async def open_connect_proxy(
     Raises:
         OSError: The port is taken.
     """
-    callers: set[Caller] = set()
-    listening = await asyncio.get_running_loop().create_server(lambda: Caller(server, context, callers), host, port)
+    callers: set[AcceptedConnection] = set()
+    listening = await asyncio.get_running_loop().create_server(
+        lambda: AcceptedConnection(server, context, callers), host, port
+    )
     return ConnectProxy(listening, callers)

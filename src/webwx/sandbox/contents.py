@@ -24,12 +24,12 @@ from webwx.protocol.appmsg import (
 from webwx.protocol.codes import AppMessageType, MessageStatus, MessageType
 from webwx.protocol.content import write_image, write_message, write_tag
 from webwx.protocol.messages import AppInfo, RecommendInfo, WireMessage
-from webwx.sandbox.people import Content
+from webwx.sandbox.people import MessageContent
 from webwx.sandbox.pictures import picture_size
 
 if TYPE_CHECKING:
-    from webwx.sandbox.media import Medium
-    from webwx.sandbox.people import Message, MessageKind, Person
+    from webwx.sandbox.media import MediaFile
+    from webwx.sandbox.people import MessageKind, WorldMessage, WorldPerson
 
 ON_THE_PHONE_ONLY = "该类型暂不支持，请在手机上查看"
 """What the web is told of kinds it cannot show."""
@@ -47,35 +47,35 @@ _PLAIN_LINES = ("收到红包", "发出红包", "群收款消息")
 # -- texts and lines -------------------------------------------------------------------------------------------------
 
 
-def text(words: str) -> Content:
+def text(words: str) -> MessageContent:
     """Write a text."""
-    return Content(kind="text", text=words, wire=_wire(MessageType.TEXT, words))
+    return MessageContent(kind="text", text=words, wire=_wire(MessageType.TEXT, words))
 
 
-def system(line: str) -> Content:
+def system(line: str) -> MessageContent:
     """Let the platform say something in a grey line."""
     status = MessageStatus.NORMAL if line.startswith(_PLAIN_LINES) else MessageStatus.SYSTEM
-    return Content(
+    return MessageContent(
         kind="system", text=line, wire=msgspec.structs.replace(_wire(MessageType.SYSTEM, line), status=status)
     )
 
 
-def system_xml(xml: str, line: str) -> Content:
+def system_xml(xml: str, line: str) -> MessageContent:
     """Let the platform say something as `<sysmsg>`; phones show the line."""
     wire = msgspec.structs.replace(_wire(MessageType.RECALL, xml), status=MessageStatus.SYSTEM)
-    return Content(kind="system", text=line, wire=wire)
+    return MessageContent(kind="system", text=line, wire=wire)
 
 
-def raw(message_type: int, app_type: int, content: str) -> Content:
+def raw(message_type: int, app_type: int, content: str) -> MessageContent:
     """Send anything, known or not."""
     wire = msgspec.structs.replace(_wire(message_type, content), app_msg_type=app_type)
-    return Content(kind="raw", text=content, wire=wire)
+    return MessageContent(kind="raw", text=content, wire=wire)
 
 
 # -- media -----------------------------------------------------------------------------------------------------------
 
 
-def image(medium: Medium) -> Content:
+def image(medium: MediaFile) -> MessageContent:
     """Send a picture."""
     wire = WireMessage(
         msg_id="",
@@ -85,10 +85,10 @@ def image(medium: Medium) -> Content:
         img_height=medium.thumbnail_height,
         img_width=medium.thumbnail_width,
     )
-    return Content(kind="image", medium=medium, wire=wire)
+    return MessageContent(kind="image", medium=medium, wire=wire)
 
 
-def _image_xml(medium: Medium) -> str:
+def _image_xml(medium: MediaFile) -> str:
     length = str(len(medium.content))
     return write_image(
         {
@@ -110,7 +110,7 @@ def _image_xml(medium: Medium) -> str:
     )
 
 
-def voice(sender: Person, medium: Medium, milliseconds: int) -> Content:
+def voice(sender: WorldPerson, medium: MediaFile, milliseconds: int) -> MessageContent:
     """Send something spoken."""
     element = write_tag(
         "voicemsg",
@@ -127,10 +127,10 @@ def voice(sender: Person, medium: Medium, milliseconds: int) -> Content:
         },
     )
     wire = _wire(MessageType.VOICE, f"<msg>{element} /></msg>")
-    return Content(kind="voice", medium=medium, wire=msgspec.structs.replace(wire, voice_length=milliseconds))
+    return MessageContent(kind="voice", medium=medium, wire=msgspec.structs.replace(wire, voice_length=milliseconds))
 
 
-def video(sender: Person, medium: Medium, seconds: int, *, is_short: bool = False) -> Content:
+def video(sender: WorldPerson, medium: MediaFile, seconds: int, *, is_short: bool = False) -> MessageContent:
     """Send a video, or what old phones call a short one."""
     content = write_message(
         "videomsg",
@@ -151,14 +151,14 @@ def video(sender: Person, medium: Medium, seconds: int, *, is_short: bool = Fals
         },
     )
     wire = _wire(MessageType.SHORT_VIDEO if is_short else MessageType.VIDEO, content)
-    return Content(
+    return MessageContent(
         kind="video",
         medium=medium,
         wire=msgspec.structs.replace(wire, play_length=seconds, img_height=540, img_width=960),
     )
 
 
-def sticker(sender: Person, medium: Medium, *, game: int = 0, result: int = 0) -> Content:
+def sticker(sender: WorldPerson, medium: MediaFile, *, game: int = 0, result: int = 0) -> MessageContent:
     """Send a sticker; `game` 1 is rock, paper, scissors, 2 dice."""
     length = str(len(medium.content))
     height, width = picture_size(medium.content)
@@ -186,18 +186,18 @@ def sticker(sender: Person, medium: Medium, *, game: int = 0, result: int = 0) -
     played = write_tag("gameext", {"type": str(game), "content": str(result)})
     wire = _wire(MessageType.STICKER, f"<msg>{element}></emoji>{played}></gameext></msg>")
     sized = msgspec.structs.replace(wire, img_status=2, img_height=height, img_width=width)
-    return Content(kind="sticker", medium=medium, wire=sized)
+    return MessageContent(kind="sticker", medium=medium, wire=sized)
 
 
-def store_sticker() -> Content:
+def store_sticker() -> MessageContent:
     """Send a sticker of the store; the web learns nothing but its size."""
     wire = msgspec.structs.replace(
         _wire(MessageType.STICKER, ""), img_status=2, has_product_id=1, img_height=240, img_width=240
     )
-    return Content(kind="sticker", wire=wire)
+    return MessageContent(kind="sticker", wire=wire)
 
 
-def file(sender: Person, medium: Medium) -> Content:
+def file(sender: WorldPerson, medium: MediaFile) -> MessageContent:
     """Send a file."""
     extension = medium.name.rpartition(".")[2] if "." in medium.name else ""
     content = AppContent(
@@ -221,13 +221,13 @@ def file(sender: Person, medium: Medium) -> Content:
         encry_file_name=medium.encrypted_name,
         app_info=AppInfo(app_id=_PC_APP),
     )
-    return Content(kind="file", text=medium.name, medium=medium, wire=wire)
+    return MessageContent(kind="file", text=medium.name, medium=medium, wire=wire)
 
 
 # -- places and people -----------------------------------------------------------------------------------------------
 
 
-def location(latitude: float, longitude: float, label: str, name: str = "[位置]") -> Content:
+def location(latitude: float, longitude: float, label: str, name: str = "[位置]") -> MessageContent:
     """Send a place on the map."""
     attributes = {
         "x": f"{latitude:.6f}",
@@ -246,10 +246,10 @@ def location(latitude: float, longitude: float, label: str, name: str = "[位置
         url=f"http://apis.map.qq.com/uri/v1/geocoder?coord={latitude:.6f},{longitude:.6f}",
         ori_content=f"{write_message('location', attributes)}\n",
     )
-    return Content(kind="location", text=label, wire=wire)
+    return MessageContent(kind="location", text=label, wire=wire)
 
 
-def card(person: Person) -> Content:
+def card(person: WorldPerson) -> MessageContent:
     """Recommend somebody."""
     content = '<?xml version="1.0"?>\n' + write_tag(
         "msg",
@@ -273,10 +273,10 @@ def card(person: Person) -> Content:
     )
     shown = RecommendInfo(nick_name=person.nickname, scene=_CARD_SCENE)
     wire = msgspec.structs.replace(_wire(MessageType.CARD, f"{content} />"), recommend_info=shown)
-    return Content(kind="card", text=person.nickname, about=person.id, wire=wire)
+    return MessageContent(kind="card", text=person.nickname, about=person.id, wire=wire)
 
 
-def friend_request(person: Person, greeting: str, ticket: str) -> Content:
+def friend_request(person: WorldPerson, greeting: str, ticket: str) -> MessageContent:
     """Ask to become a friend; `ticket` accepts."""
     head = write_tag(
         "msg",
@@ -304,19 +304,19 @@ def friend_request(person: Person, greeting: str, ticket: str) -> Content:
     wire = msgspec.structs.replace(
         _wire(MessageType.FRIEND_REQUEST, content), from_user_name="fmessage", recommend_info=shown
     )
-    return Content(kind="friend_request", text=greeting, about=person.id, wire=wire)
+    return MessageContent(kind="friend_request", text=greeting, about=person.id, wire=wire)
 
 
-def call(message_type: int = MessageType.CALL) -> Content:
+def call(message_type: int = MessageType.CALL) -> MessageContent:
     """Call; the web only hears that there was something."""
     content = '<voipmsg type="VoIPBubbleMsg"></voipmsg>'
-    return Content(kind="call", wire=_wire(message_type, content))
+    return MessageContent(kind="call", wire=_wire(message_type, content))
 
 
 # -- from apps -------------------------------------------------------------------------------------------------------
 
 
-def app(sender: Person, content: AppContent, kind: MessageKind = "raw") -> Content:
+def app(sender: WorldPerson, content: AppContent, kind: MessageKind = "raw") -> MessageContent:
     """Send an app message of any type."""
     has_image = content.type in {AppMessageType.LINK, AppMessageType.MINI_PROGRAM}
     wire = WireMessage(
@@ -328,16 +328,18 @@ def app(sender: Person, content: AppContent, kind: MessageKind = "raw") -> Conte
         file_name=content.title,
         url=content.url,
     )
-    return Content(kind=kind, text=content.title, wire=wire)
+    return MessageContent(kind=kind, text=content.title, wire=wire)
 
 
-def link(sender: Person, title: str, url: str, description: str = "", articles: tuple[Article, ...] = ()) -> Content:
+def link(
+    sender: WorldPerson, title: str, url: str, description: str = "", articles: tuple[Article, ...] = ()
+) -> MessageContent:
     """Send a link, or the articles of an official account."""
     content = AppContent(type=AppMessageType.LINK, title=title, url=url, description=description, articles=articles)
     return app(sender, content, "link")
 
 
-def music(sender: Person, title: str, artist: str, url: str, sound_url: str) -> Content:
+def music(sender: WorldPerson, title: str, artist: str, url: str, sound_url: str) -> MessageContent:
     """Send a piece of music."""
     content = AppContent(
         type=AppMessageType.MUSIC, title=title, description=artist, url=url, data_url=sound_url, app_name="音乐"
@@ -345,7 +347,7 @@ def music(sender: Person, title: str, artist: str, url: str, sound_url: str) -> 
     return app(sender, content, "music")
 
 
-def mini_program(sender: Person, title: str, program: str, page: str) -> Content:
+def mini_program(sender: WorldPerson, title: str, program: str, page: str) -> MessageContent:
     """Send a mini program's card."""
     content = AppContent(
         type=AppMessageType.MINI_PROGRAM,
@@ -357,7 +359,7 @@ def mini_program(sender: Person, title: str, program: str, page: str) -> Content
     return app(sender, content, "mini_program")
 
 
-def quote(sender: Person, quoted: Message, chat: str, words: str) -> Content:
+def quote(sender: WorldPerson, quoted: WorldMessage, chat: str, words: str) -> MessageContent:
     """Reply to a message; `chat` is the real id of where it stands."""
     author = quoted.sender.real_id
     # In a chatroom the platform swaps the two fields: `fromusr` is the chatroom, `chatusr` the author.
@@ -373,7 +375,7 @@ def quote(sender: Person, quoted: Message, chat: str, words: str) -> Content:
     return app(sender, AppContent(type=AppMessageType.QUOTE, title=words, quoted=reference), "quote")
 
 
-def history(sender: Person, title: str, lines: tuple[str, ...]) -> Content:
+def history(sender: WorldPerson, title: str, lines: tuple[str, ...]) -> MessageContent:
     """Send several messages as one."""
     content = AppContent(
         type=AppMessageType.HISTORY,
@@ -390,23 +392,23 @@ def _record_item(line: str) -> RecordItem:
     return RecordItem(sender_name=name if colon else "", text=text if colon else line)
 
 
-def unsupported() -> Content:
+def unsupported() -> MessageContent:
     """Send what the web is told nothing of, as merged histories mostly arrive."""
-    return Content(kind="history", text=ON_THE_PHONE_ONLY, wire=_wire(MessageType.APP, ON_THE_PHONE_ONLY))
+    return MessageContent(kind="history", text=ON_THE_PHONE_ONLY, wire=_wire(MessageType.APP, ON_THE_PHONE_ONLY))
 
 
-def live_location(sender: Person) -> Content:
+def live_location(sender: WorldPerson) -> MessageContent:
     """Begin to share where one is."""
     return app(sender, AppContent(type=AppMessageType.LIVE_LOCATION, title="我发起了位置共享"), "live_location")
 
 
-def transfer(sender: Person, description: str) -> Content:
+def transfer(sender: WorldPerson, description: str) -> MessageContent:
     """Send money."""
     content = AppContent(type=AppMessageType.TRANSFER, title="微信转账", description=description)
     return app(sender, content, "transfer")
 
 
-def red_packet(sender: Person, wish: str) -> Content:
+def red_packet(sender: WorldPerson, wish: str) -> MessageContent:
     """Send a red packet."""
     content = AppContent(type=AppMessageType.RED_PACKET, title=wish, description="我给你发了一个红包，赶紧去拆!")
     return app(sender, content, "red_packet")

@@ -11,7 +11,7 @@ a `code` beside it where the phone's page says it in another language.
     GET  /control/wire/exchange?number=                        exchange, with headers and bodies
     POST /control/wire/clear                                   {}
 
-One more for each phone action is in `action_table`, and those for faults are in `fault_verbs`.
+One more for each phone action is in `action_table`, and those for faults are in `fault_routes`.
 
 A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "from", "is_self", "kind", "text", "md5",
 "size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
@@ -35,15 +35,15 @@ from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.action_table import ACTIONS
 from webwx.sandbox.errors import Impossible, Refused, code_of, explain
-from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing, Numbered
-from webwx.sandbox.people import Chat, Message, MessageKind, Person
+from webwx.sandbox.fault_routes import FAULT_ROUTES, NoParameters, Numbered
+from webwx.sandbox.people import MessageKind, WorldChat, WorldMessage, WorldPerson
 from webwx.sandbox.state import save
-from webwx.sandbox.traffic import Exchange, Opened
+from webwx.sandbox.traffic import Exchange, ExchangeDetails
 from webwx.sandbox.view import recall_text
 from webwx.sandbox.world import ME, World
 
 if TYPE_CHECKING:
-    from webwx.sandbox.faults import Faults
+    from webwx.sandbox.faults import FaultInjector
 
 T = TypeVar("T")
 
@@ -59,13 +59,13 @@ MAX_UPLOAD = MAX_FILE
 # -- what comes ------------------------------------------------------------------------------------------------------
 
 
-class Who(msgspec.Struct, frozen=True):
+class PersonParameter(msgspec.Struct, frozen=True):
     """Somebody."""
 
     who: str = ME
 
 
-class Behind(msgspec.Struct, frozen=True, kw_only=True):
+class TrafficQuery(msgspec.Struct, frozen=True, kw_only=True):
     """A place in the log of the wire."""
 
     after: int = 0
@@ -77,20 +77,20 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
 # -- what goes -------------------------------------------------------------------------------------------------------
 
 
-class Account(msgspec.Struct, frozen=True, kw_only=True):
+class AccountSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who can log in."""
 
     nickname: str
     id: str
 
 
-class Accounts(msgspec.Struct, frozen=True):
+class AccountList(msgspec.Struct, frozen=True):
     """Everybody."""
 
-    accounts: list[Account]
+    accounts: list[AccountSummary]
 
 
-class Wire(msgspec.Struct, frozen=True, kw_only=True):
+class TrafficReport(msgspec.Struct, frozen=True, kw_only=True):
     """What was said on the wire."""
 
     last: int
@@ -137,13 +137,13 @@ class State(msgspec.Struct, frozen=True):
 # -- the verbs -------------------------------------------------------------------------------------------------------
 
 
-def _accounts(world: World, _: Nothing) -> Accounts:
+def _accounts(world: World, _: NoParameters) -> AccountList:
     """List who can log in; the first is `me`."""
     people = (person for person in world.people.values() if not person.is_public)
-    return Accounts([Account(nickname=person.nickname, id=person.id) for person in people])
+    return AccountList([AccountSummary(nickname=person.nickname, id=person.id) for person in people])
 
 
-def _inbox(world: World, of: Who) -> Inbox:
+def _inbox(world: World, of: PersonParameter) -> Inbox:
     """Show somebody's phone."""
     person = world.person(of.who)
     return Inbox(
@@ -153,25 +153,25 @@ def _inbox(world: World, of: Who) -> Inbox:
     )
 
 
-def _save(world: World, _: Nothing) -> State:
+def _save(world: World, _: NoParameters) -> State:
     return State(state=save(world))
 
 
-def _wire(world: World, behind: Behind) -> Wire:
+def _wire(world: World, behind: TrafficQuery) -> TrafficReport:
     last = world.traffic.changes  # read first: what changes meanwhile is told twice and not never
-    return Wire(last=last, exchanges=world.traffic.since(behind.after, behind.endpoint))
+    return TrafficReport(last=last, exchanges=world.traffic.since(behind.after, behind.endpoint))
 
 
-def _exchange(world: World, which: Numbered) -> Opened:
+def _exchange(world: World, which: Numbered) -> ExchangeDetails:
     return world.traffic.open(which.number)
 
 
-def _clear_wire(world: World, _: Nothing) -> Nothing:
+def _clear_wire(world: World, _: NoParameters) -> NoParameters:
     world.traffic.clear()
-    return Nothing()
+    return NoParameters()
 
 
-def _on_faults(act: Callable[[Faults, Any], msgspec.Struct]) -> Callable[[World, Any], msgspec.Struct]:
+def _on_faults(act: Callable[[FaultInjector, Any], msgspec.Struct]) -> Callable[[World, Any], msgspec.Struct]:
     return lambda world, parameters: act(world.faults, parameters)
 
 
@@ -179,14 +179,14 @@ Verbs = Mapping[tuple[str, str], tuple[type[msgspec.Struct], Callable[[T, Any], 
 """By method and path: what comes, and what to do with it."""
 
 _VERBS: Verbs[World] = {
-    ("GET", "accounts"): (Nothing, _accounts),
-    ("GET", "inbox"): (Who, _inbox),
-    ("POST", "save"): (Nothing, _save),
-    ("GET", "wire"): (Behind, _wire),
+    ("GET", "accounts"): (NoParameters, _accounts),
+    ("GET", "inbox"): (PersonParameter, _inbox),
+    ("POST", "save"): (NoParameters, _save),
+    ("GET", "wire"): (TrafficQuery, _wire),
     ("GET", "wire/exchange"): (Numbered, _exchange),
-    ("POST", "wire/clear"): (Nothing, _clear_wire),
+    ("POST", "wire/clear"): (NoParameters, _clear_wire),
     **{("POST", name): (action.request, action.run) for name, action in ACTIONS.items()},
-    **{way: (kind, _on_faults(act)) for way, (kind, act) in FAULT_VERBS.items()},
+    **{way: (kind, _on_faults(act)) for way, (kind, act) in FAULT_ROUTES.items()},
 }
 
 
@@ -268,7 +268,7 @@ def _error(status: int, sentence: str, code: str = "") -> Response:
 # -- a phone's screen ------------------------------------------------------------------------------------------------
 
 
-def _chat(world: World, viewer: Person, key: str, chat: Chat) -> InboxChat:
+def _chat(world: World, viewer: WorldPerson, key: str, chat: WorldChat) -> InboxChat:
     return InboxChat(
         chat=_chat_name(world, key),
         id=key,
@@ -285,7 +285,7 @@ def _chat_name(world: World, key: str) -> str:
     return key
 
 
-def _message(viewer: Person, message: Message) -> InboxMessage:
+def _message(viewer: WorldPerson, message: WorldMessage) -> InboxMessage:
     medium = None if message.is_recalled else message.medium
     return InboxMessage(
         message_id=message.id,

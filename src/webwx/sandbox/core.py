@@ -28,10 +28,10 @@ from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO, SendReply,
 from webwx.protocol.sync import CheckReply, SyncReply
 from webwx.sandbox import control
 from webwx.sandbox.bad_answers import BadAnswer
-from webwx.sandbox.bad_lines import AtAnswer, AtRequest, Pace, Repeat, raw_answer
+from webwx.sandbox.bad_lines import AtAnswer, AtRequest, Repeat, Throttle, raw_answer
 from webwx.sandbox.call import Call
 from webwx.sandbox.errors import Refused
-from webwx.sandbox.faults import SAID, Hit, name_of, of_kind, steps_of
+from webwx.sandbox.faults import SAID, InjectedFault, name_of, of_kind, steps_of
 from webwx.sandbox.handlers import HANDLERS
 from webwx.sandbox.handlers.sync import UNCHANGED_PROFILE
 from webwx.sandbox.headers import headers_of
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
     from webwx.protocol.endpoint import Endpoint
     from webwx.sandbox.bad_lines import Steps
-    from webwx.sandbox.traffic import Entry
+    from webwx.sandbox.traffic import RecordedExchange
     from webwx.sandbox.world import World
 
-_AT_A_REQUEST = (*SAID, AtRequest, AtAnswer, Pace, Repeat)
+_AT_A_REQUEST = (*SAID, AtRequest, AtAnswer, Throttle, Repeat)
 """Faults that are decided on when a request has come."""
 
 
@@ -57,7 +57,7 @@ _ACTS = frozenset({TEXT, IMAGE, VIDEO, STICKER, APP, OPLOG, VERIFYUSER, CREATECH
 class Broken(Response, frozen=True, kw_only=True):
     """An answer that a fault has touched: on a port it goes out byte by byte, as it is."""
 
-    hits: tuple[Hit, ...]
+    hits: tuple[InjectedFault, ...]
 
     def steps(self) -> Steps:
         """Give how it goes out."""
@@ -67,11 +67,11 @@ class Broken(Response, frozen=True, kw_only=True):
 class Held(Park, frozen=True, kw_only=True):
     """A poll that is kept, what will go wrong with it, and its place in the log of the wire."""
 
-    hits: tuple[Hit, ...]
-    entry: Entry
+    hits: tuple[InjectedFault, ...]
+    entry: RecordedExchange
 
 
-class Sandbox:
+class SandboxCore:
     """A server of the protocol over one world."""
 
     def __init__(self, world: World) -> None:
@@ -130,7 +130,7 @@ class Sandbox:
             return Response(headers=(("Content-Type", "text/html"),), body=b"<title>webwx sandbox</title>")
         return None
 
-    def _answer(self, request: Request, parked: Park | None, entry: Entry) -> Response | Park:
+    def _answer(self, request: Request, parked: Park | None, entry: RecordedExchange) -> Response | Park:
         request = tidied(request)
         if request.method == "OPTIONS" and page_permission(request):
             if request.path == UPLOAD.path:
@@ -156,7 +156,7 @@ class Sandbox:
         return Broken(status=answer.status, headers=answer.headers, body=answer.body, hits=hits)
 
     def _call(
-        self, endpoint: Endpoint[Any, Any], request: Request, parked: Park | None, hits: tuple[Hit, ...]
+        self, endpoint: Endpoint[Any, Any], request: Request, parked: Park | None, hits: tuple[InjectedFault, ...]
     ) -> Response | Park:
         try:
             decoded = endpoint.decode_request(request)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from webwx.protocol.codes import RECALL_WINDOW, Ret, Selector
 from webwx.sandbox import contents
 from webwx.sandbox.errors import Refused
-from webwx.sandbox.people import FILEHELPER, Message, Person
+from webwx.sandbox.people import FILEHELPER, WorldMessage, WorldPerson
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from webwx.protocol.codes import StatusNotify
     from webwx.sandbox.options import Options
-    from webwx.sandbox.people import Chatroom, Content
-    from webwx.sandbox.sessions import Session
+    from webwx.sandbox.people import MessageContent, WorldChatroom
+    from webwx.sandbox.sessions import WebSession
     from webwx.sandbox.stream import Item
     from webwx.sandbox.view import View
 
@@ -32,22 +32,22 @@ class DeliveryWorld(Protocol):
 
     options: Options
     rng: Random
-    people: dict[str, Person]
+    people: dict[str, WorldPerson]
     """By world id."""
-    chatrooms: dict[str, Chatroom]
+    chatrooms: dict[str, WorldChatroom]
     """By world id."""
 
     @property
     def now(self) -> float:
         """Seconds since 1970."""
 
-    def stir(self, owner: str = "", chat: str = "") -> None:
+    def notify_watchers(self, owner: str = "", chat: str = "") -> None:
         """Notify those who watch a phone that it shows something else."""
 
-    def tell(self, person: Person, selector: Selector, show: Callable[[View], Item]) -> None:
+    def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
         """Append a change to the stream of a person's web login."""
 
-    def let_hear(self, person: Person, message: Message) -> None:
+    def let_hear(self, person: WorldPerson, message: WorldMessage) -> None:
         """Notify the listeners that a message has reached a person, or was recalled."""
 
 
@@ -56,9 +56,11 @@ class MessageDelivery:
 
     def __init__(self, world: DeliveryWorld) -> None:
         self._world = world
-        self._messages: dict[str, Message] = {}
+        self._messages: dict[str, WorldMessage] = {}
 
-    def send(self, sender: Person, to: str, content: Content, *, by: Session | None = None) -> Message:
+    def send(
+        self, sender: WorldPerson, to: str, content: MessageContent, *, by: WebSession | None = None
+    ) -> WorldMessage:
         """
         Deliver a message to everybody it is for.
 
@@ -93,20 +95,20 @@ class MessageDelivery:
                 self._show(receiver, message, is_unread=True)
         return message
 
-    def find(self, message_id: str) -> Message | None:
+    def find(self, message_id: str) -> WorldMessage | None:
         """Find a message, whoever can see it; None when there is none of that id."""
         return self._messages.get(message_id)
 
     @property
-    def messages(self) -> tuple[Message, ...]:
+    def messages(self) -> tuple[WorldMessage, ...]:
         """Everything that was ever sent, oldest first."""
         return tuple(self._messages.values())
 
-    def take(self, message: Message) -> None:
+    def take(self, message: WorldMessage) -> None:
         """Take in a message that has its id already; no phone shows it for that."""
         self._messages[message.id] = message
 
-    def message(self, message_id: str, viewer: Person) -> Message:
+    def message(self, message_id: str, viewer: WorldPerson) -> WorldMessage:
         """
         Find a message that somebody can see.
 
@@ -118,14 +120,14 @@ class MessageDelivery:
             raise Refused(Ret.SYSTEM_ERROR)
         return message
 
-    def tell(self, person: Person, chat: str, content: Content) -> Message:
+    def tell(self, person: WorldPerson, chat: str, content: MessageContent) -> WorldMessage:
         """Show one person something in a chat that nobody there has sent: a line of the platform, a request."""
         other = self._world.people.get(chat, person)
         message = self._new_message(other, chat if other is person else person.id, content)
         self._show(person, message, is_unread=content.kind != "system")
         return message
 
-    def take_back(self, person: Person, message_id: str) -> Message:
+    def take_back(self, person: WorldPerson, message_id: str) -> WorldMessage:
         """
         Recall a message and tell everybody who saw it.
 
@@ -144,7 +146,7 @@ class MessageDelivery:
         notice_id, old_id = self.new_id(), self._world.rng.getrandbits(30)
         for viewer in (person, *self._receivers(person, message.to)):
             if viewer.sees(message):
-                self._world.stir(viewer.id, message.chat_of(viewer))
+                self._world.notify_watchers(viewer.id, message.chat_of(viewer))
                 self._world.tell(
                     viewer,
                     Selector.MESSAGES,
@@ -154,13 +156,13 @@ class MessageDelivery:
                     self._world.let_hear(viewer, message)
         return message
 
-    def greet(self, person: Person) -> str:
+    def greet(self, person: WorldPerson) -> str:
         """Let the phone answer a new client with its recent chats, and give that message's id."""
         notice_id, now = self.new_id(), self._world.now
         self._world.tell(person, Selector.PHONE_ACTIVITY, lambda view: view.recent_chats(notice_id=notice_id, time=now))
         return notice_id
 
-    def tell_activity(self, person: Person, chat: str, code: StatusNotify) -> None:
+    def tell_activity(self, person: WorldPerson, chat: str, code: StatusNotify) -> None:
         """Tell a person's web login what the phone did with a chat, by world id."""
         notice_id, now = self.new_id(), self._world.now
         self._world.tell(
@@ -171,7 +173,7 @@ class MessageDelivery:
         """Make a message id: 19 digits."""
         return str(self._world.rng.randrange(10**18, 9 * 10**18))
 
-    def _check_target(self, sender: Person, to: str) -> None:
+    def _check_target(self, sender: WorldPerson, to: str) -> None:
         room = self._world.chatrooms.get(to)
         if room:
             if not room.has(sender):
@@ -179,25 +181,25 @@ class MessageDelivery:
         elif to != FILEHELPER and to not in sender.friends:
             raise Refused(Ret.TARGET_REFUSED)
 
-    def _receivers(self, sender: Person, to: str) -> list[Person]:
+    def _receivers(self, sender: WorldPerson, to: str) -> list[WorldPerson]:
         room = self._world.chatrooms.get(to)
         if room:
             return [member for member in room.members if member is not sender]
         return [self._world.people[to]] if to in self._world.people else []
 
-    def _show(self, person: Person, message: Message, *, is_unread: bool, in_session: bool = True) -> None:
+    def _show(self, person: WorldPerson, message: WorldMessage, *, is_unread: bool, in_session: bool = True) -> None:
         person.receive(message, is_unread=is_unread)
-        self._world.stir(person.id, message.chat_of(person))
+        self._world.notify_watchers(person.id, message.chat_of(person))
         if in_session:
             self._world.tell(person, Selector.MESSAGES, lambda view: view.message(message))
         if person is not message.sender:
             self._world.let_hear(person, message)
 
-    def _bounce(self, sender: Person, receiver: Person, text: str) -> None:
+    def _bounce(self, sender: WorldPerson, receiver: WorldPerson, text: str) -> None:
         """Say afterwards that the other side did not get it: the send itself succeeded."""
         self._show(sender, self._new_message(receiver, sender.id, contents.system(text)), is_unread=False)
 
-    def _new_message(self, sender: Person, to: str, content: Content) -> Message:
-        message = Message(id=self.new_id(), content=content, sender=sender, to=to, time=self._world.now)
+    def _new_message(self, sender: WorldPerson, to: str, content: MessageContent) -> WorldMessage:
+        message = WorldMessage(id=self.new_id(), content=content, sender=sender, to=to, time=self._world.now)
         self.take(message)
         return message

@@ -17,7 +17,7 @@ from webwx.sandbox.people import ME
 if TYPE_CHECKING:
     from random import Random
 
-    from webwx.sandbox.people import Person
+    from webwx.sandbox.people import WorldPerson
     from webwx.sandbox.world import World
 
 _SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
@@ -75,7 +75,7 @@ def add_fake_contacts(world: World, wanted: FakeContacts, rng: Random) -> None:
         world.befriend(me.id, account.id)
 
 
-def _make_person(world: World, rng: Random) -> Person:
+def _make_person(world: World, rng: Random) -> WorldPerson:
     given = "".join(rng.choices(_GIVEN, k=rng.choice((1, 2, 2))))
     person = world.add_person(rng.choice(_SURNAMES) + given)
     person.sex = rng.randrange(3)

@@ -22,7 +22,7 @@ from webwx.protocol import ENDPOINTS
 from webwx.sandbox import bad_answers as answers
 from webwx.sandbox import bad_lines as lines
 from webwx.sandbox.bad_answers import BadAnswer
-from webwx.sandbox.bad_lines import AtAnswer, AtConnect, AtRequest, BadLine, Handshake, Pace, Repeat
+from webwx.sandbox.bad_lines import AtAnswer, AtConnect, AtRequest, BadLine, Handshake, Repeat, Throttle
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.subscribers import Subscribers
 
@@ -40,7 +40,7 @@ def name_of(fault: Fault | type[Fault]) -> str:
     return str(fault.__struct_config__.tag)
 
 
-class Nothing(BadLine, frozen=True, kw_only=True, tag="nothing"):
+class NoFault(BadLine, frozen=True, kw_only=True, tag="nothing"):
     """A request passes as it should: a place in a script."""
 
 
@@ -48,7 +48,7 @@ CATALOGUE: dict[str, tuple[type[Fault], ...]] = {
     "Any call": (
         answers.RefusedByNumber, answers.HtmlPage, answers.HttpStatus, answers.Unavailable, answers.RedirectNowhere,
         answers.RedirectAway, answers.ForeignJson, answers.NoRet, answers.NoMessageId, answers.Empty, answers.Truncated,
-        answers.WrongCharset, answers.NoContentType, answers.GzipWrong, answers.GzipBomb, answers.WrongClock, Nothing,
+        answers.WrongCharset, answers.NoContentType, answers.GzipWrong, answers.GzipBomb, answers.WrongClock, NoFault,
     ),
     "Poll and sync": (
         answers.StickySelector, answers.UnknownSelector, answers.RepeatedKey, answers.NullKey, answers.EmptyKey,
@@ -80,9 +80,9 @@ CATALOGUE: dict[str, tuple[type[Fault], ...]] = {
 FAULTS: dict[str, type[Fault]] = {name_of(kind): kind for kinds in CATALOGUE.values() for kind in kinds}
 """The same by name."""
 
-SAID = (BadAnswer, Nothing)
+SAID = (BadAnswer, NoFault)
 """What a server's core can do by itself."""
-CARRIED = (AtConnect, AtRequest, AtAnswer, Pace, Repeat, Nothing)
+CARRIED = (AtConnect, AtRequest, AtAnswer, Throttle, Repeat, NoFault)
 """What needs a connection."""
 
 _PLACES: dict[type, str] = {Handshake: "TLS", BadLine: "connection", BadAnswer: "answer"}
@@ -140,7 +140,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Description(msgspec.Struct, frozen=True, kw_only=True):
+class FaultDescription(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the catalogue."""
 
     name: str
@@ -155,9 +155,9 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     """With their defaults."""
 
 
-def describe(kind: type[Fault], section: str) -> Description:
+def describe(kind: type[Fault], section: str) -> FaultDescription:
     """Describe a fault, in its own words."""
-    return Description(
+    return FaultDescription(
         name=name_of(kind),
         does=(inspect.getdoc(kind) or "").splitlines()[0],
         section=section,
@@ -167,7 +167,7 @@ def describe(kind: type[Fault], section: str) -> Description:
     )
 
 
-def catalogue(kinds: tuple[type, ...] = (BadAnswer, BadLine)) -> list[Description]:
+def catalogue(kinds: tuple[type, ...] = (BadAnswer, BadLine)) -> list[FaultDescription]:
     """Describe every fault of the catalogue that is of one of the kinds."""
     return [
         describe(kind, section) for section, listed in CATALOGUE.items() for kind in listed if issubclass(kind, kinds)
@@ -230,14 +230,14 @@ class ActiveRule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hit:
+class InjectedFault:
     """A fault that happens to one request."""
 
     fault: Fault
     rng: Random
 
 
-class Faults:
+class FaultInjector:
     """
     The faults that are on, and the random numbers that decide.
 
@@ -289,7 +289,7 @@ class Faults:
         """
         active = self._active(rule)
         self._rules.append(active)
-        self._subscribers.tell()
+        self._subscribers.notify()
         return active
 
     def take_off(self, number: int) -> None:
@@ -303,7 +303,7 @@ class Faults:
             raise Impossible(f"No fault of the number {number} is on.", "not-on")
         self._rules = [rule for rule in self._rules if rule.number != number]
         self._script = [rule for rule in self._script if rule.number != number]
-        self._subscribers.tell()
+        self._subscribers.notify()
 
     def reseed(self, seed: int | None = None) -> None:
         """
@@ -318,7 +318,7 @@ class Faults:
             rule.number = number
             rule.rng.clear()
         self._made = len(rules)
-        self._subscribers.tell()
+        self._subscribers.notify()
 
     def follow(self, rules: Iterable[FaultRule | str]) -> None:
         """
@@ -331,16 +331,16 @@ class Faults:
         for rule in script:
             rule.times = rule.times or 1
         self._script = script
-        self._subscribers.tell()
+        self._subscribers.notify()
 
     def reset(self) -> None:
         """Turn everything off."""
         self._rules.clear()
         self._script.clear()
         self.hits.clear()
-        self._subscribers.tell()
+        self._subscribers.notify()
 
-    def match(self, kinds: tuple[type, ...], call: str = "") -> tuple[Hit, ...]:
+    def match(self, kinds: tuple[type, ...], call: str = "") -> tuple[InjectedFault, ...]:
         """
         Return the faults that happen to a request, and count them.
 
@@ -350,7 +350,7 @@ class Faults:
         """
         if not self._rules and not self._script:
             return ()
-        hits: list[Hit] = []
+        hits: list[InjectedFault] = []
         taken: set[object] = set()
         for rule in [*self._script[:1], *self._rules]:
             if not isinstance(rule.fault, kinds) or not rule.concerns(call):
@@ -361,13 +361,13 @@ class Faults:
                 continue
             rule.hits += 1
             self.hits[rule.name] += 1
-            hits.append(Hit(fault=rule.fault, rng=rng))
+            hits.append(InjectedFault(fault=rule.fault, rng=rng))
             if place is not None:
                 taken.add(place)
         self._rules = [rule for rule in self._rules if not rule.is_used_up]
         self._script = [rule for rule in self._script if not rule.is_used_up]
         if hits:
-            self._subscribers.tell()
+            self._subscribers.notify()
         return tuple(hits)
 
     def _rng(self, rule: ActiveRule, call: str) -> Random:
@@ -400,12 +400,12 @@ class Faults:
         )
 
 
-def of_kind(hits: Iterable[Hit], kind: type[F]) -> list[tuple[F, Random]]:
+def of_kind(hits: Iterable[InjectedFault], kind: type[F]) -> list[tuple[F, Random]]:
     """Return the faults of a kind, each with its rng."""
     return [(hit.fault, hit.rng) for hit in hits if isinstance(hit.fault, kind)]
 
 
-def steps_of(answer: bytes, hits: Iterable[Hit]) -> Steps:
+def steps_of(answer: bytes, hits: Iterable[InjectedFault]) -> Steps:
     """Give how an answer goes out on a connection."""
     hits = tuple(hits)
     steps: Steps = iter((answer,))
@@ -415,7 +415,7 @@ def steps_of(answer: bytes, hits: Iterable[Hit]) -> Steps:
     else:
         for line, rng in of_kind(hits, AtAnswer):
             steps = line.steps(answer, rng)
-    for pace, rng in of_kind(hits, Pace):
+    for pace, rng in of_kind(hits, Throttle):
         steps = pace.paced(steps, rng)
     return steps
 

@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, cast
 
 from webwx.protocol.codes import Ret
 from webwx.sandbox.errors import Impossible, Refused
-from webwx.sandbox.sessions import Keys, Names, Session
-from webwx.sandbox.stream import Stream
+from webwx.sandbox.sessions import SessionKeys, SessionNames, WebSession
+from webwx.sandbox.stream import ChangeStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
     from webwx.protocol.hosts import Hosts
-    from webwx.sandbox.clock import Clock
-    from webwx.sandbox.people import Person
+    from webwx.sandbox.clock import WorldClock
+    from webwx.sandbox.people import WorldPerson
 
 CODE_LIFETIME = 300
 """Seconds until a code expires."""
 
 
-class Stage(enum.Enum):
+class LoginStage(enum.Enum):
     """How far a code has come."""
 
     NEW = "new"
@@ -47,8 +47,8 @@ class LoginCode:
     made: float
     host: str = ""
     """The API host that the login is for."""
-    stage: Stage = Stage.NEW
-    person: Person | None = None
+    stage: LoginStage = LoginStage.NEW
+    person: WorldPerson | None = None
     """Who scanned it."""
     is_scan_told: bool = False
     """A poll has answered 201."""
@@ -67,16 +67,16 @@ class LoginCode:
         return self.made + CODE_LIFETIME
 
 
-class Logins:
+class LoginRegistry:
     """Every code and every session of a world."""
 
-    def __init__(self, clock: Clock, rng: Random, issued: set[str]) -> None:
+    def __init__(self, clock: WorldClock, rng: Random, issued: set[str]) -> None:
         self._clock = clock
         self._rng = rng
         self._issued = issued
         self._codes: dict[str, LoginCode] = {}
-        self._sessions: dict[str, Session] = {}
-        self._latest: dict[str, Session] = {}
+        self._sessions: dict[str, WebSession] = {}
+        self._latest: dict[str, WebSession] = {}
         """Of each person, by world id: only the last one can be alive."""
         self._confirmed: dict[str, LoginCode] = {}
         """What each person has confirmed last, by world id."""
@@ -100,7 +100,7 @@ class Logins:
         for session in self._sessions.values():
             if (session.person.uin, session.keys.uvid, session.keys.auth_ticket) == (uin, uvid, auth_ticket):
                 code = self.new_code(host)
-                code.stage, code.person, code.is_pushed = Stage.SCANNED, session.person, True
+                code.stage, code.person, code.is_pushed = LoginStage.SCANNED, session.person, True
                 return code
         return None
 
@@ -113,15 +113,17 @@ class Logins:
         """List the codes that can still lead to a login, the newest first."""
         return [code for code in reversed(self._codes.values()) if self._is_live(code)]
 
-    def scan(self, person: Person, uuid: str | None) -> LoginCode:
+    def scan(self, person: WorldPerson, uuid: str | None) -> LoginCode:
         """
         Point a phone at a code, the newest one when none is named.
 
         Raises:
             Impossible: There is no such code, or somebody has scanned it.
         """
-        code = self._at_stage(Stage.NEW, uuid, "There is no login code waiting to be scanned; start a login first.")
-        code.stage, code.person = Stage.SCANNED, person
+        code = self._at_stage(
+            LoginStage.NEW, uuid, "There is no login code waiting to be scanned; start a login first."
+        )
+        code.stage, code.person = LoginStage.SCANNED, person
         return code
 
     def confirm(self, uuid: str | None) -> LoginCode:
@@ -131,8 +133,10 @@ class Logins:
         Raises:
             Impossible: No code has been scanned.
         """
-        code = self._at_stage(Stage.SCANNED, uuid, "No scanned login is waiting to be confirmed; scan its code first.")
-        code.stage, code.confirmed = Stage.CONFIRMED, self._clock.now()
+        code = self._at_stage(
+            LoginStage.SCANNED, uuid, "No scanned login is waiting to be confirmed; scan its code first."
+        )
+        code.stage, code.confirmed = LoginStage.CONFIRMED, self._clock.now()
         self._confirmed[_scanner(code).id] = code
         code.ticket = self.issue(f"{urlsafe_b64encode(self._rng.randbytes(18)).decode()}@qrticket_0")
         return code
@@ -144,8 +148,10 @@ class Logins:
         Raises:
             Impossible: No code has been scanned.
         """
-        code = self._at_stage(Stage.SCANNED, uuid, "No scanned login is waiting to be cancelled; scan its code first.")
-        code.stage = Stage.CANCELLED
+        code = self._at_stage(
+            LoginStage.SCANNED, uuid, "No scanned login is waiting to be cancelled; scan its code first."
+        )
+        code.stage = LoginStage.CANCELLED
         return code
 
     def expire(self, uuid: str | None) -> LoginCode:
@@ -161,7 +167,7 @@ class Logins:
         code.made = self._clock.now() - CODE_LIFETIME - 1
         return code
 
-    def _at_stage(self, stage: Stage, uuid: str | None, otherwise: str) -> LoginCode:
+    def _at_stage(self, stage: LoginStage, uuid: str | None, otherwise: str) -> LoginCode:
         for code in self._newest(uuid):
             if code.stage is stage:
                 return code
@@ -173,7 +179,7 @@ class Logins:
         return (code for code in codes if self._is_live(code))
 
     def _is_live(self, code: LoginCode) -> bool:
-        return code.stage is not Stage.EXCHANGED and self._clock.now() <= code.ends
+        return code.stage is not LoginStage.EXCHANGED and self._clock.now() <= code.ends
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
@@ -185,35 +191,35 @@ class Logins:
             Refused: The ticket is not this code's, or has been used.
         """
         code = self.code(uuid)
-        if code is None or code.stage is not Stage.CONFIRMED or code.ticket != ticket:
+        if code is None or code.stage is not LoginStage.CONFIRMED or code.ticket != ticket:
             raise Refused(Ret.PARAMETER_ERROR, "登录二维码已失效，请重新扫描。")
         return code
 
-    def redeem(self, code: LoginCode) -> Person:
+    def redeem(self, code: LoginCode) -> WorldPerson:
         """Use up a confirmed code, and give whose it is."""
-        code.stage = Stage.EXCHANGED
+        code.stage = LoginStage.EXCHANGED
         return _scanner(code)
 
     def open(
         self,
-        person: Person,
+        person: WorldPerson,
         *,
         family: Hosts | None = None,
         is_helper: bool = False,
         lifetime: float = inf,
         renews_skey: bool = False,
-    ) -> Session:
+    ) -> WebSession:
         """Open a session. Another one of the same account ends at once, and this one after its lifetime in seconds."""
         earlier = self.live(person)
         if earlier:
             earlier.ended = Ret.SESSION_INVALID
         now = self._clock.now()
-        session = Session(
+        session = WebSession(
             person=person,
-            keys=Keys.roll(self._rng, self.issue, is_renewed=renews_skey),
-            names=Names(self._rng),
+            keys=SessionKeys.roll(self._rng, self.issue, is_renewed=renews_skey),
+            names=SessionNames(self._rng),
             started=now,
-            stream=Stream(int(now)),
+            stream=ChangeStream(int(now)),
             family=family,
             is_helper=is_helper,
             expires=now + lifetime,
@@ -222,11 +228,11 @@ class Logins:
         return session
 
     @property
-    def sessions(self) -> tuple[Session, ...]:
+    def sessions(self) -> tuple[WebSession, ...]:
         """Every session, living or ended, in the order they were opened."""
         return tuple(self._sessions.values())
 
-    def take(self, session: Session) -> None:
+    def take(self, session: WebSession) -> None:
         """Take in a session that has its keys already, as the person's latest."""
         self._sessions[session.keys.sid] = self._latest[session.person.id] = session
 
@@ -234,36 +240,36 @@ class Logins:
         """Make the id of an upload."""
         return f"@crypt_{self._rng.getrandbits(32):x}_{self._rng.randbytes(80).hex()}"
 
-    def session(self, sid: str) -> Session | None:
+    def session(self, sid: str) -> WebSession | None:
         """Give a session, living or ended, by its sid."""
         session = self._sessions.get(sid)
         return session and self._aged(session)
 
-    def open_sessions(self) -> list[Session]:
+    def open_sessions(self) -> list[WebSession]:
         """List the sessions that have not ended, oldest first."""
         return [session for session in self._sessions.values() if self._aged(session).ended is None]
 
-    def live(self, person: Person) -> Session | None:
+    def live(self, person: WorldPerson) -> WebSession | None:
         """Give a person's web login."""
         session = self._latest.get(person.id)
         return session if session and self._aged(session).ended is None else None
 
-    def online(self) -> list[Person]:
+    def online(self) -> list[WorldPerson]:
         """List everybody who has a web login."""
         return [session.person for session in self._latest.values() if session.ended is None]
 
-    def _aged(self, session: Session) -> Session:
+    def _aged(self, session: WebSession) -> WebSession:
         """End a session whose time is over."""
         if session.ended is None and self._clock.now() >= session.expires:
             session.ended = Ret.SESSION_NOT_FOUND
         return session
 
-    def is_busy(self, person: Person) -> bool:
+    def is_busy(self, person: WorldPerson) -> bool:
         """Say whether a person has a web login, or has just confirmed one."""
         code = self._confirmed.get(person.id)
-        is_awaited = code is not None and code.stage is Stage.CONFIRMED and self._is_live(code)
+        is_awaited = code is not None and code.stage is LoginStage.CONFIRMED and self._is_live(code)
         return is_awaited or self.live(person) is not None
 
 
-def _scanner(code: LoginCode) -> Person:
-    return cast("Person", code.person)  # nobody confirms what nobody has scanned
+def _scanner(code: LoginCode) -> WorldPerson:
+    return cast("WorldPerson", code.person)  # nobody confirms what nobody has scanned

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Park
-    from webwx.sandbox.clock import Clock
+    from webwx.sandbox.clock import WorldClock
 
 
 class LongPolls:
@@ -23,7 +23,7 @@ class LongPolls:
         clock: The clock of their deadlines.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: WorldClock) -> None:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()

@@ -29,7 +29,7 @@ SOME_VIDEO = b"\0\0\0\x18ftypmp42" + bytes(1012)
 """A kibibyte that passes for a video."""
 
 
-class Medium(msgspec.Struct, frozen=True, kw_only=True):
+class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that once entered the server."""
 
     content: bytes
@@ -43,7 +43,7 @@ class Medium(msgspec.Struct, frozen=True, kw_only=True):
     thumbnail_width: int
 
     def __repr__(self) -> str:
-        return f"Medium({len(self.content)} bytes)"
+        return f"MediaFile({len(self.content)} bytes)"
 
     @property
     def content_type(self) -> str:
@@ -64,18 +64,18 @@ def encrypted_name(name: str) -> str:
     return re.sub("[-._~]", lambda found: f"%{ord(found[0]):02X}", quote(name, safe=""))
 
 
-class Media:
+class MediaStore:
     """All media that ever entered the server."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
-        self._by_keys: dict[tuple[str, str], Medium] = {}
-        self._by_md5: dict[str, Medium] = {}
+        self._by_keys: dict[tuple[str, str], MediaFile] = {}
+        self._by_md5: dict[str, MediaFile] = {}
 
-    def add(self, content: bytes, name: str = "") -> Medium:
+    def add(self, content: bytes, name: str = "") -> MediaFile:
         """Take in a medium and give it keys; the same bytes get new ones each time."""
         height, width = thumbnail_size(*picture_size(content))
-        medium = Medium(
+        medium = MediaFile(
             content=content,
             name=name,
             md5=hashlib.md5(content, usedforsecurity=False).hexdigest(),
@@ -88,16 +88,16 @@ class Media:
         return medium
 
     @property
-    def all(self) -> tuple[Medium, ...]:
+    def all(self) -> tuple[MediaFile, ...]:
         """Every medium, in the order they came."""
         return tuple(self._by_keys.values())
 
-    def take(self, medium: Medium) -> None:
+    def take(self, medium: MediaFile) -> None:
         """Take in a medium that has its keys already."""
         self._by_keys[medium.aes_key, medium.cdn_url] = medium
         self._by_md5[medium.md5] = medium
 
-    def find(self, attributes: Mapping[str, str]) -> Medium | None:
+    def find(self, attributes: Mapping[str, str]) -> MediaFile | None:
         """
         Find what the attributes of an element name: by key and CDN text, which come under several names, or md5.
 
@@ -110,7 +110,7 @@ class Media:
                     return medium
         return self._by_md5.get(attributes.get("md5", ""))
 
-    def known(self, md5: str, size: int) -> Medium | None:
+    def known(self, md5: str, size: int) -> MediaFile | None:
         """Find a file that was here before, by its digest and length."""
         medium = self._by_md5.get(md5.lower())
         return medium if medium and len(medium.content) == size else None

@@ -15,7 +15,7 @@ from webwx.protocol.codes import Ret, Selector
 from webwx.protocol.sync import DeletedContact
 from webwx.sandbox import contents
 from webwx.sandbox.errors import Refused
-from webwx.sandbox.people import Chatroom, Person
+from webwx.sandbox.people import WorldChatroom, WorldPerson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,10 +36,10 @@ class MembershipWorld(Protocol):
     options: Options
     delivery: MessageDelivery
 
-    def add_chatroom(self, name: str, members: list[str]) -> Chatroom:
+    def add_chatroom(self, name: str, members: list[str]) -> WorldChatroom:
         """Open a chatroom; the first member owns it."""
 
-    def tell(self, person: Person, selector: Selector, show: Callable[[View], Item]) -> None:
+    def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
         """Append a change to the stream of a person's web login."""
 
 
@@ -49,23 +49,23 @@ class Membership:
     def __init__(self, world: MembershipWorld) -> None:
         self._world = world
 
-    def can_add(self, member: Person, other: Person) -> bool:
+    def can_add(self, member: WorldPerson, other: WorldPerson) -> bool:
         """Say whether a person may be added without being asked: a mutual friend who has not blocked the member."""
         is_friend = other.id in member.friends and member.id in other.friends
         return is_friend and not other.is_public and not other.has_blocked(member)
 
-    def is_by_invitation(self, room: Chatroom) -> bool:
+    def is_by_invitation(self, room: WorldChatroom) -> bool:
         """Say whether a chatroom is so large that people can only be invited to it."""
         options = self._world.options
         return options.large_chatrooms == "invited" and len(room.members) >= options.invite_start_count
 
-    def open(self, owner: Person, people: Sequence[Person], name: str) -> Chatroom:
+    def open(self, owner: WorldPerson, people: Sequence[WorldPerson], name: str) -> WorldChatroom:
         """Open a chatroom with people who can all be added, and say so to everybody."""
         room = self._world.add_chatroom(name, [owner.id, *(person.id for person in people)])
         self._announce(room, owner, people)
         return room
 
-    def admit(self, room: Chatroom, people: Sequence[Person], *, by: Person) -> None:
+    def admit(self, room: WorldChatroom, people: Sequence[WorldPerson], *, by: WorldPerson) -> None:
         """
         Let people in whom a member has added.
 
@@ -80,7 +80,7 @@ class Membership:
         self._show(room)
         self._announce(room, by, new)
 
-    def invite(self, room: Chatroom, people: Iterable[Person], *, by: Person) -> None:
+    def invite(self, room: WorldChatroom, people: Iterable[WorldPerson], *, by: WorldPerson) -> None:
         """
         Send a card to each, which lets them in when they open it.
 
@@ -93,7 +93,7 @@ class Membership:
         for person in people:
             self._world.delivery.send(by, person.id, invitation)
 
-    def join(self, room: Chatroom, person: Person, *, by: Person) -> None:
+    def join(self, room: WorldChatroom, person: WorldPerson, *, by: WorldPerson) -> None:
         """
         Let somebody in who opened a member's invitation.
 
@@ -110,7 +110,7 @@ class Membership:
                 f'" {person.nickname}"通过扫描"{by.nickname}"分享的二维码加入群聊',
             )
 
-    def remove(self, room: Chatroom, people: Iterable[Person], *, by: Person) -> None:
+    def remove(self, room: WorldChatroom, people: Iterable[WorldPerson], *, by: WorldPerson) -> None:
         """
         Put people out.
 
@@ -130,7 +130,7 @@ class Membership:
                 self._forget(room, person)
         self._show(room)
 
-    def rename(self, room: Chatroom, name: str, *, by: Person) -> None:
+    def rename(self, room: WorldChatroom, name: str, *, by: WorldPerson) -> None:
         """
         Give a chatroom another name.
 
@@ -142,7 +142,7 @@ class Membership:
         self._show(room)
         self._say(room, {by: f"你修改群名为“{name}”"}, f'"{by.nickname}"修改群名为“{name}”')
 
-    def leave(self, room: Chatroom, person: Person) -> None:
+    def leave(self, room: WorldChatroom, person: WorldPerson) -> None:
         """
         Go. After an owner the next one owns the chatroom; nobody is told but by its looks.
 
@@ -154,18 +154,18 @@ class Membership:
         self._forget(room, person)
         self._show(room)
 
-    def _check_member(self, room: Chatroom, person: Person) -> None:
+    def _check_member(self, room: WorldChatroom, person: WorldPerson) -> None:
         if not room.has(person):
             raise Refused(Ret.CHAT_GONE)
 
-    def _show(self, room: Chatroom) -> None:
+    def _show(self, room: WorldChatroom) -> None:
         for member in room.members:
             self._world.tell(member, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
 
-    def _forget(self, room: Chatroom, person: Person) -> None:
+    def _forget(self, room: WorldChatroom, person: WorldPerson) -> None:
         self._world.tell(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(room.id)))
 
-    def _announce(self, room: Chatroom, by: Person, new: Sequence[Person]) -> None:
+    def _announce(self, room: WorldChatroom, by: WorldPerson, new: Sequence[WorldPerson]) -> None:
         names = _quoted(new)
         words = {by: f"你邀请{names}加入了群聊"}
         for person in new:
@@ -174,7 +174,7 @@ class Membership:
             words[person] = f'"{by.nickname}"邀请你{together}加入了群聊'
         self._say(room, words, f'"{by.nickname}"邀请{names}加入了群聊')
 
-    def _say(self, room: Chatroom, words: dict[Person, str], to_others: str = "") -> None:
+    def _say(self, room: WorldChatroom, words: dict[WorldPerson, str], to_others: str = "") -> None:
         """Say something to some members, and something to all others, or nothing."""
         for member in room.members:
             line = words.get(member, to_others)
@@ -182,5 +182,5 @@ class Membership:
                 self._world.delivery.tell(member, room.id, contents.system(line))
 
 
-def _quoted(people: Iterable[Person]) -> str:
+def _quoted(people: Iterable[WorldPerson]) -> str:
     return f'"{"、".join(person.nickname for person in people)}"'

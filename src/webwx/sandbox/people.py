@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import msgspec
 
 from webwx.protocol.messages import WireMessage
-from webwx.sandbox.media import Medium
+from webwx.sandbox.media import MediaFile
 from webwx.sandbox.pictures import avatar
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ MessageKind = Literal[
 KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
 
 
-class Content(msgspec.Struct, frozen=True, kw_only=True):
+class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
     """What a message says, the same for all who receive it."""
 
     kind: MessageKind
     text: str = ""
     """What phones show of it."""
-    medium: Medium | None = None
+    medium: MediaFile | None = None
     about: str = ""
     """World id of the person on a card or behind a request."""
     leads_to: str = ""
@@ -55,17 +55,17 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     """Its fields as they are delivered, but for names, ids, and escaping."""
 
     def __repr__(self) -> str:
-        return f"Content({self.kind})"
+        return f"MessageContent({self.kind})"
 
 
 @dataclass(eq=False, kw_only=True)
-class Message:
+class WorldMessage:
     """A message, once for all who see it."""
 
     id: str
     """Decimal, 19 digits: `MsgId` on every side."""
-    content: Content
-    sender: Person
+    content: MessageContent
+    sender: WorldPerson
     to: str
     """World id of the chat as the sender sees it."""
     time: float
@@ -82,25 +82,25 @@ class Message:
         return self.content.text
 
     @property
-    def medium(self) -> Medium | None:
+    def medium(self) -> MediaFile | None:
         """Its picture, video, voice, sticker or file."""
         return self.content.medium
 
-    def chat_of(self, viewer: Person) -> str:
+    def chat_of(self, viewer: WorldPerson) -> str:
         """Give the world id of the chat in which a person sees this."""
         return self.sender.id if self.to == viewer.id else self.to
 
 
 @dataclass(eq=False, kw_only=True)
-class Chat:
+class WorldChat:
     """A conversation on one person's phone."""
 
     unread: int = 0
-    messages: list[Message] = field(default_factory=list)
+    messages: list[WorldMessage] = field(default_factory=list)
 
 
 @dataclass(eq=False, kw_only=True)
-class Person:
+class WorldPerson:
     """Somebody with an account and a phone."""
 
     id: str
@@ -129,9 +129,9 @@ class Person:
     """World ids of the chats on top of the list."""
     asked_by: dict[str, str] = field(default_factory=dict)
     """World ids of those who want to become friends, each with the ticket that accepts."""
-    chats: dict[str, Chat] = field(default_factory=dict)
+    chats: dict[str, WorldChat] = field(default_factory=dict)
     """By world id, least recently used first."""
-    rooms: dict[str, Chatroom] = field(default_factory=dict)
+    rooms: dict[str, WorldChatroom] = field(default_factory=dict)
     """The chatrooms this person is in, by world id; they themselves write this."""
     saved: set[str] = field(default_factory=set)
     """World ids of the chatrooms that are saved to the address book."""
@@ -171,60 +171,60 @@ class Person:
         if key in self.chats:
             self.chats[key].unread = 0
 
-    def has_blocked(self, other: Person) -> bool:
+    def has_blocked(self, other: WorldPerson) -> bool:
         """Say whether somebody is on this person's blacklist."""
         return other.id in self.blocked
 
-    def sees(self, message: Message) -> bool:
+    def sees(self, message: WorldMessage) -> bool:
         """Say whether a message is in one of this person's chats."""
         chat = self.chats.get(message.chat_of(self))
         return chat is not None and message in chat.messages
 
-    def receive(self, message: Message, *, is_unread: bool) -> None:
+    def receive(self, message: WorldMessage, *, is_unread: bool) -> None:
         """Show a message on the phone and move its chat to the top."""
         key = message.chat_of(self)
-        chat = self.chats.pop(key, None) or Chat()
+        chat = self.chats.pop(key, None) or WorldChat()
         chat.messages.append(message)
         chat.unread += is_unread
         self.chats[key] = chat
 
 
-class Chatroom:
+class WorldChatroom:
     """
     A group chat.
 
     Who is in it stands in two places, here and with each member, for both are asked for with every message.
     """
 
-    def __init__(self, *, id: str, name: str, members: Iterable[Person] = ()) -> None:  # noqa: A002 - as a person has it
+    def __init__(self, *, id: str, name: str, members: Iterable[WorldPerson] = ()) -> None:  # noqa: A002 - as a person has it
         self.id = id
         self.name = name
         self.names: dict[str, str] = {}
         """What members call themselves here, by world id."""
-        self._members: dict[str, Person] = {}
+        self._members: dict[str, WorldPerson] = {}
         self.add(members)
 
     @property
-    def members(self) -> tuple[Person, ...]:
+    def members(self) -> tuple[WorldPerson, ...]:
         """Everybody, the owner first."""
         return tuple(self._members.values())
 
     @property
-    def owner(self) -> Person | None:
+    def owner(self) -> WorldPerson | None:
         """Who has been in it for longest; None when all have gone."""
         return next(iter(self._members.values()), None)
 
-    def has(self, person: Person) -> bool:
+    def has(self, person: WorldPerson) -> bool:
         """Say whether somebody is in it."""
         return person.id in self._members
 
-    def add(self, people: Iterable[Person]) -> None:
+    def add(self, people: Iterable[WorldPerson]) -> None:
         """Let people in, behind the others."""
         for person in people:
             self._members[person.id] = person
             person.rooms[self.id] = self
 
-    def remove(self, person: Person) -> None:
+    def remove(self, person: WorldPerson) -> None:
         """Let somebody out."""
         del self._members[person.id]
         del person.rooms[self.id]

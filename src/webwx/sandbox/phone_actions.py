@@ -16,7 +16,7 @@ from webwx.sandbox.pictures import avatar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.sandbox.people import Chatroom, Content, Message, Person
+    from webwx.sandbox.people import MessageContent, WorldChatroom, WorldMessage, WorldPerson
     from webwx.sandbox.world import World
 
 
@@ -32,7 +32,7 @@ class PhoneActions:
     """
 
     def __init__(
-        self, world: World, person: Person, chat: str, later: Callable[[float, Callable[[], object]], None]
+        self, world: World, person: WorldPerson, chat: str, later: Callable[[float, Callable[[], object]], None]
     ) -> None:
         self.world = world
         """Where they live, for all that has no verb here."""
@@ -70,31 +70,31 @@ class PhoneActions:
 
     # -- sending; all raise Impossible and Refused ---------------------------------------------------------------------
 
-    def say(self, text: str, to: str = "") -> Message:
+    def say(self, text: str, to: str = "") -> WorldMessage:
         """Write a text."""
         return self.world.say(self.id, self._where(to), text)
 
-    def picture(self, content: bytes | None = None, to: str = "") -> Message:
+    def picture(self, content: bytes | None = None, to: str = "") -> WorldMessage:
         """Send a picture: this one, or a new one of one colour."""
         return self.world.picture(self.id, self._where(to), content or self._drawn())
 
-    def file(self, name: str, content: bytes = b"...", to: str = "") -> Message:
+    def file(self, name: str, content: bytes = b"...", to: str = "") -> WorldMessage:
         """Send a file."""
         return self.world.file(self.id, self._where(to), content, name)
 
-    def voice(self, content: bytes = SOME_VOICE, to: str = "", *, seconds: float = 1.0) -> Message:
+    def voice(self, content: bytes = SOME_VOICE, to: str = "", *, seconds: float = 1.0) -> WorldMessage:
         """Send something spoken."""
         return self.world.voice(self.id, self._where(to), content, milliseconds=int(seconds * 1000))
 
-    def video(self, content: bytes = SOME_VIDEO, to: str = "", *, seconds: int = 1) -> Message:
+    def video(self, content: bytes = SOME_VIDEO, to: str = "", *, seconds: int = 1) -> WorldMessage:
         """Send a video."""
         return self.world.video(self.id, self._where(to), content, seconds=seconds)
 
-    def sticker(self, content: bytes | None = None, to: str = "") -> Message:
+    def sticker(self, content: bytes | None = None, to: str = "") -> WorldMessage:
         """Send a sticker: this one, or a new one of one colour."""
         return self.world.sticker(self.id, self._where(to), content or self._drawn())
 
-    def send(self, content: Content, to: str = "") -> Message:
+    def send(self, content: MessageContent, to: str = "") -> WorldMessage:
         """
         Send anything that `webwx.sandbox.contents` can write.
 
@@ -104,7 +104,7 @@ class PhoneActions:
         """
         return self.world.send(self.id, self._where(to), content)
 
-    def recall(self, message: Message | None = None, to: str = "") -> Message:
+    def recall(self, message: WorldMessage | None = None, to: str = "") -> WorldMessage:
         """
         Take back a message, or the last one in a chat.
 
@@ -136,7 +136,7 @@ class PhoneActions:
 
     # -- friends -------------------------------------------------------------------------------------------------------
 
-    def ask_friend(self, who: str, greeting: str = "") -> Message:
+    def ask_friend(self, who: str, greeting: str = "") -> WorldMessage:
         """
         Ask somebody to become a friend.
 
@@ -175,7 +175,7 @@ class PhoneActions:
 
     # -- chatrooms; all raise Impossible, and Refused to whoever is not in it ------------------------------------------
 
-    def create_chatroom(self, name: str, *members: str) -> Chatroom:
+    def create_chatroom(self, name: str, *members: str) -> WorldChatroom:
         """Open a chatroom with these people."""
         return self.world.membership.open(self._person, [self.world.person(each) for each in members], name)
 
@@ -229,7 +229,7 @@ class PhoneActions:
             raise Impossible("Say which chat is meant, as in ahua.say('hello', to='me'): no message is answered here.")
         return named or self._chat
 
-    def _room(self, named: str) -> Chatroom:
+    def _room(self, named: str) -> WorldChatroom:
         return self.world.chatroom(self._person, self._where(named))
 
     def _drawn(self) -> bytes:

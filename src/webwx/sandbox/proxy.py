@@ -3,7 +3,7 @@ A fault proxy: it stands between two real processes on this machine, and breaks 
 
 It reads just enough HTTP to know where a request and an answer end, passes on what no fault has hit piece by piece, and
 plays the bad lines of the catalogue (`faults`) on the rest. A second port takes orders: the same verbs for faults as in
-the sandbox (`fault_verbs`), and
+the sandbox (`fault_routes`), and
 
     GET  /control/log                      {"seed", "requests", "counts": {fault: times}, "log": [entry]}
     POST /control/outage  {"seconds"}      {}
@@ -30,8 +30,8 @@ from webwx.sandbox import control
 from webwx.sandbox.bad_lines import AtConnect, AtRequest, End, Outage, Repeat, Seconds, play, raw_answer, reset
 from webwx.sandbox.connect_proxy import HEAD_SECONDS
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.fault_verbs import FAULT_VERBS, Nothing
-from webwx.sandbox.faults import CARRIED, Faults, Hit, of_kind, steps_of
+from webwx.sandbox.fault_routes import FAULT_ROUTES, NoParameters
+from webwx.sandbox.faults import CARRIED, FaultInjector, InjectedFault, of_kind, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ _NO_TUNNELS = Response(
     status=501, body=b"This proxy speaks plain HTTP only: with TLS let the sandbox itself do the faults."
 )
 
-Meeting = Callable[["_Caller"], Coroutine[Any, Any, None]]
+Meeting = Callable[["_ProxyConnection"], Coroutine[Any, Any, None]]
 """What is done with a connection."""
 
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
@@ -108,7 +108,7 @@ class FaultProxy:
             )
         self.to = to
         """Origin of the server behind it."""
-        self.faults = Faults(CARRIED, seed=seed)
+        self.faults = FaultInjector(CARRIED, seed=seed)
         """What is on; `set` is the short way."""
         self.log: list[Touched] = []
         """Every request that a fault has hit."""
@@ -120,7 +120,7 @@ class FaultProxy:
         self._ports = (port, control_port)
         self._listening: asyncio.Server | None = None
         self._orders: asyncio.Server | None = None
-        self._callers: set[_Caller] = set()
+        self._callers: set[_ProxyConnection] = set()
         self._reopening: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -191,12 +191,12 @@ class FaultProxy:
 
     async def _listen(self, port: int, meet: Meeting, *, is_for_clients: bool = True) -> asyncio.Server:
         return await asyncio.get_running_loop().create_server(
-            lambda: _Caller(self._callers, meet, is_client=is_for_clients), HERE, port
+            lambda: _ProxyConnection(self._callers, meet, is_client=is_for_clients), HERE, port
         )
 
     # -- conversations -----------------------------------------------------------------------------------------------
 
-    async def _converse(self, client: _Caller) -> None:
+    async def _converse(self, client: _ProxyConnection) -> None:
         """Carry one client's requests to the server, one after the other, on a connection of its own."""
         if self._drawn((AtConnect,), ""):
             client.reset()
@@ -221,7 +221,7 @@ class FaultProxy:
             if server is not None:
                 server.abort()
 
-    def _drawn(self, kinds: tuple[type, ...], call: str) -> tuple[Hit, ...]:
+    def _drawn(self, kinds: tuple[type, ...], call: str) -> tuple[InjectedFault, ...]:
         self.requests += kinds is _AT_A_REQUEST
         hits = self.faults.match(kinds, call)
         if hits:
@@ -230,7 +230,9 @@ class FaultProxy:
             self.counts.update(names)
         return hits
 
-    async def _broken(self, client: _Caller, server: _Line | None, head: bytes, hits: tuple[Hit, ...]) -> bool:
+    async def _broken(
+        self, client: _ProxyConnection, server: _Line | None, head: bytes, hits: tuple[InjectedFault, ...]
+    ) -> bool:
         """Play what the faults want, and say whether the connection goes on."""
         request = head + b"".join([piece async for piece in client.line.body(head)])
         answer = b""
@@ -253,7 +255,7 @@ class FaultProxy:
             case _:
                 return False
 
-    async def _take_orders(self, caller: _Caller) -> None:
+    async def _take_orders(self, caller: _ProxyConnection) -> None:
         head = await caller.line.head()
         if head is None:
             return
@@ -282,7 +284,7 @@ def _call_of(head: bytes) -> str:
     return endpoint.name if endpoint else "other"
 
 
-async def _pass(client: _Caller, server: _Line | None, head: bytes) -> bool:
+async def _pass(client: _ProxyConnection, server: _Line | None, head: bytes) -> bool:
     """Pass a request on and its answer back, and say whether the connection goes on."""
     if server is None:
         return False
@@ -360,14 +362,14 @@ class _Line:
         self._writer.transport.abort()
 
 
-class _Caller(asyncio.StreamReaderProtocol):
+class _ProxyConnection(asyncio.StreamReaderProtocol):
     """A connection that somebody has opened to us, and the task that looks after it."""
 
     line: _Line
     transport: asyncio.Transport
     task: asyncio.Task[None]
 
-    def __init__(self, callers: set[_Caller], meet: Meeting, *, is_client: bool) -> None:
+    def __init__(self, callers: set[_ProxyConnection], meet: Meeting, *, is_client: bool) -> None:
         self._reader = asyncio.StreamReader(limit=_LONGEST_HEAD)
         super().__init__(self._reader)
         self._callers = callers
@@ -427,21 +429,21 @@ class _Caller(asyncio.StreamReaderProtocol):
 # -- orders ----------------------------------------------------------------------------------------------------------
 
 
-def _log(proxy: FaultProxy, _: Nothing) -> Log:
+def _log(proxy: FaultProxy, _: NoParameters) -> Log:
     return proxy.report()
 
 
-def _outage(proxy: FaultProxy, how: Duration) -> Nothing:
+def _outage(proxy: FaultProxy, how: Duration) -> NoParameters:
     proxy.go_out(how.seconds)
-    return Nothing()
+    return NoParameters()
 
 
-def _on_faults(act: Callable[[Faults, Any], msgspec.Struct]) -> Callable[[FaultProxy, Any], msgspec.Struct]:
+def _on_faults(act: Callable[[FaultInjector, Any], msgspec.Struct]) -> Callable[[FaultProxy, Any], msgspec.Struct]:
     return lambda proxy, parameters: act(proxy.faults, parameters)
 
 
 _VERBS: Verbs[FaultProxy] = {
-    ("GET", "log"): (Nothing, _log),
+    ("GET", "log"): (NoParameters, _log),
     ("POST", "outage"): (Duration, _outage),
-    **{way: (kind, _on_faults(act)) for way, (kind, act) in FAULT_VERBS.items()},
+    **{way: (kind, _on_faults(act)) for way, (kind, act) in FAULT_ROUTES.items()},
 }

@@ -22,7 +22,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from webwx.sandbox.errors import Impossible, Refused, explain
-from webwx.sandbox.people import ME, Message, Person
+from webwx.sandbox.people import ME, WorldMessage, WorldPerson
 from webwx.sandbox.phone_actions import PhoneActions
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 Script = Callable[..., object]
-Hears = str | re.Pattern[str] | Callable[[Message], object]
+Hears = str | re.Pattern[str] | Callable[[WorldMessage], object]
 
 SHORTEST_PAUSE = 0.01
 """Seconds between two times of what is done again and again."""
@@ -130,7 +130,7 @@ class Scenario:
         """
         reactions = [reaction.by_ids(world) for reaction in self._reactions]
         dates = [date.by_id(world) for date in self._dates]
-        stage = _Stage(world, on_mistake or _tell)
+        stage = _ScenarioRun(world, on_mistake or _tell)
         for date in dates:
             stage.plan(date)
         world.listen(lambda person, message: stage.hear(reactions, person, message))
@@ -168,7 +168,7 @@ class _Reaction:
                 chat=world.chat_id(person, self.chat) if self.chat else None,
             )
 
-    def concerns(self, world: World, person: Person, message: Message) -> bool:
+    def concerns(self, world: World, person: WorldPerson, message: WorldMessage) -> bool:
         """Say whether somebody reacts like this to a message that has come to their phone, or is gone from there."""
         is_kind = message.kind == self.kind if self.kind else message.kind != "system"
         return (
@@ -180,7 +180,7 @@ class _Reaction:
             and self._is_heard(message)
         )
 
-    def _is_heard(self, message: Message) -> bool:
+    def _is_heard(self, message: WorldMessage) -> bool:
         match self.hears:
             case None:
                 return True
@@ -240,7 +240,7 @@ class _Chain:
         return self.answers <= MOST_ANSWERS
 
 
-class _Stage:
+class _ScenarioRun:
     """A scenario in one world."""
 
     def __init__(self, world: World, on_mistake: Callable[[str], object]) -> None:
@@ -248,7 +248,7 @@ class _Stage:
         self._on_mistake = on_mistake
         self._chain: _Chain | None = None
         """Which one is being played; None: what happens comes from outside."""
-        self._heard: Message | None = None
+        self._heard: WorldMessage | None = None
         self._from_outside = _Chain()
         """The chain that the last message from outside has begun."""
 
@@ -256,7 +256,7 @@ class _Stage:
         """Put down what is done at a time."""
         self._plan(date, date.moment(self._world.now))
 
-    def hear(self, reactions: list[_Reaction], person: Person, message: Message) -> None:
+    def hear(self, reactions: list[_Reaction], person: WorldPerson, message: WorldMessage) -> None:
         """Let somebody react, once all have got the message."""
         if message is not self._heard:
             self._heard, self._from_outside = message, _Chain()
@@ -274,7 +274,7 @@ class _Stage:
 
         self._world.scheduler.add(moment, lambda: self._do(date.script, begin, _Chain()))
 
-    def _phone_actions(self, script: Script, person: Person, chat: str = "") -> PhoneActions:
+    def _phone_actions(self, script: Script, person: WorldPerson, chat: str = "") -> PhoneActions:
         return PhoneActions(self._world, person, chat, later=partial(self._later, script))
 
     def _later(self, script: Script, seconds: float, action: Callable[[], object]) -> None:

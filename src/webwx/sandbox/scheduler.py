@@ -32,7 +32,7 @@ class Scheduler:
     def add(self, moment: float, action: Action) -> None:
         """Add an action."""
         heappush(self._entries, (moment, next(self._numbers), action))
-        self._subscribers.tell()
+        self._subscribers.notify()
 
     def take(self, now: float) -> Action | None:
         """Remove and return the first action that is due; None when none is."""

@@ -32,7 +32,7 @@ from webwx.sandbox.hosts import PLAYED
 from webwx.sandbox.long_polls import LongPolls
 from webwx.sandbox.phone import pages
 from webwx.sandbox.phone.live import PATH as LIVE
-from webwx.sandbox.phone.live import Live, is_welcome
+from webwx.sandbox.phone.live import LivePage, is_welcome
 from webwx.sandbox.tls import Authority
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from webwx.protocol.http import Response
-    from webwx.sandbox.core import Sandbox
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
 
 MAX_BODY = 64 * 1024 * 1024
@@ -88,7 +88,7 @@ class TlsAccess(msgspec.Struct, frozen=True, kw_only=True):
 class Served:
     """A sandbox that is listening."""
 
-    def __init__(self, sandbox: Sandbox, url: str, close: AsyncExitStack, tls: TlsAccess | None) -> None:
+    def __init__(self, sandbox: SandboxCore, url: str, close: AsyncExitStack, tls: TlsAccess | None) -> None:
         self._close = close
         self.url = url
         """Its origin, such as `http://127.0.0.1:8790`."""
@@ -107,7 +107,7 @@ class Served:
         await self._close.aclose()
 
 
-async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls: bool = False) -> Served:
+async def serve(sandbox: SandboxCore, *, host: str = "127.0.0.1", port: int = 0, tls: bool = False) -> Served:
     """
     Listen on a loopback address.
 
@@ -132,7 +132,7 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
         if authority:
             opened.callback(authority.close)
             authority.context.sni_callback = _flawed(authority, world)
-        shell = _Shell(sandbox)
+        shell = _RequestHandler(sandbox)
         app.router.add_route("*", "/{path:.*}", shell.answer)
         app.on_shutdown.append(shell.close)
         # Cancelling the handler when the client hangs up is what frees a poll that no client waits for.
@@ -150,7 +150,7 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
         server = cast("web.Server", runner.server)  # None before the setup only
 
         def meet() -> asyncio.Protocol:
-            return _Slammed() if world.faults.match((AtConnect,)) else _Connection(server())
+            return _ResetConnection() if world.faults.match((AtConnect,)) else _HttpConnection(server())
 
         async def listen(port: int) -> ConnectProxy | _Listening:
             if authority and port != HTTPS_PORT:
@@ -167,7 +167,7 @@ async def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0, tls
         for number in (HTTPS_PORT, 0) if is_straight else (port,):
             shell.ports.append(_Port(listen, await listen(number), server))
             opened.push_async_callback(shell.ports[-1].close)
-        opened.push_async_callback(_Timekeeper(world).close)
+        opened.push_async_callback(_SchedulerTask(world).close)
         world.faults.kinds = (*SAID, *CARRIED, Handshake) if authority else (*SAID, *CARRIED)
         url = _origin(host, shell.ports[-1].number)
         access = _access(authority, url, host if is_straight else "") if authority else None
@@ -239,14 +239,14 @@ class _Port:
         self._listening = await self._listen(self.number)
 
 
-class _Slammed(asyncio.Protocol):
+class _ResetConnection(asyncio.Protocol):
     """A connection that is reset as soon as it is there."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         reset(transport)
 
 
-class _Connection(asyncio.Protocol):
+class _HttpConnection(asyncio.Protocol):
     """
     A connection on its way to the HTTP server: it is closed when the head of a request stays incomplete for too long.
 
@@ -326,7 +326,7 @@ def _flawed(authority: Authority, world: World) -> Callable[[ssl.SSLObject, str 
     return choose
 
 
-class _Timekeeper:
+class _SchedulerTask:
     """Lets happen what is planned when its time has come by itself."""
 
     def __init__(self, world: World) -> None:
@@ -365,7 +365,7 @@ class _Timekeeper:
 # -- requests --------------------------------------------------------------------------------------------------------
 
 
-class _TooLarge(Exception):
+class _BodyTooLarge(Exception):
     """A body has more bytes than are taken."""
 
 
@@ -378,14 +378,14 @@ async def _read(incoming: web.Request, limit: int) -> bytes:
         TimeoutError: The client stopped sending it, or sends bytes that are no part of it.
     """
     if (incoming.content_length or 0) > limit:
-        raise _TooLarge
+        raise _BodyTooLarge
     pieces, size = [], 0
     while not incoming.content.at_eof():
         async with asyncio.timeout(_BODY_SECONDS):
             pieces.append(await incoming.content.readany())
         size += len(pieces[-1])
         if size > limit:
-            raise _TooLarge
+            raise _BodyTooLarge
     return b"".join(pieces)
 
 
@@ -395,7 +395,7 @@ def _written(answer: Response) -> web.Response:
     )
 
 
-class _Told(web.StreamResponse):
+class _AlreadyWritten(web.StreamResponse):
     """Stands for an answer that has been written to the connection already."""
 
     async def prepare(self, request: web.BaseRequest) -> None:
@@ -410,10 +410,10 @@ class _Told(web.StreamResponse):
         return True
 
 
-class _Shell:
+class _RequestHandler:
     """Turns sockets into values and back, and keeps the parked polls."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: SandboxCore) -> None:
         self.ports: list[_Port] = []
         self._sandbox = sandbox
         self._stale: WeakSet[asyncio.Transport] = WeakSet()
@@ -433,9 +433,9 @@ class _Shell:
         """Answer one request, however long it takes."""
         if incoming.transport is not None and incoming.transport in self._stale:
             reset(incoming.transport)
-            return _Told()
+            return _AlreadyWritten()
         connection = incoming.transport.get_protocol() if incoming.transport else None
-        if not isinstance(connection, _Connection):
+        if not isinstance(connection, _HttpConnection):
             return await self._answer(incoming)
         connection.begin_answer()
         try:
@@ -469,7 +469,7 @@ class _Shell:
         limit = MAX_UPLOAD if is_upload(request) else MAX_BODY
         try:
             request = msgspec.structs.replace(request, body=await _read(incoming, limit))
-        except _TooLarge:
+        except _BodyTooLarge:
             return _written(too_large(limit)) if is_control(request) else web.Response(status=413)
         except TimeoutError:
             return web.Response(status=408)
@@ -499,14 +499,14 @@ class _Shell:
             return web.Response(status=426, headers={"Upgrade": "websocket"})
         await socket.prepare(incoming)
         self._pages.add(socket)
-        stirred = asyncio.Event()
-        live = Live(self._sandbox.world, lambda: self._loop.call_soon_threadsafe(stirred.set))
+        changed = asyncio.Event()
+        live = LivePage(self._sandbox.world, lambda: self._loop.call_soon_threadsafe(changed.set))
         try:
             async with asyncio.TaskGroup() as both:
-                telling = both.create_task(_tell(socket, live, stirred))
+                telling = both.create_task(_tell(socket, live, changed))
                 async for said in socket:
                     if said.type is WSMsgType.TEXT:
-                        live.hear(said.data)
+                        live.receive(said.data)
                 telling.cancel()
         finally:
             live.close()
@@ -526,7 +526,7 @@ class _Shell:
                     self._stale.add(transport)
                 case None if not incoming.keep_alive:
                     transport.close()
-        return _Told()
+        return _AlreadyWritten()
 
     async def _stream(self, incoming: web.Request, answer: Response) -> web.StreamResponse:
         """Give a large body by windows: written at once, it would be copied into the connection's buffer whole."""
@@ -547,15 +547,15 @@ def _is_worth_packing(answer: Response) -> bool:
     return is_text and len(answer.body) > _WORTH_PACKING
 
 
-async def _tell(socket: web.WebSocketResponse, live: Live, stirred: asyncio.Event) -> None:
+async def _tell(socket: web.WebSocketResponse, live: LivePage, changed: asyncio.Event) -> None:
     """Tell a page its news as fast as it takes them."""
     with suppress(ConnectionError):  # it has gone; whoever listens to it ends this
         while True:
-            for told in live.news():
+            for told in live.updates():
                 await socket.send_str(told)
             await asyncio.sleep(BREATH)
-            await stirred.wait()
-            stirred.clear()
+            await changed.wait()
+            changed.clear()
 
 
 def _own_host(incoming: web.Request) -> str:

@@ -18,7 +18,7 @@ from webwx.protocol.codes import Ret
 from webwx.protocol.messages import WireMessage
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.people import BUILTIN, FILEHELPER
-from webwx.sandbox.stream import Stream
+from webwx.sandbox.stream import ChangeStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from webwx.protocol.hosts import Hosts
     from webwx.protocol.sync import SyncKey
-    from webwx.sandbox.media import Medium
-    from webwx.sandbox.people import Person
+    from webwx.sandbox.media import MediaFile
+    from webwx.sandbox.people import WorldPerson
 
 SESSION_COOKIE = 12 * 3600
 """Seconds that the cookies of a session last."""
@@ -40,7 +40,7 @@ RATE_WINDOW = 60
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Keys:
+class SessionKeys:
     """What a login hands out. Every one is a secret."""
 
     sid: str
@@ -55,7 +55,7 @@ class Keys:
     auth_ticket: str
 
     @classmethod
-    def roll(cls, rng: Random, issue: Callable[[str], str], *, is_renewed: bool = False) -> Keys:
+    def roll(cls, rng: Random, issue: Callable[[str], str], *, is_renewed: bool = False) -> SessionKeys:
         """Make the keys of a new login, with another skey for webwxinit where it is renewed there."""
         crypt = f"@crypt_{rng.getrandbits(32):x}_"
         first, second = (crypt + rng.randbytes(16).hex() for _ in range(2))
@@ -76,7 +76,7 @@ def base64_text(rng: Random, size: int) -> str:
     return b64encode(rng.randbytes(size)).decode()
 
 
-class Names:
+class SessionNames:
     """A session's `@…` names for everybody; new in every login, the same inside one."""
 
     def __init__(self, rng: Random, known: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -103,14 +103,14 @@ class Names:
 
 
 @dataclass(eq=False, kw_only=True, repr=False)
-class Session:
+class WebSession:
     """One web login."""
 
-    person: Person
-    keys: Keys
-    names: Names
+    person: WorldPerson
+    keys: SessionKeys
+    names: SessionNames
     started: float
-    stream: Stream
+    stream: ChangeStream
     family: Hosts | None = None
     """The hosts it belongs to; None on one plain origin, which is every host."""
     is_helper: bool = False
@@ -121,7 +121,7 @@ class Session:
     """Chunks of parallel uploads that are not complete, by their `UploadID`."""
     announced: dict[str, str] = field(default_factory=dict)
     """Signatures of announced uploads, by the file's md5."""
-    media: dict[str, Medium] = field(default_factory=dict)
+    media: dict[str, MediaFile] = field(default_factory=dict)
     """Complete uploads and received files by `MediaId`."""
     accepted: dict[bytes, tuple[float, str]] = field(default_factory=dict)
     """Sends by their whole `Msg`, as JSON: when they came, and the id they got."""

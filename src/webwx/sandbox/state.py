@@ -24,14 +24,14 @@ from webwx.protocol.codes import Ret, Selector, SyncKeyKind
 from webwx.protocol.hosts import Hosts
 from webwx.protocol.messages import WireMessage
 from webwx.protocol.sync import DeletedContact, SyncKey
-from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.clock import SystemClock, VirtualClock
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.faults import Faults
-from webwx.sandbox.media import Medium
+from webwx.sandbox.faults import FaultInjector
+from webwx.sandbox.media import MediaFile
 from webwx.sandbox.options import Options
-from webwx.sandbox.people import Chat, Chatroom, Content, Message, MessageKind, Person
-from webwx.sandbox.sessions import Keys, Names, Session
-from webwx.sandbox.stream import Change, ChangedContact, Stream
+from webwx.sandbox.people import MessageContent, MessageKind, WorldChat, WorldChatroom, WorldMessage, WorldPerson
+from webwx.sandbox.sessions import SessionKeys, SessionNames, WebSession
+from webwx.sandbox.stream import Change, ChangedContact, ChangeStream
 from webwx.sandbox.world import World
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class SavedSession(_Saved, frozen=True, kw_only=True):
     """A web login."""
 
     person: str
-    keys: Keys
+    keys: SessionKeys
     names: dict[str, str]
     started: float
     counters: dict[int, int]
@@ -210,7 +210,7 @@ class _Shelf:
         self._places: dict[int, int] = {}
         self._contents: dict[bytes, int] = {}
 
-    def place(self, medium: Medium) -> int:
+    def place(self, medium: MediaFile) -> int:
         """Give the place of a medium."""
         if id(medium) not in self._places:
             self._places[id(medium)] = len(self.media)
@@ -253,7 +253,7 @@ _SAME = [name for name in SavedPerson.__struct_fields__ if name not in {"chats",
 """Fields of a person that are kept as they are."""
 
 
-def _saved_person(person: Person) -> SavedPerson:
+def _saved_person(person: WorldPerson) -> SavedPerson:
     chats = [
         SavedChat(key=key, unread=chat.unread, messages=[message.id for message in chat.messages])
         for key, chat in person.chats.items()
@@ -261,7 +261,7 @@ def _saved_person(person: Person) -> SavedPerson:
     return SavedPerson(**{name: getattr(person, name) for name in _SAME}, chats=chats, rooms=list(person.rooms))
 
 
-def _saved_message(message: Message, place: Callable[[Medium], int]) -> SavedMessage:
+def _saved_message(message: WorldMessage, place: Callable[[MediaFile], int]) -> SavedMessage:
     content = message.content
     return SavedMessage(
         id=message.id,
@@ -278,7 +278,7 @@ def _saved_message(message: Message, place: Callable[[Medium], int]) -> SavedMes
     )
 
 
-def _saved_session(session: Session, place: Callable[[Medium], int]) -> SavedSession:
+def _saved_session(session: WebSession, place: Callable[[MediaFile], int]) -> SavedSession:
     return SavedSession(
         person=session.person.id,
         keys=session.keys,
@@ -342,17 +342,17 @@ def _world(saved: SavedWorld, change: Callable[[Options], Options]) -> World:
     if saved.rng is not None:
         rng = Random()  # noqa: S311 - the world's were seeded too
         rng.setstate(saved.rng)
-    clock = WoundClock(saved.now) if saved.ahead is None else SystemClock.ahead_by(saved.ahead)
+    clock = VirtualClock(saved.now) if saved.ahead is None else SystemClock.ahead_by(saved.ahead)
     world = World(options=change(saved.options), clock=clock, rng=rng)
-    world.faults = Faults(seed=saved.seed)
+    world.faults = FaultInjector(seed=saved.seed)
     world.issued.update(saved.issued)
-    media = [Medium(**asdict(each) | {"content": saved.contents[each.content]}) for each in saved.media]
+    media = [MediaFile(**asdict(each) | {"content": saved.contents[each.content]}) for each in saved.media]
     for medium in media[: saved.found_by_keys]:
         world.media.take(medium)
     for person in saved.people:
-        world.settle(Person(**{name: getattr(person, name) for name in _SAME}))
+        world.settle(WorldPerson(**{name: getattr(person, name) for name in _SAME}))
     for room in saved.chatrooms:
-        made = Chatroom(id=room.id, name=room.name, members=[world.people[each] for each in room.members])
+        made = WorldChatroom(id=room.id, name=room.name, members=[world.people[each] for each in room.members])
         made.names.update(room.names)
         world.chatrooms[room.id] = made
     messages = {each.id: _message(each, world, media) for each in saved.messages}
@@ -362,7 +362,7 @@ def _world(saved: SavedWorld, change: Callable[[Options], Options]) -> World:
         owner = world.people[person.id]
         owner.rooms = {room: world.chatrooms[room] for room in person.rooms}
         owner.chats = {
-            chat.key: Chat(unread=chat.unread, messages=[messages[each] for each in chat.messages])
+            chat.key: WorldChat(unread=chat.unread, messages=[messages[each] for each in chat.messages])
             for chat in person.chats
         }
     for session in saved.sessions:
@@ -370,18 +370,18 @@ def _world(saved: SavedWorld, change: Callable[[Options], Options]) -> World:
     return world
 
 
-def _message(saved: SavedMessage, world: World, media: list[Medium]) -> Message:
+def _message(saved: SavedMessage, world: World, media: list[MediaFile]) -> WorldMessage:
     medium = None if saved.medium is None else media[saved.medium]
-    content = Content(
+    content = MessageContent(
         kind=saved.kind, text=saved.text, medium=medium, about=saved.about, leads_to=saved.leads_to, wire=saved.wire
     )  # fmt: skip
-    return Message(
+    return WorldMessage(
         id=saved.id, content=content, sender=world.people[saved.sender], to=saved.to, time=saved.time,
         is_recalled=saved.is_recalled,
     )  # fmt: skip
 
 
-def _session(saved: SavedSession, world: World, media: list[Medium]) -> Session:
+def _session(saved: SavedSession, world: World, media: list[MediaFile]) -> WebSession:
     changes = [
         Change(
             kind=change.kind, number=change.number, selector=change.selector,
@@ -389,12 +389,12 @@ def _session(saved: SavedSession, world: World, media: list[Medium]) -> Session:
         )
         for change in saved.changes
     ]  # fmt: skip
-    return Session(
+    return WebSession(
         person=world.people[saved.person],
         keys=saved.keys,
-        names=Names(world.rng, saved.names),
+        names=SessionNames(world.rng, saved.names),
         started=saved.started,
-        stream=Stream.resume(saved.counters, changes, saved.silent),
+        stream=ChangeStream.resume(saved.counters, changes, saved.silent),
         family=saved.family,
         is_helper=saved.is_helper,
         uploads={(upload.client_media_id, upload.file): upload.chunks for upload in saved.uploads},

@@ -80,7 +80,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     item: Item
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
+class ChangeBatch(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one fetch."""
 
     changes: tuple[Change, ...]
@@ -90,7 +90,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The same, with the silent counter when it has moved."""
 
 
-class Stream:
+class ChangeStream:
     """What has happened to one session since it began, oldest first."""
 
     def __init__(self, started: int) -> None:
@@ -103,7 +103,7 @@ class Stream:
         self._silent = 0
 
     @classmethod
-    def resume(cls, counters: Mapping[int, int], changes: Iterable[Change], silent: int) -> Stream:
+    def resume(cls, counters: Mapping[int, int], changes: Iterable[Change], silent: int) -> ChangeStream:
         """
         Go on with a stream that was saved.
 
@@ -151,13 +151,13 @@ class Stream:
         """Count a change that delivers nothing."""
         self._silent += 1
 
-    def fetch(self, key: SyncKey, limit: int) -> Batch:
+    def fetch(self, key: SyncKey, limit: int) -> ChangeBatch:
         """Give the oldest changes behind a key, and the key behind them."""
         position = self._position(key)
         changes = tuple(islice(self._behind(position), limit))
         position |= {change.kind: change.number for change in changes}
         silent = {_SILENT: self._silent} if self._silent else {}
-        return Batch(changes=changes, key=_key(position), check_key=_key(position | silent))
+        return ChangeBatch(changes=changes, key=_key(position), check_key=_key(position | silent))
 
     def selector(self, key: SyncKey) -> Selector:
         """Say what waits behind a key."""

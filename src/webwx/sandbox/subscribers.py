@@ -26,7 +26,7 @@ class Subscribers(Generic[*News]):
         self._callbacks.append(callback)
         return lambda: self._callbacks.remove(callback)
 
-    def tell(self, *news: *News) -> None:
+    def notify(self, *news: *News) -> None:
         """Call everybody back; who comes or goes meanwhile does so for the next time."""
         for callback in tuple(self._callbacks):
             callback(*news)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from webwx.protocol.http import Headers, Request, Response
-    from webwx.sandbox.clock import Clock
+    from webwx.sandbox.clock import WorldClock
 
 SIZE = 500
 """Exchanges that are kept."""
@@ -76,7 +76,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong on purpose."""
 
 
-class Opened(Exchange, frozen=True, kw_only=True):
+class ExchangeDetails(Exchange, frozen=True, kw_only=True):
     """The same with all that was said; bodies are cut."""
 
     request_headers: list[tuple[str, str]]
@@ -85,7 +85,7 @@ class Opened(Exchange, frozen=True, kw_only=True):
     answer_body: str
 
 
-class Entry:
+class RecordedExchange:
     """An exchange as it was: nothing is read or masked yet."""
 
     __slots__ = ("answer", "body", "change", "ended", "faults", "number", "received", "request", "sent", "time")
@@ -104,7 +104,7 @@ class Entry:
         self.faults: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Entry({self.number})"
+        return f"RecordedExchange({self.number})"
 
 
 class Traffic:
@@ -117,10 +117,10 @@ class Traffic:
         size: How many exchanges are kept.
     """
 
-    def __init__(self, clock: Clock, issued: AbstractSet[str], size: int = SIZE) -> None:
+    def __init__(self, clock: WorldClock, issued: AbstractSet[str], size: int = SIZE) -> None:
         self._clock = clock
         self._redactor = Redactor(issued)
-        self._entries: deque[Entry] = deque(maxlen=size)
+        self._entries: deque[RecordedExchange] = deque(maxlen=size)
         self._begun = 0
         self.changes = 0
         """The number of the last change."""
@@ -130,15 +130,15 @@ class Traffic:
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
-    def begin(self, request: Request) -> Entry:
+    def begin(self, request: Request) -> RecordedExchange:
         """Note that a request has come."""
         self._begun += 1
-        entry = Entry(self._begun, request, self._clock.now())
+        entry = RecordedExchange(self._begun, request, self._clock.now())
         self._entries.append(entry)
         self._change(entry)
         return entry
 
-    def end(self, entry: Entry, answer: Response | None, faults: Iterable[str] = ()) -> None:
+    def end(self, entry: RecordedExchange, answer: Response | None, faults: Iterable[str] = ()) -> None:
         """Note what was answered; None: nothing ever will be."""
         entry.ended = self._clock.now()
         entry.faults = tuple(faults)
@@ -162,13 +162,13 @@ class Traffic:
         """
         return self._subscribers.add(callback)
 
-    def _change(self, entry: Entry) -> None:
+    def _change(self, entry: RecordedExchange) -> None:
         entry.change = self.changes + 1
         self._tell()
 
     def _tell(self) -> None:
         self.changes += 1
-        self._subscribers.tell()
+        self._subscribers.notify()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -179,7 +179,7 @@ class Traffic:
         shown = [self._exchange(entry) for entry in changed[-most:]]
         return [exchange for exchange in shown if endpoint in {"", exchange.endpoint}]
 
-    def open(self, number: int) -> Opened:
+    def open(self, number: int) -> ExchangeDetails:
         """
         Show all of an exchange.
 
@@ -193,7 +193,7 @@ class Traffic:
             f"There is no exchange {number}, or no longer: the last {self._entries.maxlen} are kept.", "no-exchange"
         )
 
-    def _exchange(self, entry: Entry) -> Exchange:
+    def _exchange(self, entry: RecordedExchange) -> Exchange:
         method, url, _ = entry.request
         host, slash, address = url.partition("://")[2].partition("/")
         path = unquote((slash + address).partition("?")[0])
@@ -216,10 +216,10 @@ class Traffic:
             faults=list(entry.faults),
         )
 
-    def _opened(self, entry: Entry) -> Opened:
+    def _opened(self, entry: RecordedExchange) -> ExchangeDetails:
         _, _, request_headers = entry.request
         _, answer_headers, body = entry.answer or (None, (), b"")
-        return Opened(
+        return ExchangeDetails(
             **msgspec.structs.asdict(self._exchange(entry)),
             request_headers=self._headers(request_headers),
             request_body=self._text(entry.body, request_headers),

@@ -19,16 +19,16 @@ from webwx.protocol.codes import MessageStatus, MessageType, StatusNotify
 from webwx.protocol.contacts import WireContact, WireMember, WireUser
 from webwx.protocol.content import RecallNotice, escape, write_recall_notice
 from webwx.protocol.messages import RecommendInfo, WireMessage
-from webwx.sandbox.people import BUILTIN, FILEHELPER, TEAM, Chatroom, Message, Person
+from webwx.sandbox.people import BUILTIN, FILEHELPER, TEAM, WorldChatroom, WorldMessage, WorldPerson
 from webwx.sandbox.pinyin import spell
 from webwx.sandbox.stream import ChangedContact
 
 if TYPE_CHECKING:
-    from webwx.sandbox.logins import Logins
-    from webwx.sandbox.media import Medium
+    from webwx.sandbox.logins import LoginRegistry
+    from webwx.sandbox.media import MediaFile
     from webwx.sandbox.options import Options
-    from webwx.sandbox.people import Content
-    from webwx.sandbox.sessions import Session
+    from webwx.sandbox.people import MessageContent
+    from webwx.sandbox.sessions import WebSession
 
 FRIEND_FLAG = 3
 """`ContactFlag` of a friend, and of a chatroom saved to the contacts."""
@@ -73,11 +73,11 @@ class ViewedWorld(Protocol):
     """The part of a world that a view reads."""
 
     options: Options
-    people: dict[str, Person]
+    people: dict[str, WorldPerson]
     """By world id."""
-    chatrooms: dict[str, Chatroom]
+    chatrooms: dict[str, WorldChatroom]
     """By world id."""
-    logins: Logins
+    logins: LoginRegistry
 
     def real_id(self, world_id: str) -> str:
         """Return the id that phones know."""
@@ -86,7 +86,7 @@ class ViewedWorld(Protocol):
 class View:
     """What one session is shown."""
 
-    def __init__(self, world: ViewedWorld, session: Session) -> None:
+    def __init__(self, world: ViewedWorld, session: WebSession) -> None:
         self._world = world
         self._session = session
         self._me = session.person
@@ -162,7 +162,7 @@ class View:
         accounts = (self._world.people[each] for each in self._me.friends)
         return [shown for account in accounts if account.is_public and (shown := self._subscription(account))]
 
-    def _subscription(self, account: Person) -> PublicAccountNews | None:
+    def _subscription(self, account: WorldPerson) -> PublicAccountNews | None:
         chat = self._me.chats.get(account.id)
         for message in reversed(chat.messages if chat else ()):
             app = read_app(message.content.wire.content) if message.kind == "link" else None
@@ -182,7 +182,7 @@ class View:
                 )
         return None
 
-    def _person(self, person: Person, shown: Shown) -> WireContact:
+    def _person(self, person: WorldPerson, shown: Shown) -> WireContact:
         name = self.name(person.id)
         is_contact = person.id in self._me.friends or person is self._me
         blocked = _BLOCKED_FLAG if self._me.has_blocked(person) else 0
@@ -211,7 +211,7 @@ class View:
             encry_chat_room_id="0" if shown == "asked" else "",
         )
 
-    def _version(self, person: Person) -> int:
+    def _version(self, person: WorldPerson) -> int:
         """Give the number of somebody's picture, which is another one whenever the picture is."""
         return zlib.crc32(person.picture.encode()) if self._world.options.picture_versions == "told" else 0
 
@@ -231,7 +231,7 @@ class View:
             key_word=world_id[:3],
         )
 
-    def _chatroom(self, room: Chatroom, shown: Shown) -> WireContact:
+    def _chatroom(self, room: WorldChatroom, shown: Shown) -> WireContact:
         """
         Show a chatroom.
 
@@ -263,7 +263,7 @@ class View:
             is_owner=int(is_owner),
         )
 
-    def member(self, person: Person, room: Chatroom | None = None, *, status: int = 0) -> WireMember:
+    def member(self, person: WorldPerson, room: WorldChatroom | None = None, *, status: int = 0) -> WireMember:
         """Show somebody as a member of a chatroom, or as one who could not become one."""
         return WireMember(
             user_name=self.name(person.id),
@@ -278,7 +278,7 @@ class View:
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
-    def message(self, message: Message) -> WireMessage:
+    def message(self, message: WorldMessage) -> WireMessage:
         """Show a message as sync delivers it."""
         content = message.content
         prefix = ""
@@ -302,7 +302,7 @@ class View:
             recommend_info=self._recommended(content),
         )
 
-    def _content(self, message: Message) -> str:
+    def _content(self, message: WorldMessage) -> str:
         content = message.content
         if content.kind == "location":
             # The path stands unescaped behind the address, and clients know a location by it.
@@ -312,7 +312,7 @@ class View:
             return self._picture_content(content.medium, content.wire.content)
         return escape(content.wire.content)
 
-    def _media_id(self, content: Content) -> str:
+    def _media_id(self, content: MessageContent) -> str:
         """Give a file an id that is valid in this session alone."""
         if content.kind != "file" or content.medium is None:
             return ""
@@ -320,7 +320,7 @@ class View:
         self._session.media[media_id] = content.medium
         return media_id
 
-    def _recommended(self, content: Content) -> RecommendInfo:
+    def _recommended(self, content: MessageContent) -> RecommendInfo:
         shown = content.wire.recommend_info
         return replace(
             shown,
@@ -329,7 +329,7 @@ class View:
             content=escape(shown.content),
         )
 
-    def recall(self, message: Message, *, notice_id: str, old_id: int, time: float) -> WireMessage:
+    def recall(self, message: WorldMessage, *, notice_id: str, old_id: int, time: float) -> WireMessage:
         """
         Show that a message was recalled.
 
@@ -393,11 +393,11 @@ class View:
             create_time=int(time),
         )
 
-    def _prefix(self, message: Message) -> str:
+    def _prefix(self, message: WorldMessage) -> str:
         """Name the author, as others' messages in a chatroom do and own ones never."""
         return f"{self.name(message.sender.id)}:<br/>"
 
-    def _picture_content(self, medium: Medium, xml: str) -> str:
+    def _picture_content(self, medium: MediaFile, xml: str) -> str:
         """Write a picture's content in one of three forms; the last two are of no use for a forward."""
         match self._world.options.picture_content:
             case "full":
@@ -409,7 +409,7 @@ class View:
                 return f"@{hashlib.sha256(medium.cdn_url.encode()).hexdigest()}"
 
 
-def recall_text(message: Message, viewer: Person) -> str:
+def recall_text(message: WorldMessage, viewer: WorldPerson) -> str:
     """Write the grey line in place of a recalled message."""
     return "你撤回了一条消息" if message.sender is viewer else f'"{message.sender.nickname}" 撤回了一条消息'
 

@@ -44,7 +44,7 @@ _PATIENCE = {
 _WORDS = {int: "number", str: "text", msgspec.Raw: "JSON, read item by item", FilePart: "file"}
 
 
-class Field(msgspec.Struct, frozen=True, kw_only=True):
+class WireField(msgspec.Struct, frozen=True, kw_only=True):
     """One field."""
 
     name: str
@@ -55,12 +55,12 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class StructTable(msgspec.Struct, frozen=True, kw_only=True):
     """A struct and its fields."""
 
     name: str
     summary: str
-    fields: list[Field]
+    fields: list[WireField]
     """None for bytes as they are."""
     has_places: bool = False
     """Its fields travel in different parts of a request."""
@@ -74,8 +74,8 @@ class CallDescription(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     """Methods and path."""
     facts: list[tuple[str, str]]
-    request: Table
-    reply: Table
+    request: StructTable
+    reply: StructTable
 
 
 def calls() -> list[CallDescription]:
@@ -83,7 +83,7 @@ def calls() -> list[CallDescription]:
     return [_call(endpoint) for endpoint in protocol.ENDPOINTS]
 
 
-def structs() -> list[Table]:
+def structs() -> list[StructTable]:
     """Describe the structs that stand inside requests and replies, in the order of their modules."""
     outer = {kind for call in protocol.ENDPOINTS for kind in (call.request, call.reply)}
     found: dict[type[msgspec.Struct], None] = {}
@@ -136,7 +136,9 @@ def _call(endpoint: Endpoint[Any, Any]) -> CallDescription:
     )
 
 
-def _table(kind: type[msgspec.Struct], outside: dict[str, Any] | None = None, *, has_wire_names: bool = True) -> Table:
+def _table(
+    kind: type[msgspec.Struct], outside: dict[str, Any] | None = None, *, has_wire_names: bool = True
+) -> StructTable:
     """Describe a struct; `outside` says where those fields travel that are not in the body."""
     meanings = _docstrings(kind)
     fields = []
@@ -145,9 +147,9 @@ def _table(kind: type[msgspec.Struct], outside: dict[str, Any] | None = None, *,
         if outside and field.name in outside:
             where, name = outside[field.name][0].value, outside[field.name][1]
         meaning = meanings.get(field.name, "").replace("\n", " ")
-        fields.append(Field(name=name, where=where, kind=field.type, meaning=meaning))
+        fields.append(WireField(name=name, where=where, kind=field.type, meaning=meaning))
     summary = (inspect.getdoc(kind) or "").partition("\n")[0]
-    return Table(name=kind.__name__, summary=summary, fields=fields, has_places=bool(outside))
+    return StructTable(name=kind.__name__, summary=summary, fields=fields, has_places=bool(outside))
 
 
 def _docstrings(kind: type[msgspec.Struct]) -> dict[str, str]:

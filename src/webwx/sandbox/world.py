@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from webwx.protocol.codes import Ret, Selector, StatusNotify
 from webwx.protocol.sync import DeletedContact
 from webwx.sandbox import contents
-from webwx.sandbox.clock import Clock, SystemClock, WoundClock
+from webwx.sandbox.clock import SystemClock, VirtualClock, WorldClock
 from webwx.sandbox.delivery import MessageDelivery
 from webwx.sandbox.errors import Impossible, Refused
-from webwx.sandbox.faults import FaultRule, Faults
-from webwx.sandbox.logins import LoginCode, Logins
-from webwx.sandbox.media import Media
+from webwx.sandbox.faults import FaultInjector, FaultRule
+from webwx.sandbox.logins import LoginCode, LoginRegistry
+from webwx.sandbox.media import MediaStore
 from webwx.sandbox.membership import Membership
 from webwx.sandbox.options import Options
-from webwx.sandbox.people import BUILTIN, ME, Chat, Chatroom, Message, Person
+from webwx.sandbox.people import BUILTIN, ME, WorldChat, WorldChatroom, WorldMessage, WorldPerson
 from webwx.sandbox.scheduler import Scheduler
 from webwx.sandbox.subscribers import Subscribers
 from webwx.sandbox.traffic import Traffic
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from random import Random
 
     from webwx.protocol.hosts import Hosts
-    from webwx.sandbox.people import Content
-    from webwx.sandbox.sessions import Session
+    from webwx.sandbox.people import MessageContent
+    from webwx.sandbox.sessions import WebSession
     from webwx.sandbox.stream import Item
 
-__all__ = ["ME", "Clock", "Options", "SystemClock", "World", "WoundClock", "default_world"]
+__all__ = ["ME", "Options", "SystemClock", "VirtualClock", "World", "WorldClock", "default_world"]
 
 _MANY = 20
 """People whom a sentence can name."""
@@ -58,24 +58,24 @@ class World:
     """
 
     def __init__(
-        self, *, options: Options | None = None, clock: Clock | None = None, rng: Random | None = None
+        self, *, options: Options | None = None, clock: WorldClock | None = None, rng: Random | None = None
     ) -> None:
         self.options = options or Options()
         self.clock = clock or SystemClock()
         self.rng = rng or SystemRandom()
-        self.people: dict[str, Person] = {}
+        self.people: dict[str, WorldPerson] = {}
         """By world id, in the order they came."""
-        self._called: dict[str, dict[str, Person]] = {}
+        self._called: dict[str, dict[str, WorldPerson]] = {}
         """The same by nickname and world id."""
-        self.chatrooms: dict[str, Chatroom] = {}
+        self.chatrooms: dict[str, WorldChatroom] = {}
         """By world id."""
-        self.media = Media(self.rng)
+        self.media = MediaStore(self.rng)
         self.issued: set[str] = set()
         """Every secret ever handed out; none may turn up in a log, an error or a repr."""
-        self.logins = Logins(self.clock, self.rng, self.issued)
+        self.logins = LoginRegistry(self.clock, self.rng, self.issued)
         self.delivery = MessageDelivery(self)
         self.membership = Membership(self)
-        self.faults = Faults()
+        self.faults = FaultInjector()
         """What goes wrong; another set may be put in its place before a server is opened."""
         self.traffic = Traffic(self.clock, self.issued)
         """What was said lately between clients and this server."""
@@ -84,7 +84,7 @@ class World:
         self._is_playing = False
         self._subscribers: Subscribers[str] = Subscribers()
         self._watchers: Subscribers[str, str] = Subscribers()
-        self._listeners: Subscribers[Person, Message] = Subscribers()
+        self._listeners: Subscribers[WorldPerson, WorldMessage] = Subscribers()
 
     def __repr__(self) -> str:
         return f"World({_some(self.people)})"
@@ -104,7 +104,7 @@ class World:
             self.play()
         self.clock.wind(max(0.0, until - self.now))
         self.wake("")
-        self.stir()
+        self.notify_watchers()
 
     def play(self) -> None:
         """Let everything happen that is due by now."""
@@ -130,7 +130,7 @@ class World:
 
     def wake(self, account: str) -> None:
         """Call the subscribers back."""
-        self._subscribers.tell(account)
+        self._subscribers.notify(account)
 
     def watch(self, callback: Callable[[str, str], object]) -> Callable[[], None]:
         """
@@ -143,14 +143,14 @@ class World:
         """
         return self._watchers.add(callback)
 
-    def stir(self, owner: str = "", chat: str = "") -> None:
+    def notify_watchers(self, owner: str = "", chat: str = "") -> None:
         """Call the watchers back."""
-        self._watchers.tell(owner, chat)
+        self._watchers.notify(owner, chat)
 
-    def tell(self, person: Person, selector: Selector, show: Callable[[View], Item]) -> None:
+    def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
         """Put what happened into the stream of somebody's web login, as that login sees it; without one, nothing."""
         if selector in _OF_CONTACTS:
-            self.stir(person.id)
+            self.notify_watchers(person.id)
         session = self.logins.live(person)
         if session is None:
             return
@@ -159,13 +159,13 @@ class World:
             session.stream.add(item, selector)
             self.wake(person.id)
 
-    def listen(self, hear: Callable[[Person, Message], object]) -> None:
+    def listen(self, hear: Callable[[WorldPerson, WorldMessage], object]) -> None:
         """Call back with everybody whose phone gets a message of somebody else, and again when it is taken back."""
         self._listeners.add(hear)
 
-    def let_hear(self, person: Person, message: Message) -> None:
+    def let_hear(self, person: WorldPerson, message: WorldMessage) -> None:
         """Call the listeners back."""
-        self._listeners.tell(person, message)
+        self._listeners.notify(person, message)
 
     # -- bad days ----------------------------------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ class World:
 
     # -- who is there ------------------------------------------------------------------------------------------------
 
-    def add_person(self, nickname: str, id: str = "") -> Person:  # noqa: A002 - the word of the control API
+    def add_person(self, nickname: str, id: str = "") -> WorldPerson:  # noqa: A002 - the word of the control API
         """
         Add somebody, without friends yet; the first one is `me`.
 
@@ -188,11 +188,11 @@ class World:
             Impossible: The id is taken.
         """
         number = len(self.people) + 1
-        person = Person(id=id or f"person{number}", nickname=nickname, uin=1_000_000_000 + number)
+        person = WorldPerson(id=id or f"person{number}", nickname=nickname, uin=1_000_000_000 + number)
         self.settle(person)
         return person
 
-    def settle(self, person: Person) -> None:
+    def settle(self, person: WorldPerson) -> None:
         """
         Let somebody live here who was known elsewhere.
 
@@ -202,9 +202,9 @@ class World:
         self._check_new(person.id)
         self.people[person.id] = person
         self._called.setdefault(person.nickname, {})[person.id] = person
-        self.stir()
+        self.notify_watchers()
 
-    def person(self, name: str) -> Person:
+    def person(self, name: str) -> WorldPerson:
         """
         Find somebody by world id, nickname, or as `me`.
 
@@ -219,7 +219,7 @@ class World:
             return person
         raise Impossible(f"There is nobody called {name!r}; there are {_some(self.people)}.")
 
-    def called(self, nickname: str) -> list[Person]:
+    def called(self, nickname: str) -> list[WorldPerson]:
         """List everybody of a nickname."""
         return list(self._called.get(nickname, {}).values())
 
@@ -264,7 +264,7 @@ class World:
         for friend in self.logins.online():
             if person.id in friend.friends:
                 self.tell(friend, Selector.CONTACT_CHANGED, lambda view: view.changed(person.id))
-        self.stir()
+        self.notify_watchers()
 
     def set_blocked(self, who: str, other: str, *, is_blocked: bool) -> None:
         """
@@ -282,9 +282,9 @@ class World:
             person.blocked.discard(shunned.id)
         if shunned.id in person.friends:
             self.tell(person, Selector.CONTACT_CHANGED, lambda view: view.changed(shunned.id))
-        self.stir(person.id)
+        self.notify_watchers(person.id)
 
-    def add_chatroom(self, name: str, members: list[str], id: str = "") -> Chatroom:  # noqa: A002 - as in add_person
+    def add_chatroom(self, name: str, members: list[str], id: str = "") -> WorldChatroom:  # noqa: A002 - as in add_person
         """
         Open a chatroom; the first member owns it.
 
@@ -294,7 +294,7 @@ class World:
         people = [self.person(member) for member in members]
         world_id = id or f"room{len(self.chatrooms) + 1}"
         self._check_new(world_id)
-        room = self.chatrooms[world_id] = Chatroom(id=world_id, name=name, members=people)
+        room = self.chatrooms[world_id] = WorldChatroom(id=world_id, name=name, members=people)
         for person in room.members:
             self.tell(person, Selector.CONTACT_ADDED, lambda view: view.changed(room.id))
         return room
@@ -308,7 +308,7 @@ class World:
         if world_id == ME or any(world_id in taken for taken in (BUILTIN, self.people, self.chatrooms)):
             raise Impossible(f"The id {world_id!r} is taken.")
 
-    def _add_friend(self, person: Person, friend: Person, remark: str) -> None:
+    def _add_friend(self, person: WorldPerson, friend: WorldPerson, remark: str) -> None:
         if person.friends.get(friend.id) != remark:
             selector = Selector.CONTACT_CHANGED if friend.id in person.friends else Selector.CONTACT_ADDED
             person.friends[friend.id] = remark
@@ -319,7 +319,7 @@ class World:
     def new_code(self, host: str = "") -> LoginCode:
         """Make a code that nobody has scanned, for a login at a host."""
         code = self.logins.new_code(host)
-        self.stir()
+        self.notify_watchers()
         return code
 
     def scan(self, who: str = ME, uuid: str | None = None) -> LoginCode:
@@ -356,7 +356,7 @@ class World:
 
     def _told(self, code: LoginCode) -> LoginCode:
         self.wake(code.uuid)
-        self.stir()
+        self.notify_watchers()
         return code
 
     def expire(self, uuid: str | None = None) -> LoginCode:
@@ -368,7 +368,7 @@ class World:
         """
         return self._told(self.logins.expire(uuid))
 
-    def log_in(self, person: Person, *, family: Hosts | None = None, is_helper: bool = False) -> Session:
+    def log_in(self, person: WorldPerson, *, family: Hosts | None = None, is_helper: bool = False) -> WebSession:
         """Open a web login; an earlier one of the same account ends."""
         lifetime = self.options.login_hours * 3600 or inf
         renews_skey = self.options.skey == "renewed"
@@ -376,10 +376,10 @@ class World:
             person, family=family, is_helper=is_helper, lifetime=lifetime, renews_skey=renews_skey
         )
         self.wake(person.id)
-        self.stir()
+        self.notify_watchers()
         return session
 
-    def next_account(self) -> Person:
+    def next_account(self) -> WorldPerson:
         """Give the first account without a web login; the first of all when everybody has one."""
         free = (p for p in self.people.values() if not p.is_public and not self.logins.is_busy(p))
         return next(free, self.person(ME))
@@ -402,23 +402,23 @@ class World:
         """
         self.end(self._login(who), Ret.SESSION_INVALID)
 
-    def _login(self, who: str) -> Session:
+    def _login(self, who: str) -> WebSession:
         person = self.person(who)
         session = self.logins.live(person)
         if session is None:
             raise Impossible(f"{person.nickname} has no web login.", "no-web-login")
         return session
 
-    def end(self, session: Session, ret: Ret, *, silence: float = 0.0) -> None:
+    def end(self, session: WebSession, ret: Ret, *, silence: float = 0.0) -> None:
         """End a session; a held poll hears of it after the silence."""
         session.ended = ret
         session.silent_until = self.now + silence
         self.wake(session.person.id)
-        self.stir()
+        self.notify_watchers()
 
     # -- talking -----------------------------------------------------------------------------------------------------
 
-    def say(self, sender: str, to: str, text: str) -> Message:
+    def say(self, sender: str, to: str, text: str) -> WorldMessage:
         """
         Write a text on somebody's phone.
 
@@ -433,28 +433,28 @@ class World:
         """
         return self.send(sender, to, contents.text(text))
 
-    def picture(self, sender: str, to: str, content: bytes) -> Message:
+    def picture(self, sender: str, to: str, content: bytes) -> WorldMessage:
         """Send a picture from somebody's phone, as `send` does."""
         return self.send(sender, to, contents.image(self.media.add(content)))
 
-    def file(self, sender: str, to: str, content: bytes, name: str) -> Message:
+    def file(self, sender: str, to: str, content: bytes, name: str) -> WorldMessage:
         """Send a file from somebody's phone, as `send` does."""
         return self.send(sender, to, contents.file(self.person(sender), self.media.add(content, name)))
 
-    def voice(self, sender: str, to: str, content: bytes, *, milliseconds: int = 1_000) -> Message:
+    def voice(self, sender: str, to: str, content: bytes, *, milliseconds: int = 1_000) -> WorldMessage:
         """Send something spoken from somebody's phone, as `send` does."""
         return self.send(sender, to, contents.voice(self.person(sender), self.media.add(content), milliseconds))
 
-    def video(self, sender: str, to: str, content: bytes, *, seconds: int = 1, is_short: bool = False) -> Message:
+    def video(self, sender: str, to: str, content: bytes, *, seconds: int = 1, is_short: bool = False) -> WorldMessage:
         """Send a video from somebody's phone, as `send` does."""
         medium = self.media.add(content)
         return self.send(sender, to, contents.video(self.person(sender), medium, seconds, is_short=is_short))
 
-    def sticker(self, sender: str, to: str, content: bytes) -> Message:
+    def sticker(self, sender: str, to: str, content: bytes) -> WorldMessage:
         """Send a sticker from somebody's phone, as `send` does."""
         return self.send(sender, to, contents.sticker(self.person(sender), self.media.add(content)))
 
-    def send(self, sender: str, to: str, content: Content) -> Message:
+    def send(self, sender: str, to: str, content: MessageContent) -> WorldMessage:
         """
         Send anything from somebody's phone.
 
@@ -467,7 +467,7 @@ class World:
         self.play()
         return message
 
-    def notify(self, who: str, chat: str, content: Content) -> Message:
+    def notify(self, who: str, chat: str, content: MessageContent) -> WorldMessage:
         """
         Show somebody a line of the platform in a chat.
 
@@ -479,7 +479,7 @@ class World:
         self.play()
         return message
 
-    def ask_friend(self, sender: str, to: str, greeting: str) -> Message:
+    def ask_friend(self, sender: str, to: str, greeting: str) -> WorldMessage:
         """
         Ask somebody to become a friend. The ticket in the message accepts.
 
@@ -490,7 +490,7 @@ class World:
         ticket = f"v2_{self.rng.randbytes(32).hex()}@stranger"
         self.issued.add(ticket)
         other.asked_by[person.id] = ticket
-        self.stir(other.id)
+        self.notify_watchers(other.id)
         message = self.delivery.tell(other, person.id, contents.friend_request(person, greeting, ticket))
         self.play()
         return message
@@ -513,13 +513,13 @@ class World:
         if expected is None or ticket not in {"", expected}:
             raise Refused(Ret.SYSTEM_ERROR)
         del person.asked_by[other.id]
-        self.stir(person.id)
+        self.notify_watchers(person.id)
         self._add_friend(person, other, person.friends.get(other.id, ""))
         self._add_friend(other, person, other.friends.get(person.id, ""))
         self.delivery.tell(person, other.id, contents.system(f"你已添加了{other.nickname}，现在可以开始聊天了。"))
         self.delivery.send(person, other.id, contents.text("我通过了你的朋友验证请求，现在我们可以开始聊天了"))
 
-    def set_remark(self, person: Person, friend: str, remark: str) -> None:
+    def set_remark(self, person: WorldPerson, friend: str, remark: str) -> None:
         """
         Give a friend, by world id, a remark.
 
@@ -538,7 +538,7 @@ class World:
             Impossible: There is no such person.
         """
         self.person(who).is_offline = is_offline
-        self.stir()
+        self.notify_watchers()
 
     def set_pinned(self, who: str, chat: str, *, is_pinned: bool) -> None:
         """
@@ -570,7 +570,7 @@ class World:
             person.saved.discard(room.id)
         self.tell(person, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
 
-    def recall(self, sender: str, to: str, message_id: str | None = None) -> Message:
+    def recall(self, sender: str, to: str, message_id: str | None = None) -> WorldMessage:
         """
         Take back what somebody sent, the last message there when none is named.
 
@@ -580,7 +580,7 @@ class World:
         """
         person = self.person(sender)
         if not message_id:
-            chat = person.chats.get(self.chat_id(person, to), Chat())
+            chat = person.chats.get(self.chat_id(person, to), WorldChat())
             own = [m.id for m in chat.messages if m.sender is person and not m.is_recalled]
             if not own:
                 raise Impossible(f"{person.nickname} has nothing to recall there.", "nothing-to-recall")
@@ -613,10 +613,10 @@ class World:
         self.mark_read(person, world_id)
         self.delivery.tell_activity(person, world_id, code)
 
-    def mark_read(self, person: Person, chat: str) -> None:
+    def mark_read(self, person: WorldPerson, chat: str) -> None:
         """Clear a chat's unread count, by world id, and tell no client of it."""
         person.mark_read(chat)
-        self.stir(person.id, chat)
+        self.notify_watchers(person.id, chat)
 
     def close_chat(self, who: str, chat: str) -> None:
         """
@@ -628,7 +628,7 @@ class World:
         person = self.person(who)
         self.delivery.tell_activity(person, self.chat_id(person, chat), StatusNotify.QUIT_CHAT)
 
-    def inbox(self, who: str) -> dict[str, Chat]:
+    def inbox(self, who: str) -> dict[str, WorldChat]:
         """
         Give what somebody's phone shows: chats by world id, the most recently used first.
 
@@ -638,7 +638,7 @@ class World:
         person = self.person(who)
         return dict(reversed(person.chats.items()))
 
-    def chatroom(self, member: Person, name: str) -> Chatroom:
+    def chatroom(self, member: WorldPerson, name: str) -> WorldChatroom:
         """
         Find a chatroom that somebody is in.
 
@@ -650,7 +650,7 @@ class World:
                 return room
         raise Impossible(f"{member.nickname} is in no chatroom called {name!r}.")
 
-    def chat_id(self, person: Person, name: str) -> str:
+    def chat_id(self, person: WorldPerson, name: str) -> str:
         """
         Find the world id of a chat by the name a person would use.
 
@@ -671,7 +671,9 @@ def _some(names: Collection[str]) -> str:
     return ", ".join(islice(names, _MANY)) + (f" and {others:,} others" if others > 0 else "")
 
 
-def default_world(*, options: Options | None = None, clock: Clock | None = None, rng: Random | None = None) -> World:
+def default_world(
+    *, options: Options | None = None, clock: WorldClock | None = None, rng: Random | None = None
+) -> World:
     """Make the world that a sandbox starts with: four friends with accounts, and one chatroom with all of them."""
     world = World(options=options, clock=clock, rng=rng)
     for id_, nickname in (("xiaoming", "小明"), ("ahua", "阿华"), ("zhangsan", "张三"), ("lilei", "李雷")):

@@ -20,10 +20,10 @@ from msgspec.structs import asdict, replace
 
 from webwx.protocol.appmsg import Article
 from webwx.sandbox import contents
-from webwx.sandbox.clock import SystemClock, WoundClock
+from webwx.sandbox.clock import SystemClock, VirtualClock
 from webwx.sandbox.errors import Impossible, Refused, explain
 from webwx.sandbox.fake_contacts import FakeContacts, add_fake_contacts
-from webwx.sandbox.faults import Faults
+from webwx.sandbox.faults import FaultInjector
 from webwx.sandbox.options import Options
 from webwx.sandbox.pictures import avatar, picture_size
 from webwx.sandbox.world import World, default_world
@@ -31,8 +31,8 @@ from webwx.sandbox.world import World, default_world
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from webwx.sandbox.clock import Clock
-    from webwx.sandbox.people import Content, Person
+    from webwx.sandbox.clock import WorldClock
+    from webwx.sandbox.people import MessageContent, WorldPerson
 
 BUILTIN_WORLDS = ("default", "big")
 """Names of the worlds that are no files."""
@@ -46,11 +46,11 @@ _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _AGO = re.compile(r"(?:\d{1,9}[dhms] ?)+")
 
 
-class _Told(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
+class _WorldFileValue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
     """Anything in a file: a name that means nothing is a mistake."""
 
 
-class PersonPlan(_Told, frozen=True, kw_only=True):
+class PersonPlan(_WorldFileValue, frozen=True, kw_only=True):
     """Somebody."""
 
     nickname: str
@@ -72,7 +72,7 @@ class PersonPlan(_Told, frozen=True, kw_only=True):
     """Who is on their blacklist."""
 
 
-class ChatroomPlan(_Told, frozen=True, kw_only=True):
+class ChatroomPlan(_WorldFileValue, frozen=True, kw_only=True):
     """A chatroom."""
 
     name: str = ""
@@ -85,7 +85,7 @@ class ChatroomPlan(_Told, frozen=True, kw_only=True):
     """Who has it in the address book; the others have it only among their chats."""
 
 
-class ArticlePlan(_Told, frozen=True, kw_only=True):
+class ArticlePlan(_WorldFileValue, frozen=True, kw_only=True):
     """An article of a public account."""
 
     title: str
@@ -94,7 +94,7 @@ class ArticlePlan(_Told, frozen=True, kw_only=True):
     cover: str = ""
 
 
-class MessagePlan(_Told, frozen=True, kw_only=True):
+class MessagePlan(_WorldFileValue, frozen=True, kw_only=True):
     """Something that was said before: a text, a picture, a file or articles."""
 
     sender: str
@@ -114,7 +114,7 @@ class MessagePlan(_Told, frozen=True, kw_only=True):
     """Whether it is still unread; what came before it stays as it was, and what is read later reads this too."""
 
 
-class WorldPlan(_Told, frozen=True, kw_only=True):
+class WorldPlan(_WorldFileValue, frozen=True, kw_only=True):
     """A whole world."""
 
     seed: int | None = None
@@ -183,7 +183,7 @@ def open_world(
     """
     if source == "default":
         world = default_world(options=change(Options()), rng=rng)
-        world.faults = Faults(seed=seed)
+        world.faults = FaultInjector(seed=seed)
         return world
     path = Path(source)
     plan = BIG if source == "big" else read_world(path)
@@ -207,7 +207,7 @@ def build(plan: WorldPlan, folder: Path = Path(), *, rng: Random | None = None) 
         Impossible: Something in it cannot be; the sentence names the place.
     """
     world = World(options=plan.options, clock=_clock(plan), rng=rng)
-    world.faults = Faults(seed=plan.seed)
+    world.faults = FaultInjector(seed=plan.seed)
     if not plan.people:
         raise _Misplaced("people", "there is nobody; the first of them is 'me'.")
     for number, person in enumerate(plan.people):
@@ -228,11 +228,11 @@ def build(plan: WorldPlan, folder: Path = Path(), *, rng: Random | None = None) 
     return world
 
 
-def _clock(plan: WorldPlan) -> Clock:
+def _clock(plan: WorldPlan) -> WorldClock:
     start = None if plan.start is None else _seconds(plan.start)
     if plan.clock == "running":
         return SystemClock(start)
-    return WoundClock() if start is None else WoundClock(start)
+    return VirtualClock() if start is None else VirtualClock(start)
 
 
 def _seconds(moment: datetime) -> float:
@@ -276,7 +276,7 @@ def _befriend(world: World, who: str, plan: PersonPlan, *, knows_all: bool) -> N
 def _add_chatroom(world: World, plan: ChatroomPlan, listed: list[str]) -> None:
     if not plan.members:
         raise _Misplaced("members", "a chatroom has one at least.")
-    members: list[Person] = []
+    members: list[WorldPerson] = []
     people = [each for each in listed if not world.people[each].is_public]
     for number, name in enumerate(people if plan.members == "everybody" else plan.members):
         with _named(f"members[{number}]"):
@@ -326,7 +326,7 @@ def _say(world: World, plan: MessagePlan, moment: float, folder: Path, look: str
         person.mark_read(message.chat_of(person))
 
 
-def _content(world: World, plan: MessagePlan, sender: Person, folder: Path, look: str) -> Content:
+def _content(world: World, plan: MessagePlan, sender: WorldPerson, folder: Path, look: str) -> MessageContent:
     if [bool(each) for each in (plan.text, plan.picture, plan.file, plan.articles)].count(True) != 1:
         raise Impossible("It has one of 'text', 'picture', 'file' and 'articles'.")
     if plan.text:

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from webwx.testing.clock import Clock as Clock
     from webwx.testing.faults import Faults as Faults
-    from webwx.testing.messages import Message as Message
+    from webwx.testing.messages import PhoneMessage as PhoneMessage
     from webwx.testing.people import Chatroom as Chatroom
     from webwx.testing.people import Heard as Heard
     from webwx.testing.people import NotHeard as NotHeard
-    from webwx.testing.people import Person as Person
+    from webwx.testing.people import PhoneUser as PhoneUser
     from webwx.testing.running import Running as Running
     from webwx.testing.sandbox import Sandbox as Sandbox
 
 _HOME_OF = {
-    "Chatroom": "people", "Clock": "clock", "Faults": "faults", "Heard": "people", "Message": "messages",
-    "NotHeard": "people", "Person": "people", "Running": "running", "Sandbox": "sandbox",
+    "Chatroom": "people", "Clock": "clock", "Faults": "faults", "Heard": "people",
+    "NotHeard": "people", "PhoneMessage": "messages", "PhoneUser": "people", "Running": "running", "Sandbox": "sandbox",
 }  # fmt: skip
 
 __all__ = sorted(_HOME_OF)

@@ -21,7 +21,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-class _Selector(selectors.DefaultSelector):
+class _VirtualTimeSelector(selectors.DefaultSelector):
     """Notes when its loop has nothing to do, and until when."""
 
     is_resting = False
@@ -51,7 +51,7 @@ class WorldLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: Callable[[], float]) -> None:
         self._world_clock = clock
         self._begun = clock()
-        self._seen = _Selector()
+        self._seen = _VirtualTimeSelector()
         self.arrivals = 0
         """What other threads have handed in so far."""
         self.in_threads = 0

@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webwx.sandbox.people import Message as WorldMessage
-    from webwx.sandbox.people import MessageKind
-    from webwx.sandbox.people import Person as WorldPerson
+    from webwx.sandbox.people import MessageKind, WorldMessage, WorldPerson
 
 
 @dataclass(frozen=True, kw_only=True)
-class Message:
+class PhoneMessage:
     """A message on somebody's phone, as it was when the test looked."""
 
     text: str
@@ -35,7 +33,7 @@ class Message:
     """The same on every side."""
 
     @classmethod
-    def of(cls, message: WorldMessage, viewer: WorldPerson) -> Message:
+    def of(cls, message: WorldMessage, viewer: WorldPerson) -> PhoneMessage:
         """Show a message of the world to somebody."""
         medium = message.medium
         return cls(

@@ -12,17 +12,14 @@ import re
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from webwx.sandbox.media import SOME_VIDEO, SOME_VOICE
-from webwx.sandbox.people import FILEHELPER, Chat
-from webwx.testing.messages import Message
+from webwx.sandbox.people import FILEHELPER, WorldChat
+from webwx.testing.messages import PhoneMessage
 from webwx.testing.stage import WorldStage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.sandbox.people import Chatroom as WorldChatroom
-    from webwx.sandbox.people import Message as WorldMessage
-    from webwx.sandbox.people import MessageKind
-    from webwx.sandbox.people import Person as WorldPerson
+    from webwx.sandbox.people import MessageKind, WorldChatroom, WorldMessage, WorldPerson
     from webwx.sandbox.world import World
 
 PICTURE = bytes.fromhex(
@@ -39,20 +36,20 @@ class PeopleStage(WorldStage, Protocol):
     """What people and chatrooms need of their sandbox beside the world."""
 
     @property
-    def account(self) -> Person:
+    def account(self) -> PhoneUser:
         """The person whose bot is tested."""
         ...
 
     @property
-    def friend(self) -> Person:
+    def friend(self) -> PhoneUser:
         """The account's first friend."""
         ...
 
-    def person(self, name: str, /) -> Person:
+    def person(self, name: str, /) -> PhoneUser:
         """Return the person with a nickname or world id."""
         ...
 
-    def add_person(self, nickname: str, /) -> Person:
+    def add_person(self, nickname: str, /) -> PhoneUser:
         """Add a friend of the account."""
         ...
 
@@ -69,7 +66,7 @@ class PeopleStage(WorldStage, Protocol):
         ...
 
 
-class Person:
+class PhoneUser:
     """
     Somebody with a phone.
 
@@ -84,7 +81,7 @@ class Person:
         """Ids of messages that were waited for, or that this phone has written itself."""
 
     def __repr__(self) -> str:
-        return f"Person({self.nickname!r})"
+        return f"PhoneUser({self.nickname!r})"
 
     @property
     def nickname(self) -> str:
@@ -98,7 +95,7 @@ class Person:
 
     # -- speaking ----------------------------------------------------------------------------------------------------
 
-    def say(self, text: str, *, to: To | None = None) -> Message:
+    def say(self, text: str, *, to: To | None = None) -> PhoneMessage:
         """
         Write a text.
 
@@ -108,27 +105,27 @@ class Person:
         """
         return self._send(lambda world, chat: world.say(self.id, chat, text), to)
 
-    def picture(self, content: bytes = PICTURE, *, to: To | None = None) -> Message:
+    def picture(self, content: bytes = PICTURE, *, to: To | None = None) -> PhoneMessage:
         """Send a picture. Raises as `say`."""
         return self._send(lambda world, chat: world.picture(self.id, chat, content), to)
 
-    def file(self, content: bytes = b"a file", name: str = "file.txt", *, to: To | None = None) -> Message:
+    def file(self, content: bytes = b"a file", name: str = "file.txt", *, to: To | None = None) -> PhoneMessage:
         """Send a file. Raises as `say`."""
         return self._send(lambda world, chat: world.file(self.id, chat, content, name), to)
 
-    def voice(self, content: bytes = SOME_VOICE, *, to: To | None = None) -> Message:
+    def voice(self, content: bytes = SOME_VOICE, *, to: To | None = None) -> PhoneMessage:
         """Send something spoken: MP3. Raises as `say`."""
         return self._send(lambda world, chat: world.voice(self.id, chat, content), to)
 
-    def video(self, content: bytes = SOME_VIDEO, *, to: To | None = None) -> Message:
+    def video(self, content: bytes = SOME_VIDEO, *, to: To | None = None) -> PhoneMessage:
         """Send a video: mp4. Raises as `say`."""
         return self._send(lambda world, chat: world.video(self.id, chat, content), to)
 
-    def sticker(self, content: bytes = b"GIF89a", *, to: To | None = None) -> Message:
+    def sticker(self, content: bytes = b"GIF89a", *, to: To | None = None) -> PhoneMessage:
         """Send a sticker: GIF. Raises as `say`."""
         return self._send(lambda world, chat: world.sticker(self.id, chat, content), to)
 
-    def recall(self, message: Message | None = None, *, to: To | None = None) -> None:
+    def recall(self, message: PhoneMessage | None = None, *, to: To | None = None) -> None:
         """
         Take back a message of one's own, the last one in the chat when none is named.
 
@@ -148,22 +145,22 @@ class Person:
         """
         self._stage.do(lambda world: (world.scan(self.id), world.confirm()))
 
-    def _send(self, send: Callable[[World, str], WorldMessage], to: To | None) -> Message:
-        def sent(world: World) -> Message:
+    def _send(self, send: Callable[[World, str], WorldMessage], to: To | None) -> PhoneMessage:
+        def sent(world: World) -> PhoneMessage:
             message = send(world, self._chat_id(to))
             self._heard.add(message.id)
-            return Message.of(message, self._person)
+            return PhoneMessage.of(message, self._person)
 
         return self._stage.do(sent)
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
     @property
-    def inbox(self) -> list[Message]:
+    def inbox(self) -> list[PhoneMessage]:
         """What the phone shows in the chat with the account, the oldest first."""
         return self.chat()
 
-    def chat(self, with_: To | None = None) -> list[Message]:
+    def chat(self, with_: To | None = None) -> list[PhoneMessage]:
         """
         Show a chat, the oldest message first.
 
@@ -174,7 +171,7 @@ class Person:
 
     def hears(
         self, what: str | re.Pattern[str] | None = None, *, kind: MessageKind | None = None, chat: To | None = None
-    ) -> Message:
+    ) -> PhoneMessage:
         """
         Wait until the phone shows a message that was not heard yet, and give it.
 
@@ -201,7 +198,7 @@ class Person:
         name = repr(what.pattern if isinstance(what, re.Pattern) else what) if what is not None else "something"
         return self._wait_for(fits, f"{name} ({kind})" if kind else name, chat)
 
-    def sees_recall(self, what: str | None = None, *, chat: To | None = None) -> Message:
+    def sees_recall(self, what: str | None = None, *, chat: To | None = None) -> PhoneMessage:
         """
         Wait until a message is taken back by whoever wrote it, and give it.
 
@@ -231,7 +228,7 @@ class Person:
         self._stage.settle()
         new = self._stage.do(
             lambda _: [
-                Message.of(each, self._person)
+                PhoneMessage.of(each, self._person)
                 for each in self._chat(self._chat_id(chat)).messages
                 if self._is_new(each) and each.kind != "system"
             ]
@@ -245,13 +242,13 @@ class Person:
         is_told = message.sender is not self._person or message.to == FILEHELPER
         return is_told and message.id not in self._heard
 
-    def _wait_for(self, fits: Callable[[WorldMessage], bool], what: str, chat: To | None) -> Message:
+    def _wait_for(self, fits: Callable[[WorldMessage], bool], what: str, chat: To | None) -> PhoneMessage:
         __tracebackhide__ = True
         where = self._chat_id(chat)
 
-        def look() -> Message | None:
+        def look() -> PhoneMessage | None:
             found = next((each for each in self._chat(where).messages if fits(each)), None)
-            return Message.of(found, self._person) if found else None
+            return PhoneMessage.of(found, self._person) if found else None
 
         found = self._stage.wait(look)
         if found is None:
@@ -265,17 +262,17 @@ class Person:
         self._heard.add(found.id)
         return found
 
-    def _messages(self, chat: str) -> list[Message]:
-        return [Message.of(each, self._person) for each in self._chat(chat).messages]
+    def _messages(self, chat: str) -> list[PhoneMessage]:
+        return [PhoneMessage.of(each, self._person) for each in self._chat(chat).messages]
 
-    def _chat(self, chat: str) -> Chat:
-        return self._person.chats.get(chat, Chat())
+    def _chat(self, chat: str) -> WorldChat:
+        return self._person.chats.get(chat, WorldChat())
 
     def _chat_id(self, chat: To | None) -> str:
         if chat is None:
             account = self._stage.account
             return FILEHELPER if account.id == self.id else account.id
-        if isinstance(chat, (Person, Chatroom)):
+        if isinstance(chat, (PhoneUser, Chatroom)):
             return chat.id
         return self._stage.world.chat_id(self._person, chat)
 
@@ -301,11 +298,11 @@ class Chatroom:
         return self._room.id
 
     @property
-    def members(self) -> list[Person]:
+    def members(self) -> list[PhoneUser]:
         """Who is in it, the owner first."""
         return [self._stage.person(person.id) for person in self._room.members]
 
-    def add(self, *people: Person | str, by: Person | None = None) -> None:
+    def add(self, *people: PhoneUser | str, by: PhoneUser | None = None) -> None:
         """
         Let people in, together.
 
@@ -316,7 +313,7 @@ class Chatroom:
         Raises:
             Refused: That one is no member.
         """
-        who = [each if isinstance(each, Person) else self._stage.add_person(each) for each in people]
+        who = [each if isinstance(each, PhoneUser) else self._stage.add_person(each) for each in people]
         host = by or self._stage.friend
         self._stage.do(
             lambda world: world.membership.admit(
@@ -324,7 +321,7 @@ class Chatroom:
             )
         )
 
-    def remove(self, *people: Person) -> None:
+    def remove(self, *people: PhoneUser) -> None:
         """Let the owner put people out."""
         self._stage.do(
             lambda world: world.membership.remove(
@@ -333,7 +330,7 @@ class Chatroom:
         )
 
 
-To = Person | Chatroom | str
+To = PhoneUser | Chatroom | str
 """A chat, as a test names it."""
 
 
@@ -345,5 +342,5 @@ class Heard(AssertionError):
     """A phone shows something where nothing should be."""
 
 
-def _lines(messages: list[Message]) -> str:
+def _lines(messages: list[PhoneMessage]) -> str:
     return "\n".join(f"  {message}" for message in messages)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
     from webwx.testing.clock import Clock
     from webwx.testing.faults import Faults
-    from webwx.testing.people import Chatroom, Person
+    from webwx.testing.people import Chatroom, PhoneUser
     from webwx.testing.sandbox import Sandbox
 
 _PATIENCE = "webwx_patience"
@@ -81,13 +81,13 @@ def webwx_sandbox(webwx_world: World | None, pytestconfig: pytest.Config) -> Ite
 
 
 @pytest.fixture
-def webwx_account(webwx_sandbox: Sandbox) -> Person:
+def webwx_account(webwx_sandbox: Sandbox) -> PhoneUser:
     """The one whose bot is tested, 小明, phone in hand: `webwx_account.say("hello")` writes to File Transfer Helper."""
     return webwx_sandbox.account
 
 
 @pytest.fixture
-def webwx_friend(webwx_sandbox: Sandbox) -> Person:
+def webwx_friend(webwx_sandbox: Sandbox) -> PhoneUser:
     """A friend, 阿华: `webwx_friend.say("ping")`, `webwx_friend.hears("pong")`."""
     return webwx_sandbox.friend
 
@@ -120,13 +120,13 @@ def sandbox(webwx_sandbox: Sandbox) -> Sandbox:
 
 
 @pytest.fixture
-def account(webwx_account: Person) -> Person:
+def account(webwx_account: PhoneUser) -> PhoneUser:
     """The one whose bot is tested, 小明, phone in hand: `account.say("hello")` writes to File Transfer Helper."""
     return webwx_account
 
 
 @pytest.fixture
-def friend(webwx_friend: Person) -> Person:
+def friend(webwx_friend: PhoneUser) -> PhoneUser:
     """A friend, 阿华: `friend.say("ping")`, `friend.hears("pong")`."""
     return webwx_friend
 

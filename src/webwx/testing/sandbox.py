@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from webwx.sandbox.faults import CARRIED, SAID
-from webwx.sandbox.faults import Faults as WorldFaults
+from webwx.sandbox.faults import CARRIED, SAID, FaultInjector
 from webwx.sandbox.world import ME, default_world
 from webwx.storage.login import LoginMemory
 from webwx.testing.clock import Clock
 from webwx.testing.faults import Faults
-from webwx.testing.people import Chatroom, Person
+from webwx.testing.people import Chatroom, PhoneUser
 from webwx.testing.running import Running
 from webwx.testing.server import Server
 
@@ -58,7 +57,7 @@ class Sandbox:
     def __init__(self, world: World | None = None, *, patience: float = PATIENCE) -> None:
         self.world: World = world or default_world(rng=random.Random(SEED))  # noqa: S311 - the same in each run
         """The world itself, for what has no word here; touch it in `do` once bots run."""
-        self.world.faults = WorldFaults(seed=SEED)
+        self.world.faults = FaultInjector(seed=SEED)
         self.patience = patience
         self.at_work: list[Running] = []
         """The bots that run now."""
@@ -71,7 +70,7 @@ class Sandbox:
         """Of the journals."""
         self._logins: dict[str, LoginMemory] = {}
         self._mistakes: list[str] = []
-        self._people: dict[str, Person] = {}
+        self._people: dict[str, PhoneUser] = {}
 
     def __repr__(self) -> str:
         return f"Sandbox({self.world!r})"
@@ -112,12 +111,12 @@ class Sandbox:
     # -- who is there ------------------------------------------------------------------------------------------------
 
     @property
-    def account(self) -> Person:
+    def account(self) -> PhoneUser:
         """The one whose bot is tested."""
         return self.person(ME)
 
     @property
-    def friend(self) -> Person:
+    def friend(self) -> PhoneUser:
         """
         The account's first friend.
 
@@ -129,7 +128,7 @@ class Sandbox:
             raise LookupError("The account has no friend in this world; let sandbox.add_person() bring one.")
         return self.person(next(iter(friends)))
 
-    def person(self, name: str) -> Person:
+    def person(self, name: str) -> PhoneUser:
         """
         Give somebody by nickname or world id.
 
@@ -138,10 +137,10 @@ class Sandbox:
         """
         person = self.world.person(name)
         if person.id not in self._people:
-            self._people[person.id] = Person(self, person)
+            self._people[person.id] = PhoneUser(self, person)
         return self._people[person.id]
 
-    def add_person(self, nickname: str) -> Person:
+    def add_person(self, nickname: str) -> PhoneUser:
         """Let somebody new come into the world, as a friend of everybody's."""
 
         def add(world: World) -> str:
@@ -153,7 +152,7 @@ class Sandbox:
 
         return self.person(self.do(add))
 
-    def add_stranger(self, nickname: str) -> Person:
+    def add_stranger(self, nickname: str) -> PhoneUser:
         """Let somebody new come into the world, without friends."""
         return self.person(self.do(lambda world: world.add_person(nickname).id))
 
@@ -169,14 +168,14 @@ class Sandbox:
                 return Chatroom(self, room)
         raise LookupError(f"The account is in no chatroom {name!r}; let sandbox.add_chatroom() open one.")
 
-    def add_chatroom(self, name: str, *members: Person) -> Chatroom:
+    def add_chatroom(self, name: str, *members: PhoneUser) -> Chatroom:
         """Open a chatroom; the first member owns it."""
         return Chatroom(self, self.do(lambda world: world.add_chatroom(name, [each.id for each in members])))
 
     # -- bots --------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def running(self, *bots: Bot, account: Person | None = None) -> Iterator[Running]:
+    def running(self, *bots: Bot, account: PhoneUser | None = None) -> Iterator[Running]:
         """
         Let bots run, and end them well: `with sandbox.running(bot):`.
 

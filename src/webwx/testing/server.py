@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as TooLate
 from typing import TYPE_CHECKING, TypeVar
 
 from webwx.protocol.http import Park
-from webwx.sandbox.core import Sandbox as Core
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.serve import serve
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Server:
             self._change = None
 
 
-class _Watched(Core):
+class _Watched(SandboxCore):
     """A server's core that tells of each answer."""
 
     def __init__(self, world: World, note: Callable[[Response | Park], object]) -> None:

@@ -138,7 +138,7 @@ class _NotConnected(aiohttp.ClientError):
     """There is no connection, so nothing has left."""
 
 
-class _NoProxy(aiohttp.ClientError):
+class _ProxyNotConnected(aiohttp.ClientError):
     """There is none to the proxy."""
 
 
@@ -164,7 +164,7 @@ class _Connector(aiohttp.TCPConnector):
             except (aiohttp.ClientSSLError, aiohttp.ClientHttpProxyError):
                 raise
             except aiohttp.ClientProxyConnectionError:
-                raise _NoProxy from None
+                raise _ProxyNotConnected from None
             except (aiohttp.ClientError, OSError, ValueError):
                 raise _NotConnected from None
             if connection.protocol is None or not connection.protocol.should_close:
@@ -199,7 +199,7 @@ def _failure(error: Exception, failures: Failures) -> WxError:
             return failures.barred(error.status)
         case NoTrust():
             return failures.no_trust()
-        case _NoProxy():
+        case _ProxyNotConnected():
             return failures.no_proxy()
         case _NotConnected():
             return failures.no_connection()

@@ -32,7 +32,7 @@ _LONGEST_REPLY = 16 * 1024
 _REPLY = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
 
 
-class Barred(Exception):
+class ProxyRefused(Exception):
     """The proxy said no."""
 
     def __init__(self, status: int) -> None:
@@ -40,7 +40,7 @@ class Barred(Exception):
         self.status = status
 
 
-class NoProxy(OSError):
+class ProxyUnreachable(OSError):
     """The proxy cannot be reached."""
 
 
@@ -77,7 +77,7 @@ class Dialer:
             try:
                 line = await self._connect(proxy.host, proxy.port)
             except (OSError, ValueError):  # a name that no host can have is a ValueError
-                raise NoProxy from None
+                raise ProxyUnreachable from None
         try:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if site.is_tls:
@@ -130,7 +130,7 @@ class Dialer:
             raise ConnectionResetError
         # Behind a yes nothing may follow: in TLS it is the client who speaks first.
         if not 200 <= int(status[1]) < 300 or not reply.endswith(b"\r\n\r\n"):
-            raise Barred(int(status[1]))
+            raise ProxyRefused(int(status[1]))
 
     async def _secure(self, line: socket.socket, host: str) -> ssl.SSLSocket:
         secure = self._trust().wrap_socket(

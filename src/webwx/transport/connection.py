@@ -39,7 +39,7 @@ _READS = 16
 _LATER = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """Where a connection's bytes come from and go to; both raise what a socket that does not block raises."""
 
     def read(self, size: int, /) -> bytes:
@@ -58,7 +58,7 @@ class _Plain:
         self.read, self.write = line.recv, line.send
 
 
-def stream_of(line: socket.socket) -> Stream:
+def stream_of(line: socket.socket) -> ByteStream:
     """
     Give what a socket is read and written by.
 
@@ -66,7 +66,7 @@ def stream_of(line: socket.socket) -> Stream:
     the same for us, so it stands in for what is inside where a later Python calls that something else.
     """
     if isinstance(line, ssl.SSLSocket):
-        return cast("Stream", getattr(line, "_sslobj", None) or line)
+        return cast("ByteStream", getattr(line, "_sslobj", None) or line)
     return _Plain(line)
 
 

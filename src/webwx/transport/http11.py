@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from webwx.protocol.http import Patience
 from webwx.transport.addresses import proxy_place
-from webwx.transport.connect import Barred, NoProxy
+from webwx.transport.connect import ProxyRefused, ProxyUnreachable
 from webwx.transport.failures import Failures
-from webwx.transport.pool import Pool, Way
+from webwx.transport.pool import Pool, Route
 from webwx.transport.request_head import write_head, write_out
-from webwx.transport.response_parser import ResponseError, TooLarge
+from webwx.transport.response_parser import BodyTooLong, ResponseError
 from webwx.transport.runner import MAX_BODY, Timeouts
 from webwx.transport.tls import NoTrust
 
@@ -55,7 +55,7 @@ class Http11Transport:
         self._timeouts = timeouts
         self._terms = {each: (timeouts.of(each), MAX_BODY[each]) for each in Patience}
         """By how long an answer may take: that in seconds, and how large it may be."""
-        self._way = Way(proxy, None if ca_file is None else str(ca_file))
+        self._way = Route(proxy, None if ca_file is None else str(ca_file))
         self._proxy = proxy_place(proxy)
         self._pool: Pool | None = None
         self._asked: tuple[str, str, Headers] | None = None
@@ -94,7 +94,7 @@ class Http11Transport:
             answers = await connection.ask(write_out(head, request), limit, take)
         except TimeoutError:
             raise _failures(request, site).no_answer() from None
-        except TooLarge:
+        except BodyTooLong:
             raise _failures(request, site).too_large(limit) from None
         except ResponseError:
             raise _failures(request, site).no_http() from None
@@ -115,7 +115,7 @@ class Http11Transport:
         failures = Failures(request.endpoint, _place(site), self._proxy)
         try:
             return await pool.open(site, min(self._timeouts.connect, patience))
-        except Barred as refusal:
+        except ProxyRefused as refusal:
             raise failures.barred(refusal.status) from None
         except NoTrust:
             raise failures.no_trust() from None
@@ -123,7 +123,7 @@ class Http11Transport:
             raise failures.no_connection() from None
         except ssl.SSLError as doubt:
             raise failures.unproven(doubt) from None
-        except NoProxy:
+        except ProxyUnreachable:
             raise failures.no_proxy() from None
         except (OSError, ValueError):  # a name that no host can have is a ValueError
             raise failures.no_connection() from None

@@ -26,7 +26,7 @@ _MOMENT = 0.01
 """Seconds in which a connection that was given back is believed to be as it was."""
 
 
-class Way(NamedTuple):
+class Route(NamedTuple):
     """What connections have in common that may stand in for each other."""
 
     proxy: str | None = None
@@ -41,7 +41,7 @@ class Pool:
         way: That way.
     """
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: Route) -> None:
         self.loop = asyncio.get_running_loop()
         self.proxy = Proxy(way.proxy) if way.proxy else None
         """What it goes through."""
@@ -54,7 +54,7 @@ class Pool:
         self._due = math.inf
 
     @staticmethod
-    def join(user: object, way: Way) -> Pool:
+    def join(user: object, way: Route) -> Pool:
         """Give the running loop's pool for a way; it closes when all who have joined it have left it."""
         for loop, other in list(_POOLS):
             if loop.is_closed():
@@ -146,4 +146,4 @@ class Pool:
             self._idle[site].remove(connection)
 
 
-_POOLS: dict[tuple[asyncio.AbstractEventLoop, Way], Pool] = {}
+_POOLS: dict[tuple[asyncio.AbstractEventLoop, Route], Pool] = {}

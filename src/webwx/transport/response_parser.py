@@ -40,7 +40,7 @@ class ResponseError(Exception):
     """What came is no HTTP answer."""
 
 
-class TooLarge(Exception):
+class BodyTooLong(Exception):
     """A body is larger than anybody would want."""
 
 
@@ -52,7 +52,7 @@ class NotTaken(Exception):
         self.reason = reason
 
 
-class _Known(msgspec.Struct, frozen=True):
+class _RememberedResponse(msgspec.Struct, frozen=True):
     """An answer that came at once and plainly: what another one is that begins like it and is as long."""
 
     head: bytes
@@ -62,7 +62,7 @@ class _Known(msgspec.Struct, frozen=True):
     headers: Headers
 
     def __repr__(self) -> str:
-        return f"_Known({self.size} bytes)"
+        return f"_RememberedResponse({self.size} bytes)"
 
 
 class ResponseParser:
@@ -87,7 +87,7 @@ class ResponseParser:
         """Some of the answer has come."""
         self._between = 0
         """Bytes that have come since the body last grew."""
-        self._known = _Known(b"", 0, 0, ())
+        self._known = _RememberedResponse(b"", 0, 0, ())
         self._parser = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
 
@@ -143,7 +143,7 @@ class ResponseParser:
         """Keep what the next one may begin with, where nothing but a body follows the head."""
         head, end, body = answer.partition(b"\r\n\r\n")
         if len(body) == self.size:
-            self._known = _Known(head + end, len(answer), self.status, self.headers)
+            self._known = _RememberedResponse(head + end, len(answer), self.status, self.headers)
 
     def end(self) -> bool:
         """Take the connection's end, and say whether the answer is whole by it."""
@@ -205,7 +205,7 @@ class ResponseParser:
         self.size += len(piece)
         self._between = 0
         if self._take is None and self.size > self._limit:
-            raise TooLarge
+            raise BodyTooLong
         if not self._pieces or len(piece) >= _SMALL:
             self._pieces.append(piece)
         elif isinstance(last := self._pieces[-1], bytearray):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from webwx.sandbox.phone.live import Live
+from webwx.sandbox.phone.live import LivePage
 
 
 class OpenPage:
@@ -12,18 +12,18 @@ class OpenPage:
 
     def __init__(self, world):
         self.calls = 0
-        self.live = Live(world, self._called)
+        self.live = LivePage(world, self._called)
 
     def _called(self):
         self.calls += 1
 
     def say(self, kind, **fields):
-        self.live.hear(json.dumps({"kind": kind, **fields}))
+        self.live.receive(json.dumps({"kind": kind, **fields}))
         return self.told()
 
     def told(self, kind=None):
         """Give what is new, of one kind or all."""
-        return [each for each in map(json.loads, self.live.news()) if kind in {None, each["kind"]}]
+        return [each for each in map(json.loads, self.live.updates()) if kind in {None, each["kind"]}]
 
 
 @pytest.fixture

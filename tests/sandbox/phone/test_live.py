@@ -38,7 +38,7 @@ def test_whoever_holds_the_socket_is_called_when_something_happens(open_page, wo
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_passed_over(open_page, said):
-    open_page.live.hear(said)
+    open_page.live.receive(said)
     assert open_page.told() == []
 
 

@@ -9,7 +9,7 @@ import pytest
 from webwx.errors import Timeout, TransportError
 from webwx.protocol.http import Request
 from webwx.sandbox.clock import SystemClock
-from webwx.sandbox.core import Sandbox
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.faults import CATALOGUE, describe
 from webwx.sandbox.serve import serve
 
@@ -58,7 +58,7 @@ async def test_a_fault_of_the_line_is_told_and_no_more(
     make: Make, make_world: Callable[..., World], fault: str
 ) -> None:
     world = make_world(clock=SystemClock())
-    served = await serve(Sandbox(world))
+    served = await serve(SandboxCore(world))
     try:
         world.faults.add(fault)
         with pytest.raises(BROKEN[fault]) as caught:
@@ -74,7 +74,7 @@ async def test_a_fault_that_leaves_an_answer_leaves_this_one(
     make: Make, make_world: Callable[..., World], fault: str
 ) -> None:
     world = make_world(clock=SystemClock())
-    served = await serve(Sandbox(world))
+    served = await serve(SandboxCore(world))
     try:
         transport = make()
         world.faults.add(fault)

@@ -25,7 +25,7 @@ from webwx.sandbox.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from webwx.sandbox.people import Chatroom, Person
+    from webwx.sandbox.people import WorldChatroom, WorldPerson
 
 _HAS_BLOCKED = 3
 """`MemberStatus` of somebody who has blocked whoever adds them. Of its values only 0, added, is known for sure."""
@@ -77,7 +77,7 @@ def update(call: Call, request: UpdateChatroomRequest) -> UpdateChatroomReply:
     return UpdateChatroomReply()
 
 
-def _add(call: Call, room: Chatroom, names: list[str]) -> UpdateChatroomReply:
+def _add(call: Call, room: WorldChatroom, names: list[str]) -> UpdateChatroomReply:
     me, membership = call.session.person, call.world.membership
     people = _people(call, names)
     is_open = not membership.is_by_invitation(room)
@@ -106,23 +106,23 @@ def _ids(joined: str | msgspec.UnsetType) -> list[str]:
     return [each for each in (joined or "").split(",") if each]
 
 
-def _room(call: Call, name: str) -> Chatroom:
+def _room(call: Call, name: str) -> WorldChatroom:
     room = call.world.chatrooms.get(call.session.known(name))
     if room is None:
         raise Refused(Ret.CHAT_GONE)
     return room
 
 
-def _people(call: Call, names: Iterable[str]) -> list[Person]:
+def _people(call: Call, names: Iterable[str]) -> list[WorldPerson]:
     """Find people by this login's names; whoever is none, as a built-in account, is passed over."""
     world_ids = [call.session.names.world_id(name) or "" for name in names]
     return [call.world.people[world_id] for world_id in world_ids if world_id in call.world.people]
 
 
-def _members(call: Call, people: Iterable[Person], willing: list[Person]) -> list[msgspec.Raw]:
+def _members(call: Call, people: Iterable[WorldPerson], willing: list[WorldPerson]) -> list[msgspec.Raw]:
     me, view = call.session.person, View(call.world, call.session)
 
-    def status(person: Person) -> int:
+    def status(person: WorldPerson) -> int:
         if person in willing:
             return 0
         return _HAS_BLOCKED if person.has_blocked(me) else _WANTS_TO_BE_ASKED

@@ -41,12 +41,12 @@ from webwx.protocol.login import (
 from webwx.sandbox.call import Call, handles
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.hosts import api_origin, cookie_domains, family_of, is_helper, wished_host
-from webwx.sandbox.logins import LoginCode, Stage
+from webwx.sandbox.logins import LoginCode, LoginStage
 from webwx.sandbox.pictures import BLACK, WHITE, draw
 from webwx.sandbox.sessions import SESSION_COOKIE
 
 if TYPE_CHECKING:
-    from webwx.sandbox.sessions import Session
+    from webwx.sandbox.sessions import WebSession
     from webwx.sandbox.world import World
 
 _DEVICE_COOKIE = 10 * 365 * 86400
@@ -74,7 +74,7 @@ def push(call: Call, request: PushLoginRequest) -> PushLoginReply:
     code = None if is_helper(call.http) else call.world.logins.push(request.uin, *cookies, host)
     if code is None:
         raise Refused(Ret.PARAMETER_ERROR, "scan the code")
-    call.world.stir()
+    call.world.notify_watchers()
     return PushLoginReply(ret="0", msg="all ok", uuid=code.uuid)
 
 
@@ -103,11 +103,11 @@ def poll(call: Call, request: PollRequest) -> PollReply | Park:
     if call.world.options.auto_confirm:
         _press(call.world, code)
     match code.stage:
-        case Stage.CONFIRMED:
+        case LoginStage.CONFIRMED:
             return PollReply(code=PollCode.CONFIRMED, redirect_uri=_redirect(call, code))
-        case Stage.CANCELLED:
+        case LoginStage.CANCELLED:
             return PollReply(code=PollCode.CANCELLED)
-        case Stage.SCANNED if request.tip == 1 or not code.is_scan_told:
+        case LoginStage.SCANNED if request.tip == 1 or not code.is_scan_told:
             code.is_scan_told = True
             return PollReply(code=PollCode.SCANNED, user_avatar=_avatar(code))
     return PollReply(code=PollCode.WAITING) if call.is_over else call.park(code.uuid)
@@ -146,7 +146,7 @@ def _for_a_browser(call: Call) -> Response | None:
     return None
 
 
-def _set_cookies(call: Call, session: Session) -> None:
+def _set_cookies(call: Call, session: WebSession) -> None:
     keys = session.keys
     own, shared = cookie_domains(call.origin)
     for name, value, lifetime, domain in (
@@ -198,9 +198,9 @@ def _avatar(code: LoginCode) -> str:
 
 def _press(world: World, code: LoginCode) -> None:
     """Do what a phone would do next."""
-    if code.stage is Stage.NEW:
+    if code.stage is LoginStage.NEW:
         world.scan(world.next_account().id, code.uuid)
-    elif code.stage is Stage.SCANNED and code.is_scan_told:
+    elif code.stage is LoginStage.SCANNED and code.is_scan_told:
         if not code.is_pushed:
             code.person = world.next_account()  # whoever scanned may have logged in elsewhere meanwhile
         world.confirm(code.uuid)

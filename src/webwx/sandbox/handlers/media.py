@@ -39,8 +39,8 @@ from webwx.sandbox.media import encrypted_name
 from webwx.sandbox.pictures import STILL
 
 if TYPE_CHECKING:
-    from webwx.sandbox.media import Medium
-    from webwx.sandbox.people import Message
+    from webwx.sandbox.media import MediaFile
+    from webwx.sandbox.people import WorldMessage
 
 # -- uploads ---------------------------------------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ def upload_parallel(call: Call, request: ParallelUploadRequest) -> ParallelUploa
     return ParallelUploadReply(upload_id=upload_id, media_id=_offer(call, call.world.media.add(content, ticket.name)))
 
 
-def _offer(call: Call, medium: Medium) -> str:
+def _offer(call: Call, medium: MediaFile) -> str:
     """Give a medium an id that is valid in this session alone."""
     media_id = call.world.logins.new_media_id()
     call.session.media[media_id] = medium
@@ -194,7 +194,7 @@ def preview(call: Call, request: PreviewRequest) -> Media:
     return _whole(medium)
 
 
-def _seen(call: Call, message_id: str) -> Message:
+def _seen(call: Call, message_id: str) -> WorldMessage:
     """
     Find a message whose media are still there.
 
@@ -207,14 +207,14 @@ def _seen(call: Call, message_id: str) -> Message:
     return message
 
 
-def _of_kind(call: Call, message_id: str, kind: str) -> Medium:
+def _of_kind(call: Call, message_id: str, kind: str) -> MediaFile:
     message = _seen(call, message_id)
     if message.kind != kind or message.medium is None:
         raise Refused(Ret.SYSTEM_ERROR)
     return message.medium
 
 
-def _whole(medium: Medium) -> Media:
+def _whole(medium: MediaFile) -> Media:
     return Media(content_type=medium.content_type, content=medium.content)
 
 

@@ -49,8 +49,8 @@ from webwx.sandbox.call import Call, handles
 from webwx.sandbox.errors import Refused
 
 if TYPE_CHECKING:
-    from webwx.sandbox.media import Medium
-    from webwx.sandbox.people import Content
+    from webwx.sandbox.media import MediaFile
+    from webwx.sandbox.people import MessageContent
 
 _LINK = re.compile(r"https?://[!-~]+")
 
@@ -66,7 +66,7 @@ def send_text(call: Call, request: TextRequest) -> SendReply:
     return _send(call, request.msg, contents.text(content))
 
 
-def _location(xml: str) -> Content:
+def _location(xml: str) -> MessageContent:
     place = read_attributes(xml, "location")
     try:
         return contents.location(float(place["x"]), float(place["y"]), place.get("label", ""), place.get("poiname", ""))
@@ -163,7 +163,7 @@ def notify(call: Call, request: StatusNotifyRequest) -> StatusNotifyReply:
 _Outgoing = OutgoingText | OutgoingImage | OutgoingVideo | OutgoingSticker | OutgoingApp
 
 
-def _send(call: Call, outgoing: _Outgoing, content: Content) -> SendReply:
+def _send(call: Call, outgoing: _Outgoing, content: MessageContent) -> SendReply:
     session, world = call.session, call.world
     key = write_json(outgoing) if world.options.fold_repeats else b""
     earlier = session.earlier(key, world.now) if key else ""
@@ -176,7 +176,7 @@ def _send(call: Call, outgoing: _Outgoing, content: Content) -> SendReply:
     return SendReply(msg_id=message.id, local_id=outgoing.local_id)
 
 
-def _picture(call: Call, outgoing: OutgoingImage) -> Medium:
+def _picture(call: Call, outgoing: OutgoingImage) -> MediaFile:
     if outgoing.media_id:
         picture = call.session.media.get(outgoing.media_id)
     else:
@@ -186,7 +186,7 @@ def _picture(call: Call, outgoing: OutgoingImage) -> Medium:
     return _found(picture)
 
 
-def _found(medium: Medium | None) -> Medium:
+def _found(medium: MediaFile | None) -> MediaFile:
     if medium is None:
         raise Refused(Ret.SYSTEM_ERROR)
     return medium

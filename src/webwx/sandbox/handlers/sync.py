@@ -23,11 +23,11 @@ from webwx.protocol.sync import (
 from webwx.sandbox.call import Call, handles
 from webwx.sandbox.hosts import cookie_domains
 from webwx.sandbox.sessions import SESSION_COOKIE
-from webwx.sandbox.stream import Batch, ChangedContact
+from webwx.sandbox.stream import ChangeBatch, ChangedContact
 
 if TYPE_CHECKING:
     from webwx.protocol.sync import SyncKey
-    from webwx.sandbox.sessions import Session
+    from webwx.sandbox.sessions import WebSession
 
 _UIN_COOKIE = 3 * 86400
 """Seconds that a sync lets `wxuin` last; a login lets it last as long as the others."""
@@ -75,7 +75,7 @@ def fetch(call: Call, request: SyncRequest) -> SyncReply:
     )
 
 
-def _renew_cookies(call: Call, session: Session, key: SyncKey) -> None:
+def _renew_cookies(call: Call, session: WebSession, key: SyncKey) -> None:
     own, shared = cookie_domains(call.origin)
     time = next((pair.val for pair in key.list if pair.key == SyncKeyKind.TIME), 0)
     for name, value, lifetime, domain in (
@@ -106,5 +106,5 @@ UNCHANGED_PROFILE: dict[str, Any] = {
 """`BitFlag` 0: nothing in it means anything."""
 
 
-def _items(batch: Batch, kind: type[msgspec.Struct]) -> list[msgspec.Raw]:
+def _items(batch: ChangeBatch, kind: type[msgspec.Struct]) -> list[msgspec.Raw]:
     return [msgspec.Raw(write_json(change.item)) for change in batch.changes if isinstance(change.item, kind)]

@@ -13,8 +13,8 @@ import msgspec
 
 from webwx.protocol.codec import write_json
 from webwx.sandbox.control import is_same_origin
-from webwx.sandbox.phone.feeds import Feed, PhoneFeed, WorldFeed
-from webwx.sandbox.phone.tools import FaultsFeed, WireFeed
+from webwx.sandbox.phone.tools import FaultsUpdates, TrafficUpdates
+from webwx.sandbox.phone.updates import PhoneUpdates, UpdateSource, WorldUpdates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 PATH = "/phone/live"
 
-FEEDS: tuple[Callable[[World], Feed], ...] = (WorldFeed, PhoneFeed, WireFeed, FaultsFeed)
+SOURCES: tuple[Callable[[World], UpdateSource], ...] = (WorldUpdates, PhoneUpdates, TrafficUpdates, FaultsUpdates)
 """What makes each thing that a page is told of."""
 
 
-class _Said(msgspec.Struct, frozen=True):
+class _PageMessage(msgspec.Struct, frozen=True):
     """Any message of the page."""
 
     kind: str
@@ -39,7 +39,7 @@ def is_welcome(request: Request) -> bool:
     return is_same_origin(request) and request.header("Origin") != ""
 
 
-class Live:
+class LivePage:
     """
     What one page knows, and what it does not know yet.
 
@@ -50,31 +50,35 @@ class Live:
 
     def __init__(self, world: World, call: Callable[[], object]) -> None:
         self._call = call
-        self._feeds = [make(world) for make in FEEDS]
-        self._unsubscribes = (world.watch(self._stir), world.traffic.subscribe(call), world.faults.subscribe(call))
+        self._sources = [make(world) for make in SOURCES]
+        self._unsubscribes = (
+            world.watch(self._note_change),
+            world.traffic.subscribe(call),
+            world.faults.subscribe(call),
+        )
 
-    def hear(self, text: str) -> None:
+    def receive(self, text: str) -> None:
         """Take a message of the page; one that cannot be read is passed over."""
         try:
-            kind = msgspec.json.decode(text, type=_Said).kind
-            for feed in self._feeds:
-                if kind in feed.hears:
-                    said, act = feed.hears[kind]
+            kind = msgspec.json.decode(text, type=_PageMessage).kind
+            for source in self._sources:
+                if kind in source.handlers:
+                    said, act = source.handlers[kind]
                     act(msgspec.json.decode(text, type=said))
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return
         self._call()
 
-    def news(self) -> list[str]:
+    def updates(self) -> list[str]:
         """Give what the page does not know yet, each a JSON text."""
-        return [write_json(told).decode() for feed in self._feeds for told in feed.news()]
+        return [write_json(told).decode() for source in self._sources for told in source.updates()]
 
     def close(self) -> None:
         """Forget the page."""
         for unsubscribe in self._unsubscribes:
             unsubscribe()
 
-    def _stir(self, owner: str, chat: str) -> None:
-        for feed in self._feeds:
-            feed.stir(owner, chat)
+    def _note_change(self, owner: str, chat: str) -> None:
+        for source in self._sources:
+            source.note_change(owner, chat)
         self._call()

@@ -20,7 +20,7 @@ from webwx.sandbox.phone.wire_page import wire_page
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Headers
-    from webwx.sandbox.people import Message
+    from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
 
 PREFIX = "/phone"
@@ -105,7 +105,7 @@ def _page(content_type: str, body: bytes) -> Response:
     return Response(headers=headers, body=body)
 
 
-def _medium(message: Message, request: Request) -> Response:
+def _medium(message: WorldMessage, request: Request) -> Response:
     medium = message.medium
     if medium is None or message.is_recalled:
         return _text(404, "There is nothing to see in that message.")

@@ -14,7 +14,7 @@ import msgspec
 from webwx.protocol.appmsg import Reference, read_app
 from webwx.protocol.codes import MessageType
 from webwx.protocol.content import read_attributes
-from webwx.sandbox.people import BUILTIN, Chat, Chatroom, Message, Person
+from webwx.sandbox.people import BUILTIN, WorldChat, WorldChatroom, WorldMessage, WorldPerson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,11 +37,11 @@ _FROM_APPS = frozenset({"link", "music", "mini_program", "quote", "history", "tr
 """Kinds whose content is the XML of an app."""
 
 
-class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PageValue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Anything that is told to the page; what is at its default is left out."""
 
 
-class Face(Shown, frozen=True, kw_only=True):
+class PersonProfile(PageValue, frozen=True, kw_only=True):
     """Somebody as everybody sees them."""
 
     id: str
@@ -56,7 +56,7 @@ class Face(Shown, frozen=True, kw_only=True):
     offline: bool = False
 
 
-class Friend(Shown, frozen=True, kw_only=True):
+class FriendRow(PageValue, frozen=True, kw_only=True):
     """Somebody in the contacts."""
 
     id: str
@@ -64,7 +64,7 @@ class Friend(Shown, frozen=True, kw_only=True):
     blocked: bool = False
 
 
-class Room(Shown, frozen=True, kw_only=True):
+class ChatroomRow(PageValue, frozen=True, kw_only=True):
     """A chatroom in the contacts."""
 
     id: str
@@ -76,7 +76,7 @@ class Room(Shown, frozen=True, kw_only=True):
     """One is in it no more; its chat stays."""
 
 
-class Preview(Shown, frozen=True, kw_only=True):
+class Preview(PageValue, frozen=True, kw_only=True):
     """The last message of a chat in a line."""
 
     kind: MessageKind
@@ -85,7 +85,7 @@ class Preview(Shown, frozen=True, kw_only=True):
     recalled: bool = False
 
 
-class Row(Shown, frozen=True, kw_only=True):
+class ChatRow(PageValue, frozen=True, kw_only=True):
     """A chat in the list."""
 
     id: str
@@ -106,7 +106,7 @@ class SearchHit(Preview, frozen=True, kw_only=True):
     time: float
 
 
-class Bubble(Shown, frozen=True, kw_only=True):
+class Bubble(PageValue, frozen=True, kw_only=True):
     """A message in a chat."""
 
     id: str
@@ -130,9 +130,9 @@ class Bubble(Shown, frozen=True, kw_only=True):
     """World id of the chatroom that an invitation lets one into."""
 
 
-def face(person: Person) -> Face:
+def face(person: WorldPerson) -> PersonProfile:
     """Show somebody."""
-    return Face(
+    return PersonProfile(
         id=person.id, nickname=person.nickname, picture=person.picture,
         portrait=person.pictures == 1 and person.portrait != b"", signature=person.signature, sex=person.sex,
         region=" ".join(part for part in (person.province, person.city) if part),
@@ -140,23 +140,23 @@ def face(person: Person) -> Face:
     )  # fmt: skip
 
 
-def friends(person: Person) -> dict[str, Friend]:
+def friends(person: WorldPerson) -> dict[str, FriendRow]:
     """List somebody's friends by world id."""
     return {
-        friend: Friend(id=friend, remark=remark, blocked=friend in person.blocked)
+        friend: FriendRow(id=friend, remark=remark, blocked=friend in person.blocked)
         for friend, remark in person.friends.items()
     }
 
 
-def rooms(world: World, person: Person) -> dict[str, Room]:
+def rooms(world: World, person: WorldPerson) -> dict[str, ChatroomRow]:
     """List the chatrooms somebody is in, and those left of which there is a chat, by world id."""
     left = [world.chatrooms[chat] for chat in person.chats if chat in world.chatrooms and chat not in person.rooms]
     return {each.id: _room(each, person) for each in (*person.rooms.values(), *left)}
 
 
-def _room(chatroom: Chatroom, viewer: Person) -> Room:
+def _room(chatroom: WorldChatroom, viewer: WorldPerson) -> ChatroomRow:
     members = [member.id for member in chatroom.members]
-    return Room(
+    return ChatroomRow(
         id=chatroom.id,
         name=chatroom.name,
         size=len(members),
@@ -165,10 +165,10 @@ def _room(chatroom: Chatroom, viewer: Person) -> Room:
     )
 
 
-def row(person: Person, chat_id: str, chat: Chat, order: int) -> Row:
+def row(person: WorldPerson, chat_id: str, chat: WorldChat, order: int) -> ChatRow:
     """Show a chat in the list; a chat has one message at least."""
     last = chat.messages[-1]
-    return Row(
+    return ChatRow(
         id=chat_id,
         order=order,
         time=last.time,
@@ -183,7 +183,7 @@ def row(person: Person, chat_id: str, chat: Chat, order: int) -> Row:
     )
 
 
-def hits(person: Person, words: str) -> list[SearchHit]:
+def hits(person: WorldPerson, words: str) -> list[SearchHit]:
     """List the newest messages on a phone that contain these words, in upper or lower case, but no recalled ones."""
     wanted = words.lower()
     found = [
@@ -196,7 +196,7 @@ def hits(person: Person, words: str) -> list[SearchHit]:
     return [_hit(message, chat_id, wanted) for message, chat_id in found[:_MOST_HITS]]
 
 
-def _hit(message: Message, chat_id: str, wanted: str) -> SearchHit:
+def _hit(message: WorldMessage, chat_id: str, wanted: str) -> SearchHit:
     start = message.text.lower().find(wanted) - _BEFORE_A_HIT
     shown = message.text[max(0, start) :][:_PREVIEW]
     return SearchHit(
@@ -209,12 +209,12 @@ def _hit(message: Message, chat_id: str, wanted: str) -> SearchHit:
     )
 
 
-def bubbles(viewer: Person, messages: Iterable[Message]) -> list[Bubble]:
+def bubbles(viewer: WorldPerson, messages: Iterable[WorldMessage]) -> list[Bubble]:
     """Show messages as somebody sees them."""
     return [_bubble(viewer, message) for message in messages]
 
 
-def _bubble(viewer: Person, message: Message) -> Bubble:
+def _bubble(viewer: WorldPerson, message: WorldMessage) -> Bubble:
     content, is_mine = message.content, message.sender is viewer
     if message.is_recalled:
         return Bubble(
@@ -250,6 +250,6 @@ def _quoted(quoted: Reference) -> str:
     return f"{quoted.sender_name}: {said}" if said else quoted.sender_name
 
 
-def can_open(person: Person, chat_id: str) -> bool:
+def can_open(person: WorldPerson, chat_id: str) -> bool:
     """Say whether somebody has, or could begin, a chat."""
     return any(chat_id in known for known in (person.chats, person.friends, person.rooms, BUILTIN))

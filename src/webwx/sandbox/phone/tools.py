@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.protocol import ENDPOINTS
-from webwx.sandbox.fault_verbs import Active, active
-from webwx.sandbox.faults import Description, catalogue
-from webwx.sandbox.phone.feeds import Heard, Told
+from webwx.sandbox.fault_routes import ActiveFault, active
+from webwx.sandbox.faults import FaultDescription, catalogue
+from webwx.sandbox.phone.updates import MessageHandlers, Update
 from webwx.sandbox.traffic import SIZE, Exchange
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ AT_ONCE = 100
 """New exchanges that are told at most: nobody reads more of a flood, and a server has better things to do."""
 
 
-class _Opened(msgspec.Struct, frozen=True):
+class _ToolVisibility(msgspec.Struct, frozen=True):
     """Whether the page shows a tool: what nobody looks at is not told."""
 
     open: bool = False
@@ -31,7 +31,7 @@ class _Opened(msgspec.Struct, frozen=True):
 # -- the wire --------------------------------------------------------------------------------------------------------
 
 
-class WireTold(Told, frozen=True, kw_only=True, tag="wire"):
+class TrafficUpdate(Update, frozen=True, kw_only=True, tag="wire"):
     """Exchanges that are new or have changed."""
 
     forgotten: int
@@ -39,71 +39,71 @@ class WireTold(Told, frozen=True, kw_only=True, tag="wire"):
     exchanges: list[Exchange]
 
 
-class WireFeed:
+class TrafficUpdates:
     """The strip of the wire."""
 
     def __init__(self, world: World) -> None:
-        self.hears: Heard = {"wire": (_Opened, self._look)}
+        self.handlers: MessageHandlers = {"wire": (_ToolVisibility, self._look)}
         self._log = world.traffic
         self._is_open = False
         self._told = 0
 
-    def stir(self, owner: str, chat: str) -> None:
+    def note_change(self, owner: str, chat: str) -> None:
         """Nothing that phones show is on the wire."""
 
-    def news(self) -> Iterator[Told]:
+    def updates(self) -> Iterator[Update]:
         """Give what has changed."""
         last = self._log.changes
         if self._is_open and last != self._told:
             exchanges = self._log.since(self._told, most=AT_ONCE if self._told else SIZE)
             self._told = last
-            yield WireTold(forgotten=self._log.forgotten, exchanges=exchanges)
+            yield TrafficUpdate(forgotten=self._log.forgotten, exchanges=exchanges)
 
-    def _look(self, how: _Opened) -> None:
+    def _look(self, how: _ToolVisibility) -> None:
         self._is_open, self._told = how.open, 0
 
 
 # -- faults ----------------------------------------------------------------------------------------------------------
 
 
-class FaultCatalogue(Told, frozen=True, kw_only=True, tag="fault-catalogue"):
+class CatalogueUpdate(Update, frozen=True, kw_only=True, tag="fault-catalogue"):
     """What can go wrong here."""
 
-    catalogue: list[Description]
+    catalogue: list[FaultDescription]
     calls: list[str]
     """What a fault can be asked for."""
 
 
-class FaultsTold(Told, frozen=True, kw_only=True, tag="faults"):
+class FaultsUpdate(Update, frozen=True, kw_only=True, tag="faults"):
     """What does go wrong, and what did."""
 
     seed: int
-    active: list[Active]
-    script: list[Active]
+    active: list[ActiveFault]
+    script: list[ActiveFault]
     hits: dict[str, int]
 
 
-class FaultsFeed:
+class FaultsUpdates:
     """The panel of faults."""
 
     def __init__(self, world: World) -> None:
-        self.hears: Heard = {"faults": (_Opened, self._look)}
+        self.handlers: MessageHandlers = {"faults": (_ToolVisibility, self._look)}
         self._faults = world.faults
         self._is_open = False
-        self._told: FaultsTold | None = None
+        self._told: FaultsUpdate | None = None
 
-    def stir(self, owner: str, chat: str) -> None:
+    def note_change(self, owner: str, chat: str) -> None:
         """Nothing that phones show is a fault."""
 
-    def news(self) -> Iterator[Told]:
+    def updates(self) -> Iterator[Update]:
         """Yield the catalogue when the panel has just been opened, and what is on and has happened."""
         if not self._is_open:
             return
         if self._told is None:
-            yield FaultCatalogue(
+            yield CatalogueUpdate(
                 catalogue=catalogue(self._faults.kinds), calls=[endpoint.name for endpoint in ENDPOINTS]
             )
-        now = FaultsTold(
+        now = FaultsUpdate(
             seed=self._faults.seed,
             active=[active(rule) for rule in self._faults.rules],
             script=[active(rule) for rule in self._faults.script],
@@ -113,5 +113,5 @@ class FaultsFeed:
             self._told = now
             yield now
 
-    def _look(self, how: _Opened) -> None:
+    def _look(self, how: _ToolVisibility) -> None:
         self._is_open, self._told = how.open, None

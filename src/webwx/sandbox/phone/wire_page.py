@@ -8,7 +8,7 @@ from functools import cache
 from html import escape
 
 from webwx.sandbox.phone.wire_words import CHINESE
-from webwx.sandbox.wire_table import CallDescription, Table, calls, structs, words
+from webwx.sandbox.wire_table import CallDescription, StructTable, calls, structs, words
 
 Say = Callable[[str], str]
 """Gives the words of the page in the reader's language."""
@@ -62,20 +62,20 @@ def _call(call: CallDescription, say: Say) -> str:
     )
 
 
-def _half(title: str, table: Table, say: Say) -> str:
+def _half(title: str, table: StructTable, say: Say) -> str:
     if not table.fields:
         return f"<p>{say(title)}: {say('the bytes, with their content type.')}</p>\n"
     return f"<p>{say(title)}: {_text(table.summary)}</p>\n{_fields(table, say)}"
 
 
-def _struct(table: Table, say: Say) -> str:
+def _struct(table: StructTable, say: Say) -> str:
     return (
         f'<section id="{table.name.lower()}"><h3>{table.name}</h3>\n<p>{_text(table.summary)}</p>\n'
         f"{_fields(table, say)}</section>\n"
     )
 
 
-def _fields(table: Table, say: Say) -> str:
+def _fields(table: StructTable, say: Say) -> str:
     columns = ["Field", "In", "Type", "Meaning"] if table.has_places else ["Field", "Type", "Meaning"]
     head = "".join(f'<th scope="col">{say(column)}</th>' for column in columns)
     rows = ""

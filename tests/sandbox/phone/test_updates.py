@@ -1,5 +1,5 @@
-from webwx.sandbox.phone.feeds import PAGE_OF_HISTORY
-from webwx.sandbox.phone.live import FEEDS
+from webwx.sandbox.phone.live import SOURCES
+from webwx.sandbox.phone.updates import PAGE_OF_HISTORY
 
 
 def phones(told):
@@ -11,7 +11,7 @@ def histories(told):
 
 
 def test_a_page_is_told_first_who_there_is_what_time_it_is_and_who_is_logged_in(world, me):
-    told = [each for make in FEEDS for each in make(world).news()]
+    told = [each for make in SOURCES for each in make(world).updates()]
     people, clock, logins = told
     assert [face.id for face in people.people] == ["xiaoming", "ahua", "zhangsan", "lilei"]
     assert (clock.now, clock.runs) == (world.now, False)
@@ -26,7 +26,7 @@ def test_only_a_changed_profile_is_told_again(open_page, world):
 
 def test_a_picture_of_ones_own_is_shown_until_there_is_another(open_page, world):
     world.person("ahua").portrait = b"GIF89a"
-    world.stir()
+    world.notify_watchers()
     assert [face["portrait"] for face in open_page.told("people")[0]["people"]] == [True]
     world.change_profile("ahua", is_new_picture=True)
     (face,) = open_page.told("people")[0]["people"]

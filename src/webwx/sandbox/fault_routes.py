@@ -21,17 +21,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from webwx.sandbox.faults import ActiveRule, Description, FaultRule, Faults, catalogue
+from webwx.sandbox.faults import ActiveRule, FaultDescription, FaultInjector, FaultRule, catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Nothing(msgspec.Struct, frozen=True):
+class NoParameters(msgspec.Struct, frozen=True):
     """No parameters, or no news."""
 
 
-class Script(msgspec.Struct, frozen=True, kw_only=True):
+class FaultScript(msgspec.Struct, frozen=True, kw_only=True):
     """Faults one after the other."""
 
     faults: list[str]
@@ -43,7 +43,7 @@ class Numbered(msgspec.Struct, frozen=True, kw_only=True):
     number: int
 
 
-class Seed(msgspec.Struct, frozen=True, kw_only=True):
+class SeedParameter(msgspec.Struct, frozen=True, kw_only=True):
     """The seed of every rng; none: one is picked at random."""
 
     seed: int | None = None
@@ -55,7 +55,7 @@ class Seeded(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
 
 
-class Active(msgspec.Struct, frozen=True, kw_only=True):
+class ActiveFault(msgspec.Struct, frozen=True, kw_only=True):
     """A fault that is on, or has its turn in a script."""
 
     number: int
@@ -67,20 +67,20 @@ class Active(msgspec.Struct, frozen=True, kw_only=True):
     hits: int
 
 
-class Listed(msgspec.Struct, frozen=True, kw_only=True):
+class FaultReport(msgspec.Struct, frozen=True, kw_only=True):
     """What can go wrong here, and what does."""
 
     seed: int
-    catalogue: list[Description] = msgspec.field(name="menu")
-    active: list[Active]
-    script: list[Active]
+    catalogue: list[FaultDescription] = msgspec.field(name="menu")
+    active: list[ActiveFault]
+    script: list[ActiveFault]
     hits: dict[str, int]
     """How often each has happened since the last reset."""
 
 
-def _list(faults: Faults, _: Nothing) -> Listed:
+def _list(faults: FaultInjector, _: NoParameters) -> FaultReport:
     """List what can go wrong, what does and what did."""
-    return Listed(
+    return FaultReport(
         seed=faults.seed,
         catalogue=catalogue(faults.kinds),
         active=[active(rule) for rule in faults.rules],
@@ -89,44 +89,44 @@ def _list(faults: Faults, _: Nothing) -> Listed:
     )
 
 
-def active(rule: ActiveRule) -> Active:
+def active(rule: ActiveRule) -> ActiveFault:
     """Show a fault that is on."""
-    return Active(
+    return ActiveFault(
         number=rule.number, fault=rule.name, endpoint=rule.endpoint, times=rule.times, probability=rule.probability,
         options=msgspec.structs.asdict(rule.fault), hits=rule.hits,
     )  # fmt: skip
 
 
-def _add(faults: Faults, rule: FaultRule) -> Numbered:
+def _add(faults: FaultInjector, rule: FaultRule) -> Numbered:
     return Numbered(number=faults.add(rule).number)
 
 
-def _follow(faults: Faults, script: Script) -> Nothing:
+def _follow(faults: FaultInjector, script: FaultScript) -> NoParameters:
     faults.follow(script.faults)
-    return Nothing()
+    return NoParameters()
 
 
-def _take_off(faults: Faults, which: Numbered) -> Nothing:
+def _take_off(faults: FaultInjector, which: Numbered) -> NoParameters:
     faults.take_off(which.number)
-    return Nothing()
+    return NoParameters()
 
 
-def _reseed(faults: Faults, how: Seed) -> Seeded:
+def _reseed(faults: FaultInjector, how: SeedParameter) -> Seeded:
     faults.reseed(how.seed)
     return Seeded(seed=faults.seed)
 
 
-def _reset(faults: Faults, _: Nothing) -> Nothing:
+def _reset(faults: FaultInjector, _: NoParameters) -> NoParameters:
     faults.reset()
-    return Nothing()
+    return NoParameters()
 
 
-FAULT_VERBS: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[Faults, Any], msgspec.Struct]]] = {
-    ("GET", "faults"): (Nothing, _list),
+FAULT_ROUTES: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[FaultInjector, Any], msgspec.Struct]]] = {
+    ("GET", "faults"): (NoParameters, _list),
     ("POST", "faults"): (FaultRule, _add),
-    ("POST", "faults/script"): (Script, _follow),
+    ("POST", "faults/script"): (FaultScript, _follow),
     ("POST", "faults/take-off"): (Numbered, _take_off),
-    ("POST", "faults/seed"): (Seed, _reseed),
-    ("POST", "faults/reset"): (Nothing, _reset),
+    ("POST", "faults/seed"): (SeedParameter, _reseed),
+    ("POST", "faults/reset"): (NoParameters, _reset),
 }
 """By method and path: what comes, and what to do with it."""

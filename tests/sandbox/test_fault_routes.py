@@ -5,7 +5,7 @@ import json
 import pytest
 
 from webwx.protocol.http import Request
-from webwx.sandbox.faults import SAID, Faults, catalogue
+from webwx.sandbox.faults import SAID, FaultInjector, catalogue
 
 HERE = "http://127.0.0.1:8790/control/faults"
 
@@ -23,7 +23,7 @@ def control(sandbox):
 
 
 def test_the_menu_is_listed_with_what_is_on(control, world):
-    world.faults = Faults(seed=7)
+    world.faults = FaultInjector(seed=7)
     assert control(fault="truncated", options={"at": 3}, endpoint="webwxsync", times=2) == (200, {"number": 1})
     assert control("/script", faults=["empty@0.5", "nothing"]) == (200, {})
     status, listed = control()

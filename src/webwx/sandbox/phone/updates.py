@@ -3,7 +3,7 @@ What an open page is told: one class for each thing, made anew for every page th
 
 A feed says which kinds of the page's messages it hears, and gives its news whenever it is asked, which is after
 everything that happened in the world and everything the page said. It remembers what it told, so that news are
-differences. To tell the page of something else, write a feed and add it to `FEEDS` in `live`.
+differences. To tell the page of something else, write a feed and add it to `SOURCES` in `live`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from webwx.sandbox.logins import Stage
-from webwx.sandbox.people import Chat, Message, Person
+from webwx.sandbox.logins import LoginStage
+from webwx.sandbox.people import WorldChat, WorldMessage, WorldPerson
 from webwx.sandbox.phone import screen
 
 if TYPE_CHECKING:
@@ -27,24 +27,24 @@ PAGE_OF_HISTORY = 50
 RECALLABLE = 500
 """Newest messages of a chat among which recalled ones are looked for; two minutes hold no more."""
 
-Heard = Mapping[str, tuple[type[msgspec.Struct], Callable[[Any], None]]]
+MessageHandlers = Mapping[str, tuple[type[msgspec.Struct], Callable[[Any], None]]]
 """By kind: what the page says, and what to do with it."""
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+class Update(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """A message to the page; each sort has its `kind`."""
 
 
-class Feed(Protocol):
+class UpdateSource(Protocol):
     """One thing that pages are told of."""
 
-    hears: Heard
+    handlers: MessageHandlers
 
-    def stir(self, owner: str, chat: str) -> None:
+    def note_change(self, owner: str, chat: str) -> None:
         """Learn that something happened, as `World.watch` tells it; from any thread, so only take note."""
         ...
 
-    def news(self) -> Iterator[Told]:
+    def updates(self) -> Iterator[Update]:
         """Give what the page does not know yet."""
         ...
 
@@ -52,13 +52,13 @@ class Feed(Protocol):
 # -- everybody -------------------------------------------------------------------------------------------------------
 
 
-class People(Told, frozen=True, kw_only=True, tag="people"):
+class PeopleUpdate(Update, frozen=True, kw_only=True, tag="people"):
     """Everybody whose picture or profile is new to the page."""
 
-    people: list[screen.Face]
+    people: list[screen.PersonProfile]
 
 
-class Clock(Told, frozen=True, kw_only=True, tag="clock"):
+class ClockUpdate(Update, frozen=True, kw_only=True, tag="clock"):
     """The world's time."""
 
     now: float
@@ -66,7 +66,7 @@ class Clock(Told, frozen=True, kw_only=True, tag="clock"):
     """It goes on by itself."""
 
 
-class Code(screen.Shown, frozen=True, kw_only=True):
+class PendingLogin(screen.PageValue, frozen=True, kw_only=True):
     """A login that waits for a phone."""
 
     uuid: str
@@ -82,7 +82,7 @@ class Code(screen.Shown, frozen=True, kw_only=True):
     """It has no code to be scanned: the phone of an earlier login is asked to confirm."""
 
 
-class Client(screen.Shown, frozen=True, kw_only=True):
+class OpenLogin(screen.PageValue, frozen=True, kw_only=True):
     """A web login that is open."""
 
     who: str
@@ -91,49 +91,49 @@ class Client(screen.Shown, frozen=True, kw_only=True):
     """It is of File Transfer Helper's page."""
 
 
-class LoginsTold(Told, frozen=True, kw_only=True, tag="logins"):
+class LoginsUpdate(Update, frozen=True, kw_only=True, tag="logins"):
     """All logins that wait, the newest first, and all that are open."""
 
-    waiting: list[Code]
-    open: list[Client]
+    waiting: list[PendingLogin]
+    open: list[OpenLogin]
 
 
-class WorldFeed:
+class WorldUpdates:
     """People, logins and the clock."""
 
     def __init__(self, world: World) -> None:
-        self.hears: Heard = {}
+        self.handlers: MessageHandlers = {}
         self._world = world
-        self._is_stirred = True
-        self._faces: dict[str, screen.Face] = {}
-        self._logins: LoginsTold | None = None
+        self._is_changed = True
+        self._faces: dict[str, screen.PersonProfile] = {}
+        self._logins: LoginsUpdate | None = None
         self._now = 0.0
 
-    def stir(self, owner: str, chat: str) -> None:
+    def note_change(self, owner: str, chat: str) -> None:
         """Take note of what concerns everybody."""
         del chat
-        self._is_stirred |= not owner
+        self._is_changed |= not owner
 
-    def news(self) -> Iterator[Told]:
+    def updates(self) -> Iterator[Update]:
         """Give the time, and what is new with people and logins."""
-        if not self._is_stirred:
+        if not self._is_changed:
             return
-        self._is_stirred = False
+        self._is_changed = False
         faces = {person.id: screen.face(person) for person in self._world.people.values()}
         new = [face for face in faces.values() if self._faces.get(face.id) != face]
         if new:
             self._faces = faces
-            yield People(people=new)
-        yield Clock(now=self._world.now, runs=self._world.clock.seconds_until(self._world.now + 1) is not None)
+            yield PeopleUpdate(people=new)
+        yield ClockUpdate(now=self._world.now, runs=self._world.clock.seconds_until(self._world.now + 1) is not None)
         logins = _logins(self._world)
         if logins != self._logins:
             self._logins = logins
             yield logins
 
 
-def _logins(world: World) -> LoginsTold:
+def _logins(world: World) -> LoginsUpdate:
     waiting = [
-        Code(
+        PendingLogin(
             uuid=code.uuid,
             stage=code.stage.value,
             who=code.person.id if code.person else "",
@@ -143,19 +143,19 @@ def _logins(world: World) -> LoginsTold:
             pushed=code.is_pushed,
         )
         for code in world.logins.waiting()
-        if code.stage in {Stage.NEW, Stage.SCANNED, Stage.CONFIRMED}
+        if code.stage in {LoginStage.NEW, LoginStage.SCANNED, LoginStage.CONFIRMED}
     ]
     clients = [
-        Client(who=session.person.id, since=session.started, helper=session.is_helper)
+        OpenLogin(who=session.person.id, since=session.started, helper=session.is_helper)
         for session in world.logins.open_sessions()
     ]
-    return LoginsTold(waiting=waiting, open=clients)
+    return LoginsUpdate(waiting=waiting, open=clients)
 
 
 # -- one person's phone ----------------------------------------------------------------------------------------------
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True):
+class OpenView(msgspec.Struct, frozen=True, kw_only=True):
     """Look at somebody's phone, at a chat on it, and at a chatroom's members."""
 
     who: str
@@ -163,7 +163,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     room: str = ""
 
 
-class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+class LoadEarlier(msgspec.Struct, frozen=True, kw_only=True):
     """Show older messages of the chat that is looked at."""
 
     chat: str
@@ -173,27 +173,27 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
     """Id of a message that the answer has to contain; empty: one page."""
 
 
-class Search(msgspec.Struct, frozen=True, kw_only=True):
+class SearchMessages(msgspec.Struct, frozen=True, kw_only=True):
     """Search all messages on the phone for words; an empty text ends the search."""
 
     words: str
 
 
-class Phone(Told, frozen=True, kw_only=True, tag="phone"):
+class PhoneUpdate(Update, frozen=True, kw_only=True, tag="phone"):
     """What a phone shows beside the open chat. Rows, friends and rooms are those that changed, unless `whole`."""
 
     who: str
     whole: bool = False
-    rows: list[screen.Row] = []
-    friends: list[screen.Friend] = []
-    rooms: list[screen.Room] = []
+    rows: list[screen.ChatRow] = []
+    friends: list[screen.FriendRow] = []
+    rooms: list[screen.ChatroomRow] = []
     gone: list[str] = []
     """Friends and rooms that are no more."""
     asked: list[str] | None = None
     """Who wants to become a friend, when that has changed."""
 
 
-class History(Told, frozen=True, kw_only=True, tag="history"):
+class HistoryUpdate(Update, frozen=True, kw_only=True, tag="history"):
     """Messages of the open chat, oldest first."""
 
     who: str
@@ -205,14 +205,14 @@ class History(Told, frozen=True, kw_only=True, tag="history"):
     """There are older ones; told with `all` and `before`."""
 
 
-class Members(Told, frozen=True, kw_only=True, tag="members"):
+class MembersUpdate(Update, frozen=True, kw_only=True, tag="members"):
     """Who is in the chatroom that is looked at, the owner first."""
 
     room: str
     members: list[str]
 
 
-class SearchResult(Told, frozen=True, kw_only=True, tag="found"):
+class SearchUpdate(Update, frozen=True, kw_only=True, tag="found"):
     """The newest messages on the phone that contain the words searched for."""
 
     who: str
@@ -220,45 +220,45 @@ class SearchResult(Told, frozen=True, kw_only=True, tag="found"):
     hits: list[screen.SearchHit]
 
 
-class PhoneFeed:
+class PhoneUpdates:
     """The phone that is looked at, and the chat that is open on it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.hears: Heard = {
-            "look": (Look, self._look),
-            "earlier": (Earlier, self._earlier),
-            "search": (Search, self._search),
+        self.handlers: MessageHandlers = {
+            "look": (OpenView, self._look),
+            "earlier": (LoadEarlier, self._earlier),
+            "search": (SearchMessages, self._search),
         }
-        self._person: Person | None = None
+        self._person: WorldPerson | None = None
         self._open: _OpenChat | None = None
         self._room = ""
         self._members: list[str] = []
         self._is_whole = False
-        self._is_stirred = False
-        self._stirred_chats: set[str] = set()
+        self._is_changed = False
+        self._changed_chats: set[str] = set()
         self._orders: dict[str, tuple[int, int]] = {}
         """By chat: how many messages it had when it was told last, and its place."""
         self._order = 0
-        self._friends: dict[str, screen.Friend] = {}
-        self._rooms: dict[str, screen.Room] = {}
+        self._friends: dict[str, screen.FriendRow] = {}
+        self._rooms: dict[str, screen.ChatroomRow] = {}
         self._asked: list[str] = []
-        self._more: list[Told] = []
+        self._more: list[Update] = []
         self._words = ""
         self._is_searching = False
         """Whether the search has to run again."""
 
-    def stir(self, owner: str, chat: str) -> None:
+    def note_change(self, owner: str, chat: str) -> None:
         """Take note of what concerns this phone."""
         if self._person is None or owner != self._person.id:
             return
         if chat:
-            self._stirred_chats.add(chat)
+            self._changed_chats.add(chat)
             self._is_searching = True
         else:
-            self._is_stirred = True
+            self._is_changed = True
 
-    def news(self) -> Iterator[Told]:
+    def updates(self) -> Iterator[Update]:
         """Give what is new on the phone, and then in the chat."""
         if self._person is None:
             return
@@ -267,16 +267,16 @@ class PhoneFeed:
         members = [member.id for member in room.members] if room else []
         if members != self._members:
             self._members = members
-            yield Members(room=self._room, members=members)
+            yield MembersUpdate(room=self._room, members=members)
         if self._open:
-            yield from self._open.news()
+            yield from self._open.updates()
         told, self._more = self._more, []
         yield from told
         if self._words and self._is_searching:
             self._is_searching = False
-            yield SearchResult(who=self._person.id, words=self._words, hits=screen.hits(self._person, self._words))
+            yield SearchUpdate(who=self._person.id, words=self._words, hits=screen.hits(self._person, self._words))
 
-    def _look(self, at: Look) -> None:
+    def _look(self, at: OpenView) -> None:
         person = self._world.people.get(at.who)
         if person is not self._person:
             self._person, self._is_whole, self._open = person, True, None
@@ -285,30 +285,30 @@ class PhoneFeed:
             self._open = _OpenChat(person, at.chat) if person and screen.can_open(person, at.chat) else None
         self._room, self._members = at.room or at.chat, []
 
-    def _earlier(self, what: Earlier) -> None:
+    def _earlier(self, what: LoadEarlier) -> None:
         if self._open and self._open.chat_id == what.chat:
             self._more.append(self._open.earlier(what.before, what.upto))
 
-    def _search(self, what: Search) -> None:
+    def _search(self, what: SearchMessages) -> None:
         self._words, self._is_searching = what.words.strip(), True
 
-    def _phone(self, person: Person) -> Iterator[Phone]:
+    def _phone(self, person: WorldPerson) -> Iterator[PhoneUpdate]:
         is_whole, self._is_whole = self._is_whole, False
-        stirred, self._stirred_chats = self._stirred_chats, set()
+        changed, self._changed_chats = self._changed_chats, set()
         if is_whole:
             self._orders, self._order = {}, 0
             self._friends, self._rooms, self._asked = {}, {}, []
-        if is_whole or self._is_stirred:
-            self._is_stirred = False
+        if is_whole or self._is_changed:
+            self._is_changed = False
             yield self._contacts(person, is_whole=is_whole)
-        elif stirred:
-            yield Phone(who=person.id, rows=self._rows(person, stirred))
+        elif changed:
+            yield PhoneUpdate(who=person.id, rows=self._rows(person, changed))
 
-    def _contacts(self, person: Person, *, is_whole: bool) -> Phone:
+    def _contacts(self, person: WorldPerson, *, is_whole: bool) -> PhoneUpdate:
         friends = screen.friends(person)
         rooms = screen.rooms(self._world, person)
         asked = list(person.asked_by)
-        told = Phone(
+        told = PhoneUpdate(
             who=person.id,
             whole=is_whole,
             rows=self._rows(person, set(person.chats)),
@@ -320,7 +320,7 @@ class PhoneFeed:
         self._friends, self._rooms, self._asked = friends, rooms, asked
         return told
 
-    def _rows(self, person: Person, wanted: set[str]) -> list[screen.Row]:
+    def _rows(self, person: WorldPerson, wanted: set[str]) -> list[screen.ChatRow]:
         rows = []
         for chat_id, chat in tuple(person.chats.items()):  # least recently used first
             if chat_id in wanted and chat.messages:
@@ -336,7 +336,7 @@ class PhoneFeed:
 class _OpenChat:
     """A chat that is open on a phone."""
 
-    def __init__(self, person: Person, chat_id: str) -> None:
+    def __init__(self, person: WorldPerson, chat_id: str) -> None:
         self._person = person
         self.chat_id = chat_id
         self._end: int | None = None
@@ -344,7 +344,7 @@ class _OpenChat:
         self._recalled: set[str] = set()
         """Ids of those that the page knows to be recalled."""
 
-    def news(self) -> Iterator[Told]:
+    def updates(self) -> Iterator[Update]:
         """Give new messages, and those that are recalled."""
         messages = self._messages
         if self._end is None:
@@ -358,7 +358,7 @@ class _OpenChat:
         if recalled:
             yield self._history("again", recalled)
 
-    def earlier(self, before: str, upto: str) -> History:
+    def earlier(self, before: str, upto: str) -> HistoryUpdate:
         """Return a page of the messages before one of them, or more if another one has to be among them."""
         messages = self._messages
         places = {message.id: place for place, message in enumerate(messages) if message.id in {before, upto}}
@@ -367,12 +367,12 @@ class _OpenChat:
         return self._history("before", messages[start:end], more=start > 0)
 
     @property
-    def _messages(self) -> list[Message]:
-        return self._person.chats.get(self.chat_id, Chat()).messages
+    def _messages(self) -> list[WorldMessage]:
+        return self._person.chats.get(self.chat_id, WorldChat()).messages
 
-    def _history(self, place: str, messages: list[Message], *, more: bool = False) -> History:
+    def _history(self, place: str, messages: list[WorldMessage], *, more: bool = False) -> HistoryUpdate:
         self._recalled |= {message.id for message in messages if message.is_recalled}
-        return History(
+        return HistoryUpdate(
             who=self._person.id,
             chat=self.chat_id,
             place=place,
