@@ -7,6 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from webwx.model.contacts import Contact, ContactId, Member
+from webwx.storage.lookup import find_identity, find_identity_of
 
 if TYPE_CHECKING:
     from webwx.model.identities import Identified, Identity
@@ -50,12 +51,18 @@ class Phone:
         found = await self.account.ledger.identify(self.own_id, contacts, complete=complete, time=at)
         return {each.contact_id: each for each in found}
 
+    async def note_real_id(self, name: str, real_id: str, login: int = 0) -> Identified | None:
+        """Note a lasting id of somebody; returns who it shows them to be, if that is another identity."""
+        real_ids = {self.id(name, login): real_id}
+        found = await self.account.ledger.identify(self.own_id, (), complete=False, time=NOW, real_ids=real_ids)
+        return found[0] if found else None
+
     async def number(self, name: str, login: int = 0) -> int:
-        found = await self.account.ledger.identity_of(self.id(name, login))
+        found = await find_identity_of(self.account.ledger, self.id(name, login))
         assert found is not None
         return found.number
 
     async def identity(self, number: int) -> Identity:
-        found = await self.account.ledger.identity(number)
+        found = await find_identity(self.account.ledger, number)
         assert found is not None
         return found

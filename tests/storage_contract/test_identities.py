@@ -12,6 +12,8 @@ from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
 from webwx.errors import InvalidRequest, StorageError, UnknownContact
 from webwx.model.contacts import Contact, ContactId, Member
 from webwx.model.identities import Identified, Identity
+from webwx.storage.base import IdentityQuery
+from webwx.storage.lookup import contact_ids_of, find_identity, find_identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,45 +24,47 @@ if TYPE_CHECKING:
 async def test_identities_are_found_by_any_of_their_names(relogin: Phone) -> None:
     await relogin.tell(relogin.shown("ann", remark="Annie"), complete=False)
     await relogin.tell(relogin.room("room", "ann", "cid", nickname=""), complete=False)
-    assert [each.kind for each in await relogin.account.ledger.identities("ann, cid")] == ["chatroom"]
+    assert [each.kind for each in await relogin.account.ledger.find(IdentityQuery(name="ann, cid"))] == ["chatroom"]
     for name in ("ann", "Annie"):
-        assert [await relogin.number("ann")] == [each.number for each in await relogin.account.ledger.identities(name)]
-    assert await relogin.account.ledger.identities("nobody") == []
-    assert len(await relogin.account.ledger.identities()) == 5
+        assert [await relogin.number("ann")] == [
+            each.number for each in await relogin.account.ledger.find(IdentityQuery(name=name))
+        ]
+    assert await relogin.account.ledger.find(IdentityQuery(name="nobody")) == []
+    assert len(await relogin.account.ledger.find(IdentityQuery())) == 5
 
 
 class TestRealIds:
     async def test_somebody_is_known_by_it_in_the_next_login(self, relogin: Phone) -> None:
         number = await relogin.number("ann")
-        assert await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann") is None
+        assert await relogin.note_real_id("ann", "wxid_ann") is None
         await relogin.log_in()
-        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
+        await relogin.note_real_id("ann", "wxid_ann")
         found = await relogin.tell(relogin.shown("ann", nickname="Queen", avatar=5))
         assert ("certain", number) == (found[relogin.id("ann")].by, found[relogin.id("ann")].number)
 
     async def test_who_waits_is_known_by_it_at_the_next_look_at_the_same_list(self, relogin: Phone) -> None:
         await relogin.tell(relogin.room("room", "ann", "cid"), complete=False)
-        await relogin.account.ledger.note_real_id(relogin.id("room"), "1@chatroom")
+        await relogin.note_real_id("room", "1@chatroom")
         await relogin.log_in()
         everybody = [*map(relogin.shown, ("ann", "cid")), relogin.room("room")]
         assert (await relogin.tell(*everybody))[relogin.id("room")].by == "waiting"
-        await relogin.account.ledger.note_real_id(relogin.id("room"), "1@chatroom")
+        await relogin.note_real_id("room", "1@chatroom")
         assert (await relogin.tell(*everybody))[relogin.id("room")].number == await relogin.number("room", login=2)
 
     async def test_who_was_thought_new_becomes_who_they_are(self, relogin: Phone) -> None:
         bob = await relogin.number("bob", login=1)
-        await relogin.account.ledger.note_real_id(relogin.id("bob", 1), "wxid_bob")
+        await relogin.note_real_id("bob", "wxid_bob", login=1)
         new = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")].number
-        found = await relogin.account.ledger.note_real_id(relogin.id("bob"), "wxid_bob")
+        found = await relogin.note_real_id("bob", "wxid_bob")
         assert found == Identified(contact_id=relogin.id("bob"), number=bob, by="certain", candidates=(new,))
         assert (await relogin.identity(new)).number == bob
 
     async def test_who_was_taken_for_another_is_somebody_new(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
-        await relogin.account.ledger.note_real_id(relogin.id("ann", 1), "wxid_ann")
+        await relogin.note_real_id("ann", "wxid_ann", login=1)
         await relogin.log_in()
         await relogin.tell(relogin.shown("ann"))
-        found = await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_other")
+        found = await relogin.note_real_id("ann", "wxid_other")
         assert found is not None
         assert found.number not in {0, ann}
         assert await relogin.number("ann") == found.number
@@ -68,8 +72,8 @@ class TestRealIds:
 
     async def test_who_already_has_somebody_in_this_login_is_not_given_a_second_one(self, relogin: Phone) -> None:
         ann, cid = await relogin.number("ann"), await relogin.number("cid")
-        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
-        found = await relogin.account.ledger.note_real_id(relogin.id("cid"), "wxid_ann")
+        await relogin.note_real_id("ann", "wxid_ann")
+        found = await relogin.note_real_id("cid", "wxid_ann")
         assert found == Identified(contact_id=relogin.id("cid"), number=cid, by="ambiguous", candidates=(ann,))
         assert await relogin.number("cid") == cid
 
@@ -86,16 +90,16 @@ class TestByHand:
         assert (merged.number, merged.contact_id, merged.confidence) == (bob, relogin.id("bob"), 1.0)
         ledger = relogin.account.ledger
         for number in (bob, new):
-            found = await ledger.identity(number)
+            found = await find_identity(ledger, number)
             assert found is not None
             assert found.number == bob
-            assert await ledger.contact_ids(number) == [relogin.id("bob", 2), relogin.id("bob", 1)]
+            assert await contact_ids_of(ledger, number) == [relogin.id("bob", 2), relogin.id("bob", 1)]
 
     async def test_merged_are_one_against_any_evidence(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
         await relogin.account.ledger.merge(bob, new)
         for login, wxid in ((1, "wxid_bob"), (2, "wxid_other")):
-            assert await relogin.account.ledger.note_real_id(relogin.id("bob", login), wxid) is None
+            assert await relogin.note_real_id("bob", wxid, login=login) is None
         assert await relogin.number("bob") == bob
 
     async def test_numbers_that_were_merged_one_into_the_other_all_lead_to_the_last(self, relogin: Phone) -> None:
@@ -133,14 +137,14 @@ class TestByHand:
 
     async def test_split_are_two_for_ever(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
-        await relogin.account.ledger.note_real_id(relogin.id("ann", 1), "wxid_ann")
+        await relogin.note_real_id("ann", "wxid_ann", login=1)
         other = await relogin.account.ledger.split(ann, relogin.id("ann"))
         assert (other.contact_id, (await relogin.identity(ann)).contact_id) == (relogin.id("ann"), "")
         assert other.number not in {0, ann}
-        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
+        await relogin.note_real_id("ann", "wxid_ann")
         assert await relogin.tell(relogin.shown("ann"), complete=False) == {}
         assert await relogin.number("ann") == other.number
-        (link,) = await relogin.account.ledger.why(other.number)
+        (link,) = await relogin.account.ledger.links(other.number)
         assert (link.by, link.candidates) == ("hand", (ann,))
 
     async def test_what_was_split_can_be_merged_again(self, relogin: Phone) -> None:
@@ -155,13 +159,32 @@ class TestByHand:
             await relogin.account.ledger.split(await relogin.number("bob", login=1), relogin.id("bob", 1))
 
 
+async def test_conditions_of_an_identity_query_narrow_each_other(relogin: Phone) -> None:
+    identities = relogin.account.ledger
+    ann, cid = await relogin.number("ann"), await relogin.number("cid")
+    (found,) = await identities.find(IdentityQuery(number=ann, contact_id=relogin.id("ann", 1), name="ann"))
+    assert found.number == ann
+    assert await identities.find(IdentityQuery(number=cid, contact_id=relogin.id("ann"))) == []
+    assert await identities.find(IdentityQuery(number=cid, name="ann")) == []
+    assert await identities.find(IdentityQuery(contact_id=ContactId("@nobody"))) == []
+    assert await identities.find(IdentityQuery(number=99)) == []
+
+
+async def test_contacts_and_their_real_ids_are_identified_together(relogin: Phone) -> None:
+    zoe = relogin.shown("zoe")
+    real_ids = {relogin.id("ann"): "wxid_ann", zoe.id: "wxid_zoe", relogin.id("cid"): "wxid_ann"}
+    told = await relogin.account.ledger.identify(relogin.own_id, [zoe], complete=False, time=NOW, real_ids=real_ids)
+    assert [(each.contact_id, each.by) for each in told] == [(zoe.id, "seen"), (relogin.id("cid"), "ambiguous")]
+    with pytest.raises(StorageError, match="does not know this login"):
+        await relogin.account.ledger.identify(ContactId("@x"), (), complete=False, time=NOW, real_ids=real_ids)
+
+
 async def test_a_doubt_about_a_real_id_is_told_once(relogin: Phone) -> None:
-    ledger = relogin.account.ledger
-    await ledger.note_real_id(relogin.id("ann"), "wxid_a")
-    doubt = await ledger.note_real_id(relogin.id("cid"), "wxid_a")
+    await relogin.note_real_id("ann", "wxid_a")
+    doubt = await relogin.note_real_id("cid", "wxid_a")
     assert doubt is not None
     assert doubt.by == "ambiguous"
-    assert await ledger.note_real_id(relogin.id("cid"), "wxid_a") is None
+    assert await relogin.note_real_id("cid", "wxid_a") is None
 
 
 class TestIdentify:
@@ -180,11 +203,11 @@ class TestIdentify:
         assert (bob.contact_id, bob.last_seen) == ("", NOW - DAY)
 
     async def test_all_ids_are_given_the_newest_first(self, relogin: Phone) -> None:
-        ids = await relogin.account.ledger.contact_ids(await relogin.number("ann"))
+        ids = await contact_ids_of(relogin.account.ledger, await relogin.number("ann"))
         assert ids == [relogin.id("ann", 2), relogin.id("ann", 1)]
 
     async def test_why_tells_the_reasons_of_each_link(self, relogin: Phone) -> None:
-        newest, first = await relogin.account.ledger.why(await relogin.number("ann"))
+        newest, first = await relogin.account.ledger.links(await relogin.number("ann"))
         assert [("matched", relogin.own_id), ("seen", "@me-1")] == [(each.by, each.own_id) for each in (newest, first)]
         assert "avatar" in {reason.what for reason in newest.reasons if reason.agrees}
         assert newest.confidence < 1
@@ -222,7 +245,7 @@ class TestIdentify:
         bob = await relogin.number("bob", login=1)
         found = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")]
         assert (found.by, found.candidates) == ("ambiguous", (bob,))
-        (link,) = await relogin.account.ledger.why(found.number)
+        (link,) = await relogin.account.ledger.links(found.number)
         assert (link.by, link.candidates) == ("ambiguous", (bob,))
 
     async def test_nobody_is_judged_before_all_contacts_were_told(self, relogin: Phone) -> None:
@@ -230,7 +253,7 @@ class TestIdentify:
         await relogin.log_in()
         first = await relogin.tell(relogin.shown("ann", avatar=0), complete=False)
         assert [("waiting", 0, (number,))] == [(each.by, each.number, each.candidates) for each in first.values()]
-        assert await relogin.account.ledger.identity_of(relogin.id("ann")) is None
+        assert await find_identity_of(relogin.account.ledger, relogin.id("ann")) is None
         namesake, herself = (
             relogin.shown("ann", avatar=0),
             relogin.shown("ann-too", nickname="ann", avatar=relogin.shown("ann").avatar),
@@ -265,12 +288,12 @@ class TestIdentify:
         assert found[room.id].number == await phone.number("room", login=1)
 
     async def test_an_id_that_never_changes_has_one_number_for_ever(self, relogin: Phone) -> None:
-        (link,) = await relogin.account.ledger.why((await relogin.identity(await self._filehelper(relogin))).number)
+        (link,) = await relogin.account.ledger.links((await relogin.identity(await self._filehelper(relogin))).number)
         assert (link.contact_id, link.own_id, link.by, link.confidence) == ("filehelper", "", "certain", 1.0)
         assert (await relogin.identity(link.number)).contact_id == "filehelper"
 
     async def _filehelper(self, phone: Phone) -> int:
-        found = await phone.account.ledger.identity_of(FILEHELPER.id)
+        found = await find_identity_of(phone.account.ledger, FILEHELPER.id)
         assert found is not None
         return found.number
 
@@ -293,7 +316,7 @@ class TestIdentify:
         await helper.ledger.identify(ContactId("@helper"), [FILEHELPER], complete=False, time=NOW)
         ann = await relogin.number("ann")
         assert (await relogin.identity(ann)).contact_id == relogin.id("ann")
-        there = await helper.ledger.identity(ann)
+        there = await find_identity(helper.ledger, ann)
         assert there is not None
         assert there.contact_id == ""
 
@@ -306,10 +329,10 @@ class TestIdentify:
         await other.log_in()
         found = await other.tell(other.shown("ann"), FILEHELPER)
         assert [each.by for each in found.values()] == ["seen", "certain"]
-        assert await other.account.ledger.contact_ids(found[other.id("ann")].number) == [other.id("ann")]
-        assert len(await relogin.account.ledger.identities()) == 4
-        assert await other.account.ledger.identity_of(relogin.id("cid")) is None
-        assert [each.name for each in await other.account.ledger.identities()] == ["ann", "文件传输助手"]
+        assert await contact_ids_of(other.account.ledger, found[other.id("ann")].number) == [other.id("ann")]
+        assert len(await relogin.account.ledger.find(IdentityQuery())) == 4
+        assert await find_identity_of(other.account.ledger, relogin.id("cid")) is None
+        assert [each.name for each in await other.account.ledger.find(IdentityQuery())] == ["ann", "文件传输助手"]
 
 
 async def test_a_crowd_keeps_its_numbers_over_five_logins(journal: Journal) -> None:
@@ -332,5 +355,5 @@ async def test_a_crowd_keeps_its_numbers_over_five_logins(journal: Journal) -> N
 
 async def numbers(account: AccountJournal, contacts: Collection[Contact]) -> dict[ContactId, int]:
     ids = {contact.id for contact in contacts}
-    everybody = await account.ledger.identities()
+    everybody = await account.ledger.find(IdentityQuery())
     return {each.contact_id: each.number for each in everybody if each.contact_id in ids}

@@ -90,12 +90,13 @@ def complete_numbers(ctx: click.Context, param: click.Parameter, incomplete: str
 
 
 async def _identities(settings: Settings) -> list[Identity]:
+    from webwx.storage.base import IdentityQuery
     from webwx.storage.open import open_journal
 
     journal = open_journal(settings.journal_path)
     try:
         accounts = await journal.accounts()
-        return await journal.account(accounts[0]).ledger.identities() if accounts else []
+        return await journal.account(accounts[0]).ledger.find(IdentityQuery()) if accounts else []
     finally:
         await journal.close()
 

@@ -16,7 +16,7 @@ from webwx.model.events import ContactChanged, event_from_item, is_quiet
 from webwx.model.identities import Identity, is_lasting
 from webwx.model.messages import Event, Message, MessageRecalled, TextMessage
 from webwx.storage.base import EntryQuery, Outgoing
-from webwx.storage.lookup import export_entries, find_entry, find_message
+from webwx.storage.lookup import contact_ids_of, export_entries, find_entry, find_identity_of, find_message
 from webwx.storage.tokenizer import Query, cut
 
 if TYPE_CHECKING:
@@ -295,21 +295,21 @@ class HistoryVerbs(SendingVerbs):
             return ()
         if isinstance(chat, int | Identity):
             identity = await self._numbered(part, chat)
-            numbered = await part.ledger.contact_ids(identity.number)
+            numbered = await contact_ids_of(part.ledger, identity.number)
             if not numbered:  # no id at all would mean all chats
                 raise UnknownContact(f"Number {identity.number} ({identity.name}) has no chat any more.")
             return tuple(numbered)
         contact_id = self._id_meant(chat)
         if contact_id is None:
             return await self._chats_called(part, str(chat))
-        found = await part.ledger.identity_of(contact_id)
-        ids = dict.fromkeys([contact_id, *(() if found is None else await part.ledger.contact_ids(found.number))])
+        found = await find_identity_of(part.ledger, contact_id)
+        ids = dict.fromkeys([contact_id, *(() if found is None else await contact_ids_of(part.ledger, found.number))])
         known = self._contacts.get(contact_id)
         name = known.remark or known.nickname if known else ""
         if name and not is_lasting(contact_id):
             # Who was known before there was a ledger has a name only. Somebody else of that name here is not meant.
             earlier = [each for each in await part.chats_named(name) if each not in self._contacts]
-            ids |= dict.fromkeys([each for each in earlier if await part.ledger.identity_of(each) is None])
+            ids |= dict.fromkeys([each for each in earlier if await find_identity_of(part.ledger, each) is None])
         return tuple(ids)
 
     async def _chats_called(self, part: AccountJournal, name: str) -> tuple[ContactId, ...]:
@@ -322,12 +322,14 @@ class HistoryVerbs(SendingVerbs):
         ids: dict[ContactId, None] = dict.fromkeys(await part.chats_named(name))
         if not ids:
             raise UnknownContact(f"Nobody is or was called {name!r}, as far as the journal knows.")
-        numbers = {identity.number for each in ids if (identity := await part.ledger.identity_of(each)) is not None}
+        numbers = {
+            identity.number for each in ids if (identity := await find_identity_of(part.ledger, each)) is not None
+        }
         if len(numbers) > 1:
             listed = ", ".join(map(str, sorted(numbers)))
             raise UnknownContact(f"{len(numbers)} were called {name!r}; choose one by number: {listed}.")
         for number in numbers:
-            ids |= dict.fromkeys(await part.ledger.contact_ids(number))
+            ids |= dict.fromkeys(await contact_ids_of(part.ledger, number))
         return tuple(ids)
 
     async def _event_of(self, entry: Entry) -> Event:

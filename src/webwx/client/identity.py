@@ -18,6 +18,8 @@ from webwx.errors import StaleContact, StorageError, UnknownContact
 from webwx.model.contacts import Contact, ContactId, is_chatroom, is_id
 from webwx.model.events import IdentityAmbiguous, Item
 from webwx.model.identities import Identity, Link
+from webwx.storage.base import IdentityQuery
+from webwx.storage.lookup import find_identity, find_identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -70,7 +72,7 @@ class IdentityVerbs(BaseClient):
             case _:
                 pass
         contact_id = self._id_meant(which)
-        found = await part.ledger.identity_of(contact_id) if contact_id else None
+        found = await find_identity_of(part.ledger, contact_id) if contact_id else None
         if found is not None:
             return found
         if contact_id:
@@ -78,7 +80,7 @@ class IdentityVerbs(BaseClient):
                 "Nobody with that id has a number: it is in no contact list that this journal has seen."
             )
         name = str(which)
-        named = await part.ledger.identities(name)
+        named = await part.ledger.find(IdentityQuery(name=name))
         match named:
             case [identity]:
                 return identity
@@ -114,7 +116,7 @@ class IdentityVerbs(BaseClient):
             NoJournal: There is none, and so no numbers.
             StorageError: The journal cannot be read.
         """
-        return await (await self._readable_part()).ledger.identities(name)
+        return await (await self._readable_part()).ledger.find(IdentityQuery(name=name))
 
     async def why(self, which: To) -> list[Link]:
         """
@@ -129,7 +131,7 @@ class IdentityVerbs(BaseClient):
             StorageError: The journal cannot be read.
         """
         identity = await self.who(which)
-        return await (await self._readable_part()).ledger.why(identity.number)
+        return await (await self._readable_part()).ledger.links(identity.number)
 
     async def merge_identities(self, one: To, other: To) -> Identity:
         """
@@ -232,13 +234,13 @@ class IdentityVerbs(BaseClient):
         if self._journal is None or any(each.id == contact_id for room in self._contacts for each in room.members):
             return False
         part = await self._readable_part()
-        return await part.ledger.identity_of(contact_id) is not None or bool(await part.people([contact_id]))
+        return await find_identity_of(part.ledger, contact_id) is not None or bool(await part.people([contact_id]))
 
     async def _contact_of_id(self, contact_id: ContactId) -> Contact:
         """Find who had an id that this process does not know in this login; it may be another login's."""
         if self._journal is not None:
             part = await self._readable_part()
-            identity = await part.ledger.identity_of(contact_id)
+            identity = await find_identity_of(part.ledger, contact_id)
             if identity is not None:
                 return await self._contact_of(part, identity)
             await self._catch_up_contacts(part)
@@ -258,7 +260,7 @@ class IdentityVerbs(BaseClient):
             StaleContact: They are not among them, or not surely.
         """
         own_id = self._login.user_id
-        here = [link for link in await part.ledger.why(identity.number) if link.own_id in {own_id, ""}]
+        here = [link for link in await part.ledger.links(identity.number) if link.own_id in {own_id, ""}]
         if any(link.contact_id not in self._contacts for link in here):
             await self._catch_up_contacts(part)
         for link in here:
@@ -294,7 +296,7 @@ class IdentityVerbs(BaseClient):
     @staticmethod
     async def _numbered(part: AccountJournal, which: int | Identity) -> Identity:
         number = which if isinstance(which, int) else which.number
-        identity = await part.ledger.identity(number)
+        identity = await find_identity(part.ledger, number)
         if identity is None:
             raise UnknownContact(f"There is nobody with the number {number}; list the identities to see who is known.")
         return identity
@@ -342,8 +344,7 @@ class IdentityVerbs(BaseClient):
         # They are read while they are told of: all of them at once would weigh more than all else.
         contacts = _Named(self._contacts) if is_all else some
         now, is_complete = self._cell.now(), is_all and self._lists_all and self._login.profile.has_contacts
-        found_all = await part.ledger.identify(own_id, contacts, complete=is_complete, time=now)
-        found_all += filter(None, await asyncio.gather(*(part.ledger.note_real_id(*each) for each in real_ids.items())))
+        found_all = await part.ledger.identify(own_id, contacts, complete=is_complete, time=now, real_ids=real_ids)
         by_id = {contact.id: contact for contact in some}
         for found in {each.contact_id: each for each in found_all}.values():
             if found.by == "ambiguous":

@@ -32,6 +32,7 @@ part of the contract (`words`), and so are the names and limits below.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
@@ -44,7 +45,7 @@ from webwx.model.roster import Roster
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import BinaryIO
@@ -143,6 +144,20 @@ class EntryQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "EntryQuery(***)"
+
+
+class IdentityQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which identities to find: those that meet all conditions given here; all of them without any."""
+
+    number: int | None = None
+    """The identity's number, or one that was merged into it."""
+    contact_id: ContactId | None = None
+    """An id that the identity has, or had in any login; of two identities that had it the later one counts."""
+    name: str = ""
+    """The name last shown, the last nickname or the last remark."""
+
+    def __repr__(self) -> str:
+        return "IdentityQuery(***)"
 
 
 class Buried(msgspec.Struct, frozen=True, kw_only=True):
@@ -408,47 +423,37 @@ class Ledger(Protocol):
     """
 
     async def identify(
-        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float
-    ) -> list[Identified]:
+        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float,
+        real_ids: Mapping[ContactId, str] = MappingProxyType({}),
+    ) -> list[Identified]:  # fmt: skip
         """
-        Find out who the contacts of a login are; gives those that had no identity in it, or wait for one.
+        Match the contacts of a login with identities, in one transaction.
 
-        Who has one keeps it, whatever they are called by now. Strangers are passed over.
+        A contact that has an identity in this login keeps it, whatever its name is by now. Strangers are skipped.
 
         Args:
-            own_id: Who the account is in this login.
-            contacts: All that is known of them; gone through several times, in another thread.
-            complete: These are all contacts of the login. Before they have been told once, whoever is like somebody
-                known but not surely the same is `waiting`; afterwards they are somebody new.
+            own_id: The account's id in this login.
+            contacts: All that is known of them; iterated several times, in another thread.
+            complete: These are all contacts of the login. Until a complete list has come once, a contact that
+                resembles a known identity without being surely the same is `waiting`; afterwards it is a new identity.
             time: Now, in seconds since 1970.
+            real_ids: Lasting ids that a notice told of contacts, also of those that are not listed here.
+
+        Returns:
+            The contacts that had no identity in this login or wait for one, then those whose lasting id shows that
+            they have another identity.
 
         Raises:
             StorageError: The journal does not know this login, or it was not stored.
         """
         ...
 
-    async def note_real_id(self, contact_id: ContactId, wxid: str) -> Identified | None:
-        """Note somebody's real id, as a notice told it; gives who they turned out to be, if that is somebody else."""
+    async def find(self, query: IdentityQuery) -> list[Identity]:
+        """Return the identities that a query asks for, in the order of their numbers."""
         ...
 
-    async def identity(self, number: int) -> Identity | None:
-        """Find an identity by its number, or by one that was merged into it."""
-        ...
-
-    async def identity_of(self, contact_id: ContactId) -> Identity | None:
-        """Find who has, or had in whatever login, this id."""
-        ...
-
-    async def contact_ids(self, number: int) -> list[ContactId]:
-        """Give every id that an identity has had, the newest first."""
-        ...
-
-    async def identities(self, name: str = "") -> list[Identity]:
-        """Give all identities, or those that were last called so: as shown, by nickname, or by remark."""
-        ...
-
-    async def why(self, number: int) -> list[Link]:
-        """Give what was found to be this identity, the newest first, and why."""
+    async def links(self, number: int) -> list[Link]:
+        """Return the contacts of all logins that belong to an identity, the newest first, each with the reasons."""
         ...
 
     async def merge(self, number: int, other: int) -> Identity:

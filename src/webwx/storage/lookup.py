@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import EntryQuery
+from webwx.storage.base import EntryQuery, IdentityQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from webwx.storage.base import AccountJournal, Entry
+    from webwx.model.contacts import ContactId
+    from webwx.model.identities import Identity
+    from webwx.storage.base import AccountJournal, Entry, Ledger
 
 _READ = 500
 """Entries read at a time."""
@@ -32,3 +34,18 @@ async def export_entries(account: AccountJournal) -> AsyncIterator[Entry]:
         for entry in piece:
             yield entry
         after = piece[-1].number
+
+
+async def find_identity(ledger: Ledger, number: int) -> Identity | None:
+    """Return the identity with a number, or the one that it was merged into."""
+    return next(iter(await ledger.find(IdentityQuery(number=number))), None)
+
+
+async def find_identity_of(ledger: Ledger, contact_id: ContactId) -> Identity | None:
+    """Return the identity that has an id, or had it in any login."""
+    return next(iter(await ledger.find(IdentityQuery(contact_id=contact_id))), None)
+
+
+async def contact_ids_of(ledger: Ledger, number: int) -> list[ContactId]:
+    """Return every id that an identity has had, the newest first."""
+    return [link.contact_id for link in await ledger.links(number)]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from tests.storage.phone import NOW, Phone
 
+from webwx.storage.base import IdentityQuery
+from webwx.storage.lookup import find_identity, find_identity_of
 from webwx.storage.sqlite.identities import SqliteLedger
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.schema import APPLICATION, MIGRATIONS, connect
@@ -43,11 +45,12 @@ async def test_what_is_asked_for_one_id_costs_the_same_among_however_many(tmp_pa
 
         thread = Reader(counted, "counted")
         ledger = SqliteLedger(partial(asyncio.sleep, 0, 1), lambda: 2, thread, thread)
-        assert await ledger.identity_of(phone.id("person 7", 1)) is not None  # opens the file as well
+        assert await find_identity_of(ledger, phone.id("person 7", 1)) is not None  # opens the file as well
         steps = 0
-        assert await ledger.identity_of(phone.id("person 7", 1)) is not None
-        assert await ledger.note_real_id(phone.id("person 7"), "wxid_seven") is None
-        assert await ledger.note_real_id(phone.id("person 7"), "wxid_seven") is None
+        assert await find_identity_of(ledger, phone.id("person 7", 1)) is not None
+        real_ids = {phone.id("person 7"): "wxid_seven"}
+        for _ in range(2):
+            assert await ledger.identify(phone.own_id, (), complete=False, time=NOW, real_ids=real_ids) == []
         costs.append(steps)
         await thread.close()
     few, many = costs
@@ -97,19 +100,19 @@ async def test_the_ledger_of_version_2_knows_the_same(journal: SqliteJournal, pa
     version_2(path)
     ledger = journal.account(1).ledger
 
-    told = {each.number: each for each in await ledger.identities()}
+    told = {each.number: each for each in await ledger.find(IdentityQuery())}
     assert {number: (each.name, each.contact_id) for number, each in told.items()} == {
         1: ("queen", "@ann-3"), 2: ("ann", ""), 3: ("File Transfer", "filehelper")
     }  # fmt: skip
     assert [each.last_seen for each in told.values()] == [NOW + 3, NOW + 1, NOW + 3]
-    assert [(link.contact_id, link.own_id, link.name, link.by) for link in await ledger.why(1)] == [
+    assert [(link.contact_id, link.own_id, link.name, link.by) for link in await ledger.links(1)] == [
         ("@ann-3", "@me-3", "queen", "matched"),
         ("@ann-2", "@me-2", "ann", "matched"),
         ("@ann-1", "@me-1", "ann", "seen"),
     ]
-    (newest, *_) = await ledger.why(1)
+    (newest, *_) = await ledger.links(1)
     assert (newest.confidence, [reason.what for reason in newest.reasons]) == (0.99, ["avatar"])
-    merged = await ledger.identity(4)
+    merged = await find_identity(ledger, 4)
     assert merged is not None
     assert merged.number == 1
     with contextlib.closing(sqlite3.connect(path)) as db:
@@ -118,7 +121,7 @@ async def test_the_ledger_of_version_2_knows_the_same(journal: SqliteJournal, pa
     phone = Phone(journal.account(1))
     phone.login = 3
     await phone.log_in()
-    await ledger.note_real_id(phone.id("ann"), "wxid_ann")
+    await phone.note_real_id("ann", "wxid_ann")
     found = (await phone.tell(phone.shown("ann", avatar=9)))[phone.id("ann")]
     assert (found.by, found.number) == ("certain", 1)
 
@@ -144,7 +147,7 @@ async def test_a_login_costs_the_same_after_however_many(phone: Phone, path: Pat
         ledger = SqliteLedger(partial(asyncio.sleep, 0, 1), partial(int, login), thread, thread)
         steps = 0
         await ledger.identify(phone.own_id, everybody, complete=True, time=NOW + login)
-        await ledger.identities()
+        await ledger.find(IdentityQuery())
         costs.append(steps)
         await thread.close()
         await phone.tell(*everybody, at=NOW + login)

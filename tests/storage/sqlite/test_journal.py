@@ -28,7 +28,7 @@ from tests.storage.arrivals import (
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import ContactId
-from webwx.storage.base import EntryQuery
+from webwx.storage.base import EntryQuery, IdentityQuery
 from webwx.storage.locks import make_private
 from webwx.storage.lookup import find_message
 from webwx.storage.sqlite.folding import FOLD_FROM
@@ -302,5 +302,5 @@ async def test_a_file_of_each_version_opens_with_all_that_is_in_it(path: Path, v
     if version > 1:
         kept = await account.kept.find("1")
         assert (await account.state("pace"), kept and kept.state) == (b"{}", "too_large")
-        assert [identity.name for identity in await account.ledger.identities()] == ["Boss"]
+        assert [identity.name for identity in await account.ledger.find(IdentityQuery())] == ["Boss"]
     await journal.close()

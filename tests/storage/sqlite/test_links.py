@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
 
+from webwx.storage.base import IdentityQuery
+from webwx.storage.lookup import contact_ids_of, find_identity
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,7 +30,7 @@ class TestFaces:
             await relogin.tell(*map(relogin.shown, ("ann", "cid")), FILEHELPER)
 
         assert (await self.rows(path, "faces"), await self.rows(path, "findings")) == (before, 3)
-        assert len(await relogin.account.ledger.contact_ids(await relogin.number("ann"))) == 5
+        assert len(await contact_ids_of(relogin.account.ledger, await relogin.number("ann"))) == 5
 
     async def test_what_changes_in_a_login_leaves_the_earlier_ones_as_they_were(
         self, relogin: Phone, path: Path
@@ -36,7 +39,7 @@ class TestFaces:
         for nickname in ("Queen", "Queen of Hearts"):
             await relogin.tell(relogin.shown("ann", nickname=nickname), complete=False)
         assert await self.rows(path, "faces") == before + 1, "what was not said in an earlier login is written over"
-        assert [link.name for link in await relogin.account.ledger.why(ann)] == ["Queen of Hearts", "ann"]
+        assert [link.name for link in await relogin.account.ledger.links(ann)] == ["Queen of Hearts", "ann"]
         first = await relogin.account.ledger.split(ann, relogin.id("ann", 1))
         await relogin.log_in()
         found = await relogin.tell(relogin.shown("ann"), relogin.shown("ann2", nickname="Queen of Hearts", avatar=7))
@@ -46,10 +49,10 @@ class TestFaces:
 
     async def test_a_real_id_is_nothing_that_earlier_logins_knew(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
-        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
+        await relogin.note_real_id("ann", "wxid_ann")
         first = await relogin.account.ledger.split(ann, relogin.id("ann", 1))
         await relogin.log_in()
-        await relogin.account.ledger.note_real_id(relogin.id("ann"), "wxid_ann")
+        await relogin.note_real_id("ann", "wxid_ann")
         found = (await relogin.tell(relogin.shown("ann")))[relogin.id("ann")]
         assert (found.by, found.number) == ("certain", ann)
         assert found.number != first.number
@@ -57,7 +60,7 @@ class TestFaces:
     async def test_a_real_id_noted_of_an_earlier_login_is_known_in_all_later_ones(
         self, relogin: Phone, path: Path
     ) -> None:
-        await relogin.account.ledger.note_real_id(relogin.id("ann", 1), "wxid_ann")
+        await relogin.note_real_id("ann", "wxid_ann", login=1)
         with contextlib.closing(sqlite3.connect(path)) as db:
             faces = db.execute(
                 "SELECT count(DISTINCT face), count(*), min(json_extract(evidence, '$.wxid')) FROM links"
@@ -71,9 +74,9 @@ class TestFaces:
         other = await relogin.account.ledger.split(ann, relogin.id("ann"))
         await relogin.tell(relogin.shown("ann", nickname="Queen"), complete=False)
         assert (await relogin.identity(other.number)).name == "Queen"
-        (link,) = await relogin.account.ledger.why(ann)
+        (link,) = await relogin.account.ledger.links(ann)
         assert link.name == "ann"
-        assert [each.number for each in await relogin.account.ledger.identities("ann")] == [ann]
+        assert [each.number for each in await relogin.account.ledger.find(IdentityQuery(name="ann"))] == [ann]
 
     async def test_nothing_is_left_of_what_was_known_in_logins_that_are_purged(
         self, relogin: Phone, path: Path
@@ -87,10 +90,10 @@ class TestFaces:
 
 async def test_what_is_purged_leaves_nobody_behind_who_was_only_there(relogin: Phone, path: Path) -> None:
     ann, bob = await relogin.number("ann"), await relogin.number("bob", login=1)
-    await relogin.account.ledger.note_real_id(relogin.id("bob", 1), "wxid_bob")
+    await relogin.note_real_id("bob", "wxid_bob", login=1)
     await relogin.account.purge(before=NOW - DAY / 2)
-    assert await relogin.account.ledger.identity(bob) is None
-    assert await relogin.account.ledger.contact_ids(ann) == [relogin.id("ann")]
+    assert await find_identity(relogin.account.ledger, bob) is None
+    assert await contact_ids_of(relogin.account.ledger, ann) == [relogin.id("ann")]
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*) FROM real_ids").fetchone() == (0,)
         assert db.execute("SELECT count(*) FROM identities WHERE number = ?", (bob,)).fetchone() == (0,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from webwx.model.contacts import Contact
+    from webwx.storage.base import IdentityQuery
     from webwx.storage.memory.logins import Login, Logins
 
 T = TypeVar("T")
@@ -130,15 +132,22 @@ class Identities:
             raise UnknownContact(f"There is no identity with the number {number}; list them to see who is known.")
         return found
 
-    def named(self, name: str, current: int) -> list[Identity]:
-        """Return all identities, or those that were last called so."""
-        found: list[Identity] = []
-        for number in sorted(self.by_number):
-            told = [(each.name, each.evidence.nickname, each.evidence.remark) for each in self.newest_links(number)]
-            identity = self.identity(number, current) if not name or any(name in names for names in told) else None
-            if identity is not None:
-                found.append(identity)
-        return found
+    def find(self, query: IdentityQuery, current: int) -> list[Identity]:
+        """Return the identities that meet all conditions of a query."""
+        numbers = set(self.by_number)
+        if query.number is not None:
+            numbers &= {self.now(query.number)}
+        if query.contact_id is not None:
+            numbers &= {link.number for link in self.links_of_id(ContactId(clean_text(query.contact_id)))[:1]}
+        name = clean_text(query.name)
+        found = (
+            self.identity(number, current) for number in sorted(numbers) if not name or self._is_named(number, name)
+        )
+        return [each for each in found if each is not None]
+
+    def _is_named(self, number: int, name: str) -> bool:
+        links = self.newest_links(number)
+        return any(name in {each.name, each.evidence.nickname, each.evidence.remark} for each in links)
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
@@ -354,39 +363,26 @@ class MemoryLedger:
         return "MemoryLedger(***)"
 
     async def identify(
-        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float
-    ) -> list[Identified]:
-        """Find out who the contacts of a login are."""
-        return await self._do(lambda known: known.identify(own_id, contacts, complete=complete, time=time))
+        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float,
+        real_ids: Mapping[ContactId, str] = MappingProxyType({}),
+    ) -> list[Identified]:  # fmt: skip
+        """Match the contacts of a login with identities."""
 
-    async def note_real_id(self, contact_id: ContactId, wxid: str) -> Identified | None:
-        """Note a contact's real id; returns who it turned out to be, if that is another identity."""
-        current, contact_id, wxid = self._current(), ContactId(clean_text(contact_id)), clean_text(wxid)
-        return await self._do(lambda known: known.note_real_id(current, contact_id, wxid))
+        def tell(known: Identities) -> list[Identified]:
+            login = known.logins.known(own_id).row
+            found = known.identify(own_id, contacts, complete=complete, time=time)
+            noted = (
+                known.note_real_id(login, ContactId(clean_text(each)), clean_text(real_id))
+                for each, real_id in real_ids.items()
+            )
+            return [*found, *filter(None, noted)]
 
-    async def identity(self, number: int) -> Identity | None:
-        """Find an identity by its number, or by one that was merged into it."""
+        return await self._do(tell)
+
+    async def find(self, query: IdentityQuery) -> list[Identity]:
+        """Return the identities that a query asks for, in the order of their numbers."""
         current = self._current()
-        return await self._do(lambda known: known.identity(number, current))
-
-    async def identity_of(self, contact_id: ContactId) -> Identity | None:
-        """Find who has, or had in whatever login, this id."""
-        current = self._current()
-
-        def find(known: Identities) -> Identity | None:
-            links = known.links_of_id(contact_id)
-            return known.identity(links[0].number, current) if links else None
-
-        return await self._do(find)
-
-    async def contact_ids(self, number: int) -> list[ContactId]:
-        """Return every id that an identity has had, the newest first."""
-        return [link.contact_id for link in await self.why(number)]
-
-    async def identities(self, name: str = "") -> list[Identity]:
-        """Return all identities, or those that were last called so: as shown, by nickname, or by remark."""
-        current, name = self._current(), clean_text(name)
-        return await self._do(lambda known: known.named(name, current))
+        return await self._do(lambda known: known.find(query, current))
 
     async def contacts(self, ids: Collection[ContactId]) -> list[Contact]:
         """Return who had these ids in whatever login, with what an identity tells of them."""
@@ -409,8 +405,8 @@ class MemoryLedger:
             ]
         )
 
-    async def why(self, number: int) -> list[Link]:
-        """Return what was found to be this identity, the newest first, and why."""
+    async def links(self, number: int) -> list[Link]:
+        """Return the contacts of all logins that belong to an identity, the newest first, each with the reasons."""
 
         def read(known: Identities) -> list[Link]:
             now = known.now(number)

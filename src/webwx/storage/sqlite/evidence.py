@@ -50,6 +50,8 @@ def identify(
     # Until all contacts of a login were told once, the others may hold somebody who fits better.
     may_wait = not is_complete and listed is None
     telling = _Telling(account, login, own_id, is_complete=is_complete, may_wait=may_wait, time=time)
+    if not is_complete and next(iter(contacts), None) is None:
+        return []  # to read what is linked takes as long as there are contacts in the login
     if is_complete:
         db.execute("UPDATE logins SET listed = ? WHERE login = ?", (digest, login))
     told: list[Identified] = []

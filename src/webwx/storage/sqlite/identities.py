@@ -10,6 +10,7 @@ Contacts that never change their id, such as `filehelper`, are linked once for a
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,8 +41,9 @@ from webwx.storage.sqlite.links import (
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Awaitable, Callable, Collection, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
+    from webwx.storage.base import IdentityQuery
     from webwx.storage.sqlite.threads import Reader, Writer
 
 
@@ -71,62 +73,38 @@ class SqliteLedger:
         return "SqliteLedger(***)"
 
     async def identify(
-        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float
-    ) -> list[Identified]:
-        """Find out who the contacts of a login are; gives those that had no identity in it, or wait for one."""
+        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float,
+        real_ids: Mapping[ContactId, str] = MappingProxyType({}),
+    ) -> list[Identified]:  # fmt: skip
+        """Match the contacts of a login with identities, in one transaction."""
         account = await self._account()
+        noted = [(ContactId(clean_text(each)), clean_text(real_id)) for each, real_id in real_ids.items()]
         digest: bytes | None = None
+        is_known = False
         if complete:
-            # Not by the thread that writes: who is there is mostly known, and then nothing is to be written.
+            # In the thread that reads: mostly all of them are known, and then nothing is written.
             listed, digest = await self._reader.do(
                 lambda db: (login_of(db, account, own_id)[1], digest_of_all(contacts))
             )
-            if listed == digest:
+            is_known = listed == digest
+            if is_known and not noted:
                 return []
 
         def tell(db: sqlite3.Connection) -> list[Identified]:
-            found = identify(db, account, own_id, contacts, digest=digest, time=time)
-            if complete:
+            found = [] if is_known else identify(db, account, own_id, contacts, digest=digest, time=time)
+            login, _ = login_of(db, account, own_id)
+            found += filter(None, (_note_real_id(db, account, login, *each) for each in noted))
+            if complete and not is_known:
                 self._told()
             return found
 
-        # One job: it is done when it was handed in, and whoever asks after that gets its answer.
+        # One job: it is completed once it is queued, and a later call sees its result.
         return await self._writer.do(tell)
 
-    async def note_real_id(self, contact_id: ContactId, wxid: str) -> Identified | None:
-        """Note somebody's real id, as a notice told it; gives who they turned out to be, if that is somebody else."""
+    async def find(self, query: IdentityQuery) -> list[Identity]:
+        """Return the identities that a query asks for, in the order of their numbers."""
         account, current = await self._account(), self._current()
-        contact_id, wxid = ContactId(clean_text(contact_id)), clean_text(wxid)
-        return await self._writer.do(lambda db: _note_real_id(db, account, current, contact_id, wxid))
-
-    async def identity(self, number: int) -> Identity | None:
-        """Find an identity by its number, or by one that was merged into it."""
-        account, current = await self._account(), self._current()
-        return await self._reader.do(lambda db: _read(db, account, current, number))
-
-    async def identity_of(self, contact_id: ContactId) -> Identity | None:
-        """Find who has, or had in whatever login, this id."""
-        account, current = await self._account(), self._current()
-        contact_id = ContactId(clean_text(contact_id))
-
-        def read(db: sqlite3.Connection) -> Identity | None:
-            found = links_of_id(db, account, contact_id)
-            return _read(db, account, current, found[0].row.number) if found else None
-
-        return await self._reader.do(read)
-
-    async def contact_ids(self, number: int) -> list[ContactId]:
-        """Give every id that an identity has had, the newest first."""
-        return [link.contact_id for link in await self.why(number)]
-
-    async def identities(self, name: str = "") -> list[Identity]:
-        """Give all identities, or those that were last called so: as shown, by nickname, or by remark."""
-        account, current = await self._account(), self._current()
-        condition, values = "1", list[object]()
-        if name:
-            condition = "? IN (l.name, json_extract(f.evidence, '$.nickname'), json_extract(f.evidence, '$.remark'))"
-            values = [clean_text(name)]
-        return await self._reader.do(lambda db: _read_all(db, account, current, condition, values))
+        return await self._reader.do(lambda db: _find(db, account, current, query))
 
     async def contacts(self, ids: Collection[str]) -> list[Contact]:
         """Give who had these ids in whatever login, with what an identity tells of them."""
@@ -144,10 +122,10 @@ class SqliteLedger:
             ]
         )
 
-    async def why(self, number: int) -> list[Link]:
-        """Give what was found to be this identity, the newest first, and why."""
+    async def links(self, number: int) -> list[Link]:
+        """Return the contacts of all logins that belong to an identity, the newest first, each with the reasons."""
         account = await self._account()
-        return await self._reader.do(lambda db: _why(db, account, _now(db, account, number)))
+        return await self._reader.do(lambda db: _links(db, account, _now(db, account, number)))
 
     async def merge(self, number: int, other: int) -> Identity:
         """
@@ -360,6 +338,21 @@ def _read(db: sqlite3.Connection, account: int, current: int, number: int) -> Id
     return found[0] if found else None
 
 
+def _find(db: sqlite3.Connection, account: int, current: int, query: IdentityQuery) -> list[Identity]:
+    condition, values = "1", list[object]()
+    if query.number is not None:
+        condition += " AND i.number = ?"
+        values.append(_now(db, account, query.number))
+    if query.contact_id is not None:
+        links = links_of_id(db, account, ContactId(clean_text(query.contact_id)))
+        condition += " AND i.number = ?"
+        values.append(links[0].row.number if links else 0)
+    if query.name:
+        condition += " AND ? IN (l.name, json_extract(f.evidence, '$.nickname'), json_extract(f.evidence, '$.remark'))"
+        values.append(clean_text(query.name))
+    return _read_all(db, account, current, condition, values)
+
+
 def _read_all(
     db: sqlite3.Connection, account: int, current: int, condition: str, values: Iterable[object]
 ) -> list[Identity]:
@@ -387,7 +380,7 @@ def _read_all(
     return list(found.values())
 
 
-def _why(db: sqlite3.Connection, account: int, number: int) -> list[Link]:
+def _links(db: sqlite3.Connection, account: int, number: int) -> list[Link]:
     own_ids: dict[int, str] = dict(select(db, ("login", "own_id"), "FROM logins WHERE account = ?", (account,)))
     links: list[Link] = []
     for link in links_of_number(db, account, number):
