@@ -6,6 +6,7 @@ import asyncio
 import tracemalloc
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.client.wound_loop import in_no_time, until
 
 from webwx.client.contact_lookup import DELAY, INTERVAL, MOST_MISSING, MOST_WANTED, PAUSE, ContactLookup
@@ -129,6 +130,7 @@ def test_whoever_was_left_out_once_is_no_ghost() -> None:
     in_no_time(work)
 
 
+@pytest.mark.verify
 def test_wishes_are_unique_and_bounded_and_all_are_met() -> None:
     async def work() -> None:
         server = Server()
@@ -156,7 +158,7 @@ def test_nothing_is_kept_of_wishes_that_were_met() -> None:
         await until(lambda: not len(lookups))
         tracemalloc.start()
         try:
-            for number in range(20_000):
+            for number in range(2_000):
                 lookups.ask(f"@{number}")
             await until(lambda: not len(lookups))
             kept, most = tracemalloc.get_traced_memory()
@@ -168,6 +170,7 @@ def test_nothing_is_kept_of_wishes_that_were_met() -> None:
     in_no_time(work)
 
 
+@pytest.mark.verify
 def test_the_memory_for_the_unknown_is_bounded() -> None:
     async def work() -> None:
         everybody = [f"@{number}" for number in range(MOST_MISSING + 50)]
