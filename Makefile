@@ -14,6 +14,8 @@ unexport WEBWX_SERVER WEBWX_HOST WEBWX_ACCOUNT WEBWX_PROXY WEBWX_CONFIG WEBWX_PA
 # A Python of uv's own would be installed outside the checkout, so one must be there.
 export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# Tests start hundreds of processes, each of which would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-sandbox docs blocking sandbox format clean
