@@ -21,14 +21,14 @@ ME = ContactId("@me")
 
 
 def given(
-    number: int, chat: str = "@friend", *, attempt: int = 1, redelivered: bool = False, deaths: int = 0
+    number: int, chat: str = "@friend", *, attempt: int = 1, redelivered: bool = False, crashes: int = 0
 ) -> Delivered:
     """Make the text `number` of a chat."""
     fields = {"MsgId": str(number), "FromUserName": chat, "ToUserName": ME, "MsgType": 1, "Content": str(number)}
     item = Item(kind="message", raw=msgspec.Raw(msgspec.json.encode(fields)))
     entry = Entry(
         number=number, item=item, own_id=ME, message_id=str(number), chat=ContactId(chat), time=0, attempt=attempt,
-        redelivered=redelivered, deaths=deaths,
+        redelivered=redelivered, crashes=crashes,
     )  # fmt: skip
     event = msgspec.structs.replace(event_from_item(item, ME), number=number, redelivered=redelivered)
     return Delivered(entry=entry, event=event)
@@ -48,8 +48,8 @@ class Queue:
         self.asked: list[int] = []
         """How many entries were asked for, each time."""
         self.deleted: set[int] = set()
-        self.blamed: set[int] = set()
-        """What this process would have died of, were it to die now."""
+        self.poisoned: set[int] = set()
+        """Entries with a poison marker."""
         self.unstored: set[int] = set()
         """What was acknowledged since the last write that was waited for."""
         self.is_stopped = False
@@ -81,12 +81,12 @@ class Queue:
         taken, self._waiting = self._waiting[:limit], self._waiting[limit:]
         return taken
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Delivered | None:
+    async def again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
         self._store()
         self.read_again.append(number)
         if number in self.deleted:
             return None
-        return given(number, self._all[number].entry.chat, attempt=attempt, redelivered=redelivered, deaths=deaths)
+        return given(number, self._all[number].entry.chat, attempt=attempt, redelivered=redelivered, crashes=crashes)
 
     def show(self, number: int) -> None:
         self.shown.append(number)
@@ -95,18 +95,18 @@ class Queue:
         self.acked.append(number)
         self.unstored.add(number)
 
-    async def blame(self, number: int) -> None:
+    async def add_poison_marker(self, number: int) -> None:
         self._store()
-        self.blamed -= self.unstored
+        self.poisoned -= self.unstored
         self.unstored.clear()
-        self.blamed.add(number)
+        self.poisoned.add(number)
 
-    def absolve(self, number: int) -> None:
-        self.blamed.discard(number)
+    def remove_poison_marker(self, number: int) -> None:
+        self.poisoned.discard(number)
 
     async def flush(self) -> None:
         self._store()
-        self.blamed -= self.unstored
+        self.poisoned -= self.unstored
         self.unstored.clear()
 
     async def failed(self, number: int, error: str) -> int:

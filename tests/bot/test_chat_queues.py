@@ -184,47 +184,47 @@ class TestTasks:
 
 
 class Blamed(Seen):
-    """A handler that takes a second, and writes down who would be blamed for its death, and how many are inside."""
+    """A handler that takes a second, and notes which entries have a poison marker, and how many calls run."""
 
     def __init__(self, queue: Queue) -> None:
         super().__init__()
-        self.blamed: dict[int, set[int]] = {}
+        self.poisoned: dict[int, set[int]] = {}
         self.beside: dict[int, int] = {}
         self._queue = queue
         self._inside = 0
 
     async def __call__(self, entry: Delivered, attempt: int) -> None:
         await super().__call__(entry, attempt)
-        self.blamed[entry.entry.number] = set(self._queue.blamed)
+        self.poisoned[entry.entry.number] = set(self._queue.poisoned)
         self.beside[entry.entry.number] = self._inside
         self._inside += 1
         await asyncio.sleep(1)
         self._inside -= 1
 
 
-def suspect(number: int, chat: str = "@friend", *, deaths: int = 2) -> Delivered:
-    return given(number, chat, attempt=deaths + 1, redelivered=True, deaths=deaths)
+def isolated(number: int, chat: str = "@friend", *, crashes: int = 2) -> Delivered:
+    return given(number, chat, attempt=crashes + 1, redelivered=True, crashes=crashes)
 
 
 class TestDeaths:
-    def test_suspects_are_tried_before_the_others_one_by_one_and_blamed_first(self) -> None:
+    def test_entries_with_two_crashes_are_handled_first_and_in_isolation_with_a_poison_marker(self) -> None:
         async def work() -> None:
-            queue = Queue(given(1, "@a"), suspect(2, "@b"), given(3, "@c"), suspect(4, "@d"), suspect(5, "@d"))
+            queue = Queue(given(1, "@a"), isolated(2, "@b"), given(3, "@c"), isolated(4, "@d"), isolated(5, "@d"))
             seen = Blamed(queue)
             await run_until_done(ChatQueues(queue, seen), queue)
             assert seen.numbers == [2, 4, 5, 1, 3]
-            assert seen.blamed == {2: {2}, 4: {4}, 5: {5}, 1: set(), 3: set()}
+            assert seen.poisoned == {2: {2}, 4: {4}, 5: {5}, 1: set(), 3: set()}
             assert seen.beside == {2: 0, 4: 0, 5: 0, 1: 0, 3: 1}
-            assert queue.blamed == set()
+            assert queue.poisoned == set()
 
         in_no_time(work)
 
-    def test_after_one_death_nobody_waits_and_nobody_is_blamed(self) -> None:
+    def test_after_one_crash_there_is_neither_isolation_nor_a_poison_marker(self) -> None:
         async def work() -> None:
-            queue = Queue(suspect(1, "@a", deaths=1), suspect(2, "@b", deaths=1))
+            queue = Queue(isolated(1, "@a", crashes=1), isolated(2, "@b", crashes=1))
             seen = Blamed(queue)
             await run_until_done(ChatQueues(queue, seen), queue)
-            assert seen.blamed == {1: set(), 2: set()}
+            assert seen.poisoned == {1: set(), 2: set()}
             assert seen.beside == {1: 0, 2: 1}
 
         in_no_time(work)
@@ -234,7 +234,7 @@ class TestDeaths:
     ) -> None:
         async def work() -> None:
             for attempts, calls in (1, []), (3, []), (4, [1]):
-                queue = Queue(suspect(1, deaths=3), given(2))
+                queue = Queue(isolated(1, crashes=3), given(2))
                 seen = Blamed(queue)
                 lanes = ChatQueues(queue, seen, attempts=attempts)
                 await run_until_done(lanes, queue)
@@ -246,64 +246,64 @@ class TestDeaths:
         in_no_time(work)
         assert "bot: event 1 is given up, since the process died 3 times while it was handled." in caplog.messages
 
-    def test_a_suspect_that_nobody_has_died_of_alone_is_always_tried(self) -> None:
+    def test_isolated_entry_is_always_tried_until_a_crash_counts_against_it_alone(self) -> None:
         async def work() -> None:
-            queue = Queue(suspect(1))
+            queue = Queue(isolated(1))
             seen = Blamed(queue)
             await run_until_done(ChatQueues(queue, seen, attempts=1), queue)
             assert seen.calls == [(1, 3)]
 
         in_no_time(work)
 
-    def test_one_that_takes_long_is_absolved_and_keeps_nobody_waiting(self) -> None:
+    def test_slow_isolated_entry_loses_its_poison_marker_and_delays_no_other(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()
             begun: dict[int, float] = {}
-            blamed: dict[int, set[int]] = {}
-            queue = Queue(suspect(1, "@slow"), suspect(2, "@slow"), suspect(3, "@b"), given(4, "@c"))
+            poisoned: dict[int, set[int]] = {}
+            queue = Queue(isolated(1, "@slow"), isolated(2, "@slow"), isolated(3, "@b"), given(4, "@c"))
 
             async def handle(entry: Delivered, attempt: int) -> None:
-                begun[entry.entry.number], blamed[entry.entry.number] = loop.time(), set(queue.blamed)
+                begun[entry.entry.number], poisoned[entry.entry.number] = loop.time(), set(queue.poisoned)
                 if entry.entry.chat == "@slow":
                     await asyncio.sleep(60)
 
             await run_until_done(ChatQueues(queue, handle), queue)
-            assert blamed == {1: {1}, 3: {3}, 4: set(), 2: {2}}
+            assert poisoned == {1: {1}, 3: {3}, 4: set(), 2: {2}}
             assert list(begun) == [1, 3, 4, 2]
             assert 5 <= begun[4] < 7
 
         in_no_time(work)
 
-    def test_one_that_only_fails_is_no_suspect_any_more(self) -> None:
+    def test_isolation_ends_when_the_handler_only_fails(self) -> None:
         async def work() -> None:
-            blamed: list[set[int]] = []
-            queue = Queue(suspect(1, "@a"), given(2, "@b"))
+            poisoned: list[set[int]] = []
+            queue = Queue(isolated(1, "@a"), given(2, "@b"))
 
             async def handle(entry: Delivered, attempt: int) -> None:
                 if entry.entry.number == 1:
-                    blamed.append(set(queue.blamed))
+                    poisoned.append(set(queue.poisoned))
                     raise ValueError
-                assert queue.blamed == set()
+                assert queue.poisoned == set()
 
             await run_until_done(ChatQueues(queue, handle), queue)
-            assert blamed == [{1}, set(), set()]
+            assert poisoned == [{1}, set(), set()]
             assert (list(queue.dead), queue.acked) == ([1], [2])
 
         in_no_time(work)
 
-    def test_a_suspect_of_which_only_the_number_was_kept_is_one_still(self) -> None:
+    def test_isolated_entry_of_which_only_the_number_was_kept_is_isolated_still(self) -> None:
         async def work() -> None:
-            queue = Queue(suspect(1, "@a"), *(suspect(number, "@a") for number in range(2, 5)))
-            blamed: dict[int, set[int]] = {}
+            queue = Queue(isolated(1, "@a"), *(isolated(number, "@a") for number in range(2, 5)))
+            poisoned: dict[int, set[int]] = {}
 
             async def handle(entry: Delivered, attempt: int) -> None:
-                blamed[entry.entry.number] = set(queue.blamed)
+                poisoned[entry.entry.number] = set(queue.poisoned)
                 await asyncio.sleep(10 if entry.entry.number == 1 else 0)
 
             queue.deleted.add(3)
             await run_until_done(ChatQueues(queue, handle, in_flight=3), queue)
             assert 2 in queue.read_again
-            assert blamed == {1: {1}, 2: {2}, 4: {4}}
+            assert poisoned == {1: {1}, 2: {2}, 4: {4}}
 
         in_no_time(work)
 
@@ -803,11 +803,11 @@ def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
         (3, {}, True),
         (3, {"redelivered": True}, False),
         (4, {"redelivered": True}, True),
-        (4, {"redelivered": True, "deaths": 2}, False),
-        (5, {"redelivered": True, "deaths": 2}, True),
+        (4, {"redelivered": True, "crashes": 2}, False),
+        (5, {"redelivered": True, "crashes": 2}, True),
     ],
 )
 def test_the_last_attempt_is_known_before_it_fails(attempt: int, fields: dict[str, Any], expected: bool) -> None:
-    """What an end or a death cut short was no failure, so it is not counted."""
+    """What an end or a crash cut short was no failure, so it is not counted."""
     entry = msgspec.structs.replace(given(1).entry, attempt=attempt, **fields)
     assert is_last(entry, attempt, 3) is expected

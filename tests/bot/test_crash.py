@@ -227,7 +227,7 @@ def test_one_that_is_revived_and_still_kills_its_process_does_so_twice_more(bot:
 
 
 @pytest.mark.verify
-def test_a_handler_that_hangs_beside_it_is_not_blamed(bot: Bot, server: Server) -> None:
+def test_handler_that_hangs_beside_it_is_not_given_up(bot: Bot, server: Server) -> None:
     with bot.running():
         server.say("zhangsan", "before")
         bot.wait(lambda: bot.done("before") == 1)

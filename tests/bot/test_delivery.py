@@ -401,7 +401,7 @@ class TestEnd:
             await until(lambda: len(heard.texts) > 1)
         assert heard.calls == [("slow", 1, False), ("next", 1, False)]
 
-    async def test_the_end_of_the_login_is_raised_and_no_event_is_blamed_for_it(
+    async def test_the_end_of_the_login_is_raised_and_no_attempt_is_counted_for_it(
         self, open_client: OpenClient, world: World
     ) -> None:
         async def log_out_and_answer(ctx: Context) -> None:

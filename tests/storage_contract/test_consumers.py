@@ -225,73 +225,75 @@ class TestFailing:
         await engine.end(journal, consumer)
 
 
-def deaths(entries: list[Entry]) -> dict[int, int]:
-    return {entry.number: entry.deaths for entry in entries}
+def crashes(entries: list[Entry]) -> dict[int, int]:
+    return {entry.number: entry.crashes for entry in entries}
 
 
 class TestDeaths:
-    async def test_what_was_in_flight_at_two_deaths_is_a_suspect(self, surviving: Http11Transport) -> None:
+    async def test_entry_in_flight_at_two_crashes_has_two_crashes(self, surviving: Http11Transport) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 3)))
-        assert deaths(await consumer.take()) == {1: 0, 2: 0, 3: 0}
+        assert crashes(await consumer.take()) == {1: 0, 2: 0, 3: 0}
         await surviving.kill(journal)
 
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(4, 1)))
-        assert deaths(await consumer.take()) == {1: 1, 2: 1, 3: 1, 4: 0}
+        assert crashes(await consumer.take()) == {1: 1, 2: 1, 3: 1, 4: 0}
         consumer.ack(2)
         await consumer.flush()
         await surviving.kill(journal)
 
-        for _ in range(2):  # nobody was blamed, so it does not become more
+        for _ in range(2):  # without a poison marker the count does not grow
             journal, account, consumer = await reopened(surviving)
             again = await consumer.take()
-            assert deaths(again) == {1: 2, 3: 2, 4: _ + 1}
+            assert crashes(again) == {1: 2, 3: 2, 4: _ + 1}
             assert [entry.attempt for entry in again] == [3, 3, _ + 2]
             await surviving.kill(journal)
 
-    async def test_a_third_death_is_counted_for_the_one_that_was_blamed(self, surviving: Http11Transport) -> None:
+    async def test_third_crash_counts_against_the_entry_with_the_poison_marker(
+        self, surviving: Http11Transport
+    ) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 4)))
-        for blamed in (None, None, 1, 1):
+        for marked in (None, None, 1, 1):
             await consumer.take()
-            if blamed is not None:
+            if marked is not None:
                 for innocent in (2, 3):
-                    await consumer.blame(innocent)
-                consumer.absolve(2)
-                consumer.absolve(3)
-                await consumer.blame(blamed)
+                    await consumer.add_poison_marker(innocent)
+                consumer.remove_poison_marker(2)
+                consumer.remove_poison_marker(3)
+                await consumer.add_poison_marker(marked)
             await surviving.kill(journal)
             journal, account, consumer = await reopened(surviving)
 
         again = await consumer.take()
-        assert deaths(again) == {1: 4, 2: 2, 3: 2, 4: 2}
+        assert crashes(again) == {1: 4, 2: 2, 3: 2, 4: 2}
         assert [entry.attempt for entry in again] == [5, 3, 3, 3]
         await surviving.end(journal, consumer)
 
-    async def test_what_was_buried_for_it_begins_anew_when_it_is_revived(self, surviving: Http11Transport) -> None:
+    async def test_revived_entry_begins_without_crashes(self, surviving: Http11Transport) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 1)))
         for _ in range(3):
             await consumer.take()
-            await consumer.blame(1)
+            await consumer.add_poison_marker(1)
             await surviving.kill(journal)
             journal, account, consumer = await reopened(surviving)
         (entry,) = await consumer.take()
-        assert entry.deaths == 3
+        assert entry.crashes == 3
         await consumer.give_up(1, "the process died")
         (letter,) = await account.dead_letters("bot")
         assert letter.attempts == 3
         await account.revive("bot", 1)
         (entry,) = await consumer.take()
-        assert (entry.deaths, entry.attempt) == (0, 4)
+        assert (entry.crashes, entry.attempt) == (0, 4)
         await surviving.kill(journal)
 
-        for expected in (2, 5), (3, 6):  # one death is enough to be a suspect, and one alone is counted
+        for expected in (2, 5), (3, 6):  # one crash is enough for isolation, and one in isolation is counted
             journal, account, consumer = await reopened(surviving)
             (entry,) = await consumer.take()
-            assert (entry.deaths, entry.attempt) == expected
-            await consumer.blame(1)
+            assert (entry.crashes, entry.attempt) == expected
+            await consumer.add_poison_marker(1)
             await surviving.kill(journal)
 
     async def test_a_proper_end_is_no_death(self, engine: Http11Transport) -> None:
@@ -299,8 +301,8 @@ class TestDeaths:
             journal, account, consumer = await reopened(engine)
             await account.ingest(arrival(*messages(1, 1)))
             (entry,) = await consumer.take()
-            assert entry.deaths == 0
-            await consumer.blame(1)
+            assert entry.crashes == 0
+            await consumer.add_poison_marker(1)
             await engine.end(journal, consumer)
 
 
@@ -322,7 +324,7 @@ class TestRevived:
         assert numbers(await consumer.take()) == [1]
         await surviving.end(journal, consumer)
 
-    async def test_one_revived_at_once_after_its_burial_is_not_lost(self, account: AccountJournal) -> None:
+    async def test_dead_letter_that_is_revived_at_once_is_not_lost(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
         await account.ingest(arrival(*messages(1, 1)))
         await consumer.take()

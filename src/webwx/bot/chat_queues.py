@@ -49,11 +49,14 @@ SLOW = 30.0
 DRAIN = 10.0
 """Seconds for what is in flight when the end comes."""
 
-ALONE = 5.0
-"""Seconds for which a suspect, which processes may have died of, is handled with nothing begun beside it."""
+ISOLATION_TIME = 5.0
+"""Seconds for which a handler is called in isolation at most: nothing else is begun meanwhile."""
 
-_SUSPECT, _CONVICT = 2, 3
-"""Deaths from which on an entry is one; a convict has had a process die that tried it alone."""
+_ISOLATED_FROM = 2
+"""Crashes of processes from which on an entry is handled in isolation: it may be a poison message."""
+
+_GIVEN_UP_FROM = 3
+"""Crashes from which on an entry is given up: one of these processes handled it in isolation."""
 
 _SLICE = 0.0001
 """
@@ -81,7 +84,7 @@ class Source(Protocol):
         """Give the next entries; waits until there is one. An empty list says that no more will come."""
         ...
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Delivered | None:
+    async def again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
         """Give one once more that was taken; None when it was deleted meanwhile."""
         ...
 
@@ -101,12 +104,12 @@ class Source(Protocol):
         """Make an entry a dead letter."""
         ...
 
-    async def blame(self, number: int) -> None:
-        """Store that this process, should it die from now on, has died of this entry."""
+    async def add_poison_marker(self, number: int) -> None:
+        """Store a poison marker: a crash from now on counts against this entry."""
         ...
 
-    def absolve(self, number: int) -> None:
-        """Take that back."""
+    def remove_poison_marker(self, number: int) -> None:
+        """Remove the poison marker."""
         ...
 
     async def flush(self) -> None:
@@ -141,7 +144,7 @@ class _Note(NamedTuple):
     number: int
     attempt: int
     redelivered: bool
-    deaths: int
+    crashes: int
 
 
 class _ChatQueue:
@@ -204,10 +207,10 @@ class ChatQueues:
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[ContactId, _ChatQueue] = {}
         self._ready: deque[_ChatQueue] = deque()
-        self._suspected: deque[_ChatQueue] = deque()
-        """Lanes that are ready with a suspect; they come before the others, and one by one."""
-        self._alone: _ChatQueue | None = None
-        """The one of these beside which nothing is begun."""
+        self._waiting_for_isolation: deque[_ChatQueue] = deque()
+        """Lanes whose first entry is handled in isolation; they come before the others, one by one."""
+        self._isolated: _ChatQueue | None = None
+        """The one of these that is handled now; nothing else is begun."""
         self._paused: dict[_ChatQueue, asyncio.TimerHandle] = {}
         """Lanes that wait for another attempt."""
         self._workers: set[asyncio.Task[None]] = set()
@@ -280,9 +283,9 @@ class ChatQueues:
     def _line_up(self, lane: _ChatQueue) -> None:
         """Have a lane's first entry handled when its turn comes."""
         first = lane.waiting[0]
-        deaths = first.deaths if isinstance(first, _Note) else first.entry.deaths
-        # One that has failed here and killed nobody is no suspect any more.
-        (self._suspected if deaths >= _SUSPECT and not lane.attempt else self._ready).append(lane)
+        crashes = first.crashes if isinstance(first, _Note) else first.entry.crashes
+        # An entry whose handler has failed in this process, and did not crash it, needs no isolation any more.
+        (self._waiting_for_isolation if crashes >= _ISOLATED_FROM and not lane.attempt else self._ready).append(lane)
 
     def _note_down(self) -> None:
         """Keep only the numbers of all that waits behind others."""
@@ -301,7 +304,7 @@ class ChatQueues:
         """Read a lane's first entry again, of which only the number was kept."""
         given = await self._store(
             lambda: self._source.again(
-                note.number, attempt=note.attempt, redelivered=note.redelivered, deaths=note.deaths
+                note.number, attempt=note.attempt, redelivered=note.redelivered, crashes=note.crashes
             )
         )
         lane.noted -= 1
@@ -314,7 +317,7 @@ class ChatQueues:
 
     def _wake(self) -> None:
         """See to it that a worker looks at the queue."""
-        if self._is_waking or self._alone is not None or not (self._suspected or self._ready):
+        if self._is_waking or self._isolated is not None or not (self._waiting_for_isolation or self._ready):
             return
         self._is_waking = True
         if self._idle:
@@ -326,11 +329,11 @@ class ChatQueues:
 
     def _next_lane(self) -> _ChatQueue | None:
         """Take the lane whose turn it is; None when there is none to begin with."""
-        if self._alone is not None:
+        if self._isolated is not None:
             return None
-        if self._suspected:
-            self._alone = self._suspected.popleft()
-            return self._alone
+        if self._waiting_for_isolation:
+            self._isolated = self._waiting_for_isolation.popleft()
+            return self._isolated
         return self._ready.popleft() if self._ready else None
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
@@ -357,8 +360,8 @@ class ChatQueues:
                     self._wake()
                 lane.worker = worker
                 await self._handle_first(lane, at)
-                if lane is self._alone:
-                    await self._end_trial()
+                if lane is self._isolated:
+                    await self._end_isolation()
                 at = now()
                 if at - begun > _SLICE:
                     if self._is_waking:  # another worker goes on, after whatever else is due
@@ -386,8 +389,8 @@ class ChatQueues:
         failure: BaseException | None = None
         if number > self.shown:
             self.shown = number
-        if lane is self._alone:
-            if not await self._begin_trial(lane, given, attempt):
+        if lane is self._isolated:
+            if not await self._begin_isolation(lane, given, attempt):
                 return
             now = self._loop.time()
         lane.begun = now
@@ -403,7 +406,7 @@ class ChatQueues:
         if lane.worker is not None and lane.worker.cancelling():
             await self._stay(lane.worker)
         if failure is not None:
-            self._source.absolve(number)
+            self._source.remove_poison_marker(number)
             await self._take_failure(lane, number, attempt, failure)
         else:
             self._source.ack(number)
@@ -480,33 +483,35 @@ class ChatQueues:
         self.counts.noted -= lane.noted
         self._tell()
 
-    # -- what processes have died of ---------------------------------------------------------------------------------
+    # -- poison messages ---------------------------------------------------------------------------------------------
 
-    async def _begin_trial(self, lane: _ChatQueue, given: Delivered, attempt: int) -> bool:
-        """Blame a suspect for what may come, or give up one that has cost too much; says whether it may be handled."""
-        number, deaths = given.entry.number, given.entry.deaths
-        if deaths < _CONVICT or attempt <= self._attempts:
-            await self._store(lambda: self._source.blame(number))
+    async def _begin_isolation(self, lane: _ChatQueue, given: Delivered, attempt: int) -> bool:
+        """Store a poison marker, or give up an entry after too many crashes; return whether it may be handled."""
+        number, crashes = given.entry.number, given.entry.crashes
+        if crashes < _GIVEN_UP_FROM or attempt <= self._attempts:
+            await self._store(lambda: self._source.add_poison_marker(number))
             return True
-        kind = f"the process died {deaths} times while it was handled"
+        kind = f"the process died {crashes} times while it was handled"
         await self._store(lambda: self._source.give_up(number, kind))
         self.counts.dead += 1
         _log.error("%s: event %d is given up, since %s.", self._source.name, number, kind)
         self._next(lane)
         return False
 
-    async def _end_trial(self) -> None:
-        """Let others have their turn again."""
-        if not self._suspected:  # whatever is begun next writes nothing first, and must not be taken for this one
+    async def _end_isolation(self) -> None:
+        """Begin with other entries again."""
+        if (
+            not self._waiting_for_isolation
+        ):  # what is begun next stores no marker, and its crash must not count against this entry
             await self._store(self._source.flush)
-        self._alone = None
+        self._isolated = None
         self._wake()
 
-    def _end_long_trial(self, lane: _ChatQueue, seconds: float) -> None:
-        """Let others have their turn beside a suspect that takes long: they would be blamed on it from now on."""
-        if lane is self._alone and seconds > ALONE:
-            self._source.absolve(_number(lane.waiting[0]))
-            self._alone = None
+    def _end_long_isolation(self, lane: _ChatQueue, seconds: float) -> None:
+        """Begin with other entries beside one that takes long; from now on a crash may be caused by these."""
+        if lane is self._isolated and seconds > ISOLATION_TIME:
+            self._source.remove_poison_marker(_number(lane.waiting[0]))
+            self._isolated = None
             self._wake()
 
     # -- watching ----------------------------------------------------------------------------------------------------
@@ -517,7 +522,7 @@ class ChatQueues:
         for lane in self._lanes.values():
             if lane.begun is not None:
                 self._look_at(lane, now - lane.begun)
-                self._end_long_trial(lane, now - lane.begun)
+                self._end_long_isolation(lane, now - lane.begun)
         is_full = self.counts.in_flight >= self._limit
         if is_full and self._done - self._done_before < self._limit:
             self._note_down()
@@ -588,11 +593,11 @@ class ChatQueues:
 
 def is_last(entry: Entry, attempt: int, attempts: int) -> bool:
     """Say whether an entry is given up when this attempt fails; one that was cut short is no failure."""
-    return attempt >= attempts and attempt - max(entry.deaths, int(entry.redelivered)) >= attempts
+    return attempt >= attempts and attempt - max(entry.crashes, int(entry.redelivered)) >= attempts
 
 
 def _note(given: Delivered) -> _Note:
-    return _Note(given.entry.number, given.entry.attempt, given.entry.redelivered, given.entry.deaths)
+    return _Note(given.entry.number, given.entry.attempt, given.entry.redelivered, given.entry.crashes)
 
 
 def _number(waiting: Delivered | _Note) -> int:

@@ -199,12 +199,12 @@ class Subscription:
                 break
         return []
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool, deaths: int) -> Delivered | None:
+    async def again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
         """Give one once more that was taken, because only its number was kept; None when it was deleted meanwhile."""
         entry = await find_entry(self._account.part, number)
         if entry is None:
             return None
-        entry = msgspec.structs.replace(entry, attempt=attempt, redelivered=redelivered, deaths=deaths)
+        entry = msgspec.structs.replace(entry, attempt=attempt, redelivered=redelivered, crashes=crashes)
         (event,) = await self._account.events_of([entry])
         return Delivered(entry, event)
 
@@ -228,13 +228,13 @@ class Subscription:
         """Return once every acknowledgement is stored."""
         await self._opened().flush()
 
-    async def blame(self, number: int) -> None:
-        """Store that this process, should it die from now on, has died of this entry."""
-        await self._opened().blame(number)
+    async def add_poison_marker(self, number: int) -> None:
+        """Store a poison marker: a crash from now on counts against this entry."""
+        await self._opened().add_poison_marker(number)
 
-    def absolve(self, number: int) -> None:
-        """Take that back; it is stored a few milliseconds later."""
-        self._opened().absolve(number)
+    def remove_poison_marker(self, number: int) -> None:
+        """Remove the poison marker; this is stored a few milliseconds later."""
+        self._opened().remove_poison_marker(number)
 
     async def stop(self) -> None:
         """Take nothing any more, and poll for nothing; what was taken can still be acknowledged."""

@@ -23,8 +23,8 @@ it. A cursor only moves forward. An entry is in the hands of one process at a ti
 what the others have stored by the time a call begins. What a process leaves open when it dies counts as ended.
 
 **Blocking.** A coroutine may wait for storage, and never blocks the event loop for as long as a look through all
-entries or a write to a disk takes. What is no coroutine returns at once: `ack`, `show`, `absolve`, and looking at a
-`Roster`, which may read one row. All methods may be called from any event loop of the process.
+entries or a write to a disk takes. What is no coroutine returns at once: `ack`, `show`, `remove_poison_marker`, and
+looking at a `Roster`, which may read one row. All methods may be called from any event loop of the process.
 
 **Text.** Any `str` is taken, lone surrogates included; they may be replaced by U+FFFD. How text is cut for a search is
 part of the contract (`words`), and so are the names and limits below.
@@ -105,10 +105,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """This consumer may have been given it before, by a process that has died since."""
     attempt: int = 1
     """How often it has been given to this consumer, as far as is known."""
-    deaths: int = 0
+    crashes: int = 0
     """
-    Processes that have died while it was in flight, as far as is known. From two on it is a suspect: it should be tried
-    alone, and blamed before. From three on one has died that tried it alone.
+    Number of processes that have crashed while it was in flight, as far as is known. From two on it may be a poison
+    message: its reader handles it in isolation, with a poison marker. From three on a process has crashed that did so.
     """
     read: msgspec.Struct | None = None
     """
@@ -160,8 +160,8 @@ class IdentityQuery(msgspec.Struct, frozen=True, kw_only=True):
         return "IdentityQuery(***)"
 
 
-class Buried(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry that a consumer has given up: a dead letter."""
+class DeadLetterRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter: an entry that a consumer has given up."""
 
     entry: Entry
     attempts: int
@@ -251,8 +251,9 @@ class Consumer(Protocol):
     may have been handed out; what is acknowledged does not. Entries may be acknowledged in any order. A failed attempt
     is counted over all processes. Of a dead letter nothing comes until it is revived.
 
-    An entry that ends its process must not end every process that takes it: what was in flight at two deaths has
-    `Entry.deaths` of two, and its reader tries it alone after `blame`, so that a third death is counted for it only.
+    A poison message, which crashes its process, must not crash every process that takes it: what was in flight at two
+    crashes has `Entry.crashes` of two, and its reader handles it in isolation, after `add_poison_marker`, so that a
+    third crash counts against this entry only.
 
     Acknowledgements are cheap: they ride in the next transaction, a few milliseconds later at most, and where that is
     possible they hold at once, except after a loss of power.
@@ -292,12 +293,12 @@ class Consumer(Protocol):
         """Return once every acknowledgement is stored."""
         ...
 
-    async def blame(self, number: int) -> None:
-        """Store that this process, should it die from now on, has died of this entry."""
+    async def add_poison_marker(self, number: int) -> None:
+        """Store a poison marker: a crash from now on counts against this entry."""
         ...
 
-    def absolve(self, number: int) -> None:
-        """Take that back; it is stored a few milliseconds later."""
+    def remove_poison_marker(self, number: int) -> None:
+        """Remove the poison marker; this is stored a few milliseconds later."""
         ...
 
     async def close(self, *, unseen_from: int = 0) -> None:
@@ -552,7 +553,7 @@ class AccountJournal(Protocol):
         """
         ...
 
-    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[Buried]:
+    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
         """Give what a consumer has given up, the newest first; it may be open, here or in another process."""
         ...
 

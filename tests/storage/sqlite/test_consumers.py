@@ -182,8 +182,8 @@ class TestAcknowledging:
             taken = await consumer.take()
             assert [entry.number for entry in taken] == [3, 4, *range(6, 41)]
             assert [entry.number for entry in taken if entry.redelivered] == [3, 4, 6]
-            assert [(entry.attempt, entry.deaths) for entry in taken[:3]] == [(2, 1)] * 3
-            assert {(entry.attempt, entry.deaths) for entry in taken[3:]} == {(1, 0)}
+            assert [(entry.attempt, entry.crashes) for entry in taken[:3]] == [(2, 1)] * 3
+            assert {(entry.attempt, entry.crashes) for entry in taken[3:]} == {(1, 0)}
             await journal.close()
 
     async def test_started_is_stored_before_anything_is_given(self, path: Path, account: SqliteAccount) -> None:
@@ -213,7 +213,7 @@ class TestAcknowledging:
 
 
 class TestFailing:
-    async def test_a_death_between_burial_and_acknowledgement_hands_it_out_no_more(
+    async def test_dead_letter_is_not_handed_out_after_a_crash_before_its_acknowledgement(
         self, path: Path, account: SqliteAccount
     ) -> None:
         journal, account, consumer = await reopened(path)
@@ -229,23 +229,23 @@ class TestFailing:
         await journal.close()
 
 
-def deaths(entries: list[Entry]) -> dict[int, int]:
-    return {entry.number: entry.deaths for entry in entries}
+def crashes(entries: list[Entry]) -> dict[int, int]:
+    return {entry.number: entry.crashes for entry in entries}
 
 
 class TestDeaths:
-    async def test_nothing_is_left_of_the_blame_once_it_is_done_with(self, path: Path) -> None:
+    async def test_acknowledged_entry_leaves_no_poison_marker(self, path: Path) -> None:
         journal, account, consumer = await reopened(path)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
-        await consumer.blame(1)
-        await consumer.blame(2)
+        await consumer.add_poison_marker(1)
+        await consumer.add_poison_marker(2)
         consumer.ack(1)
         await journal.close()
         with contextlib.closing(sqlite3.connect(path)) as db:
             assert db.execute("SELECT count(*) FROM deaths").fetchone() == (0,)
 
-    async def test_blame_that_cannot_be_stored_is_an_error_and_is_stored_later(
+    async def test_poison_marker_that_cannot_be_stored_raises_and_is_stored_later(
         self, account: SqliteAccount, path: Path
     ) -> None:
         consumer = await account.consumer("bot")
@@ -254,7 +254,7 @@ class TestDeaths:
         with contextlib.closing(sqlite3.connect(path)) as db:
             db.execute("CREATE TRIGGER stop BEFORE INSERT ON deaths BEGIN SELECT RAISE(FAIL, 'stop'); END")
             with pytest.raises(StorageError):
-                await consumer.blame(1)
+                await consumer.add_poison_marker(1)
             db.execute("DROP TRIGGER stop")
             await consumer.flush()
             assert db.execute("SELECT number, deaths FROM deaths").fetchall() == [(1, 1)]

@@ -164,10 +164,10 @@ class MemoryConsumer:
             self._cursor.failures[number] = Failure("dead", attempts, error, time.time())
             self.ack(number)
 
-    async def blame(self, number: int) -> None:
-        """Do nothing: the journal ends with its process, so no death is counted."""
+    async def add_poison_marker(self, number: int) -> None:
+        """Do nothing: the journal ends with its process, so no crash is counted."""
 
-    def absolve(self, number: int) -> None:
+    def remove_poison_marker(self, number: int) -> None:
         """Do nothing, for the same reason."""
 
     async def close(self, *, unseen_from: int = 0) -> None:

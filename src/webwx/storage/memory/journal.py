@@ -22,7 +22,7 @@ from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, Item
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import KeptFiles
-from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, Buried, Entry, Stats
+from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Stats
 from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
 from webwx.storage.memory.archive import Media, MemoryKept
 from webwx.storage.memory.consumers import MemoryConsumer
@@ -282,14 +282,14 @@ class MemoryAccount:
             cursor.consumer = opened
             return opened
 
-    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[Buried]:
+    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
         """Return a consumer's dead letters, the newest first."""
         with self._lock:
             entries = self._data().entries
             failures = self._failures(consumer)
             dead = sorted((number for number, each in failures.items() if each.state == "dead"), reverse=True)
             return [
-                Buried(entry=stored.entry, attempts=failure.attempts, error=failure.error, time=failure.time)
+                DeadLetterRow(entry=stored.entry, attempts=failure.attempts, error=failure.error, time=failure.time)
                 for stored, failure in ((entries.get(number), failures[number]) for number in dead[:limit])
                 if stored is not None
             ]

@@ -10,10 +10,10 @@ stores the batch moves `started` as well. One that does not reads from the file,
 it gives anything. The newest batches are kept for it nevertheless, so that it need not run after what comes while it
 reads: once it has come so far, it goes on from memory.
 
-An entry that ends its process each time must not end every process. Nothing is written of an entry before it is given,
-so after a death all that was in flight may be to blame, and mostly none of it is. What was in flight at two deaths is a
-suspect: whoever tries it does so alone and has that stored before (`blame`), so that a third death is counted for this
-one entry and for no other.
+A poison message, which crashes its process each time, must not crash every process. Nothing is written of an entry
+before it is handed out, so after a crash every entry that was in flight may be the cause, and mostly none is. An entry
+that was in flight at two crashes is handled in isolation, after its poison marker was stored, so that a third crash
+counts against this entry and no other.
 """
 
 from __future__ import annotations
@@ -58,21 +58,21 @@ class Known(NamedTuple):
     ahead: frozenset[int]
     attempts: dict[int, int]
     """How often an entry was tried that is not done with."""
-    deaths: dict[int, int]
-    """How many processes have died with an entry, where that was counted for it alone."""
-    has_died: bool
+    crashes: dict[int, int]
+    """By entry, the number of processes that have crashed with it, where that was counted for it alone."""
+    has_crashed: bool
     """The last process that had it open has not closed it."""
     revived: frozenset[int]
     """Dead letters that are to be handed out once more."""
-    suspects: int
-    """What it is not done with up to here was in flight when a process before that one died."""
+    isolated_to: int
+    """Unacknowledged entries up to this number were in flight when a process before the last one crashed."""
     token: bytes
     """What the last opening is called, where entries are marked."""
 
 
 def read_known(db: sqlite3.Connection, consumer: int) -> Known:
     """Read what the file knows of a consumer."""
-    acked, started, is_open, suspects = db.execute(
+    acked, started, is_open, isolated_to = db.execute(
         "SELECT acked, started, is_open, suspects FROM consumers WHERE consumer = ?", (consumer,)
     ).fetchone()
     ahead = select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,))
@@ -83,13 +83,13 @@ def read_known(db: sqlite3.Connection, consumer: int) -> Known:
     return Known(
         acked=acked,
         started=started,
-        # A process may have died between a burial and its acknowledgement.
+        # A process may have crashed between the storing of a dead letter and its acknowledgement.
         ahead=frozenset(ahead) | {number for number, _, state in failures if state == "dead"},
         attempts={number: attempts for number, attempts, state in failures if state != "dead"},
-        deaths=dict(db.execute("SELECT number, deaths FROM deaths WHERE consumer = ?", (consumer,)).fetchall()),
-        has_died=bool(is_open),
+        crashes=dict(db.execute("SELECT number, deaths FROM deaths WHERE consumer = ?", (consumer,)).fetchall()),
+        has_crashed=bool(is_open),
         revived=frozenset(number for number, _, state in failures if state == "revived"),
-        suspects=suspects,
+        isolated_to=isolated_to,
         token=b"" if token is None else token[0],
     )
 
@@ -202,10 +202,10 @@ class SqliteConsumer:
         self._loop = asyncio.get_running_loop()
         self._known = known
         self._attempts = dict(known.attempts)
-        self._deaths = dict(known.deaths)
+        self._crashes = dict(known.crashes)
         """Of processes before this one."""
-        self._blamed: set[int] = set()
-        """What this process is to have died of, should it die."""
+        self._poison_markers: set[int] = set()
+        """Entries against which a crash of this process counts."""
         self._revived: list[int] = []
         self._revivals: dict[int, float] = {}
         """When that was revived which this process has been given, or will be."""
@@ -246,10 +246,10 @@ class SqliteConsumer:
         self._is_dirty_in_flight = False
         self._is_open = True
         self._is_stored_open = False
-        """The file knows that this process has it, and what the one before has died with."""
-        self._deaths_to_store: dict[int, int] = dict.fromkeys(unstored & known.deaths.keys(), 0)
+        """The file knows that this process has it, and with what the previous one has crashed."""
+        self._crashes_to_store: dict[int, int] = dict.fromkeys(unstored & known.crashes.keys(), 0)
         """Changed since the last transaction; 0: forget it."""
-        self._deaths_storing: dict[int, int] = {}
+        self._crashes_storing: dict[int, int] = {}
 
     def __repr__(self) -> str:
         return f"SqliteConsumer({self.name!r})"
@@ -352,7 +352,7 @@ class SqliteConsumer:
         with self._guard:
             unsettled = {*self._acks, *self._storing}
         for number, revival in revivals.items():
-            if number in unsettled:  # its burial's acknowledgement, which must not be taken for the revived one's
+            if number in unsettled:  # the acknowledgement of the dead letter, which is not that of the revived entry
                 self._is_look_due = True
             elif self._revivals.get(number) != revival.time:
                 self._revivals[number] = revival.time
@@ -426,14 +426,16 @@ class SqliteConsumer:
             tried = self._attempts.get(entry.number, 0)
             is_again = self._may_be_handed_out(entry.number)
             if tried or is_again:
-                # An attempt that was cut short, by a death or an end, was not counted by anybody.
+                # An attempt that was cut short, by a crash or an end, was not counted.
                 if is_revived:
-                    deaths = self._deaths_with_revived(entry.number)
-                    cut_short = max(0, deaths - 1)
+                    crashes = self._crashes_with_revived(entry.number)
+                    cut_short = max(0, crashes - 1)
                 else:
-                    deaths = self._deaths_with(entry.number)
-                    cut_short = deaths or int(is_again)
-                yield msgspec.structs.replace(entry, redelivered=is_again, attempt=tried + cut_short + 1, deaths=deaths)
+                    crashes = self._crashes_with(entry.number)
+                    cut_short = crashes or int(is_again)
+                yield msgspec.structs.replace(
+                    entry, redelivered=is_again, attempt=tried + cut_short + 1, crashes=crashes
+                )
             else:
                 yield entry
 
@@ -441,18 +443,18 @@ class SqliteConsumer:
         """Say whether an earlier process may have handed an entry out."""
         return number <= self._known.started and self._left.may_be_handed_out(number)
 
-    def _deaths_with(self, number: int) -> int:
-        """Give how many processes have died while an entry was in flight, as far as is known."""
-        if number in self._deaths:
-            return self._deaths[number]
+    def _crashes_with(self, number: int) -> int:
+        """Return how many processes have crashed while an entry was in flight, as far as is known."""
+        if number in self._crashes:
+            return self._crashes[number]
         if not self._may_be_handed_out(number):
             return 0
         known = self._known
-        return int(number <= known.suspects) + int(known.has_died and number <= known.started)
+        return int(number <= known.isolated_to) + int(known.has_crashed and number <= known.started)
 
-    def _deaths_with_revived(self, number: int) -> int:
-        """Give the same for a dead letter; one that was out when a process died is a suspect at once."""
-        return self._deaths.get(number, 2 if self._known.has_died and number in self._known.revived else 0)
+    def _crashes_with_revived(self, number: int) -> int:
+        """Return the same for a dead letter; one that was in flight at a crash is isolated at once."""
+        return self._crashes.get(number, 2 if self._known.has_crashed and number in self._known.revived else 0)
 
     # -- acknowledging -----------------------------------------------------------------------------------------------
 
@@ -460,18 +462,18 @@ class SqliteConsumer:
         """Note that an entry is done with, for good."""
         self._marks.be_done(number)
         self._acks.append(number)
-        if self._blamed or self._deaths:
-            self._acquit(number)
+        if self._poison_markers or self._crashes:
+            self._clear_crashes(number)
         if not self._is_nudged:  # whoever writes says so before it looks at what was acknowledged
             self._ride()
 
-    def _acquit(self, number: int) -> None:
-        """Have no process be thought to have died of an entry any more."""
+    def _clear_crashes(self, number: int) -> None:
+        """Remove the poison marker of an entry, and what was counted against it."""
         with self._guard:
-            if number in self._blamed or number in self._deaths:
-                self._blamed.discard(number)
-                self._deaths.pop(number, None)
-                self._deaths_to_store[number] = 0
+            if number in self._poison_markers or number in self._crashes:
+                self._poison_markers.discard(number)
+                self._crashes.pop(number, None)
+                self._crashes_to_store[number] = 0
 
     def _ride(self) -> None:
         """Have what has changed written with whatever comes next."""
@@ -488,16 +490,16 @@ class SqliteConsumer:
             if not self._is_dirty and not self._acks:
                 return
             self._count_acks()
-            self._deaths_storing, self._deaths_to_store = self._deaths_to_store, {}
+            self._crashes_storing, self._crashes_to_store = self._crashes_to_store, {}
             self._is_dirty, self._is_dirty_in_flight = False, True
             self._starting, self._acking = self._started, self._acked
             acked, started, storing = self._acked, self._started, self._storing
             is_open = self._is_open
             self._was_all_done = not self._done
-        suspects = max(self._known.suspects, self._known.started if self._known.has_died else 0)
+        isolated_to = max(self._known.isolated_to, self._known.started if self._known.has_crashed else 0)
         db.execute(
             "UPDATE consumers SET acked = ?, started = ?, is_open = ?, suspects = ? WHERE consumer = ?",
-            (acked, started, is_open, suspects, self.row),
+            (acked, started, is_open, isolated_to, self.row),
         )
         if not self._is_stored_open:
             db.execute(
@@ -515,9 +517,9 @@ class SqliteConsumer:
                 " AND number IN (SELECT value FROM json_each(?))",
                 (self.row, as_list(tried)),
             )
-        for number, deaths in self._deaths_storing.items():
-            if deaths:
-                db.execute("INSERT OR REPLACE INTO deaths VALUES (?, ?, ?)", (self.row, number, deaths))
+        for number, crashes in self._crashes_storing.items():
+            if crashes:
+                db.execute("INSERT OR REPLACE INTO deaths VALUES (?, ?, ?)", (self.row, number, crashes))
             else:
                 db.execute("DELETE FROM deaths WHERE consumer = ? AND number = ?", (self.row, number))
 
@@ -545,11 +547,11 @@ class SqliteConsumer:
                 for number in self._storing if self._attempts else ():
                     self._attempts.pop(number, None)
             elif self._is_dirty_in_flight:
-                self._deaths_to_store = {**self._deaths_storing, **self._deaths_to_store}
+                self._crashes_to_store = {**self._crashes_storing, **self._crashes_to_store}
                 self._is_dirty = True
             if not is_stored:
                 self._acks[:0] = self._storing
-            self._storing, self._deaths_storing = [], {}
+            self._storing, self._crashes_storing = [], {}
             self._is_dirty_in_flight = False
 
     def _mark_stored(self) -> None:
@@ -584,7 +586,7 @@ class SqliteConsumer:
 
     async def give_up(self, number: int, error: str) -> None:
         """Make an entry a dead letter, and be done with it."""
-        attempts = max(1, self._attempts.get(number, 0) + self._deaths.get(number, 0))
+        attempts = max(1, self._attempts.get(number, 0) + self._crashes.get(number, 0))
 
         def be_done(_: None) -> None:
             self._attempts.pop(number, None)  # the row stays, whatever becomes of it from now on
@@ -601,20 +603,20 @@ class SqliteConsumer:
             "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)", (self.row, number, state, attempts, error, at)
         )
 
-    async def blame(self, number: int) -> None:
-        """Store that this process, should it die from now on, has died of this entry."""
+    async def add_poison_marker(self, number: int) -> None:
+        """Store a poison marker: a crash from now on counts against this entry."""
         with self._guard:
-            self._blamed.add(number)
-            self._deaths_to_store[number] = self._deaths_with(number) + 1
+            self._poison_markers.add(number)
+            self._crashes_to_store[number] = self._crashes_with(number) + 1
             self._is_dirty = True
         await self.flush()
 
-    def absolve(self, number: int) -> None:
-        """Take that back; it is stored a few milliseconds later."""
-        if number in self._blamed:
+    def remove_poison_marker(self, number: int) -> None:
+        """Remove the poison marker; this is stored a few milliseconds later."""
+        if number in self._poison_markers:
             with self._guard:
-                self._blamed.discard(number)
-                self._deaths_to_store[number] = self._deaths.get(number, 0)
+                self._poison_markers.discard(number)
+                self._crashes_to_store[number] = self._crashes.get(number, 0)
             self._ride()
 
     # -- ending ------------------------------------------------------------------------------------------------------
@@ -630,8 +632,8 @@ class SqliteConsumer:
             return
         self._stream.consumers.remove(self)
         shown = min(self._last_given, unseen_from - 1) if unseen_from else self._last_given
-        for number in tuple(self._blamed):
-            self.absolve(number)
+        for number in tuple(self._poison_markers):
+            self.remove_poison_marker(number)
 
         def end(_: sqlite3.Connection) -> None:
             with self._guard:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from webwx.storage.base import Buried
+from webwx.storage.base import DeadLetterRow
 from webwx.storage.sqlite.bulk import select_numbers
 from webwx.storage.sqlite.entries import read_entries
 
@@ -29,7 +29,7 @@ class Revival(NamedTuple):
     """How often it was tried."""
 
 
-def read_dead(db: sqlite3.Connection, account: int, consumer: str, limit: int) -> list[Buried]:
+def read_dead_letters(db: sqlite3.Connection, account: int, consumer: str, limit: int) -> list[DeadLetterRow]:
     """Give what a consumer has given up, the newest first."""
     dead = {
         number: (attempts, error, at)
@@ -41,7 +41,7 @@ def read_dead(db: sqlite3.Connection, account: int, consumer: str, limit: int) -
     }
     entries = {entry.number: entry for entry in read_entries(db, dead)}
     return [
-        Buried(entry=entries[number], attempts=attempts, error=error, time=at)
+        DeadLetterRow(entry=entries[number], attempts=attempts, error=error, time=at)
         for number, (attempts, error, at) in dead.items()
         if number in entries
     ]

@@ -28,7 +28,7 @@ from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.model.events import Arrived, Item
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import KeptFiles
-from webwx.storage.base import RETENTION_DAYS, Arrival, Buried, Entry, Stats
+from webwx.storage.base import RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Stats
 from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteKept, delete_unnamed
@@ -36,7 +36,7 @@ from webwx.storage.sqlite.bodies import blank, locate, pack
 from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumers import SqliteConsumer, Stored, Stream, read_known
 from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
-from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead, revive
+from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead_letters, revive
 from webwx.storage.sqlite.entries import write_entries
 from webwx.storage.sqlite.folding import FOLD_FROM, entries_of, fold, is_folded, last_number
 from webwx.storage.sqlite.identities import SqliteLedger
@@ -482,10 +482,10 @@ class SqliteAccount:
         self._writer.join(opened)
         return opened
 
-    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[Buried]:
+    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
         """Give what a consumer has given up, the newest first; it may be open, here or in another process."""
         account, name = await self._account(), clean_text(consumer)
-        return await self._reader.do(lambda db: read_dead(db, account, name, limit))
+        return await self._reader.do(lambda db: read_dead_letters(db, account, name, limit))
 
     async def revive(self, consumer: str, number: int) -> bool:
         """Have a dead letter handed out once more, as a new attempt; says whether there was one."""
