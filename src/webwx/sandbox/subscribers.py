@@ -1,4 +1,4 @@
-"""Whoever wants to be called back when something happens."""
+"""Callbacks for one kind of event."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ News = TypeVarTuple("News")
 
 
 class Subscribers(Generic[*News]):
-    """Those who are told of one kind of thing, in the order they came."""
+    """The callbacks of one kind of event, in the order they were added."""
 
     def __init__(self) -> None:
         self._callbacks: list[Callable[[*News], object]] = []
 
     def add(self, callback: Callable[[*News], object]) -> Callable[[], None]:
         """
-        Call back from now on.
+        Add a callback.
 
         Returns:
-            What ends the subscription.
+            A function that removes it.
         """
         self._callbacks.append(callback)
         return lambda: self._callbacks.remove(callback)
 
     def notify(self, *news: *News) -> None:
-        """Call everybody back; who comes or goes meanwhile does so for the next time."""
+        """Call all callbacks; one that is added or removed meanwhile counts from the next time."""
         for callback in tuple(self._callbacks):
             callback(*news)

@@ -1,6 +1,6 @@
 """
-The phone in the browser: a page, what it is told, and the connection that tells it.
+The phone in the browser.
 
-`pages` answers what a browser loads, `live` speaks with an open page, `feeds` lists what is told there, and `screen`
-says what one person's phone shows. What the page does goes through the control API, as every phone action does.
+`pages` serves the files, `live` talks to an open page, `updates` holds the messages that are pushed to it, and `screen`
+computes what one person's phone shows. The page acts through the control API, as every phone action does.
 """

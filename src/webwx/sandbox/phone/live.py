@@ -1,8 +1,8 @@
 """
-One open page, without its socket: what it says goes in, what it is told comes out.
+The state of one open page, without its WebSocket: the page's messages go in, updates come out.
 
-The shell that holds the socket is called back when there may be news, asks for them in its own time, and so a slow page
-gets one difference instead of a queue of them.
+The owner of the WebSocket is called back when there may be updates and asks for them when it can send. A slow page
+therefore gets one combined update instead of a queue.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PATH = "/phone/live"
 
 SOURCES: tuple[Callable[[World], UpdateSource], ...] = (WorldUpdates, PhoneUpdates, TrafficUpdates, FaultsUpdates)
-"""What makes each thing that a page is told of."""
+"""Factories of the update sources of a page."""
 
 
 class _PageMessage(msgspec.Struct, frozen=True):
@@ -35,17 +35,17 @@ class _PageMessage(msgspec.Struct, frozen=True):
 
 
 def is_welcome(request: Request) -> bool:
-    """Say whether a handshake comes from a page of this very server; a browser always says whose it is."""
+    """Return whether a handshake comes from a page of this server; browsers always send `Origin`."""
     return is_same_origin(request) and request.header("Origin") != ""
 
 
 class LivePage:
     """
-    What one page knows, and what it does not know yet.
+    The update sources of one page.
 
     Args:
-        world: What it is told of.
-        call: Called when there may be news; from any thread.
+        world: The world that the page shows.
+        call: Called from any thread when there may be updates.
     """
 
     def __init__(self, world: World, call: Callable[[], object]) -> None:
@@ -58,7 +58,7 @@ class LivePage:
         )
 
     def receive(self, text: str) -> None:
-        """Take a message of the page; one that cannot be read is passed over."""
+        """Handle a message of the page; a malformed one is ignored."""
         try:
             kind = msgspec.json.decode(text, type=_PageMessage).kind
             for source in self._sources:
@@ -70,11 +70,11 @@ class LivePage:
         self._call()
 
     def updates(self) -> list[str]:
-        """Give what the page does not know yet, each a JSON text."""
+        """Return the updates that the page does not have yet, as JSON texts."""
         return [write_json(told).decode() for source in self._sources for told in source.updates()]
 
     def close(self) -> None:
-        """Forget the page."""
+        """Unsubscribe from the world."""
         for unsubscribe in self._unsubscribes:
             unsubscribe()
 

@@ -1,4 +1,4 @@
-"""What the tools beside the phone are told: the strip of the wire, and the panel of faults."""
+"""The updates for the tools beside the phone: the traffic strip and the faults panel."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = 100
-"""New exchanges that are told at most: nobody reads more of a flood, and a server has better things to do."""
+"""Maximum number of exchanges in one update; a burst beyond it is not readable anyway."""
 
 
 class _ToolVisibility(msgspec.Struct, frozen=True):
-    """Whether the page shows a tool: what nobody looks at is not told."""
+    """Whether the page shows a tool; hidden tools get no updates."""
 
     open: bool = False
 
@@ -32,15 +32,15 @@ class _ToolVisibility(msgspec.Struct, frozen=True):
 
 
 class TrafficUpdate(Update, frozen=True, kw_only=True, tag="wire"):
-    """Exchanges that are new or have changed."""
+    """New and changed exchanges."""
 
     forgotten: int
-    """Exchanges up to this number have been cleared."""
+    """Number of the last exchange that was cleared."""
     exchanges: list[Exchange]
 
 
 class TrafficUpdates:
-    """The strip of the wire."""
+    """The traffic strip."""
 
     def __init__(self, world: World) -> None:
         self.handlers: MessageHandlers = {"wire": (_ToolVisibility, self._look)}
@@ -49,10 +49,10 @@ class TrafficUpdates:
         self._told = 0
 
     def note_change(self, owner: str, chat: str) -> None:
-        """Nothing that phones show is on the wire."""
+        """Do nothing: phones do not show traffic."""
 
     def updates(self) -> Iterator[Update]:
-        """Give what has changed."""
+        """Yield new and changed exchanges."""
         last = self._log.changes
         if self._is_open and last != self._told:
             exchanges = self._log.since(self._told, most=AT_ONCE if self._told else SIZE)
@@ -67,15 +67,15 @@ class TrafficUpdates:
 
 
 class CatalogueUpdate(Update, frozen=True, kw_only=True, tag="fault-catalogue"):
-    """What can go wrong here."""
+    """The faults that this server can inject."""
 
     catalogue: list[FaultDescription]
     calls: list[str]
-    """What a fault can be asked for."""
+    """Names of the calls that a fault can be limited to."""
 
 
 class FaultsUpdate(Update, frozen=True, kw_only=True, tag="faults"):
-    """What does go wrong, and what did."""
+    """The active faults and how often each was injected."""
 
     seed: int
     active: list[ActiveFault]
@@ -84,7 +84,7 @@ class FaultsUpdate(Update, frozen=True, kw_only=True, tag="faults"):
 
 
 class FaultsUpdates:
-    """The panel of faults."""
+    """The faults panel."""
 
     def __init__(self, world: World) -> None:
         self.handlers: MessageHandlers = {"faults": (_ToolVisibility, self._look)}
@@ -93,10 +93,10 @@ class FaultsUpdates:
         self._told: FaultsUpdate | None = None
 
     def note_change(self, owner: str, chat: str) -> None:
-        """Nothing that phones show is a fault."""
+        """Do nothing: phones do not show faults."""
 
     def updates(self) -> Iterator[Update]:
-        """Yield the catalogue when the panel has just been opened, and what is on and has happened."""
+        """Yield the catalogue when the panel was just opened, then the active faults when they changed."""
         if not self._is_open:
             return
         if self._told is None:

@@ -1,9 +1,9 @@
 """
-What an open page is told: one class for each thing, made anew for every page that opens.
+The updates that the server pushes to an open page.
 
-A feed says which kinds of the page's messages it hears, and gives its news whenever it is asked, which is after
-everything that happened in the world and everything the page said. It remembers what it told, so that news are
-differences. To tell the page of something else, write a feed and add it to `SOURCES` in `live`.
+Each page has its own update sources. A source names the page's messages that it handles, and yields its updates when it
+is asked: after each change in the world and each message of the page. It remembers what it has sent, so an update holds
+only differences. To push something else to the page, write a source and add it to `SOURCES` in `live`.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 PAGE_OF_HISTORY = 50
-"""Messages that are told at once."""
+"""Messages in one history update."""
 
 RECALLABLE = 500
-"""Newest messages of a chat among which recalled ones are looked for; two minutes hold no more."""
+"""Number of newest messages of a chat that are checked for recalls; two minutes hold no more."""
 
 MessageHandlers = Mapping[str, tuple[type[msgspec.Struct], Callable[[Any], None]]]
-"""By kind: what the page says, and what to do with it."""
+"""Message type and handler by the message's `kind`."""
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
-    """A message to the page; each sort has its `kind`."""
+    """A message to the page, tagged by its `kind`."""
 
 
 class UpdateSource(Protocol):
-    """One thing that pages are told of."""
+    """A part of the page that the server keeps up to date."""
 
     handlers: MessageHandlers
 
     def note_change(self, owner: str, chat: str) -> None:
-        """Learn that something happened, as `World.watch` tells it; from any thread, so only take note."""
+        """Mark what changed, with the arguments of `World.watch`. Runs in any thread, so it must not do more."""
         ...
 
     def updates(self) -> Iterator[Update]:
-        """Give what the page does not know yet."""
+        """Yield what the page does not have yet."""
         ...
 
 
-# -- everybody -------------------------------------------------------------------------------------------------------
+# -- the world -------------------------------------------------------------------------------------------------------
 
 
 class PeopleUpdate(Update, frozen=True, kw_only=True, tag="people"):
-    """Everybody whose picture or profile is new to the page."""
+    """People whose profile or picture is new to the page."""
 
     people: list[screen.PersonProfile]
 
@@ -63,36 +63,36 @@ class ClockUpdate(Update, frozen=True, kw_only=True, tag="clock"):
 
     now: float
     runs: bool
-    """It goes on by itself."""
+    """Whether the clock runs; a virtual clock stands still until it is advanced."""
 
 
 class PendingLogin(screen.PageValue, frozen=True, kw_only=True):
-    """A login that waits for a phone."""
+    """A login code that waits for a phone."""
 
     uuid: str
     stage: str
     who: str = ""
-    """Who has scanned it."""
+    """World id of the person who scanned it."""
     host: str = ""
     made: float
-    """When it was asked for."""
+    """Creation time."""
     ends: float
-    """When it expires."""
+    """Expiry time."""
     pushed: bool = False
-    """It has no code to be scanned: the phone of an earlier login is asked to confirm."""
+    """Whether there is no code to scan, because the phone of an earlier login is asked to confirm."""
 
 
 class OpenLogin(screen.PageValue, frozen=True, kw_only=True):
-    """A web login that is open."""
+    """An open web login."""
 
     who: str
     since: float
     helper: bool = False
-    """It is of File Transfer Helper's page."""
+    """Whether it is a login of File Transfer Helper's page."""
 
 
 class LoginsUpdate(Update, frozen=True, kw_only=True, tag="logins"):
-    """All logins that wait, the newest first, and all that are open."""
+    """All waiting login codes, newest first, and all open logins."""
 
     waiting: list[PendingLogin]
     open: list[OpenLogin]
@@ -110,12 +110,12 @@ class WorldUpdates:
         self._now = 0.0
 
     def note_change(self, owner: str, chat: str) -> None:
-        """Take note of what concerns everybody."""
+        """Mark a change that has no owner."""
         del chat
         self._is_changed |= not owner
 
     def updates(self) -> Iterator[Update]:
-        """Give the time, and what is new with people and logins."""
+        """Yield changed profiles, the time, and changed logins."""
         if not self._is_changed:
             return
         self._is_changed = False
@@ -156,7 +156,7 @@ def _logins(world: World) -> LoginsUpdate:
 
 
 class OpenView(msgspec.Struct, frozen=True, kw_only=True):
-    """Look at somebody's phone, at a chat on it, and at a chatroom's members."""
+    """Open a phone, a chat on it, and a chatroom's member list."""
 
     who: str
     chat: str = ""
@@ -164,23 +164,23 @@ class OpenView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadEarlier(msgspec.Struct, frozen=True, kw_only=True):
-    """Show older messages of the chat that is looked at."""
+    """Load older messages of the open chat."""
 
     chat: str
     before: str
-    """Id of the oldest one that the page has."""
+    """Id of the oldest message that the page has."""
     upto: str = ""
-    """Id of a message that the answer has to contain; empty: one page."""
+    """Id of a message that the answer must contain; empty for one page."""
 
 
 class SearchMessages(msgspec.Struct, frozen=True, kw_only=True):
-    """Search all messages on the phone for words; an empty text ends the search."""
+    """Search all messages on the phone; an empty text ends the search."""
 
     words: str
 
 
 class PhoneUpdate(Update, frozen=True, kw_only=True, tag="phone"):
-    """What a phone shows beside the open chat. Rows, friends and rooms are those that changed, unless `whole`."""
+    """The chat list and the contacts of a phone: the changed rows only, unless `whole`."""
 
     who: str
     whole: bool = False
@@ -188,9 +188,9 @@ class PhoneUpdate(Update, frozen=True, kw_only=True, tag="phone"):
     friends: list[screen.FriendRow] = []
     rooms: list[screen.ChatroomRow] = []
     gone: list[str] = []
-    """Friends and rooms that are no more."""
+    """Ids of removed friends and chatrooms."""
     asked: list[str] | None = None
-    """Who wants to become a friend, when that has changed."""
+    """World ids of people whose friend requests are open; None if unchanged."""
 
 
 class HistoryUpdate(Update, frozen=True, kw_only=True, tag="history"):
@@ -199,21 +199,21 @@ class HistoryUpdate(Update, frozen=True, kw_only=True, tag="history"):
     who: str
     chat: str
     place: str
-    """`all`: the newest, in place of what was shown; `before` and `after`: more; `again`: ones that changed."""
+    """`all` replaces what is shown by the newest, `before` and `after` add messages, `again` updates some."""
     messages: list[screen.Bubble]
     more: bool = False
-    """There are older ones; told with `all` and `before`."""
+    """Whether there are older messages; set with `all` and `before`."""
 
 
 class MembersUpdate(Update, frozen=True, kw_only=True, tag="members"):
-    """Who is in the chatroom that is looked at, the owner first."""
+    """World ids of the members of the open chatroom, the owner first."""
 
     room: str
     members: list[str]
 
 
 class SearchUpdate(Update, frozen=True, kw_only=True, tag="found"):
-    """The newest messages on the phone that contain the words searched for."""
+    """The newest messages on the phone that match the search."""
 
     who: str
     words: str
@@ -221,7 +221,7 @@ class SearchUpdate(Update, frozen=True, kw_only=True, tag="found"):
 
 
 class PhoneUpdates:
-    """The phone that is looked at, and the chat that is open on it."""
+    """The open phone and the chat that is open on it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -238,7 +238,7 @@ class PhoneUpdates:
         self._is_changed = False
         self._changed_chats: set[str] = set()
         self._orders: dict[str, tuple[int, int]] = {}
-        """By chat: how many messages it had when it was told last, and its place."""
+        """By chat: its number of messages in the last update, and its position in the list."""
         self._order = 0
         self._friends: dict[str, screen.FriendRow] = {}
         self._rooms: dict[str, screen.ChatroomRow] = {}
@@ -249,7 +249,7 @@ class PhoneUpdates:
         """Whether the search has to run again."""
 
     def note_change(self, owner: str, chat: str) -> None:
-        """Take note of what concerns this phone."""
+        """Mark a change of this phone."""
         if self._person is None or owner != self._person.id:
             return
         if chat:
@@ -259,7 +259,7 @@ class PhoneUpdates:
             self._is_changed = True
 
     def updates(self) -> Iterator[Update]:
-        """Give what is new on the phone, and then in the chat."""
+        """Yield changes of the phone, then of the chat."""
         if self._person is None:
             return
         yield from self._phone(self._person)
@@ -340,12 +340,12 @@ class _OpenChat:
         self._person = person
         self.chat_id = chat_id
         self._end: int | None = None
-        """How many messages the chat had when it was told last."""
+        """Number of messages in the last update; None before the first one."""
         self._recalled: set[str] = set()
-        """Ids of those that the page knows to be recalled."""
+        """Ids of the messages that the page shows as recalled."""
 
     def updates(self) -> Iterator[Update]:
-        """Give new messages, and those that are recalled."""
+        """Yield new messages and recalled messages."""
         messages = self._messages
         if self._end is None:
             start = max(0, len(messages) - PAGE_OF_HISTORY)
@@ -359,7 +359,7 @@ class _OpenChat:
             yield self._history("again", recalled)
 
     def earlier(self, before: str, upto: str) -> HistoryUpdate:
-        """Return a page of the messages before one of them, or more if another one has to be among them."""
+        """Return a page of messages before one of them, extended back to `upto` if that is older."""
         messages = self._messages
         places = {message.id: place for place, message in enumerate(messages) if message.id in {before, upto}}
         end = places.get(before, 0)
