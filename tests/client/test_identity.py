@@ -13,14 +13,12 @@ from tests.client.conftest import GIF, MP4, PNG, SERVER, last, take
 
 from webwx.bot.delivery import deliver
 from webwx.client.client import AsyncClient
-from webwx.client.identity import Introductions
 from webwx.errors import (
     NoJournal,
     RateLimited,
     RecipientRejected,
     SendOutcomeUnknown,
     StaleContact,
-    StorageError,
     UnknownContact,
 )
 from webwx.model.contacts import Contact, ContactId
@@ -470,41 +468,6 @@ async def test_everybody_gets_a_number_when_the_journal_learns_of_a_login(
     assert {contact(client, "阿华").id, contact(client, "张三").id} <= {
         each.contact_id for each in await client.list_identities()
     }
-
-
-async def test_a_real_id_that_could_not_be_told_is_told_again_but_not_in_another_login() -> None:
-    told: list[dict[ContactId, str]] = []
-    begun = asyncio.Event()
-    fails = True
-
-    async def identify(_: list[Contact], real_ids: dict[ContactId, str], *, is_all: bool) -> None:
-        told.append(dict(real_ids))
-        begun.set()
-        await asyncio.sleep(0)
-        if fails:
-            raise StorageError("The disk is full.")
-
-    zhangsan, lisi = {ContactId("@1"): "wxid_zhangsan"}, {ContactId("@2"): "wxid_lisi"}
-    introductions = Introductions(identify)
-    introductions.add((), real_ids=zhangsan)
-    await introductions.done()
-    fails = False
-    introductions.add((), real_ids=lisi)
-    await introductions.done()
-    introductions.add([Contact(id=ContactId("@3"), nickname="王五")])
-    await introductions.done()
-    assert told == [zhangsan, zhangsan | lisi, {}]
-
-    fails = True
-    begun.clear()
-    introductions.add((), real_ids=lisi)
-    await begun.wait()
-    introductions.forget()
-    await introductions.done()
-    fails = False
-    introductions.add([Contact(id=ContactId("@4"), nickname="赵六")])
-    await introductions.done()
-    assert told[3:] == [lisi, {}]
 
 
 async def test_who_is_added_later_gets_a_number(log_in: LogIn, world: World) -> None:

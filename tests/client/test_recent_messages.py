@@ -66,4 +66,4 @@ def test_the_newest_of_those_with_one_id_is_found() -> None:
 
 
 def test_shows_nothing() -> None:
-    assert repr(RecentMessages()) == "Recent()"
+    assert repr(RecentMessages()) == "RecentMessages()"

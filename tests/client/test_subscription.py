@@ -256,7 +256,7 @@ class TestWhatIsStored:
         async with client.subscribe("one") as feed:
             world.say("ahua", "me", "before")
             await take_texts(feed, 1)  # with the phone's greeting, which would keep a burst from being stored folded
-            await client._introductions.done()  # which reads, and has what is folded written
+            await client.list_identities()  # which reads, and has what is folded written
             for text in said:
                 world.say("ahua", "me", text)
             assert texts([given.event for given in await take_texts(feed, count)]) == said

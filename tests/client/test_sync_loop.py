@@ -15,7 +15,8 @@ from tests.client.wound_loop import WoundLoop
 
 from webwx.client.client import AsyncClient
 from webwx.client.state import LoginState, StateChange
-from webwx.client.sync_loop import AHEAD_FROM, REFUSED_FOR
+from webwx.client.stream import AHEAD_FROM
+from webwx.client.sync_loop import REFUSED_FOR
 from webwx.errors import (
     AlreadyRunning,
     ConnectFailed,

@@ -311,7 +311,7 @@ class Bot(Router, Timetable):
             work = [lanes.run()]
             if self.timers:
                 timers = Timers(
-                    self.timers, feed.part, dispatch.call_timer, bot=self.name, clock=client._clock, debug=self.debug
+                    self.timers, feed.part, dispatch.call_timer, bot=self.name, clock=client.clock, debug=self.debug
                 )
                 work.append(timers.run())
             try:

@@ -34,9 +34,10 @@ from webwx.storage.base import ARCHIVE_CONSUMER
 from webwx.transport.download_sink import Overflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from webwx.client.media import MediaVerbs
+    from webwx.client.account_storage import AccountStorage
+    from webwx.client.contact_book import ContactBook
+    from webwx.client.media import MediaTransfers
+    from webwx.client.session import ClientSession
     from webwx.model.archive import Keep, MediaKind
     from webwx.model.messages import Event
     from webwx.storage.base import Consumer, Entry
@@ -72,20 +73,22 @@ class MediaArchive:
     Fetches what is to be kept, from `begin` to `stop`.
 
     Args:
-        client: Whose account; it has a journal and is logged in.
+        session: The account's session.
+        storage: The account's storage; it has a journal, and the account is logged in.
+        book: The contacts of the present login.
+        media: Downloads.
         keep: What is wanted.
-        news: Gives what is set once something more is stored.
-        tell: Sets that.
     """
 
     def __init__(
-        self, client: MediaVerbs, keep: Keep, news: Callable[[], asyncio.Event], tell: Callable[[], None]
+        self, session: ClientSession, storage: AccountStorage, book: ContactBook, media: MediaTransfers, keep: Keep
     ) -> None:
-        self._client = client
+        self._session = session
+        self._storage = storage
+        self._book = book
+        self._media = media
         self._keep = keep
-        self._news = news
-        self._tell = tell
-        self._kept = client._part_of_account().kept
+        self._kept = storage.part().kept
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._room = asyncio.Semaphore(_WAITING)
         self._under_way: set[int] = set()
@@ -100,7 +103,7 @@ class MediaArchive:
         self._is_over = False
 
     def __repr__(self) -> str:
-        return "Keeper()"
+        return "MediaArchive()"
 
     @property
     def is_at_work(self) -> bool:
@@ -110,7 +113,7 @@ class MediaArchive:
     async def begin(self) -> None:
         """Begin where the last one stopped, or now; that it cannot is logged, and holds nobody up."""
         try:
-            self._consumer = consumer = await self._client._part_of_account().consumer(ARCHIVE_CONSUMER)
+            self._consumer = consumer = await self._storage.part().consumer(ARCHIVE_CONSUMER)
         except (AlreadyRunning, StorageError) as error:
             _log.warning("No media are kept: %s", error)
             return
@@ -120,7 +123,7 @@ class MediaArchive:
     async def caught_up(self) -> None:
         """Return once all that has arrived is dealt with, but for what only a better network or disk could bring."""
         look = self._looks_begun + 1
-        self._tell()
+        self._storage.notify()
         async with self._has_progress:
             await self._has_progress.wait_for(
                 lambda: (
@@ -145,7 +148,7 @@ class MediaArchive:
             await self._drop_old()
             async with asyncio.TaskGroup() as downloads:
                 while True:
-                    news = self._news()  # looked at first: what is stored meanwhile is found by the next turn
+                    news = self._storage.news  # looked at first: what is stored meanwhile is found by the next turn
                     self._looks_begun += 1
                     entries = await retry(lambda: consumer.take_waiting(_LOOKED_AT), StorageError)
                     for entry in entries:
@@ -191,7 +194,7 @@ class MediaArchive:
 
     def _is_called(self, chat: str, name: str) -> bool:
         try:
-            return self._client.contacts.resolve(name).id == chat
+            return self._book.contacts.resolve(name).id == chat
         except UnknownContact:
             if name not in self._unclear:
                 self._unclear.add(name)
@@ -200,7 +203,7 @@ class MediaArchive:
 
     async def _deal_with(self, consumer: Consumer, entry: Entry, message: Message) -> None:
         """Fetch one medium, again and again while that may help, and be done with it."""
-        backoff = Backoff(self._client._timeouts.retry, longest=LONGEST)
+        backoff = Backoff(self._session.timeouts.retry, longest=LONGEST)
         tries = 0
         try:
             while True:
@@ -234,19 +237,19 @@ class MediaArchive:
         Raises:
             WxError: It could not be fetched or kept.
         """
-        client, keep = self._client, self._keep
+        keep = self._keep
         found = await self._kept.find(entry.message_id)
         if found is not None and found.number == entry.number:  # two messages may have one id
             return  # by a process that ended before this was acknowledged; by now the platform may have it no longer
         if getattr(message, "size", 0) > keep.max_size:
-            await self._kept.pass_over(entry, "too_large", time=client._cell.now())
+            await self._kept.pass_over(entry, "too_large", time=self._session.now())
             return
         try:
             with self._kept.begin() as (file, part):
-                await client._fetch(client._download_flow(message), file, keep.max_size, tries=1)
-                await self._kept.add(entry, part, time=client._cell.now(), max_total=keep.max_total)
+                await self._media.fetch(self._media.download_flow(message), file, keep.max_size, tries=1)
+                await self._kept.add(entry, part, time=self._session.now(), max_total=keep.max_total)
         except Overflow:
-            await self._kept.pass_over(entry, "too_large", time=client._cell.now())
+            await self._kept.pass_over(entry, "too_large", time=self._session.now())
             return
         await self._drop_old()
 
@@ -256,7 +259,7 @@ class MediaArchive:
         if not is_final and tries < TRIES:
             return False
         try:
-            await self._kept.pass_over(entry, "unavailable", time=self._client._cell.now())
+            await self._kept.pass_over(entry, "unavailable", time=self._session.now())
         except StorageError:
             return False
         return True
@@ -264,7 +267,7 @@ class MediaArchive:
     async def _drop_old(self) -> None:
         if self._keep.days:
             with contextlib.suppress(StorageError):  # it is tried again after the next download
-                await self._kept.drop(before=self._client._cell.now() - self._keep.days * 86_400)
+                await self._kept.drop(before=self._session.now() - self._keep.days * 86_400)
 
 
 def _passes(error: WxError) -> bool:

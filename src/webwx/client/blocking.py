@@ -155,11 +155,6 @@ class Client:
         """
         return self._client.last_sync_at
 
-    @property
-    def contacts(self) -> Contacts:
-        """Everybody known in this login: found by id at once, by name through an index."""
-        return self._client.contacts
-
     def pacing(self) -> Pacing | None:
         """
         Say how this account stands with its pace; None when this client has none.
@@ -168,10 +163,208 @@ class Client:
         counted: it has no place yet.
 
         Raises:
-            LoggedOut: Nobody is logged in.
+            NotLoggedIn: There is no login.
             StorageError: The journal cannot be read.
         """
         return run(self._client.pacing())
+
+    def login(
+        self,
+        *,
+        show_qr: Callable[[QrCode], object] = print_code,
+        max_codes: int = 3,
+        on_push: Callable[[], object] | None = None,
+        on_step: Callable[[LoginStep], object] | None = None,
+        is_patient: bool = False,
+    ) -> Account:
+        """
+        Log in: go on with the saved login when it is alive, else show a code and wait for the phone.
+
+        A saved login that is damaged is set aside. Temporary failures, such as a lost answer, a web page or ret -1,
+        are retried, slower each time; the first one goes to the client's `on_state`.
+
+        Args:
+            show_qr: Called with each code; the default draws it on the terminal. `print` works as well.
+            max_codes: Codes to show before giving up; each lives for about five minutes.
+            on_push: Called when the phone was asked to confirm without a code, which a saved login that has ended
+                makes possible; a code is shown when that leads to nothing. None: the phone is not asked.
+            on_step: Called when the phone has scanned a code or cancelled the login, and when a code has expired.
+            is_patient: Retry temporary failures for ever, as a service needs it, and wait for a connection. False:
+                they are raised after some seconds, and a server that cannot be reached at once.
+
+        Raises:
+            LoginTimeout: No code was confirmed.
+            LoginRefused: The account may not use this host; the text has the platform's words.
+            UnsafeRedirect: The login was sent on to a host that is none of the platform's.
+            NotOnThisHost: The desktop profile lacks its values; nothing was sent.
+            InvalidLogin: A saved login is there, but must not or cannot be opened.
+            StorageError: Nothing can be saved in the store, and nothing was sent; or the journal cannot be written.
+
+        Wire: jslogin, login, webwxpushloginurl, webwxnewloginpage, webwxinit, webwxstatusnotify, webwxgetcontact,
+        webwxbatchgetcontact
+        """
+        return run(
+            self._client.login(
+                show_qr=show_qr, max_codes=max_codes, on_push=on_push, on_step=on_step, is_patient=is_patient
+            )
+        )
+
+    def resume(self) -> Account:
+        """
+        Go on with the saved login, without asking the server.
+
+        Raises:
+            NotLoggedIn: No login is saved.
+            InvalidLogin: It cannot be read.
+            StorageError: The journal cannot be.
+        """
+        return run(self._client.resume())
+
+    def check(self) -> Account:
+        """
+        Ask the server whether the login is alive. Nothing is taken from what `events` yields, here or elsewhere.
+
+        Raises:
+            LoggedOut: It has ended.
+
+        Wire: webwxinit
+        """
+        return run(self._client.check())
+
+    def logout(self) -> None:
+        """
+        End the login here and on the server.
+
+        Raises:
+            NotLoggedIn: There is no login.
+            StorageError: The login has ended, and the store does not let go of it.
+
+        Wire: webwxlogout
+        """
+        run(self._client.logout())
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """What this client takes the time from: seconds since 1970."""
+        return self._client.clock
+
+    @property
+    def contacts(self) -> Contacts:
+        """Everybody known in this login: found by id at once, by name through an index."""
+        return self._client.contacts
+
+    def list_contacts(self) -> list[Contact]:
+        """
+        Fetch all contacts again, chatrooms with their members.
+
+        Only somebody whom a complete list lacks is none any more; a chatroom whose members came incomplete says so.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has none.
+            ProtocolError: The list came incomplete. Those who came are known, and all others are still.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetcontact, webwxbatchgetcontact
+        """
+        return run(self._client.list_contacts())
+
+    def list_chats(self) -> list[Contact]:
+        """
+        Fetch the recent chats, the newest first. Nothing is taken from what `events` will yield.
+
+        Raises:
+            LoggedOut: The login ended.
+
+        Wire: webwxinit, webwxbatchgetcontact
+        """
+        return run(self._client.list_chats())
+
+    def get_contacts(self, ids: Iterable[str]) -> Lookup:
+        """
+        Fetch people and chatrooms by id, chatrooms with their members, and say who is missing.
+
+        Args:
+            ids: Any number; the server is asked for fifty at a time, and once more for those it left out.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has none.
+            LoggedOut: The login ended.
+
+        Wire: webwxbatchgetcontact
+        """
+        return run(self._client.get_contacts(ids))
+
+    def set_remark(self, contact: To, remark: str) -> Contact:
+        """
+        Give somebody a name of your own; an empty one takes it away. Nobody but you sees it.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            RateLimited: Too many changes.
+
+        Wire: webwxoplog
+        """
+        return run(self._client.set_remark(contact, remark))
+
+    def set_pinned(self, contact: To, is_pinned: bool = True) -> Contact:
+        """
+        Pin a chat to the top of the list on all devices, or let it go.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            RateLimited: Too many changes.
+
+        Wire: webwxoplog
+        """
+        return run(self._client.set_pinned(contact, is_pinned))
+
+    def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
+        """
+        Download the picture of a person or a chatroom.
+
+        Args:
+            who: Whose.
+            met_in: For a member who is no friend, the chatroom.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            MediaUnavailable: There is none, or you have asked too often.
+
+        Wire: webwxgeticon, webwxgetheadimg
+        """
+        return run(self._client.download_avatar(who, met_in=met_in))
+
+    def add_friend(self, person: To | Person | Member, greeting: str = "") -> None:
+        """
+        Ask somebody to become a friend; they are one once they accept. The platform limits this heavily.
+
+        Args:
+            person: From a card, a chatroom's members, or an id.
+            greeting: What they read.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            RateLimited: Too many requests.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxverifyuser
+        """
+        run(self._client.add_friend(person, greeting))
+
+    def accept_friend(self, request: FriendRequest) -> None:
+        """
+        Accept somebody's request; they come as a `ContactChanged` and a `FriendAdded` event.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            ApiError: The request is not open any more.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxverifyuser
+        """
+        run(self._client.accept_friend(request))
 
     def who(self, which: To) -> Identity:
         """
@@ -195,7 +388,7 @@ class Client:
             which: A contact, an id, a remark or a nickname; with a journal also an identity, or its number.
 
         Raises:
-            LoggedOut: Nobody is logged in.
+            NotLoggedIn: There is no login.
             UnknownContact: Nobody of that name or number, or several.
             StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
         """
@@ -258,6 +451,185 @@ class Client:
             StorageError: The journal cannot be written.
         """
         return run(self._client.split_identity(which, contact_id))
+
+    def create_chatroom(self, people: Iterable[To | Member], *, name: str = "") -> Admission:
+        """
+        Open a chatroom with at least two others.
+
+        Args:
+            people: The others. The result says who could not be added.
+            name: May be empty; then apps show the members' names.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            TooFewMembers: Fewer than two others; nothing was sent.
+            UnknownContact: Nobody of a name, or several; nothing was sent.
+            RateLimited: Too many chatrooms.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxcreatechatroom, webwxbatchgetcontact
+        """
+        return run(self._client.create_chatroom(people, name=name))
+
+    def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
+        """
+        Add friends to a chatroom; to a large one they are invited, as the page does from about forty members.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            RecipientRejected: You are no member.
+            RateLimited: Too many changes.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (addmember, invitemember), webwxbatchgetcontact
+        """
+        return run(self._client.add_members(chatroom, people))
+
+    def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
+        """
+        Send invitations to a chatroom, which have to be accepted.
+
+        Raises: As `add_members`.
+
+        Wire: webwxupdatechatroom (invitemember)
+        """
+        return run(self._client.invite_members(chatroom, people))
+
+    def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
+        """
+        Remove members from a chatroom of your own, and give it as it is then.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            ApiError: Somebody is still there: the owner alone can remove.
+            SendOutcomeUnknown: The answer was lost, or the members that came afterwards were incomplete.
+
+        Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
+        """
+        return run(self._client.remove_members(chatroom, people))
+
+    def rename_chatroom(self, chatroom: To, name: str) -> Contact:
+        """
+        Give a chatroom another name.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            ApiError: You may not.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (modtopic)
+        """
+        return run(self._client.rename_chatroom(chatroom, name))
+
+    def leave_chatroom(self, chatroom: To) -> None:
+        """
+        Leave a chatroom.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of that name, or several, or no chatroom; nothing was sent.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (quitchatroom)
+        """
+        run(self._client.leave_chatroom(chatroom))
+
+    def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
+        """
+        Send a text.
+
+        Args:
+            to: A contact, `filehelper`, a remark, a nickname, or an id. With a journal also an identity or its number,
+                and an id or a contact of an earlier login leads to that person or chatroom, if they are surely known.
+            text: Sent as it is: nothing in it is a command, a path or markup. At most 16,000 characters.
+            key: Your own name for this send, which needs a journal: with the same key again, in whatever process,
+                nothing is sent twice. What was sent gives its receipt, what was refused or never left is tried again,
+                and what may have been sent raises `SendOutcomeUnknown`.
+
+        Raises:
+            NoJournal: A key, and no journal; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            StaleContact: An id of an earlier login, whose owner is gone or not surely known; nothing was sent.
+            EmptyText: No character; nothing was sent.
+            TextTooLong: Beyond the limit; nothing was sent.
+            RecipientRejected: Not a friend, or oneself.
+            RateLimited: Too many sends.
+            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
+            LoggedOut: The login ended; nothing was sent.
+            StorageError: The journal cannot be written; nothing was sent.
+
+        Wire: webwxsendmsg
+        """
+        return run(self._client.send_text(to, text, key=key))
+
+    def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
+        """
+        Send a text into the chat of a message.
+
+        Raises: As `send_text`.
+
+        Wire: webwxsendmsg
+        """
+        return run(self._client.reply(message, text, key=key))
+
+    def retry_send(self, number: int) -> Receipt:
+        """
+        Send a text of the outbox that has not left, or was refused, under the client id that it has.
+
+        What was sent meanwhile gives its receipt. Of anything but a text the outbox keeps the name only: send it anew,
+        with the same key where it has one.
+
+        Args:
+            number: The send's, as `list_sends` gives it.
+
+        Raises:
+            NoJournal: There is none.
+            InvalidRequest: There is no such send, or it is no text; nothing was sent.
+            StaleContact: It was for somebody of an earlier login, who is gone or not surely known; nothing was sent.
+            SendOutcomeUnknown: It may have been sent, now or then.
+            LoggedOut: The login ended; nothing was sent.
+
+        Wire: webwxsendmsg
+        """
+        return run(self._client.retry_send(number))
+
+    def mark_read(self, chat: To) -> None:
+        """
+        Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing.
+
+        Raises:
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            LoggedOut: The login ended.
+
+        Wire: webwxstatusnotify (code 1)
+        """
+        run(self._client.mark_read(chat))
+
+    def recall(self, sent: Receipt | Outgoing) -> None:
+        """
+        Take back a message this account sent.
+
+        The other side sees a notice that something was recalled, not what it said. The platform allows this for two
+        minutes; ask `receipt.can_recall(now)` first if you would rather not catch an exception.
+
+        Args:
+            sent: What `send_…`, `reply` or `forward` returned, here or in another process; or the send as `list_sends`
+                and `find_send` give it.
+
+        Raises:
+            InvalidRequest: The send did not go out, or nobody can say; there is nothing to recall yet.
+            RecallExpired: The two minutes are over. The message stays.
+            StaleContact: It was sent in an earlier login, and that chat is gone or not surely known. The message stays.
+            RecallRefused: It is not this account's message, or nobody knows it. The message stays.
+            SendOutcomeUnknown: The answer was lost.
+            LoggedOut: The login ended.
+
+        Wire: webwxrevokemsg
+        """
+        run(self._client.recall(sent))
 
     def send_image(
         self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
@@ -428,6 +800,30 @@ class Client:
         """
         return run(self._client.download_thumbnail(message))
 
+    def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
+        """
+        Send a received message on, recalled or not: by the keys in its content, else by download and upload.
+
+        Texts, locations, pictures, videos, stickers and files can be sent on. The receipt's `way` says how it went.
+        Without keys, or when they are not valid any more, it is sent anew: from what was kept of it when it arrived
+        (`keep=`), else by a download, which a recalled one mostly does not allow. A voice that was kept goes as a file.
+
+        Args:
+            message: A message; or a recall notice whose original is still known.
+            to: As for `send_text`.
+            key: As for `send_text`.
+
+        Raises:
+            NotForwardable: Another kind of message, a sticker of the store, or a picture or video that came without
+                keys and is not served any more; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            MediaUnavailable: Its keys are not valid any more, and the platform has it no longer; nothing was sent.
+            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
+
+        Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
+        """
+        return run(self._client.forward(message, to, key=key))
+
     def history(
         self, chat: To | None = None, *, limit: int = 50, before: int | None = None, since: float = 0, until: float = 0
     ) -> list[Event | Outgoing]:
@@ -594,118 +990,51 @@ class Client:
         """
         return run(self._client.purge_kept(before=before))
 
-    def list_contacts(self) -> list[Contact]:
+    def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
         """
-        Fetch all contacts again, chatrooms with their members.
-
-        Only somebody whom a complete list lacks is none any more; a chatroom whose members came incomplete says so.
-
-        Raises:
-            NotOnThisHost: File Transfer Helper has none.
-            ProtocolError: The list came incomplete. Those who came are known, and all others are still.
-            LoggedOut: The login ended.
-
-        Wire: webwxgetcontact, webwxbatchgetcontact
-        """
-        return run(self._client.list_contacts())
-
-    def list_chats(self) -> list[Contact]:
-        """
-        Fetch the recent chats, the newest first. Nothing is taken from what `events` will yield.
-
-        Raises:
-            LoggedOut: The login ended.
-
-        Wire: webwxinit, webwxbatchgetcontact
-        """
-        return run(self._client.list_chats())
-
-    def get_contacts(self, ids: Iterable[str]) -> Lookup:
-        """
-        Fetch people and chatrooms by id, chatrooms with their members, and say who is missing.
+        Give what was taken back, the newest first, by anybody and by this account.
 
         Args:
-            ids: Any number; the server is asked for fifty at a time, and once more for those it left out.
+            chat: As for `history`.
+            limit: At most so many.
 
         Raises:
-            NotOnThisHost: File Transfer Helper has none.
-            LoggedOut: The login ended.
-
-        Wire: webwxbatchgetcontact
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
         """
-        return run(self._client.get_contacts(ids))
+        return run(self._client.list_recalled(chat, limit=limit))
 
-    def set_remark(self, contact: To, remark: str) -> Contact:
+    def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
         """
-        Give somebody a name of your own; an empty one takes it away. Nobody but you sees it.
-
-        Raises:
-            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
-            RateLimited: Too many changes.
-
-        Wire: webwxoplog
-        """
-        return run(self._client.set_remark(contact, remark))
-
-    def set_pinned(self, contact: To, is_pinned: bool = True) -> Contact:
-        """
-        Pin a chat to the top of the list on all devices, or let it go.
-
-        Raises:
-            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
-            RateLimited: Too many changes.
-
-        Wire: webwxoplog
-        """
-        return run(self._client.set_pinned(contact, is_pinned))
-
-    def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
-        """
-        Download the picture of a person or a chatroom.
+        Give the events that a handler has given up, the newest first.
 
         Args:
-            who: Whose.
-            met_in: For a member who is no friend, the chatroom.
+            consumer: What `deliver` was told, or a `Bot`.
+            limit: At most so many.
 
         Raises:
-            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
-            MediaUnavailable: There is none, or you have asked too often.
-
-        Wire: webwxgeticon, webwxgetheadimg
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
         """
-        return run(self._client.download_avatar(who, met_in=met_in))
+        return run(self._client.list_dead_letters(consumer=consumer, limit=limit))
 
-    def add_friend(self, person: To | Person | Member, greeting: str = "") -> None:
+    def revive(self, number: int, *, consumer: str = "bot") -> bool:
         """
-        Ask somebody to become a friend; they are one once they accept. The platform limits this heavily.
+        Have an event handled once more that was given up, as one new attempt; says whether there was one.
+
+        A bot that is running gets it within seconds, whichever process it is in; one that is not, when it starts. Its
+        place in its chat has passed: it comes behind what was handled since.
 
         Args:
-            person: From a card, a chatroom's members, or an id.
-            greeting: What they read.
+            number: The event's.
+            consumer: As for `list_dead_letters`.
 
         Raises:
-            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
-            RateLimited: Too many requests.
-            SendOutcomeUnknown: The answer was lost.
-
-        Wire: webwxverifyuser
+            NoJournal: There is none.
+            StorageError: The journal cannot be written.
         """
-        run(self._client.add_friend(person, greeting))
-
-    def accept_friend(self, request: FriendRequest) -> None:
-        """
-        Accept somebody's request; they come as a `ContactChanged` and a `FriendAdded` event.
-
-        Raises:
-            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
-            ApiError: The request is not open any more.
-            SendOutcomeUnknown: The answer was lost.
-
-        Wire: webwxverifyuser
-        """
-        run(self._client.accept_friend(request))
+        return run(self._client.revive(number, consumer=consumer))
 
     def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> BlockingEventStream:
         """
@@ -761,327 +1090,3 @@ class Client:
         better network or disk could bring are not waited for, and without `keep=` or a stream of events none are.
         """
         run(self._client.wait_for_kept())
-
-    def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
-        """
-        Give the events that a handler has given up, the newest first.
-
-        Args:
-            consumer: What `deliver` was told, or a `Bot`.
-            limit: At most so many.
-
-        Raises:
-            NoJournal: There is none.
-            StorageError: The journal cannot be read.
-        """
-        return run(self._client.list_dead_letters(consumer=consumer, limit=limit))
-
-    def revive(self, number: int, *, consumer: str = "bot") -> bool:
-        """
-        Have an event handled once more that was given up, as one new attempt; says whether there was one.
-
-        A bot that is running gets it within seconds, whichever process it is in; one that is not, when it starts. Its
-        place in its chat has passed: it comes behind what was handled since.
-
-        Args:
-            number: The event's.
-            consumer: As for `list_dead_letters`.
-
-        Raises:
-            NoJournal: There is none.
-            StorageError: The journal cannot be written.
-        """
-        return run(self._client.revive(number, consumer=consumer))
-
-    def create_chatroom(self, people: Iterable[To | Member], *, name: str = "") -> Admission:
-        """
-        Open a chatroom with at least two others.
-
-        Args:
-            people: The others. The result says who could not be added.
-            name: May be empty; then apps show the members' names.
-
-        Raises:
-            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            TooFewMembers: Fewer than two others; nothing was sent.
-            UnknownContact: Nobody of a name, or several; nothing was sent.
-            RateLimited: Too many chatrooms.
-            SendOutcomeUnknown: The answer was lost.
-
-        Wire: webwxcreatechatroom, webwxbatchgetcontact
-        """
-        return run(self._client.create_chatroom(people, name=name))
-
-    def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
-        """
-        Add friends to a chatroom; to a large one they are invited, as the page does from about forty members.
-
-        Raises:
-            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
-            RecipientRejected: You are no member.
-            RateLimited: Too many changes.
-            SendOutcomeUnknown: The answer was lost.
-
-        Wire: webwxupdatechatroom (addmember, invitemember), webwxbatchgetcontact
-        """
-        return run(self._client.add_members(chatroom, people))
-
-    def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
-        """
-        Send invitations to a chatroom, which have to be accepted.
-
-        Raises: As `add_members`.
-
-        Wire: webwxupdatechatroom (invitemember)
-        """
-        return run(self._client.invite_members(chatroom, people))
-
-    def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
-        """
-        Remove members from a chatroom of your own, and give it as it is then.
-
-        Raises:
-            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
-            ApiError: Somebody is still there: the owner alone can remove.
-            SendOutcomeUnknown: The answer was lost, or the members that came afterwards were incomplete.
-
-        Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
-        """
-        return run(self._client.remove_members(chatroom, people))
-
-    def rename_chatroom(self, chatroom: To, name: str) -> Contact:
-        """
-        Give a chatroom another name.
-
-        Raises:
-            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
-            ApiError: You may not.
-            SendOutcomeUnknown: The answer was lost.
-
-        Wire: webwxupdatechatroom (modtopic)
-        """
-        return run(self._client.rename_chatroom(chatroom, name))
-
-    def leave_chatroom(self, chatroom: To) -> None:
-        """
-        Leave a chatroom.
-
-        Raises:
-            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of that name, or several, or no chatroom; nothing was sent.
-            SendOutcomeUnknown: The answer was lost.
-
-        Wire: webwxupdatechatroom (quitchatroom)
-        """
-        run(self._client.leave_chatroom(chatroom))
-
-    def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
-        """
-        Give what was taken back, the newest first, by anybody and by this account.
-
-        Args:
-            chat: As for `history`.
-            limit: At most so many.
-
-        Raises:
-            NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
-            StorageError: The journal cannot be read.
-        """
-        return run(self._client.list_recalled(chat, limit=limit))
-
-    def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
-        """
-        Send a received message on, recalled or not: by the keys in its content, else by download and upload.
-
-        Texts, locations, pictures, videos, stickers and files can be sent on. The receipt's `way` says how it went.
-        Without keys, or when they are not valid any more, it is sent anew: from what was kept of it when it arrived
-        (`keep=`), else by a download, which a recalled one mostly does not allow. A voice that was kept goes as a file.
-
-        Args:
-            message: A message; or a recall notice whose original is still known.
-            to: As for `send_text`.
-            key: As for `send_text`.
-
-        Raises:
-            NotForwardable: Another kind of message, a sticker of the store, or a picture or video that came without
-                keys and is not served any more; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
-            MediaUnavailable: Its keys are not valid any more, and the platform has it no longer; nothing was sent.
-            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
-
-        Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
-        """
-        return run(self._client.forward(message, to, key=key))
-
-    def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
-        """
-        Send a text.
-
-        Args:
-            to: A contact, `filehelper`, a remark, a nickname, or an id. With a journal also an identity or its number,
-                and an id or a contact of an earlier login leads to that person or chatroom, if they are surely known.
-            text: Sent as it is: nothing in it is a command, a path or markup. At most 16,000 characters.
-            key: Your own name for this send, which needs a journal: with the same key again, in whatever process,
-                nothing is sent twice. What was sent gives its receipt, what was refused or never left is tried again,
-                and what may have been sent raises `SendOutcomeUnknown`.
-
-        Raises:
-            NoJournal: A key, and no journal; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
-            StaleContact: An id of an earlier login, whose owner is gone or not surely known; nothing was sent.
-            EmptyText: No character; nothing was sent.
-            TextTooLong: Beyond the limit; nothing was sent.
-            RecipientRejected: Not a friend, or oneself.
-            RateLimited: Too many sends.
-            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
-            LoggedOut: The login ended; nothing was sent.
-            StorageError: The journal cannot be written; nothing was sent.
-
-        Wire: webwxsendmsg
-        """
-        return run(self._client.send_text(to, text, key=key))
-
-    def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
-        """
-        Send a text into the chat of a message.
-
-        Raises: As `send_text`.
-
-        Wire: webwxsendmsg
-        """
-        return run(self._client.reply(message, text, key=key))
-
-    def retry_send(self, number: int) -> Receipt:
-        """
-        Send a text of the outbox that has not left, or was refused, under the client id that it has.
-
-        What was sent meanwhile gives its receipt. Of anything but a text the outbox keeps the name only: send it anew,
-        with the same key where it has one.
-
-        Args:
-            number: The send's, as `list_sends` gives it.
-
-        Raises:
-            NoJournal: There is none.
-            InvalidRequest: There is no such send, or it is no text; nothing was sent.
-            StaleContact: It was for somebody of an earlier login, who is gone or not surely known; nothing was sent.
-            SendOutcomeUnknown: It may have been sent, now or then.
-            LoggedOut: The login ended; nothing was sent.
-
-        Wire: webwxsendmsg
-        """
-        return run(self._client.retry_send(number))
-
-    def mark_read(self, chat: To) -> None:
-        """
-        Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing.
-
-        Raises:
-            UnknownContact: Nobody of that name, or several; nothing was sent.
-            LoggedOut: The login ended.
-
-        Wire: webwxstatusnotify (code 1)
-        """
-        run(self._client.mark_read(chat))
-
-    def recall(self, sent: Receipt | Outgoing) -> None:
-        """
-        Take back a message this account sent.
-
-        The other side sees a notice that something was recalled, not what it said. The platform allows this for two
-        minutes; ask `receipt.can_recall(now)` first if you would rather not catch an exception.
-
-        Args:
-            sent: What `send_…`, `reply` or `forward` returned, here or in another process; or the send as `list_sends`
-                and `find_send` give it.
-
-        Raises:
-            InvalidRequest: The send did not go out, or nobody can say; there is nothing to recall yet.
-            RecallExpired: The two minutes are over. The message stays.
-            StaleContact: It was sent in an earlier login, and that chat is gone or not surely known. The message stays.
-            RecallRefused: It is not this account's message, or nobody knows it. The message stays.
-            SendOutcomeUnknown: The answer was lost.
-            LoggedOut: The login ended.
-
-        Wire: webwxrevokemsg
-        """
-        run(self._client.recall(sent))
-
-    def login(
-        self,
-        *,
-        show_qr: Callable[[QrCode], object] = print_code,
-        max_codes: int = 3,
-        on_push: Callable[[], object] | None = None,
-        on_step: Callable[[LoginStep], object] | None = None,
-        is_patient: bool = False,
-    ) -> Account:
-        """
-        Log in: go on with the saved login when it is alive, else show a code and wait for the phone.
-
-        A saved login that is damaged is set aside. Temporary failures, such as a lost answer, a web page or ret -1,
-        are retried, slower each time; the first one goes to the client's `on_state`.
-
-        Args:
-            show_qr: Called with each code; the default draws it on the terminal. `print` works as well.
-            max_codes: Codes to show before giving up; each lives for about five minutes.
-            on_push: Called when the phone was asked to confirm without a code, which a saved login that has ended
-                makes possible; a code is shown when that leads to nothing. None: the phone is not asked.
-            on_step: Called when the phone has scanned a code or cancelled the login, and when a code has expired.
-            is_patient: Retry temporary failures for ever, as a service needs it, and wait for a connection. False:
-                they are raised after some seconds, and a server that cannot be reached at once.
-
-        Raises:
-            LoginTimeout: No code was confirmed.
-            LoginRefused: The account may not use this host; the text has the platform's words.
-            UnsafeRedirect: The login was sent on to a host that is none of the platform's.
-            NotOnThisHost: The desktop profile lacks its values; nothing was sent.
-            InvalidLogin: A saved login is there, but must not or cannot be opened.
-            StorageError: Nothing can be saved in the store, and nothing was sent; or the journal cannot be written.
-
-        Wire: jslogin, login, webwxpushloginurl, webwxnewloginpage, webwxinit, webwxstatusnotify, webwxgetcontact,
-        webwxbatchgetcontact
-        """
-        return run(
-            self._client.login(
-                show_qr=show_qr, max_codes=max_codes, on_push=on_push, on_step=on_step, is_patient=is_patient
-            )
-        )
-
-    def resume(self) -> Account:
-        """
-        Go on with the saved login, without asking the server.
-
-        Raises:
-            LoggedOut: None is saved (reason `absent`).
-            InvalidLogin: It cannot be read.
-            StorageError: The journal cannot be.
-        """
-        return run(self._client.resume())
-
-    def check(self) -> Account:
-        """
-        Ask the server whether the login is alive. Nothing is taken from what `events` yields, here or elsewhere.
-
-        Raises:
-            LoggedOut: It has ended.
-
-        Wire: webwxinit
-        """
-        return run(self._client.check())
-
-    def logout(self) -> None:
-        """
-        End the login here and on the server.
-
-        Raises:
-            LoggedOut: Nobody is logged in.
-            StorageError: The login has ended, and the store does not let go of it.
-
-        Wire: webwxlogout
-        """
-        run(self._client.logout())

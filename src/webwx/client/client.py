@@ -1,22 +1,76 @@
 """
-The client to await: verbs for one account.
+The client to await: one account's verbs, on a facade over components.
 
-Each verb drives a flow with what a flow may not have: the time, the next id, files, and the account's cell. Nothing is
-sent before the arguments are known to be good, and no verb repeats a send of its own accord. The verbs of a topic live
-in the module of that name.
+Each component drives flows with what a flow may not have: the time, the next id, files, and the account's session.
+Nothing is sent before the arguments are known to be good, and no verb repeats a send of its own accord.
 """
 
 from __future__ import annotations
 
-from webwx.client.chatrooms import ChatroomVerbs
-from webwx.client.dead_letters import DeadLetterVerbs
-from webwx.client.forward import ForwardVerbs
-from webwx.client.login import LoginVerbs
-from webwx.client.messages import MessageVerbs
-from webwx.client.recalled import RecalledVerbs
+import time
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING
+
+from webwx.client.account_storage import AccountStorage
+from webwx.client.archive import MediaArchive
+from webwx.client.chatrooms import Chatrooms
+from webwx.client.contact_book import ContactBook
+from webwx.client.contacts import ContactDirectory
+from webwx.client.dead_letters import DeadLetter, DeadLetters
+from webwx.client.forward import Forwarder
+from webwx.client.history import MessageHistory
+from webwx.client.identity import AccountIdentities
+from webwx.client.identity_updates import IdentityUpdates
+from webwx.client.ingestion import Ingestion
+from webwx.client.login import AccountLogin, print_code
+from webwx.client.media import MediaTransfers
+from webwx.client.messages import Messages
+from webwx.client.pending import PendingEvents
+from webwx.client.poll_interval import PollInterval
+from webwx.client.rate_limiter import NoRateLimit, RateLimiter
+from webwx.client.recalled import Recalled, RecalledMessages
+from webwx.client.sender import Sender
+from webwx.client.session import ClientSession
+from webwx.client.stream import EventStream, fetched_stream, stored_stream
+from webwx.client.subscription import Subscription
+from webwx.client.sync_cursor import SyncCursor
+from webwx.client.sync_loop import SyncLoop
+from webwx.errors import NoJournal
+from webwx.model.login import Login
+from webwx.protocol.hosts import check_proxy, choose
+from webwx.storage.login import LoginMemory
+from webwx.transport.default import default_transport
+from webwx.transport.runner import Cell, Timeouts
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator, Callable, Iterable
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from webwx.client.files import Source
+    from webwx.client.identity import To
+    from webwx.client.login import LoginStep
+    from webwx.client.media import Progress
+    from webwx.client.rate_limit import Pace, Pacing, Why
+    from webwx.client.rate_limiter import Limiter
+    from webwx.client.state import LoginState, StateChange
+    from webwx.errors import LoggedOut
+    from webwx.model.address_book import Contacts
+    from webwx.model.archive import Keep
+    from webwx.model.contacts import Admission, Contact, Lookup, Member
+    from webwx.model.identities import Identity, Link
+    from webwx.model.login import Account, QrCode
+    from webwx.model.messages import Event, FriendRequest, Message, MessageRecalled, Person, Receipt
+    from webwx.protocol.hosts import Desktop
+    from webwx.storage.base import Journal, Outgoing, State
+    from webwx.storage.login import LoginStore
+    from webwx.transport.runner import Transport
 
 
-class AsyncClient(LoginVerbs, MessageVerbs, ForwardVerbs, RecalledVerbs, ChatroomVerbs, DeadLetterVerbs):
+class AsyncClient:
     """
     A client of one account.
 
@@ -49,3 +103,1115 @@ class AsyncClient(LoginVerbs, MessageVerbs, ForwardVerbs, RecalledVerbs, Chatroo
         InvalidSettings: The proxy is no address.
         NoJournal: Media are to be kept, and there is no journal to keep them beside.
     """
+
+    def __init__(
+        self,
+        *,
+        host: str | None = None,
+        server: str | None = None,
+        store: LoginStore | None = None,
+        transport: Transport | None = None,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - a frozen value
+        clock: Callable[[], float] = time.time,
+        proxy: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        allowed_hosts: tuple[str, ...] = (),
+        desktop: Desktop | None = None,
+        on_logged_out: Callable[[LoggedOut], object] | None = None,
+        on_state: Callable[[StateChange], object] | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
+        keep: Keep | None = None,
+        dedupe_by_client_id: bool = False,
+        pace: Pace | None = None,
+        on_wait: Callable[[float, Why], object] | None = None,
+    ) -> None:
+        profile, hosts = choose(host, server, allowed_hosts)
+        if proxy is not None:
+            check_proxy(proxy)
+        if keep is not None and journal is None:
+            raise NoJournal("Media are kept beside a journal; give the client one, such as journal='me.journal'.")
+        blank = Login(profile_name=profile.name, server=server and hosts.main, hosts=hosts, allowed_hosts=allowed_hosts)
+        store = store or LoginMemory()
+        cell = Cell(blank, clock, reserve=store.reserve_id)
+        storage = AccountStorage(journal, cell)
+        limiter: Limiter = NoRateLimit() if pace is None else RateLimiter(pace, storage.states, clock, on_wait)
+        session = ClientSession(
+            cell, store, transport=transport,
+            make_transport=partial(default_transport, timeouts, proxy=proxy, ca_file=ca_file),
+            timeouts=timeouts, clock=clock, limiter=limiter, on_state=on_state, on_logged_out=on_logged_out,
+        )  # fmt: skip
+        book = ContactBook(session, storage)
+        updates = IdentityUpdates(session, storage, book)
+        identities = AccountIdentities(session, storage, book, updates)
+        directory = ContactDirectory(session, storage, book, identities, updates, limiter)
+        sender = Sender(session, storage, limiter, dedupes=dedupe_by_client_id)
+        media = MediaTransfers(session, storage, identities, sender, limiter)
+        history = MessageHistory(book, identities, updates)
+        cursor = SyncCursor(session, storage, book, updates)
+        interval = PollInterval()
+        self._pending = PendingEvents(session, book, directory, interval)
+        self._sync = SyncLoop(
+            session, storage, cursor,
+            Ingestion(session, storage, book, directory, updates, sender, limiter, interval)
+            if storage.has_journal else self._pending,
+            interval,
+            None if keep is None else partial(MediaArchive, session, storage, book, media, keep),
+        )  # fmt: skip
+        self._session = session
+        self._storage = storage
+        self._limiter = limiter
+        self._book = book
+        self._updates = updates
+        self._identities = identities
+        self._directory = directory
+        self._chatrooms = Chatrooms(session, book, directory, identities, limiter)
+        self._messages = Messages(session, identities, updates, sender)
+        self._media = media
+        self._forwarder = Forwarder(session, identities, sender, media)
+        self._history = history
+        self._recalled = RecalledMessages(history, updates)
+        self._dead_letters = DeadLetters(history, updates)
+        self._account_login = AccountLogin(session, storage, book, directory, cursor, desktop, self._forget)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._session.login!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Save what the store does not know yet, and let go of all connections and files. The login lives on."""
+        async with AsyncExitStack() as closing:  # from the last line to the first, whatever fails
+            closing.push_async_callback(self._storage.close)
+            closing.push_async_callback(self._session.close)
+            closing.push_async_callback(self._updates.done)
+            closing.push_async_callback(self._directory.close)
+            closing.push_async_callback(self._sync.stop)
+
+    def _forget(self) -> None:
+        """Drop everything that is known of a login, because ids are new in the next one."""
+        self._session.forget()
+        self._book.forget()
+        self._updates.forget()
+        self._directory.forget()
+        self._sync.forget()
+
+    @property
+    def account(self) -> Account:
+        """
+        The account that is logged in.
+
+        Raises:
+            NotLoggedIn: There is no login.
+        """
+        return self._session.login.account
+
+    @property
+    def state(self) -> LoginState:
+        """How the login is; only the platform's word ends it, never the network."""
+        return self._session.liveness.state
+
+    @property
+    def last_sync_at(self) -> float | None:
+        """
+        When the platform last said what is new or that nothing is: seconds since 1970, by the server's clock.
+
+        None: not yet. While events are read and the state is ONLINE it is never older than a minute and a half.
+        """
+        return self._session.liveness.last_sync_at
+
+    async def pacing(self) -> Pacing | None:
+        """
+        Say how this account stands with its pace; None when this client has none.
+
+        With a journal it is how all its processes stand together. What waits in a process behind a first one is not
+        counted: it has no place yet.
+
+        Raises:
+            NotLoggedIn: There is no login.
+            StorageError: The journal cannot be read.
+
+        """
+        return await self._limiter.pacing()
+
+    # -- login ---------------------------------------------------------------------------------------------------------
+
+    async def login(
+        self,
+        *,
+        show_qr: Callable[[QrCode], object] = print_code,
+        max_codes: int = 3,
+        on_push: Callable[[], object] | None = None,
+        on_step: Callable[[LoginStep], object] | None = None,
+        is_patient: bool = False,
+    ) -> Account:
+        """
+        Log in: go on with the saved login when it is alive, else show a code and wait for the phone.
+
+        A saved login that is damaged is set aside. Temporary failures, such as a lost answer, a web page or ret -1,
+        are retried, slower each time; the first one goes to the client's `on_state`.
+
+        Args:
+            show_qr: Called with each code; the default draws it on the terminal. `print` works as well.
+            max_codes: Codes to show before giving up; each lives for about five minutes.
+            on_push: Called when the phone was asked to confirm without a code, which a saved login that has ended
+                makes possible; a code is shown when that leads to nothing. None: the phone is not asked.
+            on_step: Called when the phone has scanned a code or cancelled the login, and when a code has expired.
+            is_patient: Retry temporary failures for ever, as a service needs it, and wait for a connection. False:
+                they are raised after some seconds, and a server that cannot be reached at once.
+
+        Raises:
+            LoginTimeout: No code was confirmed.
+            LoginRefused: The account may not use this host; the text has the platform's words.
+            UnsafeRedirect: The login was sent on to a host that is none of the platform's.
+            NotOnThisHost: The desktop profile lacks its values; nothing was sent.
+            InvalidLogin: A saved login is there, but must not or cannot be opened.
+            StorageError: Nothing can be saved in the store, and nothing was sent; or the journal cannot be written.
+
+        Wire: jslogin, login, webwxpushloginurl, webwxnewloginpage, webwxinit, webwxstatusnotify, webwxgetcontact,
+        webwxbatchgetcontact
+
+        """
+        return await self._account_login.login(
+            show_qr=show_qr, max_codes=max_codes, on_push=on_push, on_step=on_step, is_patient=is_patient
+        )
+
+    async def resume(self) -> Account:
+        """
+        Go on with the saved login, without asking the server.
+
+        Raises:
+            NotLoggedIn: No login is saved.
+            InvalidLogin: It cannot be read.
+            StorageError: The journal cannot be.
+        """
+        return await self._account_login.resume()
+
+    async def check(self) -> Account:
+        """
+        Ask the server whether the login is alive. Nothing is taken from what `events` yields, here or elsewhere.
+
+        Raises:
+            LoggedOut: It has ended.
+
+        Wire: webwxinit
+
+        """
+        return await self._account_login.check()
+
+    async def logout(self) -> None:
+        """
+        End the login here and on the server.
+
+        Raises:
+            NotLoggedIn: There is no login.
+            StorageError: The login has ended, and the store does not let go of it.
+
+        Wire: webwxlogout
+
+        """
+        await self._account_login.logout()
+
+    # -- contacts ------------------------------------------------------------------------------------------------------
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """What this client takes the time from: seconds since 1970."""
+        return self._session.clock
+
+    @property
+    def contacts(self) -> Contacts:
+        """Everybody known in this login: found by id at once, by name through an index."""
+        return self._book.contacts
+
+    async def list_contacts(self) -> list[Contact]:
+        """
+        Fetch all contacts again, chatrooms with their members.
+
+        Only somebody whom a complete list lacks is none any more; a chatroom whose members came incomplete says so.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has none.
+            ProtocolError: The list came incomplete. Those who came are known, and all others are still.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetcontact, webwxbatchgetcontact
+
+        """
+        return await self._directory.list_contacts()
+
+    async def list_chats(self) -> list[Contact]:
+        """
+        Fetch the recent chats, the newest first. Nothing is taken from what `events` will yield.
+
+        Raises:
+            LoggedOut: The login ended.
+
+        Wire: webwxinit, webwxbatchgetcontact
+
+        """
+        return await self._directory.list_chats()
+
+    async def get_contacts(self, ids: Iterable[str]) -> Lookup:
+        """
+        Fetch people and chatrooms by id, chatrooms with their members, and say who is missing.
+
+        Args:
+            ids: Any number; the server is asked for fifty at a time, and once more for those it left out.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has none.
+            LoggedOut: The login ended.
+
+        Wire: webwxbatchgetcontact
+
+        """
+        return await self._directory.get_contacts(ids)
+
+    async def set_remark(self, contact: To, remark: str) -> Contact:
+        """
+        Give somebody a name of your own; an empty one takes it away. Nobody but you sees it.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            RateLimited: Too many changes.
+
+        Wire: webwxoplog
+
+        """
+        return await self._directory.set_remark(contact, remark)
+
+    async def set_pinned(self, contact: To, is_pinned: bool = True) -> Contact:
+        """
+        Pin a chat to the top of the list on all devices, or let it go.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            RateLimited: Too many changes.
+
+        Wire: webwxoplog
+
+        """
+        return await self._directory.set_pinned(contact, is_pinned)
+
+    async def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
+        """
+        Download the picture of a person or a chatroom.
+
+        Args:
+            who: Whose.
+            met_in: For a member who is no friend, the chatroom.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            MediaUnavailable: There is none, or you have asked too often.
+
+        Wire: webwxgeticon, webwxgetheadimg
+
+        """
+        return await self._directory.download_avatar(who, met_in=met_in)
+
+    async def add_friend(self, person: To | Person | Member, greeting: str = "") -> None:
+        """
+        Ask somebody to become a friend; they are one once they accept. The platform limits this heavily.
+
+        Args:
+            person: From a card, a chatroom's members, or an id.
+            greeting: What they read.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            RateLimited: Too many requests.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxverifyuser
+
+        """
+        await self._directory.add_friend(person, greeting)
+
+    async def accept_friend(self, request: FriendRequest) -> None:
+        """
+        Accept somebody's request; they come as a `ContactChanged` and a `FriendAdded` event.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
+            ApiError: The request is not open any more.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxverifyuser
+
+        """
+        await self._directory.accept_friend(request)
+
+    # -- identities ----------------------------------------------------------------------------------------------------
+
+    async def who(self, which: To) -> Identity:
+        """
+        Say who somebody is, whatever their id was.
+
+        Args:
+            which: A number, a contact, an id of any login, or a name.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of that number, id or name, or several of that name.
+            StorageError: The journal cannot be read.
+        """
+        return await self._identities.who(which)
+
+    async def find_contact(self, which: To) -> Contact:
+        """
+        Find who is meant, among the contacts of this login.
+
+        Args:
+            which: A contact, an id, a remark or a nickname; with a journal also an identity, or its number.
+
+        Raises:
+            NotLoggedIn: There is no login.
+            UnknownContact: Nobody of that name or number, or several.
+            StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
+        """
+        return await self._identities.find_contact(which)
+
+    async def list_identities(self, name: str = "") -> list[Identity]:
+        """
+        List everybody who has a number, those of earlier logins too.
+
+        Args:
+            name: Only who was last shown as this, or has it as nickname or remark.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            StorageError: The journal cannot be read.
+        """
+        return await self._identities.list_identities(name)
+
+    async def why(self, which: To) -> list[Link]:
+        """
+        Say which contacts of which logins somebody was taken for, the newest first, each with the reasons.
+
+        Args:
+            which: As for `who`.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of that number, id or name, or several of that name.
+            StorageError: The journal cannot be read.
+        """
+        return await self._identities.why(which)
+
+    async def merge_identities(self, one: To, other: To) -> Identity:
+        """
+        Say that two are one and the same, for good; the first one's number stays.
+
+        Args:
+            one: As for `who`.
+            other: As for `who`; this number leads to the first one from now on.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of a number, id or name, or several of a name.
+            InvalidRequest: Twice the same, a person and a chatroom, or two who are both in this login.
+            StorageError: The journal cannot be written.
+        """
+        return await self._identities.merge_identities(one, other)
+
+    async def split_identity(self, which: To, contact_id: str) -> Identity:
+        """
+        Say that a contact is not who it was taken for, for good, and give who it is now.
+
+        Args:
+            which: Whom it was taken for, as for `who`.
+            contact_id: Its id, as `why` gives it.
+
+        Raises:
+            NoJournal: There is none, and so no numbers.
+            UnknownContact: Nobody of that number, id or name; or they never had that id, or no other.
+            StorageError: The journal cannot be written.
+        """
+        return await self._identities.split_identity(which, contact_id)
+
+    # -- chatrooms -----------------------------------------------------------------------------------------------------
+
+    async def create_chatroom(self, people: Iterable[To | Member], *, name: str = "") -> Admission:
+        """
+        Open a chatroom with at least two others.
+
+        Args:
+            people: The others. The result says who could not be added.
+            name: May be empty; then apps show the members' names.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            TooFewMembers: Fewer than two others; nothing was sent.
+            UnknownContact: Nobody of a name, or several; nothing was sent.
+            RateLimited: Too many chatrooms.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxcreatechatroom, webwxbatchgetcontact
+
+        """
+        return await self._chatrooms.create_chatroom(people, name=name)
+
+    async def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
+        """
+        Add friends to a chatroom; to a large one they are invited, as the page does from about forty members.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            RecipientRejected: You are no member.
+            RateLimited: Too many changes.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (addmember, invitemember), webwxbatchgetcontact
+
+        """
+        return await self._chatrooms.add_members(chatroom, people)
+
+    async def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
+        """
+        Send invitations to a chatroom, which have to be accepted.
+
+        Raises: As `add_members`.
+
+        Wire: webwxupdatechatroom (invitemember)
+
+        """
+        return await self._chatrooms.invite_members(chatroom, people)
+
+    async def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
+        """
+        Remove members from a chatroom of your own, and give it as it is then.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            ApiError: Somebody is still there: the owner alone can remove.
+            SendOutcomeUnknown: The answer was lost, or the members that came afterwards were incomplete.
+
+        Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
+
+        """
+        return await self._chatrooms.remove_members(chatroom, people)
+
+    async def rename_chatroom(self, chatroom: To, name: str) -> Contact:
+        """
+        Give a chatroom another name.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            ApiError: You may not.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (modtopic)
+
+        """
+        return await self._chatrooms.rename_chatroom(chatroom, name)
+
+    async def leave_chatroom(self, chatroom: To) -> None:
+        """
+        Leave a chatroom.
+
+        Raises:
+            NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
+            UnknownContact: Nobody of that name, or several, or no chatroom; nothing was sent.
+            SendOutcomeUnknown: The answer was lost.
+
+        Wire: webwxupdatechatroom (quitchatroom)
+
+        """
+        await self._chatrooms.leave_chatroom(chatroom)
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    async def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
+        """
+        Send a text.
+
+        Args:
+            to: A contact, `filehelper`, a remark, a nickname, or an id. With a journal also an identity or its number,
+                and an id or a contact of an earlier login leads to that person or chatroom, if they are surely known.
+            text: Sent as it is: nothing in it is a command, a path or markup. At most 16,000 characters.
+            key: Your own name for this send, which needs a journal: with the same key again, in whatever process,
+                nothing is sent twice. What was sent gives its receipt, what was refused or never left is tried again,
+                and what may have been sent raises `SendOutcomeUnknown`.
+
+        Raises:
+            NoJournal: A key, and no journal; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            StaleContact: An id of an earlier login, whose owner is gone or not surely known; nothing was sent.
+            EmptyText: No character; nothing was sent.
+            TextTooLong: Beyond the limit; nothing was sent.
+            RecipientRejected: Not a friend, or oneself.
+            RateLimited: Too many sends.
+            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
+            LoggedOut: The login ended; nothing was sent.
+            StorageError: The journal cannot be written; nothing was sent.
+
+        Wire: webwxsendmsg
+
+        """
+        return await self._messages.send_text(to, text, key=key)
+
+    async def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
+        """
+        Send a text into the chat of a message.
+
+        Raises: As `send_text`.
+
+        Wire: webwxsendmsg
+
+        """
+        return await self._messages.reply(message, text, key=key)
+
+    async def retry_send(self, number: int) -> Receipt:
+        """
+        Send a text of the outbox that has not left, or was refused, under the client id that it has.
+
+        What was sent meanwhile gives its receipt. Of anything but a text the outbox keeps the name only: send it anew,
+        with the same key where it has one.
+
+        Args:
+            number: The send's, as `list_sends` gives it.
+
+        Raises:
+            NoJournal: There is none.
+            InvalidRequest: There is no such send, or it is no text; nothing was sent.
+            StaleContact: It was for somebody of an earlier login, who is gone or not surely known; nothing was sent.
+            SendOutcomeUnknown: It may have been sent, now or then.
+            LoggedOut: The login ended; nothing was sent.
+
+        Wire: webwxsendmsg
+
+        """
+        return await self._messages.retry_send(number)
+
+    async def mark_read(self, chat: To) -> None:
+        """
+        Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing.
+
+        Raises:
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            LoggedOut: The login ended.
+
+        Wire: webwxstatusnotify (code 1)
+
+        """
+        await self._messages.mark_read(chat)
+
+    async def recall(self, sent: Receipt | Outgoing) -> None:
+        """
+        Take back a message this account sent.
+
+        The other side sees a notice that something was recalled, not what it said. The platform allows this for two
+        minutes; ask `receipt.can_recall(now)` first if you would rather not catch an exception.
+
+        Args:
+            sent: What `send_…`, `reply` or `forward` returned, here or in another process; or the send as `list_sends`
+                and `find_send` give it.
+
+        Raises:
+            InvalidRequest: The send did not go out, or nobody can say; there is nothing to recall yet.
+            RecallExpired: The two minutes are over. The message stays.
+            StaleContact: It was sent in an earlier login, and that chat is gone or not surely known. The message stays.
+            RecallRefused: It is not this account's message, or nobody knows it. The message stays.
+            SendOutcomeUnknown: The answer was lost.
+            LoggedOut: The login ended.
+
+        Wire: webwxrevokemsg
+
+        """
+        await self._messages.recall(sent)
+
+    # -- media ---------------------------------------------------------------------------------------------------------
+
+    async def send_image(
+        self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """
+        Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving.
+
+        Args:
+            to: As for `send_text`.
+            image: A path, the picture's bytes, or a binary stream, which is read to its end.
+            name: The file's name; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 20 MiB; nothing was sent.
+            NotAPicture: It is none of these kinds; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+
+        Wire: webwxuploadmedia, webwxsendmsgimg, webwxsendemoticon
+
+        """
+        return await self._media.send_image(to, image, name=name, progress=progress, key=key)
+
+    async def send_video(
+        self, to: To, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """
+        Send a video: mp4.
+
+        Args:
+            to: As for `send_text`.
+            video: A path, the video's bytes, or a binary stream, which is read to its end.
+            name: The file's name; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 20 MiB; nothing was sent.
+            InvalidRequest: It is no mp4; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+
+        Wire: webwxuploadmedia, webwxsendvideomsg
+
+        """
+        return await self._media.send_video(to, video, name=name, progress=progress, key=key)
+
+    async def send_sticker(
+        self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """
+        Send a sticker: a GIF, or one that the platform knows by its md5.
+
+        Args:
+            to: As for `send_text`.
+            sticker: A path, the GIF's bytes, a binary stream, or 32 hex digits: what a `StickerMessage` has as `md5`.
+            name: The file's name; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 20 MiB; nothing was sent.
+            NotAPicture: It is no GIF; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            ApiError: The platform knows no sticker of that md5.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+
+        Wire: webwxuploadmedia, webwxsendemoticon
+
+        """
+        return await self._media.send_sticker(to, sticker, name=name, progress=progress, key=key)
+
+    async def send_file(
+        self, to: To, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """
+        Send a file of any kind. It is read by pieces and never whole in memory.
+
+        Args:
+            to: As for `send_text`.
+            file: A path, the file's bytes, or a binary stream, which is read to its end before anything is sent.
+            name: What the receiver sees; default: the path's.
+            progress: Told the bytes that are done and those of the whole.
+            key: As for `send_text`.
+
+        Raises:
+            NoSuchFile: The path names no readable file; nothing was sent.
+            EmptyFile: It has no bytes; nothing was sent.
+            TooLarge: More than 1 GiB; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            InvalidLogin: The login has no cookie of the file host; nothing was sent.
+            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+
+        Wire: webwxcheckupload, webwxuploadmedia, webwxuploadmediaparallel, webwxsendappmsg
+
+        """
+        return await self._media.send_file(to, file, name=name, progress=progress, key=key)
+
+    async def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
+        """
+        Download what a message shows: a picture, sticker, voice, video, file, or a location's map.
+
+        For what may be large there is `download_to`: here it is at most 64 MiB. What was kept of it when it arrived is
+        given without asking, whatever has become of the message.
+
+        Args:
+            message: A received message. The receipt of a sent picture or a message id: its picture.
+            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
+
+        Raises:
+            MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
+            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
+            ProtocolError: It is larger than that.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
+
+        """
+        return await self._media.download(message, progress=progress)
+
+    async def download_to(
+        self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> Path:
+        """
+        Download what a message shows into a file, and give its path.
+
+        The file appears when it is complete, for its owner alone; nothing is ever written over. What was kept of it
+        when it arrived is given without asking, whatever has become of the message.
+
+        Args:
+            message: As for `download`.
+            to: A folder, in which it gets the name its sender gave it, made harmless, or one of its own; or the path
+                of a file that does not exist yet.
+            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
+
+        Raises:
+            MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
+            NoSuchFile: There is no such folder; nothing was asked for.
+            InvalidRequest: The path is taken; nothing was asked for.
+            LocalStateError: It cannot be written there.
+            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
+            ProtocolError: It is larger than 1 GiB.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
+
+        """
+        return await self._media.download_to(message, to, progress=progress)
+
+    async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
+        """
+        Download the small picture of a picture, a video, a link or a location.
+
+        Raises:
+            MediaUnavailable: It has none, or not any more.
+            LoggedOut: The login ended.
+
+        Wire: webwxgetmsgimg
+
+        """
+        return await self._media.download_thumbnail(message)
+
+    async def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
+        """
+        Send a received message on, recalled or not: by the keys in its content, else by download and upload.
+
+        Texts, locations, pictures, videos, stickers and files can be sent on. The receipt's `way` says how it went.
+        Without keys, or when they are not valid any more, it is sent anew: from what was kept of it when it arrived
+        (`keep=`), else by a download, which a recalled one mostly does not allow. A voice that was kept goes as a file.
+
+        Args:
+            message: A message; or a recall notice whose original is still known.
+            to: As for `send_text`.
+            key: As for `send_text`.
+
+        Raises:
+            NotForwardable: Another kind of message, a sticker of the store, or a picture or video that came without
+                keys and is not served any more; nothing was sent.
+            UnknownContact: Nobody of that name, or several; nothing was sent.
+            MediaUnavailable: Its keys are not valid any more, and the platform has it no longer; nothing was sent.
+            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
+
+        Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
+
+        """
+        return await self._forwarder.forward(message, to, key=key)
+
+    # -- history -------------------------------------------------------------------------------------------------------
+
+    async def history(
+        self,
+        chat: To | None = None,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        since: float = 0,
+        until: float = 0,
+    ) -> list[Event | Outgoing]:
+        """
+        Give what was said, the oldest first: messages, recalls and gaps, with what was sent from here between.
+
+        A send that came back as a message is given as that message alone.
+
+        Args:
+            chat: As for `send_text`, and all that this person or chatroom ever was counts; a name may be one of an
+                earlier login. None: all chats.
+            limit: The newest so many.
+            before: Older than the event with this number, to go on from there.
+            since: Not before this time, in seconds since 1970.
+            until: Not after this time; 0: until now.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        return await self._history.history(chat, limit=limit, before=before, since=since, until=until)
+
+    async def search(
+        self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
+    ) -> list[Event | Outgoing]:
+        """
+        Give what holds all of these words, the newest first: messages, and what was sent from here.
+
+        A word of Chinese is found anywhere; one of another script by its beginning. What was sent from here is looked
+        for among the newest 10,000 sends.
+
+        Args:
+            words: In any order, with blanks between them; at most 200 words or Chinese characters.
+            chat: As for `history`.
+            limit: The newest so many.
+            before: Older than the event with this number, to go on from there; then without sends.
+
+        Raises:
+            InvalidRequest: More words than a search takes.
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        return await self._history.search(words, chat=chat, limit=limit, before=before)
+
+    async def find_message(self, which: str | int) -> Event | None:
+        """
+        Find what was received, whatever its age; None when the journal does not have it.
+
+        Args:
+            which: The platform's id, or an event's number.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return await self._history.find_message(which)
+
+    async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
+        """
+        Give what was sent from here, the newest first, each with what became of it.
+
+        Args:
+            states: Only those that are in one of these.
+            chat: As for `history`.
+            limit: At most so many.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        return await self._history.list_sends(*states, chat=chat, limit=limit)
+
+    async def find_send(
+        self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
+    ) -> Outgoing | None:
+        """
+        Find what was sent from here, by one of its names; None when there is none of that name.
+
+        Args:
+            key: What `send_text` and its like were given.
+            number: The send's.
+            client_id: As in its receipt.
+            message_id: The same.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return await self._history.find_send(key=key, number=number, client_id=client_id, message_id=message_id)
+
+    async def was_sent_here(self, message: Message | MessageRecalled) -> bool:
+        """
+        Say whether a message of this account's is one that was sent from here and came back through sync.
+
+        The phone's own are not. Of a recall it says whether the message was. While a send to that chat is on its way
+        nobody can say, so its end is waited for.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return await self._history.was_sent_here(message)
+
+    async def forget_send(self, number: int) -> bool:
+        """
+        Delete a send from the outbox, which frees its key; says whether there was one that is not on its way.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be written.
+        """
+        return await self._history.forget_send(number)
+
+    async def find_people(self, ids: Iterable[str]) -> Contacts:
+        """
+        Find who had these ids, in this login or in an earlier one.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return await self._history.find_people(ids)
+
+    def export_history(self) -> AsyncGenerator[Event | Outgoing, None]:
+        """
+        Yield everything there is, oldest first: all events, then the sends that did not come back as one of them.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return self._history.export_history()
+
+    async def purge_history(self, chat: To | None = None, *, before: float = 0) -> int:
+        """
+        Delete what was said and sent for good, and give how much that was; one of both must be given.
+
+        A consumer that had not seen it all is told of a gap.
+
+        Args:
+            chat: As for `history`. None: all chats.
+            before: Only what is older than this time, in seconds since 1970. 0: of any age.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be written.
+        """
+        return await self._history.purge_history(chat, before=before)
+
+    async def purge_kept(self, *, before: float = 0) -> int:
+        """
+        Delete the media that were kept as they arrived, but not their messages; gives of how many.
+
+        Args:
+            before: Only what was kept before this time, in seconds since 1970. 0: all.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be written.
+        """
+        return await self._history.purge_kept(before=before)
+
+    async def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
+        """
+        Give what was taken back, the newest first, by anybody and by this account.
+
+        Args:
+            chat: As for `history`.
+            limit: At most so many.
+
+        Raises:
+            NoJournal: There is none.
+            UnknownContact: Nobody of that name was ever known, or several are.
+            StorageError: The journal cannot be read.
+        """
+        return await self._recalled.list_recalled(chat, limit=limit)
+
+    async def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
+        """
+        Give the events that a handler has given up, the newest first.
+
+        Args:
+            consumer: What `deliver` was told, or a `Bot`.
+            limit: At most so many.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be read.
+        """
+        return await self._dead_letters.list_dead_letters(consumer=consumer, limit=limit)
+
+    async def revive(self, number: int, *, consumer: str = "bot") -> bool:
+        """
+        Have an event handled once more that was given up, as one new attempt; says whether there was one.
+
+        A bot that is running gets it within seconds, whichever process it is in; one that is not, when it starts. Its
+        place in its chat has passed: it comes behind what was handled since.
+
+        Args:
+            number: The event's.
+            consumer: As for `list_dead_letters`.
+
+        Raises:
+            NoJournal: There is none.
+            StorageError: The journal cannot be written.
+        """
+        return await self._dead_letters.revive(number, consumer=consumer)
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> EventStream:
+        """
+        Yield what happens, for ever: messages, recalls, changes of contacts, activity of the phone.
+
+        With a journal everything is stored before it is yielded, and asking for the next event says that one is done
+        with the one before. What was yielded and not done with comes again, marked `redelivered`; nothing else comes
+        twice. Reading slowly, or not at all, holds nothing up.
+
+        Without one, a batch is saved together with the position it leads to, before its first event is yielded; what
+        was not yielded when you stop is yielded first the next time, also in another process with the same store. After
+        a crash the events of one batch may come again.
+
+        The network may come and go: polls and fetches are repeated, slower each time, until the login ends.
+
+        Args:
+            consumer: Whose place in the journal is read from and moved on; each name has its own. A new one begins
+                now, and the first one of all with what is there. Without a journal there is one place only.
+            include_all: False leaves out activity of the phone and changes of contacts.
+            follow: False ends as soon as nothing waits any more; a failure of the network ends it too, then.
+
+        Raises:
+            LoggedOut: The login ended.
+            AlreadyRunning: Another process is syncing this login, or this consumer is read from elsewhere; without a
+                journal also when another part of this process is syncing.
+            StorageError: The journal cannot be opened.
+
+        Wire: synccheck, webwxsync
+
+        """
+        if not self._storage.has_journal:
+            return fetched_stream(self._session, self._sync, self._pending, include_all=include_all, follow=follow)
+        return stored_stream(self._session, self.subscribe(consumer, follow=follow), include_all=include_all)
+
+    def subscribe(self, consumer: str, *, follow: bool = True, shows: bool = False) -> Subscription:
+        """
+        Return a subscription to this account's events, to be opened with `async with`.
+
+        For programs that acknowledge events by number and out of order, as a bot does; `events` is the simpler way. A
+        journal is needed.
+
+        Args:
+            consumer: Whose place in the journal is read from and moved on, as for `events`.
+            follow: False: do not poll; the subscription ends once nothing waits any more.
+            shows: `Subscription.show` tells what is handed out; otherwise everything that is taken counts as handed
+                out, and is marked `redelivered` when it comes again.
+
+        """
+        return Subscription(self._sync, self._storage, self._history, consumer, follow=follow, shows=shows)
+
+    async def wait_for_kept(self) -> None:
+        """
+        Return once the media that have arrived are kept, or are not to be had.
+
+        For a program that reads some events and ends. While it runs they are fetched anyway, as `keep=` has asked for;
+        what was not fetched when it ends is fetched the next time, if the platform still has it. Media that only a
+        better network or disk could bring are not waited for, and without `keep=` or a stream of events none are.
+        """
+        await self._sync.wait_for_archive()

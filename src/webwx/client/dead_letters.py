@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from webwx.client.sync_loop import SyncVerbs
 from webwx.model.messages import Event
+
+if TYPE_CHECKING:
+    from webwx.client.history import MessageHistory
+    from webwx.client.identity_updates import IdentityUpdates
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,43 +28,30 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """When it was given up, seconds since 1970."""
 
 
-class DeadLetterVerbs(SyncVerbs):
-    """What one account's handlers have given up; a bot may be running meanwhile, in whatever process."""
+class DeadLetters:
+    """
+    Events that handlers of one account have given up. A bot may be running meanwhile, in this process or another one.
+
+    Args:
+        history: Reads the journal.
+        updates: Gives the part of the journal that can be read.
+    """
+
+    def __init__(self, history: MessageHistory, updates: IdentityUpdates) -> None:
+        self._history = history
+        self._updates = updates
 
     async def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
-        """
-        Give the events that a handler has given up, the newest first.
-
-        Args:
-            consumer: What `deliver` was told, or a `Bot`.
-            limit: At most so many.
-
-        Raises:
-            NoJournal: There is none.
-            StorageError: The journal cannot be read.
-        """
-        part = await self._readable_part()
+        """Give the events that a handler has given up, the newest first."""
+        part = await self._updates.readable_part()
         return [
             DeadLetter(
-                event=await self._event_of(each.entry), consumer=consumer, attempts=each.attempts, error=each.error,
-                time=each.time,
+                event=await self._history.event_of(each.entry), consumer=consumer, attempts=each.attempts,
+                error=each.error, time=each.time,
             )
             for each in await part.dead_letters(consumer, limit=limit)
         ]  # fmt: skip
 
     async def revive(self, number: int, *, consumer: str = "bot") -> bool:
-        """
-        Have an event handled once more that was given up, as one new attempt; says whether there was one.
-
-        A bot that is running gets it within seconds, whichever process it is in; one that is not, when it starts. Its
-        place in its chat has passed: it comes behind what was handled since.
-
-        Args:
-            number: The event's.
-            consumer: As for `list_dead_letters`.
-
-        Raises:
-            NoJournal: There is none.
-            StorageError: The journal cannot be written.
-        """
-        return await (await self._readable_part()).revive(consumer, number)
+        """Have an event handled once more that was given up, as one new attempt; says whether there was one."""
+        return await (await self._updates.readable_part()).revive(consumer, number)

@@ -7,8 +7,6 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from webwx.client import files
-from webwx.client.identity import To
-from webwx.client.media import MediaVerbs
 from webwx.client.sender import Make, Way
 from webwx.errors import MediaUnavailable, NotForwardable
 from webwx.flows import messages as message_flows
@@ -28,38 +26,36 @@ from webwx.model.messages import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from webwx.client.identity import AccountIdentities, To
+    from webwx.client.media import MediaTransfers
+    from webwx.client.sender import Sender
+    from webwx.client.session import ClientSession
 
 
-class ForwardVerbs(MediaVerbs):
-    """What sends messages on."""
+class Forwarder:
+    """
+    Sends received messages on.
+
+    Args:
+        session: The account's session.
+        identities: Finds the contact that a caller means.
+        sender: Sends.
+        media: Downloads and uploads.
+    """
+
+    def __init__(
+        self, session: ClientSession, identities: AccountIdentities, sender: Sender, media: MediaTransfers
+    ) -> None:
+        self._session = session
+        self._identities = identities
+        self._sender = sender
+        self._media = media
 
     async def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
-        """
-        Send a received message on, recalled or not: by the keys in its content, else by download and upload.
-
-        Texts, locations, pictures, videos, stickers and files can be sent on. The receipt's `way` says how it went.
-        Without keys, or when they are not valid any more, it is sent anew: from what was kept of it when it arrived
-        (`keep=`), else by a download, which a recalled one mostly does not allow. A voice that was kept goes as a file.
-
-        Args:
-            message: A message; or a recall notice whose original is still known.
-            to: As for `send_text`.
-            key: As for `send_text`.
-
-        Raises:
-            NotForwardable: Another kind of message, a sticker of the store, or a picture or video that came without
-                keys and is not served any more; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
-            MediaUnavailable: Its keys are not valid any more, and the platform has it no longer; nothing was sent.
-            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
-
-        Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
-
-        """
-        if key and (sent := await self._sent_as(key)):  # which may have been to somebody who is gone
+        """Send a received message on, recalled or not: by the keys in its content, else by download and upload."""
+        if key and (sent := await self._sender.sent_as(key)):  # which may have been to somebody who is gone
             return sent
-        chat = await self._target(to)
+        chat = await self._identities.target(to)
         if isinstance(message, MessageRecalled) and message.original is not None:
             message = message.original
         kind, text = _outgoing(message)
@@ -67,14 +63,14 @@ class ForwardVerbs(MediaVerbs):
         by_upload = Way(ready=lambda: self._fetched_and_uploaded(message, chat, kind), name="by_upload")
         match message:
             case ImageMessage() | VideoMessage() if not message.can_forward:
-                return await self._send(chat, kind, text, (by_upload, by_upload), key)
-            case VoiceMessage() if await self._kept_path(message) is not None:
-                return await self._send(chat, kind, text, (by_upload, by_upload), key)
+                return await self._sender.send(chat, kind, text, (by_upload, by_upload), key)
+            case VoiceMessage() if await self._media.archived_path(message) is not None:
+                return await self._sender.send(chat, kind, text, (by_upload, by_upload), key)
             case ImageMessage() | VideoMessage() | StickerMessage() | FileMessage():
                 others = (by_upload, by_upload)
             case _:
                 others = ()
-        return await self._send(chat, kind, text, (self._by_content(message, chat), *others), key)
+        return await self._sender.send(chat, kind, text, (self._by_content(message, chat), *others), key)
 
     def _by_content(self, message: Event, chat: ContactId) -> Way:
         make = self._forward_flow(message, chat)
@@ -83,19 +79,19 @@ class ForwardVerbs(MediaVerbs):
     def _forward_flow(self, message: Event, chat: ContactId) -> Make:
         match message:
             case TextMessage():
-                return lambda client_id: message_flows.forward_text(self._login, chat, message.text, client_id)
+                return lambda client_id: message_flows.forward_text(self._session.login, chat, message.text, client_id)
             case LocationMessage(original=xml) if xml:
-                return lambda client_id: message_flows.forward_location(self._login, chat, xml, client_id)
+                return lambda client_id: message_flows.forward_location(self._session.login, chat, xml, client_id)
             case ImageMessage():
                 content = message.forward_content
-                return lambda client_id: message_flows.forward_image(self._login, chat, content, client_id)
+                return lambda client_id: message_flows.forward_image(self._session.login, chat, content, client_id)
             case VideoMessage():
                 content = message.forward_content
-                return lambda client_id: message_flows.forward_video(self._login, chat, content, client_id)
+                return lambda client_id: message_flows.forward_video(self._session.login, chat, content, client_id)
             case StickerMessage(md5=md5) if md5:
-                return lambda client_id: message_flows.send_known_sticker(self._login, chat, md5, client_id)
+                return lambda client_id: message_flows.send_known_sticker(self._session.login, chat, md5, client_id)
             case FileMessage(media_id=media_id) if media_id:
-                return lambda client_id: message_flows.forward_file(self._login, chat, message, client_id)
+                return lambda client_id: message_flows.forward_file(self._session.login, chat, message, client_id)
             case _:
                 raise NotForwardable(
                     f"This {type(message).__name__} cannot be forwarded; texts, locations, pictures, videos, "
@@ -108,7 +104,7 @@ class ForwardVerbs(MediaVerbs):
         assert isinstance(message, Message)  # noqa: S101 - what has media
         with tempfile.TemporaryDirectory(prefix="webwx-") as folder:
             try:
-                path = await self.download_to(message, folder)
+                path = await self._media.download_to(message, folder)
             except MediaUnavailable:
                 if isinstance(message, (ImageMessage, VideoMessage)) and not message.can_forward:
                     raise NotForwardable(
@@ -119,7 +115,7 @@ class ForwardVerbs(MediaVerbs):
                 raise
             name = message.name if isinstance(message, FileMessage) else ""
             file = await asyncio.to_thread(_PREPARED.get(kind, files.prepare_image), path, name)
-            return await self._uploaded(chat, kind, file)
+            return await self._media.uploaded(chat, kind, file)
 
 
 _PREPARED = {"video": files.prepare_video, "file": files.prepare_file}

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.client.identity import To
-from webwx.client.sender import SendingVerbs
 from webwx.errors import UnknownContact
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import ContactId
@@ -22,6 +20,9 @@ from webwx.storage.tokenizer import Query, cut
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
+    from webwx.client.contact_book import ContactBook
+    from webwx.client.identity import AccountIdentities, To
+    from webwx.client.identity_updates import IdentityUpdates
     from webwx.storage.base import AccountJournal, Entry, State
 
 _SAID: tuple[State, ...] = ("sent", "sending", "unknown", "recalled")
@@ -37,8 +38,20 @@ _SENDS_SEARCHED = 10_000
 """Of the newest sends, how many are looked through for words."""
 
 
-class HistoryVerbs(SendingVerbs):
-    """The past of one account."""
+class MessageHistory:
+    """
+    What the journal holds of one account.
+
+    Args:
+        book: The contacts of the present login.
+        identities: Finds the contact that a caller means.
+        updates: Gives the part of the journal that can be read.
+    """
+
+    def __init__(self, book: ContactBook, identities: AccountIdentities, updates: IdentityUpdates) -> None:
+        self._book = book
+        self._identities = identities
+        self._updates = updates
 
     async def history(
         self,
@@ -49,32 +62,15 @@ class HistoryVerbs(SendingVerbs):
         since: float = 0,
         until: float = 0,
     ) -> list[Event | Outgoing]:
-        """
-        Give what was said, the oldest first: messages, recalls and gaps, with what was sent from here between.
-
-        A send that came back as a message is given as that message alone.
-
-        Args:
-            chat: As for `send_text`, and all that this person or chatroom ever was counts; a name may be one of an
-                earlier login. None: all chats.
-            limit: The newest so many.
-            before: Older than the event with this number, to go on from there.
-            since: Not before this time, in seconds since 1970.
-            until: Not after this time; 0: until now.
-
-        Raises:
-            NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
-            StorageError: The journal cannot be read.
-        """
-        part = await self._readable_part()
-        chats = await self._chats(part, chat)
+        """Give what was said, the oldest first: messages, recalls and gaps, with what was sent from here between."""
+        part = await self._updates.readable_part()
+        chats = await self.chats(part, chat)
         said: list[tuple[Entry, Event]] = []
         oldest, is_all = before, False
         while len(said) < limit and not is_all:
             query = EntryQuery(chats=chats, before=oldest, since=since, until=until, limit=limit)
             page = (await part.find(query))[::-1]
-            made = [(entry, await self._event_of(entry)) for entry in page]
+            made = [(entry, await self.event_of(entry)) for entry in page]
             said[:0] = [each for each in made if not is_quiet(each[1])]
             oldest, is_all = (page[0].number if page else None), len(page) < limit
         is_all = is_all and len(said) <= limit
@@ -102,28 +98,11 @@ class HistoryVerbs(SendingVerbs):
     async def search(
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Event | Outgoing]:
-        """
-        Give what holds all of these words, the newest first: messages, and what was sent from here.
-
-        A word of Chinese is found anywhere; one of another script by its beginning. What was sent from here is looked
-        for among the newest 10,000 sends.
-
-        Args:
-            words: In any order, with blanks between them; at most 200 words or Chinese characters.
-            chat: As for `history`.
-            limit: The newest so many.
-            before: Older than the event with this number, to go on from there; then without sends.
-
-        Raises:
-            InvalidRequest: More words than a search takes.
-            NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
-            StorageError: The journal cannot be read.
-        """
-        part = await self._readable_part()
-        chats = await self._chats(part, chat)
+        """Give what holds all of these words, the newest first: messages, and what was sent from here."""
+        part = await self._updates.readable_part()
+        chats = await self.chats(part, chat)
         found = await part.find(EntryQuery(words=words, chats=chats, before=before, limit=limit))
-        told: list[tuple[float, Event | Outgoing]] = [(entry.time, await self._event_of(entry)) for entry in found]
+        told: list[tuple[float, Event | Outgoing]] = [(entry.time, await self.event_of(entry)) for entry in found]
         if before is None:
             query = Query.of(words)
             came_back = {entry.message_id for entry in found}
@@ -137,70 +116,28 @@ class HistoryVerbs(SendingVerbs):
         return [each for _, each in told[:limit]]
 
     async def find_message(self, which: str | int) -> Event | None:
-        """
-        Find what was received, whatever its age; None when the journal does not have it.
-
-        Args:
-            which: The platform's id, or an event's number.
-
-        Raises:
-            NoJournal: There is none.
-            StorageError: The journal cannot be read.
-        """
-        part = await self._readable_part()
+        """Find what was received, whatever its age; None when the journal does not have it."""
+        part = await self._updates.readable_part()
         entry = await (find_entry(part, which) if isinstance(which, int) else find_message(part, which))
-        return None if entry is None else await self._event_of(entry)
+        return None if entry is None else await self.event_of(entry)
 
     async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
-        """
-        Give what was sent from here, the newest first, each with what became of it.
-
-        Args:
-            states: Only those that are in one of these.
-            chat: As for `history`.
-            limit: At most so many.
-
-        Raises:
-            NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
-            StorageError: The journal cannot be read.
-        """
-        part = await self._readable_part()
-        return await part.outbox.list(*states, chats=await self._chats(part, chat), limit=limit)
+        """Give what was sent from here, the newest first, each with what became of it."""
+        part = await self._updates.readable_part()
+        return await part.outbox.list(*states, chats=await self.chats(part, chat), limit=limit)
 
     async def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:
-        """
-        Find what was sent from here, by one of its names; None when there is none of that name.
-
-        Args:
-            key: What `send_text` and its like were given.
-            number: The send's.
-            client_id: As in its receipt.
-            message_id: The same.
-
-        Raises:
-            NoJournal: There is none.
-            StorageError: The journal cannot be read.
-        """
-        part = await self._readable_part()
+        """Find what was sent from here, by one of its names; None when there is none of that name."""
+        part = await self._updates.readable_part()
         return await part.outbox.get(key=key, number=number, client_id=client_id, message_id=message_id)
 
     async def was_sent_here(self, message: Message | MessageRecalled) -> bool:
-        """
-        Say whether a message of this account's is one that was sent from here and came back through sync.
-
-        The phone's own are not. Of a recall it says whether the message was. While a send to that chat is on its way
-        nobody can say, so its end is waited for.
-
-        Raises:
-            NoJournal: There is none.
-            StorageError: The journal cannot be read.
-        """
+        """Say whether a message of this account's is one that was sent from here and came back through sync."""
         if not message.is_self:
             return False
-        outbox = (await self._readable_part()).outbox
+        outbox = (await self._updates.readable_part()).outbox
         while True:
             on_their_way = await outbox.list("sending", chats=[message.chat], limit=1)
             if await outbox.get(message_id=message.message_id) is not None:
@@ -210,81 +147,41 @@ class HistoryVerbs(SendingVerbs):
             await asyncio.sleep(_LOOK_AGAIN)
 
     async def forget_send(self, number: int) -> bool:
-        """
-        Delete a send from the outbox, which frees its key; says whether there was one that is not on its way.
-
-        Raises:
-            NoJournal: There is none.
-            StorageError: The journal cannot be written.
-        """
-        return await (await self._readable_part()).outbox.remove(number)
+        """Delete a send from the outbox, which frees its key; says whether there was one that is not on its way."""
+        return await (await self._updates.readable_part()).outbox.remove(number)
 
     async def find_people(self, ids: Iterable[str]) -> Contacts:
-        """
-        Find who had these ids, in this login or in an earlier one.
-
-        Raises:
-            NoJournal: There is none.
-            StorageError: The journal cannot be read.
-        """
+        """Find who had these ids, in this login or in an earlier one."""
         wanted = dict.fromkeys(map(ContactId, ids))
-        known = [contact for each in wanted if (contact := self._contacts.get(each)) is not None]
-        unknown = [each for each in wanted if each not in self._contacts]
-        earlier = await (await self._readable_part()).people(unknown) if unknown else []
+        known = [contact for each in wanted if (contact := self._book.contacts.get(each)) is not None]
+        unknown = [each for each in wanted if each not in self._book.contacts]
+        earlier = await (await self._updates.readable_part()).people(unknown) if unknown else []
         return Contacts([*earlier, *known])
 
     async def export_history(self) -> AsyncGenerator[Event | Outgoing, None]:
-        """
-        Yield everything there is, oldest first: all events, then the sends that did not come back as one of them.
-
-        Raises:
-            NoJournal: There is none.
-            StorageError: The journal cannot be read.
-        """
-        part = await self._readable_part()
+        """Yield everything there is, oldest first: all events, then the sends that did not come back as one of them."""
+        part = await self._updates.readable_part()
         sends = await part.outbox.list(limit=_ALL)
         message_ids = {send.receipt.message_id for send in sends if send.receipt is not None}
         came_back: set[str] = set()
         async for entry in export_entries(part):
             if entry.message_id in message_ids:
                 came_back.add(entry.message_id)
-            yield await self._event_of(entry)
+            yield await self.event_of(entry)
         for send in reversed(sends):
             if send.receipt is None or send.receipt.message_id not in came_back:
                 yield send
 
     async def purge_history(self, chat: To | None = None, *, before: float = 0) -> int:
-        """
-        Delete what was said and sent for good, and give how much that was; one of both must be given.
-
-        A consumer that had not seen it all is told of a gap.
-
-        Args:
-            chat: As for `history`. None: all chats.
-            before: Only what is older than this time, in seconds since 1970. 0: of any age.
-
-        Raises:
-            NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
-            StorageError: The journal cannot be written.
-        """
-        part = await self._readable_part()
-        return await part.purge(before=before, chats=await self._chats(part, chat))
+        """Delete what was said and sent for good, and give how much that was; one of both must be given."""
+        part = await self._updates.readable_part()
+        return await part.purge(before=before, chats=await self.chats(part, chat))
 
     async def purge_kept(self, *, before: float = 0) -> int:
-        """
-        Delete the media that were kept as they arrived, but not their messages; gives of how many.
+        """Delete the media that were kept as they arrived, but not their messages; gives of how many."""
+        return await (await self._updates.readable_part()).kept.drop(before=before)
 
-        Args:
-            before: Only what was kept before this time, in seconds since 1970. 0: all.
-
-        Raises:
-            NoJournal: There is none.
-            StorageError: The journal cannot be written.
-        """
-        return await (await self._readable_part()).kept.drop(before=before)
-
-    async def _chats(self, part: AccountJournal, chat: To | None) -> tuple[ContactId, ...]:
+    async def chats(self, part: AccountJournal, chat: To | None) -> tuple[ContactId, ...]:
         """
         Give all ids that a chat has had; none for all chats.
 
@@ -294,21 +191,21 @@ class HistoryVerbs(SendingVerbs):
         if chat is None:
             return ()
         if isinstance(chat, int | Identity):
-            identity = await self._numbered(part, chat)
+            identity = await self._identities.numbered(part, chat)
             numbered = await contact_ids_of(part.ledger, identity.number)
             if not numbered:  # no id at all would mean all chats
                 raise UnknownContact(f"Number {identity.number} ({identity.name}) has no chat any more.")
             return tuple(numbered)
-        contact_id = self._id_meant(chat)
+        contact_id = self._identities.id_meant(chat)
         if contact_id is None:
             return await self._chats_called(part, str(chat))
         found = await find_identity_of(part.ledger, contact_id)
         ids = dict.fromkeys([contact_id, *(() if found is None else await contact_ids_of(part.ledger, found.number))])
-        known = self._contacts.get(contact_id)
+        known = self._book.contacts.get(contact_id)
         name = known.remark or known.nickname if known else ""
         if name and not is_lasting(contact_id):
             # Who was known before there was a ledger has a name only. Somebody else of that name here is not meant.
-            earlier = [each for each in await part.chats_named(name) if each not in self._contacts]
+            earlier = [each for each in await part.chats_named(name) if each not in self._book.contacts]
             ids |= dict.fromkeys([each for each in earlier if await find_identity_of(part.ledger, each) is None])
         return tuple(ids)
 
@@ -332,12 +229,12 @@ class HistoryVerbs(SendingVerbs):
             ids |= dict.fromkeys(await contact_ids_of(part.ledger, number))
         return tuple(ids)
 
-    async def _event_of(self, entry: Entry) -> Event:
+    async def event_of(self, entry: Entry) -> Event:
         """Make the event of an entry, with what the journal and the contacts know beyond it."""
-        (event,) = await self._events_of([entry])
+        (event,) = await self.events_of([entry])
         return event
 
-    async def _events_of(self, entries: Iterable[Entry]) -> list[Event]:
+    async def events_of(self, entries: Iterable[Entry]) -> list[Event]:
         """Make the events of entries, with what the journal and the contacts know beyond them."""
         events: list[Event] = []
         for entry in entries:
@@ -349,7 +246,7 @@ class HistoryVerbs(SendingVerbs):
                     event = await self._with_original(event)
                 case ContactChanged(contact=contact):
                     # Changes carry fewer fields than what they were merged into when they came.
-                    event = ContactChanged(contact=self._contacts.get(contact.id) or contact)
+                    event = ContactChanged(contact=self._book.contacts.get(contact.id) or contact)
             # Nobody has it yet, and a copy would cost as much as all the rest.
             msgspec.structs.force_setattr(event, "number", entry.number)
             if entry.redelivered:
@@ -361,7 +258,7 @@ class HistoryVerbs(SendingVerbs):
 
     async def _with_original(self, recall: MessageRecalled) -> MessageRecalled:
         """Give a recall with the message that it is about, if the journal has it."""
-        part = await self._readable_part()
+        part = await self._updates.readable_part()
         found = await find_message(part, recall.message_id)
         original = None if found is None else event_from_item(found.item, found.own_id)
         if found is None or not isinstance(original, Message):

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
-from webwx.client.base import HELD_FROM
+from webwx.client.poll_interval import HELD_FROM
 from webwx.client.retry import Backoff
 from webwx.client.suspend import pause
-from webwx.client.sync_cursor import PositionVerbs
 from webwx.errors import (
     ApiError,
     ConnectFailed,
@@ -37,13 +36,18 @@ from webwx.model.login import Account, Login, QrCode
 from webwx.model.text import plain_text
 from webwx.protocol.codes import PollCode, Ret
 from webwx.protocol.login import Credentials
-from webwx.storage.login import SavedLogin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from webwx.client.base import BaseClient
+    from webwx.client.account_storage import AccountStorage
+    from webwx.client.contact_book import ContactBook
+    from webwx.client.contacts import ContactDirectory
+    from webwx.client.session import ClientSession
+    from webwx.client.sync_cursor import SyncCursor
+    from webwx.protocol.hosts import Desktop
     from webwx.protocol.login import PollReply
+    from webwx.storage.login import SavedLogin
 
 _log = logging.getLogger("webwx.client")
 
@@ -77,13 +81,13 @@ class _Retries:
     Repeats the steps of one login after temporary failures.
 
     Args:
-        client: The client that logs in.
+        session: The session of the account that logs in.
         is_endless: Repeat for ever, also without a connection.
     """
 
-    def __init__(self, client: BaseClient, *, is_endless: bool) -> None:
+    def __init__(self, session: ClientSession, *, is_endless: bool) -> None:
         self.is_endless = is_endless
-        self._client = client
+        self._session = session
         self._is_answered = False
 
     async def run(self, step: Callable[[], Awaitable[T]], retries: int = _RETRIES, *, is_limited: bool = False) -> T:
@@ -125,14 +129,14 @@ class _Retries:
 
     def backoff(self) -> Backoff:
         """Return the delays between the attempts at one step."""
-        return Backoff(sleep=partial(pause, clock=self._client._clock))
+        return Backoff(sleep=partial(pause, clock=self._session.clock))
 
     async def wait(self, error: TransportError | ProtocolError | ApiError, backoff: Backoff) -> None:
         """Report a failure, if it is the first one of this login, and wait until the next attempt."""
         is_too_often = isinstance(error, RateLimited) or (
             isinstance(error, LoginRefused) and error.ret == Ret.TOO_FREQUENT
         )
-        self._client._liveness.delayed(error)
+        self._session.liveness.delayed(error)
         await backoff.pause(skipped=3 if is_too_often else 0)
 
 
@@ -157,8 +161,37 @@ class _Display:
         self.on_step = on_step or (lambda _: None)
 
 
-class LoginVerbs(PositionVerbs):
-    """The login of one account."""
+class AccountLogin:
+    """
+    Logs one account in and out.
+
+    Args:
+        session: The account's session.
+        storage: The account's storage.
+        book: The contacts of the present login.
+        directory: Fetches contacts.
+        cursor: Finds the account's place in the journal.
+        desktop: What host `desktop` needs for its login.
+        forget: Drops everything that the client holds of a login.
+    """
+
+    def __init__(
+        self,
+        session: ClientSession,
+        storage: AccountStorage,
+        book: ContactBook,
+        directory: ContactDirectory,
+        cursor: SyncCursor,
+        desktop: Desktop | None,
+        forget: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._storage = storage
+        self._book = book
+        self._directory = directory
+        self._cursor = cursor
+        self._desktop = desktop
+        self._forget = forget
 
     async def login(
         self,
@@ -169,43 +202,17 @@ class LoginVerbs(PositionVerbs):
         on_step: Callable[[LoginStep], object] | None = None,
         is_patient: bool = False,
     ) -> Account:
-        """
-        Log in: go on with the saved login when it is alive, else show a code and wait for the phone.
-
-        A saved login that is damaged is set aside. Temporary failures, such as a lost answer, a web page or ret -1,
-        are retried, slower each time; the first one goes to the client's `on_state`.
-
-        Args:
-            show_qr: Called with each code; the default draws it on the terminal. `print` works as well.
-            max_codes: Codes to show before giving up; each lives for about five minutes.
-            on_push: Called when the phone was asked to confirm without a code, which a saved login that has ended
-                makes possible; a code is shown when that leads to nothing. None: the phone is not asked.
-            on_step: Called when the phone has scanned a code or cancelled the login, and when a code has expired.
-            is_patient: Retry temporary failures for ever, as a service needs it, and wait for a connection. False:
-                they are raised after some seconds, and a server that cannot be reached at once.
-
-        Raises:
-            LoginTimeout: No code was confirmed.
-            LoginRefused: The account may not use this host; the text has the platform's words.
-            UnsafeRedirect: The login was sent on to a host that is none of the platform's.
-            NotOnThisHost: The desktop profile lacks its values; nothing was sent.
-            InvalidLogin: A saved login is there, but must not or cannot be opened.
-            StorageError: Nothing can be saved in the store, and nothing was sent; or the journal cannot be written.
-
-        Wire: jslogin, login, webwxpushloginurl, webwxnewloginpage, webwxinit, webwxstatusnotify, webwxgetcontact,
-        webwxbatchgetcontact
-
-        """
+        """Log in: go on with the saved login when it is alive, else show a code and wait for the phone."""
         try:
-            saved = self._store.load()
+            saved = self._session.store.load()
         except InvalidLogin:
-            saved = self._store.load()  # none now, when it was damaged
-        retries = _Retries(self, is_endless=is_patient)
-        with self._liveness.logging_in():
+            saved = self._session.store.load()  # none now, when it was damaged
+        retries = _Retries(self._session, is_endless=is_patient)
+        with self._session.liveness.logging_in():
             if saved is None or not await self._is_alive(saved, retries):
                 self._forget()
-                login_flows.check_profile(self._login, self._desktop)
-                self._store.prepare()
+                login_flows.check_profile(self._session.login, self._desktop)
+                self._session.store.prepare()
                 display = _Display(show_qr, max_codes, on_step)
                 redirect_uri = ""
                 if saved is not None and on_push is not None:
@@ -222,30 +229,22 @@ class LoginVerbs(PositionVerbs):
                         await retries.wait(error, backoff)
                     redirect_uri = ""  # its ticket may be used up, so a new code is shown
                 await self._enter(ticket, retries)
-        return self.account
+        return self._session.login.account
 
     async def resume(self) -> Account:
-        """
-        Go on with the saved login, without asking the server.
-
-        Raises:
-            NotLoggedIn: No login is saved.
-            InvalidLogin: It cannot be read.
-            StorageError: The journal cannot be.
-        """
-        saved = self._store.load()
+        """Go on with the saved login, without asking the server."""
+        saved = self._session.store.load()
         if saved is None:
             raise NotLoggedIn("No login is saved here; log in first.")
         return await self._restore(saved)
 
     async def _restore(self, saved: SavedLogin) -> Account:
-        self._cell.login = self._kept = saved.login
-        self._resume_pending(saved)
-        self._contacts = await self._kept_contacts()
-        self._liveness.restored()
+        self._session.resume(saved)
+        await self._book.load()
+        self._session.liveness.restored()
         if saved.ended is not None:
-            self._liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
-        return self.account
+            self._session.liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
+        return self._session.login.account
 
     async def _is_alive(self, saved: SavedLogin, retries: _Retries) -> bool:
         """Go on with a saved login if one request shows that it is alive."""
@@ -257,37 +256,22 @@ class LoginVerbs(PositionVerbs):
         return True
 
     async def check(self) -> Account:
-        """
-        Ask the server whether the login is alive. Nothing is taken from what `events` yields, here or elsewhere.
-
-        Raises:
-            LoggedOut: It has ended.
-
-        Wire: webwxinit
-
-        """
-        account = self.account
+        """Ask the server whether the login is alive. Nothing is taken from what `events` yields, here or elsewhere."""
+        account = self._session.login.account
         try:
-            await self._run(login_flows.open_session(self._login, self._cell.now()))
+            await self._session.run(login_flows.open_session(self._session.login, self._session.now()))
         except ApiError as error:
             if isinstance(error, LoggedOut) or error.ret != Ret.TICKET_ERROR:
                 raise
-            await self._run(login_flows.open_session(self._login, self._cell.now()))  # with a new key
+            await self._session.run(
+                login_flows.open_session(self._session.login, self._session.now())
+            )  # with a new key
         return account
 
     async def logout(self) -> None:
-        """
-        End the login here and on the server.
-
-        Raises:
-            NotLoggedIn: There is no login.
-            StorageError: The login has ended, and the store does not let go of it.
-
-        Wire: webwxlogout
-
-        """
+        """End the login here and on the server."""
         try:
-            await self._run(login_flows.log_out(self._login))
+            await self._session.run(login_flows.log_out(self._session.login))
         except BaseException:
             try:
                 self._leave()
@@ -299,18 +283,18 @@ class LoginVerbs(PositionVerbs):
     def _leave(self) -> None:
         """Forget the login, here and in the store."""
         try:
-            saved = self._store.load()
-            if saved is not None and saved.login.credentials.sid == self._login.credentials.sid:
-                self._store.clear()
+            self._session.delete_saved()
         finally:
             self._forget()
-            self._liveness.left()
+            self._session.liveness.left()
 
     async def _wait_for_phone(self, display: _Display, retries: _Retries) -> str:
         """Show codes until one is confirmed; returns the redirect."""
         for _ in range(display.max_codes):
-            uuid = await retries.run(lambda: self._run_login(login_flows.request_code(self._login, self._cell.now())))
-            display.show_qr(QrCode(url=login_flows.code_url(self._login, uuid)))
+            uuid = await retries.run(
+                lambda: self._session.run_login(login_flows.request_code(self._session.login, self._session.now()))
+            )
+            display.show_qr(QrCode(url=login_flows.code_url(self._session.login, uuid)))
             redirect_uri = await self._poll(uuid, display, retries)
             if redirect_uri:
                 return redirect_uri
@@ -320,12 +304,12 @@ class LoginVerbs(PositionVerbs):
         self, earlier: Login, on_push: Callable[[], object], display: _Display, retries: _Retries
     ) -> str:
         """Let the phone of an earlier login confirm without a code; returns the redirect, empty when it does not."""
-        if not earlier.profile.can_push or earlier.profile_name != self._login.profile_name:
+        if not earlier.profile.can_push or earlier.profile_name != self._session.login.profile_name:
             return ""
         uin = Credentials(uin=earlier.credentials.uin)
-        self._cell.change(hosts=earlier.hosts, jar=earlier.jar, credentials=uin)
+        self._session.change(hosts=earlier.hosts, jar=earlier.jar, credentials=uin)
         try:
-            uuid = await self._run_login(login_flows.request_push_ticket(self._login))
+            uuid = await self._session.run_login(login_flows.request_push_ticket(self._session.login))
             if not uuid:
                 return ""
             on_push()
@@ -333,19 +317,20 @@ class LoginVerbs(PositionVerbs):
         except (TransportError, ProtocolError, ApiError):
             return ""  # a code is the way that is always open
         finally:
-            self._cell.change(hosts=self._blank.hosts, jar=self._blank.jar, credentials=self._blank.credentials)
+            blank = self._session.blank
+            self._session.change(hosts=blank.hosts, jar=blank.jar, credentials=blank.credentials)
 
     async def _poll(self, uuid: str, display: _Display, retries: _Retries) -> str:
         """Wait until the phone confirms; returns the redirect, empty when the code has expired or was refused."""
         tip = 1
         # A server that does not hold polls is not polled at full speed.
-        backoff = Backoff(longest=_LONGEST_DISTANCE, jitter=0, sleep=partial(pause, clock=self._clock))
+        backoff = Backoff(longest=_LONGEST_DISTANCE, jitter=0, sleep=partial(pause, clock=self._session.clock))
 
         def step() -> Awaitable[PollReply]:
-            return self._run_login(login_flows.poll(self._login, uuid, tip, self._cell.now()))
+            return self._session.run_login(login_flows.poll(self._session.login, uuid, tip, self._session.now()))
 
         while True:
-            begun = self._moment()
+            begun = self._session.moment()
             reply = await retries.run(step, _POLL_RETRIES)
             match reply.code:
                 case PollCode.CONFIRMED:
@@ -355,7 +340,7 @@ class LoginVerbs(PositionVerbs):
                     backoff.reset()
                     display.on_step("scanned")
                 case PollCode.SCANNED | PollCode.WAITING:
-                    if self._seconds_since(begun) >= HELD_FROM:
+                    if self._session.seconds_since(begun) >= HELD_FROM:
                         backoff.reset()
                     else:
                         await backoff.pause()
@@ -370,41 +355,46 @@ class LoginVerbs(PositionVerbs):
         """Exchange the ticket of a confirmed poll."""
         device_id = f"e{secrets.randbelow(10**15):015d}"
         return await retries.run(
-            lambda: self._run_login(login_flows.exchange_ticket(self._login, redirect_uri, device_id, self._desktop)),
+            lambda: self._session.run_login(
+                login_flows.exchange_ticket(self._session.login, redirect_uri, device_id, self._desktop)
+            ),
             _EXCHANGE_RETRIES,
             is_limited=True,
         )
 
     async def _enter(self, ticket: login_flows.Ticket, retries: _Retries) -> None:
         """Take the first snapshot of a session, and save it all."""
-        self._cell.change(hosts=ticket.hosts, credentials=ticket.credentials, pass_ticket=ticket.pass_ticket)
+        self._session.change(hosts=ticket.hosts, credentials=ticket.credentials, pass_ticket=ticket.pass_ticket)
         await self._open_session(retries)
-        self._store.save(SavedLogin(login=self._login))
-        self._kept = self._login
-        if self._journal is not None:
-            await self._find_position()
-        self._keep_contacts()
+        self._session.save_new()
+        if self._storage.has_journal:
+            await self._cursor.find()
+        self._book.save_beside_login()
 
     async def _open_session(self, retries: _Retries) -> None:
         """Take the first snapshot after the ticket exchange."""
-        reply = await retries.run(lambda: self._run_login(login_flows.open_session(self._login, self._cell.now())))
-        self._cell.change(
+        reply = await retries.run(
+            lambda: self._session.run_login(login_flows.open_session(self._session.login, self._session.now()))
+        )
+        self._session.change(
             credentials=msgspec.structs.replace(
-                self._login.credentials,
-                uin=reply.user.uin or self._login.credentials.uin,
-                skey=reply.skey or self._login.credentials.skey,
+                self._session.login.credentials,
+                uin=reply.user.uin or self._session.login.credentials.uin,
+                skey=reply.skey or self._session.login.credentials.skey,
             ),
             user_id=reply.user.user_name,
             nickname=plain_text(reply.user.nick_name),
-            invite_start_count=reply.invite_start_count or self._login.invite_start_count,
+            invite_start_count=reply.invite_start_count or self._session.login.invite_start_count,
             fetch_key=reply.sync_key,
             check_key=reply.sync_key,
         )
-        for contact in contact_flows.read_contacts(reply.contact_list, self._login.user_id):
-            self._contacts.merge(contact)
+        for contact in contact_flows.read_contacts(reply.contact_list, self._session.login.user_id):
+            self._book.contacts.merge(contact)
         for each in reply.chat_set.split(","):
-            if is_chatroom(each) and each not in self._contacts:
-                self._contacts.merge(Contact(id=ContactId(each), kind="chatroom"))
-        if self._login.profile.has_contacts:
-            await retries.run(lambda: self._run(message_flows.announce(self._login, self._cell.now())))
-            await retries.run(self._fetch_contacts)
+            if is_chatroom(each) and each not in self._book.contacts:
+                self._book.contacts.merge(Contact(id=ContactId(each), kind="chatroom"))
+        if self._session.login.profile.has_contacts:
+            await retries.run(
+                lambda: self._session.run(message_flows.announce(self._session.login, self._session.now()))
+            )
+            await retries.run(self._directory.fetch_all)

@@ -17,7 +17,7 @@ from webwx.client import files
 from webwx.client.files import AtHand, Source
 from webwx.client.identity import To
 from webwx.client.retry import Backoff, retry
-from webwx.client.sender import Make, SendingVerbs, Way
+from webwx.client.sender import Make, Way
 from webwx.errors import ApiError, ProtocolError, SendOutcomeUnknown, StorageError, TransportError, WxError
 from webwx.flows import media as media_flows
 from webwx.flows import messages as message_flows
@@ -30,6 +30,11 @@ from webwx.transport.file_chunks import FileChunks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from webwx.client.account_storage import AccountStorage
+    from webwx.client.identity import AccountIdentities, To
+    from webwx.client.rate_limiter import Limiter
+    from webwx.client.sender import Sender
+    from webwx.client.session import ClientSession
     from webwx.flows.call import Flow
     from webwx.flows.media import Passage, Upload
 
@@ -43,127 +48,62 @@ _CHUNK_REPEATS = 5
 _DOWNLOAD_TRIES = 3
 
 
-class MediaVerbs(SendingVerbs):
-    """Media of one account."""
+class MediaTransfers:
+    """
+    Uploads and downloads of one account.
+
+    Args:
+        session: The account's session.
+        storage: The account's storage.
+        identities: Finds the contact that a caller means.
+        sender: Sends what was uploaded.
+        limiter: Delays uploads.
+    """
+
+    def __init__(
+        self,
+        session: ClientSession,
+        storage: AccountStorage,
+        identities: AccountIdentities,
+        sender: Sender,
+        limiter: Limiter,
+    ) -> None:
+        self._session = session
+        self._storage = storage
+        self._identities = identities
+        self._sender = sender
+        self._limiter = limiter
 
     # -- up ----------------------------------------------------------------------------------------------------------
 
     async def send_image(
         self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
-        """
-        Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving.
-
-        Args:
-            to: As for `send_text`.
-            image: A path, the picture's bytes, or a binary stream, which is read to its end.
-            name: The file's name; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
-            key: As for `send_text`.
-
-        Raises:
-            NoSuchFile: The path names no readable file; nothing was sent.
-            EmptyFile: It has no bytes; nothing was sent.
-            TooLarge: More than 20 MiB; nothing was sent.
-            NotAPicture: It is none of these kinds; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
-            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
-            InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
-
-        Wire: webwxuploadmedia, webwxsendmsgimg, webwxsendemoticon
-
-        """
+        """Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving."""
         return await self._send_file(to, "image", files.prepare_image, image, name, progress, key)
 
     async def send_video(
         self, to: To, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
-        """
-        Send a video: mp4.
-
-        Args:
-            to: As for `send_text`.
-            video: A path, the video's bytes, or a binary stream, which is read to its end.
-            name: The file's name; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
-            key: As for `send_text`.
-
-        Raises:
-            NoSuchFile: The path names no readable file; nothing was sent.
-            EmptyFile: It has no bytes; nothing was sent.
-            TooLarge: More than 20 MiB; nothing was sent.
-            InvalidRequest: It is no mp4; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
-            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
-            InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
-
-        Wire: webwxuploadmedia, webwxsendvideomsg
-
-        """
+        """Send a video: mp4."""
         return await self._send_file(to, "video", files.prepare_video, video, name, progress, key)
 
     async def send_sticker(
         self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
-        """
-        Send a sticker: a GIF, or one that the platform knows by its md5.
-
-        Args:
-            to: As for `send_text`.
-            sticker: A path, the GIF's bytes, a binary stream, or 32 hex digits: what a `StickerMessage` has as `md5`.
-            name: The file's name; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
-            key: As for `send_text`.
-
-        Raises:
-            NoSuchFile: The path names no readable file; nothing was sent.
-            EmptyFile: It has no bytes; nothing was sent.
-            TooLarge: More than 20 MiB; nothing was sent.
-            NotAPicture: It is no GIF; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
-            ApiError: The platform knows no sticker of that md5.
-            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
-            InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
-
-        Wire: webwxuploadmedia, webwxsendemoticon
-
-        """
+        """Send a sticker: a GIF, or one that the platform knows by its md5."""
         if isinstance(sticker, str) and re.fullmatch(r"[0-9a-fA-F]{32}", sticker):
-            if key and (sent := await self._sent_as(key)):
+            if key and (sent := await self._sender.sent_as(key)):
                 return sent
-            chat, md5 = await self._target(to), sticker.lower()
-            way = Way(lambda client_id: message_flows.send_known_sticker(self._login, chat, md5, client_id))
-            return await self._send(chat, "sticker", name, (way,), key)
+            chat, md5 = await self._identities.target(to), sticker.lower()
+            way = Way(lambda client_id: message_flows.send_known_sticker(self._session.login, chat, md5, client_id))
+            return await self._sender.send(chat, "sticker", name, (way,), key)
         return await self._send_file(to, "sticker", files.prepare_sticker, sticker, name, progress, key)
 
     async def send_file(
         self, to: To, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
-        """
-        Send a file of any kind. It is read by pieces and never whole in memory.
-
-        Args:
-            to: As for `send_text`.
-            file: A path, the file's bytes, or a binary stream, which is read to its end before anything is sent.
-            name: What the receiver sees; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
-            key: As for `send_text`.
-
-        Raises:
-            NoSuchFile: The path names no readable file; nothing was sent.
-            EmptyFile: It has no bytes; nothing was sent.
-            TooLarge: More than 1 GiB; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
-            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
-            InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
-
-        Wire: webwxcheckupload, webwxuploadmedia, webwxuploadmediaparallel, webwxsendappmsg
-
-        """
+        """Send a file of any kind. It is read by pieces and never whole in memory."""
         return await self._send_file(to, "file", files.prepare_file, file, name, progress, key)
 
     async def _send_file(
@@ -177,39 +117,39 @@ class MediaVerbs(SendingVerbs):
         key: str,
     ) -> Receipt:
         """Look at a file and send it; once more from the start when the platform does not know the upload any more."""
-        if key and (sent := await self._sent_as(key)):
+        if key and (sent := await self._sender.sent_as(key)):
             return sent
-        chat = await self._target(to)
+        chat = await self._identities.target(to)
         with files.at_hand(source) as readable:
             file = await asyncio.to_thread(prepare, readable, name)
-            way = Way(ready=lambda: self._uploaded(chat, kind, file, progress))
-            return await self._send(chat, kind, file.name, (way, way), key)
+            way = Way(ready=lambda: self.uploaded(chat, kind, file, progress))
+            return await self._sender.send(chat, kind, file.name, (way, way), key)
 
-    async def _uploaded(self, chat: ContactId, kind: str, file: Upload, progress: Progress | None = None) -> Make:
+    async def uploaded(self, chat: ContactId, kind: str, file: Upload, progress: Progress | None = None) -> Make:
         """Upload a file, from the start after a refusal: whatever stands in one may be somebody else's."""
-        upload = await self._paced("uploads", lambda: self._upload(file, chat, progress))
+        upload = await self._limiter.run("uploads", lambda: self._upload(file, chat, progress))
         return lambda client_id: self._uploaded_flow(chat, kind, file, upload, client_id)
 
     def _uploaded_flow(self, chat: ContactId, kind: str, file: Upload, upload: Passage, client_id: str) -> Flow[str]:
         if kind == "file":
-            return message_flows.send_file(self._login, chat, file, upload, client_id)
+            return message_flows.send_file(self._session.login, chat, file, upload, client_id)
         if kind == "video":
-            return message_flows.send_video(self._login, chat, upload.media_id, client_id)
+            return message_flows.send_video(self._session.login, chat, upload.media_id, client_id)
         # The picture call would show the first frame of a GIF alone.
         send = message_flows.send_sticker if file.content_type == files.GIF else message_flows.send_image
-        return send(self._login, chat, upload.media_id, client_id)
+        return send(self._session.login, chat, upload.media_id, client_id)
 
     async def _upload(self, file: Upload, chat: ContactId, progress: Progress | None) -> Passage:
-        helper = self._login.profile.mmweb_appid
+        helper = self._session.login.profile.mmweb_appid
         passage = media_flows.Passage(
             to=chat,
-            client_media_id=self._cell.next_media_id(),
-            data_ticket=self._data_ticket(),
+            client_media_id=self._session.next_media_id(),
+            data_ticket=self._session.data_ticket(),
             random=secrets.token_hex(2) if helper else "",
             boundary=f"----webwxFormBoundary{secrets.token_hex(16)}",
         )
         if file.must_be_announced:
-            passage = await self._run(media_flows.announce_upload(self._login, file, passage))
+            passage = await self._session.run(media_flows.announce_upload(self._session.login, file, passage))
         if not passage.media_id:
             is_parallel = file.must_be_announced and helper
             send_chunk = media_flows.upload_parallel_chunk if is_parallel else media_flows.upload_chunk
@@ -246,37 +186,16 @@ class MediaVerbs(SendingVerbs):
             return is_harmless and failures <= _CHUNK_REPEATS
 
         return await retry(
-            lambda: self._run(send_chunk(self._login, file, passage, chunk), windows.read),
+            lambda: self._session.run(send_chunk(self._session.login, file, passage, chunk), windows.read),
             (ApiError, TransportError),
             is_worth_it=is_worth_it,
-            backoff=Backoff(self._timeouts.retry, factor=1, jitter=0),
+            backoff=Backoff(self._session.timeouts.retry, factor=1, jitter=0),
         )
-
-    def _data_ticket(self) -> str:
-        return self._cell.cookie("webwx_data_ticket", self._login.hosts.file)
 
     # -- down --------------------------------------------------------------------------------------------------------
 
     async def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
-        """
-        Download what a message shows: a picture, sticker, voice, video, file, or a location's map.
-
-        For what may be large there is `download_to`: here it is at most 64 MiB. What was kept of it when it arrived is
-        given without asking, whatever has become of the message.
-
-        Args:
-            message: A received message. The receipt of a sent picture or a message id: its picture.
-            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
-
-        Raises:
-            MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
-            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
-            ProtocolError: It is larger than that.
-            LoggedOut: The login ended.
-
-        Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
-
-        """
+        """Download what a message shows: a picture, sticker, voice, video, file, or a location's map."""
         taken = io.BytesIO()
         await self._take_media(message, taken, MAX_IN_MEMORY, progress)
         return taken.getvalue()
@@ -284,31 +203,8 @@ class MediaVerbs(SendingVerbs):
     async def download_to(
         self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
     ) -> Path:
-        """
-        Download what a message shows into a file, and give its path.
-
-        The file appears when it is complete, for its owner alone; nothing is ever written over. What was kept of it
-        when it arrived is given without asking, whatever has become of the message.
-
-        Args:
-            message: As for `download`.
-            to: A folder, in which it gets the name its sender gave it, made harmless, or one of its own; or the path
-                of a file that does not exist yet.
-            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
-
-        Raises:
-            MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
-            NoSuchFile: There is no such folder; nothing was asked for.
-            InvalidRequest: The path is taken; nothing was asked for.
-            LocalStateError: It cannot be written there.
-            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
-            ProtocolError: It is larger than 1 GiB.
-            LoggedOut: The login ended.
-
-        Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
-
-        """
-        self._require_login()
+        """Download what a message shows into a file, and give its path."""
+        self._session.require_login()
         place = await asyncio.to_thread(files.Place, to)
         with place.begin() as file:
             spool = await self._take_media(message, file, MAX_FILE, progress)
@@ -316,20 +212,11 @@ class MediaVerbs(SendingVerbs):
             return place.keep(file, _name(message, spool.start))
 
     async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
-        """
-        Download the small picture of a picture, a video, a link or a location.
-
-        Raises:
-            MediaUnavailable: It has none, or not any more.
-            LoggedOut: The login ended.
-
-        Wire: webwxgetmsgimg
-
-        """
+        """Download the small picture of a picture, a video, a link or a location."""
         message_id = message if isinstance(message, str) else message.message_id
         taken = io.BytesIO()
-        await self._fetch(
-            lambda spool: media_flows.download_thumbnail(self._login, message_id, spool), taken, MAX_IN_MEMORY
+        await self.fetch(
+            lambda spool: media_flows.download_thumbnail(self._session.login, message_id, spool), taken, MAX_IN_MEMORY
         )
         return taken.getvalue()
 
@@ -338,28 +225,29 @@ class MediaVerbs(SendingVerbs):
     ) -> DownloadSink:
         """Give what a message shows: what was kept of it, else what the platform has."""
         size = _size(message)
-        path = await self._kept_path(message)
+        path = await self.archived_path(message)
         if path is not None:
             spool = DownloadSink(file, limit)
             if await _pour(path, spool, size, progress):
                 return spool
-        return await self._fetch(self._download_flow(message), file, limit, size, progress)
+        return await self.fetch(self.download_flow(message), file, limit, size, progress)
 
-    async def _kept_path(self, message: Message | Receipt | str) -> Path | None:
+    async def archived_path(self, message: Message | Receipt | str) -> Path | None:
         """Give the file that was kept of what a message shows; None when there is none."""
-        if self._journal is None or not self._login.user_id:
+        if not self._storage.has_journal or not self._session.login.user_id:
             return None
         message_id = message if isinstance(message, str) else message.message_id
         with contextlib.suppress(StorageError):  # what cannot be looked up here may still be asked for
-            kept = await self._part_of_account().kept.find(message_id)
+            kept = await self._storage.part().kept.find(message_id)
             return Path(kept.path) if kept is not None and kept.path else None
         return None
 
-    def _download_flow(self, message: Message | Receipt | str) -> Callable[[DownloadSink], Flow[None]]:
+    def download_flow(self, message: Message | Receipt | str) -> Callable[[DownloadSink], Flow[None]]:
+        """Return what makes the flow that downloads what a message shows."""
         wanted = message.message_id if isinstance(message, Receipt) else message
-        return lambda spool: media_flows.download(self._login, wanted, spool, self._data_ticket())
+        return lambda spool: media_flows.download(self._session.login, wanted, spool, self._session.data_ticket())
 
-    async def _fetch(
+    async def fetch(
         self,
         flow: Callable[[DownloadSink], Flow[None]],
         file: BinaryIO,
@@ -375,14 +263,14 @@ class MediaVerbs(SendingVerbs):
             file.seek(0)
             file.truncate()
             sink = DownloadSink(file, limit, None if progress is None else lambda done: progress(done, size))
-            await self._run(flow(sink))
+            await self._session.run(flow(sink))
             return sink
 
         return await retry(
             attempt,
             (media_flows.NotThereYet, TransportError),
             is_worth_it=lambda _, failures: failures < tries,
-            backoff=Backoff(self._timeouts.retry, jitter=0),
+            backoff=Backoff(self._session.timeouts.retry, jitter=0),
         )
 
 

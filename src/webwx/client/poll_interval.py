@@ -13,6 +13,9 @@ LONG_IDLE = 4
 LONGEST = 30.0
 """Longest interval in seconds."""
 
+HELD_FROM = 4.0
+"""Seconds after which an answer to a poll shows that the server holds polls, so that they need no interval."""
+
 MANY_CHANGES = 10
 """
 Number of contacts from which on a batch that changes them counts as news.

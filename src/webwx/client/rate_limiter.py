@@ -61,6 +61,37 @@ class StatesInMemory:
         return self._states[name]
 
 
+class Limiter(Protocol):
+    """Delays the actions of one account."""
+
+    def run(self, kind: Kind, act: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+        """Run an action once it may leave."""
+        ...
+
+    async def refused(self) -> None:
+        """Note that the platform has refused something as too often."""
+        ...
+
+    async def pacing(self) -> Pacing | None:
+        """Return how the account stands; None: nothing is limited."""
+        ...
+
+
+class NoRateLimit:
+    """Lets every action leave at once, and raises what the platform refuses."""
+
+    def run(self, kind: Kind, act: Callable[[], Awaitable[T]]) -> Awaitable[T]:  # noqa: ARG002 - every kind leaves
+        """Run an action."""
+        return act()
+
+    async def refused(self) -> None:
+        """Do nothing: nothing is delayed later."""
+
+    async def pacing(self) -> None:
+        """Return None: nothing is limited."""
+        return
+
+
 class RateLimiter:
     """
     Holds one client's actions to the pace of its account.

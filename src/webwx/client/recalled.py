@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from webwx.client.history import HistoryVerbs
 from webwx.model.messages import (
     FileMessage,
     ImageMessage,
@@ -21,7 +20,9 @@ from webwx.model.messages import (
 from webwx.storage.base import EntryQuery
 
 if TYPE_CHECKING:
+    from webwx.client.history import MessageHistory
     from webwx.client.identity import To
+    from webwx.client.identity_updates import IdentityUpdates
 
 _LOOKED_AT = 200
 """Grey lines that are read at a time; some are no recalls."""
@@ -40,30 +41,29 @@ class Recalled(msgspec.Struct, frozen=True, kw_only=True):
     """
 
 
-class RecalledVerbs(HistoryVerbs):
-    """What was taken back."""
+class RecalledMessages:
+    """
+    Recalls, as the journal holds them.
+
+    Args:
+        history: Reads the journal.
+        updates: Gives the part of the journal that can be read.
+    """
+
+    def __init__(self, history: MessageHistory, updates: IdentityUpdates) -> None:
+        self._history = history
+        self._updates = updates
 
     async def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
-        """
-        Give what was taken back, the newest first, by anybody and by this account.
-
-        Args:
-            chat: As for `history`.
-            limit: At most so many.
-
-        Raises:
-            NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
-            StorageError: The journal cannot be read.
-        """
-        part = await self._readable_part()
-        chats = await self._chats(part, chat)
+        """Give what was taken back, the newest first, by anybody and by this account."""
+        part = await self._updates.readable_part()
+        chats = await self._history.chats(part, chat)
         recalled: list[Recalled] = []
         before: int | None = None
         while len(recalled) < limit:
             page = await part.find(EntryQuery(is_notice=True, chats=chats, before=before, limit=_LOOKED_AT))
             for entry in page:
-                event = await self._event_of(entry)
+                event = await self._history.event_of(entry)
                 if isinstance(event, MessageRecalled) and len(recalled) < limit:
                     kept = await part.kept.find(event.message_id)
                     is_kept = kept is not None and bool(kept.path)

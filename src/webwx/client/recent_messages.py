@@ -26,7 +26,7 @@ class RecentMessages:
         """The `SEEN` before those."""
 
     def __repr__(self) -> str:
-        return "Recent()"
+        return "RecentMessages()"
 
     def is_new(self, event: Message | MessageRecalled) -> bool:
         """Say whether an event was not handed out before, and remember it. Its id alone does not tell: ids have met."""

@@ -20,7 +20,6 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from webwx.client.identity import IdentityVerbs
 from webwx.errors import (
     ApiError,
     ConnectFailed,
@@ -46,6 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from contextlib import AbstractAsyncContextManager
 
+    from webwx.client.account_storage import AccountStorage
+    from webwx.client.rate_limiter import Limiter
+    from webwx.client.session import ClientSession
     from webwx.flows.call import Flow
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Event
@@ -84,15 +86,26 @@ class Way(msgspec.Struct, frozen=True):
     """As a receipt says it."""
 
 
-class SendingVerbs(IdentityVerbs):
-    """What every verb that sends a message stands on."""
+class Sender:
+    """
+    Sends the messages of one account, each stored before it is tried where there is a journal.
 
-    def _prepare(self) -> None:
-        super()._prepare()
+    Args:
+        session: The account's session.
+        storage: The account's storage.
+        limiter: Delays sends.
+        dedupes: The server is known to deliver a repeated client id once, so a text whose answer was lost is repeated.
+    """
+
+    def __init__(self, session: ClientSession, storage: AccountStorage, limiter: Limiter, *, dedupes: bool) -> None:
+        self._session = session
+        self._storage = storage
+        self._limiter = limiter
+        self._dedupes = dedupes
         self._turns: WeakValueDictionary[str, asyncio.Lock] | None = None
         """By key: a second send of one that is under way waits for how that ends. None: there was no key yet."""
 
-    def _send(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Awaitable[Receipt]:
+    def send(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Awaitable[Receipt]:
         """
         Send something by its ways in turn: the next one is for what the platform refuses to know any more.
 
@@ -101,28 +114,33 @@ class SendingVerbs(IdentityVerbs):
             kind: As the outbox calls it.
             text: The text, or a file's name.
             ways: In the order in which they are tried.
-            key: The caller's name for it, which `_sent_as` was asked about.
+            key: The caller's name for it, which `sent_as` was asked about.
 
         Raises:
             StorageError: The journal cannot be written; nothing was sent.
             SendOutcomeUnknown: The answer was lost, now or in an earlier send of the same key.
         """
-        if self._journal is not None:
+        if self._storage.has_journal:
             return self._send_stored(chat, kind, text, ways, key)
-        client_id, way = self._cell.next_client_id(), ways[0]
-        if len(ways) == 1 and way.make is not None and self._governor is None:
-            return self._attempt(chat, client_id, way.name, way.make)
+        client_id, way = self._session.next_client_id(), ways[0]
+        if len(ways) == 1 and way.make is not None:
+            return self._limiter.run("messages", partial(self._attempt, chat, client_id, way.name, way.make))
         return self._try(chat, client_id, ways)
 
     async def _send_stored(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Receipt:
-        outbox = self._part_of_account().outbox
+        outbox = self._storage.part().outbox
         async with self._turn(key):
             row = await outbox.add(
-                client_id=self._cell.next_client_id(), chat=chat, kind=kind, text=text, key=key, time=self._cell.now()
+                client_id=self._session.next_client_id(),
+                chat=chat,
+                kind=kind,
+                text=text,
+                key=key,
+                time=self._session.now(),
             )
-            return await self._go_on(row, chat, *ways)
+            return await self.go_on(row, chat, *ways)
 
-    async def _sent_as(self, key: str) -> Receipt | None:
+    async def sent_as(self, key: str) -> Receipt | None:
         """
         Give the receipt of what was sent under a key; None when nothing was, so that it may be.
 
@@ -132,11 +150,11 @@ class SendingVerbs(IdentityVerbs):
             NoJournal: There is a key and no journal to keep it.
             SendOutcomeUnknown: It may have been sent.
         """
-        if self._journal is None:
+        if not self._storage.has_journal:
             raise NoJournal("A key is kept in a journal, and this client has none; nothing was sent.")
         async with self._turn(key):
-            row = await self._part_of_account().outbox.get(key=key)
-            return None if row is None else await self._outcome(row)
+            row = await self._storage.part().outbox.get(key=key)
+            return None if row is None else await self.outcome(row)
 
     def _turn(self, key: str) -> AbstractAsyncContextManager[None]:
         if not key:
@@ -145,34 +163,34 @@ class SendingVerbs(IdentityVerbs):
             self._turns = WeakValueDictionary()
         return self._turns.setdefault(key, asyncio.Lock())
 
-    async def _go_on(self, row: Outgoing, chat: ContactId, *ways: Way) -> Receipt:
+    async def go_on(self, row: Outgoing, chat: ContactId, *ways: Way) -> Receipt:
         """
         Go on with a send of whatever process, under its own client id.
 
         Raises:
             SendOutcomeUnknown: It may have been sent.
         """
-        receipt = await self._outcome(row)
+        receipt = await self.outcome(row)
         if receipt is not None:
             return receipt
-        outbox = self._part_of_account().outbox
+        outbox = self._storage.part().outbox
         if row.state == "unknown":  # it may be repeated, so from now on it waits like any other
-            await outbox.settle(row.number, "queued", time=self._cell.now())
-        return await self._try(chat, row.client_id, ways, _Record(outbox, row, self._cell.now))
+            await outbox.settle(row.number, "queued", time=self._session.now())
+        return await self._try(chat, row.client_id, ways, _Record(outbox, row, self._session.now))
 
-    async def _note_recall(self, client_id: str) -> None:
+    async def note_recall(self, client_id: str) -> None:
         """Note that a send was taken back; when that cannot be noted it was, all the same."""
-        if self._journal is None:
+        if not self._storage.has_journal:
             return
-        outbox = self._part_of_account().outbox
+        outbox = self._storage.part().outbox
         try:
             row = await outbox.get(client_id=client_id)
             if row is not None:
-                await outbox.settle(row.number, "recalled", time=self._cell.now(), receipt=row.receipt)
+                await outbox.settle(row.number, "recalled", time=self._session.now(), receipt=row.receipt)
         except StorageError as error:
             _log.warning("That a send was taken back could not be stored: %s", error)
 
-    async def _outcome(self, row: Outgoing) -> Receipt | None:
+    async def outcome(self, row: Outgoing) -> Receipt | None:
         """
         Give the receipt of a send; None when it may be tried.
 
@@ -203,7 +221,7 @@ class SendingVerbs(IdentityVerbs):
             if record is not None:
                 attempt = partial(self._recorded, record, chat, attempt)
             try:
-                return await (attempt() if self._governor is None else self._governor.run("messages", attempt))
+                return await self._limiter.run("messages", attempt)
             except ApiError as error:
                 if number == len(ways) or not _is_unknown_medium(error):
                     raise
@@ -213,18 +231,18 @@ class SendingVerbs(IdentityVerbs):
 
     async def _attempt(self, chat: ContactId, client_id: str, way: WayName, make: Make) -> Receipt:
         """Let a send leave; where the server is known to fold repeats, again when its answer is lost."""
-        message_id = await (self._repeated(make, client_id) if self._dedupes else self._run(make(client_id)))
-        return Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._cell.now(), way=way)
+        message_id = await (self._repeated(make, client_id) if self._dedupes else self._session.run(make(client_id)))
+        return Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._session.now(), way=way)
 
     async def _repeated(self, make: Make, client_id: str) -> str:
         try:
-            return await self._run(make(client_id))
+            return await self._session.run(make(client_id))
         except SendOutcomeUnknown as lost:
             for _ in range(REPEATS):
-                await asyncio.sleep(self._timeouts.retry)
+                await asyncio.sleep(self._session.timeouts.retry)
                 # Whatever a repeat meets, the first may have been done: no refusal takes that back.
                 with contextlib.suppress(TransportError, ProtocolError, ApiError):
-                    return await self._run(make(client_id))
+                    return await self._session.run(make(client_id))
             raise lost from None
 
     async def _recorded(self, record: _Record, chat: ContactId, attempt: Attempt) -> Receipt:
@@ -251,10 +269,10 @@ class SendingVerbs(IdentityVerbs):
 
     # -- when the answer was lost ------------------------------------------------------------------------------------
 
-    async def _settle_doubts(self, chats: Collection[ContactId]) -> None:
+    async def settle_doubts(self, chats: Collection[ContactId]) -> None:
         """End the doubts about sends to chats where something of this account's has come through sync."""
         if chats:
-            doubtful = await self._part_of_account().outbox.list("unknown", chats=chats, limit=_LOOKED_AT)
+            doubtful = await self._storage.part().outbox.list("unknown", chats=chats, limit=_LOOKED_AT)
             for row in reversed(doubtful):
                 await self._settle_doubt(row)
 
@@ -264,7 +282,7 @@ class SendingVerbs(IdentityVerbs):
 
         A message is taken for it that says the same in the same chat, is no older, and is no other send's.
         """
-        part = self._part_of_account()
+        part = self._storage.part()
         sends = await part.outbox.list(chats=[row.chat], limit=_LOOKED_AT)
         if any(
             other.state == "sending" and (other.kind, other.text) == (row.kind, row.text) and other.number != row.number
@@ -280,7 +298,7 @@ class SendingVerbs(IdentityVerbs):
                 receipt = Receipt(
                     message_id=entry.message_id, client_id=row.client_id, chat=row.chat, time=float(entry.time)
                 )
-                await part.outbox.settle(row.number, "sent", time=self._cell.now(), receipt=receipt)
+                await part.outbox.settle(row.number, "sent", time=self._session.now(), receipt=receipt)
                 return receipt
         return None
 

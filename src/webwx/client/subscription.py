@@ -7,7 +7,7 @@ While a subscription is open, its account is synced in the background.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -18,12 +18,13 @@ from webwx.storage.base import ARCHIVE_CONSUMER, Entry
 from webwx.storage.lookup import find_entry
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
     from typing import Self
 
-    from webwx.client.retry import Backoff
+    from webwx.client.account_storage import AccountStorage
+    from webwx.client.history import MessageHistory
+    from webwx.client.sync_loop import SyncLoop
     from webwx.storage.base import AccountJournal, Consumer
 
 T = TypeVar("T")
@@ -36,68 +37,6 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
     event: Event
 
 
-class SyncedAccount(Protocol):
-    """What a subscription needs of its account's client."""
-
-    joining: asyncio.Lock
-    """Held while a subscription opens or closes."""
-
-    @property
-    def part(self) -> AccountJournal:
-        """The account's part of the journal."""
-        ...
-
-    @property
-    def work(self) -> asyncio.Task[None] | None:
-        """The task that polls in the background; None before the first one."""
-        ...
-
-    @property
-    def news(self) -> asyncio.Event:
-        """Set when something more is stored, and then replaced by another one."""
-        ...
-
-    def notify(self) -> None:
-        """Wake every subscription that waits for news."""
-        ...
-
-    async def join(self) -> None:
-        """Count one more reader of the account; the first one takes the account's sync lock."""
-        ...
-
-    async def leave(self) -> None:
-        """Count one reader less; the last one ends the sync."""
-        ...
-
-    def start(self) -> None:
-        """Poll in the background from now on."""
-        ...
-
-    async def begin_archiving(self) -> None:
-        """Fetch media as they arrive, if the client was asked to."""
-        ...
-
-    async def fetch_waiting(self) -> bool:
-        """Fetch what waits at the server without a poll; return whether there was anything."""
-        ...
-
-    async def wait_for_archive(self) -> None:
-        """Return once the media that have arrived are archived or cannot be had."""
-        ...
-
-    async def events_of(self, entries: Iterable[Entry]) -> list[Event]:
-        """Decode entries of the journal."""
-        ...
-
-    def backoff(self) -> Backoff:
-        """Return the delays of one loop that retries."""
-        ...
-
-    def storage_failed(self, error: StorageError) -> None:
-        """Report in the client's state that the journal has failed."""
-        ...
-
-
 class Subscription:
     """
     A consumer of one account's events; `AsyncClient.subscribe` makes it, and it is open inside `async with`.
@@ -106,16 +45,29 @@ class Subscription:
     or another one, with `redelivered` set if it may have been handled.
 
     Args:
-        account: The account.
+        sync: The account's sync loop.
+        storage: The account's storage; it has a journal.
+        history: Makes events of entries.
         name: The consumer's name.
         follow: False: do not poll; `take` returns an empty list once nothing waits any more.
         shows: `show` tells what is handed out to a handler; otherwise everything that is taken counts as handed out.
     """
 
-    def __init__(self, account: SyncedAccount, name: str, *, follow: bool = True, shows: bool = False) -> None:
+    def __init__(
+        self,
+        sync: SyncLoop,
+        storage: AccountStorage,
+        history: MessageHistory,
+        name: str,
+        *,
+        follow: bool = True,
+        shows: bool = False,
+    ) -> None:
         self.name: str = name
         self._shows = shows
-        self._account = account
+        self._sync = sync
+        self._storage = storage
+        self._history = history
         self._follows = follow
         self._consumer: Consumer | None = None
         self._is_synced = False
@@ -126,7 +78,7 @@ class Subscription:
     @property
     def part(self) -> AccountJournal:
         """The account's part of the journal."""
-        return self._account.part
+        return self._storage.part()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -148,17 +100,17 @@ class Subscription:
             AlreadyRunning: Another process is syncing this login, or this consumer is open already.
             StorageError: The journal cannot be read.
         """
-        account = self._account
+        sync = self._sync
         if self.name == ARCHIVE_CONSUMER:
             raise InvalidRequest(f"What keeps media is called {ARCHIVE_CONSUMER!r}; give this reader another name.")
-        async with account.joining:
-            await account.join()
+        async with sync.joining:
+            await sync.join()
             self._is_synced = True
             try:
-                self._consumer = await account.part.consumer(
-                    self.name, tell=account.notify, stays=self._follows, shows=self._shows
+                self._consumer = await self._storage.part().consumer(
+                    self.name, tell=self._storage.notify, stays=self._follows, shows=self._shows
                 )
-                await account.begin_archiving()  # after that, for the first consumer of a journal is given everything
+                await sync.begin_archiving()  # after that, for the first consumer of a journal is given everything
             except BaseException:
                 await self._leave()
                 consumer, self._consumer = self._consumer, None
@@ -166,7 +118,7 @@ class Subscription:
                     await consumer.close()
                 raise
             if self._follows:
-                account.start()
+                sync.start()
 
     async def take(self, limit: int = 100) -> list[Delivered]:
         """
@@ -179,17 +131,17 @@ class Subscription:
             LoggedOut: The login has ended, and nothing waits any more.
             StorageError: The journal cannot be read; a subscription that follows waits until it can.
         """
-        account, consumer = self._account, self._opened()
+        sync, storage, consumer = self._sync, self._storage, self._opened()
         while self._is_synced:
-            work, news = account.work, account.news
+            work, news = sync.work, storage.news
             is_over = work is None or work.done()  # looked at first: what is stored meanwhile is found by the next turn
             entries = await self._patiently(lambda: consumer.take_waiting(limit))
             if entries:
-                events = await self._patiently(partial(account.events_of, entries))
+                events = await self._patiently(partial(self._history.events_of, entries))
                 return list(map(Delivered, entries, events))
             if not self._follows:
-                if not await account.fetch_waiting():
-                    await account.wait_for_archive()
+                if not await sync.fetch_waiting():
+                    await sync.wait_for_archive()
                     break
             elif not is_over:
                 await news.wait()
@@ -201,11 +153,11 @@ class Subscription:
 
     async def again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
         """Give one once more that was taken, because only its number was kept; None when it was deleted meanwhile."""
-        entry = await find_entry(self._account.part, number)
+        entry = await find_entry(self._storage.part(), number)
         if entry is None:
             return None
         entry = msgspec.structs.replace(entry, attempt=attempt, redelivered=redelivered, crashes=crashes)
-        (event,) = await self._account.events_of([entry])
+        (event,) = await self._history.events_of([entry])
         return Delivered(entry, event)
 
     def show(self, number: int) -> None:
@@ -238,7 +190,7 @@ class Subscription:
 
     async def stop(self) -> None:
         """Take nothing any more, and poll for nothing; what was taken can still be acknowledged."""
-        async with self._account.joining:
+        async with self._sync.joining:
             await self._leave()
 
     async def close(self, *, unseen_from: int = 0) -> None:
@@ -249,7 +201,7 @@ class Subscription:
             unseen_from: What was taken from this number on has been shown to nobody; 0: all of it was.
         """
         # Whoever opens this consumer next waits here until it is let go.
-        async with self._account.joining:
+        async with self._sync.joining:
             consumer, self._consumer = self._consumer, None
             try:
                 await self._leave()
@@ -260,7 +212,7 @@ class Subscription:
     async def _leave(self) -> None:
         if self._is_synced:
             self._is_synced = False
-            await self._account.leave()
+            await self._sync.leave()
 
     def _opened(self) -> Consumer:
         if self._consumer is None:
@@ -272,7 +224,7 @@ class Subscription:
 
         def is_worth_it(error: StorageError, _: int) -> bool:
             if self._follows:
-                self._account.storage_failed(error)
+                self._sync.storage_failed(error)
             return self._follows
 
-        return await retry(read, StorageError, is_worth_it=is_worth_it, backoff=self._account.backoff())
+        return await retry(read, StorageError, is_worth_it=is_worth_it, backoff=self._sync.backoff())

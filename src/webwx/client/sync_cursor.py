@@ -7,12 +7,19 @@ behind, for the day when somebody goes on without the journal.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from webwx.client.contacts import ContactVerbs
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.protocol.sync import SyncKey
+
+if TYPE_CHECKING:
+    from webwx.client.account_storage import AccountStorage
+    from webwx.client.contact_book import ContactBook
+    from webwx.client.identity_updates import IdentityUpdates
+    from webwx.client.session import ClientSession
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,37 +46,53 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
             raise StorageError("The journal's position cannot be read; another program wrote it.") from None
 
 
-class PositionVerbs(ContactVerbs):
-    """An account's place in its journal."""
+class SyncCursor:
+    """
+    Moves an account's login to where its journal stands.
 
-    async def _find_position(self) -> None:
+    Args:
+        session: The account's session.
+        storage: The account's storage; it has a journal.
+        book: The contacts of the present login.
+        updates: Matches contacts with identities.
+    """
+
+    def __init__(
+        self, session: ClientSession, storage: AccountStorage, book: ContactBook, updates: IdentityUpdates
+    ) -> None:
+        self._session = session
+        self._storage = storage
+        self._book = book
+        self._updates = updates
+
+    async def find(self) -> None:
         """
-        Go to where the journal stands; one that does not know this login begins with it.
+        Continue from where the journal stands; a journal that does not know this login begins with it.
 
         Raises:
             StorageError: The journal cannot be read or written.
         """
-        if not await self._go_to_position():
-            login = self._login
+        if not await self.follow():
+            login = self._session.login
             position = Position(fetch_key=login.fetch_key, check_key=login.check_key)
             # They are read while they are written: all of them at once would weigh more than all else.
-            await self._part_of_account().open_login(
-                ContactId(login.user_id), position.pack(), self._cell.now(), self._contacts
+            await self._storage.part().open_login(
+                ContactId(login.user_id), position.pack(), self._session.now(), self._book.contacts
             )
-            await self._rest_on_journal()
-            self._introduce_everybody()  # until now the ledger took nobody of this login
+            await self._book.rest_on_journal()
+            self._updates.add_everybody()  # until now the journal matched no contact of this login
 
-    async def _go_to_position(self) -> bool:
+    async def follow(self) -> bool:
         """
-        Fetch from where the journal stands, from now on; says whether it knows this login.
+        Continue from where the journal stands; return whether it knows this login.
 
         Raises:
             StorageError: The journal cannot be read.
         """
-        packed = await self._part_of_account().position(ContactId(self._login.user_id))
+        packed = await self._storage.part().position(ContactId(self._session.login.user_id))
         if packed is None:
             return False
-        position, login = Position.unpack(packed), self._login
+        position, login = Position.unpack(packed), self._session.login
         if position != Position(fetch_key=login.fetch_key, check_key=login.check_key):
-            self._cell.change(fetch_key=position.fetch_key, check_key=position.check_key)
+            self._session.change(fetch_key=position.fetch_key, check_key=position.check_key)
         return True

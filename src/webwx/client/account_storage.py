@@ -1,0 +1,100 @@
+"""One account's part of a journal, and what stands in for it where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from webwx.client.rate_limiter import StatesInMemory
+from webwx.errors import NoJournal
+from webwx.storage.open import open_journal
+
+if TYPE_CHECKING:
+    from webwx.client.rate_limiter import States
+    from webwx.storage.base import AccountJournal, Journal
+    from webwx.transport.runner import Cell
+
+
+class AccountStorage:
+    """
+    Gives the account that is logged in its part of a journal.
+
+    Args:
+        journal: The path of a journal, which is opened and closed here; a journal, which its owner closes; or None.
+        cell: Says which account is logged in.
+    """
+
+    def __init__(self, journal: Journal | str | os.PathLike[str] | None, cell: Cell) -> None:
+        self._path: str | os.PathLike[str] | None = None
+        if isinstance(journal, (str, os.PathLike)):
+            self._path = journal
+            journal = open_journal(journal)
+        self._journal = journal
+        self._cell = cell
+        self._parts: dict[int, AccountJournal] = {}
+        """By account."""
+        self._states: dict[int, StatesInMemory] = {}
+        """By account, where there is no journal."""
+        self.news = asyncio.Event()
+        """Set once something more is stored, and then replaced by another one."""
+
+    def __repr__(self) -> str:
+        return f"AccountStorage(has_journal={self.has_journal})"
+
+    @property
+    def has_journal(self) -> bool:
+        """Whether there is a journal."""
+        return self._journal is not None
+
+    def part(self) -> AccountJournal:
+        """
+        Return this account's part of the journal.
+
+        Raises:
+            NotLoggedIn: There is no login.
+            NoJournal: There is no journal.
+        """
+        uin = self._cell.login.account.uin
+        if self._journal is None:
+            raise NoJournal("This needs a journal; give the client one, such as journal='me.journal'.")
+        if uin not in self._parts:
+            self._parts[uin] = self._journal.account(uin)
+        return self._parts[uin]
+
+    async def latest_part(self) -> AccountJournal:
+        """
+        Return this account's part of the journal; without a login, that of the account which was logged in last.
+
+        Raises:
+            NoJournal: There is no journal.
+            NotLoggedIn: There was never a login.
+        """
+        if self._journal is not None and not self._cell.login.user_id:
+            accounts = await self._journal.accounts()
+            if accounts:
+                return self._journal.account(accounts[0])
+        return self.part()
+
+    def states(self) -> States:
+        """
+        Return where this account's named states are stored: in the journal, or without one in memory.
+
+        Raises:
+            NotLoggedIn: There is no login.
+        """
+        if self._journal is None:
+            return self._states.setdefault(self._cell.login.account.uin, StatesInMemory())
+        return self.part()
+
+    def notify(self) -> None:
+        """Wake everything that waits for news."""
+        self.news.set()
+        self.news = asyncio.Event()
+
+    async def close(self) -> None:
+        """Close a journal that was opened here; the next use opens it again."""
+        if self._path is not None and self._journal is not None:
+            closed, self._journal = self._journal, open_journal(self._path)
+            self._parts.clear()
+            await closed.close()

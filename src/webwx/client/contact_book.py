@@ -1,0 +1,103 @@
+"""The contacts of the present login: in memory, beside the saved login, and in the journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.model.address_book import Contacts
+from webwx.model.contacts import ContactId
+from webwx.storage.login import LoginFile, LoginMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from webwx.client.account_storage import AccountStorage
+    from webwx.client.session import ClientSession
+    from webwx.model.contacts import Contact
+    from webwx.storage.base import AccountJournal
+
+
+class ContactBook:
+    """
+    Holds the contacts of the present login, and stores them.
+
+    Args:
+        session: The account's session.
+        storage: The account's storage.
+    """
+
+    def __init__(self, session: ClientSession, storage: AccountStorage) -> None:
+        self.contacts = Contacts()
+        """Everybody known in this login; another object after each complete list and each login."""
+        self.lists_all = True
+        """The contact list that was fetched last was complete."""
+        self._session = session
+        self._storage = storage
+
+    def __repr__(self) -> str:
+        return f"ContactBook({len(self.contacts)} contacts)"
+
+    async def load(self) -> None:
+        """Read the contacts of the session's login: from the journal when it has any, else from beside the login."""
+        self.contacts = await self._stored()
+
+    async def _stored(self) -> Contacts:
+        if self._storage.has_journal:
+            roster = await self._storage.part().roster(ContactId(self._session.login.user_id))
+            if len(roster):
+                return Contacts(roster=roster)
+        store = self._session.store
+        if isinstance(store, LoginMemory):
+            return store.packed_contacts()
+        return Contacts.packed(store.load_contacts())
+
+    async def save(self, gone: Collection[ContactId] = (), everybody: Sequence[Contact] | None = None) -> None:
+        """
+        Store the contacts beside the login, and in the journal, from which the next process reads them.
+
+        Args:
+            gone: Ids of those who are no contacts any more.
+            everybody: All contacts, if the caller has read them already.
+        """
+        if self._storage.has_journal:
+            part, own_id = self._storage.part(), ContactId(self._session.login.user_id)
+            if await part.position(own_id) is not None:  # else it learns of them when the sync begins
+                await part.save_contacts(own_id, self.contacts.unkept() if everybody is None else everybody, gone)
+                await self.rest_on_journal()
+        self.save_beside_login(everybody)
+
+    async def rest_on_journal(self) -> None:
+        """From now on read contacts that have not changed since from the journal, where they are stored."""
+        self.contacts.rest_on(await self._storage.part().roster(ContactId(self._session.login.user_id)))
+
+    async def catch_up(self, part: AccountJournal) -> None:
+        """Add the contacts that another process has met in this login."""
+        roster = await part.roster(ContactId(self._session.login.user_id))
+        if len(roster):
+            self.contacts.rest_on(roster)
+
+    def save_beside_login(self, everybody: Sequence[Contact] | None = None) -> None:
+        """
+        Store the contacts beside the login.
+
+        Args:
+            everybody: All contacts, if the caller has read them already.
+        """
+        # A file takes them one by one, and what is in memory is not to be read at all.
+        match self._session.store:
+            case LoginMemory() as memory:
+                memory.save_contacts(self.contacts)
+            case LoginFile() as file:
+                file.save_contacts(everybody or self.contacts)
+            case store:
+                store.save_contacts(list(everybody or self.contacts))
+        self.contacts.is_changed = False
+
+    async def save_changes(self) -> None:
+        """Store the contacts if they have changed."""
+        if self._session.login.user_id and self.contacts.is_changed:
+            await self.save()
+
+    def forget(self) -> None:
+        """Drop all contacts, because ids are new in the next login."""
+        self.contacts = Contacts()

@@ -1,0 +1,185 @@
+"""Contacts that the journal has still to match with identities; one task does it in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.errors import StorageError
+from webwx.model.contacts import Contact, ContactId, is_chatroom
+from webwx.model.events import IdentityAmbiguous, Item
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+
+    from webwx.client.account_storage import AccountStorage
+    from webwx.client.contact_book import ContactBook
+    from webwx.client.session import ClientSession
+    from webwx.model.messages import PhoneActivity
+    from webwx.storage.base import AccountJournal
+
+_log = logging.getLogger("webwx.client")
+
+
+class IdentityUpdates:
+    """
+    Tells the journal in the background which contacts are new or have changed, so that it matches them with identities.
+
+    Without a journal it does nothing.
+
+    Args:
+        session: The account's session.
+        storage: The account's storage.
+        book: The contacts of the present login.
+    """
+
+    def __init__(self, session: ClientSession, storage: AccountStorage, book: ContactBook) -> None:
+        self._session = session
+        self._storage = storage
+        self._book = book
+        self._queue = UpdateQueue(self._identify)
+
+    def add(self, contacts: Iterable[Contact]) -> None:
+        """Match contacts that are new or have changed."""
+        if self._storage.has_journal:
+            self._queue.add(contacts)
+
+    def add_real_ids(self, activity: PhoneActivity) -> None:
+        """Store the real ids that the phone has named; none, if they may be in another order than the chats."""
+        pairs = list(zip(activity.recent, activity.real_ids, strict=False))
+        if self._storage.has_journal and all(_may_be_same(contact_id, real_id) for contact_id, real_id in pairs):
+            self._queue.add((), real_ids={one: real for one, real in pairs if one != real})
+
+    def add_everybody(self) -> None:
+        """Match all contacts of this login."""
+        if self._storage.has_journal:
+            self._queue.add_everybody()
+        self._queue.has_begun = True
+
+    async def _identify(self, some: Iterable[Contact], real_ids: Mapping[ContactId, str], *, is_all: bool) -> None:
+        part, own_id = self._storage.part(), ContactId(self._session.login.user_id)
+        if await part.position(own_id) is None:
+            return  # it learns of them when the sync begins
+        # They are read while they are told of: all of them at once would weigh more than all else.
+        contacts = _Named(self._book.contacts) if is_all else some
+        now, is_complete = (
+            self._session.now(),
+            is_all and self._book.lists_all and self._session.login.profile.has_contacts,
+        )
+        found_all = await part.ledger.identify(own_id, contacts, complete=is_complete, time=now, real_ids=real_ids)
+        by_id = {contact.id: contact for contact in some}
+        for found in {each.contact_id: each for each in found_all}.values():
+            if found.by == "ambiguous":
+                contact = by_id.get(found.contact_id) or self._book.contacts.get(found.contact_id)
+                doubt = IdentityAmbiguous(
+                    identity=found.number,
+                    contact=contact or Contact(id=found.contact_id, kind="stranger"),
+                    candidates=found.candidates,
+                )
+                item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(doubt)))
+                await part.add_note(own_id, item, chat=found.contact_id, time=now)
+
+    async def readable_part(self) -> AccountJournal:
+        """
+        Return this account's part of the journal once every contact is matched.
+
+        Without a login it is that of the account which was logged in last.
+
+        Raises:
+            NoJournal: There is no journal.
+            NotLoggedIn: There was never a login.
+        """
+        part = await self._storage.latest_part()
+        if self._session.login.user_id:
+            if not self._queue.has_begun:
+                self.add_everybody()
+            await self._queue.done()
+        return part
+
+    async def done(self) -> None:
+        """Wait until every contact that was added is matched."""
+        await self._queue.done()
+
+    def forget(self) -> None:
+        """Drop everything, because ids are new in the next login."""
+        self._queue.forget()
+
+
+def _may_be_same(contact_id: ContactId, real_id: str) -> bool:
+    """Return whether two ids may belong to one account, by their form."""
+    if not contact_id.startswith("@"):
+        return contact_id == real_id
+    return is_chatroom(contact_id) == is_chatroom(real_id)
+
+
+class _Named:
+    """Those contacts that have a name: without one a contact cannot be recognized in another login."""
+
+    def __init__(self, contacts: Iterable[Contact]) -> None:
+        self._contacts = contacts
+
+    def __iter__(self) -> Iterator[Contact]:
+        return (each for each in self._contacts if each.nickname or each.remark or each.members)
+
+
+class UpdateQueue:
+    """
+    Contacts and real ids of one login that wait to be matched by one task.
+
+    Args:
+        identify: Matches some of them.
+    """
+
+    def __init__(self, identify: Callable[..., Awaitable[None]]) -> None:
+        self._identify = identify
+        self._waiting: dict[ContactId, Contact] = {}
+        self._real_ids: dict[ContactId, str] = {}
+        self._is_all = False
+        self._work: asyncio.Task[None] | None = None
+        self.has_begun = False
+        """All contacts of this login have been matched, or are waiting for it."""
+
+    def add(self, contacts: Iterable[Contact], *, real_ids: Mapping[ContactId, str] | None = None) -> None:
+        """Add contacts, and the real ids of contacts."""
+        self._waiting |= {each.id: each for each in _Named(contacts)}
+        self._real_ids |= real_ids or {}
+        self._begin()
+
+    def add_everybody(self) -> None:
+        """Add all contacts of this login, as they are when they are matched."""
+        self._is_all = True
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._is_wanted() and (self._work is None or self._work.done()):
+            self._work = asyncio.get_running_loop().create_task(self._match())
+
+    def _is_wanted(self) -> bool:
+        return bool(self._waiting or self._real_ids or self._is_all)
+
+    async def done(self) -> None:
+        """Wait until the queue is empty or matching has failed."""
+        while self._work is not None and not self._work.done():
+            await asyncio.wait([self._work])
+
+    def forget(self) -> None:
+        """Drop everything, because ids are new in the next login."""
+        self._waiting, self._real_ids = {}, {}
+        self._is_all = self.has_begun = False
+
+    async def _match(self) -> None:
+        while self._is_wanted():
+            contacts, real_ids, is_all = list(self._waiting.values()), dict(self._real_ids), self._is_all
+            self._waiting, self._is_all = {}, False
+            try:
+                await self._identify(contacts, real_ids, is_all=is_all)
+            except StorageError as error:
+                self.has_begun = False
+                _log.warning("The ledger could not be told who is there; it is told again: %s", error)
+                return
+            # Contacts can be added again at any time, but the phone names a real id once.
+            told = real_ids.items()
+            self._real_ids = {one: real for one, real in self._real_ids.items() if (one, real) not in told}

@@ -1,0 +1,181 @@
+"""Batches with a journal: each is stored with the position it leads to, and what it says of contacts is applied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.client.sync_cursor import Position
+from webwx.model.contacts import ContactId
+from webwx.model.delivery import text_from_wire
+from webwx.model.events import Arrived, ContactChanged, ContactDeleted, Item, event_from_item, identify, is_plain
+from webwx.model.messages import PhoneActivity, TextMessage
+from webwx.model.notices import says_too_often
+from webwx.storage.base import Arrival
+
+if TYPE_CHECKING:
+    from webwx.client.account_storage import AccountStorage
+    from webwx.client.contact_book import ContactBook
+    from webwx.client.contacts import ContactDirectory
+    from webwx.client.identity_updates import IdentityUpdates
+    from webwx.client.poll_interval import PollInterval
+    from webwx.client.rate_limiter import Limiter
+    from webwx.client.sender import Sender
+    from webwx.client.session import ClientSession
+    from webwx.flows.sync import Batch
+    from webwx.model.contacts import Contact
+
+
+class _BatchSummary:
+    """What a batch holds, as far as the journal and the contacts must know."""
+
+    def __init__(self, began: int) -> None:
+        self.began = began
+        """Messages that were written before are backlog."""
+        self.arrived: list[Arrived] = []
+        self.texts: list[tuple[Item, TextMessage]] = []
+        """In place of these, where there is nothing else."""
+        self.contacts: dict[str, Contact] = {}
+        """Contacts that were added or have changed, as they are now."""
+        self.gone: dict[ContactId, None] = {}
+        """Contacts that were deleted."""
+        self.people: list[tuple[ContactId, ContactId | None]] = []
+        """Chats with the authors of messages there."""
+        self.activities: list[PhoneActivity] = []
+        self.own_chats: set[ContactId] = set()
+        """Chats in which this account has written."""
+        self.changed_contacts = 0
+        """Number of contacts that differ from what was known."""
+        self.is_too_often = False
+        """The platform says in a chat that this account acts too often."""
+
+
+class Ingestion:
+    """
+    Stores batches in the journal.
+
+    Args:
+        session: The account's session.
+        storage: The account's storage; it has a journal.
+        book: The contacts of the present login.
+        directory: Looks up contacts that are met in messages.
+        updates: Matches contacts with identities.
+        sender: Settles sends whose answer was lost.
+        limiter: Hears of notices that the account acts too often.
+        interval: Counts batches and changes of contacts.
+    """
+
+    needs_body = True
+    """Whether the bytes of an answer are stored as well."""
+
+    def __init__(
+        self,
+        session: ClientSession,
+        storage: AccountStorage,
+        book: ContactBook,
+        directory: ContactDirectory,
+        updates: IdentityUpdates,
+        sender: Sender,
+        limiter: Limiter,
+        interval: PollInterval,
+    ) -> None:
+        self._session = session
+        self._storage = storage
+        self._book = book
+        self._directory = directory
+        self._updates = updates
+        self._sender = sender
+        self._limiter = limiter
+        self._interval = interval
+
+    async def store(self, batch: Batch, began: float) -> int:
+        """
+        Store a batch with the position it leads to, and move there; return the number of new items.
+
+        Args:
+            batch: The batch.
+            began: Seconds since 1970, by the server's clock; messages that were written before are backlog.
+
+        Raises:
+            StorageError: It was not stored, or that is not known.
+        """
+        session = self._session
+        own_id = ContactId(session.login.user_id)
+        has_moved = batch.fetch_key != session.login.fetch_key
+        if batch.skey:
+            # A key that is ahead of the position does no harm; one that is behind may end the login.
+            session.change(credentials=msgspec.structs.replace(session.login.credentials, skey=batch.skey))
+            session.save()
+        position = Position(fetch_key=batch.fetch_key, check_key=batch.check_key)
+        summary = self._summary_of(batch, own_id, int(began))
+        count = await self._storage.part().ingest(
+            Arrival(
+                body=batch.body, items=tuple(summary.arrived), texts=tuple(summary.texts), position=position.pack(),
+                time=session.now(), began=summary.began, contacts=tuple(summary.contacts.values()),
+                deleted=tuple(summary.gone),
+            )
+        )  # fmt: skip
+        session.change(fetch_key=batch.fetch_key, check_key=batch.check_key)
+        session.is_changed = True
+        self._storage.notify()
+        if summary.is_too_often:  # not before: what cannot be stored is fetched again
+            await self._limiter.refused()
+        self._updates.add(summary.contacts.values())
+        for activity in summary.activities:
+            self._updates.add_real_ids(activity)
+        for chat, sender in dict.fromkeys(summary.people):
+            if not self._book.contacts.knows(chat, sender):  # a complete list may have come meanwhile
+                self._directory.meet(chat, sender)
+        await self._sender.settle_doubts(summary.own_chats)
+        # What stands beside the messages has no id by which a repetition is recognized.
+        beside = sum(not each.message_id for each in summary.arrived)
+        self._interval.count_batch(messages=count - beside, others=beside if has_moved else 0)
+        for _ in range(summary.changed_contacts):
+            self._interval.count_contact_change()
+        return count if has_moved else count - beside
+
+    def _summary_of(self, batch: Batch, own_id: ContactId, began: int) -> _BatchSummary:
+        """Read a batch as closely as the journal must, and apply what it says of contacts."""
+        summary, contacts = _BatchSummary(began), self._book.contacts
+        if batch.body and is_plain(batch.items):
+            self._add_texts(batch, own_id, summary)
+            return summary
+        for item, raw in zip(batch.items, batch.delivered(), strict=True):
+            arrived = identify(item, own_id, summary.began, raw)
+            summary.arrived.append(arrived)
+            chat = arrived.chat
+            if chat:
+                summary.people.append((chat, arrived.sender))
+                if arrived.is_self:
+                    summary.own_chats.add(chat)
+                if arrived.is_notice and arrived.time >= summary.began and not summary.is_too_often:
+                    summary.is_too_often = says_too_often(event_from_item(item, own_id, arrived.read))
+                continue
+            # Events of messages are made when a reader wants them; these are about contacts, and the phone names chats.
+            match event_from_item(item, own_id, arrived.read):
+                case ContactChanged(contact=contact):
+                    known = contacts.get(contact.id)
+                    merged = summary.contacts[contact.id] = contacts.merge(contact)
+                    summary.changed_contacts += merged != known
+                    summary.gone.pop(merged.id, None)
+                case ContactDeleted(id=gone):
+                    summary.changed_contacts += gone in contacts
+                    contacts.remove(gone)
+                    summary.contacts.pop(gone, None)
+                    summary.gone[gone] = None
+                case PhoneActivity(recent=recent) as activity:
+                    summary.people.extend((chat, None) for chat in recent)
+                    summary.activities.append(activity)
+        return summary
+
+    def _add_texts(self, batch: Batch, own_id: ContactId, summary: _BatchSummary) -> None:
+        """Read a batch of texts alone: their authors, and their events."""
+        for item in batch.items:
+            assert item.text is not None  # noqa: S101 - for the type checker: it is a text
+            event = text_from_wire(item.text, own_id)
+            summary.texts.append((item, event))
+            if event.chat:
+                summary.people.append((event.chat, event.sender))
+                if event.is_self:
+                    summary.own_chats.add(event.chat)

@@ -1,0 +1,100 @@
+"""Batches without a journal: their items are saved with the login until they are handed out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.client.recent_messages import RecentMessages
+from webwx.errors import LocalStateError
+from webwx.model.events import ContactChanged, ContactDeleted, event_from_item
+from webwx.model.messages import Message, MessageRecalled, PhoneActivity, TextMessage
+
+if TYPE_CHECKING:
+    from webwx.client.contact_book import ContactBook
+    from webwx.client.contacts import ContactDirectory
+    from webwx.client.poll_interval import PollInterval
+    from webwx.client.session import ClientSession
+    from webwx.flows.sync import Batch
+    from webwx.model.messages import Event
+
+
+class PendingEvents:
+    """
+    Stores batches in the session, and turns their items into events.
+
+    Args:
+        session: The account's session, which saves the pending items.
+        book: The contacts of the present login.
+        directory: Looks up contacts that are met in messages.
+        interval: Counts batches and messages.
+    """
+
+    needs_body = False
+    """Whether the bytes of an answer are stored as well."""
+
+    def __init__(
+        self, session: ClientSession, book: ContactBook, directory: ContactDirectory, interval: PollInterval
+    ) -> None:
+        self._session = session
+        self._book = book
+        self._meet = directory.meet
+        self._interval = interval
+        self._recent = RecentMessages()
+
+    async def store(self, batch: Batch, began: float) -> int:  # noqa: ARG002 - nothing is marked as backlog here
+        """
+        Append a batch to the pending items and save both keys with it, in one save; return the number of new items.
+
+        Raises:
+            LocalStateError: It could not be saved, and nothing has changed.
+        """
+        session = self._session
+        login = session.login
+        has_moved = batch.fetch_key != login.fetch_key
+        changes: dict[str, object] = {"fetch_key": batch.fetch_key, "check_key": batch.check_key}
+        if batch.skey:
+            changes["credentials"] = msgspec.structs.replace(login.credentials, skey=batch.skey)
+        session.change(**changes)
+        try:
+            session.save(pending=(*session.pending, *batch.items))
+        except LocalStateError:
+            session.roll_back(login)
+            raise
+        session.pending.extend(batch.items)
+        news = len(batch.items) if has_moved else 0
+        self._interval.count_batch(messages=0, others=news)  # `take` finds out what of it is news
+        return news
+
+    def take(self, own_id: str) -> Event | None:
+        """Remove the oldest pending item and return its event; None when the event was handed out before."""
+        event = event_from_item(self._session.take_pending(), own_id)
+        match event:
+            case TextMessage() | Message():  # most are of just the first, and that is seen in half the time
+                if not self._recent.is_new(event):
+                    return None
+                self._interval.reset()
+                self._recent.messages.append(event)
+                if not self._book.contacts.knows(event.chat, event.sender):
+                    self._meet(event.chat, event.sender)
+            case MessageRecalled(message_id=gone):
+                if not self._recent.is_new(event):
+                    return None
+                self._interval.reset()
+                return msgspec.structs.replace(event, original=self._recent.find(gone))
+            case ContactChanged(contact=contact):
+                contacts = self._book.contacts
+                known = contacts.get(contact.id)
+                merged = contacts.merge(contact)
+                if merged != known:
+                    self._interval.count_contact_change()
+                return ContactChanged(contact=merged)
+            case ContactDeleted(id=gone):
+                if gone in self._book.contacts:
+                    self._interval.count_contact_change()
+                self._book.contacts.remove(gone)
+            case PhoneActivity(recent=recent):
+                for chat in recent:
+                    self._meet(chat)
+        return event

@@ -1,0 +1,336 @@
+"""The session of one account: its login, the saved login, its state, and how a flow is run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from webwx.client.state import Liveness, LoginState, StateChange
+from webwx.errors import ApiError, LoggedOut, NotOnThisHost, RateLimited, StorageError
+from webwx.flows import login as login_flows
+from webwx.model.events import Item
+from webwx.protocol.codes import KNOWN_RETS, Ret
+from webwx.storage.login import Ended, SavedLogin
+from webwx.transport.file_chunks import read_window
+from webwx.transport.runner import run_async
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from webwx.client.rate_limiter import Limiter
+    from webwx.flows.call import Flow
+    from webwx.model.login import Login
+    from webwx.protocol.http import Buffer, Pause, Read
+    from webwx.storage.login import LoginStore
+    from webwx.transport.runner import Cell, Timeouts, Transport
+
+_log = logging.getLogger("webwx.client")
+
+T = TypeVar("T")
+
+Moment = tuple[float, float]
+"""One moment by two clocks: the event loop's, and the machine's."""
+
+
+class ClientSession:
+    """
+    The login of one account as this process knows it.
+
+    Args:
+        cell: Credentials, cookies and ids of the account.
+        store: Where the login is saved.
+        transport: What carries the requests; None: one is made when it is first needed, and again after `close`.
+        make_transport: Makes that one.
+        timeouts: How long to wait between attempts.
+        clock: Seconds since 1970.
+        limiter: Hears of every refusal for acting too often.
+        on_state: Called with each change of the state; default: it is logged.
+        on_logged_out: Called once when the platform ends the login.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        store: LoginStore,
+        *,
+        transport: Transport | None,
+        make_transport: Callable[[], Transport],
+        timeouts: Timeouts,
+        clock: Callable[[], float],
+        limiter: Limiter,
+        on_state: Callable[[StateChange], object] | None,
+        on_logged_out: Callable[[LoggedOut], object] | None,
+    ) -> None:
+        self.blank: Login = cell.login
+        """The login before anybody has logged in."""
+        self.store = store
+        self.timeouts = timeouts
+        self.clock = clock
+        """Seconds since 1970, by this machine."""
+        self.liveness = Liveness(on_state or _log_state)
+        self.pending: deque[Item] = deque()
+        """Items that were fetched and not handed out yet, without a journal; they are saved with the login."""
+        self.is_changed = False
+        """The login has changed since it was saved."""
+        # The cell's methods, bound once: a send calls several of them.
+        self.now: Callable[[], float] = cell.now
+        """Seconds since 1970, by the server's clock."""
+        self.change: Callable[..., None] = cell.change
+        self.cookie: Callable[[str, str], str] = cell.cookie
+        self.next_client_id: Callable[[], str] = cell.next_client_id
+        self.next_media_id: Callable[[], int] = cell.next_media_id
+        self._cell = cell
+        self._saved: Login = cell.login
+        """The login as the store had it when it was last read or written."""
+        self._has_taken = False
+        """Pending items have been handed out since they were saved."""
+        self._given_transport = self._transport = transport
+        self._make_transport = make_transport
+        self._limiter = limiter
+        self._on_logged_out = on_logged_out
+        self._unknown_rets: set[tuple[str, int]] = set()
+        """Codes without a known meaning, with the calls that were answered with them."""
+
+    def __repr__(self) -> str:
+        return f"ClientSession({self._cell.login!r})"
+
+    @property
+    def login(self) -> Login:
+        """The present login; a value, replaced by whatever changes it."""
+        return self._cell.login
+
+    # -- running flows -----------------------------------------------------------------------------------------------
+
+    async def run(self, flow: Flow[T], read: Callable[[Read], Awaitable[Buffer]] = read_window) -> T:
+        """
+        Run a flow of the logged-in account. After the end of a login no request is sent.
+
+        Raises:
+            ApiError: The key was too old and was renewed: the call may be made again.
+            LoggedOut: The login ended.
+        """
+        login, liveness = self._cell.login, self.liveness
+        if not login.user_id or liveness.end is not None:
+            login.require()
+            liveness.require()
+        self.is_changed = True
+        try:
+            result = await run_async(flow, self._transport or self._open_transport(), self._cell, self._pause, read)
+        except LoggedOut as end:
+            if end.ret == Ret.TICKET_ERROR and await self._renew_key(login.credentials.skey):
+                raise ApiError(
+                    f"{end.endpoint} was refused (ret {end.ret}): this login's key was too old; "
+                    "it has a new one now and nothing was done, so the call may be made again.",
+                    endpoint=end.endpoint, ret=end.ret, message=end.message,
+                ) from None  # fmt: skip
+            raise self._ended(end) from None
+        except RateLimited:
+            await self._limiter.refused()
+            raise
+        except ApiError as refused:
+            self._note(refused.endpoint, refused.ret)
+            raise
+        liveness.answered(self._cell.now())
+        return result
+
+    async def run_login(self, flow: Flow[T]) -> T:
+        """Run a flow that needs no login."""
+        try:
+            return await run_async(flow, self._transport or self._open_transport(), self._cell, self._pause)
+        except ApiError as refused:
+            self._note(refused.endpoint, refused.ret)
+            raise
+
+    def require_login(self) -> None:
+        """
+        Check the login, and take over the keys that other processes have saved.
+
+        Raises:
+            NotLoggedIn: There is no login.
+            LoggedOut: It has ended.
+        """
+        self._cell.login.require()
+        self.catch_up()
+        self.liveness.require()
+
+    def require_contacts(self, what: str) -> None:
+        """
+        Check that the host of this login has contacts.
+
+        Raises:
+            NotOnThisHost: It has none.
+        """
+        if not self._cell.login.profile.has_contacts:
+            raise NotOnThisHost(
+                f"File Transfer Helper web has no {what}; log in with host 'web', where the account may use it."
+            )
+
+    def data_ticket(self) -> str:
+        """Return the cookie of the file host; an empty string when there is none."""
+        return self._cell.cookie("webwx_data_ticket", self._cell.login.hosts.file)
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def moment(self) -> Moment:
+        """Return the present moment."""
+        return asyncio.get_running_loop().time(), self.clock()
+
+    def seconds_since(self, moment: Moment) -> float:
+        """Return the time since a moment, by the clock that went on: the loop's stands still in a suspended machine."""
+        return max(now - then for now, then in zip(self.moment(), moment, strict=True))
+
+    # -- the saved login ---------------------------------------------------------------------------------------------
+
+    def resume(self, saved: SavedLogin) -> None:
+        """Continue with a saved login and what it says is pending."""
+        self._cell.login = self._saved = saved.login
+        self.resume_pending(saved)
+
+    def resume_pending(self, saved: SavedLogin) -> None:
+        """Replace the pending items by those of the saved login, in place: a reader may hold the queue."""
+        self.pending.clear()
+        self.pending.extend(saved.pending)
+
+    def catch_up(self) -> SavedLogin | None:
+        """Apply what other processes have saved of this login; return it, or None when it is not saved any more."""
+        saved = self.store.load()
+        if saved is None or saved.login.credentials.sid != self._cell.login.credentials.sid:
+            return None
+        if saved.login is not self._saved and saved.login != self._saved:
+            self._cell.login = self._cell.login.rebased(self._saved, saved.login)
+            self._saved = saved.login
+        if saved.ended is not None:
+            self.liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
+        return saved
+
+    def take_pending(self) -> Item:
+        """Remove and return the oldest pending item."""
+        self.is_changed = self._has_taken = True
+        return self.pending.popleft()
+
+    def save(self, **fields: object) -> None:
+        """Save the changes of the login, and these fields with it, unless the account has logged in anew elsewhere."""
+        kept: Login | None = None
+
+        def change(saved: SavedLogin) -> SavedLogin:
+            nonlocal kept
+            if saved.login.credentials.sid != self._cell.login.credentials.sid:
+                return saved
+            kept = self._cell.login.rebased(self._saved, saved.login)
+            beside = fields
+            # A process that has only sent must not bring back what another one has handed out meanwhile.
+            if self._has_taken and saved.login.fetch_key == self._saved.fetch_key:
+                beside = {"pending": tuple(self.pending), **fields}
+            return msgspec.structs.replace(saved, login=kept, **beside)
+
+        self.store.update(change)
+        if kept is not None:
+            self._cell.login = self._saved = kept
+        self.is_changed = self._has_taken = False
+
+    def save_changes(self) -> None:
+        """Save the login if it has changed."""
+        if self.is_changed and self._cell.login.user_id:
+            self.save()
+
+    def save_new(self) -> None:
+        """Save a login that has just succeeded, in place of an earlier one."""
+        self.store.save(SavedLogin(login=self._cell.login))
+        self._saved = self._cell.login
+
+    def delete_saved(self) -> None:
+        """Delete the saved login, unless it is a newer one."""
+        saved = self.store.load()
+        if saved is not None and saved.login.credentials.sid == self._cell.login.credentials.sid:
+            self.store.clear()
+
+    def roll_back(self, login: Login) -> None:
+        """Return to an earlier value of the login, because what it had led to could not be saved."""
+        self._cell.login = login
+
+    def forget(self) -> None:
+        """Drop the login of this process."""
+        self._cell.login = self._saved = self.blank
+        self.pending.clear()
+        self.is_changed = self._has_taken = False
+        self.liveness.forget()
+
+    async def close(self) -> None:
+        """Save the login if it has changed, and close the connections."""
+        try:
+            self.save_changes()
+        finally:
+            if self._transport is not None:
+                await self._transport.close()
+                self._transport = self._given_transport
+
+    # -- what answers mean for the login -----------------------------------------------------------------------------
+
+    def _open_transport(self) -> Transport:
+        self._transport = self._make_transport()
+        return self._transport
+
+    async def _pause(self, wish: Pause) -> None:
+        self._note(wish.endpoint, wish.ret)
+        await asyncio.sleep(self.timeouts.retry)
+
+    def _note(self, endpoint: str, ret: int | None) -> None:
+        """Log a code without a known meaning, the first time a call is answered with it."""
+        if ret is not None and ret not in KNOWN_RETS and (endpoint, ret) not in self._unknown_rets:
+            self._unknown_rets.add((endpoint, ret))
+            _log.info("%s was answered with ret %s, which nobody knows; please report it.", endpoint, ret)
+
+    async def _renew_key(self, refused: str) -> bool:
+        """Get a new skey in place of one that was refused; return whether there is one. It is tried once."""
+        if self.liveness.is_renewed:
+            return False
+        self.catch_up()
+        if self._cell.login.credentials.skey == refused:  # no other process has got one yet
+            try:
+                reply = await self.run_login(login_flows.open_session(self._cell.login, self._cell.now()))
+            except LoggedOut as end:
+                raise self._ended(end) from None
+            if reply.skey in {"", refused}:
+                return False
+            self._cell.change(credentials=msgspec.structs.replace(self._cell.login.credentials, skey=reply.skey))
+            self.save()
+        self.liveness.is_renewed = True
+        return True
+
+    def _ended(self, end: LoggedOut) -> LoggedOut:
+        """Note the end of the login, and return it with what is known of its cause."""
+        end = self._explained(end)
+        if self.liveness.ended(end):
+            try:
+                self.save(ended=Ended(reason=end.reason, text=str(end)))
+            except StorageError as error:  # the next process hears of it from the platform
+                _log.warning("The end of the login could not be saved: %s", error)
+            if self._on_logged_out is not None and self.liveness.state is LoginState.LOGGED_OUT:
+                self._on_logged_out(end)
+        return end
+
+    def _explained(self, end: LoggedOut) -> LoggedOut:
+        """Say more about ret 1102, which means everything from a cookie we never had to a login long gone."""
+        if end.ret != Ret.COOKIE_INVALID:
+            return end
+        reason, text, missing = end.reason, str(end), self._missing_cookies()
+        if missing:
+            text += f" It has no {' and no '.join(missing)} cookie (any more)."
+        elif self.liveness.is_restored:
+            reason = "restored_session_expired"
+            text = f"The saved login is not alive any more ({end.endpoint}, ret {end.ret}); log in again."
+        return LoggedOut(text, reason=reason, endpoint=end.endpoint, ret=end.ret, message=end.message)
+
+    def _missing_cookies(self) -> list[str]:
+        hosts = self._cell.login.hosts
+        needed = (("wxuin", hosts.main), ("wxsid", hosts.main), ("webwx_data_ticket", hosts.file))
+        return [name for name, origin in needed if not self._cell.cookie(name, origin)]
+
+
+def _log_state(change: StateChange) -> None:
+    if change.is_notable:
+        _log.log(logging.INFO if change.error is None else logging.WARNING, "%s", change)

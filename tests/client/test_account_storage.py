@@ -1,0 +1,77 @@
+"""The account's part of a journal: whose it is, and what there is without a journal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from webwx.client.account_storage import AccountStorage
+from webwx.errors import NoJournal, NotLoggedIn
+from webwx.model.login import Login
+from webwx.protocol.hosts import choose
+from webwx.protocol.login import Credentials
+from webwx.transport.runner import Cell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def cell(uin: int = 0) -> Cell:
+    """Return the cell of an account that is logged in, or of none."""
+    profile, hosts = choose("web", None, ())
+    login = Login(profile_name=profile.name, server=None, hosts=hosts, user_id="@me" if uin else "")
+    return Cell(msgspec.structs.replace(login, credentials=Credentials(uin=str(uin))), time.time)
+
+
+async def test_without_a_login_there_is_no_part(tmp_path: Path) -> None:
+    storage = AccountStorage(tmp_path / "a.journal", cell())
+    with pytest.raises(NotLoggedIn):
+        storage.part()
+    with pytest.raises(NotLoggedIn):
+        await storage.latest_part()
+    await storage.close()
+
+
+async def test_without_a_journal_there_is_no_part_but_there_are_states() -> None:
+    storage = AccountStorage(None, cell(7))
+    assert not storage.has_journal
+    with pytest.raises(NoJournal, match="journal="):
+        storage.part()
+    await storage.states().change_state("pace", lambda _: b"1")
+    assert await storage.states().state("pace") == b"1"
+
+
+async def test_a_journal_that_it_has_opened_is_opened_again_after_close(tmp_path: Path) -> None:
+    storage = AccountStorage(tmp_path / "a.journal", cell(7))
+    await storage.states().change_state("pace", lambda _: b"1")
+    await storage.close()
+
+    assert await storage.states().state("pace") == b"1"
+    await storage.close()
+
+
+async def test_without_a_login_the_latest_part_is_that_of_the_last_account(tmp_path: Path) -> None:
+    storage = AccountStorage(tmp_path / "a.journal", cell(7))
+    await storage.part().change_state("mark", lambda _: b"seven")
+    await storage.close()
+
+    later = AccountStorage(tmp_path / "a.journal", cell())
+    part = await later.latest_part()
+    assert await part.state("mark") == b"seven"
+    await later.close()
+
+
+def test_news_are_told_once() -> None:
+    storage = AccountStorage(None, cell(7))
+    news = storage.news
+    storage.notify()
+
+    assert news.is_set()
+    assert not storage.news.is_set()
+
+
+def test_its_repr_names_no_account() -> None:
+    assert repr(AccountStorage(None, cell(7))) == "AccountStorage(has_journal=False)"
