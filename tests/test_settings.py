@@ -10,7 +10,7 @@ import pytest
 from tests.keyrings import MemoryKeyring
 from tests.saved import LOGIN
 
-from webwx.client.rate_limit import Pace
+from webwx.client.rate_limit import RateLimit
 from webwx.errors import InvalidSettings
 from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop
@@ -33,7 +33,7 @@ EVERYTHING = {
     "host": "web",
     "proxy": "http://127.0.0.1:8080",
     "passphrase_from": "keyring",
-    "pace": "on",
+    "rate_limit": "on",
 }
 """Beside the folder, and the days of the journals, which are a number."""
 
@@ -254,7 +254,7 @@ def test_days_that_are_none_are_refused(file: Path, days: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pace", "server", "is_on"),
+    ("rate_limit", "server", "is_on"),
     [
         ("", "", True),
         ("", "http://127.0.0.1:8790", False),
@@ -263,32 +263,38 @@ def test_days_that_are_none_are_refused(file: Path, days: str) -> None:
     ],
 )
 def test_the_pace_is_on_for_the_platform_and_elsewhere_when_it_is_asked_for(
-    file: Path, pace: str, server: str, is_on: bool
+    file: Path, rate_limit: str, server: str, is_on: bool
 ) -> None:
-    settings = Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_PACE": pace, "WEBWX_SERVER": server})
-    assert settings.pace_in_force == (Pace() if is_on else None)
+    settings = Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_RATE_LIMIT": rate_limit, "WEBWX_SERVER": server})
+    assert settings.effective_rate_limit == (RateLimit() if is_on else None)
 
 
 def test_the_pace_has_the_numbers_of_the_file(file: Path) -> None:
-    file.write_text("[pace]\nspacing = 3\nmessages_per_minute = 10\npatience = inf")
+    file.write_text("[rate_limit]\nspacing = 3\nmessages_per_minute = 10\npatience = inf")
     limits = {"spacing": 3, "messages_per_minute": 10, "patience": math.inf}
-    for environment, is_on in (({}, True), ({"WEBWX_PACE": "off"}, False), ({"WEBWX_SERVER": "http://a.test"}, False)):
+    for environment, is_on in (
+        ({}, True),
+        ({"WEBWX_RATE_LIMIT": "off"}, False),
+        ({"WEBWX_SERVER": "http://a.test"}, False),
+    ):
         settings = Settings.read({"WEBWX_CONFIG": str(file), **environment})
-        pace = settings.pace_in_force
-        assert (pace is not None) is is_on
-        assert msgspec.structs.asdict(settings.limits) == msgspec.structs.asdict(Pace()) | limits
+        rate_limit = settings.effective_rate_limit
+        assert (rate_limit is not None) is is_on
+        assert msgspec.structs.asdict(settings.limits) == msgspec.structs.asdict(RateLimit()) | limits
 
 
-@pytest.mark.parametrize("line", ['pace = "slow"', "pace = 3", "[pace]\nburst = 0", "[pace]\nspeed = 3"])
+@pytest.mark.parametrize(
+    "line", ['rate_limit = "slow"', "rate_limit = 3", "[rate_limit]\nburst = 0", "[rate_limit]\nspeed = 3"]
+)
 def test_a_pace_that_cannot_be_is_refused(file: Path, line: str) -> None:
     file.write_text(line)
-    with pytest.raises(InvalidSettings, match="pace"):
+    with pytest.raises(InvalidSettings, match="rate_limit"):
         Settings.read({"WEBWX_CONFIG": str(file)})
 
 
 def test_a_variable_that_is_no_pace_is_refused(file: Path) -> None:
-    with pytest.raises(InvalidSettings, match="'pace' cannot be 'slow'; it is 'on' or 'off'"):
-        Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_PACE": "slow"})
+    with pytest.raises(InvalidSettings, match="'rate_limit' cannot be 'slow'; use 'on', 'off'"):
+        Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_RATE_LIMIT": "slow"})
 
 
 _TABLE = '[keep]\nchats = ["Boss"]\nkinds = ["image", "voice"]\nmax_size = 1000'

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient as AsyncClient
     from webwx.client.dead_letters import DeadLetter as DeadLetter
     from webwx.client.identity import To as To
-    from webwx.client.rate_limit import Pace as Pace
-    from webwx.client.rate_limit import Pacing as Pacing
+    from webwx.client.rate_limit import RateLimit as RateLimit
+    from webwx.client.rate_limit import RateLimitState as RateLimitState
     from webwx.client.recalled import Recalled as Recalled
     from webwx.client.state import LoginState as LoginState
     from webwx.client.state import StateChange as StateChange
@@ -162,7 +162,7 @@ _HOMES = {
     "client.dead_letters": ("DeadLetter",),
     "client.recalled": ("Recalled",),
     "client.identity": ("To",),
-    "client.rate_limit": ("Pace", "Pacing"),
+    "client.rate_limit": ("RateLimit", "RateLimitState"),
     "client.state": ("LoginState", "StateChange"),
     "client.stream": ("EventStream",),
     "client.subscription": ("Delivered", "Subscription"),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 import msgspec
 
-from webwx.client.rate_limit import Pace
+from webwx.client.rate_limit import RateLimit
 from webwx.errors import InvalidSettings
 from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop, check_proxy
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from webwx.storage.login import LoginFile
 
-KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from", "retention_days", "pace", "keep")
+KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from", "retention_days", "rate_limit", "keep")
 """What can be set anywhere: each is a key of the file and, as `WEBWX_` and the name in capitals, a variable."""
 
 DEFAULT_ACCOUNT = "default"
@@ -71,10 +71,10 @@ class Settings:
     """Where the passphrase of each saved login is kept when none is given."""
     retention_days: float = 90
     """How long the journals keep what came; 0: for ever."""
-    pace: Literal["on", "off"] | None = None
-    """Whether sends and changes wait for the account's pace; None: yes, unless there is a server."""
-    limits: Pace = field(default_factory=Pace)
-    """What that pace allows; the file only."""
+    rate_limit: Literal["on", "off"] | None = None
+    """Whether sends and changes wait for the account's rate limit; None means yes, unless a server is set."""
+    limits: RateLimit = field(default_factory=RateLimit)
+    """The numbers of that rate limit; set in the file only."""
     keep: Keep | None = None
     """Which media are fetched as they arrive and kept beside the journal; None: none."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -111,8 +111,8 @@ class Settings:
             allowed_hosts=file.allowed_hosts,
             desktop=file.desktop,
             retention_days=_days(values.get("retention_days")),
-            pace=_switch(values.get("pace")),
-            limits=file.pace if isinstance(file.pace, Pace) else Pace(),
+            rate_limit=_switch(values.get("rate_limit")),
+            limits=file.rate_limit if isinstance(file.rate_limit, RateLimit) else RateLimit(),
             keep=_keep(values.get("keep"), file.keep, is_of_file=said.get("keep", ("", ""))[1] == "file"),
             passphrase=environment.get("WEBWX_PASSPHRASE") or None,
             passphrase_from=_passphrase_from(values.get("passphrase_from")),
@@ -130,9 +130,9 @@ class Settings:
         return self.login_path.with_suffix(".journal")
 
     @property
-    def pace_in_force(self) -> Pace | None:
-        """The pace that a client of these settings gets."""
-        is_on = not self.server if self.pace is None else self.pace == "on"
+    def effective_rate_limit(self) -> RateLimit | None:
+        """The rate limit of a client with these settings; None without one."""
+        is_on = not self.server if self.rate_limit is None else self.rate_limit == "on"
         return self.limits if is_on else None
 
     def for_client(self) -> ForClient:
@@ -195,8 +195,8 @@ class DesktopTable(Desktop, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The values of the desktop profile, as the file gives them."""
 
 
-class PaceTable(Pace, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the pace allows, as the file says it."""
+class RateLimitTable(RateLimit, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[rate_limit]` of the file."""
 
 
 class ConfigFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -209,7 +209,7 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     proxy: str | None = None
     passphrase_from: str | None = None
     retention_days: float | None = None
-    pace: Literal["on", "off"] | PaceTable | None = None
+    rate_limit: Literal["on", "off"] | RateLimitTable | None = None
     keep: str | tuple[str, ...] | Keep | None = None
     allowed_hosts: tuple[str, ...] = ()
     desktop: DesktopTable | None = None
@@ -305,14 +305,14 @@ def _switch(position: str | None) -> Literal["on", "off"] | None:
         case None | "on" | "off":
             return position
         case _:
-            raise InvalidSettings(f"'pace' cannot be {position!r}; it is 'on' or 'off', or in the file a table.")
+            raise InvalidSettings(f"'rate_limit' cannot be {position!r}; use 'on', 'off', or a table in the file.")
 
 
-def _text(value: str | float | tuple[str, ...] | Pace | Keep | None) -> str | None:
-    """Give a value of the file as a variable would; a pace in a table is no such value."""
+def _text(value: str | float | tuple[str, ...] | RateLimit | Keep | None) -> str | None:
+    """Return a value of the file as the text of a variable; None for a table."""
     if isinstance(value, tuple):
         return ", ".join(value)
-    return None if value is None or isinstance(value, Pace) else str(value)
+    return None if value is None or isinstance(value, RateLimit) else str(value)
 
 
 def _keep(chats: str | None, file: str | tuple[str, ...] | Keep | None, *, is_of_file: bool) -> Keep | None:

@@ -37,7 +37,7 @@ def test_what_is_in_force_is_shown_with_what_has_set_it(shell: Any, file: Path, 
         {"name": "proxy", "value": "http://127.0.0.1:8080", "source": "file"},
         {"name": "passphrase_from", "value": None, "source": "default"},
         {"name": "retention_days", "value": "30", "source": "file"},
-        {"name": "pace", "value": None, "source": "default"},
+        {"name": "rate_limit", "value": None, "source": "default"},
         {"name": "keep", "value": "阿华, 周末爬山", "source": "file"},
     ]
     assert shell.run("config", "show").stdout.splitlines()[4] == "proxy = http://127.0.0.1:8080  [file]"

@@ -282,26 +282,26 @@ def test_a_ticket_that_cannot_be_read_is_one_sentence(
 def test_the_status_of_a_live_login(me: Any) -> None:
     done = me.run("status", "--json")
     assert (done.code, done.stderr) == (0, "")
-    assert list(done.line) == ["logged_in", "nickname", "id", "uin", "host", "pace"]
-    assert (done.line["logged_in"], done.line["nickname"], done.line["pace"]) == (True, "小明", None)
+    assert list(done.line) == ["logged_in", "nickname", "id", "uin", "host", "rate_limit"]
+    assert (done.line["logged_in"], done.line["nickname"], done.line["rate_limit"]) == (True, "小明", None)
     assert me.run("status").stdout == "Logged in as 小明 (web).\n"
 
 
-def test_the_status_says_how_the_account_stands_with_its_pace(me: Any, sandbox: Any) -> None:
-    me.run("send", "filehelper", "hi", WEBWX_PACE="on")
-    pace = me.run("status", "--json", WEBWX_PACE="on").line["pace"]
-    assert (pace["may_send"], pace["wait"], pace["paused_until"], pace["refusals"]) == (True, 0, None, 0)
-    assert pace["messages_last_minute"] == 1
-    assert me.run("status", WEBWX_PACE="on").stdout.splitlines() == [
+def test_the_status_says_what_the_rate_limit_allows(me: Any, sandbox: Any) -> None:
+    me.run("send", "filehelper", "hi", WEBWX_RATE_LIMIT="on")
+    state = me.run("status", "--json", WEBWX_RATE_LIMIT="on").line["rate_limit"]
+    assert (state["may_send"], state["wait"], state["paused_until"], state["refusals"]) == (True, 0, None, 0)
+    assert state["messages_last_minute"] == 1
+    assert me.run("status", WEBWX_RATE_LIMIT="on").stdout.splitlines() == [
         "Logged in as 小明 (web).",
-        "Pace: the next message may leave now (messages in the last minute: 1, uploads in the last hour: 0).",
+        "Rate limit: the next message may be sent now (messages in the last minute: 1, uploads in the last hour: 0).",
     ]
 
     sandbox.control("refuse", endpoint="webwxstatusnotify", ret=1205)
-    me.run("read", "filehelper", WEBWX_PACE="on")
-    lines = me.run("status", WEBWX_PACE="on").stdout.splitlines()
-    assert re.match(r"Pace: the next message may leave in \d+ s \(", lines[1])
-    assert re.match(r"The platform has said once that this account does too much; it pauses until \d\d:", lines[2])
+    me.run("read", "filehelper", WEBWX_RATE_LIMIT="on")
+    lines = me.run("status", WEBWX_RATE_LIMIT="on").stdout.splitlines()
+    assert re.match(r"Rate limit: the next message may be sent in \d+ s \(", lines[1])
+    assert re.match(r"The platform refused this account as too frequent once; paused until \d\d:", lines[2])
 
 
 def test_the_status_without_a_login(shell: Any) -> None:
@@ -334,9 +334,9 @@ def test_a_journal_that_cannot_be_opened_keeps_nobody_from_status_and_logout(me:
         with contextlib.closing(sqlite3.connect(path)) as db:
             db.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
-    told = me.run("status", WEBWX_PACE="on")
+    told = me.run("status", WEBWX_RATE_LIMIT="on")
     assert (told.code, told.stdout) == (0, "Logged in as 小明 (web).\n")
-    assert told.sentence.startswith("How the account stands with its pace is unknown: ")
+    assert told.sentence.startswith("The state of the rate limit is unknown: ")
     assert "move" in told.sentence
     assert me.run("logout", "--json").line == {"logged_out": True}
     assert not me.settings.login_path.exists()

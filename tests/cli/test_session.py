@@ -102,25 +102,25 @@ def test_a_second_ctrl_c_ends_what_takes_its_time_to_end(working: Callable[[str]
     assert (process.returncode, stdout, stderr.strip()) == (130, "", "")
 
 
-def test_a_wait_for_the_pace_is_told_and_what_waits_is_queued(me: Any) -> None:
-    Path(me.environment["WEBWX_CONFIG"]).write_text("[pace]\nburst = 1\nspacing = 30\njitter = 0")
-    assert me.run("send", "filehelper", "one", WEBWX_PACE="on").code == 0
-    with me.start("send", "filehelper", "two", WEBWX_PACE="on") as process:
+def test_a_wait_for_the_rate_limit_is_reported_and_what_waits_is_queued(me: Any) -> None:
+    Path(me.environment["WEBWX_CONFIG"]).write_text("[rate_limit]\nburst = 1\nspacing = 30\njitter = 0")
+    assert me.run("send", "filehelper", "one", WEBWX_RATE_LIMIT="on").code == 0
+    with me.start("send", "filehelper", "two", WEBWX_RATE_LIMIT="on") as process:
         told = process.stderr.readline()
         process.terminate()
         process.communicate(timeout=20)
-    assert re.fullmatch(r"Waiting \d\d s: this account's pace lets nothing leave sooner\.\n", told)
+    assert re.fullmatch(r"Waiting \d\d s: this account's rate limit is reached\.\n", told)
     assert process.returncode == 143
     assert [line["state"] for line in me.run("outbox", "--json").lines] == ["queued", "sent"]
 
 
 def test_a_wait_that_is_too_long_ends_with_when_to_come_back(me: Any) -> None:
-    Path(me.environment["WEBWX_CONFIG"]).write_text("[pace]\nburst = 1\nspacing = 30\njitter = 0\npatience = 5")
-    me.run("send", "filehelper", "one", WEBWX_PACE="on")
-    done = me.run("send", "filehelper", "two", WEBWX_PACE="on")
+    Path(me.environment["WEBWX_CONFIG"]).write_text("[rate_limit]\nburst = 1\nspacing = 30\njitter = 0\npatience = 5")
+    me.run("send", "filehelper", "one", WEBWX_RATE_LIMIT="on")
+    done = me.run("send", "filehelper", "two", WEBWX_RATE_LIMIT="on")
     assert done.code == 5
     assert re.search(r"nothing was sent, try again in \d\d s\.$", done.sentence)
-    assert me.run("send", "filehelper", "two").code == 0  # without a pace, as for any server
+    assert me.run("send", "filehelper", "two").code == 0  # without a rate limit, as for any server
 
 
 def test_another_command_that_is_ended_has_not_done_its_work(shell: Any) -> None:
@@ -221,7 +221,7 @@ def test_verbose_tells_the_calls_and_nothing_private(me: Any) -> None:
 
 def test_verbose_tells_where_a_failure_was_raised(shell: Any) -> None:
     told = shell.run("status", "-v").stderr
-    assert "webwx.cli: raised LoggedOut" in told
+    assert "webwx.cli: raised NotLoggedIn" in told
     assert "in resume" in told
     assert "raised" not in shell.run("status").stderr
 

@@ -1,4 +1,4 @@
-"""The governor: an account's sends and changes at its pace, whatever is refused, restarted or set back."""
+"""The rate limiter: an account's sends and changes within its limit, across refusals, restarts and clock changes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.client.test_rate_limit import holds
 from tests.client.wound_loop import WoundLoop, until
 
 from webwx.client.client import AsyncClient
-from webwx.client.rate_limit import FIRST_PAUSE, Pace, limit_of
-from webwx.client.rate_limiter import RateLimiter, StatesInMemory
+from webwx.client.rate_limit import FIRST_PAUSE, RateLimit, limit_of
+from webwx.client.rate_limiter import LimiterMemory, RateLimiter
 from webwx.client.state import LoginState
 from webwx.errors import InvalidRequest, RateLimited, RateLimitReached, StorageError
 from webwx.protocol.http import Response
@@ -109,7 +109,7 @@ class Stage:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def process(self, pace: Pace | None = Pace(), *, has_journal: bool = True) -> AsyncClient:  # noqa: B008
+    async def process(self, rate_limit: RateLimit | None = RateLimit(), *, has_journal: bool = True) -> AsyncClient:  # noqa: B008
         """Give a client that is logged in; the first one scans a code."""
         loop = asyncio.get_running_loop()
         journal: Journal | None = None
@@ -122,7 +122,7 @@ class Stage:
                 store=self.store,
                 transport=self.carrier,
                 journal=journal,
-                pace=pace,
+                rate_limit=rate_limit,
                 clock=lambda: START + self.ahead + loop.time(),
                 on_wait=lambda seconds, why: self.waits.append((seconds, why)),
             )
@@ -175,7 +175,7 @@ class TestSends:
             assert stage.texts() == texts
             requests = stage.carrier.of("webwxsendmsg")
             assert len(requests) == 222
-            assert holds(limit_of(Pace(), "messages"), requests)
+            assert holds(limit_of(RateLimit(), "messages"), requests)
             after = [requests[at + 1] - time for at, time in enumerate(requests[:-1]) if (at + 1) % 10 == 0]
             assert min(after) >= FIRST_PAUSE * 0.9
             if has_journal:
@@ -193,9 +193,9 @@ class TestSends:
             assert (send.state, send.client_id, send.ret) == ("sent", receipt.client_id, 0)
             assert [why for _, why in stage.waits] == ["refused"] * 3
             assert 63 <= seconds() <= 79  # 10, 20 and 40, each a tenth more or less
-            pacing = await client.pacing()
-            assert pacing is not None
-            assert pacing.refusals == 0
+            rate_limit_state = await client.rate_limit_state()
+            assert rate_limit_state is not None
+            assert rate_limit_state.refusals == 0
 
     @wound
     async def test_two_clients_of_a_journal_share_one_bucket(self, stage: Stage) -> None:
@@ -207,7 +207,7 @@ class TestSends:
             )
 
             # The clock may jump between one's turn and its request, so that two arrive at one moment.
-            limit = limit_of(Pace(), "messages")._replace(burst=6)
+            limit = limit_of(RateLimit(), "messages")._replace(burst=6)
             assert holds(limit, stage.carrier.of("webwxsendmsg"))
             for who in "01":
                 own = [text for text in stage.texts() if text[0] == who]
@@ -227,7 +227,7 @@ class TestSends:
     @wound
     async def test_a_pause_outlives_its_process(self, stage: Stage) -> None:
         async with stage:
-            client = await stage.process(Pace(patience=1))
+            client = await stage.process(RateLimit(patience=1))
             stage.world.refuse_next("webwxsendmsg", 1205)
             with pytest.raises(
                 RateLimited, match=r"webwxsendmsg was refused \(ret 1205\): .* try again in \d+ s"
@@ -236,10 +236,10 @@ class TestSends:
             assert told.value.retry_after == pytest.approx(FIRST_PAUSE, abs=2)
         async with stage:
             client = await stage.process()
-            pacing = await client.pacing()
-            assert pacing is not None
-            assert (pacing.refusals, pacing.may_send) == (1, False)
-            assert pacing.paused_until == pytest.approx(START + FIRST_PAUSE, abs=2)
+            rate_limit_state = await client.rate_limit_state()
+            assert rate_limit_state is not None
+            assert (rate_limit_state.refusals, rate_limit_state.may_send) == (1, False)
+            assert rate_limit_state.paused_until == pytest.approx(START + FIRST_PAUSE, abs=2)
             began = seconds()
             await client.send_text("阿华", "hi", key="1")
 
@@ -260,7 +260,7 @@ class TestSends:
             await waiting
 
             assert seconds() - began >= FIRST_PAUSE * 0.9
-            assert [why for _, why in stage.waits] == ["pace", "refused"]
+            assert [reason for _, reason in stage.waits] == ["rate_limit", "refused"]
 
     @wound
     async def test_of_a_client_without_a_pace_leave_at_once(self, stage: Stage) -> None:
@@ -272,7 +272,7 @@ class TestSends:
                 await client.send_text("阿华", "more")
 
             assert refused.value.retry_after is None
-            assert await client.pacing() is None
+            assert await client.rate_limit_state() is None
             assert stage.carrier.of("webwxsendmsg") == [0] * 31
 
 
@@ -280,7 +280,7 @@ class TestAWait:
     @wound
     async def test_that_is_cancelled_leaves_the_send_queued_and_gives_its_place_back(self, stage: Stage) -> None:
         async with stage:
-            client = await stage.process(Pace(jitter=0))
+            client = await stage.process(RateLimit(jitter=0))
             await send_many(client, [str(number) for number in range(5)])
             began = seconds()
             waiting = asyncio.create_task(client.send_text("阿华", "never", key="never"))
@@ -319,7 +319,7 @@ class TestAWait:
     @wound
     async def test_that_is_too_long_is_refused_with_a_time_to_come_back(self, stage: Stage) -> None:
         async with stage:
-            client = await stage.process(Pace(burst=1, spacing=30, jitter=0, patience=20))
+            client = await stage.process(RateLimit(burst=1, spacing=30, jitter=0, patience=20))
             await client.send_text("阿华", "1")
             with pytest.raises(RateLimitReached, match="nothing was sent, try again in 30 s") as refused:
                 await client.send_text("阿华", "2", key="2")
@@ -336,7 +336,7 @@ class TestAWait:
     @wound
     async def test_behind_others_counts_as_well(self, stage: Stage) -> None:
         async with stage:
-            client = await stage.process(Pace(patience=20))
+            client = await stage.process(RateLimit(patience=20))
             stage.carrier.held = asyncio.Event()
             first = asyncio.create_task(client.send_text("阿华", "1"))
             await stage.carrier.arrived.wait()
@@ -372,7 +372,7 @@ class TestAWait:
     @wound
     async def test_is_no_longer_when_the_clock_is_set_back(self, stage: Stage) -> None:
         async with stage:
-            client = await stage.process(Pace(jitter=0))
+            client = await stage.process(RateLimit(jitter=0))
             await send_many(client, [str(number) for number in range(5)])
             stage.ahead = -86_400
             await client.send_text("阿华", "late")
@@ -382,11 +382,11 @@ class TestAWait:
     @wound
     async def test_is_told(self, stage: Stage) -> None:
         async with stage:
-            client = await stage.process(Pace(burst=1, spacing=12, jitter=0))
+            client = await stage.process(RateLimit(burst=1, spacing=12, jitter=0))
             await client.send_text("阿华", "1")
             await client.send_text("阿华", "2")
 
-            assert stage.waits == [(pytest.approx(12, abs=0.5), "pace")]
+            assert stage.waits == [(pytest.approx(12, abs=0.5), "rate_limit")]
 
 
 class TestAnUpload:
@@ -408,19 +408,19 @@ class TestAnUpload:
     @wound
     async def test_is_counted_by_files(self, stage: Stage) -> None:
         async with stage:
-            client = await stage.process(Pace(uploads_per_hour=2))
+            client = await stage.process(RateLimit(uploads_per_hour=2))
             for number in range(3):
                 await client.send_file("阿华", PNG * 4, name=f"{number}.bin")
 
             assert seconds() >= 3600
-            pacing = await client.pacing()
-            assert pacing is not None
-            assert (pacing.uploads_last_hour, pacing.messages_last_minute) == (1, 1)
+            rate_limit_state = await client.rate_limit_state()
+            assert rate_limit_state is not None
+            assert (rate_limit_state.uploads_last_hour, rate_limit_state.messages_last_minute) == (1, 1)
 
     @wound
     async def test_that_is_refused_for_good_leaves_the_send_queued(self, stage: Stage) -> None:
         async with stage:
-            client = await stage.process(Pace(patience=5))
+            client = await stage.process(RateLimit(patience=5))
             stage.world.refuse_next("webwxuploadmedia", 1205)
             with pytest.raises(RateLimited):
                 await client.send_image("阿华", PNG, key="1")
@@ -449,10 +449,10 @@ class TestALineOfThePlatform:
                 await anext(events)
                 world.delivery.tell(world.people["xiaoming"], "ahua", contents.system(line))
                 await anext(events)
-            pacing = await client.pacing()
+            rate_limit_state = await client.rate_limit_state()
 
-            assert pacing is not None
-            assert pacing.refusals == refusals
+            assert rate_limit_state is not None
+            assert rate_limit_state.refusals == refusals
 
     @wound
     async def test_is_one_refusal_however_often_its_batch_cannot_be_stored(self, stage: Stage, world: World) -> None:
@@ -471,13 +471,13 @@ class TestALineOfThePlatform:
                     assert client.state is LoginState.DEGRADED
                     file.execute("DROP TRIGGER stop")
                 await anext(events)
-            pacing = await client.pacing()
+            rate_limit_state = await client.rate_limit_state()
 
-            assert pacing is not None
-            assert pacing.refusals == 1
+            assert rate_limit_state is not None
+            assert rate_limit_state.refusals == 1
 
 
-class Disk(StatesInMemory):
+class Disk(LimiterMemory):
     """Where standings are kept until it is full."""
 
     is_full = False
@@ -498,33 +498,33 @@ class TestAFullDisk:
             done.append(1)
 
         with pytest.raises(StorageError):
-            await RateLimiter(Pace(), lambda: disk, seconds).run("messages", act)
+            await RateLimiter(RateLimit(), lambda: disk, seconds).run("messages", act)
         assert done == []
 
     @wound
     async def test_makes_no_failure_of_what_has_left(self) -> None:
         disk = Disk()
-        governor = RateLimiter(Pace(), lambda: disk, seconds)
-        await governor.refused()
+        limiter = RateLimiter(RateLimit(), lambda: disk, seconds)
+        await limiter.refused()
 
         async def act() -> str:
             disk.is_full = True
             return "sent"
 
-        assert await governor.run("messages", act) == "sent"
+        assert await limiter.run("messages", act) == "sent"
 
     @wound
     async def test_leaves_a_refusal_what_it_is(self) -> None:
         disk = Disk()
         disk.is_full = True
-        await RateLimiter(Pace(), lambda: disk, seconds).refused()
+        await RateLimiter(RateLimit(), lambda: disk, seconds).refused()
 
 
 class TestOtherChanges:
     @wound
     async def test_of_each_kind_wait_for_their_own_pace(self, stage: Stage, world: World) -> None:
         async with stage:
-            client = await stage.process(Pace(jitter=0))
+            client = await stage.process(RateLimit(jitter=0))
             room = (await client.create_chatroom(["阿华", "张三"])).chatroom
             await client.rename_chatroom(room, "a")
             await client.leave_chatroom(room)

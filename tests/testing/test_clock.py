@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from webwx import Bot, Context, Pace, RecallExpired, SyncContext, TextMessage
+from webwx import Bot, Context, RateLimit, RecallExpired, SyncContext, TextMessage
 
 if TYPE_CHECKING:
     from webwx.testing import Clock, PhoneUser, Sandbox
@@ -59,8 +59,8 @@ def test_what_falls_due_on_the_way_happens_in_its_order(sandbox: Sandbox, friend
         assert friend.hears("too late")
 
 
-def test_pacing_is_wound(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
-    bot = Bot(pace=Pace(burst=1, spacing=30, jitter=0), replies_per_minute=0)
+def test_rate_limit_is_wound(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
+    bot = Bot(rate_limit=RateLimit(burst=1, spacing=30, jitter=0), replies_per_minute=0)
 
     @bot.on(TextMessage)
     async def echo(ctx: Context, message: TextMessage) -> None:

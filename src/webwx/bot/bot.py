@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.dispatch import Middleware
     from webwx.client.client import AsyncClient
-    from webwx.client.rate_limit import Pace
+    from webwx.client.rate_limit import RateLimit
     from webwx.client.state import StateChange
     from webwx.model.archive import Keep
     from webwx.model.login import Account, QrCode
@@ -74,7 +74,7 @@ class Bot(Router, Timetable):
         store: Where the login is kept; default: the command line's file.
         journal: What keeps messages and sends: a path, or a journal, which is not closed at the end; default: the file
             beside that.
-        pace: How fast the account may act; default: as it is set.
+        rate_limit: Rate limit of the account; default: from the settings.
         keep: Which media are fetched as they arrive and kept, against recalls; default: as it is set.
         show_qr: Called with each login code; the default draws it on the terminal.
         on_push: Called when the phone was asked to confirm without a code.
@@ -102,7 +102,7 @@ class Bot(Router, Timetable):
         client: AsyncClient | None = None,
         store: LoginStore | None = None,
         journal: Journal | str | os.PathLike[str] | None = None,
-        pace: Pace | None = None,
+        rate_limit: RateLimit | None = None,
         keep: Keep | None = None,
         show_qr: Callable[[QrCode], object] = print_code,
         on_push: Callable[[], object] = print_push,
@@ -116,7 +116,9 @@ class Bot(Router, Timetable):
     ) -> None:
         Router.__init__(self)
         Timetable.__init__(self)
-        if client is not None and any(each is not None for each in (account, host, server, store, journal, pace, keep)):
+        if client is not None and any(
+            each is not None for each in (account, host, server, store, journal, rate_limit, keep)
+        ):
             raise TypeError("A bot that is given a client takes all else about the account from it.")
         if not name:
             raise ValueError("A bot needs a name; it marks its place in the journal.")
@@ -133,7 +135,7 @@ class Bot(Router, Timetable):
         """What has become of the events so far."""
         self.host: str | None = host
         """Where it logs in; None: as it is set."""
-        self.pace: Pace | None = pace
+        self.rate_limit: RateLimit | None = rate_limit
         """How fast its account may act; None: as it is set."""
         self.keep: Keep | None = keep
         """Which media are kept against recalls; None: as it is set."""
@@ -258,7 +260,7 @@ class Bot(Router, Timetable):
                     store=self._store or settings.login_file(),
                     journal=journal,
                     keep=settings.keep if self.keep is None else self.keep,
-                    pace=settings.pace_in_force if self.pace is None else self.pace,
+                    rate_limit=settings.effective_rate_limit if self.rate_limit is None else self.rate_limit,
                     on_state=None if on_state is None else partial(on_state, self),
                 )
             )

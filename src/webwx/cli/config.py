@@ -15,10 +15,11 @@ from webwx.settings import KEYS, config_path
 @click.group("config", epilog=example_text("webwx config path", "webwx config show"))
 def config() -> None:
     """
-    Show what is configured, and where.
+    Show the settings and where each one comes from.
 
-    The file is TOML and may set home, account, server, host, proxy, passphrase_from, retention_days, pace and keep, as
-    well as allowed_hosts and the table desktop. An option beats a variable, and a variable beats the file.
+    The configuration file is TOML. It may set home, account, server, host, proxy, passphrase_from, retention_days,
+    rate_limit, keep, allowed_hosts and the table [desktop]. Options override environment variables, and variables
+    override the file.
     """
 
 

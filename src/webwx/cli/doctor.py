@@ -113,7 +113,7 @@ def in_force(settings: Settings) -> dict[str, str]:
         "proxy": server_kind(settings.proxy),
         "passphrase_from": settings.passphrase_from or "none",
         "retention_days": f"{settings.retention_days:g}",
-        "pace": settings.pace or "none",
+        "rate_limit": settings.rate_limit or "none",
         "keep": "on" if settings.keep else "none",
     }
     return {

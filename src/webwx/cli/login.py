@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from webwx.cli.output import Output
     from webwx.client.login import LoginStep
-    from webwx.client.rate_limit import Pacing
+    from webwx.client.rate_limit import RateLimitState
     from webwx.model.login import QrCode
 
 Form = Literal["text", "inverted", "svg", "png"]
@@ -132,10 +132,10 @@ class CodeDisplay:
 @command("status", examples=("webwx status --json",))
 async def status(session: Session) -> None:
     """
-    Say whether the saved login is alive.
+    Show whether the saved login is valid.
 
-    Asks the server once, and takes nothing from 'listen' and 'receive'. The exit code is 0 when the login is alive and
-    4 when it is not. Where the account has a pace, it is said how it stands with it.
+    Asks the server once, without consuming anything that 'listen' or 'receive' would get. Exits with 0 if the login is
+    valid and with 4 if it is not. Also shows what the account's rate limit allows, if it has one.
     """
     try:
         async with session.logged_in_without_journal() as client:
@@ -145,37 +145,37 @@ async def status(session: Session) -> None:
             reason = error.reason if isinstance(error, LoggedOut) else "absent"
             session.output.result("", logged_in=False, reason=reason)
         raise
-    pacing = await _pacing(session)
+    state = await _rate_limit_state(session)
     session.output.result(
-        [f"Logged in as {account.nickname} ({account.host}).", *([] if pacing is None else _pace(pacing))],
+        [f"Logged in as {account.nickname} ({account.host}).", *([] if state is None else _rate_limit(state))],
         logged_in=True, nickname=account.nickname, id=account.id, uin=account.uin, host=account.host,
-        pace=None if pacing is None else {"may_send": pacing.may_send, **msgspec.structs.asdict(pacing)},
+        rate_limit=None if state is None else {"may_send": state.may_send, **msgspec.structs.asdict(state)},
     )  # fmt: skip
 
 
-async def _pacing(session: Session) -> Pacing | None:
-    """Return how the account stands with its pace; None when it has none, or when the journal cannot be read."""
-    if session.settings.pace_in_force is None:
+async def _rate_limit_state(session: Session) -> RateLimitState | None:
+    """Return what the rate limit allows; None if the account has none or the journal cannot be read."""
+    if session.settings.effective_rate_limit is None:
         return None
     try:
         async with session.logged_in() as client:
-            return await client.pacing()
+            return await client.rate_limit_state()
     except StorageError as error:
-        session.output.tell(f"How the account stands with its pace is unknown: {error}")
+        session.output.tell(f"The state of the rate limit is unknown: {error}")
         return None
 
 
-def _pace(pacing: Pacing) -> list[str]:
-    """Say in lines how an account stands with its pace."""
-    when = "may leave now" if pacing.may_send else f"may leave in {pacing.wait:.0f} s"
+def _rate_limit(state: RateLimitState) -> list[str]:
+    """Return lines that say what the account's rate limit allows."""
+    when = "now" if state.may_send else f"in {state.wait:.0f} s"
     lines = [
-        f"Pace: the next message {when} (messages in the last minute: {pacing.messages_last_minute}, "
-        f"uploads in the last hour: {pacing.uploads_last_hour})."
+        f"Rate limit: the next message may be sent {when} (messages in the last minute: {state.messages_last_minute}, "
+        f"uploads in the last hour: {state.uploads_last_hour})."
     ]
-    if pacing.refusals:
-        until = f"; it pauses until {clock_time(pacing.paused_until, '%H:%M:%S')}" if pacing.paused_until else ""
-        times = "once" if pacing.refusals == 1 else f"{pacing.refusals} times in a row"
-        lines.append(f"The platform has said {times} that this account does too much{until}.")
+    if state.refusals:
+        until = f"; paused until {clock_time(state.paused_until, '%H:%M:%S')}" if state.paused_until else ""
+        times = "once" if state.refusals == 1 else f"{state.refusals} times in a row"
+        lines.append(f"The platform refused this account as too frequent {times}{until}.")
     return lines
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from webwx.client.files import Stream
-    from webwx.client.rate_limit import Pace, Why
+    from webwx.client.rate_limit import RateLimit, WaitReason
     from webwx.client.state import StateChange
     from webwx.settings import Settings
     from webwx.storage.base import Journal
@@ -51,8 +51,8 @@ T = TypeVar("T")
 
 _log = logging.getLogger("webwx.cli")
 
-_PATIENCE_WITH_PACE = 300.0
-"""Seconds that a command waits for the account's pace at most, unless the configuration says otherwise."""
+_RATE_LIMIT_PATIENCE = 300.0
+"""Maximum seconds that a command waits for the account's rate limit, unless the configuration sets another."""
 
 _UNNOTICED = 2.0
 """Seconds of such a wait that nobody need be told of."""
@@ -60,9 +60,9 @@ _UNNOTICED = 2.0
 _ONE_PRESS = 0.5
 """Seconds in which one Ctrl-C may come twice: from the terminal, and from the program that has started this one."""
 
-_WHY: dict[Why, str] = {
-    "pace": "this account's pace lets nothing leave sooner",
-    "refused": "the platform has said that this account does too much",
+_WAIT_REASONS: dict[WaitReason, str] = {
+    "rate_limit": "this account's rate limit is reached",
+    "refused": "the platform refused this account as too frequent",
 }
 
 
@@ -117,7 +117,7 @@ class Session:
             store=settings.login_file(),
             journal=journal,
             keep=None if journal is None else keep,
-            pace=_with_patience(settings.pace_in_force),
+            rate_limit=_with_patience(settings.effective_rate_limit),
             on_wait=self._tell_wait,
             on_state=self._report_state,
         )
@@ -131,9 +131,9 @@ class Session:
         if sys.stderr is not None and sys.stderr.isatty():
             self.output.remark(text)
 
-    def _tell_wait(self, seconds: float, why: Why) -> None:
+    def _tell_wait(self, seconds: float, reason: WaitReason) -> None:
         if seconds > _UNNOTICED:
-            self.output.tell(f"Waiting {seconds:.0f} s: {_WHY[why]}.")
+            self.output.tell(f"Waiting {seconds:.0f} s: {_WAIT_REASONS[reason]}.")
 
     @asynccontextmanager
     async def logged_in(self) -> AsyncIterator[AsyncClient]:
@@ -243,10 +243,10 @@ class Session:
             self.output.tell(str(error))
 
 
-def _with_patience(pace: Pace | None) -> Pace | None:
-    if pace is None or pace.patience is not None:
-        return pace
-    return msgspec.structs.replace(pace, patience=_PATIENCE_WITH_PACE)
+def _with_patience(rate_limit: RateLimit | None) -> RateLimit | None:
+    if rate_limit is None or rate_limit.patience is not None:
+        return rate_limit
+    return msgspec.structs.replace(rate_limit, patience=_RATE_LIMIT_PATIENCE)
 
 
 def command(

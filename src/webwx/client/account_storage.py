@@ -6,12 +6,12 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from webwx.client.rate_limiter import StatesInMemory
+from webwx.client.rate_limiter import LimiterMemory
 from webwx.errors import NoJournal
 from webwx.storage.open import open_journal
 
 if TYPE_CHECKING:
-    from webwx.client.rate_limiter import States
+    from webwx.client.rate_limiter import LimiterStore
     from webwx.storage.base import AccountJournal, Journal
     from webwx.transport.runner import Cell
 
@@ -34,7 +34,7 @@ class AccountStorage:
         self._cell = cell
         self._parts: dict[int, AccountJournal] = {}
         """By account."""
-        self._states: dict[int, StatesInMemory] = {}
+        self._states: dict[int, LimiterMemory] = {}
         """By account, where there is no journal."""
         self.news = asyncio.Event()
         """Set once something more is stored, and then replaced by another one."""
@@ -76,7 +76,7 @@ class AccountStorage:
                 return self._journal.account(accounts[0])
         return self.part()
 
-    def states(self) -> States:
+    def states(self) -> LimiterStore:
         """
         Return where this account's named states are stored: in the journal, or without one in memory.
 
@@ -84,7 +84,7 @@ class AccountStorage:
             NotLoggedIn: There is no login.
         """
         if self._journal is None:
-            return self._states.setdefault(self._cell.login.account.uin, StatesInMemory())
+            return self._states.setdefault(self._cell.login.account.uin, LimiterMemory())
         return self.part()
 
     def notify(self) -> None:

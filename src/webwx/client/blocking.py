@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from webwx.client.identity import To
     from webwx.client.login import LoginStep
     from webwx.client.media import Progress
-    from webwx.client.rate_limit import Pace, Pacing, Why
+    from webwx.client.rate_limit import RateLimit, RateLimitState, WaitReason
     from webwx.client.recalled import Recalled
     from webwx.client.state import LoginState, StateChange
     from webwx.errors import LoggedOut
@@ -65,9 +65,9 @@ class Client:
         keep: Which media are fetched as they arrive and kept beside the journal, against recalls; default: none.
         dedupe_by_client_id: Repeat a send whose answer was lost, up to three times with the same client id. Only for a
             server that is known to deliver such a repeat once; nobody knows that of the platform.
-        pace: How fast the account may act, with all processes that share the journal; default: whatever is called
-            leaves at once, and what the platform refuses as too often is raised.
-        on_wait: Called with the seconds and the reason, `pace` or `refused`, when something has to wait for the pace.
+        rate_limit: Rate limit of the account, shared by all processes of the journal; by default calls are sent at once
+            and a refusal as too frequent (1205) is raised.
+        on_wait: Called with the seconds and the reason, `rate_limit` or `refused`, when a call has to wait.
 
     Raises:
         NotOnThisHost: There is no such host, or the server is no address.
@@ -93,8 +93,8 @@ class Client:
         journal: Journal | str | os.PathLike[str] | None = None,
         keep: Keep | None = None,
         dedupe_by_client_id: bool = False,
-        pace: Pace | None = None,
-        on_wait: Callable[[float, Why], object] | None = None,
+        rate_limit: RateLimit | None = None,
+        on_wait: Callable[[float, WaitReason], object] | None = None,
     ) -> None:
         self._client = AsyncClient(
             host=host,
@@ -112,7 +112,7 @@ class Client:
             journal=journal,
             keep=keep,
             dedupe_by_client_id=dedupe_by_client_id,
-            pace=pace,
+            rate_limit=rate_limit,
             on_wait=on_wait,
         )
 
@@ -155,18 +155,18 @@ class Client:
         """
         return self._client.last_sync_at
 
-    def pacing(self) -> Pacing | None:
+    def rate_limit_state(self) -> RateLimitState | None:
         """
-        Say how this account stands with its pace; None when this client has none.
+        Return what this account's rate limit allows now; None if this client has no rate limit.
 
-        With a journal it is how all its processes stand together. What waits in a process behind a first one is not
-        counted: it has no place yet.
+        With a journal it covers all processes of the account. Actions that wait in a process behind another one are not
+        counted, because they have no reservation yet.
 
         Raises:
             NotLoggedIn: There is no login.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.pacing())
+        return run(self._client.rate_limit_state())
 
     def login(
         self,

@@ -127,7 +127,7 @@ class Chatrooms:
         return tuple(each for each in ids if each != self._session.login.user_id)
 
     async def _change_room(self, make: Callable[[], Flow[T]]) -> T:
-        """Drive a flow that changes a chatroom, at the account's pace."""
+        """Drive a flow that changes a chatroom, within the account's rate limit."""
         return await self._limiter.run("chatroom_changes", lambda: self._session.run(make()))
 
     async def _refreshed(self, chatroom: ContactId) -> Contact:

@@ -205,7 +205,7 @@ class ContactDirectory:
         )
 
     async def _run_change(self, make: Callable[[], Flow[T]]) -> T:
-        """Drive a flow that changes a contact, at the account's pace."""
+        """Drive a flow that changes a contact, within the account's rate limit."""
         return await self._limiter.run("contact_changes", lambda: self._session.run(make()))
 
     async def known(self, contact: To) -> Contact:

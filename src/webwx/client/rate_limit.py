@@ -1,12 +1,12 @@
 """
-An account's pace: how fast it may act, and what is remembered of how it did.
+The rate limit of an account, and the limiter state that its processes share.
 
-Each kind of action has a bucket, and the whole account one circuit, which opens when the platform says "too often" and
-is closed by the next success. All of it is arithmetic on values: whoever asks brings the time and the dice, and
-`governor` does the waiting.
+Each kind of action has a token bucket. The whole account has one circuit breaker: it opens when the platform answers
+1205 (too often), and the next success closes it. Everything here is arithmetic on values; time and randomness are
+arguments, and `rate_limiter` does the waiting.
 
-The times are those of the machine's clock, which all processes of an account share. It may be set back: then every
-moment goes back with it, so nothing waits longer than what is before it justifies.
+Times are seconds since 1970 by the machine's clock, which all processes of an account share. If that clock is set back,
+every stored time moves back with it, so that nothing waits longer.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ from typing import Literal, NamedTuple
 import msgspec
 
 Kind = Literal["messages", "uploads", "contact_changes", "chatroom_changes", "friend_requests"]
-"""What is counted apart."""
+"""Kinds of actions, each with its own bucket."""
 
-Why = Literal["pace", "refused"]
-"""Why something waits: for the account's pace, or because the platform has said that it was too often."""
+WaitReason = Literal["rate_limit", "refused"]
+"""Why an action waits: for the account's rate limit, or because the platform answered 1205 (too often)."""
 
 FIRST_PAUSE = 10.0
-"""Seconds that an account is still for when the platform says "too often" (1205); twice as long each time after."""
+"""Seconds of the first pause after the platform answered 1205 (too often); it doubles with each further refusal."""
 
 LONGEST_PAUSE = 1800.0
-"""Seconds that no such pause is longer than, apart from the jitter."""
+"""Seconds of the longest such pause, without the jitter."""
 
 _SPREAD = 0.1
-"""Part by which a pause is shorter or longer, so that accounts of one machine do not come back at once."""
+"""Jitter of a pause as a fraction of it, so that the accounts of one machine do not resume together."""
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
     """
-    How fast an account may act; the defaults keep a distance from what people have seen refused.
+    How many actions an account may take; the defaults stay below what is known to be refused.
 
     Raises:
-        ValueError: A number cannot be.
+        ValueError: A number is out of range.
     """
 
     burst: int = 5
-    """Messages that may leave at once after a silence."""
+    """Messages that may be sent at once after a pause."""
     spacing: float = 1.5
-    """Seconds between messages after that, at least."""
+    """Minimum seconds between messages after a burst."""
     jitter: float = 0.5
-    """Seconds by which whatever has to wait may wait longer, by chance."""
+    """Maximum random seconds added to a wait."""
     messages_per_minute: int = 20
     uploads_per_hour: int = 20
     contact_changes_per_minute: int = 10
-    """Remarks, pins, and requests of others that are accepted."""
+    """Remarks, pins, and accepted friend requests."""
     chatroom_changes_per_hour: int = 10
-    """Chatrooms that are opened, renamed and left, and people who are added, invited or removed, call by call."""
+    """Calls that create, rename or leave a chatroom, or add, invite or remove members."""
     friend_requests_per_day: int = 10
     patience: float | None = None
-    """Seconds that a call waits at most: one that would have to wait longer raises `RateLimited`; None: for ever."""
+    """Maximum seconds that a call waits; beyond that it raises `RateLimitReached`. None means no maximum."""
 
     def __post_init__(self) -> None:
         counts = {name: getattr(self, name) for name in self.__struct_fields__ if name == "burst" or "_per_" in name}
@@ -65,17 +65,17 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name!r} cannot be {seconds}; give 0 or more")
 
 
-class Pacing(msgspec.Struct, frozen=True, kw_only=True):
-    """How an account stands with its pace, over all processes that share its journal."""
+class RateLimitState(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account's rate limit allows now, over all processes that share its journal."""
 
     wait: float
-    """Seconds until a message may leave; 0: it may now."""
+    """Seconds until the next message may be sent; 0 means now."""
     next_at: float
-    """When that is: seconds since 1970, by this machine's clock."""
+    """Time at which the next message may be sent: seconds since 1970 (this machine's clock)."""
     paused_until: float | None
-    """Until when everything waits because the platform said "too often"; None: it does not."""
+    """End of the pause after a refusal by the platform: seconds since 1970; None without a pause."""
     refusals: int
-    """How often it has said so since the last success."""
+    """Refusals (1205) since the last success."""
     messages_last_minute: int
     uploads_last_hour: int
     contact_changes_last_minute: int
@@ -84,41 +84,41 @@ class Pacing(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def may_send(self) -> bool:
-        """A message may leave now."""
+        """Whether a message may be sent now."""
         return self.wait == 0
 
 
 class Limit(NamedTuple):
-    """What holds for one kind."""
+    """The limit of one kind of action."""
 
     most: int
-    """At most so many..."""
+    """Maximum number of actions within `period`."""
     period: float
-    """...in so many seconds."""
+    """Length of that window in seconds."""
     spacing: float
-    """Seconds between two, at least."""
+    """Minimum seconds between two actions."""
     burst: int = 1
-    """How many may leave at once all the same, after a silence."""
+    """Number of actions that may follow at once after a pause."""
 
     @property
     def credit(self) -> float:
-        """Seconds by which an action may be ahead of an even spacing."""
+        """Seconds by which an action may be ahead of even spacing."""
         return (self.burst - 1) * self.spacing
 
 
-def limit_of(pace: Pace, kind: Kind) -> Limit:
-    """Give what a pace allows of one kind. Changes that people take notice of are spread, and never come in bursts."""
+def limit_of(rate_limit: RateLimit, kind: Kind) -> Limit:
+    """Return the limit of one kind. Changes that other people notice are spread evenly, without bursts."""
     match kind:
         case "messages":
-            return Limit(pace.messages_per_minute, 60, pace.spacing, pace.burst)
+            return Limit(rate_limit.messages_per_minute, 60, rate_limit.spacing, rate_limit.burst)
         case "uploads":
-            return Limit(pace.uploads_per_hour, 3600, pace.spacing, pace.burst)
+            return Limit(rate_limit.uploads_per_hour, 3600, rate_limit.spacing, rate_limit.burst)
         case "contact_changes":
-            return Limit(pace.contact_changes_per_minute, 60, pace.spacing)
+            return Limit(rate_limit.contact_changes_per_minute, 60, rate_limit.spacing)
         case "chatroom_changes":
-            return _spread(pace.chatroom_changes_per_hour, 3600, 10)
+            return _spread(rate_limit.chatroom_changes_per_hour, 3600, 10)
         case "friend_requests":
-            return _spread(pace.friend_requests_per_day, 86_400, 60)
+            return _spread(rate_limit.friend_requests_per_day, 86_400, 60)
 
 
 def _spread(count: int, period: float, spacing: float) -> Limit:
@@ -126,127 +126,129 @@ def _spread(count: int, period: float, spacing: float) -> Limit:
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """What is remembered of one kind."""
+    """Token bucket of one kind of action."""
 
     full_at: float = 0.0
-    """When a whole burst may leave again, if nothing does before."""
+    """Time at which a whole burst is available again, if no action comes before."""
     moments: tuple[float, ...] = ()
-    """When the last ones left or will leave, in order."""
+    """Times of the latest actions, past and reserved, in order."""
 
-    def without(self, moment: float, limit: Limit) -> Bucket:
-        """Give it as it would be if nothing left then."""
-        if moment not in self.moments:
+    def without(self, at: float, limit: Limit) -> Bucket:
+        """Return this bucket without the action at that time."""
+        if at not in self.moments:
             return self
-        full_at = self.full_at - limit.spacing if moment == self.moments[-1] else self.full_at
-        at = self.moments.index(moment)
-        return Bucket(full_at, self.moments[:at] + self.moments[at + 1 :])
+        full_at = self.full_at - limit.spacing if at == self.moments[-1] else self.full_at
+        index = self.moments.index(at)
+        return Bucket(full_at, self.moments[:index] + self.moments[index + 1 :])
 
     def moved(self, seconds: float) -> Bucket:
-        """Give it with everything so much later."""
+        """Return this bucket with every time moved by that many seconds."""
         return Bucket(self.full_at + seconds, tuple(each + seconds for each in self.moments))
 
 
-class Place(NamedTuple):
-    """A place in the queue of an account."""
+class Reservation(NamedTuple):
+    """Permission for one action at a certain time."""
 
-    moment: float
-    """When its owner may go."""
+    at: float
+    """Time at which the action may be taken: seconds since 1970."""
     wait: float
     """Seconds until then."""
-    why: Why
+    reason: WaitReason
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """What is remembered of an account, from one action to the next and from one process to the next."""
+class LimiterState(msgspec.Struct, frozen=True):
+    """What the limiter stores of an account, for its next action and for its other processes."""
 
     seen_at: float = 0.0
-    """When it was last changed."""
+    """Time of the last change: seconds since 1970."""
     buckets: dict[str, Bucket] = {}
-    """By kind."""
+    """Bucket of each kind that was used."""
     paused_until: float = 0.0
-    """When the circuit was or will be ready for a first attempt."""
+    """End of the latest pause: seconds since 1970."""
     refusals: int = 0
-    """How often the platform has said "too often" since the last success."""
+    """Refusals (1205) since the last success."""
 
-    def at(self, now: float) -> Standing:
-        """Give it as of now; where the clock was set back, as if no time had passed."""
+    def at(self, now: float) -> LimiterState:
+        """Return the state as of now; if the clock was set back, as if no time had passed."""
         back = now - self.seen_at
         if back >= 0:
             return msgspec.structs.replace(self, seen_at=now)
         buckets = {kind: bucket.moved(back) for kind, bucket in self.buckets.items()}
-        return Standing(now, buckets, self.paused_until + back, self.refusals)
+        return LimiterState(now, buckets, self.paused_until + back, self.refusals)
 
     def is_paused(self, now: float) -> bool:
-        """Say whether the platform has said "too often", and the pause for it is not over."""
+        """Return whether the account is in a pause after a refusal."""
         return self.at(now).paused_until > now + _SAME_TIME
 
-    def place(self, pace: Pace, kind: Kind, now: float, dice: float, instead_of: float = 0.0) -> tuple[Standing, Place]:
+    def reserve(
+        self, rate_limit: RateLimit, kind: Kind, now: float, jitter: float, instead_of: float = 0.0
+    ) -> tuple[LimiterState, Reservation]:
         """
-        Give the next place of a kind, and how the account stands once it is taken.
+        Reserve the next possible time for an action; returns the new state and the reservation.
 
         Args:
-            pace: How fast it may act.
-            kind: Of what.
-            now: The time.
-            dice: From 0 to 1, how much of the jitter.
-            instead_of: The moment of a place that is not needed any more.
+            rate_limit: The account's rate limit.
+            kind: Kind of the action.
+            now: Seconds since 1970.
+            jitter: Random number from 0 to 1: how much of the rate limit's jitter to add.
+            instead_of: Time of an earlier reservation to drop.
         """
-        limit, standing = limit_of(pace, kind), self.at(now)
-        bucket = standing.buckets.get(kind, Bucket()).without(instead_of, limit)
-        # Behind a pause there is no burst: it begins with an empty bucket.
-        full_at = max(bucket.full_at, standing.paused_until + limit.credit)
+        limit, state = limit_of(rate_limit, kind), self.at(now)
+        bucket = state.buckets.get(kind, Bucket()).without(instead_of, limit)
+        # After a pause the bucket is empty, so no burst follows it.
+        full_at = max(bucket.full_at, state.paused_until + limit.credit)
         moments = bucket.moments
-        moment = max(now, full_at - limit.credit, *moments[-1:])
+        at = max(now, full_at - limit.credit, *moments[-1:])
         if len(moments) >= limit.most:
-            moment = max(moment, moments[-limit.most] + limit.period)
-        if moment > now:
-            late = dice * pace.jitter
-            moment, full_at = moment + late, full_at + late
-        kept = (*(each for each in moments if each > now - limit.period), moment)[-limit.most :]
-        taken = Bucket(max(full_at, moment) + limit.spacing, kept)
-        why: Why = "refused" if standing.paused_until > now else "pace"
-        after = msgspec.structs.replace(standing, buckets={**standing.buckets, kind: taken})
-        return after, Place(moment, moment - now, why)
+            at = max(at, moments[-limit.most] + limit.period)
+        if at > now:
+            late = jitter * rate_limit.jitter
+            at, full_at = at + late, full_at + late
+        times = (*(each for each in moments if each > now - limit.period), at)[-limit.most :]
+        taken = Bucket(max(full_at, at) + limit.spacing, times)
+        reason: WaitReason = "refused" if state.paused_until > now else "rate_limit"
+        after = msgspec.structs.replace(state, buckets={**state.buckets, kind: taken})
+        return after, Reservation(at, at - now, reason)
 
-    def given_back(self, pace: Pace, kind: Kind, moment: float) -> Standing:
-        """Give how the account stands once a place is free again."""
-        bucket = self.buckets.get(kind, Bucket()).without(moment, limit_of(pace, kind))
+    def released(self, rate_limit: RateLimit, kind: Kind, at: float) -> LimiterState:
+        """Return the state without the reservation at that time."""
+        bucket = self.buckets.get(kind, Bucket()).without(at, limit_of(rate_limit, kind))
         return msgspec.structs.replace(self, buckets={**self.buckets, kind: bucket})
 
-    def refused(self, now: float, dice: float) -> Standing:
-        """Give how the account stands once the platform has said "too often"."""
-        standing = self.at(now)
-        if standing.is_paused(now):
-            return standing  # that one had left before, and says nothing new
-        refusals = standing.refusals + 1
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(refusals - 1, 30)) * (1 + _SPREAD * (2 * dice - 1))
-        return msgspec.structs.replace(standing, paused_until=now + pause, refusals=refusals)
+    def refused(self, now: float, jitter: float) -> LimiterState:
+        """Return the state after a refusal (1205); `jitter` is a random number from 0 to 1."""
+        state = self.at(now)
+        if state.is_paused(now):
+            return state  # that action was sent before the pause began
+        refusals = state.refusals + 1
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(refusals - 1, 30)) * (1 + _SPREAD * (2 * jitter - 1))
+        return msgspec.structs.replace(state, paused_until=now + pause, refusals=refusals)
 
-    def succeeded(self, now: float) -> Standing:
-        """Give how the account stands once something went well."""
-        standing = self.at(now)
-        return standing if standing.is_paused(now) else msgspec.structs.replace(standing, refusals=0)
+    def succeeded(self, now: float) -> LimiterState:
+        """Return the state after a success."""
+        state = self.at(now)
+        return state if state.is_paused(now) else msgspec.structs.replace(state, refusals=0)
 
-    def pacing(self, pace: Pace, now: float) -> Pacing:
-        """Tell a user of it."""
-        standing = self.at(now)
-        _, place = standing.place(pace, "messages", now, 0.0)
-        return Pacing(
-            wait=place.wait, next_at=place.moment,
-            paused_until=standing.paused_until if standing.is_paused(now) else None,
-            refusals=standing.refusals,
-            messages_last_minute=standing._count(pace, "messages", now),
-            uploads_last_hour=standing._count(pace, "uploads", now),
-            contact_changes_last_minute=standing._count(pace, "contact_changes", now),
-            chatroom_changes_last_hour=standing._count(pace, "chatroom_changes", now),
-            friend_requests_last_day=standing._count(pace, "friend_requests", now),
+    def report(self, rate_limit: RateLimit, now: float) -> RateLimitState:
+        """Return what the rate limit allows now."""
+        state = self.at(now)
+        _, reservation = state.reserve(rate_limit, "messages", now, 0.0)
+        return RateLimitState(
+            wait=reservation.wait, next_at=reservation.at,
+            paused_until=state.paused_until if state.is_paused(now) else None,
+            refusals=state.refusals,
+            messages_last_minute=state._count(rate_limit, "messages", now),
+            uploads_last_hour=state._count(rate_limit, "uploads", now),
+            contact_changes_last_minute=state._count(rate_limit, "contact_changes", now),
+            chatroom_changes_last_hour=state._count(rate_limit, "chatroom_changes", now),
+            friend_requests_last_day=state._count(rate_limit, "friend_requests", now),
         )  # fmt: skip
 
-    def _count(self, pace: Pace, kind: Kind, now: float) -> int:
-        """Count what of a kind has left within its period."""
-        period = limit_of(pace, kind).period
-        return sum(now - period < moment <= now for moment in self.buckets.get(kind, Bucket()).moments)
+    def _count(self, rate_limit: RateLimit, kind: Kind, now: float) -> int:
+        """Return the number of actions of a kind within its period."""
+        period = limit_of(rate_limit, kind).period
+        return sum(now - period < at <= now for at in self.buckets.get(kind, Bucket()).moments)
 
 
 _SAME_TIME = 0.05
-"""Seconds by which the clock of the machine and that of an event loop may disagree about the end of a pause."""
+"""Seconds by which the machine's clock and the event loop's may differ about the end of a pause."""

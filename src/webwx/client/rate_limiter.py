@@ -1,9 +1,9 @@
 """
-The governor: makes an account's actions wait until its pace allows them.
+The rate limiter: an account's actions wait here until its rate limit allows them.
 
-What waits of one kind in one client goes in the order in which it came, one after the other: a place is asked for when
-the one before is through. So each process holds one place at most, none waits behind the whole queue of another, and
-what the platform has refused as too often goes again before whatever came after it.
+Within one client, the actions of one kind run one after the other in the order of the calls, and each makes its
+reservation when the one before is done. So a process holds at most one reservation of a kind, no process waits for the
+whole queue of another, and an action that the platform refused (1205) is repeated before any later one.
 """
 
 from __future__ import annotations
@@ -17,46 +17,46 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
-from webwx.client.rate_limit import Standing
+from webwx.client.rate_limit import LimiterState
 from webwx.errors import RateLimited, RateLimitReached, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from webwx.client.rate_limit import Kind, Pace, Pacing, Place, Why
+    from webwx.client.rate_limit import Kind, RateLimit, RateLimitState, Reservation, WaitReason
 
 _log = logging.getLogger("webwx.client")
 
 T = TypeVar("T")
 
-_NAME = "pace"
-"""What the journal keeps a standing as."""
+_NAME = "rate_limit"
+"""Name of the limiter state in the journal."""
 
 
-class States(Protocol):
-    """Where an account's standing is kept: its part of a journal, or the memory of one client."""
+class LimiterStore(Protocol):
+    """Storage of an account's limiter state: its part of a journal, or the memory of one client."""
 
     async def state(self, name: str) -> bytes:
-        """Give what was kept under a name; empty when nothing was."""
+        """Return the bytes stored under a name; empty if there are none."""
         ...
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
-        """Keep what a function makes of what was kept; nothing comes between the two."""
+        """Replace the stored bytes by the result of a function, atomically, and return them."""
         ...
 
 
-class StatesInMemory:
-    """Keeps standings for one client."""
+class LimiterMemory:
+    """Limiter state in the memory of one client."""
 
     def __init__(self) -> None:
         self._states: dict[str, bytes] = {}
 
     async def state(self, name: str) -> bytes:
-        """Give what was kept under a name; empty when nothing was."""
+        """Return the bytes stored under a name; empty if there are none."""
         return self._states.get(name, b"")
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
-        """Keep what a function makes of what was kept; nothing comes between the two."""
+        """Replace the stored bytes by the result of a function, atomically, and return them."""
         self._states[name] = change(self._states.get(name, b""))
         return self._states[name]
 
@@ -65,167 +65,171 @@ class Limiter(Protocol):
     """Delays the actions of one account."""
 
     def run(self, kind: Kind, act: Callable[[], Awaitable[T]]) -> Awaitable[T]:
-        """Run an action once it may leave."""
+        """Run an action once the rate limit allows it."""
         ...
 
     async def refused(self) -> None:
-        """Note that the platform has refused something as too often."""
+        """Store that the platform answered 1205 (too often)."""
         ...
 
-    async def pacing(self) -> Pacing | None:
-        """Return how the account stands; None: nothing is limited."""
+    async def state(self) -> RateLimitState | None:
+        """Return what the rate limit allows now; None without a rate limit."""
         ...
 
 
 class NoRateLimit:
-    """Lets every action leave at once, and raises what the platform refuses."""
+    """Runs every action at once, and raises the platform's refusals."""
 
-    def run(self, kind: Kind, act: Callable[[], Awaitable[T]]) -> Awaitable[T]:  # noqa: ARG002 - every kind leaves
+    def run(self, kind: Kind, act: Callable[[], Awaitable[T]]) -> Awaitable[T]:  # noqa: ARG002 - no kind is limited
         """Run an action."""
         return act()
 
     async def refused(self) -> None:
-        """Do nothing: nothing is delayed later."""
+        """Do nothing, because no action is delayed."""
 
-    async def pacing(self) -> None:
-        """Return None: nothing is limited."""
+    async def state(self) -> None:
+        """Return None, because there is no rate limit."""
         return
 
 
 class RateLimiter:
     """
-    Holds one client's actions to the pace of its account.
+    Makes one client's actions wait for the rate limit of its account.
 
     Args:
-        pace: How fast that is.
-        states: Gives where the present account's standing is kept.
-        clock: Seconds since 1970; of the whole machine, for other processes look at the same standing.
-        on_wait: Told the seconds and the reason when something has to wait.
+        rate_limit: The rate limit.
+        store: Returns the storage of the current account's limiter state.
+        clock: Returns seconds since 1970 by the machine's clock, which the other processes use too.
+        on_wait: Called with the seconds and the reason when an action has to wait.
     """
 
     def __init__(
         self,
-        pace: Pace,
-        states: Callable[[], States],
+        rate_limit: RateLimit,
+        store: Callable[[], LimiterStore],
         clock: Callable[[], float],
-        on_wait: Callable[[float, Why], object] | None = None,
+        on_wait: Callable[[float, WaitReason], object] | None = None,
     ) -> None:
-        self._pace = pace
-        self._states = states
+        self._rate_limit = rate_limit
+        self._store = store
         self._clock = clock
         self._on_wait = on_wait
         self._turns: defaultdict[Kind, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def run(self, kind: Kind, act: Callable[[], Awaitable[T]]) -> T:
         """
-        Do something once the pace allows it, and again when the platform says that it came too soon.
+        Run an action once the rate limit allows it, and again after the platform answers 1205 (too often).
 
-        Whatever else of its kind waits in this client waits until it is done with.
+        Other actions of its kind in this client wait until it is done.
 
         Args:
-            kind: Of what kind it is.
-            act: Does it, and reports a refusal by `refused` before it raises it.
+            kind: Kind of the action.
+            act: Runs it; calls `refused` before it raises `RateLimited`.
 
         Raises:
-            RateLimitReached: It would have to wait longer than the pace is patient.
-            RateLimited: So would the next attempt after a refusal by the platform.
+            RateLimitReached: It would have to wait longer than the rate limit's `patience`.
+            RateLimited: The platform refused it, and the next attempt would have to wait that long.
             StorageError: The journal cannot be written.
         """
         loop = asyncio.get_running_loop()
-        patience = self._pace.patience
+        patience = self._rate_limit.patience
         deadline = loop.time() + (math.inf if patience is None else patience)
         turn = self._turns[kind]
         try:
             async with asyncio.timeout_at(None if math.isinf(deadline) else deadline):
                 await turn.acquire()
         except TimeoutError:
-            raise _too_long((await self.pacing()).wait) from None
+            raise _too_long((await self.state()).wait) from None
         try:
             refusal: RateLimited | None = None
             while True:
-                standing = await self._wait(kind, deadline, refusal)
+                state = await self._wait(kind, deadline, refusal)
                 try:
                     result = await act()
                 except RateLimited as refused:
                     refusal = refused
                     continue
-                if standing.refusals:
-                    await self._note(lambda standing, now: standing.succeeded(now))
+                if state.refusals:
+                    await self._update(lambda state, now: state.succeeded(now))
                 return result
         finally:
             turn.release()
 
     async def refused(self) -> None:
-        """Take note that the platform has said "too often", whatever it was said to."""
-        dice = random.random()  # noqa: S311 - no secret
-        standing = await self._note(lambda standing, now: standing.refused(now, dice))
-        if standing is not None:
-            seconds = standing.paused_until - self._clock()
-            _log.info("The platform says that this account does too much; it pauses for %.0f s.", seconds)
+        """Store that the platform answered 1205 (too often), to whatever call."""
+        jitter = random.random()  # noqa: S311 - no secret
+        state = await self._update(lambda state, now: state.refused(now, jitter))
+        if state is not None:
+            seconds = state.paused_until - self._clock()
+            _log.info("The platform refused this account as too frequent; it pauses for %.0f s.", seconds)
 
-    async def pacing(self) -> Pacing:
-        """Say how the account stands."""
-        return (await self._standing()).pacing(self._pace, self._clock())
+    async def state(self) -> RateLimitState:
+        """Return what the rate limit allows now."""
+        return (await self._state()).report(self._rate_limit, self._clock())
 
-    async def _wait(self, kind: Kind, deadline: float, refusal: RateLimited | None) -> Standing:
-        """Wait for a place and give the standing that it was had by; one in a pause is exchanged for a later one."""
+    async def _wait(self, kind: Kind, deadline: float, refusal: RateLimited | None) -> LimiterState:
+        """Wait for a reservation and return the state then; one within a pause is exchanged for a later one."""
         loop = asyncio.get_running_loop()
-        moment = 0.0
+        at = 0.0
         while True:
             patience = max(0.0, deadline - loop.time())
-            standing, place = await self._take(kind, patience, instead_of=moment)
-            if place.wait > patience:
-                raise _too_long(place.wait, refusal)
-            if not place.wait:
-                return standing
-            standing = await self._sleep(kind, place)
-            if not standing.is_paused(self._clock()):
-                return standing
-            moment = place.moment
+            state, reservation = await self._reserve(kind, patience, instead_of=at)
+            if reservation.wait > patience:
+                raise _too_long(reservation.wait, refusal)
+            if not reservation.wait:
+                return state
+            state = await self._sleep(kind, reservation)
+            if not state.is_paused(self._clock()):
+                return state
+            at = reservation.at
 
-    async def _sleep(self, kind: Kind, place: Place) -> Standing:
-        """Sleep until a place's moment, and give the standing of then; whoever is cancelled gives his place back."""
+    async def _sleep(self, kind: Kind, reservation: Reservation) -> LimiterState:
+        """Sleep until the time of a reservation and return the state then; a cancelled wait releases it."""
         if self._on_wait is not None:
-            self._on_wait(place.wait, place.why)
+            self._on_wait(reservation.wait, reservation.reason)
         try:
-            await asyncio.sleep(place.wait)  # by the loop's clock, which nobody sets
-            return await self._standing()
+            await asyncio.sleep(reservation.wait)  # the loop's clock is never set back
+            return await self._state()
         except asyncio.CancelledError:
-            await self._note(lambda standing, _: standing.given_back(self._pace, kind, place.moment))
+            await self._update(lambda state, _: state.released(self._rate_limit, kind, reservation.at))
             raise
 
-    async def _take(self, kind: Kind, patience: float, instead_of: float) -> tuple[Standing, Place]:
-        """Take the next place, unless it is further away than whoever asks is patient."""
-        dice = random.random()  # noqa: S311 - no secret
-        place: Place
+    async def _reserve(self, kind: Kind, patience: float, instead_of: float) -> tuple[LimiterState, Reservation]:
+        """Make the next reservation, unless its wait exceeds the patience."""
+        jitter = random.random()  # noqa: S311 - no secret
+        reservation: Reservation
 
-        def take(kept: bytes) -> bytes:
-            nonlocal place
-            before = _read(kept)
-            after, place = before.place(self._pace, kind, self._clock(), dice, instead_of)
-            return _written(after if place.wait <= patience else before.given_back(self._pace, kind, instead_of))
+        def take(stored: bytes) -> bytes:
+            nonlocal reservation
+            before = _decoded(stored)
+            after, reservation = before.reserve(self._rate_limit, kind, self._clock(), jitter, instead_of)
+            return _encoded(
+                after if reservation.wait <= patience else before.released(self._rate_limit, kind, instead_of)
+            )
 
-        return _read(await self._states().change_state(_NAME, take)), place
+        return _decoded(await self._store().change_state(_NAME, take)), reservation
 
-    async def _standing(self) -> Standing:
-        return _read(await self._states().state(_NAME))
+    async def _state(self) -> LimiterState:
+        return _decoded(await self._store().state(_NAME))
 
-    async def _note(self, change: Callable[[Standing, float], Standing]) -> Standing | None:
-        """Note what has happened; when that cannot be noted it has, all the same."""
+    async def _update(self, change: Callable[[LimiterState, float], LimiterState]) -> LimiterState | None:
+        """Store a change; a failure to store it is logged, because the action has happened already."""
         try:
-            kept = await self._states().change_state(_NAME, lambda kept: _written(change(_read(kept), self._clock())))
+            stored = await self._store().change_state(
+                _NAME, lambda stored: _encoded(change(_decoded(stored), self._clock()))
+            )
         except StorageError as error:
-            _log.warning("How an account stands with its pace could not be stored: %s", error)
+            _log.warning("The limiter state of an account could not be stored: %s", error)
             return None
-        return _read(kept)
+        return _decoded(stored)
 
 
-def _read(kept: bytes) -> Standing:
-    return msgspec.json.decode(kept, type=Standing) if kept else Standing()
+def _decoded(stored: bytes) -> LimiterState:
+    return msgspec.json.decode(stored, type=LimiterState) if stored else LimiterState()
 
 
-def _written(standing: Standing) -> bytes:
-    return msgspec.json.encode(standing)
+def _encoded(state: LimiterState) -> bytes:
+    return msgspec.json.encode(state)
 
 
 def _too_long(seconds: float, refusal: RateLimited | None = None) -> RateLimitReached | RateLimited:

@@ -5,7 +5,7 @@ With a journal each send has a row in the outbox, with one client id for its who
 tried again under the same id; what may have left never is. Its answer may be lost and the message still come back
 through sync, and then the doubt is over.
 
-With a pace a send waits for its turn as `queued`, before and after the platform has said that it came too soon.
+With a rate limit a send waits as `queued`, before its first attempt and after a refusal as too frequent (1205).
 """
 
 from __future__ import annotations

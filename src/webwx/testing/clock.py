@@ -16,10 +16,10 @@ _STEPS = 100
 
 class Clock:
     """
-    The world's clock, which the bots under test go by as well.
+    The virtual clock of the world, which the bots under test use too.
 
-    It runs as every clock does, from the present time on. Winding it lets time pass at once: timers, sleeps, pacing,
-    pauses before another attempt, and the platform's two minutes for a recall.
+    It starts at the present time and runs like any clock. Winding it makes time pass at once for timers, sleeps, rate
+    limits, pauses before another attempt, and the platform's two minutes for a recall.
     """
 
     def __init__(self, stage: WorldStage) -> None:

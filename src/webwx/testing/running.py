@@ -181,7 +181,7 @@ class Running:
             async with _Phoned(
                 host=first.host, server=self._server.url, store=self._store, transport=self._carrier,
                 timeouts=_TIMEOUTS, clock=self._server.world.clock.now, journal=self._journal, keep=first.keep,
-                pace=first.pace,
+                rate_limit=first.rate_limit,
             ) as client:  # fmt: skip
                 client.phone = self._confirm
                 await start(*self.bots, client=client, on_ready=self._note_ready)

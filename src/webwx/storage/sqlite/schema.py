@@ -163,7 +163,7 @@ CREATE INDEX outbox_chat ON outbox (account, chat, number);
 _VERSION_2 = """
 CREATE TABLE states (
     account INTEGER NOT NULL,
-    name TEXT NOT NULL,                         -- whose: the governor's, a timer's, ...
+    name TEXT NOT NULL,                         -- owner: the rate limiter, a timer, ...
     state BLOB NOT NULL,
     PRIMARY KEY (account, name)
 ) WITHOUT ROWID;
