@@ -125,6 +125,48 @@ def test_private_and_nested_classes_count_as_well() -> None:
     assert list(classes_in("class A:\n    class _B: ...\nclass _A: ...")) == ["A", "A", "B"]
 
 
+PRIVATE_IN_NAME_ONLY = {"_replace", "_fields", "_exit", "_Decompress"}
+"""Names of the standard library that are public, or that it has no public name for."""
+
+
+def foreign_private_names_in(source: str) -> set[str]:
+    """Find private attributes that a module uses, and that none of its own classes has."""
+    nodes = list(ast.walk(ast.parse(source)))
+    used = {node.attr for node in nodes if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Store)}
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    own |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return {name for name in used - own if re.match("_[^_]", name)} - PRIVATE_IN_NAME_ONLY
+
+
+@pytest.mark.parametrize("source", [each for each in SOURCES if each.startswith("client/")])
+def test_no_component_of_the_client_touches_a_private_attribute_of_another(source: str) -> None:
+    assert foreign_private_names_in((SOURCE / source).read_text("utf-8")) == set()
+
+
+def test_a_private_attribute_of_another_class_is_found() -> None:
+    assert foreign_private_names_in("class A:\n def f(self, b): self._c = b._d + self._c") == {"_d"}
+
+
+def bases_in(source: str) -> dict[str, set[str]]:
+    """Return the names of the bases of each class of a module."""
+    classes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)]
+    return {node.name: {ast.unparse(base).partition("[")[0] for base in node.bases} for node in classes}
+
+
+BASES = {name: bases for path in SOURCES for name, bases in bases_in((SOURCE / path).read_text("utf-8")).items()}
+"""Of every class of `src`."""
+
+
+def test_no_class_has_more_than_two_bases_of_ours() -> None:
+    assert [name for name, bases in BASES.items() if len(bases & set(BASES)) > 2] == []
+
+
+@pytest.mark.parametrize("source", [each for each in SOURCES if each.startswith("client/")])
+def test_the_client_is_composed_and_not_inherited(source: str) -> None:
+    assert [name for name, bases in bases_in((SOURCE / source).read_text("utf-8")).items() if bases & set(BASES)] == []
+
+
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_every_example_has_its_test(example: Path) -> None:
     assert (TESTS / "examples" / f"test_{example.name}").is_file()

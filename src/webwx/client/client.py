@@ -151,14 +151,13 @@ class AsyncClient:
         history = MessageHistory(book, identities, updates)
         cursor = SyncCursor(session, storage, book, updates)
         interval = PollInterval()
-        self._pending = PendingEvents(session, book, directory, interval)
+        pending = PendingEvents(session, book, directory, interval)
+        ingestion = Ingestion(session, storage, book, directory, updates, sender, limiter, interval)
+        archive = None if keep is None else partial(MediaArchive, session, storage, book, media, keep)
+        self._pending = pending
         self._sync = SyncLoop(
-            session, storage, cursor,
-            Ingestion(session, storage, book, directory, updates, sender, limiter, interval)
-            if storage.has_journal else self._pending,
-            interval,
-            None if keep is None else partial(MediaArchive, session, storage, book, media, keep),
-        )  # fmt: skip
+            session, storage, cursor, ingestion if storage.has_journal else pending, interval, archive
+        )
         self._session = session
         self._storage = storage
         self._limiter = limiter
