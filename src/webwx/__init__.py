@@ -137,6 +137,7 @@ if TYPE_CHECKING:
     from webwx.model.messages import UnknownMessage as UnknownMessage
     from webwx.model.messages import VideoMessage as VideoMessage
     from webwx.model.messages import VoiceMessage as VoiceMessage
+    from webwx.model.serialization import to_json as to_json
     from webwx.protocol.hosts import Desktop as Desktop
     from webwx.storage.base import Journal as Journal
     from webwx.storage.base import Outgoing as Outgoing
@@ -194,6 +195,7 @@ _HOMES = {
         "Receipt", "RedPacketMessage", "RedPacketNotice", "SplitBillNotice", "StickerMessage",
         "SystemMessage", "TextMessage", "TransferMessage", "UnknownMessage", "VideoMessage", "VoiceMessage",
     ),
+    "model.serialization": ("to_json",),
     "protocol.hosts": ("Desktop",),
     "storage.base": ("Journal", "Outgoing"),
     "storage.memory.journal": ("MemoryJournal",),

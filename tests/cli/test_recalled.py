@@ -11,10 +11,6 @@ import pytest
 from tests.cli.conftest import running_sandbox
 
 from webwx.cli import pictures
-from webwx.cli.recalled import recalled_to_json
-from webwx.client.recalled import Recalled
-from webwx.model.contacts import ContactId
-from webwx.model.messages import MessageRecalled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,11 +126,3 @@ def test_what_never_came_here_is_listed_as_the_notice_says(me: Any, sandbox: Any
     done = me.run("forward", "--recalled", "filehelper")
     assert (done.code, done.stdout) == (2, "")
     assert "never came here" in done.sentence
-
-
-def test_a_recall_as_json_is_its_event_with_the_way() -> None:
-    notice = MessageRecalled(
-        message_id="7", chat=ContactId("@a"), is_self=False, time=1, text="taken back", content="<sysmsg/>"
-    )
-    line = json.loads(recalled_to_json(Recalled(notice=notice, way="none")))
-    assert (line["event"], line["message_id"], line["original"], line["way"]) == ("message_recalled", "7", None, "none")

@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem
 
 from webwx.cli.exits import CommandFailed, explain
 from webwx.cli.options import with_common_options
-from webwx.cli.output import OutputClosed, tell_document, tell_failure, to_json
+from webwx.cli.output import OutputClosed, tell_document, tell_failure
 from webwx.outcomes import MEANING, Exit
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
@@ -178,7 +178,7 @@ def run_command(arguments: list[str]) -> int:
         # The parser stops at a mistake and may not have read --json yet, so it is looked for here.
         if "--json" in takewhile("--".__ne__, arguments):
             fields = {"type": type(error).__name__, "message": sentence, "exit_code": int(exit_code)}
-            tell_document(to_json({"error": fields}))
+            tell_document({"error": fields})
         else:
             tell_failure(sentence)
         return exit_code

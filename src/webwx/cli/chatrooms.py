@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
-from webwx.cli.contacts import as_json, describe
+from webwx.cli.contacts import describe
 from webwx.cli.names import whom
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 from webwx.cli.session import Session, command
@@ -43,7 +42,7 @@ async def list_(session: Session) -> None:
     async with session.logged_in() as client:
         for room in await client.list_contacts():
             if room.kind == "chatroom":
-                session.output.line(describe(room), as_json(room))
+                session.output.line(describe(room), room)
 
 
 @command("members", group=chatroom, examples=("webwx chatroom members 周末爬山",))
@@ -56,7 +55,7 @@ async def members(session: Session, room: str) -> None:
         for member in client.contacts.resolve(asked.id).members:
             name = client.contacts.name_of(member)
             own_name = f" ({member.nickname})" if name != member.nickname else ""
-            session.output.line(f"{name}{own_name} - {member.id}", msgspec.json.encode(member).decode())
+            session.output.line(f"{name}{own_name} - {member.id}", member)
 
 
 @command("create", group=chatroom, examples=("webwx chatroom create 阿华 Boss --name 周末爬山",))
@@ -93,7 +92,7 @@ async def remove(session: Session, room: str, who: tuple[str, ...]) -> None:
     """Remove WHO from ROOM, which has to be yours."""
     async with session.logged_in() as client:
         left = await client.remove_members(whom(room), map(whom, who))
-        session.output.line(f"Now: {describe(left)}", as_json(left))
+        session.output.line(f"Now: {describe(left)}", left)
 
 
 @command(
@@ -108,7 +107,7 @@ async def rename(session: Session, room: str, name: str) -> None:
     """Give ROOM another NAME."""
     async with session.logged_in() as client:
         renamed = await client.rename_chatroom(whom(room), clean_text(name))
-        session.output.line(f"Now: {describe(renamed)}", as_json(renamed))
+        session.output.line(f"Now: {describe(renamed)}", renamed)
 
 
 @command("leave", group=chatroom, examples=("webwx chatroom leave 周末爬山",))
@@ -128,4 +127,4 @@ def _report(output: Output, contacts: Contacts, admission: Admission) -> None:
             known = [contacts.get(each) for each in ids]
             names = ", ".join(each.display_name if each else id_ for each, id_ in zip(known, ids, strict=True))
             parts.append(f"{what}: {names}")
-    output.line("; ".join(parts), msgspec.json.encode(admission).decode())
+    output.line("; ".join(parts), admission)

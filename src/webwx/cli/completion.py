@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
-from webwx.cli.output import to_json
 from webwx.cli.session import Session, command
 
 SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
@@ -31,6 +30,6 @@ async def completion(session: Session, shell: str) -> None:
     # Not `source()`: for bash it looks for one on this machine, and complains where there is none.
     script = maker.source_template % maker.source_vars()
     if session.output.as_json:
-        session.output.document(to_json({"script": script}))
+        session.output.document({"script": script})
     else:
         session.output.program(script.rstrip())

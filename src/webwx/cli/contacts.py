@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from webwx.cli.columns import columns
 from webwx.cli.exits import BadInput
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
-from webwx.cli.output import to_json
 from webwx.cli.session import Session, command, read_piped_line
 from webwx.model.events import event_from_json
 from webwx.model.messages import FriendRequest
+from webwx.model.serialization import to_builtins
 from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ async def remark(session: Session, who: str, text: str) -> None:
     """Give WHO a name of your own; an empty TEXT takes it away."""
     async with session.logged_in() as client:
         changed = await client.set_remark(whom(who), clean_text(text))
-        session.output.line(f"Now: {describe(changed)}", as_json(changed))
+        session.output.line(f"Now: {describe(changed)}", changed)
 
 
 @command(
@@ -77,7 +76,7 @@ async def pin(session: Session, who: str, off: bool) -> None:
     """Pin the chat with WHO to the top of the list, on all devices."""
     async with session.logged_in() as client:
         changed = await client.set_pinned(whom(who), not off)
-        session.output.line(f"{'No longer pinned' if off else 'Pinned'}: {describe(changed)}", as_json(changed))
+        session.output.line(f"{'No longer pinned' if off else 'Pinned'}: {describe(changed)}", changed)
 
 
 @with_common_options
@@ -130,7 +129,7 @@ async def _print(session: Session, client: AsyncClient, contacts: list[Contact])
     numbers = {each.contact_id: each.number for each in await client.list_identities()}
     lines = columns((_name(each), _kind(each), _number(numbers.get(each.id)), each.id) for each in contacts)
     for line, contact in zip(lines, contacts, strict=True):
-        session.output.line(line, to_json({**msgspec.to_builtins(contact), "number": numbers.get(contact.id)}))
+        session.output.line(line, {**to_builtins(contact), "number": numbers.get(contact.id)})
 
 
 def describe(contact: Contact) -> str:
@@ -149,8 +148,3 @@ def _kind(contact: Contact) -> str:
 
 def _number(number: int | None) -> str:
     return f"who:{number}" if number else ""
-
-
-def as_json(contact: Contact) -> str:
-    """Write somebody as `--json` does."""
-    return msgspec.json.encode(contact).decode()

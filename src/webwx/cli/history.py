@@ -9,11 +9,10 @@ import click
 from webwx.cli.messages import clock_time, describe, name_of, place_of
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand
-from webwx.cli.outbox import describe_send, send_to_json
+from webwx.cli.outbox import describe_send
 from webwx.cli.session import Session, command
 from webwx.cli.summary import summarize
 from webwx.cli.times import EXAMPLES, Moment
-from webwx.model.events import event_to_json
 from webwx.model.messages import Message, MessageRecalled, PhoneActivity
 from webwx.protocol.codec import clean_text
 from webwx.storage.base import Outgoing
@@ -107,12 +106,7 @@ async def search(session: Session, words: tuple[str, ...], chat: str | None, lim
 async def _print(session: Session, client: AsyncClient, said: list[Event | Outgoing], *, is_full: bool) -> None:
     people = await client.find_people({each for thing in said for each in people_in(thing)})
     for thing in said:
-        session.output.line(_lines(thing, people, is_full=is_full), said_to_json(thing))
-
-
-def said_to_json(thing: Event | Outgoing) -> str:
-    """Write something of the past as one line of JSON: an event, or a send as `webwx outbox` has it."""
-    return send_to_json(thing) if isinstance(thing, Outgoing) else event_to_json(thing)
+        session.output.line(_lines(thing, people, is_full=is_full), thing)
 
 
 def _lines(thing: Event | Outgoing, people: Contacts, *, is_full: bool) -> list[str]:

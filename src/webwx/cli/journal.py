@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import Counter
@@ -13,14 +12,14 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from webwx.cli.exits import BadInput, CommandFailed
-from webwx.cli.history import DATED, people_in, said_to_json
+from webwx.cli.history import DATED, people_in
 from webwx.cli.messages import clock_time, describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import example_text, with_common_options
-from webwx.cli.output import printable_json, to_json
+from webwx.cli.output import printable_json
 from webwx.cli.session import Session, command
 from webwx.cli.times import EXAMPLES, Moment
-from webwx.model.events import event_to_json
+from webwx.model.serialization import to_builtins
 from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
@@ -136,9 +135,9 @@ async def export(session: Session, path: Path | None) -> None:
             async for thing in client.export_history():
                 count += 1
                 if file is None:
-                    session.output.document(said_to_json(thing))
+                    session.output.document(thing)
                 else:
-                    file.write(f"{printable_json(said_to_json(thing))}\n")
+                    file.write(f"{printable_json(thing)}\n")
     if path is not None:
         session.output.result(f"{count:,} lines are in {path}.", path=str(path), lines=count)
 
@@ -183,11 +182,8 @@ async def dead(session: Session, consumer: str, limit: int) -> None:
             what = describe(letter.event, people, DATED)
             times = f"{letter.attempts} attempt{'' if letter.attempts == 1 else 's'}"
             why = f"given up {clock_time(letter.time, DATED)} after {times}: {letter.error}"
-            fields = {
-                "number": letter.event.number, "consumer": letter.consumer, "attempts": letter.attempts,
-                "error": letter.error, "time": letter.time, "event": json.loads(event_to_json(letter.event)),
-            }  # fmt: skip
-            session.output.line(f"{letter.event.number:>6}  {what}  [{why}]", to_json(fields))
+            number = letter.event.number
+            session.output.line(f"{number:>6}  {what}  [{why}]", {"number": number, **to_builtins(letter)})
     if not letters:
         session.output.remark(f"The handler of {consumer!r} has given nothing up.")
 

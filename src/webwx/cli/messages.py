@@ -39,7 +39,6 @@ from webwx.model.events import (
     IdentityAmbiguous,
     QuarantinedMessage,
     event_from_json,
-    event_to_json,
 )
 from webwx.model.messages import (
     Event,
@@ -136,14 +135,14 @@ async def send(
                 raise BadInput("There is no text to send: it is empty or blank.")
             receipt = await client.send_text(whom(to), text, key=key)
         if before is not None and receipt == before.receipt:
-            session.output.line("This was sent before, and is not sent again.", receipt.to_json())
+            session.output.line("This was sent before, and is not sent again.", receipt)
         else:
             report_sent(session, receipt, name_of(client.contacts, receipt.chat))
 
 
 def report_sent(session: Session, receipt: Receipt, to: str) -> None:
     """Print a receipt."""
-    session.output.line(f"Sent to {to}; 'webwx recall' takes it back for two minutes.", receipt.to_json())
+    session.output.line(f"Sent to {to}; 'webwx recall' takes it back for two minutes.", receipt)
 
 
 # -- read and recall -------------------------------------------------------------------------------------------------
@@ -352,7 +351,7 @@ async def listen(session: Session, count: int | None, consumer: str, include_all
                 printed = count_from(1)
                 # Asking for the next one says that this one is printed.
                 async for event in events:
-                    session.output.line(describe(event, client.contacts), event_to_json(event))
+                    session.output.line(describe(event, client.contacts), event)
                     if next(printed) == count:
                         await events.ack()
                         await client.wait_for_kept()

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from webwx.cli.exits import BadInput
 from webwx.cli.messages import clock_time, name_of, report_sent
 from webwx.cli.options import example_text, with_common_options
-from webwx.cli.output import to_json
 from webwx.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -65,7 +63,7 @@ async def _list_sends(session: Session, state: State | None, limit: int) -> None
         for send in sends:
             when = clock_time(send.created_at, "%Y-%m-%d %H:%M")
             line = f"{send.number:>6}  {when}  {send.state:8}  to {name_of(people, send.chat)}: {_content(send)}"
-            session.output.line(f"{line}  [{send.key}]" if send.key else line, send_to_json(send))
+            session.output.line(f"{line}  [{send.key}]" if send.key else line, send)
     if not sends:
         session.output.remark("Nothing like that was sent, as far as the journal knows.")
 
@@ -83,7 +81,7 @@ async def retry(session: Session, number: int) -> None:
         before = await client.find_send(number=number)
         receipt = await client.retry_send(number)
         if before is not None and before.state in _DONE:
-            session.output.line(f"Send {number} was {STATES[before.state]}, and is not sent again.", receipt.to_json())
+            session.output.line(f"Send {number} was {STATES[before.state]}, and is not sent again.", receipt)
         else:
             report_sent(session, receipt, name_of(client.contacts, receipt.chat))
 
@@ -105,11 +103,6 @@ async def forget(session: Session, number: int) -> None:
 def describe_send(send: Outgoing) -> str:
     """Say in a few words what was sent, and what became of it when that is not the usual."""
     return _content(send) if send.state == "sent" else f"{_content(send)} [{STATES[send.state]}]"
-
-
-def send_to_json(send: Outgoing) -> str:
-    """Write a send as one line of JSON; `event` tells it from what was received."""
-    return to_json({"event": "outgoing", **msgspec.to_builtins(send)})
 
 
 def _content(send: Outgoing) -> str:

@@ -55,18 +55,18 @@ class Output:
             fields: For `--json`; names and their order are stable.
 
         """
-        self.line(text, to_json(fields))
+        self.line(text, fields)
 
-    def line(self, text: Text, document: str) -> None:
-        """Print one result whose JSON is already written."""
+    def line(self, text: Text, value: object) -> None:
+        """Print one result: a text for a person, or the value that it is about."""
         if self.as_json:
-            self.document(document)
+            self.document(value)
         else:
             _write(sys.stdout, _lines(text))
 
-    def document(self, document: str) -> None:
-        """Print JSON, with or without `--json`."""
-        _write(sys.stdout, printable_json(document))
+    def document(self, value: object) -> None:
+        """Print a value as JSON, with or without `--json`."""
+        _write(sys.stdout, printable_json(value))
 
     def program(self, source: str) -> None:
         """Print a file for another program, byte for byte."""
@@ -95,14 +95,11 @@ def printable(text: str) -> str:
     return _IN_TEXT.sub(_escaped, text)
 
 
-def printable_json(document: str) -> str:
-    r"""Return a JSON document on one line with `\u` escapes for the same characters; it means the same."""
-    return _IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], document)
+def printable_json(value: object) -> str:
+    r"""Return a value as JSON on one line, with `\u` escapes for the same characters."""
+    from webwx.model.serialization import to_json  # loads msgspec, which no help needs
 
-
-def to_json(value: Any) -> str:
-    """Return a value as JSON, with the spacing of every command."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], to_json(value))
 
 
 def takes_colors(stream: TextIO | None, environment: Mapping[str, str] = os.environ) -> bool:
@@ -120,9 +117,9 @@ def tell_failure(sentence: str, stream: TextIO | None = None, environment: Mappi
     print(f"{mark} {printable(sentence)}", file=stream)
 
 
-def tell_document(document: str) -> None:
-    """Print JSON on stderr: the failure of a command with `--json`."""
-    _write(sys.stderr, printable_json(document))
+def tell_document(value: object) -> None:
+    """Print a value as JSON on stderr: the failure of a command with `--json`."""
+    _write(sys.stderr, printable_json(value))
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from webwx.cli.history import DATED, people_in
 from webwx.cli.messages import clock_time, name_of, place_of
 from webwx.cli.names import complete_chats, whom
-from webwx.cli.output import to_json
 from webwx.cli.session import Session, command
 from webwx.cli.summary import summarize
-from webwx.model.events import event_to_json
 from webwx.model.messages import ImageMessage
+from webwx.model.serialization import to_builtins
 
 if TYPE_CHECKING:
     from webwx.client.recalled import Recalled
@@ -53,7 +51,7 @@ async def recalled(session: Session, chat: str | None, limit: int) -> None:
         found = await client.list_recalled(whom(chat) if chat else None, limit=limit)
         people = await client.find_people({each for one in found for each in people_in(one.notice)})
         for one in found:
-            session.output.line(_line(one, people), recalled_to_json(one))
+            session.output.line(_line(one, people), {**to_builtins(one.notice), "way": one.way})
     if not found:
         session.output.remark("Nothing was taken back, as far as the journal knows; 'webwx listen' fills it.")
 
@@ -65,9 +63,3 @@ def _line(one: Recalled, people: Contacts) -> str:
         return f"{'':>6}  {when}  {name_of(people, notice.chat)}: {notice.text} (nobody has told here what it was)"
     what = "[picture]" if isinstance(original, ImageMessage) else summarize(original)
     return f"{original.number:>6}  {when}  {place_of(original, people)}: {what}  [{_WAYS[one.way]}]"
-
-
-def recalled_to_json(one: Recalled) -> str:
-    """Write a recall as one line of JSON: its event, as `webwx listen --json` has it, and `way`."""
-    fields: dict[str, object] = msgspec.json.decode(event_to_json(one.notice))
-    return to_json({**fields, "way": one.way})

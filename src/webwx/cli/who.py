@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from webwx.cli.messages import clock_time
 from webwx.cli.names import complete_chats, complete_numbers, numbered, whom
@@ -50,7 +49,7 @@ async def who(session: Session, which: str | None) -> None:
     async with session.reading() as client:
         found = await client.list_identities() if which is None else [await client.who(_which(which))]
     for identity in found:
-        session.output.line(describe_identity(identity), _as_json(identity))
+        session.output.line(describe_identity(identity), identity)
     if not found:
         session.output.remark("Nobody has a number yet; 'webwx contacts' gives everybody one.")
 
@@ -68,7 +67,7 @@ async def why(session: Session, which: str) -> None:
     async with session.reading() as client:
         links = await client.why(_which(which))
     for link in links:
-        session.output.line(_describe_link(link), _as_json(link))
+        session.output.line(_describe_link(link), link)
 
 
 @command("merge", examples=("webwx merge 12 15",))
@@ -82,7 +81,7 @@ async def merge(session: Session, one: str, other: str) -> None:
     """
     async with session.reading(in_place=True) as client:
         merged = await client.merge_identities(_which(one), _which(other))
-    session.output.line(f"One and the same now: {describe_identity(merged)}", _as_json(merged))
+    session.output.line(f"One and the same now: {describe_identity(merged)}", merged)
 
 
 @command("split", examples=("webwx split 12 @77aa88bb99cc00dd",))
@@ -97,7 +96,7 @@ async def split(session: Session, which: str, contact_id: str) -> None:
     """
     async with session.reading(in_place=True) as client:
         parted = await client.split_identity(_which(which), clean_text(contact_id))
-    session.output.line(f"Somebody else now: {describe_identity(parted)}", _as_json(parted))
+    session.output.line(f"Somebody else now: {describe_identity(parted)}", parted)
 
 
 def describe_identity(identity: Identity) -> str:
@@ -117,7 +116,3 @@ def _describe_link(link: Link) -> str:
 
 def _describe_reason(reason: Reason) -> str:
     return f"{'same' if reason.agrees else 'other'} {reason.what.replace('_', ' ')} {reason.weight:+.0f}"
-
-
-def _as_json(value: Identity | Link) -> str:
-    return msgspec.json.encode(value).decode()

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """An event that was given up."""
 
-    event: Event
-    """Its `number` is what `revive` wants."""
     consumer: str
     """Whose handler has given it up."""
     attempts: int
@@ -26,6 +24,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """The kind of the last error and where it was raised; never its text, which may hold anything."""
     time: float
     """When it was given up, seconds since 1970."""
+    event: Event
+    """Its `number` is what `revive` wants."""
 
 
 class DeadLetters:

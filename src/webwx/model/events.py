@@ -34,6 +34,7 @@ from webwx.model.messages import (
     PossibleFriend,
     TextMessage,
 )
+from webwx.model.serialization import to_json
 from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
 from webwx.protocol.messages import WireMessage, WireText
@@ -297,7 +298,7 @@ def _quarantined(item: Item, error: ProtocolError) -> QuarantinedMessage:
 
 def event_to_json(event: Event) -> str:
     """Write an event as one line of JSON; `event` names its kind."""
-    return msgspec.json.encode(event).decode()
+    return to_json(event)
 
 
 def event_from_json(text: str | bytes) -> AnyEvent:

@@ -32,6 +32,7 @@ import msgspec
 
 from webwx.errors import NotForwardable
 from webwx.model.contacts import ContactId, is_chatroom
+from webwx.model.serialization import to_json
 from webwx.model.text import is_mentioned, xml_text
 from webwx.protocol.codes import RECALL_WINDOW, StatusNotify
 from webwx.protocol.content import forward_image, read_attributes, split_sender
@@ -61,7 +62,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> str:
         """Write the receipt as one line of JSON."""
-        return msgspec.json.encode(self).decode()
+        return to_json(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Receipt:

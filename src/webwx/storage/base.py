@@ -173,7 +173,7 @@ class DeadLetterRow(msgspec.Struct, frozen=True, kw_only=True):
 State = Literal["queued", "sending", "sent", "failed", "unknown", "recalled"]
 
 
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="outgoing"):
     """A send, from before its first attempt on."""
 
     number: int
