@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
-    from webwx.storage.base import AccountJournal, Entry, KeptMedium
+    from webwx.storage.base import AccountJournal, Entry, StoredMedium
     from webwx.storage.login import LoginStore
     from webwx.transport.runner import Transport
 
@@ -96,8 +96,8 @@ async def drain(client: AsyncClient) -> None:
             pass
 
 
-async def kept(client: AsyncClient, journal: SqliteJournal, message_id: str) -> KeptMedium | None:
-    return await journal.account(client.account.uin).kept.find(message_id)
+async def kept(client: AsyncClient, journal: SqliteJournal, message_id: str) -> StoredMedium | None:
+    return await journal.account(client.account.uin).media.find(message_id)
 
 
 async def state(client: AsyncClient, journal: SqliteJournal, message: WorldMessage) -> str | None:
@@ -462,9 +462,9 @@ async def test_what_was_being_fetched_when_it_ended_is_fetched_the_next_time(
 
 async def keep_by_hand(part: AccountJournal, entry: Entry, now: float) -> None:
     """Keep what an entry shows, and acknowledge nothing, as a process does that is killed in between."""
-    with part.kept.begin() as (file, path):
+    with part.media.begin() as (file, path):
         file.write(PNG)
-        await part.kept.add(entry, path, time=now, max_total=2**30)
+        await part.media.add(entry, path, time=now, max_total=2**30)
 
 
 async def test_what_a_killed_process_had_kept_but_not_acknowledged_is_not_asked_for_again(

@@ -1,4 +1,4 @@
-"""An account whose ids change with each login, as the ledger is told of it."""
+"""An account whose contacts have new ids in each login."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ class Phone:
         return self.shown(name, kind="chatroom", members=listed, avatar=0, region="", **changes)
 
     async def tell(self, *contacts: Contact, complete: bool = True, at: float = NOW) -> dict[ContactId, Identified]:
-        found = await self.account.ledger.identify(self.own_id, contacts, complete=complete, time=at)
+        found = await self.account.identities.identify(self.own_id, contacts, complete=complete, time=at)
         return {each.contact_id: each for each in found}
 
     async def note_real_id(self, name: str, real_id: str, login: int = 0) -> Identified | None:
         """Note a lasting id of somebody; returns who it shows them to be, if that is another identity."""
         real_ids = {self.id(name, login): real_id}
-        found = await self.account.ledger.identify(self.own_id, (), complete=False, time=NOW, real_ids=real_ids)
+        found = await self.account.identities.identify(self.own_id, (), complete=False, time=NOW, real_ids=real_ids)
         return found[0] if found else None
 
     async def number(self, name: str, login: int = 0) -> int:
-        found = await find_identity_of(self.account.ledger, self.id(name, login))
+        found = await find_identity_of(self.account.identities, self.id(name, login))
         assert found is not None
         return found.number
 
     async def identity(self, number: int) -> Identity:
-        found = await find_identity(self.account.ledger, number)
+        found = await find_identity(self.account.identities, number)
         assert found is not None
         return found

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.errors import StorageError
-from webwx.storage.archive_files import LEFT_BEHIND, KeptFiles, finish
+from webwx.storage.archive_files import LEFT_BEHIND, MediaFiles, finish
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def added(files: KeptFiles, content: bytes) -> str:
+def added(files: MediaFiles, content: bytes) -> str:
     with files.begin() as (file, part):
         file.write(content)
         digest, size = finish(part)
@@ -26,7 +26,7 @@ def added(files: KeptFiles, content: bytes) -> str:
 
 
 def test_a_file_is_found_by_the_digest_of_its_bytes_and_is_private(tmp_path: Path) -> None:
-    files = KeptFiles(tmp_path / "kept")
+    files = MediaFiles(tmp_path / "kept")
     digest = added(files, b"shown")
     found = files.find(digest)
 
@@ -38,7 +38,7 @@ def test_a_file_is_found_by_the_digest_of_its_bytes_and_is_private(tmp_path: Pat
 
 
 def test_what_is_not_finished_is_gone(tmp_path: Path) -> None:
-    files = KeptFiles(tmp_path / "kept")
+    files = MediaFiles(tmp_path / "kept")
     with files.begin() as (file, part):
         file.write(b"half")
         assert part.exists()
@@ -46,7 +46,7 @@ def test_what_is_not_finished_is_gone(tmp_path: Path) -> None:
 
 
 def test_names_leave_out_what_may_still_be_written(tmp_path: Path) -> None:
-    files = KeptFiles(tmp_path / "kept")
+    files = MediaFiles(tmp_path / "kept")
     assert files.names() == set()
     digest = added(files, b"shown")
     for name, age in ((".old.part", LEFT_BEHIND + 60), (".new.part", 0)):
@@ -63,7 +63,7 @@ def test_names_leave_out_what_may_still_be_written(tmp_path: Path) -> None:
 
 def test_a_folder_that_takes_nothing_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "kept").touch()
-    with pytest.raises(StorageError, match="Nothing can be kept"), KeptFiles(tmp_path / "kept").begin():
+    with pytest.raises(StorageError, match="Nothing can be kept"), MediaFiles(tmp_path / "kept").begin():
         pass
     with pytest.raises(StorageError, match="cannot be kept"):
         finish(tmp_path / "nothing")

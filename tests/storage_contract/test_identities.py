@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 async def test_identities_are_found_by_any_of_their_names(relogin: Phone) -> None:
     await relogin.tell(relogin.shown("ann", remark="Annie"), complete=False)
     await relogin.tell(relogin.room("room", "ann", "cid", nickname=""), complete=False)
-    assert [each.kind for each in await relogin.account.ledger.find(IdentityQuery(name="ann, cid"))] == ["chatroom"]
+    assert [each.kind for each in await relogin.account.identities.find(IdentityQuery(name="ann, cid"))] == ["chatroom"]
     for name in ("ann", "Annie"):
         assert [await relogin.number("ann")] == [
-            each.number for each in await relogin.account.ledger.find(IdentityQuery(name=name))
+            each.number for each in await relogin.account.identities.find(IdentityQuery(name=name))
         ]
-    assert await relogin.account.ledger.find(IdentityQuery(name="nobody")) == []
-    assert len(await relogin.account.ledger.find(IdentityQuery())) == 5
+    assert await relogin.account.identities.find(IdentityQuery(name="nobody")) == []
+    assert len(await relogin.account.identities.find(IdentityQuery())) == 5
 
 
 class TestRealIds:
@@ -86,18 +86,18 @@ class TestByHand:
 
     async def test_merged_are_one_for_ever(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
-        merged = await relogin.account.ledger.merge(bob, new)
+        merged = await relogin.account.identities.merge(bob, new)
         assert (merged.number, merged.contact_id, merged.confidence) == (bob, relogin.id("bob"), 1.0)
-        ledger = relogin.account.ledger
+        identities = relogin.account.identities
         for number in (bob, new):
-            found = await find_identity(ledger, number)
+            found = await find_identity(identities, number)
             assert found is not None
             assert found.number == bob
-            assert await contact_ids_of(ledger, number) == [relogin.id("bob", 2), relogin.id("bob", 1)]
+            assert await contact_ids_of(identities, number) == [relogin.id("bob", 2), relogin.id("bob", 1)]
 
     async def test_merged_are_one_against_any_evidence(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
-        await relogin.account.ledger.merge(bob, new)
+        await relogin.account.identities.merge(bob, new)
         for login, wxid in ((1, "wxid_bob"), (2, "wxid_other")):
             assert await relogin.note_real_id("bob", wxid, login=login) is None
         assert await relogin.number("bob") == bob
@@ -107,60 +107,60 @@ class TestByHand:
         await relogin.log_in()
         await relogin.tell(relogin.shown("zoe"))
         zoe = await relogin.number("zoe")
-        await relogin.account.ledger.merge(bob, new)
-        await relogin.account.ledger.merge(zoe, bob)
+        await relogin.account.identities.merge(bob, new)
+        await relogin.account.identities.merge(zoe, bob)
         assert {zoe} == {(await relogin.identity(number)).number for number in (bob, new, zoe)}
 
     async def test_two_of_one_login_are_two(self, relogin: Phone) -> None:
         with pytest.raises(InvalidRequest):
-            await relogin.account.ledger.merge(await relogin.number("ann"), await relogin.number("cid"))
+            await relogin.account.identities.merge(await relogin.number("ann"), await relogin.number("cid"))
 
     async def test_what_is_one_already_is_not_merged(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
-        await relogin.account.ledger.merge(bob, new)
+        await relogin.account.identities.merge(bob, new)
         for one, other in ((bob, bob), (bob, new), (new, bob)):
             with pytest.raises(InvalidRequest, match=f"Both are number {bob} already"):
-                await relogin.account.ledger.merge(one, other)
+                await relogin.account.identities.merge(one, other)
 
     async def test_a_person_and_a_chatroom_are_two(self, relogin: Phone) -> None:
         await relogin.tell(relogin.room("room", "ann", "cid"), complete=False)
         with pytest.raises(InvalidRequest):
-            await relogin.account.ledger.merge(await relogin.number("bob", login=1), await relogin.number("room"))
+            await relogin.account.identities.merge(await relogin.number("bob", login=1), await relogin.number("room"))
 
     async def test_a_number_that_nobody_has_is_an_error(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
         for one, other in ((ann, 99), (99, ann)):
             with pytest.raises(UnknownContact):
-                await relogin.account.ledger.merge(one, other)
+                await relogin.account.identities.merge(one, other)
         with pytest.raises(UnknownContact):
-            await relogin.account.ledger.split(99, relogin.id("ann"))
+            await relogin.account.identities.split(99, relogin.id("ann"))
 
     async def test_split_are_two_for_ever(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
         await relogin.note_real_id("ann", "wxid_ann", login=1)
-        other = await relogin.account.ledger.split(ann, relogin.id("ann"))
+        other = await relogin.account.identities.split(ann, relogin.id("ann"))
         assert (other.contact_id, (await relogin.identity(ann)).contact_id) == (relogin.id("ann"), "")
         assert other.number not in {0, ann}
         await relogin.note_real_id("ann", "wxid_ann")
         assert await relogin.tell(relogin.shown("ann"), complete=False) == {}
         assert await relogin.number("ann") == other.number
-        (link,) = await relogin.account.ledger.links(other.number)
+        (link,) = await relogin.account.identities.links(other.number)
         assert (link.by, link.candidates) == ("hand", (ann,))
 
     async def test_what_was_split_can_be_merged_again(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
-        other = await relogin.account.ledger.split(ann, relogin.id("ann"))
-        assert (await relogin.account.ledger.merge(ann, other.number)).contact_id == relogin.id("ann")
+        other = await relogin.account.identities.split(ann, relogin.id("ann"))
+        assert (await relogin.account.identities.merge(ann, other.number)).contact_id == relogin.id("ann")
 
     async def test_an_id_that_was_never_theirs_or_is_their_only_one_is_not_split(self, relogin: Phone) -> None:
         with pytest.raises(UnknownContact):
-            await relogin.account.ledger.split(await relogin.number("ann"), relogin.id("cid"))
+            await relogin.account.identities.split(await relogin.number("ann"), relogin.id("cid"))
         with pytest.raises(UnknownContact):
-            await relogin.account.ledger.split(await relogin.number("bob", login=1), relogin.id("bob", 1))
+            await relogin.account.identities.split(await relogin.number("bob", login=1), relogin.id("bob", 1))
 
 
 async def test_conditions_of_an_identity_query_narrow_each_other(relogin: Phone) -> None:
-    identities = relogin.account.ledger
+    identities = relogin.account.identities
     ann, cid = await relogin.number("ann"), await relogin.number("cid")
     (found,) = await identities.find(IdentityQuery(number=ann, contact_id=relogin.id("ann", 1), name="ann"))
     assert found.number == ann
@@ -173,10 +173,10 @@ async def test_conditions_of_an_identity_query_narrow_each_other(relogin: Phone)
 async def test_contacts_and_their_real_ids_are_identified_together(relogin: Phone) -> None:
     zoe = relogin.shown("zoe")
     real_ids = {relogin.id("ann"): "wxid_ann", zoe.id: "wxid_zoe", relogin.id("cid"): "wxid_ann"}
-    told = await relogin.account.ledger.identify(relogin.own_id, [zoe], complete=False, time=NOW, real_ids=real_ids)
+    told = await relogin.account.identities.identify(relogin.own_id, [zoe], complete=False, time=NOW, real_ids=real_ids)
     assert [(each.contact_id, each.by) for each in told] == [(zoe.id, "seen"), (relogin.id("cid"), "ambiguous")]
     with pytest.raises(StorageError, match="does not know this login"):
-        await relogin.account.ledger.identify(ContactId("@x"), (), complete=False, time=NOW, real_ids=real_ids)
+        await relogin.account.identities.identify(ContactId("@x"), (), complete=False, time=NOW, real_ids=real_ids)
 
 
 async def test_a_doubt_about_a_real_id_is_told_once(relogin: Phone) -> None:
@@ -203,11 +203,11 @@ class TestIdentify:
         assert (bob.contact_id, bob.last_seen) == ("", NOW - DAY)
 
     async def test_all_ids_are_given_the_newest_first(self, relogin: Phone) -> None:
-        ids = await contact_ids_of(relogin.account.ledger, await relogin.number("ann"))
+        ids = await contact_ids_of(relogin.account.identities, await relogin.number("ann"))
         assert ids == [relogin.id("ann", 2), relogin.id("ann", 1)]
 
     async def test_why_tells_the_reasons_of_each_link(self, relogin: Phone) -> None:
-        newest, first = await relogin.account.ledger.links(await relogin.number("ann"))
+        newest, first = await relogin.account.identities.links(await relogin.number("ann"))
         assert [("matched", relogin.own_id), ("seen", "@me-1")] == [(each.by, each.own_id) for each in (newest, first)]
         assert "avatar" in {reason.what for reason in newest.reasons if reason.agrees}
         assert newest.confidence < 1
@@ -245,7 +245,7 @@ class TestIdentify:
         bob = await relogin.number("bob", login=1)
         found = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")]
         assert (found.by, found.candidates) == ("ambiguous", (bob,))
-        (link,) = await relogin.account.ledger.links(found.number)
+        (link,) = await relogin.account.identities.links(found.number)
         assert (link.by, link.candidates) == ("ambiguous", (bob,))
 
     async def test_nobody_is_judged_before_all_contacts_were_told(self, relogin: Phone) -> None:
@@ -253,7 +253,7 @@ class TestIdentify:
         await relogin.log_in()
         first = await relogin.tell(relogin.shown("ann", avatar=0), complete=False)
         assert [("waiting", 0, (number,))] == [(each.by, each.number, each.candidates) for each in first.values()]
-        assert await find_identity_of(relogin.account.ledger, relogin.id("ann")) is None
+        assert await find_identity_of(relogin.account.identities, relogin.id("ann")) is None
         namesake, herself = (
             relogin.shown("ann", avatar=0),
             relogin.shown("ann-too", nickname="ann", avatar=relogin.shown("ann").avatar),
@@ -288,12 +288,14 @@ class TestIdentify:
         assert found[room.id].number == await phone.number("room", login=1)
 
     async def test_an_id_that_never_changes_has_one_number_for_ever(self, relogin: Phone) -> None:
-        (link,) = await relogin.account.ledger.links((await relogin.identity(await self._filehelper(relogin))).number)
+        (link,) = await relogin.account.identities.links(
+            (await relogin.identity(await self._filehelper(relogin))).number
+        )
         assert (link.contact_id, link.own_id, link.by, link.confidence) == ("filehelper", "", "certain", 1.0)
         assert (await relogin.identity(link.number)).contact_id == "filehelper"
 
     async def _filehelper(self, phone: Phone) -> int:
-        found = await find_identity_of(phone.account.ledger, FILEHELPER.id)
+        found = await find_identity_of(phone.account.identities, FILEHELPER.id)
         assert found is not None
         return found.number
 
@@ -313,10 +315,10 @@ class TestIdentify:
         # File Transfer Helper is a login of its own, beside the one that has the contacts.
         helper = journal.account(1)
         await helper.open_login(ContactId("@helper"), b"", NOW, [])
-        await helper.ledger.identify(ContactId("@helper"), [FILEHELPER], complete=False, time=NOW)
+        await helper.identities.identify(ContactId("@helper"), [FILEHELPER], complete=False, time=NOW)
         ann = await relogin.number("ann")
         assert (await relogin.identity(ann)).contact_id == relogin.id("ann")
-        there = await find_identity(helper.ledger, ann)
+        there = await find_identity(helper.identities, ann)
         assert there is not None
         assert there.contact_id == ""
 
@@ -329,10 +331,10 @@ class TestIdentify:
         await other.log_in()
         found = await other.tell(other.shown("ann"), FILEHELPER)
         assert [each.by for each in found.values()] == ["seen", "certain"]
-        assert await contact_ids_of(other.account.ledger, found[other.id("ann")].number) == [other.id("ann")]
-        assert len(await relogin.account.ledger.find(IdentityQuery())) == 4
-        assert await find_identity_of(other.account.ledger, relogin.id("cid")) is None
-        assert [each.name for each in await other.account.ledger.find(IdentityQuery())] == ["ann", "文件传输助手"]
+        assert await contact_ids_of(other.account.identities, found[other.id("ann")].number) == [other.id("ann")]
+        assert len(await relogin.account.identities.find(IdentityQuery())) == 4
+        assert await find_identity_of(other.account.identities, relogin.id("cid")) is None
+        assert [each.name for each in await other.account.identities.find(IdentityQuery())] == ["ann", "文件传输助手"]
 
 
 async def test_a_crowd_keeps_its_numbers_over_five_logins(journal: Journal) -> None:
@@ -346,7 +348,7 @@ async def test_a_crowd_keeps_its_numbers_over_five_logins(journal: Journal) -> N
         await account.open_login(own_id, b"", NOW + login, [])
         some = contacts[: len(contacts) // 10]  # the recent chats come before the list
         for part, complete in ((some, False), (contacts, True), (some, False)):
-            await account.ledger.identify(own_id, part, complete=complete, time=NOW + login)
+            await account.identities.identify(own_id, part, complete=complete, time=NOW + login)
         told += [(login, who[each], number) for each, number in (await numbers(account, contacts)).items()]
     wrong, recall = mistakes(told)
     assert wrong == 0
@@ -355,5 +357,5 @@ async def test_a_crowd_keeps_its_numbers_over_five_logins(journal: Journal) -> N
 
 async def numbers(account: AccountJournal, contacts: Collection[Contact]) -> dict[ContactId, int]:
     ids = {contact.id for contact in contacts}
-    everybody = await account.ledger.find(IdentityQuery())
+    everybody = await account.identities.find(IdentityQuery())
     return {each.contact_id: each.number for each in everybody if each.contact_id in ids}

@@ -28,7 +28,7 @@ ALL = 10**9
 
 @pytest.fixture
 def folder(account: AccountJournal) -> Path:
-    with account.kept.begin() as (_, part):
+    with account.media.begin() as (_, part):
         return part.parent
 
 
@@ -41,9 +41,9 @@ async def receive(account: AccountJournal, *raws: bytes, at: float | None = None
 async def keep(
     account: AccountJournal, entry: Entry, content: bytes, *, max_total: int = ALL, at: float = 1_000.0
 ) -> bool:
-    with account.kept.begin() as (file, part):
+    with account.media.begin() as (file, part):
         file.write(content)
-        return await account.kept.add(entry, part, time=at, max_total=max_total)
+        return await account.media.add(entry, part, time=at, max_total=max_total)
 
 
 def names(folder: Path) -> set[str]:
@@ -62,15 +62,15 @@ def empty(folder: Path) -> None:
 async def test_what_is_kept_is_found_by_its_message(account: AccountJournal) -> None:
     one, other = await receive(account, message(1), message(2))
     assert await keep(account, one, b"shown")
-    await account.kept.pass_over(other, "too_large", time=1.0)
+    await account.media.pass_over(other, "too_large", time=1.0)
 
-    found, passed_over = await account.kept.find("1"), await account.kept.find("2")
+    found, passed_over = await account.media.find("1"), await account.media.find("2")
     assert found is not None
     assert (found.number, found.state, found.size) == (one.number, "kept", 5)
     assert contents(Path(found.path).parent) == [b"shown"]
     assert passed_over is not None
     assert (passed_over.state, passed_over.path) == ("too_large", "")
-    assert await account.kept.find("3") is None
+    assert await account.media.find("3") is None
     assert (await account.stats()).kept_size == 5
 
 
@@ -95,7 +95,7 @@ async def test_what_makes_room_takes_no_bytes_that_another_message_shows(account
     await keep(account, other, b"other", max_total=10)
 
     assert contents(folder) == [b"other", b"shown"]
-    states = [found.state for number in "123" if (found := await account.kept.find(number))]
+    states = [found.state for number in "123" if (found := await account.media.find(number))]
     assert states == ["dropped", "kept", "kept"]
 
 
@@ -106,13 +106,13 @@ async def test_a_message_that_is_deleted_while_it_is_fetched_leaves_nothing(
     await account.purge(chats=[FRIEND])
 
     assert not await keep(account, entry, b"shown")
-    await account.kept.pass_over(entry, "unavailable", time=1.0)
+    await account.media.pass_over(entry, "unavailable", time=1.0)
     assert names(folder) == set()
-    assert await account.kept.find("1") is None
+    assert await account.media.find("1") is None
 
 
 async def test_what_nobody_finishes_is_gone(account: AccountJournal, folder: Path) -> None:
-    with account.kept.begin() as (file, _):
+    with account.media.begin() as (file, _):
         file.write(b"half of it")
         assert len(names(folder)) == 1
     assert names(folder) == set()
@@ -125,9 +125,9 @@ async def test_one_account_drops_nothing_of_another_s(journal: Journal, account:
         await keep(each, entry, b"shown", at=100.0)
     await keep(other, (await receive(other, message(2)))[0], b"later", at=200.0)
 
-    assert await other.kept.drop(before=150.0) == 1
-    assert await other.kept.drop() == 1
-    found = await account.kept.find("1")
+    assert await other.media.drop(before=150.0) == 1
+    assert await other.media.drop() == 1
+    found = await account.media.find("1")
     assert found is not None
     assert found.path
 
@@ -137,7 +137,7 @@ async def test_a_file_that_somebody_has_deleted_is_not_there(account: AccountJou
     await keep(account, entry, b"shown")
     empty(folder)
 
-    found = await account.kept.find("1")
+    found = await account.media.find("1")
     assert found is not None
     assert not found.path
 

@@ -166,16 +166,16 @@ async def test_media_that_are_added_survive_another_process_that_deletes(two: tu
 
     async def sweep() -> None:
         for _ in range(20):
-            await there.kept.drop(before=1.0)
+            await there.media.drop(before=1.0)
 
     async def add() -> None:
         for number, entry in enumerate(entries):
-            with here.kept.begin() as (file, part):
+            with here.media.begin() as (file, part):
                 file.write(b"%d" % number)
-                await here.kept.add(entry, part, time=1_000.0, max_total=10**9)
+                await here.media.add(entry, part, time=1_000.0, max_total=10**9)
 
     await asyncio.gather(add(), sweep())
-    found = [await here.kept.find(entry.message_id) for entry in entries]
+    found = [await here.media.find(entry.message_id) for entry in entries]
     assert contents([each.path for each in found if each]) == [b"%d" % number for number in range(20)]
 
 

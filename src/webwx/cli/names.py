@@ -96,7 +96,7 @@ async def _identities(settings: Settings) -> list[Identity]:
     journal = open_journal(settings.journal_path)
     try:
         accounts = await journal.accounts()
-        return await journal.account(accounts[0]).ledger.find(IdentityQuery()) if accounts else []
+        return await journal.account(accounts[0]).identities.find(IdentityQuery()) if accounts else []
     finally:
         await journal.close()
 

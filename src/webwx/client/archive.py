@@ -88,7 +88,7 @@ class MediaArchive:
         self._book = book
         self._media = media
         self._keep = keep
-        self._kept = storage.part().kept
+        self._kept = storage.part().media
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._room = asyncio.Semaphore(_WAITING)
         self._under_way: set[int] = set()

@@ -179,7 +179,7 @@ class MessageHistory:
 
     async def purge_kept(self, *, before: float = 0) -> int:
         """Delete the media that were kept as they arrived, but not their messages; gives of how many."""
-        return await (await self._updates.readable_part()).kept.drop(before=before)
+        return await (await self._updates.readable_part()).media.drop(before=before)
 
     async def chats(self, part: AccountJournal, chat: To | None) -> tuple[ContactId, ...]:
         """
@@ -192,21 +192,23 @@ class MessageHistory:
             return ()
         if isinstance(chat, int | Identity):
             identity = await self._identities.numbered(part, chat)
-            numbered = await contact_ids_of(part.ledger, identity.number)
+            numbered = await contact_ids_of(part.identities, identity.number)
             if not numbered:  # no id at all would mean all chats
                 raise UnknownContact(f"Number {identity.number} ({identity.name}) has no chat any more.")
             return tuple(numbered)
         contact_id = self._identities.id_meant(chat)
         if contact_id is None:
             return await self._chats_called(part, str(chat))
-        found = await find_identity_of(part.ledger, contact_id)
-        ids = dict.fromkeys([contact_id, *(() if found is None else await contact_ids_of(part.ledger, found.number))])
+        found = await find_identity_of(part.identities, contact_id)
+        ids = dict.fromkeys(
+            [contact_id, *(() if found is None else await contact_ids_of(part.identities, found.number))]
+        )
         known = self._book.contacts.get(contact_id)
         name = known.remark or known.nickname if known else ""
         if name and not is_lasting(contact_id):
             # Who was known before there was a ledger has a name only. Somebody else of that name here is not meant.
             earlier = [each for each in await part.chats_named(name) if each not in self._book.contacts]
-            ids |= dict.fromkeys([each for each in earlier if await find_identity_of(part.ledger, each) is None])
+            ids |= dict.fromkeys([each for each in earlier if await find_identity_of(part.identities, each) is None])
         return tuple(ids)
 
     async def _chats_called(self, part: AccountJournal, name: str) -> tuple[ContactId, ...]:
@@ -220,13 +222,13 @@ class MessageHistory:
         if not ids:
             raise UnknownContact(f"Nobody is or was called {name!r}, as far as the journal knows.")
         numbers = {
-            identity.number for each in ids if (identity := await find_identity_of(part.ledger, each)) is not None
+            identity.number for each in ids if (identity := await find_identity_of(part.identities, each)) is not None
         }
         if len(numbers) > 1:
             listed = ", ".join(map(str, sorted(numbers)))
             raise UnknownContact(f"{len(numbers)} were called {name!r}; choose one by number: {listed}.")
         for number in numbers:
-            ids |= dict.fromkeys(await contact_ids_of(part.ledger, number))
+            ids |= dict.fromkeys(await contact_ids_of(part.identities, number))
         return tuple(ids)
 
     async def event_of(self, entry: Entry) -> Event:

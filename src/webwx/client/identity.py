@@ -59,7 +59,7 @@ class AccountIdentities:
             case _:
                 pass
         contact_id = self.id_meant(which)
-        found = await find_identity_of(part.ledger, contact_id) if contact_id else None
+        found = await find_identity_of(part.identities, contact_id) if contact_id else None
         if found is not None:
             return found
         if contact_id:
@@ -67,7 +67,7 @@ class AccountIdentities:
                 "Nobody with that id has a number: it is in no contact list that this journal has seen."
             )
         name = str(which)
-        named = await part.ledger.find(IdentityQuery(name=name))
+        named = await part.identities.find(IdentityQuery(name=name))
         match named:
             case [identity]:
                 return identity
@@ -84,22 +84,22 @@ class AccountIdentities:
 
     async def list_identities(self, name: str = "") -> list[Identity]:
         """List everybody who has a number, those of earlier logins too."""
-        return await (await self._readable_part()).ledger.find(IdentityQuery(name=name))
+        return await (await self._readable_part()).identities.find(IdentityQuery(name=name))
 
     async def why(self, which: To) -> list[Link]:
         """Say which contacts of which logins somebody was taken for, the newest first, each with the reasons."""
         identity = await self.who(which)
-        return await (await self._readable_part()).ledger.links(identity.number)
+        return await (await self._readable_part()).identities.links(identity.number)
 
     async def merge_identities(self, one: To, other: To) -> Identity:
         """Say that two are one and the same, for good; the first one's number stays."""
         first, second = await self.who(one), await self.who(other)
-        return await (await self._readable_part()).ledger.merge(first.number, second.number)
+        return await (await self._readable_part()).identities.merge(first.number, second.number)
 
     async def split_identity(self, which: To, contact_id: str) -> Identity:
         """Say that a contact is not who it was taken for, for good, and give who it is now."""
         identity = await self.who(which)
-        return await (await self._readable_part()).ledger.split(identity.number, ContactId(contact_id))
+        return await (await self._readable_part()).identities.split(identity.number, ContactId(contact_id))
 
     # -- whom a verb is about ----------------------------------------------------------------------------------------
 
@@ -171,13 +171,13 @@ class AccountIdentities:
         ):
             return False
         part = await self._readable_part()
-        return await find_identity_of(part.ledger, contact_id) is not None or bool(await part.people([contact_id]))
+        return await find_identity_of(part.identities, contact_id) is not None or bool(await part.people([contact_id]))
 
     async def _contact_of_id(self, contact_id: ContactId) -> Contact:
         """Find who had an id that this process does not know in this login; it may be another login's."""
         if self._storage.has_journal:
             part = await self._readable_part()
-            identity = await find_identity_of(part.ledger, contact_id)
+            identity = await find_identity_of(part.identities, contact_id)
             if identity is not None:
                 return await self._contact_of(part, identity)
             await self._book.catch_up(part)
@@ -197,7 +197,7 @@ class AccountIdentities:
             StaleContact: They are not among them, or not surely.
         """
         own_id = self._session.login.user_id
-        here = [link for link in await part.ledger.links(identity.number) if link.own_id in {own_id, ""}]
+        here = [link for link in await part.identities.links(identity.number) if link.own_id in {own_id, ""}]
         if any(link.contact_id not in self._book.contacts for link in here):
             await self._book.catch_up(part)
         for link in here:
@@ -233,7 +233,7 @@ class AccountIdentities:
             UnknownContact: No identity has that number.
         """
         number = which if isinstance(which, int) else which.number
-        identity = await find_identity(part.ledger, number)
+        identity = await find_identity(part.identities, number)
         if identity is None:
             raise UnknownContact(f"There is nobody with the number {number}; list the identities to see who is known.")
         return identity

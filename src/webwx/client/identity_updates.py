@@ -69,7 +69,7 @@ class IdentityUpdates:
             self._session.now(),
             is_all and self._book.lists_all and self._session.login.profile.has_contacts,
         )
-        found_all = await part.ledger.identify(own_id, contacts, complete=is_complete, time=now, real_ids=real_ids)
+        found_all = await part.identities.identify(own_id, contacts, complete=is_complete, time=now, real_ids=real_ids)
         by_id = {contact.id: contact for contact in some}
         for found in {each.contact_id: each for each in found_all}.values():
             if found.by == "ambiguous":

@@ -238,7 +238,7 @@ class MediaTransfers:
             return None
         message_id = message if isinstance(message, str) else message.message_id
         with contextlib.suppress(StorageError):  # what cannot be looked up here may still be asked for
-            kept = await self._storage.part().kept.find(message_id)
+            kept = await self._storage.part().media.find(message_id)
             return Path(kept.path) if kept is not None and kept.path else None
         return None
 

@@ -65,7 +65,7 @@ class RecalledMessages:
             for entry in page:
                 event = await self._history.event_of(entry)
                 if isinstance(event, MessageRecalled) and len(recalled) < limit:
-                    kept = await part.kept.find(event.message_id)
+                    kept = await part.media.find(event.message_id)
                     is_kept = kept is not None and bool(kept.path)
                     recalled.append(Recalled(notice=event, way=_way(event.original, is_kept=is_kept)))
             if len(page) < _LOOKED_AT:

@@ -27,7 +27,7 @@ LEFT_BEHIND = 86_400.0
 _WINDOW = 512 * 1024
 
 
-class KeptFiles:
+class MediaFiles:
     """
     The folder of one journal.
 
@@ -39,7 +39,7 @@ class KeptFiles:
         self.folder: Path = folder
 
     def __repr__(self) -> str:
-        return f"KeptFiles({str(self.folder)!r})"
+        return f"MediaFiles({str(self.folder)!r})"
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[tuple[BinaryIO, Path]]:

@@ -203,7 +203,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
         return f"Outgoing({self.number}, {self.kind}, {self.state})"
 
 
-class KeptMedium(msgspec.Struct, frozen=True, kw_only=True):
+class StoredMedium(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the wish to keep what a message shows."""
 
     number: int
@@ -219,7 +219,7 @@ class KeptMedium(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
 
     def __repr__(self) -> str:
-        return f"KeptMedium({self.number}, {self.state})"
+        return f"StoredMedium({self.number}, {self.state})"
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
@@ -368,7 +368,7 @@ class Outbox(Protocol):
         ...
 
 
-class Kept(Protocol):
+class ArchivedMedia(Protocol):
     """
     What an account's messages showed: bytes that were fetched while the platform had them, as files.
 
@@ -404,7 +404,7 @@ class Kept(Protocol):
         """Note that what an entry shows is not kept, and why."""
         ...
 
-    async def find(self, message_id: str) -> KeptMedium | None:
+    async def find(self, message_id: str) -> StoredMedium | None:
         """Say what became of a message's media; None when nobody wanted them kept."""
         ...
 
@@ -413,7 +413,7 @@ class Kept(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class IdentityStore(Protocol):
     """
     Who is who in an account's logins: a number for each person and chatroom that no login changes.
 
@@ -486,12 +486,12 @@ class AccountJournal(Protocol):
     """
 
     @property
-    def ledger(self) -> Ledger:
+    def identities(self) -> IdentityStore:
         """Who is who in it."""
         ...
 
     @property
-    def kept(self) -> Kept:
+    def media(self) -> ArchivedMedia:
         """What its messages showed."""
         ...
 

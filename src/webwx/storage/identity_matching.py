@@ -24,7 +24,7 @@ _BY_ID = Finding("certain")
 """Of a contact whose id says who it is."""
 
 
-class Seen(NamedTuple):
+class SeenContact(NamedTuple):
     """A contact as it came."""
 
     evidence: Evidence
@@ -33,7 +33,7 @@ class Seen(NamedTuple):
     """Of both."""
 
 
-class Linked(NamedTuple):
+class LinkedContact(NamedTuple):
     """What is stored of a contact that is linked to an identity in this login."""
 
     number: int
@@ -44,9 +44,9 @@ class Linked(NamedTuple):
 class Comparison(NamedTuple):
     """What there is to store of some contacts."""
 
-    changed: Mapping[ContactId, Seen]
+    changed: Mapping[ContactId, SeenContact]
     """Linked in this login already, and not as they were."""
-    seen: Mapping[ContactId, Seen]
+    seen: Mapping[ContactId, SeenContact]
     """Not linked yet."""
     taken: Collection[int]
     """Identities that have a contact in this login already."""
@@ -69,7 +69,7 @@ def _digest_of(value: object) -> int:
     return int.from_bytes(digest, "big") >> 1  # 63 bits fit any database's integers
 
 
-def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str, Linked]) -> Comparison:
+def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str, LinkedContact]) -> Comparison:
     """
     Compare contacts with what is stored of them; strangers that are not linked are passed over.
 
@@ -79,8 +79,8 @@ def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str,
         linked: What is linked in this login, by id.
     """
     numbers = {ContactId(each): known.number for each, known in linked.items()}
-    seen: dict[ContactId, Seen] = {}
-    changed: dict[ContactId, Seen] = {}
+    seen: dict[ContactId, SeenContact] = {}
+    changed: dict[ContactId, SeenContact] = {}
     for contact in contacts:
         known = linked.get(contact.id)
         if known is None and contact.kind == "stranger":
@@ -88,13 +88,15 @@ def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str,
         evidence, name = evidence_of(contact, own_id, numbers), contact.display_name
         digest = _digest_of((evidence, name))
         if known is None:
-            seen[contact.id] = Seen(evidence, name, digest)
+            seen[contact.id] = SeenContact(evidence, name, digest)
         elif known.digest != digest:
-            changed[contact.id] = Seen(evidence, name, digest)
+            changed[contact.id] = SeenContact(evidence, name, digest)
     return Comparison(changed, seen, set(numbers.values()))
 
 
-def with_real_ids(seen: Mapping[ContactId, Seen], real_ids: Iterable[tuple[ContactId, str]]) -> dict[ContactId, Seen]:
+def with_real_ids(
+    seen: Mapping[ContactId, SeenContact], real_ids: Iterable[tuple[ContactId, str]]
+) -> dict[ContactId, SeenContact]:
     """Return contacts with the real ids that were noted of them."""
     known = dict(seen)
     for each, wxid in real_ids:
@@ -104,7 +106,7 @@ def with_real_ids(seen: Mapping[ContactId, Seen], real_ids: Iterable[tuple[Conta
 
 
 def judge(
-    seen: Mapping[ContactId, Seen], faces: Collection[Face], taken: Collection[int], *, is_complete: bool,
+    seen: Mapping[ContactId, SeenContact], faces: Collection[Face], taken: Collection[int], *, is_complete: bool,
     may_wait: bool,
 ) -> dict[ContactId, Verdict]:  # fmt: skip
     """

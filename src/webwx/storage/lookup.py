@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from webwx.model.contacts import ContactId
     from webwx.model.identities import Identity
-    from webwx.storage.base import AccountJournal, Entry, Ledger
+    from webwx.storage.base import AccountJournal, Entry, IdentityStore
 
 _READ = 500
 """Entries read at a time."""
@@ -36,16 +36,16 @@ async def export_entries(account: AccountJournal) -> AsyncIterator[Entry]:
         after = piece[-1].number
 
 
-async def find_identity(ledger: Ledger, number: int) -> Identity | None:
+async def find_identity(store: IdentityStore, number: int) -> Identity | None:
     """Return the identity with a number, or the one that it was merged into."""
-    return next(iter(await ledger.find(IdentityQuery(number=number))), None)
+    return next(iter(await store.find(IdentityQuery(number=number))), None)
 
 
-async def find_identity_of(ledger: Ledger, contact_id: ContactId) -> Identity | None:
+async def find_identity_of(store: IdentityStore, contact_id: ContactId) -> Identity | None:
     """Return the identity that has an id, or had it in any login."""
-    return next(iter(await ledger.find(IdentityQuery(contact_id=contact_id))), None)
+    return next(iter(await store.find(IdentityQuery(contact_id=contact_id))), None)
 
 
-async def contact_ids_of(ledger: Ledger, number: int) -> list[ContactId]:
+async def contact_ids_of(store: IdentityStore, number: int) -> list[ContactId]:
     """Return every id that an identity has had, the newest first."""
-    return [link.contact_id for link in await ledger.links(number)]
+    return [link.contact_id for link in await store.links(number)]

@@ -25,9 +25,9 @@ async def kept_folder(account: MemoryAccount) -> Path:
     """Keep a picture, and return the folder that it lies in."""
     await account.ingest(arrival(message(1)))
     (entry,) = await account.find(EntryQuery())
-    with account.kept.begin() as (file, part):
+    with account.media.begin() as (file, part):
         file.write(b"shown")
-        await account.kept.add(entry, part, time=1.0, max_total=100)
+        await account.media.add(entry, part, time=1.0, max_total=100)
     return part.parent
 
 
@@ -49,7 +49,7 @@ async def test_it_ends_with_its_block() -> None:
         account = await opened(journal)
     with pytest.raises(StorageError, match="closed"):
         await account.stats()
-    with pytest.raises(StorageError, match="closed"), account.kept.begin():
+    with pytest.raises(StorageError, match="closed"), account.media.begin():
         pass
     with MemoryJournal() as other:
         account = other.account(UIN)

@@ -13,7 +13,7 @@ import pytest
 from tests.storage.arrivals import arrival, message
 
 from webwx.errors import StorageError
-from webwx.storage.archive_files import LEFT_BEHIND, KeptFiles
+from webwx.storage.archive_files import LEFT_BEHIND, MediaFiles
 from webwx.storage.base import EntryQuery
 from webwx.storage.sqlite.contacts import Thinning
 from webwx.storage.sqlite.index import Index
@@ -41,9 +41,9 @@ async def receive(account: SqliteAccount, *raws: bytes, at: float | None = None)
 async def keep(
     account: SqliteAccount, entry: Entry, content: bytes, *, max_total: int = ALL, at: float = 1_000.0
 ) -> bool:
-    with account.kept.begin() as (file, part):
+    with account.media.begin() as (file, part):
         file.write(content)
-        return await account.kept.add(entry, part, time=at, max_total=max_total)
+        return await account.media.add(entry, part, time=at, max_total=max_total)
 
 
 def contents(folder: Path) -> list[bytes]:
@@ -79,7 +79,9 @@ async def test_retention_takes_bytes_with_their_messages(account: SqliteAccount,
     [new] = await receive(account, message(2), at=now)
     await keep(account, new, b"new")
     index = Index()
-    retention = Retention(index, 10 * 86_400, dict, KeptFiles(path.with_name(f"{path.name}.kept")), thinning=Thinning())
+    retention = Retention(
+        index, 10 * 86_400, dict, MediaFiles(path.with_name(f"{path.name}.kept")), thinning=Thinning()
+    )
     with contextlib.closing(connect(path)) as db:
         index.fill(db, 5_000)
         while retention.work(db, is_idle=True) == 0.0:
@@ -100,7 +102,7 @@ async def test_deleting_the_journal_deletes_the_folder(
 
 async def test_a_disk_that_takes_nothing_is_a_storage_error(account: SqliteAccount, folder: Path) -> None:
     put_a_file_in_place_of(folder)
-    with pytest.raises(StorageError, match="Nothing can be kept"), account.kept.begin():
+    with pytest.raises(StorageError, match="Nothing can be kept"), account.media.begin():
         pass
 
 

@@ -97,12 +97,12 @@ class TestThinning:
     async def follow(self, account: SqliteAccount, *, at: float, is_told: bool = True) -> None:
         await account.open_login(self.NEXT, b"", at, [])
         if is_told:
-            await account.ledger.identify(self.NEXT, [], complete=True, time=at)
+            await account.identities.identify(self.NEXT, [], complete=True, time=at)
 
     async def listed(self, account: SqliteAccount, *contacts: Contact) -> None:
         await account.save_contacts(OWN, contacts)
         known = [each for each in contacts if each.kind != "stranger"]
-        await account.ledger.identify(OWN, known, complete=True, time=NOW)
+        await account.identities.identify(OWN, known, complete=True, time=NOW)
 
     def thin(self, path: Path) -> None:
         thinning = Thinning()
@@ -145,7 +145,7 @@ class TestThinning:
         await account.open_login(self.NEXT, b"", TOMORROW, [])
         anna = Contact(id=ContactId("@anna"), nickname="Anna", remark="Boss")
         await account.save_contacts(self.NEXT, [anna])
-        await account.ledger.identify(self.NEXT, [anna], complete=True, time=TOMORROW)
+        await account.identities.identify(self.NEXT, [anna], complete=True, time=TOMORROW)
         self.thin(path)
 
         assert [each.nickname for each in await account.people([ANN.id, anna.id])] == ["Ann", "Anna"]

@@ -1,4 +1,4 @@
-"""What the ledger is told: a number stays with who it was given to, whatever a login calls them."""
+"""Evidence of contacts: a number stays with its person or chatroom, whatever name a login shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger in the file: a number stays with who it was given to, whatever a login calls them."""
+"""Identities in the file: a number stays with its person or chatroom, whatever name a login shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.storage.phone import NOW, Phone
 
 from webwx.storage.base import IdentityQuery
 from webwx.storage.lookup import find_identity, find_identity_of
-from webwx.storage.sqlite.identities import SqliteLedger
+from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.schema import APPLICATION, MIGRATIONS, connect
 from webwx.storage.sqlite.threads import Reader
@@ -44,13 +44,13 @@ async def test_what_is_asked_for_one_id_costs_the_same_among_however_many(tmp_pa
             return db
 
         thread = Reader(counted, "counted")
-        ledger = SqliteLedger(partial(asyncio.sleep, 0, 1), lambda: 2, thread, thread)
-        assert await find_identity_of(ledger, phone.id("person 7", 1)) is not None  # opens the file as well
+        identities = SqliteIdentityStore(partial(asyncio.sleep, 0, 1), lambda: 2, thread, thread)
+        assert await find_identity_of(identities, phone.id("person 7", 1)) is not None  # opens the file as well
         steps = 0
-        assert await find_identity_of(ledger, phone.id("person 7", 1)) is not None
+        assert await find_identity_of(identities, phone.id("person 7", 1)) is not None
         real_ids = {phone.id("person 7"): "wxid_seven"}
         for _ in range(2):
-            assert await ledger.identify(phone.own_id, (), complete=False, time=NOW, real_ids=real_ids) == []
+            assert await identities.identify(phone.own_id, (), complete=False, time=NOW, real_ids=real_ids) == []
         costs.append(steps)
         await thread.close()
     few, many = costs
@@ -98,21 +98,21 @@ def version_2(path: Path) -> None:
 async def test_the_ledger_of_version_2_knows_the_same(journal: SqliteJournal, path: Path) -> None:
     path.parent.mkdir(mode=0o700, exist_ok=True)
     version_2(path)
-    ledger = journal.account(1).ledger
+    identities = journal.account(1).identities
 
-    told = {each.number: each for each in await ledger.find(IdentityQuery())}
+    told = {each.number: each for each in await identities.find(IdentityQuery())}
     assert {number: (each.name, each.contact_id) for number, each in told.items()} == {
         1: ("queen", "@ann-3"), 2: ("ann", ""), 3: ("File Transfer", "filehelper")
     }  # fmt: skip
     assert [each.last_seen for each in told.values()] == [NOW + 3, NOW + 1, NOW + 3]
-    assert [(link.contact_id, link.own_id, link.name, link.by) for link in await ledger.links(1)] == [
+    assert [(link.contact_id, link.own_id, link.name, link.by) for link in await identities.links(1)] == [
         ("@ann-3", "@me-3", "queen", "matched"),
         ("@ann-2", "@me-2", "ann", "matched"),
         ("@ann-1", "@me-1", "ann", "seen"),
     ]
-    (newest, *_) = await ledger.links(1)
+    (newest, *_) = await identities.links(1)
     assert (newest.confidence, [reason.what for reason in newest.reasons]) == (0.99, ["avatar"])
-    merged = await find_identity(ledger, 4)
+    merged = await find_identity(identities, 4)
     assert merged is not None
     assert merged.number == 1
     with contextlib.closing(sqlite3.connect(path)) as db:
@@ -144,10 +144,10 @@ async def test_a_login_costs_the_same_after_however_many(phone: Phone, path: Pat
         people = [phone.shown(f"person {number}") for number in range(50)]
         everybody = [*people, phone.room("room", *(each.nickname for each in people))]
         thread = Reader(counted, "counted")  # which takes back what it was told
-        ledger = SqliteLedger(partial(asyncio.sleep, 0, 1), partial(int, login), thread, thread)
+        identities = SqliteIdentityStore(partial(asyncio.sleep, 0, 1), partial(int, login), thread, thread)
         steps = 0
-        await ledger.identify(phone.own_id, everybody, complete=True, time=NOW + login)
-        await ledger.find(IdentityQuery())
+        await identities.identify(phone.own_id, everybody, complete=True, time=NOW + login)
+        await identities.find(IdentityQuery())
         costs.append(steps)
         await thread.close()
         await phone.tell(*everybody, at=NOW + login)

@@ -300,7 +300,7 @@ async def test_a_file_of_each_version_opens_with_all_that_is_in_it(path: Path, v
     assert [(entry.number, entry.redelivered) for entry in await consumer.take()] == [(2, True), (4, False), (5, False)]
     assert [letter.entry.number for letter in await account.dead_letters("bot")] == [3]
     if version > 1:
-        kept = await account.kept.find("1")
+        kept = await account.media.find("1")
         assert (await account.state("pace"), kept and kept.state) == (b"{}", "too_large")
-        assert [identity.name for identity in await account.ledger.find(IdentityQuery())] == ["Boss"]
+        assert [identity.name for identity in await account.identities.find(IdentityQuery())] == ["Boss"]
     await journal.close()

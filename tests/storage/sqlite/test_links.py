@@ -30,7 +30,7 @@ class TestFaces:
             await relogin.tell(*map(relogin.shown, ("ann", "cid")), FILEHELPER)
 
         assert (await self.rows(path, "faces"), await self.rows(path, "findings")) == (before, 3)
-        assert len(await contact_ids_of(relogin.account.ledger, await relogin.number("ann"))) == 5
+        assert len(await contact_ids_of(relogin.account.identities, await relogin.number("ann"))) == 5
 
     async def test_what_changes_in_a_login_leaves_the_earlier_ones_as_they_were(
         self, relogin: Phone, path: Path
@@ -39,8 +39,8 @@ class TestFaces:
         for nickname in ("Queen", "Queen of Hearts"):
             await relogin.tell(relogin.shown("ann", nickname=nickname), complete=False)
         assert await self.rows(path, "faces") == before + 1, "what was not said in an earlier login is written over"
-        assert [link.name for link in await relogin.account.ledger.links(ann)] == ["Queen of Hearts", "ann"]
-        first = await relogin.account.ledger.split(ann, relogin.id("ann", 1))
+        assert [link.name for link in await relogin.account.identities.links(ann)] == ["Queen of Hearts", "ann"]
+        first = await relogin.account.identities.split(ann, relogin.id("ann", 1))
         await relogin.log_in()
         found = await relogin.tell(relogin.shown("ann"), relogin.shown("ann2", nickname="Queen of Hearts", avatar=7))
         assert found[relogin.id("ann")].candidates[0] == first.number or (
@@ -50,7 +50,7 @@ class TestFaces:
     async def test_a_real_id_is_nothing_that_earlier_logins_knew(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
         await relogin.note_real_id("ann", "wxid_ann")
-        first = await relogin.account.ledger.split(ann, relogin.id("ann", 1))
+        first = await relogin.account.identities.split(ann, relogin.id("ann", 1))
         await relogin.log_in()
         await relogin.note_real_id("ann", "wxid_ann")
         found = (await relogin.tell(relogin.shown("ann")))[relogin.id("ann")]
@@ -71,12 +71,12 @@ class TestFaces:
 
     async def test_who_was_split_off_has_a_face_of_their_own(self, relogin: Phone, path: Path) -> None:
         ann = await relogin.number("ann")
-        other = await relogin.account.ledger.split(ann, relogin.id("ann"))
+        other = await relogin.account.identities.split(ann, relogin.id("ann"))
         await relogin.tell(relogin.shown("ann", nickname="Queen"), complete=False)
         assert (await relogin.identity(other.number)).name == "Queen"
-        (link,) = await relogin.account.ledger.links(ann)
+        (link,) = await relogin.account.identities.links(ann)
         assert link.name == "ann"
-        assert [each.number for each in await relogin.account.ledger.find(IdentityQuery(name="ann"))] == [ann]
+        assert [each.number for each in await relogin.account.identities.find(IdentityQuery(name="ann"))] == [ann]
 
     async def test_nothing_is_left_of_what_was_known_in_logins_that_are_purged(
         self, relogin: Phone, path: Path
@@ -92,8 +92,8 @@ async def test_what_is_purged_leaves_nobody_behind_who_was_only_there(relogin: P
     ann, bob = await relogin.number("ann"), await relogin.number("bob", login=1)
     await relogin.note_real_id("bob", "wxid_bob", login=1)
     await relogin.account.purge(before=NOW - DAY / 2)
-    assert await find_identity(relogin.account.ledger, bob) is None
-    assert await contact_ids_of(relogin.account.ledger, ann) == [relogin.id("ann")]
+    assert await find_identity(relogin.account.identities, bob) is None
+    assert await contact_ids_of(relogin.account.identities, ann) == [relogin.id("ann")]
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*) FROM real_ids").fetchone() == (0,)
         assert db.execute("SELECT count(*) FROM identities WHERE number = ?", (bob,)).fetchone() == (0,)

@@ -24,7 +24,7 @@ from tests.storage.arrivals import (
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
-from webwx.storage.archive_files import KeptFiles
+from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import EntryQuery
 from webwx.storage.lookup import find_message
 from webwx.storage.sqlite import retention as retention_module
@@ -62,7 +62,7 @@ def gap_in(entry: Entry) -> ContinuityLost:
 def keep_house(path: Path, days: float) -> None:
     """Do what a writer does when it is idle, until nothing is left to do."""
     index = Index()
-    retention = Retention(index, days * DAY, dict, KeptFiles(path.with_name(f"{path.name}.kept")), thinning=Thinning())
+    retention = Retention(index, days * DAY, dict, MediaFiles(path.with_name(f"{path.name}.kept")), thinning=Thinning())
     with contextlib.closing(connect(path)) as db:
         index.fill(db, 5_000)
         while retention.work(db, is_idle=True) == 0.0:

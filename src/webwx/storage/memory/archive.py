@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import msgspec
 
 from webwx.protocol.codec import clean_text
-from webwx.storage.archive_files import KeptFiles, finish
-from webwx.storage.base import KeptMedium
+from webwx.storage.archive_files import MediaFiles, finish
+from webwx.storage.base import StoredMedium
 
 if TYPE_CHECKING:
     import threading
@@ -32,7 +32,7 @@ class Medium(msgspec.Struct, frozen=True):
     size: int = 0
 
 
-class Media:
+class MediaRecords:
     """
     The media of all accounts of a journal; changed and read under the journal's lock.
 
@@ -40,7 +40,7 @@ class Media:
         files: Returns the folder of their files, which is made when it is first needed.
     """
 
-    def __init__(self, files: Callable[[], KeptFiles]) -> None:
+    def __init__(self, files: Callable[[], MediaFiles]) -> None:
         self.files = files
         self.of_accounts: dict[int, dict[int, Medium]] = {}
         """By account and number of the message."""
@@ -69,17 +69,17 @@ class Media:
             self.files().remove(wanted - named)
 
 
-class MemoryKept:
-    """What an account's messages showed; `Kept` says what it promises."""
+class MemoryArchivedMedia:
+    """What an account's messages showed; `ArchivedMedia` says what it promises."""
 
-    def __init__(self, uin: int, media: Media, entries: Callable[[], Entries], lock: threading.RLock) -> None:
+    def __init__(self, uin: int, media: MediaRecords, entries: Callable[[], Entries], lock: threading.RLock) -> None:
         self._uin = uin
         self._media = media
         self._entries = entries
         self._lock = lock
 
     def __repr__(self) -> str:
-        return "MemoryKept(***)"
+        return "MemoryArchivedMedia(***)"
 
     def begin(self) -> AbstractContextManager[tuple[BinaryIO, Path]]:
         """Open a private file to fetch into, with its path."""
@@ -120,7 +120,7 @@ class MemoryKept:
         stored = self._entries().get(entry.number)
         return stored is not None and stored.batch > 0
 
-    async def find(self, message_id: str) -> KeptMedium | None:
+    async def find(self, message_id: str) -> StoredMedium | None:
         """Say what became of a message's media; None when none were wanted."""
         message_id = clean_text(message_id)
         with self._lock:
@@ -129,7 +129,7 @@ class MemoryKept:
                 return None
             medium = max(found, key=lambda each: (bool(each.digest), each.number))
             path = self._media.files().find(medium.digest) if medium.digest else None
-        return KeptMedium(
+        return StoredMedium(
             number=medium.number, message_id=medium.message_id, state=medium.state, path=str(path or ""),
             size=medium.size,
         )  # fmt: skip

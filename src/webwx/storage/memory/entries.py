@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NUMBER = attrgetter("number")
 
 
-class Stored(NamedTuple):
+class StoredEntry(NamedTuple):
     """An entry with what is known of it."""
 
     number: int
@@ -55,7 +55,7 @@ class Failure(NamedTuple):
     time: float
 
 
-class Opened(Protocol):
+class OpenConsumer(Protocol):
     """A consumer that is open."""
 
     read_to: int
@@ -77,7 +77,7 @@ class Cursor:
         self.handed_out: set[int] = set()
         """These were handed out, and it is not done with them."""
         self.failures: dict[int, Failure] = {}
-        self.consumer: Opened | None = None
+        self.consumer: OpenConsumer | None = None
         """Who has it open."""
 
     def forget(self, number: int) -> None:
@@ -100,16 +100,16 @@ class Entries:
         self.gaps: list[int] = []
         """The numbers of gaps that purges have left."""
         self.cursors: dict[str, Cursor] = {}
-        self._all: list[Stored] = []
-        self._by_id: dict[str, list[Stored]] = {}
+        self._all: list[StoredEntry] = []
+        self._by_id: dict[str, list[StoredEntry]] = {}
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def __iter__(self) -> Iterator[Stored]:
+    def __iter__(self) -> Iterator[StoredEntry]:
         return iter(self._all)
 
-    def copy(self) -> list[Stored]:
+    def copy(self) -> list[StoredEntry]:
         """Return all of them, for a look in another thread."""
         return self._all.copy()
 
@@ -117,16 +117,16 @@ class Entries:
         """Return the digests of all messages that came with an id."""
         return tuple(stored.digest for stored in self._by_id.get(message_id, ()))
 
-    def find(self, message_id: str) -> list[Stored]:
+    def find(self, message_id: str) -> list[StoredEntry]:
         """Return all messages that came with an id, in the order of arrival."""
         return self._by_id.get(message_id, []).copy()
 
-    def get(self, number: int) -> Stored | None:
+    def get(self, number: int) -> StoredEntry | None:
         """Return an entry by its number."""
         place = bisect_left(self._all, number, key=_NUMBER)
         return self._all[place] if place < len(self._all) and self._all[place].number == number else None
 
-    def after(self, number: int) -> Iterator[Stored]:
+    def after(self, number: int) -> Iterator[StoredEntry]:
         """Return the entries behind a number."""
         for place in range(bisect_right(self._all, number, key=_NUMBER), len(self._all)):
             yield self._all[place]
@@ -141,7 +141,7 @@ class Entries:
                 message_id=each.message_id, chat=ContactId(each.chat), time=each.time or int(at),
                 is_backlog=each.is_backlog,
             )  # fmt: skip
-            stored = Stored(
+            stored = StoredEntry(
                 self.last, entry, digest, batch, at, len(raw),
                 is_quarantined=each.is_quarantined, is_notice=each.is_notice,
             )  # fmt: skip
@@ -155,14 +155,14 @@ class Entries:
 
     # -- deleting ----------------------------------------------------------------------------------------------------
 
-    def delete(self, is_doomed: Callable[[Stored], bool]) -> list[Stored]:
+    def delete(self, is_doomed: Callable[[StoredEntry], bool]) -> list[StoredEntry]:
         """Delete entries, and leave a gap where a consumer misses some; returns what is gone. Gaps stay."""
         doomed = [stored for stored in self._all if stored.batch and is_doomed(stored)]
         if not doomed:
             return []
         gaps = self._gaps(doomed)
         gone = {stored.number for stored in doomed}
-        left: list[Stored] = []
+        left: list[StoredEntry] = []
         for stored in self._all:
             if stored.number not in gone:
                 left.append(stored)
@@ -179,7 +179,7 @@ class Entries:
             self._forget(stored)
         return doomed
 
-    def _gaps(self, doomed: list[Stored]) -> dict[int, ContinuityLost]:
+    def _gaps(self, doomed: list[StoredEntry]) -> dict[int, ContinuityLost]:
         """Return what consumers will miss, by the last number that they do."""
         gaps: dict[int, ContinuityLost] = {}
         for name, cursor in self.cursors.items():
@@ -191,7 +191,7 @@ class Entries:
                 gaps.setdefault(missed[-1].number, gap)
         return gaps
 
-    def _forget(self, stored: Stored) -> None:
+    def _forget(self, stored: StoredEntry) -> None:
         for cursor in self.cursors.values():
             cursor.forget(stored.number)
         same = self._by_id.get(stored.entry.message_id)
@@ -211,13 +211,13 @@ class Entries:
             self.gaps = [number for number in self.gaps if number > passed]
 
 
-def condition_of(query: EntryQuery) -> Callable[[Stored], bool]:
+def condition_of(query: EntryQuery) -> Callable[[StoredEntry], bool]:
     """Return the function that says whether an entry meets all conditions of a query."""
     chats = {clean_text(each) for each in query.chats}
     message_id = None if query.message_id is None else clean_text(query.message_id)
     words = None if query.words is None else Query.of(query.words)
 
-    def is_wanted(stored: Stored) -> bool:
+    def is_wanted(stored: StoredEntry) -> bool:
         entry = stored.entry
         return (
             (query.number is None or entry.number == query.number)
@@ -233,11 +233,11 @@ def condition_of(query: EntryQuery) -> Callable[[Stored], bool]:
     return is_wanted
 
 
-def _stored_gap(stored: Stored, gap: ContinuityLost) -> Stored:
+def _stored_gap(stored: StoredEntry, gap: ContinuityLost) -> StoredEntry:
     """Return the gap that takes an entry's place."""
     item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
     entry = Entry(
         number=stored.number, item=item, own_id=stored.entry.own_id, message_id="", chat=ContactId(""),
         time=stored.entry.time,
     )  # fmt: skip
-    return Stored(stored.number, entry)
+    return StoredEntry(stored.number, entry)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from webwx.model.contacts import Contact
     from webwx.storage.base import IdentityQuery
-    from webwx.storage.memory.logins import Login, Logins
+    from webwx.storage.memory.logins import MemoryLogin, MemoryLogins
 
 T = TypeVar("T")
 
@@ -41,10 +41,12 @@ ALWAYS = 0
 _BY_HAND = Finding("hand")
 
 
-class _Linked:
+class _MemoryLink:
     """A contact of a login that is linked to an identity."""
 
-    def __init__(self, login: int, contact_id: ContactId, number: int, seen: matching.Seen, finding: Finding) -> None:
+    def __init__(
+        self, login: int, contact_id: ContactId, number: int, seen: matching.SeenContact, finding: Finding
+    ) -> None:
         self.login = login
         self.contact_id = contact_id
         self.number = number
@@ -56,12 +58,12 @@ class _Linked:
         self.seen_at = 0.0
 
 
-def _newest_first(links: Iterable[_Linked]) -> list[_Linked]:
+def _newest_first(links: Iterable[_MemoryLink]) -> list[_MemoryLink]:
     """Return links in order; of two at once the later one comes first."""
     return sorted(links, key=lambda link: (link.login, link.seen_at))[::-1]
 
 
-class _Person(msgspec.Struct):
+class _IdentityRecord(msgspec.Struct):
     """An identity."""
 
     kind: IdentityKind
@@ -73,12 +75,12 @@ class _Person(msgspec.Struct):
 class Identities:
     """All identities of an account and their links; changed and read under the lock of their journal's ledgers."""
 
-    def __init__(self, logins: Logins) -> None:
+    def __init__(self, logins: MemoryLogins) -> None:
         self.logins = logins
-        self.people: dict[int, _Person] = {}
-        self.links: dict[ContactId, dict[int, _Linked]] = {}
+        self.people: dict[int, _IdentityRecord] = {}
+        self.links: dict[ContactId, dict[int, _MemoryLink]] = {}
         """By id and login."""
-        self.by_number: dict[int, list[_Linked]] = {}
+        self.by_number: dict[int, list[_MemoryLink]] = {}
         """In the order in which they were made or changed."""
         self.real_ids: dict[tuple[int, ContactId], str] = {}
         self.apart: set[frozenset[int]] = set()
@@ -94,15 +96,15 @@ class Identities:
         person = self.people.get(number)
         return 0 if person is None else person.became or number
 
-    def links_of(self, number: int) -> list[_Linked]:
+    def links_of(self, number: int) -> list[_MemoryLink]:
         """Return the links of an identity, the newest first."""
         return _newest_first(self.by_number.get(number, ()))
 
-    def links_of_id(self, contact_id: ContactId) -> list[_Linked]:
+    def links_of_id(self, contact_id: ContactId) -> list[_MemoryLink]:
         """Return the links of an id, the newest first."""
         return _newest_first(self.links.get(contact_id, {}).values())
 
-    def newest_links(self, number: int) -> list[_Linked]:
+    def newest_links(self, number: int) -> list[_MemoryLink]:
         """Return an identity's links of the newest login that it was in."""
         links = self.by_number.get(number, [])
         newest = max((link.login for link in links), default=ALWAYS)
@@ -170,11 +172,11 @@ class Identities:
         return told
 
     def _identify_some(
-        self, login: Login, contacts: Iterable[Contact], *, complete: bool, may_wait: bool, time: float
+        self, login: MemoryLogin, contacts: Iterable[Contact], *, complete: bool, may_wait: bool, time: float
     ) -> list[Identified]:
         here = {each: link for each, links in self.links.items() if (link := links.get(login.row) or links.get(ALWAYS))}
-        linked: dict[str, matching.Linked] = {
-            each: matching.Linked(link.number, link.digest) for each, link in here.items()
+        linked: dict[str, matching.LinkedContact] = {
+            each: matching.LinkedContact(link.number, link.digest) for each, link in here.items()
         }
         compared = matching.compare(contacts, login.own_id, linked)
         for contact_id, changed in compared.changed.items():
@@ -190,7 +192,7 @@ class Identities:
         verdicts = matching.judge(seen, faces, compared.taken, is_complete=complete, may_wait=may_wait)
         return [self._link(login, each, seen[each], verdict, time) for each, verdict in verdicts.items()]
 
-    def _refresh(self, link: _Linked, seen: matching.Seen, time: float) -> None:
+    def _refresh(self, link: _MemoryLink, seen: matching.SeenContact, time: float) -> None:
         """Note what a contact says now that is linked already."""
         link.evidence = seen.evidence.filled_from(link.evidence)
         link.name, link.digest, link.seen_at = seen.name, seen.digest, time
@@ -199,7 +201,12 @@ class Identities:
         same.append(link)
 
     def _link(
-        self, login: Login, contact_id: ContactId, seen: matching.Seen, verdict: matching.Verdict, time: float
+        self,
+        login: MemoryLogin,
+        contact_id: ContactId,
+        seen: matching.SeenContact,
+        verdict: matching.Verdict,
+        time: float,
     ) -> Identified:
         finding = verdict.finding
         if verdict.waits:
@@ -210,7 +217,7 @@ class Identities:
             number = finding.face.number
             seen = seen._replace(evidence=seen.evidence.filled_from(finding.face.evidence))
         row = ALWAYS if is_lasting(contact_id) else login.row
-        link = _Linked(row, contact_id, number, seen, finding)
+        link = _MemoryLink(row, contact_id, number, seen, finding)
         link.seen_at = time
         self.links.setdefault(contact_id, {})[row] = link
         self.by_number.setdefault(number, []).append(link)
@@ -218,7 +225,7 @@ class Identities:
 
     def _new(self, kind: IdentityKind, time: float) -> int:
         self._last += 1
-        self.people[self._last] = _Person(kind, time)
+        self.people[self._last] = _IdentityRecord(kind, time)
         return self._last
 
     # -- real ids ----------------------------------------------------------------------------------------------------
@@ -244,7 +251,7 @@ class Identities:
                 each.evidence = msgspec.structs.replace(each.evidence, wxid=wxid)
         return found
 
-    def _reconsider(self, link: _Linked, wxid: str) -> Identified | None:
+    def _reconsider(self, link: _MemoryLink, wxid: str) -> Identified | None:
         """Link a contact whose real id is known now to the identity that has it, if that is another one."""
         before = link.number
         noted = [
@@ -270,18 +277,18 @@ class Identities:
             self._become(before, number)
         return Identified(contact_id=link.contact_id, number=number, by="certain", candidates=(before,))
 
-    def _is_free(self, number: int, link: _Linked) -> bool:
+    def _is_free(self, number: int, link: _MemoryLink) -> bool:
         """Say whether an identity may take over a link: it has none in that login, and the user does not object."""
         has_one = any(each.login == link.login for each in self.by_number.get(number, ()))
         return not has_one and frozenset((number, link.number)) not in self.apart
 
-    def _move(self, link: _Linked, number: int, finding: Finding) -> None:
+    def _move(self, link: _MemoryLink, number: int, finding: Finding) -> None:
         """Make a link another identity's."""
         self._unlist(link)
         link.number, link.finding = number, finding
         self.by_number.setdefault(number, []).append(link)
 
-    def _unlist(self, link: _Linked) -> None:
+    def _unlist(self, link: _MemoryLink) -> None:
         same = self.by_number[link.number]
         same.remove(link)
         if not same:
@@ -344,9 +351,9 @@ class Identities:
         self.real_ids = {key: wxid for key, wxid in self.real_ids.items() if key[0] not in rows}
 
 
-class MemoryLedger:
+class MemoryIdentityStore:
     """
-    One account's ledger; `Ledger` says what it promises.
+    One account's identities; `IdentityStore` states the guarantees.
 
     Args:
         identities: Returns all of the account.
@@ -360,7 +367,7 @@ class MemoryLedger:
         self._lock = lock
 
     def __repr__(self) -> str:
-        return "MemoryLedger(***)"
+        return "MemoryIdentityStore(***)"
 
     async def identify(
         self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float,

@@ -21,14 +21,14 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, Item
 from webwx.protocol.codec import clean_text
-from webwx.storage.archive_files import KeptFiles
+from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Stats
 from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
-from webwx.storage.memory.archive import Media, MemoryKept
+from webwx.storage.memory.archive import MediaRecords, MemoryArchivedMedia
 from webwx.storage.memory.consumers import MemoryConsumer
 from webwx.storage.memory.entries import Cursor, Entries, Failure, condition_of
-from webwx.storage.memory.identities import Identities, MemoryLedger
-from webwx.storage.memory.logins import Login, Logins, MemoryRoster
+from webwx.storage.memory.identities import Identities, MemoryIdentityStore
+from webwx.storage.memory.logins import MemoryLogin, MemoryLogins, MemoryRoster
 from webwx.storage.memory.outbox import MemoryOutbox, Sends
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.storage.base import EntryQuery
-    from webwx.storage.memory.entries import Stored
+    from webwx.storage.memory.entries import StoredEntry
 
 _log = logging.getLogger("webwx.storage")
 
@@ -48,7 +48,7 @@ class _Data:
 
     def __init__(self) -> None:
         self.entries = Entries()
-        self.logins = Logins()
+        self.logins = MemoryLogins()
         self.identities = Identities(self.logins)
         self.sends = Sends()
         self.states: dict[str, bytes] = {}
@@ -59,7 +59,7 @@ class MemoryJournal:
     A journal in memory, which ends with `close` or with the process.
 
     It does all that a journal in a file does: consumers, history, search, the outbox, identities, recalled messages.
-    Media that are kept lie in a temporary folder. It ends with `with MemoryJournal() as journal:`, or with
+    MediaRecords that are kept lie in a temporary folder. It ends with `with MemoryJournal() as journal:`, or with
     `async with` in a coroutine.
 
     Args:
@@ -72,8 +72,8 @@ class MemoryJournal:
         self._matching = threading.Lock()
         """Held while contacts are matched with identities, which takes long."""
         self._accounts: dict[int, _Data] = {}
-        self._media = Media(self._files)
-        self._folder: KeptFiles | None = None
+        self._media = MediaRecords(self._files)
+        self._folder: MediaFiles | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -114,12 +114,12 @@ class MemoryJournal:
         if self._is_closed:
             raise StorageError("The journal in memory is closed, and with it all that was in it.")
 
-    def _files(self) -> KeptFiles:
+    def _files(self) -> MediaFiles:
         self._require_open()
         if self._folder is None:
             folder = tempfile.mkdtemp(prefix="webwx-media-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            self._folder = KeptFiles(Path(folder))
+            self._folder = MediaFiles(Path(folder))
         return self._folder
 
     async def accounts(self) -> list[int]:
@@ -163,19 +163,19 @@ class MemoryAccount:
     """One account's part of a journal in memory; `AccountJournal` says what it promises."""
 
     def __init__(
-        self, uin: int, data: Callable[[], _Data], media: Media, *, lock: threading.RLock, matching: threading.Lock,
-        seconds: float,
+        self, uin: int, data: Callable[[], _Data], media: MediaRecords, *, lock: threading.RLock,
+        matching: threading.Lock, seconds: float,
     ) -> None:  # fmt: skip
         self._uin = uin
         self._data = data
         self._media = media
         self._lock = lock
         self._seconds = seconds
-        self._login: Login | None = None
+        self._login: MemoryLogin | None = None
         """The login whose batches are taken in."""
         self.outbox: MemoryOutbox = MemoryOutbox(lambda: data().sends, lock)
-        self.kept: MemoryKept = MemoryKept(uin, media, lambda: data().entries, lock)
-        self.ledger: MemoryLedger = MemoryLedger(
+        self.media: MemoryArchivedMedia = MemoryArchivedMedia(uin, media, lambda: data().entries, lock)
+        self.identities: MemoryIdentityStore = MemoryIdentityStore(
             lambda: data().identities, lambda: self._login.row if self._login else 0, matching
         )
 
@@ -231,7 +231,7 @@ class MemoryAccount:
             login = self._data().logins.known(own_id)
             self._store(login, Arrival(body=b"", items=(note,), position=login.position, time=login.last_at))
 
-    def _store(self, login: Login, arrival: Arrival) -> int:
+    def _store(self, login: MemoryLogin, arrival: Arrival) -> int:
         """Store a batch, under the lock; what can fail comes first."""
         entries = self._data().entries
         items = items_of(arrival, login.own_id)
@@ -371,7 +371,7 @@ class MemoryAccount:
                 for each in wanted & login.contacts.keys()
             ]
         unknown = wanted - {each.id for each in found}
-        return [*await self.ledger.contacts(unknown), *found] if unknown else found
+        return [*await self.identities.contacts(unknown), *found] if unknown else found
 
     async def save_contacts(
         self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
@@ -386,7 +386,7 @@ class MemoryAccount:
         with self._lock:
             logins = list(self._data().logins.by_row.values())
             named = [(login.row, each) for login in logins for each in login.names.get(name, ())]
-        named += await self.ledger.chats_named(name)
+        named += await self.identities.chats_named(name)
         return list(dict.fromkeys(each for _, each in sorted(named, reverse=True)))
 
     async def state(self, name: str) -> bytes:
@@ -420,7 +420,7 @@ class MemoryAccount:
                 self._forget_logins(before)
         return count
 
-    def _delete(self, is_doomed: Callable[[Stored], bool]) -> int:
+    def _delete(self, is_doomed: Callable[[StoredEntry], bool]) -> int:
         gone = self._data().entries.delete(is_doomed)
         self._media.forget(self._uin, [each.number for each in gone])
         return len(gone)

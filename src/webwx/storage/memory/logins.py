@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from webwx.model.contacts import Contact, ContactId
 
 
-class Login:
+class MemoryLogin:
     """A login."""
 
     def __init__(self, row: int, own_id: ContactId, position: bytes, time: float) -> None:
@@ -43,36 +43,36 @@ class Login:
                     self.names.setdefault(name, set()).add(contact.id)
 
 
-class Logins:
+class MemoryLogins:
     """All logins of an account, the first first."""
 
     def __init__(self) -> None:
-        self.by_id: dict[ContactId, Login] = {}
-        self.by_row: dict[int, Login] = {}
+        self.by_id: dict[ContactId, MemoryLogin] = {}
+        self.by_row: dict[int, MemoryLogin] = {}
         self._last = 0
 
     @property
-    def newest(self) -> Login | None:
+    def newest(self) -> MemoryLogin | None:
         """The login that was opened last for the first time."""
         return self.by_row[max(self.by_row)] if self.by_row else None
 
-    def open(self, own_id: ContactId, position: bytes, time: float) -> Login:
+    def open(self, own_id: ContactId, position: bytes, time: float) -> MemoryLogin:
         """Begin a login, or go on with it at another position."""
         login = self.by_id.get(own_id)
         if login is None:
             self._last += 1
-            login = self.by_id[own_id] = self.by_row[self._last] = Login(self._last, own_id, position, time)
+            login = self.by_id[own_id] = self.by_row[self._last] = MemoryLogin(self._last, own_id, position, time)
         login.position = position
         return login
 
-    def known(self, own_id: ContactId) -> Login:
+    def known(self, own_id: ContactId) -> MemoryLogin:
         """Return a login that must be known."""
         login = self.by_id.get(own_id)
         if login is None:
             raise StorageError("The journal does not know this login.")
         return login
 
-    def ended_before(self, time: float) -> list[Login]:
+    def ended_before(self, time: float) -> list[MemoryLogin]:
         """Return logins that others have followed, and of which nothing was heard since a time."""
         newest = max((login.last_at for login in self.by_row.values()), default=0.0)
         return [login for login in self.by_row.values() if login.last_at < min(time, newest)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import finish
-from webwx.storage.base import KeptMedium
+from webwx.storage.base import StoredMedium
 from webwx.storage.sqlite.bulk import as_list, select
 
 if TYPE_CHECKING:
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
     from pathlib import Path
 
-    from webwx.storage.archive_files import KeptFiles
+    from webwx.storage.archive_files import MediaFiles
     from webwx.storage.base import Entry
     from webwx.storage.sqlite.threads import Reader, Writer
 
 
-class SqliteKept:
+class SqliteArchivedMedia:
     """What one account's messages showed; what is promised is said in `journal`."""
 
-    def __init__(self, account: Callable[[], Awaitable[int]], files: KeptFiles, writer: Writer, reader: Reader) -> None:
+    def __init__(
+        self, account: Callable[[], Awaitable[int]], files: MediaFiles, writer: Writer, reader: Reader
+    ) -> None:
         self._account = account
         self._files = files
         self._writer = writer
@@ -64,7 +66,7 @@ class SqliteKept:
 
         await self._writer.do(store)
 
-    async def find(self, message_id: str) -> KeptMedium | None:
+    async def find(self, message_id: str) -> StoredMedium | None:
         """Say what became of a message's media; None when nobody wanted them kept."""
         account = await self._account()
         found = await self._reader.do(
@@ -77,7 +79,7 @@ class SqliteKept:
         if not found:
             return None
         [[number, message_id, state, digest, size]] = found
-        return KeptMedium(
+        return StoredMedium(
             number=number, message_id=message_id, state=state, size=size, path=str(self._files.find(digest) or "")
         )
 
@@ -97,7 +99,7 @@ class SqliteKept:
         return await self._writer.do(store)
 
 
-def delete_unnamed(db: sqlite3.Connection, files: KeptFiles, digests: Collection[str] | None = None) -> None:
+def delete_unnamed(db: sqlite3.Connection, files: MediaFiles, digests: Collection[str] | None = None) -> None:
     """
     Delete files that no row names, in the transaction of the caller.
 

@@ -50,7 +50,7 @@ PIECE = 500
 """Entries read from the file at a time."""
 
 
-class Known(NamedTuple):
+class ConsumerState(NamedTuple):
     """What the file knows of a consumer."""
 
     acked: int
@@ -70,7 +70,7 @@ class Known(NamedTuple):
     """What the last opening is called, where entries are marked."""
 
 
-def read_known(db: sqlite3.Connection, consumer: int) -> Known:
+def read_known(db: sqlite3.Connection, consumer: int) -> ConsumerState:
     """Read what the file knows of a consumer."""
     acked, started, is_open, isolated_to = db.execute(
         "SELECT acked, started, is_open, suspects FROM consumers WHERE consumer = ?", (consumer,)
@@ -80,7 +80,7 @@ def read_known(db: sqlite3.Connection, consumer: int) -> Known:
     failures = db.execute(
         "SELECT number, attempts, state FROM failures WHERE consumer = ? ORDER BY number", (consumer,)
     ).fetchall()
-    return Known(
+    return ConsumerState(
         acked=acked,
         started=started,
         # A process may have crashed between the storing of a dead letter and its acknowledgement.
@@ -99,7 +99,7 @@ def _token_of(consumer: int) -> str:
     return f"opening of consumer {consumer}"
 
 
-class Stored(NamedTuple):
+class StoredBatch(NamedTuple):
     """What a transaction has stored of an account."""
 
     entries: list[Entry]
@@ -107,7 +107,7 @@ class Stored(NamedTuple):
     """Before it there may be entries that were not handed on here: another process has stored them."""
 
 
-class Stream:
+class LiveConsumers:
     """What is stored of one account, while it is being stored: the consumers of this process."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class Stream:
         self.has_others = False
         """The file may hold entries that were not handed on here; it belongs to the thread that writes."""
 
-    def publish(self, stored: Stored) -> None:
+    def publish(self, stored: StoredBatch) -> None:
         """Hand on what was stored."""
         entries, is_after_others = stored
         if is_after_others:
@@ -182,8 +182,8 @@ class SqliteConsumer:
     """One reader's way through an account's entries; what it promises is said in `journal`."""
 
     def __init__(
-        self, name: str, *, consumer: int, account: int, known: Known, stream: Stream, writer: Writer, reader: Reader,
-        lock: int, tell: Callable[[], object], shows: bool,
+        self, name: str, *, consumer: int, account: int, known: ConsumerState, stream: LiveConsumers,
+        writer: Writer, reader: Reader, lock: int, tell: Callable[[], object], shows: bool,
     ) -> None:  # fmt: skip
         self.name = name
         self.row = consumer

@@ -4,8 +4,8 @@ The contacts of one login, read from the journal when somebody looks at them.
 In memory are the hashes of their ids and whoever was looked at last. A look cannot wait for a turn of the loop, so it
 has a connection of its own, which any thread may use.
 
-Once another login has followed and the ledger knows everybody in both, the earlier one is thinned: what is left are
-those whom the ledger does not know, and chatrooms in which something was said, whose members are named there.
+Once another login has followed and everybody in both has an identity, the earlier one is thinned: what is left are
+those without an identity, and chatrooms in which something was said, whose members are named there.
 """
 
 from __future__ import annotations

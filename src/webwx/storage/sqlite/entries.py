@@ -69,7 +69,7 @@ def write_entries(
         insert(db, into, theirs, shared=(account, login, batch, *kinds))
 
 
-class Row(NamedTuple):
+class EntryRow(NamedTuple):
     """A row of the table, and its item."""
 
     number: int
@@ -84,7 +84,7 @@ class Row(NamedTuple):
     raw: bytes
 
 
-def read_rows(db: sqlite3.Connection, numbers: Collection[int]) -> Iterator[Row]:
+def read_rows(db: sqlite3.Connection, numbers: Collection[int]) -> Iterator[EntryRow]:
     """Read rows by their numbers, in that order; those that are not there are passed over."""
     rows = select(
         db,
@@ -101,7 +101,7 @@ def read_rows(db: sqlite3.Connection, numbers: Collection[int]) -> Iterator[Row]
     bodies = Bodies(db, {row[8] for row in rows if row[11]})
     for row in sorted(rows):
         number, account, kind, message_id, digest, chat, time, is_backlog, batch, start, length, is_in_body, own = row
-        yield Row(
+        yield EntryRow(
             number, account, KINDS[kind], message_id, digest, chat, time, bool(is_backlog), ContactId(own),
             bodies.cut_out(batch, Place(start, length)) if is_in_body else apart[number],
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the ledger is told: who the contacts of a login are, and what they say of themselves now."""
+"""Evidence as rows: contacts of a login are matched with identities, and what they show now is stored."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ import msgspec
 from webwx.errors import StorageError
 from webwx.model.identities import Evidence, Face, Identified, is_lasting
 from webwx.protocol.codec import clean_text
-from webwx.storage.identity_matching import Linked, compare, judge, with_real_ids
+from webwx.storage.identity_matching import LinkedContact, compare, judge, with_real_ids
 from webwx.storage.sqlite.bulk import as_list, insert, select
-from webwx.storage.sqlite.links import ALWAYS, NEWEST_LINKS, Found, Row, as_json, changed_face, finding_rows, read_links
+from webwx.storage.sqlite.links import (
+    ALWAYS,
+    NEWEST_LINKS,
+    LinkOrigin,
+    LinkRow,
+    as_json,
+    changed_face,
+    finding_rows,
+    read_links,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,14 +28,14 @@ if TYPE_CHECKING:
 
     from webwx.model.contacts import Contact, ContactId
     from webwx.model.identities import Finding, IdentityKind
-    from webwx.storage.identity_matching import Comparison, Seen
+    from webwx.storage.identity_matching import Comparison, SeenContact
 
 _WRITTEN = 1_024
 """Contacts whose links are made and written at a time."""
 
 
 class _Telling(NamedTuple):
-    """What the ledger is told of: a login, and how much of it."""
+    """One call of `identify`: the login, and whether its list of contacts is complete."""
 
     account: int
     login: int
@@ -77,13 +86,13 @@ def login_of(db: sqlite3.Connection, account: int, own_id: ContactId) -> tuple[i
     return found
 
 
-def _linked(db: sqlite3.Connection, telling: _Telling) -> dict[str, Linked]:
+def _linked(db: sqlite3.Connection, telling: _Telling) -> dict[str, LinkedContact]:
     """Read what is linked in a login."""
     rows = select(
         db, ("id", "number", "digest"), "FROM links WHERE account = ? AND login IN (0, ?)",
         (telling.account, telling.login),
     )  # fmt: skip
-    return {each: Linked(number, digest) for each, number, digest in rows}
+    return {each: LinkedContact(number, digest) for each, number, digest in rows}
 
 
 def _link(db: sqlite3.Connection, telling: _Telling, compared: Comparison) -> list[Identified]:
@@ -115,11 +124,11 @@ def _link(db: sqlite3.Connection, telling: _Telling, compared: Comparison) -> li
 
 
 def _write_links(
-    db: sqlite3.Connection, telling: _Telling, linked: Iterable[tuple[ContactId, int, Seen, Finding]],
+    db: sqlite3.Connection, telling: _Telling, linked: Iterable[tuple[ContactId, int, SeenContact, Finding]],
     faces: Mapping[Face, int],
 ) -> None:  # fmt: skip
     """Link contacts to their identities, each with the face that says what is known of it now."""
-    links: list[tuple[Row, str]] = []
+    links: list[tuple[LinkRow, str]] = []
     new_faces: list[tuple[int, int, int, str]] = []
     (last,) = db.execute("SELECT coalesce(max(face), 0) FROM faces").fetchone()
     for each, number, (evidence, name, digest), finding in linked:
@@ -132,10 +141,12 @@ def _write_links(
         if not face:
             face = last + len(new_faces) + 1
             new_faces.append((face, number, login, as_json(evidence)))
-        found = Found(
+        found = LinkOrigin(
             by=finding.by, confidence=finding.confidence, reasons=finding.reasons, candidates=finding.candidates
         )
-        links.append((Row(telling.account, login, each, number, name, digest, face, 0, telling.time), as_json(found)))
+        links.append(
+            (LinkRow(telling.account, login, each, number, name, digest, face, 0, telling.time), as_json(found))
+        )
     insert(db, "faces", new_faces)
     rows = finding_rows(db, {found for _, found in links})
     insert(db, "links", [row._replace(finding=rows[found]) for row, found in links])
@@ -145,12 +156,12 @@ def _write_links(
     )
 
 
-def _refresh(db: sqlite3.Connection, telling: _Telling, changed: Mapping[ContactId, Seen]) -> None:
+def _refresh(db: sqlite3.Connection, telling: _Telling, changed: Mapping[ContactId, SeenContact]) -> None:
     """Note what those say now that are linked already."""
     logins = f"(SELECT {ALWAYS} AS login UNION ALL SELECT :login)"
     condition = "l.account = :account AND l.id IN (SELECT value FROM json_each(:ids))"
     told = read_links(db, logins, condition, account=telling.account, login=telling.login, ids=as_list(changed))
-    rows: list[Row] = []
+    rows: list[LinkRow] = []
     for link in told:
         seen = changed[link.row.id]
         face = changed_face(db, link, as_json(seen.evidence.filled_from(link.known)), link.row.login)

@@ -1,8 +1,8 @@
 """
-The ledger in the journal's file: which contacts of which logins are one identity.
+Identities in the journal's file: which contacts of which logins are the same person or chatroom.
 
-A contact of a login is linked to an identity once, by what it says of itself (`model.ledger`), and stays so whatever it
-is called later on. Each link keeps what was last known of it, so that it can be taken out of its identity again.
+A contact of a login is linked to an identity once, by its evidence (`model.identities`), and stays so whatever name it
+has later. Each link keeps what was last known of it, so that it can be taken out of its identity again.
 Contacts that never change their id, such as `filehelper`, are linked once for all logins.
 """
 
@@ -26,9 +26,9 @@ from webwx.storage.sqlite.links import (
     ALWAYS,
     LOGINS_OF_ACCOUNT,
     NEWEST_LINKS,
-    Found,
-    Linked,
-    Row,
+    LinkOrigin,
+    LinkRow,
+    ResolvedLink,
     as_json,
     changed_face,
     finding_rows,
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from webwx.storage.sqlite.threads import Reader, Writer
 
 
-class SqliteLedger:
+class SqliteIdentityStore:
     """
-    One account's ledger; what is promised is said in `journal`.
+    One account's identities; `IdentityStore` states the guarantees.
 
     Args:
         account: Gives the account's row.
@@ -70,7 +70,7 @@ class SqliteLedger:
         self._told = told
 
     def __repr__(self) -> str:
-        return "SqliteLedger(***)"
+        return "SqliteIdentityStore(***)"
 
     async def identify(
         self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float,
@@ -207,7 +207,7 @@ def _note_real_id(
     return found
 
 
-def _reconsider(db: sqlite3.Connection, link: Linked, wxid: str) -> Identified | None:
+def _reconsider(db: sqlite3.Connection, link: ResolvedLink, wxid: str) -> Identified | None:
     """Give a contact whose real id is known now to whom it belongs, if that is not who it was taken for."""
     row = link.row
     # CROSS keeps SQLite to this order: few bear a real id, and the other way round all links are looked through.
@@ -225,13 +225,13 @@ def _reconsider(db: sqlite3.Connection, link: Linked, wxid: str) -> Identified |
         (number,) = bearers
     else:
         return Identified(contact_id=row.id, number=row.number, by="ambiguous", candidates=tuple(bearers))
-    _move(db, link, number, Found(by="certain", reasons=(Reason(what="wxid", weight=CERTAINTY, agrees=True),)))
+    _move(db, link, number, LinkOrigin(by="certain", reasons=(Reason(what="wxid", weight=CERTAINTY, agrees=True),)))
     if not links_of_number(db, row.account, row.number):  # a number that has none left names that one too
         _become(db, row.number, number)
     return Identified(contact_id=row.id, number=number, by="certain", candidates=(row.number,))
 
 
-def _bears_another(db: sqlite3.Connection, row: Row, wxid: str) -> bool:
+def _bears_another(db: sqlite3.Connection, row: LinkRow, wxid: str) -> bool:
     """Say whether another real id was noted of the identity of a link, in another login."""
     is_said = db.execute(
         "SELECT 1 FROM faces WHERE number = ? AND json_extract(evidence, '$.wxid') <> ?", (row.number, wxid)
@@ -247,7 +247,7 @@ def _bears_another(db: sqlite3.Connection, row: Row, wxid: str) -> bool:
     return noted is not None
 
 
-def _is_free(db: sqlite3.Connection, number: int, row: Row) -> bool:
+def _is_free(db: sqlite3.Connection, number: int, row: LinkRow) -> bool:
     """Say whether an identity may take over a link: it has none in that login, and the user does not object."""
     in_the_way = db.execute(
         "SELECT 1 FROM links WHERE number = :number AND login = :login"
@@ -257,7 +257,7 @@ def _is_free(db: sqlite3.Connection, number: int, row: Row) -> bool:
     return in_the_way is None
 
 
-def _move(db: sqlite3.Connection, link: Linked, number: int, found: Found) -> None:
+def _move(db: sqlite3.Connection, link: ResolvedLink, number: int, found: LinkOrigin) -> None:
     """Let a link be another identity's, with a face of its own."""
     row, written = link.row, as_json(found)
     face = new_face(db, number, row.login, link.evidence)
@@ -311,7 +311,7 @@ def _split(db: sqlite3.Connection, account: int, known: Identity, contact_id: Co
     check_split(known.number, leaving=len(leaving), all_links=len(theirs))
     number = _new(db, account, known.kind, leaving[-1].row.seen_at)
     for link in leaving:
-        _move(db, link, number, Found(by="hand", candidates=(known.number,)))
+        _move(db, link, number, LinkOrigin(by="hand", candidates=(known.number,)))
     db.execute("INSERT INTO apart VALUES (?, ?), (?, ?)", (number, known.number, known.number, number))
     return number
 
@@ -375,7 +375,7 @@ def _read_all(
         is_here = login in {ALWAYS, current}
         found[number] = Identity(
             number=number, kind=kind, name=name, contact_id=ContactId(contact_id if is_here else ""),
-            confidence=msgspec.json.decode(how, type=Found).confidence, first_seen=first_seen, last_seen=last_seen,
+            confidence=msgspec.json.decode(how, type=LinkOrigin).confidence, first_seen=first_seen, last_seen=last_seen,
         )  # fmt: skip
     return list(found.values())
 

@@ -27,19 +27,19 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.model.events import Arrived, Item
 from webwx.protocol.codec import clean_text
-from webwx.storage.archive_files import KeptFiles
+from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Stats
 from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
-from webwx.storage.sqlite.archive import SqliteKept, delete_unnamed
+from webwx.storage.sqlite.archive import SqliteArchivedMedia, delete_unnamed
 from webwx.storage.sqlite.bodies import blank, locate, pack
 from webwx.storage.sqlite.bulk import as_list, select
-from webwx.storage.sqlite.consumers import SqliteConsumer, Stored, Stream, read_known
+from webwx.storage.sqlite.consumers import LiveConsumers, SqliteConsumer, StoredBatch, read_known
 from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead_letters, revive
 from webwx.storage.sqlite.entries import write_entries
 from webwx.storage.sqlite.folding import FOLD_FROM, entries_of, fold, is_folded, last_number
-from webwx.storage.sqlite.identities import SqliteLedger
+from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.links import links_named
 from webwx.storage.sqlite.lookup import entries_after, find_entries
@@ -73,10 +73,10 @@ class SqliteJournal:
     def __init__(self, path: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> None:
         self._path = Path(path)
         self._index = Index()
-        self._kept_files = KeptFiles(self._path.with_name(f"{self._path.name}.kept"))
+        self._media_files = MediaFiles(self._path.with_name(f"{self._path.name}.kept"))
         self._thinning = Thinning()
         retention = Retention(
-            self._index, retention_days * 86_400, self._reached, self._kept_files, thinning=self._thinning
+            self._index, retention_days * 86_400, self._reached, self._media_files, thinning=self._thinning
         )
         title = f"The journal {self._path}"
         self._writer = Writer(self._connect, "webwx journal", retention, title=title)
@@ -86,7 +86,7 @@ class SqliteJournal:
         )  # fmt: skip
         self._looks = Looks(self._path)
         self._senders = Senders(self._path)
-        self._streams: dict[int, Stream] = {}
+        self._streams: dict[int, LiveConsumers] = {}
 
     def __repr__(self) -> str:
         return f"SqliteJournal({str(self._path)!r})"
@@ -127,10 +127,10 @@ class SqliteJournal:
 
     def account(self, uin: int) -> SqliteAccount:
         """Give an account's part."""
-        stream = self._streams.setdefault(uin, Stream())
+        stream = self._streams.setdefault(uin, LiveConsumers())
         return SqliteAccount(
             uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
-            reached=self._reached, overtaken=self._overtaken, kept_files=self._kept_files, looks=self._looks,
+            reached=self._reached, overtaken=self._overtaken, media_files=self._media_files, looks=self._looks,
             thinning=self._thinning,
         )  # fmt: skip
 
@@ -223,7 +223,7 @@ class SqliteJournal:
             try:
                 for each in (self._path, log_of(self._path), folder / f"{name}-shm", *locks):
                     each.unlink(missing_ok=True)
-                self._kept_files.delete()
+                self._media_files.delete()
                 flush_folder(folder)
             except OSError as error:
                 raise StorageError(f"{self._path} cannot be deleted: {explain(error)}") from None
@@ -246,9 +246,9 @@ class SqliteAccount:
     """One account's part of a journal; what is promised is said in `journal`."""
 
     def __init__(
-        self, uin: int, path: Path, stream: Stream, index: Index, senders: Senders, *, writer: Writer, reader: Reader,
-        reached: Callable[[], dict[int, int]], overtaken: Callable[[], None], kept_files: KeptFiles, looks: Looks,
-        thinning: Thinning,
+        self, uin: int, path: Path, stream: LiveConsumers, index: Index, senders: Senders, *, writer: Writer,
+        reader: Reader, reached: Callable[[], dict[int, int]], overtaken: Callable[[], None], media_files: MediaFiles,
+        looks: Looks, thinning: Thinning,
     ) -> None:  # fmt: skip
         self._uin = str(uin)
         self._path = path
@@ -263,11 +263,11 @@ class SqliteAccount:
         self._login: tuple[int, ContactId] | None = None
         """The row and the id of the login whose batches are taken in."""
         self.outbox: SqliteOutbox = SqliteOutbox(self._account, senders, writer, reader)
-        self.ledger: SqliteLedger = SqliteLedger(
+        self.identities: SqliteIdentityStore = SqliteIdentityStore(
             self._account, lambda: self._login[0] if self._login else 0, writer, reader, told=thinning.look_soon
         )
-        self._kept_files = kept_files
-        self.kept: SqliteKept = SqliteKept(self._account, kept_files, writer, reader)
+        self._media_files = media_files
+        self.media: SqliteArchivedMedia = SqliteArchivedMedia(self._account, media_files, writer, reader)
 
     def __repr__(self) -> str:
         return "SqliteAccount(***)"
@@ -294,7 +294,7 @@ class SqliteAccount:
         """Begin with a new login; where there was another before, a gap is stored."""
         account = await self._account()
 
-        def store(db: sqlite3.Connection) -> tuple[int, Stored]:
+        def store(db: sqlite3.Connection) -> tuple[int, StoredBatch]:
             before = db.execute(
                 "SELECT own_id, last_at FROM logins WHERE account = ? ORDER BY last_at DESC LIMIT 1", (account,)
             ).fetchone()
@@ -307,7 +307,7 @@ class SqliteAccount:
                 "SELECT login FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
             ).fetchone()
             keep_contacts(db, login, contacts)
-            stored = Stored([], is_after_others=False)
+            stored = StoredBatch([], is_after_others=False)
             if before is not None and before[0] != own_id:
                 arrival = Arrival(body=b"", items=(gap_between(before[1], time),), position=position, time=time)
                 stored = self._store(db, account, login, own_id, arrival)
@@ -356,7 +356,7 @@ class SqliteAccount:
         account = await self._account()
         note = Arrived(item=item, raw=item.raw, chat=ContactId(clean_text(chat)), time=int(time))
 
-        def store(db: sqlite3.Connection) -> Stored:
+        def store(db: sqlite3.Connection) -> StoredBatch:
             found = db.execute(
                 "SELECT login, position, last_at FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
             ).fetchone()
@@ -368,7 +368,9 @@ class SqliteAccount:
 
         await self._writer.do(store, then=self._stream.publish)
 
-    def _store(self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival) -> Stored:
+    def _store(
+        self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival
+    ) -> StoredBatch:
         """Store a batch, in the thread that writes: the same few statements whatever it holds."""
         db.execute(
             "UPDATE logins SET position = ?, last_at = max(last_at, ?) WHERE login = ?",
@@ -389,12 +391,12 @@ class SqliteAccount:
         else:
             entries = self._store_rows(db, account, login, own_id, arrival, batch, known)
         if not entries:
-            return Stored([], is_after_others)
+            return StoredBatch([], is_after_others)
         self._index.appended(entries[-1].number)
         for consumer in tuple(self._stream.consumers):
             if consumer.is_live():
                 consumer.start(entries[-1].number)
-        return Stored(entries, is_after_others)
+        return StoredBatch(entries, is_after_others)
 
     def _store_rows(
         self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival, batch: int,
@@ -557,7 +559,7 @@ class SqliteAccount:
         wanted = {clean_text(each) for each in ids}
         found = await self._contacts("c.id IN (SELECT value FROM json_each(?))", as_list(wanted))
         unknown = wanted - {each.id for each in found}
-        return [*await self.ledger.contacts(unknown), *found] if unknown else found
+        return [*await self.identities.contacts(unknown), *found] if unknown else found
 
     async def _contacts(self, condition: str, value: str) -> list[Contact]:
         account = await self._account()
@@ -637,7 +639,7 @@ class SqliteAccount:
         count += await self._writer.do(lambda db: delete_sends(db, account, before, ids))
         if not chats:
             await self._writer.do(lambda db: forget_people(db, before))
-        await self._writer.do(partial(delete_unnamed, files=self._kept_files))
+        await self._writer.do(partial(delete_unnamed, files=self._media_files))
         has_more = await self._writer.do(partial(expunge, is_first=True))
         while has_more:
             has_more = await self._writer.do(partial(expunge, is_first=False))

@@ -32,7 +32,7 @@ LOGINS_OF_ACCOUNT = f"(SELECT {ALWAYS} AS login UNION ALL SELECT login FROM logi
 """Every login of the `:account`: what is of one of them is looked for in each, since no index goes across them."""
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LinkOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a link came about, as it is stored."""
 
     by: By
@@ -41,7 +41,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     candidates: tuple[int, ...] = ()
 
 
-class Row(NamedTuple):
+class LinkRow(NamedTuple):
     """A link, as it is stored."""
 
     account: int
@@ -55,10 +55,10 @@ class Row(NamedTuple):
     seen_at: float
 
 
-class Linked(NamedTuple):
+class ResolvedLink(NamedTuple):
     """A link with what it leads to."""
 
-    row: Row
+    row: LinkRow
     face_login: int
     """The first login that the face was seen in."""
     evidence: str
@@ -70,9 +70,9 @@ class Linked(NamedTuple):
         return msgspec.json.decode(self.evidence, type=Evidence)
 
     @property
-    def how(self) -> Found:
+    def how(self) -> LinkOrigin:
         """How it came about."""
-        return msgspec.json.decode(self.found, type=Found)
+        return msgspec.json.decode(self.found, type=LinkOrigin)
 
 
 def as_json(value: object) -> str:
@@ -80,9 +80,9 @@ def as_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def read_links(db: sqlite3.Connection, logins: str, condition: str, **values: object) -> list[Linked]:
+def read_links(db: sqlite3.Connection, logins: str, condition: str, **values: object) -> list[ResolvedLink]:
     """Read links of some logins, the newest first; the values are what the condition has names for."""
-    columns = [f"l.{field}" for field in Row._fields]
+    columns = [f"l.{field}" for field in LinkRow._fields]
     rows = select(
         db,
         (*columns, "f.login", "f.evidence", "h.found"),
@@ -91,15 +91,15 @@ def read_links(db: sqlite3.Connection, logins: str, condition: str, **values: ob
         " ORDER BY l.login DESC, l.seen_at DESC, l.rowid DESC",
         values,
     )
-    return [Linked(Row(*row[: len(columns)]), *row[len(columns) :]) for row in rows]
+    return [ResolvedLink(LinkRow(*row[: len(columns)]), *row[len(columns) :]) for row in rows]
 
 
-def links_of_id(db: sqlite3.Connection, account: int, contact_id: ContactId) -> list[Linked]:
+def links_of_id(db: sqlite3.Connection, account: int, contact_id: ContactId) -> list[ResolvedLink]:
     """Read the links that an account's logins have of an id, the newest first."""
     return read_links(db, LOGINS_OF_ACCOUNT, "l.account = :account AND l.id = :id", account=account, id=contact_id)
 
 
-def links_of_number(db: sqlite3.Connection, account: int, number: int) -> list[Linked]:
+def links_of_number(db: sqlite3.Connection, account: int, number: int) -> list[ResolvedLink]:
     """Read the links of an identity, the newest first."""
     return read_links(db, LOGINS_OF_ACCOUNT, "l.number = :number", account=account, number=number)
 
@@ -113,7 +113,7 @@ def finding_rows(db: sqlite3.Connection, wanted: Collection[str]) -> dict[str, i
     return dict(rows)
 
 
-def changed_face(db: sqlite3.Connection, link: Linked, evidence: str, since: int) -> int:
+def changed_face(db: sqlite3.Connection, link: ResolvedLink, evidence: str, since: int) -> int:
     """Have links that share a face say something else from a login on, and give the face; earlier ones stay."""
     if evidence == link.evidence:
         return link.row.face

@@ -29,7 +29,7 @@ from webwx.storage.sqlite.schema import transaction
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from webwx.storage.archive_files import KeptFiles
+    from webwx.storage.archive_files import MediaFiles
     from webwx.storage.sqlite.contacts import Thinning
     from webwx.storage.sqlite.index import Index
 
@@ -51,18 +51,18 @@ class Retention:
         index: The file's.
         seconds: How long what came is kept; 0: for ever.
         reached: Says how far the consumers of this process have read, by their rows.
-        kept_files: What goes with its entries.
+        media_files: What goes with its entries.
         thinning: What is done about logins that others have followed.
     """
 
     def __init__(
-        self, index: Index, seconds: float, reached: Callable[[], Mapping[int, int]], kept_files: KeptFiles, *,
+        self, index: Index, seconds: float, reached: Callable[[], Mapping[int, int]], media_files: MediaFiles, *,
         thinning: Thinning,
     ) -> None:  # fmt: skip
         self._index = index
         self._seconds = seconds
         self._reached = reached
-        self._kept_files = kept_files
+        self._media_files = media_files
         self._thinning = thinning
         self._due_at = 0.0
 
@@ -92,7 +92,7 @@ class Retention:
             if self._seconds and not numbers:
                 _delete_the_rest(db, self._limit(db))
             if not numbers:
-                delete_unnamed(db, self._kept_files)
+                delete_unnamed(db, self._media_files)
         return bool(numbers)
 
     def _limit(self, db: sqlite3.Connection) -> float:

@@ -62,7 +62,7 @@ class Chores(Protocol):
         ...
 
 
-class _Call(Generic[T]):
+class _QueuedJob(Generic[T]):
     """A job with somebody who waits for it."""
 
     __slots__ = ("error", "future", "is_outside", "job", "loop", "result", "then")
@@ -108,7 +108,7 @@ class _JobThread(threading.Thread):
     def __init__(self, work: Callable[[], None], name: str) -> None:
         # A daemon: a program that forgets to close must still be able to end, and a commit survives a kill.
         super().__init__(target=work, name=name, daemon=True)
-        self._queue: queue.SimpleQueue[_Call[Any] | _Signal] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_QueuedJob[Any] | _Signal] = queue.SimpleQueue()
         self._put_in = self._taken_out = self._finished = 0
 
     @property
@@ -116,12 +116,12 @@ class _JobThread(threading.Thread):
         """Something was put in that is not finished."""
         return self._put_in != self._finished
 
-    def put(self, item: _Call[Any] | _Signal) -> None:
+    def put(self, item: _QueuedJob[Any] | _Signal) -> None:
         """Put something in, from one thread at a time."""
         self._put_in += 1
         self._queue.put(item)
 
-    def get(self, timeout: float | None = None) -> _Call[Any] | _Signal:
+    def get(self, timeout: float | None = None) -> _QueuedJob[Any] | _Signal:
         """
         Take the next out, in this thread.
 
@@ -177,7 +177,7 @@ class _Worker:
         Raises:
             StorageError: The file does not take it, or nobody can say.
         """
-        call = _Call(job, then)
+        call = _QueuedJob(job, then)
         self._put(call)
         return await call.future
 
@@ -190,7 +190,7 @@ class _Worker:
             self._thread.put(_END)
         await asyncio.to_thread(self._thread.join)
 
-    def _put(self, item: _Call[Any] | _Signal) -> None:
+    def _put(self, item: _QueuedJob[Any] | _Signal) -> None:
         with self._starting:
             if self._is_closed:
                 raise StorageError("This journal was closed.")
@@ -290,7 +290,7 @@ class Reader(_Worker):
             self._thread.finish()
             del call
 
-    def _next(self) -> _Call[Any] | None:
+    def _next(self) -> _QueuedJob[Any] | None:
         """Wait for a job, and look at the file when that is due; None: there will be no more."""
         while True:
             wait = self._look_at - time.monotonic()
@@ -299,7 +299,7 @@ class Reader(_Worker):
                 continue
             with contextlib.suppress(queue.Empty):
                 item = self._thread.get(wait)
-                return item if isinstance(item, _Call) else None
+                return item if isinstance(item, _QueuedJob) else None
 
     def _look(self) -> None:
         self._look_at = time.monotonic() + LOOK_EVERY
@@ -356,7 +356,7 @@ class Writer(_Worker):
         Raises:
             StorageError: The file does not take it.
         """
-        call = _Call(job, None, is_outside=True)
+        call = _QueuedJob(job, None, is_outside=True)
         self._put(call)
         return await call.future
 
@@ -375,9 +375,9 @@ class Writer(_Worker):
             if not is_ending:
                 pause = _RETRY if self._is_doubtful else self._do_chores(is_idle=is_idle)
 
-    def _next(self, pause: float | None) -> tuple[list[_Call[Any]], bool, bool]:
+    def _next(self, pause: float | None) -> tuple[list[_QueuedJob[Any]], bool, bool]:
         """Wait for jobs: gives all there are, whether the wait was in vain, and whether that was the last."""
-        calls: list[_Call[Any]] = []
+        calls: list[_QueuedJob[Any]] = []
         try:
             item = self._thread.get(pause)
         except queue.Empty:
@@ -385,7 +385,7 @@ class Writer(_Worker):
         ride_at: float | None = None
         while True:
             match item:
-                case _Call():
+                case _QueuedJob():
                     calls.append(item)
                 case _Signal() if item is _END:
                     return calls, False, True
@@ -399,7 +399,7 @@ class Writer(_Worker):
             except queue.Empty:
                 return calls, False, False
 
-    def _write(self, calls: list[_Call[Any]]) -> None:
+    def _write(self, calls: list[_QueuedJob[Any]]) -> None:
         """Do jobs, and whatever rides along, in one transaction."""
         riders = self._riders
         try:
@@ -438,7 +438,7 @@ class Writer(_Worker):
             self._is_doubtful = False
         return db
 
-    def _do(self, db: sqlite3.Connection, call: _Call[Any], *, is_alone: bool) -> None:
+    def _do(self, db: sqlite3.Connection, call: _QueuedJob[Any], *, is_alone: bool) -> None:
         """Do a job; one that fails takes nothing else back but itself."""
         if not is_alone:
             db.execute("SAVEPOINT job")
@@ -459,7 +459,7 @@ class Writer(_Worker):
         if not is_alone:
             db.execute("RELEASE job")
 
-    def _do_outside(self, calls: list[_Call[Any]]) -> None:
+    def _do_outside(self, calls: list[_QueuedJob[Any]]) -> None:
         for call in calls:
             try:
                 call.result = call.job(self._settled_connection())
@@ -480,9 +480,9 @@ class Writer(_Worker):
         return _RETRY
 
 
-def _tell(calls: list[_Call[Any]]) -> None:
+def _tell(calls: list[_QueuedJob[Any]]) -> None:
     """Let those know who wait, each loop at once."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Call[Any]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[_QueuedJob[Any]]] = {}
     for call in calls:
         by_loop.setdefault(call.loop, []).append(call)
     for loop, theirs in by_loop.items():
@@ -490,6 +490,6 @@ def _tell(calls: list[_Call[Any]]) -> None:
             loop.call_soon_threadsafe(_settle, theirs)
 
 
-def _settle(calls: list[_Call[Any]]) -> None:
+def _settle(calls: list[_QueuedJob[Any]]) -> None:
     for call in calls:
         call.settle()
