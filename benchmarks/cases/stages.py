@@ -22,8 +22,7 @@ from benchmarks.machine import fdatasync_p50
 
 if TYPE_CHECKING:
     from webwx import Context, Event
-    from webwx.bot.chat_queues import Source
-    from webwx.client.subscription import Delivered
+    from webwx.client.subscription import Delivered, Subscription
     from webwx.storage.base import Arrival
 
 HANDLERS = 20
@@ -113,7 +112,7 @@ def _arrival(body: bytes) -> Arrival:
 
 
 def delivery(run: Run) -> Figures:
-    """Hand events that are in memory to the last of a bot's handlers: its lane, its context, its call and the ack."""
+    """Hand events that are in memory to the last of a bot's handlers: its queue, its context, its call and the ack."""
     from webwx import AsyncClient, Bot, TextMessage
     from webwx.bot.chat_queues import ChatQueues
     from webwx.bot.dispatch import Dispatch, Listeners
@@ -130,7 +129,7 @@ def delivery(run: Run) -> Figures:
         async with AsyncClient() as client:
             dispatch = Dispatch("bot", client, bot, Listeners(), threads=1, attempts=3, time_limit=None, answers=20)
             with run.meter() as meter:
-                await ChatQueues(cast("Source", memory), dispatch.handle).run()
+                await ChatQueues(cast("Subscription", memory), dispatch.handle).run()
         assert len(memory.acked) == run.world.texts
         return meter.figures | {"cpu_us": meter.figures["cpu"] / run.world.texts * 1e6}
 

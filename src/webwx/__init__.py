@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from webwx.bot.bot import Bot as Bot
     from webwx.bot.bot import run as run
     from webwx.bot.bot import start as start
-    from webwx.bot.chat_queues import Counts as Counts
+    from webwx.bot.chat_queues import DeliveryCounts as DeliveryCounts
     from webwx.bot.context import Context as Context
     from webwx.bot.delivery import deliver as deliver
     from webwx.bot.filters import Conditions as Conditions
@@ -154,7 +154,7 @@ _HOMES = {
     "bot.context": ("Context",),
     "bot.sync_context": ("SyncContext",),
     "bot.delivery": ("deliver",),
-    "bot.chat_queues": ("Counts",),
+    "bot.chat_queues": ("DeliveryCounts",),
     "bot.filters": ("Conditions",),
     "bot.router": ("Router",),
     "client.client": ("AsyncClient",),

@@ -1,4 +1,4 @@
-"""Lanes: each entry is done with once, in the order of its chat, whatever handlers do."""
+"""Chat queues: each entry is handled once, in the order of its chat, whatever handlers do."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given as examples
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.bot.source import Queue, given, run_until_done
+from tests.bot.recorded_subscription import RecordedSubscription, delivered, run_until_done
 from tests.client.wound_loop import in_no_time, until
 
-from webwx.bot.chat_queues import ChatQueues, Counts, is_last
+from webwx.bot.chat_queues import ChatQueues, DeliveryCounts, is_last_attempt
 from webwx.errors import LoggedOut
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ async def ignore(entry: Delivered, attempt: int) -> None:
 
 
 async def end(running: asyncio.Task[None]) -> None:
-    """Cancel lanes, and see that they end as cancelled."""
+    """Cancel queues, and check that they end as cancelled."""
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -83,47 +82,51 @@ class TestOrder:
             await asyncio.sleep(0)
             inside.remove(entry.entry.number)
 
-        queue = Queue(*(given(number) for number in range(1, 50)))
-        await run_until_done(ChatQueues(queue, handle), queue)
+        subscription = RecordedSubscription(*(delivered(number) for number in range(1, 50)))
+        await run_until_done(ChatQueues(subscription, handle), subscription)
         assert most == 1
-        assert list(range(1, 50)) == queue.acked
+        assert list(range(1, 50)) == subscription.acked
 
     def test_a_chat_that_waits_keeps_no_other_waiting(self) -> None:
         async def work() -> None:
             handle = Doors("@slow")
-            queue = Queue(given(1, "@slow"), *(given(number, f"@{number}") for number in range(2, 100)))
-            running = asyncio.create_task(ChatQueues(queue, handle).run())
-            await until(lambda: len(queue.acked) == 98)
-            assert 1 not in queue.acked
+            subscription = RecordedSubscription(
+                delivered(1, "@slow"), *(delivered(number, f"@{number}") for number in range(2, 100))
+            )
+            running = asyncio.create_task(ChatQueues(subscription, handle).run())
+            await until(lambda: len(subscription.acked) == 98)
+            assert 1 not in subscription.acked
             handle.open["@slow"].set()
-            await until(lambda: 1 in queue.acked)
+            await until(lambda: 1 in subscription.acked)
             await end(running)
 
         in_no_time(work)
 
-    async def test_what_belongs_to_no_chat_has_a_lane_of_its_own(self) -> None:
+    async def test_entries_without_a_chat_have_a_queue_of_their_own(self) -> None:
         handle = Doors("")
-        queue = Queue(given(1, ""), given(2, ""), given(3, "@a"))
-        running = asyncio.create_task(ChatQueues(queue, handle).run())
+        subscription = RecordedSubscription(delivered(1, ""), delivered(2, ""), delivered(3, "@a"))
+        running = asyncio.create_task(ChatQueues(subscription, handle).run())
         await asyncio.sleep(0.01)
-        assert queue.acked == [3]
+        assert subscription.acked == [3]
         handle.open[""].set()
         await asyncio.sleep(0.01)
-        assert queue.acked == [3, 1, 2]
+        assert subscription.acked == [3, 1, 2]
         await end(running)
 
     async def test_chats_take_turns(self) -> None:
         """A long queue in one chat does not come before what others have said after its first."""
-        queue = Queue(*(given(number, "@loud") for number in range(1, 10)), given(10, "@quiet"))
-        await run_until_done(ChatQueues(queue, ignore), queue)
-        assert queue.acked[:3] == [1, 10, 2]
+        subscription = RecordedSubscription(
+            *(delivered(number, "@loud") for number in range(1, 10)), delivered(10, "@quiet")
+        )
+        await run_until_done(ChatQueues(subscription, ignore), subscription)
+        assert subscription.acked[:3] == [1, 10, 2]
 
-    async def test_a_lane_that_is_empty_leaves_nothing_behind(self) -> None:
-        queue = Queue(*(given(number, f"@{number}") for number in range(1, 2_000)))
-        lanes = ChatQueues(queue, ignore)
-        await run_until_done(lanes, queue)
-        assert lanes.counts.in_flight == 0
-        assert vars(lanes)["_lanes"] == {}
+    async def test_empty_queue_is_removed(self) -> None:
+        subscription = RecordedSubscription(*(delivered(number, f"@{number}") for number in range(1, 2_000)))
+        queues = ChatQueues(subscription, ignore)
+        await run_until_done(queues, subscription)
+        assert queues.counts.in_flight == 0
+        assert vars(queues)["_queues"] == {}
 
 
 class TestTasks:
@@ -136,11 +139,11 @@ class TestTasks:
             made += 1
             return asyncio.Task(work, loop=loop, **rest)  # type: ignore[arg-type]
 
-        queue = Queue(*(given(number, f"@{number % 50}") for number in range(1, 5_000)))
-        lanes = ChatQueues(queue, ignore)
+        subscription = RecordedSubscription(*(delivered(number, f"@{number % 50}") for number in range(1, 5_000)))
+        queues = ChatQueues(subscription, ignore)
         loop.set_task_factory(count)
         try:
-            await run_until_done(lanes, queue)
+            await run_until_done(queues, subscription)
         finally:
             loop.set_task_factory(None)
         assert made < 10
@@ -161,41 +164,41 @@ class TestTasks:
             loop.call_soon(turn)
 
         loop.call_soon(turn)
-        queue = Queue(*(given(number) for number in range(1, 1_000)))
-        running = asyncio.create_task(ChatQueues(queue, handle).run())
-        await until(lambda: len(queue.acked) == 999)
+        subscription = RecordedSubscription(*(delivered(number) for number in range(1, 1_000)))
+        running = asyncio.create_task(ChatQueues(subscription, handle).run())
+        await until(lambda: len(subscription.acked) == 999)
         assert turns > 500
         await end(running)
 
     def test_workers_of_a_burst_do_not_stay(self) -> None:
         async def work() -> None:
             handle = Doors(*(f"@{number}" for number in range(500)))
-            queue = Queue(*(given(number + 1, f"@{number}") for number in range(500)))
-            running = asyncio.create_task(ChatQueues(queue, handle).run())
+            subscription = RecordedSubscription(*(delivered(number + 1, f"@{number}") for number in range(500)))
+            running = asyncio.create_task(ChatQueues(subscription, handle).run())
             await until(lambda: handle.inside == 500)
             assert len(asyncio.all_tasks()) > 500
             for door in handle.open.values():
                 door.set()
-            await until(lambda: len(queue.acked) == 500)
+            await until(lambda: len(subscription.acked) == 500)
             assert len(asyncio.all_tasks()) < 30
             await end(running)
 
         in_no_time(work)
 
 
-class Blamed(Seen):
+class NotesMarkers(Seen):
     """A handler that takes a second, and notes which entries have a poison marker, and how many calls run."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, subscription: RecordedSubscription) -> None:
         super().__init__()
         self.poisoned: dict[int, set[int]] = {}
         self.beside: dict[int, int] = {}
-        self._queue = queue
+        self._subscription = subscription
         self._inside = 0
 
     async def __call__(self, entry: Delivered, attempt: int) -> None:
         await super().__call__(entry, attempt)
-        self.poisoned[entry.entry.number] = set(self._queue.poisoned)
+        self.poisoned[entry.entry.number] = set(self._subscription.poisoned)
         self.beside[entry.entry.number] = self._inside
         self._inside += 1
         await asyncio.sleep(1)
@@ -203,27 +206,29 @@ class Blamed(Seen):
 
 
 def isolated(number: int, chat: str = "@friend", *, crashes: int = 2) -> Delivered:
-    return given(number, chat, attempt=crashes + 1, redelivered=True, crashes=crashes)
+    return delivered(number, chat, attempt=crashes + 1, redelivered=True, crashes=crashes)
 
 
 class TestDeaths:
     def test_entries_with_two_crashes_are_handled_first_and_in_isolation_with_a_poison_marker(self) -> None:
         async def work() -> None:
-            queue = Queue(given(1, "@a"), isolated(2, "@b"), given(3, "@c"), isolated(4, "@d"), isolated(5, "@d"))
-            seen = Blamed(queue)
-            await run_until_done(ChatQueues(queue, seen), queue)
+            subscription = RecordedSubscription(
+                delivered(1, "@a"), isolated(2, "@b"), delivered(3, "@c"), isolated(4, "@d"), isolated(5, "@d")
+            )
+            seen = NotesMarkers(subscription)
+            await run_until_done(ChatQueues(subscription, seen), subscription)
             assert seen.numbers == [2, 4, 5, 1, 3]
             assert seen.poisoned == {2: {2}, 4: {4}, 5: {5}, 1: set(), 3: set()}
             assert seen.beside == {2: 0, 4: 0, 5: 0, 1: 0, 3: 1}
-            assert queue.poisoned == set()
+            assert subscription.poisoned == set()
 
         in_no_time(work)
 
     def test_after_one_crash_there_is_neither_isolation_nor_a_poison_marker(self) -> None:
         async def work() -> None:
-            queue = Queue(isolated(1, "@a", crashes=1), isolated(2, "@b", crashes=1))
-            seen = Blamed(queue)
-            await run_until_done(ChatQueues(queue, seen), queue)
+            subscription = RecordedSubscription(isolated(1, "@a", crashes=1), isolated(2, "@b", crashes=1))
+            seen = NotesMarkers(subscription)
+            await run_until_done(ChatQueues(subscription, seen), subscription)
             assert seen.poisoned == {1: set(), 2: set()}
             assert seen.beside == {1: 0, 2: 1}
 
@@ -234,23 +239,23 @@ class TestDeaths:
     ) -> None:
         async def work() -> None:
             for attempts, calls in (1, []), (3, []), (4, [1]):
-                queue = Queue(isolated(1, crashes=3), given(2))
-                seen = Blamed(queue)
-                lanes = ChatQueues(queue, seen, attempts=attempts)
-                await run_until_done(lanes, queue)
+                subscription = RecordedSubscription(isolated(1, crashes=3), delivered(2))
+                seen = NotesMarkers(subscription)
+                queues = ChatQueues(subscription, seen, attempts=attempts)
+                await run_until_done(queues, subscription)
                 assert seen.numbers == [*calls, 2]
-                assert lanes.counts.dead == 1 - len(calls)
+                assert queues.counts.dead == 1 - len(calls)
                 if not calls:
-                    assert queue.dead == {1: "the process died 3 times while it was handled"}
+                    assert subscription.dead == {1: "the process died 3 times while it was handled"}
 
         in_no_time(work)
         assert "bot: event 1 is given up, since the process died 3 times while it was handled." in caplog.messages
 
     def test_isolated_entry_is_always_tried_until_a_crash_counts_against_it_alone(self) -> None:
         async def work() -> None:
-            queue = Queue(isolated(1))
-            seen = Blamed(queue)
-            await run_until_done(ChatQueues(queue, seen, attempts=1), queue)
+            subscription = RecordedSubscription(isolated(1))
+            seen = NotesMarkers(subscription)
+            await run_until_done(ChatQueues(subscription, seen, attempts=1), subscription)
             assert seen.calls == [(1, 3)]
 
         in_no_time(work)
@@ -260,14 +265,16 @@ class TestDeaths:
             loop = asyncio.get_running_loop()
             begun: dict[int, float] = {}
             poisoned: dict[int, set[int]] = {}
-            queue = Queue(isolated(1, "@slow"), isolated(2, "@slow"), isolated(3, "@b"), given(4, "@c"))
+            subscription = RecordedSubscription(
+                isolated(1, "@slow"), isolated(2, "@slow"), isolated(3, "@b"), delivered(4, "@c")
+            )
 
             async def handle(entry: Delivered, attempt: int) -> None:
-                begun[entry.entry.number], poisoned[entry.entry.number] = loop.time(), set(queue.poisoned)
+                begun[entry.entry.number], poisoned[entry.entry.number] = loop.time(), set(subscription.poisoned)
                 if entry.entry.chat == "@slow":
                     await asyncio.sleep(60)
 
-            await run_until_done(ChatQueues(queue, handle), queue)
+            await run_until_done(ChatQueues(subscription, handle), subscription)
             assert poisoned == {1: {1}, 3: {3}, 4: set(), 2: {2}}
             assert list(begun) == [1, 3, 4, 2]
             assert 5 <= begun[4] < 7
@@ -277,32 +284,32 @@ class TestDeaths:
     def test_isolation_ends_when_the_handler_only_fails(self) -> None:
         async def work() -> None:
             poisoned: list[set[int]] = []
-            queue = Queue(isolated(1, "@a"), given(2, "@b"))
+            subscription = RecordedSubscription(isolated(1, "@a"), delivered(2, "@b"))
 
             async def handle(entry: Delivered, attempt: int) -> None:
                 if entry.entry.number == 1:
-                    poisoned.append(set(queue.poisoned))
+                    poisoned.append(set(subscription.poisoned))
                     raise ValueError
-                assert queue.poisoned == set()
+                assert subscription.poisoned == set()
 
-            await run_until_done(ChatQueues(queue, handle), queue)
+            await run_until_done(ChatQueues(subscription, handle), subscription)
             assert poisoned == [{1}, set(), set()]
-            assert (list(queue.dead), queue.acked) == ([1], [2])
+            assert (list(subscription.dead), subscription.acked) == ([1], [2])
 
         in_no_time(work)
 
     def test_isolated_entry_of_which_only_the_number_was_kept_is_isolated_still(self) -> None:
         async def work() -> None:
-            queue = Queue(isolated(1, "@a"), *(isolated(number, "@a") for number in range(2, 5)))
+            subscription = RecordedSubscription(isolated(1, "@a"), *(isolated(number, "@a") for number in range(2, 5)))
             poisoned: dict[int, set[int]] = {}
 
             async def handle(entry: Delivered, attempt: int) -> None:
-                poisoned[entry.entry.number] = set(queue.poisoned)
+                poisoned[entry.entry.number] = set(subscription.poisoned)
                 await asyncio.sleep(10 if entry.entry.number == 1 else 0)
 
-            queue.deleted.add(3)
-            await run_until_done(ChatQueues(queue, handle, in_flight=3), queue)
-            assert 2 in queue.read_again
+            subscription.deleted.add(3)
+            await run_until_done(ChatQueues(subscription, handle, in_flight=3), subscription)
+            assert 2 in subscription.read_numbers
             assert poisoned == {1: {1}, 2: {2}, 4: {4}}
 
         in_no_time(work)
@@ -325,13 +332,13 @@ class TestFailures:
                 if entry.entry.number == 1:
                     raise error
 
-            queue = Queue(given(1), given(2), given(3, "@other"))
-            lanes = ChatQueues(queue, handle)
-            await run_until_done(lanes, queue)
-            assert queue.acked == [3, 2]
-            assert list(queue.dead) == [1]
+            subscription = RecordedSubscription(delivered(1), delivered(2), delivered(3, "@other"))
+            queues = ChatQueues(subscription, handle)
+            await run_until_done(queues, subscription)
+            assert subscription.acked == [3, 2]
+            assert list(subscription.dead) == [1]
             assert seen.calls == [(1, 1), (3, 1), (1, 2), (1, 3), (2, 1)]
-            assert (lanes.counts.delivered, lanes.counts.failed, lanes.counts.dead) == (2, 3, 1)
+            assert (queues.counts.delivered, queues.counts.failed, queues.counts.dead) == (2, 3, 1)
 
         in_no_time(work)
 
@@ -344,10 +351,10 @@ class TestFailures:
                 if entry.entry.number == 1:
                     fall(0)
 
-            queue = Queue(given(1), given(2))
-            await run_until_done(ChatQueues(queue, handle), queue)
-            assert queue.acked == [2]
-            assert queue.dead[1].startswith("RecursionError at test_chat_queues.py:")
+            subscription = RecordedSubscription(delivered(1), delivered(2))
+            await run_until_done(ChatQueues(subscription, handle), subscription)
+            assert subscription.acked == [2]
+            assert subscription.dead[1].startswith("RecursionError at test_chat_queues.py:")
 
         in_no_time(work)
 
@@ -361,11 +368,13 @@ class TestFailures:
                 else:
                     await asyncio.sleep(1)
 
-            queue = Queue(given(1, "@bad"), *(given(number, f"@{number}") for number in range(2, 9)))
-            lanes = ChatQueues(queue, handle)
-            await run_until_done(lanes, queue)
-            assert list(range(1, 9)) == sorted(queue.acked)
-            assert lanes.counts.failed == 0
+            subscription = RecordedSubscription(
+                delivered(1, "@bad"), *(delivered(number, f"@{number}") for number in range(2, 9))
+            )
+            queues = ChatQueues(subscription, handle)
+            await run_until_done(queues, subscription)
+            assert list(range(1, 9)) == sorted(subscription.acked)
+            assert queues.counts.failed == 0
 
         in_no_time(work)
 
@@ -378,8 +387,8 @@ class TestFailures:
                 times.append(loop.time())
                 raise ValueError
 
-            queue = Queue(given(1))
-            await run_until_done(ChatQueues(queue, handle, attempts=6), queue)
+            subscription = RecordedSubscription(delivered(1))
+            await run_until_done(ChatQueues(subscription, handle, attempts=6), subscription)
             pauses = [round(later - earlier) for earlier, later in pairwise(times)]
             assert pauses == [1, 4, 16, 60, 60]
 
@@ -395,8 +404,8 @@ class TestFailures:
                     raise ValueError
                 done[entry.entry.number] = loop.time()
 
-            queue = Queue(given(1, "@bad"), given(2, "@good"), given(3, "@bad"))
-            await run_until_done(ChatQueues(queue, handle), queue)
+            subscription = RecordedSubscription(delivered(1, "@bad"), delivered(2, "@good"), delivered(3, "@bad"))
+            await run_until_done(ChatQueues(subscription, handle), subscription)
             assert done[2] == 0
             assert 5 <= done[3] < 6
 
@@ -409,8 +418,8 @@ class TestFailures:
             async def handle(entry: Delivered, attempt: int) -> None:
                 raise ValueError("what somebody wrote in private")
 
-            queue = Queue(given(41))
-            await run_until_done(ChatQueues(queue, handle, attempts=2), queue)
+            subscription = RecordedSubscription(delivered(41))
+            await run_until_done(ChatQueues(subscription, handle, attempts=2), subscription)
 
         caplog.set_level(logging.DEBUG, "webwx")
         in_no_time(work)
@@ -428,10 +437,10 @@ class TestFailures:
             async def handle(entry: Delivered, attempt: int) -> None:
                 raise KeyboardInterrupt
 
-            queue = Queue(given(1))
+            subscription = RecordedSubscription(delivered(1))
             with pytest.raises(asyncio.CancelledError):
-                await ChatQueues(queue, handle).run()
-            assert queue.failures == {}
+                await ChatQueues(subscription, handle).run()
+            assert subscription.failures == {}
 
         with pytest.raises(KeyboardInterrupt):
             in_no_time(work)
@@ -444,8 +453,8 @@ class TestFailures:
                 await seen(entry, attempt)
                 raise ValueError
 
-            queue = Queue(given(1, attempt=4, redelivered=True))
-            await run_until_done(ChatQueues(queue, handle, attempts=2), queue)
+            subscription = RecordedSubscription(delivered(1, attempt=4, redelivered=True))
+            await run_until_done(ChatQueues(subscription, handle, attempts=2), subscription)
             assert seen.calls == [(1, 4), (1, 5)]
 
         in_no_time(work)
@@ -457,13 +466,13 @@ class TestFailures:
             async def handle(entry: Delivered, attempt: int) -> None:
                 raise gone
 
-            queue = Queue(given(1), given(2))
-            queue.end = gone
-            lanes = ChatQueues(queue, handle, is_over=lambda: True)
+            subscription = RecordedSubscription(delivered(1), delivered(2))
+            subscription.end = gone
+            queues = ChatQueues(subscription, handle, is_over=lambda: True)
             with pytest.raises(LoggedOut):
-                await lanes.run()
-            assert (queue.acked, queue.failures, queue.dead) == ([], {}, {})
-            assert lanes.counts.in_flight == 0
+                await queues.run()
+            assert (subscription.acked, subscription.failures, subscription.dead) == ([], {}, {})
+            assert queues.counts.in_flight == 0
 
         in_no_time(work)
 
@@ -474,26 +483,26 @@ class TestFailures:
             async def handle(entry: Delivered, attempt: int) -> None:
                 await seen(entry, attempt)
                 if attempt < 3:
-                    queue.storage_errors = 4
+                    subscription.storage_errors = 4
                     raise ValueError
 
-            queue = Queue(given(1))
-            queue.storage_errors = 2
-            await run_until_done(ChatQueues(queue, handle), queue)
+            subscription = RecordedSubscription(delivered(1))
+            subscription.storage_errors = 2
+            await run_until_done(ChatQueues(subscription, handle), subscription)
             assert seen.calls == [(1, 1), (1, 2), (1, 3)]
-            assert queue.acked == [1]
+            assert subscription.acked == [1]
 
         in_no_time(work)
         told = [record for record in caplog.records if "the journal fails" in record.getMessage()]
         assert len(told) == 3  # once for each time that it began to fail
 
     async def test_an_error_of_our_own_ends_it_loudly(self) -> None:
-        class Broken(Queue):
+        class Broken(RecordedSubscription):
             def ack(self, number: int) -> None:
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            await ChatQueues(Broken(given(1)), ignore).run()
+            await ChatQueues(Broken(delivered(1)), ignore).run()
 
 
 class TestSlow:
@@ -502,11 +511,11 @@ class TestSlow:
             async def handle(entry: Delivered, attempt: int) -> None:
                 await asyncio.sleep({1: 29.0, 2: 600.0}[entry.entry.number])
 
-            queue = Queue(given(1, "@a"), given(2, "@b"))
-            lanes = ChatQueues(queue, handle)
-            await run_until_done(lanes, queue)
-            assert lanes.counts.slow == 1
-            assert queue.acked == [1, 2]
+            subscription = RecordedSubscription(delivered(1, "@a"), delivered(2, "@b"))
+            queues = ChatQueues(subscription, handle)
+            await run_until_done(queues, subscription)
+            assert queues.counts.slow == 1
+            assert subscription.acked == [1, 2]
 
         in_no_time(work)
         assert [record.getMessage() for record in caplog.records if record.name == "webwx.bot"] == [
@@ -519,10 +528,10 @@ class TestSlow:
                 if entry.entry.number == 1:
                     await asyncio.Event().wait()
 
-            queue = Queue(given(1), given(2))
-            await run_until_done(ChatQueues(queue, handle, attempts=2, time_limit=5), queue)
-            assert queue.failures == {1: ["no end within 5 s"] * 2}
-            assert queue.acked == [2]
+            subscription = RecordedSubscription(delivered(1), delivered(2))
+            await run_until_done(ChatQueues(subscription, handle, attempts=2, time_limit=5), subscription)
+            assert subscription.failures == {1: ["no end within 5 s"] * 2}
+            assert subscription.acked == [2]
 
         in_no_time(work)
 
@@ -534,9 +543,9 @@ class TestSlow:
                 except asyncio.CancelledError:
                     return
 
-            queue = Queue(given(1), given(2))
-            await run_until_done(ChatQueues(queue, handle, time_limit=5), queue)
-            assert queue.acked == [1, 2]
+            subscription = RecordedSubscription(delivered(1), delivered(2))
+            await run_until_done(ChatQueues(subscription, handle, time_limit=5), subscription)
+            assert subscription.acked == [1, 2]
 
         in_no_time(work)
 
@@ -545,15 +554,15 @@ class TestRoom:
     def test_no_more_than_the_bound_is_in_memory(self) -> None:
         async def work() -> None:
             handle = Doors(*(f"@{number}" for number in range(40)))
-            queue = Queue(*(given(number + 1, f"@{number % 40}") for number in range(400)))
-            lanes = ChatQueues(queue, handle, in_flight=10)
-            running = asyncio.create_task(lanes.run())
+            subscription = RecordedSubscription(*(delivered(number + 1, f"@{number % 40}") for number in range(400)))
+            queues = ChatQueues(subscription, handle, in_flight=10)
+            running = asyncio.create_task(queues.run())
             await asyncio.sleep(5)
-            assert 10 == lanes.counts.in_flight == handle.inside
-            assert sum(queue.asked) < 400
+            assert 10 == queues.counts.in_flight == handle.inside
+            assert sum(subscription.asked) < 400
             for door in handle.open.values():
                 door.set()
-            await until(lambda: len(queue.acked) == 400)
+            await until(lambda: len(subscription.acked) == 400)
             await end(running)
 
         in_no_time(work)
@@ -564,18 +573,18 @@ class TestRoom:
         async def work() -> None:
             loop = asyncio.get_running_loop()
             handle = Doors("@slow")
-            slow = [given(number, "@slow") for number in range(1, 10_001)]
-            queue = Queue(*slow, given(10_001, "@other"))
-            lanes = ChatQueues(queue, handle, in_flight=100)
-            running = asyncio.create_task(lanes.run())
-            await until(lambda: 10_001 in queue.acked)
+            slow = [delivered(number, "@slow") for number in range(1, 10_001)]
+            subscription = RecordedSubscription(*slow, delivered(10_001, "@other"))
+            queues = ChatQueues(subscription, handle, in_flight=100)
+            running = asyncio.create_task(queues.run())
+            await until(lambda: 10_001 in subscription.acked)
             assert loop.time() < 3
-            assert (lanes.counts.in_flight, lanes.counts.noted) == (1, 9_999)
+            assert (queues.counts.in_flight, queues.counts.deferred) == (1, 9_999)
             handle.open["@slow"].set()
-            await until(lambda: len(queue.acked) == 10_001)
-            assert [10_001, *range(1, 10_001)] == queue.acked
-            assert list(range(2, 10_001)) == queue.read_again
-            assert (lanes.counts.in_flight, lanes.counts.noted) == (0, 0)
+            await until(lambda: len(subscription.acked) == 10_001)
+            assert [10_001, *range(1, 10_001)] == subscription.acked
+            assert list(range(2, 10_001)) == subscription.read_numbers
+            assert (queues.counts.in_flight, queues.counts.deferred) == (0, 0)
             await end(running)
 
         in_no_time(work)
@@ -589,12 +598,14 @@ class TestRoom:
                 flags[entry.entry.number] = attempt, entry.event.redelivered
                 await handle(entry, attempt)
 
-            queue = Queue(given(1, "@slow"), given(2, "@slow", attempt=2, redelivered=True), given(3, "@slow"))
-            running = asyncio.create_task(ChatQueues(queue, look, in_flight=3).run())
+            subscription = RecordedSubscription(
+                delivered(1, "@slow"), delivered(2, "@slow", attempt=2, redelivered=True), delivered(3, "@slow")
+            )
+            running = asyncio.create_task(ChatQueues(subscription, look, in_flight=3).run())
             await asyncio.sleep(3)
             handle.open["@slow"].set()
-            await until(lambda: len(queue.acked) == 3)
-            assert queue.read_again == [2, 3]
+            await until(lambda: len(subscription.acked) == 3)
+            assert subscription.read_numbers == [2, 3]
             assert flags == {1: (1, False), 2: (2, True), 3: (1, False)}
             await end(running)
 
@@ -603,12 +614,12 @@ class TestRoom:
     def test_what_was_deleted_while_it_waited_is_passed_over(self) -> None:
         async def work() -> None:
             handle = Doors("@slow")
-            queue = Queue(*(given(number, "@slow") for number in range(1, 5)))
-            running = asyncio.create_task(ChatQueues(queue, handle, in_flight=4).run())
+            subscription = RecordedSubscription(*(delivered(number, "@slow") for number in range(1, 5)))
+            running = asyncio.create_task(ChatQueues(subscription, handle, in_flight=4).run())
             await asyncio.sleep(3)
-            queue.deleted = {2, 3}
+            subscription.deleted = {2, 3}
             handle.open["@slow"].set()
-            await until(lambda: len(queue.acked) == 4)
+            await until(lambda: len(subscription.acked) == 4)
             assert handle.numbers == [1, 4]
             await end(running)
 
@@ -621,9 +632,9 @@ class TestRoom:
             async def handle(entry: Delivered, attempt: int) -> None:
                 await asyncio.sleep(0.01)
 
-            queue = Queue(*(given(number) for number in range(1, 500)))
-            await run_until_done(ChatQueues(queue, handle, in_flight=10), queue)
-            assert queue.read_again == []
+            subscription = RecordedSubscription(*(delivered(number) for number in range(1, 500)))
+            await run_until_done(ChatQueues(subscription, handle, in_flight=10), subscription)
+            assert subscription.read_numbers == []
 
         in_no_time(work)
 
@@ -632,19 +643,19 @@ class TestEnd:
     def test_what_is_in_flight_ends_and_nothing_more_is_taken(self) -> None:
         async def work() -> None:
             handle = Doors("@slow")
-            queue = Queue(given(1, "@slow"), given(2, "@slow"))
-            lanes = ChatQueues(queue, handle)
-            running = asyncio.create_task(lanes.run())
+            subscription = RecordedSubscription(delivered(1, "@slow"), delivered(2, "@slow"))
+            queues = ChatQueues(subscription, handle)
+            running = asyncio.create_task(queues.run())
             await until(lambda: handle.inside == 1)
             running.cancel()
             await asyncio.sleep(5)
-            assert queue.is_stopped
-            queue.put(given(3))
+            assert subscription.is_stopped
+            subscription.put(delivered(3))
             handle.open["@slow"].set()
             with pytest.raises(asyncio.CancelledError):
                 await running
-            assert queue.acked == [1, 2]
-            assert lanes.counts.in_flight == 0
+            assert subscription.acked == [1, 2]
+            assert queues.counts.in_flight == 0
 
         in_no_time(work)
 
@@ -652,16 +663,16 @@ class TestEnd:
         async def work() -> None:
             loop = asyncio.get_running_loop()
             handle = Doors("@slow")
-            queue = Queue(given(1, "@slow"), given(2, "@slow"), given(3))
-            lanes = ChatQueues(queue, handle)
-            running = asyncio.create_task(lanes.run())
+            subscription = RecordedSubscription(delivered(1, "@slow"), delivered(2, "@slow"), delivered(3))
+            queues = ChatQueues(subscription, handle)
+            running = asyncio.create_task(queues.run())
             await until(lambda: handle.inside == 1)
             begun = loop.time()
             await end(running)
             assert 10 <= loop.time() - begun < 10.1
-            assert queue.acked == [3]
-            assert queue.failures == {}
-            assert lanes.shown == 3
+            assert subscription.acked == [3]
+            assert subscription.failures == {}
+            assert queues.last_handled == 3
 
         in_no_time(work)
 
@@ -669,15 +680,15 @@ class TestEnd:
         async def work() -> None:
             loop = asyncio.get_running_loop()
             handle = Doors("@slow")
-            queue = Queue(given(1, "@slow"))
-            running = asyncio.create_task(ChatQueues(queue, handle).run())
+            subscription = RecordedSubscription(delivered(1, "@slow"))
+            running = asyncio.create_task(ChatQueues(subscription, handle).run())
             await until(lambda: handle.inside == 1)
             begun = loop.time()
             running.cancel()
             await asyncio.sleep(0.1)
             await end(running)
             assert loop.time() - begun < 0.2
-            assert queue.acked == []
+            assert subscription.acked == []
 
         in_no_time(work)
 
@@ -693,8 +704,8 @@ class TestEnd:
                     except asyncio.CancelledError:
                         continue
 
-            queue = Queue(given(1))
-            running = asyncio.create_task(ChatQueues(queue, handle).run())
+            subscription = RecordedSubscription(delivered(1))
+            running = asyncio.create_task(ChatQueues(subscription, handle).run())
             await asyncio.sleep(1)
             begun = loop.time()
             await end(running)
@@ -711,13 +722,13 @@ class TestEnd:
             async def handle(entry: Delivered, attempt: int) -> None:
                 raise ValueError
 
-            queue = Queue(given(1))
-            running = asyncio.create_task(ChatQueues(queue, handle).run())
-            await until(lambda: 1 in queue.failures)
+            subscription = RecordedSubscription(delivered(1))
+            running = asyncio.create_task(ChatQueues(subscription, handle).run())
+            await until(lambda: 1 in subscription.failures)
             begun = loop.time()
             await end(running)
             assert loop.time() - begun < 0.2
-            assert (queue.acked, queue.dead) == ([], {})
+            assert (subscription.acked, subscription.dead) == ([], {})
 
         in_no_time(work)
 
@@ -726,17 +737,17 @@ class TestEnd:
             async def handle(entry: Delivered, attempt: int) -> None:
                 await asyncio.sleep(3)
 
-            queue = Queue(given(1), given(2))
-            queue.end = LoggedOut("The phone has ended it.", reason="phone")
+            subscription = RecordedSubscription(delivered(1), delivered(2))
+            subscription.end = LoggedOut("The phone has ended it.", reason="phone")
             with pytest.raises(LoggedOut):
-                await ChatQueues(queue, handle).run()
-            assert queue.acked == [1, 2]
+                await ChatQueues(subscription, handle).run()
+            assert subscription.acked == [1, 2]
 
         in_no_time(work)
 
 
 @settings(max_examples=60)
-@examples(
+@given(
     seed=st.integers(0, 2**32),
     count=st.integers(1, 300),
     chats=st.integers(1, 12),
@@ -752,7 +763,7 @@ def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
         dice = random.Random(seed)
         inside: set[str] = set()
         order: dict[str, list[int]] = defaultdict(list)
-        counts = Counts()
+        counts = DeliveryCounts()
 
         async def handle(entry: Delivered, attempt: int) -> None:
             number, chat = entry.entry.number, str(entry.entry.chat)
@@ -768,7 +779,7 @@ def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
                 if dice.random() < 0.2:
                     raise dice.choice([ValueError, asyncio.CancelledError, SystemExit])
                 if dice.random() < 0.1:
-                    queue.storage_errors += 1
+                    subscription.storage_errors += 1
                 if dice.random() < 0.1:
                     task = asyncio.current_task()
                     assert task is not None
@@ -776,22 +787,26 @@ def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
             finally:
                 inside.discard(chat)
 
-        entries = [given(number, f"@{dice.randrange(chats)}") for number in range(1, count + 1)]
-        queue = Queue(*entries[: count // 2])
-        lanes = ChatQueues(queue, handle, attempts=attempts, in_flight=room, counts=counts)
-        asyncio.get_running_loop().call_later(2, lambda: queue.put(*entries[count // 2 :]))
-        queue.count = count
-        await run_until_done(lanes, queue)
+        entries = [delivered(number, f"@{dice.randrange(chats)}") for number in range(1, count + 1)]
+        subscription = RecordedSubscription(*entries[: count // 2])
+        queues = ChatQueues(subscription, handle, attempts=attempts, in_flight=room, counts=counts)
+        asyncio.get_running_loop().call_later(2, lambda: subscription.put(*entries[count // 2 :]))
+        subscription.count = count
+        await run_until_done(queues, subscription)
 
-        assert len(queue.acked) == len(set(queue.acked))
-        assert set(queue.acked).isdisjoint(queue.dead)
-        assert list(range(1, count + 1)) == sorted([*queue.acked, *queue.dead])
+        assert len(subscription.acked) == len(set(subscription.acked))
+        assert set(subscription.acked).isdisjoint(subscription.dead)
+        assert list(range(1, count + 1)) == sorted([*subscription.acked, *subscription.dead])
         for chat, numbers in order.items():
             assert [each.entry.number for each in entries if each.entry.chat == chat] == numbers
-        assert all(len(queue.failures[number]) == attempts for number in queue.dead)
-        assert all(len(errors) < attempts for number, errors in queue.failures.items() if number not in queue.dead)
-        assert (len(queue.acked), len(queue.dead)) == (counts.delivered, counts.dead)
-        assert (counts.in_flight, counts.noted) == (0, 0)
+        assert all(len(subscription.failures[number]) == attempts for number in subscription.dead)
+        assert all(
+            len(errors) < attempts
+            for number, errors in subscription.failures.items()
+            if number not in subscription.dead
+        )
+        assert (len(subscription.acked), len(subscription.dead)) == (counts.delivered, counts.dead)
+        assert (counts.in_flight, counts.deferred) == (0, 0)
 
     in_no_time(work)
 
@@ -809,5 +824,5 @@ def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
 )
 def test_the_last_attempt_is_known_before_it_fails(attempt: int, fields: dict[str, Any], expected: bool) -> None:
     """What an end or a crash cut short was no failure, so it is not counted."""
-    entry = msgspec.structs.replace(given(1).entry, attempt=attempt, **fields)
-    assert is_last(entry, attempt, 3) is expected
+    entry = msgspec.structs.replace(delivered(1).entry, attempt=attempt, **fields)
+    assert is_last_attempt(entry, attempt, 3) is expected

@@ -16,7 +16,7 @@ from tests.bot.conftest import until
 from tests.carriers import Counted
 from tests.client.conftest import last
 
-from webwx.bot.chat_queues import Counts
+from webwx.bot.chat_queues import DeliveryCounts
 from webwx.bot.delivery import deliver
 from webwx.client.state import LoginState
 from webwx.errors import AlreadyRunning, LoggedOut, NoJournal
@@ -147,7 +147,7 @@ class TestFailures:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         async with open_client() as client:
-            heard, counts = Heard(bad=failing(error)), Counts()
+            heard, counts = Heard(bad=failing(error)), DeliveryCounts()
             async with delivering(client, heard, attempts=1, counts=counts):
                 world.say("ahua", "me", "bad")
                 world.say("ahua", "me", "good")
@@ -409,7 +409,7 @@ class TestEnd:
             await until(lambda: ctx.client.state is LoginState.LOGGED_OUT)
             await ctx.reply("too late")
 
-        store, counts = LoginMemory(), Counts()
+        store, counts = LoginMemory(), DeliveryCounts()
         async with open_client(store=store) as client:
             heard = Heard(end=log_out_and_answer)
             world.say("ahua", "me", "end")
@@ -440,7 +440,7 @@ class TestPlainFunctions:
         async def later() -> None:
             pass
 
-        counts = Counts()
+        counts = DeliveryCounts()
         async with open_client() as client, delivering(client, lambda ctx, event: later(), attempts=1, counts=counts):
             world.say("ahua", "me", "ping")
             await until(lambda: counts.dead == 1)
@@ -449,7 +449,7 @@ class TestPlainFunctions:
     async def test_they_are_not_cancelled_by_a_time_limit(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
-        done, heard, counts = threading.Event(), list[str](), Counts()
+        done, heard, counts = threading.Event(), list[str](), DeliveryCounts()
 
         def wait(ctx: SyncContext, event: TextMessage) -> None:
             done.wait(1.5)  # a thread's time cannot be wound, and limits are looked at once a second
@@ -467,7 +467,7 @@ async def test_contacts_are_read_by_eight_threads_while_two_change(
 ) -> None:
     """Eight plain functions read by id and by name, again and again, while one is renamed and one comes and goes."""
     is_over = threading.Event()
-    failures, reads, counts = list[str](), dict[str, int](), Counts()
+    failures, reads, counts = list[str](), dict[str, int](), DeliveryCounts()
     for number in range(200):
         world.add_person(f"读者{number}", f"reader{number}")
         world.befriend("me", f"reader{number}")

@@ -17,7 +17,7 @@ import pytest
 from tests.bot.conftest import handing_out
 from tests.carriers import Counted
 
-from webwx.bot.chat_queues import Counts
+from webwx.bot.chat_queues import DeliveryCounts
 from webwx.client.client import AsyncClient
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginMemory
@@ -138,16 +138,16 @@ async def test_one_handler_hangs_and_others_are_as_quick_as_ever(
             server.say("zhangsan", str(time.monotonic()))
             time.sleep(max(0.0, begun + number * 0.06 - time.monotonic()))
 
-    counts = Counts()
+    counts = DeliveryCounts()
     probe = asyncio.create_task(watch_lag(lags))
     task = asyncio.create_task(handing_out(way, client, plain if is_plain else handler, counts=counts))
     await until(lambda: len(noted.polls) > 0)
     await asyncio.to_thread(load)
     await until(lambda: len(waited) == 2 * rounds)
-    assert counts.in_flight + counts.noted == rounds
+    assert counts.in_flight + counts.deferred == rounds
     door.set()
     gate.set()
-    await until(lambda: counts.in_flight + counts.noted == 0)
+    await until(lambda: counts.in_flight + counts.deferred == 0)
     for each in (probe, task):
         each.cancel()
     await asyncio.wait([probe, task])
@@ -190,7 +190,7 @@ async def test_nothing_blocks_the_loop_in_a_whole_scenario(
             raise ValueError
         await ctx.client.history(event.chat, limit=10)
 
-    counts = Counts()
+    counts = DeliveryCounts()
     probe = asyncio.create_task(watch_lag(lags))
     task = asyncio.create_task(handing_out(way, client, handler, counts=counts))
     await asyncio.to_thread(lambda: [server.say(["ahua", "lilei"][n % 2], str(n)) for n in range(said)])
@@ -216,7 +216,7 @@ async def test_messages_and_new_logins_leave_nothing_behind(
 ) -> None:
     """Scaled: 4,000 messages and 20 logins; `make soak` does the rest."""
     caplog.set_level(logging.WARNING, "webwx")  # pytest keeps each line of the log, which is ten times what we do
-    counts = Counts()
+    counts = DeliveryCounts()
 
     async def handler(ctx: Context, event: Event) -> None:
         await asyncio.sleep(0)

@@ -8,7 +8,7 @@ import logging
 import pytest
 from tests.client.wound_loop import in_no_time
 
-from webwx.client.scheduler import Scheduler
+from webwx.client.scheduler import JobScheduler
 
 
 class Recorder:
@@ -33,7 +33,7 @@ class Recorder:
 
 def test_job_runs_after_its_delay_and_again_as_often_as_it_asks() -> None:
     async def work() -> None:
-        scheduler, job = Scheduler(), Recorder(5, 2.5)
+        scheduler, job = JobScheduler(), Recorder(5, 2.5)
         scheduler.schedule("job", job.run, 10)
         await asyncio.sleep(100)
         assert job.times == [10, 15, 17.5]
@@ -43,7 +43,7 @@ def test_job_runs_after_its_delay_and_again_as_often_as_it_asks() -> None:
 
 def test_interval_begins_when_a_run_has_ended() -> None:
     async def work() -> None:
-        scheduler, job = Scheduler(), Recorder(5, takes=3)
+        scheduler, job = JobScheduler(), Recorder(5, takes=3)
         scheduler.schedule("job", job.run)
         await asyncio.sleep(100)
         assert job.times == [0, 8]
@@ -53,7 +53,7 @@ def test_interval_begins_when_a_run_has_ended() -> None:
 
 def test_job_that_waits_or_runs_is_not_scheduled_twice() -> None:
     async def work() -> None:
-        scheduler, job = Scheduler(), Recorder(takes=3)
+        scheduler, job = JobScheduler(), Recorder(takes=3)
         scheduler.schedule("job", job.run, 10)
         scheduler.schedule("job", job.run, 1)
         await asyncio.sleep(11)
@@ -66,7 +66,7 @@ def test_job_that_waits_or_runs_is_not_scheduled_twice() -> None:
 
 def test_job_that_has_ended_can_be_scheduled_again() -> None:
     async def work() -> None:
-        scheduler, job = Scheduler(), Recorder()
+        scheduler, job = JobScheduler(), Recorder()
         for _ in range(2):
             scheduler.schedule("job", job.run, 10)
             await asyncio.sleep(20)
@@ -77,7 +77,7 @@ def test_job_that_has_ended_can_be_scheduled_again() -> None:
 
 def test_job_that_is_scheduled_at_the_end_of_its_run_is_not_lost() -> None:
     async def work() -> None:
-        scheduler, loop, times = Scheduler(), asyncio.get_running_loop(), []
+        scheduler, loop, times = JobScheduler(), asyncio.get_running_loop(), []
 
         async def job() -> None:
             times.append(loop.time())
@@ -93,7 +93,7 @@ def test_job_that_is_scheduled_at_the_end_of_its_run_is_not_lost() -> None:
 
 def test_slow_job_delays_no_other() -> None:
     async def work() -> None:
-        scheduler, slow, quick = Scheduler(), Recorder(takes=50), Recorder(1, 1)
+        scheduler, slow, quick = JobScheduler(), Recorder(takes=50), Recorder(1, 1)
         scheduler.schedule("slow", slow.run)
         scheduler.schedule("quick", quick.run)
         await asyncio.sleep(10)
@@ -105,7 +105,7 @@ def test_slow_job_delays_no_other() -> None:
 
 def test_close_cancels_what_waits_and_what_runs() -> None:
     async def work() -> None:
-        scheduler, waiting, running = Scheduler(), Recorder(), Recorder(1, takes=50)
+        scheduler, waiting, running = JobScheduler(), Recorder(), Recorder(1, takes=50)
         scheduler.schedule("waiting", waiting.run, 10)
         scheduler.schedule("running", running.run)
         await asyncio.sleep(1)
@@ -118,7 +118,7 @@ def test_close_cancels_what_waits_and_what_runs() -> None:
 
 def test_close_with_grace_lets_a_run_end_and_begins_no_other() -> None:
     async def work() -> None:
-        scheduler, quick, slow = Scheduler(), Recorder(1, takes=5), Recorder(1, takes=50)
+        scheduler, quick, slow = JobScheduler(), Recorder(1, takes=5), Recorder(1, takes=50)
         scheduler.schedule("quick", quick.run)
         scheduler.schedule("slow", slow.run)
         await asyncio.sleep(1)
@@ -132,7 +132,7 @@ def test_close_with_grace_lets_a_run_end_and_begins_no_other() -> None:
 
 def test_cancelled_close_does_not_wait_for_the_grace_period() -> None:
     async def work() -> None:
-        scheduler, slow = Scheduler(), Recorder(takes=50)
+        scheduler, slow = JobScheduler(), Recorder(takes=50)
         scheduler.schedule("slow", slow.run)
         await asyncio.sleep(1)
         with pytest.raises(TimeoutError):
@@ -147,7 +147,7 @@ def test_cancelled_close_does_not_wait_for_the_grace_period() -> None:
 
 def test_closed_scheduler_takes_new_jobs() -> None:
     async def work() -> None:
-        scheduler, job = Scheduler(), Recorder(5)
+        scheduler, job = JobScheduler(), Recorder(5)
         await scheduler.close()
         scheduler.schedule("job", job.run, 1)
         await asyncio.sleep(100)
@@ -160,7 +160,7 @@ def test_closed_scheduler_takes_new_jobs() -> None:
 def test_error_of_a_job_is_reported_once_and_ends_that_job_only() -> None:
     async def work() -> None:
         errors: list[tuple[str, BaseException]] = []
-        scheduler, other = Scheduler(lambda name, error: errors.append((name, error))), Recorder(5)
+        scheduler, other = JobScheduler(lambda name, error: errors.append((name, error))), Recorder(5)
         mistake = ValueError("secret")
 
         async def fail() -> float:
@@ -180,7 +180,7 @@ def test_error_is_logged_by_its_kind_alone(caplog: pytest.LogCaptureFixture) -> 
         async def fail() -> float:
             raise ValueError("secret")
 
-        Scheduler().schedule("contact lookup", fail)
+        JobScheduler().schedule("contact lookup", fail)
         await asyncio.sleep(1)
 
     in_no_time(work)
@@ -193,9 +193,9 @@ def test_error_is_logged_by_its_kind_alone(caplog: pytest.LogCaptureFixture) -> 
 
 def test_repr_counts_jobs() -> None:
     async def work() -> None:
-        scheduler = Scheduler()
+        scheduler = JobScheduler()
         scheduler.schedule("job", Recorder().run, 10)
-        assert repr(scheduler) == "Scheduler(1 waiting, 0 running)"
+        assert repr(scheduler) == "JobScheduler(1 waiting, 0 running)"
         await scheduler.close()
 
     in_no_time(work)

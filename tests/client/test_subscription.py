@@ -150,10 +150,10 @@ class TestReaders:
             given = next(each for each in await feed.take() if isinstance(each.event, TextMessage))
             await feed.stop()
             counted.calls.clear()
-            again = await feed.again(given.entry.number, attempt=2, redelivered=True, crashes=0)
+            again = await feed.read_again(given.entry.number, attempt=2, redelivered=True, crashes=0)
             assert again is not None
             assert (again.entry.attempt, again.event) == (2, msgspec.structs.replace(given.event, redelivered=True))
-            assert await feed.again(10_000, attempt=1, redelivered=False, crashes=0) is None
+            assert await feed.read_again(10_000, attempt=1, redelivered=False, crashes=0) is None
             assert await feed.take() == []
             feed.ack(given.entry.number)
             await feed.flush()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from tests.soak.checker import JOURNAL, Notebook
 
-from webwx.bot.chat_queues import Counts
+from webwx.bot.chat_queues import DeliveryCounts
 from webwx.bot.delivery import deliver
 from webwx.client.client import AsyncClient
 from webwx.model.messages import FileMessage
@@ -100,7 +100,7 @@ async def _handle(client: AsyncClient, journal: SqliteJournal, notebook: Noteboo
         if handled == messages:
             all_handled.set()
 
-    work = asyncio.create_task(deliver(client, handle, counts=Counts()))
+    work = asyncio.create_task(deliver(client, handle, counts=DeliveryCounts()))
     for reached, name in ((warm_up, "warm messages"), (all_handled, "messages")):
         await reached.wait()
         notebook.note(Weight(after=name, mebibytes=await settled(client, journal)))

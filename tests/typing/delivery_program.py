@@ -9,7 +9,7 @@ from webwx import (
     AsyncClient,
     ContactId,
     Context,
-    Counts,
+    DeliveryCounts,
     Event,
     FileMessage,
     LoginFile,
@@ -50,7 +50,7 @@ class Echo:
 
 
 async def main() -> None:
-    counts = Counts()
+    counts = DeliveryCounts()
     async with AsyncClient(store=LoginFile("me.json"), journal=SqliteJournal("me.journal")) as client:
         await deliver(client, answer, consumer="answers", counts=counts)
         await deliver(client, save, attempts=5, in_flight=10, include_all=True)

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from webwx.bot.chat_queues import IN_FLIGHT, ChatQueues, Counts
+from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts
 from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.failures import describe
 from webwx.bot.loop import run_long
@@ -109,7 +109,7 @@ class Bot(Router, Timetable):
         relogin: bool = True,
         attempts: int = 3,
         time_limit: float | None = None,
-        in_flight: int = IN_FLIGHT,
+        in_flight: int = MAX_IN_FLIGHT,
         threads: int = THREADS,
         replies_per_minute: int = LIMIT,
         debug: bool = False,
@@ -131,7 +131,7 @@ class Bot(Router, Timetable):
             raise ValueError(f"replies_per_minute= cannot be {replies_per_minute}; give 0 for no limit.")
         self.name: str = name
         """Names its place in the journal."""
-        self.counts: Counts = Counts()
+        self.counts: DeliveryCounts = DeliveryCounts()
         """What has become of the events so far."""
         self.host: str | None = host
         """Where it logs in; None: as it is set."""
@@ -304,22 +304,23 @@ class Bot(Router, Timetable):
         self, client: AsyncClient, dispatch: Dispatch, on_ready: Callable[[Bot, AsyncClient], object]
     ) -> None:
         """Hand out what happens, and call the timers, as long as the login lives."""
-        async with client.subscribe(self.name, shows=True) as feed:
+        async with client.subscribe(self.name, shows=True) as subscription:
             on_ready(self, client)
-            lanes = ChatQueues(
-                feed, dispatch.handle, attempts=self._attempts, in_flight=self._in_flight, counts=self.counts,
+            queues = ChatQueues(
+                subscription, dispatch.handle, attempts=self._attempts, in_flight=self._in_flight, counts=self.counts,
                 is_over=lambda: client.state is LoginState.LOGGED_OUT, debug=self.debug,
             )  # fmt: skip
-            work = [lanes.run()]
+            work = [queues.run()]
             if self.timers:
                 timers = Timers(
-                    self.timers, feed.part, dispatch.call_timer, bot=self.name, clock=client.clock, debug=self.debug
-                )
+                    self.timers, subscription.part, dispatch.call_timer, bot=self.name, clock=client.clock,
+                    debug=self.debug,
+                )  # fmt: skip
                 work.append(timers.run())
             try:
                 await _until_first_ends(*work)
             finally:
-                await feed.close(unseen_from=lanes.shown + 1)
+                await subscription.close(unseen_from=queues.last_handled + 1)
 
 
 class _Seat:

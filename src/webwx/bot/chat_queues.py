@@ -1,13 +1,14 @@
 """
-Lanes: entries of one consumer, handed to one handler.
+Chat queues: hand the entries of one subscription to one handler.
 
-Each chat has a lane, in which one entry is handled at a time, in the order of arrival; lanes go side by side. There is
-no task per entry: workers take lanes from one queue, and each wakes one more before it calls the handler. A handler
-that never waits thus costs no turn of the loop, and one that waits for long keeps nobody else waiting.
+Each chat has a queue: one of its entries is handled at a time, in the order of arrival. The queues of several chats are
+handled concurrently. There is no task per entry: workers take queues that are ready, and each starts one more worker
+before it calls the handler. A handler that never waits costs no turn of the event loop, and one that waits for long
+delays no other chat.
 
-What is in memory is bounded, whatever arrives. When a second has passed without room for more, what waits behind other
-entries of its chat is put down to its number, and read from the journal again when its turn comes: so one chat whose
-handler hangs does not use up the room of all others.
+The number of entries in memory is bounded. When it has been at its limit for a second, entries that wait behind others
+of their chat are deferred: only their number is kept, and they are read from the journal again when their turn comes.
+So a chat whose handler hangs does not use up the room of all others.
 """
 
 from __future__ import annotations
@@ -16,38 +17,38 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from webwx.bot.failures import describe, trace
 from webwx.client.retry import retry
-from webwx.client.scheduler import Scheduler
+from webwx.client.scheduler import JobScheduler
 from webwx.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from webwx.client.subscription import Delivered
+    from webwx.client.subscription import Delivered, Subscription
     from webwx.model.contacts import ContactId
     from webwx.storage.base import Entry
 
     Handle = Callable[[Delivered, int], Awaitable[object]]
-    """What is done with an entry; the number is the attempt's, from 1."""
+    """Handles an entry; called with it and the number of the attempt, from 1."""
 
 T = TypeVar("T")
 
-IN_FLIGHT = 1_000
-"""Entries in memory at most: being handled, or waiting in a lane."""
+MAX_IN_FLIGHT = 1_000
+"""Greatest number of entries in memory: those being handled and those waiting in a queue."""
 
-NOTED = 100_000
-"""Entries of which only the number is kept; further ones are left in the journal."""
+MAX_DEFERRED = 100_000
+"""Greatest number of deferred entries; further ones are left in the journal."""
 
-SLOW = 30.0
-"""Seconds after which a handler is reported."""
+SLOW_AFTER = 30.0
+"""Seconds after which a running handler is logged as slow."""
 
-DRAIN = 10.0
-"""Seconds for what is in flight when the end comes."""
+DRAIN_TIMEOUT = 10.0
+"""Seconds that running handlers may take to end when the queues stop."""
 
 ISOLATION_TIME = 5.0
 """Seconds for which a handler is called in isolation at most: nothing else is begun meanwhile."""
@@ -58,88 +59,40 @@ _ISOLATED_FROM = 2
 _GIVEN_UP_FROM = 3
 """Crashes from which on an entry is given up: one of these processes handled it in isolation."""
 
-_SLICE = 0.0001
-"""
-Seconds of a worker's own work after which others get their turn: what comes next is asked for while this is handled.
-"""
+_TIME_SLICE = 0.0001
+"""Seconds of uninterrupted work after which a worker lets other tasks run, such as the one that takes new entries."""
 
-_LAST_WORDS = 0.5
+_CANCEL_TIMEOUT = 0.5
 """Seconds that a cancelled handler may take to end."""
 
 _SWEEP_EVERY = 1.0
-"""Seconds between two looks at handlers that take long."""
+"""Seconds between two checks for slow handlers."""
 
 _IDLE_WORKERS = 16
-"""Workers kept after many have been busy at once."""
+"""Number of idle workers that are kept after a burst."""
 
 _log = logging.getLogger("webwx.bot")
 
 
-class Source(Protocol):
-    """What lanes take from, such as a `Subscription`."""
-
-    name: str
-
-    async def take(self, limit: int = ...) -> list[Delivered]:
-        """Give the next entries; waits until there is one. An empty list says that no more will come."""
-        ...
-
-    async def again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
-        """Give one once more that was taken; None when it was deleted meanwhile."""
-        ...
-
-    def show(self, number: int) -> None:
-        """Note that the handler is called with an entry now."""
-        ...
-
-    def ack(self, number: int) -> None:
-        """Note that an entry is done with."""
-        ...
-
-    async def failed(self, number: int, error: str) -> int:
-        """Note that an attempt has failed; gives how many have."""
-        ...
-
-    async def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter."""
-        ...
-
-    async def add_poison_marker(self, number: int) -> None:
-        """Store a poison marker: a crash from now on counts against this entry."""
-        ...
-
-    def remove_poison_marker(self, number: int) -> None:
-        """Remove the poison marker."""
-        ...
-
-    async def flush(self) -> None:
-        """Return once every acknowledgement is stored."""
-        ...
-
-    async def stop(self) -> None:
-        """Fetch nothing any more; what was taken can still be acknowledged."""
-        ...
-
-
-class Counts(msgspec.Struct, kw_only=True):
-    """What has become of the entries so far."""
+class DeliveryCounts(msgspec.Struct, kw_only=True):
+    """Number of entries by what became of them."""
 
     delivered: int = 0
-    """Done with; with those that are not for the handler."""
+    """Entries that were handled, or needed no handler."""
     failed: int = 0
     """Attempts that have failed."""
     dead: int = 0
-    """Delivered up after the last attempt."""
+    """Entries that became dead letters."""
     slow: int = 0
     """Calls of the handler that took longer than 30 s."""
     in_flight: int = 0
-    """In memory now: being handled, waiting in a lane, or waiting for another attempt."""
-    noted: int = 0
-    """Waiting behind a slow chat, only the number in memory."""
+    """Entries in memory now: being handled, waiting in a queue, or waiting for another attempt."""
+    deferred: int = 0
+    """Entries that wait behind a slow chat, with only their number in memory."""
 
 
-class _Note(NamedTuple):
-    """What is kept of an entry that has to wait."""
+class _Deferred(NamedTuple):
+    """A deferred entry: what is needed to read it from the journal again."""
 
     number: int
     attempt: int
@@ -148,56 +101,56 @@ class _Note(NamedTuple):
 
 
 class _ChatQueue:
-    """What waits in one chat; the first is being handled, or is the next."""
+    """Entries of one chat; the first one is being handled, or is the next."""
 
-    __slots__ = ("attempt", "begun", "chat", "is_over_limit", "is_reported", "noted", "waiting", "worker")
+    __slots__ = ("attempt", "began_at", "chat", "deferred", "is_reported", "is_timed_out", "waiting", "worker")
 
     def __init__(self, chat: ContactId) -> None:
         self.chat = chat
-        self.waiting: deque[Delivered | _Note] = deque()
-        self.noted = 0
-        """How many of them are notes; then all further ones become notes as well, so that their order is kept."""
+        self.waiting: deque[Delivered | _Deferred] = deque()
+        self.deferred = 0
+        """Number of deferred entries; while there are any, new ones are deferred as well, which keeps their order."""
         self.attempt = 0
-        """Of the first, once it has failed."""
-        self.begun: float | None = None
-        """When the handler was called that is still running."""
+        """Next attempt at the first entry, once one has failed; 0 before."""
+        self.began_at: float | None = None
+        """Time of the call that is running, by the loop's clock."""
         self.is_reported = False
-        self.is_over_limit = False
+        self.is_timed_out = False
         self.worker: asyncio.Task[None] | None = None
 
 
 class ChatQueues:
     """
-    One consumer's lanes.
+    The chat queues of one subscription.
 
     Args:
-        source: Where entries come from.
-        handle: What is done with each.
-        attempts: How often an entry is tried before it becomes a dead letter.
-        in_flight: How many entries may be in memory.
+        subscription: Source of the entries.
+        handle: Called with each entry.
+        attempts: Number of attempts after which an entry becomes a dead letter.
+        in_flight: Greatest number of entries in memory.
         time_limit: Seconds after which the handler is cancelled, which counts as a failure.
-        is_over: Says whether attempts fail for a reason that is not the entry's, such as the end of the login: then
-            nothing is counted, and the entry comes again another time.
-        counts: Where to count; its owner may read it at any time.
+        is_over: Returns whether attempts fail for another reason than the entry, such as the end of the login: then no
+            failure is counted, and the entry is delivered again later.
+        counts: Counters to use; their owner may read them at any time.
         debug: Log the messages of exceptions, which may hold text of a chat.
     """
 
     def __init__(
         self,
-        source: Source,
+        subscription: Subscription,
         handle: Handle,
         *,
         attempts: int = 3,
-        in_flight: int = IN_FLIGHT,
+        in_flight: int = MAX_IN_FLIGHT,
         time_limit: float | None = None,
         is_over: Callable[[], bool] = lambda: False,
-        counts: Counts | None = None,
+        counts: DeliveryCounts | None = None,
         debug: bool = False,
     ) -> None:
-        self.counts: Counts = counts or Counts()
-        self.shown: int = 0
-        """The highest number that the handler was called with."""
-        self._source = source
+        self.counts: DeliveryCounts = counts or DeliveryCounts()
+        self.last_handled: int = 0
+        """Highest number of an entry that the handler was called with."""
+        self._subscription = subscription
         self._handle = handle
         self._attempts = attempts
         self._limit = in_flight
@@ -205,121 +158,121 @@ class ChatQueues:
         self._is_over = is_over
         self._is_debug = debug
         self._loop = asyncio.get_running_loop()
-        self._lanes: dict[ContactId, _ChatQueue] = {}
+        self._queues: dict[ContactId, _ChatQueue] = {}
         self._ready: deque[_ChatQueue] = deque()
         self._waiting_for_isolation: deque[_ChatQueue] = deque()
-        """Lanes whose first entry is handled in isolation; they come before the others, one by one."""
+        """Ready queues whose first entry needs isolation; they come before the others, one by one."""
         self._isolated: _ChatQueue | None = None
-        """The one of these that is handled now; nothing else is begun."""
-        self._paused: dict[_ChatQueue, asyncio.TimerHandle] = {}
-        """Lanes that wait for another attempt."""
+        """The queue that is handled in isolation now; no other one is begun."""
+        self._waiting_for_retry: dict[_ChatQueue, asyncio.TimerHandle] = {}
+        """Queues whose first entry has failed and waits for another attempt."""
         self._workers: set[asyncio.Task[None]] = set()
-        self._scheduler = Scheduler(lambda _, error: self._stop_for(error))
+        self._scheduler = JobScheduler(lambda _, error: self._stop_for(error))
         self._idle: list[asyncio.Future[None]] = []
-        self._is_waking = False
-        """A worker is on its way, and will look at the queue."""
+        self._is_worker_starting = False
+        """A worker was started or woken and has not looked for a queue yet."""
         self._is_draining = False
         self._is_ended = False
         self._change: asyncio.Future[None] | None = None
-        """What `run` waits for: room, or the end of all work."""
-        self._main: asyncio.Task[object] | None = None
-        self._crash: Exception | None = None
-        """What ended a task of ours, and so must end all."""
-        self._done = 0
-        self._done_before = 0
+        """Resolved when there may be room for more entries, or no queue is left."""
+        self._run_task: asyncio.Task[object] | None = None
+        self._task_error: Exception | None = None
+        """Error of a worker or of the sweep, which ends `run`."""
+        self._finished = 0
+        self._finished_before = 0
 
     async def run(self) -> None:
         """
-        Hand out entries until it is cancelled, or the source raises, or has no more.
+        Hand out entries until this is cancelled, or the subscription raises or ends.
 
-        Then nothing more is taken, what is in flight gets ten seconds to end, and a cancellation or an error goes on.
-        A second cancellation does not wait for it: whatever has not ended is not acknowledged.
+        Then nothing more is taken, running handlers may take ten seconds to end, and the cancellation or the error is
+        raised. A second cancellation ends the wait; entries that were not handled by then are not acknowledged.
         """
-        self._main = asyncio.current_task()
+        self._run_task = asyncio.current_task()
         self._scheduler.schedule("sweep", self._sweep, _SWEEP_EVERY)
         try:
             try:
-                await self._pull()
+                await self._hand_out()
             finally:
-                if self._crash is None:
+                if self._task_error is None:
                     await self._drain()
         except asyncio.CancelledError:
-            if self._crash is None or self._main is None:
+            if self._task_error is None or self._run_task is None:
                 raise
-            self._main.uncancel()
-            raise self._crash from None
+            self._run_task.uncancel()
+            raise self._task_error from None
         finally:
             await self._scheduler.close()
             await self._end()
 
-    # -- taking ------------------------------------------------------------------------------------------------------
+    # -- taking entries ------------------------------------------------------------------------------------------------
 
-    async def _pull(self) -> None:
+    async def _hand_out(self) -> None:
         while True:
-            while (room := self._limit - self.counts.in_flight) <= 0 or self.counts.noted >= NOTED:
-                await self._changed()
-            taken = await self._store(lambda: self._source.take(room))
+            while (room := self._limit - self.counts.in_flight) <= 0 or self.counts.deferred >= MAX_DEFERRED:
+                await self._wait_for_change()
+            taken = await self._use_journal(lambda: self._subscription.take(room))
             if not taken:
                 return
-            for given in taken:
-                self._put(given)
-            self._wake()
+            for delivered in taken:
+                self._enqueue(delivered)
+            self._start_worker()
 
-    def _put(self, given: Delivered) -> None:
-        chat = given.entry.chat
-        lane = self._lanes.get(chat)
-        if lane is None:
-            lane = self._lanes[chat] = _ChatQueue(chat)
-        if lane.noted:
-            lane.waiting.append(_note(given))
-            lane.noted += 1
-            self.counts.noted += 1
+    def _enqueue(self, delivered: Delivered) -> None:
+        chat = delivered.entry.chat
+        queue = self._queues.get(chat)
+        if queue is None:
+            queue = self._queues[chat] = _ChatQueue(chat)
+        if queue.deferred:
+            queue.waiting.append(_deferred(delivered))
+            queue.deferred += 1
+            self.counts.deferred += 1
             return
-        lane.waiting.append(given)
+        queue.waiting.append(delivered)
         self.counts.in_flight += 1
-        if len(lane.waiting) == 1:
-            self._line_up(lane)
+        if len(queue.waiting) == 1:
+            self._make_ready(queue)
 
-    def _line_up(self, lane: _ChatQueue) -> None:
-        """Have a lane's first entry handled when its turn comes."""
-        first = lane.waiting[0]
-        crashes = first.crashes if isinstance(first, _Note) else first.entry.crashes
+    def _make_ready(self, queue: _ChatQueue) -> None:
+        """Put a queue in line, so that its first entry is handled when its turn comes."""
+        first = queue.waiting[0]
+        crashes = first.crashes if isinstance(first, _Deferred) else first.entry.crashes
         # An entry whose handler has failed in this process, and did not crash it, needs no isolation any more.
-        (self._waiting_for_isolation if crashes >= _ISOLATED_FROM and not lane.attempt else self._ready).append(lane)
+        (self._waiting_for_isolation if crashes >= _ISOLATED_FROM and not queue.attempt else self._ready).append(queue)
 
-    def _note_down(self) -> None:
-        """Keep only the numbers of all that waits behind others."""
-        for lane in self._lanes.values():
-            whole = range(1, len(lane.waiting) - lane.noted)
+    def _defer_waiting(self) -> None:
+        """Defer all entries that wait behind others of their chat."""
+        for queue in self._queues.values():
+            whole = range(1, len(queue.waiting) - queue.deferred)
             for index in whole:
-                given = lane.waiting[index]
-                assert not isinstance(given, _Note)  # noqa: S101 - for the type checker: notes come last
-                lane.waiting[index] = _note(given)
-            lane.noted += len(whole)
-            self.counts.noted += len(whole)
+                delivered = queue.waiting[index]
+                assert not isinstance(delivered, _Deferred)  # noqa: S101 - for the type checker: deferred entries come last
+                queue.waiting[index] = _deferred(delivered)
+            queue.deferred += len(whole)
+            self.counts.deferred += len(whole)
             self.counts.in_flight -= len(whole)
-        self._tell()
+        self._notify()
 
-    async def _read_first(self, lane: _ChatQueue, note: _Note) -> Delivered | None:
-        """Read a lane's first entry again, of which only the number was kept."""
-        given = await self._store(
-            lambda: self._source.again(
-                note.number, attempt=note.attempt, redelivered=note.redelivered, crashes=note.crashes
+    async def _read_first(self, queue: _ChatQueue, deferred: _Deferred) -> Delivered | None:
+        """Read a deferred first entry from the journal; return None when it was deleted meanwhile."""
+        delivered = await self._use_journal(
+            lambda: self._subscription.read_again(
+                deferred.number, attempt=deferred.attempt, redelivered=deferred.redelivered, crashes=deferred.crashes
             )
         )
-        lane.noted -= 1
-        self.counts.noted -= 1
-        if given is not None:
-            lane.waiting[0] = given
-        return given
+        queue.deferred -= 1
+        self.counts.deferred -= 1
+        if delivered is not None:
+            queue.waiting[0] = delivered
+        return delivered
 
-    # -- working -----------------------------------------------------------------------------------------------------
+    # -- workers -------------------------------------------------------------------------------------------------------
 
-    def _wake(self) -> None:
-        """See to it that a worker looks at the queue."""
-        if self._is_waking or self._isolated is not None or not (self._waiting_for_isolation or self._ready):
+    def _start_worker(self) -> None:
+        """Start or wake one worker if there is work and none is starting."""
+        if self._is_worker_starting or self._isolated is not None or not (self._waiting_for_isolation or self._ready):
             return
-        self._is_waking = True
+        self._is_worker_starting = True
         if self._idle:
             self._idle.pop().set_result(None)
         else:
@@ -327,8 +280,8 @@ class ChatQueues:
             self._workers.add(worker)
             worker.add_done_callback(self._task_ended)
 
-    def _next_lane(self) -> _ChatQueue | None:
-        """Take the lane whose turn it is; None when there is none to begin with."""
+    def _next_queue(self) -> _ChatQueue | None:
+        """Take the queue whose turn it is; return None when none may begin."""
         if self._isolated is not None:
             return None
         if self._waiting_for_isolation:
@@ -344,78 +297,78 @@ class ChatQueues:
 
     def _stop_for(self, error: BaseException) -> None:
         """End `run` with the error of a task."""
-        if isinstance(error, Exception) and self._main is not None:  # an interrupt has stopped the loop already
-            self._crash = error
-            self._main.cancel()
+        if isinstance(error, Exception) and self._run_task is not None:  # an interrupt has stopped the loop already
+            self._task_error = error
+            self._run_task.cancel()
 
     async def _work(self) -> None:
         now = self._loop.time
         worker = asyncio.current_task()
         assert worker is not None  # noqa: S101 - for the type checker: this is a coroutine
         while True:
-            self._is_waking = False
-            begun = at = now()
-            while (lane := self._next_lane()) is not None:
-                if self._ready and not self._is_waking:
-                    self._wake()
-                lane.worker = worker
-                await self._handle_first(lane, at)
-                if lane is self._isolated:
+            self._is_worker_starting = False
+            began_at = at = now()
+            while (queue := self._next_queue()) is not None:
+                if self._ready and not self._is_worker_starting:
+                    self._start_worker()
+                queue.worker = worker
+                await self._handle_first(queue, at)
+                if queue is self._isolated:
                     await self._end_isolation()
                 at = now()
-                if at - begun > _SLICE:
-                    if self._is_waking:  # another worker goes on, after whatever else is due
+                if at - began_at > _TIME_SLICE:
+                    if self._is_worker_starting:  # another worker continues after other tasks have run
                         break
                     await asyncio.sleep(0)
-                    begun = at = now()
+                    began_at = at = now()
             if len(self._idle) >= _IDLE_WORKERS:
                 return
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._idle.append(waiter)
             await waiter
 
-    async def _handle_first(self, lane: _ChatQueue, now: float) -> None:
-        """Handle a lane's first entry, and put the lane back when more waits."""
-        given = lane.waiting[0]
-        if isinstance(given, _Note):
-            read = await self._read_first(lane, given)
+    async def _handle_first(self, queue: _ChatQueue, now: float) -> None:
+        """Handle a queue's first entry, and put the queue back in line when more waits."""
+        delivered = queue.waiting[0]
+        if isinstance(delivered, _Deferred):
+            read = await self._read_first(queue, delivered)
             if read is None:  # deleted while it waited
-                self._source.ack(given.number)
-                self._next(lane)
+                self._subscription.ack(delivered.number)
+                self._finish_first(queue)
                 return
-            given, now = read, self._loop.time()
-        number = given.entry.number
-        attempt = lane.attempt or given.entry.attempt
+            delivered, now = read, self._loop.time()
+        number = delivered.entry.number
+        attempt = queue.attempt or delivered.entry.attempt
         failure: BaseException | None = None
-        if number > self.shown:
-            self.shown = number
-        if lane is self._isolated:
-            if not await self._begin_isolation(lane, given, attempt):
+        if number > self.last_handled:
+            self.last_handled = number
+        if queue is self._isolated:
+            if not await self._begin_isolation(queue, delivered, attempt):
                 return
             now = self._loop.time()
-        lane.begun = now
-        self._source.show(number)
+        queue.began_at = now
+        self._subscription.show(number)
         try:
-            await self._handle(given, attempt)
+            await self._handle(delivered, attempt)
         except BaseException as error:
-            # These two are ours; whatever else a handler raises is its own, even a cancellation.
+            # Anything else that a handler raises is its failure, even a cancellation.
             if self._is_ended or isinstance(error, KeyboardInterrupt):
                 raise
             failure = error
-        lane.begun = None
-        if lane.worker is not None and lane.worker.cancelling():
-            await self._stay(lane.worker)
+        queue.began_at = None
+        if queue.worker is not None and queue.worker.cancelling():
+            await self._undo_cancellation(queue.worker)
         if failure is not None:
-            self._source.remove_poison_marker(number)
-            await self._take_failure(lane, number, attempt, failure)
+            self._subscription.remove_poison_marker(number)
+            await self._handle_failure(queue, number, attempt, failure)
         else:
-            self._source.ack(number)
+            self._subscription.ack(number)
             self.counts.delivered += 1
-            self._next(lane)
-        lane.is_reported = lane.is_over_limit = False
+            self._finish_first(queue)
+        queue.is_reported = queue.is_timed_out = False
 
-    async def _stay(self, worker: asyncio.Task[None]) -> None:
-        """Undo a cancellation that was meant for a handler, before it meets another one."""
+    async def _undo_cancellation(self, worker: asyncio.Task[None]) -> None:
+        """Undo a cancellation that was meant for a handler, before the worker calls another one."""
         while worker.cancelling():
             worker.uncancel()
         try:
@@ -424,78 +377,78 @@ class ChatQueues:
             if self._is_ended:
                 raise
 
-    async def _take_failure(self, lane: _ChatQueue, number: int, attempt: int, error: BaseException) -> None:
-        """Try again later, or give up."""
+    async def _handle_failure(self, queue: _ChatQueue, number: int, attempt: int, error: BaseException) -> None:
+        """Count a failed attempt; schedule another one, or make the entry a dead letter."""
         if self._is_over():
-            self._drop(lane)
+            self._drop(queue)
             return
         self.counts.failed += 1
-        kind = f"no end within {self._time_limit:g} s" if lane.is_over_limit else describe(error)
-        name = self._source.name
-        failures = await self._store(lambda: self._source.failed(number, kind))
+        kind = f"no end within {self._time_limit:g} s" if queue.is_timed_out else describe(error)
+        name = self._subscription.name
+        failures = await self._use_journal(lambda: self._subscription.failed(number, kind))
         if failures >= self._attempts:
-            await self._store(lambda: self._source.give_up(number, kind))
+            await self._use_journal(lambda: self._subscription.give_up(number, kind))
             self.counts.dead += 1
             _log.error(
                 "%s: event %d is a dead letter after %d failures; the last one was %s.\n%s",
                 name, number, failures, kind, trace(error, with_messages=self._is_debug),
             )  # fmt: skip
-            self._next(lane)
+            self._finish_first(queue)
             return
         _log.warning(
             "%s: event %d failed (attempt %d of %d): %s.\n%s",
             name, number, failures, self._attempts, kind, trace(error, with_messages=self._is_debug),
         )  # fmt: skip
-        lane.attempt = attempt + 1
+        queue.attempt = attempt + 1
         if self._is_draining:
-            self._drop(lane)
+            self._drop(queue)
         else:
             pause = min(60.0, 4.0 ** (failures - 1))
-            self._paused[lane] = self._loop.call_later(pause, self._try_again, lane)
+            self._waiting_for_retry[queue] = self._loop.call_later(pause, self._retry, queue)
 
-    def _try_again(self, lane: _ChatQueue) -> None:
-        del self._paused[lane]
-        self._line_up(lane)
-        self._wake()
+    def _retry(self, queue: _ChatQueue) -> None:
+        del self._waiting_for_retry[queue]
+        self._make_ready(queue)
+        self._start_worker()
 
-    def _next(self, lane: _ChatQueue) -> None:
-        """Be done with a lane's first entry."""
-        lane.waiting.popleft()
-        lane.attempt = 0
-        self._done += 1
-        if lane.noted and len(lane.waiting) == lane.noted and not self._is_draining:
-            self._line_up(lane)  # a note, which takes the room of the one that is done
+    def _finish_first(self, queue: _ChatQueue) -> None:
+        """Remove a queue's first entry, and put the queue back in line when more waits."""
+        queue.waiting.popleft()
+        queue.attempt = 0
+        self._finished += 1
+        if queue.deferred and len(queue.waiting) == queue.deferred and not self._is_draining:
+            self._make_ready(queue)  # a deferred entry, which takes the place of the removed one in memory
         else:
             self.counts.in_flight -= 1
-            if len(lane.waiting) > lane.noted:
-                self._line_up(lane)
-            elif lane.noted:
-                self._drop(lane)
+            if len(queue.waiting) > queue.deferred:
+                self._make_ready(queue)
+            elif queue.deferred:
+                self._drop(queue)
             else:
-                del self._lanes[lane.chat]
+                del self._queues[queue.chat]
         if self._change is not None:
-            self._tell()
+            self._notify()
 
-    def _drop(self, lane: _ChatQueue) -> None:
-        """Let go of a lane; what is left in it is not acknowledged, and comes again another time."""
-        del self._lanes[lane.chat]
-        self.counts.in_flight -= len(lane.waiting) - lane.noted
-        self.counts.noted -= lane.noted
-        self._tell()
+    def _drop(self, queue: _ChatQueue) -> None:
+        """Remove a queue with its entries, which are not acknowledged and are delivered again later."""
+        del self._queues[queue.chat]
+        self.counts.in_flight -= len(queue.waiting) - queue.deferred
+        self.counts.deferred -= queue.deferred
+        self._notify()
 
-    # -- poison messages ---------------------------------------------------------------------------------------------
+    # -- poison messages -----------------------------------------------------------------------------------------------
 
-    async def _begin_isolation(self, lane: _ChatQueue, given: Delivered, attempt: int) -> bool:
+    async def _begin_isolation(self, queue: _ChatQueue, delivered: Delivered, attempt: int) -> bool:
         """Store a poison marker, or give up an entry after too many crashes; return whether it may be handled."""
-        number, crashes = given.entry.number, given.entry.crashes
+        number, crashes = delivered.entry.number, delivered.entry.crashes
         if crashes < _GIVEN_UP_FROM or attempt <= self._attempts:
-            await self._store(lambda: self._source.add_poison_marker(number))
+            await self._use_journal(lambda: self._subscription.add_poison_marker(number))
             return True
         kind = f"the process died {crashes} times while it was handled"
-        await self._store(lambda: self._source.give_up(number, kind))
+        await self._use_journal(lambda: self._subscription.give_up(number, kind))
         self.counts.dead += 1
-        _log.error("%s: event %d is given up, since %s.", self._source.name, number, kind)
-        self._next(lane)
+        _log.error("%s: event %d is given up, since %s.", self._subscription.name, number, kind)
+        self._finish_first(queue)
         return False
 
     async def _end_isolation(self) -> None:
@@ -503,102 +456,104 @@ class ChatQueues:
         if (
             not self._waiting_for_isolation
         ):  # what is begun next stores no marker, and its crash must not count against this entry
-            await self._store(self._source.flush)
+            await self._use_journal(self._subscription.flush)
         self._isolated = None
-        self._wake()
+        self._start_worker()
 
-    def _end_long_isolation(self, lane: _ChatQueue, seconds: float) -> None:
+    def _end_long_isolation(self, queue: _ChatQueue, seconds: float) -> None:
         """Begin with other entries beside one that takes long; from now on a crash may be caused by these."""
-        if lane is self._isolated and seconds > ISOLATION_TIME:
-            self._source.remove_poison_marker(_number(lane.waiting[0]))
+        if queue is self._isolated and seconds > ISOLATION_TIME:
+            self._subscription.remove_poison_marker(_number(queue.waiting[0]))
             self._isolated = None
-            self._wake()
+            self._start_worker()
 
-    # -- watching ----------------------------------------------------------------------------------------------------
+    # -- slow handlers -------------------------------------------------------------------------------------------------
 
     async def _sweep(self) -> float:
-        """Look at who takes long, and whether anything moves at all; return the seconds until the next look."""
+        """Check for slow handlers and for a full memory; return the seconds until the next check."""
         now = self._loop.time()
-        for lane in self._lanes.values():
-            if lane.begun is not None:
-                self._look_at(lane, now - lane.begun)
-                self._end_long_isolation(lane, now - lane.begun)
+        for queue in self._queues.values():
+            if queue.began_at is not None:
+                self._check_time(queue, now - queue.began_at)
+                self._end_long_isolation(queue, now - queue.began_at)
         is_full = self.counts.in_flight >= self._limit
-        if is_full and self._done - self._done_before < self._limit:
-            self._note_down()
-        self._done_before = self._done
+        if is_full and self._finished - self._finished_before < self._limit:
+            self._defer_waiting()
+        self._finished_before = self._finished
         return _SWEEP_EVERY
 
-    def _look_at(self, lane: _ChatQueue, seconds: float) -> None:
-        """Report a call of the handler that takes long, and end one that takes too long."""
-        if seconds > SLOW and not lane.is_reported:
-            lane.is_reported = True
+    def _check_time(self, queue: _ChatQueue, seconds: float) -> None:
+        """Log a slow call of the handler, and cancel one that has passed the time limit."""
+        if seconds > SLOW_AFTER and not queue.is_reported:
+            queue.is_reported = True
             self.counts.slow += 1
             _log.warning(
                 "%s: event %d has been in its handler for more than %d s.",
-                self._source.name, _number(lane.waiting[0]), SLOW,
+                self._subscription.name, _number(queue.waiting[0]), SLOW_AFTER,
             )  # fmt: skip
         is_too_long = self._time_limit is not None and seconds > self._time_limit
-        if is_too_long and not lane.is_over_limit and lane.worker is not None:
-            lane.is_over_limit = True
-            lane.worker.cancel()
+        if is_too_long and not queue.is_timed_out and queue.worker is not None:
+            queue.is_timed_out = True
+            queue.worker.cancel()
 
-    # -- ending ------------------------------------------------------------------------------------------------------
+    # -- stopping ------------------------------------------------------------------------------------------------------
 
     async def _drain(self) -> None:
-        """Let what is in flight end, but wait for no further attempt."""
+        """Wait for running handlers, but for no further attempt."""
         self._is_draining = True
-        await self._source.stop()
-        for lane, timer in self._paused.items():
+        await self._subscription.stop()
+        for queue, timer in self._waiting_for_retry.items():
             timer.cancel()
-            self._drop(lane)
-        self._paused.clear()
+            self._drop(queue)
+        self._waiting_for_retry.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN):
-                while self._lanes:
-                    await self._changed()
+            async with asyncio.timeout(DRAIN_TIMEOUT):
+                while self._queues:
+                    await self._wait_for_change()
 
     async def _end(self) -> None:
-        """Cancel what has not ended."""
+        """Cancel workers that have not ended."""
         self._is_ended = True
         for worker in self._workers:
             worker.cancel()
         if self._workers:
-            await asyncio.wait(self._workers, timeout=_LAST_WORDS)
+            await asyncio.wait(self._workers, timeout=_CANCEL_TIMEOUT)
 
-    # -- waiting -----------------------------------------------------------------------------------------------------
+    # -- waiting -------------------------------------------------------------------------------------------------------
 
-    async def _changed(self) -> None:
-        """Wait until there may be room, or nothing left to do."""
+    async def _wait_for_change(self) -> None:
+        """Wait until there may be room for more entries, or no queue is left."""
         self._change = self._loop.create_future()
         try:
             await self._change
         finally:
             self._change = None
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 
-    async def _store(self, write: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _use_journal(self, write: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Use the journal, and retry until it succeeds; log the first failure."""
 
         def is_worth_it(error: StorageError, failures: int) -> bool:
             if failures == 1:
-                _log.error("%s: the journal fails, and is tried until it does not: %s", self._source.name, error)
+                _log.error("%s: the journal fails and is retried until it succeeds: %s", self._subscription.name, error)
             return True
 
         return await retry(write, StorageError, is_worth_it=is_worth_it)
 
 
-def is_last(entry: Entry, attempt: int, attempts: int) -> bool:
-    """Say whether an entry is given up when this attempt fails; one that was cut short is no failure."""
+def is_last_attempt(entry: Entry, attempt: int, attempts: int) -> bool:
+    """Return whether an entry is given up when this attempt fails; attempts that were cut short do not count."""
     return attempt >= attempts and attempt - max(entry.crashes, int(entry.redelivered)) >= attempts
 
 
-def _note(given: Delivered) -> _Note:
-    return _Note(given.entry.number, given.entry.attempt, given.entry.redelivered, given.entry.crashes)
+def _deferred(delivered: Delivered) -> _Deferred:
+    return _Deferred(
+        delivered.entry.number, delivered.entry.attempt, delivered.entry.redelivered, delivered.entry.crashes
+    )
 
 
-def _number(waiting: Delivered | _Note) -> int:
-    return waiting.number if isinstance(waiting, _Note) else waiting.entry.number
+def _number(waiting: Delivered | _Deferred) -> int:
+    return waiting.number if isinstance(waiting, _Deferred) else waiting.entry.number

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from webwx.bot.chat_queues import IN_FLIGHT, ChatQueues, Counts, is_last
+from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts, is_last_attempt
 from webwx.bot.context import Context
 from webwx.bot.sync_context import SyncContext
 from webwx.bot.threads import THREADS, Threads, is_asynchronous
@@ -35,9 +35,9 @@ async def deliver(
     include_all: bool = False,
     attempts: int = 3,
     time_limit: float | None = None,
-    in_flight: int = IN_FLIGHT,
+    in_flight: int = MAX_IN_FLIGHT,
     threads: int = THREADS,
-    counts: Counts | None = None,
+    counts: DeliveryCounts | None = None,
 ) -> None:
     """
     Hand events to a handler, for ever: those of one chat in their order, those of several chats side by side.
@@ -70,29 +70,29 @@ async def deliver(
     pool = None if is_asynchronous(handler) else Threads(threads)
     call = cast("AsyncHandler", handler)  # unless there is a pool
 
-    async with client.subscribe(consumer, shows=True) as feed:
+    async with client.subscribe(consumer, shows=True) as subscription:
 
-        async def handle(given: Delivered, attempt: int) -> None:
-            event = given.event
+        async def handle(delivered: Delivered, attempt: int) -> None:
+            event = delivered.event
             if not include_all and is_quiet(event):
                 return
             context = Context(
                 client, event, key=f"{consumer}/{event.number}", attempt=attempt,
-                is_last_attempt=is_last(given.entry, attempt, attempts),
+                is_last_attempt=is_last_attempt(delivered.entry, attempt, attempts),
             )  # fmt: skip
             if pool is None:
                 await call(context, event)
             else:
                 await pool.call(handler, SyncContext(context, loop), event)
 
-        lanes = ChatQueues(
-            feed, handle, attempts=attempts, in_flight=in_flight, counts=counts,
+        queues = ChatQueues(
+            subscription, handle, attempts=attempts, in_flight=in_flight, counts=counts,
             time_limit=time_limit if pool is None else None,
             is_over=lambda: client.state is LoginState.LOGGED_OUT,
         )  # fmt: skip
         try:
-            await lanes.run()
+            await queues.run()
         finally:
             if pool is not None:
                 pool.end()
-            await feed.close(unseen_from=lanes.shown + 1)
+            await subscription.close(unseen_from=queues.last_handled + 1)

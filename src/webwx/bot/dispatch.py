@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from webwx.bot.chat_queues import is_last
+from webwx.bot.chat_queues import is_last_attempt
 from webwx.bot.context import Context
 from webwx.bot.event_log import EventLog
 from webwx.bot.failures import describe, trace
@@ -103,15 +103,15 @@ class Dispatch:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    async def handle(self, given: Delivered, attempt: int) -> None:
+    async def handle(self, delivered: Delivered, attempt: int) -> None:
         """Give an event to the handler that it is for."""
-        event = given.event
+        event = delivered.event
         handlers = self._routes.of(type(event))
         if not (handlers or self._is_debug) or not self._breaker.lets_in(event):
             return
         context = Context(
             self._client, event, key=f"{self._name}/{event.number}", attempt=attempt,
-            is_last_attempt=is_last(given.entry, attempt, self._attempts), _breaker=self._breaker,
+            is_last_attempt=is_last_attempt(delivered.entry, attempt, self._attempts), _breaker=self._breaker,
         )  # fmt: skip
         log = EventLog(context, self._routes.all, self._loop.time()) if self._is_debug else None
         try:

@@ -26,11 +26,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
-from webwx.bot.chat_queues import DRAIN
+from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.bot.failures import describe, trace
 from webwx.bot.router import check_takes
 from webwx.client.retry import retry
-from webwx.client.scheduler import Scheduler
+from webwx.client.scheduler import JobScheduler
 from webwx.errors import LoggedOut, NotLoggedIn, StorageError
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ class Timers:
         self._ahead = 0.0
         """From the loop's clock to a time since 1970 that nobody sets."""
         self._failure: asyncio.Future[None]
-        self._scheduler = Scheduler(self._fail)
+        self._scheduler = JobScheduler(self._fail)
 
     async def run(self) -> None:
         """Call them until it is cancelled; then handlers that run may take ten seconds to end."""
@@ -354,7 +354,7 @@ class Timers:
                 self._scheduler.schedule(timer.name, partial(self._call_if_due, course))
             await self._failure
         finally:
-            await self._scheduler.close(grace=DRAIN)
+            await self._scheduler.close(grace=DRAIN_TIMEOUT)
 
     def _fail(self, _: str, error: BaseException) -> None:
         """End `run` with the error of a timer that is not its handler's."""
@@ -442,7 +442,7 @@ class Timers:
 
         def is_worth_it(error: StorageError, failures: int) -> bool:
             if failures == 1:
-                _log.error("%s: the journal fails, and is tried until it does not: %s", self._bot, error)
+                _log.error("%s: the journal fails and is retried until it succeeds: %s", self._bot, error)
             return True
 
         return await retry(use, StorageError, is_worth_it=is_worth_it)

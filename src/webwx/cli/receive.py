@@ -82,15 +82,15 @@ async def receive(session: Session, to: Path, chat: str | None, follow: bool) ->
     async with session.logged_in() as client:
         wanted = (await client.find_contact(whom(chat))).id if chat else None
         with ended_by_reader():
-            async with client.subscribe(RECEIVE, follow=follow) as feed:
+            async with client.subscribe(RECEIVE, follow=follow) as subscription:
                 session.announce(
                     "Waiting for files and other media; Ctrl-C ends this."
                     if follow
                     else "Looking for files and other media that have arrived; --follow waits for more."
                 )
-                postbox = Postbox(session, client, feed, to, is_patient=follow)
-                while given := await feed.take(1):
-                    for each in given:
+                postbox = Postbox(session, client, subscription, to, is_patient=follow)
+                while delivered := await subscription.take(1):
+                    for each in delivered:
                         await postbox.deal_with(each, wanted)
     if postbox.failure is not None:
         raise postbox.failure
@@ -109,17 +109,17 @@ class Postbox:
     """
 
     def __init__(
-        self, session: Session, client: AsyncClient, feed: Subscription, to: Path, *, is_patient: bool
+        self, session: Session, client: AsyncClient, subscription: Subscription, to: Path, *, is_patient: bool
     ) -> None:
         self.failure: WxError | None = None
         """Why something was not saved: the last reason."""
         self._session = session
         self._client = client
-        self._feed = feed
+        self._subscription = subscription
         self._to = to
         self._is_patient = is_patient
 
-    async def deal_with(self, given: Delivered, wanted: str | None) -> None:
+    async def deal_with(self, delivered: Delivered, wanted: str | None) -> None:
         """
         Save what an event brings, if anything.
 
@@ -128,13 +128,13 @@ class Postbox:
             LoggedOut, RateLimited: The same.
             LocalStateError: It cannot be written.
         """
-        (number, event) = given.entry.number, given.event
+        (number, event) = delivered.entry.number, delivered.event
         if isinstance(event, _MEDIA) and not await self._client.was_sent_here(event):
             if wanted not in {None, event.chat}:
                 self._tell(event, "it came in another chat and is passed over.")
             elif not await self._is_saved(number, event):
                 return
-        self._feed.ack(number)
+        self._subscription.ack(number)
 
     async def _is_saved(self, number: int, message: Message) -> bool:
         """Save what a message shows; false when that is to be tried once more, the next time."""
@@ -147,7 +147,7 @@ class Postbox:
             return False
         except (ProtocolError, ApiError) as error:
             is_final = isinstance(error, MediaUnavailable) and not isinstance(error, NotThereYet)
-            if not is_final and await self._feed.failed(number, type(error).__name__) < TRIES:
+            if not is_final and await self._subscription.failed(number, type(error).__name__) < TRIES:
                 self._failed(message, error, _AGAIN)
                 return False
             self._failed(message, error, "It is given up.")

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webwx.bot.chat_queues import DRAIN
+from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.cli.exits import BadInput
 from webwx.outcomes import Exit
 from webwx.settings import KEYS
@@ -73,7 +73,7 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
         "# Only a person mends these: wrong usage, and a login that is over ('webwx login').",
         f"RestartPreventExitStatus={' '.join(f'{code:d}' for code in FOR_A_PERSON)}",
         "# What is in flight gets ten seconds.",
-        f"TimeoutStopSec={3 * DRAIN:.0f}",
+        f"TimeoutStopSec={3 * DRAIN_TIMEOUT:.0f}",
         "KillMode=mixed",
         "UMask=0077",
         "NoNewPrivileges=yes",

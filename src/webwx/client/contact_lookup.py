@@ -12,7 +12,7 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from webwx.client.scheduler import Scheduler
+from webwx.client.scheduler import JobScheduler
 from webwx.errors import LoggedOut, NotLoggedIn, WxError
 from webwx.protocol.codes import BATCH_LIMIT
 from webwx.protocol.contacts import ContactKey
@@ -56,7 +56,7 @@ class ContactLookup:
         """How often somebody was asked for in vain."""
         self._free_at = 0.0
         """When the next call may be made, by the loop's clock."""
-        self._scheduler = Scheduler()
+        self._scheduler = JobScheduler()
 
     def __len__(self) -> int:
         return len(self._wanted) + len(self._asked)

@@ -25,7 +25,7 @@ def _log_error(name: str, error: BaseException) -> None:
     _log.error("The background job %r has failed and does not run any more: %s.", name, type(error).__name__)
 
 
-class Scheduler:
+class JobScheduler:
     """
     Background jobs of one owner, who closes it. A job never runs twice at the same time.
 
@@ -43,7 +43,7 @@ class Scheduler:
         """Runs that have not ended are cancelled; false again once something is scheduled."""
 
     def __repr__(self) -> str:
-        return f"Scheduler({len(self._waiting)} waiting, {len(self._running)} running)"
+        return f"JobScheduler({len(self._waiting)} waiting, {len(self._running)} running)"
 
     def schedule(self, name: str, job: Job, after: float = 0.0) -> None:
         """

@@ -151,7 +151,7 @@ class Subscription:
                 break
         return []
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
+    async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
         """Give one once more that was taken, because only its number was kept; None when it was deleted meanwhile."""
         entry = await find_entry(self._storage.part(), number)
         if entry is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from webwx.bot import threads
 from webwx.bot.bot import check, start
-from webwx.bot.chat_queues import Counts
+from webwx.bot.chat_queues import DeliveryCounts
 from webwx.client.client import AsyncClient
 from webwx.storage.open import is_any_at_work, open_journal
 from webwx.testing.carrier import Carrier
@@ -119,7 +119,7 @@ class Running:
 
         """
         for bot in self.bots:
-            bot.counts = Counts()
+            bot.counts = DeliveryCounts()
         logging.getLogger("webwx").addHandler(self._ear)
         self._thread.start()
         if not self._is_up.wait(_START):

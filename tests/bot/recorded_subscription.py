@@ -1,4 +1,4 @@
-"""What lanes take from, in memory: it keeps a record of every word they say about an entry."""
+"""A subscription in memory that records every call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from webwx.client.subscription import Delivered
+from webwx.client.subscription import Delivered, Subscription
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item, event_from_item
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ME = ContactId("@me")
 
 
-def given(
+def delivered(
     number: int, chat: str = "@friend", *, attempt: int = 1, redelivered: bool = False, crashes: int = 0
 ) -> Delivered:
     """Make the text `number` of a chat."""
@@ -34,37 +34,36 @@ def given(
     return Delivered(entry=entry, event=event)
 
 
-class Queue:
-    """A source of entries, for `ChatQueues`."""
-
-    name = "bot"
+class RecordedSubscription(Subscription):
+    """Delivers entries from memory, and records what becomes of them."""
 
     def __init__(self, *entries: Delivered) -> None:
+        self.name = "bot"
         self.shown: list[int] = []
         self.acked: list[int] = []
         self.failures: dict[int, list[str]] = {}
         self.dead: dict[int, str] = {}
-        self.read_again: list[int] = []
+        self.read_numbers: list[int] = []
         self.asked: list[int] = []
-        """How many entries were asked for, each time."""
+        """The limit of each call of `take`."""
         self.deleted: set[int] = set()
         self.poisoned: set[int] = set()
         """Entries with a poison marker."""
         self.unstored: set[int] = set()
-        """What was acknowledged since the last write that was waited for."""
+        """Entries that were acknowledged since the last write that was waited for."""
         self.is_stopped = False
         self.storage_errors = 0
-        """How many of the next calls fail."""
+        """Number of calls that raise, from the next one on."""
         self.end: Exception | None = None
-        """What is raised once nothing is left."""
+        """Error that is raised once no entry is left."""
         self.count = len(entries)
-        """How many there will have been in the end."""
+        """Number of entries that will have been delivered in the end."""
         self._all = {each.entry.number: each for each in entries}
         self._waiting = list(entries)
         self._news = asyncio.Event()
 
     def put(self, *entries: Delivered) -> None:
-        """Let more arrive."""
+        """Deliver more entries."""
         self._all |= {each.entry.number: each for each in entries}
         self._waiting += entries
         self.count = max(self.count, len(self._all))
@@ -81,12 +80,14 @@ class Queue:
         taken, self._waiting = self._waiting[:limit], self._waiting[limit:]
         return taken
 
-    async def again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
+    async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
         self._store()
-        self.read_again.append(number)
+        self.read_numbers.append(number)
         if number in self.deleted:
             return None
-        return given(number, self._all[number].entry.chat, attempt=attempt, redelivered=redelivered, crashes=crashes)
+        return delivered(
+            number, self._all[number].entry.chat, attempt=attempt, redelivered=redelivered, crashes=crashes
+        )
 
     def show(self, number: int) -> None:
         self.shown.append(number)
@@ -127,10 +128,10 @@ class Queue:
             raise StorageError("The disk is full.")
 
 
-async def run_until_done(lanes: ChatQueues, queue: Queue) -> None:
-    """Run lanes until everything that the queue will ever hold is acknowledged or given up."""
-    running = asyncio.ensure_future(lanes.run())
-    while not running.done() and len(set(queue.acked)) + len(queue.dead) < queue.count:  # noqa: ASYNC110 - as in `until`
+async def run_until_done(queues: ChatQueues, subscription: RecordedSubscription) -> None:
+    """Run queues until every entry of a subscription is acknowledged or a dead letter."""
+    running = asyncio.ensure_future(queues.run())
+    while not running.done() and len(set(subscription.acked)) + len(subscription.dead) < subscription.count:  # noqa: ASYNC110 - as in `until`
         await asyncio.sleep(0.2)  # of wound time, mostly
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
