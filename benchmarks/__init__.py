@@ -1,1 +1,1 @@
-"""What must be fast, each beside its floor and a peer: `make bench`; read about it in docs/topics/performance.md."""
+"""Benchmarks, each beside a floor and another client: `make bench`; docs/development/performance.md has the method."""

@@ -13,7 +13,7 @@ from tests.soak.stage import ROOT, Run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = ROOT / "docs" / "topics" / "reliability.md"
+PAGE = ROOT / "docs" / "development" / "reliability.md"
 SEED = 4
 
 ALL = [*(f"G-R{number}" for number in range(1, 17)), "G-S1", "G-S2", "G-S3", "G-S6"]
