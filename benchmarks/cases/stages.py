@@ -76,7 +76,7 @@ def ingest(run: Run) -> Figures:
             await consumer.flush()
         statements = sorted(Timed.seconds.items(), key=itemgetter(1), reverse=True)[:3]
         spent = time.process_time()
-        with closing(sqlite3.connect(path)) as db:  # to ask the journal would have it write rows before its index does
+        with closing(sqlite3.connect(path)) as db:
             reached = "SELECT number FROM indexed"
             while db.execute(reached).fetchone()[0] < run.world.texts:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.05)
@@ -100,15 +100,16 @@ def ingest(run: Run) -> Figures:
 def _arrival(body: bytes) -> Arrival:
     """Make of an answer what a client makes of it."""
     from webwx import ContactId
-    from webwx.model.delivery import text_from_wire
-    from webwx.model.events import Item
+    from webwx.model.events import Item, identify
     from webwx.protocol.codec import read_json
-    from webwx.protocol.sync import WholeSyncReply
+    from webwx.protocol.sync import SyncReply, WholeSyncReply
     from webwx.storage.base import Arrival
 
     texts = read_json(body, WholeSyncReply).add_msg_list
-    pairs = tuple((Item(kind="message", text=each), text_from_wire(each, ContactId(own_id(1)))) for each in texts)
-    return Arrival(body=body, texts=pairs, position=body[:300], time=time.time())
+    raws = read_json(body, SyncReply).delivered()
+    own = ContactId(own_id(1))
+    items = tuple(identify(Item(kind="message", text=text), own, 0, raw) for text, raw in zip(texts, raws, strict=True))
+    return Arrival(body=body, items=items, position=body[:300], time=time.time())
 
 
 def delivery(run: Run) -> Figures:
@@ -139,13 +140,19 @@ def delivery(run: Run) -> Figures:
 def _given(world: World) -> list[Delivered]:
     from webwx import ContactId
     from webwx.client.subscription import Delivered
-    from webwx.storage.sqlite.folding import entries_of
+    from webwx.storage.base import Entry
 
-    given: list[Delivered] = []
-    for body in bodies(world):
-        entries = entries_of(_arrival(body), ContactId(own_id(1)), len(given) + 1)
-        given += [Delivered(each, cast("Event", each.read)) for each in entries]
-    return given
+    arrived = [each for body in bodies(world) for each in _arrival(body).items]
+    own = ContactId(own_id(1))
+    return [
+        Delivered(
+            Entry(
+                number=number, item=each.item, own_id=own, message_id=each.message_id, chat=each.chat, time=each.time
+            ),
+            cast("Event", each.read),
+        )
+        for number, each in enumerate(arrived, 1)
+    ]
 
 
 class Memory:

@@ -85,7 +85,7 @@ async def stage(make_world: Callable[..., World], tmp_path: Path) -> AsyncIterat
     await served.close()
 
 
-@pytest.mark.parametrize("count", [5, 100], ids=["few", "many, which are stored folded"])
+@pytest.mark.parametrize("count", [5, 100], ids=["few", "many"])
 async def test_a_message_that_was_being_handled_at_a_kill_comes_again_and_no_other(stage: Stage, count: int) -> None:
     texts = [*map(str, range(count - 1)), "end"]
     for text in texts:

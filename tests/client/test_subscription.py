@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,7 +19,6 @@ from webwx.model.events import ContactChanged, ContinuityLost
 from webwx.model.messages import Event, MessageRecalled, TextMessage
 from webwx.protocol.sync import WEBWXSYNC, SyncReply
 from webwx.storage.login import LoginFile, LoginMemory
-from webwx.storage.sqlite.folding import FOLD_FROM, is_folded
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.schema import ROOM, log_of
 from webwx.transport.loopback import Loopback
@@ -245,24 +242,14 @@ class TestWhatIsStored:
         assert texts(got) == ["0", "1", "2"]
         assert all(event.backlog for event in got)
 
-    @pytest.mark.parametrize("count", [FOLD_FROM - 1, FOLD_FROM])
-    async def test_a_burst_is_found_however_it_was_stored(
-        self, log_in: LogIn, world: World, tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        for patience in ("LATEST", "PATIENCE"):  # of the index, which would unfold it
-            monkeypatch.setattr(f"webwx.storage.sqlite.index.{patience}", 3_600.0)
+    async def test_a_burst_is_in_the_history_as_soon_as_it_was_delivered(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
-        said = [str(number) for number in range(count)]
+        said = [str(number) for number in range(100)]
         async with client.subscribe("one") as feed:
-            world.say("ahua", "me", "before")
-            await take_texts(feed, 1)  # with the phone's greeting, which would keep a burst from being stored folded
-            await client.list_identities()  # which reads, and has what is folded written
             for text in said:
                 world.say("ahua", "me", text)
-            assert texts([given.event for given in await take_texts(feed, count)]) == said
-            with closing(sqlite3.connect(tmp_path / "kept.journal")) as db:
-                assert is_folded(db) is (count == FOLD_FROM)
-            assert texts(await client.history("阿华", limit=count)) == said
+            assert texts([given.event for given in await take_texts(feed, 100)]) == said
+            assert texts(await client.history("阿华", limit=100)) == said
 
     @pytest.mark.parametrize("ahead", [3_600.0, -3_600.0, 86_400.0, -86_400.0])
     async def test_is_told_from_what_is_new_by_the_servers_clock(
@@ -270,7 +257,7 @@ class TestWhatIsStored:
     ) -> None:
         client = new_client(clock=lambda: world.now + ahead)
         await client.login(show_qr=phone_of("me"))
-        said = [str(number) for number in range(FOLD_FROM)]
+        said = [str(number) for number in range(20)]
         for text in said:
             world.say("ahua", "me", text)
         world.wind(60)
@@ -281,7 +268,7 @@ class TestWhatIsStored:
             got.append(await anext(events))
 
         assert texts(got) == [*said, "new"]
-        assert [event.backlog for event in got] == [True] * FOLD_FROM + [False]
+        assert [event.backlog for event in got] == [True] * 20 + [False]
 
     async def test_is_told_right_while_the_clock_jumps(
         self, new_client: NewClient, world: World, phone_of: Phone

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
-from webwx.storage.sqlite.folding import read_folded
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
@@ -238,7 +236,7 @@ def _compare_journal(folder: Path, said: list[Said], done: list[Call], marks: li
     with closing(_open(folder)) as db:
         db.execute("BEGIN")  # one state of it
         state = str(db.execute("PRAGMA integrity_check").fetchone()[0])
-        rows = sorted([*db.execute("SELECT number, message_id FROM entries"), *read_folded(db)])
+        rows = db.execute("SELECT number, message_id FROM entries ORDER BY number").fetchall()
         dead = db.execute("SELECT count(*) FROM failures WHERE state = 'dead'").fetchone()[0]
     if state != "ok":
         yield f"the journal is damaged: {state}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +35,6 @@ CREATE TABLE entries (number INTEGER PRIMARY KEY, message_id TEXT);
 CREATE TABLE failures (state TEXT);
 CREATE TABLE consumers (consumer INTEGER PRIMARY KEY, name TEXT, acked INTEGER);
 CREATE TABLE ahead (consumer INTEGER, number INTEGER);
-CREATE TABLE logins (login INTEGER PRIMARY KEY, own_id TEXT);
-CREATE TABLE batches (batch INTEGER PRIMARY KEY, account INTEGER, time REAL, body BLOB);
-CREATE TABLE folded (batch INTEGER PRIMARY KEY, login INTEGER, began INTEGER, count INTEGER);
 """
 
 
@@ -49,8 +45,6 @@ class Story:
         self.folder = folder
         self.said = [Said(message_id=id_, chat=chat) for id_, chat in (("a", "x"), ("b", "x"), ("c", "y"))]
         self.stored = [(1, "a"), (2, "b"), (3, "c")]
-        self.folded: list[tuple[int, str]] = []
-        """Stored as well, without rows yet."""
         self.calls = [self.call(what, number) for number in (1, 2, 3) for what in ("called", "done")]
         self.answered: list[Answered] = []
         self.marks = [Mark(calls=6, acked=3, ahead=frozenset())]
@@ -69,12 +63,6 @@ class Story:
         with closing(sqlite3.connect(self.folder / JOURNAL)) as db:
             db.executescript(TABLES)
             db.executemany("INSERT INTO entries VALUES (?, ?)", self.stored)
-            if self.folded:
-                items = b",".join(b'{"MsgId":"%b","MsgType":1}' % message_id.encode() for _, message_id in self.folded)
-                body = zlib.compress(b'{"AddMsgList":[%b]}' % items)
-                db.execute("INSERT INTO logins VALUES (1, '@me')")
-                db.execute("INSERT INTO batches VALUES (?, 1, 0, ?)", (self.folded[0][0], body))
-                db.execute("INSERT INTO folded VALUES (?, 1, 0, ?)", (self.folded[0][0], len(self.folded)))
             db.executemany("INSERT INTO failures VALUES (?)", [("dead",)] * self.dead)
             db.execute("INSERT INTO consumers VALUES (1, 'bot', 2)")
             db.execute("INSERT INTO ahead VALUES (1, 3)")
@@ -240,12 +228,6 @@ def test_what_was_handled_is_settled_once_the_journal_has_it_as_done_with(story:
         db.execute("UPDATE consumers SET acked = 4")
         db.commit()
     assert progress.is_stored()
-
-
-@pytest.mark.parametrize(("last", "is_good"), [("c", True), ("another", False)])
-def test_what_has_no_row_yet_is_stored_nevertheless(story: Story, last: str, is_good: bool) -> None:
-    story.stored, story.folded = [(1, "a")], [(2, "b"), (3, last)]
-    assert (story.check().problems == ()) is is_good
 
 
 def test_progress_counts_whole_lines(story: Story) -> None:

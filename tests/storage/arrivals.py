@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.model.contacts import ContactId
-from webwx.model.delivery import is_text, text_from_wire
-from webwx.model.events import Arrived, Item, identify, is_plain
+from webwx.model.delivery import is_text
+from webwx.model.events import Arrived, Item, identify
 from webwx.protocol.codec import read_sound_json
 from webwx.protocol.sync import WholeSyncReply
 from webwx.storage.base import Arrival
@@ -50,25 +50,20 @@ def contact_change(name: str) -> Arrived:
     return Arrived(item=Item(kind="contact", raw=raw), raw=raw)
 
 
-def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None = None) -> Arrival:
-    """Put a batch together, and look at it as a client does."""
+def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None = None, began: int = 0) -> Arrival:
+    """Make a batch, and identify its items as a client does: texts of a sound body are decoded with it."""
     delivered = [each if isinstance(each, bytes) else bytes(each.raw) for each in items]
     body = b'{"BaseResponse":{"Ret":0},"AddMsgList":[' + b",".join(delivered) + b"]}"
     at = time.time() if at is None else at
-    texts = _texts(body) if all(isinstance(each, bytes) for each in items) else []
-    if texts:
-        pairs = tuple((each, text_from_wire(each.text, OWN)) for each in texts if each.text is not None)
-        return Arrival(body=body, texts=pairs, position=position, time=at)
-    looked = tuple(arrived(each) if isinstance(each, bytes) else each for each in items)
-    return Arrival(body=body, items=looked, position=position, time=at)
-
-
-def _texts(body: bytes) -> list[Item]:
-    """Read a batch as a whole; nothing where it cannot be read so, or holds anything but texts with ids."""
-    whole = read_sound_json(body, WholeSyncReply)
-    wires = [] if whole is None else whole.add_msg_list
-    texts = [Item(kind="message", text=each) for each in wires if is_text(each)]
-    return texts if len(texts) == len(wires) and is_plain(texts) else []
+    whole = read_sound_json(body, WholeSyncReply) if all(isinstance(each, bytes) for each in items) else None
+    if whole is not None and all(map(is_text, whole.add_msg_list)):
+        texts = (Item(kind="message", text=each) for each in whole.add_msg_list)
+        identified = tuple(
+            identify(text, OWN, began, msgspec.Raw(raw)) for text, raw in zip(texts, delivered, strict=True)
+        )
+    else:
+        identified = tuple(arrived(each) if isinstance(each, bytes) else each for each in items)
+    return Arrival(body=body, items=identified, position=position, time=at)
 
 
 async def opened(journal: SqliteJournal, uin: int = UIN) -> SqliteAccount:

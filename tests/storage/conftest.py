@@ -6,7 +6,6 @@ import pytest
 from tests.storage.arrivals import opened
 from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
 
-from webwx.storage.sqlite.folding import FOLD_FROM
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 
 if TYPE_CHECKING:
@@ -17,12 +16,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "me.journal"
-
-
-@pytest.fixture(params=[FOLD_FROM, 1], ids=["rows", "folded"])
-def folds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a test run twice: few messages are stored with a row for each, or folded as a large batch of texts is."""
-    monkeypatch.setattr("webwx.storage.sqlite.journal.FOLD_FROM", request.param)
 
 
 @pytest.fixture

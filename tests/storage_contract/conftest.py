@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Http11Transport:
-    return make(request.param, tmp_path, monkeypatch)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Http11Transport:
+    return make(request.param, tmp_path)
 
 
 @pytest.fixture(params=SURVIVING)
-def surviving(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Http11Transport:
+def surviving(request: pytest.FixtureRequest, tmp_path: Path) -> Http11Transport:
     """Return an engine whose journals outlive their process."""
-    return make(request.param, tmp_path, monkeypatch)
+    return make(request.param, tmp_path)
 
 
 @pytest.fixture

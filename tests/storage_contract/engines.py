@@ -10,8 +10,6 @@ from webwx.storage.sqlite.journal import SqliteJournal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from webwx.storage.base import Consumer, Journal
 
 
@@ -86,16 +84,14 @@ class MemoryEngine:
         raise AssertionError("What is in memory does not outlive its process.")
 
 
-SURVIVING = ("sqlite", "sqlite-folded")
+SURVIVING = ("sqlite",)
 """Engines whose journals outlive their process."""
 
 ENGINES = (*SURVIVING, "memory")
 
 
-def make(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Http11Transport:
+def make(name: str, folder: Path) -> Http11Transport:
     """Return an engine by its name, with a new place of its own."""
     if name == "memory":
         return MemoryEngine()
-    if name == "sqlite-folded":
-        monkeypatch.setattr("webwx.storage.sqlite.journal.FOLD_FROM", 1)
     return SqliteEngine(folder)

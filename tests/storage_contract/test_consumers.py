@@ -364,7 +364,7 @@ STEP = st.one_of(
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=30))
 def test_whatever_happens_each_entry_is_acknowledged_once_and_comes_twice_only_if_it_says_so(
-    name: str, steps: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, steps: list[tuple[str, int]], tmp_path: Path
 ) -> None:
     async def play(engine: Http11Transport) -> None:
         journal, account, consumer = await reopened(engine)
@@ -399,4 +399,4 @@ def test_whatever_happens_each_entry_is_acknowledged_once_and_comes_twice_only_i
         await journal.close()
 
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
-        asyncio.run(play(make(name, Path(folder), monkeypatch)))
+        asyncio.run(play(make(name, Path(folder))))

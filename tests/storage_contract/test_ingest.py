@@ -11,6 +11,7 @@ import pytest
 from tests.storage.arrivals import (
     FRIEND,
     OWN,
+    ROOM,
     UIN,
     arrival,
     contact_change,
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 def gap_in(entry: Entry) -> ContinuityLost:
     assert entry.item.kind == "gap"
     return msgspec.json.decode(entry.item.raw, type=ContinuityLost)
+
+
+def _told(entry: Entry) -> tuple[object, ...]:
+    """Return all that an entry tells, whether it was decoded already or not."""
+    event = event_from_item(entry.item, entry.own_id, entry.read)
+    return (entry.number, entry.own_id, entry.message_id, entry.chat, entry.time, entry.is_backlog, event)
 
 
 class TestIngest:
@@ -61,6 +68,19 @@ class TestIngest:
     async def test_nothing_goes_in_before_a_login(self, journal: Journal) -> None:
         with pytest.raises(StorageError, match="before a login"):
             await journal.account(UIN).ingest(arrival(message(1)))
+
+    async def test_an_entry_from_memory_tells_what_is_read_later(self, account: AccountJournal) -> None:
+        consumer = await account.consumer("bot")
+        texts = [message(str(each), f"@a:<br/>{each}", ROOM, at) for each, at in enumerate([1, 0, -5, 2**50] * 6, 1)]
+        now = time.time()
+        await account.ingest(arrival(*texts, at=now, began=5))
+
+        taken = await consumer.take()
+        found = await everything(account)
+        assert [each.is_backlog for each in taken[:4]] == [True, False, False, False]
+        assert [each.time for each in taken[:4]] == [1, int(now), int(now), int(now)]
+        assert [_told(each) for each in taken] == [_told(each) for each in found]
+        assert [bytes(each.item.raw) for each in found] == texts
 
     async def test_a_batch_of_five_thousand_goes_in(self, account: AccountJournal) -> None:
         assert await account.ingest(arrival(*messages(1, 5_000))) == 5_000

@@ -8,9 +8,8 @@ import msgspec
 
 from webwx.client.sync_cursor import Position
 from webwx.model.contacts import ContactId
-from webwx.model.delivery import text_from_wire
-from webwx.model.events import Arrived, ContactChanged, ContactDeleted, Item, event_from_item, identify, is_plain
-from webwx.model.messages import PhoneActivity, TextMessage
+from webwx.model.events import Arrived, ContactChanged, ContactDeleted, event_from_item, identify
+from webwx.model.messages import PhoneActivity
 from webwx.model.notices import says_too_often
 from webwx.storage.base import Arrival
 
@@ -34,8 +33,6 @@ class _BatchSummary:
         self.began = began
         """Messages that were written before are backlog."""
         self.arrived: list[Arrived] = []
-        self.texts: list[tuple[Item, TextMessage]] = []
-        """In place of these, where there is nothing else."""
         self.contacts: dict[str, Contact] = {}
         """Contacts that were added or have changed, as they are now."""
         self.gone: dict[ContactId, None] = {}
@@ -111,9 +108,8 @@ class Ingestion:
         summary = self._summary_of(batch, own_id, int(began))
         count = await self._storage.part().ingest(
             Arrival(
-                body=batch.body, items=tuple(summary.arrived), texts=tuple(summary.texts), position=position.pack(),
-                time=session.now(), began=summary.began, contacts=tuple(summary.contacts.values()),
-                deleted=tuple(summary.gone),
+                body=batch.body, items=tuple(summary.arrived), position=position.pack(), time=session.now(),
+                contacts=tuple(summary.contacts.values()), deleted=tuple(summary.gone),
             )
         )  # fmt: skip
         session.change(fetch_key=batch.fetch_key, check_key=batch.check_key)
@@ -138,9 +134,6 @@ class Ingestion:
     def _summary_of(self, batch: Batch, own_id: ContactId, began: int) -> _BatchSummary:
         """Read a batch as closely as the journal must, and apply what it says of contacts."""
         summary, contacts = _BatchSummary(began), self._book.contacts
-        if batch.body and is_plain(batch.items):
-            self._add_texts(batch, own_id, summary)
-            return summary
         for item, raw in zip(batch.items, batch.delivered(), strict=True):
             arrived = identify(item, own_id, summary.began, raw)
             summary.arrived.append(arrived)
@@ -168,14 +161,3 @@ class Ingestion:
                     summary.people.extend((chat, None) for chat in recent)
                     summary.activities.append(activity)
         return summary
-
-    def _add_texts(self, batch: Batch, own_id: ContactId, summary: _BatchSummary) -> None:
-        """Read a batch of texts alone: their authors, and their events."""
-        for item in batch.items:
-            assert item.text is not None  # noqa: S101 - for the type checker: it is a text
-            event = text_from_wire(item.text, own_id)
-            summary.texts.append((item, event))
-            if event.chat:
-                summary.people.append((event.chat, event.sender))
-                if event.is_self:
-                    summary.own_chats.add(event.chat)

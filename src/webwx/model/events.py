@@ -8,7 +8,7 @@ A batch is taken over raw, item by item; each becomes an event when it is looked
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
@@ -39,9 +39,6 @@ from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
 from webwx.protocol.messages import WireMessage, WireText
 from webwx.protocol.sync import DeletedContact
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class ContactChanged(Event, frozen=True, kw_only=True, tag="contact_changed"):
@@ -238,11 +235,6 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
 def sound_time(time: int) -> int:
     """Give a time that a message tells, or 0 where it can be none."""
     return time if 0 <= time < _LATEST else 0
-
-
-def is_plain(items: Iterable[Item]) -> bool:
-    """Say whether all items are texts with an id: of these all is known without what was delivered."""
-    return all(item.text is not None and item.text.msg_id not in _NO_ID for item in items)
 
 
 _NO_ID = frozenset({"", "0"})

@@ -40,7 +40,7 @@ import msgspec
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, Item
 from webwx.model.identities import Identified, Identity, Link
-from webwx.model.messages import Receipt, TextMessage
+from webwx.model.messages import Receipt
 from webwx.model.roster import Roster
 
 if TYPE_CHECKING:
@@ -69,24 +69,17 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     """The answer as it came, without a key that may stand in it."""
     items: tuple[Arrived, ...] = ()
-    texts: tuple[tuple[Item, TextMessage], ...] = ()
-    """
-    In place of items, where all that came are texts with an id: each with its event. They are all that the body holds,
-    in its order, and what else is stored of them is read there.
-    """
     position: bytes
     """Where the next fetch begins; opaque here."""
     time: float
     """When it came, seconds since 1970."""
-    began: int = 0
-    """Texts that were written before are backlog, seconds since 1970."""
     contacts: tuple[Contact, ...] = ()
     """Who was added or has changed."""
     deleted: tuple[ContactId, ...] = ()
     """Who is gone; what they said stays."""
 
     def __repr__(self) -> str:
-        return f"Arrival({len(self.items) + len(self.texts)} items)"
+        return f"Arrival({len(self.items)} items)"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -7,29 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.model.events import Arrived, ContinuityLost, Item, identify
-from webwx.protocol.codec import read_json
-from webwx.protocol.messages import WireText
-from webwx.protocol.sync import SyncReply
+from webwx.model.events import Arrived, ContinuityLost, Item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from webwx.model.contacts import ContactId
     from webwx.storage.base import Arrival
-
-
-def items_of(arrival: Arrival, own_id: ContactId) -> Sequence[Arrived]:
-    """Return all items of a batch, each with what is known of it."""
-    return texts_of(arrival.body, own_id, arrival.began) if arrival.texts else arrival.items
-
-
-def texts_of(body: bytes, own_id: ContactId, began: int) -> list[Arrived]:
-    """Look at the texts that a body holds, as a client did when it came."""
-    return [
-        identify(Item(kind="message", text=read_json(raw, WireText)), own_id, began, raw)
-        for raw in read_json(body, SyncReply).delivered()
-    ]
 
 
 def gap_between(since: float, until: float) -> Arrived:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from webwx.storage.base import Entry
     from webwx.storage.sqlite.consumers import SqliteConsumer
 
-pytestmark = pytest.mark.usefixtures("folds")
-
 
 def numbers(entries: list[Entry]) -> list[int]:
     return [entry.number for entry in entries]

@@ -25,8 +25,6 @@ from webwx.storage.tokenizer import Query, cut
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("folds")
-
 
 def fill(path: Path, limit: int = 5_000) -> None:
     """Index what there is, beside whoever writes."""

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
     from webwx.storage.base import Entry
 
-pytestmark = pytest.mark.usefixtures("folds")
-
 DAY = 86_400.0
 NOW = time.time()
 

@@ -23,7 +23,7 @@ from webwx.model.events import Arrived, Item
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Stats
-from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
+from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.memory.archive import MediaRecords, MemoryArchivedMedia
 from webwx.storage.memory.consumers import MemoryConsumer
 from webwx.storage.memory.entries import Cursor, Entries, Failure, condition_of
@@ -234,7 +234,7 @@ class MemoryAccount:
     def _store(self, login: MemoryLogin, arrival: Arrival) -> int:
         """Store a batch, under the lock; what can fail comes first."""
         entries = self._data().entries
-        items = items_of(arrival, login.own_id)
+        items = arrival.items
         known = {each.message_id: entries.digests(each.message_id) for each in items if each.message_id}
         digest = digest_of_body(arrival)
         new, conflicts = new_items(items, known, is_repeated=digest is not None and digest == login.last_body)

@@ -20,7 +20,7 @@ from webwx.storage.sqlite.schema import APPLICATION, VERSION, log_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TABLES = ("batches", "entries", "folded", "consumers", "outbox", "contacts", "logins")
+_TABLES = ("batches", "entries", "consumers", "outbox", "contacts", "logins")
 """Where something would be lost; what is only an index can be made anew."""
 
 
@@ -98,7 +98,7 @@ def _check_up(db: sqlite3.Connection) -> Checkup:
     return Checkup(
         version=version,
         accounts=_count(db, "SELECT count(*) FROM accounts"),
-        entries=_count(db, "SELECT (SELECT count(*) FROM entries) + (SELECT coalesce(sum(count), 0) FROM folded)"),
+        entries=_count(db, "SELECT count(*) FROM entries"),
         sends=_count(db, "SELECT count(*) FROM outbox"),
         consumers=_count(db, "SELECT count(*) FROM consumers"),
         is_sound=all(db.execute(f"PRAGMA quick_check({table})").fetchall() == [("ok",)] for table in _TABLES),

@@ -24,7 +24,6 @@ from webwx.model.contacts import Contact, is_chatroom
 from webwx.model.roster import STAY_READ, STAY_READ_CHATROOMS, Places
 from webwx.protocol.codec import clean_text
 from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
-from webwx.storage.sqlite.folding import is_folded
 from webwx.storage.sqlite.index import key_of
 from webwx.storage.sqlite.schema import connect, explain, transaction
 
@@ -203,8 +202,6 @@ class Thinning:
         if not is_idle:
             return _PAUSE
         with transaction(db):
-            if is_folded(db):  # it is looked for rows in which something was said
-                return _PAUSE
             self._is_due = _thin(db)
         return 0.0 if self._is_due else None
 

@@ -42,6 +42,12 @@ _IN_BODY, _APART = f"entries ({_WRITTEN})", f"entries ({_WRITTEN}, raw)"
 """What is bound for an entry; to bind that nothing is kept apart takes a third of an insertion's time."""
 
 
+def last_number(db: sqlite3.Connection) -> int:
+    """Return the highest number that an entry ever had; 0 when there never was one."""
+    found: tuple[int] | None = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
+    return 0 if found is None else found[0]
+
+
 def write_entries(
     db: sqlite3.Connection, account: int, login: int, batch: int, at: float,
     items: Iterable[tuple[Arrived, int, Place | None]],

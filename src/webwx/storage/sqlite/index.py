@@ -8,22 +8,19 @@ behind the last indexed number are the tail; a look-up asks the index and scans 
 
 from __future__ import annotations
 
-import math
 import time
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from webwx.model.messages import Event
 from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
 from webwx.storage.sqlite.entries import read_rows
-from webwx.storage.sqlite.folding import Unfolded, is_folded, unfold
 from webwx.storage.sqlite.schema import transaction
-from webwx.storage.tokenizer import cut, tokens_of, told_by
+from webwx.storage.tokenizer import tokens_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
 
 IDLE = 0.05
 """Seconds without a job after which there is time for the index."""
@@ -63,7 +60,7 @@ class Index:
 
     def __init__(self) -> None:
         self._tail: dict[int, dict[str, tuple[int, ...]]] | None = None
-        """Of each message that is not indexed, by account and id: its digests; none while it is folded."""
+        """The digests of each message that is not indexed, by account and id; None: to be read from the file."""
         self._data_version = 0
         self._indexed = 0
         self._last = 0
@@ -88,9 +85,6 @@ class Index:
         wanted = set(ids) - {""}
         tail = self._loaded(db).get(account, {})
         known = {each: tail[each] for each in tail.keys() & wanted}
-        if not all(known.values()):
-            self.unfold(db)
-            known = {each: tail[each] for each in known}
         if self._indexed and wanted:
             rows = db.execute(
                 "SELECT i.digest, e.message_id FROM by_id i CROSS JOIN entries e ON e.number = i.number"
@@ -110,11 +104,6 @@ class Index:
                 if message_id:
                     tail[message_id] = (*tail.get(message_id, ()), digest)
 
-    def folded(self, account: int, ids: Iterable[str]) -> None:
-        """Take note of new messages that are being stored folded."""
-        if self._tail is not None:
-            self._tail.setdefault(account, {}).update(dict.fromkeys(ids, ()))
-
     def is_overtaken(self, last: int) -> bool:
         """Say whether the file's last number is news to this process, which it is once."""
         is_news, self._own_last = last != self._own_last, last
@@ -132,7 +121,6 @@ class Index:
         if self._tail is None or version != self._data_version:
             self._data_version = version
             self._tail = {}
-            self.unfold(db)
             (self._indexed,) = db.execute("SELECT number FROM indexed").fetchone()
             self._last, self._pending_since = self._indexed, None
             tail = select(
@@ -167,42 +155,28 @@ class Index:
         self.fill(db, STEP if quiet >= IDLE else SHORT_STEP)
         return 0.0 if self._pending_since is not None else None
 
-    def unfold(self, db: sqlite3.Connection, most: float = math.inf, until: float = math.inf) -> list[Unfolded]:
-        """Write the rows of what is folded, in the transaction of whoever calls: see `folding`."""
-        unfolded = unfold(db, most, until)
-        if self._tail is not None:
-            for _, account, digest, told in unfolded:
-                if told.message_id:
-                    self._tail.setdefault(account, {})[told.message_id] = (digest,)
-        return unfolded
-
-    def unfold_piece(self, db: sqlite3.Connection) -> None:
-        """Do a part of that, so that nobody who wants to write waits for long."""
-        self.unfold(db, SHORT_STEP)
-
     def fill(self, db: sqlite3.Connection, limit: int) -> bool:
         """Index the next entries, in a transaction of its own; says whether any are left."""
         with transaction(db):
             until = time.monotonic() + SLICE
-            unfolded = self.unfold(db, limit, until)
             (indexed,) = db.execute("SELECT number FROM indexed").fetchone()
-            # None of them stands behind what is left folded: that was enough, or there is only time for the first.
             numbers = select_numbers(
                 db, "SELECT number FROM entries WHERE number > ? ORDER BY number LIMIT ?", (indexed, limit)
             )
-            is_rest = len(numbers) < limit and not is_folded(db)
+            is_rest = len(numbers) < limit
             by_id: list[tuple[int, int, int, int]] = []
             by_chat: list[tuple[int, int, int]] = []
             tokens: list[tuple[int, str]] = []
             indexed_now: list[tuple[int, str, int]] = []
             upto, count = indexed, 0
-            for upto, account, message_id, digest, chat, words in _looked_at(db, numbers, unfolded):
-                count += 1
-                if message_id:
-                    by_id.append((account, key_of(message_id), digest, upto))
-                    indexed_now.append((account, message_id, digest))
-                if chat:
-                    by_chat.append((account, _key_of_chat(chat), upto))
+            for row in read_rows(db, numbers):
+                upto, count = row.number, count + 1
+                words = tokens_of(row.raw, row.own_id) if row.kind == "message" else []
+                if row.message_id:
+                    by_id.append((row.account, key_of(row.message_id), row.digest, upto))
+                    indexed_now.append((row.account, row.message_id, row.digest))
+                if row.chat:
+                    by_chat.append((row.account, _key_of_chat(row.chat), upto))
                 if words:
                     tokens.append((upto, " ".join(words)))
                 if time.monotonic() > until:
@@ -226,24 +200,3 @@ class Index:
         left = tail.pop(message_id, ())
         if left not in {(), (digest,)}:  # ids have met
             tail[message_id] = tuple(each for each in left if each != digest)
-
-
-def _looked_at(
-    db: sqlite3.Connection, numbers: list[int], unfolded: list[Unfolded]
-) -> Iterator[tuple[int, int, str, int, str, list[str]]]:
-    """
-    Give what is to be indexed of entries, in their order: number, account, id, digest, chat and words.
-
-    What was unfolded just now need not be read from the file.
-    """
-    known = {each.number: each for each in unfolded}
-    rows = read_rows(db, [number for number in numbers if number not in known])
-    for number in numbers:
-        if number in known:
-            _, account, digest, told = known[number]
-            words = cut(told_by(told.read)) if isinstance(told.read, Event) else []
-            yield number, account, told.message_id, digest, told.chat, words
-        else:
-            row = next(rows)
-            words = tokens_of(row.raw, row.own_id) if row.kind == "message" else []
-            yield number, row.account, row.message_id, row.digest, row.chat, words

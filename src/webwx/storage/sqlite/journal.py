@@ -2,8 +2,7 @@
 The journal in one SQLite file.
 
 One thread writes and one reads; everything here hands them jobs. What is stored goes in by `_store`, the one function
-whose speed decides how fast this account receives; the indexes follow behind (`index`), and so do the rows of a large
-batch (`folding`).
+whose speed decides how fast this account receives; the indexes follow behind (`index`).
 """
 
 # ruff: noqa: S608 - what is put together here are columns and conditions, and never a value
@@ -29,7 +28,7 @@ from webwx.model.events import Arrived, Item
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Stats
-from webwx.storage.batches import digest_of_body, gap_between, items_of, new_items
+from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteArchivedMedia, delete_unnamed
 from webwx.storage.sqlite.bodies import blank, locate, pack
@@ -37,8 +36,7 @@ from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumers import LiveConsumers, SqliteConsumer, StoredBatch, read_known
 from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead_letters, revive
-from webwx.storage.sqlite.entries import write_entries
-from webwx.storage.sqlite.folding import FOLD_FROM, entries_of, fold, is_folded, last_number
+from webwx.storage.sqlite.entries import last_number, write_entries
 from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.links import links_named
@@ -81,9 +79,8 @@ class SqliteJournal:
         title = f"The journal {self._path}"
         self._writer = Writer(self._connect, "webwx journal", retention, title=title)
         self._reader = Reader(
-            lambda: connect(self._path, is_reader=True), "webwx journal reader", self._watch,
-            is_behind=is_folded, catch_up=lambda: self._writer.do(self._index.unfold_piece), title=title,
-        )  # fmt: skip
+            lambda: connect(self._path, is_reader=True), "webwx journal reader", self._watch, title=title
+        )
         self._looks = Looks(self._path)
         self._senders = Senders(self._path)
         self._streams: dict[int, LiveConsumers] = {}
@@ -371,25 +368,18 @@ class SqliteAccount:
     def _store(
         self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival
     ) -> StoredBatch:
-        """Store a batch, in the thread that writes: the same few statements whatever it holds."""
+        """Store a batch, in the writer's thread, by a number of statements that does not grow with the batch."""
         db.execute(
             "UPDATE logins SET position = ?, last_at = max(last_at, ?) WHERE login = ?",
             (arrival.position, arrival.time, login),
         )
-        ids = [event.message_id for _, event in arrival.texts] or [each.message_id for each in arrival.items]
-        known = self._index.digests(db, account, ids)
+        known = self._index.digests(db, account, [each.message_id for each in arrival.items])
         keep_contacts(db, login, arrival.contacts, arrival.deleted)
         batch = last_number(db) + 1
         if self._index.is_overtaken(batch - 1):
             self._overtaken()
         is_after_others, self._stream.has_others = self._stream.has_others, False
-        if len(arrival.texts) >= FOLD_FROM and not known and len(set(ids)) == len(ids):
-            db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (batch, account, arrival.time, pack(arrival.body)))
-            fold(db, batch, login, arrival.began, len(ids))
-            self._index.folded(account, ids)
-            entries = entries_of(arrival, own_id, batch)
-        else:
-            entries = self._store_rows(db, account, login, own_id, arrival, batch, known)
+        entries = self._store_rows(db, account, login, own_id, arrival, batch, known)
         if not entries:
             return StoredBatch([], is_after_others)
         self._index.appended(entries[-1].number)
@@ -403,7 +393,7 @@ class SqliteAccount:
         known: dict[str, tuple[int, ...]],
     ) -> list[Entry]:  # fmt: skip
         """Store what is new of a batch with a row for each."""
-        items = items_of(arrival, own_id)
+        items = arrival.items
         new, conflicts = new_items(items, known, is_repeated=self._is_repeated(db, login, arrival))
         if conflicts:
             db.execute("UPDATE accounts SET conflicts = conflicts + ? WHERE account = ?", (conflicts, account))

@@ -3,8 +3,7 @@ The journal's tables, how its file is opened, and how that gets from one version
 
 An entry is a row that points into the stored body of its batch, so that what arrived is kept once. Taking a batch in
 touches nothing but the ends of `batches` and `entries`, and the row of its login: `by_id`, `by_chat` and `words` are
-filled afterwards, up to the number that `indexed` says. Of a large batch of texts even the rows in `entries` follow
-behind: as long as they do, it is in `folded`.
+filled afterwards, up to the number that `indexed` says.
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
 from webwx.storage.locks import make_private
+from webwx.storage.sqlite.unfolding import unfold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 APPLICATION = 0x77786A6C
@@ -297,8 +297,10 @@ CREATE TABLE folded (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
-"""What leads from each version to the next, beginning with nothing."""
+MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
+    _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, unfold,
+)  # fmt: skip
+"""The steps from each version to the next, beginning with an empty file: SQL, or a function."""
 
 VERSION = len(MIGRATIONS)
 
@@ -438,8 +440,11 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     """Bring a file up to date, in one piece; another process may have been faster."""
     with transaction(db):
         for step in MIGRATIONS[_version_of(db, path) :]:
-            for statement in _statements(step):
-                db.execute(statement)
+            if isinstance(step, str):
+                for statement in _statements(step):
+                    db.execute(statement)
+            else:
+                step(db)
         db.execute(f"PRAGMA application_id = {APPLICATION}")
         db.execute(f"PRAGMA user_version = {VERSION}")
 

@@ -25,7 +25,7 @@ from webwx.storage.base import LOOK_EVERY
 from webwx.storage.sqlite.schema import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -88,10 +88,6 @@ class _QueuedJob(Generic[T]):
             self.future.set_result(self.result)
         else:
             self.future.set_exception(self.error)
-
-
-class _IsBehind(Exception):
-    """Something has to be written before this can be read."""
 
 
 class _Signal:
@@ -219,10 +215,6 @@ class _Worker:
                 db.close()
 
 
-async def _nothing() -> None:
-    """Have nothing to write."""
-
-
 class Reader(_Worker):
     """
     Reads, each job from one state of the file.
@@ -231,8 +223,6 @@ class Reader(_Worker):
         connect: Opens the file.
         name: The thread's.
         watch: Looks at the file every few seconds, whatever else is read.
-        is_behind: Says whether something has to be written before anybody reads.
-        catch_up: Has that written, or a piece of it.
         title: What errors call the file.
     """
 
@@ -242,34 +232,11 @@ class Reader(_Worker):
         name: str,
         watch: Callable[[sqlite3.Connection], object] = lambda _: None,
         *,
-        is_behind: Callable[[sqlite3.Connection], bool] = lambda _: False,
-        catch_up: Callable[[], Awaitable[object]] = _nothing,
         title: str = "The journal",
     ) -> None:
         super().__init__(connect, name, title=title)
         self._watch = watch
-        self._is_behind = is_behind
-        self._catch_up = catch_up
         self._look_at = time.monotonic() + LOOK_EVERY
-
-    async def do(self, job: Callable[[sqlite3.Connection], T], then: Callable[[T], None] | None = None) -> T:
-        """
-        Run a job in the thread, and wait until it is done.
-
-        Raises:
-            StorageError: The file cannot be read, or does not take what has to be written before.
-        """
-
-        def read(db: sqlite3.Connection) -> T:
-            if self._is_behind(db):
-                raise _IsBehind
-            return job(db)
-
-        while True:
-            try:
-                return await super().do(read, then)
-            except _IsBehind:
-                await self._catch_up()
 
     def _work(self) -> None:
         while (call := self._next()) is not None:
