@@ -8,7 +8,7 @@ import msgspec
 from tests.storage.arrivals import arrival, message, opened
 
 from webwx.model.contacts import ContactId
-from webwx.storage.base import Outgoing
+from webwx.storage.base import Outgoing, SendQuery
 from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ async def test_the_engine_has_all_of_the_interface(path: Path) -> None:
     consumer: Consumer = await account.consumer("bot")
 
     assert consumer.name == "bot"
-    assert await outbox.list() == []
+    assert await outbox.find(SendQuery()) == []
     assert await journal.accounts() == [2_400_001]
     await journal.close()
 

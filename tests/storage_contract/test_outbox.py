@@ -13,6 +13,8 @@ from tests.storage.arrivals import (
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
+from webwx.storage.base import SendQuery
+from webwx.storage.lookup import find_send
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Journal, Outgoing
@@ -54,7 +56,7 @@ async def test_a_send_goes_through_its_states(account: AccountJournal) -> None:
     assert await account.outbox.sending(row.number, NOW + 1, FRIEND) is True
     await account.outbox.settle(row.number, "sent", time=NOW + 2, receipt=receipt("1"))
 
-    sent = await account.outbox.get(number=row.number)
+    sent = await find_send(account.outbox, number=row.number)
     assert sent is not None
     assert (sent.state, sent.receipt, sent.created_at, sent.changed_at) == ("sent", receipt("1"), NOW, NOW + 2)
 
@@ -78,20 +80,20 @@ async def test_a_send_belongs_to_the_chat_that_it_leaves_for(account: AccountJou
     await account.outbox.sending(row.number, NOW, ROOM)
     await account.outbox.sending(row.number, NOW, FRIEND)  # somebody else, who must not
 
-    assert [each.chat for each in await account.outbox.list()] == [ROOM]
+    assert [each.chat for each in await account.outbox.find(SendQuery())] == [ROOM]
 
 
 async def test_a_send_is_found_by_each_of_its_names(account: AccountJournal) -> None:
     row = await added(account, "17", key="daily")
     await account.outbox.settle(row.number, "sent", time=NOW, receipt=receipt("17", "4711"))
-    row = (await account.outbox.list())[0]
+    row = (await account.outbox.find(SendQuery()))[0]
 
-    assert await account.outbox.get(number=1) == row
-    assert await account.outbox.get(key="daily") == row
-    assert await account.outbox.get(client_id="17") == row
-    assert await account.outbox.get(message_id="4711") == row
-    assert await account.outbox.get(key="hourly") is None
-    assert await account.outbox.get() is None
+    assert await find_send(account.outbox, number=1) == row
+    assert await find_send(account.outbox, key="daily") == row
+    assert await find_send(account.outbox, client_id="17") == row
+    assert await find_send(account.outbox, message_id="4711") == row
+    assert await find_send(account.outbox, key="hourly") is None
+    assert await find_send(account.outbox) is None
 
 
 async def test_sends_are_listed_newest_first_and_by_what_is_asked(account: AccountJournal) -> None:
@@ -100,12 +102,12 @@ async def test_sends_are_listed_newest_first_and_by_what_is_asked(account: Accou
     await account.outbox.settle(2, "failed", time=NOW, ret=1201)
 
     async def listed(*states: object, **conditions: object) -> list[str]:
-        return [row.client_id for row in await account.outbox.list(*states, **conditions)]  # type: ignore[arg-type]
+        return [row.client_id for row in await account.outbox.find(SendQuery(states=states, **conditions))]  # type: ignore[arg-type]
 
     assert await listed() == ["6", "5", "4", "3", "2", "1"]
     assert await listed(limit=2) == ["6", "5"]
     assert await listed("failed") == ["2"]
-    assert await listed("queued", "failed", chats=[FRIEND]) == ["6", "4", "2"]
+    assert await listed("queued", "failed", chats=(FRIEND,)) == ["6", "4", "2"]
     assert await listed(since=NOW + 3, until=NOW + 4) == ["4", "3"]
     assert await listed("unknown") == []
 
@@ -123,10 +125,10 @@ async def test_a_send_can_be_removed_but_not_while_it_is_on_its_way(account: Acc
 async def test_accounts_know_nothing_of_each_other_s_sends(journal: Journal) -> None:
     one, two = journal.account(1), journal.account(2)
     row = await added(one, "1", key="daily")
-    assert await two.outbox.get(key="daily") is None
+    assert await find_send(two.outbox, key="daily") is None
     assert await two.outbox.sending(row.number, NOW, FRIEND) is False
     assert (await added(two, "1", key="daily")).state == "queued", "keys and client ids are each account's own"
-    assert [each.client_id for each in await one.outbox.list()] == ["1"]
+    assert [each.client_id for each in await one.outbox.find(SendQuery())] == ["1"]
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\x00b", "你好😀", "x" * 100_000])
@@ -134,4 +136,4 @@ async def test_any_text_can_be_stored(account: AccountJournal, text: str) -> Non
     row = await account.outbox.add(client_id="1", chat=FRIEND, kind="text", text=text, key=text, time=NOW)
 
     assert row.text == text.replace("\ud800", "\ufffd")
-    assert await account.outbox.get(key=text) == row
+    assert await find_send(account.outbox, key=text) == row

@@ -13,7 +13,7 @@ import pytest
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, everything, ids, messages, opened
 
 from webwx.errors import AlreadyRunning
-from webwx.storage.base import EntryQuery
+from webwx.storage.base import EntryQuery, SendQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,7 +84,7 @@ async def test_two_processes_write_into_one_journal(surviving: Http11Transport) 
 
     assert lines[-1] == "end"
     assert len(await everything(account)) == 1_000
-    assert len(await journal.account(7).outbox.list(limit=1_000)) == 100
+    assert len(await journal.account(7).outbox.find(SendQuery(limit=1_000))) == 100
     await journal.close()
 
 
@@ -198,11 +198,11 @@ async def test_a_send_that_a_dead_process_was_at_is_unknown(surviving: Http11Tra
     outbox = journal.account(UIN).outbox
     async with program(surviving, "leave") as other:
         assert await said(other) == "ready"
-        assert [row.state for row in await outbox.list()] == ["sent", "sending", "queued"]
+        assert [row.state for row in await outbox.find(SendQuery())] == ["sent", "sending", "queued"]
         again = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="sending", time=1.0)
         assert again.state == "sending"
 
-    assert [row.state for row in await outbox.list()] == ["sent", "unknown", "queued"]
+    assert [row.state for row in await outbox.find(SendQuery())] == ["sent", "unknown", "queued"]
     assert await outbox.sending(2, 1.0, FRIEND) is False
     assert await outbox.sending(1, 1.0, FRIEND) is True, "it never left, so it may now"
     await journal.close()
@@ -216,7 +216,7 @@ async def test_closing_the_journal_ends_what_was_on_its_way(surviving: Http11Tra
     await journal.close()
     journal = surviving.open()
 
-    assert [row.state for row in await journal.account(UIN).outbox.list()] == ["unknown"]
+    assert [row.state for row in await journal.account(UIN).outbox.find(SendQuery())] == ["unknown"]
     await journal.close()
 
 

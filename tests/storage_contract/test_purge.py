@@ -21,7 +21,7 @@ from tests.storage.arrivals import (
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
-from webwx.storage.base import EntryQuery
+from webwx.storage.base import EntryQuery, SendQuery
 from webwx.storage.lookup import find_message
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class TestPurge:
             )
         await account.outbox.sending(2, 1.0, FRIEND)
         assert await account.purge(chats=[FRIEND]) == 1
-        assert [row.client_id for row in await account.outbox.list()] == ["3", "2"]
+        assert [row.client_id for row in await account.outbox.find(SendQuery())] == ["3", "2"]
         assert await account.purge(before=4_000) == 1
-        assert [row.client_id for row in await account.outbox.list()] == ["2"]
+        assert [row.client_id for row in await account.outbox.find(SendQuery())] == ["2"]
 
     async def test_another_account_keeps_what_it_has(self, journal: Journal) -> None:
         one, two = await opened(journal, 1), await opened(journal, 2)

@@ -50,11 +50,13 @@ def journal() -> None:
 @command("stats", group=journal, examples=("webwx journal stats --json",))
 async def stats(session: Session) -> None:
     """Count what there is."""
+    from webwx.storage.base import SendQuery
+
     _require_journal(session)
     async with session.journal_to_read() as opened:
         parts = [opened.account(uin) for uin in await opened.accounts()]
         counted = [await part.stats() for part in parts]
-        sends = Counter([send.state for part in parts for send in await part.outbox.list(limit=_ALL_SENDS)])
+        sends = Counter([send.state for part in parts for send in await part.outbox.find(SendQuery(limit=_ALL_SENDS))])
     total = {
         name: sum(getattr(each, name) for each in counted)
         for name in ("entries", "batches", "quarantined", "conflicts", "dead_letters", "kept", "kept_size")

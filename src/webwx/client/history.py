@@ -13,8 +13,8 @@ from webwx.model.contacts import ContactId
 from webwx.model.events import ContactChanged, event_from_item, is_quiet
 from webwx.model.identities import Identity, is_lasting
 from webwx.model.messages import Event, Message, MessageRecalled, TextMessage
-from webwx.storage.base import EntryQuery, Outgoing
-from webwx.storage.lookup import contact_ids_of, export_entries, find_entry, find_identity_of, find_message
+from webwx.storage.base import EntryQuery, Outgoing, SendQuery
+from webwx.storage.lookup import contact_ids_of, export_entries, find_entry, find_identity_of, find_message, find_send
 from webwx.storage.tokenizer import Query, cut
 
 if TYPE_CHECKING:
@@ -77,10 +77,11 @@ class MessageHistory:
         said = said[-limit:]
         # What was sent between the oldest of these and the one that everything is to be older than.
         end = None if before is None else await find_entry(part, before)
-        sends = await part.outbox.list(
-            *_SAID, chats=chats, limit=limit, since=max(since, 0 if is_all else said[0][0].time),
+        between = SendQuery(
+            states=_SAID, chats=chats, limit=limit, since=max(since, 0 if is_all else said[0][0].time),
             until=until if end is None else min(until or end.time, end.time),
         )  # fmt: skip
+        sends = await part.outbox.find(between)
         came_back = {entry.message_id for entry, _ in said}
         told: list[tuple[float, Event | Outgoing]] = []
         latest = 0
@@ -108,7 +109,7 @@ class MessageHistory:
             came_back = {entry.message_id for entry in found}
             told += [
                 (send.created_at, send)
-                for send in await part.outbox.list(*_SAID, chats=chats, limit=_SENDS_SEARCHED)
+                for send in await part.outbox.find(SendQuery(states=_SAID, chats=chats, limit=_SENDS_SEARCHED))
                 if query.finds(cut(send.text))
                 and not (send.receipt is not None and send.receipt.message_id in came_back)
             ]
@@ -124,14 +125,14 @@ class MessageHistory:
     async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
         """Give what was sent from here, the newest first, each with what became of it."""
         part = await self._updates.readable_part()
-        return await part.outbox.list(*states, chats=await self.chats(part, chat), limit=limit)
+        return await part.outbox.find(SendQuery(states=states, chats=await self.chats(part, chat), limit=limit))
 
     async def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:
         """Find what was sent from here, by one of its names; None when there is none of that name."""
         part = await self._updates.readable_part()
-        return await part.outbox.get(key=key, number=number, client_id=client_id, message_id=message_id)
+        return await find_send(part.outbox, key=key, number=number, client_id=client_id, message_id=message_id)
 
     async def was_sent_here(self, message: Message | MessageRecalled) -> bool:
         """Say whether a message of this account's is one that was sent from here and came back through sync."""
@@ -139,8 +140,8 @@ class MessageHistory:
             return False
         outbox = (await self._updates.readable_part()).outbox
         while True:
-            on_their_way = await outbox.list("sending", chats=[message.chat], limit=1)
-            if await outbox.get(message_id=message.message_id) is not None:
+            on_their_way = await outbox.find(SendQuery(states=("sending",), chats=(message.chat,), limit=1))
+            if await find_send(outbox, message_id=message.message_id) is not None:
                 return True
             if not on_their_way:
                 return False
@@ -161,7 +162,7 @@ class MessageHistory:
     async def export_history(self) -> AsyncGenerator[Event | Outgoing, None]:
         """Yield everything there is, oldest first: all events, then the sends that did not come back as one of them."""
         part = await self._updates.readable_part()
-        sends = await part.outbox.list(limit=_ALL)
+        sends = await part.outbox.find(SendQuery(limit=_ALL))
         message_ids = {send.receipt.message_id for send in sends if send.receipt is not None}
         came_back: set[str] = set()
         async for entry in export_entries(part):

@@ -11,6 +11,7 @@ from webwx.errors import InvalidRequest, RecallExpired, RecallRefused
 from webwx.flows import messages as message_flows
 from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import RECALL_WINDOW
+from webwx.storage.lookup import find_send
 
 if TYPE_CHECKING:
     from webwx.client.identity import AccountIdentities, To
@@ -58,7 +59,7 @@ class Messages:
     async def retry_send(self, number: int) -> Receipt:
         """Send a text of the outbox that has not left, or was refused, under the client id that it has."""
         self._session.require_login()
-        row = await (await self._updates.readable_part()).outbox.get(number=number)
+        row = await find_send((await self._updates.readable_part()).outbox, number=number)
         if row is None:
             raise InvalidRequest(f"The outbox has no send {number}; nothing was sent.")
         if row.kind != "text":

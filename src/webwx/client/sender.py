@@ -39,7 +39,8 @@ from webwx.errors import (
 from webwx.model.events import event_from_item
 from webwx.model.messages import FileMessage, LocationMessage, Receipt, TextMessage
 from webwx.protocol.codes import Ret
-from webwx.storage.base import EntryQuery
+from webwx.storage.base import EntryQuery, SendQuery
+from webwx.storage.lookup import find_send
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -153,7 +154,7 @@ class Sender:
         if not self._storage.has_journal:
             raise NoJournal("A key is kept in a journal, and this client has none; nothing was sent.")
         async with self._turn(key):
-            row = await self._storage.part().outbox.get(key=key)
+            row = await find_send(self._storage.part().outbox, key=key)
             return None if row is None else await self.outcome(row)
 
     def _turn(self, key: str) -> AbstractAsyncContextManager[None]:
@@ -184,7 +185,7 @@ class Sender:
             return
         outbox = self._storage.part().outbox
         try:
-            row = await outbox.get(client_id=client_id)
+            row = await find_send(outbox, client_id=client_id)
             if row is not None:
                 await outbox.settle(row.number, "recalled", time=self._session.now(), receipt=row.receipt)
         except StorageError as error:
@@ -272,7 +273,9 @@ class Sender:
     async def settle_doubts(self, chats: Collection[ContactId]) -> None:
         """End the doubts about sends to chats where something of this account's has come through sync."""
         if chats:
-            doubtful = await self._storage.part().outbox.list("unknown", chats=chats, limit=_LOOKED_AT)
+            doubtful = await self._storage.part().outbox.find(
+                SendQuery(states=("unknown",), chats=tuple(chats), limit=_LOOKED_AT)
+            )
             for row in reversed(doubtful):
                 await self._settle_doubt(row)
 
@@ -283,7 +286,7 @@ class Sender:
         A message is taken for it that says the same in the same chat, is no older, and is no other send's.
         """
         part = self._storage.part()
-        sends = await part.outbox.list(chats=[row.chat], limit=_LOOKED_AT)
+        sends = await part.outbox.find(SendQuery(chats=(row.chat,), limit=_LOOKED_AT))
         if any(
             other.state == "sending" and (other.kind, other.text) == (row.kind, row.text) and other.number != row.number
             for other in sends
@@ -335,7 +338,7 @@ class _Record:
         if await self._outbox.sending(self.row.number, self._now(), chat):
             self.row = msgspec.structs.replace(self.row, chat=chat)
             return None
-        row = await self._outbox.get(number=self.row.number)
+        row = await find_send(self._outbox, number=self.row.number)
         if row is None:
             raise InvalidRequest("This was taken out of the outbox while it waited; nothing was sent.")
         if row.receipt is None:

@@ -196,6 +196,32 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
         return f"Outgoing({self.number}, {self.kind}, {self.state})"
 
 
+class SendQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sends to find: those that meet all conditions given here, the newest of them."""
+
+    number: int | None = None
+    """The send's number."""
+    key: str | None = None
+    """The caller's name of the send."""
+    client_id: str | None = None
+    """The id that the send has for all attempts."""
+    message_id: str | None = None
+    """The platform's id, from the receipt."""
+    states: tuple[State, ...] = ()
+    """Only sends in one of these states; empty for all."""
+    chats: tuple[ContactId, ...] = ()
+    """Only sends to these chats; empty for all."""
+    since: float = 0
+    """Not stored before this time, in seconds since 1970."""
+    until: float = 0
+    """Not stored after this time; 0 for no limit."""
+    limit: int = 100
+    """Number of sends at most."""
+
+    def __repr__(self) -> str:
+        return "SendQuery(***)"
+
+
 class StoredMedium(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the wish to keep what a message shows."""
 
@@ -335,29 +361,12 @@ class Outbox(Protocol):
         """Note how an attempt ended; `queued` when it provably never left, or came too soon."""
         ...
 
-    async def get(
-        self, *, number: int = 0, key: str = "", client_id: str = "", message_id: str = ""
-    ) -> Outgoing | None:
-        """Find one by any of its names; what a dead process left in `sending` is `unknown`."""
+    async def find(self, query: SendQuery) -> list[Outgoing]:
+        """Return the sends that a query asks for, the newest first; one that a dead process left is `unknown`."""
         ...
 
     async def remove(self, number: int) -> bool:
         """Delete one for good, and free its key; says whether there was one. What is being sent stays."""
-        ...
-
-    async def list(
-        self, *states: State, chats: Collection[ContactId] = (), since: float = 0, until: float = 0, limit: int = 100
-    ) -> list[Outgoing]:
-        """
-        Give sends, newest first; all states when none is named.
-
-        Args:
-            states: In one of these.
-            chats: To these chats only.
-            since: Not made before, seconds since 1970.
-            until: Not made after; 0 means now.
-            limit: At most so many.
-        """
         ...
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import EntryQuery, IdentityQuery
+from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from webwx.model.contacts import ContactId
     from webwx.model.identities import Identity
-    from webwx.storage.base import AccountJournal, Entry, IdentityStore
+    from webwx.storage.base import AccountJournal, Entry, IdentityStore, Outbox, Outgoing
 
 _READ = 500
 """Entries read at a time."""
@@ -49,3 +49,15 @@ async def find_identity_of(store: IdentityStore, contact_id: ContactId) -> Ident
 async def contact_ids_of(store: IdentityStore, number: int) -> list[ContactId]:
     """Return every id that an identity has had, the newest first."""
     return [link.contact_id for link in await store.links(number)]
+
+
+async def find_send(
+    outbox: Outbox, *, number: int = 0, key: str = "", client_id: str = "", message_id: str = ""
+) -> Outgoing | None:
+    """Return the newest send that has all names given; none without a name."""
+    if not (number or key or client_id or message_id):
+        return None
+    query = SendQuery(
+        number=number or None, key=key or None, client_id=client_id or None, message_id=message_id or None, limit=1
+    )
+    return next(iter(await outbox.find(query)), None)

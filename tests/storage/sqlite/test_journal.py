@@ -28,9 +28,9 @@ from tests.storage.arrivals import (
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import ContactId
-from webwx.storage.base import EntryQuery, IdentityQuery
+from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery
 from webwx.storage.locks import make_private
-from webwx.storage.lookup import find_message
+from webwx.storage.lookup import find_message, find_send
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.storage.sqlite.schema import VERSION
 
@@ -124,7 +124,7 @@ async def test_many_writers_and_readers_never_meet_a_lock(
     async def read() -> None:
         nonlocal reads
         while not is_over:
-            await account.outbox.list(limit=5)
+            await account.outbox.find(SendQuery(limit=5))
             await account.find(EntryQuery(limit=5))
             reads += 1
 
@@ -135,7 +135,7 @@ async def test_many_writers_and_readers_never_meet_a_lock(
     output, _ = await external.communicate(b"\n")
 
     assert external.returncode == 0
-    assert len(await account.outbox.list(limit=10**6)) == 8 * writes
+    assert len(await account.outbox.find(SendQuery(limit=10**6))) == 8 * writes
     with capsys.disabled():
         seconds = time.perf_counter() - begun
         print(f"\nG10: {8 * writes} writes, {reads} reads, {int(output)} outside, 0 locked, {seconds:.1f} s")
@@ -290,7 +290,7 @@ async def test_a_file_of_each_version_opens_with_all_that_is_in_it(path: Path, v
     assert await account.ingest(arrival(message("1", "你好世界"), message("4"))) == 1
     assert [contact.remark for contact in await account.contacts(OWN)] == ["Boss"]
     assert await account.chats_named("Boss") == [ContactId("@boss")]
-    sent = await account.outbox.get(key="daily")
+    sent = await find_send(account.outbox, key="daily")
     assert sent is not None
     assert (sent.state, sent.text, sent.receipt is not None) == ("sent", "text 1", True)
     consumer = await account.consumer("bot")

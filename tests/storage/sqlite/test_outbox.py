@@ -11,6 +11,8 @@ from tests.storage.arrivals import FRIEND, UIN
 
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
+from webwx.storage.base import SendQuery
+from webwx.storage.lookup import find_send
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ async def test_a_send_is_stored_as_it_is_before_it_leaves(account: SqliteAccount
 
     assert (row.state, row.client_id, row.key, row.chat, row.text) == ("queued", "17", "daily", FRIEND, "text 17")
     assert (row.created_at, row.changed_at, row.receipt) == (NOW, NOW, None)
-    assert await other.account(UIN).outbox.get(key="daily") == row
+    assert await find_send(other.account(UIN).outbox, key="daily") == row
     assert repr(row) == "Outgoing(1, text, queued)"
     await other.close()
 
@@ -78,7 +80,7 @@ async def test_whoever_looks_first_is_told(account: SqliteAccount, path: Path, h
         case "add":
             assert (await added(other.account(UIN), "2", key="daily")).state == "unknown"
         case "get":
-            found = await outbox.get(number=row.number)
+            found = await find_send(outbox, number=row.number)
             assert found is not None
             assert found.state == "unknown"
         case "remove":
@@ -101,7 +103,7 @@ async def test_what_processes_have_left_that_did_not_close_is_removed_by_the_nex
     assert len(list(path.parent.glob(".*sender*"))) == 1, "that of the one which lives"
     async with SqliteJournal(path) as journal:
         await added(journal.account(UIN), "2")
-        assert [row.state for row in await journal.account(UIN).outbox.list()] == ["queued", "sending"]
+        assert [row.state for row in await journal.account(UIN).outbox.find(SendQuery())] == ["queued", "sending"]
     await living.close()
     assert list(path.parent.glob(".*sender*")) == []
 
@@ -113,6 +115,6 @@ async def test_closing_ends_what_was_on_its_way(path: Path) -> None:
     await journal.close()
     journal = SqliteJournal(path)
 
-    assert [row.state for row in await journal.account(UIN).outbox.list()] == ["unknown"]
+    assert [row.state for row in await journal.account(UIN).outbox.find(SendQuery())] == ["unknown"]
     assert list(path.parent.glob(".*sender*")) == []
     await journal.close()

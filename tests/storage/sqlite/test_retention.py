@@ -25,7 +25,7 @@ from tests.storage.arrivals import (
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import EntryQuery
+from webwx.storage.base import EntryQuery, SendQuery
 from webwx.storage.lookup import find_message
 from webwx.storage.sqlite import retention as retention_module
 from webwx.storage.sqlite.contacts import Thinning
@@ -229,7 +229,7 @@ class TestRetention:
         await account.ingest(arrival(message(1), at=NOW))
         keep_house(path, days=90)
 
-        assert [row.client_id for row in await account.outbox.list()] == ["2"]
+        assert [row.client_id for row in await account.outbox.find(SendQuery())] == ["2"]
         assert [len(await account.contacts(ContactId(login))) for login in ("@one", "@two", "@three")] == [0, 0, 1]
 
     async def test_only_so_much_that_could_not_be_read_is_kept(

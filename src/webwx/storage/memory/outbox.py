@@ -10,14 +10,14 @@ import msgspec
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import Outgoing, State
+from webwx.storage.base import Outgoing
 
 if TYPE_CHECKING:
-    import builtins
     import threading
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Iterable
 
     from webwx.model.messages import Receipt
+    from webwx.storage.base import SendQuery
 
 
 class Sends:
@@ -100,39 +100,39 @@ class MemoryOutbox:
                     rows[number], state=state, receipt=receipt, ret=ret, changed_at=time
                 )
 
-    async def get(
-        self, *, number: int = 0, key: str = "", client_id: str = "", message_id: str = ""
-    ) -> Outgoing | None:
-        """Find a send by one of its names."""
-        key, client_id, message_id = map(clean_text, (key, client_id, message_id))
+    async def find(self, query: SendQuery) -> list[Outgoing]:
+        """Return the sends that a query asks for, the newest first."""
         with self._lock:
             sends = self._sends()
-            if number or key:
-                return sends.rows.get(number or sends.by_key.get(key, 0))
-            for row in reversed(sends.rows.values()):
-                if client_id and row.client_id == client_id:
-                    return row
-                if not client_id and message_id and row.receipt and row.receipt.message_id == message_id:
-                    return row
-            return None
+            rows: Iterable[Outgoing] = reversed(sends.rows.values())
+            number = query.number if query.key is None else sends.by_key.get(clean_text(query.key), 0)
+            if number is not None:
+                rows = [sends.rows[number]] if number in sends.rows else []
+            return list(itertools.islice(filter(_condition_of(query), rows), query.limit))
 
     async def remove(self, number: int) -> bool:
         """Delete a send for good, and free its key; says whether there was one. What is being sent stays."""
         with self._lock:
             return self._sends().remove(lambda row: row.number == number) == 1
 
-    async def list(
-        self, *states: State, chats: Collection[ContactId] = (), since: float = 0, until: float = 0, limit: int = 100
-    ) -> builtins.list[Outgoing]:
-        """Return sends, newest first; all states when none is named."""
-        wanted = {clean_text(each) for each in chats}
-        with self._lock:
-            found = (
-                row
-                for row in reversed(self._sends().rows.values())
-                if (not states or row.state in states)
-                and (not wanted or row.chat in wanted)
-                and row.created_at >= since
-                and (not until or row.created_at <= until)
-            )
-            return list(itertools.islice(found, limit))
+
+def _condition_of(query: SendQuery) -> Callable[[Outgoing], bool]:
+    """Return the function that says whether a send meets all conditions of a query."""
+    key, client_id, message_id = (
+        None if each is None else clean_text(each) for each in (query.key, query.client_id, query.message_id)
+    )
+    chats = {clean_text(each) for each in query.chats}
+
+    def is_wanted(row: Outgoing) -> bool:
+        return (
+            (query.number is None or row.number == query.number)
+            and (key is None or row.key == key)
+            and (client_id is None or row.client_id == client_id)
+            and (message_id is None or (row.receipt is not None and row.receipt.message_id == message_id))
+            and (not query.states or row.state in query.states)
+            and (not chats or row.chat in chats)
+            and row.created_at >= query.since
+            and (not query.until or row.created_at <= query.until)
+        )
+
+    return is_wanted

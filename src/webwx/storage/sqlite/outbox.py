@@ -17,16 +17,16 @@ from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import Outgoing, State
+from webwx.storage.base import Outgoing
 from webwx.storage.locks import take_lock
 from webwx.storage.sqlite.bulk import as_list, select
 
 if TYPE_CHECKING:
-    import builtins
     import sqlite3
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from webwx.storage.base import SendQuery
     from webwx.storage.sqlite.threads import Reader, Writer
 
 _COLUMNS = (
@@ -149,15 +149,21 @@ class SqliteOutbox:
 
         await self._writer.do(store)
 
-    async def get(
-        self, *, number: int = 0, key: str = "", client_id: str = "", message_id: str = ""
-    ) -> Outgoing | None:
-        """Find one by any of its names; what a dead process left in `sending` is `unknown`."""
-        names = (("number", number), ("key", key), ("client_id", client_id), (_MESSAGE_ID, message_id))
-        column, value = next((name for name in names if name[1]), ("number", 0))
-        value = clean_text(value) if isinstance(value, str) else value
-        found = await self._read(f"{column} = ? ORDER BY number DESC LIMIT 1", value)
-        return found[0] if found else None
+    async def find(self, query: SendQuery) -> list[Outgoing]:
+        """Return the sends that a query asks for, the newest first; one that a dead process left is `unknown`."""
+        account = await self._account()
+        condition, values = _condition(query)
+        condition += " ORDER BY number DESC LIMIT ?"
+        values.append(query.limit)
+
+        def read(db: sqlite3.Connection) -> list[Outgoing] | None:
+            return None if self._dead(db, account) else _select(db, account, condition, *values)
+
+        found = await self._reader.do(read)
+        if found is None:
+            await self._writer.do(lambda db: self._bury_dead(db, account))
+            found = await self._reader.do(lambda db: _select(db, account, condition, *values))
+        return found
 
     async def remove(self, number: int) -> bool:
         """Delete one for good, and free its key; says whether there was one. What is being sent stays."""
@@ -172,37 +178,7 @@ class SqliteOutbox:
 
         return await self._writer.do(delete)
 
-    async def list(
-        self, *states: State, chats: Collection[ContactId] = (), since: float = 0, until: float = 0, limit: int = 100
-    ) -> builtins.list[Outgoing]:
-        """Give sends, newest first; all states when none is named."""
-        condition = "created_at >= ?"
-        values: tuple[float | str, ...] = (since,)
-        if states:
-            condition += " AND state IN (SELECT value FROM json_each(?))"
-            values += (as_list(states),)
-        if chats:
-            condition += " AND chat IN (SELECT value FROM json_each(?))"
-            values += (as_list(clean_text(each) for each in chats),)
-        if until:
-            condition += " AND created_at <= ?"
-            values += (until,)
-        return await self._read(f"{condition} ORDER BY number DESC LIMIT ?", *values, limit)
-
-    async def _read(self, condition: str, *values: object) -> builtins.list[Outgoing]:
-        """Read sends, once those of dead processes are known as such."""
-        account = await self._account()
-
-        def read(db: sqlite3.Connection) -> builtins.list[Outgoing] | None:
-            return None if self._dead(db, account) else _select(db, account, condition, *values)
-
-        found = await self._reader.do(read)
-        if found is None:
-            await self._writer.do(lambda db: self._bury_dead(db, account))
-            found = await self._reader.do(lambda db: _select(db, account, condition, *values))
-        return found
-
-    def _dead(self, db: sqlite3.Connection, account: int) -> builtins.list[str]:
+    def _dead(self, db: sqlite3.Connection, account: int) -> list[str]:
         """Give the processes that have died while they were sending."""
         owners = db.execute("SELECT DISTINCT owner FROM outbox WHERE account = ? AND state = 'sending'", (account,))
         return [owner for (owner,) in owners if not self._senders.is_alive(owner)]
@@ -213,6 +189,27 @@ class SqliteOutbox:
                 "UPDATE outbox SET state = 'unknown', owner = '' WHERE account = ? AND state = 'sending' AND owner = ?",
                 (account, owner),
             )
+
+
+def _condition(query: SendQuery) -> tuple[str, list[object]]:
+    condition, values = "created_at >= ?", list[object]([query.since])
+    names = (
+        ("number", query.number), ("key", query.key), ("client_id", query.client_id), (_MESSAGE_ID, query.message_id)
+    )  # fmt: skip
+    for column, value in names:
+        if value is not None:
+            condition += f" AND {column} = ?"
+            values.append(clean_text(value) if isinstance(value, str) else value)
+    if query.states:
+        condition += " AND state IN (SELECT value FROM json_each(?))"
+        values.append(as_list(query.states))
+    if query.chats:
+        condition += " AND chat IN (SELECT value FROM json_each(?))"
+        values.append(as_list(clean_text(each) for each in query.chats))
+    if query.until:
+        condition += " AND created_at <= ?"
+        values.append(query.until)
+    return condition, values
 
 
 def _select(db: sqlite3.Connection, account: int, condition: str, *values: object) -> list[Outgoing]:
