@@ -98,7 +98,7 @@ class TestLookingUp:
     async def test_ten_thousand_contacts_go_in_and_out(self, account: AccountJournal) -> None:
         many = [Contact(id=ContactId(f"@{number}"), nickname=f"Name {number}") for number in range(10_000)]
         await account.save_contacts(OWN, many)
-        assert len(await account.contacts(OWN)) == 10_000
+        assert len(await account.roster(OWN)) == 10_000
 
     async def test_what_there_is_can_be_counted(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*messages(1, 3), b'{"no": "message"}'))

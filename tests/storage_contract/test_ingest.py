@@ -52,11 +52,11 @@ class TestIngest:
         gone = Contact(id=ContactId("@gone"), nickname="Gone")
         batch = arrival(contact_change("x"))
         await account.ingest(msgspec.structs.replace(batch, contacts=(boss, gone)))
-        assert sorted(await account.contacts(OWN), key=lambda each: each.id) == [boss, gone]
+        assert sorted(await account.roster(OWN), key=lambda each: each.id) == [boss, gone]
 
         renamed = msgspec.structs.replace(boss, remark="Chief")
         await account.ingest(msgspec.structs.replace(arrival(), contacts=(renamed,), deleted=(gone.id,)))
-        assert await account.contacts(OWN) == [renamed]
+        assert list(await account.roster(OWN)) == [renamed]
         assert await account.chats_named("Boss") == [boss.id], "what was said under the old name is found by it"
         assert await account.chats_named("Chief") == [boss.id]
         assert await account.chats_named("Gone") == [gone.id]
@@ -149,7 +149,7 @@ class TestLogins:
         assert gap_in(gap).since == pytest.approx(since, abs=60)
         assert await account.position(new) == b"further"
         assert await account.position(OWN) == b"here"
-        assert len(await account.contacts(new)) == 1
+        assert len(await account.roster(new)) == 1
 
     async def test_the_first_login_and_the_same_again_leave_none(self, account: AccountJournal) -> None:
         await account.open_login(OWN, b"again", time.time(), [])

@@ -73,8 +73,8 @@ class TestPurge:
         await account.purge(before=NOW + 10 * DAY)
 
         assert await account.chats_named("Boss") == [ContactId("@new")]
-        assert await account.contacts(OWN) == []
-        assert len(await account.contacts(ContactId("@me2"))) == 1
+        assert list(await account.roster(OWN)) == []
+        assert len(await account.roster(ContactId("@me2"))) == 1
 
 
 class TestGaps:

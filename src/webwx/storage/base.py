@@ -579,12 +579,8 @@ class AccountJournal(Protocol):
         """
         ...
 
-    async def contacts(self, own_id: ContactId) -> list[Contact]:
-        """Give everybody known in a login who is not deleted."""
-        ...
-
     async def roster(self, own_id: ContactId) -> Roster:
-        """Give the same, each to be read when somebody looks at them."""
+        """Return the contacts of a login that are not deleted, each to be read when it is looked up."""
         ...
 
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:

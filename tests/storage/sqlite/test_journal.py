@@ -288,7 +288,7 @@ async def test_a_file_of_each_version_opens_with_all_that_is_in_it(path: Path, v
     assert found is not None
     assert bytes(found.item.raw) == message("3", "still in the tail" + ", and folded" * (version == 4))
     assert await account.ingest(arrival(message("1", "你好世界"), message("4"))) == 1
-    assert [contact.remark for contact in await account.contacts(OWN)] == ["Boss"]
+    assert [contact.remark for contact in list(await account.roster(OWN))] == ["Boss"]
     assert await account.chats_named("Boss") == [ContactId("@boss")]
     sent = await find_send(account.outbox, key="daily")
     assert sent is not None

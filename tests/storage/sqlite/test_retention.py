@@ -230,7 +230,7 @@ class TestRetention:
         keep_house(path, days=90)
 
         assert [row.client_id for row in await account.outbox.find(SendQuery())] == ["2"]
-        assert [len(await account.contacts(ContactId(login))) for login in ("@one", "@two", "@three")] == [0, 0, 1]
+        assert [len(await account.roster(ContactId(login))) for login in ("@one", "@two", "@three")] == [0, 0, 1]
 
     async def test_only_so_much_that_could_not_be_read_is_kept(
         self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch

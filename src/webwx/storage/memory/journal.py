@@ -349,14 +349,8 @@ class MemoryAccount:
 
     # -- people ------------------------------------------------------------------------------------------------------
 
-    async def contacts(self, own_id: ContactId) -> list[Contact]:
-        """Return all contacts known in a login that are not deleted."""
-        with self._lock:
-            login = self._data().logins.by_id.get(own_id)
-            return [] if login is None else list(login.contacts.values())
-
     async def roster(self, own_id: ContactId) -> MemoryRoster:
-        """Return the same, each to be read when it is needed."""
+        """Return the contacts of a login that are not deleted."""
         with self._lock:
             login = self._data().logins.by_id.get(own_id)
             return MemoryRoster({} if login is None else login.contacts)

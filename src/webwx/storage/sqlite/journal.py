@@ -5,8 +5,6 @@ One thread writes and one reads; everything here hands them jobs. What is stored
 whose speed decides how fast this account receives; the indexes follow behind (`index`).
 """
 
-# ruff: noqa: S608 - what is put together here are columns and conditions, and never a value
-
 from __future__ import annotations
 
 import asyncio
@@ -528,12 +526,8 @@ class SqliteAccount:
 
     # -- people ------------------------------------------------------------------------------------------------------
 
-    async def contacts(self, own_id: ContactId) -> list[Contact]:
-        """Give everybody known in a login who is not deleted."""
-        return await self._contacts("l.own_id = ?", own_id)
-
     async def roster(self, own_id: ContactId) -> StoredRoster:
-        """Give the same, each to be read when somebody looks at them."""
+        """Return the contacts of a login that are not deleted, each to be read when it is looked up."""
         account = await self._account()
 
         def read(db: sqlite3.Connection) -> StoredRoster:
@@ -545,25 +539,22 @@ class SqliteAccount:
         return await self._reader.do(read)
 
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:
-        """Give who had these ids, in whatever login."""
-        wanted = {clean_text(each) for each in ids}
-        found = await self._contacts("c.id IN (SELECT value FROM json_each(?))", as_list(wanted))
-        unknown = wanted - {each.id for each in found}
-        return [*await self.identities.contacts(unknown), *found] if unknown else found
-
-    async def _contacts(self, condition: str, value: str) -> list[Contact]:
+        """Return the contacts that had these ids, in whatever login."""
         account = await self._account()
+        wanted = {clean_text(each) for each in ids}
 
         def read(db: sqlite3.Connection) -> str:
             (listed,) = db.execute(
                 "SELECT '[' || coalesce(group_concat(contact), '') || ']' FROM ("
                 " SELECT c.contact FROM logins l CROSS JOIN contacts c USING (login)"
-                f" WHERE l.account = ? AND {condition} ORDER BY l.login)",
-                (account, value),
+                " WHERE l.account = ? AND c.id IN (SELECT value FROM json_each(?)) ORDER BY l.login)",
+                (account, as_list(wanted)),
             ).fetchone()
             return str(listed)
 
-        return msgspec.json.decode(await self._reader.do(read), type=list[Contact])
+        found = msgspec.json.decode(await self._reader.do(read), type=list[Contact])
+        unknown = wanted - {each.id for each in found}
+        return [*await self.identities.contacts(unknown), *found] if unknown else found
 
     async def save_contacts(
         self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
