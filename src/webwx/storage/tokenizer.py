@@ -127,6 +127,11 @@ def told_by(event: Event) -> str:
     return "\n".join(told)[:MAX_TOLD]
 
 
+def words_of(raw: msgspec.Raw | bytes, own_id: str) -> str:
+    """Return all words of a message as it was delivered."""
+    return told_by(event_from_item(Item(kind="message", raw=msgspec.Raw(raw)), ContactId(own_id)))
+
+
 def tokens_of(raw: msgspec.Raw | bytes, own_id: str) -> list[str]:
-    """Return the tokens of a message."""
-    return cut(told_by(event_from_item(Item(kind="message", raw=msgspec.Raw(raw)), ContactId(own_id))))
+    """Return the tokens of a message as it was delivered."""
+    return cut(words_of(raw, own_id))

@@ -11,16 +11,19 @@ from __future__ import annotations
 import time
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from webwx.model.messages import Event
 from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
 from webwx.storage.sqlite.entries import read_rows
 from webwx.storage.sqlite.schema import transaction
-from webwx.storage.tokenizer import tokens_of
+from webwx.storage.tokenizer import cut, told_by, words_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterator, Sequence
+
+    from webwx.model.events import Arrived
 
 IDLE = 0.05
 """Seconds without a job after which there is time for the index."""
@@ -55,12 +58,24 @@ def key_of(text: str) -> int:
 _key_of_chat = lru_cache(1_000)(key_of)  # few chats say most
 
 
+class _Unindexed(NamedTuple):
+    """What the indexes need of an entry."""
+
+    account: int
+    message_id: str
+    digest: int
+    chat: str
+    words: str
+
+
 class Index:
     """The indexes of a file; what is kept in memory belongs to the thread that writes."""
 
     def __init__(self) -> None:
         self._tail: dict[int, dict[str, tuple[int, ...]]] | None = None
         """The digests of each message that is not indexed, by account and id; None: to be read from the file."""
+        self._stored: dict[int, _Unindexed] = {}
+        """By number, entries of the tail that this process has stored."""
         self._data_version = 0
         self._indexed = 0
         self._last = 0
@@ -77,6 +92,7 @@ class Index:
     def reload(self) -> None:
         """Read the tail from the file before it is used again."""
         self._tail = None
+        self._stored.clear()
 
     # -- duplicates --------------------------------------------------------------------------------------------------
 
@@ -96,13 +112,23 @@ class Index:
                     known[message_id] = (*known.get(message_id, ()), digest)
         return known
 
-    def added(self, account: int, messages: Iterable[tuple[str, int]]) -> None:
-        """Take note of messages that are being stored, each by its id and its digest."""
-        if self._tail is not None:
-            tail = self._tail.setdefault(account, {})
-            for message_id, digest in messages:
-                if message_id:
-                    tail[message_id] = (*tail.get(message_id, ()), digest)
+    def added(self, account: int, first: int, new: Sequence[tuple[Arrived, int]]) -> None:
+        """
+        Take note of entries that are being stored, so that they need not be read back to be indexed.
+
+        Args:
+            account: Row of their account.
+            first: Number of the first one; the others follow.
+            new: Each with its digest.
+        """
+        if self._tail is None:
+            return
+        tail = self._tail.setdefault(account, {})
+        for number, (item, digest) in enumerate(new, first):
+            if isinstance(item.read, Event):
+                self._stored[number] = _Unindexed(account, item.message_id, digest, item.chat, told_by(item.read))
+            if item.message_id:
+                tail[item.message_id] = (*tail.get(item.message_id, ()), digest)
 
     def is_overtaken(self, last: int) -> bool:
         """Say whether the file's last number is news to this process, which it is once."""
@@ -121,13 +147,16 @@ class Index:
         if self._tail is None or version != self._data_version:
             self._data_version = version
             self._tail = {}
+            self._stored.clear()
             (self._indexed,) = db.execute("SELECT number FROM indexed").fetchone()
             self._last, self._pending_since = self._indexed, None
             tail = select(
                 db, ("account", "message_id", "digest", "number"), "FROM entries WHERE number > ?", (self._indexed,)
             )
             for account, message_id, digest, number in tail:
-                self.added(account, [(message_id, digest)])
+                if message_id:
+                    known = self._tail.setdefault(account, {})
+                    known[message_id] = (*known.get(message_id, ()), digest)
                 self._last = max(number, self._last)
                 self._pending_since = self._pending_since or time.monotonic()
         return self._tail
@@ -159,6 +188,7 @@ class Index:
         """Index the next entries, in a transaction of its own; says whether any are left."""
         with transaction(db):
             until = time.monotonic() + SLICE
+            self._loaded(db)
             (indexed,) = db.execute("SELECT number FROM indexed").fetchone()
             numbers = select_numbers(
                 db, "SELECT number FROM entries WHERE number > ? ORDER BY number LIMIT ?", (indexed, limit)
@@ -166,31 +196,43 @@ class Index:
             is_rest = len(numbers) < limit
             by_id: list[tuple[int, int, int, int]] = []
             by_chat: list[tuple[int, int, int]] = []
-            tokens: list[tuple[int, str]] = []
+            words: list[tuple[int, str]] = []
             indexed_now: list[tuple[int, str, int]] = []
             upto, count = indexed, 0
-            for row in read_rows(db, numbers):
-                upto, count = row.number, count + 1
-                words = tokens_of(row.raw, row.own_id) if row.kind == "message" else []
-                if row.message_id:
-                    by_id.append((row.account, key_of(row.message_id), row.digest, upto))
-                    indexed_now.append((row.account, row.message_id, row.digest))
-                if row.chat:
-                    by_chat.append((row.account, _key_of_chat(row.chat), upto))
-                if words:
-                    tokens.append((upto, " ".join(words)))
+            for upto, (account, message_id, digest, chat, text) in self._unindexed(db, numbers):
+                count += 1
+                if message_id:
+                    by_id.append((account, key_of(message_id), digest, upto))
+                    indexed_now.append((account, message_id, digest))
+                if chat:
+                    by_chat.append((account, _key_of_chat(chat), upto))
+                if tokens := cut(text):
+                    words.append((upto, " ".join(tokens)))
                 if time.monotonic() > until:
                     break
             insert(db, "by_id", sorted(by_id))
             insert(db, "by_chat", sorted(by_chat))
-            insert(db, "words (rowid, text)", tokens)
+            insert(db, "words (rowid, text)", words)
             db.execute("UPDATE indexed SET number = ?", (upto,))
+        for number in numbers[:count]:
+            self._stored.pop(number, None)
         self._indexed = upto
         for each in indexed_now:
             self._drop(*each)
         is_done = is_rest and count == len(numbers)
         self._pending_since = None if is_done else time.monotonic()
         return not is_done
+
+    def _unindexed(self, db: sqlite3.Connection, numbers: list[int]) -> Iterator[tuple[int, _Unindexed]]:
+        """Yield entries with their numbers, in order; what this process has not stored is read from the file."""
+        rows = read_rows(db, [number for number in numbers if number not in self._stored])
+        for number in numbers:
+            if (stored := self._stored.get(number)) is not None:
+                yield number, stored
+            else:
+                row = next(rows)
+                words = words_of(row.raw, row.own_id) if row.kind == "message" else ""
+                yield number, _Unindexed(row.account, row.message_id, row.digest, row.chat, words)
 
     def _drop(self, account: int, message_id: str, digest: int) -> None:
         """Let go of a message that is indexed now."""

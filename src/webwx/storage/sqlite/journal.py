@@ -405,7 +405,7 @@ class SqliteAccount:
         db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (batch, account, arrival.time, pack(body)))
         rows = [(*each, place) for each, place in zip(new, places, strict=True)]
         write_entries(db, account, login, batch, arrival.time, rows)
-        self._index.added(account, [(each.message_id, digest) for each, digest in new])
+        self._index.added(account, batch, new)
         return [
             Entry(
                 number=number, item=each.item, own_id=own_id, message_id=each.message_id, chat=each.chat,
