@@ -18,7 +18,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-sandbox docs blocking sandbox format clean
+.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-sandbox docs records blocking sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -92,6 +92,9 @@ soak: tools  ## The delivery goals with the numbers of a release, for an hour or
 
 docs: tools  ## Regenerate docs/wire.md
 	$(BIN)/python docs/make_wire.py
+
+records: tools  ## Rewrite the record of every request, after a call was added or changed on purpose
+	$(BIN)/python -m tests.protocol.requests
 
 blocking: tools  ## Rewrite Client and SyncContext from AsyncClient and Context
 	$(BIN)/python scripts/make_blocking.py

@@ -182,22 +182,6 @@ def test_importing_webwx_loads_nothing_besides() -> None:
 # -- every call is complete ------------------------------------------------------------------------------------------
 
 
-THE_WEB_API = {
-    "jslogin", "qrcode", "l", "login", "webwxpushloginurl", "webwxnewloginpage", "webwxlogout", "webwxinit",
-    "webwxstatusnotify", "webwxgetcontact", "webwxbatchgetcontact", "webwxgeticon", "webwxgetheadimg", "webwxoplog",
-    "webwxverifyuser", "webwxsearchcontact", "synccheck", "webwxsync", "webwxsendmsg", "webwxsendmsgimg",
-    "webwxsendvideomsg", "webwxsendemoticon", "webwxsendappmsg", "webwxrevokemsg", "webwxcheckupload",
-    "webwxuploadmedia", "webwxuploadmediaparallel", "webwxgetmsgimg", "webwxgetvoice", "webwxgetvideo",
-    "webwxgetmedia", "webwxgetpubliclinkimg", "webwxpreview", "webwxcreatechatroom", "webwxupdatechatroom",
-    "webwxcheckurl", "webwxsendfeedback", "webwxstatreport",
-}  # fmt: skip
-"""Every call that the page makes (protocol notes, 11), so that none can be lost with its definition."""
-
-
-def test_every_call_of_the_page_is_defined() -> None:
-    assert {endpoint.name for endpoint in ENDPOINTS} == THE_WEB_API
-
-
 def test_the_sandbox_answers_every_call_and_no_other() -> None:
     from webwx.sandbox.core import HANDLERS
 

@@ -14,12 +14,16 @@ import msgspec
 import pytest
 from tests.recording import read_request
 
-from webwx.protocol import IMAGE, RECALL, STATUSNOTIFY, TEXT, Endpoint
 from webwx.protocol.content import forward_image, read_image
+from webwx.protocol.endpoint import Endpoint
 from webwx.protocol.hosts import FAMILIES
 from webwx.protocol.login import Credentials
 from webwx.protocol.messages import (
     FORWARD_SCENE,
+    IMAGE,
+    RECALL,
+    STATUSNOTIFY,
+    TEXT,
     ImageRequest,
     OutgoingImage,
     OutgoingText,

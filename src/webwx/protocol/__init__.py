@@ -8,44 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from webwx.protocol.chatrooms import CREATECHATROOM, UPDATECHATROOM
-from webwx.protocol.contacts import (
-    BATCHGETCONTACT,
-    GETCONTACT,
-    GETHEADIMG,
-    GETICON,
-    OPLOG,
-    SEARCHCONTACT,
-    VERIFYUSER,
-    WEBWXINIT,
-)
+from webwx.protocol import chatrooms, contacts, login, media, messages, reports, sync
 from webwx.protocol.endpoint import Endpoint
-from webwx.protocol.login import JSLOGIN, LOGIN_POLL, LOGOUT, PUSHLOGIN, QR_PICTURE, QR_TEXT, TICKET
-from webwx.protocol.media import (
-    CHECKUPLOAD,
-    GETMEDIA,
-    GETMSGIMG,
-    GETPUBLICLINKIMG,
-    GETVIDEO,
-    GETVOICE,
-    PARALLELUPLOAD,
-    PREVIEW,
-    UPLOAD,
-)
-from webwx.protocol.messages import APP, CHECKURL, IMAGE, RECALL, STATUSNOTIFY, STICKER, TEXT, VIDEO
-from webwx.protocol.reports import SENDFEEDBACK, STATREPORT
-from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC
 
-ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
-    JSLOGIN, QR_PICTURE, QR_TEXT, LOGIN_POLL, PUSHLOGIN, TICKET, LOGOUT,
-    WEBWXINIT, GETCONTACT, BATCHGETCONTACT, GETICON, GETHEADIMG, OPLOG, VERIFYUSER, SEARCHCONTACT,
-    SYNCCHECK, WEBWXSYNC,
-    TEXT, IMAGE, VIDEO, STICKER, APP, RECALL, STATUSNOTIFY, CHECKURL,
-    CHECKUPLOAD, UPLOAD, PARALLELUPLOAD, GETMSGIMG, GETVOICE, GETVIDEO, GETMEDIA, GETPUBLICLINKIMG, PREVIEW,
-    CREATECHATROOM, UPDATECHATROOM,
-    SENDFEEDBACK, STATREPORT,
-)  # fmt: skip
-"""Every call, by topic."""
+ENDPOINTS: tuple[Endpoint[Any, Any], ...] = tuple(
+    value
+    for topic in (login, contacts, sync, messages, media, chatrooms, reports)
+    for value in vars(topic).values()
+    if isinstance(value, Endpoint)
+)
+"""Every call that a topic defines, in the order of definition."""
 
 _AT = {
     path: tuple(endpoint for endpoint in ENDPOINTS if endpoint.path == path)

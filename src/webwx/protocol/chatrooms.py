@@ -54,6 +54,7 @@ class CreateChatroomReply(Reply, frozen=True, kw_only=True):
 CREATECHATROOM = Endpoint(
     name="webwxcreatechatroom", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxcreatechatroom",
     request=CreateChatroomRequest, reply=CreateChatroomReply, repeatable=False, purpose="open a chatroom",
+    limited=True, on_filehelper=False,
 )  # fmt: skip
 
 
@@ -86,4 +87,5 @@ UPDATECHATROOM = Endpoint(
     name="webwxupdatechatroom", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxupdatechatroom",
     request=UpdateChatroomRequest, reply=UpdateChatroomReply, repeatable=False,
     purpose="add, invite or remove members, rename or leave a chatroom",
+    limited=True, on_filehelper=False,
 )  # fmt: skip

@@ -158,6 +158,7 @@ class ContactsReply(Reply, frozen=True, kw_only=True):
 GETCONTACT = Endpoint(
     name="webwxgetcontact", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetcontact", also=("POST",),
     request=ContactsRequest, reply=ContactsReply, patience=Patience.BULK, purpose="contact list, by pages",
+    on_filehelper=False,
 )  # fmt: skip
 
 
@@ -194,6 +195,7 @@ BATCHGETCONTACT = Endpoint(
     name="webwxbatchgetcontact", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxbatchgetcontact",
     request=BatchContactsRequest, reply=BatchContactsReply, patience=Patience.BULK,
     purpose="details of chatrooms, members and people",
+    on_filehelper=False,
 )  # fmt: skip
 
 
@@ -255,6 +257,7 @@ class OplogRequest(Wire, frozen=True, kw_only=True):
 OPLOG = Endpoint(
     name="webwxoplog", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxoplog",
     request=OplogRequest, reply=Reply, purpose="set a remark, pin a chat",
+    limited=True, on_filehelper=False,
 )  # fmt: skip
 
 
@@ -302,6 +305,7 @@ class VerifyUserRequest(Wire, frozen=True, kw_only=True):
 VERIFYUSER = Endpoint(
     name="webwxverifyuser", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxverifyuser",
     request=VerifyUserRequest, reply=Reply, repeatable=False, purpose="send or accept a friend request",
+    limited=True, on_filehelper=False,
 )  # fmt: skip
 
 
@@ -331,4 +335,5 @@ class SearchContactReply(Reply, frozen=True, kw_only=True):
 SEARCHCONTACT = Endpoint(
     name="webwxsearchcontact", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsearchcontact",
     request=SearchContactRequest, reply=SearchContactReply, purpose="search for people; the page does not use it",
+    on_filehelper=False,
 )  # fmt: skip

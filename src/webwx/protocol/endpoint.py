@@ -123,6 +123,8 @@ class Endpoint(Generic[Q, R]):
         repeatable: May be sent again when the outcome is unknown. A send, a recall or an upload's last chunk may not.
         patience: How long the answer may take.
         also: Further methods a server accepts.
+        limited: The platform refuses it (ret 1205) when the account makes such calls too often.
+        on_filehelper: File Transfer Helper has it as well.
     """
 
     def __init__(
@@ -140,6 +142,8 @@ class Endpoint(Generic[Q, R]):
         repeatable: bool = True,
         patience: Patience = Patience.CALL,
         also: tuple[str, ...] = (),
+        limited: bool = False,
+        on_filehelper: bool = True,
     ) -> None:
         self.name = name
         self.method = method
@@ -155,6 +159,8 @@ class Endpoint(Generic[Q, R]):
         self.repeatable = repeatable
         self.patience = patience
         self.methods = (method, *also)
+        self.limited = limited
+        self.on_filehelper = on_filehelper
         self._pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)))
         self._read_fields()
 

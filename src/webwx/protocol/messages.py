@@ -151,6 +151,7 @@ class TextRequest(Wire, frozen=True, kw_only=True):
 TEXT = Endpoint(
     name="webwxsendmsg", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsendmsg",
     request=TextRequest, reply=SendReply, repeatable=False, purpose="send a text",
+    limited=True,
 )  # fmt: skip
 
 
@@ -186,6 +187,7 @@ class ImageRequest(Wire, frozen=True, kw_only=True):
 IMAGE = Endpoint(
     name="webwxsendmsgimg", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsendmsgimg",
     request=ImageRequest, reply=SendReply, repeatable=False, purpose="send a picture, or forward one by its keys",
+    limited=True,
 )  # fmt: skip
 
 FORWARD_SCENE = 2
@@ -221,6 +223,7 @@ class VideoRequest(Wire, frozen=True, kw_only=True):
 VIDEO = Endpoint(
     name="webwxsendvideomsg", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsendvideomsg",
     request=VideoRequest, reply=SendReply, repeatable=False, purpose="send a video, or forward one by its keys",
+    limited=True,
 )  # fmt: skip
 
 
@@ -255,6 +258,7 @@ class StickerRequest(Wire, frozen=True, kw_only=True):
 STICKER = Endpoint(
     name="webwxsendemoticon", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsendemoticon",
     request=StickerRequest, reply=SendReply, repeatable=False, purpose="send a sticker or GIF",
+    limited=True,
 )  # fmt: skip
 
 
@@ -293,6 +297,7 @@ class AppRequest(Wire, frozen=True, kw_only=True):
 APP = Endpoint(
     name="webwxsendappmsg", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsendappmsg",
     request=AppRequest, reply=SendReply, repeatable=False, purpose="send a file",
+    limited=True,
 )  # fmt: skip
 
 

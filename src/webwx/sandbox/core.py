@@ -17,14 +17,12 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.protocol import find_endpoint
-from webwx.protocol.chatrooms import CREATECHATROOM, UPDATECHATROOM
 from webwx.protocol.codec import Media
 from webwx.protocol.codes import PollCode, Ret
-from webwx.protocol.contacts import OPLOG, VERIFYUSER
 from webwx.protocol.http import Park, Request, Response
 from webwx.protocol.login import BaseResponse, PollReply, PushLoginReply, QrReply, TicketReply
 from webwx.protocol.media import UPLOAD, UploadReply
-from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO, SendReply, TextRequest
+from webwx.protocol.messages import SendReply, TextRequest
 from webwx.protocol.sync import CheckReply, SyncReply
 from webwx.sandbox import control
 from webwx.sandbox.bad_answers import BadAnswer
@@ -35,7 +33,7 @@ from webwx.sandbox.faults import SAID, InjectedFault, name_of, of_kind, steps_of
 from webwx.sandbox.handlers import HANDLERS
 from webwx.sandbox.handlers.sync import UNCHANGED_PROFILE
 from webwx.sandbox.headers import headers_of
-from webwx.sandbox.hosts import ABSENT_ON_HELPER, is_helper, page_permission
+from webwx.sandbox.hosts import is_helper, page_permission
 from webwx.sandbox.phone import pages
 
 if TYPE_CHECKING:
@@ -48,10 +46,6 @@ if TYPE_CHECKING:
 
 _AT_A_REQUEST = (*SAID, AtRequest, AtAnswer, Throttle, Repeat)
 """Faults that are decided on when a request has come."""
-
-
-_ACTS = frozenset({TEXT, IMAGE, VIDEO, STICKER, APP, OPLOG, VERIFYUSER, CREATECHATROOM, UPDATECHATROOM})
-"""Calls that are too frequent sooner or later (protocol notes, 10)."""
 
 
 class Broken(Response, frozen=True, kw_only=True):
@@ -197,10 +191,10 @@ class SandboxCore:
             instead = fault.before(call, decoded)
             if instead is not None:
                 return instead
-        if endpoint in ABSENT_ON_HELPER and is_helper(call.http):
+        if not endpoint.on_filehelper and is_helper(call.http):
             raise Refused(Ret.PARAMETER_ERROR)
         most = self.world.options.acts_per_minute
-        if most and endpoint in _ACTS:
+        if most and endpoint.limited:
             call.session.act(self.world.now, most)
         return HANDLERS[endpoint.name](call, decoded)
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from webwx.protocol.chatrooms import CREATECHATROOM, UPDATECHATROOM
 from webwx.protocol.codec import read_pairs
-from webwx.protocol.contacts import BATCHGETCONTACT, GETCONTACT, OPLOG, SEARCHCONTACT, VERIFYUSER
 from webwx.protocol.endpoint import Endpoint
 from webwx.protocol.hosts import FAMILIES, FILEHELPER, WEB, Host, Hosts
 
@@ -40,11 +38,6 @@ PLAYED = frozenset(_name(family.origin(part)) for family in FAMILIES.values() fo
 """Every host name of the platform."""
 
 _HELPERS = frozenset(name for name in FAMILIES if "filehelper" in name)
-
-ABSENT_ON_HELPER = frozenset(
-    {GETCONTACT, BATCHGETCONTACT, OPLOG, VERIFYUSER, SEARCHCONTACT, CREATECHATROOM, UPDATECHATROOM}
-)
-"""Calls that File Transfer Helper does not have (protocol notes, filehelper, 1)."""
 
 
 def _of_today(name: str) -> str:
