@@ -128,7 +128,9 @@ def delivery(run: Run) -> Figures:
         bot.on(TextMessage)(handle)
         memory = Memory(_given(run.world))
         async with AsyncClient() as client:
-            dispatch = Dispatch("bot", client, bot, Listeners(), threads=1, attempts=3, time_limit=None, answers=20)
+            dispatch = Dispatch(
+                "bot", client, bot, Listeners(), threads=1, attempts=3, time_limit=None, replies_per_minute=20
+            )
             with run.meter() as meter:
                 await ChatQueues(cast("Subscription", memory), dispatch.handle).run()
         assert len(memory.acked) == run.world.texts

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from webwx.bot.chat_queues import DeliveryCounts as DeliveryCounts
     from webwx.bot.context import Context as Context
     from webwx.bot.delivery import deliver as deliver
-    from webwx.bot.filters import Conditions as Conditions
+    from webwx.bot.filters import FilterKeywords as FilterKeywords
     from webwx.bot.router import Router as Router
     from webwx.bot.sync_context import SyncContext as SyncContext
     from webwx.client.blocking import Client as Client
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from webwx.errors import LoggedOut as LoggedOut
     from webwx.errors import LoginRefused as LoginRefused
     from webwx.errors import LoginTimeout as LoginTimeout
-    from webwx.errors import LoopBroken as LoopBroken
     from webwx.errors import MediaUnavailable as MediaUnavailable
     from webwx.errors import NoJournal as NoJournal
     from webwx.errors import NoSuchFile as NoSuchFile
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from webwx.errors import RecallExpired as RecallExpired
     from webwx.errors import RecallRefused as RecallRefused
     from webwx.errors import RecipientRejected as RecipientRejected
+    from webwx.errors import ReplyLimitReached as ReplyLimitReached
     from webwx.errors import SendOutcomeUnknown as SendOutcomeUnknown
     from webwx.errors import StaleContact as StaleContact
     from webwx.errors import StorageError as StorageError
@@ -155,7 +155,7 @@ _HOMES = {
     "bot.sync_context": ("SyncContext",),
     "bot.delivery": ("deliver",),
     "bot.chat_queues": ("DeliveryCounts",),
-    "bot.filters": ("Conditions",),
+    "bot.filters": ("FilterKeywords",),
     "bot.router": ("Router",),
     "client.client": ("AsyncClient",),
     "client.blocking": ("Client",),
@@ -170,9 +170,9 @@ _HOMES = {
     "errors": (
         "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin",
         "InvalidRequest", "InvalidSettings", "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout",
-        "LoopBroken", "MediaUnavailable", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotLoggedIn",
-        "NotOnThisHost", "ProtocolError", "ProxyFailed", "RateLimitReached", "RateLimited", "RecallExpired",
-        "RecallRefused", "RecipientRejected", "SendOutcomeUnknown", "StaleContact", "StorageError", "TextTooLong",
+        "MediaUnavailable", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotLoggedIn", "NotOnThisHost",
+        "ProtocolError", "ProxyFailed", "RateLimitReached", "RateLimited", "RecallExpired", "RecallRefused",
+        "RecipientRejected", "ReplyLimitReached", "SendOutcomeUnknown", "StaleContact", "StorageError", "TextTooLong",
         "Timeout", "TlsError", "TooFewMembers", "TooLarge", "TransportError", "UnexpectedLoginPage", "UnknownContact",
         "UnsafeRedirect", "WxError",
     ),

@@ -12,7 +12,7 @@ from tests.bot.conftest import running, until
 from tests.client.conftest import last
 
 from webwx.bot.bot import Bot
-from webwx.errors import LoopBroken
+from webwx.errors import ReplyLimitReached
 from webwx.model.events import LoopDetected
 from webwx.model.messages import Event, MessageRecalled, TextMessage
 from webwx.sandbox.options import Options
@@ -373,7 +373,7 @@ class TestLoops:
             @bot.on(TextMessage)
             def twice(ctx: SyncContext, message: TextMessage) -> None:
                 ctx.reply("1")
-                with pytest.raises(LoopBroken):
+                with pytest.raises(ReplyLimitReached):
                     ctx.reply("2")
 
             @bot.on(LoopDetected)

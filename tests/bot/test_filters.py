@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 async def taken(
-    client: AsyncClient, world: World, said: list[tuple[str, str, str]], *kinds: Any, **conditions: Any
+    client: AsyncClient, world: World, said: list[tuple[str, str, str]], *event_types: Any, **keywords: Any
 ) -> list[str]:
     """Say things, each by somebody to somebody, and give the texts that a handler with these keywords gets."""
     bot, texts, seen = Bot(client=client), list[str](), list[str]()
 
-    @bot.on(*(kinds or (TextMessage,)), **conditions)
+    @bot.on(*(event_types or (TextMessage,)), **keywords)
     async def handler(ctx: Context, message: TextMessage) -> None:
         texts.append(message.text)
 
@@ -83,7 +83,7 @@ class TestWhom:
     )  # fmt: skip
 
     @pytest.mark.parametrize(
-        ("conditions", "expected"),
+        ("keywords", "expected"),
         [
             ({"chat": "阿华"}, ["a"]),
             ({"chat": "Boss"}, ["b"]),
@@ -100,10 +100,10 @@ class TestWhom:
         ids=str,
     )
     async def test_names_say_where_it_happened_and_who_wrote_it(
-        self, open_client: OpenClient, world: World, conditions: dict[str, Any], expected: list[str]
+        self, open_client: OpenClient, world: World, keywords: dict[str, Any], expected: list[str]
     ) -> None:
         async with open_client() as client:
-            assert await taken(client, world, list(self.SAID), **conditions) == expected
+            assert await taken(client, world, list(self.SAID), **keywords) == expected
 
     async def test_a_contact_an_id_and_a_number_mean_the_same_person(
         self, open_client: OpenClient, world: World
@@ -208,7 +208,7 @@ async def test_what_was_written_before_the_bot_began_can_be_left_out(open_client
 
 class TestMistakes:
     @pytest.mark.parametrize(
-        ("error", "says", "kinds", "conditions"),
+        ("error", "says", "event_types", "keywords"),
         [
             (ValueError, "ImageMessage has no text", (ImageMessage,), {"text": "ping"}),
             (ValueError, "MessageRecalled has no sender", (MessageRecalled,), {"sender": "Boss"}),
@@ -225,40 +225,45 @@ class TestMistakes:
             (TypeError, "mentions_me= cannot be None", (), {"mentions_me": None}),
             (TypeError, "own= cannot be 1; give True or False", (), {"own": 1}),
             (TypeError, "backlog= cannot be None", (), {"backlog": None}),
-            (TypeError, "no keyword txt=; there are text=, regex=, chat=, .* backlog=", (), {"txt": "ping"}),
-            (TypeError, "int is no kind of event", (int,), {}),
-            (TypeError, "keywords such as text=; 'ping' is none of these", ("ping",), {}),
-            (TypeError, "one beside the other, .* is none of these", ([TextMessage, ImageMessage],), {}),
+            (TypeError, r"on\(\) has no keyword txt=; it has text=, regex=, chat=, .* backlog=", (), {"txt": "ping"}),
+            (TypeError, "int is not an event class", (int,), {}),
+            (
+                TypeError,
+                r"on\(\) takes event classes, filters and keywords such as text=; got 'ping'\.$",
+                ("ping",),
+                {},
+            ),
+            (TypeError, r"on\(\) takes event classes, .* got \[<class", ([TextMessage, ImageMessage],), {}),
             (TypeError, "does not take 2 arguments", (lambda: True,), {}),
         ],
         ids=lambda value: value if isinstance(value, str) else None,
     )
-    def test_what_can_never_be_is_refused_where_it_is_written(
-        self, error: type[Exception], says: str, kinds: tuple[Any, ...], conditions: dict[str, Any]
+    def test_wrong_argument_of_on_raises_where_it_is_written(
+        self, error: type[Exception], says: str, event_types: tuple[Any, ...], keywords: dict[str, Any]
     ) -> None:
         with pytest.raises(error, match=says):
-            Router().on(*kinds, **conditions)
+            Router().on(*event_types, **keywords)
 
-    @pytest.mark.parametrize("kinds", [(), (Message,), (TextMessage, ImageMessage)])
-    def test_a_kind_some_of_which_has_the_field_is_fine(self, kinds: tuple[Any, ...]) -> None:
+    @pytest.mark.parametrize("event_types", [(), (Message,), (TextMessage, ImageMessage)])
+    def test_event_class_is_accepted_if_one_of_its_subclasses_has_the_field(self, event_types: tuple[Any, ...]) -> None:
         def handler(ctx: Context, event: Message) -> None:
             raise AssertionError
 
         router = Router()
-        if ImageMessage in kinds:
-            router.on(*kinds, chat="Boss")(handler)
+        if ImageMessage in event_types:
+            router.on(*event_types, chat="Boss")(handler)
         else:
-            router.on(*kinds, text="ping")(handler)
+            router.on(*event_types, text="ping")(handler)
         (registered,) = router.handlers()
-        assert registered.is_for(TextMessage)
-        assert registered.is_for(ImageMessage) == (ImageMessage in kinds)
-        assert not registered.is_for(PhoneActivity)
+        assert registered.accepts(TextMessage)
+        assert registered.accepts(ImageMessage) == (ImageMessage in event_types)
+        assert not registered.accepts(PhoneActivity)
 
 
 def test_each_keyword_is_documented() -> None:
     from pathlib import Path
 
-    from webwx.bot.filters import Conditions
+    from webwx.bot.filters import FilterKeywords
 
     page = (Path(__file__).parents[2] / "docs" / "topics" / "bots.md").read_text("utf-8")
-    assert [each for each in Conditions.__annotations__ if f"`{each}=" not in page] == []
+    assert [each for each in FilterKeywords.__annotations__ if f"`{each}=" not in page] == []

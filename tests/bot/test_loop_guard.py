@@ -15,9 +15,9 @@ from tests.client.conftest import SERVER
 from tests.client.wound_loop import SteppedLoop, in_no_time
 
 from webwx.bot.bot import Bot
-from webwx.bot.loop_guard import LIMIT, WINDOW, LoopGuard
+from webwx.bot.loop_guard import MAX_REPLIES, WINDOW, LoopGuard
 from webwx.client.client import AsyncClient
-from webwx.errors import LoopBroken
+from webwx.errors import ReplyLimitReached
 from webwx.model.contacts import FILEHELPER, ContactId
 from webwx.model.events import LoopDetected
 from webwx.model.messages import MessageRecalled, PhoneActivity, TextMessage
@@ -44,28 +44,28 @@ def message(chat: ContactId = CHAT, **fields: Any) -> TextMessage:
     return TextMessage(**(values | fields))
 
 
-def answered(breaker: LoopGuard, event: Event, times: int = LIMIT) -> None:
+def answered(guard: LoopGuard, event: Event, times: int = MAX_REPLIES) -> None:
     for _ in range(times):
-        breaker.check_answer(event, CHAT)
+        guard.check_reply(event, CHAT)
 
 
-async def break_loop(breaker: LoopGuard) -> None:
-    answered(breaker, message())
-    with pytest.raises(LoopBroken):
-        breaker.check_answer(message(), CHAT)
+async def reach_limit(guard: LoopGuard) -> None:
+    answered(guard, message())
+    with pytest.raises(ReplyLimitReached):
+        guard.check_reply(message(), CHAT)
 
 
 def test_the_answer_after_the_twentieth_within_a_minute_is_refused_and_told_once() -> None:
     async def main() -> None:
         told: list[LoopDetected] = []
-        breaker = LoopGuard(tell=told.append)
-        answered(breaker, message(), 10)
+        guard = LoopGuard(on_loop=told.append)
+        answered(guard, message(), 10)
         await asyncio.sleep(50)
-        answered(breaker, message(), 10)
+        answered(guard, message(), 10)
         assert told == []
-        for expected in ("This would be answer 21 in the chat", "This bot is silent in the chat"):
-            with pytest.raises(LoopBroken, match=expected):
-                breaker.check_answer(message(), CHAT)
+        for expected in ("This would be reply 21 in the chat", "This bot sends no reply in the chat"):
+            with pytest.raises(ReplyLimitReached, match=expected):
+                guard.check_reply(message(), CHAT)
         (loop,) = told
         assert (loop.chat, loop.replies, round(loop.seconds)) == (CHAT, 20, 50)
 
@@ -74,52 +74,52 @@ def test_the_answer_after_the_twentieth_within_a_minute_is_refused_and_told_once
 
 def test_answers_at_an_easy_pace_are_never_refused() -> None:
     async def main() -> None:
-        breaker = LoopGuard()
+        guard = LoopGuard()
         for _ in range(200):
-            breaker.check_answer(message(), CHAT)
-            await asyncio.sleep(WINDOW / LIMIT + 0.01)
+            guard.check_reply(message(), CHAT)
+            await asyncio.sleep(WINDOW / MAX_REPLIES + 0.01)
 
     in_no_time(main)
 
 
 def test_other_chats_go_on() -> None:
     async def main() -> None:
-        breaker = LoopGuard()
-        await break_loop(breaker)
-        assert not breaker.lets_in(message())
-        assert breaker.lets_in(message(OTHER))
-        breaker.check_answer(message(OTHER), OTHER)
-        answered(breaker, message(OTHER), 100)  # no answers: another chat caused them
+        guard = LoopGuard()
+        await reach_limit(guard)
+        assert not guard.allows(message())
+        assert guard.allows(message(OTHER))
+        guard.check_reply(message(OTHER), OTHER)
+        answered(guard, message(OTHER), 100)  # no answers: another chat caused them
 
     in_no_time(main)
 
 
 def test_the_chat_is_back_once_nothing_has_come_there_for_a_minute() -> None:
     async def main() -> None:
-        breaker = LoopGuard()
-        await break_loop(breaker)
+        guard = LoopGuard()
+        await reach_limit(guard)
         for _ in range(10):
             await asyncio.sleep(WINDOW - 1)
-            assert not breaker.lets_in(message())
+            assert not guard.allows(message())
         await asyncio.sleep(WINDOW + 1)
-        assert breaker.lets_in(message())
-        await break_loop(breaker)
+        assert guard.allows(message())
+        await reach_limit(guard)
 
     in_no_time(main)
 
 
 def test_chats_that_were_cut_off_come_back_in_any_order() -> None:
     async def main() -> None:
-        breaker = LoopGuard(1)
+        guard = LoopGuard(1)
         for chat in (CHAT, OTHER):
-            breaker.check_answer(message(chat), chat)
-            with pytest.raises(LoopBroken):
-                breaker.check_answer(message(chat), chat)
+            guard.check_reply(message(chat), chat)
+            with pytest.raises(ReplyLimitReached):
+                guard.check_reply(message(chat), chat)
         await asyncio.sleep(WINDOW - 1)
-        assert not breaker.lets_in(message(CHAT))
+        assert not guard.allows(message(CHAT))
         await asyncio.sleep(2)
-        assert breaker.lets_in(message(OTHER))
-        assert not breaker.lets_in(message(CHAT))
+        assert guard.allows(message(OTHER))
+        assert not guard.allows(message(CHAT))
 
     in_no_time(main)
 
@@ -136,20 +136,20 @@ def test_chats_that_were_cut_off_come_back_in_any_order() -> None:
 )
 def test_what_no_other_bot_can_have_caused_is_not_counted(event: Event) -> None:
     async def main() -> None:
-        breaker = LoopGuard()
-        answered(breaker, event, 100)
-        assert breaker.lets_in(event)
+        guard = LoopGuard()
+        answered(guard, event, 100)
+        assert guard.allows(event)
 
     in_no_time(main)
 
 
 def test_in_filehelper_oneself_is_the_other_one() -> None:
     async def main() -> None:
-        breaker, event = LoopGuard(1), message(FILEHELPER, is_self=True)
-        breaker.check_answer(event, FILEHELPER)
-        with pytest.raises(LoopBroken):
-            breaker.check_answer(event, FILEHELPER)
-        assert not breaker.lets_in(event)
+        guard, event = LoopGuard(1), message(FILEHELPER, is_self=True)
+        guard.check_reply(event, FILEHELPER)
+        with pytest.raises(ReplyLimitReached):
+            guard.check_reply(event, FILEHELPER)
+        assert not guard.allows(event)
 
     in_no_time(main)
 
@@ -165,16 +165,16 @@ def test_what_it_holds_does_not_grow_with_the_number_of_chats(caplog: pytest.Log
     caplog.set_level(logging.CRITICAL, "webwx.bot")  # what pytest keeps of the log would grow
 
     async def main() -> None:
-        breaker = LoopGuard(2)
+        guard = LoopGuard(2)
         for number in range(4000):
             if number == 1000:
                 tracemalloc.start()
             chat = ContactId(f"@{number}")
-            with suppress(LoopBroken):  # the canary would remember what `raises` has caught
+            with suppress(ReplyLimitReached):  # the canary would remember what `raises` has caught
                 for _ in range(number % 4):
-                    breaker.check_answer(message(chat), chat)
+                    guard.check_reply(message(chat), chat)
             if number % 40 == 0:
-                breaker.check_answer(message(), CHAT)
+                guard.check_reply(message(), CHAT)
             await asyncio.sleep(1)
         held, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -186,7 +186,7 @@ def test_what_it_holds_does_not_grow_with_the_number_of_chats(caplog: pytest.Log
 def test_the_event_can_be_written_as_json_as_any_other() -> None:
     async def main() -> None:
         told: list[LoopDetected] = []
-        await break_loop(LoopGuard(tell=told.append))
+        await reach_limit(LoopGuard(on_loop=told.append))
         assert b'"event":"loop_detected"' in msgspec.json.encode(told[0])
 
     in_no_time(main)
@@ -239,7 +239,7 @@ async def echo(world: World, sandbox: SandboxCore, who: str, folder: Path) -> As
 def test_two_echo_bots_stop_after_twenty_answers_and_both_go_on(
     world: World, sandbox: SandboxCore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def answers(who: str, chat: str) -> list[str]:
+    def replies(who: str, chat: str) -> list[str]:
         """What somebody was answered in a chat."""
         return [each.text for each in world.inbox(who)[chat].messages if each.sender.id == chat]
 
@@ -250,24 +250,24 @@ def test_two_echo_bots_stop_after_twenty_answers_and_both_go_on(
             (told,) = mine.loops
             assert mine.client.contacts.resolve(told.chat).nickname == "阿华"
             assert (told.replies, told.seconds < 60) == (20, True)
-            await until(lambda: len(answers("me", "ahua")) == 21)
-            assert len(answers("ahua", "xiaoming")) == 20
+            await until(lambda: len(replies("me", "ahua")) == 21)
+            assert len(replies("ahua", "xiaoming")) == 20
 
             world.say("zhangsan", "me", "still there?")
-            await until(lambda: answers("zhangsan", "xiaoming") == ["still there?"])
+            await until(lambda: replies("zhangsan", "xiaoming") == ["still there?"])
             world.say("ahua", "me", "hello?")
             await until(lambda: mine.bot.counts.in_flight == 0)
             world.say("zhangsan", "me", "and now?")
-            await until(lambda: len(answers("zhangsan", "xiaoming")) == 2)
-            assert len(answers("ahua", "xiaoming")) == 20
+            await until(lambda: len(replies("zhangsan", "xiaoming")) == 2)
+            assert len(replies("ahua", "xiaoming")) == 20
             assert (len(mine.loops), theirs.loops) == (1, [])
-            assert caplog.text.count("A chat was answered 20 times within") == 1  # later they begin anew
+            assert caplog.text.count("The bot replied 20 times in one chat within") == 1  # later they begin anew
             for each in (mine, theirs):
                 assert (each.bot.counts.failed, each.bot.counts.dead) == (0, 0)
 
             loop.ahead += 61
             world.say("ahua", "me", "hello again")
-            await until(lambda: "hello again" in answers("ahua", "xiaoming"))
+            await until(lambda: "hello again" in replies("ahua", "xiaoming"))
             assert "hello?" not in mine.heard
 
     SteppedLoop.run(main)

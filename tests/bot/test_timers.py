@@ -17,7 +17,7 @@ from tests.bot.conftest import until as soon
 from tests.client.wound_loop import SteppedLoop, in_no_time, until
 
 from webwx.bot.bot import Bot
-from webwx.bot.timers import Daily, Timers, Timetable
+from webwx.bot.timers import Daily, TimerRegistry, Timers
 from webwx.errors import LoggedOut, StorageError
 from webwx.sandbox.options import Options
 from webwx.storage.login import LoginMemory
@@ -67,7 +67,7 @@ class Stage:
 
     def __init__(self, kept: Any = None, at: float = NOON) -> None:
         self.kept = kept or Kept()
-        self.table = Timetable()
+        self.table = TimerRegistry()
         self.at = at
         self.calls: list[tuple[float, str]] = []
         """By the wall clock, in seconds after noon; each with its key."""
@@ -198,7 +198,7 @@ def test_a_clock_that_stands_still_gives_each_call_a_key_of_its_own() -> None:
 @pytest.mark.parametrize("interval", [{}, {"seconds": 0.5}, {"minutes": -5}])
 def test_an_interval_of_less_than_a_second_is_refused(interval: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="A timer needs a second or more"):
-        Timetable().every(**interval)
+        TimerRegistry().every(**interval)
 
 
 # -- a due time that passed ------------------------------------------------------------------------------------------
@@ -522,7 +522,7 @@ def dues(daily: Daily, since: datetime, days: int) -> list[str]:
 
 
 def schedule_of(at: str, timezone: str) -> Daily:
-    table = Timetable()
+    table = TimerRegistry()
     table.daily(at, timezone=timezone)(tick)
     schedule = table.timers[0].schedule
     assert isinstance(schedule, Daily)
@@ -548,7 +548,7 @@ def test_a_day_that_a_zone_leaves_out_is_made_up_for_at_its_end() -> None:
 
 
 def test_without_a_zone_it_goes_by_the_clock_of_the_machine() -> None:
-    table = Timetable()
+    table = TimerRegistry()
     table.daily("08:30:15")(tick)
     due = table.timers[0].schedule.following(NOON, NOON)
     assert datetime.fromtimestamp(due).strftime("%H:%M:%S") == "08:30:15"
@@ -558,13 +558,13 @@ def test_without_a_zone_it_goes_by_the_clock_of_the_machine() -> None:
 @pytest.mark.parametrize("at", ["", "8", "24:00", "08:60", "08:30:61", "0830", "08:30+08:00", "8.30"])
 def test_what_is_no_time_of_day_is_refused(at: str) -> None:
     with pytest.raises(ValueError, match="is no time of day; write one as '08:30'"):
-        Timetable().daily(at)
+        TimerRegistry().daily(at)
 
 
 @pytest.mark.parametrize("timezone", ["Asia/Shangai", "Asia", "", "/etc/passwd", "../zoneinfo"])
 def test_what_is_no_time_zone_is_refused(timezone: str) -> None:
     with pytest.raises(ValueError, match="is no time zone; one is called, for instance, 'Asia/Shanghai'"):
-        Timetable().daily("08:30", timezone=timezone)
+        TimerRegistry().daily("08:30", timezone=timezone)
 
 
 def test_a_system_without_time_zones_is_told_what_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -576,7 +576,7 @@ def test_a_system_without_time_zones_is_told_what_brings_them(monkeypatch: pytes
     ZoneInfo.clear_cache()
     try:
         with pytest.raises(ValueError, match=r"^This system knows no time zones; 'pip install tzdata' brings them\.$"):
-            Timetable().daily("08:30", timezone="Asia/Shanghai")
+            TimerRegistry().daily("08:30", timezone="Asia/Shanghai")
     finally:
         zoneinfo.reset_tzpath(to=before)
 
@@ -584,12 +584,12 @@ def test_a_system_without_time_zones_is_told_what_brings_them(monkeypatch: pytes
 @pytest.mark.parametrize("weekdays", ["mon", ("Monday",), (0,)])
 def test_what_is_no_weekday_is_refused(weekdays: Any) -> None:
     with pytest.raises(ValueError, match="The weekdays cannot be"):
-        Timetable().daily("08:30", weekdays=weekdays)
+        TimerRegistry().daily("08:30", weekdays=weekdays)
 
 
 def test_a_timer_without_a_day_is_refused() -> None:
     with pytest.raises(ValueError, match="would never be due"):
-        Timetable().daily("08:30", weekdays=())
+        TimerRegistry().daily("08:30", weekdays=())
 
 
 # -- in a bot --------------------------------------------------------------------------------------------------------
@@ -680,7 +680,7 @@ def test_what_a_dead_process_has_sent_is_not_sent_again(open_client: OpenClient,
 
 def test_a_daily_timer_without_its_parentheses_is_refused() -> None:
     with pytest.raises(ValueError, match="is no time of day"):
-        Timetable().daily(tick)  # type: ignore[arg-type]  # that is the mistake
+        TimerRegistry().daily(tick)  # type: ignore[arg-type]  # that is the mistake
 
 
 def test_a_function_that_wants_an_event_is_no_timer() -> None:
@@ -688,17 +688,17 @@ def test_a_function_that_wants_an_event_is_no_timer() -> None:
         raise AssertionError
 
     with pytest.raises(TypeError, match=r"is called with a context; .*handler does not take 1 argument\."):
-        Timetable().every(minutes=5)(handler)
+        TimerRegistry().every(minutes=5)(handler)
 
 
 def test_one_function_may_have_several_timers() -> None:
-    table = Timetable()
+    table = TimerRegistry()
     assert table.daily("08:30")(table.daily("18:00", timezone="UTC", weekdays=("sun", "mon"))(tick)) is tick
     assert [timer.name for timer in table.timers] == ["tick daily 18:00:00 UTC mon,sun", "tick daily 08:30:00"]
 
 
 def test_two_timers_that_nothing_tells_apart_are_refused() -> None:
-    table = Timetable()
+    table = TimerRegistry()
     table.every(minutes=5)(tick)
     with pytest.raises(ValueError, match=r"'tick every 300 s' already; give this one a name of its own with name="):
         table.every(minutes=5)(tick)
@@ -706,6 +706,6 @@ def test_two_timers_that_nothing_tells_apart_are_refused() -> None:
 
 
 def test_whatever_can_be_called_can_be_a_timer() -> None:
-    table = Timetable()
+    table = TimerRegistry()
     table.every(minutes=5)(partial(tick))
     assert table.timers[0].name == "partial every 300 s"

@@ -21,10 +21,10 @@ from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts
 from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.failures import describe
 from webwx.bot.loop import run_long
-from webwx.bot.loop_guard import LIMIT
-from webwx.bot.router import Router, check_takes, name_of
+from webwx.bot.loop_guard import MAX_REPLIES
+from webwx.bot.router import Router, check_signature, name_of
 from webwx.bot.threads import THREADS, is_asynchronous
-from webwx.bot.timers import Timers, Timetable
+from webwx.bot.timers import TimerRegistry, Timers
 from webwx.client.login import print_code
 from webwx.client.state import LoginState
 from webwx.errors import LoggedOut, WxError
@@ -60,7 +60,7 @@ def print_push() -> None:
     sys.stderr.flush()
 
 
-class Bot(Router, Timetable):
+class Bot(Router, TimerRegistry):
     """
     Handlers for the events of one account, each event once to the first handler that fits.
 
@@ -111,11 +111,11 @@ class Bot(Router, Timetable):
         time_limit: float | None = None,
         in_flight: int = MAX_IN_FLIGHT,
         threads: int = THREADS,
-        replies_per_minute: int = LIMIT,
+        replies_per_minute: int = MAX_REPLIES,
         debug: bool = False,
     ) -> None:
         Router.__init__(self)
-        Timetable.__init__(self)
+        TimerRegistry.__init__(self)
         if client is not None and any(
             each is not None for each in (account, host, server, store, journal, rate_limit, keep)
         ):
@@ -171,7 +171,7 @@ class Bot(Router, Timetable):
         Raises:
             TypeError: It is not asynchronous, or cannot be called like that.
         """
-        check_takes(function, 3, "Middleware is called with a context, an event and what proceeds")
+        check_signature(function, 3, "Middleware is called with a context, an event and what proceeds")
         if not is_asynchronous(function):
             raise TypeError(f"Middleware waits for what it surrounds: write `async def {name_of(function)}`.")
         self._listeners.middleware.append(function)
@@ -187,7 +187,7 @@ class Bot(Router, Timetable):
         Raises:
             TypeError: It cannot be called like that.
         """
-        check_takes(function, 3, "What is called after a failure gets a context, an event and an error")
+        check_signature(function, 3, "What is called after a failure gets a context, an event and an error")
         self._listeners.on_error.append(function)
         return function
 
@@ -198,7 +198,7 @@ class Bot(Router, Timetable):
         Raises:
             TypeError: It cannot be called with the reason.
         """
-        check_takes(function, 1, "What is called after a log-out gets the reason")
+        check_signature(function, 1, "What is called after a log-out gets the reason")
         self._listeners.on_logged_out.append(function)
         return function
 
@@ -231,7 +231,7 @@ class Bot(Router, Timetable):
         """
         return Settings.read(account=self._account, host=self.host, server=self._server)
 
-    def _place(self, client: AsyncClient | None) -> object:
+    def _account_key(self, client: AsyncClient | None) -> object:
         """Say which account it serves, unless it is a given client's: bots of one place share a client."""
         client = client or self._client
         if client is not None:
@@ -265,25 +265,25 @@ class Bot(Router, Timetable):
                 )
             )
 
-    async def _serve(self, seat: _Seat, on_ready: Callable[[Bot, AsyncClient], object]) -> None:
+    async def _serve(self, shared_client: _SharedClient, on_ready: Callable[[Bot, AsyncClient], object]) -> None:
         """Log in and work, and after each end of the login again."""
-        client = seat.client
+        client = shared_client.client
         dispatch = Dispatch(
             self.name, client, self, self._listeners, threads=self._threads, attempts=self._attempts,
-            time_limit=self._time_limit, answers=self._replies_per_minute, debug=self.debug,
+            time_limit=self._time_limit, replies_per_minute=self._replies_per_minute, debug=self.debug,
         )  # fmt: skip
         try:
-            await seat.log_in(self._show_qr, self._on_push)
+            await shared_client.log_in(self._show_qr, self._on_push)
             self._warn_of_unreachable_handlers(client.account)
             while True:
                 try:
                     return await self._work(client, dispatch, on_ready)
                 except LoggedOut as end:
                     _log.warning("%s: the login has ended: %s", self.name, end)
-                    await dispatch.tell_logged_out(end)
+                    await dispatch.report_log_out(end)
                     if not self._relogin:
                         raise
-                await seat.log_in(self._show_qr, self._on_push)
+                await shared_client.log_in(self._show_qr, self._on_push)
         finally:
             dispatch.end()
 
@@ -323,7 +323,7 @@ class Bot(Router, Timetable):
                 await subscription.close(unseen_from=queues.last_handled + 1)
 
 
-class _Seat:
+class _SharedClient:
     """A client that all bots of its account share; only one of them logs it in at a time."""
 
     def __init__(self, client: AsyncClient) -> None:
@@ -374,15 +374,15 @@ async def start(
         if not bot.timers and not list(bot.handlers()):
             _log.warning("%s: it has no handler and no timer, so nothing will come of what arrives.", bot.name)
     async with AsyncExitStack() as stack:
-        seats: dict[object, _Seat] = {}
+        shared: dict[object, _SharedClient] = {}
         for bot in bots:
-            place = bot._place(client)
-            if place not in seats:
+            key = bot._account_key(client)
+            if key not in shared:
                 opened = await stack.enter_async_context(bot._opened_client(on_state)) if client is None else client
-                seats[place] = _Seat(opened)
+                shared[key] = _SharedClient(opened)
         await _until_all_end(
             *(
-                _tell_end(bot, bot._serve(seats[bot._place(client)], on_ready), is_one_of_several=len(bots) > 1)
+                _log_end(bot, bot._serve(shared[bot._account_key(client)], on_ready), is_one_of_several=len(bots) > 1)
                 for bot in bots
             )
         )
@@ -402,10 +402,10 @@ def check(*bots: Bot, client: AsyncClient | None = None) -> None:
     """
     if not bots:
         raise ValueError("There is no bot to run.")
-    places = [(bot._place(client), bot.name) for bot in bots]
-    for bot, place in zip(bots, places, strict=True):
+    places = [(bot._account_key(client), bot.name) for bot in bots]
+    for bot, key in zip(bots, places, strict=True):
         list(bot.handlers())
-        if places.count(place) > 1:
+        if places.count(key) > 1:
             raise ValueError(f"Two bots of one account are called {bot.name!r}; give each a name of its own.")
 
 
@@ -426,13 +426,13 @@ def run(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: 
     For others see `start`.
 
     """
-    found = _found.get()
+    found = _loading.get()
     if found is not None:
         found.extend(bots)
         return
     if _is_in_loop():
         raise RuntimeError("A loop runs here already, as in a notebook; await `start` in it instead.")
-    run_long(_until_told(bots, on_ready))
+    run_long(_run_until_signal(bots, on_ready))
 
 
 def _is_in_loop() -> bool:
@@ -447,20 +447,20 @@ def _is_in_loop() -> bool:
 def loading() -> Iterator[list[Bot]]:
     """Load a program for its bots: as long as this is open, `run` starts none and only adds to this list."""
     found: list[Bot] = []
-    token = _found.set(found)
+    token = _loading.set(found)
     try:
         yield found
     finally:
-        _found.reset(token)
+        _loading.reset(token)
 
 
-_found: ContextVar[list[Bot] | None] = ContextVar("_found", default=None)
+_loading: ContextVar[list[Bot] | None] = ContextVar("_found", default=None)
 
 
-async def _until_told(bots: tuple[Bot, ...], on_ready: Callable[[Bot, AsyncClient], object]) -> None:
+async def _run_until_signal(bots: tuple[Bot, ...], on_ready: Callable[[Bot, AsyncClient], object]) -> None:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - for the type checker: this is a coroutine
-    with _ended_by_signals(task) as signals:
+    with _cancelled_by_signals(task) as signals:
         try:
             await start(*bots, on_ready=on_ready)
         except asyncio.CancelledError:
@@ -469,7 +469,7 @@ async def _until_told(bots: tuple[Bot, ...], on_ready: Callable[[Bot, AsyncClien
 
 
 @contextmanager
-def _ended_by_signals(task: asyncio.Task[Any]) -> Iterator[list[int]]:
+def _cancelled_by_signals(task: asyncio.Task[Any]) -> Iterator[list[int]]:
     """
     Let SIGTERM and SIGINT cancel a task; gives those that came.
 
@@ -483,7 +483,7 @@ def _ended_by_signals(task: asyncio.Task[Any]) -> Iterator[list[int]]:
 
     def end(number: int, _: FrameType | None) -> None:
         came.append(number)
-        if len(came) > _PATIENCE:
+        if len(came) > _MAX_SIGNALS:
             raise KeyboardInterrupt
         loop.call_soon_threadsafe(task.cancel)
 
@@ -503,11 +503,11 @@ def _ended_by_signals(task: asyncio.Task[Any]) -> Iterator[list[int]]:
             signal.signal(each, handler)
 
 
-_PATIENCE = 2
+_MAX_SIGNALS = 2
 """Signals after which a loop that no cancellation reaches is interrupted."""
 
 
-async def _tell_end(bot: Bot, work: Coroutine[Any, Any, None], *, is_one_of_several: bool) -> None:
+async def _log_end(bot: Bot, work: Coroutine[Any, Any, None], *, is_one_of_several: bool) -> None:
     """Let it be known at once when one of several bots has ended."""
     try:
         await work

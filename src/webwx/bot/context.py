@@ -57,7 +57,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
     """Whether the event is given up when this attempt fails."""
     match: M = None  # type: ignore[assignment]  # set before a handler with `regex` is called
     """What the handler's `regex` has found in the text; None when it has none."""
-    _breaker: LoopGuard | None = None
+    _loop_guard: LoopGuard | None = None
     """What counts the answers."""
     _ordinal: int = 0
     """Sends so far."""
@@ -90,7 +90,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
 
         Raises:
             UnknownContact: The event belongs to no chat; nothing was sent.
-            LoopBroken: The bot has answered too often here; nothing was sent, and its handler need not mind.
+            ReplyLimitReached: The bot has answered too often here; nothing was sent, and its handler need not mind.
 
         For the others see `AsyncClient.send_text`.
 
@@ -104,7 +104,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
         Raises: As `AsyncClient.send_text`.
 
         """
-        return await self.client.send_text(to, text, key=await self._begin(to))
+        return await self.client.send_text(to, text, key=await self._next_key(to))
 
     async def send_image(self, to: To, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
@@ -113,7 +113,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
         Raises: As `AsyncClient.send_image`.
 
         """
-        return await self.client.send_image(to, image, name=name, progress=progress, key=await self._begin(to))
+        return await self.client.send_image(to, image, name=name, progress=progress, key=await self._next_key(to))
 
     async def send_video(self, to: To, video: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
@@ -122,7 +122,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
         Raises: As `AsyncClient.send_video`.
 
         """
-        return await self.client.send_video(to, video, name=name, progress=progress, key=await self._begin(to))
+        return await self.client.send_video(to, video, name=name, progress=progress, key=await self._next_key(to))
 
     async def send_sticker(
         self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None
@@ -133,7 +133,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
         Raises: As `AsyncClient.send_sticker`.
 
         """
-        return await self.client.send_sticker(to, sticker, name=name, progress=progress, key=await self._begin(to))
+        return await self.client.send_sticker(to, sticker, name=name, progress=progress, key=await self._next_key(to))
 
     async def send_file(self, to: To, file: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
@@ -142,7 +142,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
         Raises: As `AsyncClient.send_file`.
 
         """
-        return await self.client.send_file(to, file, name=name, progress=progress, key=await self._begin(to))
+        return await self.client.send_file(to, file, name=name, progress=progress, key=await self._next_key(to))
 
     async def forward(self, message: Event, to: To) -> Receipt:
         """
@@ -151,7 +151,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
         Raises: As `AsyncClient.forward`.
 
         """
-        return await self.client.forward(message, to, key=await self._begin(to))
+        return await self.client.forward(message, to, key=await self._next_key(to))
 
     async def recall(self, receipt: Receipt) -> None:
         """
@@ -194,18 +194,18 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
         """
         return await self.client.download_to(message, to, progress=progress)
 
-    async def _begin(self, to: To) -> str:
+    async def _next_key(self, to: To) -> str:
         """
         Give the key of the next send.
 
         Raises:
-            LoopBroken: It would be one answer too many; nothing was sent.
+            ReplyLimitReached: It would be one answer too many; nothing was sent.
         """
         self._ordinal += 1
         key = f"{self.key}/{self._ordinal}"
-        if self._breaker is not None:
+        if self._loop_guard is not None:
             is_reply = to == getattr(self.event, "chat", None)
             with contextlib.suppress(UnknownContact):  # the send will say so
                 target = self.chat if is_reply else (await self.client.find_contact(to)).id
-                self._breaker.check_answer(self.event, target)
+                self._loop_guard.check_reply(self.event, target)
         return key

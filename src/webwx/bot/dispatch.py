@@ -23,7 +23,7 @@ from webwx.bot.router import Routes, name_of
 from webwx.bot.sync_context import SyncContext
 from webwx.bot.threads import Threads, is_asynchronous
 from webwx.client.state import LoginState
-from webwx.errors import LoopBroken
+from webwx.errors import ReplyLimitReached
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import Event, Message, MessageRecalled
 
@@ -79,7 +79,7 @@ class Dispatch:
         threads: int,
         attempts: int,
         time_limit: float | None,
-        answers: int,
+        replies_per_minute: int,
         debug: bool = False,
     ) -> None:
         self._name = name
@@ -93,7 +93,7 @@ class Dispatch:
         """An asynchronous handler is called as it is."""
         self._loops: list[LoopDetected] = []
         """Found by a handler that is running, and not told yet."""
-        self._breaker = LoopGuard(answers, tell=self._loops.append)
+        self._loop_guard = LoopGuard(replies_per_minute, on_loop=self._loops.append)
         self._loop = asyncio.get_running_loop()
         self._is_debug = debug
 
@@ -107,49 +107,53 @@ class Dispatch:
         """Give an event to the handler that it is for."""
         event = delivered.event
         handlers = self._routes.of(type(event))
-        if not (handlers or self._is_debug) or not self._breaker.lets_in(event):
+        if not (handlers or self._is_debug) or not self._loop_guard.allows(event):
             return
         context = Context(
             self._client, event, key=f"{self._name}/{event.number}", attempt=attempt,
-            is_last_attempt=is_last_attempt(delivered.entry, attempt, self._attempts), _breaker=self._breaker,
+            is_last_attempt=is_last_attempt(delivered.entry, attempt, self._attempts), _loop_guard=self._loop_guard,
         )  # fmt: skip
         log = EventLog(context, self._routes.all, self._loop.time()) if self._is_debug else None
         try:
-            await self._hand_over(handlers, context, log)
-        except LoopBroken:
+            await self._call_first_match(handlers, context, log)
+        except ReplyLimitReached:
             if log is not None:
                 log.write(self._loop.time(), "stopped by the loop guard")
         except BaseException as error:
             if log is not None:
                 log.write(self._loop.time(), "failed")
-            if not _is_end(error) and self._client.state is not LoginState.LOGGED_OUT:
-                await self._tell_error(context, event, error)
+            if not _is_cancelled(error) and self._client.state is not LoginState.LOGGED_OUT:
+                await self._report_error(context, event, error)
             raise
         else:
             if log is not None:
                 log.write(self._loop.time())
         while self._loops:
-            await self._tell_loop(self._loops.pop(), event.number)
+            await self._report_loop(self._loops.pop(), event.number)
 
-    async def _hand_over(self, handlers: tuple[Handler, ...], context: Context, log: EventLog | None = None) -> None:
+    async def _call_first_match(
+        self, handlers: tuple[Handler, ...], context: Context, log: EventLog | None = None
+    ) -> None:
         """Call the first handler that matches."""
         event = context.event
         is_own = getattr(event, "is_self", False)
         own = event if is_own and isinstance(event, (Message, MessageRecalled)) else None
         is_hidden = own is not None and own.chat != FILEHELPER  # there the phone's own are what is said to us
         for handler in handlers:
-            if (is_hidden and not handler.takes_own) or not handler.fits(context):
+            if (is_hidden and not handler.takes_own) or not handler.matches(context):
                 if log is not None:
                     is_own_refused = is_hidden and not handler.takes_own
-                    log.did_not_match(handler, "own= is not set" if is_own_refused else handler.mismatch(context))
+                    log.did_not_match(
+                        handler, "own= is not set" if is_own_refused else handler.reason_for_mismatch(context)
+                    )
                 continue
             if own is not None and await self._client.was_sent_here(own):
                 if log is not None:
                     log.did_not_match(handler, "this program sent the message itself")
                 return
-            if handler.asks and (refusal := await handler.refusal(context)):
+            if handler.has_async_filters and (reason_for_refusal := await handler.reason_for_refusal(context)):
                 if log is not None:
-                    log.did_not_match(handler, refusal)
+                    log.did_not_match(handler, reason_for_refusal)
                 continue
             if log is not None:
                 log.chose(handler)
@@ -187,49 +191,51 @@ class Dispatch:
         """Call a timer's handler."""
         context = Context(self._client, Event(), key=key)
         try:
-            await self._listen(timer.handler, context)
+            await self._call_listener(timer.handler, context)
         except BaseException as error:
-            if not _is_end(error) and self._client.state is not LoginState.LOGGED_OUT:
-                await self._tell_error(context, None, error)
+            if not _is_cancelled(error) and self._client.state is not LoginState.LOGGED_OUT:
+                await self._report_error(context, None, error)
             raise
 
     # -- what else is called -----------------------------------------------------------------------------------------
 
-    async def tell_logged_out(self, reason: LoggedOut) -> None:
+    async def report_log_out(self, reason: LoggedOut) -> None:
         """Tell that the login has ended."""
         for listener in self._listeners.on_logged_out:
-            await self._shielded(name_of(listener), partial(self._listen, listener, reason))
+            await self._call_and_log_errors(name_of(listener), partial(self._call_listener, listener, reason))
 
-    async def _tell_loop(self, loop: LoopDetected, number: int) -> None:
+    async def _report_loop(self, loop: LoopDetected, number: int) -> None:
         """Give an event of ours to the handler that it is for; it is given once, whatever becomes of it."""
         event = msgspec.structs.replace(loop, number=number)
         context = Context(self._client, event, key=f"{self._name}/{number}/loop")
-        await self._shielded("LoopDetected", partial(self._hand_over, self._routes.of(type(event)), context))
+        await self._call_and_log_errors(
+            "LoopDetected", partial(self._call_first_match, self._routes.of(type(event)), context)
+        )
 
-    async def _tell_error(self, context: Context, event: Event | None, error: BaseException) -> None:
+    async def _report_error(self, context: Context, event: Event | None, error: BaseException) -> None:
         """Tell that an attempt has failed; sends have keys of their own, since the next attempt's may be others."""
         for listener in self._listeners.on_error:
             name = name_of(listener)
             again = Context(
                 self._client, context.event, key=f"{context.key}/{name}/{context.attempt}", attempt=context.attempt,
-                is_last_attempt=context.is_last_attempt, _breaker=self._breaker,
+                is_last_attempt=context.is_last_attempt, _loop_guard=self._loop_guard,
             )  # fmt: skip
-            await self._shielded(name, partial(self._listen, listener, again, event, error))
+            await self._call_and_log_errors(name, partial(self._call_listener, listener, again, event, error))
 
-    async def _shielded(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
+    async def _call_and_log_errors(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
         """Call what has no attempt after this one; what it raises is logged, and that is all."""
         try:
             await call()
-        except LoopBroken:
+        except ReplyLimitReached:
             pass
         except BaseException as error:  # as for a handler
-            if _is_end(error):
+            if _is_cancelled(error):
                 raise
             _log.error(
                 "%s: %s failed: %s.\n%s", self._name, name, describe(error), trace(error, with_messages=self._is_debug)
             )
 
-    async def _listen(self, function: Callable[..., object], *arguments: object) -> None:
+    async def _call_listener(self, function: Callable[..., object], *arguments: object) -> None:
         if is_asynchronous(function):
             await cast("Awaitable[object]", function(*arguments))  # it says that it gives one
         else:
@@ -237,7 +243,7 @@ class Dispatch:
             await self._pool.call(function, *plain)
 
 
-def _is_end(error: BaseException) -> bool:
+def _is_cancelled(error: BaseException) -> bool:
     """Say whether this error is the end of all work, and nobody's failure."""
     task = asyncio.current_task()
     return isinstance(error, KeyboardInterrupt) or (task is not None and task.cancelling() > 0)

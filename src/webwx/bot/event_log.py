@@ -65,12 +65,12 @@ class EventLog:
             if handler is self._chosen:
                 is_later = True
                 continue
-            kinds = ", ".join(each.__name__ for each in handler.kinds)
+            event_types = ", ".join(each.__name__ for each in handler.event_types)
             reason = self._reasons.get(handler) or (
                 "not tried, an earlier handler matched"
-                if is_later and handler.is_for(type(event))
-                else f"takes {kinds} only"
-                if not handler.is_for(type(event))
+                if is_later and handler.accepts(type(event))
+                else f"takes {event_types} only"
+                if not handler.accepts(type(event))
                 else "not tried"
             )
             lines.append(f"  {handler.name}: {reason}")

@@ -1,8 +1,8 @@
 """
-What must be so before a handler gets an event: the keywords of `on`, made into functions once.
+Filters: the keywords of `on`, which are compiled into functions once.
 
-Each keyword looks at one field. A handler that asks for a field is never asked about events that cannot have it, and
-one that names only such events is refused when it is registered: it could never be called.
+Each keyword checks one field. A handler that filters by a field is never tried for events without that field; if all
+its event classes lack the field, it is refused when it is registered.
 """
 
 from __future__ import annotations
@@ -23,63 +23,63 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.model.messages import Event
 
-    Test = Callable[[AsyncClient, Event], bool]
-    """What looks at an event; it neither waits nor asks a server."""
+    EventCheck = Callable[[AsyncClient, Event], bool]
+    """Checks an event; it never waits and sends nothing."""
 
 _log = logging.getLogger("webwx.bot")
 
 FIELDS = {
     "text": "text", "regex": "text", "mentions_me": "text", "chat": "chat", "group": "chat", "sender": "sender",
 }  # fmt: skip
-"""By keyword, the field that it looks at."""
+"""The field that each keyword checks."""
 
-_SOMEBODY = "give a name, a number, an id, a contact, an identity, or several in a tuple"
+_CONTACTS = "give a name, a number, an id, a contact, an identity, or several in a tuple"
 
 _EXPECTED = {
     "text": "give a text",
     "regex": "give a pattern for text",
-    "chat": _SOMEBODY,
-    "sender": _SOMEBODY,
+    "chat": _CONTACTS,
+    "sender": _CONTACTS,
     "mentions_me": "give True or False",
     "group": "give True or False",
     "own": "give True or False",
     "backlog": "give True or False",
 }
-"""By keyword, what may be given."""
+"""The values that each keyword takes, as a request to the user."""
 
 
-class OtherConditions(TypedDict, total=False):
-    """The keywords of `on` beside `regex`; all of them must be so."""
+class FilterKeywordsWithoutRegex(TypedDict, total=False):
+    """The keywords of `on` except `regex`; an event has to pass all of them."""
 
     text: str
-    """The text is this, to the letter."""
+    """The text is equal to this."""
     chat: To | tuple[To, ...]
-    """It happened in this chat, or in one of these: a remark, a nickname, a number of `who`, an id or a contact."""
+    """The event's chat is this one, or one of these: a remark, a nickname, a number of `who`, an id or a contact."""
     sender: To | tuple[To, ...]
-    """This person wrote it, or one of these, in whatever chat."""
+    """The message's author is this person, or one of these, in any chat."""
     mentions_me: bool
-    """The text has `@` and this account's name in the chatroom, or its nickname; False: it has not."""
+    """The text mentions this account, by `@` and its name in the chatroom or its nickname; False: it does not."""
     group: bool
-    """It happened in a chatroom; False: in a chat of two."""
+    """The event's chat is a chatroom; False: it is a chat of two."""
     own: bool
-    """The account's own as well, when they come from its phone; what was sent from here never does."""
+    """Accept messages of this account as well, from its phone; messages that this program sent never match."""
     backlog: bool
-    """False leaves out what was written before the bot began."""
+    """False: refuse messages that were written before the bot started."""
 
 
-class Conditions(OtherConditions, total=False):
-    """The keywords of `on`; all of them must be so."""
+class FilterKeywords(FilterKeywordsWithoutRegex, total=False):
+    """The keywords of `on`; an event has to pass all of them."""
 
     regex: str | re.Pattern[str]
-    """It is found somewhere in the text; `ctx.match` is where."""
+    """The pattern is found in the text; `ctx.match` is the match."""
 
 
-def make_test(keyword: str, value: object) -> Test:
+def make_check(keyword: str, value: object) -> EventCheck:
     """
-    Make the function that `text`, `group` or `mentions_me` stands for.
+    Return the function for `text`, `group` or `mentions_me`.
 
     Raises:
-        TypeError: The value is of no kind that it can be, or there is no such keyword.
+        TypeError: The value has the wrong type, or there is no such keyword.
     """
     match keyword, value:
         case "text", str():
@@ -89,17 +89,17 @@ def make_test(keyword: str, value: object) -> Test:
         case "mentions_me", bool():
             return lambda client, event: _is_mentioned(client, event) is value
     if keyword not in _EXPECTED:
-        raise TypeError(f"There is no keyword {keyword}=; there are {', '.join(f'{each}=' for each in _EXPECTED)}.")
+        raise TypeError(f"on() has no keyword {keyword}=; it has {', '.join(f'{each}=' for each in _EXPECTED)}.")
     raise TypeError(f"{keyword}= cannot be {value!r}; {_EXPECTED[keyword]}.")
 
 
 def make_regex(pattern: object) -> re.Pattern[str]:
     """
-    Make the pattern that `regex` stands for.
+    Return the compiled pattern of `regex`.
 
     Raises:
-        TypeError: It is none for text.
-        ValueError: It cannot be read.
+        TypeError: It is not a pattern for text.
+        ValueError: It cannot be compiled.
     """
     if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
         return pattern
@@ -113,70 +113,70 @@ def make_regex(pattern: object) -> re.Pattern[str]:
 
 def make_flag(keyword: str, value: object) -> bool:
     """
-    Give what `own` or `backlog` says.
+    Return the value of `own` or `backlog`.
 
     Raises:
-        TypeError: It is neither true nor false.
+        TypeError: It is neither True nor False.
     """
     if not isinstance(value, bool):
         raise TypeError(f"{keyword}= cannot be {value!r}; {_EXPECTED[keyword]}.")
     return value
 
 
-class Whom:
+class ContactFilter:
     """
-    Who is meant by `chat` or `sender`.
+    The filter of `chat` or `sender`.
 
-    A name is looked up each time, since people change theirs. One that fits nobody, or several, means nobody: a
-    stranger who takes a friend's nickname must not be taken for the friend.
+    A name is looked up for each event, because names change. A name that no contact has, or several have, matches
+    nothing: a stranger who takes a friend's nickname must not be taken for the friend.
 
     Args:
-        keyword: One of the two.
-        value: Somebody, or several in a tuple.
-        handler: Whose it is, for the log.
+        keyword: `chat` or `sender`.
+        value: A contact in any form, or several in a tuple.
+        handler: The handler's name, for the log.
 
     Raises:
-        TypeError: The value names nobody in any of the ways there are.
-        ValueError: It is empty.
+        TypeError: The value has the wrong type.
+        ValueError: The value is empty.
     """
 
     def __init__(self, keyword: str, value: object, handler: str) -> None:
-        wanted = value if isinstance(value, tuple) else (value,)
-        if any(isinstance(each, bool) or not isinstance(each, To) for each in wanted):
-            raise TypeError(f"{keyword}= cannot be {value!r}; {_SOMEBODY}.")
-        if not wanted or "" in wanted:
-            raise ValueError(f"{keyword}= cannot be {value!r}; {_SOMEBODY}.")
-        self._wanted: tuple[To, ...] = wanted
+        contacts = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(each, bool) or not isinstance(each, To) for each in contacts):
+            raise TypeError(f"{keyword}= cannot be {value!r}; {_CONTACTS}.")
+        if not contacts or "" in contacts:
+            raise ValueError(f"{keyword}= cannot be {value!r}; {_CONTACTS}.")
+        self._contacts: tuple[To, ...] = contacts
         self._keyword = keyword
         self._get = attrgetter(keyword)
         self._handler = handler
         self._known: dict[tuple[To, str], str] = {}
-        """Ids that the journal has told, by whom they are of and who the account was in that login."""
-        self._is_told = False
+        """Ids that the journal returned, by the contact wanted and this account's id in that login."""
+        self._is_logged = False
 
-    async def fits(self, client: AsyncClient, event: Event) -> bool:
-        """Say whether an event's chat or sender is one of those who are meant."""
+    async def matches(self, client: AsyncClient, event: Event) -> bool:
+        """Return whether an event's chat or sender is one of the contacts."""
         found = self._get(event)
         if not found:
             return False
-        for who in self._wanted:
-            if who == found or await self._id_of(who, client) == found:
+        for contact in self._contacts:
+            if contact == found or await self._find_id(contact, client) == found:
                 return True
         return False
 
-    async def _id_of(self, who: To, client: AsyncClient) -> str | None:
+    async def _find_id(self, contact: To, client: AsyncClient) -> str | None:
         try:
-            if isinstance(who, str):
-                return client.contacts.resolve(who).id
+            if isinstance(contact, str):
+                return client.contacts.resolve(contact).id
             login = client.account.id
-            if (who, login) not in self._known:
-                self._known[who, login] = (await client.find_contact(who)).id
-            return self._known[who, login]
+            if (contact, login) not in self._known:
+                self._known[contact, login] = (await client.find_contact(contact)).id
+            return self._known[contact, login]
         except UnknownContact:
-            if not self._is_told:
-                self._is_told = True
+            if not self._is_logged:
+                self._is_logged = True
                 _log.warning(
-                    "%s: of those whom its %s= names, one is nobody here or may be several; no event is theirs then.",
+                    "%s: no contact, or more than one, has a name given in %s=; this name matches no event.",
                     self._handler, self._keyword,
                 )  # fmt: skip
             return None
@@ -184,8 +184,8 @@ class Whom:
 
 def names_in(value: To | tuple[To, ...]) -> frozenset[str]:
     """Return the names and ids in a value of `chat` or `sender`; empty if it holds a number or an identity."""
-    wanted = value if isinstance(value, tuple) else (value,)
-    names = [each.id if isinstance(each, Contact) else each for each in wanted]
+    contacts = value if isinstance(value, tuple) else (value,)
+    names = [each.id if isinstance(each, Contact) else each for each in contacts]
     return frozenset(each for each in names if isinstance(each, str)) if all(map(_is_name, names)) else frozenset()
 
 

@@ -1,9 +1,9 @@
 """
-The loop breaker: a bot that answers another bot stops before the platform stops it.
+The loop guard: stop a bot that replies to another bot, before the platform stops it.
 
-Two bots that answer each other go on for ever, and the platform takes that for abuse. So answers are counted for each
-chat: those that one message caused in its own chat. When there are too many the chat is cut off, and stays so until
-nothing has come there for a while. The clock is the event loop's, which no change of the time moves.
+Two bots that reply to each other never end, and the platform treats that as abuse. The guard counts a bot's replies per
+chat: sends into the chat of the event that caused them. A chat with too many replies is silenced until nothing has
+arrived there for a while. Time is the event loop's, which does not change when the wall clock is set.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
-from webwx.errors import LoopBroken
+from webwx.errors import ReplyLimitReached
 from webwx.model.contacts import FILEHELPER
 from webwx.model.events import LoopDetected
 from webwx.model.messages import Message, MessageRecalled
@@ -24,102 +24,108 @@ if TYPE_CHECKING:
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Event
 
-LIMIT = 20
-"""Answers in one chat within `WINDOW`; the next one is a loop."""
+MAX_REPLIES = 20
+"""Replies in one chat within `WINDOW` that are allowed; the next one counts as a loop."""
 
 WINDOW = 60.0
-"""Seconds in which answers are counted, and for which a chat that was cut off must be silent."""
+"""Seconds in which replies are counted, and without an event in a silenced chat after which it is allowed again."""
 
 _log = logging.getLogger("webwx.bot")
 
 
 class LoopGuard:
     """
-    One bot's loop breaker, which lives in one event loop.
+    The loop guard of one bot, for one event loop.
 
     Args:
-        limit: Answers in one chat within the window; 0: as many as it likes.
+        limit: Replies in one chat within the window that are allowed; 0: no limit.
         window: Seconds.
-        tell: Called once for each chat that is cut off, in the midst of the send that is refused.
+        on_loop: Called once for each chat that is silenced, during the send that is refused.
     """
 
     def __init__(
-        self, limit: int = LIMIT, window: float = WINDOW, *, tell: Callable[[LoopDetected], object] = lambda _: None
+        self,
+        limit: int = MAX_REPLIES,
+        window: float = WINDOW,
+        *,
+        on_loop: Callable[[LoopDetected], object] = lambda _: None,
     ) -> None:
         self._limit = limit
         self._window = window
-        self._tell = tell
-        self._answers: OrderedDict[ContactId, deque[float]] = OrderedDict()
-        """When each chat was answered, the chat that was answered last in the end."""
-        self._cut_off: OrderedDict[ContactId, float] = OrderedDict()
-        """When something last came in a chat that is cut off, the latest in the end."""
+        self._on_loop = on_loop
+        self._replies: OrderedDict[ContactId, deque[float]] = OrderedDict()
+        """Times of the replies in each chat; the chat with the latest reply is last."""
+        self._silenced: OrderedDict[ContactId, float] = OrderedDict()
+        """Time of the last event in each silenced chat; the latest is last."""
 
-    def lets_in(self, event: Event) -> bool:
-        """Say whether an event may be given to handlers; asked once for each that somebody else wrote."""
-        chat = _counted_chat(event) if self._cut_off else None
-        if chat is None or not self._is_cut_off(chat):
+    def allows(self, event: Event) -> bool:
+        """Return whether an event may be handled; called once per event."""
+        chat = _counted_chat(event) if self._silenced else None
+        if chat is None or not self._is_silenced(chat):
             return True
-        self._cut_off[chat] = asyncio.get_running_loop().time()
-        self._cut_off.move_to_end(chat)
+        self._silenced[chat] = asyncio.get_running_loop().time()
+        self._silenced.move_to_end(chat)
         return False
 
-    def check_answer(self, event: Event, to: ContactId) -> None:
+    def check_reply(self, event: Event, to: ContactId) -> None:
         """
         Count a send that an event has caused, before it leaves.
 
-        What was written before the bot began cannot be an answer to it, so answering that never is a loop.
+        A message that was written before the bot started is no reply to the bot, so a reply to it is not counted.
 
         Raises:
-            LoopBroken: It would be one too many in the event's chat, or the chat is cut off already.
+            ReplyLimitReached: It would be one reply too many in the event's chat, or the chat is silenced already.
         """
         chat = _counted_chat(event)
         if chat is None or to != chat or event.backlog or not self._limit:
             return
-        if self._is_cut_off(chat):
-            raise LoopBroken(f"This bot is silent in the chat until nothing has come there for {self._window:g} s.")
+        if self._is_silenced(chat):
+            raise ReplyLimitReached(
+                f"This bot sends no reply in the chat until nothing has arrived there for {self._window:g} s."
+            )
         now = asyncio.get_running_loop().time()
         self._forget(before=now - self._window)
-        times = self._answers.setdefault(chat, deque())
+        times = self._replies.setdefault(chat, deque())
         while times and times[0] <= now - self._window:
             times.popleft()
         if len(times) < self._limit:
             times.append(now)
-            self._answers.move_to_end(chat)
+            self._replies.move_to_end(chat)
             return
-        del self._answers[chat]
-        self._cut_off[chat] = now
+        del self._replies[chat]
+        self._silenced[chat] = now
         within = now - times[0]
         _log.warning(
-            "A chat was answered %d times within %.0f s, as when two bots answer each other; "
-            "it is left alone until nothing has come there for %g s.",
+            "The bot replied %d times in one chat within %.0f s, as if two bots reply to each other; "
+            "it sends no reply there until nothing has arrived for %g s.",
             self._limit, within, self._window,
         )  # fmt: skip
-        self._tell(LoopDetected(chat=chat, replies=self._limit, seconds=within))
-        raise LoopBroken(
-            f"This would be answer {self._limit + 1} in the chat within {self._window:g} s, as when two bots answer "
+        self._on_loop(LoopDetected(chat=chat, replies=self._limit, seconds=within))
+        raise ReplyLimitReached(
+            f"This would be reply {self._limit + 1} in the chat within {self._window:g} s, as if two bots reply to "
             "each other, so nothing was sent."
         )
 
-    def _is_cut_off(self, chat: ContactId) -> bool:
+    def _is_silenced(self, chat: ContactId) -> bool:
         now = asyncio.get_running_loop().time()
-        while self._cut_off:
-            longest_silent, last = next(iter(self._cut_off.items()))
+        while self._silenced:
+            longest_silent, last = next(iter(self._silenced.items()))
             if now - last < self._window:
                 break
-            del self._cut_off[longest_silent]
-        return chat in self._cut_off
+            del self._silenced[longest_silent]
+        return chat in self._silenced
 
     def _forget(self, *, before: float) -> None:
-        """Let go of chats that were not answered for a while."""
-        while self._answers:
-            chat, times = next(iter(self._answers.items()))
+        """Forget chats without a recent reply."""
+        while self._replies:
+            chat, times = next(iter(self._replies.items()))
             if times[-1] > before:
                 return
-            del self._answers[chat]
+            del self._replies[chat]
 
 
 def _counted_chat(event: Event) -> ContactId | None:
-    """Give the chat of what somebody else wrote; in `filehelper` oneself is the other one."""
+    """Return the chat of another person's message; in `filehelper`, also of this account's own."""
     match event:
         case Message(is_self=is_self, chat=chat) | MessageRecalled(is_self=is_self, chat=chat):
             return chat if not is_self or chat == FILEHELPER else None

@@ -1,9 +1,8 @@
 """
-Routes: which handler an event is for.
+Routers: choose the handler of an event.
 
-Handlers are asked in the order in which they were registered, a router's own before those of the routers it includes,
-and the first that fits gets the event. What can be known before any event comes is worked out before: which handlers a
-kind of event could be for is found once and kept.
+Handlers are tried in the order in which they were registered, a router's own before those of the routers it includes;
+the first one that matches gets the event. Which handlers accept an event class is computed once per class.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from webwx.bot.filters import (
     FIELDS,
-    Conditions,
-    OtherConditions,
-    Whom,
+    ContactFilter,
+    FilterKeywords,
+    FilterKeywordsWithoutRegex,
+    make_check,
     make_flag,
     make_regex,
-    make_test,
     names_in,
 )
 from webwx.bot.threads import is_asynchronous
@@ -34,12 +33,12 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from webwx.bot.context import Context
-    from webwx.bot.filters import Test
+    from webwx.bot.filters import EventCheck
     from webwx.bot.sync_context import SyncContext
     from webwx.model.login import Account
 
-    Predicate = Callable[..., object]
-    """Called with the event, or with the context and the event; what it gives, or what is awaited, says yes or no."""
+    Filter = Callable[..., object]
+    """A filter function: called with the event, or with the context and the event; true lets it pass."""
 
 _text = attrgetter("text")
 
@@ -49,7 +48,7 @@ R = TypeVar("R")
 
 
 class Registration(Generic[E]):
-    """What makes a handler of a function, and gives the function back."""
+    """A decorator that registers a function as a handler and returns the function."""
 
     def __init__(self, take: Callable[[Callable[..., object]], object]) -> None:
         self._take = take
@@ -63,14 +62,14 @@ class Registration(Generic[E]):
         Register a function.
 
         Raises:
-            TypeError: It cannot be called with a context and an event.
+            TypeError: The function cannot be called with a context and an event.
         """
         self._take(function)
         return function
 
 
 class MatchRegistration(Registration[E]):
-    """What makes a handler of a function where `regex` is given: `ctx.match` is a match, and never None."""
+    """The decorator of a handler with `regex`, whose `ctx.match` is never None."""
 
     @overload
     def __call__(self, function: Callable[[Context, E], Awaitable[R]], /) -> Callable[[Context, E], Awaitable[R]]: ...
@@ -89,7 +88,7 @@ class MatchRegistration(Registration[E]):
         Register a function.
 
         Raises:
-            TypeError: It cannot be called with a context and an event.
+            TypeError: The function cannot be called with a context and an event.
         """
         self._take(function)
         return function
@@ -97,80 +96,83 @@ class MatchRegistration(Registration[E]):
 
 class Router:
     """
-    Handlers, in the order in which they are asked.
+    Handlers, in the order in which they are tried.
 
-    A program of several modules has a router in each, and its bot includes them.
+    A program of several modules has a router in each module, and its bot includes them.
     """
 
     def __init__(self) -> None:
         self._handlers: list[Handler] = []
         self._included: list[Router] = []
         self._unfinished: set[Registration[Any]] = set()
-        """Made by `on` and not applied to a function."""
+        """Decorators that `on` returned and that were not applied to a function."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({sum(len(each._handlers) for each in self.routers())} handlers)"
 
     @overload
-    def on(  # type: ignore[overload-overlap]  # a class can be called as well, and is no predicate
+    def on(  # type: ignore[overload-overlap]  # a class is callable as well, and is no filter function
         self,
         kind: type[E],
         other: type[F],
         /,
-        *predicates: Predicate,
+        *filters: Filter,
         regex: str | re.Pattern[str],
-        **conditions: Unpack[OtherConditions],
+        **keywords: Unpack[FilterKeywordsWithoutRegex],
     ) -> MatchRegistration[E | F]: ...
     @overload
     def on(  # type: ignore[overload-overlap]  # the same
         self,
         kind: type[E],
         /,
-        *predicates: Predicate,
+        *filters: Filter,
         regex: str | re.Pattern[str],
-        **conditions: Unpack[OtherConditions],
+        **keywords: Unpack[FilterKeywordsWithoutRegex],
     ) -> MatchRegistration[E]: ...
     @overload
     def on(
-        self, *predicates: Predicate, regex: str | re.Pattern[str], **conditions: Unpack[OtherConditions]
+        self, *filters: Filter, regex: str | re.Pattern[str], **keywords: Unpack[FilterKeywordsWithoutRegex]
     ) -> MatchRegistration[Message]: ...
     @overload
     def on(  # type: ignore[overload-overlap]  # the same
-        self, kind: type[E], other: type[F], /, *predicates: Predicate, **conditions: Unpack[Conditions]
+        self, kind: type[E], other: type[F], /, *filters: Filter, **keywords: Unpack[FilterKeywords]
     ) -> Registration[E | F]: ...
     @overload
     def on(  # type: ignore[overload-overlap]  # the same
-        self, kind: type[E], /, *predicates: Predicate, **conditions: Unpack[Conditions]
+        self, kind: type[E], /, *filters: Filter, **keywords: Unpack[FilterKeywords]
     ) -> Registration[E]: ...
     @overload
-    def on(self, *predicates: Predicate, **conditions: Unpack[Conditions]) -> Registration[Message]: ...
-    def on(self, *kinds_and_predicates: type[Event] | Predicate, **conditions: Unpack[Conditions]) -> Registration[Any]:
+    def on(self, *filters: Filter, **keywords: Unpack[FilterKeywords]) -> Registration[Message]: ...
+    def on(
+        self, *event_types_and_filters: type[Event] | Filter, **keywords: Unpack[FilterKeywords]
+    ) -> Registration[Any]:
         """
         Register a handler: `@bot.on(TextMessage, text="ping")`.
 
-        It is called with a context and the event; a plain function runs in a thread, with a `SyncContext`. Of all
-        handlers the first that fits gets an event, and no other.
+        The handler is called with a context and the event; a plain function runs in a thread, with a `SyncContext`.
+        Each event goes to the first handler that matches, and to no other.
 
         Args:
-            kinds_and_predicates: Kinds of events, one of which it must be; none: any message. Then functions, which
-                are asked last, with the event or with the context and the event, and may be asynchronous. Changes of
-                contacts and activity of the phone come only to a handler that names their kind.
-            conditions: What else must be so, as `Conditions` says.
+            event_types_and_filters: Event classes, one of which the event must have; without any, every message
+                matches. Then filter functions, which are called after the keywords were checked, with the event or with
+                the context and the event, and may be asynchronous. Changes of contacts and activity of the phone go
+                only to handlers that name their class.
+            keywords: Further filters, see `FilterKeywords`.
 
         Raises:
-            TypeError: Something given is of no kind that it can be.
-            ValueError: No event could ever fit.
+            TypeError: An argument has the wrong type.
+            ValueError: No event can match.
         """
-        kinds = tuple(each for each in kinds_and_predicates if isinstance(each, type))
-        predicates = tuple(each for each in kinds_and_predicates if not isinstance(each, type))
+        event_types = tuple(each for each in event_types_and_filters if isinstance(each, type))
+        filters = tuple(each for each in event_types_and_filters if not isinstance(each, type))
 
-        # Mistakes are told where they were made, before there is a function.
-        Handler(_no_function, kinds, predicates, conditions)
-        make = MatchRegistration[Any] if "regex" in conditions else Registration[Any]
+        # Raises for wrong arguments here, where they were written, and not when the decorator is applied.
+        Handler(_placeholder, event_types, filters, keywords)
+        make = MatchRegistration[Any] if "regex" in keywords else Registration[Any]
         registration = make(lambda function: take(function))
 
         def take(function: Callable[..., object]) -> None:
-            self._handlers.append(Handler(function, kinds, predicates, conditions))
+            self._handlers.append(Handler(function, event_types, filters, keywords))
             self._unfinished.discard(registration)
 
         self._unfinished.add(registration)
@@ -178,81 +180,83 @@ class Router:
 
     def include(self, router: Router) -> None:
         """
-        Ask another router's handlers as well, after one's own and those of routers included before.
+        Try another router's handlers as well, after this router's own and those of routers included before.
 
         Raises:
-            TypeError: It is no router.
-            ValueError: It includes this one.
+            TypeError: The argument is not a router.
+            ValueError: That router includes this one.
         """
         if not isinstance(router, Router):
-            raise TypeError(f"Only a router can be included, such as `greetings.router`; {router!r} is none.")
+            raise TypeError(f"include() takes a router, such as `greetings.router`; got {router!r}.")
         if any(each is self for each in router.routers()):
-            raise ValueError("A router cannot include itself.")
+            raise ValueError("A router cannot include itself, directly or through another router.")
         self._included.append(router)
 
     def routers(self) -> Iterator[Router]:
-        """Yield this router and all that it includes, in their order."""
+        """Yield this router and all routers that it includes, in their order."""
         yield self
         for each in self._included:
             yield from each.routers()
 
     def handlers(self) -> Iterator[Handler]:
         """
-        Yield all handlers, in the order in which they are asked.
+        Yield all handlers, in the order in which they are tried.
 
         Raises:
-            ValueError: An `on` has no function, as when its parentheses were forgotten.
+            ValueError: A decorator of `on` was not applied to a function.
         """
         for router in self.routers():
             if router._unfinished:
-                raise ValueError("An `on` stands before no function; write `@bot.on(…)`, with its parentheses.")
+                raise ValueError(
+                    "on() was called and its decorator was not applied to a function; write `@bot.on(…)` above one."
+                )
             yield from router._handlers
 
 
 class Handler:
-    """A function, and what an event must be for it."""
+    """A function and the filters that an event has to pass."""
 
     def __init__(
         self,
         function: Callable[..., Any],
-        kinds: tuple[type, ...],
-        predicates: tuple[Predicate, ...],
-        conditions: Conditions,
+        event_types: tuple[type, ...],
+        filters: tuple[Filter, ...],
+        keywords: FilterKeywords,
     ) -> None:
-        check_takes(function, 2, "A handler is called with a context and an event")
-        for kind in kinds:
+        check_signature(function, 2, "A handler is called with a context and an event")
+        for kind in event_types:
             if not issubclass(kind, Event):
-                raise TypeError(f"{kind.__name__} is no kind of event.")
-        choices = dict(conditions)
+                raise TypeError(f"{kind.__name__} is not an event class.")
+        choices = dict(keywords)
         self.function = function
         self.name: str = name_of(function)
-        """Part of its sends' keys."""
+        """Part of the idempotency keys of its sends."""
         self.is_plain: bool = not is_asynchronous(function)
-        """It runs in a thread."""
-        self.kinds: tuple[type[Event], ...] = kinds or (Message,)
+        """Whether it is a plain function, which runs in a thread."""
+        self.event_types: tuple[type[Event], ...] = event_types or (Message,)
         self.takes_own: bool = make_flag("own", choices.pop("own", False))
         self.takes_backlog: bool = make_flag("backlog", choices.pop("backlog", True))
         self.regex: re.Pattern[str] | None = make_regex(choices.pop("regex")) if "regex" in choices else None
-        self._predicates = tuple((name_of(each), _with_context(each)) for each in predicates)
-        self._whoms = {
-            keyword: Whom(keyword, choices.pop(keyword), self.name)
+        self._filters = tuple((name_of(each), _normalized(each)) for each in filters)
+        self._contact_filters = {
+            keyword: ContactFilter(keyword, choices.pop(keyword), self.name)
             for keyword in ("chat", "sender")
             if keyword in choices
         }
-        self._names = {keyword: names_in(conditions[keyword]) for keyword in self._whoms}
+        self._names = {keyword: names_in(keywords[keyword]) for keyword in self._contact_filters}
         """The names and ids that `chat` and `sender` give, by keyword."""
         self._needs = tuple(keyword for keyword in ("group", "mentions_me") if choices.get(keyword) is True)
         """Keywords that only match in a chatroom."""
-        self.asks: bool = bool(self._whoms or self._predicates)
-        """Some conditions are left to `refusal`."""
-        self._tested: tuple[str, ...] = tuple(choices)
-        self._tests: tuple[Test, ...] = tuple(make_test(keyword, choices[keyword]) for keyword in choices)
-        fields = {FIELDS[each]: each for each in conditions if each in FIELDS}
+        self.has_async_filters: bool = bool(self._contact_filters or self._filters)
+        """Whether some filters may wait; `reason_for_refusal` applies them."""
+        self._checked: tuple[str, ...] = tuple(choices)
+        self._checks: tuple[EventCheck, ...] = tuple(make_check(keyword, choices[keyword]) for keyword in choices)
+        fields = {FIELDS[each]: each for each in keywords if each in FIELDS}
         self._fields = fields.keys()
-        for kind in self.kinds:
+        for kind in self.event_types:
             for field, keyword in fields.items():
                 if not any(hasattr(each, field) for each in _with_subclasses(kind)):
-                    raise ValueError(f"{keyword}= can never be so: {kind.__name__} has no {field}.")
+                    raise ValueError(f"{keyword}= can never match: {kind.__name__} has no {field}.")
 
     def __repr__(self) -> str:
         return f"Handler({self.name})"
@@ -265,8 +269,8 @@ class Handler:
             account: The account that is logged in there.
 
         """
-        if all(issubclass(kind, CONTACT_EVENTS) for kind in self.kinds):
-            return f"there is no {' or '.join(kind.__name__ for kind in self.kinds)} event"
+        if all(issubclass(kind, CONTACT_EVENTS) for kind in self.event_types):
+            return f"there is no {' or '.join(kind.__name__ for kind in self.event_types)} event"
         if self._needs:
             return f"{self._needs[0]}=True needs a chatroom"
         own = {FILEHELPER, FILEHELPER_NAME, account.id, account.nickname}
@@ -275,53 +279,53 @@ class Handler:
                 return f"{keyword}= names another contact"
         return ""
 
-    def is_for(self, kind: type[Event]) -> bool:
-        """Say whether it could get an event of just this kind."""
+    def accepts(self, kind: type[Event]) -> bool:
+        """Return whether events of exactly this class can match."""
         is_quiet = issubclass(kind, QUIET)
         return all(hasattr(kind, field) for field in self._fields) and any(
-            issubclass(kind, each) and (not is_quiet or issubclass(each, QUIET)) for each in self.kinds
+            issubclass(kind, each) and (not is_quiet or issubclass(each, QUIET)) for each in self.event_types
         )
 
     def start(self, context: Context) -> Awaitable[object]:
-        """Call its function, if that is asynchronous."""
+        """Call the asynchronous function of this handler."""
         awaited: Awaitable[object] = self.function(context, context.event)
         return awaited
 
-    def fits(self, context: Context) -> bool:
-        """Say whether all is so that can be told at once, but for `own`; the context learns what the pattern found."""
+    def matches(self, context: Context) -> bool:
+        """Return whether an event passes all filters that never wait, except `own`; store the match of `regex`."""
         event = context.event
         if event.backlog and not self.takes_backlog:
             return False
-        for test in self._tests:
-            if not test(context.client, event):
+        for check in self._checks:
+            if not check(context.client, event):
                 return False
         context.match = None if self.regex is None else self.regex.search(_text(event))
         return self.regex is None or context.match is not None
 
-    def mismatch(self, context: Context) -> str:
-        """Return which condition `fits` found not to hold, in words for a log."""
+    def reason_for_mismatch(self, context: Context) -> str:
+        """Return which filter `matches` found not to pass, in words for a log."""
         event = context.event
         if event.backlog and not self.takes_backlog:
             return "backlog= is False and the message is older than this run"
-        for keyword, test in zip(self._tested, self._tests, strict=True):
-            if not test(context.client, event):
+        for keyword, check in zip(self._checked, self._checks, strict=True):
+            if not check(context.client, event):
                 return f"{keyword}= does not match"
         return "regex= does not match"
 
-    async def refusal(self, context: Context) -> str:
-        """Check the conditions that `fits` leaves out; return the one that does not hold, empty if all of them hold."""
-        for keyword, whom in self._whoms.items():
-            if not await whom.fits(context.client, context.event):
+    async def reason_for_refusal(self, context: Context) -> str:
+        """Apply the filters that `matches` leaves out; return the one that does not pass, empty if all of them do."""
+        for keyword, contact_filter in self._contact_filters.items():
+            if not await contact_filter.matches(context.client, context.event):
                 return f"{keyword}= does not match"
-        for name, predicate in self._predicates:
-            answer = predicate(context, context.event)
+        for name, filter_ in self._filters:
+            answer = filter_(context, context.event)
             if not (await answer if inspect.isawaitable(answer) else answer):
                 return f"{name} returned a false value"
         return ""
 
 
 class Routes:
-    """The handlers of a router, by the kinds of events they could be for."""
+    """The handlers of a router, by the event classes that they accept."""
 
     def __init__(self, router: Router) -> None:
         self.all: tuple[Handler, ...] = tuple(router.handlers())
@@ -329,36 +333,36 @@ class Routes:
         self._by_kind: dict[type[Event], tuple[Handler, ...]] = {}
 
     def of(self, kind: type[Event]) -> tuple[Handler, ...]:
-        """Give those that could get an event of a kind, in the order in which they are asked."""
+        """Return the handlers that accept an event class, in the order in which they are tried."""
         found = self._by_kind.get(kind)
         if found is None:
-            found = self._by_kind[kind] = tuple(each for each in self.all if each.is_for(kind))
+            found = self._by_kind[kind] = tuple(each for each in self.all if each.accepts(kind))
         return found
 
 
-def check_takes(function: object, count: int, rule: str) -> None:
+def check_signature(function: object, count: int, rule: str) -> None:
     """
-    Make sure that something can be called with so many arguments.
+    Raise an error unless an object can be called with a number of arguments.
 
     Raises:
-        TypeError: It cannot.
+        TypeError: It cannot; the text begins with the rule.
     """
     if not callable(function):
-        raise TypeError(f"{rule}; {function!r} cannot be called.")
-    if _takes(function, count) is False:
+        raise TypeError(f"{rule}; {function!r} is not callable.")
+    if _accepts_arguments(function, count) is False:
         arguments = "1 argument" if count == 1 else f"{count} arguments"
         raise TypeError(f"{rule}; {name_of(function)} does not take {arguments}.")
 
 
 def name_of(function: Callable[..., object]) -> str:
-    """Give a function's name, or what kind of object is called."""
+    """Return a function's qualified name, or the class of another callable."""
     inner = function.func if isinstance(function, partial) else function
     name: str = getattr(inner, "__qualname__", type(inner).__qualname__)
     return name
 
 
-def _takes(function: Callable[..., object], count: int) -> bool | None:
-    """Say whether a function takes so many arguments; None when it does not tell."""
+def _accepts_arguments(function: Callable[..., object], count: int) -> bool | None:
+    """Return whether a function takes a number of arguments; None when its signature is not known."""
     try:
         inspect.signature(function).bind(*[None] * count)
     except TypeError:
@@ -368,17 +372,14 @@ def _takes(function: Callable[..., object], count: int) -> bool | None:
     return True
 
 
-def _with_context(predicate: Predicate) -> Callable[[Context, Event], object]:
-    """Give a predicate in the form that is called with the context and the event."""
-    if not callable(predicate):
-        raise TypeError(
-            "Behind `on` stand kinds of events, one beside the other, then functions, then keywords such as text=; "
-            f"{predicate!r} is none of these."
-        )
-    if _takes(predicate, 1) is not False:
-        return lambda _, event: predicate(event)
-    check_takes(predicate, 2, "A predicate is called with an event, or with a context and an event")
-    return predicate
+def _normalized(filter_: Filter) -> Callable[[Context, Event], object]:
+    """Return a filter function in the form that is called with the context and the event."""
+    if not callable(filter_):
+        raise TypeError(f"on() takes event classes, filters and keywords such as text=; got {filter_!r}.")
+    if _accepts_arguments(filter_, 1) is not False:
+        return lambda _, event: filter_(event)
+    check_signature(filter_, 2, "A filter is called with an event, or with a context and an event")
+    return filter_
 
 
 def _with_subclasses(kind: type[Event]) -> Iterator[type[Event]]:
@@ -387,5 +388,5 @@ def _with_subclasses(kind: type[Event]) -> Iterator[type[Event]]:
         yield from _with_subclasses(each)
 
 
-def _no_function(_ctx: Context, _event: Event) -> None:
-    """Stand for the function that is not there yet."""
+def _placeholder(_ctx: Context, _event: Event) -> None:
+    """Take the place of the function until the decorator is applied."""

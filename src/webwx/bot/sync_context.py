@@ -97,7 +97,7 @@ class SyncContext(Generic[M]):
 
         Raises:
             UnknownContact: The event belongs to no chat; nothing was sent.
-            LoopBroken: The bot has answered too often here; nothing was sent, and its handler need not mind.
+            ReplyLimitReached: The bot has answered too often here; nothing was sent, and its handler need not mind.
 
         For the others see `AsyncClient.send_text`.
         """

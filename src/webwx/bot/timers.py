@@ -28,7 +28,7 @@ import msgspec
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.bot.failures import describe, trace
-from webwx.bot.router import check_takes
+from webwx.bot.router import check_signature
 from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
 from webwx.errors import LoggedOut, NotLoggedIn, StorageError
@@ -201,7 +201,7 @@ class Timer:
     """What was due while no process ran is made up for, once."""
 
 
-class Timetable:
+class TimerRegistry:
     """Where timers are noted down."""
 
     def __init__(self) -> None:
@@ -239,7 +239,7 @@ class Timetable:
         total = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
         if total < 1:
             raise ValueError("A timer needs a second or more between two calls, as in every(minutes=5).")
-        return self._note(Every(total), catch_up, name)
+        return self._register(Every(total), catch_up, name)
 
     def daily(
         self,
@@ -270,11 +270,11 @@ class Timetable:
         days = _weekdays(weekdays)
         if not days:
             raise ValueError("A daily timer without a weekday would never be due.")
-        return self._note(Daily(_time_of_day(at), _zone(timezone), days), catch_up, name)
+        return self._register(Daily(_time_of_day(at), _zone(timezone), days), catch_up, name)
 
-    def _note(self, schedule: Schedule, catch_up: bool, name: str) -> Callable[[Handler], Handler]:
+    def _register(self, schedule: Schedule, catch_up: bool, name: str) -> Callable[[Handler], Handler]:
         def note(handler: Handler) -> Handler:
-            check_takes(handler, 1, "A timer's function is called with a context")
+            check_signature(handler, 1, "A timer's function is called with a context")
             qualified: str = getattr(handler, "__qualname__", type(handler).__qualname__)
             own = name or f"{qualified.rpartition('<locals>.')[2]} {schedule}"
             if any(timer.name == own for timer in self.timers):
@@ -288,7 +288,7 @@ class Timetable:
 # -- at work ---------------------------------------------------------------------------------------------------------
 
 
-class _Turn(msgspec.Struct, frozen=True):
+class _TimerRecord(msgspec.Struct, frozen=True):
     """What the journal keeps of a timer."""
 
     due: float
@@ -296,7 +296,7 @@ class _Turn(msgspec.Struct, frozen=True):
     is_done: bool
 
 
-class _Course:
+class _TimerState:
     """Where a timer is."""
 
     def __init__(self, timer: Timer) -> None:
@@ -350,8 +350,8 @@ class Timers:
         self._failure = self._loop.create_future()
         try:
             for timer in self._timers:
-                course = await self._begin(timer)
-                self._scheduler.schedule(timer.name, partial(self._call_if_due, course))
+                state = await self._begin(timer)
+                self._scheduler.schedule(timer.name, partial(self._call_if_due, state))
             await self._failure
         finally:
             await self._scheduler.close(grace=DRAIN_TIMEOUT)
@@ -361,59 +361,59 @@ class Timers:
         if not self._failure.done():
             self._failure.set_exception(error)
 
-    async def _begin(self, timer: Timer) -> _Course:
+    async def _begin(self, timer: Timer) -> _TimerState:
         """Continue where the last process was."""
-        course = _Course(timer)
-        kept = await self._store(lambda: self._part.state(self._name(timer)))
+        state = _TimerState(timer)
+        kept = await self._use_journal(lambda: self._part.state(self._name(timer)))
         now = self._now(timer)
         if not kept:
-            course.last = now
-            await self._keep(timer, course.last, is_done=True)
-            return course
-        turn = msgspec.json.decode(kept, type=_Turn)
-        course.last = turn.due
-        missed = self._due(course, now)
-        if missed is None and not turn.is_done:
-            course.unfinished = turn.due
+            state.last = now
+            await self._save(timer, state.last, is_done=True)
+            return state
+        record = msgspec.json.decode(kept, type=_TimerRecord)
+        state.last = record.due
+        missed = self._due(state, now)
+        if missed is None and not record.is_done:
+            state.unfinished = record.due
         elif missed is not None and not timer.catch_up:
-            course.last = missed
-        return course
+            state.last = missed
+        return state
 
     def _now(self, timer: Timer) -> float:
         return self._clock() if timer.schedule.is_wall_clock else self._loop.time() + self._ahead
 
-    def _due(self, course: _Course, now: float) -> float | None:
+    def _due(self, state: _TimerState, now: float) -> float | None:
         """Give the moment at which a timer was due and that is not dealt with; of several the latest."""
-        schedule = course.timer.schedule
-        if course.last - now > schedule.tolerance:
-            course.last = now
-        latest = schedule.latest(now, course.last)
-        return latest if latest > course.last else None
+        schedule = state.timer.schedule
+        if state.last - now > schedule.tolerance:
+            state.last = now
+        latest = schedule.latest(now, state.last)
+        return latest if latest > state.last else None
 
-    async def _call_if_due(self, course: _Course) -> float:
+    async def _call_if_due(self, state: _TimerState) -> float:
         """Call a timer's handler if it is due; return the seconds until the next look."""
-        timer = course.timer
-        due, course.unfinished = course.unfinished, None
+        timer = state.timer
+        due, state.unfinished = state.unfinished, None
         if due is None:
-            due = self._due(course, self._now(timer))
+            due = self._due(state, self._now(timer))
         if due is not None:
-            course.last = due
+            state.last = due
             await self._fire(timer, due)
-            skipped = self._due(course, self._now(timer))
+            skipped = self._due(state, self._now(timer))
             if skipped is not None:
-                course.last = skipped
+                state.last = skipped
                 _log.warning("%s: the timer %s was due again before it had ended.", self._bot, timer.name)
-        return self._seconds_left(course)
+        return self._seconds_left(state)
 
-    def _seconds_left(self, course: _Course) -> float:
-        schedule = course.timer.schedule
-        now = self._now(course.timer)
-        left = schedule.following(now, course.last) - now
+    def _seconds_left(self, state: _TimerState) -> float:
+        schedule = state.timer.schedule
+        now = self._now(state.timer)
+        left = schedule.following(now, state.last) - now
         return min(left, _LOOK) if schedule.is_wall_clock else left
 
     async def _fire(self, timer: Timer, due: float) -> None:
         """Call a handler, and keep that it is called and that it is done."""
-        await self._keep(timer, due, is_done=False)
+        await self._save(timer, due, is_done=False)
         try:
             await self._call(timer, f"{self._bot}/{timer.name}/{due:.3f}")
         except BaseException as error:
@@ -426,18 +426,18 @@ class Timers:
             )  # fmt: skip
             if isinstance(error, (LoggedOut, NotLoggedIn)):
                 return
-        await self._keep(timer, due, is_done=True)
+        await self._save(timer, due, is_done=True)
 
     # -- keeping -----------------------------------------------------------------------------------------------------
 
     def _name(self, timer: Timer) -> str:
         return f"timers/{self._bot}/{timer.name}"
 
-    async def _keep(self, timer: Timer, due: float, *, is_done: bool) -> None:
-        turn = msgspec.json.encode(_Turn(due, is_done))
-        await self._store(lambda: self._part.change_state(self._name(timer), lambda _: turn))
+    async def _save(self, timer: Timer, due: float, *, is_done: bool) -> None:
+        record = msgspec.json.encode(_TimerRecord(due, is_done))
+        await self._use_journal(lambda: self._part.change_state(self._name(timer), lambda _: record))
 
-    async def _store(self, use: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _use_journal(self, use: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Use the journal, and retry until it succeeds; log the first failure."""
 
         def is_worth_it(error: StorageError, failures: int) -> bool:
