@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from webwx.errors import ConnectFailed as ConnectFailed
     from webwx.errors import EmptyFile as EmptyFile
     from webwx.errors import EmptyText as EmptyText
+    from webwx.errors import InvalidCursor as InvalidCursor
     from webwx.errors import InvalidLogin as InvalidLogin
     from webwx.errors import InvalidRequest as InvalidRequest
     from webwx.errors import InvalidSettings as InvalidSettings
@@ -168,13 +169,13 @@ _HOMES = {
     "client.stream": ("EventStream",),
     "client.subscription": ("Delivered", "Subscription"),
     "errors": (
-        "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidLogin",
-        "InvalidRequest", "InvalidSettings", "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout",
-        "MediaUnavailable", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotLoggedIn", "NotOnThisHost",
-        "ProtocolError", "ProxyFailed", "RateLimitReached", "RateLimited", "RecallExpired", "RecallRefused",
-        "RecipientRejected", "ReplyLimitReached", "SendOutcomeUnknown", "StaleContact", "StorageError", "TextTooLong",
-        "Timeout", "TlsError", "TooFewMembers", "TooLarge", "TransportError", "UnexpectedLoginPage", "UnknownContact",
-        "UnsafeRedirect", "WxError",
+        "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidCursor",
+        "InvalidLogin", "InvalidRequest", "InvalidSettings", "LocalStateError", "LoggedOut", "LoginRefused",
+        "LoginTimeout", "MediaUnavailable", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotLoggedIn",
+        "NotOnThisHost", "ProtocolError", "ProxyFailed", "RateLimitReached", "RateLimited", "RecallExpired",
+        "RecallRefused", "RecipientRejected", "ReplyLimitReached", "SendOutcomeUnknown", "StaleContact", "StorageError",
+        "TextTooLong", "Timeout", "TlsError", "TooFewMembers", "TooLarge", "TransportError", "UnexpectedLoginPage",
+        "UnknownContact", "UnsafeRedirect", "WxError",
     ),
     "model.address_book": ("Contacts",),
     "model.contacts": ("Admission", "Contact", "ContactId", "Lookup", "Member"),

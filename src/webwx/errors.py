@@ -11,6 +11,7 @@ Every exception that webwx raises.
     │   ├── NotForwardable       the message has no content that can be forwarded
     │   ├── NotOnThisHost        the chosen host does not offer this call
     │   ├── NoJournal            the call needs a journal and the client has none
+    │   ├── InvalidCursor        the text is damaged, or no cursor over accounts
     │   ├── ReplyLimitReached    the bot has replied too often in one chat
     │   └── InvalidSettings      an option, a variable or the configuration file is invalid
     ├── LocalStateError          the state on this machine does not allow the call
@@ -108,6 +109,7 @@ class NoJournal(InvalidRequest):
     """The call needs a journal, and the client has none."""
 
 
+class InvalidCursor(InvalidRequest):
 class ReplyLimitReached(InvalidRequest):
     """The bot has replied so often in one chat that it may be talking to another bot; it pauses in that chat."""
 

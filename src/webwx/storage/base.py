@@ -12,12 +12,13 @@ together, so a position never leads past an entry that was lost. An engine may p
 together, and lets acknowledgements ride in a later one; it may not split one. `purge` is the exception: it may
 delete in pieces, and a crash leaves the rest of what was to be deleted.
 
-**Order.** The numbers of an account's entries grow in the order of arrival and are never used twice, even after a
-deletion; the same holds for its sends and its identities. Nothing is ordered across accounts: two accounts may have
-the same numbers, and a cursor over several accounts holds one number for each.
+**Order.** The numbers of an account's entries grow in the order of arrival, become visible in that order, and are never
+used twice, even after a deletion; the same holds for its sends and its identities. Nothing is ordered across accounts:
+two accounts may have the same numbers, and a cursor over several accounts is an opaque string that holds one number for
+each (`cursors`).
 
-**Cursors.** A consumer has one cursor in one account: it is done with all entries up to a number, and with some behind
-it. A cursor only moves forward. An entry is in the hands of one process at a time, because a consumer is open once.
+**Cursors.** A consumer has one cursor in one account: it has acknowledged all entries up to a number, and some of those
+that follow. A cursor only moves forward. One process at a time handles an entry, because a consumer is open once.
 
 **Several processes.** An engine whose journals outlive their process lets several of them open one, and sees in each
 what the others have stored by the time a call begins. What a process leaves open when it dies counts as ended.

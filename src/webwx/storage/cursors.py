@@ -1,0 +1,127 @@
+"""
+A cursor over several accounts: one opaque string that holds an entry's number for each account.
+
+Nothing is ordered across accounts, so one number cannot say how far a reader has come. The string is opaque: it is
+stored and passed on as it is, and may change its form in a later version. `read_accounts` moves it on.
+
+The journal does not know such a cursor, unlike the one of a consumer: a reader that comes back after its entries were
+deleted finds no gap in their place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from webwx.errors import InvalidCursor
+from webwx.storage.base import Entry, EntryQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from webwx.storage.base import Journal
+
+_VERSION = b"\x01"
+
+_CHECKSUM = 4
+"""Bytes of the checksum at the end, which tells a damaged string from a whole one."""
+
+
+class AccountEntry(NamedTuple):
+    """An entry with the account that it belongs to."""
+
+    account: int
+    """The account's number at the platform (`uin`)."""
+    entry: Entry
+
+
+class EntryPage(NamedTuple):
+    """Entries of several accounts, and the cursor behind them."""
+
+    entries: list[AccountEntry]
+    cursor: str
+
+
+def encode_cursor(numbers: Mapping[int, int]) -> str:
+    """
+    Return the cursor that stands behind an entry of each account; equal positions have equal cursors.
+
+    Args:
+        numbers: The number of the last entry that was read, by account; an account at its beginning may be left out.
+    """
+    positions = sorted((account, number) for account, number in numbers.items() if number)
+    if not positions:
+        return ""
+    content = _VERSION + msgspec.msgpack.encode(positions)
+    return base64.urlsafe_b64encode(content + _checksum(content)).decode("ascii").rstrip("=")
+
+
+def decode_cursor(cursor: str) -> dict[int, int]:
+    """
+    Return the number of the last entry that was read, by account; the empty string is every account's beginning.
+
+    Raises:
+        InvalidCursor: The text is damaged, or no cursor of this version.
+    """
+    if not cursor:
+        return {}
+    try:
+        packed = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        content, checksum = packed[:-_CHECKSUM], packed[-_CHECKSUM:]
+        if content[:1] != _VERSION or checksum != _checksum(content):
+            raise InvalidCursor
+        numbers = dict(msgspec.msgpack.decode(content[1:], type=list[tuple[int, int]]))
+        if encode_cursor(numbers) != cursor:
+            raise InvalidCursor
+    except (InvalidCursor, UnicodeEncodeError, binascii.Error, msgspec.DecodeError):
+        raise InvalidCursor(
+            "This is no cursor, or a damaged one; pass on one that was returned here, unchanged."
+        ) from None
+    return numbers
+
+
+def _checksum(content: bytes) -> bytes:
+    return blake2b(content, digest_size=_CHECKSUM).digest()
+
+
+async def newest_cursor(journal: Journal, accounts: Collection[int]) -> str:
+    """Return the cursor behind everything that some accounts have stored, from which only later entries are read."""
+
+    async def last_number(account: int) -> int:
+        newest = await journal.account(account).find(EntryQuery(limit=1))
+        return newest[0].number if newest else 0
+
+    numbers = await asyncio.gather(*map(last_number, accounts))
+    return encode_cursor(dict(zip(accounts, numbers, strict=True)))
+
+
+async def read_accounts(
+    journal: Journal, accounts: Collection[int], *, cursor: str = "", limit: int = 100
+) -> EntryPage:
+    """
+    Read the entries of several accounts that follow a cursor: each account's in the order of arrival.
+
+    Args:
+        journal: Where they are stored.
+        accounts: The accounts to read. One that the cursor does not hold is read from its beginning; one that it holds
+            and that is not listed keeps its place in the new cursor.
+        cursor: Where to go on; empty for the beginning.
+        limit: Number of entries of each account at most, so that a busy account keeps no other one waiting.
+
+    Raises:
+        InvalidCursor: The text is no cursor.
+        StorageError: The journal cannot be read.
+    """
+    numbers = decode_cursor(cursor)
+    wanted = tuple(dict.fromkeys(accounts))
+    found = await asyncio.gather(
+        *(journal.account(account).read(after=numbers.get(account, 0), limit=limit) for account in wanted)
+    )
+    entries = [AccountEntry(account, entry) for account, some in zip(wanted, found, strict=True) for entry in some]
+    last = {account: entry.number for account, entry in entries}
+    return EntryPage(entries, encode_cursor({**numbers, **last}))
