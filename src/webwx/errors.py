@@ -110,6 +110,9 @@ class NoJournal(InvalidRequest):
 
 
 class InvalidCursor(InvalidRequest):
+    """The text is damaged, or no cursor over accounts."""
+
+
 class ReplyLimitReached(InvalidRequest):
     """The bot has replied so often in one chat that it may be talking to another bot; it pauses in that chat."""
 
