@@ -23,9 +23,9 @@ that follow. A cursor only moves forward. One process at a time handles an entry
 **Several processes.** An engine whose journals outlive their process lets several of them open one, and sees in each
 what the others have stored by the time a call begins. What a process leaves open when it dies counts as ended.
 
-**Blocking.** A coroutine may wait for storage, and never blocks the event loop for as long as a look through all
-entries or a write to a disk takes. What is no coroutine returns at once: `ack`, `show`, `remove_poison_marker`, and
-looking at a `Roster`, which may read one row. All methods may be called from any event loop of the process.
+**Blocking.** A coroutine may wait for storage. It runs no query on the event loop's thread, and leaves that thread work
+that does not grow with what is stored. A method that is no coroutine returns at once: `ack`, `show`, `absolve`, and a
+look at a `Roster`, which may read one row. All methods may be called from any event loop of the process.
 
 **Text.** Any `str` is taken, lone surrogates included; they may be replaced by U+FFFD. How text is cut for a search is
 part of the contract (`words`), and so are the names and limits below.

@@ -336,16 +336,20 @@ class MemoryAccount:
 
     async def stats(self) -> Stats:
         """Count what there is."""
+        return await asyncio.to_thread(self._count)
+
+    def _count(self) -> Stats:
         with self._lock:
-            entries, media = self._data().entries, self._media.of(self._uin).values()
+            entries, media = self._data().entries, list(self._media.of(self._uin).values())
+            stored, batches, conflicts, last = entries.copy(), len(entries.batches), entries.conflicts, entries.last
             failures = [each for cursor in entries.cursors.values() for each in cursor.failures.values()]
-            return Stats(
-                entries=len(entries), batches=len(entries.batches), conflicts=entries.conflicts,
-                quarantined=sum(each.is_quarantined for each in entries),
-                dead_letters=sum(each.state == "dead" for each in failures), indexed=entries.last,
-                size=sum(each.size for each in entries),
-                kept=sum(bool(each.digest) for each in media), kept_size=sum(each.size for each in media),
-            )  # fmt: skip
+        return Stats(
+            entries=len(stored), batches=batches, conflicts=conflicts,
+            quarantined=sum(each.is_quarantined for each in stored),
+            dead_letters=sum(each.state == "dead" for each in failures), indexed=last,
+            size=sum(each.size for each in stored),
+            kept=sum(bool(each.digest) for each in media), kept_size=sum(each.size for each in media),
+        )  # fmt: skip
 
     # -- people ------------------------------------------------------------------------------------------------------
 
@@ -399,18 +403,19 @@ class MemoryAccount:
 
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
         """Delete entries and sends for good: older than a time, or of these chats, or both; returns how many."""
+        return await asyncio.to_thread(self._purge, before, {clean_text(each) for each in chats})
+
+    def _purge(self, before: float, chats: Collection[str]) -> int:
         if not before and not chats:
             return 0
-        wanted = {clean_text(each) for each in chats}
         with self._lock:
-            data = self._data()
             count = self._delete(
-                lambda each: (not before or each.entry.time < before) and (not wanted or each.entry.chat in wanted)
+                lambda each: (not before or each.entry.time < before) and (not chats or each.entry.chat in chats)
             )
-            count += data.sends.remove(
-                lambda row: (not before or row.created_at < before) and (not wanted or row.chat in wanted)
+            count += self._data().sends.remove(
+                lambda row: (not before or row.created_at < before) and (not chats or row.chat in chats)
             )
-            if not wanted:
+            if not chats:
                 self._forget_logins(before)
         return count
 

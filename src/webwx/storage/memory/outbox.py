@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +15,7 @@ from webwx.storage.base import Outgoing
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from webwx.model.messages import Receipt
     from webwx.storage.base import SendQuery
@@ -104,11 +105,10 @@ class MemoryOutbox:
         """Return the sends that a query asks for, the newest first."""
         with self._lock:
             sends = self._sends()
-            rows: Iterable[Outgoing] = reversed(sends.rows.values())
             number = query.number if query.key is None else sends.by_key.get(clean_text(query.key), 0)
-            if number is not None:
-                rows = [sends.rows[number]] if number in sends.rows else []
-            return list(itertools.islice(filter(_condition_of(query), rows), query.limit))
+            rows = [row for row in (sends.rows.get(number),) if row] if number is not None else [*sends.rows.values()]
+        is_wanted = _condition_of(query)
+        return await asyncio.to_thread(lambda: list(itertools.islice(filter(is_wanted, reversed(rows)), query.limit)))
 
     async def remove(self, number: int) -> bool:
         """Delete a send for good, and free its key; says whether there was one. What is being sent stays."""
