@@ -239,8 +239,8 @@ def test_the_journal_lies_beside_its_login_and_is_found_without_it(tmp_path: Pat
     settings.journal_path.parent.mkdir(parents=True)
     for name in ("wx2.qq.com.journal", "wx2.qq.com.journal-wal", ".wx2.qq.com.journal.consumer-1"):
         settings.journal_path.with_name(name).touch()
-    assert list(settings.journal_paths()) == [("阿华", settings.journal_path)]
-    assert list(settings.login_paths()) == []
+    assert list(settings.folder.journal_paths()) == [("阿华", settings.journal_path)]
+    assert list(settings.folder.login_paths()) == []
 
 
 def test_a_journal_keeps_what_came_as_long_as_one_without_settings() -> None:
@@ -363,7 +363,7 @@ def test_the_same_account_in_two_homes_has_two_entries_in_the_keyring(
 
 def test_the_saved_logins_are_found_with_their_accounts(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    assert list(settings.login_paths()) == []
+    assert list(settings.folder.login_paths()) == []
     expected = [
         ("default", tmp_path / "logins/filehelper.json"),
         ("default", tmp_path / "logins/wx2.qq.com.json"),
@@ -373,4 +373,4 @@ def test_the_saved_logins_are_found_with_their_accounts(tmp_path: Path) -> None:
     for path in (*(path for _, path in expected), *(tmp_path / "logins" / name for name in others)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert list(settings.login_paths()) == expected
+    assert list(settings.folder.login_paths()) == expected

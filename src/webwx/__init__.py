@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from webwx.bot.filters import FilterKeywords as FilterKeywords
     from webwx.bot.router import Router as Router
     from webwx.bot.sync_context import SyncContext as SyncContext
+    from webwx.client.accounts import Accounts as Accounts
+    from webwx.client.accounts import LoginProgress as LoginProgress
+    from webwx.client.accounts import SavedAccount as SavedAccount
     from webwx.client.blocking import Client as Client
     from webwx.client.blocking_streams import BlockingEventStream as BlockingEventStream
     from webwx.client.blocking_streams import BlockingSubscription as BlockingSubscription
@@ -158,6 +161,7 @@ _HOMES = {
     "bot.chat_queues": ("DeliveryCounts",),
     "bot.filters": ("FilterKeywords",),
     "bot.router": ("Router",),
+    "client.accounts": ("Accounts", "LoginProgress", "SavedAccount"),
     "client.client": ("AsyncClient",),
     "client.blocking": ("Client",),
     "client.blocking_streams": ("BlockingEventStream", "BlockingSubscription"),

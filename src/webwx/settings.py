@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,20 +20,15 @@ from webwx.client.rate_limit import RateLimit
 from webwx.errors import InvalidSettings
 from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop, check_proxy
+from webwx.storage.account_folder import DEFAULT_ACCOUNT, AccountFolder, check_account_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from webwx.storage.login import LoginFile
 
 KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from", "retention_days", "rate_limit", "keep")
 """What can be set anywhere: each is a key of the file and, as `WEBWX_` and the name in capitals, a variable."""
-
-DEFAULT_ACCOUNT = "default"
-"""The account of whoever names none."""
-
-_ACCOUNT = re.compile(r"\w([\w.-]{0,62}\w)?")
-_CONTACTS = ".contacts.json"
 
 
 class ForClient(TypedDict):
@@ -104,7 +98,7 @@ class Settings:
         home = values.get("home")
         return cls(
             home=Path(home).expanduser() if home else state_folder(environment),
-            account=_account(values.get("account", DEFAULT_ACCOUNT)),
+            account=check_account_name(values.get("account", DEFAULT_ACCOUNT)),
             server=values.get("server"),
             host=values.get("host"),
             proxy=_proxy(values.get("proxy")),
@@ -120,9 +114,14 @@ class Settings:
         )
 
     @property
+    def folder(self) -> AccountFolder:
+        """The folder of all saved logins and journals."""
+        return AccountFolder(self.home)
+
+    @property
     def login_path(self) -> Path:
         """The file of this account's login on this server or with this profile."""
-        return self._login_folder(self.account) / f"{self._login_name}.json"
+        return self.folder.login_path(self.account, host=self.host, server=self.server)
 
     @property
     def journal_path(self) -> Path:
@@ -157,35 +156,6 @@ class Settings:
             # The whole path, so that no two homes share an entry: what the one logs out the other still needs.
             return LoginFile(self.login_path, passphrase=KeyringPassphrase(str(self.login_path.resolve())))
         return LoginFile(self.login_path, passphrase=self.passphrase)
-
-    def login_paths(self) -> Iterator[tuple[str, Path]]:
-        """Give the file of every saved login, each with its account."""
-        for account, path in self._paths("[!.]*.json"):
-            if not path.name.endswith(_CONTACTS):
-                yield account, path
-
-    def journal_paths(self) -> Iterator[tuple[str, Path]]:
-        """Give the file of every journal, each with its account."""
-        return self._paths("[!.]*.journal")
-
-    def _paths(self, pattern: str) -> Iterator[tuple[str, Path]]:
-        named = sorted(path.name for path in self.home.glob("accounts/*"))
-        for account in (DEFAULT_ACCOUNT, *named):
-            for path in sorted(self._login_folder(account).glob(pattern)):
-                yield account, path
-
-    def _login_folder(self, account: str) -> Path:
-        # Two folders, so that no account's name can be the name of another's login.
-        return self.home / "logins" if account == DEFAULT_ACCOUNT else self.home / "accounts" / account
-
-    @property
-    def _login_name(self) -> str:
-        # One server can hold a login of each profile, and web is the one it stands for when none is named.
-        profile = self.host or ("web" if self.server else "filehelper")
-        if not self.server:
-            return _file_name(profile)
-        origin = _file_name(re.sub(r"^\w+://", "", self.server.lower()))
-        return origin if profile == "web" else f"{origin}-{_file_name(profile)}"
 
 
 # -- the file --------------------------------------------------------------------------------------------------------
@@ -274,14 +244,6 @@ def _folder(environment: Mapping[str, str], platform: str, *, windows: tuple[str
 # -- values ----------------------------------------------------------------------------------------------------------
 
 
-def _account(name: str) -> str:
-    if not _ACCOUNT.fullmatch(name):
-        raise InvalidSettings(
-            f"{name!r} cannot name an account; use letters, digits and, between them, '.', '-' and '_'."
-        )
-    return name
-
-
 def _proxy(url: str | None) -> str | None:
     if url is not None:
         check_proxy(url)
@@ -335,7 +297,3 @@ def _passphrase_from(place: str | None) -> Literal["keyring"] | None:
         case _:
             # It is not repeated: somebody may have put the passphrase itself there.
             raise InvalidSettings("A passphrase can be kept by the system only; 'passphrase_from' may be 'keyring'.")
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "unnamed"

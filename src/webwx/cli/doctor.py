@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from webwx.cli.accounts import read_saved
 from webwx.cli.session import Session, command
+from webwx.client.accounts import read_saved_account
 from webwx.errors import InvalidSettings, StorageError
 from webwx.protocol.hosts import FAMILIES, PROFILES, is_this_machine
-from webwx.settings import DEFAULT_ACCOUNT, KEYS, config_path
+from webwx.settings import KEYS, config_path
+from webwx.storage.account_folder import DEFAULT_ACCOUNT
 from webwx.storage.open import check_up
 from webwx.storage.passphrase import keyring_backend
 
@@ -127,19 +128,19 @@ def in_force(settings: Settings) -> dict[str, str]:
 def logins(settings: Settings, numbers: dict[str, str]) -> list[str]:
     """Describe the saved logins; accounts that have a name are numbered."""
     described = []
-    for account, path in settings.login_paths():
+    for account, path in settings.folder.login_paths():
         number = numbers.setdefault(account, f"account {len(numbers)}")
-        saved, state = read_saved(path)
-        where = f"{host_kind(saved.login.profile_name)} on {server_kind(saved.login.server)}" if saved else "?"
-        reason = f" ({saved.ended.reason})" if saved and saved.ended else ""
-        described.append(f"{number}: {where}, {state}{reason}, mode {stat.S_IMODE(path.stat().st_mode):o}")
+        saved = read_saved_account(account, path)
+        where = f"{host_kind(saved.host)} on {server_kind(saved.server)}" if saved.host else "?"
+        reason = f" ({saved.reason})" if saved.reason else ""
+        described.append(f"{number}: {where}, {saved.state}{reason}, mode {stat.S_IMODE(path.stat().st_mode):o}")
     return described
 
 
 def journals(settings: Settings, numbers: dict[str, str]) -> list[str]:
     """Describe the journals: how large they are and whether they are sound."""
     described = []
-    for account, path in settings.journal_paths():
+    for account, path in settings.folder.journal_paths():
         number = numbers.setdefault(account, f"account {len(numbers)}")
         try:
             found = check_up(path)

@@ -52,7 +52,7 @@ def complete_accounts(ctx: click.Context, param: click.Parameter, incomplete: st
     """Offer the accounts that have a login."""
     del param
     settings = _settings(ctx)
-    return [] if settings is None else _offer({account for account, _ in settings.login_paths()}, incomplete)
+    return [] if settings is None else _offer({account for account, _ in settings.folder.login_paths()}, incomplete)
 
 
 def complete_chats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:

@@ -1,0 +1,88 @@
+"""
+The folder of saved logins and journals: one login for each account name and server or profile.
+
+`logins/` holds those of the account named `default`, and `accounts/NAME/` those of every other one, so that no account
+name can be the name of another account's login.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from webwx.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEFAULT_ACCOUNT = "default"
+"""Name of the account when none is given."""
+
+_ACCOUNT = re.compile(r"\w([\w.-]{0,62}\w)?")
+_CONTACTS = ".contacts.json"
+
+
+class AccountFolder:
+    """
+    The paths in one folder.
+
+    Args:
+        home: The folder; it need not exist yet.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home: Path = home
+
+    def __repr__(self) -> str:
+        return f"AccountFolder({str(self.home)!r})"
+
+    def login_path(self, account: str, *, host: str | None, server: str | None) -> Path:
+        """Return the file of an account's login on a server or with a profile."""
+        return self._folder_of(account) / f"{_login_name(host, server)}.json"
+
+    def login_paths(self) -> Iterator[tuple[str, Path]]:
+        """Yield the account name and the file of every saved login."""
+        for account, path in self._paths("[!.]*.json"):
+            if not path.name.endswith(_CONTACTS):
+                yield account, path
+
+    def journal_paths(self) -> Iterator[tuple[str, Path]]:
+        """Yield the account name and the file of every journal."""
+        return self._paths("[!.]*.journal")
+
+    def _paths(self, pattern: str) -> Iterator[tuple[str, Path]]:
+        named = sorted(path.name for path in self.home.glob("accounts/*"))
+        for account in (DEFAULT_ACCOUNT, *named):
+            for path in sorted(self._folder_of(account).glob(pattern)):
+                yield account, path
+
+    def _folder_of(self, account: str) -> Path:
+        return self.home / "logins" if account == DEFAULT_ACCOUNT else self.home / "accounts" / account
+
+
+def check_account_name(name: str) -> str:
+    """
+    Return an account name that can be the name of a folder.
+
+    Raises:
+        InvalidSettings: It cannot.
+    """
+    if not _ACCOUNT.fullmatch(name):
+        raise InvalidSettings(
+            f"{name!r} cannot name an account; use letters, digits and, between them, '.', '-' and '_'."
+        )
+    return name
+
+
+def _login_name(host: str | None, server: str | None) -> str:
+    # One server can hold a login of each profile, and web is the default profile of a server.
+    profile = host or ("web" if server else "filehelper")
+    if not server:
+        return _file_name(profile)
+    origin = _file_name(re.sub(r"^\w+://", "", server.lower()))
+    return origin if profile == "web" else f"{origin}-{_file_name(profile)}"
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "unnamed"
