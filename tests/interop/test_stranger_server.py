@@ -2,7 +2,7 @@
 Our client and a stranger's server: the main job against `stranger_server.py`, which shares no line with us.
 
 What was asked is read from the server's own log, byte for byte, and what came of it from its own memory. The four
-requests of the customer's document are compared whole: method, path, query, headers, and the body's keys, their order
+reference requests are compared whole: method, path, query, headers, and the body's keys, their order
 and the JSON types of their values.
 """
 
@@ -32,6 +32,7 @@ from webwx import (
     LoggedOut,
     MediaUnavailable,
     MessageRecalled,
+    NotLoggedIn,
     QrCode,
     QuarantinedMessage,
     RecallRefused,
@@ -152,7 +153,7 @@ async def next_from_friend(events: AsyncIterator[Event]) -> Event:
     raise AssertionError("events() has ended")
 
 
-def check_customer_headers(stranger: Stranger, request: Asked) -> None:
+def check_reference_headers(stranger: Stranger, request: Asked) -> None:
     """All four requests carry the same ones, the whole session's cookies among them."""
     state = stranger.state()
     assert request.headers["Content-Type"] == "application/json;charset=UTF-8"
@@ -233,7 +234,7 @@ async def test_the_main_job(stranger: Stranger) -> None:
 
         await client.logout()
         assert stranger.state()["ended"]
-        with pytest.raises(LoggedOut):
+        with pytest.raises(NotLoggedIn):
             _ = client.account
 
     # Nothing was asked that this server does not know, and nothing out of turn.
@@ -252,7 +253,7 @@ async def test_the_main_job(stranger: Stranger) -> None:
     announced, read = stranger.asked("webwxstatusnotify")
     assert announced.json["Code"] == 3
     assert read.line == f"POST {API}webwxstatusnotify?{PASS_TICKET_QUERY}"
-    check_customer_headers(stranger, read)
+    check_reference_headers(stranger, read)
     check_credentials(stranger, read, uin="2100000077")
     assert read.shape == (
         "{BaseRequest: {Uin: string, Sid: string, Skey: string, DeviceID: string}, "
@@ -264,7 +265,7 @@ async def test_the_main_job(stranger: Stranger) -> None:
     # 2. Send a text.
     [sent] = stranger.asked("webwxsendmsg")
     assert sent.line == f"POST {API}webwxsendmsg?{PASS_TICKET_QUERY}"
-    check_customer_headers(stranger, sent)
+    check_reference_headers(stranger, sent)
     check_credentials(stranger, sent, uin=2100000077)
     assert sent.shape == f"{{{BASE}, Msg: {{Type: number, Content: string, {SEND}}}, Scene: number}}"
     message = sent.json["Msg"]
@@ -278,7 +279,7 @@ async def test_the_main_job(stranger: Stranger) -> None:
     recall, again = stranger.asked("webwxrevokemsg")
     assert recall.line == f"POST {API}webwxrevokemsg"
     assert recall.body == again.body
-    check_customer_headers(stranger, recall)
+    check_reference_headers(stranger, recall)
     check_credentials(stranger, recall, uin=2100000077)
     assert recall.shape == f"{{{BASE}, SvrMsgId: string, ToUserName: string, ClientMsgId: string}}"
     assert {key: value for key, value in recall.json.items() if key != "BaseRequest"} == {
@@ -290,7 +291,7 @@ async def test_the_main_job(stranger: Stranger) -> None:
     # 4. Forward the recalled picture.
     _, forward = stranger.asked("webwxsendmsgimg")
     assert forward.line == f"POST {API}webwxsendmsgimg?fun=async&f=json&{PASS_TICKET_QUERY}"
-    check_customer_headers(stranger, forward)
+    check_reference_headers(stranger, forward)
     check_credentials(stranger, forward, uin=2100000077)
     assert (
         forward.shape == f"{{{BASE}, Msg: {{Type: number, MediaId: string, Content: string, {SEND}}}, Scene: number}}"
@@ -444,8 +445,8 @@ def test_the_command_line(stranger: Stranger, environment: dict[str, str], canar
     ):
         request = stranger.asked(endpoint)[-1]
         assert request.line == f"POST {API}{endpoint}{query}"
-        check_customer_headers(stranger, request)
+        check_reference_headers(stranger, request)
         check_credentials(stranger, request, uin=2100000077)
     read = stranger.asked("webwxstatusnotify")[-1]
-    check_customer_headers(stranger, read)
+    check_reference_headers(stranger, read)
     check_credentials(stranger, read, uin="2100000077")
